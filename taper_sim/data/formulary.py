@@ -1,0 +1,227 @@
+"""Drugs built from the tables, looked up by name, with the doses one may give. Imports tables, model, units."""
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Final, Literal
+
+import numpy as np
+
+from taper_sim import tables
+from taper_sim.data.problems import nearest, shown
+from taper_sim.model.pharmacology import Absorption, Drug, administrations, check_one_scale, to_equivalents
+from taper_sim.units import DRUG_CLASSES, EQUIVALENTS, DrugClass
+
+__all__ = [
+    "MAX_DOSE",
+    "DoseError",
+    "UnknownDrugError",
+    "absorption",
+    "check_one_scale",
+    "equivalents",
+    "find_drug",
+    "formulary",
+    "provenance",
+    "validate_dose",
+]
+
+MAX_DOSE: Final[Mapping[DrugClass, float]] = MappingProxyType(
+    {"opioid": 3000.0, "benzodiazepine": 1000.0, "gabapentinoid": 3000.0}
+)
+"""Most equivalents a day that are taken for a dose. Above it a unit or a total over days is the likelier reading.
+
+Source: assumption. Each is some three to thirty times the usual high-dose line (90 MME; 30 mg diazepam; 600 mg
+pregabalin), so that rare but real doses pass. Gabapentin ends earlier, with its absorption table (1600 mg at once).
+"""
+MAX_BUPRENORPHINE_MG: Final = 64.0
+"""Most mg a day of film or tablet: twice the highest dose in use, 32 mg. Source: assumption."""
+MAX_BUPRENORPHINE_MCG_PER_H: Final = 140.0
+"""Most mcg/h of patches: two of the strongest made anywhere (70 mcg/h). Source: assumption."""
+
+
+class UnknownDrugError(ValueError):
+    """No such drug or formulation in the formulary; the message names what there is."""
+
+
+class DoseError(ValueError):
+    """A dose in the wrong unit, or one that nobody takes; the message names what is allowed."""
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text.strip() else None
+
+
+def _drug(row: tables.Row) -> Drug:
+    """One drug of one row; errors name the row."""
+    name = f"drugs.csv: {row['drug']} {row['formulation']}"
+    drug_class = next((c for c in DRUG_CLASSES if c == row["drug_class"]), None)
+    units: dict[str, Literal["mg", "mcg_per_h"]] = {"mg": "mg", "mcg_per_h": "mcg_per_h"}
+    if drug_class is None or row["dose_unit"] not in units or row["splittable"] not in ("yes", "no"):
+        given = f"{row['drug_class']}, {row['dose_unit']}, {row['splittable']}"
+        raise ValueError(f"{name}: drug_class, dose_unit, splittable are {given}; allowed: a class, mg or mcg_per_h, "
+                         "yes or no")  # fmt: skip
+    try:
+        drug = Drug(
+            drug=row["drug"],
+            drug_class=drug_class,
+            formulation=row["formulation"],
+            dose_unit=units[row["dose_unit"]],
+            effect_half_life_h=float(row["effect_half_life_h"]),
+            interval_h=float(row["dosing_interval_h"]),
+            trough_mean=float(row["trough_mean"]),
+            equivalence_factor=_number(row["equivalence_factor"]),
+            equivalence_factor_alt=_number(row["equivalence_factor_alt"]),
+            strengths=tuple(float(strength) for strength in row["strengths"].split(";")),
+            splittable=row["splittable"] == "yes",
+            smallest_step=float(row["smallest_step"]),
+            max_step_note=row["max_step_note"],
+            source=row["source"],
+            verified=row["verified"],
+            reviewed=tables.is_reviewed(row),
+            rxnorm=row["rxnorm"],
+        )
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    factors = [f for f in (drug.equivalence_factor, drug.equivalence_factor_alt) if f is not None]
+    above_0 = [drug.effect_half_life_h, drug.interval_h, drug.smallest_step, *drug.strengths, *factors]
+    if not all(0 < value < math.inf for value in above_0):
+        raise ValueError(f"{name}: given {above_0}; allowed: half-life, interval, steps, strengths and factors above 0")
+    if not 0 < drug.trough_mean < 1:
+        raise ValueError(f"{name}: given trough_mean {drug.trough_mean:g}; allowed: above 0 and below 1")
+    if list(drug.strengths) != sorted(set(drug.strengths)):
+        raise ValueError(f"{name}: given strengths {row['strengths']}; allowed: rising, each once")
+    return drug
+
+
+@cache
+def formulary() -> Mapping[tuple[str, str], Drug]:
+    """Every drug of ``drugs.csv`` by ``(drug, formulation)``, in the table's order; read-only."""
+    drugs: dict[tuple[str, str], Drug] = {}
+    for row in tables.read("drugs").rows:
+        drug = _drug(row)
+        if drug.key in drugs:
+            raise ValueError(f"drugs.csv: {' '.join(drug.key)} stands in two rows; allowed: one")
+        drugs[drug.key] = drug
+    return MappingProxyType(drugs)
+
+
+@cache
+def absorption() -> Absorption:
+    """Gabapentin swallowed and absorbed at once, mg, arrays of shape (n_rows,), read-only.
+
+    The table's ``absorbed_mg`` is a day's; divided by its ``doses_per_day`` it is that of one dose.
+    """
+    rows = tables.read("gabapentin_absorption").rows
+    single = np.array([float(row["single_dose_mg"]) for row in rows])
+    absorbed = np.array([float(row["absorbed_mg"]) / float(row["doses_per_day"]) for row in rows])
+    if single[0] != 0 or absorbed[0] != 0 or np.any(np.diff(single) <= 0) or np.any(np.diff(absorbed) <= 0):
+        raise ValueError("gabapentin_absorption.csv: single_dose_mg and absorbed_mg must rise from 0")
+    for array in (single, absorbed):
+        array.setflags(write=False)
+    return Absorption(single, absorbed)
+
+
+def find_drug(name: str, formulation: str | None = None) -> Drug:
+    """Look up one drug, by the table's own words; capitals do not matter, nothing is guessed.
+
+    Parameters
+    ----------
+    name : str
+        As in ``drugs.csv``, such as ``morphine``.
+    formulation : str, optional
+        As there, such as ``ER``; may be left out where the drug has just one.
+
+    Raises
+    ------
+    UnknownDrugError
+        If there is no such drug (the nearest name is shown) or formulation, or it has several and none is given.
+    """
+    drugs = formulary()
+    known = list(dict.fromkeys(drug for drug, _ in drugs))
+    wanted = name.strip().lower()
+    if wanted not in known:
+        raise UnknownDrugError(f"drug {shown(name)} is not in the formulary{nearest(wanted, known)}"
+                               + ("" if nearest(wanted, known) else f"; known: {', '.join(known)}"))  # fmt: skip
+    forms = {form.lower(): drug for (drug_name, form), drug in drugs.items() if drug_name == wanted}
+    listed = ", ".join(drug.formulation for drug in forms.values())
+    if formulation is None:
+        if len(forms) > 1:
+            raise UnknownDrugError(f"{wanted} needs a formulation; allowed: {listed}")
+        return next(iter(forms.values()))
+    found = forms.get(formulation.strip().lower())
+    if found is None:
+        raise UnknownDrugError(f"{wanted} has no formulation {shown(formulation)}; allowed: {listed}")
+    return found
+
+
+def equivalents(drug: Drug, dose_per_day: float, interval_h: float | None = None) -> float:
+    """Equivalents a day of one dose (see ``model.pharmacology.to_equivalents``), gabapentin by the package's table."""
+    return float(to_equivalents(drug, dose_per_day, absorption(), administrations(drug, interval_h)))
+
+
+def provenance(drugs: list[Drug]) -> list[dict[str, object]]:
+    """Describe what output carries along of the tables used: rows, verification and review status, one entry each."""
+    keys = {drug.key for drug in drugs}
+    table = tables.read("drugs")
+    used = [table.provenance(row for row in table.rows if (row["drug"], row["formulation"]) in keys)]
+    if any(drug.drug == "gabapentin" for drug in drugs):
+        used.append(tables.read("gabapentin_absorption").provenance())
+    return used
+
+
+def validate_dose(
+    drug: Drug,
+    dose_mg_per_day: float | None = None,
+    dose_mcg_per_h: float | None = None,
+    interval_h: float | None = None,
+) -> float:
+    """Refuse a dose in the wrong unit, or one that nobody takes.
+
+    Parameters
+    ----------
+    drug : Drug
+        Says which of the two units is right.
+    dose_mg_per_day : float, optional
+        mg a day, for everything but patches; 0 means stopped.
+    dose_mcg_per_h : float, optional
+        mcg/h, for patches.
+    interval_h : float, optional
+        The patient's own interval, hours; checked too where given.
+
+    Returns
+    -------
+    float
+        The dose in the drug's own unit.
+
+    Raises
+    ------
+    DoseError
+        If the unit is wrong, both or none is given, the number is negative or not finite, or the dose is above the
+        bound of its class (:data:`MAX_DOSE`). One line: what was given, what is allowed.
+    """
+    name = " ".join(drug.key)
+    given = {"dose_mg_per_day": dose_mg_per_day, "dose_mcg_per_h": dose_mcg_per_h}
+    right, wrong = list(given)[::-1] if drug.is_patch else list(given)
+    what = "a patch, released in mcg/h" if drug.is_patch else "no patch, taken in mg a day"
+    dose = given[right]
+    if given[wrong] is not None:
+        raise DoseError(f"{name} is {what}: given {wrong} {given[wrong]}; allowed: {right} alone")
+    if dose is None:
+        raise DoseError(f"{name} is {what}: no dose given; allowed: {right}, 0 or more")
+    if not math.isfinite(dose) or dose < 0:
+        raise DoseError(f"{name}: given {right} {dose}; allowed: a finite number, 0 or more")
+    try:
+        if drug.is_buprenorphine:
+            administrations(drug, interval_h)
+            amount, most = dose, MAX_BUPRENORPHINE_MCG_PER_H if drug.is_patch else MAX_BUPRENORPHINE_MG
+            scale = "mcg/h" if drug.is_patch else "mg a day"
+        else:
+            amount, most = equivalents(drug, dose, interval_h), MAX_DOSE[drug.drug_class]
+            scale = EQUIVALENTS[drug.drug_class]
+    except ValueError as error:
+        raise DoseError(f"{name}: given {right} {dose:g}: {error}") from None
+    if amount > most:
+        raise DoseError(f"{name}: given {right} {dose:g}, which is {amount:g} {scale}; allowed: at most {most:g}; "
+                        "check the unit, and that it is one day's dose")  # fmt: skip
+    return float(dose)

@@ -1,0 +1,49 @@
+"""What is wrong with an input, one line a problem. Imports nothing of the package."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+_SHOWN = 60  # characters of a bad value that are repeated back
+
+
+def shown(value: Any) -> str:
+    """Repeat a value in one short line, control characters escaped."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text.encode("unicode_escape").decode() if not text.isprintable() else text
+    return f"{text[:_SHOWN]}…" if len(text) > _SHOWN else text
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest known word, or an empty string."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem: file, place in it, what was given, what is allowed."""
+
+    file: str
+    place: str
+    given: str
+    allowed: str
+
+    def __str__(self) -> str:
+        """One line: ``file: place: given …; allowed: …``."""
+        where = f"{self.file}: {self.place}" if self.place else self.file
+        return f"{where}: given {self.given}; allowed: {self.allowed}"
+
+
+class InputError(ValueError):
+    """The input is wrong. Carries every problem found; the command prints one line each and exits with 2."""
+
+    def __init__(self, problems: Problem | Iterable[Problem]):
+        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def problem(file: str, place: str, given: Any, allowed: str) -> InputError:
+    """An :class:`InputError` of one problem."""
+    return InputError(Problem(file, place, shown(given), allowed))

@@ -1,0 +1,120 @@
+"""YAML files into pydantic models, every problem in one line. Imports ``data.problems`` only."""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
+
+MAX_YAML_BYTES = 2_000_000
+"""A scenario or a patient is written by hand; a file above 2 MB is something else."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Base of every file's model: unknown keys are refused, values are not changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """SafeLoader that refuses a key written twice; YAML would keep the last one in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {shown(key)} is written twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_text(path: Path, limit: int) -> str:
+    """Text of a file, or an :class:`InputError` that says why not."""
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise problem(str(path), "", f"{size:,} bytes", f"at most {limit:,} bytes")
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise problem(str(path), "", "no such file", "a file that exists") from None
+    except IsADirectoryError:
+        raise problem(str(path), "", "a folder", "a file") from None
+    except PermissionError:
+        raise problem(str(path), "", "a file that may not be read", "a readable file") from None
+    except UnicodeDecodeError as error:
+        raise problem(str(path), f"byte {error.start}", "bytes that are not UTF-8", "text in UTF-8") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """The parsed file; errors name line and column."""
+    text = read_text(path, MAX_YAML_BYTES)
+    try:
+        return yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader that also refuses repeated keys
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise problem(str(path), place, error.problem or "text that is not YAML", "YAML with unique keys") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise problem(str(path), "", str(error).splitlines()[0], "YAML") from None
+
+
+def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """Names allowed where a key was refused, following the location through nested models."""
+    found: type[BaseModel] | None = model
+    for part in location[:-1]:
+        if isinstance(part, int) or found is None:
+            continue
+        field = found.model_fields.get(str(part))
+        found = None if field is None else _inner_model(field.annotation)
+    return list(found.model_fields) if found is not None else []
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        model = _inner_model(inner)
+        if model is not None:
+            return model
+    return None
+
+
+def problems_of(file: str, model: type[BaseModel], error: ValidationError) -> list[Problem]:
+    """One :class:`Problem` for each of pydantic's."""
+    found = []
+    for item in error.errors(include_url=False):
+        location = item["loc"]
+        place = ".".join(str(part) for part in location)
+        if item["type"] == "extra_forbidden":
+            known = _known_keys(model, location)
+            word = str(location[-1])
+            found.append(Problem(file, place, f"an unknown key{nearest(word, known)}", f"one of {', '.join(known)}"))
+        elif item["type"] == "missing":
+            found.append(Problem(file, place, "nothing", "a value: this key is needed"))
+        else:
+            message = item["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+            found.append(Problem(file, place, shown(item["input"]), message))
+    return found
+
+
+def parse(file: str, content: Any, model: type[Model]) -> Model:
+    """Validate parsed content against a model; raises :class:`InputError` with every problem."""
+    if not isinstance(content, dict):
+        raise problem(file, "", content if content is not None else "an empty file", "keys and values")
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise InputError(problems_of(file, model, error)) from None
+
+
+def load(path: Path, model: type[Model]) -> Model:
+    """Read a YAML file as a model; raises :class:`InputError` with every problem."""
+    return parse(str(path), read_yaml(path), model)

@@ -1,0 +1,1 @@
+"""What a patient does, day by day: no cohort, no clinic, no files. Imports only ``units`` and ``rng``."""

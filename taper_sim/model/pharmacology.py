@@ -1,0 +1,499 @@
+"""Drugs, formulations, equivalence, dispensable doses (tablets, splits). Imports only ``units``; reads no file.
+
+A dose here is in the drug's own unit: mg a day, or mcg/h for a patch. :func:`to_equivalents` turns it into the
+equivalents in which the model counts. What can be dispensed is built from the strengths of the drug's row: tablets add
+up to the amount of one administration, administrations to the day, as evenly as the strengths allow.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS, HOURS_PER_DAY, DrugClass
+
+FloatArray = npt.NDArray[np.float64]
+
+GABAPENTIN_PER_PREGABALIN: Final = 3.6
+"""mg of gabapentin absorbed that count as 1 mg of pregabalin. Source: judgement (gabapentin_absorption.csv)."""
+MAX_DISPENSED_D: Final = 28
+"""Most days of supply written out at once: a taper is looked at again before the next month's. A design choice."""
+EXTRA_PIECES: Final = 6
+"""Most pieces at once beyond those of the largest strength that fit: no sum of tablets is lost, a dozen patches are."""
+_SAME = 1e-9  # relative and absolute width within which two doses are one
+_MICRO = 1_000_000  # strengths are whole millionths of their unit
+
+
+class Absorption(NamedTuple):
+    """Saturable absorption: mg swallowed at once and mg of it absorbed; arrays of shape (n_rows,), rising from 0."""
+
+    single_dose_mg: FloatArray
+    absorbed_mg: FloatArray
+
+
+@dataclass(frozen=True)
+class Drug:
+    """One drug in one formulation, a row of ``drugs.csv`` (checked where it is read: data/formulary.py).
+
+    Attributes
+    ----------
+    drug, formulation : str
+        Name in lower case, and the form as the table writes it (``IR``, ``ER``, ``TD`` …).
+    drug_class, dose_unit : DrugClass, "mg" or "mcg_per_h"
+        Class; unit of dose (mg a day, or mcg/h for a patch), ``strengths`` and ``smallest_step``.
+    effect_half_life_h, interval_h, trough_mean : float
+        Half-life of the effect, limited by release where that is slow; hours between doses, or changes of a patch;
+        trough over mean at steady state, in (0, 1).
+    equivalence_factor, equivalence_factor_alt : float or None
+        Equivalents a day for one unit of dose; None where there is none (buprenorphine). Not for switching drugs.
+    strengths, splittable, smallest_step : tuple of float, bool, float
+        Marketed strengths, rising; whether a tablet may be halved; the smallest step, below which no half is made.
+    max_step_note, source, verified, reviewed, rxnorm : str, str, str, bool, str
+        What to do where the smallest step is too large; as in the table, ``reviewed`` if a licensed person signed it.
+    """
+
+    drug: str
+    drug_class: DrugClass
+    formulation: str
+    dose_unit: Literal["mg", "mcg_per_h"]
+    effect_half_life_h: float
+    interval_h: float
+    trough_mean: float
+    equivalence_factor: float | None
+    equivalence_factor_alt: float | None
+    strengths: tuple[float, ...]
+    splittable: bool
+    smallest_step: float
+    max_step_note: str = ""
+    source: str = ""
+    verified: str = "no"
+    reviewed: bool = False
+    rxnorm: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """``(drug, formulation)``, the key of the formulary."""
+        return (self.drug, self.formulation)
+
+    @property
+    def is_patch(self) -> bool:
+        """Whether the dose is a release in mcg/h."""
+        return self.dose_unit == "mcg_per_h"
+
+    @property
+    def is_buprenorphine(self) -> bool:
+        """Whether the dose stands on buprenorphine's own scale and has no MME."""
+        return self.drug == "buprenorphine"
+
+    @property
+    def unit(self) -> str:
+        """Unit of a strength in words: ``mg`` or ``mcg/h``."""
+        return "mcg/h" if self.is_patch else "mg"
+
+    @property
+    def form(self) -> str:
+        """What is handed out: patch, film, capsule or tablet."""
+        known = {"TD": "patch", "capsule": "capsule", "buccal": "film"}
+        return next((word for part, word in known.items() if part in self.formulation), "tablet")
+
+    @property
+    def flag(self) -> str | None:
+        """What must be said wherever equivalents of this drug are shown; None for most drugs."""
+        if self.drug == "methadone":
+            return "methadone: CDC 2022 factor 4.7; flagged: not for dose conversion (half-life long and variable)"
+        if self.is_buprenorphine:
+            return "buprenorphine: no MME factor (CDC 2022); not zero, not guessed: counted in its own mg a day"
+        return None
+
+
+@lru_cache(maxsize=256)
+def _shape_exponent(trough_mean: float) -> float:
+    """Solve ``x e^(-x)/(1 - e^(-x)) = trough_mean``: it falls from 1 at 0, so halve until no number lies between."""
+    low, high = 0.0, 800.0
+    while (x := 0.5 * (low + high)) not in (low, high):
+        low, high = (x, high) if x * math.exp(-x) / -math.expm1(-x) > trough_mean else (low, x)
+    return x
+
+
+def within_day_shape(trough_mean: float) -> FloatArray:
+    """Relative level at four points of the day, shape (4,), falling, mean 1, no unit.
+
+    Equation: ``s_j ∝ exp(-x u_j)``, u = 1/8, 3/8, 5/8, 7/8, with x from ``x e^(-x)/(1 - e^(-x)) = trough_mean``.
+    Source: docs/model.md, section 1.
+    Raises: ValueError if ``trough_mean`` (trough over mean at steady state) is not above 0 and below 1.
+    """
+    if not 0 < trough_mean < 1:
+        raise ValueError(f"trough_mean is a share above 0 and below 1; given {trough_mean:g}")
+    points = np.exp(-_shape_exponent(float(trough_mean)) * np.array([0.125, 0.375, 0.625, 0.875]))
+    return np.asarray(points / points.mean())
+
+
+def level_decay(effect_half_life_h: npt.ArrayLike) -> FloatArray:
+    """Share of a distance between level and dose that a day leaves, in (0, 1); shape as given, hours above 0.
+
+    Equation: ``exp(-24 ln2 / effect_half_life_h)``. Source: docs/model.md, section 1, step 1.
+    Raises: ValueError if a half-life is not above 0.
+    """
+    half_life = np.asarray(effect_half_life_h, dtype=np.float64)
+    if not np.all(half_life > 0):
+        raise ValueError(f"effect_half_life_h is above 0 hours; given {np.min(half_life):g}")
+    return np.asarray(np.exp(-HOURS_PER_DAY * math.log(2.0) / half_life))
+
+
+def scale_of(drug: Drug) -> str:
+    """Name of the scale that a drug's equivalents stand on, with its unit."""
+    return BUPRENORPHINE_SCALE if drug.is_buprenorphine else EQUIVALENTS[drug.drug_class]
+
+
+def check_one_scale(drugs: Iterable[Drug]) -> None:
+    """Refuse drugs whose equivalents cannot be added up.
+
+    Raises: ValueError if buprenorphine stands beside another opioid, or beside itself in another form (what is absorbed
+    of a film and of a patch differs): the total is unknown.
+    """
+    opioids = [drug for drug in drugs if drug.drug_class == "opioid"]
+    own = {drug.key for drug in opioids if drug.is_buprenorphine}
+    other = {drug.key for drug in opioids if not drug.is_buprenorphine}
+    if own and (other or len(own) > 1):
+        listed = ", ".join(" ".join(key) for key in sorted(own | other))
+        raise ValueError("buprenorphine has no MME, so a total with it is unknown; allowed: buprenorphine in one form "
+                         f"and no other opioid; given {listed}")  # fmt: skip
+
+
+def _curve(drug: Drug, absorption: Absorption | None, doses_per_day: float) -> tuple[FloatArray, FloatArray]:
+    """Doses a day and their equivalents a day, to be joined by straight lines; a constant factor has two points."""
+    if drug.drug != "gabapentin":
+        factor = drug.equivalence_factor
+        if drug.is_buprenorphine:
+            factor = HOURS_PER_DAY / 1000.0 if drug.is_patch else 1.0
+        if factor is None:
+            raise ValueError(f"{' '.join(drug.key)} has no equivalence factor; it is not zero and not guessed")
+        return np.array([0.0, 1.0]), np.array([0.0, factor])
+    if absorption is None:
+        raise ValueError("gabapentin counts by the dose absorbed; given no absorption; pass formulary.absorption()")
+    if not 0 < doses_per_day < math.inf:
+        raise ValueError(f"doses_per_day is above 0; given {doses_per_day:g}")
+    times = 3.0 if drug.formulation.startswith("ER") else float(doses_per_day)
+    return absorption.single_dose_mg * times, absorption.absorbed_mg * times / GABAPENTIN_PER_PREGABALIN
+
+
+def _along(drug: Drug, values: npt.ArrayLike, start: FloatArray, end: FloatArray, unit: str) -> FloatArray:
+    """Carry values from one scale of a curve to the other."""
+    given = np.asarray(values, dtype=np.float64)
+    if np.any((given < 0) | np.isinf(given)):
+        raise ValueError(f"{' '.join(drug.key)}: at least 0 and finite; given {np.nanmin(given):g} to "
+                         f"{np.nanmax(given):g} {unit}")  # fmt: skip
+    if len(start) == 2:
+        return given * end[1] / start[1]
+    if np.any(given > start[-1] * (1 + _SAME)):
+        raise ValueError(f"absorption of gabapentin is known up to {start[-1]:g} {unit} in so many doses; given "
+                         f"{np.nanmax(given):g}; check the dose, or divide it into more doses a day")  # fmt: skip
+    return np.interp(given, start, end)
+
+
+def to_equivalents(
+    drug: Drug, dose_per_day: npt.ArrayLike, absorption: Absorption | None = None, doses_per_day: float = 3
+) -> FloatArray:
+    """Equivalents a day of a dose: oral morphine mg, diazepam mg, pregabalin mg; buprenorphine in its own mg.
+
+    For measuring risk, not for computing a dose when switching drugs. Source: CDC 2022 (opioids), Ashton
+    (benzodiazepines), gabapentin_absorption.csv; docs/model.md, section 1.
+
+    Parameters
+    ----------
+    dose_per_day : array_like
+        In the drug's own unit (mg a day, mcg/h for a patch), any shape; NaN (unknown) stays NaN.
+    absorption : Absorption, optional
+        Needed for gabapentin only.
+    doses_per_day : float
+        Into which gabapentin is divided; used for gabapentin only. The extended form releases over hours, as if
+        divided, and is always read as three doses (an assumption).
+
+    Returns: ndarray, shape of ``dose_per_day``, equivalents a day.
+    Raises: ValueError if a dose is negative or infinite, gabapentin comes without ``absorption``, or one dose lies
+    above its table.
+    """
+    doses, equivalents = _curve(drug, absorption, doses_per_day)
+    return _along(drug, dose_per_day, doses, equivalents, "mcg/h" if drug.is_patch else "mg a day")
+
+
+def from_equivalents(
+    drug: Drug, equivalents: npt.ArrayLike, absorption: Absorption | None = None, doses_per_day: float = 3
+) -> FloatArray:
+    """Dose of this drug that counts as so many equivalents: the inverse of :func:`to_equivalents`, same arguments.
+
+    Turns a policy's equivalents back into the patient's own drug; not for switching drugs.
+    Raises: ValueError if equivalents are negative or infinite, or more than the absorption table reaches.
+    """
+    doses, counted = _curve(drug, absorption, doses_per_day)
+    return _along(drug, equivalents, counted, doses, "equivalents a day")
+
+
+class Piece(NamedTuple):
+    """One thing to take: a whole tablet (capsule, film, patch) of a strength, or half of one."""
+
+    strength: float
+    half: bool = False
+
+    @property
+    def amount(self) -> float:
+        """In the unit of the strength."""
+        return self.strength / 2 if self.half else self.strength
+
+
+def administrations(drug: Drug, interval_h: float | None = None) -> int:
+    """How often a day the drug is taken, by its row or the patient's own interval; patches, worn together, once.
+
+    Raises: ValueError if the interval (hours) does not divide the day; a patch may have any above 0.
+    """
+    every = drug.interval_h if interval_h is None else interval_h
+    times = HOURS_PER_DAY / every if math.isfinite(every) and every > 0 else 0.0
+    if times > 0 and drug.is_patch:
+        return 1
+    if times < 1 or abs(times - round(times)) > _SAME:
+        allowed = "1, 2, 3, 4, 6, 8, 12 or 24 h (patches: any above 0)"
+        raise ValueError(f"{' '.join(drug.key)}: interval_h {every:g} given; allowed: {allowed}")
+    return round(times)
+
+
+class _Amounts(NamedTuple):
+    """What one administration can be, in whole steps of ``grid``, with the pieces of each, largest first."""
+
+    grid: float
+    amounts: npt.NDArray[np.int64]
+    pieces: dict[int, tuple[Piece, ...]]
+
+
+@lru_cache(maxsize=1024)
+def _amounts(strengths: tuple[float, ...], halves: tuple[float, ...], apart: float, up_to: float) -> _Amounts:
+    """Amounts from 0 to the first at or above ``up_to``: fewest pieces, at most one half, not nearer than ``apart``."""
+    in_micro = [(round(s * _MICRO), Piece(s)) for s in strengths]
+    halved = [(round(s * _MICRO / 2), Piece(s, half=True)) for s in halves]
+    grid = math.gcd(*(size for size, _ in in_micro + halved))
+    largest = in_micro[-1][0] // grid
+    fewest: list[tuple[Piece, ...] | None] = [()]
+    for amount in range(1, math.ceil(up_to * _MICRO / grid) + largest + 1):
+        # falling strengths, and min keeps the first of equals: of two ways with as many pieces that with the larger
+        rests = ((fewest[amount - size // grid], piece) for size, piece in in_micro[::-1] if size // grid <= amount)
+        fewest.append(min(((piece, *rest) for rest, piece in rests if rest is not None), key=len, default=None))
+    ways: dict[int, tuple[Piece, ...]] = {}
+    for amount, whole in enumerate(fewest):
+        rests = ((fewest[amount - size // grid], piece) for size, piece in halved if size // grid <= amount)
+        split = [(*rest, piece) for rest, piece in rests if rest is not None]
+        best = min(([whole] if whole is not None else []) + split, key=len, default=None)
+        if best is not None and len(best) <= EXTRA_PIECES + amount // largest:
+            ways[amount] = tuple(sorted(best, key=lambda piece: -piece.amount))
+    kept: list[int] = []
+    for amount in sorted(ways, key=lambda a: (len(ways[a]), a)):
+        if apart == 0 or all(abs(amount - other) * grid >= apart * _MICRO for other in kept):
+            kept.append(amount)
+    amounts = np.array(sorted(kept), dtype=np.int64)
+    amounts = amounts[: np.searchsorted(amounts, up_to * _MICRO / grid - _SAME) + 1]
+    return _Amounts(grid / _MICRO, amounts, ways)
+
+
+def _amounts_of(drug: Drug, up_to: float) -> _Amounts:
+    """Amounts of one administration of a drug, up to the first at or above ``up_to``."""
+    scored = drug.strengths if drug.splittable else ()
+    halves = tuple(s for s in scored if s / 2 >= drug.smallest_step and s / 2 not in drug.strengths)
+    # 24 mcg/h of two patches and 25 mcg/h of one are the same dose to a person: patches count once, in fewest pieces
+    apart = drug.smallest_step / 2 if drug.is_patch else 0.0
+    block = drug.strengths[-1]  # asked for in whole blocks, so that few tables serve many people
+    return _amounts(drug.strengths, halves, apart, block * max(1, math.ceil(up_to / block - _SAME)))
+
+
+def _checked(drug: Drug, doses_per_day: int, dose: float) -> None:
+    if doses_per_day < 1 or doses_per_day != int(doses_per_day) or (drug.is_patch and doses_per_day != 1):
+        allowed = "1 (patches are worn together)" if drug.is_patch else "a whole number from 1"
+        raise ValueError(f"{' '.join(drug.key)}: doses_per_day {doses_per_day:g} given; allowed: {allowed}")
+    if not (math.isfinite(dose) and dose >= 0):
+        raise ValueError(f"{' '.join(drug.key)}: a dose is finite and at least 0; given {dose:g} {drug.unit}")
+
+
+@lru_cache(maxsize=4096)
+def dispensable_totals(drug: Drug, doses_per_day: int, up_to: float) -> FloatArray:
+    """Daily totals that can be made of the drug's strengths, divided over the day as evenly as possible.
+
+    With R the amounts that one administration can be (0 and sums of strengths, at most one of them a half tablet, at
+    most :data:`EXTRA_PIECES` pieces beyond those of the largest strength) a total is ``k r_hi + (n - k) r_lo`` with
+    r_lo and r_hi neighbours in R. Where the smallest amount is more than the n-th part, administrations drop out:
+    15 mg every 12 h, then 15 mg at bedtime.
+
+    Parameters
+    ----------
+    doses_per_day : int
+        n, administrations a day, as :func:`administrations` gives; 1 for patches.
+    up_to : float
+        Largest total wanted, in the drug's own unit (mg a day, mcg/h).
+
+    Returns: ndarray, shape (n_totals,), rising from 0, in the drug's own unit, read-only. Those of a smaller ``up_to``
+    are its beginning, so one array serves a whole cohort on that drug.
+    Raises: ValueError if ``doses_per_day`` is no whole number from 1 (patches: 1), or ``up_to`` negative or not finite.
+    """
+    _checked(drug, doses_per_day, up_to)
+    made = _amounts_of(drug, up_to / doses_per_day)
+    n_high = np.arange(doses_per_day + 1)
+    totals = n_high * made.amounts[1:, None] + (doses_per_day - n_high) * made.amounts[:-1, None]
+    steps = np.unique(totals) * made.grid
+    found = np.round(steps[steps <= up_to * (1 + _SAME) + _SAME], 6)
+    found.setflags(write=False)  # it is cached
+    return found
+
+
+def round_to_dispensable(
+    ideal: npt.ArrayLike, previous: npt.ArrayLike, totals: npt.ArrayLike, at_least: npt.ArrayLike | None = None
+) -> FloatArray:
+    """Round to the nearest dispensable total; the rounding error is the result minus ``ideal``.
+
+    Ties go to the higher (slower) dose. A reduction never ends above ``previous`` and an increase never below it; an
+    ideal of ``previous`` itself is a hold and gives ``previous``, dispensable or not; an ideal of 0 gives 0.
+
+    Parameters
+    ----------
+    ideal, previous : array_like
+        Dose aimed at and dose now, in the drug's own unit; shapes that broadcast, such as (n_patients,).
+    totals : array_like, shape (n_totals,)
+        From :func:`dispensable_totals`.
+    at_least : array_like, optional
+        Lowest dose that a ceiling on pace allows. A reduction that rounding would take below it goes to the lowest
+        total above it, or stays at ``previous`` where there is none: then see ``Drug.max_step_note``.
+
+    Returns: ndarray, broadcast shape, in the drug's own unit.
+    Raises: ValueError if a dose is negative or not finite, or ``totals`` does not rise from 0.
+    """
+    made = np.asarray(totals, dtype=np.float64)
+    if made.ndim != 1 or not len(made) or made[0] != 0 or np.any(np.diff(made) <= 0):
+        raise ValueError("totals rise from 0 and have one dimension; pass those of dispensable_totals()")
+    want, now = np.broadcast_arrays(np.asarray(ideal, dtype=np.float64), np.asarray(previous, dtype=np.float64))
+    floor = np.asarray(0.0 if at_least is None else at_least, dtype=np.float64)
+    if not all(np.all((given >= 0) & (given < np.inf)) for given in (want, now, floor)):
+        raise ValueError("ideal, previous and at_least are finite doses of at least 0; a value given is not")
+    tolerance = _SAME * np.maximum(1.0, np.maximum(want, now))
+    end = len(made) - 1
+    above = np.minimum(np.searchsorted(made, want - tolerance), end)
+    below = np.maximum(above - 1, 0)
+    nearest = np.where(made[above] - want <= want - made[below] + tolerance, above, below)
+    highest_kept = np.searchsorted(made, now + tolerance, side="right") - 1
+    dose = np.where(want < now, made[np.minimum(nearest, highest_kept)], np.maximum(made[nearest], now))
+    if at_least is not None:
+        allowed = np.searchsorted(made, floor - tolerance)
+        lowest = np.where(allowed <= highest_kept, made[np.minimum(allowed, end)], now)
+        dose = np.where((want < now) & (dose < floor - tolerance), lowest, dose)
+    return np.where(np.abs(want - now) <= tolerance, now, dose)
+
+
+_TIMES: Final[dict[int, tuple[str, ...]]] = {
+    1: ("once a day",),
+    2: ("in the morning", "in the evening"),
+    3: ("in the morning", "in the afternoon", "at bedtime"),
+    4: ("in the morning", "at noon", "in the evening", "at bedtime"),
+    6: ("early in the morning", "in the morning", "at noon", "in the afternoon", "in the evening", "at bedtime"),
+}
+
+
+def _in_words(pieces: tuple[Piece, ...], drug: Drug) -> str:
+    counts = Counter(f"{'half of a ' if piece.half else ''}{piece.strength:g} {drug.unit}" for piece in pieces)
+    parts = (one if count == 1 else f"{count} × {one}" for one, count in counts.items())
+    return f"{' + '.join(parts)} {drug.form}"
+
+
+@dataclass(frozen=True)
+class Regimen:
+    """Which tablets at which time of day; for patches, which are worn.
+
+    ``total`` is in the drug's own unit; ``times`` pairs a time of day in words with what is taken then, largest first,
+    and leaves out times with nothing; ``change_every_h`` is for how long a patch is worn, of use for patches only.
+    """
+
+    drug: Drug
+    total: float
+    times: tuple[tuple[str, tuple[Piece, ...]], ...]
+    change_every_h: float
+
+    @property
+    def pills_per_day(self) -> dict[Piece, int]:
+        """Pieces a day by strength, halves apart, largest first; for patches, pieces worn at one time."""
+        counts = Counter(piece for _, pieces in self.times for piece in pieces)
+        return dict(sorted(counts.items(), key=lambda item: -item[0].amount))
+
+    def words(self) -> str:
+        """One line for a person, such as ``60 mg + 15 mg tablet in the morning, in the afternoon and at bedtime``."""
+        if not self.times:
+            return "none"
+        if self.drug.is_patch:
+            worn = _in_words(self.times[0][1], self.drug)
+            together = ", worn together" if len(self.times[0][1]) > 1 else ""
+            return f"{worn}{together}, changed every {self.change_every_h:g} h"
+        moments: dict[tuple[Piece, ...], list[str]] = {}
+        for moment, pieces in self.times:
+            moments.setdefault(pieces, []).append(moment)
+        listed = {pieces: " and ".join(filter(None, [", ".join(w[:-1]), w[-1]])) for pieces, w in moments.items()}
+        return "; ".join(f"{_in_words(pieces, self.drug)} {when}" for pieces, when in listed.items())
+
+
+def regimen(
+    drug: Drug, total: float, doses_per_day: int | None = None, *, change_every_h: float | None = None
+) -> Regimen:
+    """Divide a dispensable total over the day, in the fewest tablets, the larger amounts towards bedtime.
+
+    ``total`` is one of :func:`dispensable_totals`, in the drug's own unit; ``doses_per_day`` that of the drug's row if
+    left out; ``change_every_h`` is for patches not worn as long as the row says.
+    Raises: ValueError if the total cannot be made of the strengths; the message names the neighbours that can.
+    """
+    n = administrations(drug) if doses_per_day is None else doses_per_day
+    _checked(drug, n, total)
+    if change_every_h is not None:
+        administrations(drug, change_every_h)
+        if not drug.is_patch:
+            raise ValueError(f"{' '.join(drug.key)}: change_every_h is for patches; give doses_per_day instead")
+    made = _amounts_of(drug, total / n)
+    steps = round(total / made.grid)
+    at = max(int(np.searchsorted(made.amounts, steps / n, side="right")) - 1, 0)
+    low = int(made.amounts[at])
+    high = int(made.amounts[at + 1]) if at + 1 < len(made.amounts) else low + 1
+    n_high, left = divmod(steps - n * low, high - low)
+    if left or abs(steps * made.grid - total) > _SAME * max(1.0, total):
+        totals = dispensable_totals(drug, n, total + 2 * n * drug.strengths[-1])
+        near = totals[(above := int(np.searchsorted(totals, total))) - 1 : above + 1]
+        made_of = f"{', '.join(f'{s:g}' for s in drug.strengths)} {drug.unit}, taken {n} times a day"
+        raise ValueError(f"{' '.join(drug.key)}: a total is made of {made_of}; given {total:g}; nearest: {near[0]:g} "
+                         f"and {near[1]:g}")  # fmt: skip
+    names = _TIMES.get(n) or tuple(f"as dose {i + 1} of {n}" for i in range(n))
+    if low == 0:  # some drop out: those that stay are spread over the day and keep bedtime
+        taken = {(j + 1) * n // n_high - 1: high for j in range(n_high)}
+    else:
+        taken = {i: high if i >= n - n_high else low for i in range(n)}
+    times = tuple((names[i], made.pieces[amount]) for i, amount in taken.items())
+    return Regimen(drug, float(total), times, drug.interval_h if change_every_h is None else change_every_h)
+
+
+def to_dispense(schedule: Sequence[tuple[int, Regimen]], from_day: int, until_day: int) -> dict[float, int]:
+    """Whole tablets, or patches, to hand out for the days ``from_day`` to ``until_day - 1``, by strength.
+
+    ``schedule`` has the first day of each regimen, rising; each holds until the next; one drug in one formulation.
+    Halves of a strength are added up and rounded up to whole tablets; patches are counted by changes,
+    ``ceil(days * 24 / hours worn)`` for each regimen.
+    Raises: ValueError if the days are none, more than :data:`MAX_DISPENSED_D`, or begin before the schedule; if the
+    schedule's days do not rise, or drugs are mixed.
+    """
+    days = until_day - from_day
+    if not 1 <= days <= MAX_DISPENSED_D:
+        raise ValueError(f"at most {MAX_DISPENSED_D} days are dispensed at once; given {days} (day {from_day} to day "
+                         f"{until_day}); ask for them in parts")  # fmt: skip
+    starts = [start for start, _ in schedule]
+    if not starts or starts != sorted(set(starts)) or from_day < starts[0]:
+        raise ValueError(f"a schedule's days rise and begin by day {from_day}; given {starts}")
+    if len({part.drug.key for _, part in schedule}) > 1:
+        raise ValueError("a schedule to dispense has one drug in one formulation; ask for each apart")
+    halves: Counter[float] = Counter()  # in half tablets
+    for (start, part), end in zip(schedule, [*starts[1:], until_day], strict=True):
+        held = min(end, until_day) - max(start, from_day)
+        times = math.ceil(held * HOURS_PER_DAY / part.change_every_h - _SAME) if part.drug.is_patch else held
+        for piece, count in part.pills_per_day.items() if held > 0 else ():
+            halves[piece.strength] += times * count * (1 if piece.half else 2)
+    return {strength: -(-halves[strength] // 2) for strength in sorted(halves, reverse=True)}

@@ -1,0 +1,134 @@
+"""The interface of a policy, and the registry of names. Imports ``units``.
+
+A policy looks at what has been seen up to a day and says which share of the original dose of each drug class is to be
+taken from then on until its next decision. Shares are ideal: the simulation turns them into tablets that exist.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Patients:
+    """What is known of n patients before the taper, as a policy may see it.
+
+    Attributes
+    ----------
+    dose : ndarray, (n, 3)
+        Equivalents a day on day 0 by class (opioid, benzodiazepine, gabapentinoid); 0 where not taken.
+    dose_mg : ndarray, (n, 3)
+        The same in mg a day of the patient's own drug; NaN where a class is a patch or several drugs.
+    drug : tuple of (dict of class number to name)
+        Each patient's drugs by class number, such as ``{0: "morphine"}``.
+    use_days : ndarray, (n, 3)
+        Days of use before day 0.
+    flags : mapping of str to ndarray (n,)
+        Risk flags and answers of the baseline assessment (``cohort.FLAGS``), and ``failed_tapers``.
+    """
+
+    dose: Floats
+    dose_mg: Floats
+    drug: Sequence[Mapping[int, str]]
+    use_days: Floats
+    flags: Mapping[str, NDArray[Any]]
+
+    @property
+    def taken(self) -> Bools:
+        """Which classes each patient takes, (n, 3)."""
+        return self.dose > 0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a policy sees when it decides.
+
+    Attributes
+    ----------
+    day : int
+        First day on which the doses decided now are taken (1 is the first day of the study).
+    share : ndarray, (n, 3)
+        Share of the original dose that the policy ordered last; 1 at the start.
+    dispensed : ndarray, (n, 3)
+        The same as dispensed: what the patient was given in tablets that exist.
+    reports : mapping of instrument to ndarray (n, days since the last decision)
+        Check-ins since the last decision, NaN where none came. Empty on day 1.
+    in_care : ndarray of bool, (n,)
+        Who is still in the programme.
+    returned : ndarray of bool, (n,)
+        Who has gone back to a higher dose.
+    latent : object or None
+        The true state; only the oracle is given it.
+    """
+
+    day: int
+    share: Floats
+    dispensed: Floats
+    reports: Mapping[str, Floats] = field(default_factory=dict)
+    in_care: Bools | None = None
+    returned: Bools | None = None
+    latent: Any = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a policy orders until its next decision.
+
+    Attributes
+    ----------
+    share : ndarray, (n, 3)
+        Share of the original dose of each class, 0 to 1 (above 1 only where a policy is allowed to raise).
+    adjunct : ndarray of bool (n,), optional
+        Who is given an alpha-2 agonist.
+    checkin_every_d : ndarray (n,), optional
+        Days between check-ins; kept as it was where left out.
+    """
+
+    share: Floats
+    adjunct: Bools | None = None
+    checkin_every_d: Floats | None = None
+
+
+class Policy(Protocol):
+    """A rule on what has been seen. Ten lines are enough for one of your own: docs/how-to/own-policy.md."""
+
+    name: str
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        """Days on which a new dose may be taken for the first time, the first of them 1, rising."""
+        ...
+
+    def start(self, patients: Patients) -> Any:
+        """Make whatever the policy wants to remember of these patients; handed back to :meth:`decide`."""
+        ...
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        """Say the doses from ``seen.day`` on. A row depends on that patient alone."""
+        ...
+
+
+Factory = Callable[..., Policy]
+_REGISTRY: dict[str, Factory] = {}
+
+
+def register(name: str) -> Callable[[Factory], Factory]:
+    """Make a policy known under the name of its call, such as ``linear``."""
+
+    def keep(factory: Factory) -> Factory:
+        if name in _REGISTRY:
+            raise ValueError(f"a policy named {name} is registered already")
+        _REGISTRY[name] = factory
+        return factory
+
+    return keep
+
+
+def registered() -> Mapping[str, Factory]:
+    """Every policy by the name of its call."""
+    return dict(_REGISTRY)

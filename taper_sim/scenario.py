@@ -1,0 +1,53 @@
+"""The composition root: files into objects. Imports everything below it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from taper_sim.cohort import Cohort, from_patients
+from taper_sim.data.patient import doses_by_day, read_patient
+from taper_sim.data.problems import problem
+from taper_sim.policies.interface import Policy, Seen
+from taper_sim.simulation.dispensing import Dispenser, known_of
+from taper_sim.simulation.ensemble import from_prior
+from taper_sim.simulation.trace import trace
+from taper_sim.units import YEAR_D
+
+MAX_DAYS = 36_500
+_AFTER_SCHEDULE_D = 28
+
+
+def dispensed_by_day(cohort: Cohort, policy: Policy, n_days: int) -> np.ndarray:
+    """Doses of the first person by day under a policy that needs no reports, (n_days + 1, 3), equivalents a day."""
+    dispenser, known = Dispenser(cohort), known_of(cohort)
+    memory = policy.start(known)
+    doses = np.empty((n_days + 1, 3))
+    doses[0] = cohort.dose[0]
+    share = np.ones_like(cohort.dose)
+    for day in policy.decision_days(n_days):
+        share = policy.decide(memory, Seen(day, share, share)).share
+        doses[day:] = dispenser.dispense(share)[0]
+    return doses
+
+
+def trace_patient(path: Path, protocol: str | None, n_days: int | None, seed: int) -> pd.DataFrame:
+    """Latent states of one patient's file by day; see ``simulation.trace``."""
+    patient = read_patient(path)
+    if n_days is not None and not 1 <= n_days <= MAX_DAYS:
+        raise problem("--days", "", n_days, f"1 to {MAX_DAYS}")
+    cohort = from_patients([patient])
+    if protocol is not None:
+        from taper_sim.policies.calls import build
+
+        doses = dispensed_by_day(cohort, build(protocol, file="--protocol"), n_days or YEAR_D)
+    elif patient.schedule is not None:
+        last = max(max(steps) for steps in patient.schedule.values())
+        doses = doses_by_day(patient.schedule, n_days or last + _AFTER_SCHEDULE_D)
+        for k in range(3):  # a class that the schedule leaves out is taken as before
+            if ("opioid", "benzodiazepine", "gabapentinoid")[k] not in patient.schedule:
+                doses[:, k] = cohort.dose[0, k]
+    else:
+        doses = np.repeat(cohort.dose[:1], (n_days or YEAR_D) + 1, axis=0)
+    return trace(replace(cohort, dose=doses[:1]), from_prior(seed, 1), doses, seed)

@@ -1,0 +1,122 @@
+"""The package's CSV tables, with sources and review columns. Imports nothing of the package.
+
+Every row carries ``source``, ``verified`` (was the key number seen in that source?) and ``reviewed_by``,
+``reviewed_on`` (has a licensed person read the row against its source?). The two are different questions, and only a
+person answers the second: nothing in this package writes those columns.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["REVIEWED", "UNREVIEWED", "Row", "Table", "is_reviewed", "names", "read", "review_status", "verified_counts"]
+
+UNREVIEWED: Final = "research use: not clinically reviewed"
+REVIEWED: Final = "clinically reviewed"
+VERIFIED_VALUES: Final = ("yes", "partial", "no")
+
+Row = Mapping[str, str]
+
+
+def is_reviewed(row: Row) -> bool:
+    """Whether a licensed person has signed the row: ``reviewed_by`` and ``reviewed_on`` both filled."""
+    return bool(row["reviewed_by"].strip()) and bool(row["reviewed_on"].strip())
+
+
+def review_status(rows: Iterable[Row]) -> str:
+    """Say what output must say of the rows it used.
+
+    Returns
+    -------
+    str
+        :data:`REVIEWED` if there are rows and every one is signed, else :data:`UNREVIEWED`.
+    """
+    signed = [is_reviewed(row) for row in rows]
+    return REVIEWED if signed and all(signed) else UNREVIEWED
+
+
+def verified_counts(rows: Iterable[Row]) -> dict[str, int]:
+    """How many of the rows used are verified ``yes``, ``partial`` and ``no``; all three keys are always there."""
+    counts = dict.fromkeys(VERIFIED_VALUES, 0)
+    for row in rows:
+        counts[row["verified"]] += 1
+    return counts
+
+
+@dataclass(frozen=True)
+class Table:
+    """One CSV table of the package.
+
+    Attributes
+    ----------
+    name : str
+        File name without ``.csv``.
+    columns : tuple of str
+        As in the file's first line.
+    rows : tuple of mapping
+        Column to text, read-only, in file order; an empty cell is ``""``.
+    sha256 : str
+        Of the file's bytes, for run manifests.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    sha256: str
+
+    def provenance(self, rows: Iterable[Row] | None = None) -> dict[str, object]:
+        """Describe what output carries along: the table, how many rows were used, their verification and review.
+
+        Parameters
+        ----------
+        rows : iterable of mapping, optional
+            The rows that were used; all of the table if left out.
+        """
+        used = self.rows if rows is None else tuple(rows)
+        return {
+            "table": self.name,
+            "sha256": self.sha256,
+            "rows": len(used),
+            "verified": verified_counts(used),
+            "reviewed": sum(map(is_reviewed, used)),
+            "status": review_status(used),
+        }
+
+
+def names() -> tuple[str, ...]:
+    """Names of the tables there are, sorted."""
+    files = (entry.name for entry in resources.files(__name__).iterdir())
+    return tuple(sorted(name.removesuffix(".csv") for name in files if name.endswith(".csv")))
+
+
+@cache
+def read(name: str) -> Table:
+    """Read one table of the package; read once, then kept.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`names`, such as ``"drugs"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such table, or a line has more or fewer cells than the first.
+    """
+    if name not in names():
+        raise ValueError(f"there is no table {name!r}; allowed: {', '.join(names())}")
+    content = resources.files(__name__).joinpath(f"{name}.csv").read_bytes()
+    lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    columns = tuple(next(lines))
+    rows: list[Row] = []
+    for cells in lines:
+        if len(cells) != len(columns):
+            raise ValueError(f"{name}.csv line {lines.line_num} has {len(cells)} cells; allowed: {len(columns)}")
+        rows.append(MappingProxyType(dict(zip(columns, cells, strict=True))))
+    return Table(name, columns, tuple(rows), hashlib.sha256(content).hexdigest())

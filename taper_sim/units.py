@@ -1,0 +1,37 @@
+"""Units as types and the few conversions between them. Imports nothing of the package.
+
+A number that leaves a typed object carries its unit in its name: ``dose_mme``, ``half_life_h``, ``wait_min``.
+Rows of arrays are drug classes in the order of :data:`DRUG_CLASSES`.
+"""
+
+from typing import Final, Literal, NewType
+
+DrugClass = Literal["opioid", "benzodiazepine", "gabapentinoid"]
+DRUG_CLASSES: Final[tuple[DrugClass, ...]] = ("opioid", "benzodiazepine", "gabapentinoid")
+
+#: Reference drug and unit of the equivalents of each class (DESIGN of the model: docs/model.md, section 1).
+EQUIVALENTS: Final[dict[str, str]] = {
+    "opioid": "oral morphine mg a day (MME)",
+    "benzodiazepine": "oral diazepam mg a day",
+    "gabapentinoid": "oral pregabalin mg a day",
+}
+BUPRENORPHINE_SCALE: Final = "buprenorphine mg a day (its own scale, never converted to MME)"
+
+MgPerDay = NewType("MgPerDay", float)
+McgPerHour = NewType("McgPerHour", float)
+
+HOURS_PER_DAY: Final = 24.0
+#: A month of a taper (the guidance speaks of four weeks); claims studies count 30 (VELOCITY_MONTH_D).
+MONTH_D: Final = 28
+VELOCITY_MONTH_D: Final = 30
+YEAR_D: Final = 364
+
+
+def mcg_per_h_to_mg_per_day(rate: McgPerHour) -> MgPerDay:
+    """Convert a patch's release in mcg/h to mg released a day (arithmetic, not an equivalence)."""
+    return MgPerDay(rate * HOURS_PER_DAY / 1000.0)
+
+
+def doses_per_day(interval_h: float) -> float:
+    """Administrations a day of a drug taken every ``interval_h`` hours; below 1 for patches."""
+    return HOURS_PER_DAY / interval_h
