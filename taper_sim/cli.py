@@ -1,9 +1,15 @@
 """The command ``taper-sim``: arguments to calls, nothing else. Imports everything below, each part when it is used."""
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from taper_sim.scenario.comparing import Comparison
 
 DONE, WRONG_INPUT, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
 DEFAULT_SEED = 20260101
@@ -24,11 +30,141 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--seed", type=int, default=DEFAULT_SEED)
     trace.add_argument("--out", type=Path, required=True, metavar="F.csv")
     trace.set_defaults(run=_trace)
+
+    compare = commands.add_parser("compare", help="compare the protocols of a scenario; gives a run folder")
+    compare.add_argument("scenario", type=Path, metavar="SCENARIO")
+    compare.add_argument("--patients", type=int, help="patients, instead of the scenario's number")
+    compare.add_argument("--days", type=int, help="days, instead of the scenario's")
+    compare.add_argument("--protocols", help="names or calls, separated by commas, instead of the scenario's")
+    compare.add_argument("--seed", type=int, help="seed, instead of the scenario's")
+    compare.add_argument("--workers", type=int, default=2, help="threads (default 2); the numbers do not depend on it")
+    compare.add_argument("--out", type=Path, help="run folder (default: run-NAME beside you)")
+    compare.set_defaults(run=_compare)
+
+    resume = commands.add_parser("resume", help="go on with an interrupted run")
+    resume.add_argument("folder", type=Path, metavar="DIR")
+    resume.add_argument("--workers", type=int, default=2)
+    resume.set_defaults(run=_resume)
+
+    for name, text, run in (
+        ("protocols", "protocols and presets, with arguments and sources", _protocols),
+        ("drugs", "drugs and formulations, with units, factors and strengths", _drugs),
+        ("outcomes", "outcomes, with units, directions and smallest important differences", _outcomes),
+        ("schema", "JSON Schema of the scenario file, for editors", _schema),
+    ):
+        commands.add_parser(name, help=text).set_defaults(run=run)
+
+    digest = commands.add_parser("hash", help="hash of a scenario, to register a plan before the run")
+    digest.add_argument("scenario", type=Path, metavar="SCENARIO")
+    digest.set_defaults(run=_hash)
+
+    verify = commands.add_parser("verify", help="recompute a finished run and say what differs")
+    verify.add_argument("folder", type=Path, metavar="DIR")
+    verify.add_argument("--workers", type=int, default=2)
+    verify.set_defaults(run=_verify)
     return parser
 
 
+def _protocols(_: argparse.Namespace) -> int:
+    from taper_sim.report.listings import protocols_text
+
+    print(protocols_text())
+    return DONE
+
+
+def _drugs(_: argparse.Namespace) -> int:
+    from taper_sim.report.listings import drugs_text
+
+    print(drugs_text())
+    return DONE
+
+
+def _outcomes(_: argparse.Namespace) -> int:
+    from taper_sim.report.listings import outcomes_text
+
+    print(outcomes_text())
+    return DONE
+
+
+def _schema(_: argparse.Namespace) -> int:
+    from taper_sim.scenario.schema import Scenario
+
+    print(json.dumps(Scenario.model_json_schema(), indent=1))
+    return DONE
+
+
+def _hash(args: argparse.Namespace) -> int:
+    from taper_sim.scenario.building import build_arms, read_scenario, scenario_hash
+
+    scenario = read_scenario(args.scenario)
+    build_arms(scenario, str(args.scenario))
+    print(scenario_hash(scenario, args.scenario.parent))
+    return DONE
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from taper_sim.scenario.comparing import verify
+
+    with _progress() as progress:
+        differing = verify(args.folder, args.workers, progress)
+    for line in differing:
+        print(line)
+    print("the same numbers" if not differing else f"{len(differing)} files differ")
+    return DONE if not differing else NOT_TRUSTED
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from taper_sim.scenario.building import Overrides
+    from taper_sim.scenario.comparing import compare
+
+    folder = args.out or Path(f"run-{args.scenario.stem}")
+    change = Overrides(args.patients, args.days, args.protocols, args.seed)
+    with _progress() as progress:
+        done = compare(args.scenario, change, folder, args.workers, progress)
+    return _show(done)
+
+
+def _resume(args: argparse.Namespace) -> int:
+    from taper_sim.scenario.comparing import resume
+
+    with _progress() as progress:
+        done = resume(args.folder, args.workers, progress)
+    return _show(done)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int], Callable[[int], None]]]:
+    """A bar on standard error with the time left; its start gives the total, its ticks what is done."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("simulating"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left"),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+
+        def start(total: int) -> Callable[[int], None]:
+            task = bar.add_task("simulating", total=total)
+            return lambda done: bar.advance(task, done)
+
+        yield start
+
+
+def _show(done: "Comparison") -> int:
+    from taper_sim.report.terminal import comparison_text
+
+    print(comparison_text(done))
+    return DONE
+
+
 def _trace(args: argparse.Namespace) -> int:
-    from taper_sim.scenario import trace_patient
+    from taper_sim.scenario.tracing import trace_patient
 
     table = trace_patient(args.patient, protocol=args.protocol, n_days=args.days, seed=args.seed)
     from taper_sim.runs import write_csv

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from taper_sim import rng
 from taper_sim.data import formulary
 from taper_sim.data.patient import Patient
+from taper_sim.data.patients import DrugRow, PatientTable
 from taper_sim.model.chance import CHANCE_BY_SYMBOL
 from taper_sim.model.parameters import (
     BASELINE_LIMITS,
@@ -20,6 +21,7 @@ from taper_sim.model.parameters import (
     DISCIPLINES,
     FAILED_TAPERS_COUNTED,
     MEDIAN_USE_DAYS,
+    Baseline,
     Parameter,
 )
 from taper_sim.model.pharmacology import (
@@ -31,7 +33,7 @@ from taper_sim.model.pharmacology import (
     to_equivalents,
     within_day_shape,
 )
-from taper_sim.units import DRUG_CLASSES
+from taper_sim.units import DRUG_CLASSES, DrugClass
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -44,9 +46,13 @@ FLAGS: Final = (
 MODALITIES: Final = ("video", "phone", "in_person")
 
 #: Symbols with a spread between people, in the order of the columns of standard normals (a new one goes to the end).
-VARYING: Final[tuple[tuple[str, int], ...]] = tuple(
-    (symbol, k) for symbol in ("EC50", "tau_F", "tau_L", "sigma", "b") for k in range(3)
-) + (("xi", 0), ("s0", 0), ("noise", 0), ("steps_0", 0))
+VARYING: Final[tuple[tuple[str, int], ...]] = (
+    *((symbol, k) for symbol in ("EC50", "tau_F", "tau_L", "sigma", "b") for k in range(3)),
+    ("xi", 0),
+    ("s0", 0),
+    ("noise", 0),
+    ("steps_0", 0),
+)
 
 _FIRST_CALL_VARYING = 100  # calls of the generator below this sample the person's attributes
 
@@ -372,7 +378,7 @@ def function_of_promis(t_score: Floats) -> Floats:
 
 
 def sample(
-    n: int, seed: int, classes: Mapping[str, ClassMargin], margins: Margins = CHOIR, description: str = ""
+    n: int, seed: int, classes: Mapping[DrugClass, ClassMargin], margins: Margins = CHOIR, description: str = ""
 ) -> Cohort:
     """Sample n patients.
 
@@ -440,7 +446,7 @@ def _poisson(u: Floats, mean: float) -> Floats:
     return np.searchsorted(np.cumsum(terms), u).clip(max=10).astype(np.float64)
 
 
-def sample_drugs(cohort: Cohort, seed: int, classes: Mapping[str, ClassMargin]) -> Cohort:
+def sample_drugs(cohort: Cohort, seed: int, classes: Mapping[DrugClass, ClassMargin]) -> Cohort:
     """Add sampled drugs, one slot a class: whether, which, how much, since when.
 
     A dose is what can be dispensed of the drug nearest to the one drawn, and never 0.
@@ -450,7 +456,7 @@ def sample_drugs(cohort: Cohort, seed: int, classes: Mapping[str, ClassMargin]) 
     use_days = cohort.use_days.copy()
     slot_drug, slot_dose, slot_times = [], [], []
     for drug_class, margin in classes.items():
-        k = DRUG_CLASSES.index(drug_class)  # type: ignore[arg-type]
+        k = DRUG_CLASSES.index(drug_class)
         u = rng.person_uniforms(seed, cohort.keys, 2, first_call=30 + 4 * k)
         z = rng.person_normals(seed, cohort.keys, 2, first_call=32 + 4 * k)
         takes = u[:, 0] < margin.share
@@ -479,3 +485,59 @@ def sample_drugs(cohort: Cohort, seed: int, classes: Mapping[str, ClassMargin]) 
             slot_dose=np.stack(slot_dose, axis=1), slot_times=np.stack(slot_times, axis=1),
         )
     )  # fmt: skip
+
+
+# -- read --------------------------------------------------------------------------------------------------------------
+
+_TRUE_BY_DEFAULT = ("agreed", "broadband", "device", "transport", "language_match", "literacy")
+_PROMIS = {"promis_pf": "function", "promis_depression": "distress", "promis_sleep": "insomnia"}
+
+
+def from_table(table: PatientTable, description: str) -> Cohort:
+    """A cohort of a patients file, still without drugs; what a file is silent about is the median person's."""
+    n = len(table.ids)
+    columns = dict(table.numbers)
+    for t_score, convert in (
+        ("promis_pf", function_of_promis), ("promis_depression", distress_of_promis),
+        ("promis_sleep", insomnia_of_promis),
+    ):  # fmt: skip
+        if t_score in columns:
+            columns.setdefault(_PROMIS[t_score], convert(columns[t_score]))
+    median = Baseline()
+    flags = {
+        name: np.array(table.booleans.get(name, np.full(n, name in _TRUE_BY_DEFAULT)), dtype=bool) for name in FLAGS
+    }
+    if "mood_disorder" not in table.booleans and "promis_depression" in columns:
+        flags["mood_disorder"] = columns["promis_depression"] >= _MOOD_DISORDER_T
+    cohort = without_drugs(
+        table.ids,
+        np.array([rng.patient_key(patient_id) for patient_id in table.ids], dtype=np.uint64),
+        {name: columns.get(name, np.full(n, getattr(median, name))) for name in BASELINE_LIMITS},
+        flags=flags,
+        failed_tapers=columns.get("failed_tapers", np.zeros(n)),
+        age=columns.get("age", np.full(n, 55.0)),
+        modality=np.zeros(n, dtype=np.int64),
+        description=description,
+    )
+    use_days = cohort.use_days.copy()
+    for k, drug_class in enumerate(DRUG_CLASSES):
+        if f"use_days_{drug_class}" in columns:
+            use_days[:, k] = columns[f"use_days_{drug_class}"]
+    return replace(cohort, use_days=use_days)
+
+
+def with_drugs(cohort: Cohort, drug_rows: Sequence[DrugRow]) -> Cohort:
+    """Give each patient the drugs of a drugs file."""
+    row_of = {patient_id: row for row, patient_id in enumerate(cohort.ids)}
+    drugs = tuple(dict.fromkeys(item.drug for item in drug_rows))
+    number = {drug: k for k, drug in enumerate(drugs)}
+    used = np.zeros(len(cohort), dtype=np.int64)
+    n_slots = max(np.unique([row_of[item.patient_id] for item in drug_rows], return_counts=True)[1])
+    slot_drug = np.full((len(cohort), n_slots), -1)
+    slot_dose, slot_times = np.zeros((len(cohort), n_slots)), np.ones((len(cohort), n_slots), dtype=np.int64)
+    for item in drug_rows:
+        row = row_of[item.patient_id]
+        slot_drug[row, used[row]] = number[item.drug]
+        slot_dose[row, used[row]], slot_times[row, used[row]] = item.dose, item.times
+        used[row] += 1
+    return with_doses(replace(cohort, drugs=drugs, slot_drug=slot_drug, slot_dose=slot_dose, slot_times=slot_times))

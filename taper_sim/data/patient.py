@@ -1,4 +1,4 @@
-"""One patient's file (YAML): drugs, baseline, risks, answers, fixed parameters, a schedule. Imports data, model, units."""
+"""One patient's file (YAML): drugs, baseline, risks, answers, parameters, schedule. Imports data, model, units."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from taper_sim import tables
 from taper_sim.data import formulary
 from taper_sim.data.problems import nearest
 from taper_sim.data.yaml_input import Strict, parse, read_yaml
-from taper_sim.model.parameters import BASELINE_LIMITS, BY_SYMBOL, FORMULATION_SYMBOLS, MEDIAN_USE_DAYS, Baseline
+from taper_sim.model.parameters import BASELINE_LIMITS, BY_SYMBOL, FORMULATION_SYMBOLS, Baseline
 from taper_sim.model.pharmacology import Drug, check_one_scale
 from taper_sim.units import DRUG_CLASSES, DrugClass
 
@@ -116,13 +116,13 @@ class Patient(Strict):
     drugs: tuple[DrugEntry, ...] = ()
     age: float = Field(default=55.0, ge=0, le=120)
     female: bool | None = None
-    use_days: dict[DrugClass, UseDays] = {}
+    use_days: dict[DrugClass, UseDays] = Field(default_factory=dict)
     imposed: bool = False
     baseline: BaselineEntry = BaselineEntry()
     risk: Risk = Risk()
-    answers: dict[str, bool | float] = {}
+    answers: dict[str, bool | float] = Field(default_factory=dict)
     access: Access = Access()
-    parameters: dict[str, float | dict[DrugClass, float]] = {}
+    parameters: dict[str, float | dict[DrugClass, float]] = Field(default_factory=dict)
     schedule: dict[DrugClass, dict[Day, Equivalents]] | None = None
     care: Care = Care()
 
@@ -200,5 +200,3 @@ def doses_by_day(schedule: dict[DrugClass, dict[int, float]], n_days: int) -> np
         for start in sorted(steps):
             doses[start:, DRUG_CLASSES.index(drug_class)] = steps[start]
     return doses
-
-

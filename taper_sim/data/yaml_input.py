@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,8 +11,6 @@ from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 
 MAX_YAML_BYTES = 2_000_000
 """A scenario or a patient is written by hand; a file above 2 MB is something else."""
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Strict(BaseModel):
@@ -105,7 +103,7 @@ def problems_of(file: str, model: type[BaseModel], error: ValidationError) -> li
     return found
 
 
-def parse(file: str, content: Any, model: type[Model]) -> Model:
+def parse[Model: BaseModel](file: str, content: Any, model: type[Model]) -> Model:
     """Validate parsed content against a model; raises :class:`InputError` with every problem."""
     if not isinstance(content, dict):
         raise problem(file, "", content if content is not None else "an empty file", "keys and values")
@@ -115,6 +113,6 @@ def parse(file: str, content: Any, model: type[Model]) -> Model:
         raise InputError(problems_of(file, model, error)) from None
 
 
-def load(path: Path, model: type[Model]) -> Model:
+def load[Model: BaseModel](path: Path, model: type[Model]) -> Model:
     """Read a YAML file as a model; raises :class:`InputError` with every problem."""
     return parse(str(path), read_yaml(path), model)

@@ -84,7 +84,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("crisis_suicidal", "share of crises that are suicide attempts", "1", 0.08, "A9; E020", prior_sd=0.3),
     Parameter("crisis_fatal", "share of crises that are fatal", "1", 0.008, "A9; E025", prior_sd=0.3),
     # -- overdose ------------------------------------------------------------------------------------------------------
-    Parameter("overdose_0", "log daily hazard at no dose", "log 1/d", -12.85, "A10; Dunn 2010: 0.2, 0.7, 1.8 % a year",
+    Parameter("overdose_0", "log daily hazard at 75 MME, no flag", "log 1/d", -11.2, "A10; Dunn 2010: 0.2, 0.7, 1.8 % a year",
               prior_sd=0.25, scale="linear"),
     Parameter("overdose_dose", "per root of MME", "1", 0.25, "A10; Dunn 2010", prior_sd=0.2),
     Parameter("overdose_excess", "per unit of effect beyond tolerance", "1", 5.0, "A10; Strang 2003", prior_sd=0.3),

@@ -1,5 +1,6 @@
-"""exp, log and the pair cos, sin of 2πu as polynomials: a call to the maths library would keep the kernel's loop from
-vectorising. Imports nothing of the package.
+"""exp, log and the pair cos, sin of 2πu as polynomials. Imports nothing of the package.
+
+A call to the maths library would keep the kernel's loop from vectorising.
 
 Relative error below 1e-14 (tests/model/test_elementary.py). Written for Numba; ``bits`` and ``number`` reinterpret
 64 bits as an integer and as a float. Only operations that AVX2 has for vectors of 64-bit lanes are used: no conversion
@@ -26,7 +27,7 @@ _1023 = np.uint64(1023)
 
 
 @intrinsic
-def bits(typing_context: Any, value: Any) -> Any:
+def _bits(typing_context: Any, value: Any) -> Any:
     """The 64 bits of a float as an unsigned integer."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -36,13 +37,17 @@ def bits(typing_context: Any, value: Any) -> Any:
 
 
 @intrinsic
-def number(typing_context: Any, value: Any) -> Any:
+def _number(typing_context: Any, value: Any) -> Any:
     """The float that 64 bits stand for."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], ir.DoubleType())
 
     return types.float64(types.uint64), generate
+
+
+bits: Any = _bits  # an intrinsic is called without its typing context
+number: Any = _number
 
 
 @register_jitable(forceinline=True)

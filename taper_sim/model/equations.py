@@ -179,9 +179,13 @@ def log_hazard_crisis(fixed: Number, m_bar: Number, w_bar: Number, v: Number,
     return fixed + per_m * m_bar + per_w * w_bar + per_v * v
 
 
-def log_hazard_overdose(fixed: Number, root_dose: Number, per_root_dose: Number) -> Number:
-    """Overdose without the part from lost tolerance; ``root_dose`` is the root of the opioid dose taken, MME."""
-    return fixed + per_root_dose * root_dose
+def log_hazard_overdose(fixed: Number, root_dose: Number, per_root_dose: Number, causal: Number) -> Number:
+    """Overdose without the part from lost tolerance.
+
+    ``root_dose`` is the root of the opioid dose taken, MME^(1/2). Of the claims slope only the causal share follows
+    the dose; the rest is who is given such doses and stands, for the dose at the start, in ``fixed``.
+    """
+    return fixed + causal * per_root_dose * root_dose
 
 
 def log_hazard_seizure(fixed: Number, w_benzo: Number, w_gaba: Number, e_gaba0: Number,

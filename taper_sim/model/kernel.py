@@ -21,22 +21,152 @@ from taper_sim import rng
 from taper_sim.model import elementary, equations, rows
 from taper_sim.model.elementary import cos_sin_turn, exp, log, small_integer
 from taper_sim.model.equations import (
-    craving_target, distress_target, drive, effect, engagement_target, function_target, insomnia_target,
-    log_hazard_crisis, log_hazard_dropout, log_hazard_lapse, log_hazard_overdose, log_hazard_return,
-    log_hazard_seizure, log_hazard_urgent, log_hazard_withdrawal_visit, log_steps_mean, mean_of_four, missed_visit_logit,
-    missing_logit, overall_withdrawal, pain_report_mean, pain_target, reaction, recent_cut, relax, relief_lost,
-    report_noise, respiratory_excess, set_point, shortfall, sleep_hours_mean, slow_noise, sows_mean, withdrawal_target,
+    craving_target,
+    distress_target,
+    drive,
+    effect,
+    engagement_target,
+    function_target,
+    insomnia_target,
+    log_hazard_crisis,
+    log_hazard_dropout,
+    log_hazard_lapse,
+    log_hazard_overdose,
+    log_hazard_return,
+    log_hazard_seizure,
+    log_hazard_urgent,
+    log_hazard_withdrawal_visit,
+    log_steps_mean,
+    mean_of_four,
+    missed_visit_logit,
+    missing_logit,
+    overall_withdrawal,
+    pain_report_mean,
+    pain_target,
+    reaction,
+    recent_cut,
+    relax,
+    relief_lost,
+    report_noise,
+    respiratory_excess,
+    set_point,
+    shortfall,
+    sleep_hours_mean,
+    slow_noise,
+    sows_mean,
+    withdrawal_target,
 )  # fmt: skip
 from taper_sim.model.rows import (
-    A, ADJUNCT, ALIVE, ALPHA, ANNOUNCED, APNOEA, ATTEMPTS, B, BEFORE_CUT, C, C0, CHECKIN_EVERY, CHECKINS_DONE,
-    CHECKINS_DUE, COEFFICIENTS, CRISES, DAYS, DEATH_DAY, DECAY_F, DECAY_G, DECAY_L, DELIVERED, DOSE, DOSE0,
-    DROPOUT_DAY, E, E0, EC50, F, FATAL, FIRST_CRISIS, FIRST_OVERDOSE, FIRST_URGENT, FROZEN, G, HAZARD, HAZARD_DOSE,
-    HAZARD_EXCESS, HELD, I, I0, IN_CARE, IN_CARE_DAYS, K, L, L0, LANES, LAPSE_DAYS_LEFT, LAPSES, LAST_CUT, M, M0,
-    MARGIN0, MAX_W, MISS_FIXED, MISSED, MISSED_VISIT, MORE_SHARE, N, N0, N_PARAM, N_REPORTS, N_STATE, N_SUMS, NOISE,
-    NOSHOW_FIXED, OMEGA, OVER_LIMIT, OVERDOSE_DEATHS, OVERDOSES, P, P0, PLANNED, PRESCRIBED, R, RETURN_DAY, RISK_DOSE,
-    S0, SEIZURES, SHAPE, SIGMA, SLOW, STEPS0, STOP_DAY, SUICIDE_DEATHS, SUM_DOSE, SUM_I, SUM_LOG_SOWS, SUM_M, SUM_P,
-    SUM_SOWS, SUM_U, SUM_W, SUM_W_CLASS, SUM_X, TARGET, U, U0, URGENT, V, VISIT_EVERY, VISITS_KEPT, VISITS_PLANNED, W,
-    W0, W_ALL, W_ALL0, WITHDRAWAL_VISITS, X, XI,
+    ADJUNCT,
+    ALIVE,
+    ALPHA,
+    ANNOUNCED,
+    APNOEA,
+    ATTEMPTS,
+    BEFORE_CUT,
+    C0,
+    CHECKIN_EVERY,
+    CHECKINS_DONE,
+    CHECKINS_DUE,
+    COEFFICIENTS,
+    CRISES,
+    DAYS,
+    DEATH_DAY,
+    DECAY_F,
+    DECAY_G,
+    DECAY_L,
+    DELIVERED,
+    DOSE,
+    DOSE0,
+    DROPOUT_DAY,
+    E0,
+    EC50,
+    FATAL,
+    FIRST_CRISIS,
+    FIRST_OVERDOSE,
+    FIRST_URGENT,
+    FROZEN,
+    HAZARD,
+    HAZARD_DOSE,
+    HAZARD_EXCESS,
+    HELD,
+    I0,
+    IN_CARE,
+    IN_CARE_DAYS,
+    L0,
+    LANES,
+    LAPSE_DAYS_LEFT,
+    LAPSES,
+    LAST_CUT,
+    M0,
+    MARGIN0,
+    MAX_W,
+    MISS_FIXED,
+    MISSED,
+    MISSED_VISIT,
+    MORE_SHARE,
+    N0,
+    N_PARAM,
+    N_REPORTS,
+    N_STATE,
+    N_SUMS,
+    NOISE,
+    NOSHOW_FIXED,
+    OMEGA,
+    OVER_LIMIT,
+    OVERDOSE_DEATHS,
+    OVERDOSES,
+    P0,
+    PLANNED,
+    PRESCRIBED,
+    RETURN_DAY,
+    RISK_DOSE,
+    S0,
+    SEIZURES,
+    SHAPE,
+    SIGMA,
+    SLOW,
+    STEPS0,
+    STOP_DAY,
+    SUICIDE_DEATHS,
+    SUM_DOSE,
+    SUM_I,
+    SUM_LOG_SOWS,
+    SUM_M,
+    SUM_P,
+    SUM_SOWS,
+    SUM_U,
+    SUM_W,
+    SUM_W_CLASS,
+    SUM_X,
+    TARGET,
+    U0,
+    URGENT,
+    VISIT_EVERY,
+    VISITS_KEPT,
+    VISITS_PLANNED,
+    W0,
+    W_ALL,
+    W_ALL0,
+    WITHDRAWAL_VISITS,
+    XI,
+    A,
+    B,
+    C,
+    E,
+    F,
+    G,
+    I,
+    K,
+    L,
+    M,
+    N,
+    P,
+    R,
+    U,
+    V,
+    W,
+    X,
 )  # fmt: skip
 
 _INLINED: tuple[Callable[..., Any], ...] = (
@@ -78,7 +208,9 @@ def _cache_folder() -> str:
 
 
 @register_jitable(forceinline=True)
-def _four_normals(x: Any, row: int, call: int, id_low: Any, id_high: Any, seed_low: Any, seed_high: Any, day: Any) -> None:
+def _four_normals(
+    x: Any, row: int, call: int, id_low: Any, id_high: Any, seed_low: Any, seed_high: Any, day: Any
+) -> None:
     """Four rows of standard normals from one call of the generator (Box and Muller)."""
     for j in range(LANES):
         w0, w1, w2, w3 = rng.philox(id_low[j], id_high[j], day, np.uint64(call), seed_low, seed_high)
@@ -93,7 +225,9 @@ def _four_normals(x: Any, row: int, call: int, id_low: Any, id_high: Any, seed_l
 
 
 @register_jitable(forceinline=True)
-def _four_uniforms(x: Any, row: int, call: int, id_low: Any, id_high: Any, seed_low: Any, seed_high: Any, day: Any) -> None:
+def _four_uniforms(
+    x: Any, row: int, call: int, id_low: Any, id_high: Any, seed_low: Any, seed_high: Any, day: Any
+) -> None:
     """Four rows of uniforms from one call of the generator."""
     for j in range(LANES):
         w0, w1, w2, w3 = rng.philox(id_low[j], id_high[j], day, np.uint64(call), seed_low, seed_high)
@@ -140,7 +274,11 @@ def _prescribed(x: Any, j: int, k: int, alive: float, frozen: bool) -> tuple[boo
 @register_jitable(forceinline=True)
 def _taken(x: Any, c: Any, j: int, k: int, lapse: bool, is_more: bool, is_previous: bool) -> bool:
     """Dose of a class taken today; whether it is above the prescribed one."""
-    dose, base, previous = x[(_S + PRESCRIBED + k) * S + j], x[(_A + DOSE0 + k) * S + j], x[(_S + BEFORE_CUT + k) * S + j]
+    dose, base, previous = (
+        x[(_S + PRESCRIBED + k) * S + j],
+        x[(_A + DOSE0 + k) * S + j],
+        x[(_S + BEFORE_CUT + k) * S + j],
+    )
     more = c.lapse_more_dose * base
     to = previous if is_previous else base
     to = more if is_more else to
@@ -193,10 +331,13 @@ def _doses(x: Any, c: Any, day: float) -> None:
         x[(_S + LAPSE_DAYS_LEFT) * S + j] = c.lapse_cluster_days if above else fewer
     for j in range(LANES):
         in_care = x[(_S + IN_CARE) * S + j] * x[(_S + ALIVE) * S + j]
-        turns = (day - 1.0) / x[(_A + VISIT_EVERY) * S + j]
-        due = (np.floor(turns) == turns) & (in_care > 0.0)
+        every = x[(_A + VISIT_EVERY) * S + j]  # 0: never
+        turns = (day - 1.0) / every
+        due = ((np.floor(turns) == turns) & (every > 0.0)) & (in_care > 0.0)
         before = x[(_S + MISSED_VISIT) * S + j]
-        odds = exp(missed_visit_logit(x[(_A + NOSHOW_FIXED) * S + j], before, x[(_S + N) * S + j], c.noshow_missed, c.noshow_n))
+        odds = exp(
+            missed_visit_logit(x[(_A + NOSHOW_FIXED) * S + j], before, x[(_S + N) * S + j], c.noshow_missed, c.noshow_n)
+        )
         missed = 1.0 if x[_U_VISIT * S + j] < odds / (1.0 + odds) else 0.0
         x[(_S + MISSED_VISIT) * S + j] = missed if due else before
         kept = 1.0 - missed
@@ -251,11 +392,21 @@ def _lost(x: Any, j: int, k: int) -> float:
 
 
 @register_jitable(forceinline=True)
+def _care(x: Any, c: Any, j: int, k: int) -> None:
+    """Care of one discipline received; a loop over the six would be unrolled before it can become vectors."""
+    x[(_S + K + k) * S + j] = relax(x[(_S + K + k) * S + j], x[(_S + DELIVERED + k) * S + j], c.decay_K)
+
+
+@register_jitable(forceinline=True)
 def _person(x: Any, c: Any) -> None:
     """Section 2."""
-    for k in range(6):
-        for j in range(LANES):
-            x[(_S + K + k) * S + j] = relax(x[(_S + K + k) * S + j], x[(_S + DELIVERED + k) * S + j], c.decay_K)
+    for j in range(LANES):
+        _care(x, c, j, 0)
+        _care(x, c, j, 1)
+        _care(x, c, j, 2)
+        _care(x, c, j, 3)
+        _care(x, c, j, 4)
+        _care(x, c, j, 5)
     for j in range(LANES):
         x[(_S + R) * S + j] = relax(x[(_S + R) * S + j], x[(_S + E) * S + j], c.decay_R)
         w1, w2, w3 = x[(_S + W) * S + j], x[(_S + W + 1) * S + j], x[(_S + W + 2) * S + j]
@@ -334,9 +485,15 @@ def _events(x: Any, c: Any, day: float) -> None:
         frozen_before, in_care = x[(_S + FROZEN) * S + j], x[(_S + IN_CARE) * S + j]
         d0, d1, d2 = x[(_S + PRESCRIBED) * S + j], x[(_S + PRESCRIBED + 1) * S + j], x[(_S + PRESCRIBED + 2) * S + j]
         base0, base1, base2 = x[(_A + DOSE0) * S + j], x[(_A + DOSE0 + 1) * S + j], x[(_A + DOSE0 + 2) * S + j]
-        h = exp(log_hazard_dropout(x[(_A + HAZARD) * S + j], w_bar, m_bar, x[(_S + N) * S + j], c.dropout_w, c.dropout_m, c.dropout_n))
+        h = exp(
+            log_hazard_dropout(
+                x[(_A + HAZARD) * S + j], w_bar, m_bar, x[(_S + N) * S + j], c.dropout_w, c.dropout_m, c.dropout_n
+            )
+        )
         leaves = (x[_U_DROPOUT * S + j] < 1.0 - exp(-h)) & (in_care > 0.0) & alive
-        h = exp(log_hazard_return(x[(_A + HAZARD + 1) * S + j], w_bar, m_bar, p_bar, c.return_w, c.return_m, c.return_p))
+        h = exp(
+            log_hazard_return(x[(_A + HAZARD + 1) * S + j], w_bar, m_bar, p_bar, c.return_w, c.return_m, c.return_p)
+        )
         below = ((d0 < base0) | (d1 < base1)) | (d2 < base2)
         returns = (x[_U_RETURN * S + j] < 1.0 - exp(-h)) & below & alive & (frozen_before == 0.0)
         back = c.return_share if returns else 0.0
@@ -349,7 +506,11 @@ def _events(x: Any, c: Any, day: float) -> None:
         x[(_S + HELD + 2) * S + j] = held2 if freezes else old2
         x[(_S + FROZEN) * S + j] = 1.0 if stays else frozen_before
         x[(_S + IN_CARE) * S + j] = 0.0 if leaves else in_care
-        dropout_day, return_day, stop_day = x[(_S + DROPOUT_DAY) * S + j], x[(_S + RETURN_DAY) * S + j], x[(_S + STOP_DAY) * S + j]
+        dropout_day, return_day, stop_day = (
+            x[(_S + DROPOUT_DAY) * S + j],
+            x[(_S + RETURN_DAY) * S + j],
+            x[(_S + STOP_DAY) * S + j],
+        )
         x[(_S + DROPOUT_DAY) * S + j] = day if leaves else dropout_day
         x[(_S + RETURN_DAY) * S + j] = day if returns else return_day
         target = x[(_A + TARGET) * S + j]
@@ -364,7 +525,13 @@ def _events(x: Any, c: Any, day: float) -> None:
         living = x[(_S + ALIVE) * S + j]
         h = exp(
             log_hazard_crisis(
-                x[(_A + HAZARD + 3) * S + j], m_bar, w_bar, x[(_S + V) * S + j], c.crisis_m, c.crisis_w, c.causal_share * c.crisis_v
+                x[(_A + HAZARD + 3) * S + j],
+                m_bar,
+                w_bar,
+                x[(_S + V) * S + j],
+                c.crisis_m,
+                c.crisis_w,
+                c.causal_share * c.crisis_v,
             )
         )
         p_crisis = (1.0 - exp(-h)) * living
@@ -379,7 +546,10 @@ def _events(x: Any, c: Any, day: float) -> None:
 
         by_dose = exp(
             log_hazard_overdose(
-                x[(_A + HAZARD + 4) * S + j], np.sqrt(x[_TAKEN * S + j]) * x[(_A + RISK_DOSE) * S + j], c.causal_share * 2.0 * c.overdose_dose
+                x[(_A + HAZARD + 4) * S + j],
+                np.sqrt(x[_TAKEN * S + j]) * x[(_A + RISK_DOSE) * S + j],
+                c.overdose_dose,
+                c.causal_share,
             )
         )
         excess = respiratory_excess(
@@ -400,7 +570,12 @@ def _events(x: Any, c: Any, day: float) -> None:
 
         h = exp(
             log_hazard_seizure(
-                x[(_A + HAZARD + 5) * S + j], x[(_S + W + 1) * S + j], x[(_S + W + 2) * S + j], x[(_A + E0 + 2) * S + j], c.seizure_w, c.seizure_g
+                x[(_A + HAZARD + 5) * S + j],
+                x[(_S + W + 1) * S + j],
+                x[(_S + W + 2) * S + j],
+                x[(_A + E0 + 2) * S + j],
+                c.seizure_w,
+                c.seizure_g,
             )
         )
         x[(_Q + SEIZURES) * S + j] += 1.0 if x[_U_SEIZURE * S + j] < (1.0 - exp(-h)) * living else 0.0
@@ -430,8 +605,9 @@ def _reports(x: Any, c: Any, day: float) -> None:
     week = day - 7.0 * np.floor(day / 7.0)
     weekend = 1.0 if week >= 5.0 else 0.0
     for j in range(LANES):
-        due_at = day / x[(_A + CHECKIN_EVERY) * S + j]
-        due = (np.floor(due_at) == due_at) & (x[(_S + IN_CARE) * S + j] * x[(_S + ALIVE) * S + j] > 0.0)
+        every = x[(_A + CHECKIN_EVERY) * S + j]  # 0: never
+        turns = day / every
+        due = ((np.floor(turns) == turns) & (every > 0.0)) & (x[(_S + IN_CARE) * S + j] * x[(_S + ALIVE) * S + j] > 0.0)
         z_day, before = x[_Z * S + j], x[(_S + MISSED) * S + j]
         m_bar = x[(_S + M) * S + j] - x[(_A + M0) * S + j]
         odds = exp(
@@ -449,7 +625,10 @@ def _reports(x: Any, c: Any, day: float) -> None:
         x[s * S + j] = slow_noise(x[s * S + j], c.decay_sows_gossop, c.innovation_sows_gossop, x[(z + 1) * S + j])
         noise = report_noise(person, c.white_sows_gossop, c.slow_sows_gossop, c.own_sows_gossop, c.shared_sows_gossop,
                              x[z * S + j], z_day, x[s * S + j])  # fmt: skip
-        value = exp(log(1.0 + sows_mean(x[(_A + S0) * S + j], x[(_S + W) * S + j], x[(_S + X) * S + j], c.sows_w)) + noise) - 1.0
+        value = (
+            exp(log(1.0 + sows_mean(x[(_A + S0) * S + j], x[(_S + W) * S + j], x[(_S + X) * S + j], c.sows_w)) + noise)
+            - 1.0
+        )
         value = _rounded(value, 0.0, 30.0)
         x[_D * S + j] = value if came else nan
 
@@ -460,13 +639,17 @@ def _reports(x: Any, c: Any, day: float) -> None:
         value = _rounded(value, 0.0, 10.0)
         x[(_D + 1) * S + j] = value if came else nan
 
-        x[(s + 2) * S + j] = slow_noise(x[(s + 2) * S + j], c.decay_mood_item, c.innovation_mood_item, x[(z + 5) * S + j])
+        x[(s + 2) * S + j] = slow_noise(
+            x[(s + 2) * S + j], c.decay_mood_item, c.innovation_mood_item, x[(z + 5) * S + j]
+        )
         noise = report_noise(person, c.white_mood_item, c.slow_mood_item, c.own_mood_item, c.shared_mood_item,
                              x[(z + 4) * S + j], z_day, x[(s + 2) * S + j])  # fmt: skip
         value = _rounded(10.0 * x[(_S + M) * S + j] + noise, 0.0, 10.0)
         x[(_D + 2) * S + j] = value if came else nan
 
-        x[(s + 3) * S + j] = slow_noise(x[(s + 3) * S + j], c.decay_sleep_item, c.innovation_sleep_item, x[(z + 7) * S + j])
+        x[(s + 3) * S + j] = slow_noise(
+            x[(s + 3) * S + j], c.decay_sleep_item, c.innovation_sleep_item, x[(z + 7) * S + j]
+        )
         noise = report_noise(person, c.white_sleep_item, c.slow_sleep_item, c.own_sleep_item, c.shared_sleep_item,
                              x[(z + 6) * S + j], z_day, x[(s + 3) * S + j])  # fmt: skip
         value = _rounded(10.0 * x[(_S + I) * S + j] + noise, 0.0, 10.0)
@@ -484,7 +667,9 @@ def _reports(x: Any, c: Any, day: float) -> None:
         value = _rounded(x[(_S + U) * S + j] + noise, 0.0, 100.0)
         x[(_D + 4) * S + j] = value if came else nan
 
-        x[(s + 5) * S + j] = slow_noise(x[(s + 5) * S + j], c.decay_withdrawal_item, c.innovation_withdrawal_item, x[(z + 11) * S + j])
+        x[(s + 5) * S + j] = slow_noise(
+            x[(s + 5) * S + j], c.decay_withdrawal_item, c.innovation_withdrawal_item, x[(z + 11) * S + j]
+        )
         noise = report_noise(person, c.white_withdrawal_item, c.slow_withdrawal_item, c.own_withdrawal_item,
                              c.shared_withdrawal_item, x[(z + 10) * S + j], z_day, x[(s + 5) * S + j])  # fmt: skip
         last = x[(_S + LAST_CUT) * S + j]
@@ -501,13 +686,17 @@ def _reports(x: Any, c: Any, day: float) -> None:
         p_bar = x[(_S + P) * S + j] - x[(_A + P0) * S + j]
         u_bar, i_bar = x[(_S + U) * S + j] - x[(_A + U0) * S + j], x[(_S + I) * S + j] - x[(_A + I0) * S + j]
         value = exp(
-            log_steps_mean(x[(_A + STEPS0) * S + j], u_bar, i_bar, p_bar, weekend, c.steps_u, c.steps_i, c.steps_p, c.steps_weekend)
+            log_steps_mean(
+                x[(_A + STEPS0) * S + j], u_bar, i_bar, p_bar, weekend, c.steps_u, c.steps_i, c.steps_p, c.steps_weekend
+            )
             + noise
         )
         value = _rounded(value, 0.0, 50000.0)
         x[(_D + 6) * S + j] = value if came else nan
 
-        x[(s + 7) * S + j] = slow_noise(x[(s + 7) * S + j], c.decay_sleep_hours, c.innovation_sleep_hours, x[(z + 15) * S + j])
+        x[(s + 7) * S + j] = slow_noise(
+            x[(s + 7) * S + j], c.decay_sleep_hours, c.innovation_sleep_hours, x[(z + 15) * S + j]
+        )
         noise = report_noise(person, c.white_sleep_hours, c.slow_sleep_hours, c.own_sleep_hours, c.shared_sleep_hours,
                              x[(z + 14) * S + j], z_day, x[(s + 7) * S + j])  # fmt: skip
         value = sleep_hours_mean(c.hours_0, i_bar, weekend, c.hours_i, c.hours_weekend) + noise
@@ -524,11 +713,11 @@ def _rounded(value: float, low: float, high: float) -> float:
 
 
 @register_jitable(forceinline=True)
-def _add_up(x: Any, c: Any) -> None:
+def _add_up(x: Any, c: Any, day: float) -> None:
     """Sums over the days lived; the day of death is the last that counts."""
     for j in range(LANES):
         death_day, alive = x[(_S + DEATH_DAY) * S + j], x[(_S + ALIVE) * S + j]
-        lived = 1.0 if (death_day == 0.0) | (alive > 0.0) else 0.0
+        lived = 1.0 if (alive > 0.0) | (death_day == day) else 0.0
         w = x[(_S + W_ALL) * S + j]
         x[(_Q + SUM_DOSE) * S + j] += x[_TAKEN * S + j] * lived
         x[(_Q + SUM_DOSE + 1) * S + j] += x[(_TAKEN + 1) * S + j] * lived
@@ -542,7 +731,7 @@ def _add_up(x: Any, c: Any) -> None:
         x[(_Q + MAX_W) * S + j] = w if (w > most) & (lived > 0.0) else most
     for j in range(LANES):
         death_day, alive = x[(_S + DEATH_DAY) * S + j], x[(_S + ALIVE) * S + j]
-        lived = 1.0 if (death_day == 0.0) | (alive > 0.0) else 0.0
+        lived = 1.0 if (alive > 0.0) | (death_day == day) else 0.0
         sows = sows_mean(x[(_A + S0) * S + j], x[(_S + W) * S + j], x[(_S + X) * S + j], c.sows_w)
         x[(_Q + SUM_X) * S + j] += x[(_S + X) * S + j] * lived
         x[(_Q + SUM_SOWS) * S + j] += sows * lived
@@ -603,7 +792,7 @@ def advance(
             _person(x, c)
             _events(x, c, float(day))
             _reports(x, c, float(day))
-            _add_up(x, c)
+            _add_up(x, c, float(day))
             if record:
                 at = (day - first_day) * N_REPORTS
                 for r in range(N_REPORTS):

@@ -93,9 +93,7 @@ def _effect(person: Person, level: Array) -> tuple[Array, Array]:
 
 def _drive(person: Person, e: Array, F: Array, L: Array) -> Array:
     expected = eq.set_point(person.omega, F, L)
-    missing = eq.shortfall(
-        expected, e[..., 0], e[..., 1], e[..., 2], e[..., 3], person.scalar["delta"][:, None]
-    )
+    missing = eq.shortfall(expected, e[..., 0], e[..., 1], e[..., 2], e[..., 3], person.scalar["delta"][:, None])
     return np.where(person.taken, eq.drive(person.sigma, person.adjunct, missing), 0.0)
 
 
@@ -134,7 +132,7 @@ def start(person: Person, dose: Array) -> State:
     return replace(first, at_start=first)
 
 
-def day(person: Person, state: State, dose: Array, delivered: Array) -> State:
+def day(person: Person, state: State, dose: Array, delivered: Array, cut: NDArray[np.bool_] | None = None) -> State:
     """Advance one day.
 
     Parameters
@@ -147,6 +145,8 @@ def day(person: Person, state: State, dose: Array, delivered: Array) -> State:
         Equivalents taken today.
     delivered : ndarray, (n, 6)
         Care delivered ÷ planned this week, by discipline.
+    cut : ndarray of bool, (n,), optional
+        Who is cut today in the dose prescribed; if not given, the dose taken is the one prescribed.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def day(person: Person, state: State, dose: Array, delivered: Array) -> State:
     W_bar = W - zero.W
     w_bar = withdrawal - zero.withdrawal
 
-    cut = (dose < state.dose).any(axis=1)
+    cut = (dose < state.dose).any(axis=1) if cut is None else cut
     announced = np.where(cut, np.where(person.imposed, s["xi_imposed"], 1.0), 0.0)
     X = eq.reaction(state.X, _decay(s["tau_X"]), s["xi"], announced)
     K = eq.relax(state.K, delivered, _decay(s["tau_K"])[:, None])
@@ -182,9 +182,7 @@ def day(person: Person, state: State, dose: Array, delivered: Array) -> State:
 
     lost = np.where(
         person.taken,
-        eq.relief_lost(
-            person.alpha, E, A, zero.E - zero.A, person.b, L, np.where(person.taken, zero.L, 1.0)
-        ),
+        eq.relief_lost(person.alpha, E, A, zero.E - zero.A, person.b, L, np.where(person.taken, zero.L, 1.0)),
         0.0,
     ).sum(axis=1)
     P = eq.relax(

@@ -98,7 +98,10 @@ class Order:
 class Policy(Protocol):
     """A rule on what has been seen. Ten lines are enough for one of your own: docs/how-to/own-policy.md."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The call that makes this policy, in normal form (``calls.canonical``)."""
+        ...
 
     def decision_days(self, n_days: int) -> Sequence[int]:
         """Days on which a new dose may be taken for the first time, the first of them 1, rising."""

@@ -1,3 +1,5 @@
-"""simulate(cohort, policy, parameters, seed): blocks of days, chunks, threads. Imports ``cohort``, ``policies``, ``runs``
-and below. ``ensemble`` draws parameters, ``people`` turns a cohort into the kernel's arrays, ``dispensing`` orders into
-doses, ``days`` runs them, ``trace`` follows one patient."""
+"""A cohort under a policy, day by day. Imports ``cohort``, ``policies``, ``runs`` and below.
+
+``ensemble`` draws parameters, ``people`` turns a cohort into the kernel's arrays, ``dispensing`` orders into doses,
+``days`` runs them, ``trace`` follows one patient.
+"""

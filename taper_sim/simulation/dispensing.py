@@ -1,5 +1,4 @@
-"""Orders in shares of the original dose into tablets that exist, and these into equivalents. Imports ``cohort``, ``data``,
-``model.pharmacology``."""
+"""Orders in shares of the original dose into tablets that exist. Imports ``cohort``, ``data``, ``model``."""
 
 from collections.abc import Iterator
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from taper_sim.model.pharmacology import level_decay
 from taper_sim.simulation.ensemble import Ensemble, draw_of
 
 Floats = NDArray[np.float64]
+
+RATED_DOSE_MME = 75.0
+"""Dose whose overdose rate ``overdose_0`` states (0.7 % a year at 50 to 99 MME). Source: Dunn 2010; A10."""
 
 _ACCESS_FLAGS = ("device", "literacy", "language_match")
 _BUPRENORPHINE = {q.symbol: q.buprenorphine for q in BY_SYMBOL.values() if q.buprenorphine is not None}
@@ -81,7 +85,7 @@ class Arrays:
         """Three rows of everybody, (n, 3)."""
         return np.stack([array[self.tile, row + k, self.lane] for k in range(3)], axis=1)
 
-    def put(self, array: Floats, row: int, values: Floats | float) -> None:
+    def put(self, array: Floats, row: int, values: Any) -> None:
         """Set a row of everybody."""
         array[self.tile, row, self.lane] = values
 
@@ -139,12 +143,14 @@ def _hazards(cohort: Cohort, v: Mapping[str, Floats]) -> list[Floats]:
     """Fixed part of each log hazard: intercept and risk flags, in the order of the kernel's rows."""
     flag = {name: np.asarray(value, dtype=np.float64) for name, value in cohort.flags.items()}
     mood = np.maximum(flag["mood_disorder"], flag["ptsd"])
+    opioid = np.where(cohort.buprenorphine, 0.0, cohort.dose[:, 0])
+    selected = v["overdose_dose"] * ((1.0 - v["causal_share"]) * np.sqrt(opioid) - np.sqrt(RATED_DOSE_MME))
     return [
         v["dropout_0"] + v["dropout_imposed"] * flag["imposed"],
         v["return_0"],
         v["lapse_0"] + v["lapse_oud"] * flag["oud"],
         v["crisis_0"] + v["crisis_mood"] * mood,
-        v["overdose_0"] + v["overdose_oud"] * flag["oud"] + v["overdose_earlier"] * flag["earlier_overdose"]
+        v["overdose_0"] + selected + v["overdose_oud"] * flag["oud"] + v["overdose_earlier"] * flag["earlier_overdose"]
         + v["overdose_renal"] * flag["renal_impairment"] + v["overdose_mood"] * mood
         + v["age_10y"] * (cohort.age - 55.0) / 10.0,
         v["seizure_0"] + v["seizure_earlier"] * flag["earlier_seizure"],
@@ -198,6 +204,7 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         (rows.E, start.E), (rows.PRESCRIBED, start.dose), (rows.BEFORE_CUT, start.dose),
     ):  # fmt: skip
         a.put3(s, row, three)
+    one: Any
     for row, one in (
         (rows.R, start.R), (rows.X, start.X), (rows.P, start.P), (rows.M, start.M), (rows.I, start.I),
         (rows.U, start.U), (rows.N, start.N), (rows.C, start.C), (rows.W_ALL, start.withdrawal),

@@ -1,6 +1,4 @@
-"""One patient, latent states by day, by the reference. Imports ``cohort``, ``model.reference``, ``simulation.people``."""
-
-from collections.abc import Callable
+"""One patient, latent states by day, by the reference. Imports ``cohort``, ``model``, ``simulation``."""
 
 import numpy as np
 import pandas as pd
@@ -47,7 +45,10 @@ def trace(cohort: Cohort, ensemble: Ensemble, doses: np.ndarray, seed: int) -> p
     table: dict[str, np.ndarray] = {"day": np.arange(len(doses))}
     for k, drug_class in enumerate(DRUG_CLASSES):
         table[f"dose_{drug_class}"] = doses[:, k]
-    read: Callable[[str], np.ndarray] = lambda name: np.array([getattr(state, name)[0] for state in states])  # noqa: E731
+
+    def read(name: str) -> np.ndarray:
+        return np.array([getattr(state, name)[0] for state in states])
+
     for k, drug_class in enumerate(DRUG_CLASSES):
         if cohort.taken[0, k]:
             for column, name in _CLASS_COLUMNS:

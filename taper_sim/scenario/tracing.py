@@ -1,4 +1,4 @@
-"""The composition root: files into objects. Imports everything below it."""
+"""One patient's file, a schedule or a protocol: the trace. Imports ``cohort``, ``policies``, ``simulation``."""
 
 from dataclasses import replace
 from pathlib import Path

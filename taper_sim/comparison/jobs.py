@@ -1,0 +1,164 @@
+"""Courses of every protocol on every chunk of a cohort, each part kept. Imports ``simulation``, ``outcomes``, ``runs``.
+
+The kernel works without Python's lock, so threads use the cores; every job builds its own policy, so none is shared.
+Bits do not depend on workers or chunks: a person's course depends on seed, key, parameters and policy alone.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from taper_sim.cohort import Cohort
+from taper_sim.outcomes import ALL, measure
+from taper_sim.policies.interface import Policy
+from taper_sim.runs import write_atomically
+from taper_sim.simulation.days import TRACKED, run
+from taper_sim.simulation.ensemble import Ensemble, draw_of
+from taper_sim.simulation.people import CarePlan, arrays_of
+
+Floats = NDArray[np.float64]
+
+CHUNK: Final = 4096  # people a job: some 30 MB of arrays
+FIGURE_PEOPLE: Final = 4096  # whose trajectories are kept for the figures: those of the first chunk
+SNAPSHOT_EVERY_D: Final = 7
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A protocol of a comparison: its name, how to build a fresh policy, the care planned with it."""
+
+    name: str
+    build: Callable[[], Policy]
+    care: CarePlan
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a comparison's numbers depend on."""
+
+    cohort: Cohort
+    arms: Sequence[Arm]
+    ensemble: Ensemble
+    seed: int
+    n_days: int
+    weights: Mapping[str, float]
+
+    @property
+    def draw(self) -> NDArray[np.int64]:
+        """The draw each person lives under, (n,)."""
+        return draw_of(self.cohort.keys, self.ensemble.n_draws)
+
+    def chunks(self) -> list[NDArray[np.int64]]:
+        """People of each chunk, those of one draw together, so that few lanes of a tile are empty."""
+        order = np.argsort(self.draw, kind="stable")
+        return [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
+
+    def snapshot_days(self) -> list[int]:
+        """Days of the figures' points."""
+        return sorted({*range(SNAPSHOT_EVERY_D, self.n_days + 1, SNAPSHOT_EVERY_D), self.n_days})
+
+
+def part_path(folder: Path, arm: int, chunk: int) -> Path:
+    """Where the finished part of an arm and a chunk is kept."""
+    return folder / "parts" / f"arm{arm:02d}-chunk{chunk:05d}.parquet"
+
+
+def trajectory_path(folder: Path, arm: int) -> Path:
+    """Where the first chunk's tracked rows are kept."""
+    return folder / "parts" / f"arm{arm:02d}-trajectories.npz"
+
+
+def run_jobs(plan: Plan, folder: Path, workers: int, tick: Callable[[int], None]) -> None:
+    """Run what is not finished yet.
+
+    Parameters
+    ----------
+    plan : Plan
+    folder : Path
+        The run folder; parts go to its ``parts``.
+    workers : int
+        Threads.
+    tick : callable
+        Called with patient-days as they are done (finished parts count at once).
+    """
+    chunks = plan.chunks()
+    jobs = [(arm, chunk) for chunk in range(len(chunks)) for arm in range(len(plan.arms))]
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = []
+        for arm, chunk in jobs:
+            if part_path(folder, arm, chunk).exists() and (chunk > 0 or trajectory_path(folder, arm).exists()):
+                tick(len(chunks[chunk]) * plan.n_days)
+            else:
+                waiting.append(pool.submit(_job, plan, folder, arm, chunk, chunks[chunk], tick))
+        try:
+            for done in as_completed(waiting):
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _job(
+    plan: Plan, folder: Path, arm: int, chunk: int, people: NDArray[np.int64], tick: Callable[[int], None]
+) -> None:
+    cohort = plan.cohort.take(people)
+    care = plan.arms[arm].care
+    course = run(
+        cohort, plan.arms[arm].build(), plan.ensemble, plan.seed, plan.n_days, care,
+        arrays=arrays_of(cohort, plan.ensemble, plan.seed, care),
+        snapshot_days=plan.snapshot_days() if chunk == 0 else (), tick=tick,
+    )  # fmt: skip
+    values = measure(course, plan.weights)
+    columns = {"row": people, **values, "rounding_error": np.abs(course.rounding).max(axis=(0, 2)).astype(np.float64)}
+    if chunk == 0 and course.snapshots is not None:
+        kept = course.snapshots[:, :, :FIGURE_PEOPLE]
+        names = [*(name for name, _ in TRACKED), "dose"]
+        write_atomically(
+            trajectory_path(folder, arm),
+            lambda handle: np.savez_compressed(
+                handle, day=np.array(course.snapshot_days), names=np.array(names), values=kept,
+                ordered=course.ordered.mean(axis=1), block_start=np.array([first for first, _ in course.days]),
+            ),
+        )  # fmt: skip
+    table = pa.table(columns)
+    write_atomically(part_path(folder, arm, chunk), lambda handle: pq.write_table(table, handle, compression="zstd"))
+
+
+class Finished(Mapping[str, Mapping[str, Floats]]):
+    """One number a patient of every arm, read from the parts when asked for, rows in the cohort's order.
+
+    Two arms are kept in memory, so a comparison of many protocols needs no more than one of two.
+    """
+
+    def __init__(self, plan: Plan, folder: Path):
+        self.plan, self.folder = plan, folder
+        self._kept: dict[str, dict[str, Floats]] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(arm.name for arm in self.plan.arms)
+
+    def __len__(self) -> int:
+        return len(self.plan.arms)
+
+    def __getitem__(self, name: str) -> Mapping[str, Floats]:
+        if name not in self._kept:
+            arm = [a.name for a in self.plan.arms].index(name)
+            n = len(self.plan.cohort)
+            columns = {column: np.empty(n) for column in [*(o.name for o in ALL), "rounding_error"]}
+            for chunk in range(len(self.plan.chunks())):
+                part = pq.read_table(part_path(self.folder, arm, chunk))
+                row = part["row"].to_numpy()
+                for column, values in columns.items():
+                    values[row] = part[column].to_numpy()
+            while len(self._kept) >= 2:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[name] = columns
+        self._kept[name] = self._kept.pop(name)
+        return self._kept[name]

@@ -1,0 +1,168 @@
+"""Summary and differences from one number a patient. Imports ``comparison.statistics``, ``outcomes``, ``cohort``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taper_sim.cohort import Cohort
+from taper_sim.comparison.statistics import over_draws, tail_terms
+from taper_sim.outcomes import ALL, BY_NAME, Outcome
+
+Floats = NDArray[np.float64]
+Groups = Mapping[str, NDArray[np.bool_]]
+
+SUMMARY_COLUMNS = (
+    "protocol", "outcome", "subgroup", "n", "mean", "sd", "q05", "q50", "q95", "lo95", "hi95", "mc_se", "n_draws",
+    "calibrated", "unit", "direction",
+)  # fmt: skip
+DIFFERENCE_COLUMNS = (
+    "protocol", "reference", "outcome", "subgroup", "mean", "lo95", "hi95", "p_better", "share_better", "share_worse",
+    "mc_se", "n", "unit", "direction",
+)  # fmt: skip
+
+_DOSE_BANDS = ((0.0, 50.0, "<50"), (50.0, 90.0, "50-89"), (90.0, np.inf, ">=90"))
+_AGE_BANDS = ((0.0, 45.0, "<45"), (45.0, 65.0, "45-64"), (65.0, np.inf, ">=65"))
+
+#: Names a scenario may list under ``subgroups``, besides the flags of the cohort.
+DERIVED_SUBGROUPS = ("dose", "age", "drug_classes", "failed_tapers", "formulation")
+
+
+def subgroups(cohort: Cohort, names: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+    """Masks of ``all`` and of every ``name=value`` that occurs."""
+    found: dict[str, NDArray[np.bool_]] = {"all": np.ones(len(cohort), dtype=bool)}
+    for name in names:
+        labels = _labels(cohort, name)
+        for label in sorted(set(labels)):
+            found[f"{name}={label}"] = labels == label
+    return found
+
+
+def _labels(cohort: Cohort, name: str) -> NDArray[np.str_]:
+    if name in cohort.flags:
+        return np.where(cohort.flags[name], "yes", "no")
+    if name == "age":
+        return _banded(cohort.age, _AGE_BANDS)
+    if name == "dose":
+        return _banded(cohort.dose[:, 0], _DOSE_BANDS)
+    if name == "failed_tapers":
+        return np.where(cohort.failed_tapers > 0, "yes", "no")
+    if name == "drug_classes":
+        short = np.array(["opioid", "benzodiazepine", "gabapentinoid"])
+        return np.array(["+".join(short[row]) for row in cohort.taken])
+    if name == "formulation":
+        first = np.where(cohort.slot_dose[:, 0] > 0, cohort.slot_drug[:, 0], -1)
+        return np.array([cohort.drugs[k].formulation if k >= 0 else "none" for k in first])
+    raise ValueError(f"{name} is no subgroup")
+
+
+def _banded(values: Floats, bands: Sequence[tuple[float, float, str]]) -> NDArray[np.str_]:
+    return np.select([(values >= low) & (values < high) for low, high, _ in bands], [label for *_, label in bands], "?")
+
+
+def _terms(outcome: Outcome, values: Floats) -> Iterator[tuple[str, Floats]]:
+    """The outcome and, where it makes sense, its worst 5 %."""
+    yield outcome.name, values
+    if outcome.tail and len(values):
+        yield f"{outcome.name}_cvar95", tail_terms(values)
+
+
+def summary_rows(
+    protocol: str, outcome: Outcome, values: Floats, draw: NDArray[np.int64], groups: Groups, calibrated: bool
+) -> Iterator[dict[str, object]]:
+    """Rows of summary.csv for one protocol and outcome."""
+    present = ~np.isnan(values)
+    for group, mask in groups.items():
+        who = present & mask
+        some = values[who]
+        if len(some) == 0:
+            continue
+        q05, q50, q95 = np.quantile(some, [0.05, 0.5, 0.95])
+        for name, terms in _terms(outcome, some):
+            known = over_draws(terms, draw[who])
+            yield dict(
+                zip(
+                    SUMMARY_COLUMNS,
+                    (
+                        protocol, name, group, len(some), known.mean, float(some.std(ddof=1)) if len(some) > 1 else 0.0,
+                        q05, q50, q95, known.quantile(0.025), known.quantile(0.975), known.mc_se,
+                        len(known.weights), calibrated, outcome.unit, outcome.direction,
+                    ),
+                    strict=True,
+                )
+            )  # fmt: skip
+
+
+def difference_rows(
+    protocol: str, reference: str, outcome: Outcome, values: Floats, against: Floats, draw: NDArray[np.int64],
+    groups: Groups,
+) -> Iterator[dict[str, object]]:  # fmt: skip
+    """Rows of differences.csv, protocol minus reference, person by person."""
+    present = ~np.isnan(values) & ~np.isnan(against)
+    sign = {"lower": -1.0, "higher": 1.0, "neither": 0.0}[outcome.direction]
+    important = outcome.important if outcome.important is not None else 0.0
+    for group, mask in groups.items():
+        who = present & mask
+        if not who.any():
+            continue
+        gain = sign * (values[who] - against[who])
+        for (name, a), (_, b) in zip(_terms(outcome, values[who]), _terms(outcome, against[who]), strict=True):
+            known = over_draws(a - b, draw[who])
+            above = 1.0 - known.chance_below(0.0)
+            p_better = {"lower": 1.0 - above, "higher": above, "neither": np.nan}[outcome.direction]
+            whole = name == outcome.name and outcome.direction != "neither"
+            yield dict(
+                zip(
+                    DIFFERENCE_COLUMNS,
+                    (
+                        protocol, reference, name, group, known.mean, known.quantile(0.025), known.quantile(0.975),
+                        p_better, float(np.mean(gain > important)) if whole else np.nan,
+                        float(np.mean(gain < -important)) if whole else np.nan, known.mc_se, known.n, outcome.unit,
+                        outcome.direction,
+                    ),
+                    strict=True,
+                )
+            )  # fmt: skip
+
+
+def make_tables(
+    protocols: Sequence[str], reference: str, read: Mapping[str, Mapping[str, Floats]], draw: NDArray[np.int64],
+    groups: Groups, names: Sequence[str] | None = None, *, calibrated: bool = False,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Summary and differences of a comparison.
+
+    Parameters
+    ----------
+    protocols : sequence of str
+        In the order of the scenario.
+    reference : str
+        The protocol that the others are set against.
+    read : mapping of protocol to mapping of outcome to ndarray (n,)
+        One number a patient, NaN where missing; rows in the same order for every protocol.
+    draw : ndarray of int, (n,)
+        The draw each person lives under.
+    groups : mapping of subgroup to mask (n,)
+    names : sequence of str, optional
+        Outcomes wanted; all if left out.
+    """
+    wanted = [BY_NAME[name] for name in names] if names is not None else list(ALL)
+    summary = [
+        row
+        for protocol in protocols
+        for outcome in wanted
+        for row in summary_rows(protocol, outcome, read[protocol][outcome.name], draw, groups, calibrated)
+    ]
+    differences = [
+        row
+        for protocol in protocols
+        if protocol != reference
+        for outcome in wanted
+        for row in difference_rows(
+            protocol, reference, outcome, read[protocol][outcome.name], read[reference][outcome.name], draw, groups
+        )
+    ]
+    return (
+        pd.DataFrame(summary, columns=list(SUMMARY_COLUMNS)),
+        pd.DataFrame(differences, columns=list(DIFFERENCE_COLUMNS)),
+    )

@@ -1,0 +1,261 @@
+"""Cohorts from CSV: one row a patient, drugs in their own file. Imports ``data``, ``tables``, ``units``.
+
+Every problem is one line with file, row and column; rows are numbered as an editor shows them, the header being row 1.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taper_sim.data import formulary
+from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
+from taper_sim.data.yaml_input import read_text
+from taper_sim.model.parameters import BASELINE_LIMITS
+from taper_sim.model.pharmacology import Drug, administrations, check_one_scale
+
+MAX_CSV_BYTES: Final = 1_000_000_000
+"""A gigabyte: a million patients need a tenth of it."""
+_PROBLEMS_SHOWN: Final = 20
+
+#: Columns of a patients file: name → lowest and highest value. ``promis_*`` are T-scores, used where the model's own
+#: column is absent.
+NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
+    **BASELINE_LIMITS,
+    "promis_pf": (10.0, 80.0),
+    "promis_depression": (30.0, 90.0),
+    "promis_sleep": (20.0, 90.0),
+    "age": (0.0, 120.0),
+    "failed_tapers": (0.0, 50.0),
+    "use_days_opioid": (1.0, 36500.0),
+    "use_days_benzodiazepine": (1.0, 36500.0),
+    "use_days_gabapentinoid": (1.0, 36500.0),
+}
+BOOLEANS: Final = (
+    "mood_disorder", "ptsd", "oud", "earlier_overdose", "earlier_seizure", "sleep_apnoea", "renal_impairment",
+    "pregnant", "naloxone_at_home", "agreed", "imposed", "female", "broadband", "device", "transport",
+    "language_match", "literacy", "caregiver", "peer_support",
+)  # fmt: skip
+_TRUE, _FALSE = {"1", "true", "yes"}, {"0", "false", "no"}
+_DRUG_COLUMNS: Final = ("patient_id", "drug", "formulation", "dose_mg_per_day", "dose_mcg_per_h", "interval_h")
+
+
+@dataclass(frozen=True)
+class PatientTable:
+    """Patients as read: ids, numbers and booleans by column, and how many rows were left out for missing values."""
+
+    ids: tuple[str, ...]
+    numbers: Mapping[str, NDArray[np.float64]]
+    booleans: Mapping[str, NDArray[np.bool_]]
+    dropped: int
+
+
+@dataclass(frozen=True)
+class DrugRow:
+    """One patient's drug: dose in the drug's own unit (mg a day; patches mcg/h), administrations a day."""
+
+    patient_id: str
+    drug: Drug
+    dose: float
+    times: int
+
+
+class _Problems:
+    """Collects problems; raises them together, the first few in full."""
+
+    def __init__(self, file: str):
+        self.file = file
+        self.found: list[Problem] = []
+
+    def add(self, place: str, given: Any, allowed: str) -> None:
+        self.found.append(Problem(self.file, place, shown(given), allowed))
+
+    def raise_if_any(self) -> None:
+        if len(self.found) > _PROBLEMS_SHOWN:
+            more = len(self.found) - _PROBLEMS_SHOWN
+            self.found = self.found[:_PROBLEMS_SHOWN]
+            self.found.append(Problem(self.file, "", f"{more} more problems", "none"))
+        if self.found:
+            raise InputError(self.found)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A CSV as text, cells stripped; empty cells are empty strings. Refuses an empty file and repeated columns."""
+    text = read_text(path, MAX_CSV_BYTES)
+    if not text.strip():
+        raise problem(str(path), "", "an empty file", "a header and rows")
+    try:
+        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False,
+                            on_bad_lines="error")  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
+        raise problem(str(path), "", str(error).strip().splitlines()[-1], "CSV with one header row") from None
+    table.columns = [str(name).strip() for name in table.columns]
+    repeated = [name for name in table.columns if name.endswith(".1") and name[:-2] in set(table.columns)]
+    if repeated:
+        raise problem(str(path), "header", f"the column {repeated[0][:-2]} twice", "each column once")
+    if table.empty:
+        raise problem(str(path), "", "a header without rows: an empty cohort", "at least one patient")
+    return table.apply(lambda column: column.str.strip())
+
+
+def _numbers(table: pd.DataFrame, column: str, name: str, limits: tuple[float, float], bad: _Problems,
+             missing_allowed: bool) -> NDArray[np.float64]:  # fmt: skip
+    values = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64)
+    empty = (table[column] == "").to_numpy() | table[column].str.lower().isin(["nan", "na", "null"]).to_numpy()
+    low, high = limits
+    with np.errstate(invalid="ignore"):
+        off = ~empty & ~((values >= low) & (values <= high))
+    for row in np.flatnonzero(off)[: _PROBLEMS_SHOWN + 1]:
+        bad.add(f"row {row + 2}, {column}", table[column].iloc[row], f"{name}, a number from {low:g} to {high:g}")
+    if not missing_allowed:
+        for row in np.flatnonzero(empty)[: _PROBLEMS_SHOWN + 1]:
+            given = table[column].iloc[row] or "nothing"
+            bad.add(f"row {row + 2}, {column}", given, f"{name}, a number from {low:g} to {high:g}")
+    return values
+
+
+def _booleans(table: pd.DataFrame, column: str, bad: _Problems) -> NDArray[np.bool_]:
+    text = table[column].str.lower()
+    for row in np.flatnonzero(~text.isin(_TRUE | _FALSE))[: _PROBLEMS_SHOWN + 1]:
+        bad.add(f"row {row + 2}, {column}", table[column].iloc[row] or "nothing", "1, 0, true, false, yes or no")
+    return text.isin(_TRUE).to_numpy()
+
+
+def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool, strict: bool) -> PatientTable:
+    """Read patients.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV.
+    columns : mapping of our name to the file's
+        For files that call things otherwise, such as ``{"pain": "PAIN_INTENSITY_AVERAGE"}``.
+    drop_missing : bool
+        Leave out rows with a missing value, and count them; else a missing value is an error.
+    strict : bool
+        Whether a column that is not ours is an error (a file of our own form) or is passed over (a registry's).
+
+    Raises
+    ------
+    InputError
+        Every problem with file, row and column.
+    """
+    table = read_csv(path)
+    bad = _Problems(str(path))
+    known = ["patient_id", *NUMBERS, *BOOLEANS]
+    for name, column in columns.items():
+        if name not in known:
+            raise problem(str(path), f"columns.{name}", f"an unknown name{nearest(name, known)}", ", ".join(known))
+        if column not in table.columns:
+            raise problem(
+                str(path), "header", f"no column {column}{nearest(column, table.columns)}", f"a column for {name}"
+            )
+    mapped = {column: name for name, column in columns.items()}
+    names = {column: mapped.get(column, column) for column in table.columns}
+    if "patient_id" not in names.values():
+        raise problem(str(path), "header", f"columns {', '.join(table.columns[:8])}", "a column patient_id")
+    if strict:
+        for column, name in names.items():
+            if name not in known:
+                bad.add("header", f"an unknown column {column}{nearest(column, known)}", "columns of docs/cohort.md")
+    numbers = {
+        name: _numbers(table, column, name, NUMBERS[name], bad, drop_missing)
+        for column, name in names.items()
+        if name in NUMBERS and (strict or column in mapped)
+    }
+    booleans = {
+        name: _booleans(table, column, bad)
+        for column, name in names.items()
+        if name in BOOLEANS and (strict or column in mapped)
+    }
+    ids = table[next(column for column, name in names.items() if name == "patient_id")]
+    keep = np.ones(len(table), dtype=bool)
+    if drop_missing:
+        keep &= (ids != "").to_numpy()
+        for values in numbers.values():
+            keep &= ~np.isnan(values)
+    for row in np.flatnonzero((ids == "").to_numpy() & keep)[: _PROBLEMS_SHOWN + 1]:
+        bad.add(f"row {row + 2}, patient_id", "nothing", "an id")
+    first = ids[keep][ids[keep].duplicated()]
+    for row in first.index[: _PROBLEMS_SHOWN + 1]:
+        bad.add(f"row {row + 2}, patient_id", f"{ids[row]} a second time", "each patient once")
+    bad.raise_if_any()
+    if not keep.any():
+        raise problem(str(path), "", "no row without missing values: an empty cohort", "at least one patient")
+    return PatientTable(
+        tuple(ids[keep]),
+        {name: values[keep] for name, values in numbers.items()},
+        {name: values[keep] for name, values in booleans.items()},
+        int((~keep).sum()),
+    )
+
+
+def _optional_number(text: str, place: str, bad: _Problems) -> float | None:
+    if text == "":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        bad.add(place, text, "a number")
+        return None
+
+
+def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
+    """Read each patient's drugs: ``patient_id,drug,formulation,dose_mg_per_day`` (patches ``dose_mcg_per_h``).
+
+    Raises
+    ------
+    InputError
+        Unknown drug, wrong unit, mg for a patch, a dose that nobody takes, a patient not in the patients file, a drug
+        twice, a patient without drugs.
+    """
+    table = read_csv(path)
+    bad = _Problems(str(path))
+    for column in table.columns:
+        if column not in _DRUG_COLUMNS:
+            bad.add("header", f"an unknown column {column}{nearest(column, _DRUG_COLUMNS)}", ", ".join(_DRUG_COLUMNS))
+    for column in ("patient_id", "drug"):
+        if column not in table.columns:
+            bad.add("header", f"no column {column}", ", ".join(_DRUG_COLUMNS))
+    bad.raise_if_any()
+    known, seen, rows = set(patients), set(), []
+    cell: Callable[[Any, str], str] = lambda row, column: getattr(row, column, "")  # noqa: E731
+    for number, row in enumerate(table.itertuples(index=False), start=2):
+        place = f"row {number}"
+        patient_id = cell(row, "patient_id")
+        if patient_id not in known:
+            bad.add(f"{place}, patient_id", patient_id, "a patient of the patients file")
+        before = len(bad.found)
+        mg = _optional_number(cell(row, "dose_mg_per_day"), f"{place}, dose_mg_per_day", bad)
+        rate = _optional_number(cell(row, "dose_mcg_per_h"), f"{place}, dose_mcg_per_h", bad)
+        every = _optional_number(cell(row, "interval_h"), f"{place}, interval_h", bad)
+        if len(bad.found) > before:
+            continue
+        try:
+            drug = formulary.find_drug(cell(row, "drug"), cell(row, "formulation") or None)
+            dose = formulary.validate_dose(drug, mg, rate, every)
+            if (patient_id, drug.key) in seen:
+                bad.add(place, f"{' '.join(drug.key)} of patient {patient_id} a second time", "each drug once")
+            seen.add((patient_id, drug.key))
+            rows.append(DrugRow(patient_id, drug, dose, administrations(drug, every)))
+        except ValueError as error:
+            bad.add(place, f"patient {patient_id}: {error}", "a drug, formulation and dose of `taper-sim drugs`")
+    bad.raise_if_any()
+    by_patient: dict[str, list[Drug]] = {patient_id: [] for patient_id in patients}
+    for item in rows:
+        if item.dose > 0:
+            by_patient[item.patient_id].append(item.drug)
+    for patient_id, drugs in by_patient.items():
+        if not drugs:
+            bad.add("", f"no drug for patient {patient_id}", "at least one drug with a dose above 0")
+        try:
+            check_one_scale(drugs)
+        except ValueError as error:
+            bad.add("", f"patient {patient_id}: {error}", "one scale of opioid dose")
+    bad.raise_if_any()
+    return rows

@@ -1,0 +1,1 @@
+"""Figures, tables and pages made of a finished run. Imports ``scenario`` and below."""

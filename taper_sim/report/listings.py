@@ -1,0 +1,51 @@
+"""What there is, as text for a terminal: drugs, outcomes. Imports ``outcomes``, ``data``, ``tables``."""
+
+from collections.abc import Sequence
+
+from taper_sim import tables
+from taper_sim.data import formulary
+from taper_sim.outcomes import ALL
+from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS
+
+
+def as_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Columns as wide as their widest cell."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                     for row in cells)  # fmt: skip
+
+
+def drugs_text() -> str:
+    """Every drug and formulation with unit, factor, strengths and what is flagged."""
+    rows = []
+    for drug in formulary.formulary().values():
+        factor = "none: own scale" if drug.is_buprenorphine else f"{drug.equivalence_factor:g}"
+        if drug.drug == "gabapentin":
+            factor = "absorbed dose"
+        strengths = " ".join(f"{strength:g}" for strength in drug.strengths)
+        rows.append(
+            (drug.drug_class, drug.drug, drug.formulation, drug.unit, factor, strengths,
+             "halves" if drug.splittable else "whole", f"{drug.effect_half_life_h:g}", f"{drug.trough_mean:g}",
+             drug.verified)
+        )  # fmt: skip
+    header = ("class", "drug", "formulation", "unit", "factor", "strengths", "split", "effect half-life h",
+              "trough/mean", "verified")  # fmt: skip
+    scales = "; ".join(f"{name}: {unit}" for name, unit in EQUIVALENTS.items())
+    flags = sorted({drug.flag for drug in formulary.formulary().values() if drug.flag})
+    status = tables.review_status(tables.read("drugs").rows)
+    return "\n".join(
+        [as_table(header, rows), "", f"Factor × daily dose = equivalents ({scales}; {BUPRENORPHINE_SCALE}).", *flags,
+         f"{status.capitalize()}."]
+    )  # fmt: skip
+
+
+def outcomes_text() -> str:
+    """Every outcome with unit, direction, smallest important difference and meaning."""
+    rows = [
+        (o.name, o.unit, o.direction, "-" if o.important is None else f"{o.important:g}", o.meaning, o.source)
+        for o in ALL
+    ]
+    header = ("outcome", "unit", "better", "important difference", "meaning", "source")
+    tails = ", ".join(f"{o.name}_cvar95" for o in ALL if o.tail)
+    return "\n".join([as_table(header, rows), "", f"Means of the worst 5 %: {tails}."])

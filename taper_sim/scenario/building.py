@@ -1,0 +1,193 @@
+"""A scenario's objects: cohort, ensemble, arms. Imports ``scenario.schema`` and everything below."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from taper_sim import cohort as cohorts
+from taper_sim.cohort import ClassMargin, Cohort, DrugShare
+from taper_sim.comparison.jobs import Arm, Plan
+from taper_sim.data import formulary
+from taper_sim.data.patients import read_drugs, read_patients
+from taper_sim.data.problems import InputError, Problem, nearest, problem
+from taper_sim.data.yaml_input import load
+from taper_sim.policies import calls, fixed  # noqa: F401 - fixed registers its policies
+from taper_sim.policies.interface import Policy
+from taper_sim.scenario.schema import CareEntry, ClassOfDrugs, CohortEntry, ProtocolEntry, Scenario
+from taper_sim.simulation.dispensing import known_of
+from taper_sim.simulation.ensemble import Ensemble, from_prior
+from taper_sim.simulation.people import CarePlan
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the command line changes of a scenario; None leaves it as it is."""
+
+    patients: int | None = None
+    days: int | None = None
+    protocols: str | None = None
+    seed: int | None = None
+
+
+def read_scenario(path: Path) -> Scenario:
+    """Read and validate a scenario; raises InputError with every problem."""
+    return load(path, Scenario)
+
+
+def overridden(scenario: Scenario, change: Overrides) -> Scenario:
+    """The scenario with the command line's changes, validated again."""
+    content = scenario.model_dump()
+    if change.patients is not None:
+        if change.patients < 1:
+            raise problem("--patients", "", change.patients, "at least 1")
+        content["cohort"]["patients"] = change.patients
+    if change.days is not None:
+        if not 1 <= change.days <= 3650:
+            raise problem("--days", "", change.days, "1 to 3650")
+        content["days"] = change.days
+    if change.seed is not None:
+        if not 0 <= change.seed < 2**63:
+            raise problem("--seed", "", change.seed, "0 to 2^63 - 1")
+        content["seed"] = change.seed
+    if change.protocols is not None:
+        content["protocols"] = _chosen(scenario, change.protocols)
+        content["reference"] = None if scenario.reference not in _names(content["protocols"]) else scenario.reference
+    return Scenario.model_validate(content)
+
+
+def _names(entries: Sequence[dict[str, Any]]) -> list[str]:
+    return [entry.get("name") or entry["call"] for entry in entries]
+
+
+def _chosen(scenario: Scenario, text: str) -> list[dict[str, Any]]:
+    """``--protocols a,b``: names of the scenario's protocols, or calls."""
+    by_name = {arm_name(entry): entry for entry in scenario.protocols} | {e.call: e for e in scenario.protocols}
+    chosen = []
+    for part in calls.split_protocols(text):
+        wanted = part.strip()
+        entry = by_name.get(wanted)
+        if entry is None and "(" not in wanted:
+            known = list(by_name)
+            raise problem("--protocols", wanted, f"an unknown protocol{nearest(wanted, known)}", "; ".join(known))
+        chosen.append(entry.model_dump() if entry is not None else {"call": wanted})
+    return chosen
+
+
+def scenario_hash(scenario: Scenario, folder: Path) -> str:
+    """Hash of everything the numbers depend on: the scenario's content and the bytes of the files it names."""
+    content = scenario.model_dump(mode="json")
+    for key in ("file", "drugs_file"):
+        name = content["cohort"].get(key)
+        if name is not None:
+            path = folder / name
+            content["cohort"][key] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def class_margin(entry: ClassOfDrugs) -> ClassMargin:
+    """A class of drugs as the cohort samples it."""
+    return ClassMargin(
+        entry.share,
+        tuple(
+            DrugShare(formulary.find_drug(d.drug, d.formulation), d.share, d.interval_h) for d in entry.mix
+        ),
+        entry.dose_median, entry.dose_log_sd, entry.dose_low, entry.dose_high,
+        entry.use_days_median, entry.use_days_log_sd,
+    )  # fmt: skip
+
+
+def build_cohort(entry: CohortEntry, seed: int, folder: Path) -> Cohort:
+    """Sample or read the cohort; paths are relative to the scenario's folder."""
+    classes = {name: class_margin(margin) for name, margin in entry.classes.items()}
+    if entry.file is None:
+        margins = replace(cohorts.CHOIR, shares={**cohorts.CHOIR.shares, **entry.shares})
+        return cohorts.sample(entry.patients or 0, seed, classes, margins, entry.description or "sampled")
+    table = read_patients(folder / entry.file, entry.columns, drop_missing=entry.drop_missing, strict=not entry.columns)
+    said = f"{entry.file.name}: {len(table.ids)} patients read, {table.dropped} left out for missing values"
+    people = cohorts.from_table(table, entry.description or said)
+    if entry.patients is not None:
+        people = people.take(slice(0, entry.patients))
+    if entry.drugs_file is None:
+        return cohorts.sample_drugs(people, seed, classes)
+    return cohorts.with_drugs(people, read_drugs(folder / entry.drugs_file, people.ids))
+
+
+def care_plan(entry: CareEntry) -> CarePlan:
+    """Planned care as the simulation takes it; 0 days means never: NaN, which no day equals."""
+    never = float("nan")
+    return CarePlan(dict(entry.disciplines), float(entry.visit_every_d) or never, float(entry.checkin_every_d) or never)
+
+
+def arm_name(entry: ProtocolEntry) -> str:
+    """Name of a protocol in tables: its own, or its call in normal form."""
+    return entry.name or calls.canonical(calls.parse(entry.call))
+
+
+def build_arms(scenario: Scenario, file: str) -> list[Arm]:
+    """Every protocol's arm; all problems of all protocols are raised together."""
+    arms: list[Arm] = []
+    problems: list[Problem] = []
+    for number, entry in enumerate(scenario.protocols):
+
+        def make(call: str = entry.call, place: str = f"protocols.{number}") -> Policy:
+            return calls.build(call, file=file, place=place)
+
+        try:
+            make()
+            name = arm_name(entry)
+            if name in {arm.name for arm in arms}:
+                problems.append(Problem(file, f"protocols.{number}", f"{name} a second time", "each name once"))
+            arms.append(Arm(name, make, care_plan(entry.care or scenario.care)))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return arms
+
+
+def refuse_without_rule(cohort: Cohort, arms: Sequence[Arm], file: str) -> None:
+    """Refuse people for whom a protocol has no rule: a pregnant patient, or one on buprenorphine.
+
+    A protocol says that it has one by an attribute ``rules_for`` that names them; holding the dose needs none.
+    """
+    needs = {"pregnancy": cohort.flags["pregnant"], "buprenorphine": cohort.buprenorphine}
+    problems = []
+    for arm in arms:
+        policy = arm.build()
+        rules: frozenset[str] = getattr(policy, "rules_for", frozenset())
+        for what, who in needs.items():
+            if who.any() and what not in rules and not getattr(policy, "holds", False):
+                first = cohort.ids[int(np.argmax(who))]
+                problems.append(
+                    Problem(
+                        file, f"protocols: {arm.name}",
+                        f"{int(who.sum())} patients with {what} (the first: {first}) and no rule for them",
+                        f"a protocol with rules_for={what}, or a cohort without such patients",
+                    )
+                )  # fmt: skip
+    if problems:
+        raise InputError(problems)
+
+
+def build_plan(scenario: Scenario, file: str, folder: Path) -> tuple[Plan, str]:
+    """The plan of a comparison and the name of its reference protocol."""
+    arms = build_arms(scenario, file)
+    names = [arm.name for arm in arms]
+    reference = scenario.reference or names[0]
+    if reference not in names:
+        by_call = {entry.call: arm_name(entry) for entry in scenario.protocols}
+        if reference not in by_call:
+            raise problem(file, "reference", f"{reference}{nearest(reference, names)}", "; ".join(names))
+        reference = by_call[reference]
+    cohort = build_cohort(scenario.cohort, scenario.seed, folder)
+    refuse_without_rule(cohort, arms, file)
+    first = cohort.take(slice(0, min(len(cohort), 4096)))
+    for arm in arms:  # a policy may refuse its patients: find out before anything is written
+        arm.build().start(known_of(first))
+    ensemble: Ensemble = from_prior(scenario.seed, min(scenario.draws, len(cohort)), scenario.parameters)
+    return Plan(cohort, arms, ensemble, scenario.seed, scenario.days, scenario.composite), reference

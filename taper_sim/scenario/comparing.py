@@ -1,0 +1,246 @@
+"""Run a comparison into a run folder. Imports ``scenario.building``, ``comparison``, ``runs``."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from taper_sim import tables
+from taper_sim.comparison.jobs import Finished, Plan, run_jobs, trajectory_path
+from taper_sim.comparison.tables import make_tables, subgroups
+from taper_sim.data import formulary
+from taper_sim.data.problems import problem
+from taper_sim.data.yaml_input import parse
+from taper_sim.outcomes import ALL
+from taper_sim.runs import check_writable, sha256_of, write_atomically, write_csv, write_json
+from taper_sim.scenario.building import Overrides, build_plan, overridden, read_scenario, scenario_hash
+from taper_sim.scenario.schema import Scenario
+from taper_sim.units import DRUG_CLASSES
+
+PLAN_FILE: Final = "plan.json"
+_LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "scipy", "pydantic")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished comparison: its folder, tables, plan and what the manifest says."""
+
+    folder: Path
+    summary: pd.DataFrame
+    differences: pd.DataFrame
+    plan: Plan
+    scenario: Scenario
+    reference: str
+    manifest: dict[str, Any]
+
+
+def compare(
+    path: Path, change: Overrides, folder: Path, workers: int, progress: Callable[[int], Callable[[int], None]]
+) -> Comparison:
+    """Compare the protocols of a scenario.
+
+    Parameters
+    ----------
+    path : Path
+        The scenario.
+    change : Overrides
+        What the command line changes.
+    folder : Path
+        The run folder; an unfinished run of the same plan goes on, a finished or other one is refused.
+    workers : int
+        Threads.
+    progress : callable
+        Given the patient-days in all, returns a function called with those done.
+    """
+    scenario = overridden(read_scenario(path), change)
+    return _run(scenario, str(path), path.parent, folder, workers, progress)
+
+
+def resume(folder: Path, workers: int, progress: Callable[[int], Callable[[int], None]]) -> Comparison:
+    """Go on with an interrupted run from its own plan file."""
+    try:
+        kept = json.loads((folder / PLAN_FILE).read_text())
+    except FileNotFoundError:
+        raise problem(str(folder), "", f"no {PLAN_FILE}", "the folder of a run") from None
+    scenario = parse(str(folder / PLAN_FILE), kept["scenario"], Scenario)
+    return _run(scenario, kept["file"], Path(kept["folder"]), folder, workers, progress)
+
+
+def verify(folder: Path, workers: int, progress: Callable[[int], Callable[[int], None]]) -> list[str]:
+    """Recompute a finished run beside it and name the files whose content is not what the manifest says.
+
+    Returns
+    -------
+    list of str
+        One line for each file that was changed since the run, and for each that comes out otherwise now.
+    """
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+    except FileNotFoundError:
+        raise problem(str(folder), "", "no manifest.json", "the folder of a finished run") from None
+    said: dict[str, str] = manifest["outputs_sha256"]
+    lines = [
+        f"{name}: changed since the run, or missing"
+        for name, digest in said.items()
+        if not (folder / name).exists() or sha256_of(folder / name) != digest
+    ]
+    kept = json.loads((folder / PLAN_FILE).read_text())
+    scenario = parse(str(folder / PLAN_FILE), kept["scenario"], Scenario)
+    with tempfile.TemporaryDirectory() as beside:
+        again = _run(scenario, kept["file"], Path(kept["folder"]), Path(beside) / "run", workers, progress)
+        now: dict[str, str] = again.manifest["outputs_sha256"]
+    return lines + [f"{name}: other numbers when recomputed" for name in said if now.get(name) != said[name]]
+
+
+def _run(
+    scenario: Scenario, file: str, base: Path, folder: Path, workers: int,
+    progress: Callable[[int], Callable[[int], None]],
+) -> Comparison:  # fmt: skip
+    if workers < 1:
+        raise problem("--workers", "", workers, "at least 1")
+    began = time.time()
+    check_writable(folder)
+    plan, reference = build_plan(scenario, file, base)
+    identity = scenario_hash(scenario, base)
+    _claim(folder, scenario, file, base, identity)
+    groups = subgroups(plan.cohort, scenario.subgroups)
+    tick = progress(len(plan.cohort) * plan.n_days * len(plan.arms))
+    run_jobs(plan, folder, workers, tick)
+    simulated = time.time()
+    finished = Finished(plan, folder)
+    names = [arm.name for arm in plan.arms]
+    summary, differences = make_tables(
+        names, reference, finished, plan.draw, groups, scenario.outcomes, calibrated=plan.ensemble.calibrated
+    )
+    write_csv(summary, folder / "summary.csv")
+    write_csv(differences, folder / "differences.csv")
+    _write_patients(plan, finished, folder / "patients.parquet")
+    _write_trajectories(plan, folder)
+    manifest = _manifest(scenario, file, base, identity, plan, reference, began, simulated, folder)
+    write_json(manifest, folder / "manifest.json")
+    shutil.rmtree(folder / "parts")
+    return Comparison(folder, summary, differences, plan, scenario, reference, manifest)
+
+
+def _claim(folder: Path, scenario: Scenario, file: str, base: Path, identity: str) -> None:
+    """Write the plan into an empty folder; an unfinished run of the same plan goes on."""
+    plan_file = folder / PLAN_FILE
+    if plan_file.exists():
+        if json.loads(plan_file.read_text())["hash"] != identity:
+            raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
+    content = scenario.model_dump(mode="json")
+    write_json({"hash": identity, "file": file, "folder": str(base.resolve()), "scenario": content}, plan_file)
+
+
+def _write_patients(plan: Plan, finished: Finished, path: Path) -> None:
+    """A row per patient and protocol, protocols one after the other."""
+    cohort = plan.cohort
+    known = {
+        "patient_id": pa.array(cohort.ids),
+        "draw": pa.array(plan.draw),
+        **{f"dose_{name}": pa.array(cohort.dose[:, k]) for k, name in enumerate(DRUG_CLASSES)},
+    }
+
+    def write(handle: Any) -> None:
+        writer = None
+        for arm in plan.arms:
+            values = finished[arm.name]
+            columns = {
+                **known,
+                "protocol": pa.array([arm.name] * len(cohort)).dictionary_encode(),
+                **{outcome.name: pa.array(values[outcome.name]) for outcome in ALL},
+                "rounding_error": pa.array(values["rounding_error"]),
+            }
+            table = pa.table(columns)
+            writer = writer or pq.ParquetWriter(handle, table.schema, compression="zstd")
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
+
+    write_atomically(path, write)
+
+
+def _write_trajectories(plan: Plan, folder: Path) -> None:
+    """Mean and bands of the tracked rows by protocol, weekly, of the first chunk's people."""
+    rows = []
+    for arm, which in enumerate(plan.arms):
+        with np.load(trajectory_path(folder, arm)) as kept:
+            for column, name in enumerate(kept["names"]):
+                values = kept["values"][:, column, :].astype(np.float64)
+                bands = np.nanquantile(values, [0.1, 0.25, 0.5, 0.75, 0.9], axis=1)
+                mean = np.nanmean(values, axis=1)
+                for k, day in enumerate(kept["day"]):
+                    rows.append((which.name, str(name), int(day), mean[k], *bands[:, k], values.shape[1]))
+    columns = ["protocol", "quantity", "day", "mean", "q10", "q25", "q50", "q75", "q90", "n"]
+    write_csv(pd.DataFrame(rows, columns=columns), folder / "trajectories.csv")
+
+
+def _git_commit() -> str | None:
+    here = Path(__file__).resolve().parent
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 - the git of whoever runs it
+            cwd=here,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def _manifest(
+    scenario: Scenario, file: str, base: Path, identity: str, plan: Plan, reference: str, began: float,
+    simulated: float, folder: Path,
+) -> dict[str, Any]:  # fmt: skip
+    """What was run, with what, from what, into what. Patient ids appear as a hash only."""
+    cohort = plan.cohort
+    inputs = {
+        name: sha256_of(base / name) for name in (scenario.cohort.file, scenario.cohort.drugs_file) if name is not None
+    }
+    used = formulary.provenance(list(cohort.drugs))
+    return {
+        "scenario": scenario.model_dump(mode="json"),
+        "scenario_file": Path(file).name,
+        "scenario_hash": identity,
+        "seed": scenario.seed,
+        "days": scenario.days,
+        "reference": reference,
+        "protocols": [arm.name for arm in plan.arms],
+        "patients": {
+            "n": len(cohort),
+            "description": cohort.description,
+            "ids_sha256": hashlib.sha256("\n".join(cohort.ids).encode()).hexdigest(),
+        },
+        "ensemble": {"id": plan.ensemble.id, "n_draws": plan.ensemble.n_draws, "calibrated": plan.ensemble.calibrated},
+        "parameters": {
+            symbol: np.round(values.mean(axis=0), 10).tolist() for symbol, values in plan.ensemble.values.items()
+        },
+        "tables": used,
+        "clinical_review": tables.UNREVIEWED,
+        "versions": {name: version(name) for name in _LIBRARIES},
+        "git_commit": _git_commit(),
+        "timings_s": {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)},
+        "inputs_sha256": {str(name): digest for name, digest in inputs.items()},
+        "outputs_sha256": {
+            name: sha256_of(folder / name)
+            for name in ("summary.csv", "differences.csv", "patients.parquet", "trajectories.csv")
+        },
+    }

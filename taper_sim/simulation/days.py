@@ -1,0 +1,196 @@
+"""Blocks of days for a cohort under one policy. Imports ``simulation``, ``model`` (the kernel when it is used)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taper_sim import rng
+from taper_sim.cohort import Cohort
+from taper_sim.model import rows
+from taper_sim.model.chance import STREAMS
+from taper_sim.policies.interface import Order, Policy, Seen
+from taper_sim.simulation.dispensing import Dispenser, known_of
+from taper_sim.simulation.ensemble import Ensemble
+from taper_sim.simulation.people import Arrays, CarePlan, arrays_of
+
+Floats = NDArray[np.float64]
+
+#: Rows kept at snapshots for figures: name, row of the state.
+TRACKED: tuple[tuple[str, int], ...] = (
+    ("withdrawal", rows.W_ALL), ("pain", rows.P), ("distress", rows.M), ("insomnia", rows.I), ("function", rows.U),
+    ("craving", rows.C),
+)  # fmt: skip
+
+
+@dataclass
+class Course:
+    """What one cohort went through under one policy.
+
+    Attributes
+    ----------
+    cohort : Cohort
+        n people.
+    n_days : int
+        Days simulated.
+    start, end : dict of int to ndarray (n,)
+        State rows (``model.rows``) before day 1 and at the end of the last day.
+    sums : dict of int to dict of int to ndarray (n,)
+        Sums since day 0 at the end of each day asked for, always of the last.
+    days : list of (int, int)
+        First and last day of each block.
+    prescribed : ndarray of float32, (n_blocks, n, 3)
+        Dose prescribed at the end of each block, equivalents a day.
+    ordered : ndarray of float32, (n_blocks, n, 3)
+        Share of the original dose that the policy ordered, ideal.
+    rounding : ndarray of float32, (n_blocks, n, 3)
+        Dispensed minus ideal, share of the original dose.
+    snapshot_days : list of int
+    snapshots : ndarray of float32, (n_snapshots, len(TRACKED) + 1, n)
+        :data:`TRACKED` rows and, last, the prescribed dose as a share of the original, summed over classes taken.
+    """
+
+    cohort: Cohort
+    n_days: int
+    start: dict[int, Floats]
+    end: dict[int, Floats]
+    sums: dict[int, dict[int, Floats]]
+    days: list[tuple[int, int]]
+    prescribed: NDArray[np.float32]
+    ordered: NDArray[np.float32]
+    rounding: NDArray[np.float32]
+    snapshot_days: list[int] = field(default_factory=list)
+    snapshots: NDArray[np.float32] | None = None
+
+
+def _blocks(starts: Sequence[int], ends: Sequence[int], n_days: int) -> list[tuple[int, int]]:
+    """Blocks between days on which something is decided or looked at."""
+    cuts = sorted({1, *(d for d in starts if 1 <= d <= n_days), *(d + 1 for d in ends if 1 <= d < n_days)})
+    return [(first, last - 1) for first, last in zip(cuts, [*cuts[1:], n_days + 1], strict=True)]
+
+
+def _share_of_original(a: Arrays, cohort: Cohort) -> Floats:
+    """Prescribed dose over the original, mean over the classes taken, (n,)."""
+    dose = a.get3(a.state, rows.PRESCRIBED)
+    share = np.divide(dose, cohort.dose, out=np.zeros_like(dose), where=cohort.taken)
+    return share.sum(axis=1) / np.maximum(cohort.taken.sum(axis=1), 1)
+
+
+def run(
+    cohort: Cohort,
+    policy: Policy,
+    ensemble: Ensemble,
+    seed: int,
+    n_days: int,
+    care: CarePlan,
+    *,
+    arrays: Arrays | None = None,
+    look_days: Sequence[int] = (),
+    snapshot_days: Sequence[int] = (),
+    chance: bool = True,
+    tick: Callable[[int], None] | None = None,
+) -> Course:
+    """Simulate a cohort under a policy.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n people.
+    policy : Policy
+        Decides the doses; sees check-ins, never the state (but for an oracle).
+    ensemble : Ensemble
+        Each person lives under one of its draws.
+    seed : int
+        0 to 2^64 − 1. Policies on one seed share their luck person by person.
+    n_days : int
+        Days to simulate; day 0 is the start.
+    care : CarePlan
+        Visits and check-ins planned.
+    arrays : Arrays, optional
+        The cohort laid out already (it is copied), to share the work between policies.
+    look_days, snapshot_days : sequence of int
+        Days at whose end the sums, and the tracked rows, are kept.
+    chance : bool
+        False: no events, no missing check-ins, no noise.
+    tick : callable, optional
+        Called with the number of patient-days done after each block.
+
+    Returns
+    -------
+    Course
+    """
+    from taper_sim.model.kernel import advance
+
+    a = (arrays or arrays_of(cohort, ensemble, seed, care)).copy()
+    seed_low, seed_high = (np.uint64(half) for half in rng.split(seed))
+    dispenser, known = Dispenser(cohort), known_of(cohort)
+    memory = policy.start(known)
+    sees_reports = getattr(policy, "sees_reports", False)
+    decisions = set(policy.decision_days(n_days))
+    blocks = _blocks(sorted(decisions), [*look_days, *snapshot_days], n_days)
+    start = {row: a.get(a.state, row) for row in range(rows.N_STATE)}
+    share = np.ones_like(cohort.dose)
+    given = share
+    collected: list[NDArray[np.float32]] = []
+    prescribed, ordered, rounding, snapshots = [], [], [], []
+    sums: dict[int, dict[int, Floats]] = {}
+    for first, last in blocks:
+        if first in decisions:
+            seen = Seen(
+                first, share, given, _reports_of(a, collected),
+                in_care=a.get(a.state, rows.IN_CARE) > 0, returned=a.get(a.state, rows.RETURN_DAY) > 0,
+                latent=(a, rows) if getattr(policy, "sees_state", False) else None,
+            )  # fmt: skip
+            collected = []
+            order = policy.decide(memory, seen)
+            share = order.share
+            dose = dispenser.dispense(share)
+            given = np.divide(dose, cohort.dose, out=np.zeros_like(dose), where=cohort.taken)
+            a.put3(a.params, rows.DOSE, dose)
+            _apply(a, order, cohort, ensemble)
+        n_block = last - first + 1
+        reports = np.empty((len(a.state), n_block * rows.N_REPORTS if sees_reports else 0, rows.LANES), np.float32)
+        advance(
+            a.state, a.sums, a.params, a.coefficients, reports, a.id_low, a.id_high, seed_low, seed_high,
+            first, last, chance, sees_reports,
+        )  # fmt: skip
+        if sees_reports:
+            collected.append(reports)
+        prescribed.append(a.get3(a.state, rows.PRESCRIBED).astype(np.float32))
+        ordered.append(share.astype(np.float32))
+        rounding.append(dispenser.rounding_error().astype(np.float32))
+        if last in look_days or last == n_days:
+            sums[last] = {row: a.get(a.sums, row) for row in range(rows.N_SUMS)}
+        if last in snapshot_days:
+            kept = [a.get(a.state, row) for _, row in TRACKED]
+            alive = np.where(a.get(a.state, rows.ALIVE) > 0, 1.0, np.nan)
+            snapshots.append(np.array([*(alive * row for row in kept), _share_of_original(a, cohort)], np.float32))
+        if tick is not None:
+            tick(n_block * len(cohort))
+    return Course(
+        cohort, n_days, start, {row: a.get(a.state, row) for row in range(rows.N_STATE)}, sums, blocks,
+        np.array(prescribed), np.array(ordered), np.array(rounding),
+        [last for _, last in blocks if last in snapshot_days], np.array(snapshots) if snapshots else None,
+    )  # fmt: skip
+
+
+def _reports_of(a: Arrays, collected: Sequence[NDArray[np.float32]]) -> dict[str, Floats]:
+    """Reports since the last decision, (n, n_days) an instrument, NaN where none came."""
+    if not collected:
+        return {}
+    everything = np.concatenate(collected, axis=1)
+    n_days = everything.shape[1] // rows.N_REPORTS
+    by_person = everything[a.tile, :, a.lane].reshape(len(a.tile), n_days, rows.N_REPORTS)
+    return {stream.instrument: by_person[:, :, k].astype(np.float64) for k, stream in enumerate(STREAMS)}
+
+
+def _apply(a: Arrays, order: Order, cohort: Cohort, ensemble: Ensemble) -> None:
+    """What an order changes besides doses."""
+    if order.adjunct is not None:
+        from taper_sim.simulation.ensemble import draw_of
+
+        effect = ensemble.values["adjunct_effect"][draw_of(cohort.keys, ensemble.n_draws)]
+        a.put3(a.params, rows.ADJUNCT, np.where(order.adjunct[:, None], effect, 0.0))
+    if order.checkin_every_d is not None:
+        a.put(a.params, rows.CHECKIN_EVERY, order.checkin_every_d)

@@ -1,0 +1,57 @@
+"""pyproject.toml, environment.yml, README and the package say the same."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def _pins() -> dict[str, str]:
+    return dict(pin.split("==") for pin in PROJECT["tool"]["uv"]["constraint-dependencies"])
+
+
+def _named(requirement: str) -> str:
+    return re.split(r"[<>=!~ ]", requirement)[0].lower()
+
+
+def test_environment_yml_pins_what_pyproject_pins():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    conda = dict(line.split("=") for line in environment if isinstance(line, str))
+    assert conda.pop("python") == (ROOT / ".python-version").read_text().strip()
+    pip = {k: v for entry in environment if isinstance(entry, dict) for k, v in (p.split("==") for p in entry["pip"])}
+    assert conda | pip == _pins()
+
+
+def test_every_declared_dependency_is_pinned():
+    declared = PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]
+    assert {_named(requirement) for requirement in declared} <= set(_pins())
+
+
+def test_readme_commands_begin_with_pip_install_uv():
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert len(blocks) == 2
+    assert all(block.startswith("pip install uv && uv run ") for block in blocks)
+
+
+def test_no_lock_file_is_committed():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
+    assert "uv.lock" not in tracked.split()
+
+
+def test_importing_the_package_loads_no_heavy_library():
+    heavy = ("numpy", "numba", "pandas", "matplotlib", "pydantic", "scipy")
+    code = f"import taper_sim, sys; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert found.stdout.strip() == "[]"
+
+
+def test_every_public_name_exists():
+    import taper_sim
+
+    assert all(getattr(taper_sim, name) is not None for name in taper_sim.__all__)
