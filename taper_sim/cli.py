@@ -97,7 +97,7 @@ def _hash(args: argparse.Namespace) -> int:
     from taper_sim.scenario.building import build_arms, read_scenario, scenario_hash
 
     scenario = read_scenario(args.scenario)
-    build_arms(scenario, str(args.scenario))
+    build_arms(scenario, str(args.scenario), args.scenario.parent)
     print(scenario_hash(scenario, args.scenario.parent))
     return DONE
 

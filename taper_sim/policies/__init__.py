@@ -1,3 +1,4 @@
-"""What dose comes next: interface, calls, fixed schedules, presets, rules, oracle. Imports ``data``, ``tables``, ``model``
-and below; knows nothing of how people are simulated and sees reports only.
+"""What dose comes next: interface, calls, schedules, presets, rules, oracle. Imports ``data``, ``tables``, ``model``.
+
+Knows nothing of how people are simulated and sees reports only; the oracle alone is handed the state.
 """

@@ -1,15 +1,19 @@
-"""The interface of a policy, and the registry of names. Imports ``units``.
+"""The interface of a policy, and the registry of names. Imports ``model.pharmacology``.
 
 A policy looks at what has been seen up to a day and says which share of the original dose of each drug class is to be
 taken from then on until its next decision. Shares are ideal: the simulation turns them into tablets that exist.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from taper_sim.model.pharmacology import Drug
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -77,6 +81,29 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Rotation:
+    """A change of drug or formulation inside a class, on the day of the order.
+
+    Attributes
+    ----------
+    who : ndarray of bool, (n,)
+        Whom it concerns.
+    column : int
+        The drug class (0 opioid, 1 benzodiazepine, 2 gabapentinoid).
+    drug : Drug
+        What is taken from now on, ``times`` a day.
+    share : float
+        Equivalents of the new drug at the start of it ÷ equivalents of the old, on which later shares build.
+    """
+
+    who: Bools
+    column: int
+    drug: Drug
+    times: int
+    share: float
+
+
+@dataclass(frozen=True)
 class Order:
     """What a policy orders until its next decision.
 
@@ -86,13 +113,17 @@ class Order:
         Share of the original dose of each class, 0 to 1 (above 1 only where a policy is allowed to raise).
     adjunct : ndarray of bool (n,), optional
         Who is given an alpha-2 agonist.
-    checkin_every_d : ndarray (n,), optional
-        Days between check-ins; kept as it was where left out.
+    checkin_every_d, visit_every_d : ndarray (n,), optional
+        Days between check-ins and between visits; kept as they were where left out.
+    rotation : Rotation, optional
+        A change of drug; taken before the share.
     """
 
     share: Floats
     adjunct: Bools | None = None
     checkin_every_d: Floats | None = None
+    visit_every_d: Floats | None = None
+    rotation: Rotation | None = None
 
 
 class Policy(Protocol):
@@ -115,6 +146,9 @@ class Policy(Protocol):
         """Say the doses from ``seen.day`` on. A row depends on that patient alone."""
         ...
 
+
+#: Folder against which a policy's own files are looked up; the scenario's while its protocols are built.
+BASE_FOLDER: ContextVar[Path] = ContextVar("BASE_FOLDER", default=Path())
 
 Factory = Callable[..., Policy]
 _REGISTRY: dict[str, Factory] = {}

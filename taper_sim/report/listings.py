@@ -1,10 +1,11 @@
-"""What there is, as text for a terminal: drugs, outcomes. Imports ``outcomes``, ``data``, ``tables``."""
+"""What there is, as text for a terminal: protocols, drugs, outcomes. Imports ``outcomes``, ``policies``, ``data``."""
 
 from collections.abc import Sequence
 
 from taper_sim import tables
 from taper_sim.data import formulary
 from taper_sim.outcomes import ALL
+from taper_sim.policies import catalogue, guidance  # noqa: F401 - the catalogue registers every policy
 from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS
 
 
@@ -49,3 +50,19 @@ def outcomes_text() -> str:
     header = ("outcome", "unit", "better", "important difference", "meaning", "source")
     tails = ", ".join(f"{o.name}_cvar95" for o in ALL if o.tail)
     return "\n".join([as_table(header, rows), "", f"Means of the worst 5 %: {tails}."])
+
+
+def protocols_text() -> str:
+    """Every protocol call with its arguments and defaults, then the presets with year, source and review."""
+    found = guidance.listing()
+    calls = [(r["call"], r["arguments"], r["meaning"]) for r in found if not r["review"]]
+    presets = [
+        (r["call"], r["year"], r["drug_class"], r["simulated"], r["arguments"], r["verified"], r["note"], r["source"])
+        for r in found
+        if r["review"]
+    ]
+    header = ("preset", "year", "class", "simulated", "as", "verified", "note", "source")
+    return "\n".join(
+        [as_table(("call", "arguments", "meaning"), calls), "", as_table(header, presets), "",
+         f"{tables.UNREVIEWED.capitalize()}."]
+    )  # fmt: skip

@@ -16,8 +16,10 @@ from taper_sim.data import formulary
 from taper_sim.data.patients import read_drugs, read_patients
 from taper_sim.data.problems import InputError, Problem, nearest, problem
 from taper_sim.data.yaml_input import load
-from taper_sim.policies import calls, fixed  # noqa: F401 - fixed registers its policies
+from taper_sim.policies import calls
+from taper_sim.policies.catalogue import build_policy, files_named
 from taper_sim.policies.interface import Policy
+from taper_sim.runs import sha256_of
 from taper_sim.scenario.schema import CareEntry, ClassOfDrugs, CohortEntry, ProtocolEntry, Scenario
 from taper_sim.simulation.dispensing import known_of
 from taper_sim.simulation.ensemble import Ensemble, from_prior
@@ -85,8 +87,15 @@ def scenario_hash(scenario: Scenario, folder: Path) -> str:
         name = content["cohort"].get(key)
         if name is not None:
             path = folder / name
-            content["cohort"][key] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+            content["cohort"][key] = _digest(path)
+    for entry in scenario.protocols:
+        for name in files_named(calls.parse(entry.call)):
+            content.setdefault("files", {})[name] = _digest(folder / name)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    return sha256_of(path) if path.is_file() else "missing"
 
 
 def class_margin(entry: ClassOfDrugs) -> ClassMargin:
@@ -128,14 +137,14 @@ def arm_name(entry: ProtocolEntry) -> str:
     return entry.name or calls.canonical(calls.parse(entry.call))
 
 
-def build_arms(scenario: Scenario, file: str) -> list[Arm]:
+def build_arms(scenario: Scenario, file: str, folder: Path) -> list[Arm]:
     """Every protocol's arm; all problems of all protocols are raised together."""
     arms: list[Arm] = []
     problems: list[Problem] = []
     for number, entry in enumerate(scenario.protocols):
 
         def make(call: str = entry.call, place: str = f"protocols.{number}") -> Policy:
-            return calls.build(call, file=file, place=place)
+            return build_policy(call, file=file, place=place, folder=folder)
 
         try:
             make()
@@ -176,7 +185,7 @@ def refuse_without_rule(cohort: Cohort, arms: Sequence[Arm], file: str) -> None:
 
 def build_plan(scenario: Scenario, file: str, folder: Path) -> tuple[Plan, str]:
     """The plan of a comparison and the name of its reference protocol."""
-    arms = build_arms(scenario, file)
+    arms = build_arms(scenario, file, folder)
     names = [arm.name for arm in arms]
     reference = scenario.reference or names[0]
     if reference not in names:

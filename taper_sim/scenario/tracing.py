@@ -9,6 +9,7 @@ import pandas as pd
 from taper_sim.cohort import Cohort, from_patients
 from taper_sim.data.patient import doses_by_day, read_patient
 from taper_sim.data.problems import problem
+from taper_sim.policies.catalogue import build_policy
 from taper_sim.policies.interface import Policy, Seen
 from taper_sim.simulation.dispensing import Dispenser, known_of
 from taper_sim.simulation.ensemble import from_prior
@@ -39,9 +40,7 @@ def trace_patient(path: Path, protocol: str | None, n_days: int | None, seed: in
         raise problem("--days", "", n_days, f"1 to {MAX_DAYS}")
     cohort = from_patients([patient])
     if protocol is not None:
-        from taper_sim.policies.calls import build
-
-        doses = dispensed_by_day(cohort, build(protocol, file="--protocol"), n_days or YEAR_D)
+        doses = dispensed_by_day(cohort, build_policy(protocol, file="--protocol"), n_days or YEAR_D)
     elif patient.schedule is not None:
         last = max(max(steps) for steps in patient.schedule.values())
         doses = doses_by_day(patient.schedule, n_days or last + _AFTER_SCHEDULE_D)

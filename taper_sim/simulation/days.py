@@ -10,10 +10,12 @@ from taper_sim import rng
 from taper_sim.cohort import Cohort
 from taper_sim.model import rows
 from taper_sim.model.chance import STREAMS
-from taper_sim.policies.interface import Order, Policy, Seen
+from taper_sim.model.pharmacology import Drug, level_decay, within_day_shape
+from taper_sim.policies.interface import Order, Policy, Rotation, Seen
 from taper_sim.simulation.dispensing import Dispenser, known_of
-from taper_sim.simulation.ensemble import Ensemble
+from taper_sim.simulation.ensemble import Ensemble, draw_of
 from taper_sim.simulation.people import Arrays, CarePlan, arrays_of
+from taper_sim.units import DRUG_CLASSES
 
 Floats = NDArray[np.float64]
 
@@ -144,6 +146,9 @@ def run(
             )  # fmt: skip
             collected = []
             order = policy.decide(memory, seen)
+            if order.rotation is not None:
+                dispenser.rotate(order.rotation)
+                _rotate(a, order.rotation, cohort, ensemble)
             share = order.share
             dose = dispenser.dispense(share)
             given = np.divide(dose, cohort.dose, out=np.zeros_like(dose), where=cohort.taken)
@@ -188,9 +193,30 @@ def _reports_of(a: Arrays, collected: Sequence[NDArray[np.float32]]) -> dict[str
 def _apply(a: Arrays, order: Order, cohort: Cohort, ensemble: Ensemble) -> None:
     """What an order changes besides doses."""
     if order.adjunct is not None:
-        from taper_sim.simulation.ensemble import draw_of
-
         effect = ensemble.values["adjunct_effect"][draw_of(cohort.keys, ensemble.n_draws)]
         a.put3(a.params, rows.ADJUNCT, np.where(order.adjunct[:, None], effect, 0.0))
-    if order.checkin_every_d is not None:
-        a.put(a.params, rows.CHECKIN_EVERY, order.checkin_every_d)
+    for row, every in ((rows.CHECKIN_EVERY, order.checkin_every_d), (rows.VISIT_EVERY, order.visit_every_d)):
+        if every is not None:
+            a.put(a.params, row, np.where(np.isnan(every), a.get(a.params, row), every))
+
+
+def _rotate(a: Arrays, rotation: Rotation, cohort: Cohort, ensemble: Ensemble) -> None:
+    """Give a class another drug's formulation; a new molecule keeps part of A and R (incomplete cross-tolerance)."""
+    k, drug = rotation.column, rotation.drug
+    who = rotation.who & cohort.taken[:, k]
+    shape = within_day_shape(drug.trough_mean)
+    changes = [(rows.DECAY_G + k, float(level_decay(drug.effect_half_life_h)))]
+    changes += [(rows.SHAPE + 4 * k + point, float(shape[point])) for point in range(4)]
+    for row, value in changes:
+        a.put(a.params, row, np.where(who, value, a.get(a.params, row)))
+    before = [{drug.drug for drug in _drugs_of(cohort, person, k)} for person in range(len(cohort))]
+    other = np.array([names != {drug.drug} for names in before])
+    kept = ensemble.values["cross_tolerance"][draw_of(cohort.keys, ensemble.n_draws)]
+    for row in (rows.A + k, *((rows.R,) if k == 0 else ())):
+        now = a.get(a.state, row)
+        a.put(a.state, row, np.where(who & other, now * kept, now))
+
+
+def _drugs_of(cohort: Cohort, person: int, k: int) -> list[Drug]:
+    numbers = cohort.slot_drug[person][cohort.slot_drug[person] >= 0]
+    return [cohort.drugs[number] for number in numbers if cohort.drugs[number].drug_class == DRUG_CLASSES[k]]

@@ -1,14 +1,21 @@
 """Orders in shares of the original dose into tablets that exist. Imports ``cohort``, ``data``, ``model``."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taper_sim.cohort import Cohort
 from taper_sim.data import formulary
-from taper_sim.model.pharmacology import Drug, dispensable_totals, round_to_dispensable, to_equivalents
-from taper_sim.policies.interface import Patients
+from taper_sim.model.pharmacology import (
+    Drug,
+    dispensable_totals,
+    from_equivalents,
+    round_to_dispensable,
+    to_equivalents,
+)
+from taper_sim.policies.interface import Patients, Rotation
 from taper_sim.units import DRUG_CLASSES
 
 Floats = NDArray[np.float64]
@@ -24,6 +31,7 @@ class Dispenser:
         self.cohort = cohort
         self.given = cohort.slot_dose.copy()
         self.ideal = cohort.slot_dose.copy()
+        self._original = cohort.slot_dose.copy()
         self._groups = list(self._grouped())
 
     def _grouped(self) -> Iterator[tuple[int, Drug, int, NDArray[np.int64], Floats]]:
@@ -34,7 +42,7 @@ class Dispenser:
                 on = c.slot_drug[:, slot] == number
                 for times in np.unique(c.slot_times[on, slot]):
                     who = np.flatnonzero(on & (c.slot_times[:, slot] == times))
-                    top = float(c.slot_dose[who, slot].max()) * _HEADROOM
+                    top = float(self._original[who, slot].max()) * _HEADROOM
                     totals = dispensable_totals(drug, int(times), max(top, drug.smallest_step))
                     yield slot, drug, int(times), who, totals
 
@@ -55,23 +63,55 @@ class Dispenser:
         dose = np.zeros_like(self.cohort.dose)
         for slot, drug, times, who, totals in self._groups:
             k = DRUG_CLASSES.index(drug.drug_class)
-            original = self.cohort.slot_dose[who, slot]
+            original = self._original[who, slot]
             ideal = share[who, k] * original
             given = round_to_dispensable(ideal, self.given[who, slot], totals)
-            given = np.where(share[who, k] == 1.0, original, given)
+            unchanged = (share[who, k] == 1.0) & (original == self.cohort.slot_dose[who, slot])
+            given = np.where(unchanged, original, given)
             self.given[who, slot], self.ideal[who, slot] = given, ideal
             dose[who, k] += to_equivalents(drug, given, formulary.absorption(), times)
         return dose
 
+    def rotate(self, rotation: Rotation) -> None:
+        """Change the drug of a class: from now on shares are of ``rotation.share`` of the old equivalents."""
+        c, column = self.cohort, rotation.column
+        who = np.flatnonzero(rotation.who & c.taken[:, column])
+        drugs = c.drugs if rotation.drug in c.drugs else (*c.drugs, rotation.drug)
+        slot_drug, slot_times = c.slot_drug.copy(), c.slot_times.copy()
+        classes = np.array([DRUG_CLASSES.index(drug.drug_class) for drug in drugs])
+        of_class = (slot_drug >= 0) & (classes[slot_drug] == column)
+        first = np.argmax(of_class, axis=1)
+        current = self.given_equivalents()[who, column] / np.maximum(c.dose[who, column], 1e-12)
+        for person in who:  # every old drug of the class ends; the first slot takes the new one
+            self._original[person, of_class[person]] = 0.0
+            self.given[person, of_class[person]] = 0.0
+            slot_drug[person, of_class[person]] = -1
+        new = from_equivalents(
+            rotation.drug, c.dose[who, column] * rotation.share, formulary.absorption(), rotation.times
+        )
+        slot_drug[who, first[who]] = drugs.index(rotation.drug)
+        slot_times[who, first[who]] = rotation.times
+        self._original[who, first[who]] = new
+        self.given[who, first[who]] = new * current
+        self.cohort = replace(c, drugs=drugs, slot_drug=slot_drug, slot_times=slot_times)
+        self._groups = list(self._grouped())
+
+    def given_equivalents(self) -> Floats:
+        """Equivalents a day of what was given last, (n, 3)."""
+        dose = np.zeros_like(self.cohort.dose)
+        for slot, drug, times, who, _ in self._groups:
+            k = DRUG_CLASSES.index(drug.drug_class)
+            dose[who, k] += to_equivalents(drug, self.given[who, slot], formulary.absorption(), times)
+        return dose
+
     def rounding_error(self) -> Floats:
         """Dispensed minus ideal as a share of the original dose, by class, (n, 3)."""
-        error, original = np.zeros_like(self.cohort.dose), np.zeros_like(self.cohort.dose)
+        error, original = self.given_equivalents(), np.zeros_like(self.cohort.dose)
         for slot, drug, times, who, _ in self._groups:
             k = DRUG_CLASSES.index(drug.drug_class)
             table = formulary.absorption()
-            error[who, k] += to_equivalents(drug, self.given[who, slot], table, times)
             error[who, k] -= to_equivalents(drug, self.ideal[who, slot], table, times)
-            original[who, k] += to_equivalents(drug, self.cohort.slot_dose[who, slot], table, times)
+            original[who, k] += to_equivalents(drug, self._original[who, slot], table, times)
         return np.divide(error, original, out=error, where=original > 0)
 
 

@@ -9,7 +9,7 @@ import pytest
 from taper_sim import tables
 from taper_sim.data import formulary
 from taper_sim.data.problems import InputError
-from taper_sim.model.pharmacology import dispensable_totals, round_to_dispensable
+from taper_sim.model.pharmacology import Piece, dispensable_totals, regimen, round_to_dispensable
 from taper_sim.policies import calls, fixed, guidance
 from taper_sim.policies.fixed import steps_table
 from taper_sim.policies.guidance import Preset, guidelines, listing, preset, presets_markdown
@@ -83,7 +83,6 @@ def test_the_examples_with_whole_doses_are_reproduced_to_a_millionth() -> None:
 
 def test_the_va_example_is_made_of_tablets_and_each_monthly_cut_is_within_5_to_20_percent_of_original() -> None:
     drug = formulary.find_drug("morphine", "ER")
-    assert drug.strengths == (15.0, 30.0, 60.0)
     start, half_a_tablet = 270.0, 7.5
     policy = preset("VA Opioid Taper Decision Tool - slower")
     path = steps_table(policy, patient("morphine", "ER", start), 400)
@@ -94,6 +93,8 @@ def test_the_va_example_is_made_of_tablets_and_each_monthly_cut_is_within_5_to_2
         given.append(float(round_to_dispensable(share * start, given[-1], totals)))
     assert given[-1] == 0
     assert all(dose % 15 == 0 for dose in given)
+    tablets = {piece for dose in given for piece in regimen(drug, dose, 3).pills_per_day}
+    assert tablets <= {Piece(15.0), Piece(30.0), Piece(60.0)}
     assert set(given) <= set(totals)
     assert np.abs(np.array(given) - [share * start for _, share in path]).max() <= half_a_tablet
     cuts = -np.diff(given)
@@ -128,7 +129,7 @@ def test_the_diazepam_ladder_counts_other_benzodiazepines_by_equivalents(
 ) -> None:
     policy = preset("NICE CKS / Ashton diazepam ladder")
     other = steps_table(policy, patient(drug, formulation, mg), 400)
-    assert other == pytest.approx(steps_table(policy, patient("diazepam", "IR", 20.0), 400))
+    np.testing.assert_allclose(other, steps_table(policy, patient("diazepam", "IR", 20.0), 400), rtol=1e-12)
 
 
 def test_above_its_top_the_ladder_goes_on_with_its_first_step_and_says_so() -> None:
@@ -309,7 +310,7 @@ def test_the_listing_has_every_call_and_every_guideline_once() -> None:
     names = [row["call"] for row in listed]
     assert len(set(names)) == len(names)
     assert {f"{name}()" for name in registered()} <= set(names)
-    assert sum(row["review"] == tables.UNREVIEWED for row in listed) == len(guidelines()) == 35
+    assert sum(row["review"] == tables.UNREVIEWED for row in listed) == len(guidelines()) == len(tables.read("guidelines").rows)
     for row in listed:
         assert row["meaning"]
         assert set(row) == set(listed[0])
@@ -317,9 +318,7 @@ def test_the_listing_has_every_call_and_every_guideline_once() -> None:
     by_call = {row["call"]: row for row in listed}
     assert by_call["linear()"]["arguments"].startswith("pct, every, ")
     assert by_call['preset("NICE NG215")']["simulated"] == "no"
-    assert "exceeds the tool's cap: 40 %" in by_call['preset("TAPMI Toronto")']["note"] or (
-        "exceeds the tool's cap: 20 %" in by_call['preset("TAPMI Toronto")']["note"]
-    )
+    assert "exceeds the tool's cap: 20 %" in by_call['preset("TAPMI Toronto")']["note"]
 
 
 # the page

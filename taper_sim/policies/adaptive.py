@@ -1,0 +1,289 @@
+"""Rules on check-ins, written in YAML: pause, slow, resume, step back, escalate. Imports data and the interface.
+
+``adaptive("rules.yaml")``. A rule sees reports only. Every ``every`` days the rules are read in order and the first
+that holds decides for that patient; if none holds the taper goes on at the patient's pace. The file is described in
+docs/how-to/adaptive-rules.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from taper_sim.data.problems import nearest
+from taper_sim.data.yaml_input import Strict, load
+from taper_sim.model.chance import STREAMS
+from taper_sim.policies.interface import BASE_FOLDER, Bools, Floats, Order, Patients, Seen, register
+from taper_sim.units import DRUG_CLASSES, DrugClass
+
+INSTRUMENTS: Final = tuple(stream.instrument for stream in STREAMS)
+Action = Literal["pause", "slow", "go on", "resume", "step back", "escalate"]
+FACTORS: Final = (
+    "failed_tapers", "mood_disorder", "ptsd", "oud", "earlier_overdose", "sleep_apnoea", "renal_impairment",
+    "long_use", "high_dose", "age_65",
+)  # fmt: skip
+_LONG_USE_D, _HIGH_DOSE, _OLD_Y = 1825.0, 90.0, 65.0
+
+
+class Condition(Strict):
+    """One condition on the check-ins since the last decision.
+
+    ``statistic`` of the instrument is above or below a number, or has risen or fallen by a number since the patient's
+    own first reports; with ``any`` at least ``confirm`` single reports must be beyond it. With fewer than ``reports``
+    check-ins it is unknown, and what is unknown is as ``if_unknown`` says.
+    """
+
+    instrument: str
+    statistic: Literal["mean", "median", "max", "last", "any"] = "mean"
+    above: float | None = None
+    below: float | None = None
+    rise_above: float | None = None
+    fall_above: float | None = None
+    confirm: int = Field(default=1, ge=1, le=28)
+    reports: int = Field(default=1, ge=1, le=28)
+    if_unknown: bool = False
+
+    @field_validator("instrument")
+    @classmethod
+    def _exists(cls, given: str) -> str:
+        if given not in INSTRUMENTS:
+            raise ValueError(f"{given} is no daily instrument{nearest(given, INSTRUMENTS)}; {', '.join(INSTRUMENTS)}")
+        return given
+
+    @model_validator(mode="after")
+    def _one_test(self) -> "Condition":
+        if sum(value is not None for value in (self.above, self.below, self.rise_above, self.fall_above)) != 1:
+            raise ValueError("exactly one of above, below, rise_above, fall_above")
+        return self
+
+
+class Rule(Strict):
+    """When all (or any) conditions hold, do something. ``confirm`` decisions in a row must agree."""
+
+    all: tuple[Condition, ...] = ()
+    any: tuple[Condition, ...] = ()
+    then: Action
+    confirm: int = Field(default=1, ge=1, le=10)
+
+    @model_validator(mode="after")
+    def _has_conditions(self) -> "Rule":
+        if not self.all and not self.any:
+            raise ValueError("a rule needs conditions under all or any")
+        return self
+
+
+class Rules(Strict):
+    """A rules file."""
+
+    name: str = Field(min_length=1, max_length=80)
+    drug_class: DrugClass | None = None
+    step_pct: float = Field(default=10, gt=0, le=100)
+    basis: Literal["original", "current"] = "original"
+    every: int = Field(default=14, ge=1, le=364)
+    minimum_hold_d: int = Field(default=0, ge=0, le=364)
+    maximum_step_pct: float = Field(default=100, gt=0, le=100)
+    slow_factor: float = Field(default=0.5, gt=0, lt=1)
+    resume_factor: float = Field(default=2.0, gt=1, le=10)
+    slowest_pct: float = Field(default=1.0, gt=0, le=100)
+    never_reverse: bool = True
+    step_back_share: float = Field(default=0.5, gt=0, le=1)
+    floor_pct: float = Field(default=0, ge=0, lt=100)
+    end_pct: float = Field(default=5, ge=0, lt=100)
+    hold_without_reports: bool = True
+    give_up_after_pauses: int | None = Field(default=None, ge=1)
+    critical_d: int = Field(default=14, ge=0, le=364)
+    checkin_every_d: int = Field(default=7, ge=1, le=364)
+    checkin_critical_every_d: int = Field(default=1, ge=1, le=364)
+    pace_from_risk: dict[str, float] = Field(default_factory=dict)
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+    @field_validator("pace_from_risk")
+    @classmethod
+    def _factors(cls, given: dict[str, float]) -> dict[str, float]:
+        for name, factor in given.items():
+            if name not in FACTORS:
+                raise ValueError(f"{name} is no risk factor{nearest(name, FACTORS)}; {', '.join(FACTORS)}")
+            if not 0 < factor <= 1:
+                raise ValueError(f"the pace with {name} is multiplied by {factor:g}; allowed: above 0 and at most 1")
+        return given
+
+    @model_validator(mode="after")
+    def _reverses_or_not(self) -> "Rules":
+        if self.never_reverse and any(rule.then == "step back" for rule in self.rules):
+            raise ValueError("a rule says step back, but never_reverse is true: set it to false to allow it")
+        if self.basis == "current" and self.end_pct == 0 and self.floor_pct == 0:
+            raise ValueError("percent of the current dose never ends: give end_pct or floor_pct above 0")
+        return self
+
+
+@dataclass
+class _Memory:
+    """What is remembered of n patients: class, pace, last cut, first reports, how long each rule has held."""
+
+    column: np.ndarray
+    pace: Floats
+    usual_pace: Floats
+    last_cut: Floats
+    cut_from: Floats
+    first: dict[str, Floats] = field(default_factory=dict)
+    held: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    pauses: Floats = field(default_factory=lambda: np.zeros(0))
+    escalated: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+
+def _risk(patients: Patients, name: str) -> Bools:
+    if name == "long_use":
+        return np.asarray(patients.use_days[:, 0] > _LONG_USE_D)
+    if name == "high_dose":
+        return np.asarray(patients.dose[:, 0] >= _HIGH_DOSE)
+    if name == "age_65":
+        return np.asarray(patients.flags["age"] >= _OLD_Y)
+    return np.asarray(patients.flags[name]) > 0
+
+
+def column_of(patients: Patients, drug_class: DrugClass | None) -> np.ndarray:
+    """Class each patient tapers: the one named, or the first that is taken; −1 for none."""
+    taken = patients.taken
+    if drug_class is not None:
+        k = DRUG_CLASSES.index(drug_class)
+        return np.where(taken[:, k], k, -1)
+    return np.where(taken.any(axis=1), np.argmax(taken, axis=1), -1)
+
+
+def put_share(share: Floats, column: np.ndarray, values: Floats) -> Floats:
+    """Shares with one class of each patient replaced, (n, 3)."""
+    changed = share.copy()
+    rows = np.flatnonzero(column >= 0)
+    changed[rows, column[rows]] = values[rows]
+    return changed
+
+
+def _statistic(condition: Condition, reports: Floats) -> tuple[Floats, Bools]:
+    """The statistic of each patient's reports and whether there were enough."""
+    came = ~np.isnan(reports)
+    enough = came.sum(axis=1) >= condition.reports
+    if condition.statistic == "last":
+        last = reports.shape[1] - 1 - np.argmax(came[:, ::-1], axis=1)
+        value = reports[np.arange(len(reports)), last]
+    else:
+        value = np.full(len(reports), np.nan)
+        given = reports[enough]
+        if condition.statistic == "median":
+            value[enough] = np.nanmedian(given, axis=1)
+        else:
+            value[enough] = np.nanmax(given, axis=1) if condition.statistic == "max" else np.nanmean(given, axis=1)
+    return np.where(enough, value, np.nan), enough
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """Rules on check-ins; see the module."""
+
+    rules: Rules
+    sees_reports: bool = True
+
+    @property
+    def name(self) -> str:
+        """The name that the rules give themselves."""
+        return self.rules.name
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        """Day 1 and every ``every`` days."""
+        return range(1, n_days + 1, self.rules.every)
+
+    def start(self, patients: Patients) -> _Memory:
+        """Find class and pace of each patient."""
+        n = len(patients.dose)
+        pace = np.full(n, min(self.rules.step_pct, self.rules.maximum_step_pct))
+        for name, factor in self.rules.pace_from_risk.items():
+            pace *= np.where(_risk(patients, name), factor, 1.0)
+        pace = np.maximum(pace, min(self.rules.slowest_pct, self.rules.step_pct))
+        return _Memory(
+            column_of(patients, self.rules.drug_class), pace, pace.copy(), np.full(n, -np.inf), np.ones(n),
+            held=np.zeros((len(self.rules.rules), n)), pauses=np.zeros(n), escalated=np.zeros(n, dtype=bool),
+        )  # fmt: skip
+
+    def _holds(self, condition: Condition, memory: _Memory, reports: Mapping[str, Floats], n: int) -> Bools:
+        given = reports.get(condition.instrument)
+        if given is None:
+            return np.full(n, condition.if_unknown)
+        if condition.statistic == "any":
+            beyond = given > condition.above if condition.above is not None else given < (condition.below or 0.0)
+            return np.asarray(beyond.sum(axis=1) >= condition.confirm)
+        value, enough = _statistic(condition, given)
+        first = memory.first.get(condition.instrument, np.full(n, np.nan))
+        with np.errstate(invalid="ignore"):
+            if condition.above is not None:
+                true = value > condition.above
+            elif condition.below is not None:
+                true = value < condition.below
+            elif condition.rise_above is not None:
+                true, enough = value - first > condition.rise_above, enough & ~np.isnan(first)
+            else:
+                true, enough = first - value > (condition.fall_above or 0.0), enough & ~np.isnan(first)
+        return np.where(enough, true, condition.if_unknown)
+
+    def _actions(self, memory: _Memory, seen: Seen, n: int) -> np.ndarray:
+        """What the first rule that holds says, "go on" where none does."""
+        action = np.full(n, "go on", dtype="<U12")
+        if not seen.reports:
+            return action
+        decided = np.zeros(n, dtype=bool)
+        for number, rule in enumerate(self.rules.rules):
+            holds = np.ones(n, dtype=bool)
+            for condition in rule.all:
+                holds &= self._holds(condition, memory, seen.reports, n)
+            if rule.any:
+                holds &= np.any([self._holds(c, memory, seen.reports, n) for c in rule.any], axis=0)
+            memory.held[number] = np.where(holds, memory.held[number] + 1, 0)
+            fires = (memory.held[number] >= rule.confirm) & ~decided
+            action[fires] = rule.then
+            decided |= fires
+        if self.rules.hold_without_reports:
+            silent = np.all([np.isnan(values).all(axis=1) for values in seen.reports.values()], axis=0)
+            action[silent & ~decided] = "pause"
+        for instrument, values in seen.reports.items():
+            came = (~np.isnan(values)).any(axis=1)
+            first = memory.first.setdefault(instrument, np.full(n, np.nan))
+            new = came & np.isnan(first)
+            first[new] = np.nanmean(values[new], axis=1)
+        return action
+
+    def decide(self, memory: _Memory, seen: Seen) -> Order:
+        """Apply the rules; see the module."""
+        r = self.rules
+        n = len(memory.column)
+        rows = np.arange(n)
+        now = np.where(memory.column >= 0, seen.share[rows, memory.column], 1.0)
+        action = self._actions(memory, seen, n)
+        escalate = action == "escalate"
+        memory.escalated |= escalate
+        slower = np.maximum(memory.pace * r.slow_factor, min(r.slowest_pct, r.step_pct))
+        faster = np.minimum(memory.pace * r.resume_factor, memory.usual_pace)
+        memory.pace = np.select([action == "slow", action == "resume"], [slower, faster], memory.pace)
+        pause = (action == "pause") | escalate
+        memory.pauses += pause
+        if r.give_up_after_pauses is not None:
+            pause |= memory.pauses >= r.give_up_after_pauses
+        pause |= seen.day - memory.last_cut < r.minimum_hold_d
+        step = np.minimum(memory.pace, r.maximum_step_pct) / 100.0
+        lower = now - step if r.basis == "original" else now * (1.0 - step)
+        lower = np.where(lower < r.end_pct / 100.0 - 1e-12, 0.0, lower)
+        lower = np.maximum(np.round(lower, 12), r.floor_pct / 100.0)
+        share = np.where(pause, now, np.minimum(lower, now))
+        back = (action == "step back") & (memory.cut_from > now)
+        share = np.where(back, now + r.step_back_share * (memory.cut_from - now), share)
+        cut = share < now
+        memory.cut_from = np.where(cut, now, memory.cut_from)
+        memory.last_cut = np.where(cut, seen.day, memory.last_cut)
+        critical = seen.day - memory.last_cut < r.critical_d
+        every = np.where(critical, r.checkin_critical_every_d, r.checkin_every_d).astype(np.float64)
+        return Order(put_share(seen.share, memory.column, share), memory.escalated.copy(), every)
+
+
+@register("adaptive")
+def adaptive(rules: str, /) -> Adaptive:
+    """Build the policy of a rules file; raises InputError with every problem of the file."""
+    return Adaptive(load(BASE_FOLDER.get() / rules, Rules))

@@ -1,0 +1,32 @@
+"""Every policy that the package ships: importing this registers them. Imports the modules of ``policies``."""
+
+from pathlib import Path
+
+from taper_sim.policies import adaptive, calls, fixed, guidance, integral, modified, oracle, several
+from taper_sim.policies.interface import BASE_FOLDER, Policy
+
+SHIPPED = (adaptive, fixed, guidance, integral, modified, oracle, several)
+
+
+def build_policy(text: str, *, file: str, place: str | None = None, folder: Path = Path()) -> Policy:
+    """Build the policy of a call; files that it names are looked up in ``folder``.
+
+    Raises
+    ------
+    InputError
+        What is wrong with the call, one line a problem.
+    """
+    token = BASE_FOLDER.set(folder)
+    try:
+        return calls.build(text, file=file, place=place)
+    finally:
+        BASE_FOLDER.reset(token)
+
+
+def files_named(call: calls.Value) -> list[str]:
+    """Files that a call and the calls in it name (rules of ``adaptive``)."""
+    if not isinstance(call, calls.Call):
+        return []
+    inner = [*call.positional, *call.arguments.values(), *(part for part in call.plus if isinstance(part, calls.Call))]
+    own = [str(value) for value in call.positional if isinstance(value, str)] if call.name == "adaptive" else []
+    return own + [name for value in inner for name in files_named(value)]

@@ -1,0 +1,93 @@
+"""Integral control on reported withdrawal: no model, no fit. Imports the interface.
+
+Source: Gradu and Recht 2023, arXiv 2309.11629: the dose integrates the distance of reported well-being from a target,
+so it falls while the patient is better than the target and stops where she is not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from taper_sim.data.problems import problem
+from taper_sim.policies.adaptive import INSTRUMENTS, column_of, put_share
+from taper_sim.policies.calls import FILE
+from taper_sim.policies.interface import Order, Patients, Seen, register
+from taper_sim.units import DrugClass
+
+
+@dataclass(frozen=True)
+class Integral:
+    """Cut by ``gain`` times the distance of mean reported withdrawal from ``target``, between 0 and ``max_pct``.
+
+    Parameters
+    ----------
+    target : float
+        Score at which the dose stands still, in points of ``instrument``.
+    gain : float
+        Percent of the original dose for each point below the target and decision.
+    max_pct : float
+        Largest cut at one decision, percent of the original dose.
+    every : int
+        Days between decisions.
+    may_raise : bool
+        Whether a score above the target raises the dose by the same rule; else it only holds.
+    """
+
+    target: float = 7.0
+    gain: float = 2.0
+    max_pct: float = 10.0
+    every: int = 14
+    instrument: str = "sows_gossop"
+    may_raise: bool = False
+    end_pct: float = 5.0
+    drug_class: DrugClass | None = None
+    sees_reports: bool = True
+
+    @property
+    def name(self) -> str:
+        """The call."""
+        return f"integral(target={self.target:g}, max_pct={self.max_pct:g}, every={self.every})"
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        """Day 1 and every ``every`` days."""
+        return range(1, n_days + 1, self.every)
+
+    def start(self, patients: Patients) -> Any:
+        """Find the class each patient tapers."""
+        return column_of(patients, self.drug_class)
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        """Move each patient's dose by the reported distance from the target; without a report it stands still."""
+        rows = np.arange(len(memory))
+        now = np.where(memory >= 0, seen.share[rows, memory], 1.0)
+        if not seen.reports:
+            cut = np.full(len(memory), self.gain * self.target / 2.0)  # nothing known yet: half of the way
+        else:
+            reports = seen.reports[self.instrument]
+            came = (~np.isnan(reports)).sum(axis=1)
+            mean = np.divide(np.nansum(reports, axis=1), came, out=np.full(len(memory), np.nan), where=came > 0)
+            cut = np.nan_to_num(self.gain * (self.target - mean))
+        lowest = -self.max_pct if self.may_raise else 0.0
+        share = np.round(now - np.clip(cut, lowest, self.max_pct) / 100.0, 12)
+        share = np.where(share < self.end_pct / 100.0, 0.0, np.minimum(share, 1.0))
+        return Order(put_share(seen.share, memory, share))
+
+
+@register("integral")
+def integral(
+    *, target: float = 7.0, gain: float = 2.0, max_pct: float = 10.0, every: int = 14,
+    instrument: str = "sows_gossop", may_raise: bool = False, drug_class: DrugClass | None = None,
+) -> Integral:  # fmt: skip
+    """Build integral control; raises InputError for an argument out of range."""
+    for name, value, right, allowed in (
+        ("target", target, target > 0, "above 0"),
+        ("gain", gain, 0 < gain <= 100, "above 0 and at most 100 percent a point"),
+        ("max_pct", max_pct, 0 < max_pct <= 100, "above 0 and at most 100"),
+        ("every", every, 1 <= every <= 364, "1 to 364 days"),
+        ("instrument", instrument, instrument in INSTRUMENTS, ", ".join(INSTRUMENTS)),
+    ):
+        if not right:
+            raise problem(FILE, "integral", f"{name}={value}", allowed)
+    return Integral(target, gain, max_pct, every, instrument, may_raise, drug_class=drug_class)

@@ -1,0 +1,233 @@
+"""What may be added to a protocol by ``+``: an adjunct, a rotation, a handoff, rules for special people. Imports data.
+
+``linear(pct=10, every=28) + adjunct(lofexidine) + handoff(after_d=84)``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from taper_sim.data import formulary
+from taper_sim.data.problems import problem
+from taper_sim.model.pharmacology import Drug, administrations
+from taper_sim.policies.calls import FILE
+from taper_sim.policies.interface import Floats, Order, Patients, Policy, Rotation, Seen, register
+from taper_sim.units import DRUG_CLASSES
+
+ALPHA2_AGONISTS: Final = ("lofexidine", "clonidine")
+"""Adjuncts whose effect on opioid withdrawal is in the model. Source: E049, E050; adjuncts.csv."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """A protocol with something added; what is not changed is handed through."""
+
+    policy: Policy
+    added: str
+
+    @property
+    def name(self) -> str:
+        """The call of the protocol, + and what was added."""
+        return f"{self.policy.name} + {self.added}"
+
+    @property
+    def sees_reports(self) -> bool:
+        """As the protocol."""
+        return bool(getattr(self.policy, "sees_reports", False))
+
+    @property
+    def sees_state(self) -> bool:
+        """As the protocol."""
+        return bool(getattr(self.policy, "sees_state", False))
+
+    @property
+    def holds(self) -> bool:
+        """As the protocol: whether it never reduces."""
+        return bool(getattr(self.policy, "holds", False))
+
+    @property
+    def rules_for(self) -> frozenset[str]:
+        """As the protocol: special people it has a rule for."""
+        return frozenset(getattr(self.policy, "rules_for", frozenset()))
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        """As the protocol."""
+        return self.policy.decision_days(n_days)
+
+    def start(self, patients: Patients) -> Any:
+        """As the protocol."""
+        return self.policy.start(patients)
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        """As the protocol."""
+        return self.policy.decide(memory, seen)
+
+
+@dataclass(frozen=True)
+class WithAdjunct(Added):
+    """An alpha-2 agonist for everybody who takes an opioid, for ``days`` days from day 1 (0: throughout)."""
+
+    days: int = 0
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        """As the protocol, and the day on which the adjunct ends."""
+        ends = {self.days + 1} if 0 < self.days < n_days else set()
+        return sorted({*self.policy.decision_days(n_days), *ends})
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        """Add the adjunct to the order."""
+        order = self.policy.decide(memory, seen)
+        given = self.days == 0 or seen.day <= self.days
+        return replace(order, adjunct=np.full(len(order.share), given))
+
+
+@dataclass(frozen=True)
+class WithRotation(Added):
+    """Everybody who takes the drug's class is changed to ``drug`` on ``day``, at ``start_pct`` of the equivalents."""
+
+    drug: Drug = None  # type: ignore[assignment]  # always given by rotate()
+    times: int = 1
+    day: int = 1
+    start_pct: float = 75.0
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        """As the protocol, and the day of the rotation."""
+        return sorted({*self.policy.decision_days(n_days), *({self.day} if self.day <= n_days else set())})
+
+    def start(self, patients: Patients) -> Any:
+        """Remember who takes the class."""
+        column = DRUG_CLASSES.index(self.drug.drug_class)
+        if any(names.get(column) == "buprenorphine" for names in patients.drug):
+            raise problem(FILE, self.name, "a patient on buprenorphine", "patients whose dose can be converted")
+        return self.policy.start(patients), patients.taken[:, column]
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        """Add the rotation on its day."""
+        inner, takes = memory
+        order = self.policy.decide(inner, seen)
+        if seen.day != self.day:
+            return order
+        column = DRUG_CLASSES.index(self.drug.drug_class)
+        return replace(order, rotation=Rotation(takes, column, self.drug, self.times, self.start_pct / 100.0))
+
+
+@dataclass(frozen=True)
+class WithHandoff(Added):
+    """Once the order has stood still for ``after_d`` days below the start, primary care watches less often."""
+
+    after_d: int = 84
+    checkin_every_d: int = 28
+    visit_every_d: int = 84
+    look_every_d: int = 28
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        """As the protocol, and a look every four weeks."""
+        return sorted({*self.policy.decision_days(n_days), *range(1, n_days + 1, self.look_every_d)})
+
+    def start(self, patients: Patients) -> Any:
+        """Remember since when each patient's order stands still."""
+        n = len(patients.dose)
+        return self.policy.start(patients), np.zeros(n), np.ones((n, 3))
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        """Hand over who has stood still long enough below the starting dose."""
+        inner, since, last = memory
+        order = self.policy.decide(inner, seen)
+        moved = (order.share != last).any(axis=1)
+        since[moved] = seen.day
+        last[:] = order.share
+        over = (seen.day - since >= self.after_d) & (order.share < 1.0).any(axis=1)
+        return replace(
+            order,
+            checkin_every_d=_where(over, self.checkin_every_d, order.checkin_every_d),
+            visit_every_d=_where(over, self.visit_every_d, order.visit_every_d),
+        )
+
+
+def _where(who: np.ndarray, value: float, otherwise: Floats | None) -> Floats:
+    """The value for some; for the rest what the protocol ordered, NaN meaning as it was."""
+    return np.where(who, float(value), np.nan if otherwise is None else otherwise)
+
+
+@dataclass(frozen=True)
+class WithRules(Added):
+    """Holds the dose of special people: the protocol then has a rule for them."""
+
+    hold: frozenset[str] = frozenset()
+
+    @property
+    def rules_for(self) -> frozenset[str]:
+        """The protocol's, and these."""
+        return super().rules_for | self.hold
+
+    def start(self, patients: Patients) -> Any:
+        """Find whom to hold."""
+        held = np.zeros(len(patients.dose), dtype=bool)
+        if "pregnancy" in self.hold:
+            held |= np.asarray(patients.flags["pregnant"], dtype=bool)
+        if "buprenorphine" in self.hold:
+            held |= np.array([names.get(0) == "buprenorphine" for names in patients.drug], dtype=bool)
+        return self.policy.start(patients), held
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        """Hold them, whatever the protocol says."""
+        inner, held = memory
+        order = self.policy.decide(inner, seen)
+        return replace(order, share=np.where(held[:, None], 1.0, order.share))
+
+
+def _in_range(call: str, name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise problem(FILE, call, f"{name}={value:g}", f"{low:g} to {high:g}")
+
+
+@register("adjunct")
+def adjunct(policy: Policy, drug: str, *, mg: float | None = None, days: int = 0) -> WithAdjunct:
+    """Add an alpha-2 agonist (lofexidine, clonidine); ``mg`` a day is carried in the name, one effect is modelled."""
+    if drug not in ALPHA2_AGONISTS:
+        raise problem(FILE, "adjunct", drug, f"{', '.join(ALPHA2_AGONISTS)}: the model has no effect of another")
+    if mg is not None:
+        _in_range("adjunct", "mg", mg, 0.01, 10)
+    _in_range("adjunct", "days", days, 0, 3650)
+    said = ", ".join([drug, *([f"mg={mg:g}"] if mg is not None else []), *([f"days={days}"] if days else [])])
+    return WithAdjunct(policy, f"adjunct({said})", days)
+
+
+@register("rotate")
+def rotate(
+    policy: Policy, drug: str, formulation: str, *, day: int = 1, start_pct: float = 75.0,
+    interval_h: float | None = None,
+) -> WithRotation:  # fmt: skip
+    """Change the drug or formulation of a class on a day, at ``start_pct`` of the equivalents (50 to 75 is usual)."""
+    try:
+        row = formulary.find_drug(drug, formulation)
+        times = administrations(row, interval_h)
+    except ValueError as error:
+        raise problem(FILE, "rotate", f"{drug} {formulation}", str(error)) from None
+    if row.is_buprenorphine:
+        allowed = "a drug with equivalents: no factor leads to buprenorphine, and none is guessed"
+        raise problem(FILE, "rotate", f"{drug} {formulation}", allowed)
+    _in_range("rotate", "day", day, 1, 3650)
+    _in_range("rotate", "start_pct", start_pct, 10, 125)
+    return WithRotation(policy, f"rotate({drug} {formulation}, day={day})", row, times, day, start_pct)
+
+
+@register("handoff")
+def handoff(policy: Policy, *, after_d: int = 84, checkin_every_d: int = 28, visit_every_d: int = 84) -> WithHandoff:
+    """Hand over to primary care once the dose has stood still for ``after_d`` days: fewer check-ins and visits."""
+    _in_range("handoff", "after_d", after_d, 7, 3650)
+    _in_range("handoff", "checkin_every_d", checkin_every_d, 1, 364)
+    _in_range("handoff", "visit_every_d", visit_every_d, 1, 364)
+    return WithHandoff(policy, f"handoff(after_d={after_d})", after_d, checkin_every_d, visit_every_d)
+
+
+@register("hold")
+def hold(policy: Policy, who: str) -> WithRules:
+    """Hold the dose of people for whom the protocol has no rule: ``pregnancy``, ``buprenorphine`` or both by ``/``."""
+    named = frozenset(who.split("/"))
+    known = {"pregnancy", "buprenorphine"}
+    if not named <= known:
+        raise problem(FILE, "hold", who, " or ".join(sorted(known)) + ", or both joined by /")
+    return WithRules(policy, f"hold({who})", named)

@@ -1,0 +1,113 @@
+"""The oracle: the only policy that sees the true state. Imports ``model.equations``, ``model.rows`` and the interface.
+
+At each decision it tries several cuts on each person's own parameters, without chance, and takes the largest that keeps
+withdrawal under the limit for the days ahead. It bounds what any policy on reports can reach.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from taper_sim.data.problems import problem
+from taper_sim.model import equations as eq
+from taper_sim.policies.adaptive import column_of, put_share
+from taper_sim.policies.calls import FILE
+from taper_sim.policies.interface import Floats, Order, Patients, Seen, register
+from taper_sim.units import DrugClass
+
+_CUTS_PCT: Final = (100.0, 60.0, 40.0, 30.0, 20.0, 15.0, 10.0, 7.5, 5.0, 2.5)
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """Largest cut that keeps withdrawal of the tapered class under ``limit`` for ``horizon_d`` days."""
+
+    limit: float = 0.15
+    every: int = 14
+    horizon_d: int = 28
+    max_pct: float = 100.0
+    drug_class: DrugClass | None = None
+    sees_state: bool = True
+
+    @property
+    def name(self) -> str:
+        """The call."""
+        return f"oracle(limit={self.limit:g}, every={self.every})"
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        """Day 1 and every ``every`` days."""
+        return range(1, n_days + 1, self.every)
+
+    def start(self, patients: Patients) -> Any:
+        """Remember class and original dose of each patient."""
+        column = column_of(patients, self.drug_class)
+        dose = patients.dose[np.arange(len(column)), np.maximum(column, 0)]
+        return column, dose
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        """Try the cuts from the largest down; who can bear none holds."""
+        column, original = memory
+        rows = np.arange(len(column))
+        now = np.where(column >= 0, seen.share[rows, column], 1.0)
+        state = _of_class(seen.latent, np.maximum(column, 0))
+        share, decided = now.copy(), column < 0
+        for cut in (c for c in _CUTS_PCT if c <= self.max_pct):
+            tried = np.maximum(np.round(now - cut / 100.0, 12), 0.0)
+            bearable = _highest(state, tried * original, self.horizon_d) <= self.limit
+            share = np.where(bearable & ~decided, tried, share)
+            decided |= bearable
+        return Order(put_share(seen.share, column, share))
+
+
+def _of_class(latent: Any, column: np.ndarray) -> dict[str, Any]:
+    """State and parameters of the tapered class, (n,) each, read from the kernel's arrays."""
+    arrays, rows = latent
+    take = np.arange(len(column))
+
+    def one(array: Floats, row: int) -> Floats:
+        return np.asarray(arrays.get3(array, row)[take, column])
+
+    found: dict[str, Any] = {
+        name: one(arrays.state, row) for name, row in (("G", rows.G), ("F", rows.F), ("L", rows.L), ("W", rows.W))
+    }
+    for name in ("DECAY_G", "EC50", "DECAY_F", "DECAY_L", "OMEGA", "SIGMA", "ADJUNCT"):
+        found[name] = one(arrays.params, getattr(rows, name))
+    shape = np.array([[arrays.get(arrays.params, rows.SHAPE + 4 * k + j) for j in range(4)] for k in range(3)])
+    found["shape"] = shape[column, :, take].T
+    coefficients = arrays.coefficients[arrays.tile]
+    found["delta"] = coefficients[:, rows.COEFFICIENT["delta"]]
+    found["decay_s"] = coefficients[:, rows.COEFFICIENT["decay_s"]]
+    return found
+
+
+def _highest(s: dict[str, Any], dose: Floats, n_days: int) -> Floats:
+    """Highest withdrawal over the days ahead at a steady dose, by the model's own equations."""
+    g, f, slow, w, highest = s["G"], s["F"], s["L"], s["W"], np.zeros_like(s["W"])
+    for _ in range(n_days):
+        g = eq.relax(g, dose, s["DECAY_G"])
+        e = [eq.effect(g, s["shape"][j], s["EC50"]) for j in range(4)]
+        missing = eq.shortfall(eq.set_point(s["OMEGA"], f, slow), e[0], e[1], e[2], e[3], s["delta"])
+        w = eq.relax(w, eq.withdrawal_target(eq.drive(s["SIGMA"], s["ADJUNCT"], missing)), s["decay_s"])
+        mean = eq.mean_of_four(e[0], e[1], e[2], e[3])
+        f, slow = eq.relax(f, mean, s["DECAY_F"]), eq.relax(slow, mean, s["DECAY_L"])
+        highest = np.maximum(highest, w)
+    return highest
+
+
+@register("oracle")
+def oracle(
+    *, limit: float = 0.15, every: int = 14, horizon_d: int = 28, max_pct: float = 100.0,
+    drug_class: DrugClass | None = None,
+) -> Oracle:  # fmt: skip
+    """Build the oracle; raises InputError for an argument out of range."""
+    for name, value, right, allowed in (
+        ("limit", limit, 0 < limit < 1, "above 0 and below 1"),
+        ("every", every, 1 <= every <= 364, "1 to 364 days"),
+        ("horizon_d", horizon_d, 1 <= horizon_d <= 364, "1 to 364 days"),
+        ("max_pct", max_pct, 2.5 <= max_pct <= 100, "2.5 to 100"),
+    ):
+        if not right:
+            raise problem(FILE, "oracle", f"{name}={value}", allowed)
+    return Oracle(limit, every, horizon_d, max_pct, drug_class)

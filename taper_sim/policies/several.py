@@ -1,0 +1,157 @@
+"""Several drug classes: one after the other, in turn, or together. Imports the interface.
+
+Which first is the order of the arguments. Together with a benzodiazepine only one class at a time is reduced unless the
+call says ``even_with_benzodiazepine=yes``. The parts are schedules: what they order is known ahead for each patient.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Final, Literal
+
+import numpy as np
+
+from taper_sim.data.problems import problem
+from taper_sim.policies.calls import FILE
+from taper_sim.policies.interface import Floats, Order, Patients, Policy, Seen, register
+from taper_sim.units import DRUG_CLASSES
+
+_HORIZON_D: Final = 3650
+_BENZODIAZEPINE: Final = DRUG_CLASSES.index("benzodiazepine")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one schedule orders for each patient on its own clock: days, and shares (n_days, n, 3)."""
+
+    days: np.ndarray
+    shares: Floats
+
+    @property
+    def moves(self) -> np.ndarray:
+        """Which classes it changes, (n, 3)."""
+        return np.asarray((self.shares != 1.0).any(axis=0))
+
+    @property
+    def end(self) -> np.ndarray:
+        """Own day of each patient's last change, 0 for who is not tapered, (n,)."""
+        before = np.concatenate([np.ones_like(self.shares[:1]), self.shares[:-1]])
+        changes = (self.shares != before).any(axis=2)
+        last = len(self.days) - 1 - np.argmax(changes[::-1], axis=0)
+        return np.where(changes.any(axis=0), self.days[last], 0)
+
+    def at(self, day: np.ndarray) -> Floats:
+        """Shares on each patient's own day (below 1: not begun), (n, 3)."""
+        index = np.searchsorted(self.days, day, side="right") - 1
+        shares = self.shares[np.maximum(index, 0), np.arange(len(day))]
+        return np.where((index < 0)[:, None], 1.0, shares)
+
+
+def _follow(policy: Policy, patients: Patients) -> _Part:
+    memory, share = policy.start(patients), np.ones_like(patients.dose)
+    days, shares = policy.decision_days(_HORIZON_D), []
+    for day in days:
+        share = policy.decide(memory, Seen(day, share, share)).share
+        shares.append(share)
+    return _Part(np.array(days), np.array(shares))
+
+
+@dataclass
+class _Memory:
+    parts: list[_Part]
+    offsets: list[np.ndarray]
+    order: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Several:
+    """Schedules of several classes. ``how`` is sequence, alternating or together; ``gap_d`` days between two."""
+
+    how: Literal["sequence", "alternating", "together"]
+    policies: tuple[Policy, ...]
+    gap_d: int = 28
+    even_with_benzodiazepine: bool = False
+
+    @property
+    def name(self) -> str:
+        """The call."""
+        return f"{self.how}({', '.join(policy.name for policy in self.policies)})"
+
+    def _grid(self) -> int:
+        """Days between decisions: the largest step on which every part's days lie."""
+        days = [day - 1 for policy in self.policies for day in policy.decision_days(_HORIZON_D)]
+        return max(1, reduce(math.gcd, [*days, self.gap_d], 0))
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        """Day 1 and every day of the common grid."""
+        return range(1, n_days + 1, self._grid())
+
+    def start(self, patients: Patients) -> _Memory:
+        """Follow every part for every patient, and lay the parts one behind the other."""
+        parts = [_follow(policy, patients) for policy in self.policies]
+        moved = np.sum([part.moves for part in parts], axis=0)
+        if (moved > 1).any():
+            raise problem(FILE, self.name, "two schedules for one drug class", "drug_class=… of its own in each")
+        n = len(patients.dose)
+        grid = self._grid()
+        in_turn = np.full(n, self.how == "sequence")
+        if self.how == "together" and not self.even_with_benzodiazepine:
+            in_turn |= patients.taken[:, _BENZODIAZEPINE]
+        offset, offsets, order, rank = np.zeros(n, dtype=np.int64), [], [], np.zeros(n, dtype=np.int64)
+        for part in parts:
+            mine = part.end > 0
+            offsets.append(np.where(in_turn, offset, 0))
+            order.append(np.where(mine, rank, -1))
+            rank = rank + mine
+            after = offset + part.end - 1 + self.gap_d
+            offset = np.where(mine, -(-after // grid) * grid, offset)
+        return _Memory(parts, offsets, order)
+
+    def decide(self, memory: _Memory, seen: Seen) -> Order:
+        """Put the parts' shares together."""
+        share = np.ones_like(seen.share)
+        if self.how == "alternating":
+            turn = (seen.day - 1) // self._grid()
+            n_parts = np.maximum(np.max(memory.order, axis=0) + 1, 1)
+            for part, place in zip(memory.parts, memory.order, strict=True):
+                # the own clock moves one grid step at each of the part's turns
+                turns = (turn - np.maximum(place, 0)) // n_parts
+                own = np.where(place >= 0, turns * self._grid() + 1, 0)
+                share = np.minimum(share, part.at(own))
+        else:
+            for part, offset in zip(memory.parts, memory.offsets, strict=True):
+                share = np.minimum(share, part.at(seen.day - offset))
+        return Order(share)
+
+
+def _several(
+    how: Literal["sequence", "alternating", "together"], policies: Sequence[Policy | None], gap_d: int, even: bool
+) -> Several:
+    given = tuple(policy for policy in policies if policy is not None)
+    for policy in given:
+        if getattr(policy, "sees_reports", False) or getattr(policy, "sees_state", False):
+            raise problem(FILE, how, policy.name, "schedules, which do not wait for reports")
+    if gap_d < 0:
+        raise problem(FILE, how, f"gap_d={gap_d}", "0 days or more")
+    return Several(how, given, gap_d, even)
+
+
+@register("sequence")
+def sequence(first: Policy, second: Policy, third: Policy | None = None, *, gap_d: int = 28) -> Several:
+    """Taper one class after the other: the next begins ``gap_d`` days after the last change of the one before."""
+    return _several("sequence", (first, second, third), gap_d, False)
+
+
+@register("alternating")
+def alternating(first: Policy, second: Policy, third: Policy | None = None) -> Several:
+    """Taper classes in turn: at each decision the next class takes its next step."""
+    return _several("alternating", (first, second, third), 0, False)
+
+
+@register("together")
+def together(
+    first: Policy, second: Policy, third: Policy | None = None, *, even_with_benzodiazepine: bool = False
+) -> Several:
+    """Taper classes at the same time; who takes a benzodiazepine has them one after the other unless said otherwise."""
+    return _several("together", (first, second, third), 28, even_with_benzodiazepine)

@@ -1,0 +1,493 @@
+"""Figures that a paper could print, each with its data as CSV. Imports ``comparison``, ``runs``.
+
+Every figure function takes data frames and returns the figure and the data it draws; :func:`write_figures` reads a run
+folder and nothing else. Sizes are those of print (millimetres), colours those of Okabe and Ito (2008), and no line is
+told from another by colour alone. The same folder gives the same bytes.
+"""
+
+import io
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from taper_sim.comparison.statistics import pareto_front
+from taper_sim.report.reading import SMALLEST_CELL, Run, label_of, outcome_of, read_run
+from taper_sim.runs import write_csv, write_text
+
+SINGLE_COLUMN_MM: Final = 88.0
+DOUBLE_COLUMN_MM: Final = 180.0
+MOST_FACETS: Final = 6  # protocols side by side; more are drawn over one another
+
+#: Outcomes of the forest: those with a smallest important difference, then events. Distance is the Pareto figure's.
+FOREST_OUTCOMES: Final = (
+    "withdrawal_peak", "withdrawal_peak_cvar95", "days_over_limit", "pain_nrs_change", "function_change",
+    "phq9_change", "isi_change", "lapse_days", "composite",
+    "return_to_higher_dose", "dropout", "urgent_visit", "mental_health_crisis", "overdose", "seizure", "death",
+)  # fmt: skip
+
+_HARMS: Final = (
+    "mental_health_crisis", "overdose", "overdose_or_withdrawal", "overdose_or_suicide_event",
+    "overdose_or_suicide_death", "seizure", "death",
+)  # fmt: skip
+
+#: What the Pareto figure takes as distance got and as harm: the first that the run has.
+PARETO_X: Final = ("dose_reduction_pct", "dose_exposure")
+PARETO_Y: Final = (
+    "withdrawal_peak_cvar95", "withdrawal_area_cvar95", "days_over_limit_cvar95", "withdrawal_sows_gossop",
+    "pain_nrs_change", "phq9_change", "function_change",
+)  # fmt: skip
+
+_QUANTITIES: Final[Mapping[str, tuple[str, str]]] = {  # name: (axis label, unit)
+    "dose": ("prescribed dose\n(share of start)", "share of start, mean over classes taken"),
+    "withdrawal": ("withdrawal\n(0-1)", "0-1"),
+    "pain": ("pain\n(NRS, 0-10)", "NRS points"),
+    "function": ("function\n(0-100, high is good)", "points 0-100"),
+    "distress": ("low mood, distress\n(0-1)", "0-1"),
+}
+
+_REFERENCE_COLOUR: Final = "#000000"
+_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_LINES: Final = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (8, 2)))
+_MARKERS: Final = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")  # 11 and 6 colours: 66 pairs
+_GREY: Final = "#767676"
+
+_PRINT: Final[Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so bytes do not depend on the machine
+    "font.size": 7.0,
+    "axes.titlesize": 7.0,
+    "axes.labelsize": 7.0,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.formatter.useoffset": False,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "taper-sim",
+    "text.parse_math": False,  # a dollar sign in a protocol's name is a dollar sign
+}
+
+
+@dataclass(frozen=True)
+class _Style:
+    colour: str
+    line: Any
+    marker: str
+
+
+def _styles(protocols: Sequence[str], reference: str) -> dict[str, _Style]:
+    others = [name for name in protocols if name != reference]
+    styles = {
+        name: _Style(_COLOURS[k % len(_COLOURS)], _LINES[k % len(_LINES)], _MARKERS[k % len(_MARKERS)])
+        for k, name in enumerate(others)
+    }
+    return {reference: _Style(_REFERENCE_COLOUR, "-", "o"), **styles}
+
+
+def _wrapped(name: str, width: int, lines: int = 3) -> str:
+    """A protocol's name in a few short lines; the whole name stands in the CSV."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in name)
+    return "\n".join(textwrap.wrap(plain, width, max_lines=lines, placeholder=" …")) or "?"
+
+
+def _figure(width_mm: float, height_mm: float) -> Figure:
+    return Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
+
+
+def _day_ticks(last: int, most: int) -> list[int]:
+    steps = (1, 2, 7, 14, 28, 56, 91, 182, 364, 728, 1820, 3640)
+    step = next(step for step in steps if last / step <= most or step == steps[-1])
+    return list(range(0, last + 1, step))
+
+
+def trajectories_figure(
+    trajectories: pd.DataFrame, protocols: Sequence[str], reference: str
+) -> tuple[Figure, pd.DataFrame]:
+    """Draw dose, withdrawal, pain, function and distress by day and protocol.
+
+    Up to :data:`MOST_FACETS` protocols stand side by side, each with its mean, median and the bands of 25 to 75 and 10
+    to 90 % of people, the mean of the reference in grey. More are drawn as means over one another, on the band of the
+    reference's middle half.
+
+    Parameters
+    ----------
+    trajectories : DataFrame
+        ``trajectories.csv``.
+    protocols : sequence of str
+        In the order wanted.
+    reference : str
+
+    Returns
+    -------
+    Figure
+    DataFrame
+        The rows drawn: those of ``trajectories.csv``, with the unit.
+    """
+    shown = trajectories["quantity"].isin(list(_QUANTITIES)) & (trajectories["n"] >= SMALLEST_CELL)
+    data = trajectories[shown & trajectories["protocol"].isin(list(protocols))].reset_index(drop=True)
+    data.insert(2, "unit", [_QUANTITIES[name][1] for name in data["quantity"]])
+    if data.empty:
+        raise ValueError(f"no trajectories of {SMALLEST_CELL} people or more")
+    courses = {
+        (str(protocol), str(quantity)): rows
+        for (protocol, quantity), rows in data.groupby(["protocol", "quantity"], sort=False)
+    }
+    quantities = [name for name in _QUANTITIES if name in set(data["quantity"])]
+    drawn = [name for name in protocols if any((name, q) in courses for q in quantities)]
+    with mpl.rc_context(_PRINT):
+        if len(drawn) <= MOST_FACETS:
+            return _facets(courses, quantities, drawn, reference), data
+        return _overlay(courses, quantities, drawn, reference), data
+
+
+def _facets(
+    courses: Mapping[tuple[str, str], pd.DataFrame], quantities: Sequence[str], drawn: Sequence[str], reference: str
+) -> Figure:
+    styles = _styles(drawn, reference)
+    figure = _figure(DOUBLE_COLUMN_MM if len(drawn) > 2 else 120.0, 20.0 + 34.0 * len(quantities))
+    grid = figure.subplots(len(quantities), len(drawn), sharex=True, sharey="row", squeeze=False)
+    last = max(int(rows["day"].max()) for rows in courses.values())
+    for i, quantity in enumerate(quantities):
+        for j, protocol in enumerate(drawn):
+            axes = grid[i, j]
+            rows, against = courses.get((protocol, quantity)), courses.get((reference, quantity))
+            if rows is not None:
+                colour = styles[protocol].colour
+                axes.fill_between(rows["day"], rows["q10"], rows["q90"], color=colour, alpha=0.15, linewidth=0)
+                axes.fill_between(rows["day"], rows["q25"], rows["q75"], color=colour, alpha=0.30, linewidth=0)
+                axes.plot(rows["day"], rows["q50"], color=colour, linewidth=0.9, linestyle=(0, (1, 1)))
+            if against is not None and protocol != reference:
+                axes.plot(against["day"], against["mean"], color=_GREY, linewidth=0.9, linestyle=(0, (5, 1.5)))
+            if rows is not None:
+                axes.plot(rows["day"], rows["mean"], color=colour, linewidth=1.3)
+            if i == 0:
+                axes.set_title(_wrapped(protocol, 24 if len(drawn) < 6 else 19))
+        grid[i, 0].set_ylabel(_QUANTITIES[quantity][0])
+    grid[0, 0].set_xlim(0, last)
+    grid[0, 0].set_xticks(_day_ticks(last, 4 if len(drawn) < 5 else 2))
+    _from_zero(grid[:, 0], quantities)
+    for axes in grid[-1]:
+        axes.set_xlabel("day")
+    black = _REFERENCE_COLOUR
+    keys: list[Line2D | Patch] = [
+        Line2D([], [], color=black, linewidth=1.3, label="mean"),
+        Line2D([], [], color=black, linewidth=0.9, linestyle=(0, (1, 1)), label="median"),
+        Patch(facecolor=black, alpha=0.40, label="25 to 75 % of people"),
+        Patch(facecolor=black, alpha=0.15, label="10 to 90 %"),
+    ]
+    if len(drawn) > 1 and reference in drawn:
+        label = f"mean of {_wrapped(reference, 40, 1)}"
+        keys.append(Line2D([], [], color=_GREY, linewidth=0.9, linestyle=(0, (5, 1.5)), label=label))
+    figure.legend(handles=keys, loc="outside lower center", ncols=5 if len(drawn) > 2 else 3)
+    return figure
+
+
+def _overlay(
+    courses: Mapping[tuple[str, str], pd.DataFrame], quantities: Sequence[str], drawn: Sequence[str], reference: str
+) -> Figure:
+    styles = _styles(drawn, reference)
+    columns = 2
+    n_rows = -(-len(quantities) // columns)
+    per_line = 3 if len(drawn) <= 24 else 4
+    figure = _figure(DOUBLE_COLUMN_MM, 15.0 + 52.0 * n_rows + 6.5 * -(-len(drawn) // per_line))
+    grid = figure.subplots(n_rows, columns, sharex=True, squeeze=False).ravel()
+    last = max(int(rows["day"].max()) for rows in courses.values())
+    for axes, quantity in zip(grid, quantities, strict=False):
+        band = courses.get((reference, quantity))
+        if band is not None and quantity != "withdrawal":
+            axes.fill_between(band["day"], band["q25"], band["q75"], color=_GREY, alpha=0.15, linewidth=0)
+        for protocol in drawn:
+            rows, style = courses.get((protocol, quantity)), styles[protocol]
+            if rows is not None:
+                axes.plot(rows["day"], rows["mean"], color=style.colour, linestyle=style.line, linewidth=1.1)
+                every = max(1, len(rows) // 4)
+                axes.plot(
+                    rows["day"].iloc[::every], rows["mean"].iloc[::every], color=style.colour, linestyle="none",
+                    marker=style.marker, markersize=2.6,
+                )  # fmt: skip
+        axes.set_ylabel(_QUANTITIES[quantity][0])
+        axes.set_xlabel("day")
+        axes.tick_params(labelbottom=True)
+    for axes in grid[len(quantities) :]:
+        axes.set_axis_off()
+    grid[0].set_xlim(0, last)
+    grid[0].set_xticks(_day_ticks(last, 6))
+    _from_zero(grid, quantities)
+    keys: list[Line2D | Patch] = [_key(styles[name], name, 48 if per_line == 3 else 34, line=True) for name in drawn]
+    keys.append(Patch(facecolor=_GREY, alpha=0.15, label="25 to 75 % of people, reference"))
+    figure.legend(handles=keys, loc="outside lower center", ncols=per_line)
+    return figure
+
+
+def _from_zero(axes: Iterable[Axes], quantities: Sequence[str]) -> None:
+    for one, quantity in zip(axes, quantities, strict=False):
+        if quantity in ("dose", "withdrawal"):
+            one.set_ylim(bottom=0.0)
+
+
+def _key(style: _Style, name: str, width: int, *, line: bool = False, filled: bool = True) -> Line2D:
+    return Line2D(
+        [], [], color=style.colour, linestyle=style.line if line else "none", linewidth=1.1, marker=style.marker,
+        markersize=3.5, markerfacecolor=style.colour if filled else "white", label=_wrapped(name, width, 2),
+    )  # fmt: skip
+
+
+def forest_data(differences: pd.DataFrame, outcomes: Sequence[str] = FOREST_OUTCOMES) -> pd.DataFrame:
+    """Differences of all people on the scale of the forest: positive is better.
+
+    ``better`` is the difference ÷ the smallest important difference (``panel`` ``important``), or people in 100 where
+    any difference counts (``panel`` ``harm`` for harms, ``course`` for the rest); ``mean``, ``lo95`` and ``hi95`` are
+    those of ``differences.csv``.
+    """
+    rows = []
+    whole = differences[(differences["subgroup"] == "all") & (differences["n"] >= SMALLEST_CELL)]
+    for name in outcomes:
+        outcome = outcome_of(name)
+        if outcome is None or outcome.direction == "neither":
+            continue
+        panel = "important" if outcome.important is not None else "harm" if name in _HARMS else "course"
+        factor = (1.0 / outcome.important if outcome.important is not None else 100.0) * (
+            -1.0 if outcome.direction == "lower" else 1.0
+        )
+        for row in whole[whole["outcome"] == name].to_dict("records"):
+            ends = sorted((factor * row["lo95"], factor * row["hi95"]))
+            rows.append(
+                (
+                    row["protocol"], row["reference"], name, row["unit"], row["direction"], row["mean"], row["lo95"],
+                    row["hi95"], row["n"], panel, outcome.important, factor * row["mean"] + 0.0, *ends,
+                )
+            )  # fmt: skip
+    columns = [
+        "protocol", "reference", "outcome", "unit", "direction", "mean", "lo95", "hi95", "n", "panel",
+        "smallest_important_difference", "better", "better_lo95", "better_hi95",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def forest_figure(
+    differences: pd.DataFrame, protocols: Sequence[str], reference: str, outcomes: Sequence[str] = FOREST_OUTCOMES
+) -> tuple[Figure, pd.DataFrame]:
+    """Draw differences against the reference with 95 % intervals; right is better, whatever the outcome's direction.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        ``differences.csv``.
+    protocols : sequence of str
+        In the order wanted; the reference is left out.
+    reference : str
+    outcomes : sequence of str
+        From top to bottom. Those with a smallest important difference are drawn in its units (lines at −1 and 1), the
+        others in people per 100.
+
+    Returns
+    -------
+    Figure
+    DataFrame
+        As :func:`forest_data` gives it.
+    """
+    data = forest_data(differences, outcomes)
+    if data.empty:
+        raise ValueError(f"no differences of {SMALLEST_CELL} people or more")
+    drawn = [name for name in protocols if name in set(data["protocol"])]
+    styles = _styles(protocols, reference)
+    rows = {panel: part for panel in ("important", "course", "harm") if len(part := data[data["panel"] == panel])}
+    right = [panel for panel in ("course", "harm") if panel in rows]
+    columns = [column for column in (["important"] if "important" in rows else [], right) if column]
+    outcome_mm = (2.3 if len(drawn) <= 8 else 1.6) * len(drawn) + 3.0
+    heights = [[outcome_mm * rows[panel]["outcome"].nunique() + 13.0 for panel in column] for column in columns]
+    per_line = 3 if len(columns) == 2 else 1
+    with mpl.rc_context(_PRINT):
+        figure = _figure(
+            DOUBLE_COLUMN_MM if len(columns) == 2 else SINGLE_COLUMN_MM,
+            10.0 + max(sum(column) for column in heights) + 7.0 * -(-len(drawn) // per_line),
+        )
+        outer = figure.add_gridspec(1, len(columns))
+        for j, (column, height) in enumerate(zip(columns, heights, strict=True)):
+            inner = outer[j].subgridspec(len(column), 1, height_ratios=height)
+            for k, panel in enumerate(column):
+                _forest_panel(figure.add_subplot(inner[k]), rows[panel], panel, drawn, styles)
+        figure.legend(
+            handles=[_key(styles[name], name, 46) for name in drawn], loc="outside lower center", ncols=per_line
+        )
+        figure.suptitle(
+            f"Against {_wrapped(reference, 90, 1)}: means with 95 % intervals; right of 0 is better", fontsize=7.0,
+            x=0.01, ha="left",
+        )  # fmt: skip
+    return figure, data
+
+
+def _forest_panel(
+    axes: Axes, data: pd.DataFrame, panel: str, drawn: Sequence[str], styles: Mapping[str, _Style]
+) -> None:
+    names = list(dict.fromkeys(data["outcome"]))
+    step = 0.8 / max(len(drawn), 2)
+    for i, name in enumerate(names):
+        if i % 2:
+            axes.axhspan(i - 0.5, i + 0.5, color="#f3f3f3", linewidth=0, zorder=0)
+        for row in data[data["outcome"] == name].to_dict("records"):
+            k, style = drawn.index(str(row["protocol"])), styles[str(row["protocol"])]
+            y = i + (k - (len(drawn) - 1) / 2) * step
+            axes.plot([row["better_lo95"], row["better_hi95"]], [y, y], color=style.colour, linewidth=1.0)
+            axes.plot(row["better"], y, color=style.colour, marker=style.marker, markersize=3.2, linestyle="none")
+    axes.axvline(0.0, color="black", linewidth=0.7, zorder=1)
+    if panel == "important":
+        for x in (-1.0, 1.0):
+            axes.axvline(x, color=_GREY, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+        axes.set_xlabel("difference ÷ smallest important difference\n(left: worse, right: better; dashed: one of them)")
+        low, high = axes.get_xlim()
+        axes.set_xlim(min(low, -1.3), max(high, 1.3))
+    else:
+        what = "people per 100" if panel == "course" else "people with the event per 100"
+        axes.set_xlabel(f"{what}\n(left: worse, right: better)")
+        low, high = axes.get_xlim()
+        axes.set_xlim(min(low, -1.0), max(high, 1.0))
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), [_wrapped(label_of(name), 20) for name in names])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def pareto_data(summary: pd.DataFrame, protocols: Sequence[str], x: str, y: str) -> pd.DataFrame:
+    """Means of two outcomes by protocol with 95 % intervals, and which protocols no other beats in both means."""
+    whole = summary[(summary["subgroup"] == "all") & (summary["n"] >= SMALLEST_CELL)]
+    cells = {(row["protocol"], row["outcome"]): row for row in whole.to_dict("records")}
+    rows = []
+    for name in protocols:
+        across, up = cells.get((name, x)), cells.get((name, y))
+        if across is not None and up is not None:
+            ends = [cell[column] for cell in (across, up) for column in ("mean", "lo95", "hi95")]
+            rows.append((name, x, *ends[:3], y, *ends[3:], min(across["n"], up["n"])))
+    columns = [
+        "protocol", "x_outcome", "x_mean", "x_lo95", "x_hi95", "y_outcome", "y_mean", "y_lo95", "y_hi95", "n",
+    ]  # fmt: skip
+    data = pd.DataFrame(rows, columns=columns)
+    signs = np.array([-1.0 if (o := outcome_of(name)) is not None and o.direction == "higher" else 1.0
+                      for name in (x, y)])  # fmt: skip
+    points = data[["x_mean", "y_mean"]].to_numpy(dtype=np.float64)
+    data["on_front"] = pareto_front(points * signs) if len(data) else np.zeros(0, dtype=bool)
+    return data
+
+
+def pareto_axes(summary: pd.DataFrame) -> tuple[str, str] | None:
+    """Which outcomes the Pareto figure shows: the first of each list that the run has; None where one lacks."""
+    there = set(summary["outcome"])
+    x, y = (next((name for name in names if name in there), None) for names in (PARETO_X, PARETO_Y))
+    return None if x is None or y is None else (x, y)
+
+
+def pareto_figure(
+    summary: pd.DataFrame, protocols: Sequence[str], reference: str, x: str = PARETO_X[0], y: str = PARETO_Y[0]
+) -> tuple[Figure, pd.DataFrame]:
+    """Draw the harm of each protocol against the distance it got, the front of the means joined by a line.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        ``summary.csv``.
+    protocols : sequence of str
+    reference : str
+    x, y : str
+        Outcomes: how far, and at what harm.
+
+    Returns
+    -------
+    Figure
+    DataFrame
+        As :func:`pareto_data` gives it.
+    """
+    data = pareto_data(summary, protocols, x, y)
+    if data.empty:
+        raise ValueError(f"no protocol has both {x} and {y} of {SMALLEST_CELL} people or more")
+    styles = _styles(protocols, reference)
+    with mpl.rc_context(_PRINT):
+        figure = _figure(DOUBLE_COLUMN_MM, max(80.0, 25.0 + 6.0 * len(data)))
+        axes = figure.subplots()
+        for row in data.to_dict("records"):
+            style = styles[str(row["protocol"])]
+            here, there = [row["x_mean"]] * 2, [row["y_mean"]] * 2
+            axes.plot([row["x_lo95"], row["x_hi95"]], there, color=style.colour, linewidth=0.6, alpha=0.7)
+            axes.plot(here, [row["y_lo95"], row["y_hi95"]], color=style.colour, linewidth=0.6, alpha=0.7)
+            axes.plot(
+                row["x_mean"], row["y_mean"], color=style.colour, marker=style.marker, markersize=5, zorder=3,
+                markerfacecolor=style.colour if row["on_front"] else "white", linestyle="none",
+            )  # fmt: skip
+        front = data[data["on_front"]].sort_values(["x_mean", "y_mean"])
+        axes.plot(front["x_mean"], front["y_mean"], color=_GREY, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+        axes.set_xlabel(_axis_label(x))
+        axes.set_ylabel(_axis_label(y))
+        keys = [_key(styles[str(row["protocol"])], str(row["protocol"]), 52, filled=bool(row["on_front"]))
+                for row in data.to_dict("records")]  # fmt: skip
+        keys.append(Line2D([], [], color=_GREY, linewidth=0.9, linestyle=(0, (4, 2)),
+                           label="front of the means: no other\nprotocol is better in both"))  # fmt: skip
+        figure.legend(handles=keys, loc="outside right center", title="filled: on the front", title_fontsize=6.5,
+                      alignment="left", labelspacing=0.9)  # fmt: skip
+    return figure, data
+
+
+def _axis_label(name: str) -> str:
+    outcome = outcome_of(name)
+    if outcome is None:
+        return label_of(name)
+    better = {"lower": ", lower is better", "higher": ", higher is better", "neither": ""}[outcome.direction]
+    return f"{label_of(name)} ({outcome.unit}{better})"
+
+
+def svg(figure: Figure, title: str) -> str:
+    """The figure as SVG, letters as outlines, the same text every time."""
+    with mpl.rc_context(_PRINT):
+        out = io.BytesIO()
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
+    return out.getvalue().decode()
+
+
+def all_figures(run: Run) -> dict[str, tuple[Figure, pd.DataFrame]]:
+    """Every figure that the run's tables allow, by name; one without a cell of 11 people or more is left out."""
+    found = {}
+    if (run.trajectories["n"] >= SMALLEST_CELL).any():
+        found["trajectories"] = trajectories_figure(run.trajectories, run.protocols, run.reference)
+    if not forest_data(run.differences).empty:
+        found["forest"] = forest_figure(run.differences, run.protocols, run.reference)
+    wanted = pareto_axes(run.summary)
+    if wanted is not None and not pareto_data(run.summary, run.protocols, *wanted).empty:
+        found["pareto"] = pareto_figure(run.summary, run.protocols, run.reference, *wanted)
+    return found
+
+
+def write_figures(folder: Path) -> list[Path]:
+    """Write ``figures/NAME.svg`` and ``figures/NAME.csv`` of a run folder.
+
+    Parameters
+    ----------
+    folder : Path
+        A finished run; only its manifest and its tables are read.
+
+    Returns
+    -------
+    list of Path
+        The files written, a figure's SVG before its CSV.
+    """
+    run = read_run(folder)
+    written = []
+    for name, (figure, data) in all_figures(run).items():
+        content = svg(figure, f"{run.manifest['scenario']['name']}: {name}")
+        picture, numbers = folder / "figures" / f"{name}.svg", folder / "figures" / f"{name}.csv"
+        write_text(picture, content)
+        write_csv(data, numbers)
+        written += [picture, numbers]
+    return written

@@ -1,0 +1,190 @@
+"""docs/parameters.md and docs/outcomes.md, made from the tables in the code. Imports ``outcomes``, ``model``, ``runs``.
+
+``python -m taper_sim.report.reference_pages docs`` writes both; tests/report/test_reference_pages.py finds them out of
+step.
+"""
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from taper_sim.model.chance import CHANCE_TABLE, STREAMS
+from taper_sim.model.parameters import (
+    BASELINE_LIMITS,
+    FAILED_TAPERS_COUNTED,
+    MEDIAN_USE_DAYS,
+    TABLE,
+    Baseline,
+    Parameter,
+)
+from taper_sim.outcomes import ALL, COMPOSITE_WEIGHTS, Outcome
+from taper_sim.runs import write_text
+from taper_sim.simulation.ensemble import DEFAULT_DRAWS
+from taper_sim.simulation.people import RATED_DOSE_MME
+from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
+
+_COMMAND: Final = "python -m taper_sim.report.reference_pages docs"
+_MADE: Final = f"Made by `{_COMMAND}` from the tables in the code; change those, not this page."
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−")
+
+
+def _three(values: Sequence[float]) -> str:
+    """Values by class, or one where all are the same."""
+    shown = [_number(value) for value in values]
+    return shown[0] if len(set(shown)) == 1 else " · ".join(shown)
+
+
+def linked(source: str) -> str:
+    """A source with its assumptions and pages as links."""
+    source = re.sub(r"\bdocs/(\w+)\.md", r"[\1](\1.md)", source)
+    source = re.sub(r"\bA(\d+)\b", r"[A\1](assumptions.md#a\1)", source)
+    return re.sub(r"\bE(\d{3})\b", r"[E\1](assumptions.md#published-results-by-number)", source)
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    cells = [header, ["---"] * len(header), *lines]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in cells)
+
+
+def _value(q: Parameter) -> str:
+    shown = _three([q.centre(c) for c in DRUG_CLASSES]) if q.per_class else _number(q.centre())
+    return shown if q.buprenorphine is None else f"{shown} (buprenorphine {_number(q.buprenorphine)})"
+
+
+def _spread(q: Parameter) -> str:
+    sds = [q.between_people(c) for c in DRUG_CLASSES]
+    return f"{_three(sds)} {q.scale}" if any(sds) else "none"
+
+
+def _prior(q: Parameter) -> str:
+    return f"{_number(q.prior_sd)} {q.scale}" if q.prior_sd else "held"
+
+
+def _parameter_lines(rows: Iterable[Parameter]) -> Iterable[Sequence[str]]:
+    for q in rows:
+        yield f"`{q.symbol}`", q.meaning, q.unit, _value(q), _spread(q), _prior(q), linked(q.source)
+
+
+def parameters_page() -> str:
+    """Text of docs/parameters.md."""
+    header = ("symbol", "meaning", "unit", "centre", "sd between people", "prior sd of the centre", "source")
+    baseline = Baseline()
+    streams = [
+        (f"`{s.instrument}`", _number(s.white), _number(s.slow), _number(s.tau_d), _number(s.shared),
+         f"{s.low:g} to {s.high:g}", linked(s.source))
+        for s in STREAMS
+    ]  # fmt: skip
+    start = [
+        (f"`{name}`", _number(getattr(baseline, name)), f"{low:g} to {high:g}")
+        for name, (low, high) in BASELINE_LIMITS.items()
+    ]
+    return f"""# Parameters
+
+{_MADE}
+
+The model behind them: [model](model.md). Three values stand for opioid · benzodiazepine · gabapentinoid; one value
+holds for all. The *centre* is the median person. *Between people* is the standard deviation of a person's value around
+the centre. The *prior of the centre* is what we do not know about the centre itself; it is drawn once for each of the
+draws of a run ({DEFAULT_DRAWS} unless a scenario says otherwise). `log` means: sd of the natural logarithm, so 0.3 is
+about ± 30 %. `linear` means: sd in
+the unit of the parameter. A `log` prior keeps the sign. Shares are kept between 0.02 and 0.98. A source such as
+[A7](assumptions.md#a7) is a numbered assumption, E064 a [published result](assumptions.md#published-results-by-number).
+
+## Medicines and the person
+
+{_table(header, _parameter_lines(TABLE))}
+
+`effect_half_life_h` (h) and `trough_mean` (share) belong to the formulation: `taper_sim/tables/drugs.csv` has a row for
+each drug and formulation, with its source. At most {FAILED_TAPERS_COUNTED} earlier failed tapers raise `sigma`.
+
+## Events, check-ins and visits
+
+A log daily hazard c is a rate of 36,500 · e^c events a 100 person-years before its covariates. `overdose_0` is stated
+at {_number(RATED_DOSE_MME)} MME.
+
+{_table(header, _parameter_lines(CHANCE_TABLE))}
+
+## Noise of the reports
+
+`white` and `slow` are standard deviations on the scale of the instrument (log(1 + score) for `sows_gossop` and
+`withdrawal_item`, log for `steps`). `shared` is the part of the white sd that a day's common factor carries.
+
+{_table(("instrument", "white sd", "slow sd", "slow time, d", "shared", "scale", "source"), streams)}
+
+## State at the start, median person
+
+What a patient's file leaves out ([A3](assumptions.md#a3)). Days of use: {_number(MEDIAN_USE_DAYS)}.
+
+{_table(("name", "value", "scale"), start)}
+"""
+
+
+def _outcome_line(outcome: Outcome) -> Sequence[str]:
+    important = "any" if outcome.important is None else _number(outcome.important)
+    return (
+        f"`{outcome.name}`", outcome.meaning, outcome.unit, outcome.direction, important,
+        "yes" if outcome.tail else "no", linked(outcome.source),
+    )  # fmt: skip
+
+
+def outcomes_page() -> str:
+    """Text of docs/outcomes.md."""
+    header = ("name", "meaning", "unit", "better", "smallest important difference", "worst 5 %", "source")
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in COMPOSITE_WEIGHTS.items())
+    return f"""# Outcomes
+
+{_MADE}
+
+An outcome is one number for each patient. `summary.csv` has its mean over patients, `differences.csv` the mean of the
+difference between two protocols on the same people.
+
+{_table(header, (_outcome_line(outcome) for outcome in ALL))}
+
+## How they are read
+
+- **Change** is last day minus day 0. Less pain is negative.
+- **Share of people** is 1 or 0 for one patient; its mean is a proportion.
+- **The class that counts** in dose outcomes is the one tapered: the first taken of opioid, benzodiazepine and
+  gabapentinoid. `…_mme` of another class is in that class's own equivalents, and of buprenorphine in its own mg.
+- **Dose at the end** is the dose prescribed. **Exposure** is the dose really taken, lapses included.
+- **The fastest month** compares mean prescribed doses of periods of {VELOCITY_MONTH_D} days from day 1, as claims
+  studies count; day 0 is the period before the first.
+- **The dead.** Sums and means run over the days lived. What is read on the last day is missing.
+- **Missing** is left out, never taken as zero: `n` in the tables says how many were left. `time_to_discontinuation_d`
+  has only those who reach dose 0, so two protocols' means are over different people; the difference is over people who
+  reach it under both.
+- **Smallest important difference.** `share_better` and `share_worse` count people whose difference is beyond it; with
+  `any`, every difference counts. It is not a threshold of significance.
+- **Worst 5 %.** Where the table says yes there is a second row `…_cvar95`, the mean of the 5 % largest values. Large is
+  worse for all of them.
+- **Withdrawal scores** (`withdrawal_sows_gossop`, `_cows`, `_bwsq`, `_pwc`) are means of what the model expects,
+  without the noise of a report.
+- **The composite** adds change of pain, function, mood and medication load, each in smallest important differences
+  (1 point, 10 points, 5 points of PHQ-9; a full stop of the medicine counts as two), with the weights {weights}; a
+  scenario may give others. Medication load falls in every taper that works: look at the parts too.
+- **Overdose in two parts.** `overdose_expected_dose` and `overdose_expected_tolerance` are expected numbers: what the
+  dose brings, and what effect beyond respiratory tolerance adds. Published studies disagree in sign, so the sum alone
+  would hide the question. Both rest on [A5](assumptions.md#a5) and [A10](assumptions.md#a10).
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write both pages into the folder given."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if len(given) != 1:
+        print(f"usage: {_COMMAND}", file=sys.stderr)
+        return 2
+    folder = Path(given[0])
+    write_text(folder / "parameters.md", parameters_page())
+    write_text(folder / "outcomes.md", outcomes_page())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
