@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 DONE, WRONG_INPUT, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
 DEFAULT_SEED = 20260101
+MAX_THREADS = 1024
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,13 +38,13 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--days", type=int, help="days, instead of the scenario's")
     compare.add_argument("--protocols", help="names or calls, separated by commas, instead of the scenario's")
     compare.add_argument("--seed", type=int, help="seed, instead of the scenario's")
-    compare.add_argument("--workers", type=int, default=2, help="threads (default 2); the numbers do not depend on it")
+    compare.add_argument("--workers", default="2", help="threads (default 2); the numbers do not depend on it")
     compare.add_argument("--out", type=Path, help="run folder (default: run-NAME beside you)")
     compare.set_defaults(run=_compare)
 
     resume = commands.add_parser("resume", help="go on with an interrupted run")
     resume.add_argument("folder", type=Path, metavar="DIR")
-    resume.add_argument("--workers", type=int, default=2)
+    resume.add_argument("--workers", default="2", help="threads (default 2)")
     resume.set_defaults(run=_resume)
 
     for name, text, run in (
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verify = commands.add_parser("verify", help="recompute a finished run and say what differs")
     verify.add_argument("folder", type=Path, metavar="DIR")
-    verify.add_argument("--workers", type=int, default=2)
+    verify.add_argument("--workers", default="2", help="threads (default 2)")
     verify.set_defaults(run=_verify)
     return parser
 
@@ -103,10 +104,14 @@ def _hash(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from taper_sim.scenario.comparing import verify
+    from taper_sim.runs import MANIFEST_KEYS, PLAN_KEYS, read_record
+    from taper_sim.scenario.comparing import PLAN_FILE, verify
 
+    workers = _threads(args.workers)
+    read_record(args.folder / "manifest.json", MANIFEST_KEYS, "the folder of a finished run")
+    read_record(args.folder / PLAN_FILE, PLAN_KEYS, "the folder of a finished run")
     with _progress() as progress:
-        differing = verify(args.folder, args.workers, progress)
+        differing = verify(args.folder, workers, progress)
     for line in differing:
         print(line)
     print("the same numbers" if not differing else f"{len(differing)} files differ")
@@ -114,22 +119,40 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
+    from taper_sim.runs import PLAN_KEYS, check_writable, read_record
     from taper_sim.scenario.building import Overrides
-    from taper_sim.scenario.comparing import compare
+    from taper_sim.scenario.comparing import PLAN_FILE, compare
 
+    workers = _threads(args.workers)
     folder = args.out or Path(f"run-{args.scenario.stem}")
-    change = Overrides(args.patients, args.days, args.protocols, args.seed)
+    check_writable(folder)
+    if (folder / PLAN_FILE).exists():
+        read_record(folder / PLAN_FILE, PLAN_KEYS, "the folder of a run")
+    change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
     with _progress() as progress:
-        done = compare(args.scenario, change, folder, args.workers, progress)
+        done = compare(args.scenario, change, folder, workers, progress)
     return _show(done)
 
 
 def _resume(args: argparse.Namespace) -> int:
-    from taper_sim.scenario.comparing import resume
+    from taper_sim.runs import PLAN_KEYS, read_record
+    from taper_sim.scenario.comparing import PLAN_FILE, resume
 
+    workers = _threads(args.workers)
+    read_record(args.folder / PLAN_FILE, PLAN_KEYS, "the folder of a run")
     with _progress() as progress:
-        done = resume(args.folder, args.workers, progress)
+        done = resume(args.folder, workers, progress)
     return _show(done)
+
+
+def _threads(given: str) -> int:
+    """The number of ``--workers``."""
+    from taper_sim.data.problems import problem
+
+    if not given.isdecimal() or not 1 <= int(given[:9]) <= MAX_THREADS:
+        url = "; a URL of workers elsewhere is not supported yet" if "://" in given else ""
+        raise problem("--workers", "", given or "nothing", f"a number of threads, 1 to {MAX_THREADS}{url}")
+    return int(given)
 
 
 @contextmanager
@@ -147,28 +170,35 @@ def _progress() -> Iterator[Callable[[int], Callable[[int], None]]]:
 
     columns = (TextColumn("simulating"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left"),
                TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    bar = Progress(*columns, console=Console(stderr=True))
 
-        def start(total: int) -> Callable[[int], None]:
-            task = bar.add_task("simulating", total=total)
-            return lambda done: bar.advance(task, done)
+    def start(total: int) -> Callable[[int], None]:
+        bar.start()
+        task = bar.add_task("simulating", total=total)
+        return lambda done: bar.advance(task, done)
 
+    try:
         yield start
+    finally:
+        if bar.live.is_started:  # a bar that never began would print an empty line before what is wrong
+            bar.stop()
 
 
 def _show(done: "Comparison") -> int:
+    from taper_sim.report.page import write_report
     from taper_sim.report.terminal import comparison_text
 
+    write_report(done.folder)
     print(comparison_text(done))
     return DONE
 
 
 def _trace(args: argparse.Namespace) -> int:
+    from taper_sim.runs import check_file_writable, write_csv
     from taper_sim.scenario.tracing import trace_patient
 
+    check_file_writable(args.out)
     table = trace_patient(args.patient, protocol=args.protocol, n_days=args.days, seed=args.seed)
-    from taper_sim.runs import write_csv
-
     write_csv(table, args.out)
     print(f"{len(table)} days written to {args.out}")
     return DONE
@@ -182,7 +212,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except InputError as error:
-        print(error, file=sys.stderr)
+        for found in error.problems:
+            line = str(found)  # a name in it may hold line ends, or signs that steer a terminal
+            print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line), file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
         print("interrupted; what is finished is kept", file=sys.stderr)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from taper_sim.model import rows
 from taper_sim.simulation.days import Course
-from taper_sim.units import VELOCITY_MONTH_D
 
 Floats = NDArray[np.float64]
 Direction = Literal["lower", "higher", "neither"]
@@ -116,13 +115,11 @@ def velocity_max(look: Look) -> Floats:
     The periods start on day 1, as claims studies count them (Agnoli 2021); day 0 counts as the period before.
     """
     course = look.course
-    blocks = [(first, min(last, look.day)) for first, last in course.days if first <= look.day]
-    edges = [*range(1, look.day + 1, VELOCITY_MONTH_D), look.day + 1]
-    dose = course.prescribed[: len(blocks), np.arange(len(course.cohort)), look.target].astype(np.float64)
+    ends = [0, *sorted(day for day in course.by_period if day <= look.day)]
+    sums = [np.zeros(len(course.cohort)), *(course.by_period[day] for day in ends[1:])]
     means = [look.dose_start]
-    for start, end in pairwise(edges):
-        days = np.array([max(0, min(last, end - 1) - max(first, start) + 1) for first, last in blocks], dtype=float)
-        means.append(days @ dose / days.sum())
+    for (first, last), (before, after) in zip(pairwise(ends), pairwise(sums), strict=True):
+        means.append((after - before) / (last - first))
     falls = -np.diff(np.array(means), axis=0)
     return 100.0 * falls.max(axis=0).clip(min=0.0) / look.dose_start
 

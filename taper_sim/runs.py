@@ -4,29 +4,62 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import pandas as pd
 
 from taper_sim.data.problems import problem
+from taper_sim.data.yaml_input import read_text
+
+_MAX_RECORD_BYTES: Final = 50_000_000
+PLAN_KEYS: Final = {"hash": str, "file": str, "folder": str, "scenario": dict}
+"""What ``plan.json`` must hold, with its types."""
+MANIFEST_KEYS: Final = {"outputs_sha256": dict}
+"""What ``manifest.json`` must hold to be verified, with its types."""
 
 
-def check_writable(path: Path) -> None:
-    """Raise an InputError where a file or folder at ``path`` could not be written, before any work is done."""
-    parent = path if path.is_dir() else path.parent
-    while not parent.exists():
-        parent = parent.parent
+def check_writable(folder: Path) -> None:
+    """Raise an InputError where a folder could not be made or written, before any work is done."""
+    parent = folder
+    try:
+        while not parent.exists():
+            parent = parent.parent
+    except OSError as error:
+        raise problem(str(folder), "", error.strerror or str(error), "a place that can be written") from None
     if not parent.is_dir():
-        raise problem(str(path), "", f"{parent} is a file", "a folder that can be written")
+        given = "a file" if parent == folder else f"{parent} is a file"
+        raise problem(str(folder), "", given, "a folder that can be written")
     if not os.access(parent, os.W_OK):
-        raise problem(str(path), "", "a folder that may not be written", "a writable folder")
+        raise problem(str(folder), "", "a folder that may not be written", "a writable folder")
+
+
+def check_file_writable(path: Path) -> None:
+    """Raise an InputError where a file could not be written, before any work is done."""
+    if path.is_dir():
+        raise problem(str(path), "", "a folder", "the name of a file in it")
+    check_writable(path.parent)
+
+
+def read_record(path: Path, needed: Mapping[str, type], allowed: str) -> dict[str, Any]:
+    """A JSON object of a run folder, with the keys that are needed; an InputError says why it is none."""
+    text = read_text(path, _MAX_RECORD_BYTES) if path.exists() else ""
+    if not text:
+        raise problem(str(path.parent), "", f"no {path.name}", allowed)
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        raise problem(str(path), "", "text that is not JSON", f"the {path.name} that a run wrote") from None
+    for key, kind in needed.items():
+        if not isinstance(record, dict) or not isinstance(record.get(key), kind):
+            raise problem(str(path), key, "nothing of use", f"the {path.name} that a run wrote")
+    return dict(record)
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     """Write a file beside its place and move it there: a reader sees the old file or the whole new one."""
-    check_writable(path)
+    check_file_writable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)

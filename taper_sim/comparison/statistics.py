@@ -70,13 +70,15 @@ def over_draws(values: Floats, draw: NDArray[np.int64]) -> OverDraws:
     mean = float(values.mean())
     means = np.bincount(group, weights=values) / counts
     n_draws = len(counts)
-    if n > n_draws:
+    # with fewer than two people a draw, what is between draws cannot be told from what is between people
+    told_apart = n >= 2 * n_draws
+    if told_apart:
         within = float(np.sum((values - means[group]) ** 2) / (n - n_draws))
     else:
-        within = float(values.var())
+        within = float(values.var(ddof=1)) if n > 1 else 0.0
     mc_se = float(np.sqrt(within / n))
     between = 0.0
-    if n_draws > 1 and n > n_draws:
+    if n_draws > 1 and told_apart:
         if within == 0.0:
             between = float(means.var(ddof=1))
         else:

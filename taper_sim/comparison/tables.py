@@ -81,12 +81,15 @@ def summary_rows(
         q05, q50, q95 = np.quantile(some, [0.05, 0.5, 0.95])
         for name, terms in _terms(outcome, some):
             known = over_draws(terms, draw[who])
+            lo95, hi95 = known.quantile(0.025), known.quantile(0.975)
+            if outcome.unit == "share of people":
+                lo95, hi95 = max(lo95, 0.0), min(hi95, 1.0)
             yield dict(
                 zip(
                     SUMMARY_COLUMNS,
                     (
                         protocol, name, group, len(some), known.mean, float(some.std(ddof=1)) if len(some) > 1 else 0.0,
-                        q05, q50, q95, known.quantile(0.025), known.quantile(0.975), known.mc_se,
+                        q05, q50, q95, lo95, hi95, known.mc_se,
                         len(known.weights), calibrated, outcome.unit, outcome.direction,
                     ),
                     strict=True,

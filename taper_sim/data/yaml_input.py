@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from yaml.reader import ReaderError
 
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 
@@ -20,7 +21,24 @@ class Strict(BaseModel):
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """SafeLoader that refuses a key written twice; YAML would keep the last one in silence."""
+    """SafeLoader that refuses a key written twice, and aliases that swell; YAML would keep the last key in silence."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        """The document, refused if with its aliases written out it is larger than a file may be."""
+        document = super().get_single_node()
+        size, waiting = 0, [document] if document is not None else []
+        while waiting:
+            node = waiting.pop()
+            size += 1
+            if isinstance(node, yaml.ScalarNode):
+                size += len(node.value)
+            elif isinstance(node, yaml.MappingNode):
+                waiting += [part for pair in node.value for part in pair]
+            else:
+                waiting += node.value
+            if size > 2 * MAX_YAML_BYTES:
+                raise yaml.YAMLError("aliases (*name) that swell without end when they are written out")
+        return document
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
@@ -37,10 +55,12 @@ class _UniqueKeys(yaml.SafeLoader):
 def read_text(path: Path, limit: int) -> str:
     """Text of a file, or an :class:`InputError` that says why not."""
     try:
-        size = path.stat().st_size
-        if size > limit:
-            raise problem(str(path), "", f"{size:,} bytes", f"at most {limit:,} bytes")
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as handle:
+            size = path.stat().st_size
+            content = handle.read(limit + 1) if size <= limit else b""
+        if size > limit or len(content) > limit:
+            raise problem(str(path), "", f"{max(size, len(content)):,} bytes", f"at most {limit:,} bytes")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         raise problem(str(path), "", "no such file", "a file that exists") from None
     except IsADirectoryError:
@@ -48,7 +68,12 @@ def read_text(path: Path, limit: int) -> str:
     except PermissionError:
         raise problem(str(path), "", "a file that may not be read", "a readable file") from None
     except UnicodeDecodeError as error:
-        raise problem(str(path), f"byte {error.start}", "bytes that are not UTF-8", "text in UTF-8") from None
+        raise problem(str(path), f"byte {error.start + 1}", "bytes that are not UTF-8", "text in UTF-8") from None
+    except (OSError, ValueError) as error:  # a name too long, a file below a file, a null character in a name
+        if isinstance(error, InputError):
+            raise
+        given = (getattr(error, "strerror", None) or str(error)).lower()
+        raise problem(str(path), "", given, "a file that can be read") from None
 
 
 def read_yaml(path: Path) -> Any:
@@ -59,9 +84,17 @@ def read_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise problem(str(path), place, error.problem or "text that is not YAML", "YAML with unique keys") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise problem(str(path), "", str(error).splitlines()[0], "YAML") from None
+        given = (error.problem or "text that is not YAML").removeprefix("found ").removeprefix("but found ")
+        allowed = "spaces: YAML is not indented with tabs" if "'\\t'" in given else "YAML, one document, each key once"
+        raise problem(str(path), place, given, allowed) from None
+    except ReaderError as error:
+        given = f"the character U+{error.character:04X}" if isinstance(error.character, int) else str(error.reason)
+        raise problem(str(path), f"character {error.position + 1}", given, "text without control characters") from None
+    except RecursionError:
+        raise problem(str(path), "", "brackets or levels nested too deep", "YAML with a few levels") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise problem(str(path), "", str(error).splitlines()[0], "YAML written out in at most "
+                      f"{MAX_YAML_BYTES:,} characters, with numbers and dates that exist") from None  # fmt: skip
 
 
 def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
@@ -106,7 +139,8 @@ def problems_of(file: str, model: type[BaseModel], error: ValidationError) -> li
 def parse[Model: BaseModel](file: str, content: Any, model: type[Model]) -> Model:
     """Validate parsed content against a model; raises :class:`InputError` with every problem."""
     if not isinstance(content, dict):
-        raise problem(file, "", content if content is not None else "an empty file", "keys and values")
+        kinds = {type(None): "an empty file", list: "a list", str: "a text"}
+        raise problem(file, "", kinds.get(type(content), "a single value"), "keys and values, such as name: value")
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -409,6 +409,7 @@ def add_up(chance: Chance, record: Record, happened: Sums, alive_this_morning: B
         "sum_dose": happened["sum_dose"] * lived[:, None],
         "days": lived,
         "in_care_days": lived * record.in_care,
+        "sum_prescribed": np.take_along_axis(record.prescribed, chance.target[:, None], axis=1)[:, 0] * lived,
         "sum_w_class": body.W * lived[:, None],
         "sum_w": body.withdrawal * lived,
         "over_limit": (body.withdrawal > chance.scalar["limit_w"]) * lived,

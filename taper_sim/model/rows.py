@@ -34,8 +34,9 @@ SUM_W_CLASS: Final = 5  # three
     SUM_W, OVER_LIMIT, MAX_W, SUM_X, SUM_SOWS, SUM_LOG_SOWS, SUM_P, SUM_M, SUM_I, SUM_U, LAPSES, OVERDOSES, CRISES,
     SEIZURES, URGENT, WITHDRAWAL_VISITS, ATTEMPTS, OVERDOSE_DEATHS, SUICIDE_DEATHS, HAZARD_DOSE, HAZARD_EXCESS,
     CHECKINS_DUE, CHECKINS_DONE, VISITS_PLANNED, VISITS_KEPT, FIRST_OVERDOSE, FIRST_CRISIS, FIRST_URGENT,
-) = range(8, 36)  # fmt: skip
-N_SUMS: Final = 36
+    SUM_PRESCRIBED,
+) = range(8, 37)  # fmt: skip
+N_SUMS: Final = 37
 
 # -- parameters of a person, constant within a block ---------------------------------------------------------------
 (
@@ -68,3 +69,16 @@ DECAY_SYMBOLS: Final[Mapping[str, str]] = MappingProxyType({f"decay_{tau}": f"ta
 
 # -- reports of a day, NaN where nothing was sent --------------------------------------------------------------------
 N_REPORTS: Final = len(STREAMS)
+
+# -- the kernel's local array: state, sums and parameters as above, then what belongs to a day ------------------------
+STATE: Final = 0
+SUMS: Final = N_STATE
+PARAM: Final = SUMS + N_SUMS
+NORMAL: Final = PARAM + N_PARAM  # day factor, then white and slow of each stream; three spare fill the fifth call
+UNIFORM: Final = NORMAL + 1 + 2 * N_REPORTS + 3  # twelve, nine of them used
+U_DROPOUT, U_RETURN, U_LAPSE, U_CRISIS, U_OVERDOSE, U_SEIZURE, U_URGENT, U_MISS, U_VISIT = range(UNIFORM, UNIFORM + 9)
+REPORT: Final = UNIFORM + 12
+TAKEN: Final = REPORT + N_REPORTS  # three
+CUT: Final = TAKEN + 3
+N_ROWS: Final = CUT + 1
+STRIDE: Final = LANES + 8  # rows of 256 bytes would alias in the first-level cache

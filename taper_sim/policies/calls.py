@@ -254,6 +254,8 @@ def canonical(call: Call, registry: Mapping[str, Factory] | None = None) -> str:
     positional, arguments = list(call.positional), dict(call.arguments)
     if call.name in known:
         parameters = _parameters(known[call.name])
+        if parameters and parameters[0].name == "policy":  # stands after +: what is before it is no argument
+            parameters = parameters[1:]
         by_name = [p for p in parameters if p.kind is not p.POSITIONAL_ONLY]
         n_first = len(parameters) - len(by_name)
         for value, parameter in zip(positional[n_first:], by_name, strict=False):

@@ -22,6 +22,8 @@ from taper_sim.units import DRUG_CLASSES, DrugClass
 class Constant:
     """The starting dose for the whole time."""
 
+    holds: ClassVar[bool] = True  # nobody is reduced, so no rule is needed for special people
+
     @property
     def name(self) -> str:
         """The call."""

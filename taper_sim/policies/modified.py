@@ -184,7 +184,7 @@ def _in_range(call: str, name: str, value: float, low: float, high: float) -> No
 
 
 @register("adjunct")
-def adjunct(policy: Policy, drug: str, *, mg: float | None = None, days: int = 0) -> WithAdjunct:
+def adjunct(policy: Policy, drug: str, /, *, mg: float | None = None, days: int = 0) -> WithAdjunct:
     """Add an alpha-2 agonist (lofexidine, clonidine); ``mg`` a day is carried in the name, one effect is modelled."""
     if drug not in ALPHA2_AGONISTS:
         raise problem(FILE, "adjunct", drug, f"{', '.join(ALPHA2_AGONISTS)}: the model has no effect of another")
@@ -197,7 +197,7 @@ def adjunct(policy: Policy, drug: str, *, mg: float | None = None, days: int = 0
 
 @register("rotate")
 def rotate(
-    policy: Policy, drug: str, formulation: str, *, day: int = 1, start_pct: float = 75.0,
+    policy: Policy, drug: str, formulation: str, /, *, day: int = 1, start_pct: float = 75.0,
     interval_h: float | None = None,
 ) -> WithRotation:  # fmt: skip
     """Change the drug or formulation of a class on a day, at ``start_pct`` of the equivalents (50 to 75 is usual)."""
@@ -215,7 +215,7 @@ def rotate(
 
 
 @register("handoff")
-def handoff(policy: Policy, *, after_d: int = 84, checkin_every_d: int = 28, visit_every_d: int = 84) -> WithHandoff:
+def handoff(policy: Policy, /, *, after_d: int = 84, checkin_every_d: int = 28, visit_every_d: int = 84) -> WithHandoff:
     """Hand over to primary care once the dose has stood still for ``after_d`` days: fewer check-ins and visits."""
     _in_range("handoff", "after_d", after_d, 7, 3650)
     _in_range("handoff", "checkin_every_d", checkin_every_d, 1, 364)
@@ -224,7 +224,7 @@ def handoff(policy: Policy, *, after_d: int = 84, checkin_every_d: int = 28, vis
 
 
 @register("hold")
-def hold(policy: Policy, who: str) -> WithRules:
+def hold(policy: Policy, who: str, /) -> WithRules:
     """Hold the dose of people for whom the protocol has no rule: ``pregnancy``, ``buprenorphine`` or both by ``/``."""
     named = frozenset(who.split("/"))
     known = {"pregnancy", "buprenorphine"}

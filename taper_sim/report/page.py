@@ -22,6 +22,7 @@ from taper_sim.report.reading import SMALLEST_CELL, Run, label_of, outcome_of, r
 from taper_sim.runs import write_text
 
 HIDDEN: Final = f"<{SMALLEST_CELL}"
+NONE_SEEN: Final = "none seen"
 
 #: Outcomes of the main table; a run that reports none of them shows the first nine it has.
 KEY_OUTCOMES: Final = (
@@ -81,7 +82,7 @@ def _cell(row: Mapping[Any, Any] | None, name: str, *, signed: bool) -> dict[str
     if row is None or row["n"] < SMALLEST_CELL:
         return {"mean": HIDDEN, "interval": ""}
     if row["lo95"] == row["hi95"] == 0.0 and _is_event(name):
-        return {"mean": number(name, 0.0), "interval": "none seen"}
+        return {"mean": number(name, 0.0), "interval": NONE_SEEN}
     low, high = (number(name, row[end], signed=signed) for end in ("lo95", "hi95"))
     return {"mean": number(name, row["mean"], signed=signed), "interval": f"{low} to {high}"}
 
@@ -157,13 +158,11 @@ def _differences(run: Run) -> list[dict[str, Any]]:
             row = found.get((protocol, head["name"]))
             shown = row is not None and row["n"] >= SMALLEST_CELL
             shares = ("p_better", "share_better", "share_worse")
-            rows.append(
-                {
-                    **head,
-                    **_cell(row, head["name"], signed=True),
-                    **{k: chance(float(row[k])) if shown and row is not None else HIDDEN for k in shares},
-                }
-            )
+            said = {k: chance(float(row[k])) if shown and row is not None else HIDDEN for k in shares}
+            cell = _cell(row, head["name"], signed=True)
+            if cell["interval"] == NONE_SEEN:
+                said["p_better"] = "–"
+            rows.append({**head, **cell, **said})
         groups.append({"protocol": protocol, "rows": rows})
     return groups
 
@@ -235,9 +234,8 @@ def _rests_on(run: Run) -> list[str]:
     draws = f"{ensemble['n_draws']} parameter draws"
     said = []
     if people_are_sampled(manifest):
-        said.append(
-            f"{people:,} simulated people, no patients. {manifest['patients'].get('description') or ''}".strip()
-        )
+        description = str(manifest["patients"].get("description") or "").rstrip(".")
+        said.append(f"{people:,} simulated people, no patients" + (f": {description}." if description else "."))
     else:
         said.append(f"{people:,} people read from a file; their courses are simulated.")
     if is_calibrated(manifest):

@@ -1,9 +1,10 @@
 """docs/parameters.md and docs/outcomes.md, made from the tables in the code. Imports ``outcomes``, ``model``, ``runs``.
 
-``python -m taper_sim.report.reference_pages docs`` writes both; tests/report/test_reference_pages.py finds them out of
-step.
+``python -m taper_sim.report.reference_pages docs`` writes both, and puts the tables' values behind the symbols in
+docs/model.md and docs/assumptions.md (:func:`refreshed`). tests/report/test_reference_pages.py finds pages out of step.
 """
 
+import math
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,10 @@ from taper_sim.simulation.people import RATED_DOSE_MME
 from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
 
 _COMMAND: Final = "python -m taper_sim.report.reference_pages docs"
+_REFRESHED: Final = ("model.md", "assumptions.md")
+_BY_SYMBOL: Final = {q.symbol: q for q in (*TABLE, *CHANCE_TABLE)}
+_NUMBER: Final = r"−?\d+(?:\.\d+)?"
+_SYMBOL_AND_NUMBER: Final = re.compile(rf"`(?P<symbol>\w+)`(?P<space>\s+){_NUMBER}(?: · {_NUMBER})*")
 _MADE: Final = f"Made by `{_COMMAND}` from the tables in the code; change those, not this page."
 
 
@@ -57,6 +62,19 @@ def _value(q: Parameter) -> str:
     return shown if q.buprenorphine is None else f"{shown} (buprenorphine {_number(q.buprenorphine)})"
 
 
+def refreshed(text: str) -> str:
+    """Text in which every number right behind a symbol in code marks is the symbol's centre."""
+
+    def value(found: re.Match[str]) -> str:
+        q = _BY_SYMBOL.get(found["symbol"])
+        if q is None:
+            return found[0]
+        centre = _three([q.centre(c) for c in DRUG_CLASSES]) if q.per_class else _number(q.centre())
+        return f"`{q.symbol}`{found['space']}{centre}"
+
+    return _SYMBOL_AND_NUMBER.sub(value, text)
+
+
 def _spread(q: Parameter) -> str:
     sds = [q.between_people(c) for c in DRUG_CLASSES]
     return f"{_three(sds)} {q.scale}" if any(sds) else "none"
@@ -69,6 +87,35 @@ def _prior(q: Parameter) -> str:
 def _parameter_lines(rows: Iterable[Parameter]) -> Iterable[Sequence[str]]:
     for q in rows:
         yield f"`{q.symbol}`", q.meaning, q.unit, _value(q), _spread(q), _prior(q), linked(q.source)
+
+
+def _rate_lines() -> Iterable[Sequence[str]]:
+    """Rates and chances of the median person, without withdrawal or other change."""
+    v = {symbol: q.centre() for symbol, q in _BY_SYMBOL.items() if not q.per_class}
+    median = Baseline()
+    hazards = (
+        ("dropout", v["dropout_0"] - v["dropout_n"] * median.engagement, ""),
+        ("return to a higher dose", v["return_0"], "below the baseline dose"),
+        ("lapse", v["lapse_0"] + v["lapse_c"] * median.craving, "days"),
+        ("mental-health crisis", v["crisis_0"], ""),
+        ("mental-health crisis", v["crisis_0"] + v["crisis_mood"], "mood disorder or PTSD"),
+        ("overdose", v["overdose_0"], f"{_number(RATED_DOSE_MME)} MME, no flag, no sedative"),
+        ("overdose", v["overdose_0"] + v["overdose_oud"], "the same with OUD"),
+        ("seizure or delirium", v["seizure_0"], ""),
+        ("urgent visit", v["urgent_0"], "not for withdrawal"),
+        ("visit coded as withdrawal", v["visit_0"], ""),
+    )
+    for what, log_hazard, when in hazards:
+        yield what, when, f"{36500 * math.exp(log_hazard):.3g} a 100 person-years"
+    noshow = v["noshow_0"] - v["noshow_n"] * median.engagement
+    odds = (
+        ("missed check-in", v["miss_0"], "after an answered one"),
+        ("missed check-in", v["miss_0"] + v["miss_missed"], "after a missed one"),
+        ("missed visit", noshow, "after a kept one"),
+        ("missed visit", noshow + v["noshow_missed"], "after a missed one"),
+    )
+    for what, logit, when in odds:
+        yield what, when, f"{1 / (1 + math.exp(-logit)):.2f}"
 
 
 def parameters_page() -> str:
@@ -109,6 +156,13 @@ A log daily hazard c is a rate of 36,500 · e^c events a 100 person-years before
 at {_number(RATED_DOSE_MME)} MME.
 
 {_table(header, _parameter_lines(CHANCE_TABLE))}
+
+### Rates of the median person
+
+What the fixed parts come to at the centres, on a steady dose, without withdrawal, distress or pain above the start,
+without barriers and help. A cohort has flags and sedatives and so higher rates.
+
+{_table(("event", "when", "rate or chance"), _rate_lines())}
 
 ## Noise of the reports
 
@@ -175,7 +229,7 @@ difference between two protocols on the same people.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write both pages into the folder given."""
+    """Write both pages into the folder given, and refresh the numbers of the others there."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if len(given) != 1:
         print(f"usage: {_COMMAND}", file=sys.stderr)
@@ -183,6 +237,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(given[0])
     write_text(folder / "parameters.md", parameters_page())
     write_text(folder / "outcomes.md", outcomes_page())
+    for page in (folder / name for name in _REFRESHED):
+        if page.exists():
+            write_text(page, refreshed(page.read_text(encoding="utf-8")))
     return 0
 
 

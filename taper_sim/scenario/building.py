@@ -14,13 +14,13 @@ from taper_sim.cohort import ClassMargin, Cohort, DrugShare
 from taper_sim.comparison.jobs import Arm, Plan
 from taper_sim.data import formulary
 from taper_sim.data.patients import read_drugs, read_patients
-from taper_sim.data.problems import InputError, Problem, nearest, problem
-from taper_sim.data.yaml_input import load
+from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
+from taper_sim.data.yaml_input import load, parse
 from taper_sim.policies import calls
 from taper_sim.policies.catalogue import build_policy, files_named
 from taper_sim.policies.interface import Policy
 from taper_sim.runs import sha256_of
-from taper_sim.scenario.schema import CareEntry, ClassOfDrugs, CohortEntry, ProtocolEntry, Scenario
+from taper_sim.scenario.schema import MAX_PATIENTS, CareEntry, ClassOfDrugs, CohortEntry, ProtocolEntry, Scenario
 from taper_sim.simulation.dispensing import known_of
 from taper_sim.simulation.ensemble import Ensemble, from_prior
 from taper_sim.simulation.people import CarePlan
@@ -28,12 +28,17 @@ from taper_sim.simulation.people import CarePlan
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the command line changes of a scenario; None leaves it as it is."""
+    """What the command line changes of a scenario; None leaves it as it is.
+
+    With ``folder``, against which protocols look up their files, what is wrong with ``protocols`` is said to stand
+    there, not in the scenario.
+    """
 
     patients: int | None = None
     days: int | None = None
     protocols: str | None = None
     seed: int | None = None
+    folder: Path | None = None
 
 
 def read_scenario(path: Path) -> Scenario:
@@ -45,8 +50,8 @@ def overridden(scenario: Scenario, change: Overrides) -> Scenario:
     """The scenario with the command line's changes, validated again."""
     content = scenario.model_dump()
     if change.patients is not None:
-        if change.patients < 1:
-            raise problem("--patients", "", change.patients, "at least 1")
+        if not 1 <= change.patients <= MAX_PATIENTS:
+            raise problem("--patients", "", change.patients, f"1 to {MAX_PATIENTS}")
         content["cohort"]["patients"] = change.patients
     if change.days is not None:
         if not 1 <= change.days <= 3650:
@@ -57,26 +62,37 @@ def overridden(scenario: Scenario, change: Overrides) -> Scenario:
             raise problem("--seed", "", change.seed, "0 to 2^63 - 1")
         content["seed"] = change.seed
     if change.protocols is not None:
-        content["protocols"] = _chosen(scenario, change.protocols)
+        content["protocols"] = _chosen(scenario, change.protocols, change.folder)
         content["reference"] = None if scenario.reference not in _names(content["protocols"]) else scenario.reference
-    return Scenario.model_validate(content)
+    return parse("--protocols", content, Scenario)
 
 
 def _names(entries: Sequence[dict[str, Any]]) -> list[str]:
     return [entry.get("name") or entry["call"] for entry in entries]
 
 
-def _chosen(scenario: Scenario, text: str) -> list[dict[str, Any]]:
-    """``--protocols a,b``: names of the scenario's protocols, or calls."""
+def _chosen(scenario: Scenario, text: str, folder: Path | None) -> list[dict[str, Any]]:
+    """``--protocols a,b``: names of the scenario's protocols, or calls; all problems are raised together."""
     by_name = {arm_name(entry): entry for entry in scenario.protocols} | {e.call: e for e in scenario.protocols}
-    chosen = []
-    for part in calls.split_protocols(text):
-        wanted = part.strip()
+    chosen: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    for wanted in calls.split_protocols(text, file="--protocols", place=""):
         entry = by_name.get(wanted)
-        if entry is None and "(" not in wanted:
-            known = list(by_name)
-            raise problem("--protocols", wanted, f"an unknown protocol{nearest(wanted, known)}", "; ".join(known))
-        chosen.append(entry.model_dump() if entry is not None else {"call": wanted})
+        try:
+            if entry is None and "(" not in wanted:
+                known = list(dict.fromkeys(by_name))
+                given = f"{shown(wanted)}, which is no protocol of the scenario{nearest(wanted, known)}"
+                raise InputError(Problem("--protocols", "", given, f"a call, or one of {'; '.join(known)}"))
+            if entry is None and folder is not None:
+                build_policy(wanted, file="--protocols", folder=folder)
+        except InputError as error:
+            problems += error.problems
+        found = entry.model_dump() if entry is not None else {"call": wanted}
+        if found in chosen:
+            problems.append(Problem("--protocols", "", f"{shown(wanted)} a second time", "each protocol once"))
+        chosen.append(found)
+    if problems:
+        raise InputError(problems)
     return chosen
 
 
@@ -95,7 +111,9 @@ def scenario_hash(scenario: Scenario, folder: Path) -> str:
 
 
 def _digest(path: Path) -> str:
-    return sha256_of(path) if path.is_file() else "missing"
+    if not path.is_file():
+        raise problem(str(path), "", "a folder" if path.is_dir() else "no such file", "a file that exists")
+    return sha256_of(path)
 
 
 def class_margin(entry: ClassOfDrugs) -> ClassMargin:

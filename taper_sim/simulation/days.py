@@ -15,7 +15,7 @@ from taper_sim.policies.interface import Order, Policy, Rotation, Seen
 from taper_sim.simulation.dispensing import Dispenser, known_of
 from taper_sim.simulation.ensemble import Ensemble, draw_of
 from taper_sim.simulation.people import Arrays, CarePlan, arrays_of
-from taper_sim.units import DRUG_CLASSES
+from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
 
 Floats = NDArray[np.float64]
 
@@ -42,8 +42,8 @@ class Course:
         Sums since day 0 at the end of each day asked for, always of the last.
     days : list of (int, int)
         First and last day of each block.
-    prescribed : ndarray of float32, (n_blocks, n, 3)
-        Dose prescribed at the end of each block, equivalents a day.
+    by_period : dict of int to ndarray (n,)
+        Sum of the prescribed dose of the tapered class since day 0, at the end of every 30th day and of the last.
     ordered : ndarray of float32, (n_blocks, n, 3)
         Share of the original dose that the policy ordered, ideal.
     rounding : ndarray of float32, (n_blocks, n, 3)
@@ -59,7 +59,7 @@ class Course:
     end: dict[int, Floats]
     sums: dict[int, dict[int, Floats]]
     days: list[tuple[int, int]]
-    prescribed: NDArray[np.float32]
+    by_period: dict[int, Floats]
     ordered: NDArray[np.float32]
     rounding: NDArray[np.float32]
     snapshot_days: list[int] = field(default_factory=list)
@@ -130,12 +130,14 @@ def run(
     memory = policy.start(known)
     sees_reports = getattr(policy, "sees_reports", False)
     decisions = set(policy.decision_days(n_days))
-    blocks = _blocks(sorted(decisions), [*look_days, *snapshot_days], n_days)
+    periods = {*range(VELOCITY_MONTH_D, n_days, VELOCITY_MONTH_D), n_days}
+    blocks = _blocks(sorted(decisions), [*look_days, *snapshot_days, *periods], n_days)
     start = {row: a.get(a.state, row) for row in range(rows.N_STATE)}
     share = np.ones_like(cohort.dose)
     given = share
     collected: list[NDArray[np.float32]] = []
-    prescribed, ordered, rounding, snapshots = [], [], [], []
+    ordered, rounding, snapshots = [], [], []
+    by_period: dict[int, Floats] = {}
     sums: dict[int, dict[int, Floats]] = {}
     for first, last in blocks:
         if first in decisions:
@@ -162,7 +164,8 @@ def run(
         )  # fmt: skip
         if sees_reports:
             collected.append(reports)
-        prescribed.append(a.get3(a.state, rows.PRESCRIBED).astype(np.float32))
+        if last in periods:
+            by_period[last] = a.get(a.sums, rows.SUM_PRESCRIBED)
         ordered.append(share.astype(np.float32))
         rounding.append(dispenser.rounding_error().astype(np.float32))
         if last in look_days or last == n_days:
@@ -175,7 +178,7 @@ def run(
             tick(n_block * len(cohort))
     return Course(
         cohort, n_days, start, {row: a.get(a.state, row) for row in range(rows.N_STATE)}, sums, blocks,
-        np.array(prescribed), np.array(ordered), np.array(rounding),
+        by_period, np.array(ordered), np.array(rounding),
         [last for _, last in blocks if last in snapshot_days], np.array(snapshots) if snapshots else None,
     )  # fmt: skip
 

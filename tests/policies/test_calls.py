@@ -153,6 +153,10 @@ def test_protocols_that_cannot_be_separated_are_refused(text: str) -> None:
     assert str(caught.value).startswith("scenario.yaml: protocols: given ")
 
 
+def test_an_escaped_quote_does_not_end_a_text() -> None:
+    assert split_protocols(r'p("a\", b"), c()') == [r'p("a\", b")', "c()"]
+
+
 # normal form
 
 
@@ -177,9 +181,15 @@ def test_two_ways_of_writing_one_protocol_have_one_name(text: str) -> None:
     ],
 )  # fmt: skip
 def test_the_normal_form_reads_as_itself(text: str) -> None:
-    once = canonical(parse(text))
-    assert once == canonical(parse(once))
+    once = canonical(parse(text), {})
+    assert once == canonical(parse(once), {})
     assert parse(once) == parse(text)
+
+
+def test_what_stands_before_a_plus_is_no_argument_of_what_follows() -> None:
+    name = "constant() + adjunct(what=lofexidine, mg=2.88)"
+    assert canonical(parse("constant()+adjunct(lofexidine,mg=2.88)"), REGISTRY) == name
+    assert build(name, REGISTRY) == build("constant()+adjunct(lofexidine,mg=2.88)", REGISTRY)
 
 
 def test_what_is_not_registered_keeps_the_order_of_its_arguments() -> None:

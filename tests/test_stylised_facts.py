@@ -1,0 +1,539 @@
+"""Stylised facts S1 to S18: what every release reproduces, or lists with the reason it cannot.
+
+The page with the measured values and with what does not hold: docs/stylised-facts.md. ``pytest
+tests/test_stylised_facts.py -s -k s05`` prints what is measured for one fact. Everything is at the centres of the
+parameters, with the spread between people. Doses are given unrounded where the fact is about a body and not about
+tablets.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from taper_sim import rng
+from taper_sim.cohort import CHOIR, ClassMargin, Cohort, DrugShare, sample, with_doses
+from taper_sim.data.formulary import absorption, find_drug
+from taper_sim.model import rows
+from taper_sim.model.pharmacology import from_equivalents, to_equivalents
+from taper_sim.outcomes import Look
+from taper_sim.policies import calls, fixed  # noqa: F401 - fixed registers its policies
+from taper_sim.policies.interface import Order, Patients, Policy, Seen
+from taper_sim.scenario.building import build_cohort, read_scenario
+from taper_sim.simulation import days
+from taper_sim.simulation.days import Course
+from taper_sim.simulation.ensemble import from_prior
+from taper_sim.simulation.people import CarePlan, arrays_of
+
+Floats = NDArray[np.float64]
+
+SEED = 20260101
+SCENARIO = Path(__file__).parent.parent / "scenarios" / "first_comparison.yaml"
+CENTRES = from_prior(SEED, 1)
+USUAL = CarePlan({"prescriber": 1.0}, 28.0, float("nan"))
+N = 4096
+Z = 3.29  # two-sided 0.1 %: a bound derived from the size of the sample
+
+
+def say(fact: str, **measured: Any) -> None:
+    """Print what was measured (shown by ``pytest -s``)."""
+    print(f"{fact}: " + ", ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in measured.items()))
+
+
+# -- people ------------------------------------------------------------------------------------------------------------
+
+
+def people(drug: str, formulation: str, amount: float, *, n: int = N, use_days: float = 1825, log_sd: float = 0.0,
+           shares: Mapping[str, float] | None = None) -> Cohort:  # fmt: skip
+    """People on one drug, whose amount is in equivalents a day (buprenorphine: mg), not rounded to tablets."""
+    entry = find_drug(drug, formulation)
+    margin = ClassMargin(1.0, (DrugShare(entry, 1.0),), 100.0, 0.0, 1.0, 1000.0, use_days, 0.0)
+    margins = replace(CHOIR, shares={**CHOIR.shares, **(shares or {})})
+    sampled = sample(n, SEED, {entry.drug_class: margin}, margins)
+    times = int(sampled.slot_times[0, 0])
+    z = rng.person_normals(SEED, sampled.keys, 1, first_call=900)
+    wanted = amount * np.exp(log_sd * z)
+    own = wanted if entry.is_buprenorphine else from_equivalents(entry, wanted, absorption(), times)
+    return with_doses(replace(sampled, slot_dose=own))
+
+
+def with_fixed(cohort: Cohort, **symbols: float) -> Cohort:
+    """The same people with some parameters held for everybody, in every class."""
+    from taper_sim.model.parameters import BY_SYMBOL
+
+    n = len(cohort)
+    arrays = {s: np.full((n, 3) if BY_SYMBOL[s].per_class else n, v) for s, v in symbols.items()}
+    return replace(cohort, fixed={**cohort.fixed, **arrays})
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+WATCHED = {"W": rows.W_ALL, "P": rows.P, "M": rows.M, "I": rows.I, "U": rows.U}
+
+
+def by_day(cohort: Cohort, share: Callable[[int], float], n_days: int) -> dict[str, Floats]:
+    """Latent states day by day, (n_days + 1, n), without chance, of doses taken as a share of the original."""
+    from taper_sim.model.kernel import advance
+
+    a = arrays_of(cohort, CENTRES, SEED, CarePlan({}, float("nan"), float("nan")))
+    low, high = (np.uint64(half) for half in rng.split(SEED))
+    nothing = np.empty((len(a.state), 0, rows.LANES), np.float32)
+    kept = {name: [a.get(a.state, row)] for name, row in WATCHED.items()}
+    for day in range(1, n_days + 1):
+        a.put3(a.params, rows.DOSE, max(share(day), 0.0) * cohort.dose)
+        advance(a.state, a.sums, a.params, a.coefficients, nothing, a.id_low, a.id_high, low, high, day, day,
+                False, False)  # fmt: skip
+        for name, row in WATCHED.items():
+            kept[name].append(a.get(a.state, row))
+    return {name: np.array(values) for name, values in kept.items()}
+
+
+def stop(day: int) -> float:
+    """Dose 0 from day 1."""
+    return 0.0
+
+
+def even(n_days: int) -> Callable[[int], float]:
+    """Even daily steps to 0 over so many days."""
+    return lambda day: 1.0 - day / n_days
+
+
+def steps(pct: float, every: int) -> Callable[[int], float]:
+    """A percentage of the original dose every so many days, the first on day 1."""
+    return lambda day: round(1.0 - pct / 100 * ((day - 1) // every + 1), 9)
+
+
+def steps_of_current(pct: float, every: int) -> Callable[[int], float]:
+    """A percentage of the current dose every so many days, the first on day 1."""
+    return lambda day: (1.0 - pct / 100) ** ((day - 1) // every + 1)
+
+
+def run(cohort: Cohort, policy: Policy | str, n_days: int, look: Sequence[int] = (), care: CarePlan = USUAL) -> Course:
+    """A course with chance and tablets."""
+    built = calls.build(policy) if isinstance(policy, str) else policy
+    return days.run(cohort, built, CENTRES, SEED, n_days, care, look_days=look)
+
+
+def overdoses(course: Course, day: int) -> float:
+    """Expected overdoses per person-day from day 1 to a day."""
+    at = course.sums[day]
+    return float((at[rows.HAZARD_DOSE] + at[rows.HAZARD_EXCESS]).sum() / at[rows.DAYS].sum())
+
+
+def events(course: Course, *which: int) -> float:
+    """Events counted over the course."""
+    return float(sum(course.sums[course.n_days][row].sum() for row in which))
+
+
+@dataclass(frozen=True)
+class WithAdjunct:
+    """A policy with an alpha-2 agonist for everybody."""
+
+    policy: Policy
+
+    @property
+    def name(self) -> str:
+        return f"{self.policy.name} + alpha-2 agonist"
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        return self.policy.decision_days(n_days)
+
+    def start(self, patients: Patients) -> Any:
+        return self.policy.start(patients)
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        return replace(self.policy.decide(memory, seen), adjunct=np.ones(len(seen.share), dtype=bool))
+
+
+@dataclass(frozen=True)
+class AsInClaims:
+    """Everybody is tapered at a pace and to an end of the own: E011 (median 22.7 % a month, IQR 15 to 41.3), E012."""
+
+    pct: Floats
+    floor: Floats
+    name: str = "as in claims"
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        return range(1, n_days + 1, 28)
+
+    def start(self, patients: Patients) -> Any:
+        return None
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        share = np.ones_like(seen.share)
+        share[:, 0] = np.maximum(1.0 - ((seen.day - 1) // 28 + 1) * self.pct / 100.0, self.floor)
+        return Order(share)
+
+
+class Diary:
+    """The starting dose, and a record of every check-in."""
+
+    name = "diary"
+    sees_reports = True
+
+    def __init__(self) -> None:
+        self.kept: list[Mapping[str, Floats]] = []
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        return [1, n_days]
+
+    def start(self, patients: Patients) -> Any:
+        return None
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        self.kept.append(seen.reports)
+        return Order(np.ones_like(seen.share))
+
+
+# -- shared simulations ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def short_acting() -> Cohort:
+    """People on 90 MME of oxycodone IR."""
+    return people("oxycodone", "IR", 90)
+
+
+@pytest.fixture(scope="module")
+def long_term() -> Cohort:
+    """The default cohort of 50 MME and more; its cuts were not agreed, as in claims studies."""
+    entry = read_scenario(SCENARIO).cohort.model_copy(update={"patients": 20_000, "shares": {"imposed": 1.0}})
+    return build_cohort(entry, SEED, SCENARIO.parent)
+
+
+@pytest.fixture(scope="module")
+def abrupt_stop(short_acting: Cohort) -> dict[str, Floats]:
+    """A year after an abrupt stop of an IR opioid."""
+    return by_day(short_acting, stop, 60)
+
+
+@pytest.fixture(scope="module")
+def steady(long_term: Cohort) -> Course:
+    """The same people at a steady dose."""
+    return run(long_term, "constant()", 365, look=(30, 91, 183))
+
+
+@pytest.fixture(scope="module")
+def claims_taper(long_term: Cohort) -> Course:
+    """The same people tapered as in claims, 16 months."""
+    rng_ = np.random.default_rng(SEED)
+    n = len(long_term)
+    pct = np.clip(22.7 * np.exp(0.75 * rng_.standard_normal(n)), 5.0, 100.0)
+    floor = np.where(rng_.random(n) < 0.205, 0.0, rng_.uniform(0.30, 0.85, n))
+    return run(long_term, AsInClaims(pct, floor), 476, look=(365,))
+
+
+# -- the facts ---------------------------------------------------------------------------------------------------------
+
+
+def test_s01_abrupt_stop_of_a_short_acting_opioid_peaks_on_day_2_to_3_and_is_over_in_four_weeks(
+    abrupt_stop: dict[str, Floats],
+) -> None:
+    # E064, E066, E111: peak 24 to 72 h, over in 4 to 10 days
+    w = abrupt_stop["W"].mean(axis=1)
+    peak = int(w.argmax())
+    say("S1", peak_day=peak, peak=float(w[peak]), day10=float(w[10] / w[peak]), day28=float(w[28] / w[peak]))
+    assert 2 <= peak <= 3
+    assert w[10] <= 0.40 * w[peak]
+    assert w[28] <= 0.15 * w[peak]
+
+
+def test_s02_methadone_peaks_on_day_3_to_8_and_is_over_by_day_20(abrupt_stop: dict[str, Floats]) -> None:
+    # E065, E067
+    w = by_day(people("methadone", "IR", 90), stop, 40)["W"].mean(axis=1)
+    peak = int(w.argmax())
+    say("S2", peak_day=peak, peak=float(w[peak]), day20=float(w[20] / w[peak]))
+    assert 3 <= peak <= 8
+    assert w[20] <= 0.20 * w[peak]
+    assert w[peak] <= abrupt_stop["W"].mean(axis=1).max()
+
+
+def test_s02_methadone_is_not_above_ir_in_its_worst_day_of_a_taper(short_acting: Cohort) -> None:
+    worst = [
+        by_day(c, steps(10, 14), 168)["W"].max(axis=0).mean() for c in (people("methadone", "IR", 90), short_acting)
+    ]
+    say("S2 taper", methadone=float(worst[0]), ir=float(worst[1]))
+    assert worst[0] <= worst[1]
+
+
+def test_s03_a_methadone_taper_of_21_days_peaks_at_its_end_and_one_of_10_days_peaks_higher() -> None:
+    # Gossop 1987, 1989
+    cohort = people("methadone", "IR", 90)
+    w21, w10 = (by_day(cohort, even(n), 50)["W"].mean(axis=1) for n in (21, 10))
+    peak = int(w21.argmax())
+    say("S3", peak_day=peak, day40=float(w21[40] / w21[peak]), ratio_10_to_21=float(w10.max() / w21.max()))
+    assert abs(peak - 21) <= 2
+    assert w21[40] <= 0.20 * w21[peak]
+    assert w10.max() > w21.max()
+
+
+@pytest.fixture(scope="module")
+def detox(short_acting: Cohort) -> tuple[Course, Course]:
+    """A week after an abrupt stop in people with OUD on a short-acting opioid: placebo, alpha-2 agonist."""
+    cohort = people("oxycodone", "IR", 90, shares={"oud": 1.0})
+    return run(cohort, "abrupt()", 7), run(cohort, WithAdjunct(calls.build("abrupt()")), 7)
+
+
+def test_s04_mean_sows_of_the_first_week_is_8_to_11_and_an_alpha_2_agonist_cuts_it(
+    detox: tuple[Course, Course],
+) -> None:
+    # E104, E106; of E049 and E050 (a cut by 15 to 25 %) the direction holds, the size does not: docs/stylised-facts.md
+    placebo, treated = (Look(c, 7, 7) for c in detox)
+    sows = placebo.mean(rows.SUM_SOWS)
+    ratio = treated.mean(rows.SUM_LOG_SOWS) - placebo.mean(rows.SUM_LOG_SOWS)
+    half = Z * float(ratio.std() / np.sqrt(len(ratio)))
+    cut = 1 - float(np.exp(ratio.mean()))
+    say("S4", sows=float(sows.mean()), cut=cut, half_width=half)
+    assert 8 <= sows.mean() <= 11
+    assert cut > half
+
+
+def test_s04_fewer_leave_with_an_alpha_2_agonist(detox: tuple[Course, Course]) -> None:
+    # E051: 28 % and about 40 % complete the week; the level does not hold (docs/stylised-facts.md), the direction does
+    placebo, treated = (float((c.end[rows.DROPOUT_DAY] == 0).mean()) for c in detox)
+    say("S4 completion", placebo=placebo, treated=treated)
+    assert treated - placebo > Z * np.sqrt(2 * placebo * (1 - placebo) / N) / 2  # shared luck: half is generous
+
+
+def test_s05_slower_tapers_have_lower_peaks_and_most_trouble_comes_in_the_last_half(short_acting: Cohort) -> None:
+    # computed ordering; Schweizer 1990 for the last half
+    some = short_acting.take(slice(0, 1024))
+    courses = {
+        "abrupt": by_day(some, stop, 28),
+        "week": by_day(some, steps(10, 7), 98),
+        "month": by_day(some, steps(10, 28), 308),
+        "current": by_day(some, steps_of_current(10, 28), 800),
+    }
+    peaks = {name: float(np.median(course["W"].max(axis=0))) for name, course in courses.items()}
+    late = float((courses["week"]["W"][36:].sum(axis=0) > courses["week"]["W"][1:36].sum(axis=0)).mean())
+    say("S5", late=late, **peaks)
+    assert peaks["abrupt"] > peaks["week"] > peaks["month"] > peaks["current"]
+    assert late > 0.5 + Z * 0.5 / np.sqrt(len(some))
+
+
+def test_s06_at_equal_dose_and_pace_ir_er_and_patch_follow_in_peak_and_a_steady_dose_has_no_withdrawal() -> None:
+    # docs/model.md 1; measured trough ÷ mean
+    cohorts = [people("morphine", "IR", 90), people("morphine", "ER", 90), people("fentanyl", "TD", 90)]
+    ir, er, patch = (float(np.median(by_day(c, steps(10, 14), 168)["W"].max(axis=0))) for c in cohorts)
+    still = [by_day(c, lambda day: 1.0, 28)["W"].max(axis=0) for c in cohorts]
+    say("S6", ir=ir, er=er, patch=patch, steady=float(max(w.mean() for w in still)),
+        steady_over=float(max((w > 0.02).mean() for w in still)))  # fmt: skip
+    assert ir >= er >= patch
+    assert max(float(w.mean()) for w in still) < 0.02
+
+
+def test_s07_gabapentin_1200_to_900_costs_less_than_a_tenth_and_900_to_600_more_than_a_quarter() -> None:
+    # label: the share absorbed falls with the dose
+    drug = find_drug("gabapentin", "IR")
+    at = {mg: float(to_equivalents(drug, mg, absorption(), 3)) for mg in (600.0, 900.0, 1200.0)}
+    first, second = 1 - at[900.0] / at[1200.0], 1 - at[600.0] / at[900.0]
+    say("S7", first=first, second=second)
+    assert first < 0.10
+    assert second > 0.25
+
+
+@pytest.mark.parametrize(
+    ("drug", "formulation", "amount"), [("pregabalin", "IR capsule", 375.0), ("lorazepam", "IR", 35.0)]
+)
+def test_s08_a_week_s_taper_after_six_months_of_pregabalin_or_lorazepam_hurts_little(
+    drug: str, formulation: str, amount: float
+) -> None:
+    # Kasper: Physician Withdrawal Checklist moved by -1 to +3 of 60 points
+    cohort = people(drug, formulation, amount, use_days=180)
+    worst = by_day(cohort, even(7), 28)["W"].max(axis=0)
+    say(f"S8 {drug}", median=float(np.median(worst)), q95=float(np.quantile(worst, 0.95)))
+    assert np.median(worst) <= 0.08
+
+
+@pytest.fixture(scope="module")
+def benzodiazepine() -> tuple[Cohort, dict[str, Floats]]:
+    """25 % a week from a long-term benzodiazepine, doses spread."""
+    cohort = people("lorazepam", "IR", 20, log_sd=0.6)
+    return cohort, by_day(cohort, steps(25, 7), 56)
+
+
+def test_s09_who_a_person_is_explains_more_of_benzodiazepine_withdrawal_than_the_dose(
+    benzodiazepine: tuple[Cohort, dict[str, Floats]],
+) -> None:
+    # Schweizer 1990
+    from taper_sim.simulation.people import values_of
+
+    cohort, course = benzodiazepine
+    lived = run(cohort, "linear(pct=25, every=7)", 56)
+    finished = (lived.end[rows.PRESCRIBED + 1] == 0) & (lived.end[rows.DROPOUT_DAY] == 0)
+    worst = course["W"].max(axis=0)
+    sigma = values_of(cohort, CENTRES, SEED)["sigma"][:, 1]
+    by_person = np.corrcoef(np.log(worst), np.log(sigma))[0, 1] ** 2
+    by_dose = np.corrcoef(np.log(worst), np.log(cohort.dose[:, 1]))[0, 1] ** 2
+    say("S9", some_reaction=float((worst > 0.02).mean()), median=float(np.median(worst)),
+        mild_or_moderate=float((worst < 0.5).mean()), r2_person=float(by_person), r2_dose=float(by_dose),
+        not_finished=float(1 - finished.mean()))  # fmt: skip
+    assert by_person > by_dose
+    assert (worst < 0.5).mean() > 0.9  # rarely more than mild to moderate
+
+
+def test_s10_a_year_after_stopping_pain_is_on_average_where_it_was_and_half_of_people_differ(
+    short_acting: Cohort,
+) -> None:
+    # McPherson 2018 (mean), Goesling 2019 (47 % of 49 say worse)
+    course = by_day(short_acting, steps(10, 14), 140 + 365)
+    change = course["P"][-1] - course["P"][0]
+    say("S10", mean=float(change.mean()), worse=float((change > 0.5).mean()), any_worse=float((change > 0).mean()))
+    assert -0.5 <= change.mean() <= 0.3
+    assert 0.35 <= (change > 0.5).mean() <= 0.50
+
+
+def test_s11_withdrawal_pain_is_half_gone_in_about_two_weeks(short_acting: Cohort) -> None:
+    # PMC5113230: old-injury pain, median 14 days, IQR 24. Long-run benefit and tolerance left out: withdrawal alone.
+    course = by_day(with_fixed(short_acting, b=0.0, alpha=0.0), stop, 90)
+    pain = (course["P"] - course["P"][0]).mean(axis=1)
+    peak = int(pain.argmax())
+    half = int(np.argmax(pain[peak:] <= pain[peak] / 2))
+    say("S11", peak_day=peak, peak=float(pain[peak]), days_to_half=half, from_stop=peak + half)
+    assert 7 <= peak + half <= 21  # two weeks, one more or less
+
+
+def test_s12_at_a_steady_dose_pain_mood_and_sleep_stay_flat_for_two_years(long_term: Cohort) -> None:
+    # Morasco 2020 (n 517)
+    course = run(long_term.take(slice(0, N)), "constant()", 728)
+    change = {name: float(np.nanmean(Look(course, 728, 728).change(row)))
+              for name, row in (("pain", rows.P), ("mood", rows.M), ("sleep", rows.I))}  # fmt: skip
+    say("S12", **change)
+    assert abs(change["pain"]) < 0.1
+    assert abs(change["mood"]) < 0.01
+    assert abs(change["sleep"]) < 0.01
+
+
+def test_s13_what_three_months_without_an_opioid_cost_is_positive_and_small(short_acting: Cohort) -> None:
+    # Busse 2018: 0.3 to 0.8 NRS, 1 to 3 of 100 function. The lower end does not hold: docs/stylised-facts.md
+    course = by_day(short_acting, steps(10, 14), 140 + 91)
+    each = course["P"][-1] - course["P"][0]
+    pain, function = each.mean(), (course["U"][-1] - course["U"][0]).mean()
+    say("S13", pain=float(pain), function=float(function))
+    assert pain > Z * each.std() / np.sqrt(len(each))
+    assert pain < 0.8
+    assert -3 < function < 0
+
+
+def _lead(cohort: Cohort, row: int, by: float, watched: int, n_days: int) -> float:
+    """Change of a state after ``n_days`` on which another was put up by ``by`` every morning."""
+    from taper_sim.model.kernel import advance
+
+    ends = []
+    for shift in (0.0, by):
+        a = arrays_of(cohort, CENTRES, SEED, CarePlan({}, float("nan"), float("nan")))
+        held = a.get(a.state, row) + shift
+        low, high = (np.uint64(half) for half in rng.split(SEED))
+        nothing = np.empty((len(a.state), 0, rows.LANES), np.float32)
+        for day in range(1, n_days + 1):
+            a.put(a.state, row, held)
+            advance(a.state, a.sums, a.params, a.coefficients, nothing, a.id_low, a.id_high, low, high, day, day,
+                    False, False)  # fmt: skip
+        ends.append(a.get(a.state, watched))
+    return float((ends[1] - ends[0]).mean())
+
+
+def test_s14_sleep_leads_pain_more_than_pain_leads_sleep(short_acting: Cohort) -> None:
+    # Gerhart 2017, Tang 2012: from one day to the next; in standard deviations between people
+    sd = {name: float(short_acting.baseline[name].std()) for name in ("pain", "insomnia")}
+    some = short_acting.take(slice(0, 256))
+    to_pain = _lead(some, rows.I, sd["insomnia"], rows.P, 1) / sd["pain"]
+    to_sleep = _lead(some, rows.P, sd["pain"], rows.I, 1) / sd["insomnia"]
+    say("S14", sleep_to_pain=to_pain, pain_to_sleep=to_sleep)
+    assert to_pain > to_sleep > 0
+
+
+def test_s14_pain_leads_mood_about_as_much_as_mood_leads_pain_over_a_year(short_acting: Cohort) -> None:
+    # Kroenke 2011: t 6.6 and 7.3; "about equal" is taken as within a factor of 2
+    sd = {name: float(short_acting.baseline[name].std()) for name in ("pain", "distress")}
+    some = short_acting.take(slice(0, 256))
+    to_mood = _lead(some, rows.P, sd["pain"], rows.M, 365) / sd["distress"]
+    to_pain = _lead(some, rows.M, sd["distress"], rows.P, 365) / sd["pain"]
+    say("S14 year", pain_to_mood=to_mood, mood_to_pain=to_pain)
+    assert to_mood > 0
+    assert to_pain > 0
+    assert 0.5 <= to_mood / to_pain <= 2.0
+
+
+def test_s15_daily_pain_reports_have_the_memory_of_diaries(short_acting: Cohort) -> None:
+    # docs/model.md 4. The upper end of the ICC (0.45 to 0.70) does not hold: docs/stylised-facts.md
+    diary = Diary()
+    run(short_acting, diary, 64, care=CarePlan({}, float("nan"), 1.0))
+    pain = np.concatenate([r["pain_nrs"] for r in diary.kept if r], axis=1)
+    pain = pain[(~np.isnan(pain)).sum(axis=1) >= 30]  # who answered on fewer days tells little
+    mean = np.nanmean(pain, axis=1, keepdims=True)
+    within = float(np.nanmean(np.nanvar(pain, axis=1, ddof=1)))
+    between = float(np.var(mean)) - within / pain.shape[1]
+    away = pain - mean
+    both = ~np.isnan(away[:, 1:]) & ~np.isnan(away[:, :-1])
+    lag = float((away[:, 1:] * away[:, :-1])[both].mean() / np.nanmean(away**2))
+    icc = between / (between + within)
+    say("S15", icc=icc, lag1=lag, sd_within=float(np.sqrt(within)))
+    assert icc >= 0.45
+    assert 0.2 <= lag <= 0.5
+
+
+def test_s16_fast_tapers_have_more_overdoses_over_six_and_twelve_months_and_slow_ones_do_not(
+    long_term: Cohort,
+) -> None:
+    # E076 (1.08 to 3.03), E077 (0.97 to 2.27; none up to 30 % a month). E075, the first month: docs/stylised-facts.md
+    some = long_term.take(slice(0, 2 * N))
+    fast = run(some, "abrupt()", 365, look=(30, 183))
+    slow = run(some, "linear(pct=10, every=28)", 365, look=(30, 183))
+    still = run(some, "constant()", 365, look=(30, 183))
+    ratio = {day: (overdoses(fast, day) / overdoses(still, day), overdoses(slow, day) / overdoses(still, day))
+             for day in (30, 183, 365)}  # fmt: skip
+    say("S16", **{f"day{d}": f"{f:.2f} / {s:.2f}" for d, (f, s) in ratio.items()})
+    for day, (low, high) in {183: (1.08, 3.03), 365: (0.97, 2.27)}.items():
+        assert low <= ratio[day][0] <= high
+        assert ratio[day][1] < 1.15
+        assert ratio[day][0] > ratio[day][1]
+
+
+def test_s16_tapered_as_in_claims_visits_and_crises_lie_between_none_and_the_claims_ratio(
+    long_term: Cohort, steady: Course, claims_taper: Course
+) -> None:
+    # E003 (1.28), E004 (1.74): half of a claims log ratio counts as cause
+    at, still = claims_taper.sums[365], steady.sums[365]
+    for name, which, published in (
+        ("visits", (rows.OVERDOSES, rows.WITHDRAWAL_VISITS), 1.28), ("crises", (rows.CRISES,), 1.74)
+    ):  # fmt: skip
+        a, b = (float(sum(s[row].sum() for row in which)) for s in (at, still))
+        half = Z * np.sqrt(1 / a + 1 / b)
+        ratio = np.log((a / at[rows.DAYS].sum()) / (b / still[rows.DAYS].sum()))
+        say(f"S16 {name}", ratio=float(np.exp(ratio)), half_width_log=float(half))
+        assert 0 < ratio < np.log(published) + half
+
+
+def test_s17_seven_in_ten_tapers_are_still_15_percent_down_at_16_months(
+    long_term: Cohort, claims_taper: Course
+) -> None:
+    # Fenton 2021; the published study's own error is not at hand: ± 5 points, plus that of sampling
+    alive = claims_taper.end[rows.ALIVE] > 0
+    down = (claims_taper.end[rows.PRESCRIBED] <= 0.85 * long_term.dose[:, 0] + 1e-9)[alive]
+    off = (claims_taper.end[rows.PRESCRIBED] == 0)[alive]
+    say("S17", down=float(down.mean()), off=float(off.mean()))
+    assert abs(down.mean() - 0.70) < 0.05 + Z * np.sqrt(0.21 / len(down))
+
+
+def test_s18_after_buprenorphine_a_taper_of_7_or_28_days_ends_alike_and_few_are_opioid_free() -> None:
+    # Ling 2009: no difference at one and three months, 10 to 20 % free in both; who left counts as not free, and a
+    # visit reaches back a week
+    cohort = people("buprenorphine", "SL film/tablet", 12, shares={"oud": 1.0})
+    free = {}
+    for n_days in (7, 28):
+        for after in (28, 91):
+            end = n_days + after
+            course = run(cohort, f"rapid(days={n_days})", end, look=(end - 7,))
+            clean = (Look(course, end, 7).total(rows.LAPSES) == 0) & (course.end[rows.ALIVE] > 0)
+            off = (course.end[rows.PRESCRIBED] == 0) & (course.end[rows.DROPOUT_DAY] == 0)
+            free[n_days, after] = float((clean & off).mean())
+    say("S18", **{f"days{d}_after{a}": v for (d, a), v in free.items()})
+    for after in (28, 91):
+        assert abs(free[7, after] - free[28, after]) < 0.10
+        assert 0.10 <= free[7, after] <= 0.20
+        assert 0.10 <= free[28, after] <= 0.20
