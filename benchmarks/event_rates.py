@@ -353,7 +353,8 @@ def conduct(bench: Bench) -> list[Measured]:
 def stopping(bench: Bench) -> list[Measured]:
     """Seizures on stopping alprazolam; completion of a week of abrupt withdrawal."""
     alprazolam = {"share": 1.0, "dose_median": 100, "dose_log_sd": 0.2, "dose_low": 80, "dose_high": 160,
-                  "use_days_median": 120, "mix": [{"drug": "alprazolam", "formulation": "IR", "share": 1.0}]}  # fmt: skip
+                  "use_days_median": 120, "mix": [{"drug": "alprazolam", "formulation": "IR", "share": 1.0}],
+                  }  # fmt: skip
     users = cohort_of(bench.n, shares=NO_FLAGS,
                       classes={"opioid": None, "gabapentinoid": None, "benzodiazepine": alprazolam})  # fmt: skip
     seizures = [
@@ -422,7 +423,7 @@ def page(found: Sequence[Measured], n: int) -> str:
         "- **Overdose has two parts of opposite sign**: dose taken as ordered lowers it, a lapse or a return after",
         "  tolerance is lost raises it. Published studies disagree in sign (E003 against E082); so may subgroups here.",
         "- **Published people had usual care.** Rates are set for usual care; a programme with a psychologist lowers",
-        "  distress and with it crises (rows that begin with "in the programme").",
+        "  distress and with it crises (the rows `in the programme`).",
         "",
         f"At the centres of the parameters, {n:,} people (fewer or more in single rows), seed {SEED}; ± is the",
         "Monte Carlo half-width at 95 %.",

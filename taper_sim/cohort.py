@@ -49,7 +49,6 @@ MODALITIES: Final = ("video", "phone", "in_person")
 VARYING: Final[tuple[tuple[str, int], ...]] = (
     *((symbol, k) for symbol in ("EC50", "tau_F", "tau_L", "sigma", "b") for k in range(3)),
     ("xi", 0),
-    ("s0", 0),
     ("noise", 0),
     ("steps_0", 0),
 )
@@ -202,8 +201,7 @@ def individual(cohort: Cohort, centres: Mapping[str, Floats], seed: int) -> dict
             values[symbol][at] = (
                 centre * np.exp(sd * z[:, column]) if parameter.scale == "log" else centre + sd * z[:, column]
             )
-    else:
-        values["s0"] = cohort.baseline["sows_gossop"].copy()
+    values["s0"] = np.array(cohort.baseline["sows_gossop"])
     counted = np.minimum(cohort.failed_tapers, FAILED_TAPERS_COUNTED)
     values["sigma"] *= (values["sigma_failed"] ** counted)[:, None]
     for symbol, fixed in cohort.fixed.items():
@@ -451,6 +449,8 @@ def sample_drugs(cohort: Cohort, seed: int, classes: Mapping[DrugClass, ClassMar
 
     A dose is what can be dispensed of the drug nearest to the one drawn, and never 0.
     """
+    if not classes:
+        raise ValueError("sample_drugs needs at least one drug class")
     n = len(cohort)
     drugs: list[Drug] = []
     use_days = cohort.use_days.copy()
@@ -472,7 +472,7 @@ def sample_drugs(cohort: Cohort, seed: int, classes: Mapping[DrugClass, ClassMar
             own = from_equivalents(drug, wanted[who], formulary.absorption(), times)
             top = float(from_equivalents(drug, margin.high, formulary.absorption(), times))
             totals = dispensable_totals(drug, times, max(top, drug.smallest_step * times))
-            made = round_to_dispensable(own, np.full_like(own, 1e9), totals)
+            made = round_to_dispensable(own, np.full_like(own, 2.0 * top), totals)
             drug_of[who], times_of[who] = drugs.index(drug), times
             dose_of[who] = np.maximum(made, totals[1])
         use_days[:, k] = np.maximum(1.0, margin.use_days_median * np.exp(margin.use_days_log_sd * z[:, 1]))

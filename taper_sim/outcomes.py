@@ -115,11 +115,12 @@ def velocity_max(look: Look) -> Floats:
     The periods start on day 1, as claims studies count them (Agnoli 2021); day 0 counts as the period before.
     """
     course = look.course
-    ends = [0, *sorted(day for day in course.by_period if day <= look.day)]
-    sums = [np.zeros(len(course.cohort)), *(course.by_period[day] for day in ends[1:])]
+    nothing = np.zeros(len(course.cohort))
+    periods = [(nothing, nothing), *(course.by_period[day] for day in sorted(course.by_period) if day <= look.day)]
     means = [look.dose_start]
-    for (first, last), (before, after) in zip(pairwise(ends), pairwise(sums), strict=True):
-        means.append((after - before) / (last - first))
+    for (days0, sum0), (days1, sum1) in pairwise(periods):
+        lived = days1 - days0  # in a period not lived the dose has not fallen
+        means.append(np.divide(sum1 - sum0, lived, out=means[-1].copy(), where=lived > 0))
     falls = -np.diff(np.array(means), axis=0)
     return 100.0 * falls.max(axis=0).clip(min=0.0) / look.dose_start
 

@@ -36,7 +36,7 @@ class _UniqueKeys(yaml.SafeLoader):
                 waiting += [part for pair in node.value for part in pair]
             else:
                 waiting += node.value
-            if size > 2 * MAX_YAML_BYTES:
+            if size > MAX_YAML_BYTES:
                 raise yaml.YAMLError("aliases (*name) that swell without end when they are written out")
         return document
 

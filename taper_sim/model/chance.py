@@ -48,7 +48,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     # -- how covariates fade and mix -----------------------------------------------------------------------------------
     Parameter("tau_V", "a reduction counts as recent", "d", 28, "A4"),
     Parameter("causal_share", "share of a claims log ratio that is cause and not selection", "1", 0.5,
-              "A5: Beta(3, 3); results are shown at 0, 0.5 and 1", prior_sd=0.189, scale="linear"),
+              "A5: Beta(3, 3); results are shown at 0, 0.5 and 1", prior_sd=0.189, scale="share"),
     # -- dropout -------------------------------------------------------------------------------------------------------
     Parameter("dropout_0", "log daily hazard at no engagement", "log 1/d", -5.85, "A6; E094",
               prior_sd=0.3, scale="linear"),
@@ -63,7 +63,8 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("return_w", "per unit of withdrawal", "1", 7.0, "A7", prior_sd=0.3),
     Parameter("return_m", "per unit of distress", "1", 4.0, "A7", prior_sd=0.3),
     Parameter("return_p", "per NRS point of pain", "1", 0.35, "A7", prior_sd=0.3),
-    Parameter("return_share", "share of the cut that is given back", "1", 0.8, "A7; Fenton 2021", prior_sd=0.1, scale="linear"),
+    Parameter("return_share", "share of the cut that is given back", "1", 0.8, "A7; Fenton 2021", prior_sd=0.1,
+              scale="share"),
     # -- lapse ---------------------------------------------------------------------------------------------------------
     Parameter("lapse_0", "log daily hazard", "log 1/d", -6.0, "A8", prior_sd=0.4, scale="linear"),
     Parameter("lapse_c", "per unit of craving", "1", 4.0, "A8", prior_sd=0.3),
@@ -86,16 +87,16 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("crisis_suicidal", "share of crises that are suicide attempts", "1", 0.08, "A9; E020", prior_sd=0.3),
     Parameter("crisis_fatal", "share of crises that are fatal", "1", 0.008, "A9; E025", prior_sd=0.3),
     # -- overdose ------------------------------------------------------------------------------------------------------
-    Parameter("overdose_0", "log daily hazard at 75 MME, no flag", "log 1/d", -11.45, "A10; Dunn 2010: 0.2, 0.7, 1.8 % a year",
-              prior_sd=0.25, scale="linear"),
+    Parameter("overdose_0", "log daily hazard at 75 MME, no flag", "log 1/d", -11.45,
+              "A10; Dunn 2010: 0.2, 0.7, 1.8 % a year, flags and sedatives included", prior_sd=0.25, scale="linear"),
     Parameter("overdose_dose", "per root of MME", "1", 0.25, "A10; Dunn 2010", prior_sd=0.2),
     Parameter("overdose_excess", "per unit of effect beyond tolerance", "1", 8.0, "A10; Strang 2003", prior_sd=0.3),
     Parameter("overdose_oud", "opioid use disorder", "1", 0.8, "A10", prior_sd=0.3),
     Parameter("overdose_earlier", "an earlier overdose", "1", 1.4, "A10", prior_sd=0.3),
     Parameter("overdose_renal", "renal impairment", "1", 0.3, "A10", prior_sd=0.3),
     Parameter("overdose_mood", "mood disorder or PTSD", "1", 0.4, "A10", prior_sd=0.3),
-    Parameter("excess_benzodiazepine", "sedation by a benzodiazepine's effect", "1", 0.30, "A10; E053, E072: OR 2.14, 1.81",
-              prior_sd=0.3),
+    Parameter("excess_benzodiazepine", "sedation by a benzodiazepine's effect", "1", 0.30,
+              "A10; E053, E072: OR 2.14, 1.81", prior_sd=0.3),
     Parameter("excess_gabapentinoid", "sedation by a gabapentinoid's effect", "1", 0.10, "A10; Gomes 2017: aOR 1.49",
               prior_sd=0.3),
     Parameter("excess_apnoea", "shift by sleep-disordered breathing", "1", 0.05, "A10", prior_sd=0.3),
@@ -114,7 +115,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("visit_0", "log daily hazard of a visit coded as withdrawal", "log 1/d", -9.27, "A13; E002",
               prior_sd=0.3, scale="linear"),
     Parameter("visit_w", "per unit of withdrawal", "1", 11.5, "A13; E001, E003", prior_sd=0.3),
-    # -- age, all events that kill ---------------------------------------------------------------------------------------
+    # -- age, all events that kill -------------------------------------------------------------------------------------
     Parameter("age_10y", "overdose per ten years above 55", "1", -0.1, "A10: protective in veterans, conflicting",
               prior_sd=0.1, scale="linear"),
     # -- check-ins -----------------------------------------------------------------------------------------------------

@@ -32,8 +32,8 @@ class Parameter:
         Standard deviation between people, 0 where all people share the value.
     prior_sd : float
         Standard deviation of the centre over draws of the ensemble, 0 where it is held.
-    scale : "log" or "linear"
-        Scale of both standard deviations.
+    scale : "log", "linear" or "share"
+        Scale of both standard deviations; the prior of a share is the Beta with its centre and sd.
     buprenorphine : float or None
         The opioid value of a person on buprenorphine, where it differs.
     """
@@ -45,7 +45,7 @@ class Parameter:
     source: str
     spread: float | PerClass = 0.0
     prior_sd: float = 0.0
-    scale: Literal["log", "linear"] = "log"
+    scale: Literal["log", "linear", "share"] = "log"
     buprenorphine: float | None = None
 
     @property
@@ -91,7 +91,7 @@ TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("tau_L", "slow adaptation", "d", _by_class(75, 90, 60), f"{_MODEL} 1; no human estimate: wide prior",
               spread=_by_class(0.5, 0.5, 0.5), prior_sd=0.3, buprenorphine=60),
     Parameter("omega", "fast share of the adapted set point", "1", _by_class(0.8, 0.6, 0.7), f"{_MODEL} 1; 0.7 to 0.9",
-              prior_sd=0.05, scale="linear", buprenorphine=0.5),
+              prior_sd=0.05, scale="share", buprenorphine=0.5),
     Parameter("sigma", "withdrawal sensitivity", "1", _by_class(1.2, 0.6, 0.3),
               f"{_MODEL} 1; E104, E106 (opioid), E068, E069 (benzodiazepine); Kasper (gabapentinoid)",
               spread=_by_class(0.6, 0.8, 0.8), prior_sd=0.2),
@@ -105,13 +105,13 @@ TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("adjunct", "share of the drive an adjunct removes while it is given", "1", _by_class(0, 0, 0),
               f"{_MODEL} 1; none unless given"),
     Parameter("adjunct_effect", "the same share while an alpha-2 agonist is given", "1", _by_class(0.2, 0, 0),
-              f"{_MODEL} 1; E049, E050: geometric mean SOWS -19 to -23 %", prior_sd=0.05, scale="linear"),
+              f"{_MODEL} 1; E049, E050: geometric mean SOWS -19 to -23 %", prior_sd=0.05, scale="share"),
     Parameter("delta", "shortfall that is not felt", "1", 0.03, f"{_REVIEW}, row 2", prior_sd=0.2),
     Parameter("tau_s", "time from drive to withdrawal", "d", 0.7, f"{_REVIEW}, 0.5 to 1", prior_sd=0.15),
     Parameter("tau_A", "analgesic tolerance", "d", 30, f"{_REVIEW}, 15 to 90", prior_sd=0.4),
     Parameter("tau_R", "respiratory tolerance", "d", 14, f"{_REVIEW}, 7 to 30", prior_sd=0.35),
     Parameter("cross_tolerance", "share of A and R kept when the drug is rotated", "1", 0.75, f"{_REVIEW}, 0.5 to 1",
-              prior_sd=0.1, scale="linear"),
+              prior_sd=0.1, scale="share"),
     # -- section 2: the person -----------------------------------------------------------------------------------------
     Parameter("xi", "reaction to one announced cut, agreed", "SOWS-Gossop points", 1.0, f"{_REVIEW} H, 0 to 3",
               spread=0.7, prior_sd=0.3),

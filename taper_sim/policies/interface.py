@@ -127,7 +127,12 @@ class Order:
 
 
 class Policy(Protocol):
-    """A rule on what has been seen. Ten lines are enough for one of your own: docs/how-to/own-policy.md."""
+    """A rule on what has been seen. Ten lines are enough for one of your own: docs/how-to/own-policy.md.
+
+    A policy may have, besides: ``sees_reports = True`` to be handed check-ins; ``sees_state = True`` (the oracle) to be
+    handed the state; ``holds = True`` where it never reduces; ``rules_for``, a set of "pregnancy" and "buprenorphine",
+    where it has a rule for such patients.
+    """
 
     @property
     def name(self) -> str:

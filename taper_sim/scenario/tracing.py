@@ -23,12 +23,17 @@ _AFTER_SCHEDULE_D = 28
 def dispensed_by_day(cohort: Cohort, policy: Policy, n_days: int) -> np.ndarray:
     """Doses of the first person by day under a policy that needs no reports, (n_days + 1, 3), equivalents a day."""
     dispenser, known = Dispenser(cohort), known_of(cohort)
+    if getattr(policy, "sees_reports", False) or getattr(policy, "sees_state", False):
+        raise problem("--protocol", "", policy.name, "a schedule: a trace has no check-ins to react to; use compare")
     memory = policy.start(known)
     doses = np.empty((n_days + 1, 3))
     doses[0] = cohort.dose[0]
     share = np.ones_like(cohort.dose)
     for day in policy.decision_days(n_days):
-        share = policy.decide(memory, Seen(day, share, share)).share
+        order = policy.decide(memory, Seen(day, share, share))
+        if order.adjunct is not None or order.rotation is not None:
+            raise problem("--protocol", "", policy.name, "a schedule of doses; adjuncts and rotations: use compare")
+        share = order.share
         doses[day:] = dispenser.dispense(share)[0]
     return doses
 

@@ -42,8 +42,8 @@ class Course:
         Sums since day 0 at the end of each day asked for, always of the last.
     days : list of (int, int)
         First and last day of each block.
-    by_period : dict of int to ndarray (n,)
-        Sum of the prescribed dose of the tapered class since day 0, at the end of every 30th day and of the last.
+    by_period : dict of int to (ndarray (n,), ndarray (n,))
+        At the end of every 30th day and of the last: days lived, and sum of the prescribed dose of the tapered class.
     ordered : ndarray of float32, (n_blocks, n, 3)
         Share of the original dose that the policy ordered, ideal.
     rounding : ndarray of float32, (n_blocks, n, 3)
@@ -59,7 +59,7 @@ class Course:
     end: dict[int, Floats]
     sums: dict[int, dict[int, Floats]]
     days: list[tuple[int, int]]
-    by_period: dict[int, Floats]
+    by_period: dict[int, tuple[Floats, Floats]]
     ordered: NDArray[np.float32]
     rounding: NDArray[np.float32]
     snapshot_days: list[int] = field(default_factory=list)
@@ -137,7 +137,7 @@ def run(
     given = share
     collected: list[NDArray[np.float32]] = []
     ordered, rounding, snapshots = [], [], []
-    by_period: dict[int, Floats] = {}
+    by_period: dict[int, tuple[Floats, Floats]] = {}
     sums: dict[int, dict[int, Floats]] = {}
     for first, last in blocks:
         if first in decisions:
@@ -149,8 +149,8 @@ def run(
             collected = []
             order = policy.decide(memory, seen)
             if order.rotation is not None:
+                _rotate(a, order.rotation, dispenser.cohort, ensemble)
                 dispenser.rotate(order.rotation)
-                _rotate(a, order.rotation, cohort, ensemble)
             share = order.share
             dose = dispenser.dispense(share)
             given = np.divide(dose, cohort.dose, out=np.zeros_like(dose), where=cohort.taken)
@@ -165,7 +165,7 @@ def run(
         if sees_reports:
             collected.append(reports)
         if last in periods:
-            by_period[last] = a.get(a.sums, rows.SUM_PRESCRIBED)
+            by_period[last] = (a.get(a.sums, rows.DAYS), a.get(a.sums, rows.SUM_PRESCRIBED))
         ordered.append(share.astype(np.float32))
         rounding.append(dispenser.rounding_error().astype(np.float32))
         if last in look_days or last == n_days:

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv, ndtr
 
 from taper_sim import rng
 from taper_sim.model.chance import CHANCE_TABLE
@@ -18,8 +19,6 @@ Floats = NDArray[np.float64]
 PARAMETERS: Final[tuple[Parameter, ...]] = (*TABLE, *CHANCE_TABLE)
 DEFAULT_DRAWS: Final = 50
 
-# Shares stay shares: a linear draw is kept inside these ends.
-_SHARES: Final = {"omega", "adjunct_effect", "cross_tolerance", "causal_share", "return_share"}
 _PEAK_DOSE: Final = {"opioid": 90.0, "benzodiazepine": 20.0, "gabapentinoid": 300.0}
 
 
@@ -84,10 +83,7 @@ def from_prior(seed: int, n_draws: int = DEFAULT_DRAWS, fixed: Mapping[str, floa
     values: dict[str, Floats] = {}
     for column, (q, k) in enumerate(columns):
         centre = q.centre(DRUG_CLASSES[k] if q.per_class else None)
-        step = q.prior_sd * z[:, column]
-        drawn = centre * np.exp(step) if q.scale == "log" else centre + step
-        if q.symbol in _SHARES:
-            drawn = np.clip(drawn, 0.02, 0.98) if centre > 0 else np.zeros(n_draws)
+        drawn = _drawn(q, centre, z[:, column])
         if q.symbol in fixed:
             drawn = np.full(n_draws, float(fixed[q.symbol]))
         if q.per_class:
@@ -99,6 +95,19 @@ def from_prior(seed: int, n_draws: int = DEFAULT_DRAWS, fixed: Mapping[str, floa
             dose, centre = _PEAK_DOSE[drug_class], _by_symbol("EC50").centre(drug_class)
             values["sigma"][:, k] *= (dose / (dose + centre)) / (dose / (dose + values["EC50"][:, k]))
     return Ensemble(values, n_draws)
+
+
+def _drawn(q: Parameter, centre: float, z: Floats) -> Floats:
+    """Draws of a centre from standard normals, on the parameter's scale."""
+    if q.scale == "log":
+        return np.asarray(centre * np.exp(q.prior_sd * z))
+    if q.scale == "linear":
+        return np.asarray(centre + q.prior_sd * z)
+    if q.prior_sd == 0.0 or centre == 0.0:
+        return np.full_like(z, centre)
+    size = centre * (1.0 - centre) / q.prior_sd**2 - 1.0  # the Beta with this mean and sd
+    quantile = np.asarray(betaincinv(centre * size, (1.0 - centre) * size, ndtr(z)))
+    return np.where(z == 0.0, centre, quantile)  # one draw is the centre itself
 
 
 def _by_symbol(symbol: str) -> Parameter:

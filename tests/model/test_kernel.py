@@ -497,12 +497,12 @@ def read_assembly() -> None:
 
 
 PARTS = {
-    "doses": lambda x, c: kernel._doses(x, c, 3.0),
-    "medicine": lambda x, c: kernel._medicine(x, c, 1),
-    "person": lambda x, c: kernel._person(x, c),
-    "events": lambda x, c: kernel._events(x, c, 3.0),
-    "reports": lambda x, c: kernel._reports(x, c, 3.0),
-    "add_up": lambda x, c: kernel._add_up(x, c, 3.0),
+    "doses": lambda x, c: kernel.doses(x, c, 3.0),
+    "medicine": lambda x, c: kernel.medicine(x, c, 1),
+    "person": lambda x, c: kernel.person(x, c),
+    "events": lambda x, c: kernel.events(x, c, 3.0),
+    "reports": lambda x, c: kernel.reports_of_day(x, c, 3.0),
+    "add_up": lambda x, c: kernel.add_up(x, c, 3.0),
 }
 
 
@@ -515,7 +515,7 @@ def test_no_loop_of_a_day_is_left_to_single_numbers(part: str) -> None:
     def alone(x: Any, coefficients: Any) -> None:
         inner(x, kernel.Coefficients(*to_fixed_tuple(coefficients, N_COEFFICIENTS)))
 
-    alone(np.ones(kernel._ROWS * kernel.S), np.ones(N_COEFFICIENTS))
+    alone(np.ones(rows.N_ROWS * rows.STRIDE), np.ones(N_COEFFICIENTS))
     (assembly,) = alone.inspect_asm().values()
     assert not re.findall(r"\b(?:exp|log|sin|cos|pow|floor|philox\w*)\b", assembly)  # a call, one lane at a time
     packed, scalar = packed_and_scalar(assembly)
