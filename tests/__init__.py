@@ -1,0 +1,1 @@
+"""Tests, one folder a package; each is named as the sentence it holds."""

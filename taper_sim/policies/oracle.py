@@ -12,6 +12,7 @@ import numpy as np
 
 from taper_sim.data.problems import problem
 from taper_sim.model import equations as eq
+from taper_sim.model import rows
 from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.calls import FILE
 from taper_sim.policies.interface import Floats, Order, Patients, Seen, register
@@ -41,29 +42,27 @@ class Oracle:
         return range(1, n_days + 1, self.every)
 
     def start(self, patients: Patients) -> Any:
-        """Remember class and original dose of each patient."""
-        column = column_of(patients, self.drug_class)
-        dose = patients.dose[np.arange(len(column)), np.maximum(column, 0)]
-        return column, dose
+        """Find the class each patient tapers."""
+        return column_of(patients, self.drug_class)
 
     def decide(self, memory: Any, seen: Seen) -> Order:
         """Try the cuts from the largest down; who can bear none holds."""
-        column, original = memory
-        rows = np.arange(len(column))
-        now = np.where(column >= 0, seen.share[rows, column], 1.0)
-        state = _of_class(seen.latent, np.maximum(column, 0))
+        column = memory
+        people = np.arange(len(column))
+        now = np.where(column >= 0, seen.share[people, column], 1.0)
+        state = _of_class(seen.latent.arrays, np.maximum(column, 0))
         share, decided = now.copy(), column < 0
         for cut in (c for c in _CUTS_PCT if c <= self.max_pct):
             tried = np.maximum(np.round(now - cut / 100.0, 12), 0.0)
-            bearable = _highest(state, tried * original, self.horizon_d) <= self.limit
+            doses = seen.latent.doses(put_share(seen.share, column, tried))[people, np.maximum(column, 0)]
+            bearable = _highest(state, doses, self.horizon_d) <= self.limit
             share = np.where(bearable & ~decided, tried, share)
             decided |= bearable
         return Order(put_share(seen.share, column, share))
 
 
-def _of_class(latent: Any, column: np.ndarray) -> dict[str, Any]:
+def _of_class(arrays: Any, column: np.ndarray) -> dict[str, Any]:
     """State and parameters of the tapered class, (n,) each, read from the kernel's arrays."""
-    arrays, rows = latent
     take = np.arange(len(column))
 
     def one(array: Floats, row: int) -> Floats:

@@ -66,6 +66,18 @@ class Course:
     snapshots: NDArray[np.float32] | None = None
 
 
+@dataclass(frozen=True)
+class Latent:
+    """What only the oracle is handed: the true state, and what shares would be in tablets."""
+
+    arrays: Arrays
+    dispenser: Dispenser
+
+    def doses(self, share: Floats) -> Floats:
+        """Equivalents a day, (n, 3), that would be dispensed for shares."""
+        return self.dispenser.dispense(share, only_look=True)
+
+
 def _blocks(starts: Sequence[int], ends: Sequence[int], n_days: int) -> list[tuple[int, int]]:
     """Blocks between days on which something is decided or looked at."""
     cuts = sorted({1, *(d for d in starts if 1 <= d <= n_days), *(d + 1 for d in ends if 1 <= d < n_days)})
@@ -144,7 +156,7 @@ def run(
             seen = Seen(
                 first, share, given, _reports_of(a, collected),
                 in_care=a.get(a.state, rows.IN_CARE) > 0, returned=a.get(a.state, rows.RETURN_DAY) > 0,
-                latent=(a, rows) if getattr(policy, "sees_state", False) else None,
+                latent=Latent(a, dispenser) if getattr(policy, "sees_state", False) else None,
             )  # fmt: skip
             collected = []
             order = policy.decide(memory, seen)

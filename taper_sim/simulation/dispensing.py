@@ -46,8 +46,8 @@ class Dispenser:
                     totals = dispensable_totals(drug, int(times), max(top, drug.smallest_step))
                     yield slot, drug, int(times), who, totals
 
-    def dispense(self, share: Floats) -> Floats:
-        """Give what comes nearest to these shares.
+    def dispense(self, share: Floats, *, only_look: bool = False) -> Floats:
+        """Give what comes nearest to these shares; with ``only_look`` say what it would be and remember nothing.
 
         Parameters
         ----------
@@ -68,7 +68,8 @@ class Dispenser:
             given = round_to_dispensable(ideal, self.given[who, slot], totals)
             unchanged = (share[who, k] == 1.0) & (original == self.cohort.slot_dose[who, slot])
             given = np.where(unchanged, original, given)
-            self.given[who, slot], self.ideal[who, slot] = given, ideal
+            if not only_look:
+                self.given[who, slot], self.ideal[who, slot] = given, ideal
             dose[who, k] += to_equivalents(drug, given, formulary.absorption(), times)
         return dose
 

@@ -60,7 +60,8 @@ def test_fewer_protocols_change_no_number(finished: Comparison, small_scenario: 
 def test_a_protocol_that_does_nothing_changes_nothing_to_the_bit(small_scenario: Path, tmp_path: Path):
     change = Overrides(protocols="constant(), linear(pct=10, every=28, start_day=2000)")
     table = _patients(compare(small_scenario, change, tmp_path / "nothing", 1, quiet))
-    a, b = (group.drop(columns="protocol").reset_index(drop=True) for _, group in table.groupby("protocol", observed=True))
+    by_protocol = table.groupby("protocol", observed=True)
+    a, b = (group.drop(columns="protocol").reset_index(drop=True) for _, group in by_protocol)
     pd.testing.assert_frame_equal(a, b, check_exact=True)
 
 
