@@ -420,6 +420,8 @@ def page(found: Sequence[Measured], n: int) -> str:
         "- **Claims ratios are not causes.** Who is tapered differs from who is not. The model takes half of a claims",
         "  log ratio as cause (`causal_share`, prior Beta(3, 3)); a simulated ratio of the same people tapered and not",
         "  tapered should lie between 1 and the published one. That it does not reach the published one is intended.",
+        "  At a causal share of 1 the crisis ratio would be 1.39, still not 1.74: the hazard is log-linear in the",
+        "  recent cut, and a steeper one would make a crisis after an abrupt stop all but certain.",
         "- **Overdose has two parts of opposite sign**: dose taken as ordered lowers it, a lapse or a return after",
         "  tolerance is lost raises it. Published studies disagree in sign (E003 against E082); so may subgroups here.",
         "- **Published people had usual care.** Rates are set for usual care; a programme with a psychologist lowers",

@@ -37,8 +37,11 @@ def check_writable(folder: Path) -> None:
 
 def check_file_writable(path: Path) -> None:
     """Raise an InputError where a file could not be written, before any work is done."""
-    if path.is_dir():
-        raise problem(str(path), "", "a folder", "the name of a file in it")
+    try:
+        if path.is_dir():
+            raise problem(str(path), "", "a folder", "the name of a file in it")
+    except OSError as error:
+        raise problem(str(path), "", error.strerror or str(error), "a place that can be written") from None
     check_writable(path.parent)
 
 

@@ -1,7 +1,7 @@
 """One patient's file (YAML): drugs, baseline, risks, answers, parameters, schedule. Imports data, model, units."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from taper_sim import tables
 from taper_sim.data import formulary
 from taper_sim.data.problems import nearest
-from taper_sim.data.yaml_input import Strict, parse, read_yaml
+from taper_sim.data.yaml_input import Strict, Wrong, divided, parse, read_yaml
 from taper_sim.model.parameters import BASELINE_LIMITS, BY_SYMBOL, FORMULATION_SYMBOLS, Baseline
 from taper_sim.model.pharmacology import Drug, check_one_scale
 from taper_sim.units import DRUG_CLASSES, DrugClass
@@ -17,7 +17,22 @@ from taper_sim.units import DRUG_CLASSES, DrugClass
 MAX_EQUIVALENTS = 5000.0
 """Largest dose a schedule may name, equivalents a day: above every dose in the formulary's ranges."""
 
-Name = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
+LARGEST = 1e6
+"""Largest value of any parameter: a slip of the keyboard above it."""
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise Wrong(("", value, "a number"))
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_as_text)]
+Number = Annotated[float, BeforeValidator(_no_truth)]
 
 
 class DrugEntry(Strict):
@@ -25,14 +40,18 @@ class DrugEntry(Strict):
 
     drug: str
     formulation: str | None = None
-    dose_mg_per_day: float | None = None
-    dose_mcg_per_h: float | None = None
-    interval_h: float | None = Field(default=None, ge=1, le=336)
+    dose_mg_per_day: Number | None = None
+    dose_mcg_per_h: Number | None = None
+    interval_h: Number | None = Field(default=None, ge=1, le=336)
 
     @model_validator(mode="after")
     def _exists(self) -> "DrugEntry":
-        drug = formulary.find_drug(self.drug, self.formulation)
-        formulary.validate_dose(drug, self.dose_mg_per_day, self.dose_mcg_per_h, self.interval_h)
+        try:
+            drug = formulary.find_drug(self.drug, self.formulation)
+            formulary.validate_dose(drug, self.dose_mg_per_day, self.dose_mcg_per_h, self.interval_h)
+        except ValueError as error:
+            given, allowed = divided(str(error), "a drug, formulation and dose of `taper-sim drugs`")
+            raise ValueError(f"{given}; allowed: {allowed}") from None
         return self
 
     @property
@@ -50,20 +69,23 @@ class DrugEntry(Strict):
 class BaselineEntry(Strict):
     """State before any change; what is left out is the median person's."""
 
-    pain: float = Baseline.pain
-    distress: float = Baseline.distress
-    insomnia: float = Baseline.insomnia
-    function: float = Baseline.function
-    engagement: float = Baseline.engagement
-    craving: float = Baseline.craving
-    sows_gossop: float = Baseline.sows_gossop
+    pain: Number = Baseline.pain
+    distress: Number = Baseline.distress
+    insomnia: Number = Baseline.insomnia
+    function: Number = Baseline.function
+    engagement: Number = Baseline.engagement
+    craving: Number = Baseline.craving
+    sows_gossop: Number = Baseline.sows_gossop
 
     @model_validator(mode="after")
     def _on_its_scale(self) -> "BaselineEntry":
-        for name, (low, high) in BASELINE_LIMITS.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} {value:g} is off its scale: {low:g} to {high:g}")
+        off = [
+            (name, getattr(self, name), f"{low:g} to {high:g}, the ends of its scale")
+            for name, (low, high) in BASELINE_LIMITS.items()
+            if not low <= getattr(self, name) <= high
+        ]
+        if off:
+            raise Wrong(*off)
         return self
 
 
@@ -83,7 +105,7 @@ class Risk(Strict):
 class Access(Strict):
     """What makes visits and check-ins happen."""
 
-    modality: str = Field(default="video", pattern="^(video|phone|in_person)$")
+    modality: Literal["video", "phone", "in_person"] = "video"
     broadband: bool = True
     device: bool = True
     transport: bool = True
@@ -114,7 +136,7 @@ class Patient(Strict):
 
     id: Name = Field(min_length=1, max_length=200)
     drugs: tuple[DrugEntry, ...] = ()
-    age: float = Field(default=55.0, ge=0, le=120)
+    age: Number = Field(default=55.0, ge=0, le=120)
     female: bool | None = None
     use_days: dict[DrugClass, UseDays] = Field(default_factory=dict)
     imposed: bool = False
@@ -122,70 +144,103 @@ class Patient(Strict):
     risk: Risk = Risk()
     answers: dict[str, bool | float] = Field(default_factory=dict)
     access: Access = Access()
-    parameters: dict[str, float | dict[DrugClass, float]] = Field(default_factory=dict)
+    parameters: dict[str, Number | dict[DrugClass, Number]] = Field(default_factory=dict)
     schedule: dict[DrugClass, dict[Day, Equivalents]] | None = None
     care: Care = Care()
 
     @field_validator("answers")
     @classmethod
     def _are_variables(cls, given: dict[str, Any]) -> dict[str, Any]:
-        known = {row["name"] for row in tables.read("variables").rows}
-        for name in given:
-            if name not in known:
-                raise ValueError(f"{name} is not a variable of variables.csv{nearest(name, known)}")
+        known = {row["name"]: row for row in tables.read("variables").rows}
+        wrong: list[tuple[str, Any, str]] = []
+        for name, value in given.items():
+            row = known.get(name)
+            if row is None:
+                wrong.append((name, f"an unknown answer{nearest(name, known)}", "a variable of variables.csv"))
+            elif row["type"] == "boolean" and value not in (0, 1):
+                wrong.append((name, value, "true or false"))
+            elif row["type"] != "boolean" and isinstance(value, bool):
+                wrong.append((name, value, "a number"))
+            elif not float(row["min"] or "-inf") <= value <= float(row["max"] or "inf"):
+                wrong.append((name, value, f"{row['min']} to {row['max']} {row['unit']}".strip()))
+        if wrong:
+            raise Wrong(*wrong)
         return given
 
     @field_validator("parameters")
     @classmethod
     def _are_symbols(cls, given: dict[str, Any]) -> dict[str, Any]:
         known = [*BY_SYMBOL, *FORMULATION_SYMBOLS]
+        wrong: list[tuple[str, Any, str]] = []
         for symbol, value in given.items():
             if symbol not in known:
-                raise ValueError(f"{symbol} is not a symbol of the model{nearest(symbol, known)}")
+                wrong.append((symbol, f"an unknown symbol{nearest(symbol, known)}", "a symbol of docs/parameters.md"))
+                continue
             per_class = symbol in FORMULATION_SYMBOLS or BY_SYMBOL[symbol].per_class
             if per_class != isinstance(value, dict):
-                raise ValueError(f"{symbol} has {'a value for each drug class' if per_class else 'one value'}")
-            for number in value.values() if isinstance(value, dict) else (value,):
-                _check_range(symbol, float(number))
+                allowed = f"a value for each drug class, such as {{opioid: {value}}}" if per_class else "one number"
+                wrong.append((symbol, value, allowed))
+                continue
+            for place, number in value.items() if isinstance(value, dict) else (("", value),):
+                in_range = range_of(symbol, float(number))
+                if in_range is not None:
+                    wrong.append((f"{symbol}.{place}".rstrip("."), number, in_range))
+        if wrong:
+            raise Wrong(*wrong)
         return given
 
     @field_validator("schedule")
     @classmethod
     def _starts_on_day_0(cls, given: Any) -> Any:
+        wrong: list[tuple[str, Any, str]] = []
+        if given is not None and not given:
+            wrong.append(("", "nothing", "at least one drug class, such as opioid: {0: 90, 29: 75}"))
         for drug_class, doses in (given or {}).items():
             if 0 not in doses:
-                raise ValueError(f"the schedule of {drug_class} has no day 0: it must say the dose at the start")
-            if doses[0] == 0 and any(doses.values()):
-                raise ValueError(f"{drug_class} is not taken on day 0, so no later day can have a dose of it")
+                wrong.append((drug_class, doses or "no day", "a dose on day 0, the start, and on each day of a change"))
+            elif doses[0] == 0 and any(doses.values()):
+                wrong.append((drug_class, doses, "a dose above 0 on day 0, or 0 throughout: what is not taken at the "
+                              "start is not begun later"))  # fmt: skip
+        if wrong:
+            raise Wrong(*wrong)
         return given
 
     @model_validator(mode="after")
     def _takes_something(self) -> "Patient":
         if not self.drugs and not self.schedule:
-            raise ValueError("neither drugs nor a schedule: name at least one drug")
+            raise Wrong(("drugs", "nothing", "at least one drug"))
+        wrong: list[tuple[str, Any, str]] = []
         for drug_class, doses in (self.schedule or {}).items():
             if doses[0] > 0 and drug_class not in {entry.row.drug_class for entry in self.drugs}:
-                raise ValueError(f"the schedule names {drug_class} but no drug of that class is listed: which one?")
+                wrong.append((f"schedule.{drug_class}", f"doses, but no {drug_class} under drugs",
+                              f"classes that are taken: list the {drug_class}, or leave its schedule out"))  # fmt: skip
         seen: set[tuple[str, str]] = set()
-        for entry in self.drugs:
+        for number, entry in enumerate(self.drugs):
             if entry.row.key in seen:
-                raise ValueError(f"{entry.row.drug} {entry.row.formulation} is listed twice")
+                wrong.append((f"drugs.{number}", f"{' '.join(entry.row.key)} a second time", "each drug once"))
             seen.add(entry.row.key)
-        check_one_scale([entry.row for entry in self.drugs if entry.dose > 0])
+        try:
+            check_one_scale([entry.row for entry in self.drugs if entry.dose > 0])
+        except ValueError as error:
+            wrong.append(("drugs", *divided(str(error), "one scale of opioid dose")))
+        if wrong:
+            raise Wrong(*wrong)
         return self
 
 
-def _check_range(symbol: str, value: float) -> None:
-    """Refuse a value with which the equations have no meaning."""
+def range_of(symbol: str, value: float) -> str | None:
+    """What is allowed, where a value is one with which the equations have no meaning; else None."""
+    if abs(value) > LARGEST:
+        return f"at most {LARGEST:,.0f}"
     if symbol == "b":
-        return
-    if symbol == "trough_mean" and not 0 < value < 1:
-        raise ValueError(f"trough_mean is a share above 0 and below 1, not {value:g}")
-    if symbol in ("omega", "adjunct", "adjunct_effect", "cross_tolerance") and not 0 <= value <= 1:
-        raise ValueError(f"{symbol} is a share from 0 to 1, not {value:g}")
-    positive = symbol.startswith("tau_") or symbol in ("EC50", "effect_half_life_h")
-    if value < 0 or (positive and value == 0):
-        raise ValueError(f"{symbol} is {'above 0' if positive else 'at least 0'}, not {value:g}")
+        return None
+    if symbol == "trough_mean":
+        return None if 0 < value < 1 else "a share above 0 and below 1"
+    if symbol in ("omega", "adjunct", "adjunct_effect", "cross_tolerance"):
+        return None if 0 <= value <= 1 else "a share from 0 to 1"
+    if symbol.startswith("tau_") or symbol in ("EC50", "effect_half_life_h"):
+        return None if value > 0 else "above 0"
+    return None if value >= 0 else "at least 0"
 
 
 def read_patient(path: Path) -> Patient:

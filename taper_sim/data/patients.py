@@ -3,7 +3,9 @@
 Every problem is one line with file, row and column; rows are numbered as an editor shows them, the header being row 1.
 """
 
+import csv
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +17,14 @@ from numpy.typing import NDArray
 
 from taper_sim.data import formulary
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
-from taper_sim.data.yaml_input import read_text
+from taper_sim.data.yaml_input import divided, read_text
 from taper_sim.model.parameters import BASELINE_LIMITS
 from taper_sim.model.pharmacology import Drug, administrations, check_one_scale
 
 MAX_CSV_BYTES: Final = 1_000_000_000
 """A gigabyte: a million patients need a tenth of it."""
 _PROBLEMS_SHOWN: Final = 20
+_LONGEST_INTERVAL_H: Final = 336
 
 #: Columns of a patients file: name → lowest and highest value. ``promis_*`` are T-scores, used where the model's own
 #: column is absent.
@@ -73,15 +76,42 @@ class _Problems:
         self.found: list[Problem] = []
 
     def add(self, place: str, given: Any, allowed: str) -> None:
-        self.found.append(Problem(self.file, place, shown(given), allowed))
+        """One problem; a value of the file is repeated in short."""
+        self.said(place, shown(given), allowed)
+
+    def said(self, place: str, given: str, allowed: str) -> None:
+        """One problem, in words that are short already."""
+        self.found.append(Problem(self.file, place, given, allowed))
+
+    def rows(self, table: pd.DataFrame, column: str, wrong: NDArray[np.bool_], allowed: str, more: str = "") -> None:
+        """A problem for each row that is wrong."""
+        for row in np.flatnonzero(wrong):
+            given = shown(table[column].iloc[row]) or "nothing"
+            self.said(f"row {row + 2}, {shown(column)}", f"{given}{more}", allowed)
 
     def raise_if_any(self) -> None:
-        if len(self.found) > _PROBLEMS_SHOWN:
-            more = len(self.found) - _PROBLEMS_SHOWN
+        more = len(self.found) - _PROBLEMS_SHOWN
+        if more > 0:
             self.found = self.found[:_PROBLEMS_SHOWN]
-            self.found.append(Problem(self.file, "", f"{more} more problems", "none"))
+            self.said("", f"{more} more problems", "none; these are the first")
         if self.found:
             raise InputError(self.found)
+
+
+def _unreadable(path: Path, text: str, said: str) -> InputError:
+    """Why a text is no table: the first row with more cells than the header, or a quote that is not closed."""
+    rows = csv.reader(io.StringIO(text))
+    n_columns = 0
+    try:
+        for number, row in enumerate(rows, start=1):
+            n_columns = n_columns or len(row)
+            if len(row) > n_columns:
+                return problem(str(path), f"row {number}", f"{len(row)} cells", f"{n_columns}, as in the header")
+    except csv.Error:
+        pass
+    if "EOF inside string" in said:
+        return problem(str(path), "", "a quote that is not closed", "quotes in pairs")
+    return problem(str(path), "", said.strip().splitlines()[-1], "CSV with one header row")
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -89,17 +119,23 @@ def read_csv(path: Path) -> pd.DataFrame:
     text = read_text(path, MAX_CSV_BYTES)
     if not text.strip():
         raise problem(str(path), "", "an empty file", "a header and rows")
+    if "\0" in text:
+        raise problem(str(path), f"character {text.index(chr(0)) + 1}", "a null character", "text")
     try:
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False,
-                            on_bad_lines="error")  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be lost
+            table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True,
+                                index_col=False, on_bad_lines="error")  # fmt: skip
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
-        raise problem(str(path), "", str(error).strip().splitlines()[-1], "CSV with one header row") from None
+        raise _unreadable(path, text, str(error)) from None
     table.columns = [str(name).strip() for name in table.columns]
     repeated = [name for name in table.columns if name.endswith(".1") and name[:-2] in set(table.columns)]
     if repeated:
         raise problem(str(path), "header", f"the column {repeated[0][:-2]} twice", "each column once")
     if table.empty:
         raise problem(str(path), "", "a header without rows: an empty cohort", "at least one patient")
+    if len(table.columns) == 1 and any(sign in table.columns[0] for sign in ";\t|"):
+        raise problem(str(path), "header", table.columns[0], "columns separated by commas")
     return table.apply(lambda column: column.str.strip())
 
 
@@ -110,19 +146,16 @@ def _numbers(table: pd.DataFrame, column: str, name: str, limits: tuple[float, f
     low, high = limits
     with np.errstate(invalid="ignore"):
         off = ~empty & ~((values >= low) & (values <= high))
-    for row in np.flatnonzero(off)[: _PROBLEMS_SHOWN + 1]:
-        bad.add(f"row {row + 2}, {column}", table[column].iloc[row], f"{name}, a number from {low:g} to {high:g}")
-    if not missing_allowed:
-        for row in np.flatnonzero(empty)[: _PROBLEMS_SHOWN + 1]:
-            given = table[column].iloc[row] or "nothing"
-            bad.add(f"row {row + 2}, {column}", given, f"{name}, a number from {low:g} to {high:g}")
+    missing = empty & (not missing_allowed)
+    allowed = f"a number from {low:g} to {high:g}" if column == name else f"{name}, a number from {low:g} to {high:g}"
+    bad.rows(table, column, off, allowed)
+    bad.rows(table, column, missing, f"{allowed} (drop_missing: true leaves such rows out)")
     return values
 
 
 def _booleans(table: pd.DataFrame, column: str, bad: _Problems) -> NDArray[np.bool_]:
     text = table[column].str.lower()
-    for row in np.flatnonzero(~text.isin(_TRUE | _FALSE))[: _PROBLEMS_SHOWN + 1]:
-        bad.add(f"row {row + 2}, {column}", table[column].iloc[row] or "nothing", "1, 0, true, false, yes or no")
+    bad.rows(table, column, ~text.isin(_TRUE | _FALSE).to_numpy(), "1, 0, true, false, yes or no")
     return text.isin(_TRUE).to_numpy()
 
 
@@ -158,11 +191,14 @@ def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool,
     mapped = {column: name for name, column in columns.items()}
     names = {column: mapped.get(column, column) for column in table.columns}
     if "patient_id" not in names.values():
-        raise problem(str(path), "header", f"columns {', '.join(table.columns[:8])}", "a column patient_id")
+        given = f"no column patient_id but {', '.join(map(shown, table.columns[:8]))}"
+        allowed = "a column patient_id; another name for it goes under columns, such as {patient_id: ID}"
+        raise InputError(Problem(str(path), "header", given, allowed))
     if strict:
         for column, name in names.items():
             if name not in known:
-                bad.add("header", f"an unknown column {column}{nearest(column, known)}", "columns of docs/cohort.md")
+                given = f"an unknown column {shown(column)}{nearest(column, known)}"
+                bad.said("header", given, f"one of {', '.join(known)}")
     numbers = {
         name: _numbers(table, column, name, NUMBERS[name], bad, drop_missing)
         for column, name in names.items()
@@ -179,11 +215,10 @@ def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool,
         keep &= (ids != "").to_numpy()
         for values in numbers.values():
             keep &= ~np.isnan(values)
-    for row in np.flatnonzero((ids == "").to_numpy() & keep)[: _PROBLEMS_SHOWN + 1]:
-        bad.add(f"row {row + 2}, patient_id", "nothing", "an id")
-    first = ids[keep][ids[keep].duplicated()]
-    for row in first.index[: _PROBLEMS_SHOWN + 1]:
-        bad.add(f"row {row + 2}, patient_id", f"{ids[row]} a second time", "each patient once")
+    named = (ids != "").to_numpy()
+    bad.rows(table, str(ids.name), keep & ~named, "an id")
+    again = keep & named & ids.where(keep & named).duplicated().to_numpy()
+    bad.rows(table, str(ids.name), again, "each patient once", " a second time")
     bad.raise_if_any()
     if not keep.any():
         raise problem(str(path), "", "no row without missing values: an empty cohort", "at least one patient")
@@ -218,7 +253,8 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
     bad = _Problems(str(path))
     for column in table.columns:
         if column not in _DRUG_COLUMNS:
-            bad.add("header", f"an unknown column {column}{nearest(column, _DRUG_COLUMNS)}", ", ".join(_DRUG_COLUMNS))
+            given = f"an unknown column {shown(column)}{nearest(column, _DRUG_COLUMNS)}"
+            bad.said("header", given, f"one of {', '.join(_DRUG_COLUMNS)}")
     for column in ("patient_id", "drug"):
         if column not in table.columns:
             bad.add("header", f"no column {column}", ", ".join(_DRUG_COLUMNS))
@@ -234,17 +270,19 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
         mg = _optional_number(cell(row, "dose_mg_per_day"), f"{place}, dose_mg_per_day", bad)
         rate = _optional_number(cell(row, "dose_mcg_per_h"), f"{place}, dose_mcg_per_h", bad)
         every = _optional_number(cell(row, "interval_h"), f"{place}, interval_h", bad)
+        if every is not None and not 1 <= every <= _LONGEST_INTERVAL_H:
+            bad.add(f"{place}, interval_h", every, f"1 to {_LONGEST_INTERVAL_H} h")
         if len(bad.found) > before:
             continue
         try:
             drug = formulary.find_drug(cell(row, "drug"), cell(row, "formulation") or None)
             dose = formulary.validate_dose(drug, mg, rate, every)
             if (patient_id, drug.key) in seen:
-                bad.add(place, f"{' '.join(drug.key)} of patient {patient_id} a second time", "each drug once")
+                bad.said(place, f"{' '.join(drug.key)} of patient {shown(patient_id)} a second time", "each drug once")
             seen.add((patient_id, drug.key))
             rows.append(DrugRow(patient_id, drug, dose, administrations(drug, every)))
         except ValueError as error:
-            bad.add(place, f"patient {patient_id}: {error}", "a drug, formulation and dose of `taper-sim drugs`")
+            bad.said(place, *divided(str(error), "a drug, formulation and dose of `taper-sim drugs`"))
     bad.raise_if_any()
     by_patient: dict[str, list[Drug]] = {patient_id: [] for patient_id in patients}
     for item in rows:
@@ -252,10 +290,11 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
             by_patient[item.patient_id].append(item.drug)
     for patient_id, drugs in by_patient.items():
         if not drugs:
-            bad.add("", f"no drug for patient {patient_id}", "at least one drug with a dose above 0")
+            bad.said("", f"no drug for patient {shown(patient_id)}", "at least one drug with a dose above 0")
         try:
             check_one_scale(drugs)
         except ValueError as error:
-            bad.add("", f"patient {patient_id}: {error}", "one scale of opioid dose")
+            given, allowed = divided(str(error), "one scale of opioid dose")
+            bad.said("", f"patient {shown(patient_id)}: {given}", allowed)
     bad.raise_if_any()
     return rows

@@ -1,8 +1,8 @@
 """YAML files into pydantic models, every problem in one line. Imports ``data.problems`` only."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,7 +29,7 @@ class _UniqueKeys(yaml.SafeLoader):
         size, waiting = 0, [document] if document is not None else []
         while waiting:
             node = waiting.pop()
-            size += 1
+            size += 4  # so that many small values count as much as a long text
             if isinstance(node, yaml.ScalarNode):
                 size += len(node.value)
             elif isinstance(node, yaml.MappingNode):
@@ -44,12 +44,28 @@ class _UniqueKeys(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
+            if not isinstance(key_node, yaml.ScalarNode) or not isinstance(key, Hashable):
+                raise yaml.MarkedYAMLError(problem="a list or mapping as a key", problem_mark=key_node.start_mark)
+            if key in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {shown(key)} is written twice", problem_mark=key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+class Wrong(ValueError):
+    """What a model's validator found: place below the model, what was given, what is allowed, for each problem."""
+
+    def __init__(self, *found: tuple[str, Any, str]):
+        self.found = [(place, shown(_whole(given)), allowed) for place, given, allowed in found]
+        super().__init__("; ".join(f"{given}; allowed: {allowed}" for _, given, allowed in self.found))
+
+
+def divided(message: str, otherwise: str) -> tuple[str, str]:
+    """What was given and what is allowed, of an error's text; ``otherwise`` where it does not say what is allowed."""
+    given, _, allowed = message.partition("; allowed: ")
+    return given.replace(": given ", ": "), allowed or otherwise
 
 
 def read_text(path: Path, limit: int) -> str:
@@ -118,22 +134,78 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
+_IN_WORDS: Final[Mapping[str, str]] = {
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number of few digits",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "a text (in quotes if it looks like a number)",
+    "string_too_short": "a text that is not empty",
+    "string_too_long": "a text of at most {max_length} characters",
+    "greater_than": "above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "tuple_type": "a list",
+    "too_short": "at least {min_length} in the list",
+    "too_long": "at most {max_length} in the list",
+}
+_OF_A_WHOLE: Final = {"float_type", "bool_type", "dict_type", "too_short"}  # said of a whole whose part is wrong
+
+
+def _whole(value: Any) -> Any:
+    """A number without its point where there is nothing behind it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _place(location: tuple[Any, ...]) -> str:
+    """Where, in the file's own words: without pydantic's marks of keys and of kinds that were tried."""
+    parts = [str(p) for p in location if p != "[key]" and not str(p).startswith(("dict[", "function-"))]
+    if len(parts) > 1 and parts[-1] in ("float", "bool", "int", "str"):
+        del parts[-1]
+    return ".".join(map(shown, parts))
+
+
+def _found(file: str, model: type[BaseModel], item: Any) -> list[Problem]:
+    """Problems of one of pydantic's errors."""
+    location, place = item["loc"], _place(item["loc"])
+    given = "nothing" if item["input"] in (None, "") else shown(item["input"])
+    if item["type"] == "extra_forbidden":
+        known = _known_keys(model, location)
+        hint = nearest(str(location[-1]), known)
+        return [Problem(file, place, f"an unknown key{hint}", f"one of {', '.join(known)}")]
+    if item["type"] == "missing":
+        return [Problem(file, place, "nothing", "a value: this key is needed")]
+    error = item.get("ctx", {}).get("error")
+    if isinstance(error, Wrong):
+        return [Problem(file, ".".join(filter(None, (place, below))), g, allowed) for below, g, allowed in error.found]
+    if error is not None:
+        said, allowed = divided(str(error), "")
+        return [Problem(file, place, said, allowed) if allowed else Problem(file, place, given, said)]
+    words = _IN_WORDS.get(item["type"])
+    bounds = {name: _whole(value) for name, value in item.get("ctx", {}).items()}
+    return [Problem(file, place, given, item["msg"] if words is None else words.format(**bounds).replace("'", ""))]
+
+
 def problems_of(file: str, model: type[BaseModel], error: ValidationError) -> list[Problem]:
-    """One :class:`Problem` for each of pydantic's."""
-    found = []
-    for item in error.errors(include_url=False):
-        location = item["loc"]
-        place = ".".join(str(part) for part in location)
-        if item["type"] == "extra_forbidden":
-            known = _known_keys(model, location)
-            word = str(location[-1])
-            found.append(Problem(file, place, f"an unknown key{nearest(word, known)}", f"one of {', '.join(known)}"))
-        elif item["type"] == "missing":
-            found.append(Problem(file, place, "nothing", "a value: this key is needed"))
-        else:
-            message = item["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
-            found.append(Problem(file, place, shown(item["input"]), message))
-    return found
+    """Every problem that pydantic found, each place once: a whole is not blamed for its part."""
+    errors = error.errors(include_url=False)
+    found = [(item["type"], one) for item in errors for one in _found(file, model, item)]
+    places = [one.place for _, one in found]
+    kept: dict[tuple[str, str], Problem] = {}
+    for kind, one in found:
+        if kind in _OF_A_WHOLE and any(place.startswith(f"{one.place}.") for place in places):
+            continue
+        kept.setdefault((one.place, "" if kind in _IN_WORDS else str(one)), one)
+    return list(kept.values())
 
 
 def parse[Model: BaseModel](file: str, content: Any, model: type[Model]) -> Model:

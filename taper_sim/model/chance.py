@@ -85,7 +85,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("crisis_v", "per unit of recent cut, before the causal share", "1", 4.0, "A9; E004", prior_sd=0.3),
     Parameter("crisis_mood", "mood disorder or PTSD", "1", 0.9, "A9", prior_sd=0.3),
     Parameter("crisis_suicidal", "share of crises that are suicide attempts", "1", 0.08, "A9; E020", prior_sd=0.3),
-    Parameter("crisis_fatal", "share of crises that are fatal", "1", 0.008, "A9; E025", prior_sd=0.3),
+    Parameter("crisis_fatal", "share of crises that are fatal", "1", 0.012, "A9; E025", prior_sd=0.3),
     # -- overdose ------------------------------------------------------------------------------------------------------
     Parameter("overdose_0", "log daily hazard at 75 MME, no flag", "log 1/d", -11.45,
               "A10; Dunn 2010: 0.2, 0.7, 1.8 % a year, flags and sedatives included", prior_sd=0.25, scale="linear"),
@@ -100,7 +100,8 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("excess_gabapentinoid", "sedation by a gabapentinoid's effect", "1", 0.10, "A10; Gomes 2017: aOR 1.49",
               prior_sd=0.3),
     Parameter("excess_apnoea", "shift by sleep-disordered breathing", "1", 0.05, "A10", prior_sd=0.3),
-    Parameter("overdose_fatal", "an overdose is fatal, no naloxone at home", "1", 0.10, "A11", prior_sd=0.3),
+    Parameter("overdose_fatal", "an overdose is fatal, no naloxone at home", "1", 0.15, "A11; E025, E078: 59 of 274",
+              prior_sd=0.3),
     Parameter("naloxone", "factor on that with naloxone at home", "1", 0.5, "A11", prior_sd=0.2),
     # -- seizure or delirium -------------------------------------------------------------------------------------------
     Parameter("seizure_0", "log daily hazard", "log 1/d", -13.0, "A12: 0.08 % a year", prior_sd=0.4, scale="linear"),

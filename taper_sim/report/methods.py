@@ -24,7 +24,7 @@ def people_are_sampled(manifest: Mapping[str, Any]) -> bool:
 def cautions(manifest: Mapping[str, Any]) -> list[str]:
     """What an output of the run must say before anything else, a sentence each."""
     review = str(manifest["clinical_review"])
-    said = [review[:1].upper() + review[1:] + "."]
+    said = [*manifest.get("evidence_warnings", []), review[:1].upper() + review[1:] + "."]
     if not is_calibrated(manifest):
         said.append("Not calibrated to published results.")
     whose = "Simulated people" if people_are_sampled(manifest) else "Simulated courses of people read from a file"

@@ -8,19 +8,20 @@ from taper_sim.scenario.comparing import Comparison
 
 _SHOWN = (
     ("dose_reduction_pct", "dose down %", "{:.0f}"),
-    ("withdrawal_peak", "peak withdr.", "{:.2f}"),
-    ("days_over_limit", "days over", "{:.1f}"),
-    ("pain_nrs_change", "pain", "{:+.2f}"),
-    ("function_change", "function", "{:+.1f}"),
-    ("phq9_change", "PHQ-9", "{:+.1f}"),
-    ("mental_health_crisis", "crisis", "{:.3f}"),
-    ("overdose", "overdose", "{:.4f}"),
-    ("retained", "retained", "{:.2f}"),
+    ("withdrawal_peak", "peak withdrawal", "{:.2f}"),
+    ("pain_nrs_change", "pain change", "{:+.1f}"),
+    ("function_change", "function change", "{:+.1f}"),
+    ("mental_health_crisis", "crisis %", "{:.1f}"),
+    ("retained", "retained %", "{:.0f}"),
 )
+_WIDTH = 20
+_AS_PERCENT = "share of people"
 
 
 def _cell(row: Mapping[Hashable, Any], form: str) -> str:
-    return f"{form.format(row['mean'])} ({form.format(row['lo95'])}, {form.format(row['hi95'])})"
+    factor = 100.0 if row["unit"] == _AS_PERCENT else 1.0
+    mean, low, high = (form.format(factor * row[name]) for name in ("mean", "lo95", "hi95"))
+    return f"{mean} ({low}, {high})"
 
 
 def comparison_text(done: Comparison) -> str:
@@ -32,19 +33,21 @@ def comparison_text(done: Comparison) -> str:
     names = [arm.name for arm in done.plan.arms]
     width = max(len(name) for name in [*names, "protocol"]) + 2
     cells = [shown for shown in _SHOWN if (names[0], shown[0]) in whole]
-    lines = ["", f"{done.scenario.name}: {len(done.plan.cohort):,} patients, {done.plan.n_days} days, "
-             f"{done.plan.ensemble.n_draws} parameter draws, seed {done.plan.seed}", ""]  # fmt: skip
-    lines.append("protocol".ljust(width) + "".join(title.rjust(20) for _, title, _ in cells))
+    plan = done.plan
+    what = f"{done.scenario.name}: {len(plan.cohort):,} patients, {plan.n_days} days"
+    lines = ["", *done.manifest["evidence_warnings"]]
+    lines += [f"{what}, {plan.ensemble.n_draws} parameter draws, seed {plan.seed}", ""]
+    lines.append("protocol".ljust(width) + "".join(title.rjust(_WIDTH) for _, title, _ in cells))
     for name in names:
         line = name.ljust(width)
         for outcome, _, form in cells:
             row = whole.get((name, outcome))
-            line += " -".rjust(20) if row is None else _cell(row, form).rjust(20)
+            line += ("-" if row is None else _cell(row, form)).rjust(_WIDTH)
         lines.append(line)
     lines += [
         "",
-        "Means over patients, in brackets the 95 % interval over parameter draws with Monte Carlo error; withdrawal",
-        "0-1, pain in NRS points, function in points of 100, PHQ-9 points, changes from day 0; the last three as shares.",
+        "Means over patients, in brackets the 95 % interval over parameter draws with Monte Carlo error.",
+        "Withdrawal 0 to 1, pain in NRS points, function in points of 100, changes since day 0.",
         f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}.",
         f"Run folder: {done.folder}",
     ]

@@ -182,23 +182,24 @@ def refuse_without_rule(cohort: Cohort, arms: Sequence[Arm], file: str) -> None:
 
     A protocol says that it has one by an attribute ``rules_for`` that names them; holding the dose needs none.
     """
-    needs = {"pregnancy": cohort.flags["pregnant"], "buprenorphine": cohort.buprenorphine}
-    problems = []
-    for arm in arms:
-        policy = arm.build()
-        rules: frozenset[str] = getattr(policy, "rules_for", frozenset())
-        for what, who in needs.items():
-            if who.any() and what not in rules and not getattr(policy, "holds", False):
-                first = cohort.ids[int(np.argmax(who))]
-                problems.append(
-                    Problem(
-                        file, f"protocols: {arm.name}",
-                        f"{int(who.sum())} patients with {what} (the first: {first}) and no rule for them",
-                        f"a protocol with rules_for={what}, or a cohort without such patients",
-                    )
-                )  # fmt: skip
+    problems = [found for arm in arms for found in without_rule(cohort, arm.build(), file, f"protocols: {arm.name}")]
     if problems:
         raise InputError(problems)
+
+
+def without_rule(cohort: Cohort, policy: Policy, file: str, place: str) -> list[Problem]:
+    """Problems of people for whom one protocol has no rule; see :func:`refuse_without_rule`."""
+    needs = {"pregnancy": cohort.flags["pregnant"], "buprenorphine": cohort.buprenorphine}
+    rules: frozenset[str] = getattr(policy, "rules_for", frozenset())
+    problems = []
+    for what, who in needs.items():
+        if who.any() and what not in rules and not getattr(policy, "holds", False):
+            first, n = shown(cohort.ids[int(np.argmax(who))]), int(who.sum())
+            many = f"{n} patients with {what} (the first: {first})" if n > 1 else f"patient {first} with {what}"
+            given = f"{many}, for whom it has no rule"
+            allowed = f"a protocol with a rule, such as … + hold({what}), or people without {what}"
+            problems.append(Problem(file, place, given, allowed))
+    return problems
 
 
 def build_plan(scenario: Scenario, file: str, folder: Path) -> tuple[Plan, str]:

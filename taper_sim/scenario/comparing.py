@@ -190,6 +190,19 @@ def _write_trajectories(plan: Plan, folder: Path) -> None:
     write_csv(pd.DataFrame(rows, columns=columns), folder / "trajectories.csv")
 
 
+def _evidence_warnings(plan: Plan) -> list[str]:
+    """What the first line of every output must say of this run."""
+    taken = plan.cohort.taken
+    moved = {arm.name: arm.build().name for arm in plan.arms}
+    warnings = []
+    if (taken[:, 0] & taken[:, 1]).any() and any("benzodiazepine" in name for name in moved.values()):
+        warnings.append(
+            "Weakest evidence of all: opioid and benzodiazepine tapered in the same people rest on three studies "
+            "(Wang 2023); nothing here was fitted to them."
+        )
+    return warnings
+
+
 def _git_commit() -> str | None:
     here = Path(__file__).resolve().parent
     try:
@@ -235,6 +248,7 @@ def _manifest(
         },
         "tables": used,
         "clinical_review": tables.UNREVIEWED,
+        "evidence_warnings": _evidence_warnings(plan),
         "versions": {name: version(name) for name in _LIBRARIES},
         "git_commit": _git_commit(),
         "timings_s": {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)},

@@ -11,9 +11,11 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from taper_sim.cohort import FLAGS
 from taper_sim.comparison.tables import DERIVED_SUBGROUPS
 from taper_sim.data import formulary
-from taper_sim.data.problems import nearest
-from taper_sim.data.yaml_input import Strict
-from taper_sim.model.parameters import DISCIPLINES
+from taper_sim.data.patient import LARGEST, range_of
+from taper_sim.data.problems import nearest, shown
+from taper_sim.data.yaml_input import Strict, Wrong, divided
+from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
+from taper_sim.model.pharmacology import administrations
 from taper_sim.outcomes import BY_NAME, COMPOSITE_WEIGHTS
 from taper_sim.simulation.ensemble import DEFAULT_DRAWS, PARAMETERS
 from taper_sim.units import YEAR_D, DrugClass
@@ -33,7 +35,11 @@ class DrugInMix(Strict):
 
     @model_validator(mode="after")
     def _exists(self) -> "DrugInMix":
-        formulary.find_drug(self.drug, self.formulation)
+        try:
+            administrations(formulary.find_drug(self.drug, self.formulation), self.interval_h)
+        except ValueError as error:
+            given, allowed = divided(str(error), "a drug and formulation of `taper-sim drugs`")
+            raise ValueError(f"{given}; allowed: {allowed}") from None
         return self
 
 
@@ -52,7 +58,8 @@ class ClassOfDrugs(Strict):
     @model_validator(mode="after")
     def _in_order(self) -> "ClassOfDrugs":
         if not self.dose_low <= self.dose_median <= self.dose_high:
-            raise ValueError("dose_low, dose_median and dose_high must rise")
+            given = f"dose_low {self.dose_low:g}, dose_median {self.dose_median:g}, dose_high {self.dose_high:g}"
+            raise ValueError(f"{given}; allowed: low at most the median, the median at most high")
         return self
 
 
@@ -71,16 +78,17 @@ class CohortEntry(Strict):
     @model_validator(mode="after")
     def _one_source(self) -> "CohortEntry":
         if self.file is None and self.patients is None:
-            raise ValueError("say how many patients to sample (patients) or where to read them (file)")
+            raise Wrong(("", "no patients", "patients: how many to sample, or file: where to read them"))
         if self.file is None and (self.drugs_file is not None or self.columns):
-            raise ValueError("drugs_file and columns go with file")
+            raise Wrong(("", "drugs_file or columns without a file", "both together with file"))
         if self.drugs_file is None and not self.classes:
-            raise ValueError("no drugs: describe them under classes, or name a drugs_file")
+            raise Wrong(("", "no drugs", "classes, which describes them, or drugs_file, which lists them"))
         if self.drugs_file is not None and self.classes:
-            raise ValueError("drugs_file and classes both give drugs: which of the two?")
-        for name in self.shares:
-            if name not in FLAGS:
-                raise ValueError(f"shares.{name} is not a flag{nearest(name, FLAGS)}")
+            raise Wrong(("", "drugs_file and classes, which both give drugs", "one of the two"))
+        unknown = [name for name in self.shares if name not in FLAGS]
+        if unknown:
+            allowed = f"one of {', '.join(FLAGS)}"
+            raise Wrong(*((f"shares.{name}", f"an unknown flag{nearest(name, FLAGS)}", allowed) for name in unknown))
         return self
 
 
@@ -94,9 +102,10 @@ class CareEntry(Strict):
     @field_validator("disciplines")
     @classmethod
     def _known(cls, given: dict[str, float]) -> dict[str, float]:
-        for name in given:
-            if name not in DISCIPLINES:
-                raise ValueError(f"{name} is no discipline{nearest(name, DISCIPLINES)}")
+        unknown = [name for name in given if name not in DISCIPLINES]
+        if unknown:
+            allowed = f"one of {', '.join(DISCIPLINES)}"
+            raise Wrong(*((name, f"an unknown discipline{nearest(name, DISCIPLINES)}", allowed) for name in unknown))
         return given
 
 
@@ -132,34 +141,46 @@ class Scenario(Strict):
     @field_validator("outcomes")
     @classmethod
     def _are_outcomes(cls, given: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for name in given or ():
-            if name not in BY_NAME:
-                raise ValueError(f"{name} is no outcome{nearest(name, BY_NAME)}; see `taper-sim outcomes`")
+        unknown = [name for name in given or () if name not in BY_NAME]
+        if unknown:
+            allowed = "an outcome of `taper-sim outcomes`"
+            raise Wrong(*(("", f"{shown(name)}, which is none{nearest(name, BY_NAME)}", allowed) for name in unknown))
         return given
 
     @field_validator("subgroups")
     @classmethod
     def _are_subgroups(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         known = [*FLAGS, *DERIVED_SUBGROUPS]
-        for name in given:
-            if name not in known:
-                raise ValueError(f"{name} is no subgroup{nearest(name, known)}; one of {', '.join(known)}")
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            allowed = f"one of {', '.join(known)}"
+            raise Wrong(*(("", f"{shown(name)}, which is none{nearest(name, known)}", allowed) for name in unknown))
         return given
 
     @field_validator("composite")
     @classmethod
     def _are_weights(cls, given: dict[str, float]) -> dict[str, float]:
         if set(given) != set(COMPOSITE_WEIGHTS):
-            raise ValueError(f"weights of {', '.join(COMPOSITE_WEIGHTS)}, all four")
+            raise Wrong(("", f"weights of {', '.join(given) or 'nothing'}", f"all of {', '.join(COMPOSITE_WEIGHTS)}"))
         if any(weight < 0 for weight in given.values()) or sum(given.values()) <= 0:
-            raise ValueError("weights are at least 0 and not all 0")
+            raise Wrong(("", given, "weights of at least 0, not all of them 0"))
         return given
 
     @field_validator("parameters")
     @classmethod
     def _are_symbols(cls, given: dict[str, float]) -> dict[str, float]:
-        known = [q.symbol for q in PARAMETERS]
-        for symbol in given:
+        known = {q.symbol: q for q in PARAMETERS}
+        wrong: list[tuple[str, Any, str]] = []
+        for symbol, value in given.items():
             if symbol not in known:
-                raise ValueError(f"{symbol} is not a symbol of the model{nearest(symbol, known)}")
+                wrong.append((symbol, f"an unknown symbol{nearest(symbol, known)}", "a symbol of docs/parameters.md"))
+            elif symbol in BY_SYMBOL or known[symbol].scale == "log":
+                allowed = range_of(symbol, value)
+                wrong += [] if allowed is None else [(symbol, value, allowed)]
+            elif known[symbol].scale == "share" and not 0 <= value <= 1:
+                wrong.append((symbol, value, "a share from 0 to 1"))
+            elif abs(value) > LARGEST:
+                wrong.append((symbol, value, f"at most {LARGEST:,.0f}"))
+        if wrong:
+            raise Wrong(*wrong)
         return given

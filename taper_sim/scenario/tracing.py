@@ -8,9 +8,10 @@ import pandas as pd
 
 from taper_sim.cohort import Cohort, from_patients
 from taper_sim.data.patient import doses_by_day, read_patient
-from taper_sim.data.problems import problem
+from taper_sim.data.problems import InputError, problem
 from taper_sim.policies.catalogue import build_policy
 from taper_sim.policies.interface import Policy, Seen
+from taper_sim.scenario.building import without_rule
 from taper_sim.simulation.dispensing import Dispenser, known_of
 from taper_sim.simulation.ensemble import from_prior
 from taper_sim.simulation.trace import trace
@@ -43,9 +44,15 @@ def trace_patient(path: Path, protocol: str | None, n_days: int | None, seed: in
     patient = read_patient(path)
     if n_days is not None and not 1 <= n_days <= MAX_DAYS:
         raise problem("--days", "", n_days, f"1 to {MAX_DAYS}")
+    if not 0 <= seed < 2**63:
+        raise problem("--seed", "", seed, "0 to 2^63 - 1")
     cohort = from_patients([patient])
     if protocol is not None:
-        doses = dispensed_by_day(cohort, build_policy(protocol, file="--protocol"), n_days or YEAR_D)
+        policy = build_policy(protocol, file="--protocol")
+        unruled = without_rule(cohort, policy, str(path), f"--protocol {policy.name}")
+        if unruled:
+            raise InputError(unruled)
+        doses = dispensed_by_day(cohort, policy, n_days or YEAR_D)
     elif patient.schedule is not None:
         last = max(max(steps) for steps in patient.schedule.values())
         doses = doses_by_day(patient.schedule, n_days or last + _AFTER_SCHEDULE_D)

@@ -50,7 +50,7 @@ class Course:
         Dispensed minus ideal, share of the original dose.
     snapshot_days : list of int
     snapshots : ndarray of float32, (n_snapshots, len(TRACKED) + 1, n)
-        :data:`TRACKED` rows and, last, the prescribed dose as a share of the original, summed over classes taken.
+        :data:`TRACKED` rows and, last, the prescribed dose as a share of the original (of the classes that change).
     """
 
     cohort: Cohort
@@ -84,11 +84,12 @@ def _blocks(starts: Sequence[int], ends: Sequence[int], n_days: int) -> list[tup
     return [(first, last - 1) for first, last in zip(cuts, [*cuts[1:], n_days + 1], strict=True)]
 
 
-def _share_of_original(a: Arrays, cohort: Cohort) -> Floats:
-    """Prescribed dose over the original, mean over the classes taken, (n,)."""
-    dose = a.get3(a.state, rows.PRESCRIBED)
-    share = np.divide(dose, cohort.dose, out=np.zeros_like(dose), where=cohort.taken)
-    return share.sum(axis=1) / np.maximum(cohort.taken.sum(axis=1), 1)
+def _share_of_original(prescribed: Floats, cohort: Cohort, ordered: NDArray[np.float32]) -> Floats:
+    """Prescribed dose over the original, (n,): mean over the classes that the policy changes, or else of all taken."""
+    changed = cohort.taken & (ordered != 1.0).any(axis=(0, 1))
+    counted = np.where(changed.any(axis=1)[:, None], changed, cohort.taken)
+    share = np.divide(prescribed, cohort.dose, out=np.zeros_like(prescribed), where=counted)
+    return share.sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
 
 
 def run(
@@ -148,7 +149,7 @@ def run(
     share = np.ones_like(cohort.dose)
     given = share
     collected: list[NDArray[np.float32]] = []
-    ordered, rounding, snapshots = [], [], []
+    ordered, rounding, snapshots, doses = [], [], [], []
     by_period: dict[int, tuple[Floats, Floats]] = {}
     sums: dict[int, dict[int, Floats]] = {}
     for first, last in blocks:
@@ -185,14 +186,25 @@ def run(
         if last in snapshot_days:
             kept = [a.get(a.state, row) for _, row in TRACKED]
             alive = np.where(a.get(a.state, rows.ALIVE) > 0, 1.0, np.nan)
-            snapshots.append(np.array([*(alive * row for row in kept), _share_of_original(a, cohort)], np.float32))
+            snapshots.append(np.array([alive * row for row in kept], np.float32))
+            doses.append(a.get3(a.state, rows.PRESCRIBED))
         if tick is not None:
             tick(n_block * len(cohort))
+    orders = np.array(ordered)
+    shares = [_share_of_original(dose, cohort, orders)[None].astype(np.float32) for dose in doses]
     return Course(
-        cohort, n_days, start, {row: a.get(a.state, row) for row in range(rows.N_STATE)}, sums, blocks,
-        by_period, np.array(ordered), np.array(rounding),
-        [last for _, last in blocks if last in snapshot_days], np.array(snapshots) if snapshots else None,
-    )  # fmt: skip
+        cohort,
+        n_days,
+        start,
+        {row: a.get(a.state, row) for row in range(rows.N_STATE)},
+        sums,
+        blocks,
+        by_period,
+        orders,
+        np.array(rounding),
+        [last for _, last in blocks if last in snapshot_days],
+        np.array([np.concatenate(both) for both in zip(snapshots, shares, strict=True)]) if snapshots else None,
+    )
 
 
 def _reports_of(a: Arrays, collected: Sequence[NDArray[np.float32]]) -> dict[str, Floats]:
