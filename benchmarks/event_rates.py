@@ -322,7 +322,7 @@ def conduct(bench: Bench) -> list[Measured]:
     day = claims_course.end[rows.RETURN_DAY]
     found += [
         Measured("tapers as in claims still 15 % down at 16 months", "70 %", pm(share(down[alive]), " %"),
-                 "who gives back 0.7 of a deep cut is still 15 % down", "Fenton 2021"),
+                 "who goes back by 0.8 of a full stop is still 15 % down", "Fenton 2021"),
         Measured("went back to a higher dose within a year, the same", "21–30 %",
                  pm(share((day > 0) & (day <= 365)), " %"), "", "Fenton 2021; E101"),
     ]  # fmt: skip

@@ -104,12 +104,9 @@ def _hash(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from taper_sim.runs import MANIFEST_KEYS, PLAN_KEYS, read_record
-    from taper_sim.scenario.comparing import PLAN_FILE, verify
+    from taper_sim.scenario.comparing import verify
 
     workers = _threads(args.workers)
-    read_record(args.folder / "manifest.json", MANIFEST_KEYS, "the folder of a finished run")
-    read_record(args.folder / PLAN_FILE, PLAN_KEYS, "the folder of a finished run")
     with _progress() as progress:
         differing = verify(args.folder, workers, progress)
     for line in differing:
@@ -119,15 +116,11 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from taper_sim.runs import PLAN_KEYS, check_writable, read_record
     from taper_sim.scenario.building import Overrides
-    from taper_sim.scenario.comparing import PLAN_FILE, compare
+    from taper_sim.scenario.comparing import compare
 
     workers = _threads(args.workers)
     folder = args.out or Path(f"run-{args.scenario.stem}")
-    check_writable(folder)
-    if (folder / PLAN_FILE).exists():
-        read_record(folder / PLAN_FILE, PLAN_KEYS, "the folder of a run")
     change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
     with _progress() as progress:
         done = compare(args.scenario, change, folder, workers, progress)
@@ -135,11 +128,9 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _resume(args: argparse.Namespace) -> int:
-    from taper_sim.runs import PLAN_KEYS, read_record
-    from taper_sim.scenario.comparing import PLAN_FILE, resume
+    from taper_sim.scenario.comparing import resume
 
     workers = _threads(args.workers)
-    read_record(args.folder / PLAN_FILE, PLAN_KEYS, "the folder of a run")
     with _progress() as progress:
         done = resume(args.folder, workers, progress)
     return _show(done)

@@ -278,10 +278,10 @@ def detox(short_acting: Cohort) -> tuple[Course, Course]:
     return run(cohort, "abrupt()", 7), run(cohort, WithAdjunct(calls.build("abrupt()")), 7)
 
 
-def test_s04_mean_sows_of_the_first_week_is_8_to_11_and_an_alpha_2_agonist_cuts_it(
+def test_s04_mean_sows_of_the_first_week_is_8_to_11_and_an_alpha_2_agonist_cuts_it_by_15_to_25_percent(
     detox: tuple[Course, Course],
 ) -> None:
-    # E104, E106; of E049 and E050 (a cut by 15 to 25 %) the direction holds, the size does not: docs/stylised-facts.md
+    # E104, E106 (mean); E049, E050 (geometric mean)
     placebo, treated = (Look(c, 7, 7) for c in detox)
     sows = placebo.mean(rows.SUM_SOWS)
     ratio = treated.mean(rows.SUM_LOG_SOWS) - placebo.mean(rows.SUM_LOG_SOWS)
@@ -289,7 +289,7 @@ def test_s04_mean_sows_of_the_first_week_is_8_to_11_and_an_alpha_2_agonist_cuts_
     cut = 1 - float(np.exp(ratio.mean()))
     say("S4", sows=float(sows.mean()), cut=cut, half_width=half)
     assert 8 <= sows.mean() <= 11
-    assert cut > half
+    assert 0.15 - half <= cut <= 0.25 + half
 
 
 def test_s04_fewer_leave_with_an_alpha_2_agonist(detox: tuple[Course, Course]) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from taper_sim import tables
 from taper_sim.data import formulary
@@ -27,7 +28,7 @@ def _as_text(value: Any) -> Any:
 
 def _no_truth(value: Any) -> Any:
     if isinstance(value, bool):
-        raise Wrong(("", value, "a number"))
+        raise PydanticCustomError("float_type", "a number")
     return value
 
 
@@ -178,7 +179,7 @@ class Patient(Strict):
                 continue
             per_class = symbol in FORMULATION_SYMBOLS or BY_SYMBOL[symbol].per_class
             if per_class != isinstance(value, dict):
-                allowed = f"a value for each drug class, such as {{opioid: {value}}}" if per_class else "one number"
+                allowed = f"a value for each drug class, such as {{opioid: {value:g}}}" if per_class else "one number"
                 wrong.append((symbol, value, allowed))
                 continue
             for place, number in value.items() if isinstance(value, dict) else (("", value),):

@@ -43,6 +43,8 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # <<: *name, which may stand beside what it brings
+                continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key_node, yaml.ScalarNode) or not isinstance(key, Hashable):
                 raise yaml.MarkedYAMLError(problem="a list or mapping as a key", problem_mark=key_node.start_mark)

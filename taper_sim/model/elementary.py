@@ -18,11 +18,13 @@ _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
 _INV_LN2 = 1.4426950408889634
 _ROUNDER = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the rounded integer in the low bits
+_ALMOST_1 = 1.0 - 0.5**33
 _TWO_52 = 4503599627370496.0
 _TWO_52_BITS = np.uint64(0x4330000000000000)
 _ROOT_HALF_BITS = np.uint64(0x3FE6A09E667F3BCD)
 _BIAS_BITS = np.uint64(0x3FF0000000000000)
-_52 = np.uint64(52)
+_0, _1, _2 = np.uint64(0), np.uint64(1), np.uint64(2)
+_20, _52, _62 = np.uint64(20), np.uint64(52), np.uint64(62)
 _1023 = np.uint64(1023)
 
 
@@ -57,10 +59,22 @@ def small_integer(word: Any) -> float:
 
 
 @register_jitable(forceinline=True)
+def uniform(word: Any) -> float:
+    """``(word + 1/2) / 2^32``, to the bit as ``rng.uniform`` gives it: the word becomes the fraction of a number."""
+    return number((word << _20) | _BIAS_BITS) - _ALMOST_1
+
+
+@register_jitable(forceinline=True)
 def exp(x: float) -> float:
     """``e^x`` for x from -700 to 700, clamped outside."""
     x = 700.0 if x > 700.0 else x
     x = -700.0 if x < -700.0 else x
+    return _power_of_e(x)
+
+
+@register_jitable(forceinline=True)
+def _power_of_e(x: float) -> float:
+    """``e^x`` for x from -700 to 700."""
     rounded = x * _INV_LN2 + _ROUNDER
     k = rounded - _ROUNDER
     r = (x - k * _LN2_HIGH) - k * _LN2_LOW
@@ -81,6 +95,13 @@ def exp(x: float) -> float:
 
 
 @register_jitable(forceinline=True)
+def one_minus_exp(h: float) -> float:
+    """``1 - e^(-h)`` for h from 0, as :func:`exp` gives it; a limit on h costs less than the two on ``-h``."""
+    h = 700.0 if h > 700.0 else h
+    return 1.0 - _power_of_e(-h)
+
+
+@register_jitable(forceinline=True)
 def log(x: float) -> float:
     """Natural logarithm of a normal positive number."""
     b = bits(x)
@@ -88,9 +109,7 @@ def log(x: float) -> float:
     m = number(b - (biased << _52) + _BIAS_BITS)  # from root 1/2 to root 2
     s = (m - 1.0) / (m + 1.0)
     t = s * s
-    p = 1.0 / 21.0
-    p = p * t + 1.0 / 19.0
-    p = p * t + 1.0 / 17.0
+    p = 1.0 / 17.0
     p = p * t + 1.0 / 15.0
     p = p * t + 1.0 / 13.0
     p = p * t + 1.0 / 11.0
@@ -105,11 +124,11 @@ def log(x: float) -> float:
 @register_jitable(forceinline=True)
 def cos_sin_turn(u: float) -> tuple[float, float]:
     """``cos 2πu`` and ``sin 2πu`` for u in [0, 1]."""
-    quarter = np.floor(4.0 * u + 0.5)
-    a = 6.283185307179586 * (u - 0.25 * quarter)  # from -π/4 to π/4
+    rounded = 4.0 * u + _ROUNDER
+    quarter = bits(rounded)  # its two lowest bits
+    a = 6.283185307179586 * (u - 0.25 * (rounded - _ROUNDER))  # from -π/4 to π/4
     t = a * a
-    c = 1.0 / 20922789888000.0
-    c = c * t - 1.0 / 87178291200.0
+    c = -1.0 / 87178291200.0
     c = c * t + 1.0 / 479001600.0
     c = c * t - 1.0 / 3628800.0
     c = c * t + 1.0 / 40320.0
@@ -125,9 +144,13 @@ def cos_sin_turn(u: float) -> tuple[float, float]:
     s = s * t + 1.0 / 120.0
     s = s * t - 1.0 / 6.0
     s = (s * t + 1.0) * a
-    odd = (quarter == 1.0) | (quarter == 3.0)
+    odd = (quarter & _1) != _0
     cosine = s if odd else c
     sine = c if odd else s
-    cosine = -cosine if (quarter == 1.0) | (quarter == 2.0) else cosine
-    sine = -sine if (quarter == 2.0) | (quarter == 3.0) else sine
-    return cosine, sine
+    return _negated(cosine, (quarter + _1) & _2), _negated(sine, quarter & _2)
+
+
+@register_jitable(forceinline=True)
+def _negated(x: float, second_bit: Any) -> float:
+    """``-x`` where the second lowest bit is set, the only one that may be."""
+    return number(bits(x) ^ (second_bit << _62))

@@ -18,7 +18,7 @@ from numba.np.unsafe import ndarray
 
 from taper_sim import rng
 from taper_sim.model import elementary, equations, lanes, lanes_chance, rows
-from taper_sim.model.lanes import doses, draw, medicine, person
+from taper_sim.model.lanes import doses, draw, medicine, person, put_keys
 from taper_sim.model.lanes_chance import add_up, events, reports_of_day
 from taper_sim.model.rows import (
     COEFFICIENTS,
@@ -100,9 +100,10 @@ def advance(
         for r in range(N_PARAM):
             for j in range(LANES):
                 x[(PARAM + r) * STRIDE + j] = params[t, r, j]
+        put_keys(x, id_low[t], id_high[t])
         c = Coefficients(*to_fixed_tuple(coefficients[t], _NC))
         for day in range(first_day, last_day + 1):
-            draw(x, id_low[t], id_high[t], seed_low, seed_high, np.uint64(day), chance)
+            draw(x, seed_low, seed_high, np.uint64(day), chance)
             doses(x, c, float(day))
             for k in range(3):
                 medicine(x, c, k)

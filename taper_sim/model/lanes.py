@@ -11,7 +11,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from taper_sim import rng
-from taper_sim.model.elementary import cos_sin_turn, exp, log, small_integer
+from taper_sim.model.elementary import bits, cos_sin_turn, exp, log, number, one_minus_exp, uniform
 from taper_sim.model.equations import (
     craving_target,
     distress_target,
@@ -70,7 +70,6 @@ from taper_sim.model.rows import (
     PARAM,
     PLANNED,
     PRESCRIBED,
-    REPORT,
     SHAPE,
     SIGMA,
     STATE,
@@ -107,54 +106,72 @@ from taper_sim.model.rows import (
     X,
 )  # fmt: skip
 
+MASK = np.uint64(0xFFFFFFFF)
+ID_LOW, ID_HIGH = UNIFORM + 10, UNIFORM + 11  # the last of the twelve rows, nine of which hold uniforms
+
 
 @register_jitable(forceinline=True)
-def _four_normals(
-    x: Any, row: int, call: int, id_low: Any, id_high: Any, seed_low: Any, seed_high: Any, day: Any
-) -> None:
-    """Four rows of standard normals from one call of the generator (Box and Muller)."""
+def put_where(x: Any, at: int, when: bool, new: float) -> None:
+    """``x[at]`` becomes ``new`` where ``when`` holds.
+
+    A sum, for ``x[at] = new if when else x[at]`` is compiled to a masked store, many times slower on some processors.
+    """
+    old = x[at]
+    x[at] = (new if when else 0.0) + (0.0 if when else old)
+
+
+@register_jitable(forceinline=True)
+def put_keys(x: Any, id_low: Any, id_high: Any) -> None:
+    """Keys of a tile, as bits: in the local array, for loops that read another one are compiled twice."""
     for j in range(LANES):
-        w0, w1, w2, w3 = rng.philox(id_low[j], id_high[j], day, np.uint64(call), seed_low, seed_high)
-        radius = np.sqrt(-2.0 * log(rng.uniform(small_integer(w0))))
-        cosine, sine = cos_sin_turn(rng.uniform(small_integer(w1)))
+        x[ID_LOW * STRIDE + j] = number(id_low[j])
+        x[ID_HIGH * STRIDE + j] = number(id_high[j])
+
+
+@register_jitable(forceinline=True)
+def _uniforms(x: Any, row: int, n_rows: int, call: int, seed_low: Any, seed_high: Any, day: Any) -> None:
+    """The first ``n_rows`` of the four rows of uniforms of one call of the generator."""
+    for j in range(LANES):
+        # that keys and seed have 32 bits each is said by the masks, and makes the products cheap
+        low, high = bits(x[ID_LOW * STRIDE + j]) & MASK, bits(x[ID_HIGH * STRIDE + j]) & MASK
+        w0, w1, w2, w3 = rng.philox(low, high, day, np.uint64(call), seed_low & MASK, seed_high & MASK)
+        x[row * STRIDE + j] = uniform(w0)
+        if n_rows > 1:
+            x[(row + 1) * STRIDE + j] = uniform(w1)
+        if n_rows > 2:
+            x[(row + 2) * STRIDE + j] = uniform(w2)
+            x[(row + 3) * STRIDE + j] = uniform(w3)
+
+
+@register_jitable(forceinline=True)
+def _normals(x: Any, row: int) -> None:
+    """Two rows of uniforms become two rows of standard normals (Box and Muller)."""
+    for j in range(LANES):
+        radius = np.sqrt(-2.0 * log(x[row * STRIDE + j]))
+        cosine, sine = cos_sin_turn(x[(row + 1) * STRIDE + j])
         x[row * STRIDE + j] = radius * cosine
         x[(row + 1) * STRIDE + j] = radius * sine
-        radius = np.sqrt(-2.0 * log(rng.uniform(small_integer(w2))))
-        cosine, sine = cos_sin_turn(rng.uniform(small_integer(w3)))
-        x[(row + 2) * STRIDE + j] = radius * cosine
-        x[(row + 3) * STRIDE + j] = radius * sine
 
 
 @register_jitable(forceinline=True)
-def _four_uniforms(
-    x: Any, row: int, call: int, id_low: Any, id_high: Any, seed_low: Any, seed_high: Any, day: Any
-) -> None:
-    """Four rows of uniforms from one call of the generator."""
-    for j in range(LANES):
-        w0, w1, w2, w3 = rng.philox(id_low[j], id_high[j], day, np.uint64(call), seed_low, seed_high)
-        x[row * STRIDE + j] = rng.uniform(small_integer(w0))
-        x[(row + 1) * STRIDE + j] = rng.uniform(small_integer(w1))
-        x[(row + 2) * STRIDE + j] = rng.uniform(small_integer(w2))
-        x[(row + 3) * STRIDE + j] = rng.uniform(small_integer(w3))
-
-
-@register_jitable(forceinline=True)
-def draw(x: Any, id_low: Any, id_high: Any, seed_low: Any, seed_high: Any, day: Any, chance: bool) -> None:
+def draw(x: Any, seed_low: Any, seed_high: Any, day: Any, chance: bool) -> None:
     """The day's 17 normals and 9 uniforms; without chance 0 and 1, with which nothing happens."""
     if chance:
-        _four_normals(x, NORMAL, 0, id_low, id_high, seed_low, seed_high, day)
-        _four_normals(x, NORMAL + 4, 1, id_low, id_high, seed_low, seed_high, day)
-        _four_normals(x, NORMAL + 8, 2, id_low, id_high, seed_low, seed_high, day)
-        _four_normals(x, NORMAL + 12, 3, id_low, id_high, seed_low, seed_high, day)
-        _four_normals(x, NORMAL + 16, 4, id_low, id_high, seed_low, seed_high, day)
-        _four_uniforms(x, UNIFORM, 5, id_low, id_high, seed_low, seed_high, day)
-        _four_uniforms(x, UNIFORM + 4, 6, id_low, id_high, seed_low, seed_high, day)
-        _four_uniforms(x, UNIFORM + 8, 7, id_low, id_high, seed_low, seed_high, day)
+        _uniforms(x, NORMAL, 4, 0, seed_low, seed_high, day)
+        _uniforms(x, NORMAL + 4, 4, 1, seed_low, seed_high, day)
+        _uniforms(x, NORMAL + 8, 4, 2, seed_low, seed_high, day)
+        _uniforms(x, NORMAL + 12, 4, 3, seed_low, seed_high, day)
+        _uniforms(x, NORMAL + 16, 2, 4, seed_low, seed_high, day)
+        for pair in range(9):
+            _normals(x, NORMAL + 2 * pair)
+        _uniforms(x, UNIFORM, 4, 5, seed_low, seed_high, day)
+        _uniforms(x, UNIFORM + 4, 4, 6, seed_low, seed_high, day)
+        _uniforms(x, UNIFORM + 8, 1, 7, seed_low, seed_high, day)
     else:
-        for r in range(NORMAL, UNIFORM):
+        for r in range(NORMAL, NORMAL + 18):
             for j in range(LANES):
                 x[r * STRIDE + j] = 0.0
-        for r in range(UNIFORM, REPORT):
+        for r in range(UNIFORM, UNIFORM + 9):
             for j in range(LANES):
                 x[r * STRIDE + j] = 1.0
 
@@ -221,7 +238,7 @@ def doses(x: Any, c: Any, day: float) -> None:
                 c.lapse_cluster,
             )
         )
-        p = (1.0 - exp(-h)) * x[(STATE + ALIVE) * STRIDE + j]
+        p = one_minus_exp(h) * x[(STATE + ALIVE) * STRIDE + j]
         u = x[U_LAPSE * STRIDE + j]
         more = x[(PARAM + MORE_SHARE) * STRIDE + j]
         lapse = u < p
@@ -247,7 +264,7 @@ def doses(x: Any, c: Any, day: float) -> None:
             )
         )
         missed = 1.0 if x[U_VISIT * STRIDE + j] < odds / (1.0 + odds) else 0.0
-        x[(STATE + MISSED_VISIT) * STRIDE + j] = missed if due else before
+        put_where(x, (STATE + MISSED_VISIT) * STRIDE + j, due, missed)
         kept = 1.0 - missed
         x[(SUMS + VISITS_PLANNED) * STRIDE + j] += 1.0 if due else 0.0
         x[(SUMS + VISITS_KEPT) * STRIDE + j] += kept if due else 0.0

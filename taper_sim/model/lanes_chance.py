@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from taper_sim.model.elementary import exp, log
+from taper_sim.model.elementary import exp, log, one_minus_exp
 from taper_sim.model.equations import (
     log_hazard_crisis,
     log_hazard_dropout,
@@ -26,6 +26,7 @@ from taper_sim.model.equations import (
     slow_noise,
     sows_mean,
 )  # fmt: skip
+from taper_sim.model.lanes import put_where
 from taper_sim.model.rows import (
     ALIVE,
     APNOEA,
@@ -146,40 +147,30 @@ def events(x: Any, c: Any, day: float) -> None:
                 c.dropout_n,
             )
         )
-        leaves = (x[U_DROPOUT * STRIDE + j] < 1.0 - exp(-h)) & (in_care > 0.0) & alive
+        leaves = (x[U_DROPOUT * STRIDE + j] < one_minus_exp(h)) & (in_care > 0.0) & alive
         h = exp(
             log_hazard_return(
                 x[(PARAM + HAZARD + 1) * STRIDE + j], w_bar, m_bar, p_bar, c.return_w, c.return_m, c.return_p
             )
         )
         below = ((d0 < base0) | (d1 < base1)) | (d2 < base2)
-        returns = (x[U_RETURN * STRIDE + j] < 1.0 - exp(-h)) & below & alive & (frozen_before == 0.0)
+        returns = (x[U_RETURN * STRIDE + j] < one_minus_exp(h)) & below & alive & (frozen_before == 0.0)
         back = c.return_share if returns else 0.0
         stays = leaves | returns
         held0, held1, held2 = d0 + back * (base0 - d0), d1 + back * (base1 - d1), d2 + back * (base2 - d2)
         freezes = stays & (frozen_before == 0.0)
-        old0, old1, old2 = (
-            x[(STATE + HELD) * STRIDE + j],
-            x[(STATE + HELD + 1) * STRIDE + j],
-            x[(STATE + HELD + 2) * STRIDE + j],
-        )
-        x[(STATE + HELD) * STRIDE + j] = held0 if freezes else old0
-        x[(STATE + HELD + 1) * STRIDE + j] = held1 if freezes else old1
-        x[(STATE + HELD + 2) * STRIDE + j] = held2 if freezes else old2
-        x[(STATE + FROZEN) * STRIDE + j] = 1.0 if stays else frozen_before
-        x[(STATE + IN_CARE) * STRIDE + j] = 0.0 if leaves else in_care
-        dropout_day, return_day, stop_day = (
-            x[(STATE + DROPOUT_DAY) * STRIDE + j],
-            x[(STATE + RETURN_DAY) * STRIDE + j],
-            x[(STATE + STOP_DAY) * STRIDE + j],
-        )
-        x[(STATE + DROPOUT_DAY) * STRIDE + j] = day if leaves else dropout_day
-        x[(STATE + RETURN_DAY) * STRIDE + j] = day if returns else return_day
+        put_where(x, (STATE + HELD) * STRIDE + j, freezes, held0)
+        put_where(x, (STATE + HELD + 1) * STRIDE + j, freezes, held1)
+        put_where(x, (STATE + HELD + 2) * STRIDE + j, freezes, held2)
+        put_where(x, (STATE + FROZEN) * STRIDE + j, stays, 1.0)
+        put_where(x, (STATE + IN_CARE) * STRIDE + j, leaves, 0.0)
+        put_where(x, (STATE + DROPOUT_DAY) * STRIDE + j, leaves, day)
+        put_where(x, (STATE + RETURN_DAY) * STRIDE + j, returns, day)
         target = x[(PARAM + TARGET) * STRIDE + j]
         d = d0 if target == 0.0 else d1
         d = d2 if target == 2.0 else d
-        stopped = (d == 0.0) & (stop_day == 0.0) & alive
-        x[(STATE + STOP_DAY) * STRIDE + j] = day if stopped else stop_day
+        stopped = (d == 0.0) & (x[(STATE + STOP_DAY) * STRIDE + j] == 0.0) & alive
+        put_where(x, (STATE + STOP_DAY) * STRIDE + j, stopped, day)
         x[(SUMS + SUM_PRESCRIBED) * STRIDE + j] += d
     for j in range(LANES):
         w_bar = x[(STATE + W_ALL) * STRIDE + j] - x[(PARAM + W_ALL0) * STRIDE + j]
@@ -197,15 +188,15 @@ def events(x: Any, c: Any, day: float) -> None:
                 c.causal_share * c.crisis_v,
             )
         )
-        p_crisis = (1.0 - exp(-h)) * living
+        p_crisis = one_minus_exp(h) * living
         u_crisis = x[U_CRISIS * STRIDE + j]
         crisis = 1.0 if u_crisis < p_crisis else 0.0
         x[(SUMS + CRISES) * STRIDE + j] += crisis
         x[(SUMS + ATTEMPTS) * STRIDE + j] += 1.0 if u_crisis < p_crisis * c.crisis_suicidal else 0.0
         suicide = u_crisis < p_crisis * c.crisis_fatal
         x[(SUMS + SUICIDE_DEATHS) * STRIDE + j] += 1.0 if suicide else 0.0
-        first = x[(SUMS + FIRST_CRISIS) * STRIDE + j]
-        x[(SUMS + FIRST_CRISIS) * STRIDE + j] = day if (crisis > 0.0) & (first == 0.0) else first
+        never = x[(SUMS + FIRST_CRISIS) * STRIDE + j] == 0.0
+        put_where(x, (SUMS + FIRST_CRISIS) * STRIDE + j, (crisis > 0.0) & never, day)
 
         by_dose = exp(
             log_hazard_overdose(
@@ -227,12 +218,12 @@ def events(x: Any, c: Any, day: float) -> None:
         h = by_dose * exp(c.overdose_excess * excess)
         x[(SUMS + HAZARD_DOSE) * STRIDE + j] += by_dose * living
         x[(SUMS + HAZARD_EXCESS) * STRIDE + j] += (h - by_dose) * living
-        p_overdose = (1.0 - exp(-h)) * living
+        p_overdose = one_minus_exp(h) * living
         u_overdose = x[U_OVERDOSE * STRIDE + j]
         overdose = 1.0 if u_overdose < p_overdose else 0.0
         x[(SUMS + OVERDOSES) * STRIDE + j] += overdose
-        first = x[(SUMS + FIRST_OVERDOSE) * STRIDE + j]
-        x[(SUMS + FIRST_OVERDOSE) * STRIDE + j] = day if (overdose > 0.0) & (first == 0.0) else first
+        never = x[(SUMS + FIRST_OVERDOSE) * STRIDE + j] == 0.0
+        put_where(x, (SUMS + FIRST_OVERDOSE) * STRIDE + j, (overdose > 0.0) & never, day)
         killed = u_overdose < p_overdose * x[(PARAM + FATAL) * STRIDE + j]
         x[(SUMS + OVERDOSE_DEATHS) * STRIDE + j] += 1.0 if killed else 0.0
 
@@ -246,7 +237,7 @@ def events(x: Any, c: Any, day: float) -> None:
                 c.seizure_g,
             )
         )
-        x[(SUMS + SEIZURES) * STRIDE + j] += 1.0 if x[U_SEIZURE * STRIDE + j] < (1.0 - exp(-h)) * living else 0.0
+        x[(SUMS + SEIZURES) * STRIDE + j] += 1.0 if x[U_SEIZURE * STRIDE + j] < one_minus_exp(h) * living else 0.0
 
         h_other = exp(log_hazard_urgent(x[(PARAM + HAZARD + 6) * STRIDE + j], p_bar, m_bar, c.urgent_p, c.urgent_m))
         h_visit = exp(
@@ -255,19 +246,18 @@ def events(x: Any, c: Any, day: float) -> None:
             )
         )
         u_urgent = x[U_URGENT * STRIDE + j]
-        urgent = 1.0 if u_urgent < (1.0 - exp(-(h_other + h_visit))) * living else 0.0
+        urgent = 1.0 if u_urgent < one_minus_exp(h_other + h_visit) * living else 0.0
         x[(SUMS + URGENT) * STRIDE + j] += urgent
-        x[(SUMS + WITHDRAWAL_VISITS) * STRIDE + j] += 1.0 if u_urgent < (1.0 - exp(-h_visit)) * living else 0.0
-        first = x[(SUMS + FIRST_URGENT) * STRIDE + j]
-        x[(SUMS + FIRST_URGENT) * STRIDE + j] = day if (urgent > 0.0) & (first == 0.0) else first
+        x[(SUMS + WITHDRAWAL_VISITS) * STRIDE + j] += 1.0 if u_urgent < one_minus_exp(h_visit) * living else 0.0
+        never = x[(SUMS + FIRST_URGENT) * STRIDE + j] == 0.0
+        put_where(x, (SUMS + FIRST_URGENT) * STRIDE + j, (urgent > 0.0) & never, day)
 
         # the sums count a day for those alive on its morning
         x[(SUMS + DAYS) * STRIDE + j] += living
         x[(SUMS + IN_CARE_DAYS) * STRIDE + j] += living * x[(STATE + IN_CARE) * STRIDE + j]
         dies = suicide | killed
-        death_day = x[(STATE + DEATH_DAY) * STRIDE + j]
-        x[(STATE + DEATH_DAY) * STRIDE + j] = day if dies else death_day
-        x[(STATE + ALIVE) * STRIDE + j] = 0.0 if dies else living
+        put_where(x, (STATE + DEATH_DAY) * STRIDE + j, dies, day)
+        put_where(x, (STATE + ALIVE) * STRIDE + j, dies, 0.0)
 
 
 @register_jitable(forceinline=True)
@@ -290,7 +280,7 @@ def reports_of_day(x: Any, c: Any, day: float) -> None:
             )
         )
         missed = 1.0 if x[U_MISS * STRIDE + j] < odds / (1.0 + odds) else 0.0
-        x[(STATE + MISSED) * STRIDE + j] = missed if due else before
+        put_where(x, (STATE + MISSED) * STRIDE + j, due, missed)
         x[(SUMS + CHECKINS_DUE) * STRIDE + j] += 1.0 if due else 0.0
         done = 1.0 - missed
         x[(SUMS + CHECKINS_DONE) * STRIDE + j] += done if due else 0.0
@@ -495,7 +485,7 @@ def add_up(x: Any, c: Any, day: float) -> None:
         x[(SUMS + SUM_W) * STRIDE + j] += w * lived
         x[(SUMS + OVER_LIMIT) * STRIDE + j] += lived if w > c.limit_w else 0.0
         most = x[(SUMS + MAX_W) * STRIDE + j]
-        x[(SUMS + MAX_W) * STRIDE + j] = w if (w > most) & (lived > 0.0) else most
+        put_where(x, (SUMS + MAX_W) * STRIDE + j, (w > most) & (lived > 0.0), w)
     for j in range(LANES):
         death_day, alive = x[(STATE + DEATH_DAY) * STRIDE + j], x[(STATE + ALIVE) * STRIDE + j]
         lived = 1.0 if (alive > 0.0) | (death_day == day) else 0.0

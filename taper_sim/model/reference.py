@@ -197,7 +197,8 @@ def day(person: Person, state: State, dose: Array, delivered: Array, cut: NDArra
     M = eq.relax(
         state.M,
         eq.distress_target(
-            person.baseline["distress"], (person.loads["m"] * W_bar).sum(axis=1), P - zero.P, state.I - zero.I, X, k_psy,
+            person.baseline["distress"], (person.loads["m"] * W_bar).sum(axis=1), P - zero.P, state.I - zero.I, X,
+            k_psy,
             s["distress_from_pain"], s["distress_from_insomnia"], s["distress_from_reaction"],
             s["distress_from_psychologist"],
         ),

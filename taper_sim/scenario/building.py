@@ -137,11 +137,11 @@ def build_cohort(entry: CohortEntry, seed: int, folder: Path) -> Cohort:
     table = read_patients(folder / entry.file, entry.columns, drop_missing=entry.drop_missing, strict=not entry.columns)
     said = f"{entry.file.name}: {len(table.ids)} patients read, {table.dropped} left out for missing values"
     people = cohorts.from_table(table, entry.description or said)
-    if entry.patients is not None:
-        people = people.take(slice(0, entry.patients))
     if entry.drugs_file is None:
-        return cohorts.sample_drugs(people, seed, classes)
-    return cohorts.with_drugs(people, read_drugs(folder / entry.drugs_file, people.ids))
+        people = cohorts.sample_drugs(people, seed, classes)
+    else:
+        people = cohorts.with_drugs(people, read_drugs(folder / entry.drugs_file, people.ids))
+    return people if entry.patients is None else people.take(slice(0, entry.patients))
 
 
 def care_plan(entry: CareEntry) -> CarePlan:

@@ -1,7 +1,6 @@
 """Run a comparison into a run folder. Imports ``scenario.building``, ``comparison``, ``runs``."""
 
 import hashlib
-import json
 import shutil
 import subprocess
 import tempfile
@@ -24,7 +23,16 @@ from taper_sim.data import formulary
 from taper_sim.data.problems import problem
 from taper_sim.data.yaml_input import parse
 from taper_sim.outcomes import ALL
-from taper_sim.runs import check_writable, sha256_of, write_atomically, write_csv, write_json
+from taper_sim.runs import (
+    MANIFEST_KEYS,
+    PLAN_KEYS,
+    check_writable,
+    read_record,
+    sha256_of,
+    write_atomically,
+    write_csv,
+    write_json,
+)
 from taper_sim.scenario.building import Overrides, build_plan, overridden, read_scenario, scenario_hash
 from taper_sim.scenario.schema import Scenario
 from taper_sim.units import DRUG_CLASSES
@@ -58,7 +66,7 @@ def compare(
     change : Overrides
         What the command line changes.
     folder : Path
-        The run folder; an unfinished run of the same plan goes on, a finished or other one is refused.
+        The run folder; an unfinished run of the same plan goes on, a finished one is made again, any other is refused.
     workers : int
         Threads.
     progress : callable
@@ -70,12 +78,13 @@ def compare(
 
 def resume(folder: Path, workers: int, progress: Callable[[int], Callable[[int], None]]) -> Comparison:
     """Go on with an interrupted run from its own plan file."""
-    try:
-        kept = json.loads((folder / PLAN_FILE).read_text())
-    except FileNotFoundError:
-        raise problem(str(folder), "", f"no {PLAN_FILE}", "the folder of a run") from None
+    kept = _plan_of(folder)
     scenario = parse(str(folder / PLAN_FILE), kept["scenario"], Scenario)
     return _run(scenario, kept["file"], Path(kept["folder"]), folder, workers, progress)
+
+
+def _plan_of(folder: Path) -> dict[str, Any]:
+    return read_record(folder / PLAN_FILE, PLAN_KEYS, "the folder of a run")
 
 
 def verify(folder: Path, workers: int, progress: Callable[[int], Callable[[int], None]]) -> list[str]:
@@ -86,17 +95,14 @@ def verify(folder: Path, workers: int, progress: Callable[[int], Callable[[int],
     list of str
         One line for each file that was changed since the run, and for each that comes out otherwise now.
     """
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-    except FileNotFoundError:
-        raise problem(str(folder), "", "no manifest.json", "the folder of a finished run") from None
+    manifest = read_record(folder / "manifest.json", MANIFEST_KEYS, "the folder of a finished run")
+    kept = _plan_of(folder)
     said: dict[str, str] = manifest["outputs_sha256"]
     lines = [
         f"{name}: changed since the run, or missing"
         for name, digest in said.items()
         if not (folder / name).exists() or sha256_of(folder / name) != digest
     ]
-    kept = json.loads((folder / PLAN_FILE).read_text())
     scenario = parse(str(folder / PLAN_FILE), kept["scenario"], Scenario)
     with tempfile.TemporaryDirectory() as beside:
         again = _run(scenario, kept["file"], Path(kept["folder"]), Path(beside) / "run", workers, progress)
@@ -138,7 +144,7 @@ def _claim(folder: Path, scenario: Scenario, file: str, base: Path, identity: st
     """Write the plan into an empty folder; an unfinished run of the same plan goes on."""
     plan_file = folder / PLAN_FILE
     if plan_file.exists():
-        if json.loads(plan_file.read_text())["hash"] != identity:
+        if _plan_of(folder)["hash"] != identity:
             raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
         return
     if folder.exists() and any(folder.iterdir()):

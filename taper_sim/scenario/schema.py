@@ -60,6 +60,13 @@ class ClassOfDrugs(Strict):
         if not self.dose_low <= self.dose_median <= self.dose_high:
             given = f"dose_low {self.dose_low:g}, dose_median {self.dose_median:g}, dose_high {self.dose_high:g}"
             raise ValueError(f"{given}; allowed: low at most the median, the median at most high")
+        for entry in self.mix:
+            drug = formulary.find_drug(entry.drug, entry.formulation)
+            most = formulary.MAX_BUPRENORPHINE_MCG_PER_H if drug.is_patch else formulary.MAX_BUPRENORPHINE_MG
+            if drug.is_buprenorphine and self.dose_high > most:
+                unit = "mcg/h" if drug.is_patch else "mg a day"
+                given = f"{' '.join(drug.key)}, which has no equivalents, with dose_high {self.dose_high:g}"
+                raise ValueError(f"{given}; allowed: dose_high of at most {most:g}, in its own {unit}")
         return self
 
 
