@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -189,9 +190,13 @@ def _trace(args: argparse.Namespace) -> int:
     from taper_sim.scenario.tracing import trace_patient
 
     check_file_writable(args.out)
-    table = trace_patient(args.patient, protocol=args.protocol, n_days=args.days, seed=args.seed)
-    write_csv(table, args.out)
-    print(f"{len(table)} days written to {args.out}")
+    traced = trace_patient(args.patient, protocol=args.protocol, n_days=args.days, seed=args.seed)
+    write_csv(traced.days, args.out)
+    if args.protocol is not None:
+        from taper_sim.report.listings import tablets_text
+
+        print(tablets_text(traced.tablets))
+    print(f"{len(traced.days)} days written to {args.out}")
     return DONE
 
 
@@ -207,6 +212,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             line = str(found)  # a name in it may hold line ends, or signs that steer a terminal
             print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line), file=sys.stderr)
         return WRONG_INPUT
+    except BrokenPipeError:  # whoever read the output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except KeyboardInterrupt:
         print("interrupted; what is finished is kept", file=sys.stderr)
         return INTERRUPTED

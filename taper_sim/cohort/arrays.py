@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from taper_sim import rng
 from taper_sim.data import formulary
+from taper_sim.data.patients import BOOLEANS
 from taper_sim.model.chance import CHANCE_BY_SYMBOL
 from taper_sim.model.parameters import (
     BY_SYMBOL,
@@ -27,11 +28,8 @@ from taper_sim.units import DRUG_CLASSES
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-FLAGS: Final = (
-    "mood_disorder", "ptsd", "oud", "earlier_overdose", "earlier_seizure", "sleep_apnoea", "renal_impairment",
-    "pregnant", "naloxone_at_home", "agreed", "imposed", "female", "broadband", "device", "transport",
-    "language_match", "literacy", "caregiver", "peer_support",
-)  # fmt: skip
+#: Risk flags, answers and access of a patient, as columns of a patients file name them.
+FLAGS: Final = BOOLEANS
 MODALITIES: Final = ("video", "phone", "in_person")
 
 #: Symbols with a spread between people, in the order of the columns of standard normals (a new one goes to the end).

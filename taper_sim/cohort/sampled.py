@@ -92,7 +92,7 @@ CHOIR: Final = Margins(
         "ptsd": 0.10, "oud": 0.06, "earlier_overdose": 0.02, "earlier_seizure": 0.01, "sleep_apnoea": 0.20,
         "renal_impairment": 0.10, "pregnant": 0.0, "naloxone_at_home": 0.5, "agreed": 1.0, "imposed": 0.0,
         "female": 0.605, "broadband": 0.85, "device": 0.95, "transport": 0.9, "language_match": 0.93,
-        "literacy": 0.88, "caregiver": 0.4, "peer_support": 0.1,
+        "literacy": 0.88, "caregiver": 0.4, "peer_support": 0.1, "catastrophising": 0.30,
     },
     failed_tapers_mean=0.4,
     modality=(0.7, 0.2, 0.1),

@@ -101,6 +101,7 @@ class Risk(Strict):
     failed_tapers: int = Field(default=0, ge=0, le=50)
     sleep_apnoea: bool = False
     renal_impairment: bool = False
+    catastrophising: bool = False  # Pain Catastrophizing Scale 30 and more (scales.csv)
 
 
 class Access(Strict):

@@ -42,7 +42,7 @@ NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
 BOOLEANS: Final = (
     "mood_disorder", "ptsd", "oud", "earlier_overdose", "earlier_seizure", "sleep_apnoea", "renal_impairment",
     "pregnant", "naloxone_at_home", "agreed", "imposed", "female", "broadband", "device", "transport",
-    "language_match", "literacy", "caregiver", "peer_support",
+    "language_match", "literacy", "caregiver", "peer_support", "catastrophising",
 )  # fmt: skip
 _TRUE, _FALSE = {"1", "true", "yes"}, {"0", "false", "no"}
 _DRUG_COLUMNS: Final = ("patient_id", "drug", "formulation", "dose_mg_per_day", "dose_mcg_per_h", "interval_h")

@@ -113,6 +113,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("urgent_0", "log daily hazard", "log 1/d", -7.7, "A13", prior_sd=0.3, scale="linear"),
     Parameter("urgent_p", "per NRS point of pain", "1", 0.25, "A13", prior_sd=0.3),
     Parameter("urgent_m", "per unit of distress", "1", 2.0, "A13", prior_sd=0.3),
+    Parameter("urgent_catastrophising", "high pain catastrophising (PCS 30 and more)", "1", 0.3, "A13", prior_sd=0.3),
     Parameter("visit_0", "log daily hazard of a visit coded as withdrawal", "log 1/d", -9.27, "A13; E002",
               prior_sd=0.3, scale="linear"),
     Parameter("visit_w", "per unit of withdrawal", "1", 11.5, "A13; E001, E003", prior_sd=0.3),

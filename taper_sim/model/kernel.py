@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import config, njit
-from numba.extending import register_jitable
-from numba.np.unsafe import ndarray
+from llvmlite import ir
+from numba import config, njit, types
+from numba.extending import intrinsic, register_jitable
 
 from taper_sim import rng
 from taper_sim.model import elementary, equations, lanes, lanes_chance, rows
@@ -36,7 +36,6 @@ from taper_sim.model.rows import (
 )  # fmt: skip
 
 numba_config: Any = config
-to_fixed_tuple: Any = ndarray.to_fixed_tuple  # an intrinsic is called without its typing context
 
 for _module in (equations, rng):
     for _, _function in inspect.getmembers(_module, inspect.isfunction):
@@ -46,6 +45,22 @@ for _module in (equations, rng):
 
 _NC = len(COEFFICIENTS)
 Coefficients = namedtuple("Coefficients", COEFFICIENTS)  # type: ignore[misc]  # its fields are a table's
+
+
+@intrinsic
+def _named(typing_context: Any, row: Any) -> Any:
+    """A contiguous row of coefficients under their names; Numba's own conversion takes as long as five days of a tile."""
+    kind = types.NamedUniTuple(types.float64, _NC, Coefficients)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        first = context.make_array(row)(context, builder, args[0]).data
+        places = [builder.gep(first, [ir.Constant(ir.IntType(64), k)]) for k in range(_NC)]
+        return context.make_tuple(builder, kind, [builder.load(place) for place in places])
+
+    return kind(row), generate
+
+
+named: Any = _named  # an intrinsic is called without its typing context
 
 
 def _cache_folder() -> str:
@@ -101,7 +116,7 @@ def advance(
             for j in range(LANES):
                 x[(PARAM + r) * STRIDE + j] = params[t, r, j]
         put_keys(x, id_low[t], id_high[t])
-        c = Coefficients(*to_fixed_tuple(coefficients[t], _NC))
+        c = named(coefficients[t])
         for day in range(first_day, last_day + 1):
             draw(x, seed_low, seed_high, np.uint64(day), chance)
             doses(x, c, float(day))

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from taper_sim import tables
 from taper_sim.data import formulary
 from taper_sim.outcomes import ALL
@@ -15,6 +17,17 @@ def as_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
                      for row in cells)  # fmt: skip
+
+
+def tablets_text(tablets: pd.DataFrame) -> str:
+    """What is dispensed from which day on: dose in the drug's own unit and equivalents, tablets, what to hand out."""
+    rows = [
+        (r["day"], r["drug"], r["formulation"], f"{r['dose_per_day']:g} {r['unit']}",
+         f"{r['dose_per_day'] - r['ideal_per_day']:+.3g}", f"{r['equivalents']:.4g}", r["tablets"], r["dispense_28d"])
+        for r in tablets.to_dict("records")
+    ]  # fmt: skip
+    header = ("from day", "drug", "formulation", "a day", "rounding", "equivalents", "tablets", "for 28 days at most")
+    return f"{as_table(header, rows)}\n\n{tables.UNREVIEWED.capitalize()}.\n"
 
 
 def drugs_text() -> str:

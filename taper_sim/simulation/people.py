@@ -154,7 +154,7 @@ def _hazards(cohort: Cohort, v: Mapping[str, Floats]) -> list[Floats]:
         + v["overdose_renal"] * flag["renal_impairment"] + v["overdose_mood"] * mood
         + v["age_10y"] * (cohort.age - 55.0) / 10.0,
         v["seizure_0"] + v["seizure_earlier"] * flag["earlier_seizure"],
-        v["urgent_0"] + np.zeros(len(cohort)),
+        v["urgent_0"] + v["urgent_catastrophising"] * flag["catastrophising"],
         v["visit_0"] + np.zeros(len(cohort)),
     ]  # fmt: skip
 
