@@ -18,7 +18,9 @@ def header() -> str:
     """``rows.h``: every number of ``model.rows`` as ``R_NAME``, and the coefficients as a struct in their order."""
     numbers = {name: value for name, value in vars(rows).items() if isinstance(value, int)}
     defines = [f"#define R_{name} {value}" for name, value in numbers.items() if name.isupper()]
-    return "\n".join([*defines, "struct coefficients {", *(f"  double {name};" for name in rows.COEFFICIENTS), "};", ""])
+    return "\n".join(
+        [*defines, "struct coefficients {", *(f"  double {name};" for name in rows.COEFFICIENTS), "};", ""]
+    )
 
 
 def compile_to(folder: Path, *more: str) -> Path:

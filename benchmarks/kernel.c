@@ -101,7 +101,8 @@ INLINE void cos_sin_turn(double u, double *cosine, double *sine) {
     uint64_t quarter = bits(nearest + ROUNDER);
     double a = 6.283185307179586 * (u - 0.25 * nearest);
     double t = a * a;
-    double c = -1.0 / 87178291200.0;
+    double c = 1.0 / 20922789888000.0;
+    c = c * t - 1.0 / 87178291200.0;
     c = c * t + 1.0 / 479001600.0;
     c = c * t - 1.0 / 3628800.0;
     c = c * t + 1.0 / 40320.0;

@@ -128,7 +128,8 @@ def cos_sin_turn(u: float) -> tuple[float, float]:
     quarter = bits(rounded)  # its two lowest bits
     a = 6.283185307179586 * (u - 0.25 * (rounded - _ROUNDER))  # from -π/4 to π/4
     t = a * a
-    c = -1.0 / 87178291200.0
+    c = 1.0 / 20922789888000.0
+    c = c * t - 1.0 / 87178291200.0
     c = c * t + 1.0 / 479001600.0
     c = c * t - 1.0 / 3628800.0
     c = c * t + 1.0 / 40320.0

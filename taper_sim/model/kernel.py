@@ -49,7 +49,7 @@ Coefficients = namedtuple("Coefficients", COEFFICIENTS)  # type: ignore[misc]  #
 
 @intrinsic
 def _named(typing_context: Any, row: Any) -> Any:
-    """A contiguous row of coefficients under their names; Numba's own conversion takes as long as five days of a tile."""
+    """A contiguous row of coefficients under their names; Numba's own conversion takes as long as some days."""
     kind = types.NamedUniTuple(types.float64, _NC, Coefficients)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:

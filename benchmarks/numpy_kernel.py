@@ -1,0 +1,39 @@
+"""The readable reference, ``model.reference_chance``, as an opponent: a cohort in chunks, block by block of days."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from taper_sim.model import reference_chance
+
+
+def run(take: Callable[[np.ndarray], Any], n: int, chunk: int, blocks: Sequence[tuple[int, int]], seed: int) -> Any:
+    """Simulate ``n`` people; the records of the chunks, and the reports, (n, n_days, 8).
+
+    Parameters
+    ----------
+    take : callable
+        Some of the people of the cohort, by their numbers.
+    n, chunk : int
+        People, and people at a time.
+    blocks : sequence of (int, int)
+        First and last day between decisions.
+    seed : int
+        Seed of the luck.
+    """
+    records, reports = [], []
+    for begin in range(0, n, chunk):
+        people = take(np.arange(begin, min(begin + chunk, n)))
+        record = reference_chance.start(people.person, people.dose)
+        sent = []
+        for first, last in blocks:
+            for number in range(first, last + 1):
+                luck = reference_chance.draw(seed, people.keys, number)
+                record, today = reference_chance.day(
+                    people.person, people.chance, record, people.dose, luck, number
+                )  # fmt: skip
+                sent.append(today.astype(np.float32))
+        records.append(record)
+        reports.append(np.stack(sent, axis=1))
+    return records, np.concatenate(reports)
