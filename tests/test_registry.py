@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.conftest import quiet
 
 from taper_sim.scenario.building import Overrides
 from taper_sim.scenario.comparing import compare
+from tests.conftest import quiet
 
 REGISTRY = os.environ.get("TAPER_SIM_CHOIR", "")
 
