@@ -1,4 +1,4 @@
-"""People of a registry, where its file is at hand: set TAPER_SIM_CHOIR to the CSV that docs/cohort.md says how to get."""
+"""People of a registry, where its file is at hand: TAPER_SIM_CHOIR names the CSV that docs/cohort.md describes."""
 
 import os
 from pathlib import Path
