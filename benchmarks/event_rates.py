@@ -19,6 +19,7 @@ from taper_sim.cohort import Cohort
 from taper_sim.model import rows
 from taper_sim.policies import calls, fixed  # noqa: F401 - fixed registers its policies
 from taper_sim.policies.interface import Order, Patients, Policy, Seen
+from taper_sim.policies.modified import adjunct
 from taper_sim.scenario.building import build_cohort, read_scenario
 from taper_sim.scenario.schema import CohortEntry
 from taper_sim.simulation import days
@@ -366,7 +367,7 @@ def stopping(bench: Bench) -> list[Measured]:
              "benzodiazepine": None, "gabapentinoid": None}  # fmt: skip
     dependent = cohort_of(bench.n // 2, shares={"oud": 1.0}, classes=short)
     untreated = bench.run(dependent, "abrupt()", 7)
-    treated = bench.run(dependent, WithAdjunct(calls.build("abrupt()")), 7)
+    treated = bench.run(dependent, adjunct(calls.build("abrupt()"), "lofexidine"), 7)
     return [
         Measured("seizure or delirium within 12 weeks, alprazolam 4 mg and more: at once; a twelfth every 3 days",
                  "0.4 % on stopping or reducing", f"{seizures[0][0]:.2f} %; {seizures[1][0]:.2f} %", "", "label"),
@@ -375,30 +376,6 @@ def stopping(bench: Bench) -> list[Measured]:
                  "the direction holds; leaving a ward is not leaving a programme, and one hazard serves both",
                  "E051"),
     ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class WithAdjunct:
-    """Any policy with an alpha-2 agonist for everybody."""
-
-    policy: Policy
-
-    @property
-    def name(self) -> str:
-        """What it is."""
-        return f"{self.policy.name} with an alpha-2 agonist"
-
-    def decision_days(self, n_days: int) -> Sequence[int]:
-        """As the policy's."""
-        return self.policy.decision_days(n_days)
-
-    def start(self, patients: Patients) -> Any:
-        """As the policy's."""
-        return self.policy.start(patients)
-
-    def decide(self, memory: Any, seen: Seen) -> Order:
-        """As the policy, with the adjunct."""
-        return replace(self.policy.decide(memory, seen), adjunct=np.ones(len(seen.share), dtype=bool))
 
 
 SECTIONS: tuple[Callable[[Bench], list[Measured]], ...] = (

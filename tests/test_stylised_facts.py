@@ -23,6 +23,7 @@ from taper_sim.model.pharmacology import from_equivalents, to_equivalents
 from taper_sim.outcomes import Look
 from taper_sim.policies import calls, fixed  # noqa: F401 - fixed registers its policies
 from taper_sim.policies.interface import Order, Patients, Policy, Seen
+from taper_sim.policies.modified import adjunct
 from taper_sim.scenario.building import build_cohort, read_scenario
 from taper_sim.simulation import days
 from taper_sim.simulation.days import Course
@@ -127,26 +128,6 @@ def overdoses(course: Course, day: int) -> float:
 def events(course: Course, *which: int) -> float:
     """Events counted over the course."""
     return float(sum(course.sums[course.n_days][row].sum() for row in which))
-
-
-@dataclass(frozen=True)
-class WithAdjunct:
-    """A policy with an alpha-2 agonist for everybody."""
-
-    policy: Policy
-
-    @property
-    def name(self) -> str:
-        return f"{self.policy.name} + alpha-2 agonist"
-
-    def decision_days(self, n_days: int) -> Sequence[int]:
-        return self.policy.decision_days(n_days)
-
-    def start(self, patients: Patients) -> Any:
-        return self.policy.start(patients)
-
-    def decide(self, memory: Any, seen: Seen) -> Order:
-        return replace(self.policy.decide(memory, seen), adjunct=np.ones(len(seen.share), dtype=bool))
 
 
 @dataclass(frozen=True)
@@ -275,7 +256,7 @@ def test_s03_a_methadone_taper_of_21_days_peaks_at_its_end_and_one_of_10_days_pe
 def detox(short_acting: Cohort) -> tuple[Course, Course]:
     """A week after an abrupt stop in people with OUD on a short-acting opioid: placebo, alpha-2 agonist."""
     cohort = people("oxycodone", "IR", 90, shares={"oud": 1.0})
-    return run(cohort, "abrupt()", 7), run(cohort, WithAdjunct(calls.build("abrupt()")), 7)
+    return run(cohort, "abrupt()", 7), run(cohort, adjunct(calls.build("abrupt()"), "lofexidine"), 7)
 
 
 def test_s04_mean_sows_of_the_first_week_is_8_to_11_and_an_alpha_2_agonist_cuts_it_by_15_to_25_percent(

@@ -8,6 +8,7 @@ A schedule of one's own says in ``_next`` what a step does to the share; the res
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property, lru_cache
@@ -278,7 +279,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stepped(Schedule):
+class Stepped(Schedule, ABC):
     """A schedule of steps ``every`` so many days.
 
     Parameters
@@ -301,9 +302,9 @@ class Stepped(Schedule):
         """Days between steps."""
         return int(getattr(self, "every", 1))
 
+    @abstractmethod
     def _next(self, share: Floats, tapered: Tapered | None) -> Floats:
         """Share after the next step, before the rules for the end, the floor and the ceiling, (n,)."""
-        raise NotImplementedError
 
     def _checks(self) -> list[Check]:
         ceiling, every = self.ceiling_pct, getattr(self, "every", 1)
