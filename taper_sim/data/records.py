@@ -1,0 +1,118 @@
+"""What was recorded of one patient: check-ins, doses, answers, in one form whatever file they came from.
+
+Imports ``data.formulary``, ``tables``, ``model``. CSV files (:mod:`taper_sim.data.checkins`, ``doses``), FHIR bundles
+(:mod:`taper_sim.data.fhir`) and trial tables are read into these types; inference sees nothing else. Records stand in a
+canonical order, so that the row order of a file changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from types import MappingProxyType
+
+from taper_sim.model.pharmacology import Drug
+
+
+@dataclass(frozen=True, order=True)
+class CheckIn:
+    """One report of one patient on one day.
+
+    Attributes
+    ----------
+    day : date
+        The day the report is about.
+    instrument : str
+        An ``instrument`` of scales.csv or a variable of variables.csv.
+    value : float
+        On the instrument's scale, in its unit; a boolean is 0 or 1.
+    high : float or None
+        Of a report known as a category: it lies between ``value`` and ``high``, both included. Else None.
+    entered : date or None
+        The day on which it was written down, where that is known to be later than ``day``.
+    where : str
+        File and place it was read from, for messages.
+    """
+
+    day: date
+    instrument: str
+    value: float
+    high: float | None = field(default=None, compare=False)
+    entered: date | None = field(default=None, compare=False)
+    where: str = field(default="", compare=False)
+
+    @property
+    def known_on(self) -> date:
+        """The first day on which somebody could know of it."""
+        return self.day if self.entered is None else max(self.day, self.entered)
+
+
+@dataclass(frozen=True)
+class DoseRow:
+    """A dose from ``day`` until the next row of the same drug and formulation; stopping is a row with 0.
+
+    Attributes
+    ----------
+    day : date
+        First day of the dose.
+    drug : Drug
+        The row of the formulary.
+    dose : float
+        Prescribed, in the drug's own unit: mg a day, or mcg/h for a patch.
+    taken : float or None
+        Really taken, in the same unit, where known.
+    as_needed : bool
+        Whether the order says "as needed": the prescribed dose is then the most that may be taken.
+    where : str
+        File and place it was read from, for messages.
+    """
+
+    day: date
+    drug: Drug
+    dose: float
+    taken: float | None = None
+    as_needed: bool = False
+    where: str = field(default="", compare=False)
+
+    @property
+    def order(self) -> tuple[date, str, str]:
+        """Place in the canonical order."""
+        return (self.day, *self.drug.key)
+
+
+@dataclass(frozen=True)
+class History:
+    """Everything recorded of one patient, in canonical order.
+
+    Attributes
+    ----------
+    patient_id : str
+    checkins : tuple of CheckIn
+        By day, then instrument.
+    doses : tuple of DoseRow
+        By day, then drug and formulation.
+    answers : mapping of str to float
+        Variables of variables.csv known from a patient's file and not from a day's check-in (booleans 0 or 1).
+    notes : tuple of str
+        What a reader of the output must know of how the records were read, one line each.
+    """
+
+    patient_id: str
+    checkins: tuple[CheckIn, ...] = ()
+    doses: tuple[DoseRow, ...] = ()
+    answers: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Put the records in their order."""
+        object.__setattr__(self, "checkins", tuple(sorted(self.checkins)))
+        object.__setattr__(self, "doses", tuple(sorted(self.doses, key=lambda row: row.order)))
+
+    def as_of(self, day: date) -> "History":
+        """What could be known at the end of ``day``: nothing later enters."""
+        return History(
+            self.patient_id,
+            tuple(c for c in self.checkins if c.known_on <= day),
+            tuple(d for d in self.doses if d.day <= day),
+            self.answers,
+            self.notes,
+        )
