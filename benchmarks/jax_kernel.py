@@ -1,6 +1,6 @@
 """The day loop in JAX: ``jit`` and ``lax.scan``, float64, on whole rows of people.
 
-Nothing is written again: the sources of ``model.lanes`` and ``model.lanes_chance`` are read, ``a if c else b`` becomes
+Nothing is written again: the sources of ``model.lanes`` and its parts are read, ``a if c else b`` becomes
 ``where(c, a, b)``, the loop over lanes a single step whose lane is everybody, and ``np`` is ``jax.numpy``. ``exp``,
 ``log``, ``cos`` and ``sin`` are JAX's own. Import before any other use of JAX: it is set to one thread.
 """
@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from taper_sim import rng
-from taper_sim.model import equations, lanes, lanes_chance, rows
+from taper_sim.model import equations, lanes, lanes_chance, lanes_reports, rows
 from taper_sim.model.kernel import Coefficients
 
 jax.config.update("jax_enable_x64", True)
@@ -67,7 +67,7 @@ _known = _equations | {
 }  # fmt: skip
 _known["put_where"] = lambda x, at, when, new: x.__setitem__(at, jnp.where(when, new, x[at]))
 _lanes = _in_jax(lanes, _known) | {"put_where": _known["put_where"]}
-_chance = _in_jax(lanes_chance, _known)
+_chance = _in_jax(lanes_chance, _known) | _in_jax(lanes_reports, _known)
 
 
 def make(n_days: int) -> Callable[..., Any]:

@@ -361,6 +361,8 @@ INLINE void person(double *restrict x, coefficients c) {
 
 /* -- section 3: events --------------------------------------------------------------------------------------------- */
 
+INLINE double recent_weight(double v, double half) { return v * half / (v + half); }
+
 INLINE void leave_or_return(double *restrict x, coefficients c, double day) {
     EACH_LANE {
         double w_bar = STATE(W_ALL) - PARAM(W_ALL0), m_bar = STATE(M) - PARAM(M0), p_bar = STATE(P) - PARAM(P0);
@@ -368,7 +370,8 @@ INLINE void leave_or_return(double *restrict x, coefficients c, double day) {
         double frozen_before = STATE(FROZEN), in_care = STATE(IN_CARE);
         double d0 = STATE(PRESCRIBED), d1 = STATE(PRESCRIBED + 1), d2 = STATE(PRESCRIBED + 2);
         double base0 = PARAM(DOSE0), base1 = PARAM(DOSE0 + 1), base2 = PARAM(DOSE0 + 2);
-        double h = exp_(PARAM(HAZARD) + c->dropout_w * w_bar + c->dropout_m * m_bar - c->dropout_n * STATE(N));
+        double h = exp_(PARAM(HAZARD) + c->dropout_w * w_bar + c->dropout_m * m_bar - c->dropout_n * STATE(N)
+                        + c->dropout_imposed * PARAM(IMPOSED) * recent_weight(STATE(V), c->v_half));
         bool leaves = (DAY(U_DROPOUT) < one_minus_exp(h)) & (in_care > 0.0) & alive;
         h = exp_(PARAM(HAZARD + 1) + c->return_w * w_bar + c->return_m * m_bar + c->return_p * p_bar);
         bool below = ((d0 < base0) | (d1 < base1)) | (d2 < base2);
@@ -399,7 +402,8 @@ INLINE void harms(double *restrict x, coefficients c, double day) {
     EACH_LANE {
         double w_bar = STATE(W_ALL) - PARAM(W_ALL0), m_bar = STATE(M) - PARAM(M0), p_bar = STATE(P) - PARAM(P0);
         double living = STATE(ALIVE);
-        double h = exp_(PARAM(HAZARD + 3) + c->crisis_m * m_bar + c->crisis_w * w_bar + recent * STATE(V));
+        double h = exp_(PARAM(HAZARD + 3) + c->crisis_m * m_bar + c->crisis_w * w_bar
+                        + recent * recent_weight(STATE(V), c->v_half));
         double p_crisis = one_minus_exp(h) * living, u_crisis = DAY(U_CRISIS);
         bool crisis = u_crisis < p_crisis;
         SUM(CRISES) += crisis ? 1.0 : 0.0;

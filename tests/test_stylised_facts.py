@@ -518,3 +518,14 @@ def test_s18_after_buprenorphine_a_taper_of_7_or_28_days_ends_alike_and_few_are_
         assert abs(free[7, after] - free[28, after]) < 0.10
         assert 0.10 <= free[7, after] <= 0.20
         assert 0.10 <= free[28, after] <= 0.20
+
+
+def test_whom_nobody_cuts_an_imposed_taper_does_not_drive_away() -> None:
+    """Imposed or agreed changes nothing on a steady dose, to the bit; cuts that are imposed drive people away."""
+    agreed = people("morphine", "ER", 90.0)
+    flags = {**agreed.flags, "imposed": np.ones(len(agreed), dtype=bool)}
+    imposed = replace(agreed, flags=flags)
+    steady = [run(who, "constant()", 112) for who in (agreed, imposed)]
+    np.testing.assert_array_equal(steady[0].end[rows.DROPOUT_DAY], steady[1].end[rows.DROPOUT_DAY])
+    left = [(run(who, "linear(pct=25, every=7)", 112).end[rows.DROPOUT_DAY] > 0).sum() for who in (agreed, imposed)]
+    assert left[1] > left[0] + 3 * np.sqrt(left[0])

@@ -47,6 +47,8 @@ STREAMS: Final = (
 CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     # -- how covariates fade and mix -----------------------------------------------------------------------------------
     Parameter("tau_V", "a reduction counts as recent", "d", 28, "A4"),
+    Parameter("v_half", "largest weight of recent reductions; one of that size weighs half of it",
+              "share of the original dose", 0.5, "A4", prior_sd=0.2),
     Parameter("causal_share", "share of a claims log ratio that is cause and not selection", "1", 0.5,
               "A5: Beta(3, 3); results are shown at 0, 0.5 and 1", prior_sd=0.189, scale="share"),
     # -- dropout -------------------------------------------------------------------------------------------------------
@@ -55,8 +57,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("dropout_w", "per unit of withdrawal", "1", 12.0, "A6; E051, E090", prior_sd=0.3),
     Parameter("dropout_m", "per unit of distress", "1", 3.0, "A6", prior_sd=0.3),
     Parameter("dropout_n", "per unit of engagement, lowering", "1", 2.5, "A6", prior_sd=0.3),
-    Parameter("dropout_imposed", "cuts that were not agreed", "1", 0.2, "A6: small, it acts without a cut too",
-              prior_sd=0.3),
+    Parameter("dropout_imposed", "per unit of recent cuts that were not agreed", "1", 2.0, "A6", prior_sd=0.3),
     # -- return to a higher dose ---------------------------------------------------------------------------------------
     Parameter("return_0", "log daily hazard, below the baseline dose", "log 1/d", -6.95, "A7; Fenton 2021",
               prior_sd=0.3, scale="linear"),
@@ -82,7 +83,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
               prior_sd=0.2, scale="linear"),
     Parameter("crisis_m", "per unit of distress", "1", 4.0, "A9", prior_sd=0.3),
     Parameter("crisis_w", "per unit of withdrawal", "1", 2.0, "A9", prior_sd=0.3),
-    Parameter("crisis_v", "per unit of recent cut, before the causal share", "1", 4.0, "A9; E004", prior_sd=0.3),
+    Parameter("crisis_v", "per unit of recent cuts, before the causal share", "1", 5.0, "A9; E004", prior_sd=0.3),
     Parameter("crisis_mood", "mood disorder or PTSD", "1", 0.9, "A9", prior_sd=0.3),
     Parameter("crisis_suicidal", "share of crises that are suicide attempts", "1", 0.08, "A9; E020", prior_sd=0.3),
     Parameter("crisis_fatal", "share of crises that are fatal", "1", 0.012, "A9; E025", prior_sd=0.3),

@@ -149,16 +149,21 @@ def recent_cut(v: Number, decay_v: Number, cut_share: Number) -> Number:
     return v * decay_v + cut_share
 
 
+def recent_weight(v: Number, half: Number) -> Number:
+    """What a recent reduction weighs: as it is while small, never above ``half``. Equation: ``v half/(v + half)``."""
+    return v * half / (v + half)
+
+
 def respiratory_excess(e_opioid: Number, e_benzo: Number, e_gaba: Number, apnoea: Number, tolerance: Number,
                        per_benzo: Number, per_gaba: Number) -> Number:  # fmt: skip
     """Effect beyond respiratory tolerance: ``pos(E + shift by sedatives and apnoea - R)``, effect units."""
     return pos(e_opioid + per_benzo * e_benzo + per_gaba * e_gaba + apnoea - tolerance)
 
 
-def log_hazard_dropout(fixed: Number, w_bar: Number, m_bar: Number, n: Number,
-                       per_w: Number, per_m: Number, per_n: Number) -> Number:  # fmt: skip
-    """Leaving the programme."""
-    return fixed + per_w * w_bar + per_m * m_bar - per_n * n
+def log_hazard_dropout(fixed: Number, w_bar: Number, m_bar: Number, n: Number, forced: Number,
+                       per_w: Number, per_m: Number, per_n: Number, per_forced: Number) -> Number:  # fmt: skip
+    """Leaving the programme; ``forced`` is the weight of recent cuts that were not agreed, 0 where all were."""
+    return fixed + per_w * w_bar + per_m * m_bar - per_n * n + per_forced * forced
 
 
 def log_hazard_return(fixed: Number, w_bar: Number, m_bar: Number, p_bar: Number,
@@ -173,10 +178,10 @@ def log_hazard_lapse(fixed: Number, c: Number, w_bar: Number, clustered: Number,
     return fixed + per_c * c + per_w * w_bar + per_cluster * clustered
 
 
-def log_hazard_crisis(fixed: Number, m_bar: Number, w_bar: Number, v: Number,
-                      per_m: Number, per_w: Number, per_v: Number) -> Number:  # fmt: skip
-    """Mental-health crisis; ``per_v`` already holds the causal share."""
-    return fixed + per_m * m_bar + per_w * w_bar + per_v * v
+def log_hazard_crisis(fixed: Number, m_bar: Number, w_bar: Number, recent: Number,
+                      per_m: Number, per_w: Number, per_recent: Number) -> Number:  # fmt: skip
+    """Mental-health crisis; ``recent`` is the weight of recent cuts, ``per_recent`` already holds the causal share."""
+    return fixed + per_m * m_bar + per_w * w_bar + per_recent * recent
 
 
 def log_hazard_overdose(fixed: Number, root_dose: Number, per_root_dose: Number, causal: Number) -> Number:

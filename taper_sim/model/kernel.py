@@ -1,25 +1,23 @@
-"""The compiled day loop: many people, many days. Imports ``lanes``, ``lanes_chance``, ``rows``.
+"""The compiled day loop: many people, many days. Imports ``lanes`` and its parts, ``rows``.
 
 The same equations as ``reference`` and ``reference_chance``, in the same order, on tiles of people; must agree with
 them (tests/model/test_kernel.py). How it is laid out and why: docs/kernel.md. Importing compiles nothing: Numba
 compiles :func:`advance` on its first call and keeps the machine code in the user's cache, keyed by these sources.
 """
 
-import hashlib
-import inspect
 from collections import namedtuple
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, njit, types
-from numba.extending import intrinsic, register_jitable
+from numba import njit, types
+from numba.extending import intrinsic
 
-from taper_sim import rng
-from taper_sim.model import elementary, equations, lanes, lanes_chance, rows
+from taper_sim.model import elementary, lanes, lanes_chance, lanes_reports, rows
+from taper_sim.model.compiled import kept_by_sources
 from taper_sim.model.lanes import doses, draw, medicine, person, put_keys
-from taper_sim.model.lanes_chance import add_up, events, reports_of_day
+from taper_sim.model.lanes_chance import add_up, events
+from taper_sim.model.lanes_reports import reports_of_day
 from taper_sim.model.rows import (
     COEFFICIENTS,
     LANES,
@@ -34,14 +32,6 @@ from taper_sim.model.rows import (
     STRIDE,
     SUMS,
 )  # fmt: skip
-
-numba_config: Any = config
-
-for _module in (equations, rng):
-    for _, _function in inspect.getmembers(_module, inspect.isfunction):
-        if _function.__module__ == _module.__name__:
-            # LLVM inlines by size, and a call left in the loop over lanes keeps all of it from vectorising.
-            register_jitable(forceinline=True)(_function)
 
 _NC = len(COEFFICIENTS)
 Coefficients = namedtuple("Coefficients", COEFFICIENTS)  # type: ignore[misc]  # its fields are a table's
@@ -63,80 +53,64 @@ def _named(typing_context: Any, row: Any) -> Any:
 named: Any = _named  # an intrinsic is called without its typing context
 
 
-def _cache_folder() -> str:
-    """Folder of the machine code: a change of any source that is compiled in must not find the old one."""
-    digest = hashlib.sha256()
-    for module in (elementary, equations, lanes, lanes_chance, rng, rows):
-        digest.update(inspect.getsource(module).encode())
-    digest.update(Path(__file__).read_bytes())
-    digest.update(" ".join(COEFFICIENTS).encode())
-    root = numba_config.CACHE_DIR or str(Path.home() / ".cache" / "taper_sim")
-    return str(Path(root) / digest.hexdigest()[:16])
+with kept_by_sources(__file__, elementary, lanes, lanes_chance, lanes_reports, rows, also=" ".join(COEFFICIENTS)):
 
+    @njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+    def advance(
+        state: Any, sums: Any, params: Any, coefficients: Any, reports: Any, id_low: Any, id_high: Any,
+        seed_low: Any, seed_high: Any, first_day: int, last_day: int, chance: bool, record: bool,
+    ) -> None:  # fmt: skip
+        """Advance everybody from the end of day ``first_day - 1`` to the end of day ``last_day``, in place.
 
-_user_cache = numba_config.CACHE_DIR
-numba_config.CACHE_DIR = _cache_folder()
-
-
-@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
-def advance(
-    state: Any, sums: Any, params: Any, coefficients: Any, reports: Any, id_low: Any, id_high: Any,
-    seed_low: Any, seed_high: Any, first_day: int, last_day: int, chance: bool, record: bool,
-) -> None:  # fmt: skip
-    """Advance everybody from the end of day ``first_day - 1`` to the end of day ``last_day``, in place.
-
-    Parameters
-    ----------
-    state, sums, params : ndarray of float64, (n_tiles, N_STATE | N_SUMS | N_PARAM, LANES)
-        Rows as in ``model.rows``.
-    coefficients : ndarray of float64, (n_tiles, len(COEFFICIENTS))
-        One draw of the ensemble a tile.
-    reports : ndarray of float32, (n_tiles, n_days * N_REPORTS, LANES)
-        Filled where ``record``: the day's check-in in the order of STREAMS, NaN where nothing came.
-    id_low, id_high : ndarray of uint64, (n_tiles, LANES)
-        Halves of the patients' keys.
-    seed_low, seed_high : uint64
-        Halves of the seed.
-    first_day, last_day : int
-        Days to simulate, both included; day 0 is the start.
-    chance : bool
-        False: nothing happens by chance and reports carry no noise.
-    record : bool
-        Whether to fill ``reports``.
-    """
-    x = np.empty(N_ROWS * STRIDE)
-    for t in range(state.shape[0]):
-        for r in range(N_STATE):
-            for j in range(LANES):
-                x[(STATE + r) * STRIDE + j] = state[t, r, j]
-        for r in range(N_SUMS):
-            for j in range(LANES):
-                x[(SUMS + r) * STRIDE + j] = sums[t, r, j]
-        for r in range(N_PARAM):
-            for j in range(LANES):
-                x[(PARAM + r) * STRIDE + j] = params[t, r, j]
-        put_keys(x, id_low[t], id_high[t])
-        c = named(coefficients[t])
-        for day in range(first_day, last_day + 1):
-            draw(x, seed_low, seed_high, np.uint64(day), chance)
-            doses(x, c, float(day))
-            for k in range(3):
-                medicine(x, c, k)
-            person(x, c)
-            events(x, c, float(day))
-            reports_of_day(x, c, float(day))
-            add_up(x, c, float(day))
-            if record:
-                at = (day - first_day) * N_REPORTS
-                for r in range(N_REPORTS):
-                    for j in range(LANES):
-                        reports[t, at + r, j] = x[(REPORT + r) * STRIDE + j]
-        for r in range(N_STATE):
-            for j in range(LANES):
-                state[t, r, j] = x[(STATE + r) * STRIDE + j]
-        for r in range(N_SUMS):
-            for j in range(LANES):
-                sums[t, r, j] = x[(SUMS + r) * STRIDE + j]
-
-
-numba_config.CACHE_DIR = _user_cache
+        Parameters
+        ----------
+        state, sums, params : ndarray of float64, (n_tiles, N_STATE | N_SUMS | N_PARAM, LANES)
+            Rows as in ``model.rows``.
+        coefficients : ndarray of float64, (n_tiles, len(COEFFICIENTS))
+            One draw of the ensemble a tile.
+        reports : ndarray of float32, (n_tiles, n_days * N_REPORTS, LANES)
+            Filled where ``record``: the day's check-in in the order of STREAMS, NaN where nothing came.
+        id_low, id_high : ndarray of uint64, (n_tiles, LANES)
+            Halves of the patients' keys.
+        seed_low, seed_high : uint64
+            Halves of the seed.
+        first_day, last_day : int
+            Days to simulate, both included; day 0 is the start.
+        chance : bool
+            False: nothing happens by chance and reports carry no noise.
+        record : bool
+            Whether to fill ``reports``.
+        """
+        x = np.empty(N_ROWS * STRIDE)
+        for t in range(state.shape[0]):
+            for r in range(N_STATE):
+                for j in range(LANES):
+                    x[(STATE + r) * STRIDE + j] = state[t, r, j]
+            for r in range(N_SUMS):
+                for j in range(LANES):
+                    x[(SUMS + r) * STRIDE + j] = sums[t, r, j]
+            for r in range(N_PARAM):
+                for j in range(LANES):
+                    x[(PARAM + r) * STRIDE + j] = params[t, r, j]
+            put_keys(x, id_low[t], id_high[t])
+            c = named(coefficients[t])
+            for day in range(first_day, last_day + 1):
+                draw(x, seed_low, seed_high, np.uint64(day), chance)
+                doses(x, c, float(day))
+                for k in range(3):
+                    medicine(x, c, k)
+                person(x, c)
+                events(x, c, float(day))
+                reports_of_day(x, c, float(day))
+                add_up(x, c, float(day))
+                if record:
+                    at = (day - first_day) * N_REPORTS
+                    for r in range(N_REPORTS):
+                        for j in range(LANES):
+                            reports[t, at + r, j] = x[(REPORT + r) * STRIDE + j]
+            for r in range(N_STATE):
+                for j in range(LANES):
+                    state[t, r, j] = x[(STATE + r) * STRIDE + j]
+            for r in range(N_SUMS):
+                for j in range(LANES):
+                    sums[t, r, j] = x[(SUMS + r) * STRIDE + j]

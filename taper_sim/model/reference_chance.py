@@ -46,6 +46,8 @@ class Chance:
     hazard : dict of str to ndarray (n,)
         Fixed part of the log daily hazard, intercept and risk flags, of each of ``chance.EVENTS`` and of
         ``withdrawal_visit``.
+    imposed : ndarray, (n,)
+        1 where cuts are imposed, 0 where they are agreed.
     apnoea : ndarray, (n,)
         Shift of the respiratory excess by sleep-disordered breathing, effect units.
     fatal : ndarray, (n,)
@@ -68,6 +70,7 @@ class Chance:
 
     scalar: dict[str, Array]
     hazard: dict[str, Array]
+    imposed: Array
     apnoea: Array
     fatal: Array
     risk_dose: Array
@@ -281,11 +284,13 @@ def leave_or_return(chance: Chance, record: Record, luck: Draw, number: int) -> 
     """
     s, body, zero = chance.scalar, record.body, _start(record)
     w_bar, m_bar, p_bar = body.withdrawal - zero.withdrawal, body.M - zero.M, body.P - zero.P
+    forced = chance.imposed * eq.recent_weight(record.V, s["v_half"])
     h = np.exp(
         eq.log_hazard_dropout(
-            chance.hazard["dropout"], w_bar, m_bar, body.N, s["dropout_w"], s["dropout_m"], s["dropout_n"]
+            chance.hazard["dropout"], w_bar, m_bar, body.N, forced,
+            s["dropout_w"], s["dropout_m"], s["dropout_n"], s["dropout_imposed"],
         )
-    )
+    )  # fmt: skip
     leaves = (luck.uniform["dropout"] < _probability(h, record.alive)) & record.in_care
     h = np.exp(
         eq.log_hazard_return(chance.hazard["return"], w_bar, m_bar, p_bar, s["return_w"], s["return_m"], s["return_p"])
@@ -314,8 +319,8 @@ def harms(chance: Chance, record: Record, luck: Draw, number: int) -> tuple[Reco
     alive = record.alive
     w_bar, m_bar, p_bar = body.withdrawal - zero.withdrawal, body.M - zero.M, body.P - zero.P
 
-    recent = s["causal_share"] * s["crisis_v"]
-    h = np.exp(eq.log_hazard_crisis(fixed["crisis"], m_bar, w_bar, record.V, s["crisis_m"], s["crisis_w"], recent))
+    recent, per_recent = eq.recent_weight(record.V, s["v_half"]), s["causal_share"] * s["crisis_v"]
+    h = np.exp(eq.log_hazard_crisis(fixed["crisis"], m_bar, w_bar, recent, s["crisis_m"], s["crisis_w"], per_recent))
     p_crisis = _probability(h, alive)
     suicide = u["crisis"] < p_crisis * s["crisis_fatal"]
 

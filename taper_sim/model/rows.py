@@ -49,7 +49,8 @@ SHAPE: Final = 45  # twelve: class by class, four points each
 ) = range(57, 78)  # fmt: skip
 HAZARD: Final = 78  # eight: dropout, return, lapse, crisis, overdose, seizure, urgent, withdrawal visit
 PLANNED: Final = 86  # six: planned visits of the discipline, share of full care
-N_PARAM: Final = 92
+IMPOSED: Final = 92  # 1 where cuts are not agreed
+N_PARAM: Final = 93
 
 # -- coefficients shared by a tile (one draw of the ensemble) -------------------------------------------------------
 _CLASS_LOADS: Final = ("p", "m", "i")

@@ -77,7 +77,7 @@ _PRINT: Final[Any] = {
     "axes.titlelocation": "left",
     "axes.formatter.useoffset": False,
     "legend.frameon": False,
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "svg.hashsalt": "taper-sim",
     "text.parse_math": False,  # a dollar sign in a protocol's name is a dollar sign
 }
@@ -469,20 +469,22 @@ def all_figures(run: Run) -> dict[str, tuple[Figure, pd.DataFrame]]:
     return found
 
 
-def write_figures(folder: Path) -> list[Path]:
+def write_figures(folder: Path, run: Run | None = None) -> list[Path]:
     """Write ``figures/NAME.svg`` and ``figures/NAME.csv`` of a run folder.
 
     Parameters
     ----------
     folder : Path
         A finished run; only its manifest and its tables are read.
+    run : Run, optional
+        What was read of it already.
 
     Returns
     -------
     list of Path
         The files written, a figure's SVG before its CSV.
     """
-    run = read_run(folder)
+    run = read_run(folder) if run is None else run
     written = []
     for name, (figure, data) in all_figures(run).items():
         content = svg(figure, f"{run.manifest['scenario']['name']}: {name}")

@@ -368,7 +368,7 @@ def write_report(folder: Path) -> Path:
         If the folder is not that of a finished run.
     """
     run = read_run(folder)
-    written = write_figures(folder)
+    written = write_figures(folder, run)
     text = _environment().get_template("report.html.jinja").render(
         title=run.manifest["scenario"]["name"],
         question=run.manifest["scenario"].get("question") or "",

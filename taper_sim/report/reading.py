@@ -1,5 +1,6 @@
 """What figures and reports read of a run folder, and how outcomes are called. Imports ``outcomes``, ``data``."""
 
+import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
 
 from taper_sim.data.problems import problem
 from taper_sim.outcomes import BY_NAME, Outcome
@@ -41,6 +44,7 @@ LABELS: Final[Mapping[str, str]] = {
 }
 
 _WORDS: Final = ("protocol", "reference", "outcome", "subgroup", "unit", "direction", "quantity", "calibrated")
+_COUNTS: Final = ("n", "day", "n_draws")
 
 
 @dataclass(frozen=True)
@@ -81,13 +85,12 @@ def read_run(folder: Path) -> Run:
 
 def _read_table(path: Path) -> pd.DataFrame:
     """Numbers as they were written, to the last bit; a protocol that is called NA stays a name."""
-    table = pd.read_csv(path, dtype=str, na_filter=False)
-    for name in table.columns:
-        if name in ("n", "day", "n_draws"):
-            table[name] = [int(cell) for cell in table[name]]
-        elif name not in _WORDS:
-            table[name] = [float(cell or "nan") for cell in table[name]]
-    return table
+    with path.open(encoding="utf-8", newline="") as handle:
+        names = next(csv.reader(handle), [])
+    kinds = {name: pa.int64() if name in _COUNTS else pa.string() if name in _WORDS else pa.float64() for name in names}
+    convert = arrow_csv.ConvertOptions(column_types=kinds, null_values=[""], strings_can_be_null=False)
+    parse = arrow_csv.ParseOptions(newlines_in_values=True)
+    return arrow_csv.read_csv(path, convert_options=convert, parse_options=parse).to_pandas()
 
 
 def outcome_of(name: str) -> Outcome | None:

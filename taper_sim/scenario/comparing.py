@@ -188,7 +188,8 @@ def _write_trajectories(plan: Plan, folder: Path) -> None:
         with np.load(trajectory_path(folder, arm)) as kept:
             for column, name in enumerate(kept["names"]):
                 values = kept["values"][:, column, :].astype(np.float64)
-                bands = np.nanquantile(values, [0.1, 0.25, 0.5, 0.75, 0.9], axis=1)
+                quantile = np.nanquantile if np.isnan(values).any() else np.quantile  # the first is many times slower
+                bands = quantile(values, [0.1, 0.25, 0.5, 0.75, 0.9], axis=1)
                 mean = np.nanmean(values, axis=1)
                 for k, day in enumerate(kept["day"]):
                     rows.append((which.name, str(name), int(day), mean[k], *bands[:, k], values.shape[1]))

@@ -146,7 +146,7 @@ def _hazards(cohort: Cohort, v: Mapping[str, Floats]) -> list[Floats]:
     opioid = np.where(cohort.buprenorphine, 0.0, cohort.dose[:, 0])
     selected = v["overdose_dose"] * ((1.0 - v["causal_share"]) * np.sqrt(opioid) - np.sqrt(RATED_DOSE_MME))
     return [
-        v["dropout_0"] + v["dropout_imposed"] * flag["imposed"],
+        v["dropout_0"],
         v["return_0"],
         v["lapse_0"] + v["lapse_oud"] * flag["oud"],
         v["crisis_0"] + v["crisis_mood"] * mood,
@@ -242,6 +242,7 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         (rows.MISS_FIXED, v["miss_0"] + v["miss_access"] * checkin_barriers - v["miss_help"] * help_given),
         (rows.NOSHOW_FIXED, v["noshow_0"] + v["noshow_access"] * visit_barriers),
         (rows.TARGET, np.argmax(taken, axis=1).astype(np.float64)),
+        (rows.IMPOSED, flags["imposed"] * 1.0),
         (rows.CHECKIN_EVERY, care.checkin_every_d), (rows.VISIT_EVERY, care.visit_every_d),
     ):  # fmt: skip
         a.put(p, row, one)

@@ -107,6 +107,7 @@ def random_people(seed: int = 0, *, n_tiles: int = N_TILES) -> People:
             "urgent": 0.01, "withdrawal_visit": 0.01}  # fmt: skip
     chance = Chance(
         scalar=scalar, hazard={event: np.log(rate[event]) + luck.normal(0, 0.3, n) for event in HAZARDS},
+        imposed=person.imposed * 1.0,
         apnoea=np.where(luck.random(n) < 0.3, scalar["excess_apnoea"], 0.0), fatal=luck.uniform(0.05, 0.3, n),
         risk_dose=np.where(buprenorphine, 0.0, 1.0), more_share=luck.choice([0.15, 0.45], n),
         s0=2.5 * log_normal(n), noise=log_normal(n), steps0=luck.normal(8.2, 0.5, n),
@@ -187,7 +188,7 @@ class Run:
             "NOISE": chance.noise, "STEPS0": chance.steps0, "MISS_FIXED": chance.miss_fixed,
             "NOSHOW_FIXED": chance.noshow_fixed, "TARGET": chance.target, "CHECKIN_EVERY": chance.checkin_every,
             "VISIT_EVERY": chance.visit_every, "HAZARD": np.stack([chance.hazard[e] for e in HAZARDS], axis=1),
-            "PLANNED": chance.planned,
+            "PLANNED": chance.planned, "IMPOSED": chance.imposed,
         }  # fmt: skip
         width = sum(np.asarray(v).reshape(len(taken), -1).shape[1] for v in parameters.values())
         assert width == rows.N_PARAM  # no row is forgotten
@@ -534,5 +535,4 @@ def test_the_loops_over_lanes_are_vectors_in_the_whole_kernel_too() -> None:
     )
     packed, scalar = packed_and_scalar("\n".join(copy.inspect_asm().values()))
     assert packed > 800
-    # the drawing of normals is there a second time, for arrays of keys that overlap the lanes: they never do
     assert scalar < packed / 2
