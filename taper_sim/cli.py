@@ -48,6 +48,31 @@ def _parser() -> argparse.ArgumentParser:
     resume.add_argument("--workers", default="2", help="threads (default 2)")
     resume.set_defaults(run=_resume)
 
+    ask = commands.add_parser("recommend", help="one patient's pace from check-ins: options, or why there are none")
+    ask.add_argument("checkins", type=Path, metavar="CHECKINS.csv")
+    ask.add_argument("--doses", type=Path, required=True, metavar="DOSES.csv")
+    ask.add_argument("--patient", metavar="ID", help="whose, where the files hold several")
+    ask.add_argument("--all", action="store_true", help="everybody in the files")
+    ask.add_argument(
+        "--baseline", type=Path, metavar="PATIENT.yaml", help="the patient's assessment, risks and answers"
+    )
+    ask.add_argument("--limits", type=Path, metavar="FILE", help="limits, target, acknowledgements (YAML)")
+    ask.add_argument("--as-of", metavar="DATE", help="the day asked about (default: the last day with a record)")
+    ask.add_argument("--horizon", type=int, metavar="DAYS", help="days ahead, instead of the limits file's 84")
+    ask.add_argument("--log", type=Path, metavar="FILE", help="add what was offered to this file, a line each")
+    ask.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    ask.add_argument("--json", action="store_true", help="the whole answer as JSON; with --all a list")
+    ask.set_defaults(run=_recommend)
+
+    decide = commands.add_parser("decide", help="add to a log what was done with the last offer to a patient, and why")
+    decide.add_argument("log", type=Path, metavar="LOG")
+    decide.add_argument("--patient", metavar="ID", required=True)
+    decide.add_argument("--did", required=True, help="the option's name, or what else was done")
+    decide.add_argument("--by", required=True, help="who decided")
+    decide.add_argument("--reason", required=True)
+    decide.add_argument("--on", metavar="DATE", help="the day (default: that of the offer)")
+    decide.set_defaults(run=_decide)
+
     for name, text, run in (
         ("protocols", "protocols and presets, with arguments and sources", _protocols),
         ("drugs", "drugs and formulations, with units, factors and strengths", _drugs),
@@ -182,6 +207,32 @@ def _show(done: "Comparison") -> int:
 
     write_report(done.folder)
     print(comparison_text(done))
+    return DONE
+
+
+def _recommend(args: argparse.Namespace) -> int:
+    from taper_sim.inference.asking import append_to_log, asked, logged
+    from taper_sim.report.decision import recommendation_text
+
+    found = asked(
+        args.checkins, args.doses, patient_id=args.patient, everybody=args.all, baseline=args.baseline,
+        limits=args.limits, as_of=args.as_of, horizon=args.horizon, seed=args.seed,
+    )  # fmt: skip
+    if args.log is not None:
+        append_to_log(args.log, [logged(one) for one in found])
+    if args.json:
+        plain = [one.as_dict() for one in found]
+        print(json.dumps(plain if args.all else plain[0], indent=1, allow_nan=False))
+    else:
+        print("\n\n".join(recommendation_text(one) for one in found))
+    return DONE
+
+
+def _decide(args: argparse.Namespace) -> int:
+    from taper_sim.inference.asking import append_to_log, decided
+
+    append_to_log(args.log, [decided(args.log, args.patient, args.did, args.by, args.reason, args.on)])
+    print(f"written to {args.log}")
     return DONE
 
 

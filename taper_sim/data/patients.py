@@ -3,9 +3,6 @@
 Every problem is one line with file, row and column; rows are numbered as an editor shows them, the header being row 1.
 """
 
-import csv
-import io
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from taper_sim.data import formulary
+from taper_sim.data.csv_input import Problems, read_csv
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
-from taper_sim.data.yaml_input import divided, read_text
+from taper_sim.data.yaml_input import divided
 from taper_sim.model.parameters import BASELINE_LIMITS
 from taper_sim.model.pharmacology import Drug, administrations, check_one_scale
 
-MAX_CSV_BYTES: Final = 1_000_000_000
-"""A gigabyte: a million patients need a tenth of it."""
-_PROBLEMS_SHOWN: Final = 20
 _LONGEST_INTERVAL_H: Final = 336
 
 #: Columns of a patients file: name → lowest and highest value. ``promis_*`` are T-scores, used where the model's own
@@ -68,78 +63,7 @@ class DrugRow:
     times: int
 
 
-class _Problems:
-    """Collects problems; raises them together, the first few in full."""
-
-    def __init__(self, file: str):
-        self.file = file
-        self.found: list[Problem] = []
-
-    def add(self, place: str, given: Any, allowed: str) -> None:
-        """One problem; a value of the file is repeated in short."""
-        self.said(place, shown(given), allowed)
-
-    def said(self, place: str, given: str, allowed: str) -> None:
-        """One problem, in words that are short already."""
-        self.found.append(Problem(self.file, place, given, allowed))
-
-    def rows(self, table: pd.DataFrame, column: str, wrong: NDArray[np.bool_], allowed: str, more: str = "") -> None:
-        """A problem for each row that is wrong."""
-        for row in np.flatnonzero(wrong):
-            given = shown(table[column].iloc[row]) or "nothing"
-            self.said(f"row {row + 2}, {shown(column)}", f"{given}{more}", allowed)
-
-    def raise_if_any(self) -> None:
-        more = len(self.found) - _PROBLEMS_SHOWN
-        if more > 0:
-            self.found = self.found[:_PROBLEMS_SHOWN]
-            self.said("", f"{more} more problems", "none; these are the first")
-        if self.found:
-            raise InputError(self.found)
-
-
-def _unreadable(path: Path, text: str, said: str) -> InputError:
-    """Why a text is no table: the first row with more cells than the header, or a quote that is not closed."""
-    rows = csv.reader(io.StringIO(text))
-    n_columns = 0
-    try:
-        for number, row in enumerate(rows, start=1):
-            n_columns = n_columns or len(row)
-            if len(row) > n_columns:
-                return problem(str(path), f"row {number}", f"{len(row)} cells", f"{n_columns}, as in the header")
-    except csv.Error:
-        pass
-    if "EOF inside string" in said:
-        return problem(str(path), "", "a quote that is not closed", "quotes in pairs")
-    return problem(str(path), "", said.strip().splitlines()[-1], "CSV with one header row")
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """A CSV as text, cells stripped; empty cells are empty strings. Refuses an empty file and repeated columns."""
-    text = read_text(path, MAX_CSV_BYTES)
-    if not text.strip():
-        raise problem(str(path), "", "an empty file", "a header and rows")
-    if "\0" in text:
-        raise problem(str(path), f"character {text.index(chr(0)) + 1}", "a null character", "text")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be lost
-            table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True,
-                                index_col=False, on_bad_lines="error")  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
-        raise _unreadable(path, text, str(error)) from None
-    table.columns = [str(name).strip() for name in table.columns]
-    repeated = [name for name in table.columns if name.endswith(".1") and name[:-2] in set(table.columns)]
-    if repeated:
-        raise problem(str(path), "header", f"the column {repeated[0][:-2]} twice", "each column once")
-    if table.empty:
-        raise problem(str(path), "", "a header without rows: an empty cohort", "at least one patient")
-    if len(table.columns) == 1 and any(sign in table.columns[0] for sign in ";\t|"):
-        raise problem(str(path), "header", table.columns[0], "columns separated by commas")
-    return table.apply(lambda column: column.str.strip())
-
-
-def _numbers(table: pd.DataFrame, column: str, name: str, limits: tuple[float, float], bad: _Problems,
+def _numbers(table: pd.DataFrame, column: str, name: str, limits: tuple[float, float], bad: Problems,
              missing_allowed: bool) -> NDArray[np.float64]:  # fmt: skip
     values = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64)
     empty = (table[column] == "").to_numpy() | table[column].str.lower().isin(["nan", "na", "null"]).to_numpy()
@@ -153,7 +77,7 @@ def _numbers(table: pd.DataFrame, column: str, name: str, limits: tuple[float, f
     return values
 
 
-def _booleans(table: pd.DataFrame, column: str, bad: _Problems) -> NDArray[np.bool_]:
+def _booleans(table: pd.DataFrame, column: str, bad: Problems) -> NDArray[np.bool_]:
     text = table[column].str.lower()
     bad.rows(table, column, ~text.isin(_TRUE | _FALSE).to_numpy(), "1, 0, true, false, yes or no")
     return text.isin(_TRUE).to_numpy()
@@ -179,7 +103,7 @@ def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool,
         Every problem with file, row and column.
     """
     table = read_csv(path)
-    bad = _Problems(str(path))
+    bad = Problems(str(path))
     known = ["patient_id", *NUMBERS, *BOOLEANS]
     for name, column in columns.items():
         if name not in known:
@@ -230,7 +154,7 @@ def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool,
     )
 
 
-def _optional_number(text: str, place: str, bad: _Problems) -> float | None:
+def _optional_number(text: str, place: str, bad: Problems) -> float | None:
     if text == "":
         return None
     try:
@@ -250,7 +174,7 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
         twice, a patient without drugs.
     """
     table = read_csv(path)
-    bad = _Problems(str(path))
+    bad = Problems(str(path))
     for column in table.columns:
         if column not in _DRUG_COLUMNS:
             given = f"an unknown column {shown(column)}{nearest(column, _DRUG_COLUMNS)}"

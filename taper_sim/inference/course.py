@@ -11,13 +11,12 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from taper_sim.model import equations as eq
 from taper_sim.model.chance import CHANCE_TABLE
-from taper_sim.model.compiled import kept_by_sources
+from taper_sim.model.compiled import fast, kept_by_sources
 from taper_sim.model.parameters import TABLE, Parameter
 from taper_sim.units import DRUG_CLASSES
 
@@ -223,7 +222,7 @@ with kept_by_sources(__file__):
             c.decay_C,
         )
 
-    @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+    @fast
     def run(v: Any, c: Any, regimen: Any, latent: Any, x: Any) -> None:
         """From day 0 to the last day of ``latent``, (n_days + 1, N_LATENT), whose rows are filled; ``x`` ends there."""
         start(v, c, regimen, x)

@@ -10,7 +10,6 @@ import math
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 
 from taper_sim.inference import course, observation
@@ -48,7 +47,7 @@ from taper_sim.inference.observation import (
     WITHDRAWAL,
 )
 from taper_sim.model import equations as eq
-from taper_sim.model.compiled import kept_by_sources
+from taper_sim.model.compiled import fast, kept_by_sources
 
 N_WINDOWS: Final = 4
 """Quantities that recall scales average: pain as reported, distress, insomnia, benzodiazepine withdrawal."""
@@ -59,23 +58,22 @@ _FAR = 30.0  # sds beyond which the tail is taken from its asymptotic form
 _LEAST_VARIANCE = 1e-6  # share of the variance that a truncated normal keeps at least
 
 with kept_by_sources(__file__, course, observation):
-    _fast = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 
-    @njit(**_fast)
+    @fast
     def _log_tail(a: float) -> float:
         """``log Phi(a)``."""
         if a > -_FAR:
             return math.log(0.5 * math.erfc(-a / _SQRT2))
         return -0.5 * a * a - 0.5 * _LOG2PI - math.log(-a)
 
-    @njit(**_fast)
+    @fast
     def _hazard(a: float) -> float:
         """``phi(a) / Phi(a)``."""
         if a > -_FAR:
             return math.exp(-0.5 * a * a - 0.5 * _LOG2PI) / (0.5 * math.erfc(-a / _SQRT2))
         return -a - 1.0 / a
 
-    @njit(**_fast)
+    @fast
     def truncated(a: float, b: float) -> Any:
         """Log mass, mean and variance of a standard normal between ``a`` and ``b``; either may be infinite."""
         if a == -np.inf and b == np.inf:
@@ -144,7 +142,7 @@ with kept_by_sources(__file__, course, observation):
             )
         return eq.sleep_hours_mean(v[HOURS0], i_bar, weekend, c.hours_i, c.hours_weekend)
 
-    @njit(**_fast)
+    @fast
     def filtered(v: Any, c: Any, regimen: Any, reports: Any, latent: Any, x: Any, sums: Any, centre: Any,
                  spread: Any) -> float:  # fmt: skip
         """Log likelihood of the reports; ``centre`` and ``spread`` get each report's predicted mean and variance.
@@ -221,7 +219,7 @@ with kept_by_sources(__file__, course, observation):
                     cov[k, q] -= gain[k] * gain[q] * shrunk
         return total if np.isfinite(total) else IMPOSSIBLE
 
-    @njit(**_fast)
+    @fast
     def values_of(z: Any, base: Any, place: Any, mean: Any, sd: Any, is_log: Any, v: Any) -> None:
         """A person's values from whitened parameters ``z``: what is not inferred stays as in ``base``."""
         v[:] = base
@@ -229,7 +227,7 @@ with kept_by_sources(__file__, course, observation):
             natural = mean[k] + sd[k] * z[k]
             v[place[k]] = math.exp(min(natural, 50.0)) if is_log[k] else natural
 
-    @njit(**_fast)
+    @fast
     def log_posteriors(zs: Any, prior: Any, c: Any, regimen: Any, reports: Any, centres: Any, spreads: Any) -> Any:
         """Log likelihood plus log prior of each row of ``zs`` (n, d); centres, spreads (n or 1, n_reports) are filled.
 

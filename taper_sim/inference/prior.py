@@ -39,7 +39,7 @@ _S0_ASSESSED_LOG_SD: Final = 0.35
 _BASELINE_PLACE: Final = {
     "pain": at.P0, "distress": at.M0, "insomnia": at.I0, "function": at.U0, "engagement": at.N0, "craving": at.C0,
 }  # fmt: skip
-#: Values that only an instrument of that name teaches: place, mean, sd, on the log or not. Source: docs/model.md 4; A27.
+#: Values that one instrument alone teaches: name, place, mean, sd, on the log or not. Source: docs/model.md 4; A27.
 _OF_INSTRUMENT: Final[Mapping[str, tuple[tuple[str, int, float, float, bool], ...]]] = {
     "cows": (("cows0", at.COWS0, np.log(1.5), 0.5, True), ("kappa", at.KAPPA, np.log(30.0), 0.3, True)),
     "bwsq": (("bwsq0", at.BWSQ0, np.log(3.0), 0.6, True),),

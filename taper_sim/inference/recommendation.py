@@ -1,43 +1,35 @@
 """One patient's recommendation: flags first, ceilings, options, the fastest that keeps every limit, or an abstention.
 
 Imports everything else of ``inference``. The order of the steps is that of :func:`recommend`; what each output field
-means is in docs/how-to/recommend.md. Nothing here depends on what was asked before: same records, same seed, same answer.
+means is in docs/how-to/recommend.md. Nothing here depends on what was asked before: same records, same seed, same
+answer.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taper_sim import __version__, tables
+from taper_sim import tables
+from taper_sim.data.doses import one_scale_problem
 from taper_sim.data.patient import Patient
 from taper_sim.data.records import History
 from taper_sim.inference import course as at
-from taper_sim.inference import rollout
-from taper_sim.inference.ceilings import ceiling_of
-from taper_sim.inference.events import event_rows
+from taper_sim.inference.choice import CHANCES, Rolled, choose, keeps_limits, roll, situation_of
+from taper_sim.inference.events import described, event_draws
 from taper_sim.inference.limits import Limits
-from taper_sim.inference.observation import BY_NAME
 from taper_sim.inference.options import Option, Situation, equivalents_of, options_of, schedule_of
-from taper_sim.inference.patient import Evidence, Posterior, posterior_of, weighted_quantile
+from taper_sim.inference.patient import Evidence, Posterior, posterior_of
 from taper_sim.inference.prior import DEFAULT_POPULATION, Population, prior_of
-from taper_sim.inference.record import (
-    NoDoseHistory,
-    Record,
-    record_of,
-    recent_reduction,
-    regimen_of,
-    reports_for,
-    used_by_model,
-)
-from taper_sim.inference.red_flags import Judged, judge
+from taper_sim.inference.record import NoDoseHistory, Record, record_of, regimen_of, reports_for, used_by_model
+from taper_sim.inference.red_flags import Flag, Judged, judge, shown_flag
 from taper_sim.inference.support import Support, support_of
 from taper_sim.inference.variables import Values
-from taper_sim.model.chance import CHANCE_BY_SYMBOL
-from taper_sim.units import DRUG_CLASSES, MONTH_D, DrugClass
+from taper_sim.units import DRUG_CLASSES
 
 Floats = NDArray[np.float64]
 
@@ -46,25 +38,9 @@ NOT_FOR: Final = (
     "not a medical device, not reviewed by any regulator; for health professionals, as one voice beside their own "
     "judgement; not for emergencies, pregnancy, or people under 18"
 )
-CHANCES: Final = (
-    "p_withdrawal_over", "p_function_loss", "p_pain_rise", "p_crisis", "p_overdose", "p_return_to_higher_dose",
-)  # fmt: skip
-_LIMITED: Final = CHANCES[:3]
 _NALOXONE: Final = (
     "with every reduction: naloxone at home, and say that tolerance falls with the dose: a former dose can kill"
 )
-_Z90: Final = 1.6448536269514722
-
-
-@dataclass(frozen=True)
-class Rolled:
-    """An option's figures: chances, each with an interval and its Monte Carlo error."""
-
-    option: Option
-    chances: Mapping[str, tuple[float, float, float]]
-    mc_error: Mapping[str, float]
-    relapse: float
-    end_share_pct: float
 
 
 @dataclass(frozen=True)
@@ -83,146 +59,316 @@ class Recommendation:
         return dict(self.fields)
 
 
-def situation_of(record: Record, failed_tapers: int, limits: Limits) -> Situation:
-    """Where the patient stands: drugs now, at first and before each last reduction, ceilings."""
-    dose = regimen_of(record).dose
-    recent = np.array([dose[max(record.n_days - k, 0)] for k in range(MONTH_D - 1, -1, -1)])
-    prescribed = np.array([equivalents_of(slots) for _, slots in record.segments])
-    before, back, last_cut = equivalents_of(record.now).copy(), {}, {}
-    for k, drug_class in enumerate(DRUG_CLASSES):
-        for number in range(len(record.segments) - 1, 0, -1):
-            if prescribed[number, k] < prescribed[number - 1, k] - 1e-9:
-                last_cut[drug_class] = record.n_days - record.segments[number][0]
-                before[k] = prescribed[number - 1, k]
-                back[drug_class] = tuple(
-                    slot for slot in record.segments[number - 1][1] if slot.drug.drug_class == drug_class
-                )
-                break
-    use = record.use_days + record.n_days
-    ceilings = {c: ceiling_of(c, float(use[k]), failed_tapers, limits) for k, c in enumerate(DRUG_CLASSES)}
-    return Situation(record.now, record.segments[0][1], recent, before, back, ceilings, last_cut)
-
-
 def evidence_of(
-    record: Record, horizon: int, failed_tapers: int, baseline: Mapping[str, float] | None, population: Population
+    record: Record,
+    horizon: int,
+    failed_tapers: int,
+    baseline: Mapping[str, float] | None,
+    population: Population,
+    fixed: Mapping[str, Any],
 ) -> tuple[Evidence, list[str], int]:
     """What the posterior is computed from, notes of reading, and how many reports teach it."""
     used, notes = used_by_model(record)
     prior = prior_of(
         record.classes, -(-(record.n_days + horizon) // at.SEGMENT_D), tuple({c.instrument for _, c in used}),
         buprenorphine=record.buprenorphine, failed_tapers=failed_tapers, baseline=baseline, population=population,
+        fixed={
+            name if not isinstance(value, Mapping) else f"{name}_{drug_class}": float(number)
+            for name, value in fixed.items()
+            for drug_class, number in (value.items() if isinstance(value, Mapping) else (("", value),))
+        },
     )  # fmt: skip
-    shared = at.couplings(record.buprenorphine)
+    alone = {s: float(v) for s, v in fixed.items() if s in at.COUPLINGS and not isinstance(v, Mapping)}
+    shared = at.couplings(record.buprenorphine, **alone)
     return Evidence(prior, shared, regimen_of(record), reports_for(record, used, record.n_days)), notes, len(used)
 
 
-def roll(
-    record: Record, situation: Situation, posterior: Posterior, shared: Any, events: Sequence[Any],
-    options: Sequence[Option], limits: Limits,
-) -> dict[str, Rolled]:  # fmt: skip
-    """Roll every option out over the posterior.
+def recommend(
+    history: History, as_of: date, *, patient: Patient | None = None, population: Population = DEFAULT_POPULATION,
+    limits: Limits | None = None, seed: int = 0, draws: int = DRAWS,
+) -> Recommendation:  # fmt: skip
+    """What may be done for one patient from tomorrow on.
+
+    Parameters
+    ----------
+    history : History
+        Everything recorded; what was not known on ``as_of`` does not enter.
+    as_of : date
+    patient : Patient, optional
+        Baseline assessment, risks, answers.
+    population : Population
+    limits : Limits, optional
+    seed : int
+        Of the draws.
+    draws : int
+        Posterior draws, a power of two.
 
     Returns
     -------
-    dict of str to Rolled
-        By the option's name, of those that can be rolled.
+    Recommendation
+        ``urgent`` with whom to call and no options; ``abstain`` with its reasons; or ``recommend``.
     """
-    n = limits.horizon_days
-    keep = posterior.weights > 1e-9
-    values, weights = posterior.values()[keep], posterior.weights[keep] / posterior.weights[keep].sum()
-    ess = 1.0 / float((weights**2).sum())
-    could = [option for option in options if option.rolled]
-    regimens = tuple(regimen_of(record, option.steps, n, adjunct=option.adjunct) for option in could)
-    original = equivalents_of(situation.original)
-    scored = 0.0 if record.buprenorphine else 1.0
-    ahead = rollout.Options(
-        regimens, record.n_days + 1, original, float(situation.before_cut[0]), recent_reduction(record),
-        float(np.exp(-1.0 / CHANCE_BY_SYMBOL["tau_V"].centre())), scored,
-    )  # fmt: skip
-    found: dict[str, Rolled] = {}
-    same: dict[bytes, Floats] = {}
-    for option, regimen in zip(could, regimens, strict=True):
-        key = regimen.dose.tobytes() + regimen.adjunct.tobytes() + regimen.decay_g.tobytes()
-        if key not in same:
-            same[key] = rollout.figures_of(values, shared, events, ahead._replace(regimens=(regimen,)),
-                                           limits.withdrawal)[0]  # fmt: skip
-        f = same[key]
-        per_draw = {
-            "p_withdrawal_over": (f[:, rollout.PEAK_W] > limits.withdrawal).astype(float),
-            "p_function_loss": (f[:, rollout.FUNCTION_START] - f[:, rollout.FUNCTION_END] > limits.function_loss)
-            .astype(float),
-            "p_pain_rise": (f[:, rollout.PAIN_END] - f[:, rollout.PAIN_START] > limits.pain_rise).astype(float),
-            "p_crisis": -np.expm1(-f[:, rollout.H_CRISIS]),
-            "p_overdose": -np.expm1(-f[:, rollout.H_OVERDOSE] - f[:, rollout.H_RELAPSE]),
-            "p_return_to_higher_dose": -np.expm1(-f[:, rollout.H_RETURN]),
+    limits = limits or Limits()
+    known = history.as_of(as_of)
+    values = Values(known, as_of, {"reduction_planned": 1.0})
+    judged = judge(values, limits.acknowledged)
+    answer = _Answer(known, as_of, judged, limits, population, seed)
+    if judged.urgent:
+        return answer.urgent()
+    why = _cannot_speak(known, values)
+    if why:
+        return answer.abstain(why)
+    try:
+        record = record_of(known, as_of, patient)
+    except NoDoseHistory as error:
+        return answer.abstain([str(error)])
+    failed = patient.risk.failed_tapers if patient is not None else 0
+    baseline = patient.baseline.model_dump(exclude_unset=True) if patient is not None else None
+    fixed = {} if patient is None else patient.parameters
+    evidence, notes, n_reports = evidence_of(record, limits.horizon_days, failed, baseline, population, fixed)
+    posterior = posterior_of(evidence, draws, seed)
+    support = support_of(evidence, posterior, seed)
+    answer = replace(answer, record=record, posterior=posterior, support=support, n_reports=n_reports,
+                     notes=(*record.notes, *notes))  # fmt: skip
+    if not posterior.converged:
+        return answer.abstain([f"the posterior is not to be trusted (k-hat {posterior.khat:.2f}, effective draws "
+                               f"{posterior.ess:.0f})"])  # fmt: skip
+    if support.reasons:
+        return answer.abstain([*support.reasons, "the model cannot say what to expect of this person"])
+    situation = situation_of(record, failed, limits)
+    options = [_barred(o, judged, values, situation) for o in options_of(situation, limits, limits.horizon_days)]
+    person = described(record.now, patient, {n: values.value(n) for n in _FOR_RISK}, history.patient_id)
+    rolled = roll(record, situation, posterior, evidence.shared, event_draws(person, seed), options, limits)
+    chosen, reasons = choose(rolled, options, limits)
+    options = [_limited(o, rolled, limits) for o in options]
+    return answer.recommended(situation, options, rolled, chosen, reasons)
+
+
+_FOR_RISK: Final = ("oud_criteria_count", "overdose_history", "seizure_history", "osa", "egfr", "phq9", "age",
+                    "naloxone_at_home")  # fmt: skip
+
+
+def _cannot_speak(known: History, values: Values) -> list[str]:
+    """Reasons to say nothing, before anything is computed."""
+    why = []
+    if values.value("pregnant") == 1.0:
+        why.append("pregnancy: no pace is offered; call an obstetric and an addiction specialist today")
+    age = values.value("age")
+    if age is not None and age < 18:
+        why.append("under 18 years: outside what the model was made for")
+    wrong = one_scale_problem(known.doses)
+    if wrong is not None:
+        why.append(f"doses that cannot be converted: {wrong[0]}; {wrong[1]}")
+    return why
+
+
+def _barred(option: Option, judged: Judged, values: Values, situation: Situation) -> Option:
+    """An option, blocked where flags or consent say so."""
+    if option.kind != "reduce" or option.blocked:
+        return option
+    if values.value("patient_agreed_to_taper") == 0.0:
+        return replace(option, blocked="the patient has not agreed to a reduction")
+    if judged.blocking:
+        names = list(dict.fromkeys(name for f in judged.blocking for name in f.unknown))
+        return replace(option, blocked=f"ask {', '.join(names)}")
+    if judged.holding:
+        k = DRUG_CLASSES.index(option.drug_class) if option.drug_class else 0
+        original = float(equivalents_of(situation.original)[k])
+        pace = 100.0 * (situation.recent[0, k] - situation.recent[-1, k]) / original if original else 0.0
+        if option.pct_per_28d >= pace:
+            flags = ", ".join(f.flag for f in judged.holding)
+            return replace(option, blocked=f"hold or slower only, until a named person acknowledges: {flags}")
+    return option
+
+
+def _limited(option: Option, rolled: Mapping[str, Rolled], limits: Limits) -> Option:
+    """A reduction, blocked where it does not keep a limit."""
+    if option.kind != "reduce" or option.blocked or option.name not in rolled:
+        return option
+    broken = keeps_limits(rolled[option.name], rolled["hold"], limits)
+    return replace(option, blocked="; ".join(broken)) if broken else option
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What an answer is written from, filled as far as the steps came."""
+
+    history: History
+    as_of: date
+    judged: Judged
+    limits: Limits
+    population: Population
+    seed: int
+    record: Record | None = None
+    posterior: Posterior | None = None
+    support: Support | None = None
+    n_reports: int = 0
+    notes: tuple[str, ...] = ()
+
+    def urgent(self) -> Recommendation:
+        """Whom to call and by when; no options."""
+        reasons = [f"{f.flag}: {f.action} (call: {f.who}, {f.within})" for f in self.judged.urgent]
+        return self._fields("urgent", reasons, [], None, [])
+
+    def abstain(self, why: Sequence[str]) -> Recommendation:
+        """Why nothing is said, and whom to call."""
+        flags = [f"{f.flag}: {f.action} (call: {f.who}, {f.within})" for f in self.judged.raised()]
+        return self._fields("abstain", [*why, "call: the prescriber, with the pharmacist", *flags], [], None, [])
+
+    def recommended(
+        self, situation: Situation, options: Sequence[Option], rolled: Mapping[str, Rolled], chosen: str,
+        why: Sequence[str],
+    ) -> Recommendation:  # fmt: skip
+        """Every option with its figures, the one chosen, and why."""
+        days = [(self.as_of + timedelta(days=d)).isoformat() for d in range(self.limits.horizon_days + 2)]
+        order = sorted((o for o in options if not o.blocked),
+                       key=lambda o: (o.name != chosen, -o.pct_per_28d, list(options).index(o)))  # fmt: skip
+        ranks = {o.name: k for k, o in enumerate(order, start=1)}
+        rows = [_shown(o, rolled.get(o.name), situation, days, ranks.get(o.name)) for o in options]
+        reasons = [*why[::-1][:1], *why[:-1], *_knows(self.posterior, self.record, self.n_reports)]
+        if any(o.kind == "reduce" and not o.blocked for o in options):
+            reasons.append(_NALOXONE)
+        reasons += [f"{f.flag}: {f.action} (call: {f.who}, {f.within})" for f in self.judged.raised()]
+        changes = self._would_change(options, rolled, chosen)
+        return self._fields("recommend", reasons, rows, chosen, changes, situation)
+
+    def _would_change(self, options: Sequence[Option], rolled: Mapping[str, Rolled], chosen: str) -> list[str]:
+        said = []
+        blocked = [o for o in options if o.kind == "reduce" and o.blocked and o.name in rolled]
+        if blocked:
+            nearest = min(blocked, key=lambda o: o.pct_per_28d)
+            said.append(f"{nearest.name} is not offered now: {nearest.blocked}")
+        if self.judged.blocking:
+            said.append("answers to the questions that must be known before a reduction")
+        if self.posterior is not None and self.record is not None:
+            said.append(_one_more_week(self.posterior, self.record))
+        return said
+
+    def _fields(
+        self, status: str, reasons: Sequence[str], options: Sequence[Mapping[str, Any]], chosen: str | None,
+        would_change: Sequence[str], situation: Situation | None = None,
+    ) -> Recommendation:  # fmt: skip
+        limits, posterior = self.limits, self.posterior
+        ceilings = {} if situation is None else {
+            c: {"pct_per_28d": situation.ceilings[c].pct_per_28d, "basis": situation.ceilings[c].basis}
+            for c in situation.classes
         }  # fmt: skip
-        chances, errors = {}, {}
-        for name, p in per_draw.items():
-            mean = float(weights @ p)
-            errors[name] = float(np.sqrt(((weights * (p - mean)) ** 2).sum()))
-            if name in _LIMITED:  # a share of draws: what is uncertain is the Monte Carlo alone
-                low, high = _interval(mean, ess)
-            else:
-                low, high = weighted_quantile(p, weights, 0.05), weighted_quantile(p, weights, 0.95)
-            chances[name] = (mean, low, high)
-        end = equivalents_of(option.steps[-1][1] if option.steps else situation.now)
-        k = DRUG_CLASSES.index(option.drug_class) if option.drug_class else int(np.argmax(original > 0))
-        share = 100.0 * float(end[k] / original[k]) if original[k] else 0.0
-        relapse = float(weights @ -np.expm1(-f[:, rollout.H_RELAPSE]))
-        found[option.name] = Rolled(option, chances, errors, relapse, share)
+        first = next(iter(ceilings.values()), {"pct_per_28d": None})
+        rows = [*tables.read("red_flags").rows, *tables.read("interactions").rows, *tables.read("guidelines").rows]
+        return Recommendation({
+            "patient_id": self.history.patient_id,
+            "as_of": self.as_of.isoformat(),
+            "status": status,
+            "reasons": [*reasons, *self.notes, f"tables: {tables.review_status(rows)}"],
+            "red_flags": [shown_flag(f) for f in _worth_showing(self.judged)],
+            "questions": self.judged.questions(),
+            "limits": {
+                "withdrawal": limits.withdrawal, "function_loss": limits.function_loss, "pain_rise": limits.pain_rise,
+                "risk": limits.risk, "horizon_days": limits.horizon_days,
+                "ceiling_pct_per_28d": first["pct_per_28d"], "ceilings": ceilings,
+                "crisis_excess": limits.crisis_excess, "overdose_excess": limits.overdose_excess,
+            },
+            "posterior": {} if posterior is None else _summary(posterior),
+            "quality": {
+                "ess": None if posterior is None else round(posterior.ess, 1),
+                "khat": None if posterior is None or not np.isfinite(posterior.khat) else round(posterior.khat, 3),
+                "predictive_p": None if self.support is None else round(self.support.predictive_p, 4),
+                "missingness_p": None if self.support is None else round(self.support.missingness, 4),
+                "n_checkins": len({c.day for c in self.history.checkins}),
+                "n_reports_used": self.n_reports,
+            },
+            "options": list(options),
+            "chosen": chosen,
+            "would_change": list(would_change),
+            "basis": {
+                "calibrated": self.population.calibrated,
+                "tables_reviewed": tables.review_status(rows) == tables.REVIEWED,
+                "population_id": self.population.id, "population_origin": self.population.origin,
+            },
+            "not_for": NOT_FOR,
+            "seed": self.seed,
+            "version": version("taper-sim"),
+        })  # fmt: skip
+
+
+def _worth_showing(judged: Judged) -> list[Flag]:
+    """Flags that are true, then those unknown that are asked about before a reduction."""
+    return [*judged.raised(), *judged.blocking]
+
+
+def _shown(option: Option, rolled: Rolled | None, situation: Situation, days: Sequence[str], rank: int | None
+           ) -> dict[str, Any]:  # fmt: skip
+    chances: dict[str, Any] = {}
+    for name in CHANCES:
+        found = None if rolled is None else rolled.chances[name]
+        for ending, k in (("", 0), ("_lo90", 1), ("_hi90", 2)):
+            chances[f"{name}{ending}"] = None if found is None else round(found[k], 5)
+    return {
+        "name": option.name,
+        "kind": option.kind,
+        "drug_class": option.drug_class,
+        "status": f"blocked: {option.blocked}" if option.blocked else "offered",
+        "schedule": schedule_of(option, situation.now, days) if option.rolled else [],
+        **chances,
+        "p_overdose_after_lapse": None if rolled is None else round(rolled.relapse, 5),
+        "expected_dose_pct": None if rolled is None else round(rolled.end_share_pct, 1),
+        "rank": rank,
+    }
+
+
+def _summary(posterior: Posterior) -> dict[str, dict[str, float]]:
+    """Mean and 90 % interval of every value that was inferred."""
+    found = {}
+    for name in posterior.prior.names:
+        if not name.startswith("drift_"):
+            x = posterior.of(name)
+            found[name] = {"mean": round(posterior.mean(x), 4), "lo90": round(posterior.quantile(x, 0.05), 4),
+                           "hi90": round(posterior.quantile(x, 0.95), 4)}  # fmt: skip
     return found
 
 
-def _interval(p: float, n: float) -> tuple[float, float]:
-    """90 % interval of a share of ``n`` effective draws (Wilson 1927)."""
-    centre = (p + _Z90**2 / (2 * n)) / (1 + _Z90**2 / n)
-    half = _Z90 / (1 + _Z90**2 / n) * np.sqrt(p * (1 - p) / n + _Z90**2 / (4 * n * n))
-    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
+def _spread(posterior: Posterior, name: str) -> tuple[float, float]:
+    """Posterior and prior sd of a value on the scale of its prior."""
+    k = posterior.prior.names.index(name)
+    z = posterior.z[:, k]
+    mean = posterior.mean(z)
+    sd = float(np.sqrt(posterior.mean((z - mean) ** 2)))
+    return sd * float(posterior.prior.sd[k]), float(posterior.prior.sd[k])
 
 
-def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
-    """Which limits an option does not keep, Monte Carlo error against it: near-ties go to the slower."""
-    broken = []
-    for name, words in (
-        ("p_withdrawal_over", f"withdrawal over {limits.withdrawal:g}"),
-        ("p_function_loss", f"function down by more than {limits.function_loss:g} points"),
-        ("p_pain_rise", f"pain up by more than {limits.pain_rise:g} NRS points"),
-    ):
-        p = rolled.chances[name][0]
-        if p + _Z90 * rolled.mc_error[name] > limits.risk:
-            broken.append(f"chance of {words} {100 * p:.0f} %, limit {100 * limits.risk:g} %")
-    for name, words, most in (
-        ("p_crisis", "a mental-health crisis", limits.crisis_excess),
-        ("p_overdose", "an overdose", limits.overdose_excess),
-    ):
-        excess = rolled.chances[name][0] - hold.chances[name][0]
-        if excess > most:
-            broken.append(f"chance of {words} {100 * excess:.1f} points above holding, limit {100 * most:g}")
-    return broken
+def _knows(posterior: Posterior | None, record: Record | None, n_reports: int) -> list[str]:
+    """What the check-ins tell of this person, and how little; a suspicion of hyperalgesia."""
+    if posterior is None or record is None:
+        return []
+    said = []
+    for name in posterior.prior.names:
+        if not name.startswith("sigma_"):
+            continue
+        now, before = _spread(posterior, name)
+        learned = 100.0 * (1.0 - now / before)
+        if n_reports == 0:
+            said.append(f"{name}: no check-in yet: what is known of people like this one, no faster than the preset")
+        elif learned < 20.0:
+            said.append(f"{name}: check-ins have narrowed the belief by {max(learned, 0.0):.0f} % only: a slow or "
+                        f"short start tells little, the pace rests mostly on what is known of other people")  # fmt: skip
+        else:
+            said.append(f"{name}: check-ins have narrowed the belief by {learned:.0f} %")
+    if "b_opioid" in posterior.prior.names:
+        chance = posterior.mean((posterior.of("b_opioid") < 0.0).astype(float))
+        said.append(f"chance that the opioid's long-run effect on pain is against this person (hyperalgesia): "
+                    f"{100 * chance:.0f} %; a suspicion only: pain that falls and stays lower weeks after a cut would "
+                    f"confirm it")  # fmt: skip
+    return said
 
 
-def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limits) -> tuple[str, list[str]]:
-    """The fastest reduction that keeps every limit, else hold, else the step back that is better; and why."""
-    hold = rolled["hold"]
-    reductions = sorted(
-        (o for o in options if o.kind == "reduce" and not o.blocked), key=lambda o: (-o.pct_per_28d, o.name)
-    )
-    if limits.first is not None:
-        reductions.sort(key=lambda o: o.drug_class != limits.first)
-    why: list[str] = []
-    if limits.maintain:
-        return "maintain long term at this dose", ["the limits file asks to maintain"]
-    for option in reductions:
-        broken = keeps_limits(rolled[option.name], hold, limits)
-        if not broken:
-            why.append(f"{option.name}: the fastest that keeps every limit")
-            return option.name, why
-        why.append(f"not {option.name}: {'; '.join(broken)}")
-    broken = keeps_limits(hold, hold, limits)
-    for option in options:
-        if broken and option.kind == "step_back" and not option.blocked:
-            before, after = (sum(r.chances[n][0] for n in _LIMITED) for r in (hold, rolled[option.name]))
-            if after < before:
-                return option.name, [f"holding itself breaks a limit: {'; '.join(broken)}; stepping back is better"]
-    why.append("hold: no reduction keeps every limit" if reductions else "hold: no reduction may be offered")
-    return "hold", why
+def _one_more_week(posterior: Posterior, record: Record) -> str:
+    """What another week of check-ins may be worth, if it tells as much as an average week so far."""
+    name = next((n for n in posterior.prior.names if n.startswith("sigma_")), None)
+    if name is None:
+        return "a week of check-ins"
+    now, before = _spread(posterior, name)
+    weeks = max(record.n_days / 7.0, 1.0)
+    gained = max(1.0 / now**2 - 1.0 / before**2, 0.0) / weeks
+    after = 1.0 / np.sqrt(1.0 / now**2 + gained)
+    return (f"one more week of check-ins, if it tells as much as a week so far: sd of log {name} from {now:.3f} to "
+            f"{after:.3f}")  # fmt: skip

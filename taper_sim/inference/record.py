@@ -7,6 +7,7 @@ Rules of reading that change numbers are stated here once and written into the o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -122,7 +123,7 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
     first_dose = days[0]
     prescribed = {day: {key: row.dose for key, row in changes[day].items()} for day in days}
     moved = [
-        later for earlier, later in zip(days, days[1:], strict=False)
+        later for earlier, later in pairwise(days)
         if _slots(changes[later], prescribed[later]) != _slots(changes[earlier], prescribed[earlier])
     ]  # fmt: skip
     anchors = [*moved[:1], *(c.day for c in known.checkins[:1])]
@@ -274,6 +275,6 @@ def recent_reduction(record: Record) -> float:
     dose = regimen_of(record).dose
     decay, v = float(np.exp(-1.0 / CHANCE_BY_SYMBOL["tau_V"].centre())), 0.0
     start = np.where(dose[0] > 0, dose[0], np.inf)
-    for before, after in zip(dose, dose[1:], strict=False):
-        v = v * decay + float(np.maximum((before - after) / start, 0.0).sum())
+    for before, after in pairwise(dose):
+        v = v * decay + float(np.maximum((before - after) / start, 0.0).max())
     return v

@@ -1,17 +1,16 @@
 """What an option would do to one person, over her posterior: days ahead, compiled. Imports ``course``.
 
-Each posterior draw is carried from the start of the record to today and on through the days of every option. Withdrawal,
-pain and function are of the deterministic course; chances of events are integrated hazards, so that no luck is needed.
+Each posterior draw is carried from the start of the record to today and on through the days of every option.
+Withdrawal, pain and function are of the deterministic course; chances of events are integrated hazards, so that no
+luck is needed.
 A lapse changes the dose of its day in the overdose hazard alone (assumption A30): what it does to the days after, small
 beside the rest within a horizon of weeks, is left out.
 """
 
 from collections import namedtuple
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from taper_sim.inference import course
@@ -20,23 +19,19 @@ from taper_sim.inference.course import (
     MAX_SEGMENTS,
     N_STATE,
     SEGMENT_D,
-    A,
+    W_ALL,
+    W_ALL0,
     C,
     E,
     G,
-    I,
     M,
-    N,
     P,
     R,
-    Regimen,
     U,
     W,
-    W_ALL,
-    W_ALL0,
 )
 from taper_sim.model import equations as eq
-from taper_sim.model.compiled import kept_by_sources
+from taper_sim.model.compiled import fast, kept_by_sources
 
 Floats = NDArray[np.float64]
 
@@ -50,13 +45,20 @@ END_D: Final = 14
 ) = range(14)  # fmt: skip
 N_FIGURES: Final = 14
 
+# -- what a draw of the events' parameters holds: coefficients, fixed parts of the log hazards, the person's flags ----
+(
+    CRISIS_M, CRISIS_W, CRISIS_V, V_HALF, CAUSAL_SHARE, OVERDOSE_DOSE, OVERDOSE_EXCESS, EXCESS_BENZODIAZEPINE,
+    EXCESS_GABAPENTINOID, SEIZURE_W, SEIZURE_G, RETURN_W, RETURN_M, RETURN_P, LAPSE_C, LAPSE_W, LAPSE_CLUSTER,
+    LAPSE_CLUSTER_DAYS, LAPSE_PREVIOUS, LAPSE_MORE, LAPSE_MORE_DOSE,
+) = range(21)  # fmt: skip
+FIXED_RETURN, FIXED_LAPSE, FIXED_CRISIS, FIXED_OVERDOSE, FIXED_SEIZURE, APNOEA, MORE_SHARE = range(21, 28)
+N_EVENTS: Final = 28
 EVENT_COEFFICIENTS: Final = (
-    "crisis_m", "crisis_w", "crisis_v", "causal_share", "overdose_dose", "overdose_excess", "excess_benzodiazepine",
-    "excess_gabapentinoid", "seizure_w", "seizure_g", "return_w", "return_m", "return_p", "lapse_c", "lapse_w",
-    "lapse_cluster", "lapse_cluster_days", "lapse_previous", "lapse_more", "lapse_more_oud", "lapse_more_dose",
+    "crisis_m", "crisis_w", "crisis_v", "v_half", "causal_share", "overdose_dose", "overdose_excess",
+    "excess_benzodiazepine", "excess_gabapentinoid", "seizure_w", "seizure_g", "return_w", "return_m", "return_p",
+    "lapse_c", "lapse_w", "lapse_cluster", "lapse_cluster_days", "lapse_previous", "lapse_more", "lapse_more_dose",
 )  # fmt: skip
-EVENT_FIXED: Final = ("return", "lapse", "crisis", "overdose", "seizure")
-EventRow = namedtuple("EventRow", (*EVENT_COEFFICIENTS, *(f"fixed_{e}" for e in EVENT_FIXED), "apnoea", "oud"))
+"""Symbols of the first places, in their order."""
 
 
 class Options(namedtuple("Options", "regimens first_day baseline before_cut recent decay_v scored")):
@@ -85,45 +87,57 @@ class Options(namedtuple("Options", "regimens first_day baseline before_cut rece
 
 with kept_by_sources(__file__, course):
 
-    @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+    @fast
     def _overdose(e: Any, x: Any, dose: float, effect: float, scored: float) -> Any:
         """Hazard of overdose, and the part without lost tolerance, at an opioid dose and its effect."""
         by_dose = np.exp(
-            eq.log_hazard_overdose(e.fixed_overdose, np.sqrt(dose) * scored, e.overdose_dose, e.causal_share)
+            eq.log_hazard_overdose(e[FIXED_OVERDOSE], np.sqrt(dose) * scored, e[OVERDOSE_DOSE], e[CAUSAL_SHARE])
         )
         excess = eq.respiratory_excess(
-            effect, x[E + 1], x[E + 2], e.apnoea, x[R], e.excess_benzodiazepine, e.excess_gabapentinoid
+            effect, x[E + 1], x[E + 2], e[APNOEA], x[R], e[EXCESS_BENZODIAZEPINE], e[EXCESS_GABAPENTINOID]
         )
-        return by_dose * np.exp(e.overdose_excess * excess)
+        return by_dose * np.exp(e[OVERDOSE_EXCESS] * excess)
 
-    @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-    def roll_out(values: Any, c: Any, events: Any, regimen: Any, first_day: int, baseline: Any, before_cut: float,
-                 recent: float, decay_v: float, scored: float, limit_w: float) -> Any:  # fmt: skip
+    @fast
+    def carried(values: Any, c: Any, regimen: Any, last: int) -> Any:
+        """State of each draw at the end of day ``last``, (n, N_STATE), and the drift of log sigma there, (n,)."""
+        n = values.shape[0]
+        states, drifts = np.empty((n, N_STATE)), np.zeros(n)
+        for k in range(n):
+            v = values[k]
+            course.start(v, c, regimen, states[k])
+            decays = course.decays_of(v)
+            for day in range(1, last + 1):
+                drifts[k] += v[DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)] / SEGMENT_D
+                course.advance(v, c, decays, np.exp(drifts[k]), regimen, day, states[k])
+        return states, drifts
+
+    @fast
+    def roll_out(values: Any, states: Any, drifts: Any, c: Any, events: Any, regimen: Any, first_day: int,
+                 baseline: Any, before_cut: float, recent: float, decay_v: float, scored: float, limit_w: float
+                 ) -> Any:  # fmt: skip
         """Figures of one option for each draw, (n, N_FIGURES).
 
-        ``values`` (n, N_VALUES); ``events`` a list of EventRow, of which draw k lives under the k-th modulo its length.
+        ``values`` (n, N_VALUES), ``states`` and ``drifts`` from :func:`carried` to the day before ``first_day``;
+        ``events`` (n_event_draws, N_EVENTS), of which draw k lives under row k modulo their number.
         """
         n, last = values.shape[0], regimen.dose.shape[0] - 1
         out = np.zeros((n, N_FIGURES))
         x = np.empty(N_STATE)
         for k in range(n):
-            v, e = values[k], events[k % len(events)]
-            course.start(v, c, regimen, x)
+            v, e = values[k], events[k % events.shape[0]]
+            x[:] = states[k]
             decays = course.decays_of(v)
-            drift, step, f = 0.0, 0.0, out[k]
-            recent_v, previous, calm, start_p, start_u = recent, before_cut, 1.0, x[P], x[U]
-            for day in range(1, last + 1):
-                if (day - 1) % SEGMENT_D == 0:
-                    step = v[DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)] / SEGMENT_D
-                drift += step
+            drift, f = drifts[k], out[k]
+            recent_v, previous, calm = recent, before_cut, 1.0
+            for day in range(first_day, last + 1):
+                drift += v[DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)] / SEGMENT_D
                 opioid_level = x[G]
                 course.advance(v, c, decays, np.exp(drift), regimen, day, x)
-                if day < first_day:
-                    continue
                 share = 0.0
                 for j in range(3):
-                    if baseline[j] > 0.0 and regimen.dose[day, j] < regimen.dose[day - 1, j]:
-                        share += (regimen.dose[day - 1, j] - regimen.dose[day, j]) / baseline[j]
+                    if baseline[j] > 0.0:
+                        share = max(share, (regimen.dose[day - 1, j] - regimen.dose[day, j]) / baseline[j])
                 if regimen.dose[day, 0] < regimen.dose[day - 1, 0]:
                     previous = regimen.dose[day - 1, 0]
                 recent_v = eq.recent_cut(recent_v, decay_v, share)
@@ -137,32 +151,35 @@ with kept_by_sources(__file__, course):
                     f[DISTRESS_END] += x[M] / min(END_D, last - first_day + 1)
                 f[H_CRISIS] += np.exp(
                     eq.log_hazard_crisis(
-                        e.fixed_crisis, m_bar, w_bar, recent_v, e.crisis_m, e.crisis_w, e.causal_share * e.crisis_v
+                        e[FIXED_CRISIS], m_bar, w_bar, eq.recent_weight(recent_v, e[V_HALF]), e[CRISIS_M], e[CRISIS_W],
+                        e[CAUSAL_SHARE] * e[CRISIS_V],
                     )
-                )
+                )  # fmt: skip
                 f[H_SEIZURE] += np.exp(
-                    eq.log_hazard_seizure(e.fixed_seizure, x[W + 1], x[W + 2], 0.5, e.seizure_w, e.seizure_g)
+                    eq.log_hazard_seizure(e[FIXED_SEIZURE], x[W + 1], x[W + 2], 0.5, e[SEIZURE_W], e[SEIZURE_G])
                 )
                 below = False
                 for j in range(3):
                     below = below or regimen.dose[day, j] < baseline[j]
                 if below:
                     f[H_RETURN] += np.exp(
-                        eq.log_hazard_return(e.fixed_return, w_bar, m_bar, p_bar, e.return_w, e.return_m, e.return_p)
+                        eq.log_hazard_return(
+                            e[FIXED_RETURN], w_bar, m_bar, p_bar, e[RETURN_W], e[RETURN_M], e[RETURN_P]
+                        )
                     )
                 if not regimen.taken[0]:
                     continue
-                base = eq.log_hazard_lapse(e.fixed_lapse, x[C], w_bar, 0.0, e.lapse_c, e.lapse_w, e.lapse_cluster)
-                hazard = np.exp(base) * (calm + (1.0 - calm) * np.exp(e.lapse_cluster))
+                base = eq.log_hazard_lapse(e[FIXED_LAPSE], x[C], w_bar, 0.0, e[LAPSE_C], e[LAPSE_W], e[LAPSE_CLUSTER])
+                hazard = np.exp(base) * (calm + (1.0 - calm) * np.exp(e[LAPSE_CLUSTER]))
                 p_lapse = -np.expm1(-hazard)
-                calm = calm * (1.0 - p_lapse) + (1.0 - calm) / e.lapse_cluster_days  # back to calm after the cluster
-                more = min(e.lapse_more * (e.lapse_more_oud if e.oud > 0.0 else 1.0), 0.9)
-                usual = (1.0 - more) / (1.0 - e.lapse_more)
+                calm = calm * (1.0 - p_lapse) + (1.0 - calm) / e[LAPSE_CLUSTER_DAYS]  # back to calm after the cluster
+                more = e[MORE_SHARE]
+                usual = (1.0 - more) / (1.0 - e[LAPSE_MORE])
                 adherent = _overdose(e, x, regimen.dose[day, 0], x[E], scored)
                 lapsed = 0.0
                 for kind in range(3):
-                    dose = (previous, baseline[0], e.lapse_more_dose * baseline[0])[kind]
-                    weight = (e.lapse_previous * usual, (1.0 - e.lapse_previous - e.lapse_more) * usual, more)[kind]
+                    dose = (previous, baseline[0], e[LAPSE_MORE_DOSE] * baseline[0])[kind]
+                    weight = (e[LAPSE_PREVIOUS] * usual, (1.0 - e[LAPSE_PREVIOUS] - e[LAPSE_MORE]) * usual, more)[kind]
                     dose = max(dose, regimen.dose[day, 0])
                     level = eq.relax(opioid_level, dose, regimen.decay_g[day, 0])
                     e1, e2, e3, e4 = course.effects(level, regimen.shape, day, 0, v[course.EC50])
@@ -170,15 +187,15 @@ with kept_by_sources(__file__, course):
                 f[H_OVERDOSE] += (1.0 - p_lapse) * adherent
                 f[H_RELAPSE] += p_lapse * lapsed
             f[W_END] = x[W_ALL]
-            f[PAIN_START], f[FUNCTION_START] = start_p, start_u
+            f[PAIN_START], f[FUNCTION_START] = v[course.P0], v[course.U0]
         return out
 
 
-def figures_of(values: Floats, shared: Any, events: Sequence[Any], options: Options, limit_w: float) -> list[Floats]:
+def figures_of(values: Floats, shared: Any, events: Floats, options: Options, limit_w: float) -> list[Floats]:
     """Figures of every option, each (n, N_FIGURES); the same draws and the same luck for all."""
-    rows = tuple(events)
+    states, drifts = carried(values, shared, options.regimens[0], options.first_day - 1)
     return [
-        roll_out(values, shared, rows, regimen, options.first_day, options.baseline, options.before_cut,
-                 options.recent, options.decay_v, options.scored, limit_w)
+        roll_out(values, states, drifts, shared, events, regimen, options.first_day, options.baseline,
+                 options.before_cut, options.recent, options.decay_v, options.scored, limit_w)
         for regimen in options.regimens
     ]  # fmt: skip

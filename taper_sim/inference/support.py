@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 CHECK_DRAWS: Final = 20
 REPLICATES: Final = 400
 LIMIT_P: Final = 0.01
-"""Below this a check fails. Source: false alarms of three checks and missingness then stay near 4 % (docs/inference.md)."""
+"""Below this a check fails. A design choice: false alarms of all checks then stay near 4 % (docs/inference.md)."""
 LEAST_REPORTS: Final = 20
 """With fewer reports nothing is judged."""
 

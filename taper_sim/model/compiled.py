@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
-from numba import config
+from numba import config, njit
 from numba.extending import register_jitable
 
 from taper_sim import rng
@@ -25,6 +25,10 @@ for _module in (equations, rng):
         if _function.__module__ == _module.__name__:
             # LLVM inlines by size, and a call left in the loop over lanes keeps all of it from vectorising.
             register_jitable(forceinline=True)(_function)
+
+
+fast: Final[Any] = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+"""How every loop is compiled: kept, without the interpreter's lock; of the fast-math options only ``contract``."""
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from taper_sim.model import elementary, lanes, lanes_chance, lanes_reports, rows
-from taper_sim.model.compiled import kept_by_sources
+from taper_sim.model.compiled import fast, kept_by_sources
 from taper_sim.model.lanes import doses, draw, medicine, person, put_keys
 from taper_sim.model.lanes_chance import add_up, events
 from taper_sim.model.lanes_reports import reports_of_day
@@ -55,7 +55,7 @@ named: Any = _named  # an intrinsic is called without its typing context
 
 with kept_by_sources(__file__, elementary, lanes, lanes_chance, lanes_reports, rows, also=" ".join(COEFFICIENTS)):
 
-    @njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+    @fast
     def advance(
         state: Any, sums: Any, params: Any, coefficients: Any, reports: Any, id_low: Any, id_high: Any,
         seed_low: Any, seed_high: Any, first_day: int, last_day: int, chance: bool, record: bool,

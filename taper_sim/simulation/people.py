@@ -139,7 +139,7 @@ def _coefficients(ensemble: Ensemble, draw: NDArray[np.int64]) -> Floats:
     return table
 
 
-def _hazards(cohort: Cohort, v: Mapping[str, Floats]) -> list[Floats]:
+def log_hazards(cohort: Cohort, v: Mapping[str, Floats]) -> list[Floats]:
     """Fixed part of each log hazard: intercept and risk flags, in the order of the kernel's rows."""
     flag = {name: np.asarray(value, dtype=np.float64) for name, value in cohort.flags.items()}
     mood = np.maximum(flag["mood_disorder"], flag["ptsd"])
@@ -246,7 +246,7 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         (rows.CHECKIN_EVERY, care.checkin_every_d), (rows.VISIT_EVERY, care.visit_every_d),
     ):  # fmt: skip
         a.put(p, row, one)
-    for event, fixed in enumerate(_hazards(cohort, v)):
+    for event, fixed in enumerate(log_hazards(cohort, v)):
         a.put(p, rows.HAZARD + event, fixed)
     for k, discipline in enumerate(DISCIPLINES):
         a.put(p, rows.PLANNED + k, care.planned.get(discipline, 0.0))

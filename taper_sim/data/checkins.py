@@ -1,0 +1,185 @@
+"""Check-ins from a long CSV: ``patient_id,date,instrument,value``. Imports ``data``, ``tables``.
+
+An instrument is one of scales.csv or a variable of variables.csv that is reported; a value off its scale is an error,
+never rescaled. How two reports of a day, late entries and gaps are read: docs/how-to/checkins-and-doses.md.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Final
+
+from taper_sim import tables
+from taper_sim.data.csv_input import Problems, read_csv
+from taper_sim.data.problems import nearest, shown
+from taper_sim.data.records import CheckIn
+
+CHECKIN_COLUMNS: Final = ("patient_id", "date", "instrument", "value")
+LONG_GAP_D: Final = 14
+"""Days without any check-in that are said in the notes. A design choice: two missed weeks."""
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a reported value may be: ends (both included), unit in words, days its question looks back."""
+
+    name: str
+    low: float
+    high: float
+    boolean: bool
+    recall_d: int
+    unit: str
+
+
+@cache
+def scales() -> Mapping[str, Scale]:
+    """Everything that may be reported, by instrument: scales.csv first, then variables.csv."""
+    found: dict[str, Scale] = {}
+    for row in tables.read("scales").rows:
+        if row["min"] and row["max"]:
+            recall = int(float(row["recall_days"])) if row["recall_days"] else 1
+            found[row["instrument"]] = Scale(
+                row["instrument"], float(row["min"]), float(row["max"]), False, max(recall, 1), "points"
+            )
+    for row in tables.read("variables").rows:
+        if row["name"] not in found:
+            boolean = row["type"] == "boolean"
+            low, high = float(row["min"] or "-inf"), float(row["max"] or "inf")
+            found[row["name"]] = Scale(row["name"], low, high, boolean, 1, row["unit"])
+    return found
+
+
+def the_date(text: str) -> date | None:
+    """A date written as ``2026-01-31`` in the years that may be meant, else None."""
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if FIRST_YEAR <= found.year <= LAST_YEAR else None
+
+
+DATE_ALLOWED: Final = f"a date that exists, written as 2026-01-31, years {FIRST_YEAR} to {LAST_YEAR}"
+
+
+def value_problem(scale: Scale, text: str) -> tuple[float, str]:
+    """The value of a report, and what is allowed if it is not one (else an empty text)."""
+    allowed = "0 or 1" if scale.boolean else f"{scale.low:g} to {scale.high:g} {scale.unit}".rstrip()
+    word = text.strip().lower()
+    if scale.boolean and word in ("true", "yes", "false", "no"):
+        return float(word in ("true", "yes")), ""
+    try:
+        value = float(word)
+    except ValueError:
+        return float("nan"), allowed
+    right = value in (0.0, 1.0) if scale.boolean else scale.low <= value <= scale.high
+    return value, "" if right else allowed
+
+
+def read_checkins(path: Path) -> dict[str, tuple[CheckIn, ...]]:
+    """Read a file of check-ins.
+
+    Returns
+    -------
+    dict of str to tuple of CheckIn
+        By patient, in canonical order; rows that say the same twice are kept once.
+
+    Raises
+    ------
+    InputError
+        Every problem with file, row and column.
+    """
+    table = read_csv(path, None)  # nobody has answered yet: that is allowed
+    bad = Problems(str(path))
+    for column in CHECKIN_COLUMNS:
+        if column not in table.columns:
+            close = nearest(column, table.columns)
+            bad.said("header", f"no column {column}{close}", f"the columns {', '.join(CHECKIN_COLUMNS)}")
+    bad.raise_if_any()
+    known = scales()
+    entered_there = "entered" in table.columns
+    found: dict[str, set[CheckIn]] = {}
+    columns = [table[c].tolist() for c in CHECKIN_COLUMNS]
+    entries = table["entered"].tolist() if entered_there else [""] * len(table)
+    for number, (patient_id, when, instrument, text, entry) in enumerate(zip(*columns, entries, strict=True), start=2):
+        place, before = f"row {number}", len(bad.found)
+        if not patient_id:
+            bad.add(f"{place}, patient_id", "nothing", "an id")
+        day = the_date(when)
+        if day is None:
+            bad.add(f"{place}, date", when or "nothing", DATE_ALLOWED)
+        entered = the_date(entry) if entry else None
+        if entry and (entered is None or (day is not None and entered < day)):
+            bad.add(f"{place}, entered", entry, f"{DATE_ALLOWED}, not before the day it is about")
+        scale = known.get(instrument)
+        if scale is None:
+            given = f"{shown(instrument) or 'nothing'}{nearest(instrument, known)}"
+            bad.said(f"{place}, instrument", given, "an instrument of scales.csv or a reported variable")
+            continue
+        value, allowed = value_problem(scale, text)
+        if allowed:
+            bad.add(f"{place}, value", f"{text or 'nothing'} ({instrument})", allowed)
+        if len(bad.found) == before and day is not None:
+            found.setdefault(patient_id, set()).add(
+                CheckIn(day, instrument, value, entered=entered, where=f"{path.name}, {place}")
+            )
+    bad.raise_if_any()
+    return {patient_id: tuple(sorted(found[patient_id])) for patient_id in sorted(found)}
+
+
+def reading_notes(checkins: Sequence[CheckIn]) -> list[str]:
+    """What a reader of the output must know of how these check-ins were read, one line each."""
+    notes: list[str] = []
+    late = [(c.entered - c.day).days for c in checkins if c.entered is not None and c.entered > c.day]
+    if late:
+        notes.append(f"{len(late)} check-in(s) written down later, by up to {max(late)} days: used from then on")
+    doubles = {key for key, group in groupby(checkins, key=lambda c: (c.day, c.instrument)) if len(list(group)) > 1}
+    if doubles:
+        notes.append(f"{len(doubles)} instrument-day(s) with two different reports: the model takes their mean, red "
+                     f"flags the worse")  # fmt: skip
+    days = sorted({c.day for c in checkins})
+    gaps = [(b - a).days - 1 for a, b in pairwise(days)]
+    if gaps and max(gaps) >= LONG_GAP_D:
+        notes.append(f"no check-in for up to {max(gaps)} days: missing is missing, never zero")
+    notes += [_changed(checkins, pair) for pair in _REPLACE_EACH_OTHER]
+    notes += _recall_notes(checkins)
+    return [note for note in notes if note]
+
+
+#: Instruments that stand for each other in practice and are never rescaled into each other.
+_REPLACE_EACH_OTHER: Final = (("sows", "sows_gossop"), ("phq9", "phq8"), ("pain_nrs", "peg"), ("gad7", "gad2"))
+
+
+def _changed(checkins: Sequence[CheckIn], pair: tuple[str, str]) -> str:
+    spans = {}
+    for name in pair:
+        days = [c.day for c in checkins if c.instrument == name]
+        if days:
+            spans[name] = (min(days), max(days))
+    if len(spans) < 2:
+        return ""
+    first, second = sorted(spans, key=lambda name: spans[name][0])
+    if spans[second][0] <= spans[first][1]:
+        return ""
+    return f"{second} instead of {first} from {spans[second][0]} on: two scales, each read on its own, none rescaled"
+
+
+def _recall_notes(checkins: Iterable[CheckIn]) -> list[str]:
+    by_instrument: dict[str, list[date]] = {}
+    for c in checkins:
+        by_instrument.setdefault(c.instrument, []).append(c.day)
+    notes = []
+    for name, days in sorted(by_instrument.items()):
+        recall = scales()[name].recall_d
+        often = sum(0 < (b - a).days < recall for a, b in pairwise(days))
+        if recall > 1 and often:
+            notes.append(f"{name} looks back {recall} days and was sent more often: not daily data, and the model "
+                         f"takes reports at least {recall} days apart")  # fmt: skip
+    return notes

@@ -1,0 +1,96 @@
+"""CSV files into text cells, and the problems found in them, one line each. Imports ``data.problems`` and below.
+
+Rows are numbered as an editor shows them, the header being row 1.
+"""
+
+import csv
+import io
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taper_sim.data.problems import InputError, Problem, problem, shown
+from taper_sim.data.yaml_input import read_text
+
+MAX_CSV_BYTES: Final = 1_000_000_000
+"""A gigabyte: a million patients need a tenth of it."""
+_PROBLEMS_SHOWN: Final = 20
+
+
+class Problems:
+    """Collects problems; raises them together, the first few in full."""
+
+    def __init__(self, file: str):
+        self.file = file
+        self.found: list[Problem] = []
+
+    def add(self, place: str, given: Any, allowed: str) -> None:
+        """One problem; a value of the file is repeated in short."""
+        self.said(place, shown(given), allowed)
+
+    def said(self, place: str, given: str, allowed: str) -> None:
+        """One problem, in words that are short already."""
+        self.found.append(Problem(self.file, place, given, allowed))
+
+    def rows(self, table: pd.DataFrame, column: str, wrong: NDArray[np.bool_], allowed: str, more: str = "") -> None:
+        """A problem for each row that is wrong."""
+        for row in np.flatnonzero(wrong):
+            given = shown(table[column].iloc[row]) or "nothing"
+            self.said(f"row {row + 2}, {shown(column)}", f"{given}{more}", allowed)
+
+    def raise_if_any(self) -> None:
+        """Raise :class:`InputError` of the first problems, and how many more there are."""
+        more = len(self.found) - _PROBLEMS_SHOWN
+        if more > 0:
+            self.found = self.found[:_PROBLEMS_SHOWN]
+            self.said("", f"{more} more problems", "none; these are the first")
+        if self.found:
+            raise InputError(self.found)
+
+
+def _unreadable(path: Path, text: str, said: str) -> InputError:
+    """Why a text is no table: the first row with more cells than the header, or a quote that is not closed."""
+    rows = csv.reader(io.StringIO(text))
+    n_columns = 0
+    try:
+        for number, row in enumerate(rows, start=1):
+            n_columns = n_columns or len(row)
+            if len(row) > n_columns:
+                return problem(str(path), f"row {number}", f"{len(row)} cells", f"{n_columns}, as in the header")
+    except csv.Error:
+        pass
+    if "EOF inside string" in said:
+        return problem(str(path), "", "a quote that is not closed", "quotes in pairs")
+    return problem(str(path), "", said.strip().splitlines()[-1], "CSV with one header row")
+
+
+def read_csv(path: Path, empty: str | None = "an empty cohort", least: str = "at least one patient") -> pd.DataFrame:
+    """A CSV as text, cells stripped; empty cells are empty strings. Refuses an empty file and repeated columns.
+
+    A header without rows is ``empty``, and refused, unless that is None.
+    """
+    text = read_text(path, MAX_CSV_BYTES)
+    if not text.strip():
+        raise problem(str(path), "", "an empty file", "a header and rows")
+    if "\0" in text:
+        raise problem(str(path), f"character {text.index(chr(0)) + 1}", "a null character", "text")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be lost
+            table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True,
+                                index_col=False, on_bad_lines="error")  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
+        raise _unreadable(path, text, str(error)) from None
+    table.columns = [str(name).strip() for name in table.columns]
+    repeated = [name for name in table.columns if name.endswith(".1") and name[:-2] in set(table.columns)]
+    if repeated:
+        raise problem(str(path), "header", f"the column {repeated[0][:-2]} twice", "each column once")
+    if table.empty and empty is not None:
+        raise problem(str(path), "", f"a header without rows: {empty}", least)
+    if len(table.columns) == 1 and any(sign in table.columns[0] for sign in ";\t|"):
+        raise problem(str(path), "header", table.columns[0], "columns separated by commas")
+    return table.apply(lambda column: column.str.strip())
