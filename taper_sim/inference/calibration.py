@@ -7,6 +7,8 @@ truth stands among the posterior draws (Talts 2018; Modrák 2023 for derived qua
 """
 
 import argparse
+import hashlib
+import inspect
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,11 +21,14 @@ from scipy.stats import kstest
 
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
+from taper_sim.inference import likelihood, observation, patient
+from taper_sim.inference import prior as prior_module
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.likelihood import N_WINDOWS, mean_of
-from taper_sim.inference.observation import BY_NAME, LOG, LOG1P, Instrument
+from taper_sim.inference.observation import BY_NAME, LOG, LOG1P, Instrument, reports_of
 from taper_sim.inference.patient import Evidence, posterior_of
 from taper_sim.inference.prior import Prior, prior_of
+from taper_sim.model import chance, equations, parameters
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 
 Floats = NDArray[np.float64]
@@ -97,6 +102,7 @@ POPULATIONS: Final = ("usual", "floors")
 """``floors``: well people, so that many reports stand at the end of their scale."""
 _FLOORS: Final = {"s0": (np.log(0.8), 0.6), "distress": (0.10, 0.10), "insomnia": (0.12, 0.12)}
 DERIVED_QUANTITY: Final = "withdrawal_max_28d"
+RANKS: Final = ["population", "seed", "number", "quantity", "rank", "khat", "ess"]
 
 
 @dataclass(frozen=True)
@@ -171,8 +177,16 @@ def peaks(values: Floats, shared: Any, regimen: Regimen, n_days: int) -> Floats:
     return np.array([at.course(v, shared, regimen)[n_days + 1 :, at.W_ALL].max() for v in values])
 
 
+def code_hash() -> str:
+    """Short hash of the code that the table describes: another code needs another run."""
+    digest = hashlib.sha256()
+    for module in (equations, parameters, chance, at, likelihood, observation, patient, prior_module):
+        digest.update(inspect.getsource(module).encode())
+    return digest.hexdigest()[:12]
+
+
 def summary(found: pd.DataFrame) -> pd.DataFrame:
-    """Uniformity of ranks and coverage, a row for each population, seed and quantity."""
+    """Uniformity of ranks and coverage, a row for each population, seed and quantity; and whose code it was."""
     rows = []
     for (population, seed, quantity), part in found.groupby(["population", "seed", "quantity"], sort=False):
         rank = part["rank"].to_numpy()
@@ -180,17 +194,19 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
         p = float(kstest(rank, "uniform").pvalue)
         rows.append((population, seed, quantity, len(rank), p, *cover, float(np.mean(rank))))
     columns = ["population", "seed", "quantity", "n", "ks_p", "cover50", "cover80", "cover95", "mean_rank"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).round(4).assign(code=code_hash())
 
 
 def main() -> None:
     """Run what is missing and write the table of :func:`summary` and the ranks beside it."""
     parser = argparse.ArgumentParser(description="simulation-based calibration of the personal posterior")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--ranks", type=Path, default=Path("run-sbc"), help="folder of what is finished")
     parser.add_argument("--replications", type=int, default=1000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     args = parser.parse_args()
-    kept = args.out.with_suffix(".ranks.csv")
+    kept = args.ranks / f"ranks-{code_hash()}.csv"  # ranks of another code are not gone on with
+    args.ranks.mkdir(parents=True, exist_ok=True)
     found = pd.read_csv(kept) if kept.exists() else pd.DataFrame()
     for population in POPULATIONS:
         for seed in args.seeds:

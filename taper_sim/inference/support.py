@@ -32,12 +32,13 @@ class Support:
     spread: float
     tails: float
     largest: float
+    memory: float
     missingness: float
 
     @property
     def predictive_p(self) -> float:
-        """The smallest of the checks on reports, corrected for there being three."""
-        return min(1.0, 3.0 * min(self.spread, self.tails, self.largest))
+        """The smallest of the checks on reports, corrected for there being four."""
+        return min(1.0, 4.0 * min(self.spread, self.tails, self.largest, self.memory))
 
     @property
     def reasons(self) -> list[str]:
@@ -48,6 +49,8 @@ class Support:
         if self.tails < LIMIT_P or self.largest < LIMIT_P:
             p = min(self.tails, self.largest)
             said.append(f"single reports are too far from anything the model expects (p {p:.3f})")
+        if self.memory < LIMIT_P:
+            said.append(f"reports follow each other otherwise than the model allows (p {self.memory:.3f})")
         if self.missingness < LIMIT_P:
             said.append(f"check-ins stay away after bad reports (p {self.missingness:.3f}): what is missing matters")
         return said
@@ -77,7 +80,7 @@ def support_of(evidence: Evidence, posterior: Posterior, seed: int = 0) -> Suppo
     n = len(evidence.reports.day)
     missing = missingness(evidence)
     if n < LEAST_REPORTS:
-        return Support(1.0, 1.0, 1.0, missing)
+        return Support(1.0, 1.0, 1.0, 1.0, missing)
     e = _scores(evidence, posterior, seed)
     like = np.random.default_rng([seed, 3]).standard_normal((REPLICATES, n))
 
@@ -90,8 +93,18 @@ def support_of(evidence: Evidence, posterior: Posterior, seed: int = 0) -> Suppo
         p_of((e**2).sum(axis=1), (like**2).sum(axis=1), True),
         p_of((e**4).sum(axis=1), (like**4).sum(axis=1), False),
         p_of(np.abs(e).max(axis=1), np.abs(like).max(axis=1), False),
+        p_of(_following(e, evidence), _following(like, evidence), True),
         missing,
     )
+
+
+def _following(e: Floats, evidence: Evidence) -> Floats:
+    """Sum of products of each score with the instrument's last one, (n,)."""
+    total = np.zeros(len(e))
+    for slot in range(len(evidence.reports.kind)):
+        mine = e[:, evidence.reports.slot == slot]
+        total += (mine[:, 1:] * mine[:, :-1]).sum(axis=1)
+    return total
 
 
 def missingness(evidence: Evidence) -> float:

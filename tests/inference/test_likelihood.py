@@ -1,0 +1,121 @@
+"""The filter is the exact Gaussian likelihood inside the scales, and truncated normals at their ends."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import multivariate_normal, norm, truncnorm
+
+from taper_sim.data.records import CheckIn
+from taper_sim.inference import course as at
+from taper_sim.inference.calibration import _tapered, written
+from taper_sim.inference.likelihood import truncated
+from taper_sim.inference.observation import BY_NAME, INSTRUMENTS, reports_of, weekends
+from taper_sim.inference.patient import Evidence
+from taper_sim.inference.prior import prior_of
+
+N_DAYS = 40
+REGIMEN = _tapered(10.0, N_DAYS - 28, 90.0, 9.5, 0.46)
+DAY0 = date(2026, 1, 1)
+
+
+def evidence(checkins: list[tuple[int, CheckIn]], instruments: tuple[str, ...]) -> Evidence:
+    """Evidence of one opioid taper and these check-ins."""
+    reports = reports_of(checkins, np.zeros(N_DAYS + 1, dtype=np.int64), np.zeros(N_DAYS + 1))
+    return Evidence(prior_of((True, False, False), 2, instruments), at.couplings(), REGIMEN, reports)
+
+
+@pytest.mark.parametrize("instruments", [("pain_nrs",), ("pain_nrs", "mood_item", "sleep_item", "function")])
+def test_inside_the_scales_it_is_the_gaussian_likelihood_of_all_reports_together(instruments: tuple[str, ...]) -> None:
+    luck = np.random.default_rng(4)
+    days = np.flatnonzero(luck.random(N_DAYS + 1) < 0.7)
+    days = days[days > 0]
+    checkins = [
+        (int(d), CheckIn(DAY0, name, 40.0 if name == "function" else 5.0)) for d in days for name in instruments
+    ]
+    found = evidence(checkins, instruments)
+    z = luck.standard_normal(len(found.prior.names)) * 0.3
+    values = found.prior.values(z[None])[0]
+    latent = at.course(values, found.shared, REGIMEN)
+    r = found.reports
+    assert not r.interval.any()
+    mean, cov = np.empty(len(r.day)), np.empty((len(r.day), len(r.day)))
+    used = [INSTRUMENTS[p] for p in r.place]
+    for j, (day, slot) in enumerate(zip(r.day, r.slot, strict=True)):
+        level = {"pain_nrs": latent[day, at.P] + 0.3 * latent[day, at.X], "mood_item": 10 * latent[day, at.M],
+                 "sleep_item": 10 * latent[day, at.I], "function": latent[day, at.U]}  # fmt: skip
+        mean[j] = level[used[slot].name]
+        for k, (other, third) in enumerate(zip(r.day, r.slot, strict=True)):
+            a, b = used[slot], used[third]
+            c = (day == other) * a.shared * a.white * b.shared * b.white
+            c += (slot == third) * a.slow**2 * np.exp(-abs(day - other) / a.tau_d)
+            c += (j == k) * a.white**2 * (1 - a.shared**2)
+            cov[j, k] = values[at.NOISE] ** 2 * c + (j == k) * a.step**2 / 12
+    exact = multivariate_normal(mean, cov).logpdf(r.y) - 0.5 * z @ z
+    np.testing.assert_allclose(found.log_posterior(z)[0][0], exact, rtol=1e-10)
+
+
+def test_a_report_at_the_end_of_its_scale_is_the_chance_of_everything_beyond() -> None:
+    found = evidence([(5, CheckIn(DAY0, "pain_nrs", 10.0))], ("pain_nrs",))
+    z = np.zeros(len(found.prior.names))
+    latent = at.course(found.prior.values(z[None])[0], found.shared, REGIMEN)
+    i = BY_NAME["pain_nrs"]
+    chance = norm.sf(9.5, latent[5, at.P] + 0.3 * latent[5, at.X], np.hypot(i.white, i.slow))
+    np.testing.assert_allclose(found.log_posterior(z)[0][0], np.log(chance), rtol=1e-10)
+
+
+def test_a_category_is_the_chance_of_its_interval() -> None:
+    found = evidence([(5, CheckIn(DAY0, "cows", 5.0, 12.0))], ("cows",))
+    z = np.zeros(len(found.prior.names))
+    values = found.prior.values(z[None])[0]
+    latent = at.course(values, found.shared, REGIMEN)
+    mean, sd = values[at.COWS0] + values[at.KAPPA] * latent[5, at.W], np.hypot(1.0, 0.8)
+    chance = norm.cdf(12.5, mean, sd) - norm.cdf(4.5, mean, sd)
+    np.testing.assert_allclose(found.log_posterior(z)[0][0], np.log(chance), rtol=1e-9)
+
+
+@given(st.floats(-6, 5), st.floats(0.05, 6))
+def test_truncated_moments_are_scipys(a: float, width: float) -> None:
+    mass, mean, variance = truncated(a, a + width)
+    exact = truncnorm(a, a + width)
+    np.testing.assert_allclose(mass, np.log(norm.cdf(a + width) - norm.cdf(a)) if a < 0 else
+                               np.log(norm.sf(a) - norm.sf(a + width)), rtol=1e-6, atol=1e-8)  # fmt: skip
+    np.testing.assert_allclose(mean, exact.mean(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(variance, exact.var(), rtol=1e-2, atol=1e-4)
+
+
+@given(st.floats(-60, 60))
+def test_far_out_a_tail_still_has_a_slope(a: float) -> None:
+    here, there = truncated(-np.inf, a)[0], truncated(-np.inf, a + 0.01)[0]
+    assert np.isfinite(here) and (there > here or a > 5)
+
+
+def test_a_recall_scale_reports_the_mean_of_its_days() -> None:
+    """PHQ-9 on day 14 is 27 times the mean distress of days 1 to 14."""
+    found = evidence([(14, CheckIn(DAY0, "phq9", 9.0))], ("phq9",))
+    z = np.zeros(len(found.prior.names))
+    latent = at.course(found.prior.values(z[None])[0], found.shared, REGIMEN)
+    _, centre, _ = found.log_posterior(z, predicted=True)
+    np.testing.assert_allclose(centre[0, 0], 27 * latent[1:15, at.M].mean(), rtol=1e-12)
+
+
+def test_reports_are_written_as_they_are_read() -> None:
+    """Ten thousand written reports have the mean and the spread that the likelihood expects."""
+    values, shared = at.centre_values(), at.couplings()
+    luck = np.random.default_rng(3)
+    many = [dict((c.instrument, c.value) for d, c in written(values, shared, REGIMEN, ("pain_nrs", "function"),
+                                                            np.arange(N_DAYS + 1) == 20, luck)) for _ in range(3000)]  # fmt: skip
+    latent = at.course(values, shared, REGIMEN)
+    for name, mean in (("pain_nrs", latent[20, at.P] + 0.3 * latent[20, at.X]), ("function", latent[20, at.U])):
+        x, i = np.array([m[name] for m in many]), BY_NAME[name]
+        sd = np.sqrt(i.white**2 + i.slow**2 + i.step**2 / 12)
+        assert abs(x.mean() - mean) < 4 * sd / np.sqrt(len(x))
+        assert abs(x.std() / sd - 1) < 4 / np.sqrt(2 * len(x))
+
+
+def test_weekends_are_saturdays_and_sundays() -> None:
+    found = weekends(date(2026, 1, 2), 7)  # a Friday
+    assert found.tolist() == [0, 1, 1, 0, 0, 0, 0, 0]
+    assert (DAY0 + timedelta(days=2)).weekday() == 5
