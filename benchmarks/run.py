@@ -236,10 +236,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         result |= on_two_cores(n_tiles, turns)
     result |= starts(2 if given.quick else 4)
     if given.json:
-        sys.stdout.write(json.dumps(result, indent=1) + "\n")
+        sys.stdout.write(json.dumps(_flat(result), indent=1) + "\n")
         return
     for name, value in result.items():
         sys.stdout.write(f"{name:30}{_line(value)}\n")
+
+
+def _flat(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain numbers: a ratio under its name, its quartiles beside it as ``…_q25`` and ``…_q75``."""
+    flat: dict[str, Any] = {}
+    for name, value in result.items():
+        if isinstance(value, Mapping) and "ratio" in value:
+            flat |= {name: value["ratio"], f"{name}_q25": value["low"], f"{name}_q75": value["high"]}
+        elif isinstance(value, Mapping):
+            flat |= {f"{name}_{key}": number for key, number in value.items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 def _line(value: Any) -> str:

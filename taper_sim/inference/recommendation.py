@@ -349,8 +349,8 @@ def _knows(posterior: Posterior | None, record: Record | None, n_reports: int) -
         if n_reports == 0:
             said.append(f"{name}: no check-in yet: what is known of people like this one, no faster than the preset")
         elif learned < 20.0:
-            said.append(f"{name}: check-ins have narrowed the belief by {max(learned, 0.0):.0f} % only: a slow "
-                        f"or short start tells little, the pace rests mostly on what is known of other people")  # fmt: skip
+            said.append(f"{name}: check-ins have narrowed the belief by {max(learned, 0.0):.0f} % only: a slow or "
+                        "short start tells little, the pace rests mostly on what is known of others")  # fmt: skip
         else:
             said.append(f"{name}: check-ins have narrowed the belief by {learned:.0f} %")
     if "b_opioid" in posterior.prior.names:

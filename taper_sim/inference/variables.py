@@ -1,38 +1,30 @@
-"""The value of every variable of variables.csv for one patient on one day, or that it is not known. Imports ``data``.
+"""The value of every variable of variables.csv for one patient on one day, or that it is not known. Imports ``windows``.
 
 What is derived (a baseline, a mean, a reduction in percent) is defined in the table's own words, column ``question``;
 here is one function for each. Everything else was reported: a report counts for a while and then is not known any more
-(:func:`keeps_for_d`); docs/red-flags.md has the windows in a table.
+(:mod:`taper_sim.inference.windows`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from functools import cache, partial
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
-from taper_sim import tables
 from taper_sim.data import formulary
 from taper_sim.data.checkins import scales
 from taper_sim.data.records import DoseRow, History
+from taper_sim.inference.windows import is_asked, keeps_value_for_d, rows, worse
 from taper_sim.units import DRUG_CLASSES
 
 NEVER_REDUCED_D: Final = 10_000.0
-REPORT_KEEPS_D: Final = 7
-"""Days for which an answer counts, at least; longer where its question looks back further. A design choice."""
-ALARM_KEEPS_D: Final = 28
-"""Days for which a sign that was reported counts until a later answer takes it back. A design choice: not forgotten."""
-_KEEPS_BY_SOURCE: Final = {"baseline": 36_500, "lab": 365, "order": 90}
+_SAME: Final = 1e-9
+"""Equivalents a day below which two doses are one."""
 _GAP_D: Final = 30
 """Longest gap of use that does not begin it anew. Source: variables.csv, opioid_use_days."""
-_SAFER_TRUE: Final = frozenset({
-    "naloxone_at_home", "patient_agreed_to_taper", "pdmp_checked_90d", "emergency_contact_recorded",
-    "location_recorded",
-})  # fmt: skip
-_USUAL: Final = {"resp_rate": 16.0, "hr": 75.0, "sbp": 120.0, "temp_c": 37.0, "spo2": 100.0}
 _SEROTONERGIC: Final = ("tramadol", "tapentadol", "methadone", "fentanyl")
 _CYP3A4: Final = (
     "oxycodone", "fentanyl", "methadone", "buprenorphine", "hydrocodone", "alprazolam", "clonazepam", "diazepam",
@@ -42,29 +34,6 @@ _RENAL_CAPS: Final = {"gabapentin": (1400.0, 700.0, 300.0), "pregabalin": (300.0
 """mg a day at creatinine clearance 30 to 59, 15 to 29, below 15. Source: variables.csv, gabapentinoid_renal_cap_mg."""
 
 
-@cache
-def _rows() -> Mapping[str, tables.Row]:
-    return {row["name"]: row for row in tables.read("variables").rows}
-
-
-@cache
-def keeps_for_d(name: str) -> int:
-    """Days for which a report counts."""
-    row = _rows().get(name)
-    source = row["source"] if row is not None else "check-in"
-    recall = scales()[name].recall_d if name in scales() else 1
-    return _KEEPS_BY_SOURCE.get(source, max(REPORT_KEEPS_D, recall))
-
-
-def worse(name: str, values: list[float]) -> float:
-    """The value of several on one day that points to danger."""
-    if name in _USUAL:
-        return max(values, key=lambda v: abs(v - _USUAL[name]))
-    better_high = next((r["direction"] == "higher_is_better" for r in tables.read("scales").rows
-                        if r["instrument"] == name), False)  # fmt: skip
-    return min(values) if better_high or name in _SAFER_TRUE else max(values)
-
-
 @dataclass
 class Values:
     """Values of one patient on ``as_of``, for rules.
@@ -72,65 +41,122 @@ class Values:
     Attributes
     ----------
     history : History
-        As known on ``as_of``.
+        What could not be known on ``as_of`` is left out.
     as_of : date
     assumed : mapping of str to float
         Values that this question brings with it, such as ``reduction_planned``.
     planned : mapping of drug class to float
         Lowest planned dose of a class within the next 14 days, in equivalents a day, where one is planned.
+    keeps_at_least_d : int
+        Days for which answers and readings count at least, to see which alarms nobody has taken back.
     """
 
     history: History
     as_of: date
     assumed: Mapping[str, float] = field(default_factory=dict)
     planned: Mapping[str, float] = field(default_factory=dict)
+    keeps_at_least_d: int = 0
     _known: dict[tuple[str, int | None], float | None] = field(default_factory=dict, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        """Leave out what comes later."""
+        self.history = self.history.as_of(self.as_of)
+
     def value(self, name: str, days_ago: int | None = None) -> float | None:
-        """Value of a variable now, or as reported on the very day so many days ago; None if it is not known."""
+        """Value of a variable now, or on the very day so many days ago; None if it is not known."""
         key = (name, days_ago)
         if key not in self._known:
-            self._known[key] = self._found(name, days_ago)
+            self._known[key] = self._found(name) if days_ago is None else self._then(name, days_ago)
         return self._known[key]
 
-    def _found(self, name: str, days_ago: int | None) -> float | None:
-        if days_ago is not None and name in scales() and name not in DERIVED:
-            return self.on(name, self.as_of - timedelta(days=days_ago))
+    def _found(self, name: str) -> float | None:
         if name in self.assumed:
             return self.assumed[name]
         derive = DERIVED.get(name)
         found = derive(self) if derive is not None else None
-        if found is None:
-            found = self.reported(name)
-        return found
+        row = rows().get(name)
+        if found is None and self.history.doses and row is not None and derive and row["instrument"] == "doses file":
+            return None  # the doses are the list: what they cannot say, no answer says
+        return self.reported(name) if found is None else found
+
+    def _then(self, name: str, days_ago: int) -> float | None:
+        """Value on the very day: an answer covers the days that its question looks back on."""
+        day = self.as_of - timedelta(days=days_ago)
+        row = rows().get(name)
+        if name in self.assumed or name.endswith("_baseline") or row is None:
+            return self.value(name)
+        if row["source"] == "derived" or row["source"] == "order":
+            return replace(self, as_of=day).value(name)
+        if not is_asked(name):
+            return self.value(name)
+        days = [c.day for c in self.history.checkins if c.instrument == name and c.day >= day]
+        covered = bool(days) and (min(days) - day).days < scales()[name].recall_d
+        return self.on(name, min(days)) if covered else None
+
+    def came_from(self, name: str) -> str:
+        """Where the value of a variable comes from, in a few words; empty if it is not known."""
+        if self.value(name) is None:
+            return ""
+        if name in self.assumed:
+            return "assumed by the question"
+        last = self._last(name)
+        if last is not None and self.reported(name) == self.value(name):
+            day, where = last
+            return f"reported on {day}{f' ({where})' if where else ''}"
+        if self.history.answers.get(name) == self.value(name):
+            return "the patient's file"
+        row = rows().get(name)
+        of = row["instrument"] if row is not None else "doses file"
+        return "computed from doses" if of in ("doses file", "orders") else f"computed from {of}"
+
+    def _names(self, name: str) -> tuple[str, ...]:
+        """Names under which a variable is reported: its own, and that of an instrument which carries it."""
+        row = rows().get(name)
+        carrier = row["instrument"] if row is not None and row["source"] != "derived" else name
+        return (name, carrier) if carrier != name and carrier in scales() else (name,)
+
+    def _last(self, name: str) -> tuple[date, str] | None:
+        """Day and place of the last report."""
+        names = self._names(name)
+        reports = [(c.day, c.where) for c in self.history.checkins if c.instrument in names]
+        return max(reports) if reports else None
 
     def on(self, name: str, day: date) -> float | None:
-        """What was reported of a day, the worse of several."""
-        values = [c.value if c.high is None else c.high for c in self.history.checkins
-                  if c.instrument == name and c.day == day]  # fmt: skip
+        """What was reported of a day, the worse of several; of a category its worse end."""
+        names = self._names(name)
+        reports = [c for c in self.history.checkins if c.instrument in names and c.day == day]
+        values = [end for c in reports for end in (c.value, c.high) if end is not None]
         return worse(name, values) if values else None
 
+    def daily(self, name: str, first: date, end: date) -> list[list[float]]:
+        """Reports from ``first`` to the day before ``end``, a list for each day that has any; of a category its ends."""
+        days: dict[date, list[float]] = {}
+        for c in self.history.checkins:
+            if c.instrument == name and first <= c.day < end:
+                days.setdefault(c.day, []).extend([c.value] if c.high is None else [c.value, c.high])
+        return list(days.values())
+
     def reported(self, name: str) -> float | None:
-        """The last report that still counts, else what the patient's file says."""
-        row = _rows().get(name)
-        if row is not None and row["instrument"] in scales() and row["instrument"] != name:
-            name = row["instrument"]  # a variable that an instrument of another name carries
-        days = [c.day for c in self.history.checkins if c.instrument == name and c.day <= self.as_of]
-        if days:
-            last, age = max(days), (self.as_of - max(days)).days
-            value = self.on(name, last)
-            boolean = name in scales() and scales()[name].boolean and name not in _SAFER_TRUE
-            keeps = max(keeps_for_d(name), ALARM_KEEPS_D) if boolean and value else keeps_for_d(name)
-            if age <= keeps:
-                return value
-        return self.history.answers.get(name)
+        """The last report while it counts, else what the patient's file says and no worse report speaks against."""
+        answer = self.history.answers.get(name)
+        last = self._last(name)
+        if last is None:
+            return answer
+        day, _ = last
+        value = self.on(name, day)
+        if value is None or (self.as_of - day).days <= keeps_value_for_d(name, value, self.keeps_at_least_d):
+            return value
+        return answer if answer is not None and worse(name, [answer, value]) == answer else None
 
     # -- doses ---------------------------------------------------------------------------------------------------------
 
+    def last_rows(self, day: date) -> list[DoseRow]:
+        """Rows that hold on a day, one for a drug and formulation, those that stop it among them."""
+        return list({row.drug.key: row for row in self.history.doses if row.day <= day}.values())
+
     def in_force(self, day: date) -> list[DoseRow]:
-        """Rows that hold on a day, one for a drug and formulation."""
-        rows = {row.drug.key: row for row in self.history.doses if row.day <= day}
-        return [row for row in rows.values() if row.dose > 0]
+        """Rows of what is taken on a day, one for a drug and formulation."""
+        return [row for row in self.last_rows(day) if row.dose > 0]
 
     def dose(self, drug_class: str, day: date) -> float | None:
         """Equivalents a day of a class; None before the first row, and where a part has no equivalents (MME)."""
@@ -153,59 +179,61 @@ class Values:
             return None
         return float(any(row.drug.drug_class == drug_class for row in self.in_force(self.as_of)))
 
-    def changes(self, drug_class: str) -> list[tuple[date, float, float]]:
-        """Days on which the dose of a class changed: day, before, after; in the class's own scale."""
-        days = sorted({row.day for row in self.history.doses if row.drug.drug_class == drug_class})
-        doses = []
-        for day in days:
-            rows = [row for row in self.in_force(day) if row.drug.drug_class == drug_class]
-            doses.append((day, float(sum(formulary.equivalents(row.drug, row.dose) for row in rows))))
-        return [(d, a, b) for (_, a), (d, b) in pairwise(doses) if a != b]
+    def changes(self, drug_class: str, *, buprenorphine: bool = False) -> list[tuple[date, float, float]]:
+        """Days on which the dose of a class changed: day, before, after; buprenorphine apart, it has no equivalents."""
+        mine = [row for row in self.history.doses
+                if row.drug.drug_class == drug_class and row.drug.is_buprenorphine == buprenorphine]  # fmt: skip
+        current: dict[tuple[str, str], float] = {}
+        doses: dict[date, float] = {}
+        for row in mine:
+            current[row.drug.key] = formulary.equivalents(row.drug, row.dose)
+            doses[row.day] = sum(current.values())
+        return [(d, a, b) for (_, a), (d, b) in pairwise(doses.items()) if abs(a - b) > _SAME]
+
+    def cuts(self, *classes: str) -> list[date]:
+        """Days on which a lower dose began, of these classes (all if none is named)."""
+        found = {day for c in classes or DRUG_CLASSES for own in (False, True)
+                 for day, before, after in self.changes(c, buprenorphine=own) if after < before}  # fmt: skip
+        return sorted(found)
 
     def first_reduction(self) -> date | None:
         """Day of the first lower dose of any class."""
-        days = [day for c in DRUG_CLASSES for day, before, after in self.changes(c) if after < before - 1e-9]
-        return min(days) if days else None
+        return next(iter(self.cuts()), None)
 
 
 def _baseline(name: str) -> Callable[[Values], float | None]:
-    """Mean before the first reduction: at least 3 answers in the 14 days before it, one for scales of two weeks."""
+    """Mean before the first reduction: at least 3 days in the 14 days before it, one answer for scales of two weeks."""
 
     def derive(v: Values) -> float | None:
-        first = v.first_reduction()
-        end = first if first is not None else v.as_of + timedelta(days=1)
-        known = [c for c in v.history.checkins if c.instrument == name and c.day < end]
+        end = v.first_reduction() or v.as_of + timedelta(days=1)
         long_scale = name in scales() and scales()[name].recall_d >= 14
-        if long_scale:
-            return float(np.mean([c.value for c in known])) if known else None
-        recent = [c.value for c in known if c.day >= end - timedelta(days=14)]
-        return float(np.mean(recent)) if len(recent) >= 3 else None
+        first = date.min if long_scale else end - timedelta(days=14)
+        days = [float(np.mean(values)) for values in v.daily(name, first, end)]
+        return float(np.mean(days)) if len(days) >= (1 if long_scale else 3) else None
 
     return derive
 
 
 def _window(name: str, days: int, least: int, how: Callable[[list[float]], float], *, before_first: bool = False
             ) -> Callable[[Values], float | None]:  # fmt: skip
-    """A statistic over the last days, unknown with fewer than ``least`` answers."""
+    """A statistic over the last days, of each the worse report; unknown with fewer days than ``least``."""
 
     def derive(v: Values) -> float | None:
         end = v.as_of + timedelta(days=1)
         if before_first:
             end = v.first_reduction() or end
-        values = [c.value for c in v.history.checkins
-                  if c.instrument == name and end - timedelta(days=days) <= c.day < end]  # fmt: skip
+        values = [worse(name, reports) for reports in v.daily(name, end - timedelta(days=days), end)]
         return float(how(values)) if len(values) >= least else None
 
     return derive
 
 
 def _promis_change(v: Values) -> float | None:
+    """Latest minus baseline; one answer before the first reduction makes a baseline here."""
     now, base = v.reported("promis_pf"), _baseline("promis_pf")(v)
     if base is None:
-        first = v.first_reduction()
-        before = [c for c in v.history.checkins if first is None or c.day < first]
-        known = [c.value for c in before if c.instrument == "promis_pf"]
-        base = float(np.mean(known)) if known else None
+        known = v.daily("promis_pf", date.min, v.first_reduction() or v.as_of + timedelta(days=1))
+        base = float(np.mean([np.mean(values) for values in known])) if known else None
     return None if now is None or base is None else now - base
 
 
@@ -224,9 +252,9 @@ def _reduction(drug_class: str, days: int, *, of_original: bool = False) -> Call
         if then is None or now is None:
             return None
         now = min(now, v.planned.get(drug_class, now))
-        changes = v.changes(drug_class)
-        cuts = [before for _, before, after in changes if after < before - 1e-9]
-        reference = (cuts[0] if cuts else then) if of_original else then
+        cuts = [before for _, before, after in v.changes(drug_class) if after < before]
+        original = cuts[0] if cuts else v.dose(drug_class, v.as_of) or 0.0
+        reference = original if of_original else then
         return 100.0 * (then - now) / reference if reference > 0 else 0.0
 
     return derive
@@ -236,37 +264,38 @@ def _cut_within_14d(drug_class: str) -> Callable[[Values], float | None]:
     def derive(v: Values) -> float | None:
         if not v.history.doses:
             return None
-        cuts = [day for day, before, after in v.changes(drug_class) if after < before - 1e-9]
-        recent = any((v.as_of - day).days < 14 for day in cuts)
+        recent = any((v.as_of - day).days < 14 for day in v.cuts(drug_class))
         now = v.dose(drug_class, v.as_of)
-        ahead = drug_class in v.planned and now is not None and v.planned[drug_class] < now - 1e-9
+        ahead = drug_class in v.planned and now is not None and v.planned[drug_class] < now - _SAME
         return float(recent or ahead)
 
     return derive
 
 
 def _since_reduction(v: Values) -> float | None:
-    days = [day for c in DRUG_CLASSES for day, before, after in v.changes(c) if after < before - 1e-9]
+    days = v.cuts()
     return float((v.as_of - max(days)).days) if days else NEVER_REDUCED_D
 
 
 def _use_days(drug_class: str) -> Callable[[Values], float | None]:
-    """Days of daily use without a gap over 30 days, from the doses or the patient's file, whichever is longer."""
+    """Days of daily use without a gap over 30 days; the patient's file says how many there were before the record."""
 
     def derive(v: Values) -> float | None:
-        stated = v.history.answers.get(f"{drug_class}_use_days")
+        before = v.history.answers.get(f"{drug_class}_use_days")
         days = sorted({row.day for row in v.history.doses if row.drug.drug_class == drug_class})
         if not days:
-            return stated if stated is not None else (0.0 if v.history.doses else None)
-        taken = [(day, any(r.drug.drug_class == drug_class for r in v.in_force(day))) for day in days]
+            return before if before is not None else (0.0 if v.history.doses else None)
         since: date | None = None
         stopped: date | None = None
-        for day, takes in taken:
-            if takes and (since is None or (stopped is not None and (day - stopped).days > _GAP_D)):
-                since = day
+        for day in days:
+            takes = any(row.drug.drug_class == drug_class for row in v.in_force(day))
+            anew = since is None or (stopped is not None and (day - stopped).days > _GAP_D)
+            since = day if takes and anew else since
             stopped = None if takes else (stopped or day)
-        recorded = 0.0 if since is None else float((v.as_of - since).days)
-        return recorded if stated is None else max(recorded, stated + (v.as_of - days[0]).days)
+        if since is None or (stopped is not None and (v.as_of - stopped).days > _GAP_D):
+            return 0.0
+        recorded = float((v.as_of - since).days)
+        return recorded + (before or 0.0) if since == days[0] else recorded
 
     return derive
 
@@ -315,9 +344,36 @@ def _mme_change(v: Values) -> float | None:
     return None if now is None or then is None else now - then
 
 
+def _taken(v: Values) -> tuple[date, float] | None:
+    """Opioid really taken, MME a day, and the day it is about: the later of a report and what doses say was taken."""
+    reported, last = v.reported("opioid_taken_mme"), v._last("opioid_taken_mme")
+    found = [] if reported is None else [(v.as_of if last is None else last[0], reported)]
+    rows = [row for row in v.last_rows(v.as_of) if row.drug.drug_class == "opioid"]
+    stated = [row.day for row in rows if row.taken is not None]
+    if stated and not any(row.drug.is_buprenorphine and (row.dose or row.taken) for row in rows):
+        taken = [row.dose if row.taken is None else row.taken for row in rows]
+        mme = sum(formulary.equivalents(row.drug, x) for row, x in zip(rows, taken, strict=True))
+        found.append((max(stated), float(mme)))
+    return max(found) if found else None
+
+
 def _prescribed_when_taken(v: Values) -> float | None:
-    days = [c.day for c in v.history.checkins if c.instrument == "opioid_taken_mme"]
-    return v.dose("opioid", max(days)) if days else v.dose("opioid", v.as_of)
+    taken = _taken(v)
+    return v.dose("opioid", v.as_of if taken is None else taken[0])
+
+
+def _taken_mme(v: Values) -> float | None:
+    taken = _taken(v)
+    return None if taken is None else taken[1]
+
+
+def _depressants(v: Values) -> float | None:
+    """Sedating drugs: a report, and not less than the doses and drinks show; these alone only where they are two."""
+    known = len({row.drug.drug for row in v.in_force(v.as_of)}) + ((v.value("drinks_7d") or 0.0) >= 1.0)
+    reported = v.reported("cns_depressants")
+    if reported is None:
+        return float(known) if known >= 2 else None
+    return max(reported, float(known))
 
 
 def _pregnant(v: Values) -> float | None:
@@ -341,6 +397,8 @@ DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
     "promis_pf_change": _promis_change,
     "phq9_within_14d": _answered_within("phq9", 14),
     "gad7_within_14d": _answered_within("gad7", 14),
+    "opioid_taken_mme": _taken_mme,
+    "cns_depressants": _depressants,
     "opioid_mme": lambda v: v.dose("opioid", v.as_of),
     "opioid_prescribed_mme": _prescribed_when_taken,
     "opioid_mme_change_28d": _mme_change,

@@ -64,7 +64,8 @@ def test_the_course_is_the_references(seed: int) -> None:
                 found[day, place : place + 3], np.where(regimen.taken, value[0], 0.0), atol=1e-12
             )
         for place, one in ((at.R, state.R), (at.X, state.X), (at.P, state.P), (at.M, state.M), (at.I, state.I),
-                           (at.U, state.U), (at.N, state.N), (at.C, state.C), (at.W_ALL, state.withdrawal)):  # fmt: skip
+                           (at.U, state.U), (at.N, state.N), (at.C, state.C),
+                           (at.W_ALL, state.withdrawal)):  # fmt: skip
             np.testing.assert_allclose(found[day, place], one[0], rtol=1e-12, atol=1e-12)
 
 

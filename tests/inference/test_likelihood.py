@@ -106,7 +106,8 @@ def test_reports_are_written_as_they_are_read() -> None:
     values, shared = at.centre_values(), at.couplings()
     luck = np.random.default_rng(3)
     many = [dict((c.instrument, c.value) for d, c in written(values, shared, REGIMEN, ("pain_nrs", "function"),
-                                                            np.arange(N_DAYS + 1) == 20, luck)) for _ in range(3000)]  # fmt: skip
+                                                            np.arange(N_DAYS + 1) == 20, luck))
+            for _ in range(3000)]  # fmt: skip
     latent = at.course(values, shared, REGIMEN)
     for name, mean in (("pain_nrs", latent[20, at.P] + 0.3 * latent[20, at.X]), ("function", latent[20, at.U])):
         x, i = np.array([m[name] for m in many]), BY_NAME[name]

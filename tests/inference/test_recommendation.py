@@ -37,8 +37,8 @@ def patient(
     usual = {"sows_gossop": 3.0, "pain_nrs": 6.0, "mood_item": 3.0, "sleep_item": 5.0, "function": 45.0}
     spread = {"sows_gossop": 1.0, "pain_nrs": 1.0, "mood_item": 1.2, "sleep_item": 1.8, "function": 5.0}
     well = [
-        CheckIn(TODAY - timedelta(days=ago), name, float(np.clip(round(mean + spread[name] * luck.standard_normal()), 0, 100
-                if name == "function" else 10)))
+        CheckIn(TODAY - timedelta(days=ago), name,
+                float(np.clip(round(mean + spread[name] * luck.standard_normal()), 0, 10 if mean < 10 else 100)))
         for ago in range(days) if luck.random() < 0.85 for name, mean in usual.items()
     ]  # fmt: skip
     said = tuple(CheckIn(TODAY - timedelta(days=ago), name, value) for ago, name, value in checkins)

@@ -23,7 +23,8 @@ RULES = {
 #: Rules about doses and check-ins alone: once there are doses they are known.
 ALWAYS_KNOWN = {
     "opioid_bzd", "bzd_step_too_large", "concurrent_cuts", "gabapentinoid_step_too_large", "opioid + benzodiazepine",
-    "opioid + gabapentinoid", "tramadol + benzodiazepine taper", "buprenorphine + full agonist (recent)", "duplicate_prescribers",
+    "opioid + gabapentinoid", "tramadol + benzodiazepine taper", "buprenorphine + full agonist (recent)",
+    "duplicate_prescribers",
 }  # fmt: skip
 BASE_OF = {name: name.removesuffix("_baseline") for name in DERIVED if name.endswith("_baseline")} | {
     "steps_14d_median": "steps", "pain_nrs_7d_mean": "pain_nrs", "sleep_hours_7d_mean": "sleep_hours",
@@ -72,7 +73,7 @@ def history(luck: random.Random, rule: str) -> History:
 
 def states(rule: str) -> Iterator[bool | None]:
     """States of a rule for many random records."""
-    luck = random.Random(rule)
+    luck = random.Random(rule)  # noqa: S311 - no secret is made of it
     for _ in range(4000):
         yield WithDrugs(history(luck, rule)).judge(rule)
 

@@ -63,7 +63,8 @@ def test_sustained_needs_every_day() -> None:
     [
         "__import__('os').system('true')", "a.b", "a[0]", "'text'", "1 < x < 3", "x == 3", "x ** 9 > 1", "lambda: a",
         "a if b else c", "x / y > 1", "sustained(a)", "sustained(a, b)", "sustained(a, 0)", "any_known()", "eval(a)",
-        "a and", "", "x + a", "(a, b)", "[a]", "a or True", "x > 'a'", "f'{a}'", "sustained(a, 3.5)", "any_known(a, n=b)",
+        "a and", "", "x + a", "(a, b)", "[a]", "a or True", "x > 'a'", "f'{a}'", "sustained(a, 3.5)",
+        "any_known(a, n=b)",
         "a; b", "x := 3", "not", "3", "x > 1j", "+x > 1", "~a", "a" * 3000,
     ],
 )  # fmt: skip
