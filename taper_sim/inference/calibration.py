@@ -28,6 +28,7 @@ from taper_sim.inference.likelihood import N_WINDOWS, mean_of
 from taper_sim.inference.observation import BY_NAME, LOG, LOG1P, Instrument, reports_of
 from taper_sim.inference.patient import Evidence, posterior_of
 from taper_sim.inference.prior import Prior, prior_of
+from taper_sim.inference.rollout import carried_peaks
 from taper_sim.model import chance, equations, parameters
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 
@@ -115,7 +116,7 @@ class Replication:
     passes: int
 
 
-def _tapered(pct: float, n_days: int, dose: float, half_life_h: float, trough: float) -> Regimen:
+def tapered(pct: float, n_days: int, dose: float, half_life_h: float, trough: float) -> Regimen:
     """A linear taper every two weeks, the first step on day 15, over the days of reports and the horizon."""
     n = n_days + HORIZON_D
     steps = np.maximum((np.arange(n + 1) - 1) // 14, 0)
@@ -130,7 +131,7 @@ def _tapered(pct: float, n_days: int, dose: float, half_life_h: float, trough: f
                    np.zeros((n + 1, 3)), np.zeros(n + 1))  # fmt: skip
 
 
-def _until(regimen: Regimen, n_days: int) -> Regimen:
+def until(regimen: Regimen, n_days: int) -> Regimen:
     """The same, without the horizon."""
     end = n_days + 1
     return Regimen(regimen.dose[:end], regimen.cut[:end], regimen.decay_g[:end], regimen.shape[:end], regimen.taken,
@@ -153,11 +154,11 @@ def replicate(population: str, seed: int, number: int, n_draws: int = 1024) -> R
     """One replication: truth from the prior, reports, posterior, ranks."""
     generator = np.random.default_rng([seed, number, POPULATIONS.index(population)])
     n_days = int(generator.choice(LENGTHS_D))
-    regimen = _tapered(float(generator.choice(TAPERS_PCT)), n_days, 90.0, 9.5, 0.46)
+    regimen = tapered(float(generator.choice(TAPERS_PCT)), n_days, 90.0, 9.5, 0.46)
     prior, shared = population_prior(population, n_days), at.couplings()
     truth = generator.standard_normal(len(prior.names))
     values = prior.values(truth[None])[0]
-    seen = _until(regimen, n_days)
+    seen = until(regimen, n_days)
     answered = generator.random(n_days + 1) < 0.8
     reports = written(values, shared, seen, DAILY, answered, generator)
     laid_out = reports_of(reports, np.zeros(n_days + 1, dtype=np.int64), np.zeros(n_days + 1))
@@ -166,15 +167,10 @@ def replicate(population: str, seed: int, number: int, n_draws: int = 1024) -> R
         name: float(posterior.weights @ (posterior.z[:, k] < truth[k]))
         for k, name in enumerate(prior.names) if not name.startswith("drift")
     }  # fmt: skip
-    ahead = peaks(posterior.values(), shared, regimen, n_days)
-    true_peak = peaks(values[None], shared, regimen, n_days)[0]
+    ahead = carried_peaks(posterior.values(), shared, regimen, n_days)
+    true_peak = carried_peaks(values[None], shared, regimen, n_days)[0]
     ranks[DERIVED_QUANTITY] = float(posterior.weights @ (ahead < true_peak))
     return Replication(ranks, posterior.khat, posterior.ess, posterior.passes)
-
-
-def peaks(values: Floats, shared: Any, regimen: Regimen, n_days: int) -> Floats:
-    """Largest withdrawal of the days after ``n_days``, for each vector of values, (n,)."""
-    return np.array([at.course(v, shared, regimen)[n_days + 1 :, at.W_ALL].max() for v in values])
 
 
 def code_hash() -> str:

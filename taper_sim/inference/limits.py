@@ -6,8 +6,10 @@ Every default is stated in the output and in docs/how-to/recommend.md.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from taper_sim import tables
+from taper_sim.data.problems import nearest
 from taper_sim.data.yaml_input import Strict, Wrong, parse, read_yaml
 from taper_sim.units import DrugClass
 
@@ -74,6 +76,15 @@ class Limits(Strict):
     acknowledged: dict[str, Signed] = Field(default_factory=dict)
     ceiling_raised: dict[DrugClass, CeilingRaised] = Field(default_factory=dict)
     maintain: bool = False
+
+    @field_validator("acknowledged")
+    @classmethod
+    def _are_flags(cls, given: dict[str, Signed]) -> dict[str, Signed]:
+        known = [row["flag"] for row in tables.read("red_flags").rows]
+        wrong = [(f, f"an unknown flag{nearest(f, known)}", "a flag of red_flags.csv") for f in given if f not in known]
+        if wrong:
+            raise Wrong(*wrong)
+        return given
 
     @model_validator(mode="after")
     def _opioid_cap(self) -> "Limits":

@@ -1,19 +1,20 @@
 """Red flags and interactions judged for one patient: what stops, what holds, what is listed, what must be asked.
 
 Imports ``rules``, ``variables``, ``tables``. The rules are rows of red_flags.csv and interactions.csv; nobody licensed
-has reviewed them until their review columns say so, and every judgement carries that.
+has reviewed them until their review columns say so, and every judgement carries that. Map: docs/red-flags.md.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Final, Literal
 
 from taper_sim import tables
 from taper_sim.data import formulary
 from taper_sim.inference.limits import Signed
-from taper_sim.inference.rules import Rule, read_rule
+from taper_sim.inference.rules import Rule, RuleError, Truth, read_rule
 from taper_sim.inference.variables import Values
+from taper_sim.inference.windows import ALARM_KEEPS_D, SAFER_TRUE, variable_rows
 
 State = Literal["true", "false", "unknown"]
 _STATES: Final[Mapping[bool | None, State]] = {True: "true", False: "false", None: "unknown"}
@@ -23,11 +24,15 @@ WITHIN: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """By when somebody acts, by urgency."""
 ASK_BEFORE: Final = "ask_before_any_reduction"
+_ANSWERED_BY_PEOPLE: Final = ("check-in", "baseline", "order")
+"""Sources of variables that a question can fill; a device and a laboratory cannot be asked."""
+_NOT_FORGOTTEN: Final = ("emergency", "same_day")
+"""Urgencies whose alarm stands until a later answer takes it back, for ``ALARM_KEEPS_D`` days."""
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One rule as judged: what it is, its state, what follows, whom to call, and what it lacked."""
+    """One rule as judged: what it is, its state, what follows, whom to call, what it lacked and what to ask."""
 
     flag: str
     domain: str
@@ -45,6 +50,7 @@ class Flag:
     unknown: tuple[str, ...]
     acknowledged_by: str = ""
     acknowledged_reason: str = ""
+    asks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,34 +83,21 @@ class Judged:
 
     def questions(self) -> list[dict[str, str]]:
         """What to ask, each variable once: those that block a reduction first, then those that are only asked."""
-        rows = {row["name"]: row for row in tables.read("variables").rows}
         first_asked = [f for f in self.flags if f.state == "true" and f.effect == "ask_first"]
-        asked = [f for f in self.flags if f.state == "unknown" and f.if_unknown == "ask" and _can_be_asked(f)]
+        asked = [f for f in self.flags if f.state == "unknown" and f.if_unknown == "ask"]
         found: dict[str, dict[str, str]] = {}
-        for blocks, flags in ((True, self.blocking), (False, first_asked), (False, asked)):
-            for f in flags:
-                for name in f.unknown or _names(f):
-                    if name in rows and name not in found:
-                        found[name] = {"variable": name, "question": rows[name]["question"], "flag": f.flag,
-                                       "needed_before_reduction": "yes" if blocks else "no"}  # fmt: skip
+        for blocks, flags in (("yes", self.blocking), ("no", first_asked), ("no", asked)):
+            for flag, name in ((f, name) for f in flags for name in f.asks if name not in found):
+                found[name] = {"variable": name, "question": variable_rows()[name]["question"], "flag": flag.flag,
+                               "needed_before_reduction": blocks}  # fmt: skip
         return list(found.values())
-
-
-def _names(f: Flag) -> tuple[str, ...]:
-    return read_rule(f.rule, variable_names()).names
-
-
-def _can_be_asked(f: Flag) -> bool:
-    """Whether what is missing is an answer that a person can give, and not a device's or a laboratory's."""
-    rows = {row["name"]: row for row in tables.read("variables").rows}
-    return all(name in rows and rows[name]["source"] in ("check-in", "baseline", "order") for name in f.unknown)
 
 
 @cache
 def variable_names() -> tuple[str, ...]:
     """Names that a rule may use: variables.csv, and the drugs of the formulary (in the current doses or not)."""
     drugs = {key[0] for key in formulary.formulary()} | {key[0].split("-")[0] for key in formulary.formulary()}
-    return (*(row["name"] for row in tables.read("variables").rows), *sorted(name for name in drugs if "-" not in name))
+    return (*variable_rows(), *sorted(name for name in drugs if "-" not in name))
 
 
 @dataclass(frozen=True)
@@ -114,22 +107,42 @@ class _WithDrugs:
     values: Values
 
     def value(self, name: str, days_ago: int | None = None) -> float | None:
-        known = {row["name"] for row in tables.read("variables").rows}
-        return self.values.value(name, days_ago) if name in known else self.values.has(name)
+        return self.values.value(name, days_ago) if name in variable_rows() else self.values.has(name)
 
 
-def _judged(row: tables.Row, rule: Rule, values: _WithDrugs, signed: Mapping[str, Signed]) -> Flag:
-    state = _STATES[rule.judge(values)]
-    unknown = tuple(name for name in rule.names if values.value(name) is None) if state == "unknown" else ()
-    name = row.get("flag", row.get("pair", ""))
+def _state(rule: Rule, urgency: str, values: Values) -> Truth:
+    """Truth of a rule; an alarm that has aged out of knowledge, and that no later answer took back, is still one."""
+    state = rule.judge(_WithDrugs(values))
+    if state is None and urgency in _NOT_FORGOTTEN:
+        state = rule.judge(_WithDrugs(replace(values, keeps_at_least_d=ALARM_KEEPS_D))) or None
+    return state
+
+
+def _asks(rule: Rule, state: Truth, lacking: tuple[str, ...], values: Values) -> tuple[str, ...]:
+    """Variables to ask a person for: what an unknown rule lacks, what would take a true one back."""
+    if state:
+        return tuple(name for name in rule.names if name in SAFER_TRUE and not values.value(name))
+    known = variable_rows()
+    found = [known[name]["instrument"] if known[name]["source"] == "derived" else name
+             for name in lacking if name in known]  # fmt: skip
+    return tuple(dict.fromkeys(
+        name for name in found
+        if name in known and known[name]["source"] in _ANSWERED_BY_PEOPLE and values.value(name) is None
+    ))  # fmt: skip
+
+
+def _judged(name: str, row: tables.Row, rule: Rule, values: Values, signed: Mapping[str, Signed]) -> Flag:
     urgency = row["urgency"] if "urgency" in row else _SEVERITY[row["severity"]]
-    by = signed.get(name) if state == "true" else None
+    state = _state(rule, urgency, values)
+    lacking = rule.lacking(_WithDrugs(values)) if state is None else ()
+    by = signed.get(name) if state else None
     return Flag(
         flag=name, domain=row.get("domain", "interaction"), rule=row["rule"], urgency=urgency,
-        effect=row.get("effect_on_recommendation", "listed"), if_unknown=row.get("if_unknown", "ignore"), state=state,
-        who=row.get("who", "pharmacist"), within=WITHIN[urgency], action=row["action"],
-        source=row["source"], verified=row["verified"], reviewed=tables.is_reviewed(row), unknown=unknown,
+        effect=row.get("effect_on_recommendation", "listed"), if_unknown=row.get("if_unknown", "ignore"),
+        state=_STATES[state], who=row.get("who", "pharmacist"), within=WITHIN[urgency], action=row["action"],
+        source=row["source"], verified=row["verified"], reviewed=tables.is_reviewed(row), unknown=lacking,
         acknowledged_by=by.by if by is not None else "", acknowledged_reason=by.reason if by is not None else "",
+        asks=_asks(rule, state, lacking, values),
     )  # fmt: skip
 
 
@@ -137,6 +150,19 @@ def _judged(row: tables.Row, rule: Rule, values: _WithDrugs, signed: Mapping[str
 _SEVERITY: Final = {
     "contraindicated": "within_72h", "major": "within_72h", "moderate": "next_visit", "minor": "next_visit",
 }  # fmt: skip
+
+
+@cache
+def _rules(table: str, column: str) -> tuple[tuple[str, tables.Row, Rule], ...]:
+    """Rules of a table by their names; rows without a rule are for reading only."""
+    found = []
+    for row in tables.read(table).rows:
+        if row["rule"]:
+            try:
+                found.append((row[column], row, read_rule(row["rule"], variable_names())))
+            except RuleError as error:
+                raise RuleError(f"{table}.csv: {row[column]}: {error}") from None
+    return tuple(found)
 
 
 def judge(values: Values, acknowledged: Mapping[str, Signed] | None = None) -> Judged:
@@ -153,14 +179,14 @@ def judge(values: Values, acknowledged: Mapping[str, Signed] | None = None) -> J
     -------
     Judged
     """
-    signed, names, with_drugs = acknowledged or {}, variable_names(), _WithDrugs(values)
-    flags = [_judged(r, read_rule(r["rule"], names), with_drugs, signed) for r in tables.read("red_flags").rows]
-    pairs = [
-        _judged(r, read_rule(r["rule"], names), with_drugs, {}) for r in tables.read("interactions").rows if r["rule"]
-    ]
+    signed = acknowledged or {}
+    flags = [_judged(*known, values, signed) for known in _rules("red_flags", "flag")]
+    pairs = [_judged(*known, values, {}) for known in _rules("interactions", "pair")]
     return Judged(tuple(flags), tuple(pairs))
 
 
 def shown_flag(flag: Flag) -> dict[str, Any]:
-    """A flag as plain values for JSON."""
-    return asdict(flag) | {"unknown": list(flag.unknown)}
+    """A flag as plain values for JSON; what to ask stands with the questions."""
+    shown = asdict(flag) | {"unknown": list(flag.unknown)}
+    del shown["asks"]
+    return shown

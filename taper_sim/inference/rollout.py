@@ -113,6 +113,20 @@ with kept_by_sources(__file__, course):
         return states, drifts
 
     @fast
+    def carried_peaks(values: Any, c: Any, regimen: Any, n_days: int) -> Any:
+        """Largest overall withdrawal of the days after ``n_days``, for each vector of values, (n,)."""
+        states, drifts = carried(values, c, regimen, n_days)
+        peak = np.zeros(values.shape[0])
+        for k in range(values.shape[0]):
+            v, x = values[k], states[k]
+            decays = course.decays_of(v)
+            for day in range(n_days + 1, regimen.dose.shape[0]):
+                drifts[k] += v[DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)] / SEGMENT_D
+                course.advance(v, c, decays, np.exp(drifts[k]), regimen, day, x)
+                peak[k] = max(peak[k], x[W_ALL])
+        return peak
+
+    @fast
     def roll_out(values: Any, states: Any, drifts: Any, c: Any, events: Any, regimen: Any, first_day: int,
                  baseline: Any, before_cut: float, recent: float, decay_v: float, scored: float, limit_w: float
                  ) -> Any:  # fmt: skip

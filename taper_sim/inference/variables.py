@@ -1,4 +1,4 @@
-"""The value of every variable of variables.csv for one patient on one day, or that it is not known. Imports ``windows``.
+"""The value of every variable of variables.csv for one patient on one day, or that it is unknown. Imports ``windows``.
 
 What is derived (a baseline, a mean, a reduction in percent) is defined in the table's own words, column ``question``;
 here is one function for each. Everything else was reported: a report counts for a while and then is not known any more
@@ -17,7 +17,7 @@ import numpy as np
 from taper_sim.data import formulary
 from taper_sim.data.checkins import scales
 from taper_sim.data.records import DoseRow, History
-from taper_sim.inference.windows import is_asked, keeps_value_for_d, rows, worse
+from taper_sim.inference.windows import is_asked, keeps_value_for_d, variable_rows, worse
 from taper_sim.units import DRUG_CLASSES
 
 NEVER_REDUCED_D: Final = 10_000.0
@@ -74,7 +74,7 @@ class Values:
             return self.assumed[name]
         derive = DERIVED.get(name)
         found = derive(self) if derive is not None else None
-        row = rows().get(name)
+        row = variable_rows().get(name)
         if found is None and self.history.doses and row is not None and derive and row["instrument"] == "doses file":
             return None  # the doses are the list: what they cannot say, no answer says
         return self.reported(name) if found is None else found
@@ -82,7 +82,7 @@ class Values:
     def _then(self, name: str, days_ago: int) -> float | None:
         """Value on the very day: an answer covers the days that its question looks back on."""
         day = self.as_of - timedelta(days=days_ago)
-        row = rows().get(name)
+        row = variable_rows().get(name)
         if name in self.assumed or name.endswith("_baseline") or row is None:
             return self.value(name)
         if row["source"] == "derived" or row["source"] == "order":
@@ -105,13 +105,13 @@ class Values:
             return f"reported on {day}{f' ({where})' if where else ''}"
         if self.history.answers.get(name) == self.value(name):
             return "the patient's file"
-        row = rows().get(name)
+        row = variable_rows().get(name)
         of = row["instrument"] if row is not None else "doses file"
         return "computed from doses" if of in ("doses file", "orders") else f"computed from {of}"
 
     def _names(self, name: str) -> tuple[str, ...]:
         """Names under which a variable is reported: its own, and that of an instrument which carries it."""
-        row = rows().get(name)
+        row = variable_rows().get(name)
         carrier = row["instrument"] if row is not None and row["source"] != "derived" else name
         return (name, carrier) if carrier != name and carrier in scales() else (name,)
 
@@ -129,7 +129,7 @@ class Values:
         return worse(name, values) if values else None
 
     def daily(self, name: str, first: date, end: date) -> list[list[float]]:
-        """Reports from ``first`` to the day before ``end``, a list for each day that has any; of a category its ends."""
+        """Reports from ``first`` to the day before ``end``, a list for each day that has any (a category: its ends)."""
         days: dict[date, list[float]] = {}
         for c in self.history.checkins:
             if c.instrument == name and first <= c.day < end:
@@ -255,7 +255,7 @@ def _reduction(drug_class: str, days: int, *, of_original: bool = False) -> Call
         cuts = [before for _, before, after in v.changes(drug_class) if after < before]
         original = cuts[0] if cuts else v.dose(drug_class, v.as_of) or 0.0
         reference = original if of_original else then
-        return 100.0 * (then - now) / reference if reference > 0 else 0.0
+        return round(100.0 * (then - now) / reference, 9) if reference > 0 else 0.0  # 10 % is not above 10 %
 
     return derive
 

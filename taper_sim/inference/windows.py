@@ -30,7 +30,7 @@ _USUAL: Final = {"resp_rate": 16.0, "hr": 75.0, "sbp": 120.0, "temp_c": 37.0, "s
 
 
 @cache
-def rows() -> Mapping[str, tables.Row]:
+def variable_rows() -> Mapping[str, tables.Row]:
     """Rows of variables.csv by name."""
     return {row["name"]: row for row in tables.read("variables").rows}
 
@@ -38,7 +38,7 @@ def rows() -> Mapping[str, tables.Row]:
 @cache
 def keeps_for_d(name: str) -> int:
     """Days for which a report counts, whatever it says (:func:`keeps_value_for_d` keeps alarms longer)."""
-    row = rows().get(name)
+    row = variable_rows().get(name)
     source = row["source"] if row is not None else "check-in"
     period = _PERIOD.search(name)
     if source == "order" and period is not None:  # "in the last 14 days" says nothing of the day after
@@ -51,7 +51,7 @@ def keeps_for_d(name: str) -> int:
 @cache
 def is_asked(name: str) -> bool:
     """Whether its value is an answer or a reading of a day, and not a fact that stands until it is changed."""
-    row = rows().get(name)
+    row = variable_rows().get(name)
     return row is None or row["source"] in ("check-in", "device")
 
 

@@ -119,6 +119,11 @@ def test_only_a_named_prescriber_raises_the_ceiling_and_never_beyond_the_cap() -
         Limits(ceiling_raised={"opioid": {"pct_per_28d": 31, "by": "Dr A", "reason": "x"}})  # type: ignore[dict-item]
 
 
+def test_an_acknowledgement_of_a_flag_that_is_none_is_an_error() -> None:
+    with pytest.raises(ValueError, match="suicidal_thought"):
+        Limits(acknowledged={"suicidal_thoughts": {"by": "Dr A", "reason": "x"}})  # type: ignore[dict-item]
+
+
 def test_an_emergency_gives_no_options_but_whom_to_call() -> None:
     found = asked(patient(*MORPHINE, checkins=((0, "seizure", 1.0),)))
     assert found["status"] == "urgent" and found["options"] == [] and found["chosen"] is None

@@ -10,9 +10,10 @@ from taper_sim import tables
 from taper_sim.data.checkins import scales
 from taper_sim.data.formulary import find_drug, formulary
 from taper_sim.data.records import CheckIn, DoseRow, History
+from taper_sim.inference import red_flags
 from taper_sim.inference.limits import Signed
 from taper_sim.inference.red_flags import judge, variable_names
-from taper_sim.inference.rules import read_rule
+from taper_sim.inference.rules import RuleError, read_rule
 from taper_sim.inference.variables import DERIVED, REPORTED_ONLY, Values
 
 TODAY = date(2026, 3, 31)
@@ -179,3 +180,65 @@ def test_what_must_be_asked_is_asked_in_words() -> None:
     asked = {q["variable"]: q for q in found.questions()}
     assert asked["suicidal_intent"]["needed_before_reduction"] == "yes"
     assert asked["suicidal_intent"]["question"].endswith("?")
+
+
+def test_an_alarm_that_nobody_took_back_is_not_forgotten_and_an_all_clear_is() -> None:
+    def state(ago: int, name: str, value: float, flag: str) -> str:
+        found = judge(taking((100, "morphine", "ER", 120.0), checkins=((ago, name, value),)))
+        return next(f.state for f in found.flags if f.flag == flag)
+
+    for name, alarm, well, flag in (
+        ("phq9_item9", 2.0, 0.0, "suicidal_thought"), ("vomiting_24h", 6.0, 0.0, "opioid_withdrawal_severe"),
+        ("hr", 150.0, 80.0, "vitals_emergency"), ("opioid_taken_mme", 300.0, 120.0, "return_to_prior_dose"),
+        ("crisis_message", 1.0, 0.0, "suicidal_intent"),
+    ):  # fmt: skip
+        assert state(28, name, alarm, flag) == "true"
+        assert state(29, name, alarm, flag) == "unknown"
+        assert state(28, name, well, flag) == "unknown"
+    assert state(10, "craving", 9.0, "craving_spike") == "unknown"  # listed only: asked again
+
+
+def test_a_later_answer_takes_an_alarm_back() -> None:
+    v = taking((100, "morphine", "ER", 120.0), checkins=((20, "phq9_item9", 3.0), (2, "phq9_item9", 0.0)))
+    assert next(f.state for f in judge(v).flags if f.flag == "suicidal_thought") == "false"
+
+
+def test_taking_much_more_than_prescribed_is_an_emergency_from_the_doses_file_alone() -> None:
+    row = DoseRow(TODAY - timedelta(days=9), find_drug("morphine", "ER"), 60.0, taken=120.0)
+    found = judge(Values(History("p", (), (row,), {}), TODAY))
+    assert [f.flag for f in found.urgent] == ["return_to_prior_dose"]
+
+
+def test_questions_are_ones_that_a_person_can_answer_and_has_not() -> None:
+    v = taking((100, "morphine", "ER", 120.0), (20, "morphine", "ER", 100.0), checkins=((0, "phq9", 9.0),))
+    asked = {q["variable"] for q in judge(v).questions()}
+    source = {row["name"]: row["source"] for row in tables.read("variables").rows}
+    assert {source[name] for name in asked} <= {"check-in", "baseline", "order"}
+    assert {"phq9_item9", "craving", "peg", "gad7"} <= asked  # of a missing baseline the instrument is asked
+    assert "phq9" not in asked and "opioid" not in asked
+
+
+def test_a_true_flag_that_asks_first_asks_for_what_would_take_it_back() -> None:
+    found = judge(taking((100, "morphine", "ER", 120.0), naloxone_at_home=0.0, overdose_history=0.0, osa=0.0))
+    assert next(f.asks for f in found.flags if f.flag == "no_naloxone") == ("naloxone_at_home",)
+    assert "naloxone_at_home" in {q["variable"] for q in found.questions()}
+
+
+def test_whatever_blocks_a_reduction_says_what_to_ask() -> None:
+    for doses in (("morphine", "ER", 120.0), ("tramadol", "IR", 200.0), ("methadone", "IR", 40.0),
+                  ("buprenorphine", "SL film/tablet", 8.0)):  # fmt: skip
+        found = judge(taking((100, *doses), ssri=1.0))
+        assert found.blocking and all(f.asks and f.unknown for f in found.blocking)
+        asked = {q["variable"] for q in found.questions() if q["needed_before_reduction"] == "yes"}
+        assert asked == {name for f in found.blocking for name in f.asks}
+
+
+def test_a_rule_that_cannot_be_read_is_named_with_its_table_and_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = dict(tables.read("red_flags").rows[0]) | {"rule": "phq9_itm9 > 0"}
+
+    class Table:
+        rows = (row,)
+
+    monkeypatch.setattr(red_flags.tables, "read", lambda name: Table())
+    with pytest.raises(RuleError, match=r"red_flags\.csv: suicidal_thought: .*did you mean phq9_item9"):
+        red_flags._rules.__wrapped__("red_flags", "flag")

@@ -1,5 +1,6 @@
 """The language of rules: three truth values, and nothing that is not of it."""
 
+import ast
 from itertools import product
 
 import pytest
@@ -66,6 +67,9 @@ def test_sustained_needs_every_day() -> None:
         "a and", "", "x + a", "(a, b)", "[a]", "a or True", "x > 'a'", "f'{a}'", "sustained(a, 3.5)",
         "any_known(a, n=b)",
         "a; b", "x := 3", "not", "3", "x > 1j", "+x > 1", "~a", "a" * 3000,
+        "x > " + "9" * 400, "x > 1e999", "x > " + "-" * 1900 + "y", "x" + " + x" * 400 + " > 1", "not " * 400 + "a",
+        "(" * 500 + "a" + ")" * 500, "a # b", "(a or\nb)", "sustained(sustained(a, 366), 366)",
+        "sustained(any_known(a, b), 3)", "any_known(*c)", "x @ y > 1", "x in y", "a is b", "x > -True", "await a",
     ],
 )  # fmt: skip
 def test_what_is_not_of_the_language_is_refused_in_one_line(text: str) -> None:
@@ -95,3 +99,82 @@ def test_every_rule_of_the_tables_is_of_the_language() -> None:
             assert not row["rule"] or read_rule(row["rule"], names).names
     for row in tables.read("guidelines").rows:
         assert not row["applies_if"] or read_rule(row["applies_if"], names)
+
+
+def test_a_number_that_is_none_is_unknown_and_never_false() -> None:
+    for odd in (float("nan"), float("inf")):
+        assert judged("x > 3", x=odd) is None
+        assert judged("x < 3", x=odd) is None
+        assert judged("a", a=odd) is None
+    assert judged("x * y - x * y < 1", x=1e300, y=1e300) is None
+
+
+def test_what_a_rule_lacks_is_what_makes_it_unknown_and_nothing_else() -> None:
+    def lacking(text: str, **values: float | bool | list[float | None] | None) -> tuple[str, ...]:
+        return read_rule(text, KNOWN).lacking(Fixed(**values))
+
+    assert lacking("a and b", a=True) == ("b",)
+    assert lacking("a and b", a=False) == ()
+    assert lacking("(a and b) or c", a=False) == ("c",)
+    assert lacking("any_known(x > 1, a) and b", a=False) == ()
+    assert lacking("any_known(x > 1, a) and b", a=True) == ("b",)
+    assert lacking("any_known(x > 1, not a)") == ("x", "a")
+    assert lacking("sustained(x - y > 1, 2)", x=[5.0, None], y=1.0) == ("x",)
+
+
+LEAVES = st.sampled_from(["a", "b", "c", "x > 1", "x - y <= 2", "y >= 0.5"])
+KLEENE = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map(lambda p: f"({p[0]} and {p[1]})"),
+        st.tuples(inner, inner).map(lambda p: f"({p[0]} or {p[1]})"),
+        inner.map(lambda p: f"(not {p})"),
+    ),
+    max_leaves=8,
+)
+BOOLEAN = st.sampled_from([None, 0.0, 1.0])
+NUMBER = st.sampled_from([None, -1.0, 0.5, 1.0, 3.0])
+KNOWLEDGE = st.fixed_dictionaries({"a": BOOLEAN, "b": BOOLEAN, "c": BOOLEAN, "x": NUMBER, "y": NUMBER})
+
+
+@given(KLEENE, KLEENE, KLEENE, KNOWLEDGE)
+def test_the_laws_of_three_values_hold_for_whole_expressions(p: str, q: str, r: str, known: dict[str, float]) -> None:
+    def of(text: str) -> Truth:
+        return judged(text, **known)
+
+    assert of(f"not ({p} and {q})") is of(f"(not {p}) or (not {q})")
+    assert of(f"not ({p} or {q})") is of(f"(not {p}) and (not {q})")
+    assert of(f"not (not {p})") is of(p)
+    assert of(f"{p} and {q}") is of(f"{q} and {p}")
+    assert of(f"{p} or {q}") is of(f"{q} or {p}")
+    assert of(f"{p} and ({q} or {r})") is of(f"({p} and {q}) or ({p} and {r})")
+    assert of(f"{p} or ({p} and {q})") is of(p) is of(f"{p} and ({p} or {q})")
+
+
+@given(KLEENE, KNOWLEDGE, KNOWLEDGE)
+def test_to_learn_more_never_turns_a_verdict(text: str, known: dict[str, float], more: dict[str, float]) -> None:
+    before = judged(text, **known)
+    after = judged(text, **{name: value if value is not None else more[name] for name, value in known.items()})
+    assert before is None or after is before
+
+
+@given(KLEENE, KNOWLEDGE)
+def test_a_verdict_lacks_nothing_and_an_unknown_lacks_something_that_is_missing(
+    text: str, known: dict[str, float]
+) -> None:
+    lacking = read_rule(text, KNOWN).lacking(Fixed(**known))
+    assert (judged(text, **known) is None) == bool(lacking)
+    assert all(known[name] is None for name in lacking)
+
+
+def test_rules_of_the_tables_name_booleans_barely_and_compare_numbers() -> None:
+    boolean = {row["name"]: row["type"] == "boolean" for row in tables.read("variables").rows}
+    for table in ("red_flags", "interactions"):
+        for row in tables.read(table).rows:
+            if row["rule"]:
+                tree = ast.parse(row["rule"], mode="eval")
+                compared = {id(n) for c in ast.walk(tree) if isinstance(c, ast.Compare) for n in ast.walk(c)}
+                called = {id(c.func) for c in ast.walk(tree) if isinstance(c, ast.Call)}
+                for n in ast.walk(tree):
+                    if isinstance(n, ast.Name) and id(n) not in called:
+                        assert boolean.get(n.id, True) == (id(n) not in compared), (row["rule"], n.id)
