@@ -45,7 +45,8 @@ def _heavy_tails(reports: Reported, latent: Floats, luck: np.random.Generator) -
     far = HEAVY_FACTOR * luck.standard_normal(len(reports))
     spread = {"sows_gossop": 2.0, "pain_nrs": 1.2, "mood_item": 1.5, "sleep_item": 2.0, "function": 5.7}
     return [
-        (d, replace(c, value=float(np.clip(round(c.value + off * spread[c.instrument]), 0, ends.get(c.instrument, 10)))))
+        (d, replace(c, value=float(
+            np.clip(round(c.value + off * spread[c.instrument]), 0, ends.get(c.instrument, 10.0)))))
         for (d, c), off in zip(reports, far * (luck.random(len(reports)) < HEAVY_SHARE), strict=True)
     ]  # fmt: skip
 
