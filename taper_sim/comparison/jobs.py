@@ -122,7 +122,7 @@ def _job(
         names = [*(name for name, _ in TRACKED), "dose"]
         write_atomically(
             trajectory_path(folder, arm),
-            lambda handle: np.savez_compressed(
+            lambda handle: np.savez(
                 handle, day=np.array(course.snapshot_days), names=np.array(names), values=kept,
                 ordered=course.ordered.mean(axis=1), block_start=np.array([first for first, _ in course.days]),
             ),

@@ -7,11 +7,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from taper_sim.cohort import Cohort
-from taper_sim.comparison.statistics import over_draws, tail_terms
+from taper_sim.comparison.statistics import mixture_quantiles, over_draws, spread_quantiles, tail_terms
 from taper_sim.outcomes import ALL, BY_NAME, Outcome
 
 Floats = NDArray[np.float64]
 Groups = Mapping[str, NDArray[np.bool_]]
+
+_ENDS = (0.025, 0.975)
 
 SUMMARY_COLUMNS = (
     "protocol", "outcome", "subgroup", "n", "mean", "sd", "q05", "q50", "q95", "lo95", "hi95", "mc_se", "n_draws",
@@ -69,64 +71,64 @@ def _terms(outcome: Outcome, values: Floats) -> Iterator[tuple[str, Floats]]:
 
 
 def summary_rows(
-    protocol: str, outcome: Outcome, values: Floats, draw: NDArray[np.int64], groups: Groups, calibrated: bool
-) -> Iterator[dict[str, object]]:
-    """Rows of summary.csv for one protocol and outcome."""
-    present = ~np.isnan(values)
-    for group, mask in groups.items():
-        who = present & mask
-        some = values[who]
-        if len(some) == 0:
-            continue
-        q05, q50, q95 = np.quantile(some, [0.05, 0.5, 0.95])
-        for name, terms in _terms(outcome, some):
-            known = over_draws(terms, draw[who])
-            lo95, hi95 = known.quantile(0.025), known.quantile(0.975)
-            if outcome.unit == "share of people":
-                lo95, hi95 = max(lo95, 0.0), min(hi95, 1.0)
-            yield dict(
-                zip(
-                    SUMMARY_COLUMNS,
-                    (
-                        protocol, name, group, len(some), known.mean, float(some.std(ddof=1)) if len(some) > 1 else 0.0,
-                        q05, q50, q95, lo95, hi95, known.mc_se,
-                        len(known.weights), calibrated, outcome.unit, outcome.direction,
-                    ),
-                    strict=True,
-                )
-            )  # fmt: skip
+    protocol: str, outcomes: Sequence[Outcome], read: Mapping[str, Floats], draw: NDArray[np.int64], groups: Groups,
+    calibrated: bool,
+) -> Iterator[dict[str, object]]:  # fmt: skip
+    """Rows of summary.csv for one protocol."""
+    values = np.array([read[outcome.name] for outcome in outcomes])
+    spreads = {group: spread_quantiles(values[:, mask], (0.05, 0.5, 0.95)) for group, mask in groups.items()}
+    cells = []
+    for k, outcome in enumerate(outcomes):
+        present = ~np.isnan(values[k])
+        for group, mask in groups.items():
+            who = present & mask
+            some, under = values[k, who], draw[who]
+            if len(some) == 0:
+                continue
+            sd = float(some.std(ddof=1)) if len(some) > 1 else 0.0
+            for name, terms in _terms(outcome, some):
+                cells.append((outcome, name, group, sd, spreads[group][:, k], over_draws(terms, under)))
+    ends = mixture_quantiles([cell[-1] for cell in cells], _ENDS)
+    for (outcome, name, group, sd, spread, known), (lo95, hi95) in zip(cells, ends.tolist(), strict=True):
+        if outcome.unit == "share of people":
+            lo95, hi95 = max(lo95, 0.0), min(hi95, 1.0)
+        row = (
+            protocol, name, group, known.n, known.mean, sd, *spread, lo95, hi95, known.mc_se, len(known.weights),
+            calibrated, outcome.unit, outcome.direction,
+        )  # fmt: skip
+        yield dict(zip(SUMMARY_COLUMNS, row, strict=True))
 
 
 def difference_rows(
-    protocol: str, reference: str, outcome: Outcome, values: Floats, against: Floats, draw: NDArray[np.int64],
-    groups: Groups,
+    protocol: str, reference: str, outcomes: Sequence[Outcome], read: Mapping[str, Mapping[str, Floats]],
+    draw: NDArray[np.int64], groups: Groups,
 ) -> Iterator[dict[str, object]]:  # fmt: skip
     """Rows of differences.csv, protocol minus reference, person by person."""
-    present = ~np.isnan(values) & ~np.isnan(against)
-    sign = {"lower": -1.0, "higher": 1.0, "neither": 0.0}[outcome.direction]
-    important = outcome.important if outcome.important is not None else 0.0
-    for group, mask in groups.items():
-        who = present & mask
-        if not who.any():
-            continue
-        gain = sign * (values[who] - against[who])
-        for (name, a), (_, b) in zip(_terms(outcome, values[who]), _terms(outcome, against[who]), strict=True):
-            known = over_draws(a - b, draw[who])
-            above = 1.0 - known.chance_below(0.0)
-            p_better = {"lower": 1.0 - above, "higher": above, "neither": np.nan}[outcome.direction]
-            whole = name == outcome.name and outcome.direction != "neither"
-            yield dict(
-                zip(
-                    DIFFERENCE_COLUMNS,
-                    (
-                        protocol, reference, name, group, known.mean, known.quantile(0.025), known.quantile(0.975),
-                        p_better, float(np.mean(gain > important)) if whole else np.nan,
-                        float(np.mean(gain < -important)) if whole else np.nan, known.mc_se, known.n, outcome.unit,
-                        outcome.direction,
-                    ),
-                    strict=True,
-                )
-            )  # fmt: skip
+    cells = []
+    for outcome in outcomes:
+        values, against = read[protocol][outcome.name], read[reference][outcome.name]
+        present = ~np.isnan(values) & ~np.isnan(against)
+        sign = {"lower": -1.0, "higher": 1.0, "neither": 0.0}[outcome.direction]
+        important = outcome.important if outcome.important is not None else 0.0
+        for group, mask in groups.items():
+            who = present & mask
+            if not who.any():
+                continue
+            gain = sign * (values[who] - against[who])
+            shares = (float(np.mean(gain > important)), float(np.mean(gain < -important)))
+            for (name, a), (_, b) in zip(_terms(outcome, values[who]), _terms(outcome, against[who]), strict=True):
+                whole = name == outcome.name and outcome.direction != "neither"
+                said = shares if whole else (np.nan, np.nan)
+                cells.append((outcome, name, group, said, over_draws(a - b, draw[who])))
+    ends = mixture_quantiles([cell[-1] for cell in cells], _ENDS)
+    for (outcome, name, group, said, known), (lo95, hi95) in zip(cells, ends.tolist(), strict=True):
+        above = 1.0 - known.chance_below(0.0)
+        p_better = {"lower": 1.0 - above, "higher": above, "neither": np.nan}[outcome.direction]
+        row = (
+            protocol, reference, name, group, known.mean, lo95, hi95, p_better, *said, known.mc_se, known.n,
+            outcome.unit, outcome.direction,
+        )  # fmt: skip
+        yield dict(zip(DIFFERENCE_COLUMNS, row, strict=True))
 
 
 def make_tables(
@@ -150,21 +152,11 @@ def make_tables(
         Outcomes wanted; all if left out.
     """
     wanted = [BY_NAME[name] for name in names] if names is not None else list(ALL)
-    summary = [
-        row
-        for protocol in protocols
-        for outcome in wanted
-        for row in summary_rows(protocol, outcome, read[protocol][outcome.name], draw, groups, calibrated)
-    ]
-    differences = [
-        row
-        for protocol in protocols
-        if protocol != reference
-        for outcome in wanted
-        for row in difference_rows(
-            protocol, reference, outcome, read[protocol][outcome.name], read[reference][outcome.name], draw, groups
-        )
-    ]
+    summary, differences = [], []
+    for protocol in protocols:
+        summary += summary_rows(protocol, wanted, read[protocol], draw, groups, calibrated)
+        if protocol != reference:
+            differences += difference_rows(protocol, reference, wanted, read, draw, groups)
     return (
         pd.DataFrame(summary, columns=list(SUMMARY_COLUMNS)),
         pd.DataFrame(differences, columns=list(DIFFERENCE_COLUMNS)),

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from taper_sim import tables
 from taper_sim.comparison.jobs import Finished, Plan, run_jobs, trajectory_path
+from taper_sim.comparison.statistics import spread_quantiles
 from taper_sim.comparison.tables import make_tables, subgroups
 from taper_sim.data import formulary
 from taper_sim.data.problems import problem
@@ -186,12 +187,12 @@ def _write_trajectories(plan: Plan, folder: Path) -> None:
     rows = []
     for arm, which in enumerate(plan.arms):
         with np.load(trajectory_path(folder, arm)) as kept:
+            by_day, days = kept["values"], kept["day"]
             for column, name in enumerate(kept["names"]):
-                values = kept["values"][:, column, :].astype(np.float64)
-                quantile = np.nanquantile if np.isnan(values).any() else np.quantile  # the first is many times slower
-                bands = quantile(values, [0.1, 0.25, 0.5, 0.75, 0.9], axis=1)
+                values = by_day[:, column, :].astype(np.float64)
+                bands = spread_quantiles(values, (0.1, 0.25, 0.5, 0.75, 0.9))
                 mean = np.nanmean(values, axis=1)
-                for k, day in enumerate(kept["day"]):
+                for k, day in enumerate(days):
                     rows.append((which.name, str(name), int(day), mean[k], *bands[:, k], values.shape[1]))
     columns = ["protocol", "quantity", "day", "mean", "q10", "q25", "q50", "q75", "q90", "n"]
     write_csv(pd.DataFrame(rows, columns=columns), folder / "trajectories.csv")

@@ -84,12 +84,15 @@ def _blocks(starts: Sequence[int], ends: Sequence[int], n_days: int) -> list[tup
     return [(first, last - 1) for first, last in zip(cuts, [*cuts[1:], n_days + 1], strict=True)]
 
 
-def _share_of_original(prescribed: Floats, cohort: Cohort, ordered: NDArray[np.float32]) -> Floats:
-    """Prescribed dose over the original, (n,): mean over the classes that the policy changes, or else of all taken."""
+def _shares_of_original(
+    prescribed: Sequence[Floats], cohort: Cohort, ordered: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """Prescribed doses over the original, (n,) each: mean over the classes the policy changes, or else of all taken."""
     changed = cohort.taken & (ordered != 1.0).any(axis=(0, 1))
     counted = np.where(changed.any(axis=1)[:, None], changed, cohort.taken)
-    share = np.divide(prescribed, cohort.dose, out=np.zeros_like(prescribed), where=counted)
-    return share.sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+    n_counted = np.maximum(counted.sum(axis=1), 1)
+    shares = (np.divide(dose, cohort.dose, out=np.zeros_like(dose), where=counted) for dose in prescribed)
+    return [(share.sum(axis=1) / n_counted).astype(np.float32) for share in shares]
 
 
 def run(
@@ -148,6 +151,7 @@ def run(
     start = {row: a.get(a.state, row) for row in range(rows.N_STATE)}
     share = np.ones_like(cohort.dose)
     given = share
+    rounded = dispenser.rounding_error().astype(np.float32)
     collected: list[NDArray[np.float32]] = []
     ordered, rounding, snapshots, doses = [], [], [], []
     by_period: dict[int, tuple[Floats, Floats]] = {}
@@ -166,6 +170,7 @@ def run(
                 dispenser.rotate(order.rotation)
             share = order.share
             dose = dispenser.dispense(share)
+            rounded = dispenser.rounding_error().astype(np.float32)
             given = np.divide(dose, cohort.dose, out=np.zeros_like(dose), where=cohort.taken)
             a.put3(a.params, rows.DOSE, dose)
             _apply(a, order, cohort, ensemble)
@@ -180,7 +185,7 @@ def run(
         if last in periods:
             by_period[last] = (a.get(a.sums, rows.DAYS), a.get(a.sums, rows.SUM_PRESCRIBED))
         ordered.append(share.astype(np.float32))
-        rounding.append(dispenser.rounding_error().astype(np.float32))
+        rounding.append(rounded)
         if last in look_days or last == n_days:
             sums[last] = {row: a.get(a.sums, row) for row in range(rows.N_SUMS)}
         if last in snapshot_days:
@@ -191,7 +196,7 @@ def run(
         if tick is not None:
             tick(n_block * len(cohort))
     orders = np.array(ordered)
-    shares = [_share_of_original(dose, cohort, orders)[None].astype(np.float32) for dose in doses]
+    shares = _shares_of_original(doses, cohort, orders)
     return Course(
         cohort,
         n_days,
@@ -203,7 +208,7 @@ def run(
         orders,
         np.array(rounding),
         [last for _, last in blocks if last in snapshot_days],
-        np.array([np.concatenate(both) for both in zip(snapshots, shares, strict=True)]) if snapshots else None,
+        np.array([np.vstack(both) for both in zip(snapshots, shares, strict=True)]) if snapshots else None,
     )
 
 
