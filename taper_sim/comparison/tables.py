@@ -152,7 +152,8 @@ def make_tables(
         Outcomes wanted; all if left out.
     """
     wanted = [BY_NAME[name] for name in names] if names is not None else list(ALL)
-    summary, differences = [], []
+    summary: list[dict[str, object]] = []
+    differences: list[dict[str, object]] = []
     for protocol in protocols:
         summary += summary_rows(protocol, wanted, read[protocol], draw, groups, calibrated)
         if protocol != reference:

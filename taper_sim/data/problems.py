@@ -15,6 +15,11 @@ def shown(value: Any) -> str:
     return f"{text[:_SHOWN]}…" if len(text) > _SHOWN else text
 
 
+def escaped(text: str) -> str:
+    """Text in one line that steers no terminal: what is not printable as its escape, the rest as it is."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known word, or an empty string."""
     close = get_close_matches(word, list(known), n=1, cutoff=0.5)
@@ -31,9 +36,9 @@ class Problem:
     allowed: str
 
     def __str__(self) -> str:
-        """One line: ``file: place: given …; allowed: …``."""
+        """One line, whatever the fields hold: ``file: place: given …; allowed: …``."""
         where = f"{self.file}: {self.place}" if self.place else self.file
-        return f"{where}: given {self.given}; allowed: {self.allowed}"
+        return escaped(f"{where}: given {self.given}; allowed: {self.allowed}")
 
 
 class InputError(ValueError):

@@ -5,10 +5,7 @@ folder and nothing else. Sizes are those of print (millimetres), colours those o
 told from another by colour alone. The same folder gives the same bytes.
 """
 
-import io
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,11 +18,24 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from taper_sim.comparison.statistics import pareto_front
+from taper_sim.report.drawing import (
+    DOUBLE_COLUMN_MM,
+    GREY,
+    PRINT,
+    REFERENCE_COLOUR,
+    SINGLE_COLUMN_MM,
+    Style,
+    empty_figure,
+    inset,
+    key_of,
+    place,
+    styles_of,
+    svg,
+    wrapped,
+)
 from taper_sim.report.reading import SMALLEST_CELL, Run, label_of, outcome_of, read_run
 from taper_sim.runs import write_csv, write_text
 
-SINGLE_COLUMN_MM: Final = 88.0
-DOUBLE_COLUMN_MM: Final = 180.0
 MOST_FACETS: Final = 6  # protocols side by side; more are drawn over one another
 
 #: Outcomes of the forest: those with a smallest important difference, then events. Distance is the Pareto figure's.
@@ -47,6 +57,13 @@ PARETO_Y: Final = (
     "pain_nrs_change", "phq9_change", "function_change",
 )  # fmt: skip
 
+_FROM_ZERO: Final = ("dose", "withdrawal")
+
+_LABELS_MM: Final = 19.0  # left of a frame: label of two lines and numbers such as 0.0025
+_GAP_MM: Final = 5.5  # between frames
+_LETTER_MM: Final = 1.4  # of names, on the wide side
+_BELOW_FOREST_MM: Final = 14.0  # numbers and a label of two lines
+
 _QUANTITIES: Final[Mapping[str, tuple[str, str]]] = {  # name: (axis label, unit)
     "dose": ("prescribed dose\n(share of start)", "share of start, mean over classes taken"),
     "withdrawal": ("withdrawal\n(0-1)", "0-1"),
@@ -54,59 +71,6 @@ _QUANTITIES: Final[Mapping[str, tuple[str, str]]] = {  # name: (axis label, unit
     "function": ("function\n(0-100, high is good)", "points 0-100"),
     "distress": ("low mood, distress\n(0-1)", "0-1"),
 }
-
-_REFERENCE_COLOUR: Final = "#000000"
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_LINES: Final = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (8, 2)))
-_MARKERS: Final = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")  # 11 and 6 colours: 66 pairs
-_GREY: Final = "#767676"
-
-_PRINT: Final[Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so bytes do not depend on the machine
-    "font.size": 7.0,
-    "axes.titlesize": 7.0,
-    "axes.labelsize": 7.0,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
-    "legend.fontsize": 6.5,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.formatter.useoffset": False,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "taper-sim",
-    "text.parse_math": False,  # a dollar sign in a protocol's name is a dollar sign
-}
-
-
-@dataclass(frozen=True)
-class _Style:
-    colour: str
-    line: Any
-    marker: str
-
-
-def _styles(protocols: Sequence[str], reference: str) -> dict[str, _Style]:
-    others = [name for name in protocols if name != reference]
-    styles = {
-        name: _Style(_COLOURS[k % len(_COLOURS)], _LINES[k % len(_LINES)], _MARKERS[k % len(_MARKERS)])
-        for k, name in enumerate(others)
-    }
-    return {reference: _Style(_REFERENCE_COLOUR, "-", "o"), **styles}
-
-
-def _wrapped(name: str, width: int, lines: int = 3) -> str:
-    """A protocol's name in a few short lines; the whole name stands in the CSV."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in name)
-    return "\n".join(textwrap.wrap(plain, width, max_lines=lines, placeholder=" …")) or "?"
-
-
-def _figure(width_mm: float, height_mm: float) -> Figure:
-    return Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
 
 
 def _day_ticks(last: int, most: int) -> list[int]:
@@ -149,7 +113,7 @@ def trajectories_figure(
     }
     quantities = [name for name in _QUANTITIES if name in set(data["quantity"])]
     drawn = [name for name in protocols if any((name, q) in courses for q in quantities)]
-    with mpl.rc_context(_PRINT):
+    with mpl.rc_context(PRINT):
         if len(drawn) <= MOST_FACETS:
             return _facets(courses, quantities, drawn, reference), data
         return _overlay(courses, quantities, drawn, reference), data
@@ -158,11 +122,25 @@ def trajectories_figure(
 def _facets(
     courses: Mapping[tuple[str, str], pd.DataFrame], quantities: Sequence[str], drawn: Sequence[str], reference: str
 ) -> Figure:
-    styles = _styles(drawn, reference)
-    figure = _figure(DOUBLE_COLUMN_MM if len(drawn) > 2 else 120.0, 20.0 + 34.0 * len(quantities))
-    grid = figure.subplots(len(quantities), len(drawn), sharex=True, sharey="row", squeeze=False)
+    styles = styles_of(drawn, reference)
+    titles = [wrapped(protocol, 24 if len(drawn) < 6 else 19) for protocol in drawn]
+    keys = _facet_keys(reference if len(drawn) > 1 and reference in drawn else None)
+    per_line = 5 if len(drawn) > 2 else 3
+    top, bottom = 3.0 + 3.0 * _most_lines(titles), 12.0 + 4.5 * -(-len(keys) // per_line)
+    width = DOUBLE_COLUMN_MM if len(drawn) > 2 else 120.0
+    figure = empty_figure(width, top + bottom + 34.0 * len(quantities) - _GAP_MM, fitted=False)
+    inner = (width - _LABELS_MM - 4.0 - _GAP_MM * (len(drawn) - 1)) / len(drawn)
+    grid = figure.subplots(
+        len(quantities), len(drawn), sharex=True, sharey="row", squeeze=False,
+        gridspec_kw=inset(figure, _LABELS_MM, 4.0, top, bottom)
+        | {"wspace": _GAP_MM / inner, "hspace": _GAP_MM / (34.0 - _GAP_MM)},
+    )  # fmt: skip
     last = max(int(rows["day"].max()) for rows in courses.values())
+    grid[0, 0].set_xlim(0, last)
+    grid[0, 0].set_xticks(_day_ticks(last, 4 if len(drawn) < 5 else 2))
     for i, quantity in enumerate(quantities):
+        # said before anything is drawn: with shared axes each new band would have them all scaled again
+        grid[i, 0].set_ylim(*_limits(quantity, [courses[one] for one in courses if one[1] == quantity]))
         for j, protocol in enumerate(drawn):
             axes = grid[i, j]
             rows, against = courses.get((protocol, quantity)), courses.get((reference, quantity))
@@ -172,45 +150,64 @@ def _facets(
                 axes.fill_between(rows["day"], rows["q25"], rows["q75"], color=colour, alpha=0.30, linewidth=0)
                 axes.plot(rows["day"], rows["q50"], color=colour, linewidth=0.9, linestyle=(0, (1, 1)))
             if against is not None and protocol != reference:
-                axes.plot(against["day"], against["mean"], color=_GREY, linewidth=0.9, linestyle=(0, (5, 1.5)))
+                axes.plot(against["day"], against["mean"], color=GREY, linewidth=0.9, linestyle=(0, (5, 1.5)))
             if rows is not None:
                 axes.plot(rows["day"], rows["mean"], color=colour, linewidth=1.3)
             if i == 0:
-                axes.set_title(_wrapped(protocol, 24 if len(drawn) < 6 else 19))
+                axes.set_title(titles[j])
         grid[i, 0].set_ylabel(_QUANTITIES[quantity][0])
-    grid[0, 0].set_xlim(0, last)
-    grid[0, 0].set_xticks(_day_ticks(last, 4 if len(drawn) < 5 else 2))
-    _from_zero(grid[:, 0], quantities)
     for axes in grid[-1]:
         axes.set_xlabel("day")
-    black = _REFERENCE_COLOUR
+    figure.legend(handles=keys, loc="lower center", ncols=per_line)
+    return figure
+
+
+def _longest_line(texts: Iterable[str]) -> int:
+    return max(len(line) for text in texts for line in text.split("\n"))
+
+
+def _limits(quantity: str, courses: Iterable[pd.DataFrame]) -> tuple[float, float]:
+    """Lowest and highest of bands and means with a twentieth of room; dose and withdrawal from 0."""
+    values = np.concatenate([rows[["mean", "q10", "q90"]].to_numpy().ravel() for rows in courses])
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    room = 0.05 * (high - low) or 0.05
+    return 0.0 if quantity in _FROM_ZERO else low - room, high + room
+
+
+def _facet_keys(reference: str | None) -> list[Line2D | Patch]:
+    """What lines and bands are; with the mean of the reference where it is drawn beside others."""
+    black = REFERENCE_COLOUR
     keys: list[Line2D | Patch] = [
         Line2D([], [], color=black, linewidth=1.3, label="mean"),
         Line2D([], [], color=black, linewidth=0.9, linestyle=(0, (1, 1)), label="median"),
         Patch(facecolor=black, alpha=0.40, label="25 to 75 % of people"),
         Patch(facecolor=black, alpha=0.15, label="10 to 90 %"),
     ]
-    if len(drawn) > 1 and reference in drawn:
-        label = f"mean of {_wrapped(reference, 40, 1)}"
-        keys.append(Line2D([], [], color=_GREY, linewidth=0.9, linestyle=(0, (5, 1.5)), label=label))
-    figure.legend(handles=keys, loc="outside lower center", ncols=5 if len(drawn) > 2 else 3)
-    return figure
+    if reference is not None:
+        label = f"mean of {wrapped(reference, 32, 1)}"
+        keys.append(Line2D([], [], color=GREY, linewidth=0.9, linestyle=(0, (5, 1.5)), label=label))
+    return keys
+
+
+def _most_lines(texts: Iterable[str]) -> int:
+    return max(text.count("\n") + 1 for text in texts)
 
 
 def _overlay(
     courses: Mapping[tuple[str, str], pd.DataFrame], quantities: Sequence[str], drawn: Sequence[str], reference: str
 ) -> Figure:
-    styles = _styles(drawn, reference)
+    styles = styles_of(drawn, reference)
     columns = 2
     n_rows = -(-len(quantities) // columns)
     per_line = 3 if len(drawn) <= 24 else 4
-    figure = _figure(DOUBLE_COLUMN_MM, 15.0 + 52.0 * n_rows + 6.5 * -(-len(drawn) // per_line))
+    figure = empty_figure(DOUBLE_COLUMN_MM, 15.0 + 52.0 * n_rows + 6.5 * -(-len(drawn) // per_line), fitted=True)
     grid = figure.subplots(n_rows, columns, sharex=True, squeeze=False).ravel()
     last = max(int(rows["day"].max()) for rows in courses.values())
     for axes, quantity in zip(grid, quantities, strict=False):
         band = courses.get((reference, quantity))
         if band is not None and quantity != "withdrawal":
-            axes.fill_between(band["day"], band["q25"], band["q75"], color=_GREY, alpha=0.15, linewidth=0)
+            axes.fill_between(band["day"], band["q25"], band["q75"], color=GREY, alpha=0.15, linewidth=0)
         for protocol in drawn:
             rows, style = courses.get((protocol, quantity)), styles[protocol]
             if rows is not None:
@@ -228,23 +225,16 @@ def _overlay(
     grid[0].set_xlim(0, last)
     grid[0].set_xticks(_day_ticks(last, 6))
     _from_zero(grid, quantities)
-    keys: list[Line2D | Patch] = [_key(styles[name], name, 48 if per_line == 3 else 34, line=True) for name in drawn]
-    keys.append(Patch(facecolor=_GREY, alpha=0.15, label="25 to 75 % of people, reference"))
+    keys: list[Line2D | Patch] = [key_of(styles[name], name, 36 if per_line == 3 else 26, line=True) for name in drawn]
+    keys.append(Patch(facecolor=GREY, alpha=0.15, label="25 to 75 % of people, reference"))
     figure.legend(handles=keys, loc="outside lower center", ncols=per_line)
     return figure
 
 
 def _from_zero(axes: Iterable[Axes], quantities: Sequence[str]) -> None:
     for one, quantity in zip(axes, quantities, strict=False):
-        if quantity in ("dose", "withdrawal"):
+        if quantity in _FROM_ZERO:
             one.set_ylim(bottom=0.0)
-
-
-def _key(style: _Style, name: str, width: int, *, line: bool = False, filled: bool = True) -> Line2D:
-    return Line2D(
-        [], [], color=style.colour, linestyle=style.line if line else "none", linewidth=1.1, marker=style.marker,
-        markersize=3.5, markerfacecolor=style.colour if filled else "white", label=_wrapped(name, width, 2),
-    )  # fmt: skip
 
 
 def forest_data(differences: pd.DataFrame, outcomes: Sequence[str] = FOREST_OUTCOMES) -> pd.DataFrame:
@@ -256,6 +246,9 @@ def forest_data(differences: pd.DataFrame, outcomes: Sequence[str] = FOREST_OUTC
     """
     rows = []
     whole = differences[(differences["subgroup"] == "all") & (differences["n"] >= SMALLEST_CELL)]
+    found: dict[str, list[dict[Hashable, Any]]] = {}
+    for row in whole.to_dict("records"):
+        found.setdefault(row["outcome"], []).append(row)
     for name in outcomes:
         outcome = outcome_of(name)
         if outcome is None or outcome.direction == "neither":
@@ -264,7 +257,7 @@ def forest_data(differences: pd.DataFrame, outcomes: Sequence[str] = FOREST_OUTC
         factor = (1.0 / outcome.important if outcome.important is not None else 100.0) * (
             -1.0 if outcome.direction == "lower" else 1.0
         )
-        for row in whole[whole["outcome"] == name].to_dict("records"):
+        for row in found.get(name, ()):
             ends = sorted((factor * row["lo95"], factor * row["hi95"]))
             rows.append(
                 (
@@ -305,50 +298,56 @@ def forest_figure(
     if data.empty:
         raise ValueError(f"no differences of {SMALLEST_CELL} people or more")
     drawn = [name for name in protocols if name in set(data["protocol"])]
-    styles = _styles(protocols, reference)
+    styles = styles_of(protocols, reference)
     rows = {panel: part for panel in ("important", "course", "harm") if len(part := data[data["panel"] == panel])}
     right = [panel for panel in ("course", "harm") if panel in rows]
     columns = [column for column in (["important"] if "important" in rows else [], right) if column]
     outcome_mm = (2.3 if len(drawn) <= 8 else 1.6) * len(drawn) + 3.0
-    heights = [[outcome_mm * rows[panel]["outcome"].nunique() + 13.0 for panel in column] for column in columns]
+    panels = {panel: outcome_mm * part["outcome"].nunique() for panel, part in rows.items()}
+    tallest = max(sum(panels[panel] + _BELOW_FOREST_MM for panel in column) for column in columns)
     per_line = 3 if len(columns) == 2 else 1
-    with mpl.rc_context(_PRINT):
-        figure = _figure(
-            DOUBLE_COLUMN_MM if len(columns) == 2 else SINGLE_COLUMN_MM,
-            10.0 + max(sum(column) for column in heights) + 7.0 * -(-len(drawn) // per_line),
-        )
-        outer = figure.add_gridspec(1, len(columns))
-        for j, (column, height) in enumerate(zip(columns, heights, strict=True)):
-            inner = outer[j].subgridspec(len(column), 1, height_ratios=height)
-            for k, panel in enumerate(column):
-                _forest_panel(figure.add_subplot(inner[k]), rows[panel], panel, drawn, styles)
-        figure.legend(
-            handles=[_key(styles[name], name, 46) for name in drawn], loc="outside lower center", ncols=per_line
-        )
-        figure.suptitle(
-            f"Against {_wrapped(reference, 90, 1)}: means with 95 % intervals; right of 0 is better", fontsize=7.0,
-            x=0.01, ha="left",
-        )  # fmt: skip
+    keys = [key_of(styles[name], name, 36) for name in drawn]
+    title = f"Against {wrapped(reference, 90, 1)}: means with 95 % intervals; right of 0 is better"
+    title = wrapped(title, 140 if len(columns) == 2 else 62)
+    width, top = DOUBLE_COLUMN_MM if len(columns) == 2 else SINGLE_COLUMN_MM, 3.0 + 3.0 * _most_lines([title])
+    with mpl.rc_context(PRINT):
+        legend_mm = 3.0 + 3.5 * _most_lines(str(key.get_label()) for key in keys) * -(-len(drawn) // per_line)
+        figure = empty_figure(width, top + tallest + legend_mm, fitted=False)
+        for j, column in enumerate(columns):
+            stretch = (tallest - _BELOW_FOREST_MM * len(column)) / sum(panels[panel] for panel in column)
+            down = top
+            names = (_name_of(name) for panel in column for name in rows[panel]["outcome"])
+            names_mm = 5.0 + _LETTER_MM * _longest_line(names)
+            for panel in column:
+                frame = (j * width / len(columns) + names_mm, down, width / len(columns) - names_mm - 3.0)
+                _forest_panel(place(figure, *frame, stretch * panels[panel]), rows[panel], panel, drawn, styles)
+                down += stretch * panels[panel] + _BELOW_FOREST_MM
+        figure.legend(handles=keys, loc="lower center", ncols=per_line)
+        figure.suptitle(title, fontsize=7.0, x=0.01, y=1.0 - 1.0 / (25.4 * figure.get_size_inches()[1]), ha="left")
     return figure, data
 
 
+def _name_of(outcome: str) -> str:
+    return wrapped(label_of(outcome), 20)
+
+
 def _forest_panel(
-    axes: Axes, data: pd.DataFrame, panel: str, drawn: Sequence[str], styles: Mapping[str, _Style]
+    axes: Axes, data: pd.DataFrame, panel: str, drawn: Sequence[str], styles: Mapping[str, Style]
 ) -> None:
     names = list(dict.fromkeys(data["outcome"]))
     step = 0.8 / max(len(drawn), 2)
-    for i, name in enumerate(names):
-        if i % 2:
-            axes.axhspan(i - 0.5, i + 0.5, color="#f3f3f3", linewidth=0, zorder=0)
-        for row in data[data["outcome"] == name].to_dict("records"):
-            k, style = drawn.index(str(row["protocol"])), styles[str(row["protocol"])]
-            y = i + (k - (len(drawn) - 1) / 2) * step
-            axes.plot([row["better_lo95"], row["better_hi95"]], [y, y], color=style.colour, linewidth=1.0)
-            axes.plot(row["better"], y, color=style.colour, marker=style.marker, markersize=3.2, linestyle="none")
+    for i in range(1, len(names), 2):
+        axes.axhspan(i - 0.5, i + 0.5, color="#f3f3f3", linewidth=0, zorder=0)
+    for k, (protocol, part) in enumerate((name, data[data["protocol"] == name]) for name in drawn):
+        style = styles[protocol]
+        middle, worst, best = (part[column].to_numpy() for column in ("better", "better_lo95", "better_hi95"))
+        y = np.array([names.index(name) for name in part["outcome"]]) + (k - (len(drawn) - 1) / 2) * step
+        axes.hlines(y, worst, best, color=style.colour, linewidth=1.0)
+        axes.plot(middle, y, color=style.colour, marker=style.marker, markersize=3.2, linestyle="none")
     axes.axvline(0.0, color="black", linewidth=0.7, zorder=1)
     if panel == "important":
         for x in (-1.0, 1.0):
-            axes.axvline(x, color=_GREY, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+            axes.axvline(x, color=GREY, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
         axes.set_xlabel("difference ÷ smallest important difference\n(left: worse, right: better; dashed: one of them)")
         low, high = axes.get_xlim()
         axes.set_xlim(min(low, -1.3), max(high, 1.3))
@@ -357,8 +356,9 @@ def _forest_panel(
         axes.set_xlabel(f"{what}\n(left: worse, right: better)")
         low, high = axes.get_xlim()
         axes.set_xlim(min(low, -1.0), max(high, 1.0))
+    axes.locator_params(axis="x", nbins=7, steps=[1, 2, 5, 10])
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_yticks(range(len(names)), [_wrapped(label_of(name), 20) for name in names])
+    axes.set_yticks(range(len(names)), [_name_of(name) for name in names])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 
@@ -414,10 +414,16 @@ def pareto_figure(
     data = pareto_data(summary, protocols, x, y)
     if data.empty:
         raise ValueError(f"no protocol has both {x} and {y} of {SMALLEST_CELL} people or more")
-    styles = _styles(protocols, reference)
-    with mpl.rc_context(_PRINT):
-        figure = _figure(DOUBLE_COLUMN_MM, max(80.0, 25.0 + 6.0 * len(data)))
-        axes = figure.subplots()
+    styles = styles_of(protocols, reference)
+    with mpl.rc_context(PRINT):
+        keys = [key_of(styles[str(row["protocol"])], str(row["protocol"]), 52, filled=bool(row["on_front"]))
+                for row in data.to_dict("records")]  # fmt: skip
+        keys.append(Line2D([], [], color=GREY, linewidth=0.9, linestyle=(0, (4, 2)),
+                           label="front of the means: no other\nprotocol is better in both"))  # fmt: skip
+        legend_mm = 10.0 + _LETTER_MM * _longest_line(str(key.get_label()) for key in keys)
+        height = max(80.0, 25.0 + 6.0 * len(data))
+        figure = empty_figure(DOUBLE_COLUMN_MM, height, fitted=False)
+        axes = place(figure, _LABELS_MM - 3.0, 3.0, DOUBLE_COLUMN_MM - _LABELS_MM - legend_mm, height - 14.0)
         for row in data.to_dict("records"):
             style = styles[str(row["protocol"])]
             here, there = [row["x_mean"]] * 2, [row["y_mean"]] * 2
@@ -428,14 +434,10 @@ def pareto_figure(
                 markerfacecolor=style.colour if row["on_front"] else "white", linestyle="none",
             )  # fmt: skip
         front = data[data["on_front"]].sort_values(["x_mean", "y_mean"])
-        axes.plot(front["x_mean"], front["y_mean"], color=_GREY, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+        axes.plot(front["x_mean"], front["y_mean"], color=GREY, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
         axes.set_xlabel(_axis_label(x))
         axes.set_ylabel(_axis_label(y))
-        keys = [_key(styles[str(row["protocol"])], str(row["protocol"]), 52, filled=bool(row["on_front"]))
-                for row in data.to_dict("records")]  # fmt: skip
-        keys.append(Line2D([], [], color=_GREY, linewidth=0.9, linestyle=(0, (4, 2)),
-                           label="front of the means: no other\nprotocol is better in both"))  # fmt: skip
-        figure.legend(handles=keys, loc="outside right center", title="filled: on the front", title_fontsize=6.5,
+        figure.legend(handles=keys, loc="center right", title="filled: on the front", title_fontsize=6.5,
                       alignment="left", labelspacing=0.9)  # fmt: skip
     return figure, data
 
@@ -446,14 +448,6 @@ def _axis_label(name: str) -> str:
         return label_of(name)
     better = {"lower": ", lower is better", "higher": ", higher is better", "neither": ""}[outcome.direction]
     return f"{label_of(name)} ({outcome.unit}{better})"
-
-
-def svg(figure: Figure, title: str) -> str:
-    """The figure as SVG, letters as outlines, the same text every time."""
-    with mpl.rc_context(_PRINT):
-        out = io.BytesIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
-    return out.getvalue().decode()
 
 
 def all_figures(run: Run) -> dict[str, tuple[Figure, pd.DataFrame]]:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from taper_sim.comparison.statistics import over_draws, pareto_front, tail_terms
+from taper_sim.comparison.statistics import (
+    OverDraws,
+    mixture_quantiles,
+    over_draws,
+    pareto_front,
+    spread_quantiles,
+    tail_terms,
+)
 
 RNG = np.random.default_rng(5)
 
@@ -44,6 +51,50 @@ def test_the_interval_covers_the_mean_of_the_draw_that_holds_as_often_as_it_says
     # 95 % minus the loss of estimating mean and spread from 50 draws; three binomial sds
     assert covered / n_trials > 0.93 - 3 * np.sqrt(0.95 * 0.05 / n_trials)
     assert covered / n_trials < 0.985
+
+
+def _mixtures() -> list[OverDraws]:
+    """Means of many shapes: few draws and many, near and far apart, people who differ and people who do not."""
+    made = []
+    for k in range(400):
+        n, n_draws = int(RNG.integers(1, 300)), int(RNG.integers(1, 60))
+        draw, apart = RNG.integers(0, n_draws, n), 10.0 ** RNG.integers(-3, 2)
+        people = (RNG.normal(size=n), RNG.exponential(size=n) ** 3, 1.0 * (RNG.random(n) < 0.05), np.zeros(n))[k % 4]
+        made.append(over_draws(people + apart * RNG.normal(size=n_draws)[draw], draw))
+    return made
+
+
+def test_quantiles_are_where_the_chance_is_reached():
+    made, chances = _mixtures(), (0.001, 0.025, 0.4, 0.975)
+    for known, found in zip(made, mixture_quantiles(made, chances), strict=True):
+        for q, x in zip(chances, found, strict=True):
+            room = 1e-9 * max(known.mc_se, abs(x), 1e-3)
+            assert known.chance_below(x - room) <= q + 1e-12
+            assert known.chance_below(x + room) >= q - 1e-12
+        assert (np.diff(found) >= -1e-9 * max(np.ptp(found), known.mc_se)).all()
+
+
+def test_quantiles_of_many_are_those_of_each():
+    made = _mixtures()
+    for known, found in zip(made, mixture_quantiles(made, [0.025, 0.975]), strict=True):
+        alone = [known.quantile(0.025), known.quantile(0.975)]
+        assert found == pytest.approx(alone, rel=1e-9, abs=1e-9 * known.mc_se)
+
+
+def test_nothing_has_no_quantiles():
+    assert mixture_quantiles([], [0.025, 0.975]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 1000])
+def test_quantiles_of_people_are_those_of_numpy_to_the_bit(n: int):
+    values, chances = RNG.normal(size=(3, 20, n)), (0.0, 0.05, 0.25, 0.5, 0.9, 1.0)
+    assert (spread_quantiles(values, chances) == np.quantile(values, chances, axis=-1)).all()
+    values[RNG.random(values.shape) < 0.3] = np.nan
+    values[0, 0] = np.nan
+    values[..., 0][1:] = 0.0  # somebody is there
+    found, expected = spread_quantiles(values, chances)[:, 1:], np.nanquantile(values[1:], chances, axis=-1)
+    assert (found == expected).all()
+    assert np.isnan(spread_quantiles(values, chances)[:, 0, 0]).all()
 
 
 def test_row_order_changes_nothing():

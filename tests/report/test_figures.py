@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS
 from taper_sim.data.problems import InputError
 from taper_sim.outcomes import ALL, BY_NAME
-from taper_sim.report import figures, reading
+from taper_sim.report import drawing, figures, reading
 from taper_sim.tables import UNREVIEWED
 
 OUTCOMES = (
@@ -194,9 +194,30 @@ def test_many_protocols_still_make_figures_that_fit_a_column(tmp_path: Path, n_p
         figures.svg(figure, "a title")
 
 
+@pytest.mark.parametrize("n_protocols", [2, figures.MOST_FACETS, figures.MOST_FACETS + 1, 30])
+@pytest.mark.parametrize("name", ["linear(pct={}, every=28) with a name that is long", "p{}"])
+def test_nothing_of_a_figure_reaches_over_its_edge(tmp_path: Path, n_protocols: int, name: str) -> None:
+    names = tuple(name.format(k) for k in range(n_protocols))
+    run = reading.read_run(make_run(tmp_path / "run", protocols=names))
+    for figure, _ in figures.all_figures(run).values():
+        figures.svg(figure, "a title")
+        width, height = figure.get_size_inches()
+        box = figure.get_tightbbox()
+        assert min(box.x0, box.y0) >= -0.01 and box.x1 <= width + 0.01 and box.y1 <= height + 0.01
+
+
+def test_a_course_that_does_not_move_is_drawn() -> None:
+    columns = ["protocol", "quantity", "day", "mean", "q10", "q25", "q50", "q75", "q90", "n"]
+    still = (("dose", 0.0), ("pain", 5.0), ("function", np.nan))
+    rows = [("a", quantity, day, *[value] * 6, 50) for quantity, value in still for day in (7, 14)]
+    figure, _ = figures.trajectories_figure(pd.DataFrame(rows, columns=columns), ["a"], "a")
+    dose, pain, function = (axes.get_ylim() for axes in figure.axes)
+    assert dose[0] == 0.0 < dose[1] and pain[0] < 5.0 < pain[1] and function[0] < function[1]
+
+
 def test_no_two_of_fifty_protocols_look_alike() -> None:
     names = [f"p{k}" for k in range(50)]
-    looks = {(style.colour, style.marker) for style in figures._styles(names, "p0").values()}
+    looks = {(style.colour, style.marker) for style in drawing.styles_of(names, "p0").values()}
     assert len(looks) == 50
 
 
