@@ -1,0 +1,107 @@
+"""Words by which a product is recognised: brands, other drugs of the classes, what they are combined with, forms.
+
+No doses and no strengths stand here. A drug of the three classes that is in no list would pass as "another medicine",
+so the lists are long on purpose. Source: RxNorm ingredient and brand names, from general knowledge; not reviewed.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+
+class Brand(NamedTuple):
+    """Ingredient, the form that the brand alone tells ("" if several), and whether there is a second ingredient."""
+
+    drug: str
+    form: str = ""
+    combined: bool = False
+
+
+BRANDS: Final[dict[str, Brand]] = {
+    "ms contin": Brand("morphine", "ER"), "mst": Brand("morphine", "ER"), "kadian": Brand("morphine", "ER"),
+    "avinza": Brand("morphine", "ER"), "arymo": Brand("morphine", "ER"), "morphabond": Brand("morphine", "ER"),
+    "embeda": Brand("morphine", "ER", True), "oramorph": Brand("morphine"), "msir": Brand("morphine", "plain"),
+    "oxycontin": Brand("oxycodone", "ER"), "xtampza": Brand("oxycodone", "ER"),
+    "roxicodone": Brand("oxycodone", "plain"), "oxaydo": Brand("oxycodone", "plain"),
+    "roxybond": Brand("oxycodone", "plain"), "oxynorm": Brand("oxycodone", "plain"),
+    "percocet": Brand("oxycodone", "plain", True), "endocet": Brand("oxycodone", "plain", True),
+    "roxicet": Brand("oxycodone", "plain", True), "percodan": Brand("oxycodone", "plain", True),
+    "primlev": Brand("oxycodone", "plain", True), "nalocet": Brand("oxycodone", "plain", True),
+    "targiniq": Brand("oxycodone", "ER", True), "targin": Brand("oxycodone", "ER", True),
+    "xartemis": Brand("oxycodone", "ER", True),
+    "vicodin": Brand("hydrocodone", "plain", True), "norco": Brand("hydrocodone", "plain", True),
+    "lortab": Brand("hydrocodone", "plain", True), "lorcet": Brand("hydrocodone", "plain", True),
+    "xodol": Brand("hydrocodone", "plain", True), "verdrocet": Brand("hydrocodone", "plain", True),
+    "vicoprofen": Brand("hydrocodone", "plain", True), "hycodan": Brand("hydrocodone", "", True),
+    "tussionex": Brand("hydrocodone", "ER", True), "hysingla": Brand("hydrocodone", "ER"),
+    "zohydro": Brand("hydrocodone", "ER"),
+    "dilaudid": Brand("hydromorphone"), "exalgo": Brand("hydromorphone", "ER"), "opana": Brand("oxymorphone"),
+    "nucynta": Brand("tapentadol"), "palexia": Brand("tapentadol"), "ultram": Brand("tramadol"),
+    "ultracet": Brand("tramadol", "plain", True), "conzip": Brand("tramadol", "ER"), "ryzolt": Brand("tramadol", "ER"),
+    "seglentis": Brand("tramadol", "plain", True), "qdolo": Brand("tramadol"),
+    "duragesic": Brand("fentanyl", "patch"), "durogesic": Brand("fentanyl", "patch"),
+    "actiq": Brand("fentanyl", "other"), "fentora": Brand("fentanyl", "other"), "abstral": Brand("fentanyl", "other"),
+    "subsys": Brand("fentanyl", "other"), "lazanda": Brand("fentanyl", "other"),
+    "sublimaze": Brand("fentanyl", "other"),
+    "dolophine": Brand("methadone"), "methadose": Brand("methadone"), "diskets": Brand("methadone"),
+    "suboxone": Brand("buprenorphine", "sublingual", True), "subutex": Brand("buprenorphine", "sublingual"),
+    "zubsolv": Brand("buprenorphine", "sublingual", True), "bunavail": Brand("buprenorphine", "buccal", True),
+    "belbuca": Brand("buprenorphine", "buccal"), "butrans": Brand("buprenorphine", "patch"),
+    "sublocade": Brand("buprenorphine", "other"), "brixadi": Brand("buprenorphine", "other"),
+    "buprenex": Brand("buprenorphine", "other"), "probuphine": Brand("buprenorphine", "other"),
+    "valium": Brand("diazepam"), "diastat": Brand("diazepam", "other"), "valtoco": Brand("diazepam", "other"),
+    "klonopin": Brand("clonazepam"), "rivotril": Brand("clonazepam"), "xanax": Brand("alprazolam"),
+    "niravam": Brand("alprazolam", "plain"), "ativan": Brand("lorazepam"), "loreev": Brand("lorazepam", "ER"),
+    "restoril": Brand("temazepam"), "librium": Brand("chlordiazepoxide"),
+    "librax": Brand("chlordiazepoxide", "plain", True), "limbitrol": Brand("chlordiazepoxide", "plain", True),
+    "serax": Brand("oxazepam"), "neurontin": Brand("gabapentin", "plain"), "gralise": Brand("gabapentin", "ER"),
+    "lyrica cr": Brand("pregabalin", "ER"), "lyrica": Brand("pregabalin"),
+}  # fmt: skip
+
+OTHERS: Final[frozenset[str]] = frozenset(
+    # opioids
+    "levorphanol meperidine pethidine dihydrocodeine sufentanil remifentanil alfentanil butorphanol nalbuphine "
+    "pentazocine opium diamorphine heroin propoxyphene dextropropoxyphene oliceridine levomethadone piritramide "
+    "tilidine meptazinol nicomorphine ethylmorphine dextromoramide demerol dsuvia ultiva stadol nubain talwin darvon "
+    "olinvyk belladonna-opium carfentanil ketobemidone "
+    # benzodiazepines
+    "triazolam estazolam flurazepam quazepam clobazam clorazepate midazolam nitrazepam lormetazepam bromazepam "
+    "remimazolam halazepam loprazolam flunitrazepam prazepam ketazolam tetrazepam brotizolam etizolam phenazepam "
+    "medazepam cloxazolam nordazepam delorazepam clotiazepam loflazepate mexazolam bentazepam "
+    "halcion prosom dalmane doral onfi sympazan tranxene versed nayzilam byfavo mogadon lexotan frisium rohypnol "
+    # gabapentinoids
+    "mirogabalin enacarbil horizant tarlige".split()
+)
+"""Drugs of the three classes that drugs.csv does not have: said, for the history is then known to be incomplete."""
+
+PARTNERS: Final[frozenset[str]] = frozenset(
+    "acetaminophen paracetamol apap tylenol aspirin asa ibuprofen naloxone naltrexone carisoprodol butalbital caffeine "
+    "celecoxib clidinium amitriptyline guaifenesin chlorpheniramine pseudoephedrine homatropine promethazine "
+    "phenylephrine brompheniramine triprolidine diclofenac dexketoprofen".split()
+)
+"""What the drugs are combined with: with one of these a dose in mg does not say of what."""
+
+ACETAMINOPHEN: Final = frozenset({"acetaminophen", "paracetamol", "apap", "tylenol"})
+
+_FORMS: Final[tuple[tuple[str, str], ...]] = (
+    ("other", r"inject|infusion|intraven|intramusc|subcutan|intrathecal|epidural|implant|rectal|suppositor|nasal|spray|"
+              r"lozenge|transmucosal|inhal|topical|ophthalmic|\bcream\b|\bgel\b|ointment|syringe|\biv\b|\bvial\b|"
+              r"cartridge|ampul|auto-?injector|\bpack\b|\bkit\b"),
+    ("patch", r"transdermal|\bpatch(es)?\b"),
+    ("buccal", r"\bbuccal\b"),
+    ("sublingual", r"\bsublingual\b|\bsl\b"),
+    ("ER", r"(extended|prolonged|sustained|modified|controlled|slow)[- ]?release|\b(er|xr|sr|cr|mr|xl|retard)\b|"
+           r"\b(12|24) ?(h|hr|hour)\b|gastroretentive"),
+    ("plain", r"\b(tab(let)?s?|cap(sule)?s?|oral|solution|syrup|elixir|suspension|liquid|concentrate|odt|"
+              r"disintegrating|ir)\b|immediate[- ]release"),
+)  # fmt: skip
+
+
+def form_of(text: str) -> str:
+    """The form that a text tells, the most particular word first; empty if it tells none."""
+    lower = text.lower()
+    return next((form for form, pattern in _FORMS if re.search(pattern, lower)), "")
+
+
+def stem(token: str) -> str:
+    """A name without the endings and spellings by which languages differ: morphine, Morphin, morfina are one."""
+    return re.sub(r"[aeo]+$", "", token.lower().replace("ph", "f").replace("y", "i").replace("k", "c"))
