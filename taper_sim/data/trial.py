@@ -1,0 +1,227 @@
+"""A trial's daily table: buprenorphine mg, COWS category and own opioid use by day. Imports ``data``.
+
+The form of the NIDA trial of people dependent on prescription opioids (CTN-0030): a row for each person and day,
+``who,study_day,phase,day_in_phase,bup_mg,cows_cat,opioid_use_selfreport``. Rules of reading, and where to get the
+tables: docs/how-to/trial-data.md.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taper_sim.data import formulary
+from taper_sim.data.csv_input import Problems, read_csv
+from taper_sim.data.problems import nearest
+from taper_sim.data.records import CheckIn, DoseRow, History
+
+TRIAL_COLUMNS: Final = (
+    "who", "study_day", "phase", "day_in_phase", "bup_mg", "cows_cat", "opioid_use_selfreport",
+)  # fmt: skip
+
+COWS_CATEGORIES: Final[tuple[tuple[float, float], ...]] = ((0.0, 4.0), (5.0, 12.0), (13.0, 24.0), (25.0, 48.0))
+"""Lowest and highest COWS score of categories 0 to 3, both included. Source: the trial's table ``withdrawal``, whose
+grades follow Wesson and Ling 2003 (none, mild, moderate, moderately severe and above),
+doi 10.1080/02791072.2003.10400007."""
+
+LONGEST_CARRIED_D: Final = 7
+"""Days without a recorded dose over which the last one is taken to go on: visits were weekly and medicine was given out
+until the next. Longer, the dose is unknown. A design choice."""
+
+DAY_0: Final = date(2000, 1, 1)
+"""The day that stands for study day 0 where a history needs dates: the tables have none."""
+
+_LAST_DAY, _MOST_MG = 3650.0, 64.0  # ten years; twice the highest labelled daily dose: above it, a slip of the pen
+
+
+@dataclass(frozen=True)
+class TrialPhase:
+    """One person's days in one phase of the trial.
+
+    Attributes
+    ----------
+    who : str
+        The person.
+    phase : int
+    study_day : ndarray of int, (n_days,)
+        Ascending; days that have no row are not here.
+    day_in_phase : ndarray of int, (n_days,)
+        0 on the day the phase began; a row of the days before has a negative one.
+    dose_mg : ndarray, (n_days,)
+        Buprenorphine that day, mg as recorded; NaN where nothing is recorded, before, between and after the doses.
+    cows_cat : ndarray of int, (n_days,)
+        0 to 3; -1 where not rated that day.
+    own_use : ndarray, (n_days,)
+        1 opioid use by self-report, 0 none, NaN not said.
+    first_row : int
+        Row of the file with the first day (the header is row 1), for messages.
+    """
+
+    who: str
+    phase: int
+    study_day: NDArray[np.int64]
+    day_in_phase: NDArray[np.int64]
+    dose_mg: NDArray[np.float64]
+    cows_cat: NDArray[np.int64]
+    own_use: NDArray[np.float64]
+    first_row: int = 2
+
+    @property
+    def last_dose_day(self) -> int | None:
+        """The ``day_in_phase`` of the last recorded dose above 0; None if there is none."""
+        given = np.flatnonzero(self.dose_mg > 0)
+        return int(self.day_in_phase[given[-1]]) if len(given) else None
+
+    def taken_mg(self) -> NDArray[np.float64]:
+        """Dose by day as the model may use it, mg; NaN where it is not known.
+
+        Before the first and after the last recorded dose 0; between them the last recorded dose goes on over at most
+        ``LONGEST_CARRIED_D`` days without one, and a longer gap is unknown from its first day.
+        """
+        out = np.zeros(len(self.dose_mg))
+        recorded = np.flatnonzero(~np.isnan(self.dose_mg))
+        for at, following in zip(recorded, [*recorded[1:], len(out)], strict=True):
+            out[at] = self.dose_mg[at]
+            if following < len(out):
+                short = self.day_in_phase[following] - self.day_in_phase[at] - 1 <= LONGEST_CARRIED_D
+                out[at + 1 : following] = self.dose_mg[at] if short else np.nan
+        return out
+
+    def reports(self) -> tuple[CheckIn, ...]:
+        """COWS categories as interval reports, and own use as ``illicit_use_reported``, on dates counted from DAY_0."""
+        found: list[CheckIn] = []
+        for k, day in enumerate(self.study_day):
+            on, where = DAY_0 + timedelta(days=int(day)), f"person {self.who}, study day {day}"
+            if self.cows_cat[k] >= 0:
+                low, high = COWS_CATEGORIES[self.cows_cat[k]]
+                found.append(CheckIn(on, "cows", low, high, where=where))
+            if not np.isnan(self.own_use[k]):
+                found.append(CheckIn(on, "illicit_use_reported", float(self.own_use[k]), where=where))
+        return tuple(sorted(found))
+
+    def history(self) -> History:
+        """The phase as a history: a dose row for each change of :meth:`taken_mg`, and the reports.
+
+        Days whose dose is unknown go on with the last known one, and a note says so.
+        """
+        film = formulary.find_drug("buprenorphine", "SL film/tablet")
+        rows: list[DoseRow] = []
+        taken = self.taken_mg()
+        for day, mg in zip(self.study_day, taken, strict=True):
+            if np.isnan(mg) or (rows and rows[-1].dose == mg):
+                continue
+            if rows or mg > 0:
+                on = DAY_0 + timedelta(days=int(day))
+                rows.append(DoseRow(on, film, float(mg), where=f"person {self.who}, study day {day}"))
+        carried = int((np.isnan(self.dose_mg) & (taken > 0)).sum())
+        unknown = int(np.isnan(taken).sum())
+        notes = []
+        if carried:
+            notes.append(f"{carried} day(s) without a recorded dose between doses: the last dose is taken to go on")
+        if unknown:
+            notes.append(f"{unknown} day(s) in gaps of over {LONGEST_CARRIED_D} days without a recorded dose: unknown, "
+                         f"shown as the last dose")  # fmt: skip
+        return History(self.who, self.reports(), tuple(rows), notes=tuple(notes))
+
+
+_Fits = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
+
+
+def _column(
+    table: pd.DataFrame, name: str, bad: Problems, allowed: str, fits: _Fits, *, empty_allowed: bool
+) -> NDArray[np.float64]:
+    """A column as numbers, NaN where empty; cells that do not fit are problems."""
+    text = table[name].where(~table[name].str.upper().isin(["NA", "NAN"]), "")
+    values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
+    empty = (text == "").to_numpy()
+    with np.errstate(invalid="ignore"):
+        wrong = np.where(empty, not empty_allowed, ~(np.isfinite(values) & fits(values)))
+    bad.rows(table, name, wrong.astype(bool), allowed + (", or nothing" if empty_allowed else ""))
+    return values
+
+
+def _whole(low: float, high: float) -> _Fits:
+    return lambda x: (x == np.round(x)) & (x >= low) & (x <= high)
+
+
+def read_trial(path: Path) -> tuple[TrialPhase, ...]:
+    """Read a trial's daily table.
+
+    Returns
+    -------
+    tuple of TrialPhase
+        By person (numbers in their own order, other names after them), then phase. The row order of the file changes
+        nothing; further columns are passed over.
+
+    Raises
+    ------
+    InputError
+        A column missing, a cell that is no day, dose, category or answer, a day twice, days out of step with the
+        phase: every problem with file, row and column.
+    """
+    table = read_csv(path, "no day", "at least one day of one person")
+    bad = Problems(str(path))
+    for column in TRIAL_COLUMNS:
+        if column not in table.columns:
+            bad.said("header", f"no column {column}{nearest(column, table.columns)}",
+                     f"the columns {', '.join(TRIAL_COLUMNS)}")  # fmt: skip
+    bad.raise_if_any()
+    bad.rows(table, "who", (table["who"] == "").to_numpy(), "a person's id")
+    days = f"a whole number of days, -{_LAST_DAY:g} to {_LAST_DAY:g}"
+    cells: Mapping[str, NDArray[np.float64]] = {
+        "study_day": _column(table, "study_day", bad, days, _whole(-_LAST_DAY, _LAST_DAY), empty_allowed=False),
+        "phase": _column(table, "phase", bad, "1, 2, …", _whole(1, 99), empty_allowed=False),
+        "day_in_phase": _column(table, "day_in_phase", bad, days, _whole(-_LAST_DAY, _LAST_DAY), empty_allowed=False),
+        "bup_mg": _column(table, "bup_mg", bad, f"mg of buprenorphine that day, 0 to {_MOST_MG:g}",
+                          lambda x: (x >= 0) & (x <= _MOST_MG), empty_allowed=True),
+        "cows_cat": _column(table, "cows_cat", bad, "a COWS category 0, 1, 2 or 3", _whole(0, 3), empty_allowed=True),
+        "opioid_use_selfreport": _column(table, "opioid_use_selfreport", bad, "0 or 1", _whole(0, 1),
+                                         empty_allowed=True),
+    }  # fmt: skip
+    bad.raise_if_any()
+    rows = pd.DataFrame({**cells, "who": table["who"], "row": np.arange(len(table)) + 2})
+    twice = rows.duplicated(["who", "study_day"], keep=False)
+    for (who, day), same in rows[twice].groupby(["who", "study_day"]):
+        first, second = same["row"].iloc[:2]
+        bad.add(
+            f"row {second}, study_day", f"{day:g} of person {who}, as in row {first}", "one row for a person and day"
+        )
+    bad.raise_if_any()
+    rows = rows.sort_values(["who", "phase", "study_day"], kind="stable")
+    found = [_phase(mine, bad) for _, mine in rows.groupby(["who", "phase"])]
+    bad.raise_if_any()
+    return tuple(sorted(found, key=_place))
+
+
+def _phase(mine: pd.DataFrame, bad: Problems) -> TrialPhase:
+    """One phase of one person, its rows in order of the days; days out of step are problems."""
+    row, day, in_phase = (mine[name].to_numpy() for name in ("row", "study_day", "day_in_phase"))
+    who = str(mine["who"].iloc[0])
+    for k in np.flatnonzero(np.diff(day) != np.diff(in_phase)) + 1:
+        given = f"{in_phase[k]:g} on study day {day[k]:g} of person {who}"
+        bad.add(f"row {row[k]}, day_in_phase", given, "as many days further as study_day")
+    return TrialPhase(
+        who,
+        int(mine["phase"].iloc[0]),
+        day.astype(np.int64),
+        in_phase.astype(np.int64),
+        mine["bup_mg"].to_numpy(),
+        mine["cows_cat"].fillna(-1).to_numpy(dtype=np.int64),
+        mine["opioid_use_selfreport"].to_numpy(),
+        int(row[0]),
+    )
+
+
+def _place(phase: TrialPhase) -> tuple[int, int, str, int]:
+    number = phase.who.isdecimal()
+    return (0 if number else 1, int(phase.who) if number else 0, phase.who, phase.phase)
+
+
+def histories(phases: tuple[TrialPhase, ...]) -> dict[str, History]:
+    """Each phase as a history, by ``person/phase``: a taper is a record of its own."""
+    return {f"{p.who}/{p.phase}": replace(p.history(), patient_id=f"{p.who}/{p.phase}") for p in phases}
