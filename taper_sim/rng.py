@@ -109,13 +109,13 @@ def person_normals(seed: int, patient: Any, n: int, *, first_call: int = 0) -> N
     return np.stack(columns[:n], axis=1)
 
 
-def person_uniforms(seed: int, patient: Any, n: int, *, first_call: int = 0) -> NDArray[np.float64]:
-    """Uniforms in (0, 1) that belong to people and not to a day, shape (n_patients, n)."""
+def person_uniforms(
+    seed: int, patient: Any, n: int, *, first_call: int = 0, day: int = DAY_PERSON
+) -> NDArray[np.float64]:
+    """Uniforms in (0, 1) that belong to people and, unless one is given, not to a day, shape (n_patients, n)."""
     keys = np.atleast_1d(np.asarray(patient, dtype=np.uint64))
     columns = [
-        uniform(word)
-        for call in range(first_call, first_call + (n + 3) // 4)
-        for word in words(seed, keys, DAY_PERSON, call)
+        uniform(word) for call in range(first_call, first_call + (n + 3) // 4) for word in words(seed, keys, day, call)
     ]
     return np.stack(columns[:n], axis=1)
 

@@ -280,7 +280,7 @@ class Adaptive:
         memory.last_cut = np.where(cut, seen.day, memory.last_cut)
         critical = seen.day - memory.last_cut < r.critical_d
         every = np.where(critical, r.checkin_critical_every_d, r.checkin_every_d).astype(np.float64)
-        return Order(put_share(seen.share, memory.column, share), memory.escalated.copy(), every)
+        return Order(put_share(seen.share, memory.column, share), memory.escalated.astype(np.float64), every)
 
 
 @register("adaptive")

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from taper_sim.policies import adaptive, calls, fixed, guidance, integral, modified, oracle, several
+from taper_sim.policies import adaptive, calls, fixed, guidance, integral, modified, oracle, published, several
 from taper_sim.policies.interface import BASE_FOLDER, Policy
 
-SHIPPED = (adaptive, fixed, guidance, integral, modified, oracle, several)
+SHIPPED = (adaptive, fixed, guidance, integral, modified, oracle, published, several)
 
 
 def build_policy(text: str, *, file: str, place: str | None = None, folder: Path = Path()) -> Policy:

@@ -1,4 +1,4 @@
-"""The interface of a policy, and the registry of names. Imports ``model.pharmacology``.
+"""The interface of a policy, and the registry of names. Imports ``model.pharmacology``, ``rng``.
 
 A policy looks at what has been seen up to a day and says which share of the original dose of each drug class is to be
 taken from then on until its next decision. Shares are ideal: the simulation turns them into tablets that exist.
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from taper_sim import rng
 from taper_sim.model.pharmacology import Drug
 
 Floats = NDArray[np.float64]
@@ -35,6 +36,10 @@ class Patients:
         Days of use before day 0.
     flags : mapping of str to ndarray (n,)
         Risk flags and answers of the baseline assessment (``cohort.FLAGS``), and ``failed_tapers``.
+    keys : ndarray of uint64, (n,), optional
+        Keys of the patients' draws; by default their numbers.
+    seed : int
+        Seed of the run.
     """
 
     dose: Floats
@@ -42,6 +47,19 @@ class Patients:
     drug: Sequence[Mapping[int, str]]
     use_days: Floats
     flags: Mapping[str, NDArray[Any]]
+    keys: NDArray[np.uint64] | None = None
+    seed: int = 0
+
+    def _keys(self) -> NDArray[np.uint64]:
+        return np.arange(len(self.dose), dtype=np.uint64) if self.keys is None else self.keys
+
+    def normals(self, n: int, call: int) -> Floats:
+        """Standard normals that belong to the patients, (n_patients, n); ``call`` from 200 is the policies' own."""
+        return rng.person_normals(self.seed, self._keys(), n, first_call=call)
+
+    def uniforms(self, n: int, call: int, *, day: int = rng.DAY_PERSON) -> Floats:
+        """Uniforms in (0, 1), (n_patients, n); with ``day`` those of a day."""
+        return rng.person_uniforms(self.seed, self._keys(), n, first_call=call, day=day)
 
     @property
     def taken(self) -> Bools:
@@ -111,8 +129,8 @@ class Order:
     ----------
     share : ndarray, (n, 3)
         Share of the original dose of each class, 0 to 1 (above 1 only where a policy is allowed to raise).
-    adjunct : ndarray of bool (n,), optional
-        Who is given an alpha-2 agonist.
+    adjunct : ndarray (n,), optional
+        Alpha-2 agonist: share of its full effect, 0 for who is given none.
     checkin_every_d, visit_every_d : ndarray (n,), optional
         Days between check-ins and between visits; kept as they were where left out.
     rotation : Rotation, optional
@@ -120,7 +138,7 @@ class Order:
     """
 
     share: Floats
-    adjunct: Bools | None = None
+    adjunct: Floats | None = None
     checkin_every_d: Floats | None = None
     visit_every_d: Floats | None = None
     rotation: Rotation | None = None
@@ -131,7 +149,8 @@ class Policy(Protocol):
 
     A policy may have, besides: ``sees_reports = True`` to be handed check-ins; ``sees_state = True`` (the oracle) to be
     handed the state; ``holds = True`` where it never reduces; ``rules_for``, a set of "pregnancy" and "buprenorphine",
-    where it has a rule for such patients.
+    where it has a rule for such patients; ``planned_care`` (share of full care by discipline) and ``modality`` (phone,
+    video, in_person), where it brings its own.
     """
 
     @property

@@ -3,7 +3,7 @@
 ``linear(pct=10, every=28) + adjunct(lofexidine) + handoff(after_d=84)``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,6 +18,12 @@ from taper_sim.units import DRUG_CLASSES
 
 ALPHA2_AGONISTS: Final = ("lofexidine", "clonidine")
 """Adjuncts whose effect on opioid withdrawal is in the model. Source: E049, E050; adjuncts.csv."""
+
+
+LOFEXIDINE_FULL_MG: Final = 2.88
+"""mg of base a day that have the full effect, the largest dose of the trials. Source: E050."""
+LOFEXIDINE_POWER: Final = 0.742
+"""Effect as a power of the dose: 2.16 and 2.88 mg lower log SOWS-Gossop by 0.21 and 0.26. Source: E049, E050."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,16 @@ class Added:
         """As the protocol: special people it has a rule for."""
         return frozenset(getattr(self.policy, "rules_for", frozenset()))
 
+    @property
+    def planned_care(self) -> Mapping[str, float] | None:
+        """As the protocol: care that it brings."""
+        return getattr(self.policy, "planned_care", None)
+
+    @property
+    def modality(self) -> str | None:
+        """As the protocol: how visits happen."""
+        return getattr(self.policy, "modality", None)
+
     def decision_days(self, n_days: int) -> Sequence[int]:
         """As the protocol."""
         return self.policy.decision_days(n_days)
@@ -67,9 +83,13 @@ class Added:
 
 @dataclass(frozen=True)
 class WithAdjunct(Added):
-    """An alpha-2 agonist for everybody who takes an opioid, for ``days`` days from day 1 (0: throughout)."""
+    """An alpha-2 agonist for everybody who takes an opioid, for ``days`` days from day 1 (0: throughout).
+
+    ``effect`` is the share of its full effect that the dose has.
+    """
 
     days: int = 0
+    effect: float = 1.0
 
     def decision_days(self, n_days: int) -> Sequence[int]:
         """As the protocol, and the day on which the adjunct ends."""
@@ -80,7 +100,7 @@ class WithAdjunct(Added):
         """Add the adjunct to the order."""
         order = self.policy.decide(memory, seen)
         given = self.days == 0 or seen.day <= self.days
-        return replace(order, adjunct=np.full(len(order.share), given))
+        return replace(order, adjunct=np.full(len(order.share), self.effect if given else 0.0))
 
 
 @dataclass(frozen=True)
@@ -185,14 +205,18 @@ def _in_range(call: str, name: str, value: float, low: float, high: float) -> No
 
 @register("adjunct")
 def adjunct(policy: Policy, drug: str, /, *, mg: float | None = None, days: int = 0) -> WithAdjunct:
-    """Add an alpha-2 agonist (lofexidine, clonidine); ``mg`` a day is carried in the name, one effect is modelled."""
+    """Add an alpha-2 agonist (lofexidine, clonidine); ``mg`` of lofexidine a day, by which its effect is smaller."""
     if drug not in ALPHA2_AGONISTS:
         raise problem(FILE, "adjunct", drug, f"{', '.join(ALPHA2_AGONISTS)}: the model has no effect of another")
+    effect = 1.0
     if mg is not None:
-        _in_range("adjunct", "mg", mg, 0.01, 10)
+        if drug != "lofexidine":
+            raise problem(FILE, "adjunct", f"mg={mg:g} of {drug}", "no mg: only doses of lofexidine were compared")
+        _in_range("adjunct", "mg", mg, 0.1, LOFEXIDINE_FULL_MG)
+        effect = (mg / LOFEXIDINE_FULL_MG) ** LOFEXIDINE_POWER
     _in_range("adjunct", "days", days, 0, 3650)
     said = ", ".join([drug, *([f"mg={mg:g}"] if mg is not None else []), *([f"days={days}"] if days else [])])
-    return WithAdjunct(policy, f"adjunct({said})", days)
+    return WithAdjunct(policy, f"adjunct({said})", days, effect)
 
 
 @register("rotate")

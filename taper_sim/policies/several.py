@@ -22,7 +22,7 @@ _BENZODIAZEPINE: Final = DRUG_CLASSES.index("benzodiazepine")
 
 
 @dataclass(frozen=True)
-class _Part:
+class Followed:
     """What one schedule orders for each patient on its own clock: days, and shares (n_days, n, 3)."""
 
     days: np.ndarray
@@ -48,18 +48,25 @@ class _Part:
         return np.where((index < 0)[:, None], 1.0, shares)
 
 
-def _follow(policy: Policy, patients: Patients) -> _Part:
+def followed(policy: Policy, patients: Patients) -> Followed:
+    """Ask a schedule for every day of the next ten years; nothing is reported meanwhile."""
     memory, share = policy.start(patients), np.ones_like(patients.dose)
     days, shares = policy.decision_days(_HORIZON_D), []
     for day in days:
         share = policy.decide(memory, Seen(day, share, share)).share
         shares.append(share)
-    return _Part(np.array(days), np.array(shares))
+    return Followed(np.array(days), np.array(shares))
+
+
+def grid_of(policies: Sequence[Policy], gap_d: int = 0) -> int:
+    """Days between decisions: the largest step on which every schedule's days, and a gap, lie."""
+    days = [day - 1 for policy in policies for day in policy.decision_days(_HORIZON_D)]
+    return max(1, reduce(math.gcd, [*days, gap_d], 0))
 
 
 @dataclass
 class _Memory:
-    parts: list[_Part]
+    parts: list[Followed]
     offsets: list[np.ndarray]
     order: list[np.ndarray]
 
@@ -79,9 +86,7 @@ class Several:
         return f"{self.how}({', '.join(policy.name for policy in self.policies)})"
 
     def _grid(self) -> int:
-        """Days between decisions: the largest step on which every part's days lie."""
-        days = [day - 1 for policy in self.policies for day in policy.decision_days(_HORIZON_D)]
-        return max(1, reduce(math.gcd, [*days, self.gap_d], 0))
+        return grid_of(self.policies, self.gap_d)
 
     def decision_days(self, n_days: int) -> Sequence[int]:
         """Day 1 and every day of the common grid."""
@@ -89,7 +94,7 @@ class Several:
 
     def start(self, patients: Patients) -> _Memory:
         """Follow every part for every patient, and lay the parts one behind the other."""
-        parts = [_follow(policy, patients) for policy in self.policies]
+        parts = [followed(policy, patients) for policy in self.policies]
         moved = np.sum([part.moves for part in parts], axis=0)
         if (moved > 1).any():
             raise problem(FILE, self.name, "two schedules for one drug class", "drug_class=… of its own in each")
@@ -132,6 +137,8 @@ def _several(
     for policy in given:
         if getattr(policy, "sees_reports", False) or getattr(policy, "sees_state", False):
             raise problem(FILE, how, policy.name, "schedules, which do not wait for reports")
+        if getattr(policy, "planned_care", None) is not None:
+            raise problem(FILE, how, policy.name, f"schedules; care belongs around them: supported(taper={how}(…), …)")
     if gap_d < 0:
         raise problem(FILE, how, f"gap_d={gap_d}", "0 days or more")
     return Several(how, given, gap_d, even)

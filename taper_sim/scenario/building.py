@@ -165,16 +165,27 @@ def build_arms(scenario: Scenario, file: str, folder: Path) -> list[Arm]:
             return build_policy(call, file=file, place=place, folder=folder)
 
         try:
-            make()
+            policy = make()
             name = arm_name(entry)
             if name in {arm.name for arm in arms}:
                 problems.append(Problem(file, f"protocols.{number}", f"{name} a second time", "each name once"))
-            arms.append(Arm(name, make, care_plan(entry.care or scenario.care)))
+            arms.append(Arm(name, make, _care_of(policy, entry, scenario.care, file, f"protocols.{number}")))
         except InputError as error:
             problems += error.problems
     if problems:
         raise InputError(problems)
     return arms
+
+
+def _care_of(policy: Policy, entry: ProtocolEntry, usual: CareEntry, file: str, place: str) -> CarePlan:
+    """Care of an arm: the protocol's own disciplines and modality where it brings them, else the entry's or usual."""
+    planned = getattr(policy, "planned_care", None)
+    if planned is not None and entry.care is not None and "disciplines" in entry.care.model_fields_set:
+        raise problem(file, f"{place}.care.disciplines", "care beside that of the call", "one of the two")
+    care = care_plan(entry.care or usual)
+    return replace(
+        care, planned=care.planned if planned is None else planned, modality=getattr(policy, "modality", None)
+    )
 
 
 def refuse_without_rule(cohort: Cohort, arms: Sequence[Arm], file: str) -> None:
@@ -216,6 +227,6 @@ def build_plan(scenario: Scenario, file: str, folder: Path) -> tuple[Plan, str]:
     refuse_without_rule(cohort, arms, file)
     first = cohort.take(slice(0, min(len(cohort), 4096)))
     for arm in arms:  # a policy may refuse its patients: find out before anything is written
-        arm.build().start(known_of(first))
+        arm.build().start(known_of(first, scenario.seed))
     ensemble: Ensemble = from_prior(scenario.seed, min(scenario.draws, len(cohort)), scenario.parameters)
     return Plan(cohort, arms, ensemble, scenario.seed, scenario.days, scenario.composite), reference

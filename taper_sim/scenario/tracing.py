@@ -32,7 +32,7 @@ class Trace:
     tablets: pd.DataFrame
 
 
-def dispensed_by_day(cohort: Cohort, policy: Policy, n_days: int) -> tuple[np.ndarray, pd.DataFrame]:
+def dispensed_by_day(cohort: Cohort, policy: Policy, n_days: int, seed: int) -> tuple[np.ndarray, pd.DataFrame]:
     """What the first person is given under a policy that needs no reports.
 
     Returns
@@ -43,7 +43,7 @@ def dispensed_by_day(cohort: Cohort, policy: Policy, n_days: int) -> tuple[np.nd
         A row for each change of each drug: first day, dose in the drug's own unit as dispensed and as ideal,
         equivalents a day, tablets in words, and whole tablets to hand out for the next 28 days at most.
     """
-    dispenser, known = Dispenser(cohort), known_of(cohort)
+    dispenser, known = Dispenser(cohort), known_of(cohort, seed)
     if getattr(policy, "sees_reports", False) or getattr(policy, "sees_state", False):
         raise problem("--protocol", "", policy.name, "a schedule: a trace has no check-ins to react to; use compare")
     memory = policy.start(known)
@@ -98,7 +98,7 @@ def trace_patient(path: Path, protocol: str | None, n_days: int | None, seed: in
         unruled = without_rule(cohort, policy, str(path), f"--protocol {policy.name}")
         if unruled:
             raise InputError(unruled)
-        doses, tablets = dispensed_by_day(cohort, policy, n_days or YEAR_D)
+        doses, tablets = dispensed_by_day(cohort, policy, n_days or YEAR_D, seed)
     elif patient.schedule is not None:
         last = max(max(steps) for steps in patient.schedule.values())
         doses = doses_by_day(patient.schedule, n_days or last + _AFTER_SCHEDULE_D)

@@ -142,7 +142,7 @@ def run(
 
     a = (arrays or arrays_of(cohort, ensemble, seed, care)).copy()
     seed_low, seed_high = (np.uint64(half) for half in rng.split(seed))
-    dispenser, known = Dispenser(cohort), known_of(cohort)
+    dispenser, known = Dispenser(cohort), known_of(cohort, seed)
     memory = policy.start(known)
     sees_reports = getattr(policy, "sees_reports", False)
     decisions = set(policy.decision_days(n_days))
@@ -226,7 +226,7 @@ def _apply(a: Arrays, order: Order, cohort: Cohort, ensemble: Ensemble) -> None:
     """What an order changes besides doses."""
     if order.adjunct is not None:
         effect = ensemble.values["adjunct_effect"][draw_of(cohort.keys, ensemble.n_draws)]
-        a.put3(a.params, rows.ADJUNCT, np.where(order.adjunct[:, None], effect, 0.0))
+        a.put3(a.params, rows.ADJUNCT, order.adjunct[:, None] * effect)
     for row, every in ((rows.CHECKIN_EVERY, order.checkin_every_d), (rows.VISIT_EVERY, order.visit_every_d)):
         if every is not None:
             a.put(a.params, row, np.where(np.isnan(every), a.get(a.params, row), every))

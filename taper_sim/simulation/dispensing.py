@@ -116,8 +116,8 @@ class Dispenser:
         return np.divide(error, original, out=error, where=original > 0)
 
 
-def known_of(cohort: Cohort) -> Patients:
-    """What a policy may know of a cohort before the taper."""
+def known_of(cohort: Cohort, seed: int = 0) -> Patients:
+    """What a policy may know of a cohort before the taper, and the seed of what it may draw."""
     n = len(cohort)
     dose_mg, count = np.zeros((n, 3)), np.zeros((n, 3))
     names: list[dict[int, str]] = [{} for _ in range(n)]
@@ -131,4 +131,4 @@ def known_of(cohort: Cohort) -> Patients:
                 names[person][k] = f"{names[person][k]} + {drug.drug}" if k in names[person] else drug.drug
     dose_mg[count > 1] = np.nan
     flags = {**cohort.flags, "failed_tapers": cohort.failed_tapers, "age": cohort.age}
-    return Patients(cohort.dose, dose_mg, names, cohort.use_days, flags)
+    return Patients(cohort.dose, dose_mg, names, cohort.use_days, flags, keys=cohort.keys, seed=seed)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taper_sim import rng
-from taper_sim.cohort import Cohort, fixed_or, individual, shapes
+from taper_sim.cohort import MODALITIES, Cohort, fixed_or, individual, shapes
 from taper_sim.model import reference, rows
 from taper_sim.model.chance import STREAMS
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
@@ -29,12 +29,14 @@ class CarePlan:
     """What the programme plans for everybody: visits by discipline and check-ins.
 
     ``planned`` is the share of full care of each discipline (``parameters.DISCIPLINES``), ``visit_every_d`` and
-    ``checkin_every_d`` are in days; 0 days means never.
+    ``checkin_every_d`` are in days; 0 days means never. ``modality`` is how everybody's visits happen, None each
+    person's own way.
     """
 
     planned: Mapping[str, float]
     visit_every_d: float = 7.0
     checkin_every_d: float = 1.0
+    modality: str | None = None
 
 
 def values_of(cohort: Cohort, ensemble: Ensemble, seed: int) -> dict[str, Floats]:
@@ -159,12 +161,13 @@ def log_hazards(cohort: Cohort, v: Mapping[str, Floats]) -> list[Floats]:
     ]  # fmt: skip
 
 
-def _barriers(cohort: Cohort) -> tuple[Floats, Floats]:
-    """Barriers to check-ins and to visits, counted."""
+def _barriers(cohort: Cohort, modality: str | None) -> tuple[Floats, Floats]:
+    """Barriers to check-ins and to visits, counted; the latter of the modality given, or each person's own."""
     flags = cohort.flags
     lacking = sum((~flags[name]).astype(np.float64) for name in _ACCESS_FLAGS)
     checkin = lacking + (~flags["broadband"])
-    video, in_person = cohort.modality == 0, cohort.modality == 2
+    how = cohort.modality if modality is None else MODALITIES.index(modality)
+    video, in_person = how == MODALITIES.index("video"), how == MODALITIES.index("in_person")
     visit = (~flags["language_match"]) + (video & ~flags["broadband"]) * 1.0 + (in_person & ~flags["transport"]) * 1.0
     return np.asarray(checkin, dtype=np.float64), np.asarray(visit, dtype=np.float64)
 
@@ -228,7 +231,7 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         for point in range(4):
             a.put(p, rows.SHAPE + 4 * k + point, person.shape[:, k, point])
     flags = cohort.flags
-    checkin_barriers, visit_barriers = _barriers(cohort)
+    checkin_barriers, visit_barriers = _barriers(cohort, care.modality)
     help_given = flags["caregiver"] * 1.0 + flags["peer_support"] * 1.0
     for row, one in (
         (rows.P0, start.P), (rows.M0, start.M), (rows.I0, start.I), (rows.U0, start.U), (rows.N0, start.N),
