@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,13 +40,15 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--days", type=int, help="days, instead of the scenario's")
     compare.add_argument("--protocols", help="names or calls, separated by commas, instead of the scenario's")
     compare.add_argument("--seed", type=int, help="seed, instead of the scenario's")
-    compare.add_argument("--workers", default="2", help="threads (default 2); the numbers do not depend on it")
+    compare.add_argument(
+        "--workers", default="2", help="threads (default 2), or tcp://host:port; the numbers do not depend on it"
+    )
     compare.add_argument("--out", type=Path, help="run folder (default: run-NAME beside you)")
     compare.set_defaults(run=_compare)
 
     resume = commands.add_parser("resume", help="go on with an interrupted run")
     resume.add_argument("folder", type=Path, metavar="DIR")
-    resume.add_argument("--workers", default="2", help="threads (default 2)")
+    resume.add_argument("--workers", default="2", help="threads (default 2), or tcp://host:port")
     resume.set_defaults(run=_resume)
 
     ask = commands.add_parser("recommend", help="one patient's pace from check-ins: options, or why there are none")
@@ -87,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verify = commands.add_parser("verify", help="recompute a finished run and say what differs")
     verify.add_argument("folder", type=Path, metavar="DIR")
-    verify.add_argument("--workers", default="2", help="threads (default 2)")
+    verify.add_argument("--workers", default="2", help="threads (default 2), or tcp://host:port")
     verify.set_defaults(run=_verify)
     return parser
 
@@ -132,7 +135,7 @@ def _hash(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from taper_sim.scenario.comparing import verify
 
-    workers = _threads(args.workers)
+    workers = _workers(args.workers)
     with _progress() as progress:
         differing = verify(args.folder, workers, progress)
     for line in differing:
@@ -145,7 +148,7 @@ def _compare(args: argparse.Namespace) -> int:
     from taper_sim.scenario.building import Overrides
     from taper_sim.scenario.comparing import compare
 
-    workers = _threads(args.workers)
+    workers = _workers(args.workers)
     folder = args.out or Path(f"run-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
     with _progress() as progress:
@@ -156,19 +159,21 @@ def _compare(args: argparse.Namespace) -> int:
 def _resume(args: argparse.Namespace) -> int:
     from taper_sim.scenario.comparing import resume
 
-    workers = _threads(args.workers)
+    workers = _workers(args.workers)
     with _progress() as progress:
         done = resume(args.folder, workers, progress)
     return _show(done)
 
 
-def _threads(given: str) -> int:
-    """The number of ``--workers``."""
+def _workers(given: str) -> int | str:
+    """What ``--workers`` says: a number of threads, or the address of workers elsewhere."""
     from taper_sim.data.problems import problem
 
+    if given.startswith(("tcp://", "tls://")):
+        return given
     if not given.isdecimal() or not 1 <= int(given[:9]) <= MAX_THREADS:
-        url = "; a URL of workers elsewhere is not supported yet" if "://" in given else ""
-        raise problem("--workers", "", given or "nothing", f"a number of threads, 1 to {MAX_THREADS}{url}")
+        allowed = f"a number of threads, 1 to {MAX_THREADS}, or tcp://host:port of a Dask scheduler"
+        raise problem("--workers", "", given or "nothing", allowed)
     return int(given)
 
 
@@ -251,8 +256,24 @@ def _trace(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _keep_bytecode() -> None:
+    """Keep compiled Python in the user's cache where it is not to be written beside the sources, and none is there.
+
+    Containers often tell Python so (PYTHONDONTWRITEBYTECODE), to keep folders clean; a start then compiles half a
+    million lines again, which takes longer than a small comparison.
+    """
+    libraries = find_spec("pandas")
+    if not sys.dont_write_bytecode or sys.pycache_prefix is not None or libraries is None or libraries.origin is None:
+        return
+    if not Path(cache_from_source(libraries.origin)).exists():
+        sys.pycache_prefix = str(Path.home() / ".cache" / "taper_sim" / "bytecode")
+        sys.dont_write_bytecode = False
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the returned number is the exit code."""
+    """Run the command; the returned number is the exit code. Without ``argv`` the process is taken to be ours."""
+    if argv is None:
+        _keep_bytecode()
     args = _parser().parse_args(argv)
     from taper_sim.data.problems import InputError
 

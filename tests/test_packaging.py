@@ -29,7 +29,8 @@ def test_environment_yml_pins_what_pyproject_pins():
 
 
 def test_every_declared_dependency_is_pinned():
-    declared = PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]
+    extras = [name for extra in PROJECT["project"]["optional-dependencies"].values() for name in extra]
+    declared = PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"] + extras
     assert {_named(requirement) for requirement in declared} <= set(_pins())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -75,60 +75,108 @@ def trajectory_path(folder: Path, arm: int) -> Path:
     return folder / "parts" / f"arm{arm:02d}-trajectories.npz"
 
 
-def run_jobs(plan: Plan, folder: Path, workers: int, tick: Callable[[int], None]) -> None:
-    """Run what is not finished yet.
+@dataclass(frozen=True)
+class Job:
+    """One arm on one chunk, with all that it needs: it can be sent to another machine.
+
+    ``people`` are the chunk's rows in the cohort, ``cohort`` those people, ``snapshot_days`` empty but in the first.
+    """
+
+    people: NDArray[np.int64]
+    cohort: Cohort
+    policy: Policy
+    care: CarePlan
+    ensemble: Ensemble
+    seed: int
+    n_days: int
+    weights: Mapping[str, float]
+    snapshot_days: Sequence[int]
+
+    def run(self, tick: Callable[[int], None] | None = None) -> "Part":
+        """Simulate and measure; see :func:`taper_sim.simulation.days.run`."""
+        course = run(
+            self.cohort, self.policy, self.ensemble, self.seed, self.n_days, self.care,
+            arrays=arrays_of(self.cohort, self.ensemble, self.seed, self.care), snapshot_days=self.snapshot_days,
+            tick=tick,
+        )  # fmt: skip
+        rounding = np.abs(course.rounding).max(axis=(0, 2)).astype(np.float64)
+        columns = {"row": self.people, **measure(course, self.weights), "rounding_error": rounding}
+        kept = None
+        if course.snapshots is not None:
+            names = [*(name for name, _ in TRACKED), "dose"]
+            kept = {
+                "day": np.array(course.snapshot_days), "names": np.array(names),
+                "values": course.snapshots[:, :, :FIGURE_PEOPLE], "ordered": course.ordered.mean(axis=1),
+                "block_start": np.array([first for first, _ in course.days]),
+            }  # fmt: skip
+        return Part(columns, kept)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a job gives: one number a person of every outcome, and of the first chunk the figures' trajectories."""
+
+    columns: Mapping[str, NDArray[Any]]
+    trajectories: Mapping[str, NDArray[Any]] | None
+
+    def keep(self, folder: Path, arm: int, chunk: int) -> None:
+        """Write it among the parts of a run folder."""
+        if self.trajectories is not None:
+            kept: dict[str, Any] = dict(self.trajectories)
+            write_atomically(trajectory_path(folder, arm), lambda handle: np.savez(handle, **kept))
+        table = pa.table(dict(self.columns))
+        write_atomically(
+            part_path(folder, arm, chunk), lambda handle: pq.write_table(table, handle, compression="zstd")
+        )
+
+
+def job_of(plan: Plan, arm: int, people: NDArray[np.int64], *, first: bool) -> Job:
+    """The job of an arm and of a chunk's people, with a policy of its own."""
+    return Job(
+        people, plan.cohort.take(people), plan.arms[arm].build(), plan.arms[arm].care, plan.ensemble, plan.seed,
+        plan.n_days, plan.weights, plan.snapshot_days() if first else (),
+    )  # fmt: skip
+
+
+def unfinished(plan: Plan, folder: Path, tick: Callable[[int], None]) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+    """Arm, chunk and people of what is not finished yet; finished parts are ticked off at once."""
+    for chunk, people in enumerate(plan.chunks()):
+        for arm in range(len(plan.arms)):
+            if part_path(folder, arm, chunk).exists() and (chunk > 0 or trajectory_path(folder, arm).exists()):
+                tick(len(people) * plan.n_days)
+            else:
+                yield arm, chunk, people
+
+
+Runner = Callable[[Plan, Path, Callable[[int], None]], None]
+"""What runs a plan's unfinished jobs into the parts of a run folder, ticking off patient-days."""
+
+
+def run_jobs(plan: Plan, folder: Path, tick: Callable[[int], None], *, workers: int) -> None:
+    """Run what is not finished yet, in threads of this process.
 
     Parameters
     ----------
     plan : Plan
     folder : Path
         The run folder; parts go to its ``parts``.
-    workers : int
-        Threads.
     tick : callable
         Called with patient-days as they are done (finished parts count at once).
+    workers : int
+        Threads.
     """
-    chunks = plan.chunks()
-    jobs = [(arm, chunk) for chunk in range(len(chunks)) for arm in range(len(plan.arms))]
+
+    def work(arm: int, chunk: int, people: NDArray[np.int64]) -> None:
+        job_of(plan, arm, people, first=chunk == 0).run(tick).keep(folder, arm, chunk)
+
     with ThreadPoolExecutor(workers) as pool:
-        waiting = []
-        for arm, chunk in jobs:
-            if part_path(folder, arm, chunk).exists() and (chunk > 0 or trajectory_path(folder, arm).exists()):
-                tick(len(chunks[chunk]) * plan.n_days)
-            else:
-                waiting.append(pool.submit(_job, plan, folder, arm, chunk, chunks[chunk], tick))
+        waiting = [pool.submit(work, *what) for what in unfinished(plan, folder, tick)]
         try:
             for done in as_completed(waiting):
                 done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _job(
-    plan: Plan, folder: Path, arm: int, chunk: int, people: NDArray[np.int64], tick: Callable[[int], None]
-) -> None:
-    cohort = plan.cohort.take(people)
-    care = plan.arms[arm].care
-    course = run(
-        cohort, plan.arms[arm].build(), plan.ensemble, plan.seed, plan.n_days, care,
-        arrays=arrays_of(cohort, plan.ensemble, plan.seed, care),
-        snapshot_days=plan.snapshot_days() if chunk == 0 else (), tick=tick,
-    )  # fmt: skip
-    values = measure(course, plan.weights)
-    columns = {"row": people, **values, "rounding_error": np.abs(course.rounding).max(axis=(0, 2)).astype(np.float64)}
-    if chunk == 0 and course.snapshots is not None:
-        kept = course.snapshots[:, :, :FIGURE_PEOPLE]
-        names = [*(name for name, _ in TRACKED), "dose"]
-        write_atomically(
-            trajectory_path(folder, arm),
-            lambda handle: np.savez(
-                handle, day=np.array(course.snapshot_days), names=np.array(names), values=kept,
-                ordered=course.ordered.mean(axis=1), block_start=np.array([first for first, _ in course.days]),
-            ),
-        )  # fmt: skip
-    table = pa.table(columns)
-    write_atomically(part_path(folder, arm, chunk), lambda handle: pq.write_table(table, handle, compression="zstd"))
 
 
 class Finished(Mapping[str, Mapping[str, Floats]]):

@@ -6,7 +6,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taper_sim import tables
-from taper_sim.comparison.jobs import Finished, Plan, run_jobs, trajectory_path
+from taper_sim.comparison.jobs import Finished, Plan, Runner, run_jobs, trajectory_path
 from taper_sim.comparison.statistics import spread_quantiles
 from taper_sim.comparison.tables import make_tables, subgroups
 from taper_sim.data import formulary
@@ -38,6 +40,9 @@ from taper_sim.scenario.building import Overrides, build_plan, overridden, read_
 from taper_sim.scenario.schema import Scenario
 from taper_sim.units import DRUG_CLASSES
 
+MAX_THREADS: Final = 1024
+Workers = int | str
+"""How many threads, or the address of workers elsewhere."""
 PLAN_FILE: Final = "plan.json"
 _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "scipy", "pydantic")
 
@@ -56,7 +61,7 @@ class Comparison:
 
 
 def compare(
-    path: Path, change: Overrides, folder: Path, workers: int, progress: Callable[[int], Callable[[int], None]]
+    path: Path, change: Overrides, folder: Path, workers: Workers, progress: Callable[[int], Callable[[int], None]]
 ) -> Comparison:
     """Compare the protocols of a scenario.
 
@@ -68,8 +73,8 @@ def compare(
         What the command line changes.
     folder : Path
         The run folder; an unfinished run of the same plan goes on, a finished one is made again, any other is refused.
-    workers : int
-        Threads.
+    workers : int or str
+        Threads, or the address of workers elsewhere (``comparison.elsewhere``).
     progress : callable
         Given the patient-days in all, returns a function called with those done.
     """
@@ -77,7 +82,7 @@ def compare(
     return _run(scenario, str(path), path.parent, folder, workers, progress)
 
 
-def resume(folder: Path, workers: int, progress: Callable[[int], Callable[[int], None]]) -> Comparison:
+def resume(folder: Path, workers: Workers, progress: Callable[[int], Callable[[int], None]]) -> Comparison:
     """Go on with an interrupted run from its own plan file."""
     kept = _plan_of(folder)
     scenario = parse(str(folder / PLAN_FILE), kept["scenario"], Scenario)
@@ -88,7 +93,7 @@ def _plan_of(folder: Path) -> dict[str, Any]:
     return read_record(folder / PLAN_FILE, PLAN_KEYS, "the folder of a run")
 
 
-def verify(folder: Path, workers: int, progress: Callable[[int], Callable[[int], None]]) -> list[str]:
+def verify(folder: Path, workers: Workers, progress: Callable[[int], Callable[[int], None]]) -> list[str]:
     """Recompute a finished run beside it and name the files whose content is not what the manifest says.
 
     Returns
@@ -112,19 +117,17 @@ def verify(folder: Path, workers: int, progress: Callable[[int], Callable[[int],
 
 
 def _run(
-    scenario: Scenario, file: str, base: Path, folder: Path, workers: int,
+    scenario: Scenario, file: str, base: Path, folder: Path, workers: Workers,
     progress: Callable[[int], Callable[[int], None]],
 ) -> Comparison:  # fmt: skip
-    if workers < 1:
-        raise problem("--workers", "", workers, "at least 1")
     began = time.time()
     check_writable(folder)
     plan, reference = build_plan(scenario, file, base)
     identity = scenario_hash(scenario, base)
-    _claim(folder, scenario, file, base, identity)
     groups = subgroups(plan.cohort, scenario.subgroups)
-    tick = progress(len(plan.cohort) * plan.n_days * len(plan.arms))
-    run_jobs(plan, folder, workers, tick)
+    with _running(workers) as run:  # workers that do not answer are found before anything is written
+        _claim(folder, scenario, file, base, identity)
+        run(plan, folder, progress(len(plan.cohort) * plan.n_days * len(plan.arms)))
     simulated = time.time()
     finished = Finished(plan, folder)
     names = [arm.name for arm in plan.arms]
@@ -139,6 +142,17 @@ def _run(
     write_json(manifest, folder / "manifest.json")
     shutil.rmtree(folder / "parts")
     return Comparison(folder, summary, differences, plan, scenario, reference, manifest)
+
+
+def _running(workers: Workers) -> AbstractContextManager[Runner]:
+    """What runs the jobs: threads of this process, or workers elsewhere."""
+    if isinstance(workers, str):
+        from taper_sim.comparison.elsewhere import connected
+
+        return connected(workers)
+    if not 1 <= workers <= MAX_THREADS:
+        raise problem("--workers", "", workers, f"1 to {MAX_THREADS} threads")
+    return nullcontext(partial(run_jobs, workers=workers))
 
 
 def _claim(folder: Path, scenario: Scenario, file: str, base: Path, identity: str) -> None:
