@@ -52,15 +52,19 @@ def _parser() -> argparse.ArgumentParser:
     resume.set_defaults(run=_resume)
 
     ask = commands.add_parser("recommend", help="one patient's pace from check-ins: options, or why there are none")
-    ask.add_argument("checkins", type=Path, metavar="CHECKINS.csv")
-    ask.add_argument("--doses", type=Path, required=True, metavar="DOSES.csv")
+    ask.add_argument("records", type=Path, metavar="CHECKINS.csv or BUNDLE.json", help="check-ins, or a FHIR R4 Bundle")
+    ask.add_argument("--doses", type=Path, metavar="DOSES.csv", help="doses, with check-ins; a Bundle holds its own")
     ask.add_argument("--patient", metavar="ID", help="whose, where the files hold several")
     ask.add_argument("--all", action="store_true", help="everybody in the files")
     ask.add_argument(
         "--baseline", type=Path, metavar="PATIENT.yaml", help="the patient's assessment, risks and answers"
     )
     ask.add_argument("--limits", type=Path, metavar="FILE", help="limits, target, acknowledgements (YAML)")
-    ask.add_argument("--as-of", metavar="DATE", help="the day asked about (default: the last day with a record)")
+    ask.add_argument(
+        "--as-of",
+        metavar="DATE",
+        help="the day asked about (default: when the Bundle was made, else the last with a record)",
+    )
     ask.add_argument("--horizon", type=int, metavar="DAYS", help="days ahead, instead of the limits file's 84")
     ask.add_argument("--log", type=Path, metavar="FILE", help="add what was offered to this file, a line each")
     ask.add_argument("--seed", type=int, default=DEFAULT_SEED)
@@ -220,8 +224,9 @@ def _recommend(args: argparse.Namespace) -> int:
     from taper_sim.report.decision import recommendation_text
 
     found = asked(
-        args.checkins, args.doses, patient_id=args.patient, everybody=args.all, baseline=args.baseline,
+        args.records, args.doses, patient_id=args.patient, everybody=args.all, baseline=args.baseline,
         limits=args.limits, as_of=args.as_of, horizon=args.horizon, seed=args.seed,
+        not_read=lambda entry: print(entry, file=sys.stderr),
     )  # fmt: skip
     if args.log is not None:
         append_to_log(args.log, [logged(one) for one in found])

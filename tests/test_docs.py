@@ -22,7 +22,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 BLOCK = re.compile(r"^```(python|bash|text)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 assert catalogue  # it registers the policies before a test sets the registry aside
-RUN_BASH = ("tutorial.md", "how-to/trace.md")  # pages whose commands are run too
+RUN_BASH = ("tutorial.md", "how-to/trace.md", "how-to/fhir.md")  # pages whose commands are run too
 
 
 def _name(page: Path) -> str:

@@ -160,13 +160,13 @@ def read_histories(
     found = {}
     for patient_id, mine in rows.items():
         reports = reported.get(patient_id, ())
-        said = (*notes.get(patient_id, ()), *reading_notes(reports), *_unrecorded(mine, reports))
+        said = (*notes.get(patient_id, ()), *reading_notes(reports), *unrecorded_notes(mine, reports))
         known = MappingProxyType(dict((answers or {}).get(patient_id, {})))
         found[patient_id] = History(patient_id, reports, mine, known, said)
     return found
 
 
-def _unrecorded(rows: Sequence[DoseRow], reports: Sequence[CheckIn]) -> list[str]:
+def unrecorded_notes(rows: Sequence[DoseRow], reports: Sequence[CheckIn]) -> list[str]:
     """Doses that seem to have changed without a row: what the patient says she takes differs, or reports come first."""
     notes = []
     differing = []

@@ -6,11 +6,18 @@ canonical order, so that the row order of a file changes nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
+from typing import Final
 
 from taper_sim.model.pharmacology import Drug
+
+PAST_D: Final = 364
+"""Days after which an entry that is over and could not be read is no longer missed: by then adaptation to its dose has
+passed (``tau_L`` 75 d, nearly five times). A design choice."""
+PAST_ONCE_D: Final = 28
+"""The same for something given once, such as an injection. A design choice."""
 
 
 @dataclass(frozen=True, order=True)
@@ -80,6 +87,35 @@ class DoseRow:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """A medication entry that could not be read: without it the doses are not known to be complete.
+
+    Attributes
+    ----------
+    why : str
+        Place and reason.
+    since : date or None
+        Day from which it may have counted; None if nothing says.
+    over : bool
+        Whether it is said to be over.
+    once : bool
+        Whether it was given once, such as an injection for an operation.
+    """
+
+    why: str
+    since: date | None = None
+    over: bool = False
+    once: bool = False
+
+    def matters(self, day: date) -> bool:
+        """Whether the doses up to ``day`` may lack it: not if it began later, or is over and long past."""
+        if self.since is None:
+            return True
+        ago = (day - self.since).days
+        return ago >= 0 and not (self.over and ago > (PAST_ONCE_D if self.once else PAST_D))
+
+
+@dataclass(frozen=True)
 class History:
     """Everything recorded of one patient, in canonical order.
 
@@ -94,6 +130,12 @@ class History:
         Variables of variables.csv known from a patient's file and not from a day's check-in (booleans 0 or 1).
     notes : tuple of str
         What a reader of the output must know of how the records were read, one line each.
+    unread : tuple of Unread
+        Medication entries that could not be read.
+    barred : tuple of str
+        Reasons in the records themselves to say nothing of this patient.
+    written : date or None
+        Day up to which the records were written, where they say so: a later row is a plan.
     """
 
     patient_id: str
@@ -101,6 +143,9 @@ class History:
     doses: tuple[DoseRow, ...] = ()
     answers: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    barred: tuple[str, ...] = ()
+    written: date | None = None
 
     def __post_init__(self) -> None:
         """Put the records in their order."""
@@ -109,10 +154,9 @@ class History:
 
     def as_of(self, day: date) -> "History":
         """What could be known at the end of ``day``: nothing later enters."""
-        return History(
-            self.patient_id,
-            tuple(c for c in self.checkins if c.known_on <= day),
-            tuple(d for d in self.doses if d.day <= day),
-            self.answers,
-            self.notes,
+        return replace(
+            self,
+            checkins=tuple(c for c in self.checkins if c.known_on <= day),
+            doses=tuple(d for d in self.doses if d.day <= day),
+            unread=tuple(u for u in self.unread if u.matters(day)),
         )

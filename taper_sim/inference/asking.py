@@ -5,13 +5,15 @@ The log keeps what was offered, and what was done and why, a line each; it holds
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from taper_sim.data.checkins import DATE_ALLOWED, the_date
 from taper_sim.data.doses import read_histories
+from taper_sim.data.fhir import BundleReading, is_json, read_bundle
 from taper_sim.data.patient import Patient, read_patient
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.data.records import History
@@ -22,6 +24,10 @@ from taper_sim.inference.recommendation import Recommendation, recommend
 _RISK_VARIABLES = {
     "earlier_overdose": "overdose_history", "earlier_seizure": "seizure_history", "sleep_apnoea": "osa",
 }  # fmt: skip
+NAMED = 20
+"""Patients of a file who are named where one of them must be chosen."""
+LISTED = 20
+"""Entries of a bundle that could not be read, shown in full in an answer."""
 OUD_CRITERIA = 2.0
 """Criteria of opioid use disorder that a flag in a patient's file stands for: the least that makes the diagnosis."""
 
@@ -42,21 +48,24 @@ def answers_of(patient: Patient) -> dict[str, float]:
 
 
 def as_of_of(history: History) -> date:
-    """The last day anything was recorded: what is asked about unless another day is given."""
-    return max([*(c.known_on for c in history.checkins), *(row.day for row in history.doses)])
+    """The day asked about by default: up to which the records were written, else the last with a record, else today."""
+    days = [*(c.known_on for c in history.checkins), *(row.day for row in history.doses)]
+    return history.written or max(days, default=date.today())  # without any record there is nothing to say of any day
 
 
 def asked(
-    checkins: Path, doses: Path, *, patient_id: str | None = None, everybody: bool = False,
+    records: Path, doses: Path | None = None, *, patient_id: str | None = None, everybody: bool = False,
     baseline: Path | None = None, limits: Path | None = None, as_of: str | None = None, horizon: int | None = None,
-    seed: int = 0,
+    seed: int = 0, not_read: Callable[[Problem], None] | None = None,
 ) -> list[Recommendation]:  # fmt: skip
     """Recommendations for one patient of the files, or for everybody.
 
     Parameters
     ----------
-    checkins, doses : Path
-        Long CSVs.
+    records : Path
+        Check-ins as a long CSV, or without ``doses`` a FHIR R4 Bundle (JSON).
+    doses : Path, optional
+        Doses as a long CSV.
     patient_id : str, optional
         Whose; may be left out where the files hold one patient.
     everybody : bool
@@ -68,6 +77,8 @@ def asked(
     horizon : int, optional
         Days, instead of the limits file's.
     seed : int
+    not_read : callable, optional
+        Told of each entry of a bundle that could not be read, while the others go on.
 
     Raises
     ------
@@ -85,18 +96,57 @@ def asked(
         if day is None:
             raise problem("--as-of", "", as_of, DATE_ALLOWED)
     patient = read_patient(baseline) if baseline is not None else None
-    histories = read_histories(checkins, doses)
-    wanted = _wanted(histories, patient_id, everybody, doses)
+    histories, reading = _histories(records, doses)
+    listed = listed_lines(reading) if reading is not None else []
+    if reading is not None and not_read is not None:
+        for entry in reading.failed:
+            not_read(entry)
+    wanted = _wanted(histories, patient_id, everybody, doses or records)
     if patient is not None and (len(wanted) != 1 or patient.id != wanted[0]):
         raise problem(str(baseline), "id", patient.id, f"the patient asked about: {', '.join(map(shown, wanted[:3]))}")
     answered = answers_of(patient) if patient is not None else {}
     found = []
     for name in wanted:
         history = histories[name]
-        if answered:
-            history = History(name, history.checkins, history.doses, answered, history.notes)
-        found.append(recommend(history, day or as_of_of(history), patient=patient, limits=chosen_limits, seed=seed))
+        asked_on = day or as_of_of(history)
+        notes = (*history.notes, *later_notes(history, asked_on), *listed)
+        history = replace(history, answers={**history.answers, **answered}, notes=notes)
+        found.append(recommend(history, asked_on, patient=patient, limits=chosen_limits, seed=seed))
     return found
+
+
+def _histories(records: Path, doses: Path | None) -> tuple[dict[str, History], BundleReading | None]:
+    """Histories by patient, and what a bundle gave if it is one."""
+    if doses is not None:
+        if is_json(records):
+            given = f"with {shown(records.name)}, a JSON file"
+            raise InputError(Problem("--doses", "", given, "a CSV of check-ins; a FHIR Bundle holds its own doses"))
+        return read_histories(records, doses), None
+    if not is_json(records):
+        allowed = "--doses DOSES.csv with check-ins, or a FHIR R4 Bundle (JSON) without it"
+        raise InputError(Problem("--doses", "", f"nothing, with {shown(records.name)}", allowed))
+    reading = read_bundle(records)
+    if not reading.histories:
+        raise problem(str(records), "entry", "no Patient that can be read", "a Patient, or entries that refer to one")
+    return reading.histories, reading
+
+
+def listed_lines(reading: BundleReading) -> list[str]:
+    """Entries of a bundle that could not be read, the first in full, and what was set aside."""
+    lines = [f"not read: {found}" for found in reading.failed[:LISTED]]
+    more = len(reading.failed) - len(lines)
+    if more > 0:
+        lines.append(f"not read: {more} more entries")
+    if reading.notes:
+        lines.append(f"also in the bundle: {'; '.join(reading.notes)}")
+    return lines
+
+
+def later_notes(history: History, as_of: date) -> list[str]:
+    """A line on what is dated after the day asked about, and therefore does not enter."""
+    reports = sum(c.known_on > as_of for c in history.checkins)
+    rows = sum(row.day > as_of for row in history.doses)
+    return [f"{reports} check-in(s) and {rows} dose row(s) after {as_of}: not used"] if reports or rows else []
 
 
 def _wanted(histories: Mapping[str, History], patient_id: str | None, everybody: bool, doses: Path) -> list[str]:
@@ -110,8 +160,8 @@ def _wanted(histories: Mapping[str, History], patient_id: str | None, everybody:
             raise InputError(Problem("--patient", "", given, f"a patient of {doses.name}"))
         return [patient_id]
     if len(histories) > 1:
-        some = ", ".join(map(shown, list(histories)[:5]))
-        raise problem(str(doses), "", f"{len(histories)} patients ({some} …)", "--patient ID or --all")
+        some = ", ".join(map(shown, list(histories)[:NAMED])) + (" …" if len(histories) > NAMED else "")
+        raise InputError(Problem(str(doses), "", f"{len(histories)} patients ({some})", "--patient ID or --all"))
     return list(histories)
 
 

@@ -20,6 +20,7 @@ from taper_sim.data.patient import Patient
 from taper_sim.data.records import History
 from taper_sim.inference import course as at
 from taper_sim.inference.choice import CHANCES, Rolled, choose, keeps_limits, roll, situation_of
+from taper_sim.inference.current import doses_shown, equivalents_shown
 from taper_sim.inference.events import described, event_draws
 from taper_sim.inference.limits import Limits
 from taper_sim.inference.options import Option, Situation, equivalents_of, options_of, schedule_of
@@ -112,7 +113,7 @@ def recommend(
     known = history.as_of(as_of)
     values = Values(known, as_of, {"reduction_planned": 1.0})
     judged = judge(values, limits.acknowledged)
-    answer = _Answer(known, as_of, judged, limits, population, seed)
+    answer = _Answer(known, as_of, judged, limits, population, seed, notes=known.notes)
     if judged.urgent:
         return answer.urgent()
     why = _cannot_speak(known, values)
@@ -121,7 +122,7 @@ def recommend(
     try:
         record = record_of(known, as_of, patient)
     except NoDoseHistory as error:
-        return answer.abstain([str(error)])
+        return answer.abstain([f"cannot build a dose history: {error}"])
     failed = patient.risk.failed_tapers if patient is not None else 0
     baseline = patient.baseline.model_dump(exclude_unset=True) if patient is not None else None
     fixed = {} if patient is None else patient.parameters
@@ -144,18 +145,23 @@ def recommend(
     return answer.recommended(situation, options, rolled, chosen, reasons)
 
 
+_NAMED_UNREAD: Final = 5
 _FOR_RISK: Final = ("oud_criteria_count", "overdose_history", "seizure_history", "osa", "egfr", "phq9", "age",
                     "naloxone_at_home")  # fmt: skip
 
 
 def _cannot_speak(known: History, values: Values) -> list[str]:
     """Reasons to say nothing, before anything is computed."""
-    why = []
+    why = list(known.barred)
     if values.value("pregnant") == 1.0:
         why.append("pregnancy: no pace is offered; call an obstetric and an addiction specialist today")
     age = values.value("age")
     if age is not None and age < 18:
         why.append("under 18 years: outside what the model was made for")
+    if known.unread:
+        why += [f"cannot build a dose history: {one.why}" for one in known.unread[:_NAMED_UNREAD]]
+        if len(known.unread) > _NAMED_UNREAD:
+            why.append(f"cannot build a dose history: {len(known.unread) - _NAMED_UNREAD} more entries like these")
     wrong = one_scale_problem(known.doses)
     if wrong is not None:
         why.append(f"doses that cannot be converted: {wrong[0]}; {wrong[1]}")
@@ -262,6 +268,8 @@ class _Answer:
             "reasons": [*reasons, *self.notes, f"tables: {tables.review_status(rows)}"],
             "red_flags": [shown_flag(f) for f in _worth_showing(self.judged)],
             "questions": self.judged.questions(),
+            "doses": doses_shown(self.history, self.as_of),
+            "dose_equivalents": equivalents_shown(self.history, self.as_of),
             "limits": {
                 "withdrawal": limits.withdrawal, "function_loss": limits.function_loss, "pain_rise": limits.pain_rise,
                 "risk": limits.risk, "horizon_days": limits.horizon_days,

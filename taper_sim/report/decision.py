@@ -32,6 +32,8 @@ def recommendation_text(recommendation: Recommendation) -> str:
     lines = [f"patient {said['patient_id']}, as of {said['as_of']}: {said['status'].upper()}"]
     if said["chosen"]:
         lines.append(f"chosen: {said['chosen']}")
+    if said["doses"]:
+        lines += ["doses that this rests on:", *(_wrapped(_dose(row)) for row in said["doses"])]
     lines += ["why:", *map(_wrapped, said["reasons"])]
     if said["options"]:
         lines += ["", *_options(said)]
@@ -49,6 +51,14 @@ def recommendation_text(recommendation: Recommendation) -> str:
         textwrap.fill(said["not_for"], _WIDTH),
     ]
     return "\n".join(lines)
+
+
+def _dose(row: dict[str, Any]) -> str:
+    per_day = row["dose_mg_per_day"]
+    amount = f"{per_day:g} mg a day" if per_day is not None else f"{row['dose_mcg_per_h']:g} mcg/h"
+    equal = f" ({row['equivalents']:g} {row['equivalents_unit']})" if row["equivalents"] is not None else ""
+    most = ", at most, as needed" if row["as_needed"] else ""
+    return f"{row['drug']} {row['formulation']} {amount}{equal}{most}, since {row['since']}"
 
 
 def _options(said: dict[str, Any]) -> list[str]:

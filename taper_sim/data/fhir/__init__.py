@@ -4,5 +4,6 @@ Rules: docs/how-to/fhir.md.
 """
 
 from taper_sim.data.fhir.bundle import BundleReading, read_bundle
+from taper_sim.data.fhir.json_input import is_json
 
-__all__ = ["BundleReading", "read_bundle"]
+__all__ = ["BundleReading", "is_json", "read_bundle"]

@@ -51,6 +51,18 @@ def _constant(text: str) -> float:
     raise _Twice(text)
 
 
+def is_json(path: Path) -> bool:
+    """Whether a file is meant as JSON: by its name or, if that is not CSV, by its first sign."""
+    ending = path.suffix.lower()
+    if ending in (".json", ".ndjson", ".jsonl", ".csv"):
+        return ending != ".csv"
+    try:
+        with path.open("rb") as handle:
+            return handle.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+    except OSError:
+        return False
+
+
 def _place(text: str, position: int) -> str:
     line = text.count("\n", 0, position) + 1
     return f"line {line}, column {position - text.rfind(chr(10), 0, position)}"
@@ -64,6 +76,10 @@ def read_json(path: Path) -> Any:
     InputError
         No file, no text, no JSON, something after the end of it (with line and column), a key twice, NaN or Infinity.
     """
+    if path.suffix.lower() in (".ndjson", ".jsonl"):
+        raise problem(
+            str(path), "", "NDJSON, a resource a line", "one FHIR R4 Bundle (put the lines into entry[].resource)"
+        )
     text = read_text(path, MAX_BUNDLE_BYTES)
     start = re.match(r"\ufeff?[ \t\r\n]*", text)
     begin = start.end() if start else 0
@@ -83,6 +99,9 @@ def read_json(path: Path) -> Any:
     rest = re.compile(r"[ \t\r\n]*").match(text, end)
     after = rest.end() if rest else end
     if after < len(text):
+        if isinstance(value, dict) and value.get("resourceType") not in (None, "Bundle") and text[after] == "{":
+            raise problem(str(path), _place(text, after), "NDJSON, a resource a line",
+                          "one FHIR R4 Bundle (put the lines into entry[].resource)")  # fmt: skip
         given = f"{shown(text[after : after + 20])} after the end of the JSON"
         raise problem(str(path), _place(text, after), given, "nothing after it")
     return value

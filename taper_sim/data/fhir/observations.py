@@ -184,6 +184,16 @@ def _when(resource: Mapping[str, Any]) -> tuple[date, float | None]:
     return day, lasted
 
 
+def is_read(resource: Mapping[str, Any]) -> bool:
+    """Whether an Observation or a component of it has a code that is read; looked at before it is checked."""
+    holders = [resource.get("code"), *(component.get("code") for component in parts(resource.get("component")))]
+    return any(
+        word(coding.get("code")) in codes()
+        for concept in holders
+        for coding in parts(concept.get("coding") if isinstance(concept, dict) else None)
+    )
+
+
 def of_observation(resource: Mapping[str, Any], where: str) -> tuple[list[CheckIn], list[str]]:
     """Check-ins of an Observation and its components, and reasons for what is set aside (counted in the notes).
 

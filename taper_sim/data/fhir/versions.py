@@ -1,0 +1,94 @@
+"""Which FHIR a resource is: R4 is checked by ``fhir.resources`` (R4B), other versions are named. Imports ``data``."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from taper_sim.data.fhir.json_input import Cannot, part, parts, texts, word
+from taper_sim.data.problems import problem, shown
+
+READ: Final = (
+    "Patient", "MedicationRequest", "MedicationStatement", "MedicationAdministration", "Medication", "Observation",
+    "QuestionnaireResponse",
+)  # fmt: skip
+DSTU2_ONLY: Final = ("MedicationOrder", "DiagnosticOrder", "DeviceUseRequest", "ImagingObjectSelection")
+
+
+@cache
+def _models() -> Mapping[str, Any]:
+    """The checkers of the resources that are read; imported when first needed, for they are slow to import."""
+    from fhir.resources.R4B.medication import Medication
+    from fhir.resources.R4B.medicationadministration import MedicationAdministration
+    from fhir.resources.R4B.medicationrequest import MedicationRequest
+    from fhir.resources.R4B.medicationstatement import MedicationStatement
+    from fhir.resources.R4B.observation import Observation
+    from fhir.resources.R4B.patient import Patient
+    from fhir.resources.R4B.questionnaireresponse import QuestionnaireResponse
+
+    return {
+        model.__name__: model
+        for model in (Patient, MedicationRequest, MedicationStatement, MedicationAdministration, Medication,
+                      Observation, QuestionnaireResponse)
+    }  # fmt: skip
+
+
+def validated(resource: Mapping[str, Any]) -> None:
+    """Check a resource against FHIR R4B.
+
+    Raises
+    ------
+    Cannot
+        The first thing that is wrong, by its path; values are not repeated, for they may name a person.
+    """
+    kind = word(resource.get("resourceType"))
+    try:
+        _models()[kind].model_validate(resource)
+    except RecursionError:
+        raise Cannot("parts nested without end", "FHIR R4") from None
+    except Exception as error:  # the checker's own, and whatever it stumbles over in what is no FHIR
+        errors: Callable[[], list[Any]] | None = getattr(error, "errors", None)
+        found = errors() if errors is not None else []
+        place = ".".join(map(str, found[0].get("loc", ()))) if found else ""
+        said = f"{shown(place) or kind}: {shown(found[0].get('msg', ''))}" if found else "what is no FHIR R4"
+        raise Cannot(f"{said}{_other_version(resource)}", f"a {kind} of FHIR R4") from None
+
+
+def _other_version(resource: Mapping[str, Any]) -> str:
+    """A hint that a resource is of another version of FHIR; empty if nothing tells."""
+    profiles = " ".join(texts(part(resource, "meta").get("profile")))
+    if "medication" in resource or ("STU3" not in profiles and isinstance(resource.get("reason"), list)):
+        return " (as in R5, where medication is a CodeableReference)"
+    dosages = parts(resource.get("dosageInstruction") or resource.get("dosage"))
+    stu3 = any(key in dosage for dosage in dosages for key in ("doseQuantity", "doseRange"))
+    if (
+        "STU3" in profiles
+        or stu3
+        or "taken" in resource
+        or "agent" in part(resource, "requester")
+        or ("context" in resource)
+    ):
+        return " (as in STU3)"
+    return " (as in DSTU2)" if "patient" in resource else ""
+
+
+def refuse_other(path: Path, bundle: Any) -> None:
+    """Refuse a file that is no Bundle of R4."""
+    if not isinstance(bundle, dict):
+        raise problem(str(path), "", f"a JSON {type(bundle).__name__}", "a FHIR R4 Bundle")
+    kind = bundle.get("resourceType")
+    if kind != "Bundle":
+        given = f"a lone {shown(kind)}" if isinstance(kind, str) else "JSON without a resourceType"
+        raise problem(str(path), "resourceType", given, "a Bundle (put resources into entry[].resource)")
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list):
+        raise problem(str(path), "entry", f"a {type(entries).__name__}", "a list of entries")
+    for k, holder in enumerate([bundle, *entries]):
+        resource = holder if k == 0 else part(holder, "resource")
+        place = "" if k == 0 else f"entry[{k - 1}].resource"
+        version = word(resource.get("fhirVersion"))
+        profiles = [p for p in texts(part(resource, "meta").get("profile")) if "dstu2" in p.lower() or "/fhir/1.0" in p]
+        if resource.get("resourceType") in DSTU2_ONLY:
+            raise problem(str(path), place, f"{resource['resourceType']}, a resource of DSTU2", "FHIR R4 (4.0.1)")
+        if version.startswith(("1.0", "0.5")) or profiles:
+            raise problem(str(path), place, f"FHIR DSTU2 ({shown(version or profiles[0])})", "FHIR R4 (4.0.1)")
