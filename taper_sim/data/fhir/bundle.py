@@ -254,8 +254,14 @@ class _Reader:
 
     def _statement(self, k: int, place: str, resource: dict[str, Any], record: _Record) -> None:
         product = self._counted(resource)
-        if product is not None:
+        if product is None:
+            return
+        try:
             record.prescriptions.statement(k, place, resource, product, self.made)
+        except Cannot as error:  # an order of the drug wins, so that its dose is known without the statement
+            lost = self._unread(place, resource, error.given)
+            record.prescriptions.unread_statements.append((product.name, lost))
+            self.fail(k, place, error.given, error.allowed)
 
     def _administration(self, k: int, place: str, resource: dict[str, Any], record: _Record) -> None:
         product = self._counted(resource)

@@ -13,6 +13,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final
 
+from taper_sim.data.fhir.frequency import Often, often
 from taper_sim.data.fhir.json_input import Cannot, concept_texts, day_of, end_of, number, part, parts, texts, word
 from taper_sim.data.fhir.medications import MG, Product
 from taper_sim.data.fhir.names import form_of
@@ -25,12 +26,7 @@ MAX_PERIOD_D: Final = 7.0
 SINGLE_ORAL_ROUTE: Final = ("26643006", "PO")
 """Codes of the oral route: SNOMED CT and v3 RouteOfAdministration."""
 
-_PER_DAY: Final[Mapping[str, float]] = MappingProxyType({"h": 24.0, "d": 1.0, "wk": 1.0 / 7.0})
-_CODES: Final[Mapping[str, float]] = MappingProxyType(
-    {"QD": 1, "DAILY": 1, "OD": 1, "AM": 1, "PM": 1, "BED": 1, "QHS": 1, "HS": 1, "QAM": 1, "QPM": 1, "BID": 2,
-     "TID": 3, "QID": 4, "QOD": 0.5, "WK": 1 / 7}
-)  # fmt: skip
-"""Times a day by the codes of v3 GTSAbbreviation and their usual words; Q<n>H is read as a number."""
+_PER_DAY: Final[Mapping[str, float]] = MappingProxyType({"min": 1440.0, "h": 24.0, "d": 1.0, "wk": 1.0 / 7.0})
 _MEALS = {"C", "AC", "PC"}  # a meal that is not said: how many a day is not either
 _COUNT = {
     "tbl", "tablet", "tab", "tabs", "capsule", "cap", "caps", "film", "strip", "ortab", "ertab", "erectab", "orcap",
@@ -60,7 +56,7 @@ class Unit:
 
 def _unit_word(text: str) -> Unit | None:
     plain = re.sub(r"\s+", " ", text.strip().lower().replace("[", "{").replace("]", "}"))
-    plain = plain.strip("{} ")
+    plain = plain.strip("{} ").removesuffix(" - unit of product usage")  # SNOMED CT
     plain = re.sub(r"\((e?s)\)$", "", plain)
     rate = re.fullmatch(r"(.+?) ?(?:/|per) ?(?:h|hr|hour)", plain)
     if rate:
@@ -144,17 +140,13 @@ def amount_of(quantity: Any, product: Product, drug: Drug, notes: list[str]) -> 
     return value * strength.amount
 
 
-def _from_code(timing: Mapping[str, Any]) -> float | None:
-    """Times a day by ``timing.code``; None if there is none that is known."""
+def _from_code(timing: Mapping[str, Any]) -> Often | None:
+    """How often a day by ``timing.code``; None if there is nothing that is known."""
     concept = part(timing, "code")
-    found = set()
-    for text in (*(word(c.get("code")) for c in parts(concept.get("coding"))), *concept_texts(concept)):
-        plain = text.upper().replace(".", "").replace(" ", "")
-        every = re.fullmatch(r"Q(\d{1,2})(?:H|HR|HRS|HOURS)", plain)
-        if plain in _CODES:
-            found.add(float(_CODES[plain]))
-        elif every and 0 < int(every[1]):
-            found.add(24.0 / int(every[1]))
+    words = (*(word(c.get("code")) for c in parts(concept.get("coding"))), *concept_texts(concept))
+    found = {said for text in words if text and (said := often(text)) is not None}
+    if any(said.times == 0 for said in found):
+        raise Cannot("a single dose", "timing.repeat with frequency and period, or a code")
     if len(found) > 1:
         raise Cannot(f"a timing code that says {len(found)} things", "one frequency")
     return found.pop() if found else None
@@ -199,7 +191,8 @@ def times_a_day(timing: Mapping[str, Any], notes: list[str]) -> tuple[float, boo
             raise Cannot("doses with meals, without how many", "a frequency, or the meals by name")
     by_code = _from_code(timing)
     if by_code is not None:
-        found.append(by_code)
+        found.append(by_code.times)
+        ranged = ranged or (by_code.ranged and len(found) == 1)
     if not found and not days:
         return None
     if not found:
@@ -286,16 +279,16 @@ def daily_dose(dosage: Mapping[str, Any], product: Product, drug: Drug, notes: l
         raise Cannot(f"{len(amounts)} doses in one instruction", "one dose")
     amount, ranged = amounts.pop()
     timing = part(dosage, "timing")
-    often = times_a_day(timing, notes)
+    told = times_a_day(timing, notes)
     if drug.is_patch:
-        return _worn(drug, amount, said[0], often, timing, notes), needed or ranged
+        return _worn(drug, amount, said[0], told, timing, notes), needed or ranged
     if part(timing, "repeat").get("duration") and any(one.get("rateQuantity") for one in said):
         raise Cannot("an infusion", "doses by mouth")
-    if often is None:
+    if told is None:
         if most is not None and needed:
             return most, True
         raise Cannot(f"{amount:g} {drug.unit} without how often", "timing with frequency and period, or a code")
-    daily, several = often
+    daily, several = told
     dose = round(amount * daily, 9)
     if most is not None and most < dose:
         notes.append(f"the most a day that the order allows, {most:g} {drug.unit}, is less than dose times frequency, "
@@ -305,7 +298,7 @@ def daily_dose(dosage: Mapping[str, Any], product: Product, drug: Drug, notes: l
 
 
 def _worn(
-    drug: Drug, amount: float, one: Mapping[str, Any], often: tuple[float, bool] | None, timing: Mapping[str, Any],
+    drug: Drug, amount: float, one: Mapping[str, Any], told: tuple[float, bool] | None, timing: Mapping[str, Any],
     notes: list[str],
 ) -> float:  # fmt: skip
     """Release of patches: what is worn together, whatever the time between changes, if that is a patch's time."""
@@ -313,13 +306,13 @@ def _worn(
         notes.pop()  # a patch is worn on every day
     if part(timing, "repeat").get("duration"):
         raise Cannot("a patch that is worn for a part of the time", "patches worn until the next")
-    if often is None:
+    if told is None:
         if any(unit_of(part(one, k)).kind == "rate" for k in ("doseQuantity", "rateQuantity") if one.get(k)) or one.get(
             "rateRatio"
         ):
             return amount
         raise Cannot("patches without how often they are changed", "timing with frequency and period")
-    every_h = 24.0 / often[0]
+    every_h = 24.0 / told[0]
     if one.get("rateQuantity") or one.get("rateRatio"):
         return amount
     if not 0.5 * drug.interval_h <= every_h <= 1.5 * drug.interval_h:
@@ -434,8 +427,8 @@ def segments(
             first, last = _bounds(dosage, cursor)
             if first is None:
                 raise Cannot("a dose without a start", "authoredOn, a validity period or boundsPeriod")
-            if last is None and not stepwise:
-                last = _counted_out(dosage, first, notes) or end
+            if last is None:
+                last = _counted_out(dosage, first) or (None if stepwise else end)
             if last is not None and last <= first:
                 raise Cannot(f"an end before the start ({first})", "an end after the start")
             found.append(Segment(first, last, dose, as_needed))
@@ -464,14 +457,14 @@ def segments(
     return added_up(every)
 
 
-def _counted_out(dosage: Mapping[str, Any], first: date, notes: list[str]) -> date | None:
+def _counted_out(dosage: Mapping[str, Any], first: date) -> date | None:
     """Day after the last of a number of doses (``timing.repeat.count``); None if there is no such number."""
     repeat = part(part(dosage, "timing"), "repeat")
     count = number(repeat.get("countMax")) or number(repeat.get("count"))
-    often = times_a_day(part(dosage, "timing"), []) if count else None
-    if not count or often is None or count <= 0 or count / often[0] > 36500:
+    told = times_a_day(part(dosage, "timing"), []) if count else None
+    if not count or told is None or count <= 0 or count / told[0] > 36500:
         return None
-    return first + timedelta(days=math.ceil(count / often[0] - _SAME))
+    return first + timedelta(days=math.ceil(count / told[0] - _SAME))
 
 
 def added_up(found: Sequence[Segment]) -> list[Segment]:

@@ -27,6 +27,7 @@ _MASS = r"(mg|mcg|ug|µg|μg|g|milligrams?|micrograms?|grams?)"
 _NUMBER = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _STRENGTH = re.compile(rf"(?<![\w.,/–-]){_NUMBER}[ -]?{_MASS}\b(?:/({_NUMBER} ?)?([a-z]+))?")
 _ANY_STRENGTH = re.compile(rf"[\d.,]+ ?-?{_MASS}\b")
+_PAIR = re.compile(rf"(?<![\w.,/–-])({_NUMBER}) ?{_MASS}? ?[-–/] ?({_NUMBER}) ?{_MASS}?(?![\w.,/–-]*\d)")
 _SEVERAL = re.compile(r"\d\s*(?:mg|mcg)?\s*[-–/]\s*[\d.,]+\s*(?:mg|mcg)\b")
 _LIQUID = re.compile(r"solution|syrup|elixir|suspension|liquid|concentrate|drops")
 _PER_HOUR = ("h", "hr", "hrs", "hour", "hours")
@@ -158,22 +159,62 @@ def _strength(component: str) -> Strength | None:
     return Strength(round(1000.0 * mg / of_many, 6), "h") if per in _PER_HOUR else None
 
 
+_HEAVY: Final = ACETAMINOPHEN | {"aspirin", "asa", "ibuprofen", "carisoprodol"}
+"""Partners of which a tablet holds 200 mg and more."""
+
+
+def _pair(text: str, name: str, partner: str) -> Strength | None:
+    """Strength of ``name`` in "name-partner 5-325 mg" or "Brand 5 mg / 325 mg": numbers in the order of the names.
+
+    A brand alone has the order of its label, the drug of the three classes first. None unless the numbers can be what
+    the order says: such partners have 100 mg and more, and at least three times the drug; naloxone a half to a seventh.
+    """
+    found = _PAIR.findall(text)
+    if len(found) != 1 or len(re.findall(_NUMBER, _PAIR.sub(" ", re.sub(r"#\d", " ", text)))) > 0:
+        return None
+    first, first_unit, second, unit = found[0][0], found[0][2], found[0][3], found[0][5]
+    if {first_unit or "mg", unit or "mg"} != {"mg"}:
+        return None
+    tokens = _tokens(text)
+    own = next((k for k, token in enumerate(tokens) if _ingredients().get(stem(token)) == name), None)
+    other = next((k for k, token in enumerate(tokens) if token in PARTNERS), None)
+    amounts = [float(first.replace(",", "")), float(second.replace(",", ""))]
+    if own is not None and other is not None and other < own:
+        amounts.reverse()
+    elif (own is None or other is None) and not _brands(text):
+        return None
+    mine, theirs = amounts
+    if mine <= 0 or theirs <= 0:
+        return None
+    if partner == "naloxone":
+        return Strength(mine, "one") if 1.9 * theirs < mine < 7.1 * theirs else None
+    return Strength(mine, "one") if partner in _HEAVY and theirs >= max(100.0, 3.0 * mine) else None
+
+
+def _partners(text: str) -> set[str]:
+    """Other ingredients that a text names, acetaminophen by one name."""
+    return {"acetaminophen" if token in ACETAMINOPHEN else token for token in _tokens(text) if token in PARTNERS}
+
+
 def _of_text(text: str, name: str) -> tuple[Strength | None, set[str], bool]:
     """Strength of ``name`` in a text, its partners, and whether a strength stands there that cannot be told."""
     line = _straightened(text)
     components = re.split(r"\s+/\s+|\s+\+\s+|\s+with\s+|\s+and\s+", line)
-    partners = set(_tokens(line)) & PARTNERS
-    brand_said = any(BRANDS[brand].combined for brand in _brands(text))
+    partners = _partners(line)
+    brand_partners = {BRANDS[brand].partner for brand in _brands(text)} - {""}
+    partners = partners or brand_partners
     with_strength = [c for c in components if _ANY_STRENGTH.search(c)]
     mine = [c for c in components if name in _named(c)]
-    if (len(with_strength) > 1 or (brand_said and not partners)) and not partners:
+    if len(with_strength) > 1 and not partners:
         partners = {"?"}
+    if len(partners) == 1 and (pair := _pair(line, name, next(iter(partners)))) is not None:
+        return pair, partners, False
     of_mine = [c for c in mine if _ANY_STRENGTH.search(c)]
     told = bool(with_strength)
     if len(of_mine) != 1 or set(_tokens(of_mine[0])) & PARTNERS:
         return None, partners, told
     own_words = {known for s in map(stem, _tokens(of_mine[0])) if (known := _ingredients().get(s))}
-    if brand_said and not own_words:  # "Percocet 5 MG": of which part is not said
+    if brand_partners and not own_words:  # "Percocet 5 MG": of which part is not said
         return None, partners, told
     found = _strength(of_mine[0])
     return found, partners, told and found is None
@@ -273,7 +314,7 @@ def _of_ingredients(ingredients: Mapping[str, dict[str, Any]], name: str) -> tup
     partners: set[str] = set()
     for text, ingredient in ingredients.items():
         if name not in _named(text):
-            partners |= (set(_tokens(text)) & PARTNERS) or {"?"}
+            partners |= _partners(text) or {"?"}
             continue
         ratio = part(ingredient, "strength")
         top, below = part(ratio, "numerator"), part(ratio, "denominator")

@@ -9,57 +9,58 @@ from typing import Final, NamedTuple
 
 
 class Brand(NamedTuple):
-    """Ingredient, the form that the brand alone tells ("" if several), and whether there is a second ingredient."""
+    """Ingredient, the form that the brand alone tells ("" if several), and its second ingredient ("" if none)."""
 
     drug: str
     form: str = ""
-    combined: bool = False
+    partner: str = ""
 
 
+_APAP: Final = "acetaminophen"
 BRANDS: Final[dict[str, Brand]] = {
     "ms contin": Brand("morphine", "ER"), "mst": Brand("morphine", "ER"), "kadian": Brand("morphine", "ER"),
     "avinza": Brand("morphine", "ER"), "arymo": Brand("morphine", "ER"), "morphabond": Brand("morphine", "ER"),
-    "embeda": Brand("morphine", "ER", True), "oramorph": Brand("morphine"), "msir": Brand("morphine", "plain"),
-    "oxycontin": Brand("oxycodone", "ER"), "xtampza": Brand("oxycodone", "ER"),
+    "embeda": Brand("morphine", "ER", "naltrexone"), "oramorph": Brand("morphine"),
+    "msir": Brand("morphine", "plain"), "oxycontin": Brand("oxycodone", "ER"), "xtampza": Brand("oxycodone", "ER"),
     "roxicodone": Brand("oxycodone", "plain"), "oxaydo": Brand("oxycodone", "plain"),
     "roxybond": Brand("oxycodone", "plain"), "oxynorm": Brand("oxycodone", "plain"),
-    "percocet": Brand("oxycodone", "plain", True), "endocet": Brand("oxycodone", "plain", True),
-    "roxicet": Brand("oxycodone", "plain", True), "percodan": Brand("oxycodone", "plain", True),
-    "primlev": Brand("oxycodone", "plain", True), "nalocet": Brand("oxycodone", "plain", True),
-    "targiniq": Brand("oxycodone", "ER", True), "targin": Brand("oxycodone", "ER", True),
-    "xartemis": Brand("oxycodone", "ER", True),
-    "vicodin": Brand("hydrocodone", "plain", True), "norco": Brand("hydrocodone", "plain", True),
-    "lortab": Brand("hydrocodone", "plain", True), "lorcet": Brand("hydrocodone", "plain", True),
-    "xodol": Brand("hydrocodone", "plain", True), "verdrocet": Brand("hydrocodone", "plain", True),
-    "vicoprofen": Brand("hydrocodone", "plain", True), "hycodan": Brand("hydrocodone", "", True),
-    "tussionex": Brand("hydrocodone", "ER", True), "hysingla": Brand("hydrocodone", "ER"),
-    "zohydro": Brand("hydrocodone", "ER"),
-    "dilaudid": Brand("hydromorphone"), "exalgo": Brand("hydromorphone", "ER"), "opana": Brand("oxymorphone"),
-    "nucynta": Brand("tapentadol"), "palexia": Brand("tapentadol"), "ultram": Brand("tramadol"),
-    "ultracet": Brand("tramadol", "plain", True), "conzip": Brand("tramadol", "ER"), "ryzolt": Brand("tramadol", "ER"),
-    "seglentis": Brand("tramadol", "plain", True), "qdolo": Brand("tramadol"),
+    "percocet": Brand("oxycodone", "plain", _APAP), "endocet": Brand("oxycodone", "plain", _APAP),
+    "roxicet": Brand("oxycodone", "plain", _APAP), "percodan": Brand("oxycodone", "plain", "aspirin"),
+    "primlev": Brand("oxycodone", "plain", _APAP), "nalocet": Brand("oxycodone", "plain", _APAP),
+    "targiniq": Brand("oxycodone", "ER", "naloxone"), "targin": Brand("oxycodone", "ER", "naloxone"),
+    "xartemis": Brand("oxycodone", "ER", _APAP), "vicodin": Brand("hydrocodone", "plain", _APAP),
+    "norco": Brand("hydrocodone", "plain", _APAP), "lortab": Brand("hydrocodone", "plain", _APAP),
+    "lorcet": Brand("hydrocodone", "plain", _APAP), "xodol": Brand("hydrocodone", "plain", _APAP),
+    "verdrocet": Brand("hydrocodone", "plain", _APAP), "vicoprofen": Brand("hydrocodone", "plain", "ibuprofen"),
+    "hycodan": Brand("hydrocodone", "", "homatropine"), "tussionex": Brand("hydrocodone", "ER", "chlorpheniramine"),
+    "hysingla": Brand("hydrocodone", "ER"), "zohydro": Brand("hydrocodone", "ER"), "dilaudid": Brand("hydromorphone"),
+    "exalgo": Brand("hydromorphone", "ER"), "opana": Brand("oxymorphone"), "nucynta": Brand("tapentadol"),
+    "palexia": Brand("tapentadol"), "ultram": Brand("tramadol"), "ultracet": Brand("tramadol", "plain", _APAP),
+    "conzip": Brand("tramadol", "ER"), "ryzolt": Brand("tramadol", "ER"),
+    "seglentis": Brand("tramadol", "plain", "celecoxib"), "qdolo": Brand("tramadol"),
     "duragesic": Brand("fentanyl", "patch"), "durogesic": Brand("fentanyl", "patch"),
     "actiq": Brand("fentanyl", "other"), "fentora": Brand("fentanyl", "other"), "abstral": Brand("fentanyl", "other"),
     "subsys": Brand("fentanyl", "other"), "lazanda": Brand("fentanyl", "other"),
-    "sublimaze": Brand("fentanyl", "other"),
-    "dolophine": Brand("methadone"), "methadose": Brand("methadone"), "diskets": Brand("methadone"),
-    "suboxone": Brand("buprenorphine", "sublingual", True), "subutex": Brand("buprenorphine", "sublingual"),
-    "zubsolv": Brand("buprenorphine", "sublingual", True), "bunavail": Brand("buprenorphine", "buccal", True),
-    "belbuca": Brand("buprenorphine", "buccal"), "butrans": Brand("buprenorphine", "patch"),
-    "sublocade": Brand("buprenorphine", "other"), "brixadi": Brand("buprenorphine", "other"),
-    "buprenex": Brand("buprenorphine", "other"), "probuphine": Brand("buprenorphine", "other"),
-    "valium": Brand("diazepam"), "diastat": Brand("diazepam", "other"), "valtoco": Brand("diazepam", "other"),
-    "klonopin": Brand("clonazepam"), "rivotril": Brand("clonazepam"), "xanax": Brand("alprazolam"),
-    "niravam": Brand("alprazolam", "plain"), "ativan": Brand("lorazepam"), "loreev": Brand("lorazepam", "ER"),
-    "restoril": Brand("temazepam"), "librium": Brand("chlordiazepoxide"),
-    "librax": Brand("chlordiazepoxide", "plain", True), "limbitrol": Brand("chlordiazepoxide", "plain", True),
-    "serax": Brand("oxazepam"), "neurontin": Brand("gabapentin", "plain"), "gralise": Brand("gabapentin", "ER"),
+    "sublimaze": Brand("fentanyl", "other"), "dolophine": Brand("methadone"), "methadose": Brand("methadone"),
+    "diskets": Brand("methadone"), "suboxone": Brand("buprenorphine", "sublingual", "naloxone"),
+    "subutex": Brand("buprenorphine", "sublingual"), "zubsolv": Brand("buprenorphine", "sublingual", "naloxone"),
+    "bunavail": Brand("buprenorphine", "buccal", "naloxone"), "belbuca": Brand("buprenorphine", "buccal"),
+    "butrans": Brand("buprenorphine", "patch"), "sublocade": Brand("buprenorphine", "other"),
+    "brixadi": Brand("buprenorphine", "other"), "buprenex": Brand("buprenorphine", "other"),
+    "probuphine": Brand("buprenorphine", "other"), "valium": Brand("diazepam"), "diastat": Brand("diazepam", "other"),
+    "valtoco": Brand("diazepam", "other"), "klonopin": Brand("clonazepam"), "rivotril": Brand("clonazepam"),
+    "xanax": Brand("alprazolam"), "niravam": Brand("alprazolam", "plain"), "ativan": Brand("lorazepam"),
+    "loreev": Brand("lorazepam", "ER"), "restoril": Brand("temazepam"), "librium": Brand("chlordiazepoxide"),
+    "librax": Brand("chlordiazepoxide", "plain", "clidinium"),
+    "limbitrol": Brand("chlordiazepoxide", "plain", "amitriptyline"), "serax": Brand("oxazepam"),
+    "neurontin": Brand("gabapentin", "plain"), "gralise": Brand("gabapentin", "ER"),
     "lyrica cr": Brand("pregabalin", "ER"), "lyrica": Brand("pregabalin"),
 }  # fmt: skip
 
 OTHERS: Final[frozenset[str]] = frozenset(
     # opioids
-    "levorphanol meperidine pethidine dihydrocodeine sufentanil remifentanil alfentanil butorphanol nalbuphine "
+    "levorphanol levomethadyl dezocine meperidine pethidine dihydrocodeine sufentanil remifentanil alfentanil "
+    "butorphanol nalbuphine "
     "pentazocine opium diamorphine heroin propoxyphene dextropropoxyphene oliceridine levomethadone piritramide "
     "tilidine meptazinol nicomorphine ethylmorphine dextromoramide demerol dsuvia ultiva stadol nubain talwin darvon "
     "olinvyk belladonna-opium carfentanil ketobemidone "

@@ -6,11 +6,15 @@ An order is what is prescribed; a statement or an administration says what was t
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import Final
 
 from taper_sim.data.fhir.dosage import Segment
 from taper_sim.data.fhir.json_input import Cannot
 from taper_sim.data.records import DoseRow
 from taper_sim.model.pharmacology import Drug
+
+EARLY_REFILL_D: Final = 7
+"""Days before the end of a supply on which an order may follow it rather than come on top. A design choice."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Order:
         References by which others call it.
     replaces : str
         Reference to the order it replaces, if it says so.
+    supplied : date or None
+        First day after what was dispensed on it lasts, with its repeats, if that is told.
     """
 
     where: str
@@ -40,6 +46,7 @@ class Order:
     active: bool
     name: frozenset[str] = frozenset()
     replaces: str = ""
+    supplied: date | None = None
 
     @property
     def start(self) -> date:
@@ -103,6 +110,11 @@ def in_turn(orders: Sequence[Order], notes: list[str]) -> list[Order]:
                 notes.append(f"{name}: the same order twice ({first.where}, {second.where}): counted once")
                 continue
             if second.replaces and second.replaces in first.name:
+                continue
+            if first.supplied is not None and (first.supplied - second.start).days <= EARLY_REFILL_D:
+                notes.append(
+                    f"{name}: the supply of {first.where} ends about {first.supplied}: {second.where} follows it"
+                )
                 continue
             tied = (first.authored or first.start) == (second.authored or second.start)
             if tied or (first.active and second.active):

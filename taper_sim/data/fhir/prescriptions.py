@@ -47,6 +47,8 @@ class Prescriptions:
         Entries that say so: number and place.
     unread : list of Unread
         Entries without which the doses are not complete.
+    unread_statements : list of (str, Unread)
+        Statements that could not be read, by ingredient: missed only where no order says the dose of that drug.
     written : list of date
         Days on which something was written down.
     notes : list of str
@@ -57,6 +59,7 @@ class Prescriptions:
     given: dict[tuple[str, str], dict[date, float]] = field(default_factory=dict)
     given_by: dict[tuple[str, str], list[tuple[int, str]]] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
+    unread_statements: list[tuple[str, Unread]] = field(default_factory=list)
     written: list[date] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -91,11 +94,10 @@ class Prescriptions:
         notes: list[str] = []
         drug, found = _segments(parts(resource.get("dosageInstruction")), product, start, end, notes)
         over = word(resource.get("status")) in ENDED["MedicationRequest"]
+        supply = _supply(dispensed, product, drug, found)
         if over and found[-1].end is None:
-            supply = supplied_until(dispensed.get("expectedSupplyDuration"), found[-1].start,
-                                    number(dispensed.get("numberOfRepeatsAllowed")) or 0.0)  # fmt: skip
             found = _ended(drug, resource, found, supply, made, notes)
-        self.requests.append(Order(place, drug, found, authored, not over, names, replaces))
+        self.requests.append(Order(place, drug, found, authored, not over, names, replaces, supply))
         self.written.append(authored or found[0].start)
         self.notes += [f"{place}: {note}" for note in dict.fromkeys(notes)]
 
@@ -149,6 +151,8 @@ class Prescriptions:
         notes: list[str] = []
         ordered = {order.drug.key: order.drug for order in self.requests}
         names = {drug.drug for drug in ordered.values()}
+        said_by_order = {name.split("-")[0] for name in names}
+        self.unread += [lost for name, lost in self.unread_statements if name not in said_by_order]
         taken: dict[tuple[str, str], Taken] = {key: Taken(given=days) for key, days in self.given.items()}
         alone: dict[tuple[str, str], list[Order]] = {}
         for order, k in self.statements:
@@ -203,6 +207,19 @@ def _segments(
     for segment in found:
         _may_be(drug, segment.dose)
     return drug, found
+
+
+def _supply(dispensed: Mapping[str, Any], product: Product, drug: Drug, found: list[Segment]) -> date | None:
+    """First day after a supply with its repeats: by its duration or, of one dose by mouth, by its quantity."""
+    repeats = number(dispensed.get("numberOfRepeatsAllowed")) or 0.0
+    until = supplied_until(dispensed.get("expectedSupplyDuration"), found[-1].start, repeats)
+    if until is not None or drug.is_patch or len(found) > 1 or found[0].dose <= 0 or not dispensed.get("quantity"):
+        return until
+    try:
+        days = amount_of(dispensed["quantity"], product, drug, []) / found[0].dose
+    except Cannot:
+        return None
+    return supplied_until({"value": days, "unit": "d"}, found[0].start, repeats)
 
 
 def _ended(

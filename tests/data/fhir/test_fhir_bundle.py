@@ -196,7 +196,7 @@ def test_an_order_of_synthea_goes_through_with_the_right_dose_and_says_how(tmp_p
         ("morphine extended release tablet", dosage(2), "strength per tablet"),
         ("morphine 30 MG", dosage(1), "without a form"),
         ("Percocet 10 mg tablet", dosage(1), "strength per tablet"),
-        ("oxycodone-acetaminophen 5-325 mg tablet", dosage(1), "strength per tablet"),
+        ("oxycodone-acetaminophen 325-5 mg tablet", dosage(1), "strength per tablet"),
         ("Lorazepam 2,5 mg tablet", dosage(1), "strength per tablet"),
         (APAP, dosage(5, "mg"), "of which part"),
         (FENTANYL, dosage(25, "mcg"), "a mass for the patch"),
@@ -687,7 +687,7 @@ def test_whatever_stands_in_a_file_only_an_input_error_is_raised(
             if remove:
                 del holder[place[-1]]
             else:
-                holder[place[-1]] = leaf
+                holder[place[-1]] = copy.deepcopy(leaf)  # a leaf may be changed in its turn
         except (KeyError, IndexError, TypeError):
             continue
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,246 @@
+"""Orders as other systems write them: names of products, timings, units, references, refills; the day's dose by hand.
+
+Each case says its daily equivalents, worked out from the words by hand, or None where the words leave it open and the
+history must say that it is not complete.
+"""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taper_sim.data.fhir import BundleReading, read_bundle
+from taper_sim.data.fhir.frequency import often
+from taper_sim.data.formulary import equivalents
+from taper_sim.data.records import History
+
+Json = dict[str, Any]
+TODAY = date(2026, 3, 1)
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+OXYCODONE = "oxycodone hydrochloride 5 MG Oral Tablet"
+MORPHINE_ER = "morphine sulfate 15 MG Extended Release Oral Tablet"
+
+
+def repeat(frequency: float | None = 2, period: float | None = 1, unit: str | None = "d", **more: Any) -> Json:
+    """A timing; what is None is left out."""
+    given = {"frequency": frequency, "period": period, "periodUnit": unit}
+    return {"repeat": {**{k: v for k, v in given.items() if v is not None}, **more}}
+
+
+BID = repeat()
+Q72H = repeat(1, 72, "h")
+
+
+def dosage(value: float, unit: str | None, timing: Json | None = None, **more: Any) -> Json:
+    """A dosage instruction of one quantity."""
+    quantity = {"value": value, **({"unit": unit} if unit is not None else {})}
+    return {"timing": timing or BID, "doseAndRate": [{"doseQuantity": quantity}], **more}
+
+
+def order(medication: str | Json, *dosages: Json, name: str = "m", **more: Any) -> Json:
+    """An active order from 5 January 2026; the medication by text, concept or reference."""
+    if isinstance(medication, str):
+        medication = {"text": medication}
+    key = "medicationReference" if "reference" in medication else "medicationCodeableConcept"
+    return {
+        "resourceType": "MedicationRequest", "id": name, "status": "active", "intent": "order", key: medication,
+        "subject": {"reference": "Patient/p"}, "authoredOn": "2026-01-05", "dosageInstruction": list(dosages), **more,
+    }  # fmt: skip
+
+
+def read(folder: Path, *resources: Json, entries: list[Json] | None = None) -> BundleReading:
+    """A bundle of these, with a patient."""
+    every = entries or [{"resource": r} for r in ({"resourceType": "Patient", "id": "p"}, *resources)]
+    path = folder / "b.json"
+    path.write_text(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": every}))
+    return read_bundle(path)
+
+
+def daily(history: History) -> float | None:
+    """Equivalents of today's doses (mg or mcg/h of buprenorphine); None if the history is not complete."""
+    known = history.as_of(TODAY)
+    if known.unread or not known.doses:
+        return None
+    rows = {row.drug.key: row for row in known.doses}.values()
+    return sum(row.dose if row.drug.is_buprenorphine else equivalents(row.drug, row.dose) for row in rows)
+
+
+def dose(folder: Path, *resources: Json) -> float | None:
+    """The day's dose of the patient of a bundle."""
+    return daily(read(folder, *resources).histories["p"])
+
+
+@pytest.mark.parametrize(
+    ("product", "value", "unit", "timing", "a_day"),
+    [
+        ("oxyCODONE (ROXICODONE) 5 MG immediate release tablet", 1, "tablet", BID, 15),
+        ("morphine (MS CONTIN) 15 MG 12 hr tablet", 1, "tablet", BID, 30),
+        ("oxyCODONE-acetaminophen (PERCOCET) 5-325 mg per tablet", 1, "tablet", BID, 15),
+        ("Oxycodone/Acetaminophen 10/325 mg Tab", 1, "tablet", BID, 30),
+        ("HYDROcodone-acetaminophen (NORCO) 10-325 mg per tablet", 1, "tablet", BID, 20),
+        ("acetaminophen-codeine (TYLENOL #3) 300-30 mg per tablet", 1, "tablet", BID, 9),
+        ("acetaminophen 325 MG / oxycodone hydrochloride 5 MG Oral Tablet [Percocet]", 1, "tablet", BID, 15),
+        ("Percocet 5 mg-325 mg tablet", 1, "tablet", BID, 15),
+        ("Percocet 325 mg-5 mg tablet", 1, "tablet", BID, None),
+        ("oxycodone-acetaminophen 325-5 mg tablet", 1, "tablet", BID, None),
+        ("oxycodone 5-10 mg tablet", 1, "tablet", BID, None),
+        ("Norco 5 mg-325 mg oral tablet", 1, "tab", BID, 10),
+        ("Abuse-Deterrent 12 HR Oxycodone Hydrochloride 20 MG Extended Release Oral Tablet [OxyContin]", 1, "tablet",
+         BID, 60),
+        ("24 HR Hydrocodone Bitartrate 20 MG Extended Release Oral Tablet [Hysingla]", 1, "tablet", repeat(1), 20),
+        ("morphine 10 mg/5 mL oral solution", 5, "mL", BID, 20),
+        ("methadone hydrochloride 2 MG/ML Oral Solution", 5, "mL", BID, 94),
+        ("traMADol (ULTRAM) 50 mg tablet", 50, "mg", BID, 20),
+        ("fentaNYL (DURAGESIC) 25 mcg/hr patch", 1, "patch", Q72H, 60),
+        ("fentaNYL 50 MCG/HR Patch 72 hr", 1, "each", repeat(1, 3), 120),
+        ("72 HR Fentanyl 0.025 MG/HR Transdermal System", 25, "mcg/hr", Q72H, 60),
+        ("LORazepam (ATIVAN) 1 mg tablet", 1, "tablet", BID, 20),
+        ("clonazepam 0.5 MG Disintegrating Oral Tablet", 1, "tablet", BID, 20),
+        ("buprenorphine-naloxone (SUBOXONE) 8-2 mg SL film", 1, "film", BID, 16),
+        ("Suboxone 2 MG / 0.5 MG Sublingual Film", 1, "film", BID, 4),
+        ("Zubsolv 5.7 MG / 1.4 MG Sublingual Tablet", 1, "tablet", repeat(1), 5.7),
+        ("buprenorphine 0.15 MG Buccal Film [Belbuca]", 1, "film", BID, 0.3),
+        ("168 HR buprenorphine 0.01 MG/HR Transdermal System", 1, "patch", repeat(1, 1, "wk"), 10),
+        ("levomethadyl 10 MG/ML Oral Solution", 1, "mL", BID, None),
+    ],
+)  # fmt: skip
+def test_a_product_by_the_name_that_others_give_it(
+    tmp_path: Path, product: str, value: float, unit: str, timing: Json, a_day: float | None
+) -> None:
+    assert dose(tmp_path, order(product, dosage(value, unit, timing))) == pytest.approx(a_day)
+
+
+@pytest.mark.parametrize(
+    ("text", "a_day"),
+    [
+        ("2 times daily", 2), ("Twice a day", 2), ("b.i.d.", 2), ("2x/day", 2), ("three times a day", 3), ("TID", 3),
+        ("Every 8 hours", 3), ("Every 6 hours PRN", 4), ("Q6H:PRN", 4), ("every 4 hours as needed", 6), ("Daily", 1),
+        ("Once daily", 1), ("Nightly", 1), ("nightly at bedtime", 1), ("once a day (at bedtime)", 1), ("qHS", 1),
+        ("Daily with breakfast", 1), ("every other day", 0.5), ("Every 12 hours scheduled", 2),
+        ("3 times weekly", 3 / 7),
+        ("every 72 hours", 1 / 3), ("Every 3 days", 1 / 3), ("1 time daily", 1), ("four times per day", 4),
+        ("as directed", None), ("1-0-1", None), ("every 4 hours while awake", None), ("q0h", None), ("", None),
+        ("daily or twice daily", None), ("every 8 to 6 hours", None),
+    ],
+)  # fmt: skip
+def test_how_often_by_words_is_read_as_a_whole_or_not_at_all(text: str, a_day: float | None) -> None:
+    said = often(text)
+    assert (None if said is None else said.times) == pytest.approx(a_day)
+
+
+def test_a_range_of_hours_is_the_most_that_may_be_taken_and_a_single_dose_is_none(tmp_path: Path) -> None:
+    history = read(tmp_path, order(OXYCODONE, dosage(1, "tablet", {"code": {"text": "q4-6h prn"}}))).histories["p"]
+    assert [(row.dose, row.as_needed) for row in history.doses] == [(30, True)]
+    assert dose(tmp_path, order(OXYCODONE, dosage(1, "tablet", {"code": {"text": "ONCE"}}))) is None
+    assert dose(tmp_path, order(OXYCODONE, dosage(1, "tablet", {**BID, "code": {"text": "3 times daily"}}))) is None
+
+
+@pytest.mark.parametrize(
+    ("timing", "times"),
+    [
+        (repeat(None, None, None, when=["MORN", "AFT", "NIGHT"]), 3),
+        (repeat(4, timeOfDay=["06:00:00", "12:00:00", "18:00:00", "23:00:00"]), 4),
+        (repeat(1, 0.5), 2), (repeat(1, 480, "min"), 3), (repeat(2, frequencyMax=4), 4), (repeat(None, 6, "h"), 4),
+        (repeat(None, None, None, dayOfWeek=["mon", "wed", "fri", "sun"], timeOfDay=["08:00:00"]), 4 / 7),
+        ({**BID, "code": {"coding": [{"code": "BID"}], "text": "2 Times Daily"}}, 2),
+        ({"code": {"coding": [{"code": "229799001", "display": "Twice a day"}]}}, 2),
+        (repeat(60, 1, "mo"), None), ({"event": ["2026-01-05T08:00:00Z"]}, None),
+    ],
+)  # fmt: skip
+def test_a_timing_in_every_form(tmp_path: Path, timing: Json, times: float | None) -> None:
+    found = dose(tmp_path, order(OXYCODONE, dosage(1, "tablet", timing)))
+    assert found == (None if times is None else pytest.approx(7.5 * times))
+
+
+@pytest.mark.parametrize(
+    ("unit", "right"),
+    [("TAB", 15), ("tablet(s)", 15), ("{tbl}", 15), ("Tablet - unit of product usage", 15), ("EA", 15), (None, 15),
+     ("dose", None), ("puff", None)],
+)  # fmt: skip
+def test_a_unit_by_the_word_that_others_use(tmp_path: Path, unit: str | None, right: float | None) -> None:
+    assert dose(tmp_path, order(OXYCODONE, dosage(1, unit))) == right
+
+
+def test_a_medication_is_found_wherever_it_stands_and_else_by_its_display(tmp_path: Path) -> None:
+    medication = {"resourceType": "Medication", "id": "drug", "code": {"text": "oxycodone 15 MG Oral Tablet"}}
+    take = dosage(1, "tablet")
+    for reference in ("Medication/drug", "https://a.example/R4/Medication/drug", "Medication/drug/_history/2"):
+        assert dose(tmp_path, medication, order({"reference": reference}, take)) == 45, reference
+    assert dose(tmp_path, order({"reference": "#drug"}, take, contained=[medication])) == 45
+    said = {"reference": "Medication/gone", "display": "oxyCODONE 15 MG immediate release tablet"}
+    assert dose(tmp_path, order(said, take)) == 45
+    assert dose(tmp_path, order({"reference": "Medication/gone"}, take)) is None
+    urn, patient = "urn:uuid:0f9e3fbc-0000-4000-8000-000000000001", "urn:uuid:0f9e3fbc-0000-4000-8000-000000000002"
+    entries = [
+        {"fullUrl": patient, "resource": {"resourceType": "Patient", "id": "p"}},
+        {"fullUrl": urn, "resource": medication},
+        {"fullUrl": "urn:uuid:3", "resource": order({"reference": urn}, take, subject={"reference": patient})},
+    ]
+    assert daily(read(tmp_path, entries=entries).histories["p"]) == 45
+    del medication["id"]
+    entries[1] = {"fullUrl": "https://a.example/R4/Medication/drug", "resource": medication}
+    entries[2]["resource"]["medicationReference"]["reference"] = "Medication/drug"
+    assert daily(read(tmp_path, entries=entries).histories["p"]) == 45
+
+
+def step(number: int, tablets: float, **bounds: Any) -> Json:
+    """One step of a taper, twice a day."""
+    return dosage(tablets, "tablet", repeat(**bounds), sequence=number)
+
+
+def test_a_taper_by_durations_by_counts_and_in_any_order(tmp_path: Path) -> None:
+    two_weeks = {"boundsDuration": {"value": 2, "unit": "weeks", "code": "wk"}}
+    assert dose(tmp_path, order(MORPHINE_ER, step(1, 3, **two_weeks), step(2, 2, **two_weeks), step(3, 1))) == 30
+    assert dose(tmp_path, order(MORPHINE_ER, step(3, 1), step(1, 3, **two_weeks), step(2, 2, **two_weeks))) == 30
+    assert dose(tmp_path, order(MORPHINE_ER, step(1, 3, **two_weeks), step(2, 1, **two_weeks))) == 0
+    assert dose(tmp_path, order(MORPHINE_ER, step(1, 3, count=28), step(2, 2, count=28), step(3, 1))) == 30
+    counted = read(tmp_path, order(MORPHINE_ER, step(1, 3, count=28), step(2, 2))).histories["p"]
+    assert [(row.day.isoformat(), row.dose) for row in counted.doses] == [("2026-01-05", 90), ("2026-01-19", 60)]
+
+
+@pytest.mark.parametrize(
+    "supply",
+    [
+        {"expectedSupplyDuration": {"value": 14, "unit": "days", "code": "d"}},
+        {"expectedSupplyDuration": {"value": 7, "unit": "days", "code": "d"}, "numberOfRepeatsAllowed": 1},
+        {"quantity": {"value": 84, "unit": "tablet"}},
+    ],
+)
+def test_an_active_order_whose_supply_is_out_is_followed_by_the_next(tmp_path: Path, supply: Json) -> None:
+    first = order(MORPHINE_ER, dosage(3, "tablet"), name="a", dispenseRequest=supply)
+    for authored, right in (("2026-01-19", 30), ("2026-01-14", 30), ("2026-01-10", None)):
+        assert dose(tmp_path, first, order(MORPHINE_ER, dosage(1, "tablet"), name="b", authoredOn=authored)) == right
+    later = read(tmp_path, first, order(MORPHINE_ER, dosage(1, "tablet"), name="b", authoredOn="2026-01-19"))
+    assert [row.dose for row in later.histories["p"].doses] == [90, 30]
+    assert any("supply" in note for note in later.histories["p"].notes)
+
+
+def test_a_statement_that_cannot_be_read_is_not_missed_where_an_order_says_the_dose(tmp_path: Path) -> None:
+    statement = {"resourceType": "MedicationStatement", "id": "s", "status": "active",
+                 "subject": {"reference": "Patient/p"}, "medicationCodeableConcept": {"text": OXYCODONE},
+                 "effectiveDateTime": "2026-01-10", "dosage": [{"text": "as directed"}]}  # fmt: skip
+    reading = read(tmp_path, order(OXYCODONE, dosage(1, "tablet")), statement)
+    assert daily(reading.histories["p"]) == 15 and len(reading.failed) == 1
+    assert dose(tmp_path, order("lorazepam 1 MG Oral Tablet", dosage(1, "tablet")), statement) is None
+
+
+def test_drugs_of_an_operation_long_past_do_not_make_the_doses_incomplete(tmp_path: Path) -> None:
+    def injected(text: str, day: str, status: str = "completed") -> Json:
+        return order(text, name="i", status=status, authoredOn=day)
+
+    now = order(OXYCODONE, dosage(1, "tablet"))
+    assert dose(tmp_path, now, injected("1 ML midazolam 5 MG/ML Injection", "2025-12-20")) == 15
+    assert dose(tmp_path, now, injected("fentanyl 0.05 MG/ML Injectable Solution", "2026-02-20")) is None
+    assert dose(tmp_path, now, injected("fentanyl 0.05 MG/ML Injectable Solution", "2025-12-20", "active")) is None
+    assert dose(tmp_path, now, injected("Sublocade 300 MG Prefilled Syringe", "2025-12-20")) is None
+
+
+def test_a_resource_that_is_no_r4_leaves_the_doses_incomplete_for_its_patient_alone(tmp_path: Path) -> None:
+    stu3 = order(OXYCODONE, {"timing": BID, "doseQuantity": {"value": 1, "unit": "tablet"}}, name="old")
+    two = {"resourceType": "Patient", "id": "q"}
+    other = order(OXYCODONE, dosage(1, "tablet"), name="n", subject={"reference": "Patient/q"})
+    reading = read(tmp_path, two, order(MORPHINE_ER, dosage(1, "tablet")), stu3, other)
+    assert {name: daily(history) for name, history in reading.histories.items()} == {"p": None, "q": 15}
+    assert daily(read(tmp_path, two, {**stu3, "subject": {"display": "somebody"}}, other).histories["q"]) is None
