@@ -1,109 +1,42 @@
-"""Simulation-based calibration of the personal posterior, and reports to try it on. Imports ``patient`` and below.
+"""Simulation-based calibration of the personal posterior. Imports ``simulated`` and below.
 
 ``python -m taper_sim.inference.calibration --out docs/tables/sbc.csv`` goes on where it stopped.
 
 A replication draws a person from the prior, lets her be tapered, writes her check-ins, fits them, and notes where the
-truth stands among the posterior draws (Talts 2018; Modrák 2023 for derived quantities).
+truth stands among the posterior draws (Talts 2018; Modrák 2023 for derived quantities; Säilynoja 2022 for the bands).
 """
 
 import argparse
 import hashlib
 import inspect
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import kstest
+from scipy.stats import binom, kstest
 
-from taper_sim.data.records import CheckIn
-from taper_sim.inference import course as at
-from taper_sim.inference import likelihood, observation, patient
-from taper_sim.inference import prior as prior_module
-from taper_sim.inference.course import Regimen
-from taper_sim.inference.likelihood import N_WINDOWS, mean_of
-from taper_sim.inference.observation import BY_NAME, LOG, LOG1P, Instrument, reports_of
-from taper_sim.inference.patient import Evidence, posterior_of
-from taper_sim.inference.prior import Prior, prior_of
+from taper_sim.inference import course, likelihood, observation, patient, prior, simulated
+from taper_sim.inference.patient import posterior_of
 from taper_sim.inference.rollout import carried_peaks
+from taper_sim.inference.simulated import POPULATIONS, person_of
 from taper_sim.model import chance, equations, parameters
-from taper_sim.model.pharmacology import level_decay, within_day_shape
 
 Floats = NDArray[np.float64]
 
-DAILY: Final = ("sows_gossop", "pain_nrs", "mood_item", "sleep_item", "function")
-_ORIGIN: Final = date(2026, 1, 1)
-
-
-def written(
-    values: Floats, shared: Any, regimen: Regimen, instruments: tuple[str, ...], answered: NDArray[np.bool_],
-    generator: np.random.Generator,
-) -> list[tuple[int, CheckIn]]:  # fmt: skip
-    """Check-ins that a person with these values would write.
-
-    Parameters
-    ----------
-    values : ndarray, (N_VALUES,)
-    shared : Couplings
-    regimen : Regimen
-    instruments : tuple of str
-        Asked on every day.
-    answered : ndarray of bool, (n_days + 1,)
-        Days on which a check-in came.
-    generator : numpy Generator
-
-    Returns
-    -------
-    list of (int, CheckIn)
-    """
-    n_days = len(answered) - 1
-    latent = at.course(values, shared, regimen)
-    sums = np.zeros((n_days + 1, N_WINDOWS))
-    sums[1:, 0] = np.cumsum(latent[1:, at.P] + shared.pain_report_x * latent[1:, at.X])
-    for row, what in ((1, at.M), (2, at.I), (3, at.W + 1)):
-        sums[1:, row] = np.cumsum(latent[1:, what])
-    z_day = generator.standard_normal(n_days + 1)
-    found: list[tuple[int, CheckIn]] = []
-    for name in instruments:
-        i = BY_NAME[name]
-        slow = _slow(i, n_days, generator)
-        own = generator.standard_normal(n_days + 1)
-        for day in range(1, n_days + 1):
-            if not answered[day] or (i.recall_d > 1 and day % i.recall_d):
-                continue
-            mean = mean_of(i.kind, i.scale, i.recall_d, day, values, shared, latent, sums, 0.0, 0)
-            noise = values[at.NOISE] * (
-                i.white * (np.sqrt(1 - i.shared**2) * own[day] + i.shared * z_day[day]) + i.slow * slow[day]
-            )
-            score = np.exp(np.log1p(mean) + noise) - 1.0 if i.transform == LOG1P else mean + noise
-            score = np.exp(mean + noise) if i.transform == LOG else score
-            score = np.floor(np.clip(score, i.low, i.high) / i.step + 0.5) * i.step
-            found.append((day, CheckIn(_ORIGIN + timedelta(days=day), name, float(score))))
-    return found
-
-
-def _slow(i: Instrument, n_days: int, generator: np.random.Generator) -> Floats:
-    """Slow noise of one instrument, sd 1, (n_days + 1,)."""
-    decay = np.exp(-1.0 / i.tau_d)
-    x = generator.standard_normal(n_days + 1)
-    for day in range(1, n_days + 1):
-        x[day] = decay * x[day - 1] + np.sqrt(1.0 - decay**2) * x[day]
-    return x
-
-
-# -- calibration -------------------------------------------------------------------------------------------------------
-
-HORIZON_D: Final = 28
 TAPERS_PCT: Final = (2.5, 5.0, 10.0, 20.0)  # of the original dose every two weeks
 LENGTHS_D: Final = (28, 56, 84)
-POPULATIONS: Final = ("usual", "floors")
-"""``floors``: well people, so that many reports stand at the end of their scale."""
-_FLOORS: Final = {"s0": (np.log(0.8), 0.6), "distress": (0.10, 0.10), "insomnia": (0.12, 0.12)}
+CALIBRATED: Final = ("opioid", "all three")
+"""Classes taken in the people of the table."""
+DRAWS: Final = 1024
 DERIVED_QUANTITY: Final = "withdrawal_max_28d"
-RANKS: Final = ["population", "seed", "number", "quantity", "rank", "khat", "ess"]
+RANKS: Final = ["classes", "population", "seed", "number", "quantity", "rank", "khat", "ess", "passes"]
+_BAND_SIMULATIONS: Final = 4000
+_BAND_POINTS: Final = 100
 
 
 @dataclass(frozen=True)
@@ -116,59 +49,19 @@ class Replication:
     passes: int
 
 
-def tapered(pct: float, n_days: int, dose: float, half_life_h: float, trough: float) -> Regimen:
-    """A linear taper every two weeks, the first step on day 15, over the days of reports and the horizon."""
-    n = n_days + HORIZON_D
-    steps = np.maximum((np.arange(n + 1) - 1) // 14, 0)
-    doses = np.zeros((n + 1, 3))
-    doses[:, 0] = dose * np.maximum(1.0 - pct / 100 * steps, 0.0)
-    cut = np.r_[0.0, (np.diff(doses[:, 0]) < 0).astype(float)]
-    shape = np.ones((n + 1, 3, 4))
-    shape[:, 0] = within_day_shape(trough)
-    decay = np.zeros((n + 1, 3))
-    decay[:, 0] = level_decay(half_life_h)
-    return Regimen(doses, cut, decay, shape, np.array([True, False, False]), np.array([1825.0, 1.0, 1.0]),
-                   np.zeros((n + 1, 3)), np.zeros(n + 1))  # fmt: skip
-
-
-def until(regimen: Regimen, n_days: int) -> Regimen:
-    """The same, without the horizon."""
-    end = n_days + 1
-    return Regimen(regimen.dose[:end], regimen.cut[:end], regimen.decay_g[:end], regimen.shape[:end], regimen.taken,
-                   regimen.use_days, regimen.adjunct[:end], regimen.rotated[:end])  # fmt: skip
-
-
-def population_prior(population: str, n_days: int) -> Prior:
-    """The prior that both draws the truth and is fitted."""
-    prior = prior_of((True, False, False), -(-(n_days + HORIZON_D) // at.SEGMENT_D), DAILY)
-    if population == "floors":
-        mean, sd = prior.mean.copy(), prior.sd.copy()
-        for name, (centre, spread) in _FLOORS.items():
-            k = prior.names.index(name)
-            mean[k], sd[k] = centre, spread
-        prior = replace(prior, mean=mean, sd=sd)
-    return prior
-
-
-def replicate(population: str, seed: int, number: int, n_draws: int = 1024) -> Replication:
+def replicate(population: str, seed: int, number: int, n_draws: int = DRAWS, classes: str = "opioid") -> Replication:
     """One replication: truth from the prior, reports, posterior, ranks."""
-    generator = np.random.default_rng([seed, number, POPULATIONS.index(population)])
-    n_days = int(generator.choice(LENGTHS_D))
-    regimen = tapered(float(generator.choice(TAPERS_PCT)), n_days, 90.0, 9.5, 0.46)
-    prior, shared = population_prior(population, n_days), at.couplings()
-    truth = generator.standard_normal(len(prior.names))
-    values = prior.values(truth[None])[0]
-    seen = until(regimen, n_days)
-    answered = generator.random(n_days + 1) < 0.8
-    reports = written(values, shared, seen, DAILY, answered, generator)
-    laid_out = reports_of(reports, np.zeros(n_days + 1, dtype=np.int64), np.zeros(n_days + 1))
-    posterior = posterior_of(Evidence(prior, shared, seen, laid_out), n_draws, seed)
+    luck = np.random.default_rng([seed, number, POPULATIONS.index(population), list(simulated.CLASSES).index(classes)])
+    n_days, pct = int(luck.choice(LENGTHS_D)), float(luck.choice(TAPERS_PCT))
+    person = person_of(population, classes, pct, n_days, luck)
+    posterior = posterior_of(person.evidence, n_draws, seed)
     ranks = {
-        name: float(posterior.weights @ (posterior.z[:, k] < truth[k]))
-        for k, name in enumerate(prior.names) if not name.startswith("drift")
+        name: float(posterior.weights @ (posterior.z[:, k] < person.z[k]))
+        for k, name in enumerate(posterior.prior.names) if not name.startswith("drift")
     }  # fmt: skip
-    ahead = carried_peaks(posterior.values(), shared, regimen, n_days)
-    true_peak = carried_peaks(values[None], shared, regimen, n_days)[0]
+    shared = person.evidence.shared
+    ahead = carried_peaks(posterior.values(), shared, person.regimen, n_days)
+    true_peak = carried_peaks(person.values[None], shared, person.regimen, n_days)[0]
     ranks[DERIVED_QUANTITY] = float(posterior.weights @ (ahead < true_peak))
     return Replication(ranks, posterior.khat, posterior.ess, posterior.passes)
 
@@ -176,20 +69,52 @@ def replicate(population: str, seed: int, number: int, n_draws: int = 1024) -> R
 def code_hash() -> str:
     """Short hash of the code that the table describes: another code needs another run."""
     digest = hashlib.sha256()
-    for module in (equations, parameters, chance, at, likelihood, observation, patient, prior_module):
+    for module in (equations, parameters, chance, course, likelihood, observation, patient, prior):
         digest.update(inspect.getsource(module).encode())
     return digest.hexdigest()[:12]
 
 
+@lru_cache(maxsize=8)
+def _least_p(n: int) -> Floats:
+    """Distribution of :func:`_farthest` under uniform ranks, sorted, (n simulations,)."""
+    luck = np.random.default_rng(0)
+    return np.sort([_farthest(luck.random(n)) for _ in range(_BAND_SIMULATIONS)])
+
+
+def _farthest(ranks: Floats) -> float:
+    """Smallest two-sided binomial p of the empirical distribution over a grid of points (Säilynoja 2022)."""
+    points = np.arange(1, _BAND_POINTS) / _BAND_POINTS
+    below = np.searchsorted(np.sort(ranks), points, side="right")
+    n = len(ranks)
+    return float(2.0 * np.minimum(binom.cdf(below, n, points), binom.sf(below - 1, n, points)).min())
+
+
+def band_p(ranks: Floats) -> float:
+    """Chance that the ECDF of as many uniform ranks strays as far from the diagonal: below 0.05, it leaves the band.
+
+    The band is simultaneous over 99 points, of equal pointwise level (Säilynoja, Bürkner, Vehtari 2022).
+    """
+    reference = _least_p(len(ranks))
+    return float((np.searchsorted(reference, _farthest(ranks), side="right") + 1) / (len(reference) + 1))
+
+
 def summary(found: pd.DataFrame) -> pd.DataFrame:
-    """Uniformity of ranks and coverage, a row for each population, seed and quantity; and whose code it was."""
+    """Uniformity of ranks and coverage, a row for each classes, population, seed and quantity; and whose code it was.
+
+    The last columns are of the block: share of k-hat above its limit after the last pass, and smallest and median
+    number of effective draws.
+    """
     rows = []
-    for (population, seed, quantity), part in found.groupby(["population", "seed", "quantity"], sort=False):
-        rank = part["rank"].to_numpy()
-        cover = [float(np.mean(np.abs(rank - 0.5) < level / 2)) for level in (0.5, 0.8, 0.95)]
-        p = float(kstest(rank, "uniform").pvalue)
-        rows.append((population, seed, quantity, len(rank), p, *cover, float(np.mean(rank))))
-    columns = ["population", "seed", "quantity", "n", "ks_p", "cover50", "cover80", "cover95", "mean_rank"]
+    for key, block in found.groupby(["classes", "population", "seed"], sort=False):
+        once = block.drop_duplicates("number")
+        how = (float(np.mean(once["khat"] > patient.KHAT_LIMIT)), float(once["ess"].min()), float(once["ess"].median()))
+        for quantity, part in block.groupby("quantity", sort=False):
+            rank = part["rank"].to_numpy()
+            cover = [float(np.mean(np.abs(rank - 0.5) < level / 2)) for level in (0.5, 0.8, 0.95)]
+            p = float(kstest(rank, "uniform").pvalue)
+            rows.append((*key, quantity, len(rank), p, band_p(rank), *cover, float(np.mean(rank)), *how))
+    columns = ["classes", "population", "seed", "quantity", "n", "ks_p", "band_p", "cover50", "cover80", "cover95",
+               "mean_rank", "khat_over", "ess_min", "ess_median"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns).round(4).assign(code=code_hash())
 
 
@@ -200,25 +125,29 @@ def main() -> None:
     parser.add_argument("--ranks", type=Path, default=Path("run-sbc"), help="folder of what is finished")
     parser.add_argument("--replications", type=int, default=1000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--classes", nargs="+", choices=list(simulated.CLASSES), default=list(CALIBRATED))
+    parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args()
     kept = args.ranks / f"ranks-{code_hash()}.csv"  # ranks of another code are not gone on with
     args.ranks.mkdir(parents=True, exist_ok=True)
-    found = pd.read_csv(kept) if kept.exists() else pd.DataFrame()
-    for population in POPULATIONS:
-        for seed in args.seeds:
-            mine = found[(found["population"] == population) & (found["seed"] == seed)] if len(found) else found
+    found = pd.read_csv(kept) if kept.exists() else pd.DataFrame(columns=RANKS)
+    blocks = [(c, p, s) for c in args.classes for p in POPULATIONS for s in args.seeds]
+    with ProcessPoolExecutor(args.workers) as workers:
+        for classes, population, seed in blocks:
+            mine = found[(found[["classes", "population", "seed"]] == (classes, population, seed)).all(axis=1)]
             done = int(mine["number"].max()) + 1 if len(mine) else 0
-            rows = []
-            for number in range(done, args.replications):
-                one = replicate(population, seed, number)
-                rows += [(population, seed, number, q, r, one.khat, one.ess) for q, r in one.ranks.items()]
-                if number % 100 == 99 or number == args.replications - 1:
-                    new = pd.DataFrame(
-                        rows, columns=["population", "seed", "number", "quantity", "rank", "khat", "ess"]
-                    )
-                    found, rows = pd.concat([found, new], ignore_index=True), []
-                    found.to_csv(kept, index=False)
-                    print(population, seed, number + 1, flush=True)
+            for first in range(done, args.replications, 100):
+                numbers = range(first, min(first + 100, args.replications))
+                again = partial(replicate, population, seed, n_draws=DRAWS, classes=classes)
+                rows = [
+                    (classes, population, seed, number, q, r, one.khat, one.ess, one.passes)
+                    for number, one in zip(numbers, workers.map(again, numbers, chunksize=10), strict=True)
+                    for q, r in one.ranks.items()
+                ]
+                new = pd.DataFrame(rows, columns=RANKS)
+                found = pd.concat([found, new], ignore_index=True) if len(found) else new
+                found.to_csv(kept, index=False)
+                print(classes, population, seed, numbers[-1] + 1, flush=True)
     summary(found).to_csv(args.out, index=False)
     print(summary(found).to_string())
 

@@ -12,10 +12,13 @@ from typing import Final
 from taper_sim import tables
 from taper_sim.inference.limits import Limits
 from taper_sim.policies.guidance import CAP_LONG_USE_PCT, CAP_PCT, LONG_USE_D
-from taper_sim.units import DrugClass
+from taper_sim.units import MONTH_D, DrugClass
 
 _CLASS_CAP_PCT: Final = {"opioid": CAP_PCT, "benzodiazepine": 20.0, "gabapentinoid": 30.0}
-"""Most percent of the original dose in 28 days, by class. Source: opioid as policies.guidance; others A31."""
+"""Most percent of the original dose in 28 days, by class. Source: opioid as policies.guidance; others A31.
+
+After a year's use of any class ``CAP_LONG_USE_PCT`` (A31), and ``CAP_PCT`` whoever raises a ceiling.
+"""
 FAILED_FACTOR: Final = 0.5
 """Share of the ceiling after an earlier failed taper. Source: risk_factors.csv, prior_failed_taper (design)."""
 _USE_DAYS = re.compile(r"use_days\s*(<=|>=|<|>)\s*(\d+)")
@@ -23,11 +26,17 @@ _USE_DAYS = re.compile(r"use_days\s*(<=|>=|<|>)\s*(\d+)")
 
 @dataclass(frozen=True)
 class Ceiling:
-    """Ceiling of one class, percent of the original dose in 28 days, and what it rests on."""
+    """Ceiling of one class, percent of the original dose in 28 days, and what it rests on.
+
+    ``preset_pct`` is the pace that the slowest guidance which fits proposes, ``preset`` its name: nobody is reduced
+    faster before a check-in came.
+    """
 
     drug_class: DrugClass
     pct_per_28d: float
     basis: str
+    preset_pct: float
+    preset: str
     raised_by: str | None = None
 
 
@@ -49,14 +58,22 @@ def ceiling_of(drug_class: DrugClass, use_days: float, failed_tapers: int, limit
     rows = [row for row in rows if _fits(row, use_days)] or rows
     slowest = min(rows, key=lambda row: float(row["ceiling_pct_per_28d"]))
     pct, basis = float(slowest["ceiling_pct_per_28d"]), f"{slowest['guideline']} ({slowest['year']})"
+    paces = {row["guideline"]: _pace(row) for row in rows if row["pct"]}
+    preset = min(paces, key=lambda name: paces[name])
     if pct > _CLASS_CAP_PCT[drug_class]:
         pct, basis = _CLASS_CAP_PCT[drug_class], f"the tool's own cap for this class, below {basis}"
-    if drug_class == "opioid" and use_days > LONG_USE_D and pct > CAP_LONG_USE_PCT:
-        pct, basis = CAP_LONG_USE_PCT, "the tool's cap after a year's use"
+    if use_days > LONG_USE_D and pct > CAP_LONG_USE_PCT:
+        pct, basis = CAP_LONG_USE_PCT, f"the tool's cap after a year's use, below {basis}"
     if failed_tapers:
         pct, basis = pct * FAILED_FACTOR, f"{basis}; halved after {failed_tapers} earlier failed taper(s)"
+    preset_pct = min(paces[preset], pct)
     raised = limits.ceiling_raised.get(drug_class)
     if raised is not None and raised.pct_per_28d > pct:
-        cap = min(raised.pct_per_28d, 100.0 if drug_class != "opioid" else CAP_PCT)
-        return Ceiling(drug_class, cap, f"raised by {raised.by}: {raised.reason}", raised.by)
-    return Ceiling(drug_class, pct, basis)
+        basis = f"raised by {raised.by}: {raised.reason}"
+        return Ceiling(drug_class, min(raised.pct_per_28d, CAP_PCT), basis, preset_pct, preset, raised.by)
+    return Ceiling(drug_class, pct, basis, preset_pct, preset)
+
+
+def _pace(row: tables.Row) -> float:
+    """Percent of the original dose in 28 days of a row's own steps."""
+    return float(row["pct"]) * MONTH_D / float(row["every_days"])

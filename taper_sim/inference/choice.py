@@ -22,6 +22,7 @@ CHANCES: Final = (
     "p_withdrawal_over", "p_function_loss", "p_pain_rise", "p_crisis", "p_overdose", "p_return_to_higher_dose",
 )  # fmt: skip
 _LIMITED: Final = CHANCES[:3]
+_WORST: Final = ("p_crisis", "p_overdose")
 _Z90: Final = 1.6448536269514722
 _LEFT_OUT: Final = 1e-3
 """Weight in all of the draws that are not rolled out: below the Monte Carlo error of any chance. A design choice."""
@@ -148,8 +149,9 @@ def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limi
     """The fastest reduction that keeps every limit, else hold, else the step back that is better; and why."""
     hold = rolled["hold"]
     reductions = sorted(
-        (o for o in options if o.kind == "reduce" and not o.blocked), key=lambda o: (-o.pct_per_28d, o.name)
-    )
+        (o for o in options if o.kind == "reduce" and not o.blocked),
+        key=lambda o: (-o.pct_per_28d, sum(rolled[o.name].chances[n][0] for n in _WORST), o.name),
+    )  # of two classes at one pace, that with fewer crises and overdoses
     if limits.first is not None:
         reductions.sort(key=lambda o: o.drug_class != limits.first)
     why: list[str] = []
@@ -169,5 +171,7 @@ def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limi
             before, after = (sum(r.chances[n][0] for n in _LIMITED) for r in (hold, rolled[option.name]))
             if after < before:
                 return option.name, [f"holding itself breaks a limit: {'; '.join(broken)}; stepping back is better"]
+    if broken:
+        why.append(f"holding itself does not keep every limit: {'; '.join(broken)}")
     why.append("hold: no reduction keeps every limit" if reductions else "hold: no reduction may be offered")
     return "hold", why

@@ -54,6 +54,8 @@ class Limits(Strict):
         Days between steps of the paces that are offered.
     target : mapping of class to equivalents a day
         Where the taper ends; 0 unless said.
+    milestones : mapping of class to list of equivalents a day
+        Doses at which a taper stops for a review: what is proposed never passes the next one below the dose of today.
     first : drug class or None
         Class that patient and team want to reduce first.
     allow_step_back : bool
@@ -71,6 +73,7 @@ class Limits(Strict):
     horizon_days: int = Field(default=84, ge=14, le=364)
     step_every_d: int = Field(default=28, ge=7, le=84)
     target: dict[DrugClass, Annotated[float, Field(ge=0, le=5000)]] = Field(default_factory=dict)
+    milestones: dict[DrugClass, list[Annotated[float, Field(gt=0, le=5000)]]] = Field(default_factory=dict)
     first: DrugClass | None = None
     allow_step_back: bool = True
     acknowledged: dict[str, Signed] = Field(default_factory=dict)
@@ -87,16 +90,19 @@ class Limits(Strict):
         return given
 
     @model_validator(mode="after")
-    def _opioid_cap(self) -> "Limits":
-        raised = self.ceiling_raised.get("opioid")
-        if raised is not None and raised.pct_per_28d > OPIOID_CAP_PCT:
-            raise Wrong(("ceiling_raised.opioid.pct_per_28d", raised.pct_per_28d,
-                         f"at most {OPIOID_CAP_PCT:g} % of original in 28 days, whoever asks"))  # fmt: skip
+    def _cap(self) -> "Limits":
+        wrong = [
+            (f"ceiling_raised.{c}.pct_per_28d", raised.pct_per_28d,
+             f"at most {MOST_PCT:g} % of original in 28 days, whoever asks")
+            for c, raised in self.ceiling_raised.items() if raised.pct_per_28d > MOST_PCT
+        ]  # fmt: skip
+        if wrong:
+            raise Wrong(*wrong)
         return self
 
 
-OPIOID_CAP_PCT: Literal[30] = 30
-"""No opioid is reduced by more than this share of the original dose in 28 days. Source: policies.guidance.CAP_PCT."""
+MOST_PCT: Literal[30] = 30
+"""Nothing is reduced by more than this share of the original dose in 28 days. Source: policies.guidance.CAP_PCT."""
 
 
 def read_limits(path: Path) -> Limits:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
-from taper_sim.inference.calibration import DAILY, population_prior, tapered, until, written
 from taper_sim.inference.observation import reports_of
 from taper_sim.inference.patient import Evidence, posterior_of
 from taper_sim.inference.rollout import carried_peaks
+from taper_sim.inference.simulated import DAILY, population_prior, tapered, until, written
 from taper_sim.inference.support import LIMIT_P, support_of
 
 Floats = NDArray[np.float64]
@@ -77,7 +77,7 @@ TRUTHS: Final[dict[str, Change]] = {
 def one(truth: str, number: int, seed: int) -> dict[str, Any]:
     """One person under one truth: what the checks said, and where the forecast stood."""
     luck = np.random.default_rng([seed, number])
-    regimen = tapered(float(luck.choice(PACES_PCT)), N_DAYS, 90.0, 9.5, 0.46)
+    regimen = tapered(float(luck.choice(PACES_PCT)), N_DAYS)
     prior, shared = population_prior("usual", N_DAYS), at.couplings()
     values = prior.values(luck.standard_normal((1, len(prior.names))))[0]
     if truth == "sensitivity drifts fast":

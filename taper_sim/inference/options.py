@@ -82,8 +82,8 @@ class Option:
         Pace, percent of the original dose; 0 where nothing is reduced.
     steps : tuple of (int, Slots)
         Days from today (1 = tomorrow) on which the drugs become these.
-    adjunct, rotates : bool
-        Whether an alpha-2 agonist is given throughout; whether the opioid's drug changes on the first day.
+    adjunct : bool
+        Whether an alpha-2 agonist is given throughout.
     blocked : str
         Why it is not offered; empty where it may be.
     rolled : bool
@@ -96,7 +96,6 @@ class Option:
     pct_per_28d: float = 0.0
     steps: tuple[tuple[int, Slots], ...] = field(default=(), repr=False)
     adjunct: bool = False
-    rotates: bool = False
     blocked: str = ""
     rolled: bool = True
 
@@ -204,7 +203,8 @@ def paced(situation: Situation, drug_class: DrugClass, pct_per_28d: float, limit
         return replace(option, blocked=why, rolled=False)
     original = float(equivalents_of(situation.original)[k])
     start = float(equivalents_of(situation.now)[k])
-    target = min(limits.target.get(drug_class, 0.0), start)
+    below = [m for m in limits.milestones.get(drug_class, []) if m < start - _SAME * original]
+    target = min(max([limits.target.get(drug_class, 0.0), *below]), start)
     course = [*situation.recent[:, k]]  # the dose of each of the last 28 days, then of each day ahead
     planned, steps = situation.now, []
     for day in range(1, n_days + 1):
@@ -214,7 +214,7 @@ def paced(situation: Situation, drug_class: DrugClass, pct_per_28d: float, limit
         done = (day - 1) // limits.step_every_d + 1
         ideal = max(start - pct_per_28d / 100 * original * limits.step_every_d / MONTH_D * done, target)
         floor = course[-1 - MONTH_D] - ceiling.pct_per_28d / 100 * original
-        new = _reduced(situation, drug_class, ideal / original, planned, max(floor, 0.0))
+        new = _reduced(situation, drug_class, ideal / original, planned, max(floor, target, 0.0))
         dose = float(equivalents_of(new)[k])
         if dose < course[-1] - _SAME * original:
             planned = new
@@ -251,6 +251,7 @@ def options_of(situation: Situation, limits: Limits, n_days: int) -> list[Option
                             "opioid", adjunct=True))  # fmt: skip
     found.append(Option("hold, with closer monitoring (daily check-ins, weekly contact)", "monitor"))
     if "opioid" in situation.classes and not any(slot.drug.is_buprenorphine for slot in situation.now):
+        found.append(Option("rotate to another opioid, with a pharmacist", "rotate", "opioid", rolled=False))
         found.append(Option("refer for buprenorphine", "refer", "opioid", rolled=False))
     return found
 

@@ -21,6 +21,7 @@ from taper_sim.data.records import History
 from taper_sim.inference import course as at
 from taper_sim.inference.choice import CHANCES, Rolled, choose, keeps_limits, roll, situation_of
 from taper_sim.inference.current import doses_shown, equivalents_shown
+from taper_sim.inference.doubt import SHARE_SAID, posterior_if_half_said
 from taper_sim.inference.events import described, event_draws
 from taper_sim.inference.limits import Limits
 from taper_sim.inference.options import Option, Situation, equivalents_of, options_of, schedule_of
@@ -137,11 +138,18 @@ def recommend(
     if support.reasons:
         return answer.abstain([*support.reasons, "the model cannot say what to expect of this person"])
     situation = situation_of(record, failed, limits)
-    options = [_barred(o, judged, values, situation) for o in options_of(situation, limits, limits.horizon_days)]
+    options = [
+        _barred(o, judged, values, situation, n_reports) for o in options_of(situation, limits, limits.horizon_days)
+    ]  # fmt: skip
     person = described(record.now, patient, {n: values.value(n) for n in _FOR_RISK}, history.patient_id)
     rolled = roll(record, situation, posterior, evidence.shared, event_draws(person, seed), options, limits)
     chosen, reasons = choose(rolled, options, limits)
     options = [_limited(o, rolled, limits) for o in options]
+    doubt = posterior_if_half_said(evidence, seed) if rolled[chosen].option.kind == "reduce" else None
+    if doubt is not None:
+        both = [rolled["hold"].option, rolled[chosen].option]
+        again = roll(record, situation, doubt, evidence.shared, event_draws(person, seed), both, limits)
+        answer = replace(answer, if_half_said=again[chosen].chances["p_withdrawal_over"])
     return answer.recommended(situation, options, rolled, chosen, reasons)
 
 
@@ -168,8 +176,8 @@ def _cannot_speak(known: History, values: Values) -> list[str]:
     return why
 
 
-def _barred(option: Option, judged: Judged, values: Values, situation: Situation) -> Option:
-    """An option, blocked where flags or consent say so."""
+def _barred(option: Option, judged: Judged, values: Values, situation: Situation, n_reports: int) -> Option:
+    """An option, blocked where flags or consent say so, or where it is faster than a preset without any report."""
     if option.kind != "reduce" or option.blocked:
         return option
     if values.value("patient_agreed_to_taper") == 0.0:
@@ -184,6 +192,12 @@ def _barred(option: Option, judged: Judged, values: Values, situation: Situation
         if option.pct_per_28d >= pace:
             flags = ", ".join(f.flag for f in judged.holding)
             return replace(option, blocked=f"hold or slower only, until a named person acknowledges: {flags}")
+    if n_reports == 0 and option.drug_class is not None:
+        preset, pct = situation.ceilings[option.drug_class].preset, situation.ceilings[option.drug_class].preset_pct
+        if option.pct_per_28d > pct + 1e-9:
+            return replace(
+                option, blocked=f"faster than {preset} ({pct:g} % in 28 days), and no check-in says it may be"
+            )
     return option
 
 
@@ -210,6 +224,7 @@ class _Answer:
     support: Support | None = None
     n_reports: int = 0
     notes: tuple[str, ...] = ()
+    if_half_said: tuple[float, float, float] | None = None
 
     def urgent(self) -> Recommendation:
         """Whom to call and by when; no options."""
@@ -231,7 +246,8 @@ class _Answer:
                        key=lambda o: (o.name != chosen, -o.pct_per_28d, list(options).index(o)))  # fmt: skip
         ranks = {o.name: k for k, o in enumerate(order, start=1)}
         rows = [_shown(o, rolled.get(o.name), situation, days, ranks.get(o.name)) for o in options]
-        reasons = [*why[::-1][:1], *why[:-1], *_knows(self.posterior, self.record, self.n_reports)]
+        reasons = [*why[::-1][:1], *why[:-1], *_class_next(options, situation),
+                   *_knows(self.posterior, self.record, self.n_reports)]  # fmt: skip
         if any(o.kind == "reduce" and not o.blocked for o in options):
             reasons.append(_NALOXONE)
         reasons += [f"{f.flag}: {f.action} (call: {f.who}, {f.within})" for f in self.judged.raised()]
@@ -246,6 +262,12 @@ class _Answer:
             said.append(f"{nearest.name} is not offered now: {nearest.blocked}")
         if self.judged.blocking:
             said.append("answers to the questions that must be known before a reduction")
+        if self.if_half_said is not None:
+            now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_half_said[0]
+            keeps = "the limit would still be kept" if then <= self.limits.risk else "the limit would not be kept"
+            said.append(f"if only {100 * SHARE_SAID:.0f} % of the withdrawal were said, the chance of withdrawal over "
+                        f"{self.limits.withdrawal:g} would be {100 * then:.0f} % and not {100 * now:.0f} %: {keeps}. "
+                        "Reports alone cannot tell; a clinician's own rating can")  # fmt: skip
         if self.posterior is not None and self.record is not None:
             said.append(_one_more_week(self.posterior, self.record))
         return said
@@ -284,6 +306,7 @@ class _Answer:
                 "missingness_p": None if self.support is None else round(self.support.missingness, 4),
                 "n_checkins": len({c.day for c in self.history.checkins}),
                 "n_reports_used": self.n_reports,
+                "p_withdrawal_over_if_half_said": None if self.if_half_said is None else round(self.if_half_said[0], 5),
             },
             "options": list(options),
             "chosen": chosen,
@@ -342,6 +365,17 @@ def _spread(posterior: Posterior, name: str) -> tuple[float, float]:
     mean = posterior.mean(z)
     sd = float(np.sqrt(posterior.mean((z - mean) ** 2)))
     return sd * float(posterior.prior.sd[k]), float(posterior.prior.sd[k])
+
+
+def _class_next(options: Sequence[Option], situation: Situation) -> list[str]:
+    """Of several classes, how fast each could be reduced next, fastest first."""
+    if len(situation.classes) < 2:
+        return []
+    may = [o for o in options if o.kind == "reduce" and not o.blocked]
+    best = {c: max((o.pct_per_28d for o in may if o.drug_class == c), default=0.0) for c in situation.classes}
+    said = [f"{c} {pct:g} % of original in 28 days" if pct else f"{c} not now"
+            for c, pct in sorted(best.items(), key=lambda item: -item[1])]  # fmt: skip
+    return [f"which class next, and how fast at most: {'; '.join(said)}"]
 
 
 def _knows(posterior: Posterior | None, record: Record | None, n_reports: int) -> list[str]:

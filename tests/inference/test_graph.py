@@ -8,7 +8,6 @@ import pytest
 
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
-from taper_sim.inference.calibration import tapered, until, written
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.graph import (
     BETWEEN,
@@ -22,6 +21,7 @@ from taper_sim.inference.graph import (
 from taper_sim.inference.observation import reports_of, weekends
 from taper_sim.inference.patient import Evidence
 from taper_sim.inference.prior import Prior, prior_of
+from taper_sim.inference.simulated import tapered, until, written
 
 N_DAYS = 12
 # Everything interpreted: what is tested is the graph, and compiling it for one point would take minutes.
@@ -30,7 +30,7 @@ INTERPRETED = pytensor.compile.mode.Mode("vm_nogc", None)
 
 def regimen(dose: tuple[float, float, float], n_days: int = N_DAYS) -> Regimen:
     """Three classes, cut by a fifth on days 5 and 11; the opioid is rotated on day 11."""
-    one = until(tapered(20.0, n_days, 90.0, 9.5, 0.46), n_days)
+    one = until(tapered(20.0, n_days), n_days)
     day = np.arange(n_days + 1)
     left = np.where(day < 5, 1.0, np.where(day < 11, 0.8, 0.6))
     return one._replace(

@@ -10,14 +10,14 @@ from scipy.stats import multivariate_normal, norm, truncnorm
 
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
-from taper_sim.inference.calibration import tapered, written
 from taper_sim.inference.likelihood import truncated
 from taper_sim.inference.observation import BY_NAME, INSTRUMENTS, reports_of, weekends
 from taper_sim.inference.patient import Evidence
 from taper_sim.inference.prior import prior_of
+from taper_sim.inference.simulated import tapered, written
 
 N_DAYS = 40
-REGIMEN = tapered(10.0, N_DAYS - 28, 90.0, 9.5, 0.46)
+REGIMEN = tapered(10.0, N_DAYS - 28)
 DAY0 = date(2026, 1, 1)
 
 

@@ -7,17 +7,17 @@ import pytest
 
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
-from taper_sim.inference.calibration import tapered, until
 from taper_sim.inference.nuts import log_posterior_and_gradient, nuts_of
 from taper_sim.inference.observation import reports_of
 from taper_sim.inference.patient import Evidence, posterior_of
 from taper_sim.inference.prior import prior_of
+from taper_sim.inference.simulated import tapered, until
 
 N_DAYS = 12
 
 
 def some_evidence() -> Evidence:
-    regimen = until(tapered(20.0, N_DAYS, 90.0, 9.5, 0.46), N_DAYS)
+    regimen = until(tapered(20.0, N_DAYS), N_DAYS)
     answers = [(d, CheckIn(date(2026, 1, 1), "pain_nrs", v)) for d, v in ((2, 3.0), (5, 4.0), (9, 3.0))]
     reports = reports_of(answers, np.zeros(N_DAYS + 1, dtype=np.int64), np.zeros(N_DAYS + 1))
     return Evidence(prior_of((True, False, False), 1, ("pain_nrs",)), at.couplings(), regimen, reports)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from taper_sim.inference import course as at
-from taper_sim.inference.calibration import DAILY, population_prior, tapered, until, written
 from taper_sim.inference.observation import reports_of
 from taper_sim.inference.patient import Evidence, Posterior, pareto_smoothed, posterior_of, weighted_quantile
 from taper_sim.inference.prior import Prior, prior_of
+from taper_sim.inference.simulated import DAILY, population_prior, tapered, until, written
 
 N_DAYS = 84
 
@@ -15,7 +15,7 @@ N_DAYS = 84
 def fitted(seed: int, sigma: float, *, n_draws: int = 2048, draw_seed: int = 0) -> tuple[Posterior, Evidence]:
     """Posterior of a person with this sensitivity after six steps of 15 %."""
     prior = population_prior("usual", N_DAYS)
-    regimen = until(tapered(15.0, N_DAYS, 90.0, 9.5, 0.46), N_DAYS)
+    regimen = until(tapered(15.0, N_DAYS), N_DAYS)
     values = prior.values(np.zeros((1, len(prior.names))))[0]
     values[at.SIGMA] = sigma
     luck = np.random.default_rng(seed)
@@ -45,7 +45,7 @@ def test_another_seed_of_the_draws_moves_the_means_by_no_more_than_its_monte_car
 
 def test_nobody_who_sent_nothing_is_known_better_than_everybody() -> None:
     prior = prior_of((True, False, False), 3)
-    regimen = until(tapered(10.0, 28, 90.0, 9.5, 0.46), 28)
+    regimen = until(tapered(10.0, 28), 28)
     still = np.zeros(29)
     evidence = Evidence(prior, at.couplings(), regimen, reports_of([], still.astype(np.int64), still))
     found = posterior_of(evidence, 1024)

@@ -204,11 +204,85 @@ def test_a_report_that_was_written_down_later_is_used_from_then_on() -> None:
     assert asked(history, TODAY)["status"] == "urgent"
 
 
-def test_with_no_check_ins_it_is_never_faster_than_the_preset_and_says_so() -> None:
-    found = asked(patient(*MORPHINE, days=0))
+@pytest.mark.parametrize(
+    ("history", "most"),
+    [(patient(*MORPHINE, days=0), 10.0), (patient(*MORPHINE, days=0, opioid_use_days=200.0), 10.0),
+     (patient((400, "diazepam", "IR", 20.0), days=0, benzodiazepine_use_days=200.0), 10.0),
+     (patient((400, "diazepam", "IR", 20.0), days=0, benzodiazepine_use_days=2000.0), 5.0)],
+)  # fmt: skip
+def test_with_no_check_ins_it_is_never_faster_than_the_preset_and_says_so(history: History, most: float) -> None:
+    """CDC, HHS (10 % a month), ASAM (5 % in two weeks), Maudsley (5 % a month): the slowest that fits the use."""
+    found = asked(history)
     assert found["status"] == "recommend"
-    assert all(float(o["name"].split()[3]) <= 10 for o in offered(found))
+    assert max(float(o["name"].split()[3]) for o in offered(found)) <= most
+    faster = [o["status"] for o in reductions(found) if float(o["name"].split()[3]) > most]
+    assert faster and all("no check-in says" in why or "above the ceiling" in why for why in faster)
     assert any("no check-in yet" in reason for reason in found["reasons"])
+
+
+def test_check_ins_may_allow_what_no_check_in_does() -> None:
+    sent, silent = (asked(patient(*MORPHINE, opioid_use_days=200.0, days=n), risk=0.9) for n in (56, 0))
+    fastest = [max(float(o["name"].split()[3]) for o in offered(found)) for found in (sent, silent)]
+    assert fastest == [20.0, 10.0]
+
+
+def test_consent_that_is_not_known_is_asked_before_any_reduction() -> None:
+    history = patient(*MORPHINE)
+    found = asked(replace(history, answers={k: v for k, v in history.answers.items() if "agreed" not in k}))
+    assert found["chosen"] == "hold" and not offered(found)
+    assert {o["status"] for o in reductions(found) if "ceiling" not in o["status"]} == {
+        "blocked: ask patient_agreed_to_taper"
+    }
+
+
+@pytest.mark.parametrize("drug_class", ["opioid", "benzodiazepine", "gabapentinoid"])
+def test_after_a_years_use_no_class_is_reduced_by_more_than_10_pct_a_month_and_none_ever_by_more_than_30(
+    drug_class: Any,
+) -> None:
+    assert ceiling_of(drug_class, 366, 0, Limits()).pct_per_28d <= 10
+    assert ceiling_of(drug_class, 10, 0, Limits()).pct_per_28d <= 30
+    with pytest.raises(ValueError, match="30"):
+        Limits(ceiling_raised={drug_class: {"pct_per_28d": 31, "by": "Dr A", "reason": "x"}})
+
+
+def test_options_of_equal_standing_are_all_there() -> None:
+    doses = ((400, "oxycodone", "IR", 100.0), (20, "oxycodone", "IR", 90.0), (400, "lorazepam", "IR", 2.0))
+    found = asked(patient(*doses, benzodiazepine_use_days=400.0))
+    kinds = {o["kind"] for o in found["options"]}
+    assert kinds == {"hold", "maintain", "step_back", "reduce", "rotate", "adjunct", "monitor", "refer"}
+    assert any("which class next" in reason for reason in found["reasons"])
+    assert {o["drug_class"] for o in reductions(found)} == {"opioid", "benzodiazepine"}
+
+
+def test_no_schedule_passes_the_next_milestone_or_the_target() -> None:
+    found = asked(patient(*MORPHINE), milestones={"opioid": [60.0, 105.0]}, target={"opioid": 30.0})
+    assert offered(found)
+    for option in offered(found):
+        doses: dict[str, float] = {}
+        for row in option["schedule"]:
+            doses[row["formulation"]] = row["dose_mg_per_day"]
+        assert sum(doses.values()) >= 105.0, option["name"]
+    low = asked(patient((400, "morphine", "ER", 45.0)), target={"opioid": 38.0})
+    for option in offered(low):
+        doses = {row["formulation"]: row["dose_mg_per_day"] for row in option["schedule"]}
+        assert sum(doses.values()) >= 38.0, option["name"]
+
+
+def test_limits_that_no_option_keeps_mean_hold_and_say_why() -> None:
+    found = asked(patient(*MORPHINE), withdrawal=1e-9)
+    assert found["chosen"] == "hold" and not offered(found)
+    assert any("no reduction keeps every limit" in reason for reason in found["reasons"])
+    assert any("holding itself does not keep every limit" in reason for reason in found["reasons"])
+
+
+def test_it_says_what_would_be_if_half_of_the_withdrawal_were_not_said() -> None:
+    found = asked(patient(*MORPHINE), withdrawal=0.01)
+    if found["chosen"].startswith("reduce"):
+        assert any("of the withdrawal were said" in line for line in found["would_change"])
+    read = asked(patient((400, "morphine", "ER", 120.0), (30, "morphine", "ER", 90.0)), withdrawal=0.03, risk=0.9)
+    chosen = next(o for o in read["options"] if o["name"] == read["chosen"])
+    assert chosen["kind"] == "reduce"
+    assert read["quality"]["p_withdrawal_over_if_half_said"] > chosen["p_withdrawal_over"]
 
 
 def test_with_a_benzodiazepine_one_class_at_a_time() -> None:
