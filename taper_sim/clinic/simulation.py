@@ -1,0 +1,283 @@
+"""The queue: people at work, work that waits, a clock (SimPy). Imports ``clinic.calendars``.
+
+Whoever is free takes, of the work they may do, what triage puts first; nobody is taken off what they have begun. Work
+for which the waiting patient has no more patience leaves the queue (it *reneges*); work begun before the end of a shift
+is finished in overtime. The engine knows neither patients nor pain: what comes in is a :class:`Job`, what comes out is
+the same job with its times, and everything that is reported is computed from those.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from typing import Any, Final
+
+import simpy
+
+from taper_sim.clinic.calendars import Duty
+
+OUTCOMES: Final = ("done", "no_show", "reneged", "cancelled", "open")
+ANYWHERE: Final = ""
+"""Licence that everybody has: work that is bound to no state."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A piece of work.
+
+    Attributes
+    ----------
+    work_id : int
+    patient : int
+        Row of the patient, −1 where there is none (a batch, a meeting).
+    work : str
+        Kind of work.
+    role : str
+        Whose work it is.
+    urgency : int
+        0 cannot wait, 1 today, 2 within days, 3 routine.
+    requested : float
+        Minute at which it is asked for.
+    minutes : float
+        How long it takes.
+    rank : tuple
+        What triage sorts by; the smallest is done first. Ties go by ``work_id``.
+    patience : float
+        Minutes after which it is no longer waited for.
+    licence : str
+        State whose licence is needed.
+    n_items : int
+        How many things it holds (check-ins of a batch).
+    no_show : bool
+        The patient does not come: ``minutes`` is then the time lost.
+    started, ended : float
+        NaN until it happens.
+    outcome : str
+        One of :data:`OUTCOMES`; ``open`` until it ends.
+    resource : str
+        Who did it.
+    note : object
+        What whoever made the job wants to find again.
+    """
+
+    work_id: int
+    patient: int
+    work: str
+    role: str
+    urgency: int
+    requested: float
+    minutes: float
+    rank: tuple[float, ...] = ()
+    patience: float = math.inf
+    licence: str = ANYWHERE
+    n_items: int = 1
+    no_show: bool = False
+    started: float = math.nan
+    ended: float = math.nan
+    outcome: str = "open"
+    resource: str = ""
+    note: Any = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """Somebody at work, as the queue sees them.
+
+    Attributes
+    ----------
+    name, role : str
+    duties : sequence of Duty
+        Stretches in which work may be begun, in order.
+    stands_in_for : tuple of str
+        Roles whose work is taken when the own role has none waiting, the first first.
+    licences : frozenset of str or None
+        States; None is all.
+    """
+
+    name: str
+    role: str
+    duties: Sequence[Duty]
+    stands_in_for: tuple[str, ...] = ()
+    licences: frozenset[str] | None = None
+
+    def may_do(self, role: str, licence: str) -> bool:
+        """Whether work of a role and a state may be done by this person."""
+        allowed = licence == ANYWHERE or self.licences is None or licence in self.licences
+        return allowed and (role == self.role or role in self.stands_in_for)
+
+
+@dataclass(slots=True, eq=False)
+class _Desk:
+    """A server's place in a running simulation."""
+
+    server: Server
+    tiers: list[list[tuple[str, str]]] = field(default_factory=list)
+    until: float = -math.inf
+    urgent_only: bool = False
+    job: Job | None = None
+
+
+_Key = tuple[str, str]
+_Entry = tuple[tuple[float, ...], int, Job]
+
+
+class Engine:
+    """A queue that runs.
+
+    Parameters
+    ----------
+    servers : sequence of Server
+    unlimited : bool
+        Everything is begun the moment it is asked for; nobody is needed.
+    finished : callable, optional
+        Called with each job that has ended, at the moment it ends; may submit more.
+    """
+
+    def __init__(
+        self, servers: Sequence[Server], *, unlimited: bool = False, finished: Callable[[Job], None] | None = None
+    ):
+        self.env = simpy.Environment()
+        self.unlimited = unlimited
+        self.jobs: list[Job] = []
+        self._finished = finished
+        self._desks = [_Desk(server) for server in servers]
+        self._queues: dict[_Key, list[_Entry]] = {}
+        self._desks_of: dict[_Key, list[_Desk]] = {}
+        for desk in self._desks:
+            self.env.process(self._roster(desk))
+
+    @property
+    def now(self) -> float:
+        """Minutes from the start of day 1."""
+        return float(self.env.now)
+
+    def submit(self, job: Job) -> None:
+        """Ask for a piece of work, at its ``requested`` time, which may be now or later."""
+        if job.requested < self.now:
+            raise ValueError(f"work {job.work_id} is asked for at {job.requested}, before now ({self.now})")
+        self.jobs.append(job)
+        self._at(job.requested, self._arrive, job)
+
+    def cancel(self, job: Job) -> None:
+        """Take waiting work out of the queue; what has been begun is finished."""
+        if job.outcome == "open" and math.isnan(job.started):
+            self._end(job, "cancelled")
+
+    def run(self, until: float) -> None:
+        """Let time pass up to ``until``; what happens at that very minute happens in the next call."""
+        self.env.run(until=until)
+
+    def waiting(self) -> list[Job]:
+        """Work that has been asked for and not begun."""
+        return [job for job in self.jobs if job.outcome == "open" and math.isnan(job.started)]
+
+    # -- what happens ----------------------------------------------------------------------------------------------
+
+    def _at(self, when: float, what: Callable[..., None], *arguments: Any) -> None:
+        event = self.env.timeout(max(0.0, when - self.env.now))
+        event.callbacks.append(lambda _: what(*arguments))
+
+    def _roster(self, desk: _Desk) -> Any:
+        """The days of one server, a SimPy process."""
+        for duty in desk.server.duties:
+            if duty.start > self.env.now:
+                yield self.env.timeout(duty.start - self.env.now)
+            if duty.end <= self.env.now:
+                continue
+            desk.until, desk.urgent_only = duty.end, duty.urgent_only
+            if desk.job is None:
+                self._take_next(desk)
+            yield self.env.timeout(duty.end - self.env.now)
+
+    def _open_queue(self, key: _Key) -> None:
+        """Make a queue and tell everybody who serves it, those of the role before those who stand in."""
+        self._queues[key] = []
+        role, licence = key
+        able = [desk for desk in self._desks if desk.server.may_do(role, licence)]
+        self._desks_of[key] = sorted(able, key=lambda d: _tier(d.server, role))
+        for desk in able:
+            tier = _tier(desk.server, role)
+            while len(desk.tiers) <= tier:
+                desk.tiers.append([])
+            desk.tiers[tier].append(key)
+
+    def _arrive(self, job: Job) -> None:
+        if job.outcome != "open":
+            return
+        if self.unlimited:
+            self._begin(None, job)
+            return
+        key = (job.role, job.licence)
+        if key not in self._queues:
+            self._open_queue(key)
+        for desk in self._desks_of[key]:
+            if desk.job is None and self._may_begin(desk, job):
+                self._begin(desk, job)
+                return
+        heappush(self._queues[key], (job.rank, job.work_id, job))
+        if job.patience < math.inf:
+            self._at(job.requested + job.patience, self._lose_patience, job)
+
+    def _may_begin(self, desk: _Desk, job: Job) -> bool:
+        return self.env.now < desk.until and (not desk.urgent_only or job.urgency == 0)
+
+    def _take_next(self, desk: _Desk) -> None:
+        if not self.env.now < desk.until:
+            return
+        for tier in desk.tiers:
+            best: tuple[_Entry, _Key] | None = None
+            for key in tier:
+                entry = self._first(key, desk.urgent_only)
+                if entry is not None and (best is None or entry[:2] < best[0][:2]):
+                    best = entry, key
+            if best is not None:
+                entry, key = best
+                self._remove(key, entry)
+                self._begin(desk, entry[2])
+                return
+
+    def _first(self, key: _Key, urgent_only: bool) -> _Entry | None:
+        """What triage puts first in a queue, of all that waits or of what cannot wait."""
+        queue = self._queues[key]
+        while queue and queue[0][2].outcome != "open":
+            heappop(queue)
+        if not urgent_only:
+            return queue[0] if queue else None
+        urgent = (entry for entry in queue if entry[2].urgency == 0 and entry[2].outcome == "open")
+        return min(urgent, key=lambda entry: entry[:2], default=None)
+
+    def _remove(self, key: _Key, entry: _Entry) -> None:
+        queue = self._queues[key]
+        if queue[0] is entry:
+            heappop(queue)
+        else:
+            queue.remove(entry)
+            heapify(queue)
+
+    def _begin(self, desk: _Desk | None, job: Job) -> None:
+        job.started = self.env.now
+        if desk is not None:
+            desk.job = job
+            job.resource = desk.server.name
+        self._at(self.env.now + job.minutes, self._complete, desk, job)
+
+    def _complete(self, desk: _Desk | None, job: Job) -> None:
+        if desk is not None:
+            desk.job = None
+        self._end(job, "no_show" if job.no_show else "done")
+        if desk is not None and desk.job is None:
+            self._take_next(desk)
+
+    def _lose_patience(self, job: Job) -> None:
+        if job.outcome == "open" and math.isnan(job.started):
+            self._end(job, "reneged")
+
+    def _end(self, job: Job, outcome: str) -> None:
+        job.ended, job.outcome = self.env.now, outcome
+        if self._finished is not None:
+            self._finished(job)
+
+
+def _tier(server: Server, role: str) -> int:
+    """0 for the own role, then the roles stood in for in their order."""
+    return 0 if role == server.role else 1 + server.stands_in_for.index(role)

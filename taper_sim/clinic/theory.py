@@ -1,0 +1,89 @@
+"""What queueing theory knows without a simulation: waits, abandonment, the load a team can bear. Imports nothing.
+
+Used to test the queue and to tell a team that cannot serve before running. Rates are per minute, times in minutes.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Steady:
+    """A queue in the long run.
+
+    Attributes
+    ----------
+    p_wait : float
+        Probability that an arrival has to wait.
+    wait_min : float
+        Mean wait in the queue, of those served and those who gave up.
+    queue : float
+        Mean number waiting.
+    p_abandon : float
+        Share that gives up waiting.
+    """
+
+    p_wait: float
+    wait_min: float
+    queue: float
+    p_abandon: float = 0.0
+
+
+def _stable(load: float, servers: int) -> None:
+    if not 0 <= load < servers:
+        raise ValueError(f"a load of {load:g} on {servers} has no steady state; allowed: a load below the servers")
+
+
+def erlang_c(arrivals: float, service: float, servers: int) -> Steady:
+    """M/M/c. Equation: C(c, a), Wq = C / (c mu - lambda). Source: Erlang 1917.
+
+    Parameters
+    ----------
+    arrivals, service : float
+        Rates of arrivals and of one server.
+    servers : int
+
+    Raises
+    ------
+    ValueError
+        Where the load is not below the number of servers.
+    """
+    load = arrivals / service
+    _stable(load, servers)
+    blocked = 1.0
+    for k in range(1, servers + 1):  # Erlang B by its recursion
+        blocked = load * blocked / (k + load * blocked)
+    p_wait = blocked / (1.0 - load / servers * (1.0 - blocked))
+    wait = p_wait / (servers * service - arrivals)
+    return Steady(p_wait, wait, arrivals * wait)
+
+
+def erlang_a(arrivals: float, service: float, servers: int, patience: float) -> Steady:
+    """M/M/c+M: those who wait give up at rate ``patience``. Source: Palm 1957; Garnett, Mandelbaum, Reiman 2002.
+
+    The stationary probabilities are summed until what is left is below 1e-15.
+    """
+    log_p, logs, n = 0.0, [0.0], 0
+    largest = 0.0
+    while n < servers or log_p > largest - 40.0:
+        n += 1
+        leaving = min(n, servers) * service + max(n - servers, 0) * patience
+        log_p += math.log(arrivals / leaving)
+        largest = max(largest, log_p)
+        logs.append(log_p)
+    p = np.exp(np.array(logs) - largest)
+    p /= p.sum()
+    number = np.arange(len(p))
+    waiting = np.clip(number - servers, 0, None)
+    queue = float((p * waiting).sum())
+    return Steady(float(p[servers:].sum()), queue / arrivals, queue, patience * queue / arrivals)
+
+
+def pollaczek_khinchine(arrivals: float, service_mean: float, service_sd: float) -> Steady:
+    """M/G/1. Equation: Wq = lambda E[S^2] / (2 (1 - rho)). Source: Pollaczek 1930, Khinchine 1932."""
+    load = arrivals * service_mean
+    _stable(load, 1)
+    wait = arrivals * (service_mean**2 + service_sd**2) / (2.0 * (1.0 - load))
+    return Steady(load, wait, arrivals * wait)
