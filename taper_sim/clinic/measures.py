@@ -4,7 +4,7 @@ Every measure is over a window ``[start, end)`` in minutes. What lies across an 
 what has not begun when the run stops counts as waiting until then.
 """
 
-from typing import Final
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from taper_sim.clinic.calendars import DAY_MIN
 
 Floats = NDArray[np.float64]
-CLOCK_MIN: Final = {0: 60.0, 1: DAY_MIN, 2: 3 * DAY_MIN, 3: 7 * DAY_MIN}
-"""Minutes within which work of each urgency is to be begun. Source: assumption A32; red_flags.csv (same day, 72 h)."""
 
 
 def left_queue(events: pd.DataFrame, end: float) -> Floats:
@@ -55,12 +53,12 @@ def waits(events: pd.DataFrame, end: float) -> Floats:
     return left_queue(events, end) - events["requested"].to_numpy()
 
 
-def late(events: pd.DataFrame, end: float) -> NDArray[np.bool_]:
-    """Which work was not begun within the clock of its urgency (:data:`CLOCK_MIN`), (n,).
+def late(events: pd.DataFrame, end: float, clock_min: Mapping[int, float]) -> NDArray[np.bool_]:
+    """Which work was not begun within the clock of its urgency, minutes by urgency, (n,).
 
     Work given up in the end is late; work that still waits is late once its clock has run out.
     """
-    clock = events["urgency"].map(CLOCK_MIN).to_numpy(dtype=np.float64)
+    clock = events["urgency"].map(dict(clock_min)).to_numpy(dtype=np.float64)
     lost = (events["outcome"] == "reneged").to_numpy()
     return np.asarray((waits(events, end) > clock) | lost)
 
@@ -109,7 +107,7 @@ def _covered(at: Floats, low: Floats, high: Floats) -> Floats:
     return np.asarray(before[np.maximum(k - 1, 0)] + part)
 
 
-def by_day(events: pd.DataFrame, n_days: int) -> pd.DataFrame:
+def by_day(events: pd.DataFrame, n_days: int, clock_min: Mapping[int, float]) -> pd.DataFrame:
     """Each day's work: ``day, role, asked, begun_late, wait_mean_min, busy_min, waiting_at_midnight``."""
     end = n_days * DAY_MIN
     table = pd.DataFrame(
@@ -117,7 +115,7 @@ def by_day(events: pd.DataFrame, n_days: int) -> pd.DataFrame:
             "role": events["role"].to_numpy(),
             "day": (events["requested"] // DAY_MIN).astype(int) + 1,
             "wait": waits(events, end),
-            "late": late(events, end),
+            "late": late(events, end, clock_min),
         }
     )
     grouped = table.groupby(["role", "day"])

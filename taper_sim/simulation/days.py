@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,11 @@ from taper_sim.cohort import Cohort
 from taper_sim.model import rows
 from taper_sim.model.chance import STREAMS
 from taper_sim.model.pharmacology import Drug, level_decay, within_day_shape
-from taper_sim.policies.interface import Order, Policy, Rotation, Seen
+from taper_sim.policies.interface import Policy, Rotation, Seen
 from taper_sim.simulation.dispensing import Dispenser, known_of
 from taper_sim.simulation.ensemble import Ensemble, draw_of
 from taper_sim.simulation.people import Arrays, CarePlan, arrays_of
+from taper_sim.simulation.standing import Standing
 from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
 
 Floats = NDArray[np.float64]
@@ -95,6 +97,163 @@ def _shares_of_original(
     return [(share.sum(axis=1) / n_counted).astype(np.float32) for share in shares]
 
 
+class Days:
+    """A cohort under a policy, to be lived day by day: :meth:`decide` what is taken from a day on, then :meth:`live`.
+
+    :func:`run` lives a whole course at once. The clinic lives one day at a time, and may say at each decision whose
+    order has to wait, whose check-ins nobody has read, and which care was given.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n people.
+    policy : Policy
+    ensemble : Ensemble
+    seed : int
+    n_days : int
+        Days to simulate.
+    care : CarePlan
+    arrays : Arrays, optional
+        The cohort laid out already (it is copied).
+    look_days, snapshot_days : sequence of int
+        Days at whose end the sums, and the tracked rows, are kept.
+    chance : bool
+        False: no events, no missing check-ins, no noise.
+
+    Attributes
+    ----------
+    a : Arrays
+        What the kernel works on; at the end of the last day lived.
+    decisions : set of int
+        Days on which the policy decides.
+    blocks : list of (int, int)
+        First and last day of each stretch without a decision or a look.
+    """
+
+    def __init__(
+        self, cohort: Cohort, policy: Policy, ensemble: Ensemble, seed: int, n_days: int, care: CarePlan, *,
+        arrays: Arrays | None = None, look_days: Sequence[int] = (), snapshot_days: Sequence[int] = (),
+        chance: bool = True,
+    ):  # fmt: skip
+        self.cohort, self.policy, self.ensemble, self.n_days, self.chance = cohort, policy, ensemble, n_days, chance
+        self.a = (arrays or arrays_of(cohort, ensemble, seed, care)).copy()
+        self._seed_low, self._seed_high = (np.uint64(half) for half in rng.split(seed))
+        self._dispenser = Dispenser(cohort)
+        self._memory = policy.start(known_of(cohort, seed))
+        self.sees_reports = bool(getattr(policy, "sees_reports", False))
+        self.decisions = set(policy.decision_days(n_days))
+        self._look_days, self._snapshot_days = set(look_days), set(snapshot_days)
+        self._periods = {*range(VELOCITY_MONTH_D, n_days, VELOCITY_MONTH_D), n_days}
+        ends = [*self._look_days, *self._snapshot_days, *self._periods]
+        self.blocks = _blocks(sorted(self.decisions), ends, n_days)
+        self._block_ends = {last for _, last in self.blocks}
+        self._start = {row: self.a.get(self.a.state, row) for row in range(rows.N_STATE)}
+        self._standing = Standing.at_start(cohort)
+        self._rounded = self._dispenser.rounding_error().astype(np.float32)
+        self._collected: list[NDArray[np.float32]] = []
+        self._ordered: list[NDArray[np.float32]] = []
+        self._rounding: list[NDArray[np.float32]] = []
+        self._snapshots: list[NDArray[np.float32]] = []
+        self._doses: list[Floats] = []
+        self._by_period: dict[int, tuple[Floats, Floats]] = {}
+        self._sums: dict[int, dict[int, Floats]] = {}
+
+    @property
+    def waiting(self) -> NDArray[np.bool_]:
+        """Whose last order is not yet followed, (n,)."""
+        return self._standing.behind.any(axis=1)
+
+    def decide(
+        self, first: int, *, waits: NDArray[np.bool_] | None = None, unread: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Ask the policy, if ``first`` is one of its days, and put its orders into effect.
+
+        Parameters
+        ----------
+        first : int
+            First day on which what is decided now is taken.
+        waits : ndarray of bool, (n,), optional
+            Whose order has to wait: they go on as they did. Nobody, if left out. An order that waited is followed once
+            it may be, and makes up for no step that was missed: the dose falls by one step of the policy a decision.
+        unread : ndarray of bool, (n, days since the last decision), optional
+            Check-ins that nobody has read; the policy does not see them.
+        """
+        decides = first in self.decisions
+        if decides:
+            reports = _reports_of(self.a, self._collected)
+            if unread is not None:
+                reports = {name: np.where(unread, np.nan, values) for name, values in reports.items()}
+            seen = Seen(
+                first, self._standing.wanted, self._standing.given, reports,
+                in_care=self.a.get(self.a.state, rows.IN_CARE) > 0,
+                returned=self.a.get(self.a.state, rows.RETURN_DAY) > 0,
+                latent=Latent(self.a, self._dispenser) if getattr(self.policy, "sees_state", False) else None,
+            )  # fmt: skip
+            self._collected = []
+            self._standing.order(self.policy.decide(self._memory, seen))
+        if decides or self._standing.pending.any():
+            self._follow(np.ones(len(self.cohort), dtype=bool) if waits is None else ~waits)
+
+    def _follow(self, may: NDArray[np.bool_]) -> None:
+        """Put standing orders into effect for those who may have them."""
+        standing, a = self._standing, self.a
+        if not (standing.pending & may).any():
+            return
+        for rotation in standing.released_rotations(may):
+            _rotate(a, rotation, self._dispenser.cohort, self.ensemble)
+            self._dispenser.rotate(rotation)
+        dose = self._dispenser.dispense(standing.followed(may))
+        self._rounded = self._dispenser.rounding_error().astype(np.float32)
+        taken = self.cohort.taken
+        standing.given = np.divide(dose, self.cohort.dose, out=np.zeros_like(dose), where=taken)
+        a.put3(a.params, rows.DOSE, dose)
+        _apply(a, standing, may, self.cohort, self.ensemble)
+
+    def live(self, first: int, last: int) -> None:
+        """Live the days from ``first`` to ``last``, within one block."""
+        a, n_days = self.a, last - first + 1
+        reports = np.empty((len(a.state), n_days * rows.N_REPORTS if self.sees_reports else 0, rows.LANES), np.float32)
+        _advance(a, reports, self._seed_low, self._seed_high, first, last, self.chance, self.sees_reports)
+        if self.sees_reports:
+            self._collected.append(reports)
+        if last in self._block_ends:
+            self._look(last)
+
+    def _look(self, last: int) -> None:
+        """Keep what is asked for at the end of a block."""
+        a = self.a
+        if last in self._periods:
+            self._by_period[last] = (a.get(a.sums, rows.DAYS), a.get(a.sums, rows.SUM_PRESCRIBED))
+        self._ordered.append(self._standing.wanted.astype(np.float32))
+        self._rounding.append(self._rounded)
+        if last in self._look_days or last == self.n_days:
+            self._sums[last] = {row: a.get(a.sums, row) for row in range(rows.N_SUMS)}
+        if last in self._snapshot_days:
+            kept = [a.get(a.state, row) for _, row in TRACKED]
+            alive = np.where(a.get(a.state, rows.ALIVE) > 0, 1.0, np.nan)
+            self._snapshots.append(np.array([alive * row for row in kept], np.float32))
+            self._doses.append(a.get3(a.state, rows.PRESCRIBED))
+
+    def course(self) -> Course:
+        """What everybody went through, once the last day is lived."""
+        a, orders = self.a, np.array(self._ordered)
+        shares = _shares_of_original(self._doses, self.cohort, orders)
+        snapshots = [np.vstack(both) for both in zip(self._snapshots, shares, strict=True)]
+        return Course(
+            self.cohort, self.n_days, self._start, {row: a.get(a.state, row) for row in range(rows.N_STATE)},
+            self._sums, self.blocks, self._by_period, orders, np.array(self._rounding),
+            [last for _, last in self.blocks if last in self._snapshot_days],
+            np.array(snapshots) if snapshots else None,
+        )  # fmt: skip
+
+
+def _advance(a: Arrays, reports: NDArray[np.float32], *arguments: Any) -> None:
+    from taper_sim.model.kernel import advance  # it loads Numba, which most commands do without
+
+    seed_low, seed_high, *days = arguments
+    advance(a.state, a.sums, a.params, a.coefficients, reports, a.id_low, a.id_high, seed_low, seed_high, *days)
+
+
 def run(
     cohort: Cohort,
     policy: Policy,
@@ -138,78 +297,16 @@ def run(
     -------
     Course
     """
-    from taper_sim.model.kernel import advance
-
-    a = (arrays or arrays_of(cohort, ensemble, seed, care)).copy()
-    seed_low, seed_high = (np.uint64(half) for half in rng.split(seed))
-    dispenser, known = Dispenser(cohort), known_of(cohort, seed)
-    memory = policy.start(known)
-    sees_reports = getattr(policy, "sees_reports", False)
-    decisions = set(policy.decision_days(n_days))
-    periods = {*range(VELOCITY_MONTH_D, n_days, VELOCITY_MONTH_D), n_days}
-    blocks = _blocks(sorted(decisions), [*look_days, *snapshot_days, *periods], n_days)
-    start = {row: a.get(a.state, row) for row in range(rows.N_STATE)}
-    share = np.ones_like(cohort.dose)
-    given = share
-    rounded = dispenser.rounding_error().astype(np.float32)
-    collected: list[NDArray[np.float32]] = []
-    ordered, rounding, snapshots, doses = [], [], [], []
-    by_period: dict[int, tuple[Floats, Floats]] = {}
-    sums: dict[int, dict[int, Floats]] = {}
-    for first, last in blocks:
-        if first in decisions:
-            seen = Seen(
-                first, share, given, _reports_of(a, collected),
-                in_care=a.get(a.state, rows.IN_CARE) > 0, returned=a.get(a.state, rows.RETURN_DAY) > 0,
-                latent=Latent(a, dispenser) if getattr(policy, "sees_state", False) else None,
-            )  # fmt: skip
-            collected = []
-            order = policy.decide(memory, seen)
-            if order.rotation is not None:
-                _rotate(a, order.rotation, dispenser.cohort, ensemble)
-                dispenser.rotate(order.rotation)
-            share = order.share
-            dose = dispenser.dispense(share)
-            rounded = dispenser.rounding_error().astype(np.float32)
-            given = np.divide(dose, cohort.dose, out=np.zeros_like(dose), where=cohort.taken)
-            a.put3(a.params, rows.DOSE, dose)
-            _apply(a, order, cohort, ensemble)
-        n_block = last - first + 1
-        reports = np.empty((len(a.state), n_block * rows.N_REPORTS if sees_reports else 0, rows.LANES), np.float32)
-        advance(
-            a.state, a.sums, a.params, a.coefficients, reports, a.id_low, a.id_high, seed_low, seed_high,
-            first, last, chance, sees_reports,
-        )  # fmt: skip
-        if sees_reports:
-            collected.append(reports)
-        if last in periods:
-            by_period[last] = (a.get(a.sums, rows.DAYS), a.get(a.sums, rows.SUM_PRESCRIBED))
-        ordered.append(share.astype(np.float32))
-        rounding.append(rounded)
-        if last in look_days or last == n_days:
-            sums[last] = {row: a.get(a.sums, row) for row in range(rows.N_SUMS)}
-        if last in snapshot_days:
-            kept = [a.get(a.state, row) for _, row in TRACKED]
-            alive = np.where(a.get(a.state, rows.ALIVE) > 0, 1.0, np.nan)
-            snapshots.append(np.array([alive * row for row in kept], np.float32))
-            doses.append(a.get3(a.state, rows.PRESCRIBED))
+    days = Days(
+        cohort, policy, ensemble, seed, n_days, care,
+        arrays=arrays, look_days=look_days, snapshot_days=snapshot_days, chance=chance,
+    )  # fmt: skip
+    for first, last in days.blocks:
+        days.decide(first)
+        days.live(first, last)
         if tick is not None:
-            tick(n_block * len(cohort))
-    orders = np.array(ordered)
-    shares = _shares_of_original(doses, cohort, orders)
-    return Course(
-        cohort,
-        n_days,
-        start,
-        {row: a.get(a.state, row) for row in range(rows.N_STATE)},
-        sums,
-        blocks,
-        by_period,
-        orders,
-        np.array(rounding),
-        [last for _, last in blocks if last in snapshot_days],
-        np.array([np.vstack(both) for both in zip(snapshots, shares, strict=True)]) if snapshots else None,
-    )
+            tick((last - first + 1) * len(cohort))
+    return days.course()
 
 
 def _reports_of(a: Arrays, collected: Sequence[NDArray[np.float32]]) -> dict[str, Floats]:
@@ -222,14 +319,16 @@ def _reports_of(a: Arrays, collected: Sequence[NDArray[np.float32]]) -> dict[str
     return {stream.instrument: by_person[:, :, k].astype(np.float64) for k, stream in enumerate(STREAMS)}
 
 
-def _apply(a: Arrays, order: Order, cohort: Cohort, ensemble: Ensemble) -> None:
-    """What an order changes besides doses."""
-    if order.adjunct is not None:
+def _apply(a: Arrays, standing: Standing, may: NDArray[np.bool_], cohort: Cohort, ensemble: Ensemble) -> None:
+    """What standing orders change besides doses, for those who may have it."""
+    if standing.adjunct is not None:
         effect = ensemble.values["adjunct_effect"][draw_of(cohort.keys, ensemble.n_draws)]
-        a.put3(a.params, rows.ADJUNCT, order.adjunct[:, None] * effect)
-    for row, every in ((rows.CHECKIN_EVERY, order.checkin_every_d), (rows.VISIT_EVERY, order.visit_every_d)):
+        now = a.get3(a.params, rows.ADJUNCT)
+        ordered = standing.adjunct[:, None] * effect
+        a.put3(a.params, rows.ADJUNCT, np.where(may[:, None], ordered, now))
+    for row, every in ((rows.CHECKIN_EVERY, standing.checkin_every_d), (rows.VISIT_EVERY, standing.visit_every_d)):
         if every is not None:
-            a.put(a.params, row, np.where(np.isnan(every), a.get(a.params, row), every))
+            a.put(a.params, row, np.where(may & ~np.isnan(every), every, a.get(a.params, row)))
 
 
 def _rotate(a: Arrays, rotation: Rotation, cohort: Cohort, ensemble: Ensemble) -> None:
