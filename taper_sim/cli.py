@@ -80,6 +80,16 @@ def _parser() -> argparse.ArgumentParser:
     decide.add_argument("--on", metavar="DATE", help="the day (default: that of the offer)")
     decide.set_defaults(run=_decide)
 
+    real = commands.add_parser("tapers", help="fit a trial's people, predict the later tapers of others, and score")
+    real.add_argument("daily", type=Path, nargs="?", metavar="DAILY.csv", help="people who are held out in parts")
+    real.add_argument("--train", type=Path, metavar="A.csv", help="or: people to fit")
+    real.add_argument("--test", type=Path, metavar="B.csv", help="and people to predict")
+    real.add_argument("--folds", type=int, default=5, help="parts that people are held out in (default 5)")
+    real.add_argument("--drives", action="store_true", help="compare drives and adaptation times too")
+    real.add_argument("--seed", type=int, default=DEFAULT_SEED, help="of the parts and the intervals")
+    real.add_argument("--out", type=Path, required=True, metavar="DIR", help="the same call goes on where it stopped")
+    real.set_defaults(run=_tapers)
+
     for name, text, run in (
         ("protocols", "protocols and presets, with arguments and sources", _protocols),
         ("drugs", "drugs and formulations, with units, factors and strengths", _drugs),
@@ -236,6 +246,18 @@ def _recommend(args: argparse.Namespace) -> int:
     else:
         print("\n\n".join(recommendation_text(one) for one in found))
     return DONE
+
+
+def _tapers(args: argparse.Namespace) -> int:
+    from taper_sim.inference.tapers.running import run
+    from taper_sim.report.listings import taper_scores_text
+
+    scores, converged = run(
+        args.daily, args.train, args.test, args.out, folds=args.folds, drives=args.drives, seed=args.seed,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )  # fmt: skip
+    print(taper_scores_text(scores))
+    return DONE if converged else NOT_TRUSTED
 
 
 def _decide(args: argparse.Namespace) -> int:

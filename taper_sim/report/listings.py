@@ -79,3 +79,15 @@ def protocols_text() -> str:
         [as_table(("call", "arguments", "meaning"), calls), "", as_table(header, presets), "",
          f"{tables.UNREVIEWED.capitalize()}."]
     )  # fmt: skip
+
+
+def taper_scores_text(scores: pd.DataFrame) -> str:
+    """Log loss by information and method, and its difference from population only, visits of taper and after."""
+    mine = scores[(scores["visits"] == "taper and after") & (scores["score"] == "log_loss")]
+    rows = [
+        (s.information, s.method, str(s.n_visits), f"{s.value:.4f}",
+         f"{s.difference:+.4f} ({s.difference_lo95:+.4f} to {s.difference_hi95:+.4f})")
+        for s in mine.itertuples()
+    ]  # fmt: skip
+    header = ("known", "method", "visits", "log loss", "against population only (95 % over people)")
+    return "\n".join([as_table(header, rows), "", "Research use: not clinically reviewed."])

@@ -1,0 +1,61 @@
+"""The command on made people."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from taper_sim.cli import main
+from taper_sim.inference.tapers import simulated, study
+from taper_sim.inference.tapers.population import Population, hyperparameters
+from taper_sim.inference.tapers.predict import INFORMATION
+
+PRIOR = Population("effect", np.array([h.mean for h in hyperparameters()]))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """People to fit and others to predict."""
+    folder = tmp_path_factory.mktemp("people")
+    for name, n, seed in (("a", 24, 1), ("b", 6, 2)):
+        simulated.daily_table(PRIOR, n, seed).to_csv(folder / f"{name}.csv", index=False)
+    return folder / "a.csv", folder / "b.csv"
+
+
+def test_people_of_one_file_predict_those_of_another_and_it_goes_on_where_it_stopped(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, test = files
+    command = ["tapers", "--train", str(train), "--test", str(test), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    found = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    assert set(found["information"]) == set(INFORMATION) and set(found["phase"]) == {2}
+    assert found[study.CHANCES].sum(axis=1).to_numpy() == pytest.approx(1.0)
+    assert found["who"].nunique() == 6 and {study.POPULATION_ONLY, study.PERSONAL} < set(found["method"])
+    reduction = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert set(reduction["score"]) == {"log_loss", "brier", "rps", "brier_withdrawal"}
+    first = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.csv")}
+    assert "fitted" in capsys.readouterr().err
+    assert main(command) == 0
+    assert "fitted" not in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.csv")} == first
+
+
+def test_parts_hold_everybody_once_whatever_the_order() -> None:
+    everybody = {str(k): () for k in range(23)}
+    parts = study.folds_of(everybody, 5, 1)
+    assert sorted(who for part in parts for who in part) == sorted(everybody)
+    turned = study.folds_of(dict(reversed(everybody.items())), 5, 1)
+    assert [sorted(a) for a in parts] == [sorted(b) for b in turned]
+
+
+@pytest.mark.parametrize("wrong", ["few", "absent"])
+def test_what_cannot_be_fitted_is_said_in_a_line_and_nothing_is_written(
+    wrong: str, files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = files[1] if wrong == "few" else tmp_path / "nothing.csv"
+    assert main(["tapers", str(path), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert len(said.strip().splitlines()) == 1 and str(path) in said and "allowed" in said
+    assert not (tmp_path / "out").exists()
