@@ -20,8 +20,26 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+_DEEPEST: Final = 100
+"""Levels of a file: no file written by hand has ten. Counted here, for libraries raise the interpreter's own limit."""
+
+
 class _UniqueKeys(yaml.SafeLoader):
-    """SafeLoader that refuses a key written twice, and aliases that swell; YAML would keep the last key in silence."""
+    """SafeLoader that refuses a key written twice, aliases that swell, and levels without end.
+
+    YAML would keep the last key in silence.
+    """
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """A node and what is in it."""
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise RecursionError
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def get_single_node(self) -> yaml.Node | None:
         """The document, refused if with its aliases written out it is larger than a file may be."""

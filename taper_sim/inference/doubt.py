@@ -13,7 +13,7 @@ from taper_sim.inference.observation import BENZODIAZEPINE, LAST_CUT, WITHDRAWAL
 from taper_sim.inference.patient import Evidence, Posterior, posterior_of
 
 SHARE_SAID: Final = 0.5
-"""Share of withdrawal that is said in the second reading. Source: assumption A40."""
+"""Share of withdrawal that is said in the second reading. Source: assumption A34."""
 _DRAWS: Final = 512
 _SAID: Final = (WITHDRAWAL, BENZODIAZEPINE, LAST_CUT)
 

@@ -18,9 +18,9 @@ Ints = NDArray[np.int64]
 INDUCTION_D: Final = 3
 """Days at the start of a phase that are no taper: COWS then measures withdrawal from other opioids, which the trial
 asked for before the first dose. The rating of the first day is kept as a report of that; those of the days after it,
-on a first low dose, are left out. Source: A43."""
+on a first low dose, are left out. Source: A35."""
 RECENT_USE_D: Final = 7
-"""Days before a visit over which own opioid use counts. Source: A43."""
+"""Days before a visit over which own opioid use counts. Source: A35."""
 N_CATEGORIES: Final = len(COWS_CATEGORIES)
 STAGES: Final = ("induction", "stabilised", "taper", "after")
 

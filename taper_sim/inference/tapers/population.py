@@ -80,7 +80,7 @@ _SCALE_MG: Final[Mapping[str, tuple[float, float, str, float]]] = {
 
 
 def hyperparameters(drive: str = "effect") -> tuple[Hyperparameter, ...]:
-    """All of them, with priors that a few hundred people can move: A44 of docs/assumptions.md."""
+    """All of them, with priors that a few hundred people can move: A36 of docs/assumptions.md."""
     mean, sd, meaning, start = _SCALE_MG[drive]
     return (
         Hyperparameter(
