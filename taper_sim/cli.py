@@ -46,6 +46,16 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--out", type=Path, help="run folder (default: run-NAME beside you)")
     compare.set_defaults(run=_compare)
 
+    clinic = commands.add_parser("clinic", help="run the telemedicine clinic of a scenario; gives a run folder")
+    clinic.add_argument("scenario", type=Path, metavar="SCENARIO")
+    clinic.add_argument("--replications", type=int, help="replications, instead of the scenario's")
+    clinic.add_argument("--patients", type=int, help="patients, instead of the scenario's number")
+    clinic.add_argument("--days", type=int, help="days, instead of the scenario's")
+    clinic.add_argument("--protocols", help="names or calls, separated by commas, instead of the scenario's")
+    clinic.add_argument("--seed", type=int, help="seed, instead of the scenario's")
+    clinic.add_argument("--out", type=Path, help="run folder (default: clinic-NAME beside you)")
+    clinic.set_defaults(run=_clinic)
+
     resume = commands.add_parser("resume", help="go on with an interrupted run")
     resume.add_argument("folder", type=Path, metavar="DIR")
     resume.add_argument("--workers", default="2", help="threads (default 2), or tcp://host:port")
@@ -168,6 +178,24 @@ def _compare(args: argparse.Namespace) -> int:
     with _progress() as progress:
         done = compare(args.scenario, change, folder, workers, progress)
     return _show(done)
+
+
+def _clinic(args: argparse.Namespace) -> int:
+    from taper_sim.report.clinic_figures import write_clinic_figures
+    from taper_sim.report.clinic_text import before_text, clinic_text
+    from taper_sim.scenario.building import Overrides
+    from taper_sim.scenario.clinics import planned_loads, read_plan, run_clinic
+
+    folder = args.out or Path(f"clinic-{args.scenario.stem}")
+    change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
+    plan = read_plan(args.scenario, change, args.replications)
+    for line in before_text(planned_loads(plan)):
+        print(line, file=sys.stderr)
+    with _progress() as progress:
+        done = run_clinic(args.scenario, plan, folder, progress)
+    write_clinic_figures(folder)
+    print(clinic_text(done))
+    return DONE
 
 
 def _resume(args: argparse.Namespace) -> int:

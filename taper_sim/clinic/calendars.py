@@ -65,7 +65,7 @@ class Shift:
             found.append(Problem(file, place, f"a start of {clock(self.start_min)}", "00:00 to 23:59"))
         if not self.weekdays or any(day not in range(7) for day in self.weekdays):
             found.append(Problem(file, place, f"weekdays {self.weekdays}", f"some of {', '.join(WEEKDAYS)}"))
-        for start, end in self.breaks:
+        for start, end in self.breaks if self.start_min < self.end_min else ():
             if not self.start_min <= start < end <= self.end_min:
                 given = f"a break from {clock(start)} to {clock(end)}"
                 found.append(Problem(file, place, given, "a break inside its shift, its end after its start"))

@@ -58,6 +58,8 @@ class Job:
         Who did it.
     note : object
         What whoever made the job wants to find again.
+    due : float
+        Minute at which it was wanted first, where it was put off before it was asked for; else ``requested``.
     """
 
     work_id: int
@@ -77,6 +79,12 @@ class Job:
     outcome: str = "open"
     resource: str = ""
     note: Any = None
+    due: float = math.nan
+
+    def __post_init__(self) -> None:
+        """Work that was not put off is due when it is asked for."""
+        if math.isnan(self.due):
+            self.due = self.requested
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,10 @@ class Engine:
         """Take waiting work out of the queue; what has been begun is finished."""
         if job.outcome == "open" and math.isnan(job.started):
             self._end(job, "cancelled")
+
+    def at(self, when: float, what: Callable[..., None], *arguments: Any) -> None:
+        """Have something done at a minute."""
+        self._at(when, what, *arguments)
 
     def run(self, until: float) -> None:
         """Let time pass up to ``until``; what happens at that very minute happens in the next call."""
@@ -270,7 +282,7 @@ class Engine:
 
     def _lose_patience(self, job: Job) -> None:
         if job.outcome == "open" and math.isnan(job.started):
-            self._end(job, "reneged")
+            self._end(job, "no_show" if job.no_show else "reneged")
 
     def _end(self, job: Job, outcome: str) -> None:
         job.ended, job.outcome = self.env.now, outcome

@@ -99,6 +99,10 @@ def _chosen(scenario: Scenario, text: str, folder: Path | None) -> list[dict[str
 def scenario_hash(scenario: Scenario, folder: Path) -> str:
     """Hash of everything the numbers depend on: the scenario's content and the bytes of the files it names."""
     content = scenario.model_dump(mode="json")
+    if content["clinic"] is None:
+        del content["clinic"]
+    elif content["clinic"]["team_file"] is not None:
+        content["clinic"]["team_file"] = _digest(folder / content["clinic"]["team_file"])
     for key in ("file", "drugs_file"):
         name = content["cohort"].get(key)
         if name is not None:

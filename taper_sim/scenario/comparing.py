@@ -225,7 +225,8 @@ def _evidence_warnings(plan: Plan) -> list[str]:
     return warnings
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
+    """Commit of the sources this package runs from, None outside of a repository."""
     here = Path(__file__).resolve().parent
     try:
         found = subprocess.run(
@@ -272,7 +273,7 @@ def _manifest(
         "clinical_review": tables.UNREVIEWED,
         "evidence_warnings": _evidence_warnings(plan),
         "versions": {name: version(name) for name in _LIBRARIES},
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "timings_s": {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)},
         "inputs_sha256": {str(name): digest for name, digest in inputs.items()},
         "outputs_sha256": {

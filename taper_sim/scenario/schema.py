@@ -17,6 +17,7 @@ from taper_sim.data.yaml_input import Strict, Wrong, divided
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import administrations
 from taper_sim.outcomes import BY_NAME, COMPOSITE_WEIGHTS
+from taper_sim.scenario.clinic_schema import ClinicEntry
 from taper_sim.simulation.ensemble import DEFAULT_DRAWS, PARAMETERS
 from taper_sim.units import YEAR_D, DrugClass
 
@@ -144,6 +145,7 @@ class Scenario(Strict):
     composite: dict[str, float] = Field(default_factory=lambda: dict(COMPOSITE_WEIGHTS))
     subgroups: tuple[str, ...] = ()
     parameters: dict[str, float] = Field(default_factory=dict)
+    clinic: ClinicEntry | None = None
 
     @field_validator("outcomes")
     @classmethod

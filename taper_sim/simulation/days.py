@@ -119,9 +119,15 @@ class Days:
         Days at whose end the sums, and the tracked rows, are kept.
     chance : bool
         False: no events, no missing check-ins, no noise.
+    keep_reports : bool
+        Whether ``today`` is filled.
 
     Attributes
     ----------
+    today : ndarray, (n, 8)
+        Check-ins of the last day lived in the order of ``chance.STREAMS``, NaN where nothing came.
+    days_since_decision : int
+        Days lived since the policy decided last.
     a : Arrays
         What the kernel works on; at the end of the last day lived.
     decisions : set of int
@@ -133,7 +139,7 @@ class Days:
     def __init__(
         self, cohort: Cohort, policy: Policy, ensemble: Ensemble, seed: int, n_days: int, care: CarePlan, *,
         arrays: Arrays | None = None, look_days: Sequence[int] = (), snapshot_days: Sequence[int] = (),
-        chance: bool = True,
+        chance: bool = True, keep_reports: bool = False,
     ):  # fmt: skip
         self.cohort, self.policy, self.ensemble, self.n_days, self.chance = cohort, policy, ensemble, n_days, chance
         self.a = (arrays or arrays_of(cohort, ensemble, seed, care)).copy()
@@ -141,6 +147,9 @@ class Days:
         self._dispenser = Dispenser(cohort)
         self._memory = policy.start(known_of(cohort, seed))
         self.sees_reports = bool(getattr(policy, "sees_reports", False))
+        self._records = self.sees_reports or keep_reports
+        self.today = np.full((len(cohort), rows.N_REPORTS), np.nan)
+        self.days_since_decision = 0
         self.decisions = set(policy.decision_days(n_days))
         self._look_days, self._snapshot_days = set(look_days), set(snapshot_days)
         self._periods = {*range(VELOCITY_MONTH_D, n_days, VELOCITY_MONTH_D), n_days}
@@ -189,7 +198,7 @@ class Days:
                 returned=self.a.get(self.a.state, rows.RETURN_DAY) > 0,
                 latent=Latent(self.a, self._dispenser) if getattr(self.policy, "sees_state", False) else None,
             )  # fmt: skip
-            self._collected = []
+            self._collected, self.days_since_decision = [], 0
             self._standing.order(self.policy.decide(self._memory, seen))
         if decides or self._standing.pending.any():
             self._follow(np.ones(len(self.cohort), dtype=bool) if waits is None else ~waits)
@@ -212,8 +221,11 @@ class Days:
     def live(self, first: int, last: int) -> None:
         """Live the days from ``first`` to ``last``, within one block."""
         a, n_days = self.a, last - first + 1
-        reports = np.empty((len(a.state), n_days * rows.N_REPORTS if self.sees_reports else 0, rows.LANES), np.float32)
-        _advance(a, reports, self._seed_low, self._seed_high, first, last, self.chance, self.sees_reports)
+        reports = np.empty((len(a.state), n_days * rows.N_REPORTS if self._records else 0, rows.LANES), np.float32)
+        _advance(a, reports, self._seed_low, self._seed_high, first, last, self.chance, self._records)
+        self.days_since_decision += n_days
+        if self._records:
+            self.today = reports[a.tile, -rows.N_REPORTS :, a.lane].astype(np.float64)
         if self.sees_reports:
             self._collected.append(reports)
         if last in self._block_ends:

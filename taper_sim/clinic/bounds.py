@@ -1,0 +1,114 @@
+"""What a team can bear at most, before anything runs: work asked for ÷ time at work. Imports ``clinic``.
+
+A queue whose load is above one grows for as long as the clinic runs, whatever triage does. The bound counts what the
+protocol plans and what comes by the numbers of ``work``; alerts and urgent visits come on top, so a load below one is
+no promise.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from taper_sim.clinic import work
+from taper_sim.clinic.coupling import Setting
+from taper_sim.clinic.team import Team
+from taper_sim.cohort import Cohort
+from taper_sim.model.parameters import DISCIPLINES
+from taper_sim.simulation.people import CarePlan
+
+
+@dataclass(frozen=True)
+class Load:
+    """A queue's planned work in a week when everybody is enrolled.
+
+    Attributes
+    ----------
+    queue : str
+    asked_h, able_h : float
+        Hours a week of planned work, and of the queue's own people on duty.
+    n_patients : int
+        Patients of the panel.
+    """
+
+    queue: str
+    asked_h: float
+    able_h: float
+    n_patients: int
+
+    @property
+    def share(self) -> float:
+        """Asked ÷ able."""
+        return self.asked_h / self.able_h if self.able_h > 0 else np.inf
+
+    @property
+    def most_patients(self) -> int:
+        """Patients at which the planned work fills the time at work."""
+        return int(self.n_patients / self.share) if self.share > 0 else self.n_patients
+
+    def __str__(self) -> str:
+        """One line with the numbers."""
+        return (
+            f"{self.queue}: {self.asked_h:.0f} h of planned work a week for {self.able_h:.0f} h on duty "
+            f"({self.share:.0%}); at most {self.most_patients:,} of {self.n_patients:,} patients"
+        )
+
+
+def loads(
+    cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int
+) -> list[Load]:
+    """Planned load of every queue.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    care : CarePlan
+    setting : Setting
+    team : Team
+    decision_days : sequence of int
+        Days on which the policy decides, within ``n_days``.
+    n_days : int
+
+    Returns
+    -------
+    list of Load
+        The heaviest first; nothing for a team that is never short.
+    """
+    if team.unlimited:
+        return []
+    n, does = len(cohort), setting.does
+    flags = cohort.flags
+    minutes: dict[str, float] = defaultdict(float)  # a week
+
+    def add(name: str, a_week: float, queue: str | None = None) -> None:
+        if name in does:
+            kind = work.BY_NAME[name]
+            minutes[queue or kind.queue] += a_week * kind.minutes(queue or kind.queue)
+
+    visits = 7.0 / care.visit_every_d if care.visit_every_d == care.visit_every_d and care.visit_every_d > 0 else 0.0
+    checkins = 7.0 / care.checkin_every_d if care.checkin_every_d == care.checkin_every_d else 0.0
+    interpreted = 1.0 + (work.INTERPRETED - 1.0) * float((~flags["language_match"]).mean())
+    for name in DISCIPLINES:
+        if care.planned.get(name, 0.0) > 0:
+            add("visit", n * visits * interpreted, name)
+    if care.planned.get("psychologist", 0.0) > 0:
+        add("group_session", n * visits / work.GROUP)
+    add("message", n * work.MESSAGES_A_WEEK)
+    add("checkin_batch", n * checkins)
+    decisions = len([day for day in decision_days if day <= n_days]) / (n_days / 7.0)
+    add("dose_order", n * decisions, setting.orders_by)
+    if setting.orders_by != "pharmacist":
+        add("pharmacist_review", n * decisions)
+    add("refill", n * 7.0 / work.REFILL_EVERY_D)
+    add("rounds", n * 7.0 / work.ROUNDS_EVERY_D)
+    add("peer_session", float(flags["peer_support"].sum()) * 7.0 / work.PEER_EVERY_D)
+    hard = (cohort.taken.sum(axis=1) > 1) | flags["renal_impairment"] | flags["sleep_apnoea"]
+    for queue in ("prescriber", "pharmacist", "nurse"):
+        add("case_conference", float(hard.sum()) * 7.0 / work.CONFERENCE_EVERY_D, queue)
+    able = {queue: sum(worker.hours_a_week for worker in team.of(queue)) for queue in minutes}
+    for queue in minutes:  # those who stand in help where their own work leaves time; here they count in full
+        if able[queue] == 0.0:
+            able[queue] = sum(w.hours_a_week for w in team.workers if queue in w.stands_in_for)
+    found = [Load(queue, asked / 60.0, able[queue], n) for queue, asked in minutes.items() if asked > 0]
+    return sorted(found, key=lambda load: -load.share)

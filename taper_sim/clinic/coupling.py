@@ -1,0 +1,437 @@
+"""Clinic and patients, day by day, each acting on the other. Imports ``clinic``, ``simulation``.
+
+The order of a day d of the calendar:
+
+1. What the patients' day d − 1 left becomes work, with what is planned for d (``demand``).
+2. The queue works until midnight (``simulation``). What ends has its effect (``work``): visits deliver care, reviews
+   make check-ins known, signatures let orders go.
+3. At night the policy decides on what has been read, for those whose work of effect ``order`` is finished; the others
+   go on with the dose they have.
+4. The patients live day d with the care they had and the dose they were given (the kernel).
+
+A team that is never short finishes everything within the day. Nobody waits, every check-in is read, every visit that
+the patient keeps takes place when planned: the result is then the cohort simulation, to the bit. A helper who changes
+nothing in the queue changes nothing in the patients.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taper_sim import rng
+from taper_sim.clinic import work
+from taper_sim.clinic.booking import Diary
+from taper_sim.clinic.calendars import DAY_MIN
+from taper_sim.clinic.demand import Appointment, Demand
+from taper_sim.clinic.panel import Panel, enrolment
+from taper_sim.clinic.records import duty_table, events_table
+from taper_sim.clinic.simulation import ANYWHERE, Engine, Job
+from taper_sim.clinic.team import Team
+from taper_sim.clinic.triage import RULES
+from taper_sim.cohort import Cohort
+from taper_sim.model import rows
+from taper_sim.model.parameters import DISCIPLINES
+from taper_sim.policies.interface import Policy
+from taper_sim.simulation.ensemble import Ensemble
+from taper_sim.simulation.people import CarePlan
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+_STATE_CALL = 900  # of the generator: the state a patient lives in
+_GROUP_CARE = 0.5  # the group's share of psychology's care. Source: assumption A38
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a clinic works, besides who works in it.
+
+    Attributes
+    ----------
+    triage : str
+        A name of ``triage.RULES``.
+    enrol_over_d : int
+        Days over which the panel enrols.
+    without : frozenset of str
+        Kinds of work (``work.KINDS``) that this clinic does not do.
+    states : tuple of (str, float)
+        States in which patients live, with shares; empty: one, which needs no licence.
+    orders_by : str
+        "prescriber", or "pharmacist" under an agreement on joint practice.
+    in_person_from : int or None
+        Calendar day from which a prescriber's visit has to be in person (rules on controlled substances).
+    """
+
+    triage: str = "urgency"
+    enrol_over_d: int = 1
+    without: frozenset[str] = frozenset()
+    states: tuple[tuple[str, float], ...] = ()
+    orders_by: str = "prescriber"
+    in_person_from: int | None = None
+
+    @property
+    def does(self) -> frozenset[str]:
+        """Kinds of work that are done."""
+        return frozenset(kind.name for kind in work.KINDS) - self.without
+
+    def needed(self, care: CarePlan) -> dict[str, str]:
+        """Queues that get work, each with a kind that needs it."""
+        found: dict[str, str] = {}
+        for kind in work.KINDS:
+            if kind.name not in self.does or kind.name == "interpreting":
+                continue
+            queue = self.orders_by if kind.name == "dose_order" else kind.queue
+            if kind.queue == work.EACH:
+                planned = [name for name in DISCIPLINES if care.planned.get(name, 0.0) > 0]
+            elif kind.name == "group_session":
+                planned = [queue] if care.planned.get("psychologist", 0.0) > 0 else []
+            elif kind.name == "pharmacist_review" and self.orders_by == "pharmacist":
+                planned = []
+            else:
+                planned = [queue]
+            for name in planned:
+                found.setdefault(name, kind.name)
+        return found
+
+
+@dataclass
+class Served:
+    """What a clinic did and what became of its patients.
+
+    Attributes
+    ----------
+    events, duty : DataFrame
+        As ``records.events_table`` and ``records.duty_table``.
+    outcomes : dict of str to ndarray (n,)
+        One number a patient (``outcomes``), over each patient's own days.
+    clinic : dict of str to ndarray (n,)
+        What the clinic owes each patient: ``days_waiting`` (days on which an order was not followed yet),
+        ``unread`` (share of check-ins that nobody had read by the night they came in), ``care`` (share of kept planned
+        visits that took place, all disciplines), ``alarms`` and ``false_alarms`` (spike alerts, and those without
+        withdrawal over the limit), ``dismissed`` (true alarms that nobody read).
+    starts : ndarray of int, (n,)
+    """
+
+    events: pd.DataFrame
+    duty: pd.DataFrame
+    outcomes: dict[str, Floats]
+    clinic: dict[str, Floats]
+    starts: NDArray[np.int64]
+
+
+def serve(
+    cohort: Cohort, build: Callable[[], Policy], ensemble: Ensemble, seed: int, n_days: int, care: CarePlan, team: Team,
+    setting: Setting, tick: Callable[[int], None] | None = None,
+) -> Served:  # fmt: skip
+    """Run a clinic.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n people.
+    build : callable
+        A fresh policy.
+    ensemble : Ensemble
+    seed : int
+        Two teams on one seed meet the same patients and the same luck.
+    n_days : int
+        Days of the calendar.
+    care : CarePlan
+        What the protocol plans for everybody.
+    team : Team
+    setting : Setting
+    tick : callable, optional
+        Called with the patient-days done after each day.
+
+    Returns
+    -------
+    Served
+    """
+    clinic = _Clinic(cohort, build, ensemble, seed, n_days, care, team, setting)
+    for day in range(1, n_days + 1):
+        clinic.day(day)
+        if tick is not None:
+            tick(len(cohort))
+    return clinic.served()
+
+
+class _Clinic:
+    """A clinic at work; see :func:`serve`."""
+
+    def __init__(
+        self, cohort: Cohort, build: Callable[[], Policy], ensemble: Ensemble, seed: int, n_days: int, care: CarePlan,
+        team: Team, setting: Setting,
+    ):  # fmt: skip
+        n = len(cohort)
+        self.n_days, self.team, self.setting, self.seed = n_days, team, setting, seed
+        starts = enrolment(n, setting.enrol_over_d, n_days)
+        self.panel = Panel(cohort, build, ensemble, seed, n_days, care, starts)
+        servers = team.servers(n_days)
+        self.engine = Engine(servers, unlimited=team.unlimited, finished=self._ended)
+        self.duty = duty_table(servers)
+        self.diary = Diary(servers, n_days, unlimited=team.unlimited)
+        self.demand = Demand(
+            self.panel, self.diary, RULES[setting.triage], seed, setting.does, self._licences(cohort),
+            interpreters=team.unlimited or bool(team.of("interpreter")), in_person_from=setting.in_person_from,
+            orders_by=setting.orders_by,
+        )  # fmt: skip
+        self.today = 0
+        self.open: list[set[Job]] = [set() for _ in range(n)]
+        self.gates = np.zeros(n, dtype=np.int64)
+        self.unassessed = np.zeros(n, dtype=bool)
+        self.read = np.zeros((n, n_days + 1), dtype=bool)
+        self.came = np.zeros((n, n_days + 1), dtype=bool)
+        self.read_in_time = np.zeros((n, n_days + 1), dtype=bool)
+        self.seen_today = np.zeros((n, len(DISCIPLINES)), dtype=bool)
+        self.group_today = np.zeros(n, dtype=bool)
+        self.answered, self.asked = np.zeros(n), np.zeros(n)
+        self.handed_off = np.zeros(n, dtype=bool)
+        self.taught = np.zeros(n, dtype=bool)
+        self.peer_day = np.full(n, -np.inf)
+        self.interpreted: dict[tuple[int, int], float] = {}
+        self.needs_interpreter = ~cohort.flags["language_match"] & (team.unlimited or bool(team.of("interpreter")))
+        self.kept, self.given = np.zeros(n), np.zeros(n)
+        self.clinic = {name: np.zeros(n) for name in ("days_waiting", "alarms", "false_alarms", "dismissed")}
+        self.on_duty = self._people_on_duty(n_days)
+        self.alerts_today = 0.0
+        self._miss_fixed = self.panel.parameter(rows.MISS_FIXED)
+        self._present_before = np.zeros(n, dtype=bool)
+
+    def _licences(self, cohort: Cohort) -> Sequence[str]:
+        if not self.setting.states:
+            return [ANYWHERE] * len(cohort)
+        names = [name for name, _ in self.setting.states]
+        shares = np.cumsum([share for _, share in self.setting.states])
+        u = rng.person_uniforms(self.seed, cohort.keys, 1, first_call=_STATE_CALL)[:, 0]
+        return [names[int(k)] for k in np.minimum(np.searchsorted(shares, u * shares[-1]), len(names) - 1)]
+
+    def _people_on_duty(self, n_days: int) -> Floats:
+        """Nurses at work on each day, (n_days + 1,)."""
+        people = np.zeros(n_days + 1)
+        own = self.duty[(self.duty["role"] == "nurse") & ~self.duty["on_call"].astype(bool)]
+        for _, stretches in own.groupby("resource"):
+            first = (stretches["start"].to_numpy() // DAY_MIN).astype(int) + 1
+            last = np.ceil(stretches["end"].to_numpy() / DAY_MIN).astype(int)
+            days = {day for a, b in zip(first, last, strict=True) for day in range(a, min(b, n_days) + 1)}
+            people[list(days)] += 1.0
+        return people
+
+    # -- a day -----------------------------------------------------------------------------------------------------
+
+    def day(self, day: int) -> None:
+        """One day of the calendar, in the order of the module's first lines."""
+        panel, self.today = self.panel, day
+        present = panel.present(day)
+        for patient in np.flatnonzero(self._present_before & ~present).tolist():
+            for job in sorted(self.open[patient], key=lambda j: j.work_id):
+                self.engine.cancel(job)
+        self._present_before = present
+        self._rule_in_person(day)
+        self.seen_today[:] = False
+        self.group_today[:] = False
+        jobs = self.demand.of_day(day, present, self.handed_off)
+        self.came[:, day - 1] = ~np.isnan(panel.reports).all(axis=1) & present & (panel.study_day(day) > 1)
+        self.alerts_today = sum(job.work in work.ALERTS for job in jobs)
+        for job in jobs:
+            self._submit(job)
+        self.engine.run(day * DAY_MIN)
+        self.read[self.handed_off, day - 1] = True  # whoever has them now reads them
+        self.read_in_time[:, day - 1] = self.read[:, day - 1]
+        self._care(day, present)
+        self._help(day)
+        waits = (self.gates > 0) | self.unassessed
+        panel.live(day, waits, self.read)
+        self.clinic["days_waiting"] += panel.waiting() & present
+
+    def _submit(self, job: Job) -> None:
+        if job.work == "initial_assessment" and job.role == "prescriber":
+            self.unassessed[job.patient] = True  # no taper before the prescriber has seen the patient
+        if job.outcome != "open":  # no room in the diary: it is only written down
+            self.engine.jobs.append(job)
+            return
+        if job.patient >= 0:
+            self.open[job.patient].add(job)
+            if _holds_orders(job):
+                self.gates[job.patient] += 1
+            if job.work == "message":
+                self.asked[job.patient] += 1.0
+        if job.work in work.ALERTS and not self.team.unlimited:
+            self.engine.at(job.requested + work.ESCALATION_MIN[job.urgency], self._overdue, job)
+        self.engine.submit(job)
+
+    def _overdue(self, alert: Job) -> None:
+        """Nobody has begun an alert within its clock: it goes to the prescriber instead."""
+        if alert.outcome == "open" and np.isnan(alert.started) and "escalation" in self.setting.does:
+            for job in self.demand.escalate(alert, self.engine.now, self.today):
+                self._submit(job)
+            self.engine.cancel(alert)
+
+    # -- what ends, and its effect -----------------------------------------------------------------------------------
+
+    def _ended(self, job: Job) -> None:
+        patient, done = job.patient, job.outcome == "done"
+        if patient >= 0:
+            self.open[patient].discard(job)
+            if _holds_orders(job):
+                self.gates[patient] -= 1
+        if job.work in ("visit", "initial_assessment"):
+            self._visit_ended(job)
+        elif job.work == "interpreting" and done:
+            self.interpreted[patient, job.note.discipline] = job.ended
+        elif job.work == "group_session" and done:
+            self.group_today[job.note[0]] = True
+        elif job.work == "message" and done:
+            self.answered[patient] += 1.0
+        elif job.work == "checkin_batch" and done:
+            members, day = job.note
+            self.read[members, day] = True
+        elif job.work == "checkin_review" and done:
+            self.read[patient, job.note] = True
+        elif job.work in work.ALERTS:
+            self._alert_ended(job)
+        elif job.work == "dose_order" and done:
+            for review in self.demand.review_order(patient, self.engine.now, self.today):
+                self._submit(review)
+        elif job.work == "education" and done:
+            self.taught[patient] = True
+        elif job.work == "peer_session" and done:
+            self.peer_day[patient] = self.today
+        elif job.work == "handoff" and done:
+            self.handed_off[patient] = True
+        if job.work in ("dose_order", "pharmacist_review") and not self._orders_open(patient):
+            self.demand.watch.order_open_since[patient] = np.inf
+
+    def _orders_open(self, patient: int) -> bool:
+        return any(job.work in ("dose_order", "pharmacist_review") for job in self.open[patient])
+
+    def _visit_ended(self, job: Job) -> None:
+        what: Appointment = job.note
+        if job.role == "prescriber" and job.outcome in ("done", "no_show"):
+            self.unassessed[job.patient] = False
+        if job.outcome == "done":
+            if what.planned_day == self.today:
+                self.seen_today[job.patient, what.discipline] = True
+            else:  # from today on the care counts as delivered, to the next planned visit
+                self.panel.deliver(job.patient, what.discipline)
+                self.given[job.patient] += 1.0
+        elif job.outcome == "reneged" and what.moved == 0 and self.today < self.n_days:
+            moved = Appointment(what.discipline, what.planned_day, 1)
+            factor = job.minutes / work.BY_NAME[job.work].minutes(job.role)
+            for again in self.demand.booked(
+                job.work, job.role, job.patient, factor, True, moved, self.today + 1
+            ):  # fmt: skip
+                self._submit(again)
+
+    def _alert_ended(self, alert: Job) -> None:
+        patient = alert.patient
+        self.demand.watch.open_alert[alert.work][patient] = False
+        if alert.outcome != "done":
+            return
+        if alert.work == "alert_red_flag" and "escalation" in self.setting.does:
+            for job in self.demand.escalate(alert, self.engine.now, self.today):
+                self._submit(job)
+        elif alert.work == "alert_late_dose":
+            for job in sorted(self.open[patient], key=lambda j: j.work_id):
+                if job.work in ("dose_order", "pharmacist_review") and np.isnan(job.started):
+                    again = self.demand.hurried(job, self.engine.now)
+                    self._submit(again)
+                    self.engine.cancel(job)
+        elif alert.work == "alert_spike":
+            self._spike(alert)
+
+    def _spike(self, alert: Job) -> None:
+        """An alarm, true or false; some of too many are dismissed unread, and the check-in with them."""
+        patient = alert.patient
+        true = self.panel.state(rows.W_ALL)[patient] > self.panel.coefficient("limit_w")[patient]
+        self.clinic["alarms"][patient] += 1.0
+        self.clinic["false_alarms"][patient] += not true
+        people = self.on_duty[self.today]
+        too_many = 0.0 if self.team.unlimited or people == 0 else self.alerts_today / people - work.FATIGUE_FROM
+        if too_many > 0:
+            share = work.FATIGUE_SHARE * too_many / (too_many + work.FATIGUE_FROM)
+            call = 1000 + 8 * work.NUMBER["alert_spike"] + 7
+            u = rng.uniform(rng.words(self.seed, self.panel.cohort.keys[patient], self.today, call)[0])
+            if float(u) < share:
+                self.clinic["dismissed"][patient] += true
+                self.read[patient, self.today - 1] = False
+                for job in sorted(self.open[patient], key=lambda j: j.work_id):
+                    if job.work == "checkin_review" and job.note == self.today - 1:
+                        self.engine.cancel(job)
+
+    # -- from the clinic to the patients -------------------------------------------------------------------------------
+
+    def _care(self, day: int, present: Bools) -> None:
+        """Care of the visits planned for today: what took place, before the patients live the day."""
+        panel, does = self.panel, self.setting.does
+        due = panel.due(day, rows.VISIT_EVERY, first=1) & present
+        if not due.any():
+            return
+        elsewhere = self.handed_off  # what was planned goes on with somebody else
+        served = self.seen_today | elsewhere[:, None]
+        lacking = self.needs_interpreter & ~elsewhere
+        if lacking.any() and "interpreting" in does:
+            for p in np.flatnonzero(due & lacking).tolist():
+                for d in range(len(DISCIPLINES)):
+                    served[p, d] &= self.interpreted.get((p, d), -1.0) >= (day - 1) * DAY_MIN
+        share = served.astype(np.float64)
+        group = self.group_today | elsewhere
+        share[:, 3] = (1.0 - _GROUP_CARE) * served[:, 3] + _GROUP_CARE * group
+        if "message" in does:
+            share[:, 4] *= np.where((self.asked > 0) & ~elsewhere, self.answered / np.maximum(self.asked, 1.0), 1.0)
+            self.asked[due], self.answered[due] = 0.0, 0.0
+            for p in np.flatnonzero(due).tolist():  # what still waits counts in the next interval too
+                self.asked[p] = sum(job.work == "message" for job in self.open[p])
+        for d in range(len(DISCIPLINES)):
+            panel.put_parameter(rows.PLANNED + d, panel.planned[:, d] * share[:, d])  # read on the day it is due
+        who = np.flatnonzero(due & ~elsewhere)
+        comes = np.zeros(len(due), dtype=bool)
+        comes[who] = panel.keeps_visit(day, who)
+        wanted = (panel.planned > 0).sum(axis=1)
+        self.kept += np.where(comes, wanted, 0)
+        self.given += np.where(comes, (served & (panel.planned > 0)).sum(axis=1), 0)
+
+    def _help(self, day: int) -> None:
+        """Fewer check-ins are missed with a caregiver who was taught, and with peers who were seen."""
+        panel, does = self.panel, self.setting.does
+        flags, own = panel.cohort.flags, panel.study_day(day)
+        last_due = day - (own - 1) % work.PEER_EVERY_D
+        untaught = flags["caregiver"] & ~(self.taught | self.handed_off)
+        alone = flags["peer_support"] & ~((self.peer_day >= last_due) | self.handed_off)
+        if "education" not in does:
+            untaught = flags["caregiver"]
+        lost = panel.coefficient("miss_help") * (untaught * 1.0 + alone * 1.0)
+        panel.put_parameter(rows.MISS_FIXED, np.where(lost > 0, self._miss_fixed + lost, self._miss_fixed))
+
+    def _rule_in_person(self, day: int) -> None:
+        """From a date on, visits have to be in person: other barriers count."""
+        if self.setting.in_person_from != day:
+            return
+        panel, cohort = self.panel, self.panel.cohort
+        now = ((panel.modality == 0) & ~cohort.flags["broadband"]) * 1.0
+        now += ((panel.modality == 2) & ~cohort.flags["transport"]) * 1.0
+        then = (~cohort.flags["transport"]) * 1.0
+        fixed = panel.parameter(rows.NOSHOW_FIXED)
+        panel.put_parameter(rows.NOSHOW_FIXED, fixed + panel.coefficient("noshow_access") * (then - now))
+
+    # -- at the end ----------------------------------------------------------------------------------------------------
+
+    def served(self) -> Served:
+        """Everything that is reported is computed from this."""
+        came = self.came.sum(axis=1)
+        unread = (self.came & ~self.read_in_time).sum(axis=1)
+        nan = np.full(len(came), np.nan)
+        self.clinic["unread"] = np.divide(unread, came, out=nan.copy(), where=came > 0)
+        self.clinic["care"] = np.divide(self.given, self.kept, out=nan.copy(), where=self.kept > 0)
+        events = events_table(self.engine.jobs, self.panel.cohort.ids)
+        return Served(events, self.duty, self.panel.outcomes(), self.clinic, self.panel.starts)
+
+
+def _holds_orders(job: Job) -> bool:
+    """Whether a change of dose waits while this is open: all work of effect ``order``."""
+    return work.BY_NAME[job.work].effect == "order"
+
+
+__all__ = ["Served", "Setting", "serve"]

@@ -1,0 +1,116 @@
+"""Figures of a clinic run, each with its data as CSV. Imports ``report.drawing``, ``runs``; reads a run folder only."""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from matplotlib.figure import Figure
+
+from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, weekday_of
+from taper_sim.clinic.measures import left_queue
+from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, empty_figure, svg
+from taper_sim.runs import write_csv, write_text
+
+_COLOURS: Final = {"visits": "#0072B2", "alerts": "#D55E00", "orders": "#009E73", "check-ins": "#E69F00", "other": GREY}
+_MOST_PEOPLE: Final = 40
+_WEEK_D: Final = 7
+_GROUPS: Final = {
+    "visit": "visits", "initial_assessment": "visits", "group_session": "visits", "interpreting": "visits",
+    "peer_session": "visits", "urgent_visit": "visits", "dose_order": "orders", "pharmacist_review": "orders",
+    "refill": "orders", "prior_authorisation": "orders", "checkin_batch": "check-ins", "checkin_review": "check-ins",
+    "escalation": "alerts",
+}  # fmt: skip
+
+
+def group_of(kind: str) -> str:
+    """What a kind of work is drawn as."""
+    return "alerts" if kind.startswith("alert_") else _GROUPS.get(kind, "other")
+
+
+def write_clinic_figures(folder: Path) -> list[Path]:
+    """Draw the figures of a clinic's run folder into its ``figures``."""
+    events = pq.read_table(folder / "events.parquet").to_pandas()
+    first = events[(events["replication"] == 0) & (events["protocol"] == events["protocol"].iloc[0])]
+    duty = pd.read_csv(folder / "duty.csv")
+    written = []
+    for name, title, (figure, data) in (
+        ("week", "A week of the clinic: who does what", gantt(first, duty)),
+        ("waiting", "Work that waits, by role and day", waiting(first)),
+    ):
+        write_text(folder / "figures" / f"{name}.svg", svg(figure, title))
+        write_csv(data, folder / "figures" / f"{name}.csv")
+        written.append(folder / "figures" / f"{name}.svg")
+    return written
+
+
+def gantt(events: pd.DataFrame, duty: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """Everybody's work in the week in the middle of the run: a row a person, a bar a piece of work, duty behind."""
+    last_day = int(events["requested"].max() // DAY_MIN) + 1 if len(events) else _WEEK_D
+    begin = max(0, min(last_day // 2, last_day - _WEEK_D)) * DAY_MIN
+    end = begin + _WEEK_D * DAY_MIN
+    done = events[events["started"].notna() & (events["resource"] != "")]
+    done = done[(done["started"] < end) & (done["ended"].fillna(end) > begin)]
+    people = list(dict.fromkeys(duty["resource"])) or sorted(set(done["resource"]))
+    shown = people[:_MOST_PEOPLE]
+    figure = empty_figure(DOUBLE_COLUMN_MM, 25.0 + 3.6 * max(len(shown), 4), fitted=True)
+    axes = figure.add_subplot()
+    for row, name in enumerate(shown):
+        own = duty[(duty["resource"] == name) & (duty["start"] < end) & (duty["end"] > begin)]
+        at_work = own[~own["on_call"].astype(bool)]
+        axes.broken_barh(_bars(at_work["start"], at_work["end"], begin), (row - 0.45, 0.9), color="#E6E6E6")
+        for group, colour in _COLOURS.items():
+            which = done[(done["resource"] == name) & (done["work"].map(group_of) == group)]
+            if len(which):
+                axes.broken_barh(
+                    _bars(which["started"], which["ended"].fillna(end), begin), (row - 0.35, 0.7), color=colour,
+                    linewidth=0.0, label=group,
+                )  # fmt: skip
+    axes.set_yticks(range(len(shown)), shown)
+    axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
+    first_day = int(begin // DAY_MIN) + 1
+    days = [f"{WEEKDAYS[weekday_of(first_day + k)]}\nday {first_day + k}" for k in range(_WEEK_D)]
+    axes.set_xticks([24.0 * k + 12.0 for k in range(_WEEK_D)], days)
+    axes.set_xlim(0.0, 24.0 * _WEEK_D)
+    for k in range(1, _WEEK_D):
+        axes.axvline(24.0 * k, color=GREY, linewidth=0.3)
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    if unique:
+        figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=5)
+    hidden = f"; {len(people) - len(shown)} more in the CSV" if len(people) > len(shown) else ""
+    axes.set_title(f"Work done by each person (grey: on duty){hidden}")
+    data = done[["resource", "role", "work", "started", "ended", "outcome"]].sort_values(["resource", "started"])
+    return figure, data.assign(group=data["work"].map(group_of))
+
+
+def _bars(start: pd.Series, end: pd.Series, begin: float) -> list[tuple[float, float]]:
+    low = (start.to_numpy() - begin) / 60.0
+    high = (end.to_numpy() - begin) / 60.0
+    return list(zip(low.tolist(), (high - low).tolist(), strict=True))
+
+
+def waiting(events: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """Work that waits at midnight, by role."""
+    n_days = int(events["requested"].max() // DAY_MIN) + 1 if len(events) else 1
+    midnights = np.arange(1, n_days + 1) * DAY_MIN
+    columns = {"day": np.arange(1, n_days + 1)}
+    for role in sorted(set(events["role"])):
+        own = events[events["role"] == role]
+        came, gone = np.sort(own["requested"].to_numpy()), np.sort(left_queue(own, np.inf))
+        columns[role] = np.searchsorted(came, midnights) - np.searchsorted(gone, midnights)
+    data = pd.DataFrame(columns)
+    figure = empty_figure(DOUBLE_COLUMN_MM, 70.0, fitted=True)
+    axes = figure.add_subplot()
+    lines = ("-", "--", ":", "-.")
+    colours = [*_COLOURS.values(), "#CC79A7", "#56B4E9", "#000000"]
+    for k, role in enumerate(data.columns[1:]):
+        axes.plot(data["day"], data[role], label=role, color=colours[k % len(colours)], linestyle=lines[k % 4],
+                  linewidth=1.0)  # fmt: skip
+    axes.set_xlabel("day")
+    axes.set_ylabel("pieces of work that wait at midnight")
+    axes.set_ylim(bottom=0)
+    axes.set_title("Work that waits, by role")
+    figure.legend(loc="outside lower center", ncols=5)
+    return figure, data

@@ -1,0 +1,150 @@
+"""A clinic run as text for whoever leads the clinic. Imports ``scenario.clinics``, ``tables``."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from taper_sim import tables
+from taper_sim.clinic.bounds import Load
+from taper_sim.scenario.clinics import ClinicRun
+
+_HARMS = (
+    ("dose_reduction_pct", "dose down, %", 1.0),
+    ("withdrawal_peak", "peak withdrawal, 0-1", 1.0),
+    ("pain_nrs_change", "pain change, NRS", 1.0),
+    ("function_change", "function change, of 100", 1.0),
+    ("dropout", "dropped out, %", 100.0),
+    ("return_to_higher_dose", "back to a higher dose, %", 100.0),
+    ("mental_health_crisis", "crisis, %", 100.0),
+    ("overdose", "overdose, %", 100.0),
+)
+_BUSY = 0.85
+"""Utilisation above which waits grow fast. Source: common rule of operations research, as in Erlang C."""
+
+
+def before_text(loads: Mapping[str, Sequence[Load]]) -> list[str]:
+    """What is known before running: queues that cannot keep up, one line each; nothing if all can."""
+    lines = []
+    for protocol, found in loads.items():
+        over = [load for load in found if load.share > 1.0]
+        if over:
+            lines.append(f"This team cannot keep up with {protocol}: these queues grow for as long as the clinic runs.")
+            lines += [f"  {load}" for load in over]
+    return lines
+
+
+def _of(table: pd.DataFrame, **where: str) -> pd.DataFrame:
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table
+
+
+def _number(value: float, digits: int = 1) -> str:
+    return "-" if pd.isna(value) else f"{value:,.{digits}f}"
+
+
+def _interval(row: pd.Series, factor: float = 1.0, digits: int = 1) -> str:
+    mean, low, high = (_number(factor * row[name], digits) for name in ("mean", "lo95", "hi95"))
+    return mean if low == "-" else f"{mean} ({low} to {high})"
+
+
+def clinic_text(done: ClinicRun) -> str:
+    """The page a lead reads first: the load known before, who is overloaded, what is late, what it does to patients."""
+    plan = done.plan
+    people = len(plan.team.workers)
+    who = "staff that is never short" if plan.team.unlimited else f"a team of {people}"
+    n = done.manifest["patients"]["n"]
+    lines = [
+        "",
+        f"{plan.scenario.name}: {n:,} patients, {plan.n_days} days, {who}, {plan.n_replications} replications, "
+        f"seed {plan.scenario.seed}",
+    ]
+    for arm in plan.arms:
+        lines += ["", arm.name, "-" * len(arm.name), *_protocol_text(done, arm.name)]
+    lines += [
+        "",
+        "Means over replications, in brackets their 95 % interval. A replication has its own patients, luck and draw",
+        "of the parameters; differences are between the same patients with this team and with staff never short.",
+        f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}.",
+        f"Run folder: {done.folder}",
+    ]
+    return "\n".join(lines)
+
+
+def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
+    service = _of(done.service, protocol=protocol)
+    lines = []
+    roles = _of(service, metric="utilisation", subgroup="all").sort_values("mean", ascending=False)
+    if len(roles):
+        lines.append("role".ljust(16) + "busy %".rjust(22) + "overtime h/week".rjust(24) + "late %".rjust(22))
+    for _, row in roles.iterrows():
+        name = str(row["role"])
+        over = _of(service, metric="overtime", role=name)
+        late = _of(service, metric="late", role=name)
+        cells = [
+            _interval(row, 100.0, 0).rjust(22),
+            (_interval(over.iloc[0]) if len(over) else "-").rjust(24),
+            (_interval(late.iloc[0], 100.0, 0) if len(late) else "-").rjust(22),
+        ]
+        lines.append(name.ljust(16) + "".join(cells))
+    first = _breaks_first(service, roles)
+    lines += ["", first] if first else []
+    for metric, said, factor in (
+        ("order_wait_days", "Days on which a patient's order waited for somebody", 1.0),
+        ("checkins_unread_overnight", "Check-ins that nobody had read by night, %", 100.0),
+        ("visits_given", "Visits that patients kept and the clinic gave, %", 100.0),
+        ("spike_alerts", "Alerts of a symptom spike, a patient", 1.0),
+        ("spike_alerts_false", "  of them without withdrawal over the limit", 1.0),
+        ("spike_alerts_dismissed", "  true ones that were dismissed unread", 1.0),
+        ("cost", "Cost of the team, USD a patient and 30 days", 1.0),
+    ):
+        found = _of(service, metric=metric, subgroup="all")
+        if len(found):
+            lines.append(f"{said}: {_interval(found.iloc[0], factor)}")
+    lines += ["", "outcome".ljust(30) + "with this team".rjust(26) + "against staff never short".rjust(30)]
+    for name, title, factor in _HARMS:
+        own = _of(done.summary, protocol=protocol, outcome=name, subgroup="all")
+        gap = _of(done.differences, protocol=protocol, outcome=name, subgroup="all")
+        if len(own) and len(gap):
+            lines.append(
+                title.ljust(30)
+                + _interval(own.iloc[0], factor, 2).rjust(26)
+                + _interval(gap.iloc[0], factor, 2).rjust(30)
+            )
+    lines += _fairness(service)
+    return lines
+
+
+def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> str:
+    if len(roles) == 0:
+        return ""
+    late = _of(service, metric="late", work="").loc[lambda t: t["role"] != ""]
+    worst = late.sort_values("mean", ascending=False).iloc[0] if len(late) else None
+    top = roles.iloc[0]
+    if worst is not None and worst["mean"] > 0.05:
+        kinds = _of(service, metric="late", role="").loc[lambda t: t["work"] != ""]
+        which = kinds.sort_values("mean", ascending=False).head(3)
+        named = ", ".join(f"{row['work']} ({row['mean']:.0%})" for _, row in which.iterrows())
+        return f"What breaks first: the {worst['role']}'s work is late or lost {worst['mean']:.0%} of the time; " \
+               f"most of all {named}."  # fmt: skip
+    if top["mean"] > _BUSY:
+        return (
+            f"Nothing is late often, but the {top['role']} is busy {top['mean']:.0%} of the time: little room is left."
+        )
+    return "Nothing breaks: work is in time, and everybody has room."
+
+
+def _fairness(service: pd.DataFrame) -> list[str]:
+    late = _of(service, metric="late", role="", work="").loc[lambda t: t["subgroup"] != "all"]
+    if len(late) == 0:
+        return []
+    waits = {row["subgroup"]: row for _, row in _of(service, metric="order_wait_days").iterrows()}
+    lines = ["", "subgroup".ljust(30) + "late or lost %".rjust(22) + "days an order waits".rjust(26)]
+    for _, row in late.iterrows():
+        wait = waits.get(row["subgroup"])
+        lines.append(
+            str(row["subgroup"]).ljust(30)
+            + _interval(row, 100.0, 0).rjust(22)
+            + ("-" if wait is None else _interval(wait)).rjust(26)
+        )
+    return lines

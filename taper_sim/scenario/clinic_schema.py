@@ -1,0 +1,168 @@
+"""The part of a scenario that describes a clinic: keys, types, defaults. Imports ``data.yaml_input``, ``clinic``."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from taper_sim.clinic.calendars import Shift
+from taper_sim.clinic.coupling import Setting
+from taper_sim.clinic.rosters import minutes_of, weekdays_of
+from taper_sim.clinic.team import QUEUES, ROLES, Team, Worker
+from taper_sim.clinic.triage import RULES
+from taper_sim.clinic.work import BY_NAME
+from taper_sim.data.problems import nearest, shown
+from taper_sim.data.yaml_input import Strict, Wrong, divided
+
+MAX_PEOPLE = 500
+MAX_REPLICATIONS = 1000
+_FIRST_DAY_WEEKDAY = 1  # day 1 is a Tuesday, as the model counts weekends
+
+
+class ShiftEntry(Strict):
+    """A weekly shift: ``days`` such as ``mon-fri``, times hh:mm (24:00 and more lie on the next day)."""
+
+    days: str = "mon-fri"
+    start: str = "08:00"
+    end: str = "16:30"
+    breaks: tuple[str, ...] = ("12:00-12:30",)
+    on_call: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_shift(self) -> "ShiftEntry":
+        try:
+            shift = self.shift()
+        except ValueError as error:
+            given, allowed = divided(str(error), "")
+            raise Wrong(("", given, allowed)) from None
+        found = shift.problems("", "")
+        if found:
+            raise Wrong(*(("", one.given, one.allowed) for one in found))
+        return self
+
+    def shift(self) -> Shift:
+        """The shift in minutes."""
+        breaks = []
+        for text in self.breaks if not (self.on_call and "breaks" not in self.model_fields_set) else ():
+            start, dash, end = text.partition("-")
+            if not dash:
+                raise ValueError(f"a break {shown(text)}; allowed: two times such as 12:00-12:30")
+            breaks.append((minutes_of(start, "a break from"), minutes_of(end, "a break to")))
+        return Shift(
+            weekdays_of(self.days), minutes_of(self.start, "start"), minutes_of(self.end, "end"), tuple(breaks),
+            self.on_call,
+        )  # fmt: skip
+
+
+class StaffEntry(Strict):
+    """Some people of one role who work alike."""
+
+    role: str
+    people: int = Field(default=1, ge=0, le=MAX_PEOPLE)
+    shifts: tuple[ShiftEntry, ...] = Field(default=(ShiftEntry(),), min_length=1)
+    licences: tuple[str, ...] = ()
+    stands_in_for: tuple[str, ...] = ()
+    leave: tuple[tuple[int, int], ...] = ()
+    cost_usd_h: float | None = Field(default=None, ge=0)
+
+    @field_validator("role")
+    @classmethod
+    def _is_a_role(cls, given: str) -> str:
+        if given not in ROLES:
+            raise Wrong(("", f"{shown(given)}, which is no role{nearest(given, ROLES)}", f"one of {', '.join(ROLES)}"))
+        return given
+
+    @field_validator("stands_in_for")
+    @classmethod
+    def _are_queues(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in given if name not in QUEUES]
+        if unknown:
+            allowed = f"one of {', '.join(QUEUES)}"
+            raise Wrong(*(("", f"{shown(name)}, which is no work{nearest(name, QUEUES)}", allowed) for name in unknown))
+        return given
+
+    @field_validator("leave")
+    @classmethod
+    def _are_spans(cls, given: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        wrong = [span for span in given if not 1 <= span[0] <= span[1]]
+        if wrong:
+            raise Wrong(*(("", f"days {a} to {b}", "days of the study, the first at most the last") for a, b in wrong))
+        return given
+
+    def workers(self, first: int) -> list[Worker]:
+        """The people, numbered from ``first``."""
+        role = ROLES[self.role]
+        return [
+            Worker(
+                f"{self.role} {first + k}", role, tuple(entry.shift() for entry in self.shifts), self.leave,
+                frozenset(self.licences) or None, self.stands_in_for,
+                role.cost_usd_h if self.cost_usd_h is None else self.cost_usd_h,
+            )
+            for k in range(self.people)
+        ]  # fmt: skip
+
+
+class ClinicEntry(Strict):
+    """A clinic: its team, or a workbook that lists it, and how it works."""
+
+    team: tuple[StaffEntry, ...] = ()
+    team_file: Path | None = None
+    unlimited: bool = False
+    triage: str = "urgency"
+    enrol_over_d: int = Field(default=28, ge=1, le=3650)
+    without: tuple[str, ...] = ()
+    states: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    orders_by: Literal["prescriber", "pharmacist"] = "prescriber"
+    first_day: dt.date = dt.date(2026, 1, 6)
+    in_person_from: dt.date | None = None
+    replications: int = Field(default=5, ge=1, le=MAX_REPLICATIONS)
+
+    @model_validator(mode="after")
+    def _one_team(self) -> "ClinicEntry":
+        given = [name for name in ("team", "team_file", "unlimited") if getattr(self, name)]
+        if len(given) != 1:
+            said = " and ".join(given) or "no team"
+            raise Wrong(("", said, "one of team, team_file (a workbook), unlimited: true"))
+        return self
+
+    @field_validator("triage")
+    @classmethod
+    def _is_a_rule(cls, given: str) -> str:
+        if given not in RULES:
+            raise Wrong(("", f"{shown(given)}{nearest(given, RULES)}", f"one of {', '.join(RULES)}"))
+        return given
+
+    @field_validator("without")
+    @classmethod
+    def _are_kinds(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in given if name not in BY_NAME]
+        if unknown:
+            allowed = f"one of {', '.join(BY_NAME)}"
+            raise Wrong(*(("", f"{shown(name)}, no work{nearest(name, BY_NAME)}", allowed) for name in unknown))
+        return given
+
+    @field_validator("first_day")
+    @classmethod
+    def _is_a_tuesday(cls, given: dt.date) -> dt.date:
+        if given.weekday() != _FIRST_DAY_WEEKDAY:
+            raise Wrong(("", f"{given}, a {given:%A}", "a Tuesday: the model's day 0 is a Monday"))
+        return given
+
+    def setting(self) -> Setting:
+        """How the clinic works, as the simulation takes it."""
+        from_day = None if self.in_person_from is None else max((self.in_person_from - self.first_day).days + 1, 1)
+        return Setting(
+            self.triage, self.enrol_over_d, frozenset(self.without), tuple(self.states.items()), self.orders_by,
+            from_day,
+        )  # fmt: skip
+
+    def built(self) -> Team:
+        """The team that the scenario spells out; one of a workbook is read by ``rosters.read_team``."""
+        workers: list[Worker] = []
+        numbered: dict[str, int] = {}
+        for entry in self.team:
+            people = entry.workers(numbered.get(entry.role, 0) + 1)
+            numbered[entry.role] = numbered.get(entry.role, 0) + len(people)
+            workers += people
+        return Team(tuple(workers), self.unlimited)

@@ -1,0 +1,394 @@
+"""Run a clinic into a run folder. Imports ``scenario.building``, ``clinic``, ``comparison``, ``runs``.
+
+A replication is one panel of patients with one luck, under one draw of the parameters; the same replication is run with
+the clinic's team and with one that is never short, which the cohort simulation is, to the bit. Finished replications
+are kept in ``parts``: the same command goes on where it was interrupted.
+"""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from taper_sim import rng, tables
+from taper_sim.clinic.bounds import Load, loads
+from taper_sim.clinic.coupling import Setting, serve
+from taper_sim.clinic.panel import enrolment
+from taper_sim.clinic.records import duty_table
+from taper_sim.clinic.replications import estimate, mser5
+from taper_sim.clinic.rosters import read_team
+from taper_sim.clinic.service import KEY, daily_load, metrics
+from taper_sim.clinic.team import ROLES, Team
+from taper_sim.cohort import Cohort
+from taper_sim.comparison.jobs import Arm
+from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, subgroups
+from taper_sim.data import formulary
+from taper_sim.data.problems import InputError, problem
+from taper_sim.outcomes import ALL, BY_NAME, measure
+from taper_sim.runs import check_writable, read_record, sha256_of, write_atomically, write_csv, write_json
+from taper_sim.scenario.building import (
+    Overrides,
+    build_arms,
+    build_cohort,
+    overridden,
+    read_scenario,
+    refuse_without_rule,
+    scenario_hash,
+)
+from taper_sim.scenario.clinic_schema import MAX_REPLICATIONS, ClinicEntry
+from taper_sim.scenario.comparing import git_commit
+from taper_sim.scenario.schema import Scenario
+from taper_sim.simulation.days import run
+from taper_sim.simulation.ensemble import Ensemble, from_prior
+
+Floats = NDArray[np.float64]
+_LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "simpy", "sim-tools")
+_SEED_OWNER: Final = rng.ENSEMBLE - 2  # "patient" of the draws that seed replications
+NEVER_SHORT: Final = "staff never short"
+_VECTORS: Final = ("days_waiting", "unread", "care", "alarms", "false_alarms", "dismissed")
+
+
+@dataclass(frozen=True)
+class ClinicPlan:
+    """Everything that a clinic run's numbers depend on."""
+
+    scenario: Scenario
+    entry: ClinicEntry
+    team: Team
+    setting: Setting
+    arms: list[Arm]
+    n_replications: int
+    folder: Path
+    """Against which files are looked up."""
+
+    @property
+    def n_days(self) -> int:
+        """Days of the calendar."""
+        return self.scenario.days
+
+    def seed(self, replication: int) -> int:
+        """Seed of a replication; the first has the scenario's own."""
+        if replication == 0:
+            return self.scenario.seed
+        high, low, *_ = (int(word) for word in rng.words(self.scenario.seed, _SEED_OWNER, replication, 0))
+        return (high << 31) ^ low
+
+    def cohort(self, replication: int) -> Cohort:
+        """The panel of a replication: sampled anew, or those of the file."""
+        return build_cohort(self.scenario.cohort, self.seed(replication), self.folder)
+
+    def ensemble(self, replication: int) -> Ensemble:
+        """One draw of the parameters; with a single replication their centres."""
+        n = min(self.scenario.draws, self.n_replications)
+        drawn = from_prior(self.scenario.seed, n, self.scenario.parameters)
+        k = replication % n
+        return Ensemble({name: values[k : k + 1] for name, values in drawn.values.items()}, 1, drawn.calibrated)
+
+
+@dataclass(frozen=True)
+class ClinicRun:
+    """A finished clinic run: its folder, tables, what was known before."""
+
+    folder: Path
+    summary: pd.DataFrame
+    differences: pd.DataFrame
+    service: pd.DataFrame
+    loads: list[Load]
+    manifest: dict[str, Any]
+    plan: ClinicPlan
+
+
+def read_plan(path: Path, change: Overrides, replications: int | None) -> ClinicPlan:
+    """Read a scenario with a clinic; raises InputError with every problem."""
+    scenario = overridden(read_scenario(path), change)
+    if scenario.clinic is None:
+        raise problem(str(path), "clinic", "nothing", "a clinic: its team and how it works (docs/clinic.md)")
+    if replications is not None and not 1 <= replications <= MAX_REPLICATIONS:
+        raise problem("--replications", "", replications, f"1 to {MAX_REPLICATIONS}")
+    entry, folder = scenario.clinic, path.parent
+    team = entry.built() if entry.team_file is None else read_team(folder / entry.team_file)
+    arms = build_arms(scenario, str(path), folder)
+    setting = entry.setting()
+    needed: dict[str, str] = {}
+    for arm in arms:
+        needed |= setting.needed(arm.care)
+    found = list(team.problems(str(path), needed, list(entry.states), scenario.days))
+    if found:
+        raise InputError(found)
+    plan = ClinicPlan(scenario, entry, team, setting, arms, replications or entry.replications, folder)
+    refuse_without_rule(plan.cohort(0), arms, str(path))
+    return plan
+
+
+def planned_loads(plan: ClinicPlan) -> dict[str, list[Load]]:
+    """The bound of each protocol, before anything runs."""
+    cohort = plan.cohort(0)
+    return {
+        arm.name: loads(
+            cohort, arm.care, plan.setting, plan.team, list(arm.build().decision_days(plan.n_days)), plan.n_days
+        )
+        for arm in plan.arms
+    }
+
+
+def run_clinic(
+    path: Path, plan: ClinicPlan, folder: Path, progress: Callable[[int], Callable[[int], None]]
+) -> ClinicRun:
+    """Run every replication of every protocol and write the run folder.
+
+    Parameters
+    ----------
+    path : Path
+        The scenario, for the record.
+    plan : ClinicPlan
+    folder : Path
+        The run folder; an unfinished run of the same plan goes on.
+    progress : callable
+        Given the patient-days in all, returns a function called with those done.
+    """
+    began = time.time()
+    check_writable(folder)
+    identity = f"{scenario_hash(plan.scenario, plan.folder)}-{plan.n_replications}"
+    _claim(folder, plan, path, identity)
+    n = len(plan.cohort(0))
+    tick = progress(n * plan.n_days * len(plan.arms) * plan.n_replications)
+    for replication in range(plan.n_replications):
+        waiting = [k for k in range(len(plan.arms)) if not _part(folder, k, replication, "done").exists()]
+        tick(n * plan.n_days * (len(plan.arms) - len(waiting)))
+        if waiting:
+            cohort, ensemble = plan.cohort(replication), plan.ensemble(replication)
+        for k in waiting:
+            _replicate(plan, folder, k, replication, cohort, ensemble, tick)
+    simulated = time.time()
+    summary, differences = _outcome_tables(plan, folder)
+    service = _service_table(plan, folder)
+    write_csv(summary, folder / "summary.csv")
+    write_csv(differences, folder / "differences.csv")
+    write_csv(service, folder / "service.csv")
+    write_csv(duty_table(plan.team.servers(plan.n_days)), folder / "duty.csv")
+    _write_events(plan, folder)
+    before = planned_loads(plan)
+    manifest = _manifest(plan, path, identity, before, folder, simulated - began, time.time() - simulated)
+    write_json(manifest, folder / "manifest.json")
+    shutil.rmtree(folder / "parts")
+    heaviest = max(before.values(), key=lambda found: found[0].share if found else 0.0, default=[])
+    return ClinicRun(folder, summary, differences, service, heaviest, manifest, plan)
+
+
+def _claim(folder: Path, plan: ClinicPlan, path: Path, identity: str) -> None:
+    plan_file = folder / "clinic_plan.json"
+    if plan_file.exists():
+        if read_record(plan_file, {"hash": str}, "the folder of a clinic run")["hash"] != identity:
+            raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
+    content = plan.scenario.model_dump(mode="json")
+    write_json({"hash": identity, "file": path.name, "scenario": content}, plan_file)
+
+
+def _part(folder: Path, arm: int, replication: int, what: str) -> Path:
+    return folder / "parts" / f"arm{arm:02d}-rep{replication:04d}-{what}.parquet"
+
+
+def _replicate(
+    plan: ClinicPlan, folder: Path, k: int, replication: int, cohort: Cohort, ensemble: Ensemble,
+    tick: Callable[[int], None],
+) -> None:  # fmt: skip
+    """One replication of one protocol: the clinic, and the same patients with staff that is never short."""
+    arm, seed = plan.arms[k], plan.seed(replication)
+    served = serve(
+        cohort, arm.build, ensemble, seed, plan.n_days, arm.care, plan.team, plan.setting, tick
+    )  # fmt: skip
+    free = _never_short(plan, cohort, arm, ensemble, seed)
+    patients = pa.table(
+        {
+            "patient_id": pa.array(cohort.ids),
+            "start": pa.array(served.starts),
+            **{name: pa.array(served.outcomes[name]) for name in served.outcomes},
+            **{f"free_{name}": pa.array(free[name]) for name in free},
+            **{f"clinic_{name}": pa.array(served.clinic[name]) for name in _VECTORS},
+        }
+    )
+    groups = subgroups(cohort, plan.scenario.subgroups)
+    ids = {name: row for row, name in enumerate(cohort.ids)}
+    numbers = metrics(served, plan.team, plan.n_days, groups, ids)
+    load = pd.DataFrame(daily_load(served.events, plan.n_days))
+    masks = pd.DataFrame(groups)
+    for what, table in (("numbers", numbers), ("load", load), ("groups", masks), ("events", served.events)):
+        content = pa.Table.from_pandas(table, preserve_index=False)
+        write_atomically(_part(folder, k, replication, what), _writer(content))
+    write_atomically(_part(folder, k, replication, "patients"), _writer(patients))
+    write_atomically(_part(folder, k, replication, "done"), _writer(pa.table({"replication": [replication]})))
+
+
+def _writer(content: pa.Table) -> Callable[[Any], None]:
+    return lambda handle: pq.write_table(content, handle, compression="zstd")
+
+
+def _never_short(plan: ClinicPlan, cohort: Cohort, arm: Arm, ensemble: Ensemble, seed: int) -> dict[str, Floats]:
+    """The cohort simulation of the same panel, wave by wave."""
+    starts = enrolment(len(cohort), plan.setting.enrol_over_d, plan.n_days)
+    found = {outcome.name: np.full(len(cohort), np.nan) for outcome in ALL}
+    for start in np.unique(starts):
+        who = np.flatnonzero(starts == start)
+        course = run(cohort.take(who), arm.build(), ensemble, seed, plan.n_days - int(start) + 1, arm.care)
+        for name, values in measure(course).items():
+            found[name][who] = values
+    return found
+
+
+# -- tables ----------------------------------------------------------------------------------------------------------
+
+
+def _read(folder: Path, arm: int, replication: int, what: str) -> pd.DataFrame:
+    return pq.read_table(_part(folder, arm, replication, what)).to_pandas()
+
+
+def _outcome_tables(plan: ClinicPlan, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Outcomes of the patients, and what they lose against staff that is never short, over replications."""
+    names = plan.scenario.outcomes or [outcome.name for outcome in ALL]
+    n_draws = min(plan.scenario.draws, plan.n_replications)
+    summary, differences = [], []
+    for k, arm in enumerate(plan.arms):
+        people = [_read(folder, k, r, "patients") for r in range(plan.n_replications)]
+        masks = [_read(folder, k, r, "groups") for r in range(plan.n_replications)]
+        groups = list(dict.fromkeys(name for mask in masks for name in mask.columns))
+        for name in names:
+            outcome = BY_NAME[name]
+            for group in groups:
+                own = [
+                    (one[name].to_numpy()[who], one[f"free_{name}"].to_numpy()[who])
+                    for one, mask in zip(people, masks, strict=True)
+                    for who in (mask[group].to_numpy() if group in mask else np.zeros(len(mask), dtype=bool),)
+                ]
+                values = np.concatenate([limited for limited, _ in own])
+                known = values[~np.isnan(values)]
+                if len(known) == 0:
+                    continue
+                means = np.array([_mean(limited) for limited, _ in own])
+                found = estimate(means)
+                quantiles = np.quantile(known, (0.05, 0.5, 0.95))
+                error = float(known.std() / np.sqrt(len(known)))
+                first = (arm.name, name, group, len(known) // len(own), found.mean, known.std())
+                last = (found.lo95, found.hi95, error, n_draws, False, outcome.unit, outcome.direction)
+                summary.append((*first, *quantiles, *last))
+                change = np.concatenate([limited - free for limited, free in own])
+                change = change[~np.isnan(change)]
+                if len(change) == 0:
+                    continue
+                per_run = np.array([_mean(limited - free) for limited, free in own])
+                gap, better = estimate(per_run), {"lower": -1.0, "higher": 1.0}.get(outcome.direction, 0.0)
+                least = outcome.important or 0.0
+                ahead = per_run[~np.isnan(per_run)] * better
+                differences.append(
+                    (arm.name, NEVER_SHORT, name, group, gap.mean, gap.lo95, gap.hi95, float((ahead > 0).mean()),
+                     float((better * change > least).mean()), float((better * change < -least).mean()),
+                     float(change.std() / np.sqrt(len(change))), len(change) // len(own), outcome.unit,
+                     outcome.direction)
+                )  # fmt: skip
+    return pd.DataFrame(summary, columns=list(SUMMARY_COLUMNS)), pd.DataFrame(
+        differences, columns=list(DIFFERENCE_COLUMNS)
+    )
+
+
+def _mean(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else np.nan
+
+
+def _service_table(plan: ClinicPlan, folder: Path) -> pd.DataFrame:
+    """Metrics of the service over replications, with the warm-up and the replications each would need."""
+    rows = []
+    for k, arm in enumerate(plan.arms):
+        numbers = [_read(folder, k, r, "numbers") for r in range(plan.n_replications)]
+        series = [_read(folder, k, r, "load") for r in range(plan.n_replications)]
+        roles = sorted({role for one in series for role in one.columns})
+        warm = {role: mser5(np.mean([one[role].to_numpy() for one in series if role in one], axis=0)) for role in roles}
+        table = pd.concat([one.assign(replication=r) for r, one in enumerate(numbers)])
+        for key, own in table.groupby(KEY, sort=False):
+            found = estimate(own.sort_values("replication")["value"].to_numpy())
+            settled = warm.get(str(key[1]))
+            rows.append(
+                (arm.name, *key, found.mean, found.lo95, found.hi95, found.n, found.needed,
+                 None if settled is None else settled.length, None if settled is None else settled.settled)
+            )  # fmt: skip
+    columns = ["protocol", *KEY, "mean", "lo95", "hi95", "n_replications", "needed", "warm_up_d", "settled"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.astype({"needed": "Int64", "warm_up_d": "Int64", "settled": "boolean"})
+
+
+def _write_events(plan: ClinicPlan, folder: Path) -> None:
+    """The event logs of every protocol and replication, one after the other."""
+
+    def write(handle: Any) -> None:
+        writer = None
+        for k, arm in enumerate(plan.arms):
+            for r in range(plan.n_replications):
+                table = pq.read_table(_part(folder, k, r, "events"))
+                same = pa.array([arm.name] * len(table)).dictionary_encode()
+                table = table.append_column("protocol", same)
+                table = table.append_column("replication", pa.array(np.full(len(table), r)))
+                writer = writer or pq.ParquetWriter(handle, table.schema, compression="zstd")
+                writer.write_table(table)
+        if writer is not None:
+            writer.close()
+
+    write_atomically(folder / "events.parquet", write)
+
+
+def _manifest(
+    plan: ClinicPlan, path: Path, identity: str, before: dict[str, list[Load]], folder: Path, simulated_s: float,
+    tables_s: float,
+) -> dict[str, Any]:  # fmt: skip
+    """What was run, with what, from what, into what. Patient ids appear as a hash only."""
+    cohort = plan.cohort(0)
+    team_rows = [ROLES[worker.role.name].table for worker in plan.team.workers]
+    unique = list({row["role"]: row for row in team_rows}.values())
+    drawn = from_prior(plan.scenario.seed, min(plan.scenario.draws, plan.n_replications), plan.scenario.parameters)
+    return {
+        "kind": "clinic",
+        "scenario": plan.scenario.model_dump(mode="json"),
+        "scenario_file": path.name,
+        "scenario_hash": identity.rpartition("-")[0],
+        "seed": plan.scenario.seed,
+        "days": plan.n_days,
+        "replications": plan.n_replications,
+        "protocols": [arm.name for arm in plan.arms],
+        "reference": NEVER_SHORT,
+        "patients": {
+            "n": len(cohort),
+            "description": cohort.description,
+            "ids_sha256": hashlib.sha256("\n".join(cohort.ids).encode()).hexdigest(),
+        },
+        "team": {
+            "people": len(plan.team.workers),
+            "fte": {queue: plan.team.fte(queue) for queue in sorted({w.role.queue for w in plan.team.workers})},
+            "cost_usd": plan.team.cost_usd(plan.n_days),
+        },
+        "planned_load": {
+            name: {load.queue: {"asked_h_a_week": load.asked_h, "on_duty_h_a_week": load.able_h,
+                                "most_patients": load.most_patients} for load in found}
+            for name, found in before.items()
+        },
+        "ensemble": {"id": drawn.id, "n_draws": drawn.n_draws, "calibrated": drawn.calibrated},
+        "tables": [*formulary.provenance(list(cohort.drugs)), tables.read("team").provenance(unique)],
+        "clinical_review": tables.UNREVIEWED,
+        "versions": {name: version(name) for name in _LIBRARIES},
+        "git_commit": git_commit(),
+        "timings_s": {"simulation": round(simulated_s, 3), "tables": round(tables_s, 3)},
+        "outputs_sha256": {
+            name: sha256_of(folder / name)
+            for name in ("summary.csv", "differences.csv", "service.csv", "duty.csv", "events.parquet")
+        },
+    }  # fmt: skip

@@ -1,0 +1,150 @@
+"""The command ``taper-sim clinic``: run folder, text, figures, bad input."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from taper_sim import cli
+from taper_sim.clinic.measures import utilisation
+
+SCENARIOS = Path(__file__).resolve().parent.parent.parent / "scenarios"
+CLINICS = sorted(SCENARIOS.glob("clinic_*.yaml"))
+SMALL = ["--patients", "40", "--days", "42", "--replications", "2"]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clinic") / "run"
+    assert cli.main(["clinic", str(SCENARIOS / "clinic_urban.yaml"), *SMALL, "--out", str(folder)]) == 0
+    return folder
+
+
+def test_the_run_folder_has_what_the_contract_says(done):
+    manifest = json.loads((done / "manifest.json").read_text())
+    assert manifest["kind"] == "clinic" and manifest["replications"] == 2
+    assert "not clinically reviewed" in manifest["clinical_review"]
+    events = pd.read_parquet(done / "events.parquet")
+    contract = "work_id,patient_id,work,role,resource,urgency,requested,started,ended,outcome".split(",")
+    assert list(events.columns)[: len(contract)] == contract
+    assert set(events["outcome"]) <= {"done", "no_show", "reneged", "cancelled", "open"}
+    assert set(events["replication"]) == {0, 1}
+    summary = pd.read_csv(done / "summary.csv")
+    columns = "protocol,outcome,subgroup,n,mean,sd,q05,q50,q95,lo95,hi95,mc_se,n_draws,calibrated".split(",")
+    assert list(summary.columns)[: len(columns)] == columns and not summary["calibrated"].any()
+    differences = pd.read_csv(done / "differences.csv")
+    assert set(differences["reference"]) == {"staff never short"}
+    service = pd.read_csv(done / "service.csv")
+    assert {"utilisation", "late", "lost", "queue", "wait_mean", "cost"} <= set(service["metric"])
+    assert {path.name for path in (done / "figures").iterdir()} == {
+        "week.svg", "week.csv", "waiting.svg", "waiting.csv",
+    }  # fmt: skip
+    assert not (done / "parts").exists()
+
+
+def test_every_number_of_the_service_can_be_had_from_the_log(done):
+    events, duty = pd.read_parquet(done / "events.parquet"), pd.read_csv(done / "duty.csv")
+    service = pd.read_csv(done / "service.csv").fillna({"role": "", "work": ""})
+    shares = []
+    for _, own in events.groupby("replication"):
+        people = utilisation(own, duty, 0.0, 42 * 1440.0)
+        nurses = people[people["role"] == "nurse"]
+        shares.append(nurses["busy_min"].sum() / nurses["on_duty_min"].sum())
+    said = service[(service["metric"] == "utilisation") & (service["role"] == "nurse")].iloc[0]
+    assert said["mean"] == pytest.approx(np.mean(shares))
+
+
+def test_the_same_command_gives_the_same_numbers_and_goes_on_where_it_stopped(done, tmp_path, monkeypatch):
+    from taper_sim.scenario import clinics
+
+    served, calls = clinics.serve, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return served(*arguments)
+
+    command = ["clinic", str(SCENARIOS / "clinic_urban.yaml"), *SMALL, "--out", str(tmp_path / "again")]
+    monkeypatch.setattr(clinics, "serve", interrupted)
+    assert cli.main(command) == 130
+    assert not (tmp_path / "again" / "manifest.json").exists()
+    assert cli.main(command) == 0
+    assert len(calls) == 3  # the finished replication was kept
+    for name in ("summary.csv", "differences.csv", "service.csv"):
+        assert (tmp_path / "again" / name).read_text() == (done / name).read_text()
+    assert cli.main([*command, "--seed", "5"]) == 2  # another run's folder
+
+
+@pytest.mark.parametrize("path", CLINICS, ids=lambda path: path.stem)
+def test_every_clinic_scenario_runs(path, tmp_path, capsys):
+    small = ["--patients", "16", "--days", "14", "--replications", "1"]
+    assert cli.main(["clinic", str(path), *small, "--out", str(tmp_path / "run")]) == 0
+    printed = capsys.readouterr().out
+    assert "What breaks first" in printed or "Nothing breaks" in printed or "Little is late" in printed
+    assert "Research use: not clinically reviewed" in printed and "Not calibrated" in printed
+
+
+def lines_for(tmp_path, capsys, change, *options):
+    content = yaml.safe_load((SCENARIOS / "clinic_urban.yaml").read_text())
+    content["protocols"] = ["linear(pct=10, every=28)"]
+    change(content)
+    path = tmp_path / "s.yaml"
+    path.write_text(yaml.safe_dump(content))
+    code = cli.main(["clinic", str(path), *options, "--out", str(tmp_path / "run")])
+    assert not (tmp_path / "run").exists() or code == 0
+    return code, capsys.readouterr().err.replace(str(path), "FILE").splitlines()
+
+
+def set_in(*keys, value):
+    def change(content):
+        at = content
+        for key in keys[:-1]:
+            at = at[key]
+        at[keys[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (set_in("clinic", "team", 1, "shifts", value=[{"start": "17:00", "end": "09:00"}]), "not positive"),
+        (
+            set_in("clinic", "team", 2, "role", value="farmacist"),
+            "did you mean pharmacist",
+        ),
+        (lambda c: c["clinic"]["team"].pop(2), "nobody for the work of a pharmacist"),
+        (set_in("clinic", "triage", value="by_age"), "by_age"),
+        (set_in("clinic", "without", value=["visits"]), "visits, no work; did you mean visit?"),
+        (set_in("clinic", "unlimited", value=True), "team and unlimited"),
+        (set_in("clinic", "first_day", value="2026-01-05"), "2026-01-05, a Monday"),
+        (set_in("clinic", "states", value={"VT": 0}), "0"),
+        (set_in("clinic", "team_file", value="none.xlsx"), "team and team_file"),
+        (set_in("clinic", value=None), "a clinic: its team and how it works"),
+        (set_in("clinic", "team", 0, "leave", value=[[9, 3]]), "days 9 to 3"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_nothing_is_written(change, said, tmp_path, capsys):
+    code, lines = lines_for(tmp_path, capsys, change)
+    assert code == 2 and len(lines) == 1 and said in lines[0] and "; allowed: " in lines[0]
+
+
+def test_bad_options_are_refused(tmp_path, capsys):
+    code, lines = lines_for(tmp_path, capsys, lambda c: None, "--replications", "0")
+    assert code == 2 and lines == ["--replications: given 0; allowed: 1 to 1000"]
+
+
+def test_a_team_that_cannot_keep_up_is_told_so_before_the_run(tmp_path, capsys):
+    def crowd(content):
+        content["cohort"]["patients"], content["days"] = 500, 3
+        content["clinic"]["replications"] = 1
+        content["care"]["visit_every_d"] = 7
+
+    code, lines = lines_for(tmp_path, capsys, crowd)
+    assert code == 0
+    assert lines[0].startswith("This team cannot keep up with linear(pct=10, every=28)")
+    assert any("h of planned work a week" in line and "at most" in line for line in lines[1:4])

@@ -1,0 +1,335 @@
+"""Clinic and patients together: equal to the cohort simulation without limits, and each effect where it belongs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taper_sim.clinic.calendars import Shift
+from taper_sim.clinic.coupling import Setting, _Clinic, serve
+from taper_sim.clinic.panel import enrolment
+from taper_sim.clinic.service import late_from_due
+from taper_sim.clinic.simulation import Job
+from taper_sim.clinic.team import MAIN_ROLE, QUEUES, Team, Worker
+from taper_sim.clinic.work import FATIGUE_SHARE
+from taper_sim.model import rows
+from taper_sim.outcomes import measure
+from taper_sim.policies.catalogue import build_policy
+from taper_sim.scenario.building import build_cohort, care_plan
+from taper_sim.scenario.schema import CareEntry, CohortEntry
+from taper_sim.simulation.days import run
+from taper_sim.simulation.ensemble import from_prior
+
+FOLDER = Path(__file__).resolve().parent.parent.parent / "scenarios"
+SEED, N_DAYS = 7, 84
+UNLIMITED = Team(unlimited=True)
+
+
+@pytest.fixture(scope="module")
+def people():
+    entry = CohortEntry(
+        patients=40,
+        classes={
+            "opioid": {"dose_median": 90, "mix": [{"drug": "morphine", "formulation": "IR", "share": 1}]},
+            "benzodiazepine": {
+                "share": 0.3, "dose_median": 10, "mix": [{"drug": "lorazepam", "formulation": "IR", "share": 1}],
+            },
+        },
+        shares={"language_match": 0.8, "caregiver": 0.4, "peer_support": 0.4, "transport": 0.6},
+    )  # fmt: skip
+    care = care_plan(CareEntry(visit_every_d=14, disciplines={d: 1.0 for d in (
+        "prescriber", "pharmacist", "pt", "psychologist", "nurse", "peer")}))  # fmt: skip
+    return build_cohort(entry, SEED, FOLDER), from_prior(SEED, 1), care
+
+
+def maker(call):
+    return lambda: build_policy(call, file="test", folder=FOLDER)
+
+
+STEPS = "linear(pct=10, every=14)"
+
+
+def served(people, team, call=STEPS, n_days=N_DAYS, **setting):
+    cohort, ensemble, care = people
+    return serve(cohort, maker(call), ensemble, SEED, n_days, care, team, Setting(**setting))
+
+
+def worker(queue, k=1, hours=(8, 17), weekdays=range(7), **more):
+    shift = Shift(tuple(weekdays), hours[0] * 60, hours[1] * 60)
+    return Worker(f"{queue} {k}", MAIN_ROLE[queue], (shift,), cost_usd_h=50.0, **more)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        STEPS,
+        'adaptive("rules/symptom_guided.yaml")',
+        "linear(pct=10, every=28, start_day=29) + rotate(methadone, IR, day=1, start_pct=75)",
+        "exponential(pct=20, every=14) + adjunct(lofexidine)",
+    ],
+)
+@pytest.mark.parametrize("over", [1, 20])
+def test_a_team_that_is_never_short_gives_the_cohort_simulation_to_the_bit(call, over, people):
+    cohort, ensemble, care = people
+    found = served(people, UNLIMITED, call, enrol_over_d=over)
+    starts = enrolment(len(cohort), over, N_DAYS)
+    for start in np.unique(starts):
+        who = np.flatnonzero(starts == start)
+        course = run(cohort.take(who), maker(call)(), ensemble, SEED, N_DAYS - int(start) + 1, care)
+        for name, values in measure(course).items():
+            assert np.array_equal(found.outcomes[name][who], values, equal_nan=True), name
+    assert (found.clinic["days_waiting"] == 0).all()
+    assert (np.nan_to_num(found.clinic["unread"]) == 0).all()
+    assert (found.clinic["care"][~np.isnan(found.clinic["care"])] == 1).all()
+
+
+# -- kinds of work: removing one changes the number it should ----------------------------------------------------------
+
+ROOMY = 12
+
+
+def team(thin=None, minutes=20, extra=()):
+    """Everybody round the clock, but for one queue with some minutes on weekdays."""
+    workers = []
+    for queue in QUEUES:
+        if queue == thin:
+            shift = Shift((0, 1, 2, 3, 4), 480.0, 480.0 + minutes)
+            workers.append(Worker(f"{queue} 1", MAIN_ROLE[queue], (shift,)))
+        else:
+            workers += [worker(queue, k, hours=(0, 24)) for k in range(ROOMY)]
+    return Team((*workers, *extra))
+
+
+DAYS = 56
+
+
+@pytest.fixture(scope="module")
+def with_everything(people):
+    kept = {}
+
+    def of(thin, without):
+        if (thin, without) not in kept:
+            kept[thin, without] = served(people, team(thin), n_days=DAYS, without=without)
+        return kept[thin, without]
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("kind", "queue"),
+    [
+        ("dose_order", "prescriber"),
+        ("pharmacist_review", "pharmacist"),
+        ("refill", "pharmacist"),
+        ("prior_authorisation", "pharmacist"),
+        ("case_conference", "prescriber"),
+        ("alert_missed_checkins", "nurse"),
+        ("alert_missed_visit", "social_worker"),
+        ("initial_assessment", "prescriber"),
+    ],
+)
+def test_without_work_that_holds_orders_they_wait_less(kind, queue, people, with_everything):
+    also = frozenset({"initial_assessment"}) if queue == "prescriber" else frozenset()  # else that alone holds them
+    also -= {kind}
+    base = with_everything(queue, also)
+    less = served(people, team(queue), n_days=DAYS, without=also | {kind})
+    assert (base.events["work"] == kind).any() and not (less.events["work"] == kind).any()
+    assert less.clinic["days_waiting"].sum() < base.clinic["days_waiting"].sum()
+
+
+def test_without_spike_alerts_orders_wait_less_where_nobody_else_takes_them(people):
+    alone = frozenset({"escalation"})
+    base = served(people, team("nurse"), n_days=DAYS, without=alone)
+    less = served(people, team("nurse"), n_days=DAYS, without=alone | {"alert_spike"})
+    assert less.clinic["days_waiting"].sum() < base.clinic["days_waiting"].sum()
+    assert base.clinic["alarms"].sum() > 0 == less.clinic["alarms"].sum()
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "worse"),
+    [
+        ("visit", "function_change", -1),
+        ("initial_assessment", "function_change", -1),
+        ("group_session", "phq9_change", 1),
+        ("education", "checkin_completion", -1),
+        ("peer_session", "checkin_completion", -1),
+    ],
+)
+def test_without_work_that_helps_patients_fare_worse(kind, outcome, worse, people):
+    base = served(people, UNLIMITED, n_days=DAYS)
+    less = served(people, UNLIMITED, n_days=DAYS, without=frozenset({kind}))
+    assert (base.events["work"] == kind).any() and not (less.events["work"] == kind).any()
+    change = np.nanmean(less.outcomes[outcome] - base.outcomes[outcome])
+    assert worse * change > 0
+
+
+def test_an_interpreter_who_is_short_costs_care_of_those_who_need_one(people):
+    cohort, _, _ = people
+    base, short = served(people, UNLIMITED, n_days=DAYS), served(people, team("interpreter", 20), n_days=DAYS)
+    vendor = Team(tuple(w for w in team().workers if w.role.queue != "interpreter"))
+    other = ~cohort.flags["language_match"]
+    assert np.nanmean(short.clinic["care"][other]) < np.nanmean(base.clinic["care"][other])
+    assert np.nanmean(short.clinic["care"][~other]) == 1.0
+    assert np.nanmean(served(people, vendor, n_days=DAYS).clinic["care"]) == 1.0
+
+
+def test_unanswered_messages_cost_nursing_care(people):
+    thin = served(people, team("nurse", 20), n_days=DAYS)
+    waiting = thin.events[thin.events["work"] == "message"]
+    assert (waiting["outcome"] != "done").any()
+    clinic = _Clinic(*_arguments(people, team("nurse", 20), Setting()))
+    for day in range(1, 16):
+        clinic.day(day)
+    asked = clinic.asked > 0
+    nursing = clinic.panel.parameter(rows.PLANNED + 4)
+    assert (nursing[asked] < 1.0).any()
+
+
+def test_check_ins_that_nobody_reads_are_not_seen_by_the_policy(people):
+    call = 'adaptive("rules/symptom_guided.yaml")'
+    base = served(people, UNLIMITED, call, n_days=DAYS)
+    blind = served(people, UNLIMITED, call, n_days=DAYS, without=frozenset({"checkin_batch", "checkin_review"}))
+    assert np.nanmean(blind.clinic["unread"]) == 1.0 and np.nanmean(base.clinic["unread"]) == 0.0
+    assert np.nanmean(blind.outcomes["dose_reduction_pct"]) < np.nanmean(base.outcomes["dose_reduction_pct"]) - 1.0
+
+
+def test_a_patient_handed_off_makes_no_more_work(people):
+    call = "linear(pct=50, every=7)"
+    base = served(people, UNLIMITED, call)
+    kept = served(people, UNLIMITED, call, without=frozenset({"handoff"}))
+    assert (base.events["work"] == "handoff").any()
+    assert len(base.events) < len(kept.events)
+    for name in base.outcomes:
+        assert np.array_equal(base.outcomes[name], kept.outcomes[name], equal_nan=True), name
+
+
+def _arguments(people, who, setting, n_days=DAYS):
+    cohort, ensemble, care = people
+    return cohort, maker(STEPS), ensemble, SEED, n_days, care, who, setting
+
+
+def at_work(people, who, until, **setting):
+    clinic = _Clinic(*_arguments(people, who, Setting(**setting)))
+    for day in range(1, until + 1):
+        clinic.day(day)
+    return clinic
+
+
+def happens(clinic, row, patient):
+    clinic.panel._sums[clinic.panel._tile[patient], row, clinic.panel._lane[patient]] += 1.0
+
+
+@pytest.mark.parametrize(
+    ("row", "first", "queue"),
+    [(rows.OVERDOSES, "alert_red_flag", "nurse"), (rows.SEIZURES, "alert_red_flag", "nurse"),
+     (rows.CRISES, "alert_red_flag", "nurse"), (rows.URGENT, "urgent_visit", "prescriber")],
+)  # fmt: skip
+def test_an_event_becomes_work_that_holds_the_patients_orders(row, first, queue, people):
+    clinic = at_work(people, team(queue, minutes=1), 8)
+    patient = int(np.flatnonzero(clinic.panel.present(9) & (clinic.gates == 0))[0])
+    happens(clinic, row, patient)
+    clinic.day(9)
+    made = [job for job in clinic.engine.jobs if job.patient == patient and job.requested >= 8 * 1440]
+    assert first in {job.work for job in made}
+    if queue == "nurse":  # nobody began it within half an hour: the prescriber has it
+        assert {job.outcome for job in made if job.work == first} == {"cancelled"}
+        assert "escalation" in {job.work for job in made}
+    else:
+        assert clinic.gates[patient] > 0
+    without = at_work(people, team(queue, minutes=1), 8, without=frozenset({first}))
+    happens(without, row, patient)
+    without.day(9)
+    assert first not in {job.work for job in without.engine.jobs}
+
+
+def test_an_order_late_by_three_days_is_hurried(people):
+    clinic = at_work(people, team("prescriber", minutes=30), 12)
+    late = [job for job in clinic.engine.jobs if job.work == "alert_late_dose" and job.outcome == "done"]
+    hurried = [job for job in clinic.engine.jobs if job.work == "dose_order" and job.urgency == 0]
+    assert late and hurried
+    assert {job.patient for job in hurried} <= {job.patient for job in late}
+    assert all(job.due < job.requested for job in hurried)
+
+
+def test_escalation_is_work_of_the_prescriber_only_where_the_clinic_does_it(people):
+    thin = served(people, team("nurse", 5), n_days=28)
+    without = served(people, team("nurse", 5), n_days=28, without=frozenset({"escalation"}))
+    assert (thin.events["work"] == "escalation").any() and not (without.events["work"] == "escalation").any()
+    assert without.clinic["days_waiting"].sum() > thin.clinic["days_waiting"].sum()
+
+
+def test_rounds_come_every_91_days(people):
+    clinic = _Clinic(*_arguments(people, UNLIMITED, Setting(enrol_over_d=1), n_days=182))
+    jobs = clinic.demand.of_day(91, clinic.panel.present(91), clinic.handed_off)
+    assert sum(job.work == "rounds" for job in jobs) == len(clinic.panel)
+    assert all(job.work != "rounds" for job in clinic.demand.of_day(92, clinic.panel.present(92), clinic.handed_off))
+
+
+# -- who works changes the course only through the work -----------------------------------------------------------
+
+
+def test_somebody_who_does_nothing_changes_nothing(people):
+    """A nurse on leave throughout, and a physical therapist on call, for whom nothing is urgent."""
+    on_leave = worker("nurse", 98, leave=((1, DAYS),))
+    at_night = Worker("late", MAIN_ROLE["pt"], (Shift((5,), 1430.0, 1435.0, urgent_only=True),))
+    idle = (on_leave, at_night)
+    base, more = served(people, team("nurse"), n_days=DAYS), served(people, team("nurse", extra=idle), n_days=DAYS)
+    assert all(np.array_equal(base.outcomes[n], more.outcomes[n], equal_nan=True) for n in base.outcomes)
+    assert base.events.equals(more.events)
+
+
+def test_a_shorter_team_harms_and_the_same_team_twice_is_the_same(people):
+    short, again = (served(people, team("psychologist", 90), n_days=N_DAYS) for _ in range(2))
+    assert set(short.events[short.events["work"] == "visit"]["outcome"]) >= {"done", "no_show", "cancelled"}
+    base = served(people, UNLIMITED)
+    assert short.events.equals(again.events)
+    assert np.nanmean(short.clinic["care"]) < 1.0 and np.nanmax(short.clinic["care"]) <= 1.0
+    assert np.nanmean(short.outcomes["phq9_change"] - base.outcomes["phq9_change"]) > 0
+
+
+def test_triage_by_urgency_does_urgent_work_sooner_and_first_come_does_not(people):
+    found = {}
+    for rule in ("first_come", "urgency", "predicted_risk"):
+        events = served(people, team("nurse", 45), n_days=DAYS, triage=rule, without=frozenset({"escalation"})).events
+        own = events[events["role"] == "nurse"]
+        late = late_from_due(own, DAYS * 1440.0)
+        found[rule] = late[own["urgency"] <= 1].mean(), late[own["urgency"] == 3].mean()
+    assert found["urgency"][0] < found["first_come"][0]
+    assert found["urgency"][1] > found["first_come"][1]
+    assert found["predicted_risk"] not in (found["urgency"], found["first_come"])
+
+
+def test_from_a_date_on_visits_are_in_person_and_those_without_transport_miss_more(people):
+    cohort, _, _ = people
+    base = served(people, UNLIMITED)
+    rule = served(people, UNLIMITED, in_person_from=1)
+    stuck = ~cohort.flags["transport"]
+    assert stuck.any()
+    missed = rule.outcomes["no_show"] - base.outcomes["no_show"]
+    assert missed[stuck].mean() > 0
+    longer = rule.events[rule.events["role"] == "prescriber"]["busy"].sum()
+    assert longer > base.events[base.events["role"] == "prescriber"]["busy"].sum()
+
+
+def test_a_pharmacist_who_makes_the_orders_takes_them_off_the_prescriber(people):
+    led = served(people, team(), n_days=28, orders_by="pharmacist")
+    assert set(led.events[led.events["work"] == "dose_order"]["role"]) == {"pharmacist"}
+    assert not (led.events["work"] == "pharmacist_review").any()
+
+
+def test_too_many_alerts_tire(people):
+    """Above twenty a shift and nurse some true alarms are dismissed; a rested team dismisses none."""
+    clinic = at_work(people, team("nurse", 400), 3)
+    patient = 0
+    clinic.alerts_today = 500.0
+    clinic.on_duty[3] = 1.0
+    clinic.today = 3
+    clinic.panel._state[clinic.panel._tile, rows.W_ALL, clinic.panel._lane] = 0.9
+    for patient in range(len(clinic.panel)):
+        clinic._spike(Job(1, patient, "alert_spike", "nurse", 1, 3000.0, 5.0, outcome="done"))
+    n = len(clinic.panel)
+    share = FATIGUE_SHARE * 480 / 500
+    assert abs(clinic.clinic["dismissed"].sum() / n - share) < 4 * np.sqrt(share * (1 - share) / n)
+    assert clinic.clinic["false_alarms"].sum() <= clinic.clinic["alarms"].sum() - n
+    rested = at_work(people, team(), 3)
+    assert rested.clinic["dismissed"].sum() == 0

@@ -1,0 +1,192 @@
+"""Teams: from the table, from a workbook, and what is refused before anything runs."""
+
+import numpy as np
+import pytest
+from openpyxl import Workbook
+
+from taper_sim.clinic.booking import HORIZON_D, Diary
+from taper_sim.clinic.bounds import loads
+from taper_sim.clinic.calendars import Shift
+from taper_sim.clinic.coupling import Setting
+from taper_sim.clinic.rosters import read_team, weekdays_of
+from taper_sim.clinic.team import MAIN_ROLE, ROLES, Team, Worker
+from taper_sim.clinic.triage import predicted_risk
+from taper_sim.clinic.work import KINDS
+from taper_sim.data.problems import InputError
+from taper_sim.scenario.building import build_cohort
+from taper_sim.scenario.schema import CohortEntry
+from taper_sim.simulation.people import CarePlan
+
+HEADER = ["name", "role", "weekdays", "start", "end", "break_start", "break_end", "states", "stands_in_for",
+          "on_call", "leave", "cost_usd_h"]  # fmt: skip
+WEEK = Shift((0, 1, 2, 3, 4), 480.0, 990.0, ((720.0, 750.0),))
+
+
+def book(tmp_path, *lines, header=HEADER, merge=None):
+    made = Workbook()
+    sheet = made.active
+    for line in (header, *lines):
+        sheet.append(line)
+    if merge:
+        sheet.merge_cells(merge)
+    path = tmp_path / "team.xlsx"
+    made.save(path)
+    return path
+
+
+def refused(path):
+    with pytest.raises(InputError) as caught:
+        read_team(path)
+    return [str(found).replace(str(path), "FILE") for found in caught.value.problems]
+
+
+def test_every_role_has_its_row_and_every_kind_of_work_its_minutes():
+    for role in ROLES.values():
+        assert role.cost_usd_h > 0
+    for kind in KINDS:
+        for queue in ("prescriber", "nurse") if kind.queue == "each discipline" else (kind.queue,):
+            if kind.name != "interpreting":  # it takes as long as the visit
+                assert kind.minutes(queue) > 0, kind.name
+    assert ROLES["physician"].followup_min == 25.0 and MAIN_ROLE["prescriber"].name == "physician"
+
+
+def test_a_workbook_is_read(tmp_path):
+    team = read_team(
+        book(
+            tmp_path,
+            [
+                "Ann",
+                "nurse",
+                "mon-fri",
+                "08:00",
+                "16:30",
+                "12:00",
+                "12:30",
+                "VT, NH",
+                "social_worker",
+                "",
+                "100-114",
+                61,
+            ],
+            ["Ann", "nurse", "sat", "08:00", "12:00", None, None, None, None, "yes", None, None],
+            ["Bo", "np_pa", "tue thu", "22:00", "30:00", None, None, None, None, None, None, None],
+        )
+    )
+    ann, bo = team.workers
+    assert (ann.hours_a_week, ann.licences, ann.stands_in_for) == (40.0, {"VT", "NH"}, ("social_worker",))
+    assert ann.leave == ((100, 114),) and ann.cost_usd_h == 61.0 and ann.shifts[1].urgent_only
+    assert bo.hours_a_week == 16.0 and bo.licences is None and bo.cost_usd_h == ROLES["np_pa"].cost_usd_h
+    assert team.fte("nurse") == 1.0 and team.fte("prescriber") == 0.4
+
+
+def test_merged_and_missing_cells_are_refused_one_line_each(tmp_path):
+    good = ["Ann", "nurse", "mon-fri", "08:00", "16:30"] + [None] * 7
+    assert refused(book(tmp_path, good, good, merge="A2:A3")) == [
+        "FILE: cells A2:A3: given merged cells; allowed: one cell a value: split them and repeat the value"
+    ]
+    assert refused(book(tmp_path, ["Ann", None, "mon", "08:00", None] + [None] * 7)) == [
+        "FILE: row 2, role: given an empty cell; allowed: a value",
+        "FILE: row 2, end: given an empty cell; allowed: a value",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"role": "nurs"}, "nurs, which is no role; did you mean nurse?"),
+        ({"start": "17:00", "end": "09:00"}, "a shift from 17:00 to 09:00, which is not positive"),
+        ({"weekdays": "mon-fry"}, "weekdays mon-fry"),
+        ({"start": "8 o'clock"}, "start 8 o'clock"),
+        ({"break_start": "12:00"}, "half a break"),
+        ({"leave": "9-3"}, "leave 9-3"),
+        ({"stands_in_for": "boss"}, "boss, whose work is unknown"),
+        ({"on_call": "maybe"}, "on_call maybe"),
+        ({"cost_usd_h": -5}, "-5"),
+    ],
+)
+def test_a_wrong_cell_is_one_clear_line(change, said, tmp_path):
+    line = dict(zip(HEADER, ["Ann", "nurse", "mon-fri", "08:00", "16:30"] + [None] * 7, strict=True)) | change
+    found = refused(book(tmp_path, list(line.values())))
+    assert len(found) == 1 and said in found[0] and "; allowed: " in found[0]
+
+
+def test_a_file_that_is_no_workbook_and_columns_that_are_unknown(tmp_path):
+    path = tmp_path / "team.xlsx"
+    path.write_text("name,role")
+    assert refused(path) == ["FILE: given a file that is no workbook; allowed: a workbook (.xlsx)"]
+    assert refused(tmp_path / "none.xlsx")[0].endswith("given no such file; allowed: a workbook (.xlsx)")
+    found = refused(book(tmp_path, header=["name", "rolle", "weekdays", "start", "end"]))
+    assert "rolle, an unknown column; did you mean role?" in found[0] and "no column role" in found[1]
+    assert weekdays_of("fri-mon") == (0, 4, 5, 6)
+
+
+def test_a_role_that_nobody_fills_is_said_before_the_run():
+    team = Team((Worker("nurse 1", ROLES["nurse"], (WEEK,), licences=frozenset({"VT"})),))
+    needed = {"nurse": "message", "pharmacist": "refill"}
+    lines = [str(found) for found in team.problems("s.yaml", needed, ["VT", "NH"], 28)]
+    assert lines == [
+        "s.yaml: clinic.team: given no nurse with a licence of NH, where patients live; allowed: a licence of NH for "
+        "somebody who does this work",
+        "s.yaml: clinic.team: given nobody for the work of a pharmacist (refill); allowed: a pharmacist, or somebody "
+        "who stands in; or work without it",
+    ]
+    stand_in = Team((Worker("nurse 1", ROLES["nurse"], (WEEK,), stands_in_for=("pharmacist",)),))
+    assert not list(stand_in.problems("s.yaml", needed, [], 28))
+    away = Team((Worker("nurse 1", ROLES["nurse"], (WEEK,), leave=((1, 28),)),))
+    assert len(list(away.problems("s.yaml", {"nurse": "message"}, [], 28))) == 1
+
+
+def test_what_is_needed_follows_the_plan_and_the_kinds_of_work():
+    care = CarePlan({"nurse": 1.0, "psychologist": 0.0})
+    setting = Setting()
+    assert {"nurse", "prescriber", "pharmacist", "peer", "social_worker"} <= set(setting.needed(care))
+    assert "psychologist" not in setting.needed(care) and "pt" not in setting.needed(care)
+    few = Setting(without=frozenset(kind.name for kind in KINDS) - {"visit", "dose_order"}, orders_by="pharmacist")
+    assert few.needed(care) == {"nurse": "visit", "pharmacist": "dose_order"}
+
+
+@pytest.fixture(scope="module")
+def people():
+    entry = CohortEntry(
+        patients=200,
+        classes={"opioid": {"dose_median": 90, "mix": [{"drug": "morphine", "formulation": "IR", "share": 1}]}},
+        shares={"sleep_apnoea": 0, "renal_impairment": 0, "language_match": 1, "peer_support": 0},
+    )
+    return build_cohort(entry, 1, None)
+
+
+def test_the_bound_adds_up_by_hand(people):
+    """200 patients, nurse visits every 28 days (15 min), half a message a week (3 min), check-ins in batches."""
+    care = CarePlan({"nurse": 1.0}, visit_every_d=28.0, checkin_every_d=1.0)
+    team = Team((Worker("nurse 1", ROLES["nurse"], (WEEK,)), Worker("p 1", ROLES["pharmacist"], (WEEK,))))
+    only = frozenset(kind.name for kind in KINDS) - {"visit", "message", "checkin_batch", "pharmacist_review"}
+    found = loads(people, care, Setting(without=only), team, [1, 29, 57], 84)
+    nurse, pharmacist = found
+    assert nurse.asked_h == pytest.approx((200 * 0.25 * 15 + 200 * 0.5 * 3 + 200 * 7 * 0.5) / 60)
+    assert pharmacist.asked_h == pytest.approx(200 * 3 / 12 * 4 / 60)
+    assert (nurse.queue, nurse.able_h) == ("nurse", 40.0)
+    assert nurse.most_patients == int(200 * 40 / nurse.asked_h)
+    assert "nurse: 29 h of planned work a week for 40 h on duty (73%)" in str(nurse)
+    assert not loads(people, care, Setting(), Team(unlimited=True), [1], 84)
+
+
+def test_the_diary_books_the_first_day_with_room_and_says_when_there_is_none():
+    team = Team((Worker("pt 1", ROLES["pt"], (Shift((1, 2), 480.0, 600.0),)),))  # 120 min on days 1, 2, 8, 9, 15, ...
+    diary = Diary(team.servers(60), 60, unlimited=False)
+    slots = [diary.book("pt", 1, 30.0) for _ in range(13)]
+    days = [None if slot is None else int(slot // 1440) + 1 for slot in slots]
+    assert days == [1, 1, 1, 2, 2, 2, 8, 8, 8, 9, 9, 9, 15]  # three of 30 min in three quarters of 120
+    assert [slot % 1440 for slot in slots[:3]] == [480.0, 520.0, 560.0]
+    assert diary.book("pt", 59, 30.0) is None and diary.book("nurse", 1, 30.0) is None
+    assert HORIZON_D == 14
+    assert Diary([], 60, unlimited=True).book("pt", 3, 30.0) == 2 * 1440 + 480.0
+
+
+def test_risk_rises_with_what_is_seen():
+    zero = np.zeros(1)
+    base = predicted_risk(zero, zero, np.full(1, np.inf), zero, zero)
+    assert base == 0.0
+    for k in range(5):
+        seen = [zero, zero, np.full(1, np.inf), zero, zero]
+        seen[k] = np.full(1, 1.0)
+        assert predicted_risk(*seen) > base
