@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from numba import config, njit
-from numba.extending import register_jitable
+from numba import config, njit, types
+from numba.extending import intrinsic, register_jitable
 
 from taper_sim import rng
 from taper_sim.model import equations
@@ -29,6 +29,23 @@ for _module in (equations, rng):
 
 fast: Final[Any] = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 """How every loop is compiled: kept, without the interpreter's lock; of the fast-math options only ``contract``."""
+
+
+@intrinsic
+def _wide(typing_context: Any) -> Any:
+    """Let the compiler use 512-bit registers in the function that calls this, where the processor has them.
+
+    LLVM keeps to 256 bits on most such processors, for the sake of code that is not vectors throughout.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own add knows no such pairs
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+wide: Final[Any] = _wide  # an intrinsic is called without its typing context
 
 
 @contextmanager
@@ -47,7 +64,8 @@ def kept_by_sources(file: str, *modules: ModuleType, also: str = "") -> Iterator
     digest = hashlib.sha256()
     for module in (equations, rng, *modules):
         digest.update(inspect.getsource(module).encode())
-    digest.update(Path(file).read_bytes())
+    for path in (__file__, file):
+        digest.update(Path(path).read_bytes())
     digest.update(also.encode())
     before = numba_config.CACHE_DIR
     root = before or str(Path.home() / ".cache" / "taper_sim")

@@ -11,6 +11,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from taper_sim import rng
+from taper_sim.model.compiled import wide
 from taper_sim.model.elementary import bits, cos_sin_turn, exp, log, number, one_minus_exp, uniform
 from taper_sim.model.equations import (
     craving_target,
@@ -123,6 +124,7 @@ def put_where(x: Any, at: int, when: bool, new: float) -> None:
 @register_jitable(forceinline=True)
 def put_keys(x: Any, id_low: Any, id_high: Any) -> None:
     """Keys of a tile, as bits: in the local array, for loops that read another one are compiled twice."""
+    wide()
     for j in range(LANES):
         x[ID_LOW * STRIDE + j] = number(id_low[j])
         x[ID_HIGH * STRIDE + j] = number(id_high[j])
@@ -131,6 +133,7 @@ def put_keys(x: Any, id_low: Any, id_high: Any) -> None:
 @register_jitable(forceinline=True)
 def _uniforms(x: Any, row: int, n_rows: int, call: int, seed_low: Any, seed_high: Any, day: Any) -> None:
     """The first ``n_rows`` of the four rows of uniforms of one call of the generator."""
+    wide()
     for j in range(LANES):
         # that keys and seed have 32 bits each is said by the masks, and makes the products cheap
         low, high = bits(x[ID_LOW * STRIDE + j]) & MASK, bits(x[ID_HIGH * STRIDE + j]) & MASK
@@ -146,6 +149,7 @@ def _uniforms(x: Any, row: int, n_rows: int, call: int, seed_low: Any, seed_high
 @register_jitable(forceinline=True)
 def _normals(x: Any, row: int) -> None:
     """Two rows of uniforms become two rows of standard normals (Box and Muller)."""
+    wide()
     for j in range(LANES):
         radius = np.sqrt(-2.0 * log(x[row * STRIDE + j]))
         cosine, sine = cos_sin_turn(x[(row + 1) * STRIDE + j])
@@ -156,6 +160,7 @@ def _normals(x: Any, row: int) -> None:
 @register_jitable(forceinline=True)
 def draw(x: Any, seed_low: Any, seed_high: Any, day: Any, chance: bool) -> None:
     """The day's 17 normals and 9 uniforms; without chance 0 and 1, with which nothing happens."""
+    wide()
     if chance:
         _uniforms(x, NORMAL, 4, 0, seed_low, seed_high, day)
         _uniforms(x, NORMAL + 4, 4, 1, seed_low, seed_high, day)
@@ -208,6 +213,7 @@ def _taken(x: Any, c: Any, j: int, k: int, lapse: bool, is_more: bool, is_previo
 @register_jitable(forceinline=True)
 def doses(x: Any, c: Any, day: float) -> None:
     """Dose prescribed, cut, lapse, dose taken; visit kept."""
+    wide()
     for j in range(LANES):
         alive, frozen = x[(STATE + ALIVE) * STRIDE + j], x[(STATE + FROZEN) * STRIDE + j] > 0.0
         cut0, share0 = _prescribed(x, j, 0, alive, frozen)
@@ -286,6 +292,7 @@ def _deliver(x: Any, j: int, k: int, due: bool, kept: float, in_care: float) -> 
 @register_jitable(forceinline=True)
 def medicine(x: Any, c: Any, k: int) -> None:
     """Section 1 for one drug class."""
+    wide()
     s = PARAM + SHAPE + 4 * k
     for j in range(LANES):
         g = relax(x[(STATE + G + k) * STRIDE + j], x[(TAKEN + k) * STRIDE + j], x[(PARAM + DECAY_G + k) * STRIDE + j])
@@ -334,6 +341,7 @@ def _care(x: Any, c: Any, j: int, k: int) -> None:
 @register_jitable(forceinline=True)
 def person(x: Any, c: Any) -> None:
     """Section 2."""
+    wide()
     for j in range(LANES):
         _care(x, c, j, 0)
         _care(x, c, j, 1)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
+from taper_sim.model.compiled import wide
 from taper_sim.model.elementary import exp, log, one_minus_exp
 from taper_sim.model.equations import (
     log_hazard_crisis,
@@ -101,6 +102,7 @@ from taper_sim.model.rows import (
 @register_jitable(forceinline=True)
 def events(x: Any, c: Any, day: float) -> None:
     """Section 3, on the state of the end of the day. Death, dropout and return act from tomorrow."""
+    wide()
     for j in range(LANES):
         w_bar = x[(STATE + W_ALL) * STRIDE + j] - x[(PARAM + W_ALL0) * STRIDE + j]
         m_bar = x[(STATE + M) * STRIDE + j] - x[(PARAM + M0) * STRIDE + j]
@@ -246,6 +248,7 @@ def events(x: Any, c: Any, day: float) -> None:
 @register_jitable(forceinline=True)
 def add_up(x: Any, c: Any, day: float) -> None:
     """Sums over the days lived; the day of death is the last that counts."""
+    wide()
     for j in range(LANES):
         death_day, alive = x[(STATE + DEATH_DAY) * STRIDE + j], x[(STATE + ALIVE) * STRIDE + j]
         lived = 1.0 if (alive > 0.0) | (death_day == day) else 0.0

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
+from taper_sim.model.compiled import wide
 from taper_sim.model.elementary import exp, log
 from taper_sim.model.equations import (
     log_steps_mean,
@@ -57,6 +58,7 @@ from taper_sim.model.rows import (
 @register_jitable(forceinline=True)
 def reports_of_day(x: Any, c: Any, day: float) -> None:
     """Section 4: the day's check-in, if one is due and comes."""
+    wide()
     nan = np.nan
     week = day - 7.0 * np.floor(day / 7.0)
     weekend = 1.0 if week >= 5.0 else 0.0
