@@ -264,7 +264,7 @@ def _recommend(args: argparse.Namespace) -> int:
     found = asked(
         args.records, args.doses, patient_id=args.patient, everybody=args.all, baseline=args.baseline,
         limits=args.limits, as_of=args.as_of, horizon=args.horizon, seed=args.seed,
-        not_read=lambda entry: print(entry, file=sys.stderr),
+        aside=lambda line: print(line, file=sys.stderr),
     )  # fmt: skip
     if args.log is not None:
         append_to_log(args.log, [logged(one) for one in found])

@@ -1,15 +1,14 @@
 """Check-ins from a long CSV: ``patient_id,date,instrument,value``. Imports ``data``, ``tables``.
 
 An instrument is one of scales.csv or a variable of variables.csv that is reported; a value off its scale is an error,
-never rescaled. How two reports of a day, late entries and gaps are read: docs/how-to/checkins-and-doses.md.
+never rescaled. How two reports of a day, late entries and gaps are read: :mod:`taper_sim.data.reading`.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +18,6 @@ from taper_sim.data.problems import nearest, shown
 from taper_sim.data.records import CheckIn
 
 CHECKIN_COLUMNS: Final = ("patient_id", "date", "instrument", "value")
-LONG_GAP_D: Final = 14
-"""Days without any check-in that are said in the notes. A design choice: two missed weeks."""
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -41,11 +38,17 @@ class Scale:
 def scales() -> Mapping[str, Scale]:
     """Everything that may be reported, by instrument: scales.csv first, then variables.csv."""
     found: dict[str, Scale] = {}
+    units = {row["name"]: row["unit"] for row in tables.read("variables").rows}
     for row in tables.read("scales").rows:
         if row["min"] and row["max"]:
             recall = int(float(row["recall_days"])) if row["recall_days"] else 1
             found[row["instrument"]] = Scale(
-                row["instrument"], float(row["min"]), float(row["max"]), False, max(recall, 1), "points"
+                row["instrument"],
+                float(row["min"]),
+                float(row["max"]),
+                False,
+                max(recall, 1),
+                units.get(row["instrument"]) or "points",
             )
     for row in tables.read("variables").rows:
         if row["name"] not in found:
@@ -132,54 +135,3 @@ def read_checkins(path: Path) -> dict[str, tuple[CheckIn, ...]]:
             )
     bad.raise_if_any()
     return {patient_id: tuple(sorted(found[patient_id])) for patient_id in sorted(found)}
-
-
-def reading_notes(checkins: Sequence[CheckIn]) -> list[str]:
-    """What a reader of the output must know of how these check-ins were read, one line each."""
-    notes: list[str] = []
-    late = [(c.entered - c.day).days for c in checkins if c.entered is not None and c.entered > c.day]
-    if late:
-        notes.append(f"{len(late)} check-in(s) written down later, by up to {max(late)} days: used from then on")
-    doubles = {key for key, group in groupby(checkins, key=lambda c: (c.day, c.instrument)) if len(list(group)) > 1}
-    if doubles:
-        notes.append(f"{len(doubles)} instrument-day(s) with two different reports: the model takes their mean, red "
-                     f"flags the worse")  # fmt: skip
-    days = sorted({c.day for c in checkins})
-    gaps = [(b - a).days - 1 for a, b in pairwise(days)]
-    if gaps and max(gaps) >= LONG_GAP_D:
-        notes.append(f"no check-in for up to {max(gaps)} days: missing is missing, never zero")
-    notes += [_changed(checkins, pair) for pair in _REPLACE_EACH_OTHER]
-    notes += _recall_notes(checkins)
-    return [note for note in notes if note]
-
-
-#: Instruments that stand for each other in practice and are never rescaled into each other.
-_REPLACE_EACH_OTHER: Final = (("sows", "sows_gossop"), ("phq9", "phq8"), ("pain_nrs", "peg"), ("gad7", "gad2"))
-
-
-def _changed(checkins: Sequence[CheckIn], pair: tuple[str, str]) -> str:
-    spans = {}
-    for name in pair:
-        days = [c.day for c in checkins if c.instrument == name]
-        if days:
-            spans[name] = (min(days), max(days))
-    if len(spans) < 2:
-        return ""
-    first, second = sorted(spans, key=lambda name: spans[name][0])
-    if spans[second][0] <= spans[first][1]:
-        return ""
-    return f"{second} instead of {first} from {spans[second][0]} on: two scales, each read on its own, none rescaled"
-
-
-def _recall_notes(checkins: Iterable[CheckIn]) -> list[str]:
-    by_instrument: dict[str, list[date]] = {}
-    for c in checkins:
-        by_instrument.setdefault(c.instrument, []).append(c.day)
-    notes = []
-    for name, days in sorted(by_instrument.items()):
-        recall = scales()[name].recall_d
-        often = sum(0 < (b - a).days < recall for a, b in pairwise(days))
-        if recall > 1 and often:
-            notes.append(f"{name} looks back {recall} days and was sent more often: not daily data, and the model "
-                         f"takes reports at least {recall} days apart")  # fmt: skip
-    return notes

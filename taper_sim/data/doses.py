@@ -6,26 +6,23 @@ docs/how-to/checkins-and-doses.md.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from taper_sim.data import formulary
-from taper_sim.data.checkins import DATE_ALLOWED, read_checkins, reading_notes, the_date
+from taper_sim.data.checkins import DATE_ALLOWED, read_checkins, the_date
 from taper_sim.data.csv_input import Problems, read_csv
 from taper_sim.data.problems import InputError, Problem, nearest, shown
-from taper_sim.data.records import CheckIn, DoseRow, History
+from taper_sim.data.records import DoseRow, History
 from taper_sim.data.yaml_input import divided
 from taper_sim.model.pharmacology import check_one_scale
-from taper_sim.units import DRUG_CLASSES
 
 NEEDED: Final = ("patient_id", "date", "drug")
 DOSE_COLUMNS: Final = (
     *NEEDED, "formulation", "dose_mg_per_day", "dose_mcg_per_h", "taken_mg_per_day", "taken_mcg_per_h",
 )  # fmt: skip
-DIFFERS: Final = 0.2
-"""Share by which a self-reported dose differs from the prescribed one before it is said. A design choice."""
 
 
 def _number(text: str, place: str, bad: Problems) -> float | None:
@@ -39,15 +36,13 @@ def _number(text: str, place: str, bad: Problems) -> float | None:
         return None
 
 
-def read_doses(path: Path) -> tuple[dict[str, tuple[DoseRow, ...]], dict[str, list[str]]]:
+def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
     """Read a file of doses.
 
     Returns
     -------
     dict of str to tuple of DoseRow
         By patient, in canonical order.
-    dict of str to list of str
-        Notes of reading by patient.
 
     Raises
     ------
@@ -67,7 +62,6 @@ def read_doses(path: Path) -> tuple[dict[str, tuple[DoseRow, ...]], dict[str, li
     bad.raise_if_any()
     cells = {c: table[c].tolist() if c in table.columns else [""] * len(table) for c in DOSE_COLUMNS}
     found: dict[str, dict[tuple[object, ...], DoseRow]] = {}
-    notes: dict[str, list[str]] = {}
     for k in range(len(table)):
         place, before = f"row {k + 2}", len(bad.found)
         cell = {c: cells[c][k] for c in DOSE_COLUMNS}
@@ -95,12 +89,9 @@ def read_doses(path: Path) -> tuple[dict[str, tuple[DoseRow, ...]], dict[str, li
                 said = f"{dose:g} {drug.unit} of {' '.join(drug.key)} on {day}, and {earlier.dose:g} {drug.unit} in "
                 bad.said(place, said + earlier.where, "one row for a drug, formulation and date")
             else:
-                notes.setdefault(cell["patient_id"], []).append(f"the same dose twice ({place}): counted once")
+                mine[row.order] = replace(earlier, copies=earlier.copies + 1)
     bad.raise_if_any()
-    ordered = {p: tuple(sorted(found[p].values(), key=lambda row: row.order)) for p in sorted(found)}
-    for patient_id, rows in ordered.items():
-        notes.setdefault(patient_id, []).extend(overlap_notes(rows))
-    return ordered, notes
+    return {p: tuple(sorted(found[p].values(), key=lambda row: row.order)) for p in sorted(found)}
 
 
 def one_scale_problem(rows: Sequence[DoseRow]) -> tuple[str, str] | None:
@@ -119,26 +110,6 @@ def one_scale_problem(rows: Sequence[DoseRow]) -> tuple[str, str] | None:
     return None
 
 
-def overlap_notes(rows: Sequence[DoseRow]) -> list[str]:
-    """Drugs or formulations of one class at one time: listed, for they may be an order that was not ended."""
-    in_force: dict[tuple[str, str], DoseRow] = {}
-    said: dict[tuple[str, ...], str] = {}
-    for row, following in pairwise([*rows, None]):
-        if row is None:
-            continue
-        in_force[row.drug.key] = row
-        if following is not None and following.day == row.day:
-            continue
-        for drug_class in DRUG_CLASSES:
-            active = sorted(" ".join(k) for k, r in in_force.items() if r.dose > 0 and r.drug.drug_class == drug_class)
-            if len(active) > 1 and tuple(active) not in said:
-                said[tuple(active)] = (
-                    f"overlapping prescriptions from {row.day}: {' and '.join(active)}; each is counted, beside the "
-                    f"other: check that none should have been ended"
-                )
-    return list(said.values())
-
-
 def read_histories(
     checkins: Path | None, doses: Path, answers: Mapping[str, Mapping[str, float]] | None = None
 ) -> dict[str, History]:
@@ -149,7 +120,7 @@ def read_histories(
     InputError
         As the readers; and check-ins of a patient who has no doses.
     """
-    rows, notes = read_doses(doses)
+    rows = read_doses(doses)
     reported = read_checkins(checkins) if checkins is not None else {}
     without = [patient_id for patient_id in reported if patient_id not in rows]
     if without:
@@ -159,32 +130,6 @@ def read_histories(
         )
     found = {}
     for patient_id, mine in rows.items():
-        reports = reported.get(patient_id, ())
-        said = (*notes.get(patient_id, ()), *reading_notes(reports), *unrecorded_notes(mine, reports))
         known = MappingProxyType(dict((answers or {}).get(patient_id, {})))
-        found[patient_id] = History(patient_id, reports, mine, known, said)
+        found[patient_id] = History(patient_id, reported.get(patient_id, ()), mine, known)
     return found
-
-
-def unrecorded_notes(rows: Sequence[DoseRow], reports: Sequence[CheckIn]) -> list[str]:
-    """Doses that seem to have changed without a row: what the patient says she takes differs, or reports come first."""
-    notes = []
-    differing = []
-    for report in reports:
-        if report.instrument != "opioid_taken_mme":
-            continue
-        in_force = {r.drug.key: r for r in rows if r.day <= report.day and r.drug.drug_class == "opioid"}
-        if not in_force or any(r.drug.is_buprenorphine for r in in_force.values()):
-            continue
-        prescribed = sum(formulary.equivalents(r.drug, r.dose) for r in in_force.values())
-        if abs(report.value - prescribed) > DIFFERS * max(prescribed, 1.0):
-            differing.append((report.day, report.value, prescribed))
-    if differing:
-        day, said, prescribed = differing[0]
-        notes.append(f"doses that may have changed without a record: on {len(differing)} day(s) the patient reports "
-                     f"another opioid dose than prescribed (first {day}: {said:g} of {prescribed:g} MME); the "
-                     f"prescribed one is used")  # fmt: skip
-    if reports and rows and reports[0].day < rows[0].day:
-        notes.append(f"check-ins from {reports[0].day} on, doses from {rows[0].day} on: before, no dose is known, and "
-                     f"the reports are not used by the model")  # fmt: skip
-    return notes

@@ -71,6 +71,8 @@ class DoseRow:
         Whether the order says "as needed": the prescribed dose is then the most that may be taken.
     where : str
         File and place it was read from, for messages.
+    copies : int
+        How often the same row stood in the file once more.
     """
 
     day: date
@@ -79,6 +81,7 @@ class DoseRow:
     taken: float | None = None
     as_needed: bool = False
     where: str = field(default="", compare=False)
+    copies: int = field(default=0, compare=False)
 
     @property
     def order(self) -> tuple[date, str, str]:
@@ -129,7 +132,10 @@ class History:
     answers : mapping of str to float
         Variables of variables.csv known from a patient's file and not from a day's check-in (booleans 0 or 1).
     notes : tuple of str
-        What a reader of the output must know of how the records were read, one line each.
+        What a reader of the output must know of how the records were read, one line each. What follows from the rows
+        themselves is said by ``data.reading``.
+    dated : tuple of (date, str)
+        The same, of something written on that day: not known before.
     unread : tuple of Unread
         Medication entries that could not be read.
     barred : tuple of str
@@ -143,6 +149,7 @@ class History:
     doses: tuple[DoseRow, ...] = ()
     answers: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
+    dated: tuple[tuple[date, str], ...] = ()
     unread: tuple[Unread, ...] = ()
     barred: tuple[str, ...] = ()
     written: date | None = None
@@ -158,5 +165,6 @@ class History:
             self,
             checkins=tuple(c for c in self.checkins if c.known_on <= day),
             doses=tuple(d for d in self.doses if d.day <= day),
+            dated=tuple((on, said) for on, said in self.dated if on <= day),
             unread=tuple(u for u in self.unread if u.matters(day)),
         )

@@ -56,7 +56,7 @@ def as_of_of(history: History) -> date:
 def asked(
     records: Path, doses: Path | None = None, *, patient_id: str | None = None, everybody: bool = False,
     baseline: Path | None = None, limits: Path | None = None, as_of: str | None = None, horizon: int | None = None,
-    seed: int = 0, not_read: Callable[[Problem], None] | None = None,
+    seed: int = 0, aside: Callable[[str], None] | None = None,
 ) -> list[Recommendation]:  # fmt: skip
     """Recommendations for one patient of the files, or for everybody.
 
@@ -77,8 +77,8 @@ def asked(
     horizon : int, optional
         Days, instead of the limits file's.
     seed : int
-    not_read : callable, optional
-        Told of each entry of a bundle that could not be read, while the others go on.
+    aside : callable, optional
+        Told of what does not enter: each entry of a bundle that could not be read, records after the day asked about.
 
     Raises
     ------
@@ -98,9 +98,9 @@ def asked(
     patient = read_patient(baseline) if baseline is not None else None
     histories, reading = _histories(records, doses)
     listed = listed_lines(reading) if reading is not None else []
-    if reading is not None and not_read is not None:
-        for entry in reading.failed:
-            not_read(entry)
+    tell = aside or (lambda line: None)
+    for entry in reading.failed if reading is not None else ():
+        tell(str(entry))
     wanted = _wanted(histories, patient_id, everybody, doses or records)
     if patient is not None and (len(wanted) != 1 or patient.id != wanted[0]):
         raise problem(str(baseline), "id", patient.id, f"the patient asked about: {', '.join(map(shown, wanted[:3]))}")
@@ -109,8 +109,9 @@ def asked(
     for name in wanted:
         history = histories[name]
         asked_on = day or as_of_of(history)
-        notes = (*history.notes, *later_notes(history, asked_on), *listed)
-        history = replace(history, answers={**history.answers, **answered}, notes=notes)
+        if day is not None and (later := later_line(history, day)):
+            tell(later)
+        history = replace(history, answers={**history.answers, **answered}, notes=(*history.notes, *listed))
         found.append(recommend(history, asked_on, patient=patient, limits=chosen_limits, seed=seed))
     return found
 
@@ -142,11 +143,12 @@ def listed_lines(reading: BundleReading) -> list[str]:
     return lines
 
 
-def later_notes(history: History, as_of: date) -> list[str]:
-    """A line on what is dated after the day asked about, and therefore does not enter."""
-    reports = sum(c.known_on > as_of for c in history.checkins)
-    rows = sum(row.day > as_of for row in history.doses)
-    return [f"{reports} check-in(s) and {rows} dose row(s) after {as_of}: not used"] if reports or rows else []
+def later_line(history: History, day: date) -> str:
+    """What is dated after the day asked about; empty if nothing is. Never part of an answer: nobody knew it then."""
+    reports = sum(c.known_on > day for c in history.checkins)
+    rows = sum(row.day > day for row in history.doses)
+    said = f"{shown(history.patient_id)}: {reports} check-in(s) and {rows} dose row(s) after {day}: not used"
+    return said if reports or rows else ""
 
 
 def _wanted(histories: Mapping[str, History], patient_id: str | None, everybody: bool, doses: Path) -> list[str]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from taper_sim import tables
 from taper_sim.data.doses import one_scale_problem
 from taper_sim.data.patient import Patient
+from taper_sim.data.reading import record_notes
 from taper_sim.data.records import History
 from taper_sim.inference import course as at
 from taper_sim.inference.choice import CHANCES, Rolled, choose, keeps_limits, roll, situation_of
@@ -112,6 +113,7 @@ def recommend(
     """
     limits = limits or Limits()
     known = history.as_of(as_of)
+    known = replace(known, notes=(*known.notes, *record_notes(known)))
     values = Values(known, as_of, {"reduction_planned": 1.0})
     judged = judge(values, limits.acknowledged)
     answer = _Answer(known, as_of, judged, limits, population, seed, notes=known.notes)

@@ -12,8 +12,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from taper_sim.data.checkins import reading_notes
-from taper_sim.data.doses import overlap_notes, unrecorded_notes
 from taper_sim.data.fhir import observations
 from taper_sim.data.fhir.json_input import Cannot, concept_texts, day_of, part, parts, read_json, word
 from taper_sim.data.fhir.medications import Product, product_of
@@ -300,10 +298,7 @@ class _Reader:
         record = self.records[patient]
         mine = record.prescriptions
         rows, notes = mine.rows(self.fail, self.path.name)
-        if mine.unread:
-            notes.append(f"{len(mine.unread)} medication entry(s) could not be read: the dose history is not complete")
         checkins = tuple(sorted(record.checkins))
-        notes += [*overlap_notes(rows), *reading_notes(checkins), *unrecorded_notes(rows, checkins)]
         days: list[date] = [*mine.written, *(c.known_on for c in checkins), *(u.since for u in mine.unread if u.since)]
         written = self.made or (max(days) if days else None)
         return History(
@@ -311,7 +306,8 @@ class _Reader:
             checkins,
             tuple(rows),
             answers=MappingProxyType(answers_of(record.patient, written)),
-            notes=tuple(dict.fromkeys((*mine.notes, *notes))),
+            notes=tuple(dict.fromkeys(notes)),
+            dated=tuple(dict.fromkeys(mine.notes)),
             unread=tuple(mine.unread),
             barred=("the Patient is recorded as dead",) if has_died(record.patient) else (),
             written=written,

@@ -51,7 +51,8 @@ class Prescriptions:
         Statements that could not be read, by ingredient: missed only where no order says the dose of that drug.
     written : list of date
         Days on which something was written down.
-    notes : list of str
+    notes : list of (date, str)
+        What was done with what was written on a day.
     """
 
     requests: list[Order] = field(default_factory=list)
@@ -61,7 +62,7 @@ class Prescriptions:
     unread: list[Unread] = field(default_factory=list)
     unread_statements: list[tuple[str, Unread]] = field(default_factory=list)
     written: list[date] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[tuple[date, str]] = field(default_factory=list)
 
     def request(
         self, place: str, resource: dict[str, Any], product: Product, made: date | None, names: frozenset[str],
@@ -99,7 +100,7 @@ class Prescriptions:
             found = _ended(drug, resource, found, supply, made, notes)
         self.requests.append(Order(place, drug, found, authored, not over, names, replaces, supply))
         self.written.append(authored or found[0].start)
-        self.notes += [f"{place}: {note}" for note in dict.fromkeys(notes)]
+        self.notes += [(self.written[-1], f"{place}: {note}") for note in dict.fromkeys(notes)]
 
     def statement(self, k: int, place: str, resource: dict[str, Any], product: Product, made: date | None) -> None:
         """A MedicationStatement: what is taken, or was not."""
@@ -121,7 +122,7 @@ class Prescriptions:
         active = status not in ENDED["MedicationStatement"]
         self.statements.append((Order(place, drug, found, asserted, active), k))
         self.written.append(asserted or found[0].start)
-        self.notes += [f"{place}: {note}" for note in dict.fromkeys(notes)]
+        self.notes += [(self.written[-1], f"{place}: {note}") for note in dict.fromkeys(notes)]
 
     def administration(self, k: int, place: str, resource: dict[str, Any], product: Product) -> bool:
         """A MedicationAdministration: what was taken on a day; False for a patch, which is worn for days."""
@@ -142,7 +143,7 @@ class Prescriptions:
         days[day] = round(days.get(day, 0.0) + amount, 9)
         self.given_by.setdefault(drug.key, []).append((k, place))
         self.written.append(day)
-        self.notes += [f"{place}: {note}" for note in notes]
+        self.notes += [(day, f"{place}: {note}") for note in notes]
         return True
 
     def rows(self, fail: Failed, file: str) -> tuple[list[DoseRow], list[str]]:

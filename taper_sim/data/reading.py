@@ -1,0 +1,153 @@
+"""How one patient's records were read: a line for each rule that was needed. Imports ``data``, ``tables``.
+
+Computed from the rows as they were known, so that what came later changes no earlier answer. The rules and why:
+docs/how-to/checkins-and-doses.md.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from itertools import groupby, pairwise
+from typing import Final
+
+from taper_sim import tables
+from taper_sim.data import formulary
+from taper_sim.data.checkins import scales
+from taper_sim.data.records import CheckIn, DoseRow, History
+from taper_sim.units import DRUG_CLASSES
+
+LONG_GAP_D: Final = 14
+"""Days without any check-in that are said. A design choice: two missed weeks."""
+DIFFERS: Final = 0.2
+"""Share by which a self-reported dose differs from the prescribed one before it is said. A design choice."""
+CHANGEOVER_D: Final = 7
+"""Longest time for which two instruments of one thing overlap when one replaces the other. A design choice."""
+
+
+def record_notes(history: History) -> list[str]:
+    """What a reader of the output must know of how these records were read, one line each.
+
+    Parameters
+    ----------
+    history : History
+        As known on the day asked about (:meth:`History.as_of`).
+    """
+    checkins, rows = history.checkins, history.doses
+    return [
+        *_row_notes(rows),
+        *overlap_notes(rows),
+        *reading_notes(checkins),
+        *unrecorded_notes(rows, checkins),
+        *(said for _, said in history.dated),
+    ]
+
+
+def reading_notes(checkins: Sequence[CheckIn]) -> list[str]:
+    """What a reader of the output must know of how these check-ins were read, one line each."""
+    notes: list[str] = []
+    late = [(c.entered - c.day).days for c in checkins if c.entered is not None and c.entered > c.day]
+    if late:
+        notes.append(f"{len(late)} check-in(s) written down later, by up to {max(late)} days: used from then on")
+    doubles = {key for key, group in groupby(checkins, key=lambda c: (c.day, c.instrument)) if len(list(group)) > 1}
+    if doubles:
+        notes.append(f"{len(doubles)} instrument-day(s) with two different reports: the model takes their mean, red "
+                     f"flags the worse")  # fmt: skip
+    days = sorted({c.day for c in checkins})
+    gaps = [(b - a).days - 1 for a, b in pairwise(days)]
+    if gaps and max(gaps) >= LONG_GAP_D:
+        notes.append(f"no check-in for up to {max(gaps)} days: missing is missing, never zero")
+    notes += _changed_notes(checkins)
+    notes += _recall_notes(checkins)
+    return notes
+
+
+def _changed_notes(checkins: Sequence[CheckIn]) -> list[str]:
+    """Instruments of one thing (column ``latent`` of scales.csv) of which one ends and another goes on."""
+    latent = {row["instrument"]: row["latent"] for row in tables.read("scales").rows}
+    spans: dict[str, tuple[date, date]] = {}
+    for c in checkins:
+        first, last = spans.get(c.instrument, (c.day, c.day))
+        spans[c.instrument] = (min(first, c.day), max(last, c.day))
+    notes = []
+    for old, (begun, ended) in sorted(spans.items()):
+        heirs = [
+            (first, new) for new, (first, last) in spans.items()
+            if latent.get(new) == latent.get(old) not in (None, "none") and first > begun and last > ended
+            and (ended - first).days < CHANGEOVER_D
+        ]  # fmt: skip
+        if heirs:
+            first, new = min(heirs)
+            notes.append(f"{new} instead of {old} from {first} on: two scales, each read on its own, none rescaled")
+    return notes
+
+
+def _recall_notes(checkins: Iterable[CheckIn]) -> list[str]:
+    by_instrument: dict[str, list[date]] = {}
+    for c in checkins:
+        by_instrument.setdefault(c.instrument, []).append(c.day)
+    notes = []
+    for name, days in sorted(by_instrument.items()):
+        recall = scales()[name].recall_d
+        often = sum(0 < (b - a).days < recall for a, b in pairwise(days))
+        if recall > 1 and often:
+            notes.append(f"{name} looks back {recall} days and was sent more often: not daily data, and the model "
+                         f"takes reports at least {recall} days apart")  # fmt: skip
+    return notes
+
+
+def _row_notes(rows: Sequence[DoseRow]) -> list[str]:
+    copies = sum(row.copies for row in rows)
+    notes = [f"{copies} dose row(s) that say the same once more: counted once"] if copies else []
+    other = [row for row in rows if row.taken is not None and row.taken != row.dose]
+    if other:
+        notes.append(f"{len(other)} dose row(s), first {other[0].day}, of which another dose was taken than "
+                     f"prescribed: the model follows what was taken")  # fmt: skip
+    return notes
+
+
+def overlap_notes(rows: Sequence[DoseRow]) -> list[str]:
+    """Drugs or formulations of one class at one time: listed, for they may be an order that was not ended."""
+    in_force: dict[tuple[str, str], DoseRow] = {}
+    said: dict[tuple[str, ...], str] = {}
+    for row, following in pairwise([*rows, None]):
+        if row is None:
+            continue
+        in_force[row.drug.key] = row
+        if following is not None and following.day == row.day:
+            continue
+        for drug_class in DRUG_CLASSES:
+            active = sorted(" ".join(k) for k, r in in_force.items() if r.dose > 0 and r.drug.drug_class == drug_class)
+            if len(active) > 1 and tuple(active) not in said:
+                said[tuple(active)] = (
+                    f"overlapping prescriptions from {row.day}: {' and '.join(active)}; each is counted, beside the "
+                    f"other: check that none should have been ended"
+                )
+    return list(said.values())
+
+
+def unrecorded_notes(rows: Sequence[DoseRow], reports: Sequence[CheckIn]) -> list[str]:
+    """Doses that seem to have changed without a row: what the patient says she takes differs, or reports come first.
+
+    Of an order "as needed" the prescribed dose is the most that may be taken: less is no difference.
+    """
+    notes = []
+    differing = []
+    for report in reports:
+        if report.instrument != "opioid_taken_mme":
+            continue
+        in_force = {r.drug.key: r for r in rows if r.day <= report.day and r.drug.drug_class == "opioid"}
+        if not in_force or any(r.drug.is_buprenorphine and r.dose > 0 for r in in_force.values()):
+            continue
+        prescribed = sum(formulary.equivalents(r.drug, r.dose) for r in in_force.values())
+        least = sum(0.0 if r.as_needed else formulary.equivalents(r.drug, r.dose) for r in in_force.values())
+        allowance = DIFFERS * max(prescribed, 1.0)
+        if not least - allowance <= report.value <= prescribed + allowance:
+            differing.append((report.day, report.value, prescribed))
+    if differing:
+        day, said, prescribed = differing[0]
+        notes.append(f"doses that may have changed without a record: on {len(differing)} day(s) the patient reports "
+                     f"another opioid dose than prescribed (first {day}: {said:g} of {prescribed:g} MME); the "
+                     f"prescribed one is used")  # fmt: skip
+    if reports and rows and reports[0].day < rows[0].day:
+        notes.append(f"check-ins from {reports[0].day} on, doses from {rows[0].day} on: before, no dose is known, and "
+                     f"the reports are not used by the model")  # fmt: skip
+    return notes
