@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -58,6 +58,7 @@ def scales() -> Mapping[str, Scale]:
     return found
 
 
+@lru_cache(maxsize=100_000)
 def the_date(text: str) -> date | None:
     """A date written as ``2026-01-31`` in the years that may be meant, else None."""
     if not _DATE.fullmatch(text):
@@ -112,7 +113,7 @@ def read_checkins(path: Path) -> dict[str, tuple[CheckIn, ...]]:
     columns = [table[c].tolist() for c in CHECKIN_COLUMNS]
     entries = table["entered"].tolist() if entered_there else [""] * len(table)
     for number, (patient_id, when, instrument, text, entry) in enumerate(zip(*columns, entries, strict=True), start=2):
-        place, before = f"row {number}", len(bad.found)
+        place, before = f"row {number}", bad.count
         if not patient_id:
             bad.add(f"{place}, patient_id", "nothing", "an id")
         day = the_date(when)
@@ -123,13 +124,13 @@ def read_checkins(path: Path) -> dict[str, tuple[CheckIn, ...]]:
             bad.add(f"{place}, entered", entry, f"{DATE_ALLOWED}, not before the day it is about")
         scale = known.get(instrument)
         if scale is None:
-            given = f"{shown(instrument) or 'nothing'}{nearest(instrument, known)}"
+            given = "" if bad.full else f"{shown(instrument) or 'nothing'}{nearest(instrument, known)}"
             bad.said(f"{place}, instrument", given, "an instrument of scales.csv or a reported variable")
             continue
         value, allowed = value_problem(scale, text)
         if allowed:
             bad.add(f"{place}, value", f"{text or 'nothing'} ({instrument})", allowed)
-        if len(bad.found) == before and day is not None:
+        if bad.count == before and day is not None:
             found.setdefault(patient_id, set()).add(
                 CheckIn(day, instrument, value, entered=entered, where=f"{path.name}, {place}")
             )

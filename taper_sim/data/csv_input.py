@@ -22,34 +22,50 @@ _PROBLEMS_SHOWN: Final = 20
 
 
 class Problems:
-    """Collects problems; raises them together, the first few in full."""
+    """Collects problems; raises them together, the first few in full, the others as a number.
+
+    Attributes
+    ----------
+    file : str
+    count : int
+        How many there are.
+    """
 
     def __init__(self, file: str):
         self.file = file
-        self.found: list[Problem] = []
+        self.count = 0
+        self._found: list[Problem] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether the next problem is only counted, so that its words need not be looked for."""
+        return self.count >= _PROBLEMS_SHOWN
 
     def add(self, place: str, given: Any, allowed: str) -> None:
         """One problem; a value of the file is repeated in short."""
-        self.said(place, shown(given), allowed)
+        self.said(place, "" if self.full else shown(given), allowed)
 
     def said(self, place: str, given: str, allowed: str) -> None:
         """One problem, in words that are short already."""
-        self.found.append(Problem(self.file, place, given, allowed))
+        if not self.full:
+            self._found.append(Problem(self.file, place, given, allowed))
+        self.count += 1
 
     def rows(self, table: pd.DataFrame, column: str, wrong: NDArray[np.bool_], allowed: str, more: str = "") -> None:
         """A problem for each row that is wrong."""
-        for row in np.flatnonzero(wrong):
+        at = np.flatnonzero(wrong)
+        for row in at[:_PROBLEMS_SHOWN]:
             given = shown(table[column].iloc[row]) or "nothing"
             self.said(f"row {row + 2}, {shown(column)}", f"{given}{more}", allowed)
+        self.count += max(len(at) - _PROBLEMS_SHOWN, 0)
 
     def raise_if_any(self) -> None:
         """Raise :class:`InputError` of the first problems, and how many more there are."""
-        more = len(self.found) - _PROBLEMS_SHOWN
-        if more > 0:
-            self.found = self.found[:_PROBLEMS_SHOWN]
-            self.said("", f"{more} more problems", "none; these are the first")
-        if self.found:
-            raise InputError(self.found)
+        if not self._found:
+            return
+        more = self.count - len(self._found)
+        last = [Problem(self.file, "", f"{more} more problems", "none; these are the first")] if more > 0 else []
+        raise InputError([*self._found, *last])
 
 
 def _unreadable(path: Path, text: str, said: str) -> InputError:

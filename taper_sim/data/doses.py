@@ -7,6 +7,7 @@ docs/how-to/checkins-and-doses.md.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -17,7 +18,7 @@ from taper_sim.data.csv_input import Problems, read_csv
 from taper_sim.data.problems import InputError, Problem, nearest, shown
 from taper_sim.data.records import DoseRow, History
 from taper_sim.data.yaml_input import divided
-from taper_sim.model.pharmacology import check_one_scale
+from taper_sim.model.pharmacology import Drug, check_one_scale
 
 NEEDED: Final = ("patient_id", "date", "drug")
 DOSE_COLUMNS: Final = (
@@ -34,6 +35,13 @@ def _number(text: str, place: str, bad: Problems) -> float | None:
     except ValueError:
         bad.add(place, text, "a number, or nothing where it is not known")
         return None
+
+
+def _drug_or_problem(name: str, formulation: str) -> Drug | formulary.UnknownDrugError:
+    try:
+        return formulary.find_drug(name, formulation or None)
+    except formulary.UnknownDrugError as error:
+        return error
 
 
 def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
@@ -62,8 +70,9 @@ def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
     bad.raise_if_any()
     cells = {c: table[c].tolist() if c in table.columns else [""] * len(table) for c in DOSE_COLUMNS}
     found: dict[str, dict[tuple[object, ...], DoseRow]] = {}
+    drug_of = lru_cache(maxsize=10_000)(_drug_or_problem)  # a million rows name a few drugs
     for k in range(len(table)):
-        place, before = f"row {k + 2}", len(bad.found)
+        place, before = f"row {k + 2}", bad.count
         cell = {c: cells[c][k] for c in DOSE_COLUMNS}
         if not cell["patient_id"]:
             bad.add(f"{place}, patient_id", "nothing", "an id")
@@ -71,10 +80,12 @@ def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
         if day is None:
             bad.add(f"{place}, date", cell["date"] or "nothing", DATE_ALLOWED)
         mg, rate, taken_mg, taken_rate = (_number(cell[c], f"{place}, {c}", bad) for c in DOSE_COLUMNS[4:])
-        if len(bad.found) > before or day is None:
+        if bad.count > before or day is None:
             continue
         try:
-            drug = formulary.find_drug(cell["drug"], cell["formulation"] or None)
+            drug = drug_of(cell["drug"], cell["formulation"])
+            if isinstance(drug, formulary.UnknownDrugError):
+                raise drug
             dose = formulary.validate_dose(drug, mg, rate)
             given = taken_mg is not None or taken_rate is not None
             taken = formulary.validate_dose(drug, taken_mg, taken_rate) if given else None

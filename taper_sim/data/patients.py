@@ -190,13 +190,13 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
         patient_id = cell(row, "patient_id")
         if patient_id not in known:
             bad.add(f"{place}, patient_id", patient_id, "a patient of the patients file")
-        before = len(bad.found)
+        before = bad.count
         mg = _optional_number(cell(row, "dose_mg_per_day"), f"{place}, dose_mg_per_day", bad)
         rate = _optional_number(cell(row, "dose_mcg_per_h"), f"{place}, dose_mcg_per_h", bad)
         every = _optional_number(cell(row, "interval_h"), f"{place}, interval_h", bad)
         if every is not None and not 1 <= every <= _LONGEST_INTERVAL_H:
             bad.add(f"{place}, interval_h", every, f"1 to {_LONGEST_INTERVAL_H} h")
-        if len(bad.found) > before:
+        if bad.count > before:
             continue
         try:
             drug = formulary.find_drug(cell(row, "drug"), cell(row, "formulation") or None)
