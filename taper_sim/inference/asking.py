@@ -99,8 +99,11 @@ def asked(
     histories, reading = _histories(records, doses)
     listed = listed_lines(reading) if reading is not None else []
     tell = aside or (lambda line: None)
-    for entry in reading.failed if reading is not None else ():
-        tell(str(entry))
+    if reading is not None:
+        for entry in reading.failed[:LISTED]:
+            tell(str(entry))
+        if len(reading.failed) > LISTED:
+            tell(f"{records}: {len(reading.failed) - LISTED} more entries were not read")
     wanted = _wanted(histories, patient_id, everybody, doses or records)
     if patient is not None and (len(wanted) != 1 or patient.id != wanted[0]):
         raise problem(str(baseline), "id", patient.id, f"the patient asked about: {', '.join(map(shown, wanted[:3]))}")

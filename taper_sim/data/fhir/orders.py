@@ -13,6 +13,9 @@ from taper_sim.data.fhir.json_input import Cannot
 from taper_sim.data.records import DoseRow
 from taper_sim.model.pharmacology import Drug
 
+LONGEST_UNENDED_D: Final = 92
+"""Days for which an order that is over may have gone on where nothing says when it ended: three months are the most
+that is usually given out. A design choice."""
 EARLY_REFILL_D: Final = 7
 """Days before the end of a supply on which an order may follow it rather than come on top. A design choice."""
 
@@ -37,6 +40,8 @@ class Order:
         Reference to the order it replaces, if it says so.
     supplied : date or None
         First day after what was dispensed on it lasts, with its repeats, if that is told.
+    unended : bool
+        Whether it is over and nothing says when that was.
     """
 
     where: str
@@ -47,6 +52,7 @@ class Order:
     name: frozenset[str] = frozenset()
     replaces: str = ""
     supplied: date | None = None
+    unended: bool = False
 
     @property
     def start(self) -> date:
@@ -90,6 +96,22 @@ def _same(first: Order, second: Order) -> bool:
     """Whether two orders say the same dose at every time that both hold."""
     doses = {(s.dose, s.as_needed) for s in (*first.segments, *second.segments)}
     return len(doses) == 1 or first.segments == second.segments
+
+
+def closed(orders: Sequence[Order], notes: list[str]) -> tuple[list[Order], list[Order]]:
+    """Orders that are over without an end, ended by the next order of the drug; and those that none follows soon."""
+    kept, lost = [], []
+    for order in orders:
+        following = [other.start for other in orders if other.start > order.start]
+        if not order.unended:
+            kept.append(order)
+        elif following and (min(following) - order.start).days <= LONGEST_UNENDED_D:
+            last = order.segments[-1]
+            kept.append(replace(order, segments=[*order.segments[:-1], replace(last, end=min(following))]))
+            notes.append(f"{order.where}: over, and nothing says when; ended on {min(following)} by the next order")
+        else:
+            lost.append(order)
+    return kept, lost
 
 
 def in_turn(orders: Sequence[Order], notes: list[str]) -> list[Order]:

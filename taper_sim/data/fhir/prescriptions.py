@@ -13,7 +13,7 @@ from taper_sim.data import formulary
 from taper_sim.data.fhir.dosage import Segment, amount_of, segments, supplied_until
 from taper_sim.data.fhir.json_input import Cannot, day_of, end_of, number, part, parts, walk, word
 from taper_sim.data.fhir.medications import Product
-from taper_sim.data.fhir.orders import Order, Taken, in_turn, rows_of
+from taper_sim.data.fhir.orders import LONGEST_UNENDED_D, Order, Taken, closed, in_turn, rows_of
 from taper_sim.data.problems import shown
 from taper_sim.data.records import DoseRow, Unread
 from taper_sim.data.yaml_input import divided
@@ -98,7 +98,8 @@ class Prescriptions:
         supply = _supply(dispensed, product, drug, found)
         if over and found[-1].end is None:
             found = _ended(drug, resource, found, supply, made, notes)
-        self.requests.append(Order(place, drug, found, authored, not over, names, replaces, supply))
+        unended = over and found[-1].end is None
+        self.requests.append(Order(place, drug, found, authored, not over, names, replaces, supply, unended))
         self.written.append(authored or found[0].start)
         self.notes += [(self.written[-1], f"{place}: {note}") for note in dict.fromkeys(notes)]
 
@@ -120,7 +121,8 @@ class Prescriptions:
         if status in ("completed", "stopped") and found[-1].end is None:
             found = _ended(drug, resource, found, None, made, notes)
         active = status not in ENDED["MedicationStatement"]
-        self.statements.append((Order(place, drug, found, asserted, active), k))
+        unended = not active and status != "not-taken" and found[-1].end is None
+        self.statements.append((Order(place, drug, found, asserted, active, unended=unended), k))
         self.written.append(asserted or found[0].start)
         self.notes += [(self.written[-1], f"{place}: {note}") for note in dict.fromkeys(notes)]
 
@@ -158,7 +160,9 @@ class Prescriptions:
         alone: dict[tuple[str, str], list[Order]] = {}
         for order, k in self.statements:
             key = order.drug.key
-            if key in ordered:
+            if key in ordered and order.unended:
+                notes.append(f"{order.where}: a statement that is over, and nothing says when: not counted")
+            elif key in ordered:
                 taken.setdefault(key, Taken()).stated += order.segments
             elif order.drug.drug in names:
                 said = f"{' '.join(key)} by a statement, beside orders of another form of it"
@@ -178,6 +182,13 @@ class Prescriptions:
             drug = orders[0].drug
             if key in alone:
                 notes.append(f"{' '.join(key)}: by a statement, not by an order")
+            orders, lost = closed(orders, notes)
+            for order in lost:
+                self.unread.append(Unread(f"{order.where}: {' '.join(key)}, over, and nothing says when it ended",
+                                          order.start, over=True))  # fmt: skip
+                notes.append(f"{order.where}: {' '.join(key)}, over, and nothing says when it ended: not counted")
+            if not orders:
+                continue
             try:
                 mine = rows_of(drug, in_turn(orders, notes), taken.get(key, Taken()))
                 for row in mine:
@@ -227,17 +238,18 @@ def _ended(
     drug: Drug, resource: Mapping[str, Any], found: list[Segment], supply: date | None, made: date | None,
     notes: list[str],
 ) -> list[Segment]:  # fmt: skip
-    """Give an order that is over, without a date, the latest end it can have had."""
+    """Give an order that is over, without a date, the latest end it can have had, if that is told and near."""
     written = day_of(part(resource, "meta").get("lastUpdated")) or made
+    last = found[-1]
+    if written is not None and (written - last.start).days > LONGEST_UNENDED_D:
+        written = None  # it was over by then, and may have been for long
     ends = [(day, why) for day, why in ((supply, "its supply lasted"), (written, "its status was written"))
-            if day is not None and day > found[-1].start]  # fmt: skip
-    name, status = " ".join(drug.key), word(resource.get("status"))
+            if day is not None and day > last.start]  # fmt: skip
     if not ends:
-        notes.append(f"{name}: {status}, and nothing says when; its dose stands until a later order of this drug")
         return found
     end, why = ends[0]
-    notes.append(f"{name}: {status}, and no end is given; ended on {end}, the day to which {why}")
-    last = found[-1]
+    notes.append(f"{' '.join(drug.key)}: {word(resource.get('status'))}, and no end is given; ended on {end}, the day "
+                 f"to which {why}")  # fmt: skip
     return [*found[:-1], Segment(last.start, end, last.dose, last.as_needed)]
 
 

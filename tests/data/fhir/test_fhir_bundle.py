@@ -306,9 +306,14 @@ def test_a_stopped_order_without_an_end_ends_when_its_status_was_written_at_the_
     stopped = request(ER30, dosage(1), status="stopped", meta={"lastUpdated": "2026-02-01T08:00:00Z"})
     rows = one(read(tmp_path, bundle(stopped))).doses
     assert [(row.day.isoformat(), row.dose) for row in rows] == [("2026-01-05", 30), ("2026-02-01", 0)]
-    history = one(read(tmp_path, bundle(request(ER30, dosage(1), status="completed"))))
-    assert [row.dose for row in history.doses] == [30]
-    assert any("nothing says when" in note for note in notes(history))
+    for more in ({}, {"timestamp": "2026-11-01T00:00:00Z"}):  # over, perhaps for long: no dose, and it is missed
+        history = one(read(tmp_path, bundle(request(ER30, dosage(1), status="completed"), **more)))
+        assert history.doses == () and "nothing says when" in history.unread[0].why
+        assert any("nothing says when" in note for note in notes(history))
+    old = request("oxycodone 5 MG Oral Tablet", dosage(1), id="old", status="completed", authoredOn="2015-03-01")
+    history = one(read(tmp_path, bundle(old, request("oxycodone 5 MG Oral Tablet", dosage(2)))))
+    assert [(row.day.isoformat(), row.dose) for row in history.doses] == [("2026-01-05", 10)]
+    assert not history.as_of(date(2026, 1, 6)).unread
 
 
 @pytest.mark.parametrize(

@@ -224,6 +224,9 @@ def test_a_statement_that_cannot_be_read_is_not_missed_where_an_order_says_the_d
     reading = read(tmp_path, order(OXYCODONE, dosage(1, "tablet")), statement)
     assert daily(reading.histories["p"]) == 15 and len(reading.failed) == 1
     assert dose(tmp_path, order("lorazepam 1 MG Oral Tablet", dosage(1, "tablet")), statement) is None
+    over = {**statement, "status": "completed", "dosage": [dosage(3, "tablet")]}
+    (row,) = read(tmp_path, order(OXYCODONE, dosage(1, "tablet")), over).histories["p"].doses
+    assert row.taken is None
 
 
 def test_drugs_of_an_operation_long_past_do_not_make_the_doses_incomplete(tmp_path: Path) -> None:
