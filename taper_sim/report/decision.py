@@ -6,6 +6,7 @@ The same content as ``--json``, in the order in which a clinician asks: what is 
 import textwrap
 from typing import Any
 
+from taper_sim.data.problems import escaped
 from taper_sim.inference.recommendation import Recommendation
 
 _WIDTH = 100
@@ -29,7 +30,7 @@ def _wrapped(text: str, indent: str = "  ") -> str:
 def recommendation_text(recommendation: Recommendation) -> str:
     """The answer in words."""
     said = recommendation.as_dict()
-    lines = [f"patient {said['patient_id']}, as of {said['as_of']}: {said['status'].upper()}"]
+    lines = [f"patient {escaped(said['patient_id'])}, as of {said['as_of']}: {said['status'].upper()}"]
     if said["chosen"]:
         lines.append(f"chosen: {said['chosen']}")
     if said["doses"]:

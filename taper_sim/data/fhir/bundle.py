@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from taper_sim.data.fhir import observations
+from taper_sim.data.fhir import conditions, observations
 from taper_sim.data.fhir.json_input import Cannot, concept_texts, day_of, part, parts, read_json, word
 from taper_sim.data.fhir.medications import Product, product_of
 from taper_sim.data.fhir.names import form_of
@@ -53,6 +53,7 @@ class _Record:
     patient: Mapping[str, Any] = field(default_factory=dict)
     prescriptions: Prescriptions = field(default_factory=Prescriptions)
     checkins: dict[CheckIn, tuple[int, str]] = field(default_factory=dict)
+    problems: list[conditions.Answer] = field(default_factory=list)
 
 
 def _place(k: int, resource: Mapping[str, Any]) -> str:
@@ -88,7 +89,7 @@ class _Reader:
         steps: dict[str, Callable[[int, str, dict[str, Any], _Record], None]] = {
             "MedicationRequest": self._request, "MedicationStatement": self._statement,
             "MedicationAdministration": self._administration, "Observation": self._observation,
-            "QuestionnaireResponse": self._questionnaire,
+            "QuestionnaireResponse": self._questionnaire, "Condition": self._condition,
         }  # fmt: skip
         for k, resource in self.valid.items():
             step = steps.get(word(resource.get("resourceType")))
@@ -129,6 +130,9 @@ class _Reader:
                 continue
             if kind == "Observation" and not observations.is_read(resource):
                 self.set_aside["Observation(s) of other codes: not read"] += 1
+                continue
+            if kind == "Condition" and not conditions.is_read(resource):
+                self.set_aside["Condition(s) of other codes: not read"] += 1
                 continue
             try:
                 validated(resource)
@@ -278,6 +282,9 @@ class _Reader:
         record.checkins |= dict.fromkeys(found, (k, place))
         self.set_aside.update(aside)
 
+    def _condition(self, k: int, place: str, resource: dict[str, Any], record: _Record) -> None:
+        record.problems += conditions.answers_of(resource)
+
     def _from_the_future(self) -> None:
         """Reports of a day after the bundle was made are listed; if most are, it is the stamp that is wrong."""
         if self.stamped is None:
@@ -305,7 +312,9 @@ class _Reader:
             patient,
             checkins,
             tuple(rows),
-            answers=MappingProxyType(answers_of(record.patient, written)),
+            answers=MappingProxyType(
+                {**answers_of(record.patient, written), **conditions.known_on(record.problems, written)}
+            ),
             notes=tuple(dict.fromkeys(notes)),
             dated=tuple(dict.fromkeys(mine.notes)),
             unread=tuple(mine.unread),

@@ -26,6 +26,10 @@ PHQ_ANSWERS: Final[Mapping[str, float]] = MappingProxyType(
     {"LA6568-5": 0.0, "LA6569-3": 1.0, "LA6570-1": 2.0, "LA6571-9": 3.0}
 )
 """Answer list LL358-3 of PHQ-9 and GAD-7. Source: loinc.org/LL358-3."""
+PREGNANCY_ANSWERS: Final[Mapping[str, float]] = MappingProxyType(
+    {"LA15173-0": 1.0, "77386006": 1.0, "LA26683-5": 0.0, "60001007": 0.0}
+)
+"""Pregnant or not, by LOINC and SNOMED CT; others say nothing. Source: hl7.org/fhir/uv/ips, pregnancy status."""
 _UNITS: Final[Mapping[str, Mapping[str, tuple[float, float]]]] = MappingProxyType({
     "score": {u: (1.0, 0.0) for u in ("", "1", "{score}", "score", "{points}", "points", "{0-10}", "/10")},
     "steps": {u: (1.0, 0.0) for u in ("", "1", "{steps}", "steps", "{count}", "count", "{steps}/d", "steps/day", "/d",
@@ -34,6 +38,7 @@ _UNITS: Final[Mapping[str, Mapping[str, tuple[float, float]]]] = MappingProxyTyp
           "s": (1 / 3600, 0.0)},
     "/min": {u: (1.0, 0.0) for u in ("/min", "1/min", "{beats}/min", "beats/min", "beats/minute", "bpm",
                                      "{breaths}/min", "breaths/min", "breaths/minute", "per minute")},
+    "pregnancy": {},
     "%": {"%": (1.0, 0.0), "percent": (1.0, 0.0)},
     "mm[Hg]": {"mm[Hg]": (1.0, 0.0), "mmHg": (1.0, 0.0), "mm Hg": (1.0, 0.0)},
     "Cel": {**{u: (1.0, 0.0) for u in ("Cel", "°C", "C", "degC", "celsius")},
@@ -135,6 +140,8 @@ def checked(code: str, instrument: str, value: float) -> float:
 
 def _value(code: Code, holder: Mapping[str, Any]) -> tuple[float, float | None] | None:
     """Value of an observation or component and the upper end if it is a range; None if it says that it has none."""
+    if code.unit == "pregnancy":
+        return _pregnancy(holder)
     quantity = part(holder, "valueQuantity")
     if quantity:
         value = checked(code.code, code.instrument, _in_unit(code, quantity))
@@ -153,6 +160,15 @@ def _value(code: Code, holder: Mapping[str, Any]) -> tuple[float, float | None] 
         return None
     other = next((key for key in holder if key.startswith("value")), None)
     raise Cannot(f"{code.instrument} as {other or 'nothing'}", "valueQuantity or valueInteger")
+
+
+def _pregnancy(holder: Mapping[str, Any]) -> tuple[float, None] | None:
+    """Whether somebody is pregnant; None for an answer that is neither yes nor no."""
+    if isinstance(holder.get("valueBoolean"), bool):
+        return float(holder["valueBoolean"]), None
+    codings = parts(part(holder, "valueCodeableConcept").get("coding"))
+    said = {value for c in codings if (value := PREGNANCY_ANSWERS.get(word(c.get("code")))) is not None}
+    return (said.pop(), None) if len(said) == 1 else None
 
 
 def _when(resource: Mapping[str, Any]) -> tuple[date, float | None]:

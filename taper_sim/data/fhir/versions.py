@@ -10,7 +10,7 @@ from taper_sim.data.problems import problem, shown
 
 READ: Final = (
     "Patient", "MedicationRequest", "MedicationStatement", "MedicationAdministration", "Medication", "Observation",
-    "QuestionnaireResponse",
+    "QuestionnaireResponse", "Condition",
 )  # fmt: skip
 DSTU2_ONLY: Final = ("MedicationOrder", "DiagnosticOrder", "DeviceUseRequest", "ImagingObjectSelection")
 
@@ -18,6 +18,7 @@ DSTU2_ONLY: Final = ("MedicationOrder", "DiagnosticOrder", "DeviceUseRequest", "
 @cache
 def _models() -> Mapping[str, Any]:
     """The checkers of the resources that are read; imported when first needed, for they are slow to import."""
+    from fhir.resources.R4B.condition import Condition
     from fhir.resources.R4B.medication import Medication
     from fhir.resources.R4B.medicationadministration import MedicationAdministration
     from fhir.resources.R4B.medicationrequest import MedicationRequest
@@ -29,7 +30,7 @@ def _models() -> Mapping[str, Any]:
     return {
         model.__name__: model
         for model in (Patient, MedicationRequest, MedicationStatement, MedicationAdministration, Medication,
-                      Observation, QuestionnaireResponse)
+                      Observation, QuestionnaireResponse, Condition)
     }  # fmt: skip
 
 
