@@ -14,10 +14,6 @@ MAX_YAML_BYTES = 2_000_000
 """A scenario or a patient is written by hand; a file above 2 MB is something else."""
 
 
-MAX_YAML_LEVELS = 100
-"""Levels of a file: a scenario has some six."""
-
-
 class Strict(BaseModel):
     """Base of every file's model: unknown keys are refused, values are not changed after reading."""
 
@@ -61,16 +57,6 @@ class _UniqueKeys(yaml.SafeLoader):
             if size > MAX_YAML_BYTES:
                 raise yaml.YAMLError("aliases (*name) that swell without end when they are written out")
         return document
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """One node, refused below ``MAX_YAML_LEVELS``, whatever depth the interpreter itself would bear."""
-        self._levels = getattr(self, "_levels", 0) + 1
-        if self._levels > MAX_YAML_LEVELS:
-            raise RecursionError
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self._levels -= 1
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()

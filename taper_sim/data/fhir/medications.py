@@ -18,6 +18,9 @@ from taper_sim.data.problems import shown
 from taper_sim.model.pharmacology import Drug
 
 RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC: Final = ("http://www.whocc.no/atc", "urn:oid:2.16.840.1.113883.6.73")
+_ATC_CLASSES: Final = ("N02A", "N07BC", "R05DA", "N05BA", "N05CD", "N03AE", "N02BF", "N03AX12", "N03AX16")
+"""Beginnings of ATC codes of opioids, benzodiazepines and gabapentinoids. Source: WHO ATC index; not reviewed."""
 MG: Final[Mapping[str, float]] = MappingProxyType(
     {"mg": 1.0, "milligram": 1.0, "g": 1000.0, "gram": 1000.0, "mcg": 1e-3, "ug": 1e-3, "µg": 1e-3, "μg": 1e-3,
      "microgram": 1e-3}
@@ -128,10 +131,16 @@ def _brands(text: str) -> list[str]:
     return [brand for brand in found if not any(brand != longer and brand in longer for longer in found)]
 
 
+@cache
+def _ingredient(token: str) -> str | None:
+    """The ingredient that a word names, also where its salt is written in one with it ("Oxycodonhydrochlorid")."""
+    known, own = _ingredients(), stem(token)
+    return known.get(own) or next((name for start, name in known.items() if own.startswith(start)), None)
+
+
 def _named(text: str) -> set[str]:
     """Ingredients of the formulary in a text, by own name or brand."""
-    known = _ingredients()
-    own = {known[s] for s in map(stem, _tokens(text)) if s in known}
+    own = {name for token in _tokens(text) if (name := _ingredient(token)) is not None}
     return own | {BRANDS[brand].drug for brand in _brands(text)}
 
 
@@ -143,11 +152,16 @@ def _straightened(text: str) -> str:
 
 
 def _strength(component: str) -> Strength | None:
-    """The one strength of one ingredient's words; None if there is none, several, or one that cannot be told."""
-    found = list(_STRENGTH.finditer(component))
-    if len(found) != 1 or len(_ANY_STRENGTH.findall(component)) != 1 or _SEVERAL.search(component):
+    """The one strength of one ingredient's words, also if it is said twice; None if there is none, or several."""
+    found = [_one_strength(match) for match in _STRENGTH.finditer(component)]
+    if not found or len(found) != len(_ANY_STRENGTH.findall(component)) or _SEVERAL.search(component):
         return None
-    amount, unit, _, of, per = found[0].groups()
+    return found[0] if len(set(found)) == 1 else None
+
+
+def _one_strength(match: re.Match[str]) -> Strength | None:
+    """A strength as written; None if of what it is cannot be told."""
+    amount, unit, _, of, per = match.groups()
     mg = float(amount.replace(",", "")) * MG[unit if unit in MG else unit.removesuffix("s")]
     of_many = float(of.replace(",", "")) if of else 1.0
     if mg <= 0 or of_many <= 0:
@@ -155,7 +169,7 @@ def _strength(component: str) -> Strength | None:
     if per is None or per in ("tablet", "tab", "capsule", "cap", "film"):
         return Strength(mg, "one") if not of else None
     if per == "ml":
-        return Strength(mg / of_many, "ml")
+        return Strength(round(mg / of_many, 9), "ml")
     return Strength(round(1000.0 * mg / of_many, 6), "h") if per in _PER_HOUR else None
 
 
@@ -176,7 +190,7 @@ def _pair(text: str, name: str, partner: str) -> Strength | None:
     if {first_unit or "mg", unit or "mg"} != {"mg"}:
         return None
     tokens = _tokens(text)
-    own = next((k for k, token in enumerate(tokens) if _ingredients().get(stem(token)) == name), None)
+    own = next((k for k, token in enumerate(tokens) if _ingredient(token) == name), None)
     other = next((k for k, token in enumerate(tokens) if token in PARTNERS), None)
     amounts = [float(first.replace(",", "")), float(second.replace(",", ""))]
     if own is not None and other is not None and other < own:
@@ -213,7 +227,7 @@ def _of_text(text: str, name: str) -> tuple[Strength | None, set[str], bool]:
     told = bool(with_strength)
     if len(of_mine) != 1 or set(_tokens(of_mine[0])) & PARTNERS:
         return None, partners, told
-    own_words = {known for s in map(stem, _tokens(of_mine[0])) if (known := _ingredients().get(s))}
+    own_words = {known for token in _tokens(of_mine[0]) if (known := _ingredient(token))}
     if brand_partners and not own_words:  # "Percocet 5 MG": of which part is not said
         return None, partners, told
     found = _strength(of_mine[0])
@@ -241,6 +255,10 @@ def product_of(concepts: Iterable[Any], medication: Any = None) -> Product | Non
         word(coding.get("code")) for concept in concepts for coding in parts(concept.get("coding"))
         if word(coding.get("system")) in (RXNORM, "urn:oid:2.16.840.1.113883.6.88")
     }  # fmt: skip
+    classed = [
+        code for concept in concepts for coding in parts(concept.get("coding"))
+        if word(coding.get("system")) in ATC and (code := word(coding.get("code"))).startswith(_ATC_CLASSES)
+    ]  # fmt: skip
     ingredients = parts((medication or {}).get("ingredient"))
     ingredient_texts = {
         text: ingredient
@@ -258,6 +276,9 @@ def product_of(concepts: Iterable[Any], medication: Any = None) -> Product | Non
         if not tokens:
             raise Cannot("a medication without a name, by a code that is not in the formulary",
                          "a text, a display, or an ingredient's RxNorm code of drugs.csv")  # fmt: skip
+        if classed:
+            given = f"{shown(' | '.join(said))}, of the class {classed[0]} (ATC), by a name that is not known"
+            raise NotInFormulary(given, "a drug of `taper-sim drugs`")
         return None
     if len(names) > 1:
         raise Cannot(f"{' and '.join(sorted(names))} in one medication", "one drug of the formulary")

@@ -55,6 +55,49 @@ BRANDS: Final[dict[str, Brand]] = {
     "limbitrol": Brand("chlordiazepoxide", "plain", "amitriptyline"), "serax": Brand("oxazepam"),
     "neurontin": Brand("gabapentin", "plain"), "gralise": Brand("gabapentin", "ER"),
     "lyrica cr": Brand("pregabalin", "ER"), "lyrica": Brand("pregabalin"),
+    # outside the United States
+    "zomorph": Brand("morphine", "ER"), "morphgesic": Brand("morphine", "ER"), "skenan": Brand("morphine", "ER"),
+    "kapanol": Brand("morphine", "ER"), "capros": Brand("morphine", "ER"), "mxl": Brand("morphine", "ER"),
+    "sevredol": Brand("morphine", "plain"), "actiskenan": Brand("morphine", "plain"),
+    "longtec": Brand("oxycodone", "ER"), "oxypro": Brand("oxycodone", "ER"), "reltebon": Brand("oxycodone", "ER"),
+    "oxeltra": Brand("oxycodone", "ER"), "zomestine": Brand("oxycodone", "ER"), "oxylan": Brand("oxycodone", "ER"),
+    "oxygesic": Brand("oxycodone", "ER"), "abtard": Brand("oxycodone", "ER"), "shortec": Brand("oxycodone", "plain"),
+    "oxyact": Brand("oxycodone", "plain"), "lynlor": Brand("oxycodone", "plain"),
+    "endone": Brand("oxycodone", "plain"), "palladone": Brand("hydromorphone"), "palladon": Brand("hydromorphone"),
+    "hydromorph": Brand("hydromorphone"), "jurnista": Brand("hydromorphone", "ER"), "yantil": Brand("tapentadol"),
+    "zydol": Brand("tramadol"), "zamadol": Brand("tramadol"), "tramal": Brand("tramadol"),
+    "contramal": Brand("tramadol"), "topalgic": Brand("tramadol"), "tramadolor": Brand("tramadol"),
+    "tradorec": Brand("tramadol", "ER"), "maxitram": Brand("tramadol", "ER"), "marol": Brand("tramadol", "ER"),
+    "matrifen": Brand("fentanyl", "patch"), "mezolar": Brand("fentanyl", "patch"),
+    "fencino": Brand("fentanyl", "patch"), "victanyl": Brand("fentanyl", "patch"),
+    "opiodur": Brand("fentanyl", "patch"), "yemex": Brand("fentanyl", "patch"), "osmanil": Brand("fentanyl", "patch"),
+    "tilofyl": Brand("fentanyl", "patch"), "fentalis": Brand("fentanyl", "patch"),
+    "effentora": Brand("fentanyl", "other"), "instanyl": Brand("fentanyl", "other"),
+    "pecfent": Brand("fentanyl", "other"), "recivit": Brand("fentanyl", "other"),
+    "breakyl": Brand("fentanyl", "other"), "physeptone": Brand("methadone"), "methatabs": Brand("methadone"),
+    "biodone": Brand("methadone"), "metadol": Brand("methadone"), "eptadone": Brand("methadone"),
+    "butec": Brand("buprenorphine", "patch"), "sevodyne": Brand("buprenorphine", "patch"),
+    "transtec": Brand("buprenorphine", "patch"), "hapoctasin": Brand("buprenorphine", "patch"),
+    "bupeaze": Brand("buprenorphine", "patch"), "relevtec": Brand("buprenorphine", "patch"),
+    "panitaz": Brand("buprenorphine", "patch"), "reletrans": Brand("buprenorphine", "patch"),
+    "bunov": Brand("buprenorphine", "patch"), "norspan": Brand("buprenorphine", "patch"),
+    "espranor": Brand("buprenorphine", "sublingual"), "temgesic": Brand("buprenorphine", "sublingual"),
+    "natzon": Brand("buprenorphine", "sublingual"), "prefibin": Brand("buprenorphine", "sublingual"),
+    "tephine": Brand("buprenorphine", "sublingual"), "buvidal": Brand("buprenorphine", "other"),
+    "tensium": Brand("diazepam"), "antenex": Brand("diazepam"), "valpam": Brand("diazepam"),
+    "diazemuls": Brand("diazepam", "other"), "stesolid": Brand("diazepam", "other"), "paxam": Brand("clonazepam"),
+    "temesta": Brand("lorazepam"), "tavor": Brand("lorazepam"), "normison": Brand("temazepam"),
+    "euhypnos": Brand("temazepam"), "serepax": Brand("oxazepam"), "murelax": Brand("oxazepam"),
+    "alepam": Brand("oxazepam"), "adumbran": Brand("oxazepam"), "praxiten": Brand("oxazepam"),
+    "kalma": Brand("alprazolam"), "xanor": Brand("alprazolam"), "tafil": Brand("alprazolam"),
+    "alzain": Brand("pregabalin"), "axalid": Brand("pregabalin"), "lecaent": Brand("pregabalin"),
+    "rewisca": Brand("pregabalin"), "gabapen": Brand("gabapentin"), "nupentin": Brand("gabapentin"),
+    "gabarone": Brand("gabapentin"), "fanatrex": Brand("gabapentin"),
+    "targinact": Brand("oxycodone", "ER", "naloxone"), "tramacet": Brand("tramadol", "plain", _APAP),
+    "zaldiar": Brand("tramadol", "plain", _APAP), "solpadol": Brand("codeine", "plain", _APAP),
+    "kapake": Brand("codeine", "plain", _APAP), "zapain": Brand("codeine", "plain", _APAP),
+    "codipar": Brand("codeine", "plain", _APAP), "tylex": Brand("codeine", "plain", _APAP),
+    "panadeine": Brand("codeine", "plain", _APAP),
 }  # fmt: skip
 
 OTHERS: Final[frozenset[str]] = frozenset(
@@ -63,10 +106,12 @@ OTHERS: Final[frozenset[str]] = frozenset(
     "butorphanol nalbuphine "
     "pentazocine opium diamorphine heroin propoxyphene dextropropoxyphene oliceridine levomethadone piritramide "
     "tilidine meptazinol nicomorphine ethylmorphine dextromoramide demerol dsuvia ultiva stadol nubain talwin darvon "
+    "meptid co-codamol codamol dydramol remedeine paramol codaprin "
     "olinvyk belladonna-opium carfentanil ketobemidone "
     # benzodiazepines
     "triazolam estazolam flurazepam quazepam clobazam clorazepate midazolam nitrazepam lormetazepam bromazepam "
     "remimazolam halazepam loprazolam flunitrazepam prazepam ketazolam tetrazepam brotizolam etizolam phenazepam "
+    "tranxilium lexomil buccolam epistatus dormicum hypnovel noctamid loramet "
     "medazepam cloxazolam nordazepam delorazepam clotiazepam loflazepate mexazolam bentazepam "
     "halcion prosom dalmane doral onfi sympazan tranxene versed nayzilam byfavo mogadon lexotan frisium rohypnol "
     # gabapentinoids

@@ -103,6 +103,15 @@ def dose(folder: Path, *resources: Json) -> float | None:
         ("Zubsolv 5.7 MG / 1.4 MG Sublingual Tablet", 1, "tablet", repeat(1), 5.7),
         ("buprenorphine 0.15 MG Buccal Film [Belbuca]", 1, "film", BID, 0.3),
         ("168 HR buprenorphine 0.01 MG/HR Transdermal System", 1, "patch", repeat(1, 1, "wk"), 10),
+        ("morphine 100 mg/5 mL (20 mg/mL) concentrated solution", 1, "mL", BID, 40),
+        ("morphine 100 mg/5 mL (10 mg/mL) solution", 1, "mL", BID, None),
+        ("codeine phosphate 2 MG/ML / promethazine hydrochloride 1.25 MG/ML Oral Solution", 5, "mL", BID, 3),
+        ("Zomorph 30mg modified-release capsules", 1, "capsule", BID, 60),
+        ("Butec 10micrograms/hour transdermal patches", 1, "patch", repeat(1, 7), 10),
+        ("Oxycodonhydrochlorid 10 mg prolonged-release tablet", 1, "tablet", BID, 30),
+        ("tramadol-acetaminophen (ULTRACET) 37.5-325 mg tablet", 1, "tablet", BID, 15),
+        ("fentanyl 0.1 MG Buccal Tablet [Fentora]", 1, "tablet", BID, None),
+        ("Co-codamol 30mg/500mg tablets", 1, "tablet", BID, None),
         ("levomethadyl 10 MG/ML Oral Solution", 1, "mL", BID, None),
     ],
 )  # fmt: skip
@@ -183,6 +192,13 @@ def test_a_medication_is_found_wherever_it_stands_and_else_by_its_display(tmp_pa
     entries[1] = {"fullUrl": "https://a.example/R4/Medication/drug", "resource": medication}
     entries[2]["resource"]["medicationReference"]["reference"] = "Medication/drug"
     assert daily(read(tmp_path, entries=entries).histories["p"]) == 45
+
+
+def test_a_name_nobody_knows_of_a_drug_of_the_classes_by_its_code_is_missed(tmp_path: Path) -> None:
+    known = order(OXYCODONE, dosage(1, "tablet"))
+    for code, right in (("N02AA05", None), ("N05BA12", None), ("N02BE01", 15)):
+        concept = {"coding": [{"system": "http://www.whocc.no/atc", "code": code, "display": "Neuartikel"}]}
+        assert dose(tmp_path, known, order(concept, dosage(1, "tablet"), name="new")) == right, code
 
 
 def step(number: int, tablets: float, **bounds: Any) -> Json:
