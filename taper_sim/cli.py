@@ -56,6 +56,16 @@ def _parser() -> argparse.ArgumentParser:
     clinic.add_argument("--out", type=Path, help="run folder (default: clinic-NAME beside you)")
     clinic.set_defaults(run=_clinic)
 
+    ladder = commands.add_parser(
+        "evaluate", help="the ladder: is personal pace worth it, and how much of the way is it"
+    )
+    ladder.add_argument("scenario", type=Path, metavar="SCENARIO")
+    ladder.add_argument("--patients", type=int, help="patients of each seed, instead of the scenario's number")
+    ladder.add_argument("--days", type=int, help="days, instead of the scenario's")
+    ladder.add_argument("--seed", type=int, help="seed of the people on whom knobs are set, instead of the scenario's")
+    ladder.add_argument("--out", type=Path, required=True, metavar="DIR", help="run folder; an interrupted run goes on")
+    ladder.set_defaults(run=_evaluate)
+
     resume = commands.add_parser("resume", help="go on with an interrupted run")
     resume.add_argument("folder", type=Path, metavar="DIR")
     resume.add_argument("--workers", default="2", help="threads (default 2), or tcp://host:port")
@@ -195,6 +205,19 @@ def _clinic(args: argparse.Namespace) -> int:
         done = run_clinic(args.scenario, plan, folder, progress)
     write_clinic_figures(folder)
     print(clinic_text(done))
+    return DONE
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from taper_sim.report.ladder import ladder_text, write_ladder_report
+    from taper_sim.scenario.building import Overrides
+    from taper_sim.scenario.ladder import evaluate
+
+    change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
+    with _progress() as progress:
+        done = evaluate(args.scenario, change, args.out, progress)
+    write_ladder_report(done.folder)
+    print(ladder_text(done.folder))
     return DONE
 
 

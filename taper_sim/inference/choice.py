@@ -1,4 +1,7 @@
-"""Which option: every one rolled out over the posterior, the fastest that keeps every limit. Imports ``rollout``."""
+"""Which option: every one rolled out over the posterior, the best that keeps every limit. Imports ``rollout``.
+
+The best is the fastest, or that of the least expected loss, as the limits say.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from taper_sim.comparison.loss import Loss
 from taper_sim.inference import rollout
 from taper_sim.inference.ceilings import ceiling_of
 from taper_sim.inference.limits import Limits
@@ -21,6 +25,7 @@ Floats = NDArray[np.float64]
 CHANCES: Final = (
     "p_withdrawal_over", "p_function_loss", "p_pain_rise", "p_crisis", "p_overdose", "p_return_to_higher_dose",
 )  # fmt: skip
+LOSS: Final = Loss()
 _LIMITED: Final = CHANCES[:3]
 _WORST: Final = ("p_crisis", "p_overdose")
 _Z90: Final = 1.6448536269514722
@@ -30,13 +35,14 @@ _LEFT_OUT: Final = 1e-3
 
 @dataclass(frozen=True)
 class Rolled:
-    """An option's figures: chances, each with an interval and its Monte Carlo error."""
+    """An option's figures: chances, each with an interval and its Monte Carlo error; the expected loss."""
 
     option: Option
     chances: Mapping[str, tuple[float, float, float]]
     mc_error: Mapping[str, float]
     relapse: float
     end_share_pct: float
+    loss: float
 
 
 def situation_of(record: Record, failed_tapers: int, limits: Limits) -> Situation:
@@ -74,7 +80,6 @@ def roll(
     rising = np.argsort(posterior.weights, kind="stable")
     keep = np.sort(rising[np.cumsum(posterior.weights[rising]) > _LEFT_OUT])
     values, weights = posterior.values()[keep], posterior.weights[keep] / posterior.weights[keep].sum()
-    ess = 1.0 / float((weights**2).sum())
     could = [option for option in options if option.rolled]
     regimens = tuple(regimen_of(record, option.steps, n, adjunct=option.adjunct) for option in could)
     original = equivalents_of(situation.original)
@@ -90,31 +95,61 @@ def roll(
     figures = rollout.figures_of(values, shared, events, ahead._replace(regimens=different), limits.withdrawal)
     found: dict[str, Rolled] = {}
     for option, k_figures in zip(could, which, strict=True):
-        f = figures[k_figures]
-        per_draw = {
-            "p_withdrawal_over": (f[:, rollout.PEAK_W] > limits.withdrawal).astype(float),
-            "p_function_loss": (f[:, rollout.FUNCTION_START] - f[:, rollout.FUNCTION_END] > limits.function_loss)
-            .astype(float),
-            "p_pain_rise": (f[:, rollout.PAIN_END] - f[:, rollout.PAIN_START] > limits.pain_rise).astype(float),
-            "p_crisis": -np.expm1(-f[:, rollout.H_CRISIS]),
-            "p_overdose": -np.expm1(-f[:, rollout.H_OVERDOSE] - f[:, rollout.H_RELAPSE]),
-            "p_return_to_higher_dose": -np.expm1(-f[:, rollout.H_RETURN]),
-        }  # fmt: skip
-        chances, errors = {}, {}
-        for name, p in per_draw.items():
-            mean = float(weights @ p)
-            errors[name] = float(np.sqrt(((weights * (p - mean)) ** 2).sum()))
-            if name in _LIMITED:  # a share of draws: what is uncertain is the Monte Carlo alone
-                low, high = _interval(mean, ess)
-            else:
-                low, high = weighted_quantile(p, weights, 0.05), weighted_quantile(p, weights, 0.95)
-            chances[name] = (mean, low, high)
         end = equivalents_of(option.steps[-1][1] if option.steps else situation.now)
         k = DRUG_CLASSES.index(option.drug_class) if option.drug_class else int(np.argmax(original > 0))
         share = 100.0 * float(end[k] / original[k]) if original[k] else 0.0
-        relapse = float(weights @ -np.expm1(-f[:, rollout.H_RELAPSE]))
-        found[option.name] = Rolled(option, chances, errors, relapse, share)
+        found[option.name] = rolled_of(option, figures[k_figures], weights, limits, k, share)
     return found
+
+
+def rolled_of(
+    option: Option, f: Floats, weights: Floats, limits: Limits, column: int, end_share_pct: float, loss: Loss = LOSS
+) -> Rolled:
+    """An option's chances and expected loss from the figures of each draw.
+
+    Parameters
+    ----------
+    option : Option
+    f : ndarray, (n, N_FIGURES)
+        From ``rollout.roll_out``.
+    weights : ndarray, (n,)
+        Of the draws; they sum to 1.
+    limits : Limits
+    column : int
+        Class whose exposure counts in the loss.
+    end_share_pct : float
+        Dose at the end, percent of the original.
+    loss : Loss
+    """
+    ess = 1.0 / float((weights**2).sum())
+    per_draw = {
+        "p_withdrawal_over": (f[:, rollout.PEAK_W] > limits.withdrawal).astype(float),
+        "p_function_loss": (f[:, rollout.FUNCTION_START] - f[:, rollout.FUNCTION_END] > limits.function_loss)
+        .astype(float),
+        "p_pain_rise": (f[:, rollout.PAIN_END] - f[:, rollout.PAIN_START] > limits.pain_rise).astype(float),
+        "p_crisis": -np.expm1(-f[:, rollout.H_CRISIS]),
+        "p_overdose": -np.expm1(-f[:, rollout.H_OVERDOSE] - f[:, rollout.H_RELAPSE]),
+        "p_return_to_higher_dose": -np.expm1(-f[:, rollout.H_RETURN]),
+    }  # fmt: skip
+    chances, errors = {}, {}
+    for name, p in per_draw.items():
+        mean = float(weights @ p)
+        errors[name] = float(np.sqrt(((weights * (p - mean)) ** 2).sum()))
+        if name in _LIMITED:  # a share of draws: what is uncertain is the Monte Carlo alone
+            low, high = _interval(mean, ess)
+        else:
+            low, high = weighted_quantile(p, weights, 0.05), weighted_quantile(p, weights, 0.95)
+        chances[name] = (mean, low, high)
+    relapse = float(weights @ -np.expm1(-f[:, rollout.H_RELAPSE]))
+    return Rolled(option, chances, errors, relapse, end_share_pct, float(weights @ loss_of(f, column, loss)))
+
+
+def loss_of(f: Floats, column: int, loss: Loss = LOSS) -> Floats:
+    """Loss of each draw, (n,), over the days that its figures are of, harm weighing more (``Loss.weighed``)."""
+    return loss.weighed(
+        loss.of_person(f[:, rollout.EXPOSURE + column], f[:, rollout.PAIN_MEAN], f[:, rollout.FUNCTION_MEAN],
+                       f[:, rollout.DISTRESS_MEAN])
+    )  # fmt: skip
 
 
 def _interval(p: float, n: float) -> tuple[float, float]:
@@ -146,7 +181,11 @@ def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
 
 
 def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limits) -> tuple[str, list[str]]:
-    """The fastest reduction that keeps every limit, else hold, else the step back that is better; and why."""
+    """The best reduction that keeps every limit, else hold, else the step back that is better; and why.
+
+    The best is the fastest or, as the limits prefer, that of the least expected loss, holding and stepping back among
+    them.
+    """
     hold = rolled["hold"]
     reductions = sorted(
         (o for o in options if o.kind == "reduce" and not o.blocked),
@@ -157,10 +196,22 @@ def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limi
     why: list[str] = []
     if limits.maintain:
         return "maintain long term at this dose", ["the limits file asks to maintain"]
+    if limits.prefer == "least loss":
+        keep = [o for o in reductions if not keeps_limits(rolled[o.name], hold, limits)]
+        others = [o for o in options if o.kind in ("hold", "step_back") and not o.blocked]
+        best = min((*others, *keep), key=lambda o: (rolled[o.name].loss, o.pct_per_28d))
+        if keep or best.kind == "step_back":
+            return best.name, [f"{best.name}: the least expected loss of what keeps every limit"]
     for option in reductions:
         broken = keeps_limits(rolled[option.name], hold, limits)
         if not broken:
-            same = [o for o in reductions if o.drug_class == option.drug_class and o.steps == option.steps]
+            same = [
+                o
+                for o in reductions
+                if o.drug_class == option.drug_class
+                and o.steps == option.steps
+                and rolled[o.name].end_share_pct == rolled[option.name].end_share_pct
+            ]
             slowest = min(same, key=lambda o: o.pct_per_28d)
             why.append(f"{slowest.name}: the fastest that keeps every limit")
             return slowest.name, why

@@ -59,6 +59,9 @@ class Limits(Strict):
     first : drug class or None
         Class that patient and team want to reduce first.
     allow_step_back : bool
+    prefer : "fastest" or "least loss"
+        Of the options that keep every limit: the fastest, or the one with the least expected loss of
+        ``comparison.loss`` within the horizon, which may be holding.
     acknowledged : mapping of flag to Signed
         Same-day red flags that a named person has seen, with a reason.
     ceiling_raised : mapping of class to CeilingRaised
@@ -76,6 +79,7 @@ class Limits(Strict):
     milestones: dict[DrugClass, list[Annotated[float, Field(gt=0, le=5000)]]] = Field(default_factory=dict)
     first: DrugClass | None = None
     allow_step_back: bool = True
+    prefer: Literal["fastest", "least loss"] = "fastest"
     acknowledged: dict[str, Signed] = Field(default_factory=dict)
     ceiling_raised: dict[DrugClass, CeilingRaised] = Field(default_factory=dict)
     maintain: bool = False

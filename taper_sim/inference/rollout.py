@@ -41,9 +41,10 @@ END_D: Final = 14
 # -- what a roll-out gives for a draw and an option ------------------------------------------------------------------
 (
     PEAK_W, DAYS_OVER, PAIN_END, FUNCTION_END, DISTRESS_END, PAIN_START, FUNCTION_START, H_CRISIS, H_OVERDOSE,
-    H_RELAPSE, H_SEIZURE, H_RETURN, W_END, AREA_W,
-) = range(14)  # fmt: skip
-N_FIGURES: Final = 14
+    H_RELAPSE, H_SEIZURE, H_RETURN, W_END, AREA_W, PAIN_MEAN, FUNCTION_MEAN, DISTRESS_MEAN, EXPOSURE,
+) = range(18)  # fmt: skip
+N_FIGURES: Final = EXPOSURE + 3
+"""Means are over the days ahead, of changes from the start; the exposure of each class is a share of its first dose."""
 
 # -- what a draw of the events' parameters holds: coefficients, fixed parts of the log hazards, the person's flags ----
 (
@@ -99,17 +100,23 @@ with kept_by_sources(__file__, course):
         return by_dose * np.exp(e[OVERDOSE_EXCESS] * excess)
 
     @fast
+    def carry_on(values: Any, states: Any, drifts: Any, c: Any, regimen: Any, first: int, last: int) -> None:
+        """Carry states (n, N_STATE) and drifts (n,) of the evening before ``first`` to that of ``last``, in place."""
+        for k in range(values.shape[0]):
+            v = values[k]
+            decays = course.decays_of(v)
+            for day in range(first, last + 1):
+                drifts[k] += v[DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)] / SEGMENT_D
+                course.advance(v, c, decays, np.exp(drifts[k]), regimen, day, states[k])
+
+    @fast
     def carried(values: Any, c: Any, regimen: Any, last: int) -> Any:
         """State of each draw at the end of day ``last``, (n, N_STATE), and the drift of log sigma there, (n,)."""
         n = values.shape[0]
         states, drifts = np.empty((n, N_STATE)), np.zeros(n)
         for k in range(n):
-            v = values[k]
-            course.start(v, c, regimen, states[k])
-            decays = course.decays_of(v)
-            for day in range(1, last + 1):
-                drifts[k] += v[DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)] / SEGMENT_D
-                course.advance(v, c, decays, np.exp(drifts[k]), regimen, day, states[k])
+            course.start(values[k], c, regimen, states[k])
+        carry_on(values, states, drifts, c, regimen, 1, last)
         return states, drifts
 
     @fast
@@ -133,13 +140,16 @@ with kept_by_sources(__file__, course):
         """Figures of one option for each draw, (n, N_FIGURES).
 
         ``values`` (n, N_VALUES), ``states`` and ``drifts`` from :func:`carried` to the day before ``first_day``;
-        ``events`` (n_event_draws, N_EVENTS), of which draw k lives under row k modulo their number.
+        ``events`` (n_event_draws, N_EVENTS), of which draw k lives under row k modulo their number; without a row no
+        hazard is followed, and all of them are 0.
         """
         n, last = values.shape[0], regimen.dose.shape[0] - 1
         out = np.zeros((n, N_FIGURES))
         x = np.empty(N_STATE)
+        n_events = events.shape[0]
+        none = np.zeros(N_EVENTS)
         for k in range(n):
-            v, e = values[k], events[k % events.shape[0]]
+            v, e = values[k], events[k % n_events] if n_events > 0 else none
             x[:] = states[k]
             decays = course.decays_of(v)
             drift, f = drifts[k], out[k]
@@ -151,6 +161,7 @@ with kept_by_sources(__file__, course):
                 share = 0.0
                 for j in range(3):
                     if baseline[j] > 0.0:
+                        f[EXPOSURE + j] += regimen.dose[day, j] / baseline[j] / (last - first_day + 1)
                         share = max(share, (regimen.dose[day - 1, j] - regimen.dose[day, j]) / baseline[j])
                 if regimen.dose[day, 0] < regimen.dose[day - 1, 0]:
                     previous = regimen.dose[day - 1, 0]
@@ -163,6 +174,11 @@ with kept_by_sources(__file__, course):
                     f[PAIN_END] += x[P] / min(END_D, last - first_day + 1)
                     f[FUNCTION_END] += x[U] / min(END_D, last - first_day + 1)
                     f[DISTRESS_END] += x[M] / min(END_D, last - first_day + 1)
+                f[PAIN_MEAN] += p_bar / (last - first_day + 1)
+                f[FUNCTION_MEAN] += (x[U] - v[course.U0]) / (last - first_day + 1)
+                f[DISTRESS_MEAN] += m_bar / (last - first_day + 1)
+                if n_events == 0:
+                    continue
                 f[H_CRISIS] += np.exp(
                     eq.log_hazard_crisis(
                         e[FIXED_CRISIS], m_bar, w_bar, eq.recent_weight(recent_v, e[V_HALF]), e[CRISIS_M], e[CRISIS_W],

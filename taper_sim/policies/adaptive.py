@@ -12,9 +12,10 @@ from typing import Final, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from taper_sim.data.problems import nearest
+from taper_sim.data.problems import nearest, problem
 from taper_sim.data.yaml_input import Strict, load
 from taper_sim.model.chance import STREAMS
+from taper_sim.policies.calls import FILE
 from taper_sim.policies.interface import BASE_FOLDER, Bools, Floats, Order, Patients, Seen, register
 from taper_sim.units import DRUG_CLASSES, DrugClass
 
@@ -284,6 +285,12 @@ class Adaptive:
 
 
 @register("adaptive")
-def adaptive(rules: str, /) -> Adaptive:
-    """Build the policy of a rules file; raises InputError with every problem of the file."""
-    return Adaptive(load(BASE_FOLDER.get() / rules, Rules))
+def adaptive(rules: str, /, *, step_pct: float | None = None) -> Adaptive:
+    """Build the policy of a rules file, with another step where one is given; raises InputError with every problem."""
+    read = load(BASE_FOLDER.get() / rules, Rules)
+    if step_pct is None:
+        return Adaptive(read)
+    if not 0 < step_pct <= 100:
+        raise problem(FILE, "adaptive", f"step_pct={step_pct:g}", "above 0 and at most 100 percent")
+    name = f"{read.name} (step_pct={step_pct:g})"[:80]
+    return Adaptive(read.model_copy(update={"step_pct": step_pct, "name": name}))

@@ -36,6 +36,10 @@ class Patients:
         Days of use before day 0.
     flags : mapping of str to ndarray (n,)
         Risk flags and answers of the baseline assessment (``cohort.FLAGS``), and ``failed_tapers``.
+    half_life_h, trough_mean : ndarray, (n, 3), optional
+        Effect half-life in hours and trough ÷ mean of each class's formulation.
+    baseline : mapping of str to ndarray (n,)
+        The baseline assessment, as ``model.parameters.Baseline``.
     keys : ndarray of uint64, (n,), optional
         Keys of the patients' draws; by default their numbers.
     seed : int
@@ -47,6 +51,9 @@ class Patients:
     drug: Sequence[Mapping[int, str]]
     use_days: Floats
     flags: Mapping[str, NDArray[Any]]
+    half_life_h: Floats | None = None
+    trough_mean: Floats | None = None
+    baseline: Mapping[str, Floats] = field(default_factory=dict)
     keys: NDArray[np.uint64] | None = None
     seed: int = 0
 

@@ -6,6 +6,8 @@ import pandas as pd
 
 from taper_sim import tables
 from taper_sim.data import formulary
+from taper_sim.inference import policy as _personal_pace  # noqa: F401 - registers personal and prior_only
+from taper_sim.inference import within as _within  # noqa: F401 - registers within_ceiling
 from taper_sim.outcomes import ALL
 from taper_sim.policies import catalogue, guidance  # noqa: F401 - the catalogue registers every policy
 from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS

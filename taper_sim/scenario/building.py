@@ -16,6 +16,8 @@ from taper_sim.data import formulary
 from taper_sim.data.patients import read_drugs, read_patients
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.data.yaml_input import load, parse
+from taper_sim.inference import policy as _personal_pace  # noqa: F401 - registers personal and prior_only
+from taper_sim.inference import within as _within  # noqa: F401 - registers within_ceiling
 from taper_sim.policies import calls
 from taper_sim.policies.catalogue import build_policy, files_named
 from taper_sim.policies.interface import Policy
@@ -103,6 +105,8 @@ def scenario_hash(scenario: Scenario, folder: Path) -> str:
         del content["clinic"]
     elif content["clinic"]["team_file"] is not None:
         content["clinic"]["team_file"] = _digest(folder / content["clinic"]["team_file"])
+    if content["ladder"] is None:  # what a scenario does not say does not change its hash
+        del content["ladder"]
     for key in ("file", "drugs_file"):
         name = content["cohort"].get(key)
         if name is not None:

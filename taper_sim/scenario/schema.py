@@ -4,11 +4,12 @@ Unknown keys are refused with the nearest known one named. ``taper-sim schema`` 
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from taper_sim.cohort import FLAGS
+from taper_sim.comparison.loss import Loss
 from taper_sim.comparison.tables import DERIVED_SUBGROUPS
 from taper_sim.data import formulary
 from taper_sim.data.patient import LARGEST, range_of
@@ -18,6 +19,7 @@ from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import administrations
 from taper_sim.outcomes import BY_NAME, COMPOSITE_WEIGHTS
 from taper_sim.scenario.clinic_schema import ClinicEntry
+from taper_sim.scenario.truths import MODEL, TRUTHS
 from taper_sim.simulation.ensemble import DEFAULT_DRAWS, PARAMETERS
 from taper_sim.units import YEAR_D, DrugClass
 
@@ -129,6 +131,102 @@ class ProtocolEntry(Strict):
     care: CareEntry | None = None
 
 
+class LossEntry(Strict):
+    """Weights of the ladder's loss (``comparison.loss``)."""
+
+    medication: float = Field(default=Loss.medication, ge=0)
+    pain: float = Field(default=Loss.pain, ge=0)
+    function: float = Field(default=Loss.function, ge=0)
+    distress: float = Field(default=Loss.distress, ge=0)
+    tail: Share = Loss.tail
+
+    @model_validator(mode="after")
+    def _weighs_something(self) -> "LossEntry":
+        if self.medication + self.pain + self.function + self.distress <= 0:
+            raise Wrong(("", "weights that are all 0", "at least one above 0"))
+        return self
+
+
+class RungEntry(Strict):
+    """A policy of the ladder, with one knob.
+
+    ``{knob}`` in the call is replaced by each of the knobs, ``{ceiling}`` by on or off. A call without ``{ceiling}``
+    gets ``+ within_ceiling()`` where the ceiling holds.
+    """
+
+    name: str = Field(min_length=1, max_length=80)
+    call: str = Field(min_length=1, max_length=2000)
+    knobs: tuple[float | str, ...] = Field(default=(), max_length=50)
+    role: Literal["other", "personal", "oracle"] = "other"
+
+    @model_validator(mode="after")
+    def _has_its_knob(self) -> "RungEntry":
+        if ("{knob}" in self.call) != bool(self.knobs):
+            raise Wrong(("knobs", f"{len(self.knobs)} knobs and {'a' if '{knob}' in self.call else 'no'} {{knob}}",
+                         "both or neither"))  # fmt: skip
+        return self
+
+
+_RISKS: Final = (0.1, 0.3, 0.6)
+DEFAULT_RUNGS: Final = (
+    RungEntry(
+        name="preset", call='preset("{knob}")',
+        knobs=("CDC 2022 (use >=1 year)", "VA Opioid Taper Decision Tool - slowest",
+               "VA Opioid Taper Decision Tool - slower"),
+    ),
+    RungEntry(name="linear", call="linear(pct={knob}, every=28)", knobs=(2.5, 5, 7.5, 10, 15, 20, 30)),
+    RungEntry(name="linear to a floor", call="linear(pct=10, every=28, floor_pct={knob})", knobs=(0, 25, 50, 75)),
+    RungEntry(name="exponential", call="exponential(pct={knob}, every=28)", knobs=(5, 10, 15, 20, 30, 40)),
+    RungEntry(name="integral control", call="integral(max_pct={knob}, every=14)", knobs=(2.5, 5, 10, 15, 20)),
+    RungEntry(name="prior only", call="prior_only(risk={knob}, ceiling={ceiling})", knobs=_RISKS),
+    RungEntry(name="personal, weekly", call="personal(risk={knob}, ceiling={ceiling}, checkins=weekly)", knobs=_RISKS,
+              role="personal"),
+    RungEntry(name="personal, daily", call="personal(risk={knob}, ceiling={ceiling})", knobs=_RISKS, role="personal"),
+    RungEntry(name="oracle", call="personal(sees=state, limit={knob}, ceiling={ceiling})", knobs=(0.1, 0.13, 0.15),
+              role="oracle"),
+)  # fmt: skip
+
+
+class LadderEntry(Strict):
+    """How policies are set and judged by ``taper-sim evaluate``; the cohort is sampled anew for each seed."""
+
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(default=(1, 2, 3), min_length=1, max_length=50)
+    tuning_people: int = Field(default=100, ge=2, le=100_000)
+    withdrawal: float = Field(default=0.15, gt=0, lt=1)
+    share_over_at_most: Share = 0.10
+    loss: LossEntry = LossEntry()
+    ceilings: tuple[Literal["on", "off"], ...] = Field(default=("on", "off"), min_length=1)
+    truths: tuple[str, ...] = Field(default=(MODEL,), min_length=1)
+    rungs: tuple[RungEntry, ...] = Field(default=DEFAULT_RUNGS, min_length=2)
+
+    @field_validator("ceilings", mode="before")
+    @classmethod
+    def _yaml_words(cls, given: Any) -> Any:
+        """``on`` and ``off`` are true and false in YAML."""
+        words = {True: "on", False: "off"}
+        return [words.get(g, g) if isinstance(g, bool) else g for g in given] if isinstance(given, list) else given
+
+    @field_validator("truths")
+    @classmethod
+    def _are_truths(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in given if name not in TRUTHS]
+        if unknown:
+            raise Wrong(*(("", f"{shown(name)}, which is none{nearest(name, TRUTHS)}", ", ".join(TRUTHS))
+                          for name in unknown))  # fmt: skip
+        return given
+
+    @field_validator("rungs")
+    @classmethod
+    def _whole_ladder(cls, given: tuple[RungEntry, ...]) -> tuple[RungEntry, ...]:
+        roles = [rung.role for rung in given]
+        if roles.count("oracle") != 1 or "other" not in roles:
+            raise Wrong(("", f"roles {', '.join(roles)}", "exactly one oracle and at least one other"))
+        names = [rung.name for rung in given]
+        if len(set(names)) < len(names):
+            raise Wrong(("", "a name a second time", "each name once"))
+        return given
+
+
 class Scenario(Strict):
     """A comparison of protocols on one cohort."""
 
@@ -146,6 +244,7 @@ class Scenario(Strict):
     subgroups: tuple[str, ...] = ()
     parameters: dict[str, float] = Field(default_factory=dict)
     clinic: ClinicEntry | None = None
+    ladder: LadderEntry | None = None
 
     @field_validator("outcomes")
     @classmethod

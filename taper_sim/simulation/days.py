@@ -17,6 +17,7 @@ from taper_sim.simulation.dispensing import Dispenser, known_of
 from taper_sim.simulation.ensemble import Ensemble, draw_of
 from taper_sim.simulation.people import Arrays, CarePlan, arrays_of
 from taper_sim.simulation.standing import Standing
+from taper_sim.simulation.world import MODEL_WORLD, World
 from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
 
 Floats = NDArray[np.float64]
@@ -121,6 +122,8 @@ class Days:
         False: no events, no missing check-ins, no noise.
     keep_reports : bool
         Whether ``today`` is filled.
+    world : World
+        What is otherwise than the model says, in studies of a wrong model.
 
     Attributes
     ----------
@@ -139,11 +142,14 @@ class Days:
     def __init__(
         self, cohort: Cohort, policy: Policy, ensemble: Ensemble, seed: int, n_days: int, care: CarePlan, *,
         arrays: Arrays | None = None, look_days: Sequence[int] = (), snapshot_days: Sequence[int] = (),
-        chance: bool = True, keep_reports: bool = False,
+        chance: bool = True, keep_reports: bool = False, world: World = MODEL_WORLD,
     ):  # fmt: skip
         self.cohort, self.policy, self.ensemble, self.n_days, self.chance = cohort, policy, ensemble, n_days, chance
         self.a = (arrays or arrays_of(cohort, ensemble, seed, care)).copy()
         self._seed_low, self._seed_high = (np.uint64(half) for half in rng.split(seed))
+        self._seed, self._world = seed, world
+        self._usual: dict[str, Floats] = {}  # what the world remembers of people's first reports
+        self._heard = 1  # first day of which check-ins have not been handed on
         self._dispenser = Dispenser(cohort)
         self._memory = policy.start(known_of(cohort, seed))
         self.sees_reports = bool(getattr(policy, "sees_reports", False))
@@ -189,7 +195,10 @@ class Days:
         """
         decides = first in self.decisions
         if decides:
-            reports = _reports_of(self.a, self._collected)
+            reports = self._world.reported(
+                _reports_of(self.a, self._collected), self.cohort, self._seed, self._heard, self._usual
+            )
+            self._heard = first
             if unread is not None:
                 reports = {name: np.where(unread, np.nan, values) for name, values in reports.items()}
             seen = Seen(
@@ -221,6 +230,7 @@ class Days:
     def live(self, first: int, last: int) -> None:
         """Live the days from ``first`` to ``last``, within one block."""
         a, n_days = self.a, last - first + 1
+        self._world.between(a, self.cohort, self._seed, first, last)
         reports = np.empty((len(a.state), n_days * rows.N_REPORTS if self._records else 0, rows.LANES), np.float32)
         _advance(a, reports, self._seed_low, self._seed_high, first, last, self.chance, self._records)
         self.days_since_decision += n_days
@@ -279,6 +289,7 @@ def run(
     snapshot_days: Sequence[int] = (),
     chance: bool = True,
     tick: Callable[[int], None] | None = None,
+    world: World = MODEL_WORLD,
 ) -> Course:
     """Simulate a cohort under a policy.
 
@@ -304,6 +315,8 @@ def run(
         False: no events, no missing check-ins, no noise.
     tick : callable, optional
         Called with the number of patient-days done after each block.
+    world : World
+        What is otherwise than the model says, in studies of a wrong model.
 
     Returns
     -------
@@ -311,7 +324,7 @@ def run(
     """
     days = Days(
         cohort, policy, ensemble, seed, n_days, care,
-        arrays=arrays, look_days=look_days, snapshot_days=snapshot_days, chance=chance,
+        arrays=arrays, look_days=look_days, snapshot_days=snapshot_days, chance=chance, world=world,
     )  # fmt: skip
     for first, last in days.blocks:
         days.decide(first)

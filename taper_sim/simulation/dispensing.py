@@ -131,4 +131,7 @@ def known_of(cohort: Cohort, seed: int = 0) -> Patients:
                 names[person][k] = f"{names[person][k]} + {drug.drug}" if k in names[person] else drug.drug
     dose_mg[count > 1] = np.nan
     flags = {**cohort.flags, "failed_tapers": cohort.failed_tapers, "age": cohort.age}
-    return Patients(cohort.dose, dose_mg, names, cohort.use_days, flags, keys=cohort.keys, seed=seed)
+    return Patients(
+        cohort.dose, dose_mg, names, cohort.use_days, flags, cohort.half_life_h, cohort.trough_mean, cohort.baseline,
+        keys=cohort.keys, seed=seed,
+    )  # fmt: skip

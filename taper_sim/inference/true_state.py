@@ -1,0 +1,64 @@
+"""The true state and parameters of simulated people as the roll-out takes them: for an oracle. Imports ``model``."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taper_sim.inference import course as at
+from taper_sim.model import rows
+from taper_sim.units import DRUG_CLASSES
+
+Floats = NDArray[np.float64]
+
+_PER_CLASS = ("p", "m", "i")
+
+
+class TrueState:
+    """State, parameters and couplings of everybody, read from the kernel's arrays.
+
+    Parameters
+    ----------
+    arrays : Arrays
+        Of ``simulation.people``.
+    """
+
+    def __init__(self, arrays: Any):
+        self._a = arrays
+        names = ("SIGMA", "EC50", "B", "DECAY_F", "DECAY_L", "OMEGA", "ALPHA", "MARGIN0", "L0", "W0")
+        three = {name: arrays.get3(arrays.params, getattr(rows, name)) for name in names}
+        self._three = three
+        n = len(arrays.tile)
+        v = np.zeros((n, at.N_VALUES))
+        tau_f, tau_l = (-1.0 / np.log(three[name]) for name in ("DECAY_F", "DECAY_L"))
+        for place, of in ((at.SIGMA, three["SIGMA"]), (at.EC50, three["EC50"]), (at.B, three["B"]), (at.TAU_F, tau_f),
+                          (at.TAU_L, tau_l)):  # fmt: skip
+            v[:, place : place + 3] = of
+        for place, row in ((at.XI, rows.XI), (at.P0, rows.P0), (at.M0, rows.M0), (at.I0, rows.I0), (at.U0, rows.U0),
+                           (at.N0, rows.N0), (at.C0, rows.C0), (at.S0, rows.S0), (at.NOISE, rows.NOISE)):  # fmt: skip
+            v[:, place] = arrays.get(arrays.params, row)
+        x = np.zeros((n, at.N_STATE))
+        for place, row in ((at.G, rows.G), (at.E, rows.E), (at.F, rows.F), (at.L, rows.L), (at.A, rows.A),
+                           (at.W, rows.W)):  # fmt: skip
+            x[:, place : place + 3] = arrays.get3(arrays.state, row)
+        for place, row in ((at.R, rows.R), (at.X, rows.X), (at.P, rows.P), (at.M, rows.M), (at.I, rows.I),
+                           (at.U, rows.U), (at.N, rows.N), (at.C, rows.C), (at.W_ALL, rows.W_ALL)):  # fmt: skip
+            x[:, place] = arrays.get(arrays.state, row)
+        for place, name in ((at.MARGIN0, "MARGIN0"), (at.L0, "L0"), (at.W0, "W0")):
+            x[:, place : place + 3] = three[name]
+        x[:, at.W_ALL0] = arrays.get(arrays.params, rows.W_ALL0)
+        self._values, self._states = v, x
+
+    def of(self, row: int) -> tuple[Floats, Any, Floats, Floats]:
+        """Values (1, N_VALUES), couplings, state (1, N_STATE) and drift (1,) of one person."""
+        coefficients = self._a.coefficients[self._a.tile[row]]
+        named: dict[str, float] = {}
+        for name in at.COUPLINGS:
+            symbol, _, last = name.rpartition("_")
+            if symbol in _PER_CLASS and last.isdigit():
+                named[name] = coefficients[rows.COEFFICIENT[f"{symbol}_{DRUG_CLASSES[int(last)]}"]]
+            elif symbol in ("omega", "alpha") and last.isdigit():
+                named[name] = self._three[symbol.upper()][row, int(last)]
+            else:
+                named[name] = coefficients[rows.COEFFICIENT[name]] if name in rows.COEFFICIENT else 0.0
+        return self._values[[row]], at.Couplings(**named), self._states[[row]], np.zeros(1)
