@@ -167,3 +167,19 @@ def test_orders_without_a_patient_resource_are_those_of_whom_they_refer_to(
     absolute = order(ER, 1, subject={"reference": "https://a.example/fhir/Patient/p1"})
     found, _ = answered(capsys, written(tmp_path, order(ER, 1), {**absolute, "id": "m2"}))
     assert found["patient_id"] == "p1" and found["dose_equivalents"]["opioid"] == 60.0
+
+
+def test_an_id_that_would_steer_a_terminal_or_a_page_is_shown_as_it_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    csv, doses = tmp_path / "c.csv", tmp_path / "d.csv"
+    csv.write_text("patient_id,date,instrument,value\n")
+    evil = "<script>\x1b[2J"
+    doses.write_text(f"patient_id,date,drug,formulation,dose_mg_per_day\n{evil},2026-01-05,morphine,ER,60\n")
+    assert main(["recommend", str(csv), "--doses", str(doses)]) == 0
+    text = capsys.readouterr().out
+    assert "\x1b" not in text and "patient <script>\\x1b[2J" in text
+    assert answered(capsys, csv, "--doses", str(doses))[0]["patient_id"] == evil
+    doses.write_text(doses.read_text() + "b,2026-01-05,morphine,ER,60\n")
+    line = refused(capsys, str(csv), "--doses", str(doses))
+    assert "2 patients" in line and "\x1b" not in line and "b)" in line

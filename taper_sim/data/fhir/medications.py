@@ -38,10 +38,23 @@ _PER_HOUR = ("h", "hr", "hrs", "hour", "hours")
 
 @dataclass(frozen=True)
 class Strength:
-    """How much of the drug is in one: mg of a tablet (``per`` "one") or mL ("ml"), mcg/h of a patch ("h")."""
+    """How much of the drug is in one: mg of a tablet (``per`` "one") or mL ("ml"), mcg/h of a patch ("h").
+
+    "15 mg/12 hr" is kept as mg in 12 or 24 hours ("12h", "24h") until the form is known: of a tablet it says for how
+    long it lasts, of a patch what it releases.
+    """
 
     amount: float
     per: str
+
+    def of(self, form: str) -> "Strength":
+        """The same of a product in this form."""
+        if self.per not in ("12h", "24h"):
+            return self
+        hours = float(self.per.removesuffix("h"))
+        return (
+            Strength(round(1000.0 * self.amount / hours, 6), "h") if form == "patch" else Strength(self.amount, "one")
+        )
 
 
 @dataclass(frozen=True)
@@ -170,6 +183,8 @@ def _one_strength(match: re.Match[str]) -> Strength | None:
         return Strength(mg, "one") if not of else None
     if per == "ml":
         return Strength(round(mg / of_many, 9), "ml")
+    if per in _PER_HOUR and of_many in (12.0, 24.0):
+        return Strength(mg, f"{of_many:g}h")
     return Strength(round(1000.0 * mg / of_many, 6), "h") if per in _PER_HOUR else None
 
 
@@ -293,7 +308,7 @@ def product_of(concepts: Iterable[Any], medication: Any = None) -> Product | Non
             strength, more, unsure = _of_text(text, name)
             partners |= more
             unclear = unclear or unsure
-            strengths |= {strength} if strength is not None else set()
+            strengths |= {strength.of(form)} if strength is not None else set()
     if not strengths and not unclear:
         strengths, more = _of_ingredients(ingredient_texts, name)
         partners |= more

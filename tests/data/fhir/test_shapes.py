@@ -106,6 +106,9 @@ def dose(folder: Path, *resources: Json) -> float | None:
         ("morphine 100 mg/5 mL (20 mg/mL) concentrated solution", 1, "mL", BID, 40),
         ("morphine 100 mg/5 mL (10 mg/mL) solution", 1, "mL", BID, None),
         ("codeine phosphate 2 MG/ML / promethazine hydrochloride 1.25 MG/ML Oral Solution", 5, "mL", BID, 3),
+        ("morphine 15 mg/12 hr oral tablet, extended release", 1, "tab", BID, 30),
+        ("oxyCODONE 10 mg oral tablet", 1, "tab", {"code": {"coding": [{"display": "BID"}, {"code": "BID"}]}}, 30),
+        ("fentaNYL 600 mcg/24 hr patch", 1, "patch", Q72H, 60),
         ("Zomorph 30mg modified-release capsules", 1, "capsule", BID, 60),
         ("Butec 10micrograms/hour transdermal patches", 1, "patch", repeat(1, 7), 10),
         ("Oxycodonhydrochlorid 10 mg prolonged-release tablet", 1, "tablet", BID, 30),
@@ -263,3 +266,28 @@ def test_a_resource_that_is_no_r4_leaves_the_doses_incomplete_for_its_patient_al
     reading = read(tmp_path, two, order(MORPHINE_ER, dosage(1, "tablet")), stu3, other)
     assert {name: daily(history) for name, history in reading.histories.items()} == {"p": None, "q": 15}
     assert daily(read(tmp_path, two, {**stu3, "subject": {"display": "somebody"}}, other).histories["q"]) is None
+
+
+@pytest.mark.parametrize("kind", ["searchset", "transaction", "collection", "document", "history", "batch"])
+def test_every_kind_of_bundle_is_read_past_what_it_holds_besides(tmp_path: Path, kind: str) -> None:
+    server = "https://a.example/fhir/R4"
+    patient = {"resourceType": "Patient", "id": "p", "extension": [{"url": "http://x.example/y", "valueString": "z"}]}
+    medication = {"resourceType": "Medication", "id": "drug", "code": {"text": OXYCODONE}}
+    wanted = order({"reference": f"{server}/Medication/drug"}, dosage(1, "tablet"),
+                   subject={"reference": f"{server}/Patient/p", "display": "A. Person"})  # fmt: skip
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "code": "suppressed"}]}
+    every: list[Json] = [
+        {"resource": {"resourceType": "Composition", "status": "final", "section": []}},
+        {"resource": outcome, "search": {"mode": "outcome"}},
+        {"fullUrl": f"{server}/Patient/p", "resource": patient, "request": {"method": "PUT", "url": "Patient/p"}},
+        {"fullUrl": f"{server}/Medication/drug", "resource": medication, "search": {"mode": "include"}},
+        {"fullUrl": f"{server}/MedicationRequest/m", "resource": wanted, "response": {"status": "200 OK"}},
+        {"request": {"method": "DELETE", "url": "MedicationRequest/gone"}},
+        {"resource": {"resourceType": "SomethingOfR6", "id": "x", "status": 7}},
+    ]
+    path = tmp_path / "b.json"
+    more = {"total": 1, "link": [{"relation": "self", "url": server}], "identifier": {"value": "1"}}
+    path.write_text(json.dumps({"resourceType": "Bundle", "type": kind, "entry": every, **more}))
+    reading = read_bundle(path)
+    assert reading.failed == () and daily(reading.histories["p"]) == 15
+    assert "1 SomethingOfR6 resource(s): not read" in reading.notes
