@@ -485,6 +485,9 @@ def test_without_recording_the_states_are_the_same_and_nothing_is_written() -> N
 # -- in vectors --------------------------------------------------------------------------------------------------------
 
 
+SEED_LOW, SEED_HIGH = (np.uint64(half) for half in rng.split(SEED))
+
+
 def packed_and_scalar(assembly: str) -> tuple[int, int]:
     """Multiplications (fused ones too) of packed doubles in ymm or zmm registers, and of single doubles."""
     multiply = r"^\s*v(?:mul|fn?m(?:add|sub)\d+)"
@@ -499,6 +502,7 @@ def read_assembly() -> None:
 
 
 PARTS = {
+    "draw": lambda x, c: kernel.draw(x, SEED_LOW, SEED_HIGH, np.uint64(3), True),
     "doses": lambda x, c: kernel.doses(x, c, 3.0),
     "medicine": lambda x, c: kernel.medicine(x, c, 1),
     "person": lambda x, c: kernel.person(x, c),
