@@ -26,6 +26,8 @@ from taper_sim.data import formulary
 from taper_sim.data.problems import problem
 from taper_sim.data.yaml_input import parse
 from taper_sim.outcomes import ALL
+from taper_sim.policies import calls
+from taper_sim.policies.catalogue import files_named
 from taper_sim.runs import (
     MANIFEST_KEYS,
     PLAN_KEYS,
@@ -248,9 +250,9 @@ def _manifest(
 ) -> dict[str, Any]:  # fmt: skip
     """What was run, with what, from what, into what. Patient ids appear as a hash only."""
     cohort = plan.cohort
-    inputs = {
-        name: sha256_of(base / name) for name in (scenario.cohort.file, scenario.cohort.drugs_file) if name is not None
-    }
+    rules = [Path(name) for entry in scenario.protocols for name in files_named(calls.parse(entry.call))]
+    named = [scenario.cohort.file, scenario.cohort.drugs_file, *rules]
+    inputs = {name: sha256_of(base / name) for name in named if name is not None}
     used = formulary.provenance(list(cohort.drugs))
     return {
         "scenario": scenario.model_dump(mode="json"),

@@ -10,6 +10,7 @@ import pytest
 from taper_sim.comparison import jobs
 from taper_sim.data.problems import InputError
 from taper_sim.outcomes import ALL
+from taper_sim.runs import sha256_of
 from taper_sim.scenario.building import Overrides
 from taper_sim.scenario.comparing import Comparison, compare, resume, verify
 from tests.conftest import SCENARIO, quiet
@@ -132,6 +133,23 @@ def test_verify_finds_a_changed_number(small_scenario: Path, tmp_path: Path):
 def test_the_folder_of_another_run_is_refused(finished: Comparison, small_scenario: Path):
     with pytest.raises(InputError, match="another run"):
         compare(small_scenario, Overrides(seed=8), finished.folder, 1, quiet)
+
+
+def test_the_manifest_has_the_hash_of_every_file_that_was_read(tmp_path: Path):
+    (tmp_path / "pace.yaml").write_text(
+        "name: careful\nrules: [{any: [{instrument: pain_nrs, above: 8}], then: pause}]\n"
+    )
+    (tmp_path / "people.csv").write_text("patient_id,pain\na,5\nb,6\n")
+    (tmp_path / "drugs.csv").write_text(
+        "patient_id,drug,formulation,dose_mg_per_day\na,morphine,ER,60\nb,morphine,ER,90\n"
+    )
+    (tmp_path / "scenario.yaml").write_text(
+        "name: files\ndays: 14\ncohort: {file: people.csv, drugs_file: drugs.csv}\n"
+        "protocols: ['constant()', 'adaptive(\"pace.yaml\") + adjunct(lofexidine)']\n"
+    )
+    done = compare(tmp_path / "scenario.yaml", Overrides(), tmp_path / "run", 1, quiet)
+    hashes = {name: sha256_of(tmp_path / name) for name in ("people.csv", "drugs.csv", "pace.yaml")}
+    assert done.manifest["inputs_sha256"] == hashes
 
 
 def test_the_manifest_names_no_patient_and_says_what_is_not_known(finished: Comparison):
