@@ -26,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # the cohort is that of the tests, which are not installed
 
 from benchmarks import c_kernel, numpy_kernel  # noqa: E402
+from benchmarks.queue_speed import events_vs_ciw  # noqa: E402
 from taper_sim import rng  # noqa: E402
 from taper_sim.model import rows  # noqa: E402
 from taper_sim.model.kernel import advance  # noqa: E402
@@ -231,6 +232,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
     result = on_one_core(n_tiles, turns)
+    turn = events_vs_ciw(4_000 if given.quick else 20_000, turns // 2)
+    result["events_vs_ciw"] = ratio(turn, np.ones(len(turn)))
     os.sched_setaffinity(0, cores)
     if len(cores) > 1:
         result |= on_two_cores(n_tiles, turns)

@@ -49,9 +49,10 @@ class Load:
 
     def __str__(self) -> str:
         """One line with the numbers."""
+        of = f" of {self.n_patients:,}" if self.share > 1.0 else ""
         return (
             f"{self.queue}: {self.asked_h:.0f} h of planned work a week for {self.able_h:.0f} h on duty "
-            f"({self.share:.0%}); at most {self.most_patients:,} of {self.n_patients:,} patients"
+            f"({self.share:.0%}); at most {self.most_patients:,}{of} patients"
         )
 
 

@@ -93,19 +93,23 @@ def _of_queues(served: Served, n_days: int, from_day: int) -> Iterator[_Row]:
     inside = (events["requested"] >= start).to_numpy()
     weeks = (n_days - from_day) / 7.0
     waiting = overlap(events["requested"].to_numpy(), left_queue(events, end), start, end) / (end - start)
-    for column in ("role", "work"):
-        for name in sorted(set(events[column])):
-            own = (events[column] == name).to_numpy()
-            where = (name, "") if column == "role" else ("", name)
+    roles, kinds = events["role"].to_numpy(), events["work"].to_numpy()
+    pairs = sorted(set(zip(roles, kinds, strict=True)))
+    places = [(role, "") for role in sorted(set(roles))] + [("", kind) for kind in sorted(set(kinds))] + pairs
+    for role, kind in places:
+        own = ((roles == role) | (role == "")) & ((kinds == kind) | (kind == ""))
+        asked = own & inside
+        where = (role, kind)
+        if role == "" or kind == "":
             yield ("queue", *where, "all", "waiting, mean", float(waiting[own].sum()))
-            own = own & inside
-            if not own.any():
-                continue
-            yield ("asked", *where, "all", "a week", own.sum() / weeks)
-            yield ("late", *where, "all", "share", float(late[own].mean()))
-            yield ("lost", *where, "all", "share", float(lost[own].mean()))
-            yield ("wait_mean", *where, "all", "h", float(wait[own].mean()) / 60.0)
-            yield ("wait_p90", *where, "all", "h", float(np.quantile(wait[own], 0.9)) / 60.0)
+        if not asked.any():
+            continue
+        yield ("late", *where, "all", "share", float(late[asked].mean()))
+        if role == "" or kind == "":
+            yield ("asked", *where, "all", "a week", asked.sum() / weeks)
+            yield ("lost", *where, "all", "share", float(lost[asked].mean()))
+            yield ("wait_mean", *where, "all", "h", float(wait[asked].mean()) / 60.0)
+            yield ("wait_p90", *where, "all", "h", float(np.quantile(wait[asked], 0.9)) / 60.0)
 
 
 def _of_groups(

@@ -80,7 +80,7 @@ def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
     for _, row in roles.iterrows():
         name = str(row["role"])
         over = _of(service, metric="overtime", role=name)
-        late = _of(service, metric="late", role=name)
+        late = _of(service, metric="late", role=name, work="")
         cells = [
             _interval(row, 100.0, 0).rjust(22),
             (_interval(over.iloc[0]) if len(over) else "-").rjust(24),
@@ -122,11 +122,12 @@ def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> str:
     worst = late.sort_values("mean", ascending=False).iloc[0] if len(late) else None
     top = roles.iloc[0]
     if worst is not None and worst["mean"] > 0.05:
-        kinds = _of(service, metric="late", role="").loc[lambda t: t["work"] != ""]
+        kinds = _of(service, metric="late", role=str(worst["role"])).loc[lambda t: t["work"] != ""]
         which = kinds.sort_values("mean", ascending=False).head(3)
         named = ", ".join(f"{row['work']} ({row['mean']:.0%})" for _, row in which.iterrows())
-        return f"What breaks first: the {worst['role']}'s work is late or lost {worst['mean']:.0%} of the time; " \
-               f"most of all {named}."  # fmt: skip
+        return (
+            f"What breaks first: the {worst['role']}'s work is late or lost {worst['mean']:.0%} of the time: {named}."
+        )
     if top["mean"] > _BUSY:
         return (
             f"Nothing is late often, but the {top['role']} is busy {top['mean']:.0%} of the time: little room is left."

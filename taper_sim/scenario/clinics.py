@@ -222,8 +222,11 @@ def _replicate(
     )
     groups = subgroups(cohort, plan.scenario.subgroups)
     ids = {name: row for row, name in enumerate(cohort.ids)}
-    numbers = metrics(served, plan.team, plan.n_days, groups, ids)
     load = pd.DataFrame(daily_load(served.events, plan.n_days))
+    warm = int(max((mser5(load[role].to_numpy()).length for role in load), default=0))
+    whole = metrics(served, plan.team, plan.n_days, groups, ids)
+    later = metrics(served, plan.team, plan.n_days, groups, ids, from_day=warm)
+    numbers = whole.merge(later.rename(columns={"value": "after_warm_up"}), on=KEY, how="left")
     masks = pd.DataFrame(groups)
     for what, table in (("numbers", numbers), ("load", load), ("groups", masks), ("events", served.events)):
         content = pa.Table.from_pandas(table, preserve_index=False)
@@ -319,11 +322,13 @@ def _service_table(plan: ClinicPlan, folder: Path) -> pd.DataFrame:
         for key, own in table.groupby(KEY, sort=False):
             found = estimate(own.sort_values("replication")["value"].to_numpy())
             settled = warm.get(str(key[1]))
+            later = estimate(own["after_warm_up"].to_numpy())
             rows.append(
-                (arm.name, *key, found.mean, found.lo95, found.hi95, found.n, found.needed,
+                (arm.name, *key, found.mean, found.lo95, found.hi95, found.n, found.needed, later.mean,
                  None if settled is None else settled.length, None if settled is None else settled.settled)
             )  # fmt: skip
-    columns = ["protocol", *KEY, "mean", "lo95", "hi95", "n_replications", "needed", "warm_up_d", "settled"]
+    columns = ["protocol", *KEY, "mean", "lo95", "hi95", "n_replications", "needed", "after_warm_up", "warm_up_d",
+               "settled"]  # fmt: skip
     frame = pd.DataFrame(rows, columns=columns)
     return frame.astype({"needed": "Int64", "warm_up_d": "Int64", "settled": "boolean"})
 

@@ -287,6 +287,19 @@ def test_a_shorter_team_harms_and_the_same_team_twice_is_the_same(people):
     assert np.nanmean(short.outcomes["phq9_change"] - base.outcomes["phq9_change"]) > 0
 
 
+def test_a_visit_without_room_is_put_off_and_its_care_comes_late(people):
+    clinic = at_work(people, team("pt", 120), 20)
+    visits = [job for job in clinic.engine.jobs if job.role == "pt" and job.outcome == "done"]
+    late = [job for job in visits if (job.note.planned_day - 1) * 1440 + 1440 <= job.started]
+    assert late and all(job.started - job.due < 15 * 1440 for job in late)
+    patient = late[-1].patient
+    assert clinic.panel.state(rows.K + 2)[patient] > 0  # physical therapy is felt
+    never = sorted(set(range(len(clinic.panel))) - {job.patient for job in visits})
+    assert never and (clinic.panel.state(rows.K + 2)[never] == 0).all()
+    lost = [job for job in clinic.engine.jobs if job.role == "pt" and job.outcome == "cancelled"]
+    assert {job.patient for job in lost} <= set(never) | {job.patient for job in visits}
+
+
 def test_triage_by_urgency_does_urgent_work_sooner_and_first_come_does_not(people):
     found = {}
     for rule in ("first_come", "urgency", "predicted_risk"):
