@@ -63,7 +63,7 @@ def _one_word(value: Any) -> Any:
 _equations = {k: v for k, v in _in_jax(equations, {"np": jnp}).items() if inspect.isfunction(v)}
 _known = _equations | {
     "np": jnp, "LANES": 1, "STRIDE": 1, "exp": jnp.exp, "log": jnp.log, "one_minus_exp": lambda h: 1.0 - jnp.exp(-h),
-    "cos_sin_turn": _cos_sin_turn, "uniform": rng.uniform, "bits": _one_word,
+    "cos_sin_turn": _cos_sin_turn, "uniform": rng.uniform, "bits": _one_word, "wide": lambda: None,
 }  # fmt: skip
 _known["put_where"] = lambda x, at, when, new: x.__setitem__(at, jnp.where(when, new, x[at]))
 _lanes = _in_jax(lanes, _known) | {"put_where": _known["put_where"]}
