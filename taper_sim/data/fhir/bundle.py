@@ -125,6 +125,11 @@ class _Reader:
                 else:
                     self.fail(k, f"entry[{k}].resource", "no resource with a resourceType", "a FHIR R4 resource")
                 continue
+            if kind == "Bundle":
+                given = "a Bundle inside the Bundle"
+                self.fail(k, _place(k, resource), given, "its entries beside the others")
+                self.invalid.append((k, resource, given))
+                continue
             if kind not in READ:
                 self.set_aside[f"{shown(kind)} resource(s): not read"] += 1
                 continue
@@ -196,10 +201,16 @@ class _Reader:
         return Unread(f"{place}: {why}", since, status in ENDED.get(kind, ()), once)
 
     def _doubtful(self) -> None:
-        """Medication entries that are no FHIR R4 count as unread: for their patient, or for all if that is not told."""
+        """Entries that may hold medication and are no FHIR R4 count as unread: for their patient, else for all."""
         for k, resource, why in self.invalid:
-            if not _is_medication_entry(resource):
+            if resource.get("resourceType") != "Bundle" and not _is_medication_entry(resource):
                 continue
+            concept = resource.get("medicationCodeableConcept") or part(resource, "medication").get("concept")
+            try:
+                if isinstance(concept, dict) and product_of([concept]) is None:
+                    continue  # of another class, whatever is wrong with it
+            except Cannot:
+                pass
             try:
                 records = [self._record(resource)]
             except Cannot:

@@ -259,6 +259,12 @@ def test_drugs_of_an_operation_long_past_do_not_make_the_doses_incomplete(tmp_pa
     assert dose(tmp_path, now, injected("Sublocade 300 MG Prefilled Syringe", "2025-12-20")) is None
 
 
+def test_a_bundle_inside_a_bundle_is_listed_and_missed(tmp_path: Path) -> None:
+    inside = {"resourceType": "Bundle", "id": "in", "entry": [{"resource": order(OXYCODONE, dosage(1, "tablet"))}]}
+    reading = read(tmp_path, order(MORPHINE_ER, dosage(1, "tablet")), inside)
+    assert "a Bundle inside the Bundle" in str(reading.failed[0]) and daily(reading.histories["p"]) is None
+
+
 def test_a_resource_that_is_no_r4_leaves_the_doses_incomplete_for_its_patient_alone(tmp_path: Path) -> None:
     stu3 = order(OXYCODONE, {"timing": BID, "doseQuantity": {"value": 1, "unit": "tablet"}}, name="old")
     two = {"resourceType": "Patient", "id": "q"}
@@ -266,6 +272,9 @@ def test_a_resource_that_is_no_r4_leaves_the_doses_incomplete_for_its_patient_al
     reading = read(tmp_path, two, order(MORPHINE_ER, dosage(1, "tablet")), stu3, other)
     assert {name: daily(history) for name, history in reading.histories.items()} == {"p": None, "q": 15}
     assert daily(read(tmp_path, two, {**stu3, "subject": {"display": "somebody"}}, other).histories["q"]) is None
+    harmless = {**stu3, "medicationCodeableConcept": {"text": "lisinopril 10 MG Oral Tablet"}}
+    reading = read(tmp_path, order(MORPHINE_ER, dosage(1, "tablet")), harmless)
+    assert len(reading.failed) == 1 and daily(reading.histories["p"]) == 30
 
 
 @pytest.mark.parametrize("kind", ["searchset", "transaction", "collection", "document", "history", "batch"])
