@@ -66,6 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     ladder.add_argument("--out", type=Path, required=True, metavar="DIR", help="run folder; an interrupted run goes on")
     ladder.set_defaults(run=_evaluate)
 
+    staffing = commands.add_parser("staffing", help="the smallest team of a clinic's scenario that meets its targets")
+    staffing.add_argument("scenario", type=Path, metavar="SCENARIO")
+    staffing.add_argument("--patients", type=int, help="patients, instead of the scenario's number")
+    staffing.add_argument("--days", type=int, help="days, instead of the scenario's")
+    staffing.add_argument("--seed", type=int, help="seed, instead of the scenario's")
+    staffing.add_argument("--out", type=Path, help="run folder (default: staffing-NAME beside you)")
+    staffing.set_defaults(run=_staffing)
+
     resume = commands.add_parser("resume", help="go on with an interrupted run")
     resume.add_argument("folder", type=Path, metavar="DIR")
     resume.add_argument("--workers", default="2", help="threads (default 2), or tcp://host:port")
@@ -218,6 +226,22 @@ def _evaluate(args: argparse.Namespace) -> int:
         done = evaluate(args.scenario, change, args.out, progress)
     write_ladder_report(done.folder)
     print(ladder_text(done.folder))
+    return DONE
+
+
+def _staffing(args: argparse.Namespace) -> int:
+    from taper_sim.report.staffing_text import bound_text, staffing_text
+    from taper_sim.scenario.building import Overrides
+    from taper_sim.scenario.staffing import read_staffing, run_staffing
+
+    folder = args.out or Path(f"staffing-{args.scenario.stem}")
+    change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
+    plan = read_staffing(args.scenario, change)
+    for line in bound_text(plan):
+        print(line, file=sys.stderr)
+    with _progress() as progress:
+        done = run_staffing(args.scenario, plan, folder, progress)
+    print(staffing_text(done))
     return DONE
 
 

@@ -14,6 +14,7 @@ from taper_sim.clinic.triage import RULES
 from taper_sim.clinic.work import BY_NAME
 from taper_sim.data.problems import nearest, shown
 from taper_sim.data.yaml_input import Strict, Wrong, divided
+from taper_sim.scenario.staffing_schema import StaffingEntry
 
 MAX_PEOPLE = 500
 MAX_REPLICATIONS = 1000
@@ -117,6 +118,7 @@ class ClinicEntry(Strict):
     first_day: dt.date = dt.date(2026, 1, 6)
     in_person_from: dt.date | None = None
     replications: int = Field(default=5, ge=1, le=MAX_REPLICATIONS)
+    staffing: StaffingEntry | None = None
 
     @model_validator(mode="after")
     def _one_team(self) -> "ClinicEntry":

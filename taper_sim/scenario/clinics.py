@@ -210,7 +210,7 @@ def _replicate(
     served = serve(
         cohort, arm.build, ensemble, seed, plan.n_days, arm.care, plan.team, plan.setting, tick
     )  # fmt: skip
-    free = _never_short(plan, cohort, arm, ensemble, seed)
+    free = never_short(plan, cohort, arm, ensemble, seed)
     patients = pa.table(
         {
             "patient_id": pa.array(cohort.ids),
@@ -239,7 +239,7 @@ def _writer(content: pa.Table) -> Callable[[Any], None]:
     return lambda handle: pq.write_table(content, handle, compression="zstd")
 
 
-def _never_short(plan: ClinicPlan, cohort: Cohort, arm: Arm, ensemble: Ensemble, seed: int) -> dict[str, Floats]:
+def never_short(plan: ClinicPlan, cohort: Cohort, arm: Arm, ensemble: Ensemble, seed: int) -> dict[str, Floats]:
     """The cohort simulation of the same panel, wave by wave."""
     starts = enrolment(len(cohort), plan.setting.enrol_over_d, plan.n_days)
     found = {outcome.name: np.full(len(cohort), np.nan) for outcome in ALL}

@@ -1,0 +1,79 @@
+"""The search for a team as text for whoever leads the clinic. Imports ``scenario.staffing``, ``tables``."""
+
+import pandas as pd
+
+from taper_sim import tables
+from taper_sim.scenario.staffing import ALL_TARGETS, StaffingPlan, StaffingRun
+
+_MOST_ROWS = 12
+
+
+def bound_text(plan: StaffingPlan) -> list[str]:
+    """What is known before anything runs: teams without the hours; empty where all have them."""
+    if plan.n_unable == 0:
+        return []
+    lines = [
+        f"{plan.n_unable:,} of {plan.n_unable + len(plan.able):,} teams cannot serve: too few hours for the planned "
+        "work, or nobody for some of it. Planned work of the largest team:"
+    ]
+    return [*lines, *(f"  {load}" for load in plan.loads[:3])]
+
+
+def staffing_text(done: StaffingRun) -> str:
+    """The page a lead reads first."""
+    plan, found, entry = done.plan, done.found, done.plan.entry
+    n = done.manifest["patients"]["n"]
+    low, high = done.manifest["zone"]
+    lines = [
+        "",
+        f"{plan.clinic.scenario.name}: {n:,} patients, {plan.clinic.n_days} days, {plan.arm.name}",
+        f"Wanted with a probability of {entry.probability:.0%}: {'; '.join(map(str, entry.targets))}",
+        "",
+    ]
+    if not plan.able:
+        lines.append("None meets: no team of these ranges has the hours for the planned work.")
+        lines += [f"  {load}" for load in plan.loads if load.share > 1.0]
+    elif found.chosen is None:
+        lines.append("None meets the targets, or shows it within the replications: see the numbers of the largest.")
+    else:
+        what = "cheapest" if entry.minimise == "cost" else "smallest"
+        of = " of those tried before the search had to stop" if found.stopped else ""
+        chosen = found.chosen
+        lines.append(f"The {what} team that meets them{of}: {chosen.name}")
+        lines.append(f"  {chosen.fte:g} FTE in all, {chosen.cost_usd_week:,.0f} USD a week")
+    lines += ["", *_tried(done.table)]
+    if plan.able:
+        lines += [
+            "",
+            f"A team is said to meet the targets where Wald's test tells {high:.0%} of replications from {low:.0%}; "
+            "between these,",
+            f"either answer counts as right. Every such answer together is right with {entry.confidence:.0%} "
+            "confidence. All teams meet the",
+            "same patients with the same luck. That more people never do harm is taken for granted.",
+        ]
+    lines += [
+        f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}.",
+        f"Run folder: {done.folder}",
+    ]
+    return "\n".join(lines)
+
+
+def _tried(table: pd.DataFrame) -> list[str]:
+    every = table[table["metric"] == ALL_TARGETS].sort_values("cost")
+    if len(every) == 0:
+        return []
+    width = max(len(str(name)) for name in every["team"]) + 2
+    lines = ["team tried".ljust(width) + "USD a week".rjust(12) + "meets all".rjust(22) + "  verdict"]
+    for _, row in every.head(_MOST_ROWS).iterrows():
+        share = f"{row['estimate']:.0%} ({row['lo95']:.0%} to {row['hi95']:.0%})"
+        said = f"  {row['verdict']}, {row['n_replications']} replications"
+        lines.append(str(row["team"]).ljust(width) + f"{row['cost']:,.0f}".rjust(12) + share.rjust(22) + said)
+        if row["verdict"] != "meets":
+            own = table[(table["team"] == row["team"]) & table["p_meets"].notna() & (table["metric"] != ALL_TARGETS)]
+            worst = own.sort_values("p_meets").head(1)
+            lines += [
+                f"    most often missed: {one['target']}, found {one['estimate']:.3g}" for _, one in worst.iterrows()
+            ]
+    if len(every) > _MOST_ROWS:
+        lines.append(f"  and {len(every) - _MOST_ROWS} more in staffing.csv")
+    return lines

@@ -1,0 +1,367 @@
+"""Look for the smallest team of a scenario that meets its targets, into a run folder. Imports ``scenario.clinics``.
+
+Every team meets the same patients with the same luck under the same draws of the parameters, replication by replication
+(common random numbers). Finished replications are kept in ``parts``: the same command goes on where it stopped.
+"""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from taper_sim import tables
+from taper_sim.clinic.bounds import Load
+from taper_sim.clinic.coupling import serve
+from taper_sim.clinic.feasibility import Rule, Verdict, share_interval
+from taper_sim.clinic.replications import estimate
+from taper_sim.clinic.service import KEY, metrics
+from taper_sim.clinic.staffing import Candidate, Found, candidates, hours, search, weekly_cost, with_fte
+from taper_sim.clinic.team import ROLES, Team, Worker
+from taper_sim.cohort import Cohort
+from taper_sim.comparison.jobs import Arm
+from taper_sim.comparison.tables import subgroups
+from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
+from taper_sim.outcomes import ALL
+from taper_sim.runs import check_writable, read_record, sha256_of, write_atomically, write_csv, write_json
+from taper_sim.scenario.building import Overrides, overridden, read_scenario, scenario_hash
+from taper_sim.scenario.clinic_schema import StaffEntry
+from taper_sim.scenario.clinics import ClinicPlan, never_short, planned_loads, read_plan
+from taper_sim.scenario.comparing import git_commit
+from taper_sim.scenario.staffing_schema import CLINIC_METRICS, ROLE_METRICS, StaffingEntry, Target
+from taper_sim.simulation.ensemble import Ensemble
+
+Floats = NDArray[np.float64]
+COLUMNS: Final = ("team", "role", "fte", "cost", "metric", "estimate", "lo95", "hi95", "p_meets")
+MORE_COLUMNS: Final = ("unit", "target", "verdict", "n_replications")
+ALL_TARGETS: Final = "all_targets"
+AGAINST: Final = "_against_never_short"
+HARMS: Final = (
+    "withdrawal_peak", "days_over_limit", "pain_nrs_change", "dose_reduction_pct", "dropout", "return_to_higher_dose",
+    "mental_health_crisis", "overdose",
+)  # fmt: skip
+_LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "scipy", "simpy")
+
+
+@dataclass(frozen=True)
+class StaffingPlan:
+    """Everything that a search's numbers depend on."""
+
+    clinic: ClinicPlan
+    entry: StaffingEntry
+    arm: Arm
+    able: list[Candidate]
+    """Teams whose people have the hours for the planned work, and somebody for each kind of it."""
+    n_unable: int
+    largest: Candidate
+    loads: list[Load]
+    """Planned work against the largest team, the heaviest first."""
+    otherwise: dict[str, Worker] = field(repr=False)
+
+    @property
+    def rule(self) -> Rule:
+        """The test of one team: the error is shared out over the teams that may be tried."""
+        entry = self.entry
+        error = (1.0 - entry.confidence) / entry.most_teams
+        return Rule(entry.probability, entry.indifference, error, entry.most_replications)
+
+    def team(self, candidate: Candidate) -> Team:
+        """The people of a candidate."""
+        return with_fte(self.clinic.team, dict(candidate.levels), self.otherwise)
+
+
+def read_staffing(path: Path, change: Overrides) -> StaffingPlan:
+    """Read a scenario whose clinic says which team is looked for; raises InputError with every problem."""
+    scenario = overridden(read_scenario(path), change)
+    entry = None if scenario.clinic is None else scenario.clinic.staffing
+    if scenario.clinic is None or entry is None:
+        raise problem(str(path), "clinic.staffing", "nothing", "ranges of FTE and targets (docs/staffing.md)")
+    if scenario.clinic.unlimited:
+        raise problem(str(path), "clinic.unlimited", "staff that is never short", "a team: the search starts from it")
+    clinic = read_plan(path, change, entry.most_replications)
+    names = [arm.name for arm in clinic.arms]
+    if entry.protocol is not None and entry.protocol not in names:
+        given = f"{shown(entry.protocol)}, which is none here{nearest(entry.protocol, names)}"
+        raise problem(str(path), "clinic.staffing.protocol", given, f"one of {', '.join(names)}")
+    arm = clinic.arms[0 if entry.protocol is None else names.index(entry.protocol)]
+    otherwise = {role: StaffEntry(role=role).workers(1)[0] for role in entry.fte}
+    levels = {role: span.levels() for role, span in entry.fte.items()}
+    wrong = []
+    for role, some in levels.items():
+        try:
+            with_fte(clinic.team, {role: some[0]}, otherwise)
+        except ValueError as error:
+            place = f"clinic.staffing.fte.{role}.least"
+            wrong.append(Problem(str(path), place, str(error), "at least what those work"))
+    if wrong:
+        raise InputError(wrong)
+    every = candidates(clinic.team, levels, otherwise)
+    largest = max(every, key=lambda one: one.levels)
+    top = with_fte(clinic.team, dict(largest.levels), otherwise)
+    loads = planned_loads(_with_team(clinic, top))[arm.name]
+    plan = StaffingPlan(clinic, entry, arm, [], 0, largest, loads, otherwise)
+    able = [one for one in every if _is_able(plan, one)]
+    return StaffingPlan(clinic, entry, arm, able, len(every) - len(able), largest, loads, otherwise)
+
+
+def _with_team(clinic: ClinicPlan, team: Team) -> ClinicPlan:
+    return ClinicPlan(
+        clinic.scenario, clinic.entry, team, clinic.setting, clinic.arms, clinic.n_replications, clinic.folder
+    )
+
+
+def _is_able(plan: StaffingPlan, candidate: Candidate) -> bool:
+    """Whether a team has the hours for the planned work, and somebody for each kind of work."""
+    team, clinic = plan.team(candidate), plan.clinic
+    if any(load.asked_h > hours(team, load.queue) for load in plan.loads):
+        return False
+    needed = clinic.setting.needed(plan.arm.care)
+    return not any(True for _ in team.problems("", needed, list(clinic.entry.states), clinic.n_days))
+
+
+@dataclass
+class Trials:
+    """Replications of teams, kept in a folder; people and luck of a replication are made once.
+
+    Attributes
+    ----------
+    clinic : ClinicPlan
+    arm : Arm
+    folder : Path
+        For the parts.
+    done : callable
+        Called after each replication.
+    """
+
+    clinic: ClinicPlan
+    arm: Arm
+    folder: Path
+    done: Callable[[int], None]
+
+    @cached_property
+    def _met(self) -> dict[int, tuple[Cohort, Ensemble, dict[str, Floats]]]:
+        return {}
+
+    def numbers(self, label: str, team: Team, replication: int) -> pd.DataFrame:
+        """Every metric of a replication of a team: ``metric, role, work, subgroup, unit, value``."""
+        part = self.folder / f"{hashlib.sha256(label.encode()).hexdigest()[:16]}-rep{replication:04d}.parquet"
+        if not part.exists():
+            table = self._run(team, replication)
+            content = pa.Table.from_pandas(table, preserve_index=False)
+            write_atomically(part, lambda handle: pq.write_table(content, handle, compression="zstd"))
+        self.done(1)
+        return pq.read_table(part).to_pandas()
+
+    def _run(self, team: Team, replication: int) -> pd.DataFrame:
+        clinic, arm, seed = self.clinic, self.arm, self.clinic.seed(replication)
+        if replication not in self._met:
+            cohort, ensemble = clinic.cohort(replication), clinic.ensemble(replication)
+            self._met[replication] = cohort, ensemble, never_short(clinic, cohort, arm, ensemble, seed)
+        cohort, ensemble, free = self._met[replication]
+        served = serve(cohort, arm.build, ensemble, seed, clinic.n_days, arm.care, team, clinic.setting)
+        groups = subgroups(cohort, clinic.scenario.subgroups)
+        ids = {name: row for row, name in enumerate(cohort.ids)}
+        service = metrics(served, team, clinic.n_days, groups, ids)
+        rows = []
+        for outcome in ALL:
+            own, other = served.outcomes[outcome.name], free[outcome.name]
+            for group, who in groups.items():
+                rows.append((outcome.name, "", "", group, outcome.unit, _mean(own[who])))
+                rows.append((f"{outcome.name}{AGAINST}", "", "", group, outcome.unit, _mean((own - other)[who])))
+        return pd.concat([service, pd.DataFrame(rows, columns=service.columns)], ignore_index=True)
+
+
+def _mean(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else np.nan
+
+
+def value_of(numbers: pd.DataFrame, metric: str, role: str | None = None, subgroup: str = "all") -> float:
+    """One number of a replication; NaN where there is none."""
+    own = numbers[
+        (numbers["metric"] == metric) & (numbers["role"] == (role or "")) & (numbers["work"] == "")
+        & (numbers["subgroup"] == subgroup)
+    ]  # fmt: skip
+    return float(own["value"].iloc[0]) if len(own) else np.nan
+
+
+def meets(numbers: pd.DataFrame, targets: Sequence[Target]) -> list[bool]:
+    """Which targets a replication meets."""
+    return [target.met(value_of(numbers, target.key, target.role)) for target in targets]
+
+
+@dataclass(frozen=True)
+class StaffingRun:
+    """A finished search: its folder, tables, what it found."""
+
+    folder: Path
+    table: pd.DataFrame
+    found: Found
+    plan: StaffingPlan
+    manifest: dict[str, Any]
+
+
+def run_staffing(
+    path: Path, plan: StaffingPlan, folder: Path, progress: Callable[[int], Callable[[int], None]]
+) -> StaffingRun:
+    """Search, and write the run folder.
+
+    Parameters
+    ----------
+    path : Path
+        The scenario, for the record.
+    plan : StaffingPlan
+    folder : Path
+        The run folder; an unfinished search of the same plan goes on.
+    progress : callable
+        Given the replications in all, as far as they can be foreseen, returns a function called with those done.
+    """
+    began = time.time()
+    check_writable(folder)
+    identity = f"{scenario_hash(plan.clinic.scenario, plan.clinic.folder)}-staffing"
+    _claim(folder, plan, path, identity)
+    tick = progress(plan.rule.fewest * plan.entry.most_teams) if plan.able else _nothing
+    trials = Trials(plan.clinic, plan.arm, folder / "parts", tick)
+    runs: dict[Candidate, list[pd.DataFrame]] = {}
+
+    def judge(candidate: Candidate) -> Verdict:
+        team, own = plan.team(candidate), runs.setdefault(candidate, [])
+        met: list[bool] = []
+        while (said := plan.rule.verdict(met)) is None:
+            own.append(trials.numbers(candidate.name, team, len(own)))
+            met.append(all(meets(own[-1], plan.entry.targets)))
+        return said
+
+    price = (lambda one: one.cost_usd_week) if plan.entry.minimise == "cost" else (lambda one: one.fte)
+    found = search(plan.able, price, judge, plan.entry.most_teams) if plan.able else Found()
+    table = _table(plan, found, runs)
+    write_csv(table, folder / "staffing.csv")
+    write_csv(_long(runs), folder / "replications.csv")
+    manifest = _manifest(plan, path, identity, found, folder, time.time() - began)
+    write_json(manifest, folder / "manifest.json")
+    if (folder / "parts").exists():
+        shutil.rmtree(folder / "parts")
+    return StaffingRun(folder, table, found, plan, manifest)
+
+
+def _nothing(_: int) -> None:
+    return None
+
+
+def _claim(folder: Path, plan: StaffingPlan, path: Path, identity: str) -> None:
+    plan_file = folder / "staffing_plan.json"
+    if plan_file.exists():
+        if read_record(plan_file, {"hash": str}, "the folder of a search for a team")["hash"] != identity:
+            raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
+    content = plan.clinic.scenario.model_dump(mode="json")
+    write_json({"hash": identity, "file": path.name, "scenario": content}, plan_file)
+
+
+def _table(plan: StaffingPlan, found: Found, runs: dict[Candidate, list[pd.DataFrame]]) -> pd.DataFrame:
+    """``staffing.csv``: every team that was tried, its roles, its numbers; only the largest where none can serve."""
+    rows: list[tuple[Any, ...]] = []
+    for candidate in found.tried or [plan.largest]:
+        team = plan.team(candidate)
+        verdict = found.tried[candidate].value if candidate in found.tried else "cannot serve"
+        numbers = runs.get(candidate, [])
+        parts = {queue: Team(tuple(team.of(queue))) for queue in sorted({w.role.queue for w in team.workers})}
+        heads: dict[str, tuple[Any, ...]] = {"all": (candidate.name, "all", candidate.fte, candidate.cost_usd_week)}
+        for queue, part in parts.items():
+            heads[queue] = candidate.name, queue, part.fte(queue), weekly_cost(part)
+        for load in plan.loads:
+            if load.queue in heads:
+                share = load.asked_h / hours(team, load.queue) if hours(team, load.queue) > 0 else np.inf
+                tail = ("share of duty", "", verdict, 0)
+                rows.append((*heads[load.queue], "planned_load", share, np.nan, np.nan, np.nan, *tail))
+        if not numbers:
+            continue
+        met = np.array([meets(one, plan.entry.targets) for one in numbers])
+        every = met.all(axis=1)
+        low, high = share_interval(int(every.sum()), len(every))
+        tail = ("share of replications", "; ".join(map(str, plan.entry.targets)), verdict, len(every))
+        rows.append((*heads["all"], ALL_TARGETS, every.mean(), low, high, every.mean(), *tail))
+        known = {(target.key, target.role or "all"): k for k, target in enumerate(plan.entry.targets)}
+        wanted = [(name, "all") for name in (*CLINIC_METRICS, *HARMS, *(f"{harm}{AGAINST}" for harm in HARMS))]
+        wanted += [(name, queue) for queue in parts for name in ROLE_METRICS]
+        for key in dict.fromkeys([*known, *wanted]):
+            metric, role = key
+            values = np.array([value_of(one, metric, None if role == "all" else role) for one in numbers])
+            if np.isnan(values).all():
+                continue
+            unit = next(iter(numbers[0].loc[numbers[0]["metric"] == metric, "unit"]), "")
+            own = estimate(values)
+            k = known.get(key)
+            share, said = (np.nan, "") if k is None else (float(met[:, k].mean()), str(plan.entry.targets[k]))
+            head = heads.get(role, (candidate.name, role, 0.0, 0.0))
+            rows.append((*head, metric, own.mean, own.lo95, own.hi95, share, unit, said, verdict, len(values)))
+    return pd.DataFrame(rows, columns=[*COLUMNS, *MORE_COLUMNS])
+
+
+def _long(runs: dict[Candidate, list[pd.DataFrame]]) -> pd.DataFrame:
+    """Every number of every replication, work by work left out."""
+    tables_ = [
+        one[one["work"] == ""].drop(columns="work").assign(team=candidate.name, replication=k)
+        for candidate, numbers in runs.items()
+        for k, one in enumerate(numbers)
+    ]
+    columns = ["team", "replication", *(name for name in KEY if name != "work"), "value"]
+    return pd.concat(tables_)[columns] if tables_ else pd.DataFrame(columns=columns)
+
+
+def _manifest(
+    plan: StaffingPlan, path: Path, identity: str, found: Found, folder: Path, took_s: float
+) -> dict[str, Any]:
+    """What was looked for, among what, how, and what was found."""
+    entry, rule, clinic = plan.entry, plan.rule, plan.clinic
+    cohort = clinic.cohort(0)
+    ensemble = clinic.ensemble(0)
+    rows = [ROLES[worker.role.name].table for worker in plan.team(plan.largest).workers]
+    return {
+        "kind": "staffing",
+        "scenario": clinic.scenario.model_dump(mode="json"),
+        "scenario_file": path.name,
+        "scenario_hash": identity.rpartition("-")[0],
+        "seed": clinic.scenario.seed,
+        "days": clinic.n_days,
+        "protocol": plan.arm.name,
+        "patients": {
+            "n": len(cohort),
+            "description": cohort.description,
+            "ids_sha256": hashlib.sha256("\n".join(cohort.ids).encode()).hexdigest(),
+        },
+        "targets": [str(target) for target in entry.targets],
+        "probability": entry.probability,
+        "zone": [entry.probability - entry.indifference, entry.probability + entry.indifference],
+        "confidence": entry.confidence,
+        "error_a_team": rule.error,
+        "teams": {
+            "in_the_ranges": len(plan.able) + plan.n_unable,
+            "without_the_hours": plan.n_unable,
+            "tried": {one.name: said.value for one, said in found.tried.items()},
+        },
+        "chosen": None if found.chosen is None else {
+            "team": found.chosen.name, "fte": dict(found.chosen.levels), "cost_usd_week": found.chosen.cost_usd_week,
+        },
+        "search_stopped": found.stopped,
+        "planned_load_of_the_largest": {load.queue: str(load) for load in plan.loads},
+        "ensemble": {"n_draws": min(clinic.scenario.draws, clinic.n_replications), "calibrated": ensemble.calibrated},
+        "tables": [tables.read("team").provenance(list({row["role"]: row for row in rows}.values()))],
+        "clinical_review": tables.UNREVIEWED,
+        "versions": {name: version(name) for name in _LIBRARIES},
+        "git_commit": git_commit(),
+        "timings_s": {"search": round(took_s, 3)},
+        "outputs_sha256": {name: sha256_of(folder / name) for name in ("staffing.csv", "replications.csv")},
+    }  # fmt: skip

@@ -1,0 +1,126 @@
+"""The part of a clinic that says which team is looked for. Imports ``data.yaml_input``, ``clinic``, ``outcomes``."""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Annotated, Final, Literal
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from taper_sim.clinic.team import QUEUES, ROLES
+from taper_sim.data.problems import nearest, shown
+from taper_sim.data.yaml_input import Strict, Wrong
+from taper_sim.outcomes import BY_NAME
+
+MAX_CANDIDATES: Final = 20_000
+MAX_FTE: Final = 200.0
+ROLE_METRICS: Final = ("late", "lost", "utilisation", "overtime", "wait_mean", "wait_p90", "queue")
+"""Metrics of ``service.csv`` that a role has."""
+CLINIC_METRICS: Final = (
+    "late", "lost", "wait_mean", "order_wait_days", "checkins_unread_overnight", "visits_given",
+    "spike_alerts_dismissed", "cost",
+)  # fmt: skip
+"""Metrics of ``service.csv`` that the whole clinic has."""
+Fte = Annotated[float, Field(ge=0, le=MAX_FTE)]
+
+
+class FteRange(Strict):
+    """FTE of a role that are looked at: from ``least`` to ``most`` in steps."""
+
+    least: Fte
+    most: Fte
+    step: float = Field(default=1.0, ge=0.1, le=MAX_FTE)
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "FteRange":
+        if self.least > self.most:
+            raise Wrong(("", f"{self.least:g} to {self.most:g} FTE", "a least that is at most the most"))
+        return self
+
+    def levels(self) -> list[float]:
+        """Every level; the most is always one."""
+        n = int((self.most - self.least) / self.step + 1e-9)
+        found = [round(self.least + k * self.step, 6) for k in range(n + 1)]
+        return found if abs(found[-1] - self.most) < 1e-6 else [*found, self.most]
+
+
+class Target(Strict):
+    """A limit of one number of a replication: a metric of the service, or the patients' mean of an outcome.
+
+    ``against: never_short`` takes the difference from the same patients with staff that is never short.
+    """
+
+    metric: str
+    role: str | None = None
+    at_most: float | None = None
+    at_least: float | None = None
+    against: Literal["never_short"] | None = None
+
+    @model_validator(mode="after")
+    def _is_a_target(self) -> "Target":
+        known = [*CLINIC_METRICS, *BY_NAME] if self.role is None else list(ROLE_METRICS)
+        wrong = []
+        if self.metric not in known:
+            given = f"{shown(self.metric)}{'' if self.role is None else ' of a role'}{nearest(self.metric, known)}"
+            services = CLINIC_METRICS if self.role is None else ROLE_METRICS
+            outcomes = " or an outcome of `taper-sim outcomes`" if self.role is None else ""
+            wrong.append(("metric", given, f"one of {', '.join(services)}{outcomes}"))
+        if self.role is not None and self.role not in QUEUES:
+            wrong.append(("role", f"{shown(self.role)}{nearest(self.role, QUEUES)}", f"one of {', '.join(QUEUES)}"))
+        if (self.at_most is None) == (self.at_least is None):
+            wrong.append(("", "both limits" if self.at_most is not None else "no limit", "one of at_most, at_least"))
+        if self.against is not None and self.metric not in BY_NAME:
+            wrong.append(("against", f"{self.against} for {shown(self.metric)}", "with an outcome only"))
+        if wrong:
+            raise Wrong(*wrong)
+        return self
+
+    @property
+    def key(self) -> str:
+        """Name of its number in tables."""
+        return self.metric if self.against is None else f"{self.metric}_against_never_short"
+
+    def met(self, value: float) -> bool:
+        """Whether a number meets it; a number that is not there (nobody asked for anything) does."""
+        if np.isnan(value):
+            return True
+        return (self.at_most is None or value <= self.at_most) and (self.at_least is None or value >= self.at_least)
+
+    def __str__(self) -> str:
+        """In one line."""
+        limit = f"at most {self.at_most:g}" if self.at_most is not None else f"at least {self.at_least:g}"
+        return f"{self.key}{'' if self.role is None else f' ({self.role})'} {limit}"
+
+
+class StaffingEntry(Strict):
+    """The team that is looked for."""
+
+    protocol: str | None = None
+    fte: dict[str, FteRange] = Field(min_length=1)
+    minimise: Literal["cost", "fte"] = "cost"
+    targets: tuple[Target, ...] = Field(min_length=1, max_length=20)
+    probability: float = Field(default=0.8, gt=0, lt=1)
+    indifference: float = Field(default=0.1, gt=0, lt=0.5)
+    confidence: float = Field(default=0.9, ge=0.5, lt=1)
+    most_replications: int = Field(default=40, ge=2, le=1000)
+    most_teams: int = Field(default=20, ge=1, le=500)
+
+    @field_validator("fte")
+    @classmethod
+    def _are_ranges(cls, given: Mapping[str, FteRange]) -> Mapping[str, FteRange]:
+        unknown = [name for name in given if name not in ROLES]
+        if unknown:
+            allowed = f"one of {', '.join(ROLES)}"
+            raise Wrong(*((name, f"a role nobody has{nearest(name, ROLES)}", allowed) for name in unknown))
+        n = prod(len(one.levels()) for one in given.values())
+        if n > MAX_CANDIDATES:
+            raise Wrong(("", f"ranges of {n:,} teams", f"at most {MAX_CANDIDATES:,}: larger steps, or fewer roles"))
+        return given
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> "StaffingEntry":
+        low, high = self.probability - self.indifference, self.probability + self.indifference
+        if low <= 0 or high >= 1:
+            given = f"{self.probability:g} with an indifference of {self.indifference:g}"
+            raise Wrong(("probability", given, "a zone inside 0 to 1, without its ends"))
+        return self
