@@ -1,7 +1,7 @@
 """Which team: candidates of a range, and the search for the cheapest that meets its targets. Imports ``clinic``.
 
 The search knows teams and verdicts, no patients: whoever calls it says what a team's verdict is. That more people of
-one role never make a team worse is taken for granted (assumption A51); a team that fails is then an answer for every
+one role never make a team worse is taken for granted (assumption A45); a team that fails is then an answer for every
 team that has no more of any role.
 
 1. The largest team. If that fails, none meets.

@@ -1,0 +1,166 @@
+"""The command ``taper-sim staffing``: what it writes, that it goes on where it stopped, what it refuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from taper_sim import cli
+
+SCENARIOS = Path(__file__).resolve().parent.parent.parent / "scenarios"
+PROTOCOL = "linear(pct=10, every=14)"
+#: Two replications in a row settle a team either way: quick, not trustworthy.
+LOOSE = {"probability": 0.5, "indifference": 0.3, "confidence": 0.2, "most_teams": 4, "most_replications": 3}
+
+
+def scenario(folder: Path, change=lambda content: None) -> Path:
+    content = yaml.safe_load((SCENARIOS / "staffing_small.yaml").read_text())
+    content |= {"days": 14, "draws": 2, "protocols": [PROTOCOL]}
+    content["cohort"]["patients"] = 24
+    content["clinic"]["enrol_over_d"] = 3
+    content["clinic"]["staffing"] = {
+        **LOOSE,
+        "confidence": 0.5,
+        "fte": {"physician": {"least": 0.2, "most": 1}, "nurse": {"least": 0.5, "most": 1, "step": 0.5}},
+        "targets": [{"metric": "late", "role": "nurse", "at_most": 0.9}, {"metric": "order_wait_days", "at_most": 9}],
+    }
+    change(content)
+    path = folder / "s.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def set_in(*keys, value):
+    def change(content):
+        at = content["clinic"]["staffing"]
+        for key in keys[:-1]:
+            at = at[key]
+        at[keys[-1]] = value
+
+    return change
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("staffing")
+    assert cli.main(["staffing", str(scenario(folder)), "--out", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+def test_the_table_has_the_columns_of_the_contract_and_the_cheapest_that_meets_is_chosen(done):
+    table, manifest = pd.read_csv(done / "staffing.csv"), json.loads((done / "manifest.json").read_text())
+    assert list(table.columns)[:9] == "team,role,fte,cost,metric,estimate,lo95,hi95,p_meets".split(",")
+    every = table[table["metric"] == "all_targets"].set_index("team")
+    assert set(every["verdict"]) <= {"meets", "fails", "undecided"} and len(every) <= LOOSE["most_teams"]
+    met = every[every["verdict"] == "meets"]
+    assert manifest["chosen"]["team"] == met["cost"].idxmin()
+    assert manifest["kind"] == "staffing" and "not clinically reviewed" in manifest["clinical_review"]
+    assert {"late", "utilisation", "cost", "withdrawal_peak", "withdrawal_peak_against_never_short"} <= set(
+        table["metric"]
+    )
+    assert not (done / "parts").exists()
+
+
+def test_shares_and_means_can_be_had_from_the_replications(done):
+    table, every = pd.read_csv(done / "staffing.csv"), pd.read_csv(done / "replications.csv")
+    for team, own in every[every["subgroup"] == "all"].fillna({"role": ""}).groupby("team"):
+        waits = own[(own["metric"] == "order_wait_days") & (own["role"] == "")]["value"]
+        late = own[(own["metric"] == "late") & (own["role"] == "nurse")]["value"]
+        rows = table[table["team"] == team].set_index(["metric", "role"])
+        assert rows.loc[("order_wait_days", "all"), "estimate"] == pytest.approx(waits.mean())
+        assert rows.loc[("order_wait_days", "all"), "p_meets"] == pytest.approx((waits <= 9).mean())
+        met = (waits.to_numpy() <= 9) & (late.to_numpy() <= 0.9)
+        assert rows.loc[("all_targets", "all"), "p_meets"] == pytest.approx(met.mean())
+
+
+def test_teams_meet_the_same_patients_with_the_same_luck(done):
+    every = pd.read_csv(done / "replications.csv")
+    free = every[(every["subgroup"] == "all") & every["metric"].isin(["pain_nrs_change", "withdrawal_peak"])]
+    gap = every[(every["subgroup"] == "all") & every["metric"].str.endswith("_against_never_short")]
+    gap = gap.assign(metric=gap["metric"].str.removesuffix("_against_never_short"))
+    both = free.merge(gap, on=["team", "replication", "metric"], suffixes=("", "_gap"))
+    never_short = (both["value"] - both["value_gap"]).groupby([both["replication"], both["metric"]])
+    assert both["team"].nunique() > 1
+    assert (never_short.max() - never_short.min()).max() < 1e-9
+
+
+def test_a_search_goes_on_where_it_stopped_with_the_same_numbers(done, tmp_path, monkeypatch):
+    from taper_sim.scenario import staffing
+
+    served, calls = staffing.serve, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return served(*arguments)
+
+    command = ["staffing", str(scenario(tmp_path)), "--out", str(tmp_path / "run")]
+    monkeypatch.setattr(staffing, "serve", interrupted)
+    assert cli.main(command) == 130
+    assert not (tmp_path / "run" / "manifest.json").exists()
+    assert cli.main(command) == 0
+    n_done = len(pd.read_csv(done / "replications.csv").groupby(["team", "replication"]))
+    assert len(calls) == n_done + 1  # the finished replication was kept
+    for name in ("staffing.csv", "replications.csv"):
+        assert (tmp_path / "run" / name).read_text() == (done / name).read_text()
+    assert cli.main([*command, "--seed", "5"]) == 2  # another run's folder
+
+
+def test_teams_without_the_hours_are_told_before_anything_runs(tmp_path, capsys, monkeypatch):
+    from taper_sim.scenario import staffing
+
+    def crowd(content):
+        content["cohort"]["patients"] = 900
+
+    monkeypatch.setattr(staffing, "serve", None)  # nothing is simulated
+    assert cli.main(["staffing", str(scenario(tmp_path, crowd)), "--out", str(tmp_path / "run")]) == 0
+    printed = capsys.readouterr()
+    assert "4 of 4 teams cannot serve" in printed.err and "at most" in printed.err
+    assert "None meets: no team of these ranges has the hours" in printed.out
+    table = pd.read_csv(tmp_path / "run" / "staffing.csv")
+    assert set(table["verdict"]) == {"cannot serve"} and table["estimate"].max() > 1.0
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["chosen"] is None
+
+
+def test_targets_that_nobody_can_meet_are_said_with_numbers(tmp_path, capsys):
+    targets = [{"metric": "dose_reduction_pct", "at_least": 1000}]
+    path = scenario(tmp_path, set_in("targets", value=targets))
+    assert cli.main(["staffing", str(path), "--out", str(tmp_path / "run")]) == 0
+    printed = capsys.readouterr().out
+    assert "None meets" in printed and "most often missed: dose_reduction_pct at least 1000, found" in printed
+    every = pd.read_csv(tmp_path / "run" / "replications.csv")
+    assert every["team"].nunique() == 1  # the largest failed: nothing else was tried
+    assert np.isfinite(every.loc[every["metric"] == "dose_reduction_pct", "value"]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (set_in("fte", "farmacist", value={"least": 1, "most": 2}), "did you mean pharmacist"),
+        (set_in("fte", "nurse", value={"least": 3, "most": 2}), "3 to 2 FTE"),
+        (set_in("fte", "nurse", value={"least": 0, "most": 200, "step": 0}), "0"),
+        (set_in("targets", value=[{"metric": "lateness", "at_most": 1}]), "lateness; did you mean"),
+        (set_in("targets", value=[{"metric": "late"}]), "no limit"),
+        (set_in("targets", value=[{"metric": "late", "at_most": 1, "against": "never_short"}]), "for late"),
+        (set_in("targets", value=[{"metric": "late", "role": "nurce", "at_most": 1}]), "did you mean nurse"),
+        (set_in("probability", value=0.95), "0.95 with an indifference of 0.3"),
+        (set_in("protocol", value="fast"), "fast, which is none here"),
+        (lambda c: c["clinic"]["team"].pop(1), "nobody for the work of a pharmacist"),
+        (
+            lambda c: c["clinic"]["staffing"]["fte"].update(
+                {r: {"least": 0, "most": 20, "step": 0.1} for r in ("pt", "peer", "np_pa")}
+            ),
+            "at most 20,000",
+        ),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_nothing_is_written(change, said, tmp_path, capsys):
+    path = scenario(tmp_path, change)
+    assert cli.main(["staffing", str(path), "--out", str(tmp_path / "run")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and said in lines[0] and "; allowed: " in lines[0]
+    assert not (tmp_path / "run").exists()
