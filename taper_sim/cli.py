@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from taper_sim.scenario.clinics import ClinicPlan
     from taper_sim.scenario.comparing import Comparison
 
 DONE, WRONG_INPUT, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
@@ -175,11 +176,15 @@ def _hash(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from taper_sim.scenario.clinics import PLAN_FILE, verify_clinic
     from taper_sim.scenario.comparing import verify
 
     workers = _workers(args.workers)
     with _progress() as progress:
-        differing = verify(args.folder, workers, progress)
+        if (args.folder / PLAN_FILE).exists():
+            differing = verify_clinic(args.folder, progress)
+        else:
+            differing = verify(args.folder, workers, progress)
     for line in differing:
         print(line)
     print("the same numbers" if not differing else f"{len(differing)} files differ")
@@ -199,18 +204,25 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _clinic(args: argparse.Namespace) -> int:
-    from taper_sim.report.clinic_figures import write_clinic_figures
-    from taper_sim.report.clinic_text import before_text, clinic_text
+    from taper_sim.report.clinic_text import before_text
     from taper_sim.scenario.building import Overrides
-    from taper_sim.scenario.clinics import planned_loads, read_plan, run_clinic
+    from taper_sim.scenario.clinics import planned_loads, read_plan
 
     folder = args.out or Path(f"clinic-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
     plan = read_plan(args.scenario, change, args.replications)
     for line in before_text(planned_loads(plan)):
         print(line, file=sys.stderr)
+    return _run_clinic(args.scenario, plan, folder)
+
+
+def _run_clinic(scenario: Path, plan: "ClinicPlan", folder: Path) -> int:
+    from taper_sim.report.clinic_figures import write_clinic_figures
+    from taper_sim.report.clinic_text import clinic_text
+    from taper_sim.scenario.clinics import run_clinic
+
     with _progress() as progress:
-        done = run_clinic(args.scenario, plan, folder, progress)
+        done = run_clinic(scenario, plan, folder, progress)
     write_clinic_figures(folder)
     print(clinic_text(done))
     return DONE
@@ -246,9 +258,12 @@ def _staffing(args: argparse.Namespace) -> int:
 
 
 def _resume(args: argparse.Namespace) -> int:
+    from taper_sim.scenario.clinics import PLAN_FILE, kept_plan
     from taper_sim.scenario.comparing import resume
 
     workers = _workers(args.workers)
+    if (args.folder / PLAN_FILE).exists():
+        return _run_clinic(*kept_plan(args.folder), args.folder)
     with _progress() as progress:
         done = resume(args.folder, workers, progress)
     return _show(done)

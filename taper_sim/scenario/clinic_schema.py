@@ -18,16 +18,20 @@ from taper_sim.scenario.staffing_schema import StaffingEntry
 
 MAX_PEOPLE = 500
 MAX_REPLICATIONS = 1000
+_LUNCH_MIN = (720.0, 750.0)
 _FIRST_DAY_WEEKDAY = 1  # day 1 is a Tuesday, as the model counts weekends
 
 
 class ShiftEntry(Strict):
-    """A weekly shift: ``days`` such as ``mon-fri``, times hh:mm (24:00 and more lie on the next day)."""
+    """A weekly shift: ``days`` such as ``mon-fri``, times hh:mm (24:00 and more lie on the next day).
+
+    Without ``breaks`` a shift that covers it has one from 12:00 to 12:30; an on-call shift has none.
+    """
 
     days: str = "mon-fri"
     start: str = "08:00"
     end: str = "16:30"
-    breaks: tuple[str, ...] = ("12:00-12:30",)
+    breaks: tuple[str, ...] | None = None
     on_call: bool = False
 
     @model_validator(mode="after")
@@ -44,16 +48,15 @@ class ShiftEntry(Strict):
 
     def shift(self) -> Shift:
         """The shift in minutes."""
-        breaks = []
-        for text in self.breaks if not (self.on_call and "breaks" not in self.model_fields_set) else ():
-            start, dash, end = text.partition("-")
+        start, end = minutes_of(self.start, "start"), minutes_of(self.end, "end")
+        covers = not self.on_call and start < _LUNCH_MIN[0] and _LUNCH_MIN[1] < end
+        breaks = [_LUNCH_MIN] if self.breaks is None and covers else []
+        for text in self.breaks or ():
+            first, dash, last = text.partition("-")
             if not dash:
                 raise ValueError(f"a break {shown(text)}; allowed: two times such as 12:00-12:30")
-            breaks.append((minutes_of(start, "a break from"), minutes_of(end, "a break to")))
-        return Shift(
-            weekdays_of(self.days), minutes_of(self.start, "start"), minutes_of(self.end, "end"), tuple(breaks),
-            self.on_call,
-        )  # fmt: skip
+            breaks.append((minutes_of(first, "a break from"), minutes_of(last, "a break to")))
+        return Shift(weekdays_of(self.days), start, end, tuple(breaks), self.on_call)
 
 
 class StaffEntry(Strict):

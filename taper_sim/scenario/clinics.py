@@ -7,6 +7,7 @@ are kept in ``parts``: the same command goes on where it was interrupted.
 
 import hashlib
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,8 +35,17 @@ from taper_sim.comparison.jobs import Arm
 from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, subgroups
 from taper_sim.data import formulary
 from taper_sim.data.problems import InputError, problem
+from taper_sim.data.yaml_input import parse
 from taper_sim.outcomes import ALL, BY_NAME, measure
-from taper_sim.runs import check_writable, read_record, sha256_of, write_atomically, write_csv, write_json
+from taper_sim.runs import (
+    MANIFEST_KEYS,
+    check_writable,
+    read_record,
+    sha256_of,
+    write_atomically,
+    write_csv,
+    write_json,
+)
 from taper_sim.scenario.building import (
     Overrides,
     build_arms,
@@ -54,6 +64,8 @@ from taper_sim.simulation.ensemble import Ensemble, from_prior
 Floats = NDArray[np.float64]
 _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "simpy", "sim-tools")
 _SEED_OWNER: Final = rng.ENSEMBLE - 2  # "patient" of the draws that seed replications
+PLAN_FILE: Final = "clinic_plan.json"
+_PLAN_KEYS: Final = {"hash": str, "file": str, "folder": str, "replications": int, "scenario": dict}
 NEVER_SHORT: Final = "staff never short"
 _VECTORS: Final = ("days_waiting", "unread", "care", "alarms", "false_alarms", "dismissed")
 
@@ -110,7 +122,34 @@ class ClinicRun:
 
 def read_plan(path: Path, change: Overrides, replications: int | None) -> ClinicPlan:
     """Read a scenario with a clinic; raises InputError with every problem."""
-    scenario = overridden(read_scenario(path), change)
+    return _plan(overridden(read_scenario(path), change), path, replications)
+
+
+def kept_plan(folder: Path) -> tuple[Path, ClinicPlan]:
+    """The scenario's file and the plan of a clinic's run folder, finished or not."""
+    kept = read_record(folder / PLAN_FILE, _PLAN_KEYS, "the folder of a clinic run")
+    path = Path(kept["folder"]) / kept["file"]
+    return path, _plan(parse(str(folder / PLAN_FILE), kept["scenario"], Scenario), path, kept["replications"])
+
+
+def verify_clinic(folder: Path, progress: Callable[[int], Callable[[int], None]]) -> list[str]:
+    """Recompute a finished clinic run beside it; a line for each file that was changed or comes out otherwise."""
+    said: dict[str, str] = read_record(folder / "manifest.json", MANIFEST_KEYS, "the folder of a finished run")[
+        "outputs_sha256"
+    ]
+    lines = [
+        f"{name}: changed since the run, or missing"
+        for name, digest in said.items()
+        if not (folder / name).exists() or sha256_of(folder / name) != digest
+    ]
+    path, plan = kept_plan(folder)
+    with tempfile.TemporaryDirectory() as beside:
+        again = run_clinic(path, plan, Path(beside) / "run", progress)
+    now: dict[str, str] = again.manifest["outputs_sha256"]
+    return lines + [f"{name}: other numbers when recomputed" for name in said if now.get(name) != said[name]]
+
+
+def _plan(scenario: Scenario, path: Path, replications: int | None) -> ClinicPlan:
     if scenario.clinic is None:
         raise problem(str(path), "clinic", "nothing", "a clinic: its team and how it works (docs/clinic.md)")
     if replications is not None and not 1 <= replications <= MAX_REPLICATIONS:
@@ -186,7 +225,7 @@ def run_clinic(
 
 
 def _claim(folder: Path, plan: ClinicPlan, path: Path, identity: str) -> None:
-    plan_file = folder / "clinic_plan.json"
+    plan_file = folder / PLAN_FILE
     if plan_file.exists():
         if read_record(plan_file, {"hash": str}, "the folder of a clinic run")["hash"] != identity:
             raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
@@ -194,7 +233,8 @@ def _claim(folder: Path, plan: ClinicPlan, path: Path, identity: str) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
     content = plan.scenario.model_dump(mode="json")
-    write_json({"hash": identity, "file": path.name, "scenario": content}, plan_file)
+    where = {"file": path.name, "folder": str(path.parent.resolve()), "replications": plan.n_replications}
+    write_json({"hash": identity, **where, "scenario": content}, plan_file)
 
 
 def _part(folder: Path, arm: int, replication: int, what: str) -> Path:

@@ -72,11 +72,16 @@ def test_the_same_command_gives_the_same_numbers_and_goes_on_where_it_stopped(do
     monkeypatch.setattr(clinics, "serve", interrupted)
     assert cli.main(command) == 130
     assert not (tmp_path / "again" / "manifest.json").exists()
-    assert cli.main(command) == 0
+    assert cli.main(["resume", str(tmp_path / "again")]) == 0
     assert len(calls) == 3  # the finished replication was kept
     for name in ("summary.csv", "differences.csv", "service.csv"):
         assert (tmp_path / "again" / name).read_text() == (done / name).read_text()
     assert cli.main([*command, "--seed", "5"]) == 2  # another run's folder
+    monkeypatch.setattr(clinics, "serve", served)
+    assert cli.main(["verify", str(tmp_path / "again")]) == 0
+    summary = tmp_path / "again" / "summary.csv"
+    summary.write_text(summary.read_text().replace("0.", "1.", 1))
+    assert cli.main(["verify", str(tmp_path / "again")]) == 3
 
 
 @pytest.mark.parametrize("path", CLINICS, ids=lambda path: path.stem)
