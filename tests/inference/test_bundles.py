@@ -183,3 +183,22 @@ def test_an_id_that_would_steer_a_terminal_or_a_page_is_shown_as_it_is_written(
     doses.write_text(doses.read_text() + "b,2026-01-05,morphine,ER,60\n")
     line = refused(capsys, str(csv), "--doses", str(doses))
     assert "2 patients" in line and "\x1b" not in line and "b)" in line
+
+
+def test_what_came_later_in_the_files_changes_no_answer_of_an_earlier_day(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    csv, doses = tmp_path / "c.csv", tmp_path / "d.csv"
+    reports = "patient_id,date,instrument,value,entered\n" + "".join(
+        f"a,2026-01-{d:02},sows,9,\n" for d in range(6, 16)
+    )
+    rows = "patient_id,date,drug,formulation,dose_mg_per_day\na,2026-01-05,morphine,ER,60\n"
+    answers = []
+    later = "a,2026-03-01,sows_gossop,4,\na,2026-03-01,sows_gossop,9,\na,2026-01-16,pain_nrs,5,2026-03-02\n"
+    changes = "a,2026-03-01,oxycodone,IR,20\na,2026-03-02,morphine,ER,30\n"
+    for more, again in (("", ""), (later, changes)):
+        csv.write_text(reports + more)
+        doses.write_text(rows + again)
+        answers.append(answered(capsys, csv, "--doses", str(doses), "--as-of", "2026-01-20"))
+    assert answers[0][0] == answers[1][0]
+    assert answers[0][1] == "" and "3 check-in(s) and 2 dose row(s) after 2026-01-20: not used" in answers[1][1]

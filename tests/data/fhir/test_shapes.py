@@ -85,6 +85,7 @@ def dose(folder: Path, *resources: Json) -> float | None:
         ("Percocet 5 mg-325 mg tablet", 1, "tablet", BID, 15),
         ("Percocet 325 mg-5 mg tablet", 1, "tablet", BID, None),
         ("oxycodone-acetaminophen 325-5 mg tablet", 1, "tablet", BID, None),
+        ("oxycodone-acetaminophen 200-325 mg tablet", 1, "tablet", BID, None),
         ("oxycodone 5-10 mg tablet", 1, "tablet", BID, None),
         ("Norco 5 mg-325 mg oral tablet", 1, "tab", BID, 10),
         ("Abuse-Deterrent 12 HR Oxycodone Hydrochloride 20 MG Extended Release Oral Tablet [OxyContin]", 1, "tablet",
