@@ -17,8 +17,7 @@ Ints = NDArray[np.int64]
 
 INDUCTION_D: Final = 3
 """Days at the start of a phase that are no taper: COWS then measures withdrawal from other opioids, which the trial
-asked for before the first dose. The rating of the first day is kept as a report of that; those of the days after it,
-on a first low dose, are left out. Source: A35."""
+asked for before the first dose; ratings until the course begins are reports of that. Source: A35."""
 RECENT_USE_D: Final = 7
 """Days before a visit over which own opioid use counts. Source: A35."""
 N_CATEGORIES: Final = len(COWS_CATEGORIES)
@@ -44,7 +43,7 @@ class Taper:
     taper_day, last_day : int
         The first day of the final reduction, the day of the last dose.
     day : ndarray of int, (n_visits,)
-        Of each COWS visit, ascending; negative at induction.
+        Of each COWS visit, ascending; negative until the course begins (induction).
     category : ndarray of int, (n_visits,)
         0 to 3.
     recent_use : ndarray, (n_visits,)
@@ -60,6 +59,11 @@ class Taper:
     day: Ints = field(repr=False)
     category: Ints = field(repr=False)
     recent_use: Floats = field(repr=False)
+
+    @property
+    def earlier(self) -> int:
+        """How many tapers of the trial she has behind her."""
+        return self.phase - 1
 
     @property
     def stage(self) -> Ints:
@@ -83,32 +87,35 @@ def taper_day(dose: Floats) -> int:
 
 
 def taper_of(phase: TrialPhase) -> Taper | None:
-    """The taper of a phase, or None where no dose was given after induction."""
-    day = phase.day_in_phase
-    begin = np.flatnonzero((day >= INDUCTION_D) & (np.nan_to_num(phase.dose_mg) > 0))
-    if not len(begin):
+    """The taper of a phase, or None where it has no dose or no visit.
+
+    Its course begins on the first day with a dose after induction, or on the last day with one if there is none.
+    """
+    given = np.flatnonzero(np.nan_to_num(phase.dose_mg) > 0)
+    rated = (phase.day_in_phase >= 0) & (phase.cows_cat >= 0)
+    if not len(given) or not rated.any():
         return None
-    day = day - day[begin[0]]
+    begin = next((k for k in given if phase.day_in_phase[k] >= INDUCTION_D), given[-1])
+    day = phase.day_in_phase - phase.day_in_phase[begin]
     n_days = int(day[-1]) + 1
     dose, use = np.zeros(n_days), np.full(n_days, np.nan)
     since = day >= 0
     dose[day[since]] = np.nan_to_num(phase.taken_mg()[since])  # no dose for over a week: she was given none
     use[day[since]] = phase.own_use[since]
-    rated = (since | (phase.day_in_phase == 0)) & (phase.cows_cat >= 0)
     visit = day[rated]
-    week = [use[max(0, k - RECENT_USE_D) : k] for k in visit]
+    week = [use[max(0, k - RECENT_USE_D) : max(0, k)] for k in visit]
     recent = np.array([float(np.nanmean(u)) if np.isfinite(u).any() else 0.0 for u in week])
     return Taper(
-        phase.who, phase.phase, dose, int(phase.day_in_phase[begin[0]]), taper_day(dose),
+        phase.who, phase.phase, dose, int(phase.day_in_phase[begin]), taper_day(dose),
         int(np.flatnonzero(dose > 0)[-1]), visit, phase.cows_cat[rated], recent,
     )  # fmt: skip
 
 
 def people_of(phases: Iterable[TrialPhase]) -> dict[str, Person]:
-    """People by id, in the order of the phases; phases without a visit after induction are left out."""
+    """People by id, each with her tapers in order; phases without a dose or a visit are left out."""
     found: dict[str, list[Taper]] = {}
     for phase in phases:
         taper = taper_of(phase)
-        if taper is not None and (taper.day >= 0).any():
+        if taper is not None:
             found.setdefault(phase.who, []).append(taper)
     return {who: tuple(sorted(tapers, key=lambda t: t.phase)) for who, tapers in found.items()}

@@ -186,12 +186,12 @@ class Population:
         levels, sensitivities = self._transitions
         return np.asarray(levels.T @ weights @ sensitivities)
 
-    def _withdrawals(self, taper: Taper, earlier: int, z: Floats) -> Floats:
+    def _withdrawals(self, taper: Taper, z: Floats) -> Floats:
         """Withdrawal by day and then at induction, (n_days + 1, n_z), of people ``z`` sds more sensitive than most."""
         v = self.value
-        failed = v["sigma_failed"] ** min(earlier, FAILED_TAPERS_COUNTED)
+        failed = v["sigma_failed"] ** min(taper.earlier, FAILED_TAPERS_COUNTED)
         sigma = v["sigma"] * failed * np.exp(v["sigma_sd"] * z)
-        n_days = int(taper.day[-1]) + 1
+        n_days = max(int(taper.day[-1]), 0) + 1
         w = np.empty((n_days + 1, len(sigma)))  # the last row is induction
         withdrawals(
             DRIVES.index(self.drive), sigma, v["tau_F"], v["tau_L"], v["omega"], v["EC50"], taper.dose[:n_days],
@@ -200,33 +200,30 @@ class Population:
         at_shortfall(sigma, v["induction"], w[n_days])
         return w
 
-    def mean_scores(self, taper: Taper, earlier: int, z_level: float, z_sigma: float) -> Floats:
+    def mean_scores(self, taper: Taper, z_level: float, z_sigma: float) -> Floats:
         """Mean COWS of each visit without noise, (n_visits,), of a person that many sds from the median."""
-        v, w = self.value, self._withdrawals(taper, earlier, np.array([z_sigma]))[:, 0]
-        level = v["c0"] + v["c0_later"] * earlier + v["c0_sd"] * z_level
+        v, w = self.value, self._withdrawals(taper, np.array([z_sigma]))[:, 0]
+        level = v["c0"] + v["c0_later"] * taper.earlier + v["c0_sd"] * z_level
         return np.asarray(level + v["kappa"] * w[np.where(taper.day < 0, len(w) - 1, taper.day)]
                           + v["use_points"] * taper.recent_use)  # fmt: skip
 
-    def likelihoods(self, taper: Taper, earlier: int, known: Bools | None = None) -> Likelihoods:
-        """Of each visit, given the visits before it that are ``known`` (n_visits,), by default all.
-
-        ``earlier`` is how many tapers the person has behind her.
-        """
+    def likelihoods(self, taper: Taper, known: Bools | None = None) -> Likelihoods:
+        """Of each visit, given the visits before it that are ``known`` (n_visits,), by default all."""
         v = self.value
-        w = self._withdrawals(taper, earlier, _SENSITIVITIES)
+        w = self._withdrawals(taper, _SENSITIVITIES)
         known = np.ones(len(taper.day), dtype=np.bool_) if known is None else known
         low, high = np.where(known, LOW[taper.category], -np.inf), np.where(known, HIGH[taper.category], np.inf)
         out = Likelihoods(*(np.empty((len(taper.day), len(_LEVELS), len(_SENSITIVITIES))) for _ in range(3)))
         reported(
-            v["c0"] + v["c0_later"] * earlier + v["c0_sd"] * _LEVELS, v["kappa"], v["white"], v["slow"], v["tau_slow"],
-            w, np.where(taper.day < 0, len(w) - 1, taper.day), taper.day, low, high,
+            v["c0"] + v["c0_later"] * taper.earlier + v["c0_sd"] * _LEVELS, v["kappa"], v["white"], v["slow"],
+            v["tau_slow"], w, np.where(taper.day < 0, len(w) - 1, taper.day), taper.day, low, high,
             v["use_points"] * taper.recent_use, out.mass, out.centre, out.spread,
         )  # fmt: skip
         return out
 
     def masses(self, person: Person) -> list[Floats]:
         """Log probability of each taper's visits by grid point, each (n_levels, n_sensitivities)."""
-        return [np.asarray(self.likelihoods(taper, k).mass.sum(axis=0)) for k, taper in enumerate(person)]
+        return [np.asarray(self.likelihoods(taper).mass.sum(axis=0)) for taper in person]
 
     def log_evidence(self, person: Person, masses: list[Floats] | None = None) -> float:
         """Log probability of all her visits, her own values integrated out."""
@@ -279,8 +276,8 @@ class Population:
                 elif name in _CHAINED:
                     parent, factor = _CHAINED[name]
                     gradient[row, column] = sum(
-                        float((b * d * factor(v, k)).sum())
-                        for k, (b, d) in enumerate(zip(beliefs, slope[parent], strict=True))
+                        float((b * d * factor(v, taper.earlier)).sum())
+                        for taper, b, d in zip(person, beliefs, slope[parent], strict=True)
                     )
                 else:
                     moved = others[name].log_evidence(person, masses)
@@ -295,7 +292,7 @@ def _updated(weights: Floats, log_mass: Floats) -> tuple[Floats, float]:
     return joint / joint.sum(), top + float(np.log(joint.sum()))
 
 
-#: Slopes that follow from another's: whose, and times what at the k-th taper (log sigma and c0 by grid point).
+#: Slopes that follow from another's: whose, and times what after k earlier tapers (log sigma and c0 by grid point).
 _CHAINED: Final[Mapping[str, tuple[str, Callable[[Mapping[str, float], int], Floats | float]]]] = {
     "sigma_sd": ("sigma", lambda v, k: v["sigma_sd"] * _SENSITIVITIES[None, :]),
     "sigma_failed": ("sigma", lambda v, k: float(min(k, FAILED_TAPERS_COUNTED))),

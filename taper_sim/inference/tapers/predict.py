@@ -56,7 +56,7 @@ class Asked:
 
 
 def asked(people: dict[str, Person], information: str) -> list[Asked]:
-    """Visits to predict under some :data:`INFORMATION`: those of every taper but a person's first, after induction.
+    """Visits to predict under some :data:`INFORMATION`: those of every phase but the first.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def asked(people: dict[str, Person], information: str) -> list[Asked]:
     found = []
     for who, person in people.items():
         for k, taper in enumerate(person):
-            for r in np.flatnonzero(taper.day >= 0) if k else ():
+            for r in range(len(taper.day) if taper.earlier else 0):
                 known = np.zeros(len(taper.day), dtype=np.bool_)
                 if information == FROM_THE_TAPER:
                     known = taper.day < taper.taper_day
@@ -76,7 +76,7 @@ def asked(people: dict[str, Person], information: str) -> list[Asked]:
                         continue
                 elif information == INFORMATION[2]:
                     known[:r] = True
-                found.append(Asked(who, person, k, int(r), known))
+                found.append(Asked(who, person, k, r, known))
     return found
 
 
@@ -110,7 +110,7 @@ def predict(population: Population, visits: list[Asked], *, personal: bool) -> F
         known = np.ones_like(known) if in_order else known
         this = (*key, known.tobytes())
         if this not in filtered:
-            filtered[this] = population.likelihoods(visit.taper, visit.k, known)
+            filtered[this] = population.likelihoods(visit.taper, known)
         found = filtered[this]
         log_weights = np.log(before[key]) + found.mass[: visit.r].sum(axis=0)
         weights = np.exp(log_weights - log_weights.max())
@@ -121,8 +121,8 @@ def predict(population: Population, visits: list[Asked], *, personal: bool) -> F
 def _before(population: Population, visit: Asked) -> Floats:
     """What is believed at the start of the taper, from the earlier ones."""
     weights = population.start
-    for k, taper in enumerate(visit.person[: visit.k]):
-        log_mass = population.likelihoods(taper, k).mass.sum(axis=0)
+    for taper in visit.person[: visit.k]:
+        log_mass = population.likelihoods(taper).mass.sum(axis=0)
         weights = weights * np.exp(log_mass - log_mass.max())
         weights = population.next_taper(weights / weights.sum())
     return np.asarray(weights / weights.sum())

@@ -82,21 +82,25 @@ def _known(visit: Asked) -> list[int]:
     return [int(taper.category[r]) for taper, r in visit.known_visits() if taper.day[r] >= 0]
 
 
+def _induction(visit: Asked) -> float:
+    return float(visit.taper.day[visit.r] < 0)
+
+
 def _last(visit: Asked) -> list[float]:
-    known = _known(visit)
-    return [float(known[-1] == 1), float(known[-1] >= 2), 0.0] if known else [0.0, 0.0, 1.0]
+    known = _known(visit) or [-1]
+    return [float(known[-1] == 1), float(known[-1] >= 2), float(known[-1] < 0), _induction(visit)]
 
 
 def _mean_of(overall: float) -> Callable[[Asked], list[float]]:
     def mean(visit: Asked) -> list[float]:
         known = [min(category, 2) for category in _known(visit)]
-        return [(sum(known) + _MEAN_PRIOR_VISITS * overall) / (len(known) + _MEAN_PRIOR_VISITS)]
+        return [(sum(known) + _MEAN_PRIOR_VISITS * overall) / (len(known) + _MEAN_PRIOR_VISITS), _induction(visit)]
 
     return mean
 
 
 def last_value(train: list[Asked], test: list[Asked]) -> Floats:
-    """Chances by the last known category alone (2 and above as one, none known as another)."""
+    """Chances by the last known category alone (2 and above as one, none known as another), and induction."""
     model = Ordinal(np.array([_last(v) for v in train]), np.array([v.category for v in train]))
     return model.chances(np.array([_last(v) for v in test]))
 

@@ -77,11 +77,11 @@ def run(
     if daily is not None:
         everybody, sources = _read(daily, True), [daily]
         parts = study.folds_of(everybody, folds, seed)
-        each = [study.predictions(study.others(parts, k), part, kept) for k, part in enumerate(parts)]
+        each = [kept.predictions(study.others(parts, k), part) for k, part in enumerate(parts)]
         found = pd.concat(each, ignore_index=True)
     elif train is not None and test is not None:
         everybody, parts, sources = _read(train, True), [], [train, test]
-        found = study.predictions(everybody, _read(test, False), kept)
+        found = kept.predictions(everybody, _read(test, False))
     fits = {variant: kept.fit(everybody, variant) for variant in (study.VARIANTS if drives else _FITTED)}
     scores = study.scored(found, seed)
     tables = {"predictions": found, "scores": scores, "calibration": study.calibrations(found)}

@@ -48,7 +48,7 @@ def categories(
     for k, taper in enumerate(tapers):
         if k:
             z = carried * z + np.sqrt(1.0 - carried**2) * generator.standard_normal(2)
-        mean = population.mean_scores(taper, k, *z)
+        mean = population.mean_scores(taper, *z)
         slow, before, score = generator.standard_normal(), int(taper.day[0]), np.empty(len(mean))
         for r, day in enumerate(taper.day):
             fade = np.exp(-(day - before) / v["tau_slow"])

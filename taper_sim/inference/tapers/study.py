@@ -25,7 +25,7 @@ from taper_sim.inference.tapers.population import Fit, Population
 from taper_sim.inference.tapers.predict import INFORMATION, Asked, asked
 from taper_sim.inference.tapers.simulated import replicated
 from taper_sim.model import equations
-from taper_sim.runs import write_text
+from taper_sim.runs import write_csv, write_text
 
 Floats = NDArray[np.float64]
 People = dict[str, Person]
@@ -42,7 +42,7 @@ VARIANTS: Final[Mapping[str, tuple[str, Mapping[str, float]]]] = {
 """What is compared: a name, the drive, and the hyperparameters that are held."""
 CHANCES: Final = [f"p{k}" for k in range(N_CATEGORIES)]
 WHERE: Final = ["who", "phase", "day_in_phase", "stage", "information"]
-STABILISED: Final = people.STAGES[1]
+FROM_THE_TAPER: Final = "taper and after"
 POPULATION_ONLY, PERSONAL = "population only", "personal"
 
 
@@ -83,7 +83,7 @@ def people_hash(some: People) -> str:
 
 @dataclass(frozen=True)
 class Kept:
-    """Fits that are finished, in a folder; what is missing is fitted and put there."""
+    """Fits and predictions that are finished, in a folder; what is missing is computed and put there."""
 
     folder: Path
     say: Callable[[str], None] = lambda line: None
@@ -104,6 +104,15 @@ class Kept:
                 "log_likelihood": found.log_likelihood, "steps": found.steps, "converged": found.converged}  # fmt: skip
         write_text(path, json.dumps(kept))
         return found
+
+    def predictions(self, train: People, test: People) -> pd.DataFrame:
+        """:func:`predictions` of these people."""
+        name = hashlib.sha256(f"{code_hash()} {people_hash(train)} {people_hash(test)}".encode()).hexdigest()[:16]
+        path = self.folder / f"predictions-{name}.csv"
+        if not path.exists():
+            write_csv(predictions(train, test, self), path)
+            self.say(f"predicted {len(test)} people")
+        return pd.read_csv(path, dtype={"who": str}, float_precision="round_trip")
 
 
 def folds_of(everybody: People, n_folds: int, seed: int) -> list[People]:
@@ -155,21 +164,21 @@ def _where(v: Asked, information: str) -> tuple[str, int, int, str, str]:
     return v.who, v.taper.phase, int(v.taper.day[v.r]) + v.taper.day_in_phase, v.stage, information
 
 
-VISITS: Final = ("taper and after", "all")
-"""Which visits of the later tapers are scored: from the first day of the final reduction, or from induction on."""
+VISITS: Final[Mapping[str, tuple[str, ...]]] = {
+    "taper and after": ("taper", "after"),
+    "after induction": ("stabilised", "taper", "after"),
+    "every visit": people.STAGES,
+}
+"""Which visits of the later tapers are scored, and their stages."""
 
 
 def scored(found: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Scores by information, visits and method, and their difference from population only, with 95 % intervals."""
     rows = []
     for information in INFORMATION:
-        for visits in VISITS:
-            mine = found[found["information"] == information]
-            if visits == VISITS[0]:
-                mine = mine[mine["stage"] != STABILISED]
-            elif information == predict.FROM_THE_TAPER:
-                continue
-            if mine.empty:
+        for visits, stages in VISITS.items():
+            mine = found[(found["information"] == information) & found["stage"].isin(stages)]
+            if mine.empty or (information == predict.FROM_THE_TAPER and visits != FROM_THE_TAPER):
                 continue
             by = {m: part.reset_index(drop=True) for m, part in mine.groupby("method", sort=False)}
             each = {m: scores.scored(part[CHANCES].to_numpy(), part["cows_cat"].to_numpy()) for m, part in by.items()}
@@ -188,7 +197,7 @@ def scored(found: pd.DataFrame, seed: int) -> pd.DataFrame:
 def calibrations(found: pd.DataFrame) -> pd.DataFrame:
     """Chance of any withdrawal against its share, visits of taper and after, by information and method."""
     parts = []
-    mine = found[found["stage"] != STABILISED]
+    mine = found[found["stage"].isin(VISITS[FROM_THE_TAPER])]
     for (information, method), part in mine.groupby(["information", "method"], sort=False):
         table = scores.calibration(1.0 - part["p0"].to_numpy(), part["cows_cat"].to_numpy() > 0)
         parts.append(table.assign(information=str(information), method=str(method)))
@@ -221,12 +230,12 @@ def compared(everybody: People, parts: list[People], kept: Kept) -> pd.DataFrame
                                        "against_effect_se", "converged"])  # fmt: skip
 
 
-_REPLICATES: Final = 200
+_REPLICATES: Final = 100
 
 
 def _later_gain(chosen: Population, some: People) -> float:
     """Log loss saved a visit by knowing earlier tapers, visits of taper and after."""
-    ask = [v for v in asked(some, INFORMATION[0]) if v.stage != STABILISED]
+    ask = [v for v in asked(some, INFORMATION[0]) if v.stage in VISITS[FROM_THE_TAPER]]
     category = np.array([v.category for v in ask])
     personal, anybody = (predict.predict(chosen, ask, personal=p) for p in (True, False))
     loss = [scores.scored(chances, category)["log_loss"].mean() for chances in (anybody, personal)]
@@ -261,3 +270,17 @@ def between_tapers(some: People, chosen: Population, seed: int) -> pd.DataFrame:
         each = np.array([of(x) for x in drawn[:n]])
         rows.append((name, of(some), float(np.mean(each)), *np.quantile(each, [0.025, 0.975])))
     return pd.DataFrame(rows, columns=["statistic", "found", "replicated", "lo95", "hi95"])
+
+
+def population_of(values: pd.DataFrame, variant: str = "effect") -> Population:
+    """The population of a table of :func:`fitted_values`.
+
+    Raises
+    ------
+    KeyError
+        The table has no such variant, or lacks one of its hyperparameters.
+    """
+    drive, fixed = VARIANTS[variant]
+    value = values[values["variant"] == variant].set_index("symbol")["value"]
+    free = Population(drive, np.empty(0), fixed).free
+    return Population(drive, np.array([h.working(float(value[h.symbol])) for h in free]), fixed)

@@ -8,7 +8,7 @@ import pytest
 
 from taper_sim.cli import main
 from taper_sim.inference.tapers import simulated, study
-from taper_sim.inference.tapers.population import Population, hyperparameters
+from taper_sim.inference.tapers.population import Fit, Population, hyperparameters
 from taper_sim.inference.tapers.predict import INFORMATION
 
 PRIOR = Population("effect", np.array([h.mean for h in hyperparameters()]))
@@ -18,7 +18,7 @@ PRIOR = Population("effect", np.array([h.mean for h in hyperparameters()]))
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """People to fit and others to predict."""
     folder = tmp_path_factory.mktemp("people")
-    for name, n, seed in (("a", 24, 1), ("b", 6, 2)):
+    for name, n, seed in (("a", 20, 1), ("b", 4, 2)):
         simulated.daily_table(PRIOR, n, seed).to_csv(folder / f"{name}.csv", index=False)
     return folder / "a.csv", folder / "b.csv"
 
@@ -32,7 +32,7 @@ def test_people_of_one_file_predict_those_of_another_and_it_goes_on_where_it_sto
     found = pd.read_csv(tmp_path / "out" / "predictions.csv")
     assert set(found["information"]) == set(INFORMATION) and set(found["phase"]) == {2}
     assert found[study.CHANCES].sum(axis=1).to_numpy() == pytest.approx(1.0)
-    assert found["who"].nunique() == 6 and {study.POPULATION_ONLY, study.PERSONAL} < set(found["method"])
+    assert found["who"].nunique() == 4 and {study.POPULATION_ONLY, study.PERSONAL} < set(found["method"])
     reduction = pd.read_csv(tmp_path / "out" / "scores.csv")
     assert set(reduction["score"]) == {"log_loss", "brier", "rps", "brier_withdrawal"}
     first = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.csv")}
@@ -59,3 +59,14 @@ def test_what_cannot_be_fitted_is_said_in_a_line_and_nothing_is_written(
     said = capsys.readouterr().err
     assert len(said.strip().splitlines()) == 1 and str(path) in said and "allowed" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_population_is_read_back_from_its_table() -> None:
+    n = len(PRIOR.theta)
+    for variant, (drive, fixed) in study.VARIANTS.items():
+        theta = [h.mean + 0.1 for h in Population(drive, np.empty(0), fixed).free]
+        here = Population(drive, np.array(theta), fixed)
+        table = study.fitted_values(Fit(here, 0.01 * np.eye(len(theta)), 0.0, 1, True), variant)
+        assert study.population_of(table, variant).theta == pytest.approx(here.theta)
+        assert ((table["lo95"] < table["value"]) & (table["value"] < table["hi95"])).all()
+    assert len(study.population_of(table, variant).theta) <= n
