@@ -112,7 +112,7 @@ class Kept:
         if not path.exists():
             write_csv(predictions(train, test, self), path)
             self.say(f"predicted {len(test)} people")
-        return pd.read_csv(path, dtype={"who": str}, float_precision="round_trip")
+        return pd.read_csv(path, dtype={"who": str})
 
 
 def folds_of(everybody: People, n_folds: int, seed: int) -> list[People]:
