@@ -18,7 +18,7 @@ PRIOR = Population("effect", np.array([h.mean for h in hyperparameters()]))
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """People to fit and others to predict."""
     folder = tmp_path_factory.mktemp("people")
-    for name, n, seed in (("a", 20, 1), ("b", 4, 2)):
+    for name, n, seed in (("a", 24, 1), ("b", 4, 2)):
         simulated.daily_table(PRIOR, n, seed).to_csv(folder / f"{name}.csv", index=False)
     return folder / "a.csv", folder / "b.csv"
 
