@@ -76,3 +76,16 @@ def test_a_protocol_that_waits_for_reports_has_no_trace(tmp_path: Path, capsys: 
     assert main(["trace", str(patient), "--protocol", "integral()", "--out", str(tmp_path / "o.csv")]) == 2
     assert "no check-ins to react to" in capsys.readouterr().err
     assert not (tmp_path / "o.csv").exists()
+
+
+def test_care_that_a_protocol_brings_is_received_in_place_of_the_files(tmp_path: Path):
+    taper = "linear(pct=10, every=28)"
+    none, own, brought = (
+        trace(tmp_path, VA + care, "--protocol", protocol, "--days", "84")
+        for care, protocol in (
+            ("", taper), ("care: {psychologist: 1.0, nurse: 1.0}\n", taper),
+            ("care: {pt: 1.0}\n", f"supported(taper={taper}, care=psychologist/nurse)"),
+        )
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(own, brought)
+    assert brought["engagement"].iloc[-1] > none["engagement"].iloc[-1]

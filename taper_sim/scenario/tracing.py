@@ -11,6 +11,7 @@ from taper_sim.cohort import Cohort, from_patients
 from taper_sim.data import formulary
 from taper_sim.data.patient import doses_by_day, read_patient
 from taper_sim.data.problems import InputError, problem
+from taper_sim.model.parameters import DISCIPLINES
 from taper_sim.model.pharmacology import MAX_DISPENSED_D, regimen, to_dispense, to_equivalents
 from taper_sim.policies.catalogue import build_policy
 from taper_sim.policies.interface import Policy, Seen
@@ -99,6 +100,9 @@ def trace_patient(path: Path, protocol: str | None, n_days: int | None, seed: in
         if unruled:
             raise InputError(unruled)
         doses, tablets = dispensed_by_day(cohort, policy, n_days or YEAR_D, seed)
+        planned = getattr(policy, "planned_care", None)
+        if planned is not None:  # in place of what the patient's file says
+            cohort = replace(cohort, care=np.array([[planned.get(discipline, 0.0) for discipline in DISCIPLINES]]))
     elif patient.schedule is not None:
         last = max(max(steps) for steps in patient.schedule.values())
         doses = doses_by_day(patient.schedule, n_days or last + _AFTER_SCHEDULE_D)
