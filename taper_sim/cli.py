@@ -242,9 +242,11 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _staffing(args: argparse.Namespace) -> int:
+    from taper_sim.report.staffing_figures import write_staffing_figures
     from taper_sim.report.staffing_text import bound_text, staffing_text
     from taper_sim.scenario.building import Overrides
-    from taper_sim.scenario.staffing import read_staffing, run_staffing
+    from taper_sim.scenario.staffing import read_staffing
+    from taper_sim.scenario.staffing_run import run_staffing
 
     folder = args.out or Path(f"staffing-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
@@ -253,6 +255,7 @@ def _staffing(args: argparse.Namespace) -> int:
         print(line, file=sys.stderr)
     with _progress() as progress:
         done = run_staffing(args.scenario, plan, folder, progress)
+    write_staffing_figures(folder)
     print(staffing_text(done))
     return DONE
 

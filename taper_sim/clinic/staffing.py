@@ -134,12 +134,12 @@ def hours(team: Team, queue: str) -> float:
 
 def candidates(team: Team, levels: Mapping[str, Sequence[float]], otherwise: Mapping[str, Worker]) -> list[Candidate]:
     """Every team of the levels' combinations; cost and FTE of the roles add up."""
-    base_cost, base_fte = weekly_cost(team), _fte(team)
+    base_cost, base_fte = weekly_cost(team), total_fte(team)
     added = {}
     for role, some in levels.items():
         for fte in some:
             one = with_fte(team, {role: fte}, otherwise)
-            added[role, fte] = weekly_cost(one) - base_cost, _fte(one) - base_fte
+            added[role, fte] = weekly_cost(one) - base_cost, total_fte(one) - base_fte
     found = []
     for some in itertools.product(*levels.values()):
         own = tuple(zip(levels, some, strict=True))
@@ -148,7 +148,8 @@ def candidates(team: Team, levels: Mapping[str, Sequence[float]], otherwise: Map
     return found
 
 
-def _fte(team: Team) -> float:
+def total_fte(team: Team) -> float:
+    """Full-time equivalents of everybody."""
     return sum(worker.hours_a_week for worker in team.workers) / FULL_TIME_H
 
 

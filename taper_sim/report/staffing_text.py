@@ -1,9 +1,11 @@
-"""The search for a team as text for whoever leads the clinic. Imports ``scenario.staffing``, ``tables``."""
+"""The search for a team as text for whoever leads the clinic. Imports ``scenario``, ``tables``."""
 
 import pandas as pd
 
 from taper_sim import tables
-from taper_sim.scenario.staffing import ALL_TARGETS, StaffingPlan, StaffingRun
+from taper_sim.scenario.staffing import ALL_TARGETS, StaffingPlan
+from taper_sim.scenario.staffing_run import StaffingRun
+from taper_sim.scenario.what_if import WhatIf
 
 _MOST_ROWS = 12
 
@@ -51,7 +53,10 @@ def staffing_text(done: StaffingRun) -> str:
             "confidence. All teams meet the",
             "same patients with the same luck. That more people never do harm is taken for granted.",
         ]
+    if done.what_if is not None:
+        lines += ["", *_what_if(done.what_if)]
     lines += [
+        "",
         f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}.",
         f"Run folder: {done.folder}",
     ]
@@ -77,3 +82,49 @@ def _tried(table: pd.DataFrame) -> list[str]:
     if len(every) > _MOST_ROWS:
         lines.append(f"  and {len(every) - _MOST_ROWS} more in staffing.csv")
     return lines
+
+
+_SHOWN = (
+    ("late", "late or lost work, %", 100.0),
+    ("order_wait_days", "days a patient's order waits", 1.0),
+    ("withdrawal_peak", "peak withdrawal, 0-1", 1.0),
+    ("composite_against_never_short", "harm against staff never short, important differences", 1.0),
+    ("dose_reduction_pct", "dose down, %", 1.0),
+    ("cost", "cost, USD a patient and 30 days", 1.0),
+)
+
+
+def _what_if(asked: WhatIf) -> list[str]:
+    """The lead's levers in plain words, then how many patients today's team can have."""
+    lines = ["Today's team, and what would change it (in brackets the 95 % interval over replications):"]
+    for name, own in asked.levers.groupby("name", sort=False):
+        first = own.iloc[0]
+        size = f"{first['patients']:,} patients, {first['fte']:g} FTE, {first['cost_usd_week']:,.0f} USD a week"
+        lines.append(f"  {str(name).capitalize()}: {first['what']} ({size})")
+        for metric, said, factor in _SHOWN:
+            numbers = own[own["metric"] == metric]
+            if len(numbers) == 0:
+                continue
+            row = numbers.iloc[0]
+            value = f"    {said}: {factor * row['estimate']:.3g}"
+            lines.append(value if name == "as it is" else f"{value}, {_change(row, factor)}")
+    lines += [
+        "",
+        "Patients per FTE of today's team, late or lost work, harm against staff never short",
+        "(composite, in smallest important differences):",
+    ]
+    table = asked.capacity.set_index(["patients_per_fte", "metric"])["estimate"]
+    for load in sorted(set(asked.capacity["patients_per_fte"])):
+        harm = table.get((load, "composite_against_never_short"), float("nan"))
+        lines.append(f"  {load:5.1f}   {table.get((load, 'late'), float('nan')):.0%}   {harm:+.3f}")
+    return lines
+
+
+def _change(row: pd.Series, factor: float) -> str:
+    low, high = factor * row["change_lo95"], factor * row["change_hi95"]
+    if low == high == 0.0:
+        return "no change"
+    size = f"{factor * row['change']:+.3g} ({low:+.3g} to {high:+.3g})"
+    if low <= 0.0 <= high:
+        return f"{size}: no clear change"
+    return f"{size}: {'less' if high < 0 else 'more'}"

@@ -5,12 +5,9 @@ Every team meets the same patients with the same luck under the same draws of th
 """
 
 import hashlib
-import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,24 +17,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from taper_sim import tables
 from taper_sim.clinic.bounds import Load
 from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.feasibility import Rule, Verdict, share_interval
+from taper_sim.clinic.ramp import by_month
 from taper_sim.clinic.replications import estimate
 from taper_sim.clinic.service import KEY, metrics
 from taper_sim.clinic.staffing import Candidate, Found, candidates, hours, search, weekly_cost, with_fte
-from taper_sim.clinic.team import ROLES, Team, Worker
+from taper_sim.clinic.team import Team, Worker
 from taper_sim.cohort import Cohort
 from taper_sim.comparison.jobs import Arm
 from taper_sim.comparison.tables import subgroups
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.outcomes import ALL
-from taper_sim.runs import check_writable, read_record, sha256_of, write_atomically, write_csv, write_json
-from taper_sim.scenario.building import Overrides, overridden, read_scenario, scenario_hash
+from taper_sim.runs import write_atomically
+from taper_sim.scenario.building import Overrides, overridden, read_scenario
 from taper_sim.scenario.clinic_schema import StaffEntry
 from taper_sim.scenario.clinics import ClinicPlan, never_short, planned_loads, read_plan
-from taper_sim.scenario.comparing import git_commit
 from taper_sim.scenario.staffing_schema import CLINIC_METRICS, ROLE_METRICS, StaffingEntry, Target
 from taper_sim.simulation.ensemble import Ensemble
 
@@ -48,7 +44,7 @@ ALL_TARGETS: Final = "all_targets"
 AGAINST: Final = "_against_never_short"
 HARMS: Final = (
     "withdrawal_peak", "days_over_limit", "pain_nrs_change", "dose_reduction_pct", "dropout", "return_to_higher_dose",
-    "mental_health_crisis", "overdose",
+    "mental_health_crisis", "overdose", "composite",
 )  # fmt: skip
 _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "scipy", "simpy")
 
@@ -178,7 +174,8 @@ class Trials:
             for group, who in groups.items():
                 rows.append((outcome.name, "", "", group, outcome.unit, _mean(own[who])))
                 rows.append((f"{outcome.name}{AGAINST}", "", "", group, outcome.unit, _mean((own - other)[who])))
-        return pd.concat([service, pd.DataFrame(rows, columns=service.columns)], ignore_index=True)
+        months = by_month(served, team, clinic.n_days)
+        return pd.concat([service, pd.DataFrame(rows, columns=service.columns), months], ignore_index=True)
 
 
 def _mean(values: Floats) -> float:
@@ -201,37 +198,21 @@ def meets(numbers: pd.DataFrame, targets: Sequence[Target]) -> list[bool]:
 
 
 @dataclass(frozen=True)
-class StaffingRun:
-    """A finished search: its folder, tables, what it found."""
+class Searched:
+    """A finished search: what it found, and the replications of each team that was tried."""
 
-    folder: Path
-    table: pd.DataFrame
     found: Found
-    plan: StaffingPlan
-    manifest: dict[str, Any]
+    runs: dict[Candidate, list[pd.DataFrame]]
+
+    @property
+    def chosen(self) -> list[pd.DataFrame]:
+        """Replications of the team that was chosen."""
+        return [] if self.found.chosen is None else self.runs[self.found.chosen]
 
 
-def run_staffing(
-    path: Path, plan: StaffingPlan, folder: Path, progress: Callable[[int], Callable[[int], None]]
-) -> StaffingRun:
-    """Search, and write the run folder.
-
-    Parameters
-    ----------
-    path : Path
-        The scenario, for the record.
-    plan : StaffingPlan
-    folder : Path
-        The run folder; an unfinished search of the same plan goes on.
-    progress : callable
-        Given the replications in all, as far as they can be foreseen, returns a function called with those done.
-    """
-    began = time.time()
-    check_writable(folder)
-    identity = f"{scenario_hash(plan.clinic.scenario, plan.clinic.folder)}-staffing"
-    _claim(folder, plan, path, identity)
-    tick = progress(plan.rule.fewest * plan.entry.most_teams) if plan.able else _nothing
-    trials = Trials(plan.clinic, plan.arm, folder / "parts", tick)
+def run_search(plan: StaffingPlan, parts: Path, tick: Callable[[int], None]) -> Searched:
+    """Search for the team; finished replications are kept in ``parts``."""
+    trials = Trials(plan.clinic, plan.arm, parts, tick)
     runs: dict[Candidate, list[pd.DataFrame]] = {}
 
     def judge(candidate: Candidate) -> Verdict:
@@ -242,35 +223,14 @@ def run_staffing(
             met.append(all(meets(own[-1], plan.entry.targets)))
         return said
 
-    price = (lambda one: one.cost_usd_week) if plan.entry.minimise == "cost" else (lambda one: one.fte)
+    def price(candidate: Candidate) -> float:
+        return candidate.cost_usd_week if plan.entry.minimise == "cost" else candidate.fte
+
     found = search(plan.able, price, judge, plan.entry.most_teams) if plan.able else Found()
-    table = _table(plan, found, runs)
-    write_csv(table, folder / "staffing.csv")
-    write_csv(_long(runs), folder / "replications.csv")
-    manifest = _manifest(plan, path, identity, found, folder, time.time() - began)
-    write_json(manifest, folder / "manifest.json")
-    if (folder / "parts").exists():
-        shutil.rmtree(folder / "parts")
-    return StaffingRun(folder, table, found, plan, manifest)
+    return Searched(found, runs)
 
 
-def _nothing(_: int) -> None:
-    return None
-
-
-def _claim(folder: Path, plan: StaffingPlan, path: Path, identity: str) -> None:
-    plan_file = folder / "staffing_plan.json"
-    if plan_file.exists():
-        if read_record(plan_file, {"hash": str}, "the folder of a search for a team")["hash"] != identity:
-            raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
-    content = plan.clinic.scenario.model_dump(mode="json")
-    write_json({"hash": identity, "file": path.name, "scenario": content}, plan_file)
-
-
-def _table(plan: StaffingPlan, found: Found, runs: dict[Candidate, list[pd.DataFrame]]) -> pd.DataFrame:
+def staffing_table(plan: StaffingPlan, found: Found, runs: dict[Candidate, list[pd.DataFrame]]) -> pd.DataFrame:
     """``staffing.csv``: every team that was tried, its roles, its numbers; only the largest where none can serve."""
     rows: list[tuple[Any, ...]] = []
     for candidate in found.tried or [plan.largest]:
@@ -310,7 +270,7 @@ def _table(plan: StaffingPlan, found: Found, runs: dict[Candidate, list[pd.DataF
     return pd.DataFrame(rows, columns=[*COLUMNS, *MORE_COLUMNS])
 
 
-def _long(runs: dict[Candidate, list[pd.DataFrame]]) -> pd.DataFrame:
+def long_table(runs: dict[Candidate, list[pd.DataFrame]]) -> pd.DataFrame:
     """Every number of every replication, work by work left out."""
     tables_ = [
         one[one["work"] == ""].drop(columns="work").assign(team=candidate.name, replication=k)
@@ -319,49 +279,3 @@ def _long(runs: dict[Candidate, list[pd.DataFrame]]) -> pd.DataFrame:
     ]
     columns = ["team", "replication", *(name for name in KEY if name != "work"), "value"]
     return pd.concat(tables_)[columns] if tables_ else pd.DataFrame(columns=columns)
-
-
-def _manifest(
-    plan: StaffingPlan, path: Path, identity: str, found: Found, folder: Path, took_s: float
-) -> dict[str, Any]:
-    """What was looked for, among what, how, and what was found."""
-    entry, rule, clinic = plan.entry, plan.rule, plan.clinic
-    cohort = clinic.cohort(0)
-    ensemble = clinic.ensemble(0)
-    rows = [ROLES[worker.role.name].table for worker in plan.team(plan.largest).workers]
-    return {
-        "kind": "staffing",
-        "scenario": clinic.scenario.model_dump(mode="json"),
-        "scenario_file": path.name,
-        "scenario_hash": identity.rpartition("-")[0],
-        "seed": clinic.scenario.seed,
-        "days": clinic.n_days,
-        "protocol": plan.arm.name,
-        "patients": {
-            "n": len(cohort),
-            "description": cohort.description,
-            "ids_sha256": hashlib.sha256("\n".join(cohort.ids).encode()).hexdigest(),
-        },
-        "targets": [str(target) for target in entry.targets],
-        "probability": entry.probability,
-        "zone": [entry.probability - entry.indifference, entry.probability + entry.indifference],
-        "confidence": entry.confidence,
-        "error_a_team": rule.error,
-        "teams": {
-            "in_the_ranges": len(plan.able) + plan.n_unable,
-            "without_the_hours": plan.n_unable,
-            "tried": {one.name: said.value for one, said in found.tried.items()},
-        },
-        "chosen": None if found.chosen is None else {
-            "team": found.chosen.name, "fte": dict(found.chosen.levels), "cost_usd_week": found.chosen.cost_usd_week,
-        },
-        "search_stopped": found.stopped,
-        "planned_load_of_the_largest": {load.queue: str(load) for load in plan.loads},
-        "ensemble": {"n_draws": min(clinic.scenario.draws, clinic.n_replications), "calibrated": ensemble.calibrated},
-        "tables": [tables.read("team").provenance(list({row["role"]: row for row in rows}.values()))],
-        "clinical_review": tables.UNREVIEWED,
-        "versions": {name: version(name) for name in _LIBRARIES},
-        "git_commit": git_commit(),
-        "timings_s": {"search": round(took_s, 3)},
-        "outputs_sha256": {name: sha256_of(folder / name) for name in ("staffing.csv", "replications.csv")},
-    }  # fmt: skip

@@ -13,7 +13,7 @@ from taper_sim import cli
 SCENARIOS = Path(__file__).resolve().parent.parent.parent / "scenarios"
 PROTOCOL = "linear(pct=10, every=14)"
 #: Two replications in a row settle a team either way: quick, not trustworthy.
-LOOSE = {"probability": 0.5, "indifference": 0.3, "confidence": 0.2, "most_teams": 4, "most_replications": 3}
+LOOSE = {"probability": 0.5, "indifference": 0.3, "confidence": 0.5, "most_teams": 4, "most_replications": 3}
 
 
 def scenario(folder: Path, change=lambda content: None) -> Path:
@@ -23,7 +23,7 @@ def scenario(folder: Path, change=lambda content: None) -> Path:
     content["clinic"]["enrol_over_d"] = 3
     content["clinic"]["staffing"] = {
         **LOOSE,
-        "confidence": 0.5,
+        "what_if_replications": 0,
         "fte": {"physician": {"least": 0.2, "most": 1}, "nurse": {"least": 0.5, "most": 1, "step": 0.5}},
         "targets": [{"metric": "late", "role": "nurse", "at_most": 0.9}, {"metric": "order_wait_days", "at_most": 9}],
     }

@@ -1,0 +1,140 @@
+"""The search for a team and what else is asked, into a run folder. Imports ``scenario.staffing``, ``what_if``.
+
+Finished replications are kept in ``parts`` until everything is: the same command goes on where it stopped.
+"""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from taper_sim import tables
+from taper_sim.clinic.staffing import Found
+from taper_sim.clinic.team import ROLES
+from taper_sim.data.problems import problem
+from taper_sim.runs import check_writable, read_record, sha256_of, write_csv, write_json
+from taper_sim.scenario.building import scenario_hash
+from taper_sim.scenario.comparing import git_commit
+from taper_sim.scenario.staffing import StaffingPlan, long_table, run_search, staffing_table
+from taper_sim.scenario.what_if import WhatIf, variations, what_if
+
+_LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "scipy", "simpy")
+
+
+@dataclass(frozen=True)
+class StaffingRun:
+    """A finished search: its folder, tables, what it found, what else was asked (None where nothing was)."""
+
+    folder: Path
+    table: pd.DataFrame
+    found: Found
+    plan: StaffingPlan
+    manifest: dict[str, Any]
+    what_if: WhatIf | None
+
+
+def run_staffing(
+    path: Path, plan: StaffingPlan, folder: Path, progress: Callable[[int], Callable[[int], None]]
+) -> StaffingRun:
+    """Search, try what else is asked, and write the run folder.
+
+    Parameters
+    ----------
+    path : Path
+        The scenario, for the record.
+    plan : StaffingPlan
+    folder : Path
+        The run folder; an unfinished search of the same plan goes on.
+    progress : callable
+        Given the replications in all, as far as they can be foreseen, returns a function called with those done.
+    """
+    began = time.time()
+    check_writable(folder)
+    identity = f"{scenario_hash(plan.clinic.scenario, plan.clinic.folder)}-staffing"
+    _claim(folder, plan, path, identity)
+    asked = plan.entry.what_if_replications
+    n_other = asked * (1 + sum(1 for _ in variations(plan, plan.loads[0].queue))) if asked else 0
+    n_search = plan.rule.fewest * plan.entry.most_teams if plan.able else 0
+    tick = progress(n_search + n_other) if n_search + n_other else _nothing
+    parts = folder / "parts"
+    searched = run_search(plan, parts, tick)
+    searched_at = time.time()
+    other = what_if(plan, parts, searched.chosen, tick) if asked else None
+    found, runs = searched.found, searched.runs
+    written = {"staffing": staffing_table(plan, found, runs), "replications": long_table(runs)}
+    if other is not None:
+        written |= vars(other)
+    for name, table in written.items():
+        write_csv(table, folder / f"{name}.csv")
+    timings = {"search": round(searched_at - began, 3), "what_if": round(time.time() - searched_at, 3)}
+    manifest = _manifest(plan, path, identity, found, timings)
+    manifest["outputs_sha256"] = {f"{name}.csv": sha256_of(folder / f"{name}.csv") for name in written}
+    write_json(manifest, folder / "manifest.json")
+    if parts.exists():
+        shutil.rmtree(parts)
+    return StaffingRun(folder, written["staffing"], found, plan, manifest, other)
+
+
+def _nothing(_: int) -> None:
+    return None
+
+
+def _claim(folder: Path, plan: StaffingPlan, path: Path, identity: str) -> None:
+    plan_file = folder / "staffing_plan.json"
+    if plan_file.exists():
+        if read_record(plan_file, {"hash": str}, "the folder of a search for a team")["hash"] != identity:
+            raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
+    content = plan.clinic.scenario.model_dump(mode="json")
+    write_json({"hash": identity, "file": path.name, "scenario": content}, plan_file)
+
+
+def _manifest(plan: StaffingPlan, path: Path, identity: str, found: Found, timings: dict[str, float]) -> dict[str, Any]:
+    """What was looked for, among what, how, and what was found."""
+    entry, rule, clinic = plan.entry, plan.rule, plan.clinic
+    cohort = clinic.cohort(0)
+    ensemble = clinic.ensemble(0)
+    rows = [ROLES[worker.role.name].table for worker in plan.team(plan.largest).workers]
+    return {
+        "kind": "staffing",
+        "scenario": clinic.scenario.model_dump(mode="json"),
+        "scenario_file": path.name,
+        "scenario_hash": identity.rpartition("-")[0],
+        "seed": clinic.scenario.seed,
+        "days": clinic.n_days,
+        "protocol": plan.arm.name,
+        "patients": {
+            "n": len(cohort),
+            "description": cohort.description,
+            "ids_sha256": hashlib.sha256("\n".join(cohort.ids).encode()).hexdigest(),
+        },
+        "targets": [str(target) for target in entry.targets],
+        "probability": entry.probability,
+        "zone": [entry.probability - entry.indifference, entry.probability + entry.indifference],
+        "confidence": entry.confidence,
+        "error_a_team": rule.error,
+        "teams": {
+            "in_the_ranges": len(plan.able) + plan.n_unable,
+            "without_the_hours": plan.n_unable,
+            "tried": {one.name: said.value for one, said in found.tried.items()},
+        },
+        "chosen": None if found.chosen is None else {
+            "team": found.chosen.name, "fte": dict(found.chosen.levels), "cost_usd_week": found.chosen.cost_usd_week,
+        },
+        "search_stopped": found.stopped,
+        "planned_load_of_the_largest": {load.queue: str(load) for load in plan.loads},
+        "ensemble": {"n_draws": min(clinic.scenario.draws, clinic.n_replications), "calibrated": ensemble.calibrated},
+        "tables": [tables.read("team").provenance(list({row["role"]: row for row in rows}.values()))],
+        "clinical_review": tables.UNREVIEWED,
+        "versions": {name: version(name) for name in _LIBRARIES},
+        "git_commit": git_commit(),
+        "timings_s": timings,
+    }  # fmt: skip

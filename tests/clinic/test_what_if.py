@@ -1,0 +1,137 @@
+"""Today's team with one thing changed: levers, tornado, capacity, months, equity."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from taper_sim import cli
+from taper_sim.clinic.ramp import by_month
+from taper_sim.clinic.team import ROLES
+from taper_sim.scenario.building import Overrides
+from taper_sim.scenario.staffing import Trials, read_staffing, value_of
+from taper_sim.scenario.what_if import shortest, variations, with_absence, with_checkins, with_patients
+
+SCENARIOS = Path(__file__).resolve().parent.parent.parent / "scenarios"
+REPLICATIONS = 2
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    content = yaml.safe_load((SCENARIOS / "staffing_small.yaml").read_text())
+    content |= {"days": 35, "draws": 2, "protocols": ["linear(pct=10, every=14)"]}
+    content["cohort"]["patients"] = 30
+    content["clinic"]["enrol_over_d"] = 6
+    content["clinic"]["staffing"] |= {
+        "probability": 0.5, "indifference": 0.3, "confidence": 0.5, "most_teams": 1, "most_replications": 2,
+        "what_if_replications": REPLICATIONS, "panel_shares": [0.5, 1.0],
+    }  # fmt: skip
+    path = tmp_path_factory.mktemp("what_if") / "s.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def plan(path):
+    return read_staffing(path, Overrides())
+
+
+@pytest.fixture(scope="module")
+def done(path):
+    folder = path.parent / "run"
+    assert cli.main(["staffing", str(path), "--out", str(folder)]) == 0
+    return folder
+
+
+def table(done, name):
+    return pd.read_csv(done / f"{name}.csv")
+
+
+def test_the_same_panel_again_is_today_to_the_bit(done):
+    levers, capacity = table(done, "levers"), table(done, "capacity")
+    today = levers[levers["name"] == "as it is"].set_index("metric")["estimate"]
+    again = capacity[capacity["name"] == "100%"].set_index("metric")
+    assert (again["change"] == 0.0).all() and (again["estimate"] == today).all()
+    half = capacity[capacity["name"] == "50%"].set_index("metric")
+    assert (half["patients"] == 15).all() and (half["estimate"] != today).any()
+
+
+def test_a_change_is_the_mean_of_paired_differences(done, plan, tmp_path):
+    levers = table(done, "levers")
+    role = levers[levers["name"] == "hire one"]["what"].iloc[0].removeprefix("one more ")
+    hired = next(one for one in variations(plan, ROLES[role].queue) if one.name == "hire one")
+    trials = [Trials(clinic, plan.arm, tmp_path / str(k), lambda n: None) for k, clinic in
+              enumerate((plan.clinic, hired.clinic))]  # fmt: skip
+    costs = [[value_of(one.numbers("x", one.clinic.team, r), "cost") for r in range(2)] for one in trials]
+    own = levers[(levers["name"] == "as it is") & (levers["metric"] == "cost")].iloc[0]
+    assert own["estimate"] == pytest.approx(np.mean(costs[0]))
+    found = levers[(levers["name"] == "hire one") & (levers["metric"] == "cost")].iloc[0]
+    assert found["what"] == hired.what
+    assert found["change"] == pytest.approx(np.mean(np.subtract(costs[1], costs[0])))
+
+
+def test_each_lever_changes_what_it_should(done):
+    levers = table(done, "levers")
+    assert list(levers["name"].unique()) == ["as it is", "hire one", "enrol fewer", "check in half as often"]
+    size = levers.groupby("name", sort=False)[["patients", "fte", "cost_usd_week"]].first()
+    assert size.loc["hire one", "fte"] == pytest.approx(size.loc["as it is", "fte"] + 1.0)
+    assert size.loc["hire one", "cost_usd_week"] > size.loc["as it is", "cost_usd_week"]
+    assert size.loc["enrol fewer", "patients"] == 24
+    assert (levers.groupby("name")["n_replications"].first() == REPLICATIONS).all()
+    cost = levers[levers["metric"] == "cost"].set_index("name")["change"]
+    assert cost["enrol fewer"] > 0 and cost["check in half as often"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_every_factor_of_the_tornado_changes_something(done):
+    tornado = table(done, "tornado")
+    assert set(tornado["name"]) == {"demand", "surge", "absence", "who signs orders"}
+    for what, own in tornado.groupby("what"):
+        assert (own["change"].abs() > 0).any(), what
+
+
+def test_rarer_checkins_and_absence_are_in_the_plan_that_is_run(plan):
+    assert with_checkins(plan.clinic, 2).arms[0].care.checkin_every_d == 2 * plan.arm.care.checkin_every_d
+    away = with_absence(plan.clinic).team
+    roles = [worker.role.name for worker in away.workers if worker.leave]
+    assert sorted(roles) == sorted({worker.role.name for worker in plan.clinic.team.workers})
+    assert away.cost_usd(35) < plan.clinic.team.cost_usd(35)
+
+
+def test_with_fewer_patients_the_others_are_the_same_people(plan):
+    all_, some = plan.clinic.cohort(1), with_patients(plan.clinic, 0.5).cohort(1)
+    assert len(some) == 15 and list(some.ids) == list(all_.ids[:15])
+    assert np.array_equal(some.keys, all_.keys[:15])
+
+
+def test_months_add_up_to_the_whole(plan):
+    from taper_sim.clinic.coupling import serve
+
+    clinic, arm = plan.clinic, plan.arm
+    served = serve(
+        clinic.cohort(0), arm.build, clinic.ensemble(0), 1, clinic.n_days, arm.care, clinic.team, clinic.setting
+    )
+    months = by_month(served, clinic.team, clinic.n_days).set_index(["metric", "subgroup"])["value"]
+    days = {"month=1": 28, "month=2": 7}
+    assert sum(months["asked", m] * d / 7 for m, d in days.items()) == pytest.approx(len(served.events))
+    assert months["enrolled", "month=1"] == 30
+    first = np.clip(28 - (served.starts - 1), 0, None).sum() / 30.0
+    assert months["cost", "month=1"] == pytest.approx(clinic.team.cost_usd(28) / first)
+
+
+def test_one_more_is_hired_where_most_is_late(plan):
+    rows = [("late", "nurse", "", "all", "share", 0.2), ("late", "prescriber", "", "all", "share", 0.3),
+            ("late", "interpreter", "", "all", "share", 0.9)]  # fmt: skip
+    numbers = pd.DataFrame(rows, columns=["metric", "role", "work", "subgroup", "unit", "value"])
+    assert shortest([numbers], plan.clinic.team) == "prescriber"  # interpreters are nobody of this team
+
+
+def test_tables_and_figures_are_written(done):
+    ramp, equity = table(done, "ramp"), table(done, "equity")
+    assert set(ramp["metric"]) == {"enrolled", "asked", "late", "queue", "cost"} and set(ramp["month"]) == {1, 2}
+    everybody = equity[equity["subgroup"] == "all"]
+    assert (everybody["gap"] == 0.0).all() and set(equity["subgroup"]) > {"all"}
+    assert {path.name for path in (done / "figures").iterdir()} == {
+        f"{name}.{kind}" for name in ("capacity", "harm", "tornado") for kind in ("svg", "csv")
+    }
