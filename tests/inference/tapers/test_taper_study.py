@@ -1,5 +1,6 @@
-"""The command on made people."""
+"""The command on made people, the committed tables, and the trial itself where its data are at hand."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from taper_sim.inference.tapers import simulated, study
 from taper_sim.inference.tapers.population import Fit, Population, hyperparameters
 from taper_sim.inference.tapers.predict import INFORMATION
 
+TABLES = Path(__file__).resolve().parents[3] / "docs" / "tables"
 PRIOR = Population("effect", np.array([h.mean for h in hyperparameters()]))
 
 
@@ -70,3 +72,39 @@ def test_a_population_is_read_back_from_its_table() -> None:
         assert study.population_of(table, variant).theta == pytest.approx(here.theta)
         assert ((table["lo95"] < table["value"]) & (table["value"] < table["hi95"])).all()
     assert len(study.population_of(table, variant).theta) <= n
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "real_tapers.csv",
+        "real_tapers_population.csv",
+        "real_tapers_calibration.csv",
+        "real_tapers_between.csv",
+    ],
+)
+def test_the_committed_tables_are_of_this_code(name: str) -> None:
+    """Else: the command of docs/real-tapers.md, with the trial's data."""
+    assert set(pd.read_csv(TABLES / name)["code"]) == {study.code_hash()}
+
+
+def test_what_the_documentation_says_of_real_people_stands_in_the_table() -> None:
+    table = pd.read_csv(TABLES / "real_tapers.csv")
+    mine = table[(table["score"] == "log_loss") & (table["visits"] == study.FROM_THE_TAPER)]
+    for information in INFORMATION:
+        by = mine[mine["information"] == information].set_index("method")
+        assert by.loc[study.PERSONAL, "value"] < by.loc[study.POPULATION_ONLY, "value"]
+        assert by.loc[study.PERSONAL, "difference_hi95"] < 0.0
+        for rival in ("last value", "person mean", "mixed logistic"):
+            assert by.loc[study.PERSONAL, "value"] < by.loc[rival, "value"]
+
+
+@pytest.mark.skipif("TAPER_SIM_CTN0030" not in os.environ, reason="TAPER_SIM_CTN0030 names no daily table of the trial")
+def test_the_trial_is_read_as_the_table_says() -> None:
+    from taper_sim.data.trial import read_trial
+    from taper_sim.inference.tapers.people import people_of
+
+    everybody = people_of(read_trial(Path(os.environ["TAPER_SIM_CTN0030"])))
+    table = pd.read_csv(TABLES / "real_tapers.csv")
+    twice = sum(any(taper.earlier for taper in person) for person in everybody.values())
+    assert twice == table.loc[table["visits"] == "every visit", "n_people"].iloc[0]

@@ -1,0 +1,119 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Does one taper tell of the next?
+#
+# A population fitted to people of a trial, tapered off buprenorphine once in two weeks and then in four, and asked for
+# the second taper of people it has not seen. `docs/real-tapers.md` has method and findings, `taper-sim tapers` does the
+# whole study. **Research use: not clinically reviewed.**
+#
+# The trial's data are not part of this package. Where the environment variable `TAPER_SIM_CTN0030` names the daily
+# table (`docs/how-to/trial-data.md` says where to get it), real people are shown below; elsewhere people who were
+# written by the fitted model itself, and the figures of real people come from the committed tables.
+
+# %%
+import os
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from taper_sim.data.trial import read_trial
+from taper_sim.inference.tapers import simulated, study
+from taper_sim.inference.tapers.people import people_of
+from taper_sim.inference.tapers.predict import INFORMATION, asked, predict
+from taper_sim.inference.tapers.scores import calibration, mean_and_interval, scored
+
+TABLES = Path("../docs/tables")
+values = pd.read_csv(TABLES / "real_tapers_population.csv")
+population = study.population_of(values)
+
+daily = os.environ.get("TAPER_SIM_CTN0030")
+if daily is None:
+    daily = Path(tempfile.mkdtemp()) / "daily.csv"
+    simulated.daily_table(population, 60, seed=1).to_csv(daily, index=False)
+    print("TAPER_SIM_CTN0030 is not set: the trial is skipped, these are 60 people whom the fitted model wrote")
+people = people_of(read_trial(Path(daily)))
+print(f"{len(people)} people, {sum(len(taper.day) for person in people.values() for taper in person)} ratings")
+
+# %% [markdown]
+# ## The population
+#
+# What the trial's people say of the model's parameters: value and 95 % interval.
+
+# %%
+values[values["variant"] == "effect"][["symbol", "value", "lo95", "hi95", "unit", "meaning"]].round(2)
+
+# %% [markdown]
+# ## The second taper of real people
+#
+# Log loss of the COWS category, visits from the first reduction on, hyperparameters fitted on other people. Lower is
+# better; the interval is over people.
+
+# %%
+table = pd.read_csv(TABLES / "real_tapers.csv")
+mine = table[(table["score"] == "log_loss") & (table["visits"] == "taper and after")]
+mine.pivot(index="method", columns="information", values="value")[list(INFORMATION)].round(3)
+
+# %%
+mine[mine["method"] == study.PERSONAL][
+    ["information", "n_visits", "n_people", "difference", "difference_lo95", "difference_hi95"]
+].round(3)
+
+# %% [markdown]
+# ## One person
+#
+# Chance of any withdrawal (COWS 5 or more) at each visit of her second taper: of anybody on those doses, and of her,
+# given every visit before. Points are what was found.
+
+# %%
+who = max(people, key=lambda one: sum(int((t.category[t.day >= 0] > 0).sum()) for t in people[one][1:]))
+ask = asked({who: people[who]}, INFORMATION[2])
+taper, day = ask[0].taper, np.array([visit.taper.day[visit.r] for visit in ask])
+figure, (above, below) = plt.subplots(2, 1, figsize=(8, 5), sharex=True)
+above.step(np.arange(len(taper.dose)), taper.dose, where="post", color="0.3")
+above.set_ylabel("buprenorphine, mg")
+for personal, label in ((False, "anybody on these doses"), (True, "her, visits before known")):
+    below.plot(day, 1 - predict(population, ask, personal=personal)[:, 0], marker=".", label=label)
+below.scatter(day, [min(visit.category, 1) for visit in ask], color="0.3", label="found")
+below.set(xlabel="days since the start of the taper's course", ylabel="chance of COWS 5 or more", ylim=(-0.05, 1.05))
+below.legend()
+plt.show()
+
+# %% [markdown]
+# ## Everybody here
+#
+# The same hyperparameters, not fitted anew. (With the trial's own table these people are those it was fitted to: a few
+# numbers of some three hundred people, but not held out. The table above is.)
+
+# %%
+rows = []
+for information in INFORMATION:
+    ask = [visit for visit in asked(people, information) if visit.stage in study.VISITS[study.FROM_THE_TAPER]]
+    category, whose = np.array([visit.category for visit in ask]), np.array([visit.who for visit in ask])
+    her, anybody = (predict(population, ask, personal=personal) for personal in (True, False))
+    gain = scored(her, category)["log_loss"] - scored(anybody, category)["log_loss"]
+    rows.append((information, len(ask), *mean_and_interval(gain, whose, 1)))
+pd.DataFrame(rows, columns=["information", "visits", "log loss, personal less anybody", "lo95", "hi95"]).round(3)
+
+# %%
+calibration(1 - her[:, 0], category > 0).round(2)
+
+# %% [markdown]
+# What carries over from one taper to the next, found and as the population itself would give it, is in
+# `real_tapers_between.csv`:
+
+# %%
+pd.read_csv(TABLES / "real_tapers_between.csv").round(3)
