@@ -1,12 +1,14 @@
 """The command ``taper-sim clinic``: run folder, text, figures, bad input."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from openpyxl import Workbook
 
 from taper_sim import cli
 from taper_sim.clinic.measures import utilisation
@@ -153,3 +155,27 @@ def test_a_team_that_cannot_keep_up_is_told_so_before_the_run(tmp_path, capsys):
     assert code == 0
     assert lines[0].startswith("This team cannot keep up with linear(pct=10, every=28)")
     assert any("h of planned work a week" in line and "at most" in line for line in lines[1:4])
+
+
+def test_a_team_of_a_workbook_runs_and_a_wrong_cell_stops_it(tmp_path, capsys):
+    made = Workbook()
+    sheet = made.active
+    sheet.append(["name", "role", "weekdays", "start", "end"])
+    for role in ("physician", "pharmacist", "pt", "psychologist", "nurse", "social_worker", "peer"):
+        sheet.append([f"{role} A", role, "mon-fri", "08:00", "16:00"])
+    made.save(tmp_path / "team.xlsx")
+
+    def from_workbook(content):
+        del content["clinic"]["team"]
+        content["clinic"]["team_file"] = "team.xlsx"
+        content["clinic"]["replications"] = 1
+        content["cohort"]["patients"], content["days"] = 12, 7
+
+    code, _ = lines_for(tmp_path, capsys, from_workbook)
+    assert code == 0
+    assert set(pd.read_csv(tmp_path / "run" / "duty.csv")["resource"]) >= {"nurse A", "peer A"}
+    sheet["D2"] = "noon"
+    made.save(tmp_path / "team.xlsx")
+    shutil.rmtree(tmp_path / "run")
+    code, lines = lines_for(tmp_path, capsys, from_workbook)
+    assert code == 2 and len(lines) == 1 and "row 2: given start noon; allowed: a time such as 08:30" in lines[0]
