@@ -25,7 +25,7 @@ from numba import njit
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # the cohort is that of the tests, which are not installed
 
-from benchmarks import c_kernel, numpy_kernel  # noqa: E402
+from benchmarks import c_kernel, numpy_kernel, personal  # noqa: E402
 from benchmarks.queue_speed import events_vs_ciw  # noqa: E402
 from taper_sim import rng  # noqa: E402
 from taper_sim.model import rows  # noqa: E402
@@ -237,6 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.sched_setaffinity(0, cores)
     if len(cores) > 1:
         result |= on_two_cores(n_tiles, turns)
+    speeds = personal.posterior_vs_nuts(2 if given.quick else 6)
+    result["posterior_vs_nuts"] = ratio(speeds, np.ones(len(speeds)))
     if given.json:
         sys.stdout.write(json.dumps(ratios(result), indent=1) + "\n")
         return

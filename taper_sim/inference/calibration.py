@@ -7,24 +7,23 @@ truth stands among the posterior draws (Talts 2018; Modrák 2023 for derived qua
 """
 
 import argparse
-import hashlib
-import inspect
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binom, kstest
 
-from taper_sim.inference import course, likelihood, observation, patient, prior, simulated
+from taper_sim.inference import course, likelihood, observation, patient, simulated
 from taper_sim.inference.patient import posterior_of
+from taper_sim.inference.provenance import hash_of
 from taper_sim.inference.rollout import carried_peaks
-from taper_sim.inference.simulated import POPULATIONS, person_of
-from taper_sim.model import chance, equations, parameters
+from taper_sim.inference.simulated import POPULATIONS, person_of, population_prior
+from taper_sim.model import equations
 
 Floats = NDArray[np.float64]
 
@@ -67,11 +66,15 @@ def replicate(population: str, seed: int, number: int, n_draws: int = DRAWS, cla
 
 
 def code_hash() -> str:
-    """Short hash of the code that the table describes: another code needs another run."""
-    digest = hashlib.sha256()
-    for module in (equations, parameters, chance, course, likelihood, observation, patient, prior):
-        digest.update(inspect.getsource(module).encode())
-    return digest.hexdigest()[:12]
+    """Short hash of the code and the priors that the table describes: others need another run."""
+    priors = [population_prior(p, max(LENGTHS_D), simulated.CLASSES[c]) for p in POPULATIONS for c in CALIBRATED]
+    noise = [[i.white, i.slow, i.tau_d, i.shared, i.low, i.high, i.step] for i in observation.INSTRUMENTS]
+    doses = simulated.tapered(10.0, 28, simulated.CLASSES["all three"])
+    numbers: list[Any] = [x for prior in priors for x in (prior.base, prior.mean, prior.sd)]
+    numbers += [course.couplings(), noise, doses.dose, doses.decay_g, doses.shape]
+    return hash_of(
+        equations, course, likelihood, patient, simulated, numbers=np.concatenate([np.ravel(x) for x in numbers])
+    )
 
 
 @lru_cache(maxsize=8)

@@ -90,14 +90,12 @@ with kept_by_sources(__file__, course):
 
     @fast
     def _overdose(e: Any, x: Any, dose: float, effect: float, scored: float) -> Any:
-        """Hazard of overdose, and the part without lost tolerance, at an opioid dose and its effect."""
-        by_dose = np.exp(
-            eq.log_hazard_overdose(e[FIXED_OVERDOSE], np.sqrt(dose) * scored, e[OVERDOSE_DOSE], e[CAUSAL_SHARE])
-        )
+        """Hazard of overdose at an opioid dose and its effect."""
+        by_dose = eq.log_hazard_overdose(e[FIXED_OVERDOSE], np.sqrt(dose) * scored, e[OVERDOSE_DOSE], e[CAUSAL_SHARE])
         excess = eq.respiratory_excess(
             effect, x[E + 1], x[E + 2], e[APNOEA], x[R], e[EXCESS_BENZODIAZEPINE], e[EXCESS_GABAPENTINOID]
         )
-        return by_dose * np.exp(e[OVERDOSE_EXCESS] * excess)
+        return np.exp(by_dose + e[OVERDOSE_EXCESS] * excess)
 
     @fast
     def carry_on(values: Any, states: Any, drifts: Any, c: Any, regimen: Any, first: int, last: int) -> None:
@@ -154,6 +152,7 @@ with kept_by_sources(__file__, course):
             decays = course.decays_of(v)
             drift, f = drifts[k], out[k]
             recent_v, previous, calm = recent, before_cut, 1.0
+            clustered = np.exp(e[LAPSE_CLUSTER])
             for day in range(first_day, last + 1):
                 drift += v[DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)] / SEGMENT_D
                 opioid_level = x[G]
@@ -200,7 +199,7 @@ with kept_by_sources(__file__, course):
                 if not regimen.taken[0]:
                     continue
                 base = eq.log_hazard_lapse(e[FIXED_LAPSE], x[C], w_bar, 0.0, e[LAPSE_C], e[LAPSE_W], e[LAPSE_CLUSTER])
-                hazard = np.exp(base) * (calm + (1.0 - calm) * np.exp(e[LAPSE_CLUSTER]))
+                hazard = np.exp(base) * (calm + (1.0 - calm) * clustered)
                 p_lapse = -np.expm1(-hazard)
                 calm = calm * (1.0 - p_lapse) + (1.0 - calm) / e[LAPSE_CLUSTER_DAYS]  # back to calm after the cluster
                 more = e[MORE_SHARE]

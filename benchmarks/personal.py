@@ -1,0 +1,80 @@
+"""Time of personal pace: ``python -m benchmarks.personal --out docs/tables/speed.csv``, a recommendation from 90 days.
+
+Process time of one core, warm: what is compiled and the fixed points of the sampler are made before anything is timed.
+:func:`posterior_vs_nuts`, for ``benchmarks.run``, is effective draws a second, of NUTS those of its least well sampled
+value (``taper_sim.inference.against_nuts``).
+"""
+
+import argparse
+import platform
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from taper_sim.data.formulary import find_drug
+from taper_sim.data.records import DoseRow, History
+from taper_sim.inference import simulated
+from taper_sim.inference.against_nuts import compared
+from taper_sim.inference.recommendation import recommend
+
+N_DAYS = 90
+_DOSES = (("morphine", "ER", 90.0), ("diazepam", "IR", 20.0), ("pregabalin", "IR capsule", 300.0))
+
+
+def history_of(classes: str) -> tuple[History, date]:
+    """Somebody who is 90 days into a record, with her check-ins, and that day."""
+    taken = simulated.CLASSES[classes]
+    person = simulated.person_of("usual", classes, 5.0, N_DAYS, np.random.default_rng(1))
+    start = simulated.ORIGIN
+    rows = [
+        DoseRow(start - timedelta(days=400), find_drug(*drug[:2]), drug[2])
+        for drug, takes in zip(_DOSES, taken, strict=True) if takes
+    ]  # fmt: skip
+    yes = {"patient_agreed_to_taper": 1.0, "naloxone_at_home": 1.0}
+    checkins = tuple(report for _, report in person.reports)
+    return History("p", checkins, tuple(rows), yes), start + timedelta(days=N_DAYS)
+
+
+def seconds(classes: str, turns: int) -> tuple[float, int]:
+    """Median process time of a recommendation, all options, and how many options were rolled out."""
+    history, today = history_of(classes)
+    said = recommend(history, today).as_dict()
+    took = []
+    for _ in range(turns):
+        began = time.process_time()
+        recommend(history, today)
+        took.append(time.process_time() - began)
+    return float(np.median(took)), sum(o["p_crisis"] is not None for o in said["options"])
+
+
+def posterior_vs_nuts(people: int) -> list[float]:
+    """Effective draws a second over those of NUTS, for some people, at the draws of a report."""
+    return [float(compared(number, 1)[-1][-1]) for number in range(people)]
+
+
+def measured(turns: int) -> pd.DataFrame:
+    """Recommendations of 90 days, a row each."""
+    rows = []
+    for classes in ("opioid", "all three"):
+        took, options = seconds(classes, turns)
+        rows.append((f"recommendation, {classes}, {options} options rolled out", "s", took))
+    return pd.DataFrame(rows, columns=["what", "unit", "value"]).round({"value": 3})
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description="time of personal pace")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--turns", type=int, default=7)
+    args = parser.parse_args()
+    table = measured(args.turns).assign(machine=platform.processor() or platform.machine())
+    if args.out is not None:
+        table.to_csv(args.out, index=False)
+    print(table.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""Reports of the next weeks, foretold each week before they came: the model against simpler forecasts.
+
+``python -m taper_sim.inference.forecasts --out docs/tables/forecasts.csv`` goes on where it stopped. Imports
+``simulated``. Every seventh day the posterior is computed from what was reported so far, and the reports of the weeks
+after are foretold, each by an ensemble, from what was known on that day alone. Rivals:
+
+- *last value*: the last report of that instrument, with the spread that such a change has among other people
+- *population mean*: reports of other people of the same pace on the same day
+- *prior only*: the model on the same doses, without a single report
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taper_sim.inference.calibration import code_hash
+from taper_sim.inference.observation import INSTRUMENTS, LINEAR, LOG, LOG1P, Reports, names_of
+from taper_sim.inference.patient import Evidence, Posterior, posterior_of
+from taper_sim.inference.simulated import CLASSES, Person, evidence_from, person_of
+
+Floats = NDArray[np.float64]
+
+N_DAYS: Final = 84
+PACES_PCT: Final = (5.0, 10.0, 20.0)
+AHEAD_D: Final = (7, 14, 28)
+"""Ends of the spans ahead that are judged: the first week, the second, the third and fourth."""
+FIRST_D: Final = 14
+"""Day of the first forecast."""
+ENSEMBLE: Final = 400
+OTHERS: Final = 200
+"""People that rivals learn from, by pace."""
+METHODS: Final = ("model", "prior only", "last value", "population mean")
+_ONE: Final = ["classes", "number", "instrument", "span", "method", "n", "bias", "square", "crps",
+               "cover50", "cover80", "cover95"]  # fmt: skip
+
+
+def unheard(reports: Reports, after_day: int) -> Reports:
+    """The same reports, with those after a day saying nothing: their predicted means are then forecasts."""
+    later = reports.day > after_day
+    return reports._replace(
+        interval=reports.interval | later,
+        low=np.where(later, -np.inf, reports.low),
+        high=np.where(later, np.inf, reports.high),
+    )
+
+
+def foretold(
+    evidence: Evidence, posterior: Posterior, after_day: int, generator: np.random.Generator, n: int = ENSEMBLE
+) -> tuple[Floats, NDArray[np.bool_]]:  # fmt: skip
+    """Ensembles of the reports after a day, as written on their scales.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        With doses and reports beyond the day; what these reports say is not used.
+    posterior : Posterior
+        Of what was known on that day, or a prior's draws.
+    after_day : int
+    generator : numpy Generator
+    n : int
+        Size of an ensemble.
+
+    Returns
+    -------
+    ndarray, (n, n_reports), ndarray of bool, (n_reports,)
+        Foretold values, and which reports are after the day.
+    """
+    r = unheard(evidence.reports, after_day)
+    z = posterior.z[drawn(posterior.weights, n)]
+    quiet = Evidence(evidence.prior, evidence.shared, evidence.regimen, r)
+    _, centre, spread = quiet.log_posterior(z, predicted=True)
+    sd = np.sqrt(np.maximum(spread - r.rounding, 0.0))
+    score = centre + sd * generator.standard_normal(centre.shape)
+    transform = r.transform[r.slot]
+    score = np.where(transform == LOG1P, np.expm1(np.where(transform == LINEAR, 0.0, np.minimum(score, 20.0))), score)
+    score = np.where(transform == LOG, np.exp(np.where(transform == LOG, np.minimum(score, 20.0), 0.0)), score)
+    low, high, step = (
+        np.array([getattr(INSTRUMENTS[p], of) for p in r.place])[r.slot] for of in ("low", "high", "step")
+    )
+    return np.floor(np.clip(score, low, high) / step + 0.5) * step, r.day > after_day
+
+
+def drawn(weights: Floats, n: int) -> NDArray[np.int64]:
+    """Places of ``n`` draws out of weighted ones, evenly over their cumulated weights."""
+    cumulated = np.cumsum(weights)
+    return np.minimum(np.searchsorted(cumulated, (np.arange(n) + 0.5) / n * cumulated[-1]), len(weights) - 1)
+
+
+def scores_of(ensemble: Floats, truth: Floats, generator: np.random.Generator) -> dict[str, Floats]:
+    """Error of the mean, its square, CRPS and coverage (of the randomised rank) of ensembles, (n_reports,) each."""
+    ordered = np.sort(ensemble, axis=0)
+    n = len(ordered)
+    error = ordered.mean(axis=0) - truth
+    # the CRPS of an ensemble: mean distance to the truth less half the mean distance between two members
+    between = 2.0 * ((2.0 * np.arange(1, n + 1) - n - 1)[:, None] * ordered).sum(axis=0) / n**2
+    crps = np.abs(ordered - truth).mean(axis=0) - 0.5 * between
+    below, equal = (ordered < truth).sum(axis=0), (ordered == truth).sum(axis=0)
+    rank = (below + generator.random(len(truth)) * (equal + 1)) / (n + 1)
+    cover = {f"cover{100 * level:.0f}": np.abs(rank - 0.5) < level / 2 for level in (0.5, 0.8, 0.95)}
+    return {"bias": error, "square": error**2, "crps": crps, **cover}
+
+
+@dataclass(frozen=True)
+class Others:
+    """What rivals know: reports of other people of one pace by instrument, (OTHERS, N_DAYS + 1), nan where none."""
+
+    reports: Mapping[str, Floats]
+
+    def on(self, instrument: str, day: int) -> Floats:
+        """Reports of others on a day, at least a handful: of the days around where they are few."""
+        table = self.reports[instrument]
+        for around in range(N_DAYS):
+            found = table[:, max(day - around, 1) : day + around + 1].ravel()
+            found = found[np.isfinite(found)]
+            if len(found) >= OTHERS // 4:
+                return np.asarray(found)
+        raise ValueError(f"no report of {instrument}")
+
+    def changes(self, instrument: str, gap: int) -> Floats:
+        """Changes of a report over a gap of days."""
+        table = self.reports[instrument]
+        found = (table[:, 1 + gap :] - table[:, 1:-gap]).ravel()
+        return np.asarray(found[np.isfinite(found)])
+
+
+@lru_cache(maxsize=8)
+def others_of(classes: str, pct: float, seed: int) -> Others:
+    """People like those foretold, none of them among these."""
+    luck = np.random.default_rng([seed, int(10 * pct), list(CLASSES).index(classes), 99])
+    tables: dict[str, Floats] = {}
+    for number in range(OTHERS):
+        for day, report in person_of("usual", classes, pct, N_DAYS, luck).reports:
+            table = tables.setdefault(report.instrument, np.full((OTHERS, N_DAYS + 1), np.nan))
+            table[number, day] = report.value
+    return Others(tables)
+
+
+def _prior_draws(person: Person, seed: int) -> Posterior:
+    """Draws of the prior in a posterior's form."""
+    evidence = person.evidence
+    nothing = evidence_from(evidence.prior, evidence.shared, person.regimen, [], 0)
+    return posterior_of(nothing, 1024, seed)
+
+
+def judged(classes: str, number: int, seed: int) -> list[tuple[Any, ...]]:
+    """Scores of one person's forecasts, a row for each instrument, span ahead and method: sums over reports."""
+    luck = np.random.default_rng([seed, number, list(CLASSES).index(classes), 8])
+    pct = float(luck.choice(PACES_PCT))
+    person = person_of("usual", classes, pct, N_DAYS, luck)
+    others = others_of(classes, pct, seed)
+    evidence = person.evidence
+    r, names = evidence.reports, np.array(names_of(evidence.reports))
+    order = [i.name for i in INSTRUMENTS]
+    in_order = sorted(person.reports, key=lambda item: (item[0], order.index(item[1].instrument)))
+    written = np.array([report.value for _, report in in_order])
+    before_all = _prior_draws(person, seed)
+    found: list[pd.DataFrame] = []
+    for day in range(FIRST_D, N_DAYS - 6, 7):
+        known = posterior_of(evidence_from(evidence.prior, evidence.shared, person.regimen, person.reports, day), 1024,
+                             seed)  # fmt: skip
+        model, later = foretold(evidence, known, day, luck)
+        prior, _ = foretold(evidence, before_all, 0, luck)
+        last, mean = np.zeros_like(model), np.zeros_like(model)
+        for k in np.flatnonzero(later):
+            name, ahead = str(names[r.slot[k]]), int(r.day[k])
+            mean[:, k] = luck.choice(others.on(name, ahead), ENSEMBLE)
+            mine = np.flatnonzero((r.slot == r.slot[k]) & (r.day <= day))
+            if len(mine):
+                changed = luck.choice(others.changes(name, ahead - int(r.day[mine[-1]])), ENSEMBLE)
+                i = INSTRUMENTS[r.place[r.slot[k]]]
+                last[:, k] = np.clip(written[mine[-1]] + changed, i.low, i.high)
+            else:
+                last[:, k] = mean[:, k]
+        span = np.searchsorted(AHEAD_D, r.day - day)
+        use = later & (span < len(AHEAD_D))
+        for method, ensemble in zip(METHODS, (model, prior, last, mean), strict=True):
+            scores = scores_of(ensemble[:, use], written[use], luck)
+            found.append(pd.DataFrame({"instrument": names[r.slot[use]], "span": span[use], "method": method,
+                                       **scores}))  # fmt: skip
+    scored = pd.concat(found)
+    scored["n"] = 1
+    sums = scored.groupby(["instrument", "span", "method"], sort=False).sum(numeric_only=True).reset_index()
+    sums["span"] = np.array(AHEAD_D)[sums["span"]]
+    return list(sums.assign(classes=classes, number=number)[_ONE].itertuples(index=False, name=None))
+
+
+def summary(found: pd.DataFrame) -> pd.DataFrame:
+    """A row for each classes, instrument, span and method; the last value's and the others' CRPS over the model's."""
+    sums = found.drop(columns="number").groupby(["classes", "instrument", "span", "method"], sort=False).sum()
+    table = sums.div(sums["n"], axis=0).drop(columns="n")
+    table.insert(0, "n", sums["n"])
+    table["rmse"] = np.sqrt(table.pop("square"))
+    table = table.reset_index().rename(columns={"span": "days_ahead"})
+    key = ["classes", "instrument", "days_ahead"]
+    model = table[table["method"] == "model"].set_index(key)["crps"]
+    table["crps_over_model"] = (
+        table["crps"].to_numpy() / model.loc[[tuple(k) for k in table[key].to_numpy()]].to_numpy()
+    )
+    columns = [*key, "method", "n", "bias", "rmse", "crps", "crps_over_model", "cover50", "cover80", "cover95"]
+    return table[columns].round(3).assign(code=code_hash())
+
+
+def main() -> None:
+    """Run what is missing and write the table."""
+    parser = argparse.ArgumentParser(description="reports of the next weeks foretold")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--finished", type=Path, default=Path("run-forecasts"), help="folder of what is finished")
+    parser.add_argument("--people", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    kept = args.finished / f"people-{code_hash()}.csv"
+    args.finished.mkdir(parents=True, exist_ok=True)
+    found = pd.read_csv(kept) if kept.exists() else pd.DataFrame(columns=_ONE)
+    done = set(found[_ONE[:2]].itertuples(index=False, name=None))
+    for classes, number in product(("opioid", "all three"), range(args.people)):
+        if (classes, number) in done:
+            continue
+        new = pd.DataFrame(judged(classes, number, args.seed), columns=_ONE)
+        found = pd.concat([found, new], ignore_index=True) if len(found) else new
+        found.to_csv(kept, index=False)
+        print(classes, number, flush=True)
+    summary(found).to_csv(args.out, index=False)
+    print(summary(found).to_string())
+
+
+if __name__ == "__main__":
+    main()
