@@ -8,6 +8,7 @@ from taper_sim.scenario.staffing_run import StaffingRun
 from taper_sim.scenario.what_if import WhatIf
 
 _MOST_ROWS = 12
+_HARM = "composite_against_never_short"
 
 
 def bound_text(plan: StaffingPlan) -> list[str]:
@@ -15,8 +16,8 @@ def bound_text(plan: StaffingPlan) -> list[str]:
     if plan.n_unable == 0:
         return []
     lines = [
-        f"{plan.n_unable:,} of {plan.n_unable + len(plan.able):,} teams cannot serve: too few hours for the planned "
-        "work, or nobody for some of it. Planned work of the largest team:"
+        f"{plan.n_unable:,} of {plan.n_unable + len(plan.able):,} teams cannot serve: too few hours for the "
+        "planned work. That of the largest team:"
     ]
     return [*lines, *(f"  {load}" for load in plan.loads[:3])]
 
@@ -54,7 +55,7 @@ def staffing_text(done: StaffingRun) -> str:
             "same patients with the same luck. That more people never do harm is taken for granted.",
         ]
     if done.what_if is not None:
-        lines += ["", *_what_if(done.what_if)]
+        lines += ["", *_what_if(done.what_if, entry.probability)]
     lines += [
         "",
         f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}.",
@@ -88,19 +89,20 @@ _SHOWN = (
     ("late", "late or lost work, %", 100.0),
     ("order_wait_days", "days a patient's order waits", 1.0),
     ("withdrawal_peak", "peak withdrawal, 0-1", 1.0),
-    ("composite_against_never_short", "harm against staff never short, important differences", 1.0),
+    (_HARM, "harm against staff never short, important differences", 1.0),
     ("dose_reduction_pct", "dose down, %", 1.0),
     ("cost", "cost, USD a patient and 30 days", 1.0),
 )
 
 
-def _what_if(asked: WhatIf) -> list[str]:
+def _what_if(asked: WhatIf, probability: float) -> list[str]:
     """The lead's levers in plain words, then how many patients today's team can have."""
     lines = ["Today's team, and what would change it (in brackets the 95 % interval over replications):"]
     for name, own in asked.levers.groupby("name", sort=False):
         first = own.iloc[0]
         size = f"{first['patients']:,} patients, {first['fte']:g} FTE, {first['cost_usd_week']:,.0f} USD a week"
         lines.append(f"  {str(name).capitalize()}: {first['what']} ({size})")
+        lines.append(f"    all targets met in {first['p_meets']:.0%} of {first['n_replications']} replications")
         for metric, said, factor in _SHOWN:
             numbers = own[own["metric"] == metric]
             if len(numbers) == 0:
@@ -108,16 +110,27 @@ def _what_if(asked: WhatIf) -> list[str]:
             row = numbers.iloc[0]
             value = f"    {said}: {factor * row['estimate']:.3g}"
             lines.append(value if name == "as it is" else f"{value}, {_change(row, factor)}")
-    lines += [
-        "",
-        "Patients per FTE of today's team, late or lost work, harm against staff never short",
-        "(composite, in smallest important differences):",
-    ]
-    table = asked.capacity.set_index(["patients_per_fte", "metric"])["estimate"]
-    for load in sorted(set(asked.capacity["patients_per_fte"])):
-        harm = table.get((load, "composite_against_never_short"), float("nan"))
-        lines.append(f"  {load:5.1f}   {table.get((load, 'late'), float('nan')):.0%}   {harm:+.3f}")
+    if len(asked.capacity):
+        lines += ["", *_capacity(asked.capacity, probability)]
     return lines
+
+
+def _capacity(table: pd.DataFrame, probability: float) -> list[str]:
+    """How many patients today's team can have."""
+    panels = table.drop_duplicates("patients").sort_values("patients")
+    kept = panels[(panels["p_meets"] < probability).cumsum() == 0]
+    if len(kept):
+        last = kept.iloc[-1]
+        more = " (the largest of these panels: look at larger ones)" if len(kept) == len(panels) else ""
+        first = f"Today's team keeps its targets with up to {last['patients']:,} patients{more}:"
+    else:
+        first = "Today's team keeps its targets with none of these panels:"
+    number = table.drop_duplicates(["patients", "metric"]).set_index(["patients", "metric"])["estimate"]
+    lines = [first, "patients  per FTE  targets met  late %    harm"]
+    for _, one in panels.iterrows():
+        late, harm = (number.get((one["patients"], name), float("nan")) for name in ("late", _HARM))
+        lines.append(f"{one['patients']:8,}{one['patients_per_fte']:9.1f}{one['p_meets']:13.0%}{late:8.0%}{harm:+8.3f}")
+    return [*lines, "(harm: the composite outcome against staff never short, in smallest important differences)"]
 
 
 def _change(row: pd.Series, factor: float) -> str:

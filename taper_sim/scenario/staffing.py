@@ -5,7 +5,7 @@ Every team meets the same patients with the same luck under the same draws of th
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,7 @@ from taper_sim.clinic.ramp import by_month
 from taper_sim.clinic.replications import estimate
 from taper_sim.clinic.service import KEY, metrics
 from taper_sim.clinic.staffing import Candidate, Found, candidates, hours, search, weekly_cost, with_fte
-from taper_sim.clinic.team import Team, Worker
+from taper_sim.clinic.team import FULL_TIME_H, Team, Worker
 from taper_sim.cohort import Cohort
 from taper_sim.comparison.jobs import Arm
 from taper_sim.comparison.tables import subgroups
@@ -41,6 +41,8 @@ Floats = NDArray[np.float64]
 COLUMNS: Final = ("team", "role", "fte", "cost", "metric", "estimate", "lo95", "hi95", "p_meets")
 MORE_COLUMNS: Final = ("unit", "target", "verdict", "n_replications")
 ALL_TARGETS: Final = "all_targets"
+_TINY: Final = 1e-9
+"""FTE and hours below which there is nothing."""
 AGAINST: Final = "_against_never_short"
 HARMS: Final = (
     "withdrawal_peak", "days_over_limit", "pain_nrs_change", "dose_reduction_pct", "dropout", "return_to_higher_dose",
@@ -57,7 +59,7 @@ class StaffingPlan:
     entry: StaffingEntry
     arm: Arm
     able: list[Candidate]
-    """Teams whose people have the hours for the planned work, and somebody for each kind of it."""
+    """Teams whose people have the hours for the planned work."""
     n_unable: int
     largest: Candidate
     loads: list[Load]
@@ -105,9 +107,16 @@ def read_staffing(path: Path, change: Overrides) -> StaffingPlan:
     largest = max(every, key=lambda one: one.levels)
     top = with_fte(clinic.team, dict(largest.levels), otherwise)
     loads = planned_loads(_with_team(clinic, top))[arm.name]
-    plan = StaffingPlan(clinic, entry, arm, [], 0, largest, loads, otherwise)
-    able = [one for one in every if _is_able(plan, one)]
+    lacking = list(_lacking(clinic, arm, top, f"{path}: clinic.staffing.fte, all at their most"))
+    if lacking:
+        raise InputError(lacking)
+    able = _has_hours(every, loads, clinic.team, otherwise)
     return StaffingPlan(clinic, entry, arm, able, len(every) - len(able), largest, loads, otherwise)
+
+
+def _lacking(clinic: ClinicPlan, arm: Arm, team: Team, file: str) -> Iterator[Problem]:
+    """Work that nobody of a team can do."""
+    return team.problems(file, clinic.setting.needed(arm.care), list(clinic.entry.states), clinic.n_days)
 
 
 def _with_team(clinic: ClinicPlan, team: Team) -> ClinicPlan:
@@ -116,13 +125,28 @@ def _with_team(clinic: ClinicPlan, team: Team) -> ClinicPlan:
     )
 
 
-def _is_able(plan: StaffingPlan, candidate: Candidate) -> bool:
-    """Whether a team has the hours for the planned work, and somebody for each kind of work."""
-    team, clinic = plan.team(candidate), plan.clinic
-    if any(load.asked_h > hours(team, load.queue) for load in plan.loads):
-        return False
-    needed = clinic.setting.needed(plan.arm.care)
-    return not any(True for _ in team.problems("", needed, list(clinic.entry.states), clinic.n_days))
+def _has_hours(
+    candidates: Sequence[Candidate], loads: Sequence[Load], team: Team, otherwise: Mapping[str, Worker]
+) -> list[Candidate]:
+    """Those whose people have the hours for the planned work."""
+    own = {load.queue: team.fte(load.queue) for load in loads}
+    added: dict[tuple[str, float], dict[str, float]] = {}
+    for candidate in candidates:
+        for role, fte in candidate.levels:
+            if (role, fte) not in added:
+                one = with_fte(team, {role: fte}, otherwise)
+                added[role, fte] = {queue: one.fte(queue) - own[queue] for queue in own}
+    able = []
+    for candidate in candidates:
+        for load in loads:
+            fte = own[load.queue] + sum(added[one][load.queue] for one in candidate.levels)
+            if fte < _TINY:  # whoever stands in
+                fte = hours(with_fte(team, dict(candidate.levels), otherwise), load.queue) / FULL_TIME_H
+            if load.asked_h > fte * FULL_TIME_H + _TINY:
+                break
+        else:
+            able.append(candidate)
+    return able
 
 
 @dataclass
@@ -217,6 +241,8 @@ def run_search(plan: StaffingPlan, parts: Path, tick: Callable[[int], None]) -> 
 
     def judge(candidate: Candidate) -> Verdict:
         team, own = plan.team(candidate), runs.setdefault(candidate, [])
+        if any(True for _ in _lacking(plan.clinic, plan.arm, team, "")):
+            return Verdict.FAILS  # nobody for some of the work, such as nobody with a licence
         met: list[bool] = []
         while (said := plan.rule.verdict(met)) is None:
             own.append(trials.numbers(candidate.name, team, len(own)))

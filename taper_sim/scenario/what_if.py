@@ -18,7 +18,7 @@ from taper_sim.clinic.team import Team
 from taper_sim.scenario.building import build_arms
 from taper_sim.scenario.clinics import ClinicPlan
 from taper_sim.scenario.schema import CareEntry, Scenario
-from taper_sim.scenario.staffing import AGAINST, HARMS, StaffingPlan, Trials, value_of
+from taper_sim.scenario.staffing import AGAINST, HARMS, StaffingPlan, Trials, meets, value_of
 
 TODAY: Final = "today"
 METRICS: Final = (
@@ -52,7 +52,7 @@ class Variation:
 
 @dataclass(frozen=True)
 class WhatIf:
-    """Tables of the variations, each a row a metric with its interval and the change against today's team."""
+    """Tables: a row a metric with its interval, its change against today's team, how often all targets are met."""
 
     levers: pd.DataFrame
     tornado: pd.DataFrame
@@ -119,7 +119,7 @@ def variations(plan: StaffingPlan, short_of: str) -> Iterator[Variation]:
     led = replace(clinic, setting=replace(setting, orders_by=other))
     yield Variation("tornado", "who signs orders", f"the {other}", led)
     for share in plan.entry.panel_shares if sampled else ():
-        yield Variation("capacity", f"{share:.0%}", "of the panel", with_patients(clinic, share))
+        yield Variation("capacity", f"{100 * share:g}%", "of the panel", with_patients(clinic, share))
 
 
 def shortest(numbers: Sequence[pd.DataFrame], team: Team) -> str:
@@ -151,12 +151,12 @@ def what_if(plan: StaffingPlan, folder: Path, chosen: Sequence[pd.DataFrame], do
 
     today = run(TODAY, plan.clinic)
     tables: dict[str, list[tuple[Any, ...]]] = {"levers": [], "tornado": [], "capacity": []}
-    tables["levers"] += _rows(("as it is", "today's team", *_size(plan.clinic)), today, today)
+    tables["levers"] += _rows(("as it is", "today's team", *_size(plan.clinic)), today, today, plan)
     for one in variations(plan, shortest(today, plan.clinic.team)):
         numbers = run(f"{one.table}: {one.name}: {one.what}", one.clinic)
-        tables[one.table] += _rows((one.name, one.what, *_size(one.clinic)), numbers, today)
+        tables[one.table] += _rows((one.name, one.what, *_size(one.clinic)), numbers, today, plan)
     columns = ["name", "what", "patients", "fte", "cost_usd_week", "metric", "unit", "estimate", "lo95", "hi95"]
-    columns += ["change", "change_lo95", "change_hi95", "n_replications"]
+    columns += ["change", "change_lo95", "change_hi95", "p_meets", "n_replications"]
     made = {name: pd.DataFrame(rows, columns=columns) for name, rows in tables.items()}
     made["capacity"].insert(4, "patients_per_fte", made["capacity"]["patients"] / made["capacity"]["fte"])
     return WhatIf(made["levers"], made["tornado"], made["capacity"], ramp_of(today), equity_of(today, chosen))
@@ -167,8 +167,9 @@ def _size(clinic: ClinicPlan) -> tuple[int, float, float]:
 
 
 def _rows(
-    head: tuple[Any, ...], numbers: Sequence[pd.DataFrame], today: Sequence[pd.DataFrame]
+    head: tuple[Any, ...], numbers: Sequence[pd.DataFrame], today: Sequence[pd.DataFrame], plan: StaffingPlan
 ) -> Iterator[tuple[Any, ...]]:
+    met = float(np.mean([all(meets(one, plan.entry.targets)) for one in numbers]))
     for metric in METRICS:
         values = np.array([value_of(one, metric) for one in numbers])
         if np.isnan(values).all():
@@ -176,7 +177,7 @@ def _rows(
         own = estimate(values)
         change = estimate(values - np.array([value_of(one, metric) for one in today]))
         unit = numbers[0].loc[numbers[0]["metric"] == metric, "unit"].iloc[0]
-        yield (*head, metric, unit, own.mean, own.lo95, own.hi95, change.mean, change.lo95, change.hi95, own.n)
+        yield (*head, metric, unit, own.mean, own.lo95, own.hi95, change.mean, change.lo95, change.hi95, met, own.n)
 
 
 def ramp_of(numbers: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -126,6 +126,28 @@ def test_teams_without_the_hours_are_told_before_anything_runs(tmp_path, capsys,
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["chosen"] is None
 
 
+def test_the_bound_is_that_of_each_team(tmp_path):
+    from taper_sim.clinic.staffing import hours
+    from taper_sim.scenario.building import Overrides
+    from taper_sim.scenario.staffing import read_staffing
+
+    def wide(content):
+        content["cohort"]["patients"] = 150
+        content["clinic"]["staffing"]["fte"] = {
+            "physician": {"least": 0, "most": 1, "step": 0.2},
+            "np_pa": {"least": 0, "most": 1, "step": 0.5},
+            "peer": {"least": 0, "most": 1},  # the social worker stands in
+        }
+
+    plan = read_staffing(scenario(tmp_path, wide), Overrides())
+    able = {one.levels for one in plan.able}
+    assert 0 < plan.n_unable and 0 < len(able) and len(able) + plan.n_unable == 6 * 3 * 2
+    for one in plan.able:
+        assert all(load.asked_h <= hours(plan.team(one), load.queue) + 1e-6 for load in plan.loads)
+    assert (("physician", 0.0), ("np_pa", 0.0), ("peer", 1.0)) not in able
+    assert any(("peer", 0.0) in levels for levels in able)
+
+
 def test_targets_that_nobody_can_meet_are_said_with_numbers(tmp_path, capsys):
     targets = [{"metric": "dose_reduction_pct", "at_least": 1000}]
     path = scenario(tmp_path, set_in("targets", value=targets))
@@ -164,3 +186,13 @@ def test_bad_input_is_one_clear_line_and_nothing_is_written(change, said, tmp_pa
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and said in lines[0] and "; allowed: " in lines[0]
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("staffing_*.yaml")), ids=lambda path: path.stem)
+def test_every_staffing_scenario_has_teams_that_could_serve(path):
+    from taper_sim.scenario.building import Overrides
+    from taper_sim.scenario.staffing import read_staffing
+
+    plan = read_staffing(path, Overrides())
+    assert plan.able and plan.largest in plan.able
+    assert plan.rule.fewest <= plan.entry.most_replications

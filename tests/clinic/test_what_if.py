@@ -10,6 +10,7 @@ import yaml
 from taper_sim import cli
 from taper_sim.clinic.ramp import by_month
 from taper_sim.clinic.team import ROLES
+from taper_sim.report.staffing_text import _capacity
 from taper_sim.scenario.building import Overrides
 from taper_sim.scenario.staffing import Trials, read_staffing, value_of
 from taper_sim.scenario.what_if import shortest, variations, with_absence, with_checkins, with_patients
@@ -70,6 +71,14 @@ def test_a_change_is_the_mean_of_paired_differences(done, plan, tmp_path):
     found = levers[(levers["name"] == "hire one") & (levers["metric"] == "cost")].iloc[0]
     assert found["what"] == hired.what
     assert found["change"] == pytest.approx(np.mean(np.subtract(costs[1], costs[0])))
+
+
+def test_how_often_targets_are_met_is_said_of_every_panel(done):
+    capacity = table(done, "capacity")
+    assert capacity["p_meets"].isin([0.0, 0.5, 1.0]).all()
+    assert (capacity.groupby("patients")["p_meets"].nunique() == 1).all()
+    levers = table(done, "levers").groupby("name")["p_meets"].first()
+    assert levers["as it is"] == capacity[capacity["name"] == "100%"]["p_meets"].iloc[0]
 
 
 def test_each_lever_changes_what_it_should(done):
@@ -135,3 +144,16 @@ def test_tables_and_figures_are_written(done):
     assert {path.name for path in (done / "figures").iterdir()} == {
         f"{name}.{kind}" for name in ("capacity", "harm", "tornado") for kind in ("svg", "csv")
     }
+
+
+def test_the_largest_panel_that_keeps_the_targets_is_said():
+    rows = [
+        (n, n / 4, metric, value, met)
+        for n, met in ((20, 1.0), (40, 0.9), (60, 0.5), (80, 1.0))
+        for metric, value in (("late", 0.1), ("composite_against_never_short", 0.02))
+    ]
+    columns = ["patients", "patients_per_fte", "metric", "estimate", "p_meets"]
+    lines = _capacity(pd.DataFrame(rows, columns=columns), 0.8)
+    assert lines[0] == "Today's team keeps its targets with up to 40 patients:"  # a lucky larger panel does not count
+    assert lines[2].split() == ["20", "5.0", "100%", "10%", "+0.020"]
+    assert "none of these panels" in _capacity(pd.DataFrame(rows, columns=columns).assign(p_meets=0.0), 0.8)[0]
