@@ -61,8 +61,8 @@ def lever(team: Team, role: str, otherwise: Worker) -> tuple[Worker, float]:
     otherwise : Worker
         Who is taken where the team has nobody of the role.
     """
-    own = [worker for worker in team.workers if worker.role.name == role]
-    if not own:
+    own = [worker for worker in team.workers if worker.role.name == role and worker.hours_a_week > 0]
+    if not own:  # nobody, or on call only
         return otherwise, 0.0
     return own[0], sum(w.hours_a_week for w in own if not _alike(w, own[0])) / FULL_TIME_H
 
@@ -118,6 +118,17 @@ def part_of(shift: Shift, share: float) -> Shift:
         at = end
         breaks.append((start, end))
     return replace(shift, end_min=at + left, breaks=tuple(breaks))
+
+
+def around(team: Team) -> dict[str, tuple[float, float, float]]:
+    """Half as many to twice as many of each role's people: least FTE, most, step; others of a role stay."""
+    found = {}
+    for role in dict.fromkeys(w.role.name for w in team.workers if w.hours_a_week > 0):
+        own = [worker for worker in team.workers if worker.role.name == role]
+        _, rest = lever(team, role, own[0])
+        half = (sum(worker.hours_a_week for worker in own) / FULL_TIME_H - rest) / 2.0
+        found[role] = round(rest + half, 6), round(rest + 4.0 * half, 6), round(1.5 * half, 6)
+    return found
 
 
 def weekly_cost(team: Team) -> float:

@@ -23,7 +23,7 @@ from taper_sim.clinic.feasibility import Rule, Verdict, share_interval
 from taper_sim.clinic.ramp import by_month
 from taper_sim.clinic.replications import estimate
 from taper_sim.clinic.service import KEY, metrics
-from taper_sim.clinic.staffing import Candidate, Found, candidates, hours, search, weekly_cost, with_fte
+from taper_sim.clinic.staffing import Candidate, Found, around, candidates, hours, search, weekly_cost, with_fte
 from taper_sim.clinic.team import FULL_TIME_H, Team, Worker
 from taper_sim.cohort import Cohort
 from taper_sim.comparison.jobs import Arm
@@ -34,7 +34,7 @@ from taper_sim.runs import write_atomically
 from taper_sim.scenario.building import Overrides, overridden, read_scenario
 from taper_sim.scenario.clinic_schema import StaffEntry
 from taper_sim.scenario.clinics import ClinicPlan, never_short, planned_loads, read_plan
-from taper_sim.scenario.staffing_schema import CLINIC_METRICS, ROLE_METRICS, StaffingEntry, Target
+from taper_sim.scenario.staffing_schema import CLINIC_METRICS, ROLE_METRICS, FteRange, StaffingEntry, Target
 from taper_sim.simulation.ensemble import Ensemble
 
 Floats = NDArray[np.float64]
@@ -81,12 +81,15 @@ class StaffingPlan:
 def read_staffing(path: Path, change: Overrides) -> StaffingPlan:
     """Read a scenario whose clinic says which team is looked for; raises InputError with every problem."""
     scenario = overridden(read_scenario(path), change)
-    entry = None if scenario.clinic is None else scenario.clinic.staffing
-    if scenario.clinic is None or entry is None:
-        raise problem(str(path), "clinic.staffing", "nothing", "ranges of FTE and targets (docs/staffing.md)")
+    if scenario.clinic is None:
+        raise problem(str(path), "clinic", "nothing", "a clinic: its team and how it works (docs/clinic.md)")
+    entry = scenario.clinic.staffing or StaffingEntry()
     if scenario.clinic.unlimited:
         raise problem(str(path), "clinic.unlimited", "staff that is never short", "a team: the search starts from it")
     clinic = read_plan(path, change, entry.most_replications)
+    if not entry.fte:
+        spans = {role: FteRange(least=a, most=b, step=c) for role, (a, b, c) in around(clinic.team).items()}
+        entry = entry.model_copy(update={"fte": spans})
     names = [arm.name for arm in clinic.arms]
     if entry.protocol is not None and entry.protocol not in names:
         given = f"{shown(entry.protocol)}, which is none here{nearest(entry.protocol, names)}"

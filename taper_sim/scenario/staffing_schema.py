@@ -29,7 +29,7 @@ class FteRange(Strict):
 
     least: Fte
     most: Fte
-    step: float = Field(default=1.0, ge=0.1, le=MAX_FTE)
+    step: float = Field(default=1.0, ge=0.01, le=MAX_FTE)
 
     @model_validator(mode="after")
     def _is_a_range(self) -> "FteRange":
@@ -92,15 +92,23 @@ class Target(Strict):
         return f"{self.key}{'' if self.role is None else f' ({self.role})'} {limit}"
 
 
+DEFAULT_TARGETS: Final = (
+    Target(metric="late", at_most=0.10),
+    Target(metric="checkins_unread_overnight", at_most=0.10),
+    Target(metric="composite", against="never_short", at_most=0.10),
+)
+"""Source: assumption A46."""
+
+
 class StaffingEntry(Strict):
-    """The team that is looked for."""
+    """The team that is looked for; without ``fte`` from half of today's people of each role to twice as many."""
 
     protocol: str | None = None
-    fte: dict[str, FteRange] = Field(min_length=1)
+    fte: dict[str, FteRange] = Field(default_factory=dict)
     minimise: Literal["cost", "fte"] = "cost"
-    targets: tuple[Target, ...] = Field(min_length=1, max_length=20)
+    targets: tuple[Target, ...] = Field(default=DEFAULT_TARGETS, min_length=1, max_length=20)
     probability: float = Field(default=0.8, gt=0, lt=1)
-    indifference: float = Field(default=0.1, gt=0, lt=0.5)
+    indifference: float = Field(default=0.15, gt=0, lt=0.5)
     confidence: float = Field(default=0.9, ge=0.5, lt=1)
     most_replications: int = Field(default=40, ge=2, le=1000)
     most_teams: int = Field(default=20, ge=1, le=500)

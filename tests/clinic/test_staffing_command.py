@@ -11,6 +11,7 @@ import yaml
 from taper_sim import cli
 
 SCENARIOS = Path(__file__).resolve().parent.parent.parent / "scenarios"
+CLINICS = sorted([*SCENARIOS.glob("staffing_*.yaml"), *SCENARIOS.glob("clinic_*.yaml")])
 PROTOCOL = "linear(pct=10, every=14)"
 #: Two replications in a row settle a team either way: quick, not trustworthy.
 LOOSE = {"probability": 0.5, "indifference": 0.3, "confidence": 0.5, "most_teams": 4, "most_replications": 3}
@@ -188,7 +189,7 @@ def test_bad_input_is_one_clear_line_and_nothing_is_written(change, said, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("staffing_*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CLINICS, ids=lambda path: path.stem)
 def test_every_staffing_scenario_has_teams_that_could_serve(path):
     from taper_sim.scenario.building import Overrides
     from taper_sim.scenario.staffing import read_staffing

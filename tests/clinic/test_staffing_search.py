@@ -7,7 +7,7 @@ import pytest
 
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.feasibility import Rule, Verdict, share_interval
-from taper_sim.clinic.staffing import candidates, hours, larger_team, part_of, search, weekly_cost, with_fte
+from taper_sim.clinic.staffing import around, candidates, hours, larger_team, part_of, search, weekly_cost, with_fte
 from taper_sim.clinic.team import ROLES, Team, Worker
 
 DAY = Shift((0, 1, 2, 3, 4), 480.0, 990.0, ((720.0, 750.0),))
@@ -88,6 +88,14 @@ def test_one_more_works_like_the_first_and_is_there():
     team = larger_team(TEAM, "nurse")
     new = next(w for w in team.workers if w not in TEAM.workers)
     assert new.shifts == (DAY,) and new.leave == () and team.fte("nurse") == pytest.approx(TEAM.fte("nurse") + 1.0)
+
+
+def test_without_ranges_teams_lie_around_todays_and_people_on_call_stay():
+    team = Team((person("nurse", 1, CALL), *TEAM.workers))
+    spans = around(team)
+    assert spans == {"physician": (0.5, 2.0, 0.75), "nurse": (1.25, 4.25, 1.5)}
+    fewer = with_fte(team, {"nurse": 1.25}, OTHERWISE)
+    assert fewer.fte("nurse") == pytest.approx(1.25) and team.workers[0] in fewer.workers
 
 
 LEVELS = {"nurse": [1.0, 2.0, 3.0, 4.0], "physician": [1.0, 2.0, 3.0]}
