@@ -79,6 +79,7 @@ def test_a_population_is_read_back_from_its_table() -> None:
     [
         "real_tapers.csv",
         "real_tapers_population.csv",
+        "real_tapers_drives.csv",
         "real_tapers_calibration.csv",
         "real_tapers_between.csv",
     ],
