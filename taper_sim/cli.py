@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from taper_sim.scenario.clinics import ClinicPlan
     from taper_sim.scenario.comparing import Comparison
+    from taper_sim.scenario.staffing import StaffingPlan
 
 DONE, WRONG_INPUT, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
 DEFAULT_SEED = 20260101
@@ -178,11 +179,14 @@ def _hash(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from taper_sim.scenario.clinics import PLAN_FILE, verify_clinic
     from taper_sim.scenario.comparing import verify
+    from taper_sim.scenario.staffing_run import STAFFING_PLAN_FILE, verify_staffing
 
     workers = _workers(args.workers)
     with _progress() as progress:
         if (args.folder / PLAN_FILE).exists():
             differing = verify_clinic(args.folder, progress)
+        elif (args.folder / STAFFING_PLAN_FILE).exists():
+            differing = verify_staffing(args.folder, progress)
         else:
             differing = verify(args.folder, workers, progress)
     for line in differing:
@@ -242,19 +246,23 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _staffing(args: argparse.Namespace) -> int:
-    from taper_sim.report.staffing_figures import write_staffing_figures
-    from taper_sim.report.staffing_text import bound_text, staffing_text
     from taper_sim.scenario.building import Overrides
     from taper_sim.scenario.staffing import read_staffing
+
+    change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
+    folder = args.out or Path(f"staffing-{args.scenario.stem}")
+    return _run_staffing(args.scenario, read_staffing(args.scenario, change), folder)
+
+
+def _run_staffing(path: Path, plan: "StaffingPlan", folder: Path) -> int:
+    from taper_sim.report.staffing_figures import write_staffing_figures
+    from taper_sim.report.staffing_text import bound_text, staffing_text
     from taper_sim.scenario.staffing_run import run_staffing
 
-    folder = args.out or Path(f"staffing-{args.scenario.stem}")
-    change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
-    plan = read_staffing(args.scenario, change)
     for line in bound_text(plan):
         print(line, file=sys.stderr)
     with _progress() as progress:
-        done = run_staffing(args.scenario, plan, folder, progress)
+        done = run_staffing(path, plan, folder, progress)
     write_staffing_figures(folder)
     print(staffing_text(done))
     return DONE
@@ -263,10 +271,13 @@ def _staffing(args: argparse.Namespace) -> int:
 def _resume(args: argparse.Namespace) -> int:
     from taper_sim.scenario.clinics import PLAN_FILE, kept_plan
     from taper_sim.scenario.comparing import resume
+    from taper_sim.scenario.staffing_run import STAFFING_PLAN_FILE, kept_staffing
 
     workers = _workers(args.workers)
     if (args.folder / PLAN_FILE).exists():
         return _run_clinic(*kept_plan(args.folder), args.folder)
+    if (args.folder / STAFFING_PLAN_FILE).exists():
+        return _run_staffing(*kept_staffing(args.folder), args.folder)
     with _progress() as progress:
         done = resume(args.folder, workers, progress)
     return _show(done)

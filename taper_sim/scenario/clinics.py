@@ -122,14 +122,14 @@ class ClinicRun:
 
 def read_plan(path: Path, change: Overrides, replications: int | None) -> ClinicPlan:
     """Read a scenario with a clinic; raises InputError with every problem."""
-    return _plan(overridden(read_scenario(path), change), path, replications)
+    return plan_of(overridden(read_scenario(path), change), path, replications)
 
 
 def kept_plan(folder: Path) -> tuple[Path, ClinicPlan]:
     """The scenario's file and the plan of a clinic's run folder, finished or not."""
     kept = read_record(folder / PLAN_FILE, _PLAN_KEYS, "the folder of a clinic run")
     path = Path(kept["folder"]) / kept["file"]
-    return path, _plan(parse(str(folder / PLAN_FILE), kept["scenario"], Scenario), path, kept["replications"])
+    return path, plan_of(parse(str(folder / PLAN_FILE), kept["scenario"], Scenario), path, kept["replications"])
 
 
 def verify_clinic(folder: Path, progress: Callable[[int], Callable[[int], None]]) -> list[str]:
@@ -149,7 +149,8 @@ def verify_clinic(folder: Path, progress: Callable[[int], Callable[[int], None]]
     return lines + [f"{name}: other numbers when recomputed" for name in said if now.get(name) != said[name]]
 
 
-def _plan(scenario: Scenario, path: Path, replications: int | None) -> ClinicPlan:
+def plan_of(scenario: Scenario, path: Path, replications: int | None) -> ClinicPlan:
+    """The plan of a scenario with a clinic; raises InputError with every problem."""
     if scenario.clinic is None:
         raise problem(str(path), "clinic", "nothing", "a clinic: its team and how it works (docs/clinic.md)")
     if replications is not None and not 1 <= replications <= MAX_REPLICATIONS:

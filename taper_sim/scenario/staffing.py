@@ -33,7 +33,8 @@ from taper_sim.outcomes import ALL
 from taper_sim.runs import write_atomically
 from taper_sim.scenario.building import Overrides, overridden, read_scenario
 from taper_sim.scenario.clinic_schema import StaffEntry
-from taper_sim.scenario.clinics import ClinicPlan, never_short, planned_loads, read_plan
+from taper_sim.scenario.clinics import ClinicPlan, never_short, plan_of, planned_loads
+from taper_sim.scenario.schema import Scenario
 from taper_sim.scenario.staffing_schema import CLINIC_METRICS, ROLE_METRICS, FteRange, StaffingEntry, Target
 from taper_sim.simulation.ensemble import Ensemble
 
@@ -80,13 +81,17 @@ class StaffingPlan:
 
 def read_staffing(path: Path, change: Overrides) -> StaffingPlan:
     """Read a scenario whose clinic says which team is looked for; raises InputError with every problem."""
-    scenario = overridden(read_scenario(path), change)
+    return staffing_plan_of(overridden(read_scenario(path), change), path)
+
+
+def staffing_plan_of(scenario: Scenario, path: Path) -> StaffingPlan:
+    """The plan of a scenario that was read; raises InputError with every problem."""
     if scenario.clinic is None:
         raise problem(str(path), "clinic", "nothing", "a clinic: its team and how it works (docs/clinic.md)")
     entry = scenario.clinic.staffing or StaffingEntry()
     if scenario.clinic.unlimited:
         raise problem(str(path), "clinic.unlimited", "staff that is never short", "a team: the search starts from it")
-    clinic = read_plan(path, change, entry.most_replications)
+    clinic = plan_of(scenario, path, entry.most_replications)
     if not entry.fte:
         spans = {role: FteRange(least=a, most=b, step=c) for role, (a, b, c) in around(clinic.team).items()}
         entry = entry.model_copy(update={"fte": spans})

@@ -5,6 +5,7 @@ Finished replications are kept in ``parts`` until everything is: the same comman
 
 import hashlib
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +19,17 @@ from taper_sim import tables
 from taper_sim.clinic.staffing import Found
 from taper_sim.clinic.team import ROLES
 from taper_sim.data.problems import problem
-from taper_sim.runs import check_writable, read_record, sha256_of, write_csv, write_json
+from taper_sim.data.yaml_input import parse
+from taper_sim.runs import MANIFEST_KEYS, check_writable, read_record, sha256_of, write_csv, write_json
 from taper_sim.scenario.building import scenario_hash
 from taper_sim.scenario.comparing import git_commit
-from taper_sim.scenario.staffing import StaffingPlan, long_table, run_search, staffing_table
+from taper_sim.scenario.schema import Scenario
+from taper_sim.scenario.staffing import StaffingPlan, long_table, run_search, staffing_plan_of, staffing_table
 from taper_sim.scenario.what_if import WhatIf, variations, what_if
 
 _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "scipy", "simpy")
+STAFFING_PLAN_FILE: Final = "staffing_plan.json"
+_PLAN_KEYS: Final = {"hash": str, "file": str, "folder": str, "scenario": dict}
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,36 @@ def run_staffing(
     return StaffingRun(folder, written["staffing"], found, plan, manifest, other)
 
 
+def kept_staffing(folder: Path) -> tuple[Path, StaffingPlan]:
+    """The scenario's file and the plan of a folder of a search, finished or not."""
+    kept = read_record(folder / STAFFING_PLAN_FILE, _PLAN_KEYS, "the folder of a search for a team")
+    path = Path(kept["folder"]) / kept["file"]
+    return path, staffing_plan_of(parse(str(folder / STAFFING_PLAN_FILE), kept["scenario"], Scenario), path)
+
+
+def verify_staffing(folder: Path, progress: Callable[[int], Callable[[int], None]]) -> list[str]:
+    """Search again beside a finished search; a line for each file that was changed or comes out otherwise."""
+    said: dict[str, str] = read_record(folder / "manifest.json", MANIFEST_KEYS, "the folder of a finished run")[
+        "outputs_sha256"
+    ]
+    lines = [
+        f"{name}: changed since the run, or missing"
+        for name, digest in said.items()
+        if not (folder / name).exists() or sha256_of(folder / name) != digest
+    ]
+    path, plan = kept_staffing(folder)
+    with tempfile.TemporaryDirectory() as beside:
+        again = run_staffing(path, plan, Path(beside) / "run", progress)
+    now: dict[str, str] = again.manifest["outputs_sha256"]
+    return lines + [f"{name}: other numbers when recomputed" for name in said if now.get(name) != said[name]]
+
+
 def _nothing(_: int) -> None:
     return None
 
 
 def _claim(folder: Path, plan: StaffingPlan, path: Path, identity: str) -> None:
-    plan_file = folder / "staffing_plan.json"
+    plan_file = folder / STAFFING_PLAN_FILE
     if plan_file.exists():
         if read_record(plan_file, {"hash": str}, "the folder of a search for a team")["hash"] != identity:
             raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
@@ -94,7 +123,8 @@ def _claim(folder: Path, plan: StaffingPlan, path: Path, identity: str) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
     content = plan.clinic.scenario.model_dump(mode="json")
-    write_json({"hash": identity, "file": path.name, "scenario": content}, plan_file)
+    where = {"file": path.name, "folder": str(path.parent.resolve())}
+    write_json({"hash": identity, **where, "scenario": content}, plan_file)
 
 
 def _manifest(plan: StaffingPlan, path: Path, identity: str, found: Found, timings: dict[str, float]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The command ``taper-sim staffing``: what it writes, that it goes on where it stopped, what it refuses."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -103,12 +104,21 @@ def test_a_search_goes_on_where_it_stopped_with_the_same_numbers(done, tmp_path,
     monkeypatch.setattr(staffing, "serve", interrupted)
     assert cli.main(command) == 130
     assert not (tmp_path / "run" / "manifest.json").exists()
-    assert cli.main(command) == 0
+    assert cli.main(["resume", str(tmp_path / "run")]) == 0
     n_done = len(pd.read_csv(done / "replications.csv").groupby(["team", "replication"]))
     assert len(calls) == n_done + 1  # the finished replication was kept
     for name in ("staffing.csv", "replications.csv"):
         assert (tmp_path / "run" / name).read_text() == (done / name).read_text()
     assert cli.main([*command, "--seed", "5"]) == 2  # another run's folder
+
+
+def test_verify_searches_again_and_names_a_file_that_was_changed(done, tmp_path, capsys):
+    shutil.copytree(done, tmp_path / "run")
+    assert cli.main(["verify", str(tmp_path / "run")]) == 0
+    with (tmp_path / "run" / "staffing.csv").open("a") as handle:
+        handle.write("x\n")
+    assert cli.main(["verify", str(tmp_path / "run")]) == 3
+    assert "staffing.csv: changed since the run" in capsys.readouterr().out
 
 
 def test_teams_without_the_hours_are_told_before_anything_runs(tmp_path, capsys, monkeypatch):
