@@ -99,7 +99,23 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--log", type=Path, metavar="FILE", help="add what was offered to this file, a line each")
     ask.add_argument("--seed", type=int, default=DEFAULT_SEED)
     ask.add_argument("--json", action="store_true", help="the whole answer as JSON; with --all a list")
+    ask.add_argument("--population", type=Path, metavar="F", help="a population that `fit` wrote, not the shipped one")
     ask.set_defaults(run=_recommend)
+
+    learn = commands.add_parser("fit", help="a population from many people's check-ins: centres, spreads, diagnostics")
+    learn.add_argument("checkins", type=Path, metavar="CHECKINS.csv")
+    learn.add_argument("--doses", type=Path, required=True, metavar="DOSES.csv")
+    learn.add_argument("--patients", type=Path, metavar="PATIENTS.csv", help="baselines, flags: a row each")
+    learn.add_argument("--out", type=Path, required=True, metavar="F.nc")
+    learn.add_argument("--draws", type=int, default=1000, help="draws a chain (default 1000)")
+    learn.add_argument("--tune", type=int, default=500, help="tuning draws a chain (default 500)")
+    learn.add_argument("--chains", type=int, default=2, help="chains (default 2)")
+    learn.add_argument("--person-draws", type=int, default=512, help="draws of each person, a power of two")
+    learn.add_argument("--robust", action="store_true", help="a Student t between people: few unusual ones weigh less")
+    learn.add_argument("--missing", choices=("ignored", "modelled"), default="ignored", help="days without an answer")
+    learn.add_argument("--figures", type=Path, metavar="DIR", help="predictive checks as figures, each with its data")
+    learn.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    learn.set_defaults(run=_fit)
 
     decide = commands.add_parser("decide", help="add to a log what was done with the last offer to a patient, and why")
     decide.add_argument("log", type=Path, metavar="LOG")
@@ -339,7 +355,7 @@ def _recommend(args: argparse.Namespace) -> int:
 
     found = asked(
         args.records, args.doses, patient_id=args.patient, everybody=args.all, baseline=args.baseline,
-        limits=args.limits, as_of=args.as_of, horizon=args.horizon, seed=args.seed,
+        limits=args.limits, as_of=args.as_of, horizon=args.horizon, seed=args.seed, population=args.population,
         aside=lambda line: print(line, file=sys.stderr),
     )  # fmt: skip
     if args.log is not None:
@@ -362,6 +378,32 @@ def _tapers(args: argparse.Namespace) -> int:
     )  # fmt: skip
     print(taper_scores_text(scores))
     return DONE if converged else NOT_TRUSTED
+
+
+def _fit(args: argparse.Namespace) -> int:
+    from taper_sim.inference.population import Settings, population_text
+    from taper_sim.inference.population_file import fit_files
+    from taper_sim.runs import check_writable
+
+    settings = Settings(args.draws, args.tune, args.chains, args.seed, args.robust, args.missing == "modelled",
+                        args.person_draws)  # fmt: skip
+    settings.check()
+    if args.figures is not None:
+        check_writable(args.figures)
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    found, guessed = fit_files(args.checkins, args.doses, args.patients, args.out, settings, say)
+    if args.figures is not None:
+        from taper_sim.report.population_figures import write_figures
+
+        write_figures(found, guessed, args.figures)
+    failures = found.failures()
+    print(population_text(found, args.out))
+    for line in failures:
+        say(f"not to be trusted: {line}")
+    return NOT_TRUSTED if failures else DONE
 
 
 def _decide(args: argparse.Namespace) -> int:

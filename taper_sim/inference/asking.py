@@ -18,6 +18,7 @@ from taper_sim.data.patient import Patient, read_patient
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.data.records import History
 from taper_sim.inference.limits import Limits, read_limits
+from taper_sim.inference.prior import DEFAULT_POPULATION
 from taper_sim.inference.recommendation import Recommendation, recommend
 
 #: What a baseline assessment says, by the name that rules use.
@@ -56,7 +57,7 @@ def as_of_of(history: History) -> date:
 def asked(
     records: Path, doses: Path | None = None, *, patient_id: str | None = None, everybody: bool = False,
     baseline: Path | None = None, limits: Path | None = None, as_of: str | None = None, horizon: int | None = None,
-    seed: int = 0, aside: Callable[[str], None] | None = None,
+    seed: int = 0, aside: Callable[[str], None] | None = None, population: Path | None = None,
 ) -> list[Recommendation]:  # fmt: skip
     """Recommendations for one patient of the files, or for everybody.
 
@@ -79,6 +80,8 @@ def asked(
     seed : int
     aside : callable, optional
         Told of what does not enter: each entry of a bundle that could not be read, records after the day asked about.
+    population : Path, optional
+        A population that ``taper-sim fit`` wrote, instead of the shipped one.
 
     Raises
     ------
@@ -108,6 +111,11 @@ def asked(
     if patient is not None and (len(wanted) != 1 or patient.id != wanted[0]):
         raise problem(str(baseline), "id", patient.id, f"the patient asked about: {', '.join(map(shown, wanted[:3]))}")
     answered = answers_of(patient) if patient is not None else {}
+    believed = DEFAULT_POPULATION
+    if population is not None:
+        from taper_sim.inference.population_file import read_population  # its libraries take seconds to load
+
+        believed = read_population(population)
     found = []
     for name in wanted:
         history = histories[name]
@@ -115,7 +123,9 @@ def asked(
         if day is not None and (later := later_line(history, day)):
             tell(later)
         history = replace(history, answers={**history.answers, **answered}, notes=(*history.notes, *listed))
-        found.append(recommend(history, asked_on, patient=patient, limits=chosen_limits, seed=seed))
+        found.append(
+            recommend(history, asked_on, patient=patient, limits=chosen_limits, seed=seed, population=believed)
+        )
     return found
 
 

@@ -1,20 +1,22 @@
-"""What is believed of one person before her reports: which values are inferred, and their priors. Imports ``model``.
+"""What is believed of one person before her reports: values inferred, their priors. Imports ``model``, ``tables``.
 
 A value is inferred where reports can teach it. Its prior is the spread between people and what is not known of the
-centre, together: the population file (:mod:`taper_sim.inference.population`) replaces both once it is fitted.
+centre, together, as a :class:`Population` holds them: the shipped one is made of :data:`KNOWN`
+(:mod:`taper_sim.inference.default_population`), a fitted one replaces it (:mod:`taper_sim.inference.population_file`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taper_sim import tables
 from taper_sim.inference import course as at
 from taper_sim.model.chance import CHANCE_BY_SYMBOL
 from taper_sim.model.parameters import BY_SYMBOL, FAILED_TAPERS_COUNTED, Baseline
-from taper_sim.units import DRUG_CLASSES
+from taper_sim.units import DRUG_CLASSES, DrugClass
 
 Floats = NDArray[np.float64]
 
@@ -32,10 +34,10 @@ _UNKNOWN: Final[Mapping[str, tuple[float, float]]] = {
     "craving": (Baseline.craving, 0.15),
 }
 #: With one: the sd with which a single assessment tells the level. Source: A29 (noise of one report of that scale).
-_ASSESSED: Final[Mapping[str, float]] = {
+ASSESSED: Final[Mapping[str, float]] = {
     "pain": 1.2, "distress": 0.10, "insomnia": 0.10, "function": 6.0, "engagement": 0.1, "craving": 0.1,
 }  # fmt: skip
-_S0_ASSESSED_LOG_SD: Final = 0.35
+ASSESSED_LOG_S0: Final = 0.35
 _BASELINE_PLACE: Final = {
     "pain": at.P0, "distress": at.M0, "insomnia": at.I0, "function": at.U0, "engagement": at.N0, "craving": at.C0,
 }  # fmt: skip
@@ -98,6 +100,58 @@ class Prior:
         )  # fmt: skip
 
 
+class Known(NamedTuple):
+    """What is known of a value before anybody's reports; centre and sds on the log where ``is_log``.
+
+    ``spread`` is the sd between people, ``centre_sd`` what is not known of the centre, ``source`` where both come from.
+    """
+
+    place: int
+    centre: float
+    spread: float
+    centre_sd: float
+    is_log: bool
+    unit: str
+    source: str
+
+
+def _known() -> dict[str, Known]:
+    found: dict[str, Known] = {}
+    for symbol, place in _INFERRED:
+        q = BY_SYMBOL[symbol]
+        for k, drug_class in enumerate(DRUG_CLASSES):
+            for buprenorphine in (False, True):
+                key = key_of(symbol, drug_class, buprenorphine)
+                centre, is_log = q.centre(drug_class, buprenorphine=buprenorphine), q.scale == "log"
+                found[key] = Known(place + k, float(np.log(centre)) if is_log else centre,
+                                   q.between_people(drug_class), q.prior_sd, is_log, q.unit, q.source)  # fmt: skip
+    for name, place, q in (("xi", at.XI, BY_SYMBOL["xi"]), ("noise", at.NOISE, CHANCE_BY_SYMBOL["noise"]),
+                           ("s0", at.S0, CHANCE_BY_SYMBOL["s0"])):  # fmt: skip
+        found[name] = Known(place, float(np.log(q.centre())), q.between_people(), q.prior_sd, True, q.unit, q.source)
+    for name, (mean, sd) in _UNKNOWN.items():
+        found[name] = Known(
+            _BASELINE_PLACE[name], mean, sd, 0.0, False, _BASELINE_UNIT.get(name, "1"), _BASELINE_SOURCE
+        )
+    for values in _OF_INSTRUMENT.values():
+        for name, place, mean, sd, is_log in values:
+            found.setdefault(name, Known(place, float(mean), sd, 0.0, is_log, "of the instrument", _INSTRUMENT_SOURCE))
+    return found
+
+
+def key_of(symbol: str, drug_class: DrugClass, buprenorphine: bool) -> str:
+    """Name of a value in a population: people on buprenorphine have their own where the parameter has."""
+    own = buprenorphine and drug_class == "opioid" and BY_SYMBOL[symbol].buprenorphine is not None
+    return f"{symbol}_{drug_class}{BUPRENORPHINE if own else ''}"
+
+
+class Trait(NamedTuple):
+    """What a trait does to log sigma: ``effect`` for each unit above ``centre``, with the effect's sd."""
+
+    effect: float
+    sd: float
+    centre: float
+
+
 @dataclass(frozen=True)
 class Population:
     """Centres and spreads of the values that people differ in.
@@ -109,23 +163,67 @@ class Population:
     calibrated : bool
         Whether it was fitted to published results.
     centre, sd : mapping of str to float
-        By name (``sigma_opioid`` …), on the log where the parameter's scale is; what is missing is the table's.
+        By name (``sigma_opioid`` …), on the log where the parameter's scale is; ``sd`` holds the spread between people
+        and what is not known of the centre. What is missing is :data:`KNOWN`'s.
     drift_sd : float
         Of log sigma over 28 days.
+    traits : mapping of str to Trait
+        What is known to move log sigma: ``mood_disorder`` …, see :data:`TRAITS`.
     origin : str
         Where it came from, one line.
     """
 
-    id: str = "prior"
+    id: str = "of one's own"
     calibrated: bool = False
     centre: Mapping[str, float] = field(default_factory=dict)
     sd: Mapping[str, float] = field(default_factory=dict)
     drift_sd: float = DRIFT_SD
-    origin: str = "priors of docs/parameters.md; not calibrated to published results"
+    traits: Mapping[str, Trait] = field(default_factory=dict)
+    origin: str = "not said"
+
+    def of(self, key: str) -> tuple[float, float]:
+        """Centre and sd of a value, both on the log where it is."""
+        known = KNOWN[key]
+        sd = float(np.hypot(known.spread, known.centre_sd))
+        return self.centre.get(key, known.centre), self.sd.get(key, sd)
+
+    def shift(self, known: Mapping[str, float]) -> tuple[float, float]:
+        """Shift of a person's log sigma by what is known of her, and the sd that the effects' own adds."""
+        mine = [(known[name] - t.centre, t) for name, t in self.traits.items() if name in known]
+        return sum(off * t.effect for off, t in mine), float(np.sqrt(sum((off * t.sd) ** 2 for off, t in mine)))
 
 
-DEFAULT_POPULATION: Final = Population()
+BUPRENORPHINE: Final = "_buprenorphine"
+TRAITS: Final = ("mood_disorder", "oud", "log_use")
+"""Traits that a fit can weigh: two flags, and the log of days of use over the median person's."""
 _INFERRED: Final = (("sigma", at.SIGMA), ("tau_F", at.TAU_F), ("tau_L", at.TAU_L), ("EC50", at.EC50), ("b", at.B))
+_BASELINE_UNIT: Final = {"pain": "NRS points", "function": "points of 0 to 100"}
+_INSTRUMENT_SOURCE: Final = "docs/model.md 4; A27"
+_BASELINE_SOURCE: Final = "registry of docs/cohort.md; A3"
+KNOWN: Final[Mapping[str, Known]] = _known()
+
+
+def _shipped() -> Population:
+    """The population of the package's table, made by ``inference.default_population``."""
+    table = tables.read("population")
+    rows = {row["value"]: row for row in table.rows}
+    drift = rows.pop("drift_sd")
+    return Population(
+        id=f"shipped-{table.sha256[:12]}",
+        centre={name: float(row["centre"]) for name, row in rows.items()},
+        sd={name: float(np.hypot(float(row["spread"]), float(row["centre_sd"]))) for name, row in rows.items()},
+        drift_sd=float(drift["spread"]),
+        origin="priors of docs/parameters.md and their sources (tables/population.csv); not calibrated to published "
+        "results",
+    )
+
+
+DEFAULT_POPULATION: Final = _shipped()
+
+
+def failed_shift(failed_tapers: int) -> float:
+    """Shift of log sigma by earlier failed tapers, of which three count: by the table, never fitted."""
+    return float(np.log(BY_SYMBOL["sigma_failed"].centre())) * min(failed_tapers, FAILED_TAPERS_COUNTED)
 
 
 def prior_of(
@@ -138,6 +236,7 @@ def prior_of(
     baseline: Mapping[str, float] | None = None,
     population: Population = DEFAULT_POPULATION,
     fixed: Mapping[str, float] | None = None,
+    traits: Mapping[str, float] | None = None,
 ) -> Prior:
     """Prior of one person.
 
@@ -158,37 +257,36 @@ def prior_of(
     population : Population
     fixed : mapping of name to value, optional
         Values that a patient's file fixes: they are not inferred.
+    traits : mapping of name to value, optional
+        What is known of her, of :data:`TRAITS`.
     """
     baseline, fixed = dict(baseline or {}), dict(fixed or {})
     rows: list[tuple[str, int, float, float, bool]] = []
     base = at.centre_values(buprenorphine, baseline)
-    failed = BY_SYMBOL["sigma_failed"].centre() ** min(failed_tapers, FAILED_TAPERS_COUNTED)
-    for symbol, place in _INFERRED:
-        q = BY_SYMBOL[symbol]
+
+    def add(name: str, key: str, shift: float = 0.0, more: float = 0.0) -> None:
+        centre, sd = population.of(key)
+        rows.append((name, KNOWN[key].place, centre + shift, float(np.hypot(sd, more)), KNOWN[key].is_log))
+
+    by_traits, unsure = population.shift(traits or {})
+    for symbol, _ in _INFERRED:
         for k, drug_class in enumerate(DRUG_CLASSES):
-            if not taken[k]:
-                continue
-            name, centre = f"{symbol}_{drug_class}", q.centre(drug_class, buprenorphine=buprenorphine)
-            centre *= failed if symbol == "sigma" else 1.0
-            mean = float(np.log(centre)) if q.scale == "log" else centre
-            sd = float(np.hypot(q.between_people(drug_class), q.prior_sd))
-            rows.append((name, place + k, population.centre.get(name, mean), population.sd.get(name, sd),
-                         q.scale == "log"))  # fmt: skip
-    xi, noise, s0 = BY_SYMBOL["xi"], CHANCE_BY_SYMBOL["noise"], CHANCE_BY_SYMBOL["s0"]
-    rows.append(("xi", at.XI, float(np.log(xi.centre())), float(np.hypot(xi.between_people(), xi.prior_sd)), True))
-    rows.append(("noise", at.NOISE, 0.0, noise.between_people(), True))
+            if taken[k]:
+                moved = (failed_shift(failed_tapers) + by_traits, unsure) if symbol == "sigma" else (0.0, 0.0)
+                add(f"{symbol}_{drug_class}", key_of(symbol, drug_class, buprenorphine), *moved)
+    add("xi", "xi")
+    add("noise", "noise")
     if taken[0]:
-        assessed = "sows_gossop" in baseline and baseline["sows_gossop"] > 0
-        rows.append(("s0", at.S0, float(np.log(baseline["sows_gossop"] if assessed else s0.centre())),
-                     _S0_ASSESSED_LOG_SD if assessed else s0.between_people(), True))  # fmt: skip
-    for name in ("pain", "distress", "insomnia", "function"):
-        mean, sd = (baseline[name], _ASSESSED[name]) if name in baseline else _UNKNOWN[name]
-        rows.append((name, _BASELINE_PLACE[name], mean, sd, False))
-    for instrument in sorted(set(instruments)):
-        for name, place, mean, sd, is_log in _OF_INSTRUMENT.get(instrument, ()):
-            if name == "craving" and name in baseline:
-                mean, sd = baseline[name], _ASSESSED[name]
-            rows.append((name, place, mean, sd, is_log))
+        if baseline.get("sows_gossop", 0.0) > 0:
+            rows.append(("s0", at.S0, float(np.log(baseline["sows_gossop"])), ASSESSED_LOG_S0, True))
+        else:
+            add("s0", "s0")
+    alone = [name for i in sorted(set(instruments)) for name, *_ in _OF_INSTRUMENT.get(i, ())]
+    for name in ("pain", "distress", "insomnia", "function", *alone):
+        if name in baseline and name in ASSESSED:
+            rows.append((name, KNOWN[name].place, baseline[name], ASSESSED[name], False))
+        else:
+            add(name, name)
     for name, value in fixed.items():
         row = next((r for r in rows if r[0] == name), None)
         if row is not None:

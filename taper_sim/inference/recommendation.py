@@ -27,6 +27,7 @@ from taper_sim.inference.events import described, event_draws
 from taper_sim.inference.limits import Limits
 from taper_sim.inference.options import Option, Situation, equivalents_of, options_of, schedule_of
 from taper_sim.inference.patient import Evidence, Posterior, posterior_of
+from taper_sim.inference.people import FLAGS, traits_of
 from taper_sim.inference.prior import DEFAULT_POPULATION, Population, prior_of
 from taper_sim.inference.record import NoDoseHistory, Record, record_of, regimen_of, reports_for, used_by_model
 from taper_sim.inference.red_flags import Flag, Judged, judge, shown_flag
@@ -69,12 +70,14 @@ def evidence_of(
     baseline: Mapping[str, float] | None,
     population: Population,
     fixed: Mapping[str, Any],
+    flags: Mapping[str, bool] | None = None,
 ) -> tuple[Evidence, list[str], int]:
     """What the posterior is computed from, notes of reading, and how many reports teach it."""
     used, notes = used_by_model(record)
     prior = prior_of(
         record.classes, -(-(record.n_days + horizon) // at.SEGMENT_D), tuple({c.instrument for _, c in used}),
         buprenorphine=record.buprenorphine, failed_tapers=failed_tapers, baseline=baseline, population=population,
+        traits=traits_of(record, flags or {}) if population.traits else None,
         fixed={
             name if not isinstance(value, Mapping) else f"{name}_{drug_class}": float(number)
             for name, value in fixed.items()
@@ -129,7 +132,12 @@ def recommend(
     failed = patient.risk.failed_tapers if patient is not None else 0
     baseline = patient.baseline.model_dump(exclude_unset=True) if patient is not None else None
     fixed = {} if patient is None else patient.parameters
-    evidence, notes, n_reports = evidence_of(record, limits.horizon_days, failed, baseline, population, fixed)
+    flags = {} if patient is None else {
+        name: bool(getattr(patient.risk, name)) for name in FLAGS if name in patient.risk.model_fields_set
+    }  # fmt: skip
+    evidence, notes, n_reports = evidence_of(
+        record, limits.horizon_days, failed, baseline, population, fixed, flags
+    )  # fmt: skip
     posterior = posterior_of(evidence, draws, seed)
     support = support_of(evidence, posterior, seed)
     answer = replace(answer, record=record, posterior=posterior, support=support, n_reports=n_reports,
@@ -284,7 +292,8 @@ class _Answer:
             for c in situation.classes
         }  # fmt: skip
         first = next(iter(ceilings.values()), {"pct_per_28d": None})
-        rows = [*tables.read("red_flags").rows, *tables.read("interactions").rows, *tables.read("guidelines").rows]
+        used = ("red_flags", "interactions", "guidelines", "population")
+        rows = [row for name in used for row in tables.read(name).rows]
         return Recommendation({
             "patient_id": self.history.patient_id,
             "as_of": self.as_of.isoformat(),

@@ -1,0 +1,131 @@
+"""Predictive checks of a population fit as figures, each with its data as CSV. Imports ``inference``, ``drawing``.
+
+One row of panels an instrument: how often each value was reported, against what people of the fitted population and of
+the prior would report; and its mean week by week.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taper_sim.inference.observation import BY_NAME, INSTRUMENTS
+from taper_sim.inference.population import Fit
+from taper_sim.inference.predictive import Predicted
+from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, REFERENCE_COLOUR, empty_figure, svg
+from taper_sim.runs import write_csv, write_text
+
+Floats = NDArray[np.float64]
+_BINS: Final = 20
+_PANEL_MM: Final = 34.0
+_BLUE: Final = "#0072B2"
+FIGURES: Final = ("predictive_values", "predictive_weeks", "population")
+
+
+def values_table(guessed: Predicted) -> pd.DataFrame:
+    """Share of reports in each bin of each instrument: observed, and 90 % of the replicates of posterior and prior."""
+    rows = []
+    for place in np.unique(guessed.place):
+        i, mine = INSTRUMENTS[place], guessed.place == place
+        whole = i.step == 1.0 and i.high - i.low <= _BINS * 2
+        top = i.high if np.isfinite(i.high) else float(guessed.observed[mine].max())
+        edges = np.arange(i.low - 0.5, top + 1.0) if whole else np.linspace(i.low, top, _BINS + 1)
+
+        def shares(y: Floats, edges: Floats = edges) -> Floats:
+            return np.histogram(np.clip(y, edges[0], edges[-1]), edges)[0] / len(y)
+
+        seen = shares(guessed.observed[mine])
+        bands = [np.array([shares(y) for y in of[:, mine]]) for of in (guessed.posterior, guessed.prior)]
+        for k, share in enumerate(seen):
+            row: dict[str, object] = {"instrument": i.name, "from": edges[k], "to": edges[k + 1], "observed": share}
+            for name, band in zip(("posterior", "prior"), bands, strict=True):
+                row |= {f"{name}_lo90": np.quantile(band[:, k], 0.05), f"{name}_mean": band[:, k].mean(),
+                        f"{name}_hi90": np.quantile(band[:, k], 0.95)}  # fmt: skip
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def weeks_table(guessed: Predicted) -> pd.DataFrame:
+    """Mean report by week and instrument: observed, and 90 % of the replicates of posterior and prior."""
+    rows = []
+    week = (guessed.day - 1) // 7
+    for place in np.unique(guessed.place):
+        for w in np.unique(week[guessed.place == place]):
+            mine = (guessed.place == place) & (week == w)
+            row: dict[str, object] = {"instrument": INSTRUMENTS[place].name, "week": int(w) + 1, "n": int(mine.sum()),
+                                      "observed": guessed.observed[mine].mean()}  # fmt: skip
+            for name, of in (("posterior", guessed.posterior), ("prior", guessed.prior)):
+                means = of[:, mine].mean(axis=1)
+                row |= {f"{name}_lo90": np.quantile(means, 0.05), f"{name}_mean": means.mean(),
+                        f"{name}_hi90": np.quantile(means, 0.95)}  # fmt: skip
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def population_table(fit: Fit) -> pd.DataFrame:
+    """Centre and spread of each value, prior and posterior, in units of the prior's own mean and sd."""
+    rows = []
+    for what in ("centre", "spread"):
+        posterior, prior = getattr(fit.posterior, what), getattr(fit.prior, what)
+        for k, key in enumerate(fit.draws.keys):
+            x, x0 = posterior[..., k].ravel(), prior[..., k].ravel()
+            rows.append({
+                "what": what, "value": key, "prior_mean": x0.mean(), "prior_sd": x0.std(), "mean": x.mean(),
+                "sd": x.std(), "lo90": np.quantile(x, 0.05), "hi90": np.quantile(x, 0.95),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def write_figures(fit: Fit, guessed: Predicted, folder: Path) -> None:
+    """Write the figures of :data:`FIGURES` as SVG into a folder, each with its data as CSV."""
+    tables = dict(zip(FIGURES, (values_table(guessed), weeks_table(guessed), population_table(fit)), strict=True))
+    for name, table in tables.items():
+        write_csv(table, folder / f"{name}.csv")
+        drawn = _population_svg(table) if name == "population" else _panels_svg(table, name)
+        write_text(folder / f"{name}.svg", drawn)
+
+
+def _panels_svg(table: pd.DataFrame, name: str) -> str:
+    of_values = name == "predictive_values"
+    instruments = list(dict.fromkeys(table["instrument"]))
+    columns = 3
+    rows = -(-len(instruments) // columns)
+    with mpl.rc_context(PRINT):
+        figure = empty_figure(DOUBLE_COLUMN_MM, 12.0 + _PANEL_MM * rows, fitted=True)
+        axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+        for ax, instrument in zip(axes, instruments, strict=False):
+            part = table[table["instrument"] == instrument]
+            x = 0.5 * (part["from"] + part["to"]) if of_values else part["week"]
+            for which, colour, line in (("prior", GREY, ":"), ("posterior", _BLUE, "-")):
+                ax.fill_between(x, part[f"{which}_lo90"], part[f"{which}_hi90"], color=colour, alpha=0.25, linewidth=0)
+                ax.plot(x, part[f"{which}_mean"], color=colour, linestyle=line, linewidth=0.9, label=which)
+            ax.plot(x, part["observed"], "o", color=REFERENCE_COLOUR, markersize=2.0, label="observed")
+            ax.set_title(f"{instrument}, {BY_NAME[instrument].low:g} to {BY_NAME[instrument].high:g}")
+            ax.set_xlabel("reported" if of_values else "week")
+            ax.set_ylabel("share of reports" if of_values else "mean")
+        for ax in axes[len(instruments) :]:
+            ax.set_axis_off()
+        axes[0].legend()
+        return svg(figure, "Reported values against predictive draws" if of_values else "Weekly means against draws")
+
+
+def _population_svg(table: pd.DataFrame) -> str:
+    names = list(dict.fromkeys(table["value"]))
+    with mpl.rc_context(PRINT):
+        figure = empty_figure(DOUBLE_COLUMN_MM, 20.0 + 4.5 * len(names), fitted=True)
+        axes = figure.subplots(1, 2, sharey=True)
+        for ax, what in zip(axes, ("centre", "spread"), strict=True):
+            part = table[table["what"] == what]
+            y = np.arange(len(part))[::-1]
+            middle, sd = part["prior_mean"].to_numpy(), part["prior_sd"].to_numpy()
+            ax.axvspan(-1.645, 1.645, color=GREY, alpha=0.2, linewidth=0)
+            lo, hi, mean = ((part[c].to_numpy() - middle) / sd for c in ("lo90", "hi90", "mean"))
+            ax.hlines(y, lo, hi, color=_BLUE, linewidth=1.2)
+            ax.plot(mean, y, "o", color=_BLUE, markersize=3.0)
+            ax.set_xlabel("prior sds from the prior's mean")
+            ax.set_title(f"{what}: 90 % of the posterior; grey, 90 % of the prior")
+        axes[0].set_yticks(np.arange(len(names))[::-1], names)
+        return svg(figure, "Centres and spreads of the population, prior and posterior")

@@ -1,0 +1,271 @@
+"""The population fit, from files to a file that one person's prior is read from."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytensor
+import pytest
+import xarray as xr
+from pytensor.compile.mode import Mode
+
+from taper_sim.cli import NOT_TRUSTED, WRONG_INPUT, main
+from taper_sim.data.problems import InputError
+from taper_sim.inference import course as at
+from taper_sim.inference import hierarchy
+from taper_sim.inference.default_population import default_table
+from taper_sim.inference.hierarchy import Hyper, as_population, draws_of, expected, start_of
+from taper_sim.inference.missing import log_chance_of_answering
+from taper_sim.inference.patient import posterior_of
+from taper_sim.inference.people import read_people
+from taper_sim.inference.population_file import read_population, write_population
+from taper_sim.inference.predictive import as_written
+from taper_sim.inference.prior import DEFAULT_POPULATION, KNOWN, Population, Trait, prior_of
+from taper_sim.inference.recovery import simulated
+from taper_sim.inference.simulated import ORIGIN
+
+N_PEOPLE, N_DAYS = 5, 21
+PEOPLE = simulated(N_PEOPLE, N_DAYS, seed=4)
+OPIOID = (True, False, False)
+
+
+def files(folder: Path) -> tuple[Path, Path, Path]:
+    """The same people as files; everybody on 90 mg of morphine, a tenth less after two weeks."""
+    rows = []
+    for person in PEOPLE:
+        r = person.reports
+        for day, slot, value in zip(r.day, r.slot, as_written(r), strict=True):
+            name = ("sows_gossop", "pain_nrs", "mood_item", "sleep_item", "function")[slot]
+            rows.append((person.id, (ORIGIN + timedelta(days=int(day))).isoformat(), name, round(float(value))))
+    checkins, doses, patients = (folder / f"{name}.csv" for name in ("checkins", "doses", "patients"))
+    pd.DataFrame(rows, columns=["patient_id", "date", "instrument", "value"]).to_csv(checkins, index=False)
+    each = [(p.id, (ORIGIN + timedelta(days=d)).isoformat(), "morphine", "ER", mg) for p in PEOPLE
+            for d, mg in ((-100, 90), (15, 81))]  # fmt: skip
+    columns = ["patient_id", "date", "drug", "formulation", "dose_mg_per_day"]
+    pd.DataFrame(each, columns=columns).to_csv(doses, index=False)
+    pd.DataFrame({
+        "patient_id": [p.id for p in PEOPLE], "failed_tapers": 1, "pain": 6.0,
+        "mood_disorder": [k % 2 for k in range(N_PEOPLE)],
+    }).to_csv(patients, index=False)  # fmt: skip
+    return checkins, doses, patients
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
+    """A fit with far too few draws: its exit code and folder."""
+    folder = tmp_path_factory.mktemp("fit")
+    checkins, doses, patients = files(folder)
+    code = main([
+        "fit", str(checkins), "--doses", str(doses), "--patients", str(patients), "--out", str(folder / "p.nc"),
+        "--draws", "20", "--tune", "40", "--person-draws", "64", "--missing", "modelled", "--figures",
+        str(folder / "figures"),
+    ])  # fmt: skip
+    return code, folder
+
+
+def test_a_badly_sampled_fit_is_written_and_not_trusted(fitted: tuple[int, Path]) -> None:
+    code, folder = fitted
+    assert code == NOT_TRUSTED
+    with xr.open_datatree(folder / "p.nc", engine="h5netcdf") as tree:
+        assert tree.attrs["trusted"] == 0 and "draws" in tree.attrs["why_not"]
+        assert {"posterior", "prior", "posterior_predictive", "prior_predictive", "sample_stats", "diagnostics",
+                "observed_data"} <= set(tree.children)  # fmt: skip
+        assert tree["posterior"]["centre"].sizes == {"chain": 2, "draw": 20, "value": 12}
+        assert list(tree["posterior"]["trait"].values) == ["mood_disorder"]
+        assert np.isfinite(tree["posterior"]["centre"]).all() and (tree["posterior"]["spread"] > 0).all()
+        assert {"version_pymc", "data_hash", "code_hash", "population_id"} <= set(tree.attrs)
+        reports = tree["posterior_predictive"]["report"]
+        assert reports.sizes["row"] == tree["observed_data"].sizes["row"] and np.isfinite(reports).all()
+    for name in ("predictive_values", "predictive_weeks", "population"):
+        assert (folder / "figures" / f"{name}.svg").exists() and (folder / "figures" / f"{name}.csv").exists()
+
+
+def test_an_untrusted_population_is_refused_and_a_trusted_one_is_the_prior(
+    fitted: tuple[int, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, folder = fitted
+    ask = ["recommend", str(folder / "checkins.csv"), "--doses", str(folder / "doses.csv"), "--patient", PEOPLE[0].id,
+           "--json", "--population"]  # fmt: skip
+    capsys.readouterr()
+    assert main([*ask, str(folder / "p.nc")]) == WRONG_INPUT
+    assert "trusted: given 0" in capsys.readouterr().err
+    with xr.open_datatree(folder / "p.nc", engine="h5netcdf") as tree:
+        good = tree.load()
+    good.attrs["trusted"] = 1
+    write_population(folder / "good.nc", good)
+    assert main([*ask, str(folder / "good.nc")]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["basis"]["population_id"] == good.attrs["population_id"] and not said["basis"]["calibrated"]
+    population = read_population(folder / "good.nc")
+    centre = good["posterior"]["centre"].sel(value="pain")
+    assert population.centre["pain"] == pytest.approx(float(centre.mean()))
+    spread = good["posterior"]["spread"].sel(value="pain")
+    assert population.sd["pain"] == pytest.approx(float(np.sqrt((spread**2).mean() + centre.var())))
+    good.attrs["format_version"] = 99
+    write_population(folder / "other.nc", good)
+    assert main([*ask, str(folder / "other.nc")]) == WRONG_INPUT
+    assert "format_version: given 99" in capsys.readouterr().err
+
+
+def test_a_file_of_another_kind_is_no_population(tmp_path: Path) -> None:
+    (tmp_path / "text.nc").write_text("not NetCDF")
+    xr.Dataset({"x": ("a", [1.0])}).to_netcdf(tmp_path / "foreign.nc", engine="h5netcdf")
+    for name, said in (("text.nc", "not NetCDF"), ("foreign.nc", "no format"), ("absent.nc", "no such file")):
+        with pytest.raises(InputError, match=said) as found:
+            read_population(tmp_path / name)
+        assert len(found.value.problems) == 1
+
+
+def test_people_of_the_files_are_the_people_that_were_written(tmp_path: Path) -> None:
+    checkins, doses, patients = files(tmp_path)
+    with doses.open("a") as more:
+        more.write("lonely,2026-01-01,morphine,ER,60\n")
+    found, left_out = read_people(checkins, doses, patients)
+    assert [p.id for p in found] == [p.id for p in PEOPLE]
+    assert len(left_out) == 1 and "lonely" in left_out[0]
+    np.testing.assert_array_equal(found[0].reports.y, PEOPLE[0].reports.y)
+    assert found[0].failed_tapers == 1 and found[0].assessed == {"pain": 6.0}
+    assert found[1].traits["mood_disorder"] == 1.0 and "log_use" in found[1].traits
+
+
+def test_a_patient_of_no_doses_in_the_patients_file_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkins, doses, patients = files(tmp_path)
+    with patients.open("a") as more:
+        more.write("stranger,0,5,0\n")
+    out = tmp_path / "p.nc"
+    asked = ["fit", str(checkins), "--doses", str(doses), "--patients", str(patients), "--out", str(out)]
+    assert main(asked) == WRONG_INPUT and not out.exists()
+    assert "stranger" in capsys.readouterr().err
+    assert main([*asked, "--draws", "0", "--person-draws", "100"]) == WRONG_INPUT
+    assert len(capsys.readouterr().err.strip().splitlines()) == 2
+
+
+# -- the model ---------------------------------------------------------------------------------------------------------
+
+DRAWS = draws_of(PEOPLE, DEFAULT_POPULATION, 512, 1, missing=False)
+
+
+def marginal(h: Hyper, robust: bool = False) -> float:
+    """Log marginal likelihood of everybody, from the draws."""
+    log = DRAWS.log_weight + DRAWS.log_density(h, robust)
+    return float(np.logaddexp.reduce(log, axis=1).sum())
+
+
+def test_summing_people_out_is_their_evidence_under_other_populations() -> None:
+    """The change of the log marginal likelihood, against fits of each person under that population."""
+    start = start_of(DRAWS)
+    other = Hyper(start.centre + 0.3 * start.spread, 0.9 * start.spread, start.drift_sd * 1.2, start.effect)
+    exact = [
+        sum(posterior_of(p.evidence(as_population(DRAWS, h)), 1024, 9).log_evidence for p in PEOPLE)
+        for h in (start, other)
+    ]  # fmt: skip
+    assert abs(exact[1] - exact[0]) > 0.5
+    assert marginal(other) - marginal(start) == pytest.approx(exact[1] - exact[0], abs=0.15 * N_PEOPLE**0.5)
+
+
+@pytest.mark.parametrize("robust", [False, True])
+def test_the_pymc_model_is_the_marginal_likelihood_and_its_hyperpriors(robust: bool) -> None:
+    model = hierarchy.model_of(DRAWS, robust)
+    with pytensor.config.change_flags(cxx=""):
+        log_density = pytensor.function(model.value_vars, model.logp(), mode=Mode("vm_nogc", None))
+    luck = np.random.default_rng(2)
+    k = len(DRAWS.keys)
+    sizes = {"centre_z": k, "spread_z": k, "drift_z": (), "effect_z": len(DRAWS.traits)}
+    assert {v.name for v in model.value_vars} == set(sizes)
+    values = {name: 0.4 * np.asarray(luck.standard_normal(size)) for name, size in sizes.items()}
+    points = [values, {name: np.zeros_like(x) for name, x in values.items()}]
+    found = [float(log_density(*(point[v.name] for v in model.value_vars))) for point in points]
+    centre, sd, spread = hierarchy.prior_centres(DRAWS.keys)
+    mine = []
+    for point in points:
+        h = Hyper(
+            centre + sd * point["centre_z"], spread * np.exp(hierarchy.SPREAD_LOG_SD * point["spread_z"]),
+            hierarchy.DRIFT_SD * np.exp(hierarchy.DRIFT_LOG_SD * point["drift_z"]),
+            hierarchy.TRAIT_SD * point.get("effect_z", np.zeros(0)),
+        )  # fmt: skip
+        mine.append(marginal(h, robust) - 0.5 * sum(float(np.sum(x**2)) for x in point.values()))
+    assert found[0] - found[1] == pytest.approx(mine[0] - mine[1], rel=1e-8)
+
+
+def test_a_step_of_expectation_and_maximisation_goes_up() -> None:
+    h = start_of(DRAWS)
+
+    def target(h: Hyper) -> float:
+        centre, sd, spread = hierarchy.prior_centres(DRAWS.keys)
+        prior = ((h.centre - centre) / sd) ** 2
+        prior = prior.sum() + (np.log(h.spread / spread) ** 2).sum() / hierarchy.SPREAD_LOG_SD**2
+        prior += float(np.log(h.drift_sd / hierarchy.DRIFT_SD)) ** 2 / hierarchy.DRIFT_LOG_SD**2
+        return marginal(h) - 0.5 * float(prior + (h.effect**2).sum() / hierarchy.TRAIT_SD**2)
+
+    gains = []
+    for _ in range(6):
+        better = expected(DRAWS, h, robust=False)
+        gains.append(target(better) - target(h))
+        h = better
+    assert gains[0] > 0.1 and min(gains) > -1e-6 * abs(target(h))
+
+
+def test_robust_lets_one_unusual_person_weigh_less() -> None:
+    far = replace(DRAWS, x=DRAWS.x + 6.0 * start_of(DRAWS).spread * (np.arange(N_PEOPLE) == 0)[:, None, None])
+    moved = {
+        robust: expected(far, start_of(far), robust).centre - expected(DRAWS, start_of(DRAWS), robust).centre
+        for robust in (False, True)
+    }
+    taught = DRAWS.keys.index("function")
+    assert 0 < moved[True][taught] < 0.5 * moved[False][taught]
+
+
+def test_days_without_an_answer_speak_for_distress() -> None:
+    """The same person, silent after her cut: draws in which distress rises then become likelier."""
+    person = PEOPLE[0]
+    posterior = posterior_of(person.evidence(DEFAULT_POPULATION), 64, 1)
+    day = person.reports.day
+    keep = (day <= 15) | (day == day.max())
+    fewer = person.reports._replace(**{n: getattr(person.reports, n)[keep] for n in
+                                       ("day", "slot", "y", "low", "high", "rounding", "interval")})  # fmt: skip
+    gone = log_chance_of_answering(replace(person, reports=fewer), posterior)
+    here = log_chance_of_answering(person, posterior)
+    rise = np.array([
+        (latent[16 : day.max(), at.M] - latent[0, at.M]).mean()
+        for latent in (at.course(v, at.couplings(), person.regimen) for v in posterior.values())
+    ])  # fmt: skip
+    assert np.corrcoef(gone - here, rise)[0, 1] > 0.8 and (here < 0).all()
+
+
+# -- the prior of one person -------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_table_is_what_its_script_writes() -> None:
+    table = Path(__file__).parent.parent.parent / "taper_sim" / "tables" / "population.csv"
+    assert table.read_text(encoding="utf-8") == default_table()
+    assert all(DEFAULT_POPULATION.of(key) == Population().of(key) for key in KNOWN)
+    assert "not calibrated" in DEFAULT_POPULATION.origin
+
+
+def test_failed_tapers_and_traits_move_a_fitted_centre() -> None:
+    fitted = Population(centre={"sigma_opioid": 0.5}, sd={"sigma_opioid": 0.4},
+                        traits={"mood_disorder": Trait(0.3, 0.1, 0.4)})  # fmt: skip
+
+    def mean(failed: int, traits: dict[str, float]) -> float:
+        return float(prior_of(OPIOID, 0, failed_tapers=failed, population=fitted, traits=traits).mean[0])
+
+    assert mean(0, {}) == 0.5
+    assert mean(2, {}) == pytest.approx(0.5 + 2 * np.log(1.15))
+    assert mean(0, {"mood_disorder": 1.0}) == pytest.approx(0.5 + 0.3 * 0.6)
+    assert prior_of(OPIOID, 0, population=fitted, traits={"mood_disorder": 1.0}).sd[0] == pytest.approx(
+        np.hypot(0.4, 0.06)
+    )  # fmt: skip
+
+
+def test_people_on_buprenorphine_have_centres_of_their_own() -> None:
+    """A population of people on full agonists says nothing of an effect level in mg of buprenorphine."""
+    fitted = Population(centre={"EC50_opioid": np.log(150.0), "sigma_opioid": 0.9})
+    agonist, partial = (prior_of(OPIOID, 0, population=fitted, buprenorphine=b) for b in (False, True))
+    k = agonist.names.index("EC50_opioid")
+    assert agonist.mean[k] == np.log(150.0) and partial.mean[k] == np.log(2.4)
+    assert partial.mean[partial.names.index("sigma_opioid")] == 0.9
