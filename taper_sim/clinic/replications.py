@@ -111,7 +111,8 @@ def _needed(x: Floats) -> int | None:
     if len(x) < 3 or x.mean() == 0.0:
         return None
     record = ReplicationTabulizer()
-    OnlineStatistics(data=x, alpha=0.05, observer=record)
+    with np.errstate(divide="ignore", invalid="ignore"):  # while the running mean is 0, no precision is reached
+        OnlineStatistics(data=x, alpha=0.05, observer=record)
     rule = ReplicationsAlgorithm(half_width_precision=PRECISION, look_ahead=LOOK_AHEAD)
     deviations = [None if value is None or np.isnan(value) else abs(value) for value in record.dev]
     found = rule.find_position(deviations)

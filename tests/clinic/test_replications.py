@@ -66,3 +66,8 @@ def test_an_interval_covers_as_often_as_it_says():
     assert one.mean == 2.0 and np.isnan(one.lo95) and one.needed is None
     assert estimate([np.nan]).n == 0 and estimate([1.0, 1.0, 1.0, 1.0]).needed == 1
     assert estimate([0.0, np.nan, 2.0]).mean == pytest.approx(1.0)
+
+
+def test_a_metric_that_begins_with_zeros_has_an_interval_and_warns_of_nothing():
+    found = estimate([0.0, 0.0, 0.0, 1.0, 0.0, 2.0])
+    assert found.mean == pytest.approx(0.5) and found.lo95 < 0.5 < found.hi95 and found.needed is None
