@@ -104,3 +104,52 @@ def sha256_of(path: Path) -> str:
         while block := handle.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def claim(folder: Path, plan_file: str, record: Mapping[str, Any], allowed: str) -> None:
+    """Write a run's plan into an empty folder; an unfinished run of the same plan goes on, any other is refused.
+
+    Parameters
+    ----------
+    folder : Path
+    plan_file : str
+        Name of the plan in it.
+    record : mapping
+        What the plan holds, its ``hash`` among it.
+    allowed : str
+        What the folder should be, for the message where its plan cannot be read.
+    """
+    plan = folder / plan_file
+    if plan.exists():
+        if read_record(plan, {"hash": str}, allowed)["hash"] != record["hash"]:
+            raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
+    write_json(record, plan)
+
+
+def differing(folder: Path, again: Callable[[Path], Mapping[str, Any]]) -> list[str]:
+    """Recompute a finished run beside it and name the files whose content is not what its manifest says.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the finished run.
+    again : callable
+        Runs the same plan into the folder it is given, and returns the manifest.
+
+    Returns
+    -------
+    list of str
+        One line for each file that was changed since the run, and for each that comes out otherwise now.
+    """
+    said = read_record(folder / "manifest.json", MANIFEST_KEYS, "the folder of a finished run")["outputs_sha256"]
+    lines = [
+        f"{name}: changed since the run, or missing"
+        for name, digest in said.items()
+        if not (folder / name).exists() or sha256_of(folder / name) != digest
+    ]
+    with tempfile.TemporaryDirectory() as beside:
+        now = again(Path(beside) / "run")["outputs_sha256"]
+    return lines + [f"{name}: other numbers when recomputed" for name in said if now.get(name) != said[name]]

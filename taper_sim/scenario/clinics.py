@@ -7,7 +7,6 @@ are kept in ``parts``: the same command goes on where it was interrupted.
 
 import hashlib
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,8 +37,9 @@ from taper_sim.data.problems import InputError, problem
 from taper_sim.data.yaml_input import parse
 from taper_sim.outcomes import ALL, BY_NAME, measure
 from taper_sim.runs import (
-    MANIFEST_KEYS,
     check_writable,
+    claim,
+    differing,
     read_record,
     sha256_of,
     write_atomically,
@@ -134,19 +134,8 @@ def kept_plan(folder: Path) -> tuple[Path, ClinicPlan]:
 
 def verify_clinic(folder: Path, progress: Callable[[int], Callable[[int], None]]) -> list[str]:
     """Recompute a finished clinic run beside it; a line for each file that was changed or comes out otherwise."""
-    said: dict[str, str] = read_record(folder / "manifest.json", MANIFEST_KEYS, "the folder of a finished run")[
-        "outputs_sha256"
-    ]
-    lines = [
-        f"{name}: changed since the run, or missing"
-        for name, digest in said.items()
-        if not (folder / name).exists() or sha256_of(folder / name) != digest
-    ]
     path, plan = kept_plan(folder)
-    with tempfile.TemporaryDirectory() as beside:
-        again = run_clinic(path, plan, Path(beside) / "run", progress)
-    now: dict[str, str] = again.manifest["outputs_sha256"]
-    return lines + [f"{name}: other numbers when recomputed" for name in said if now.get(name) != said[name]]
+    return differing(folder, lambda beside: run_clinic(path, plan, beside, progress).manifest)
 
 
 def plan_of(scenario: Scenario, path: Path, replications: int | None) -> ClinicPlan:
@@ -199,7 +188,9 @@ def run_clinic(
     began = time.time()
     check_writable(folder)
     identity = f"{scenario_hash(plan.scenario, plan.folder)}-{plan.n_replications}"
-    _claim(folder, plan, path, identity)
+    where = {"file": path.name, "folder": str(path.parent.resolve()), "replications": plan.n_replications}
+    record = {"hash": identity, **where, "scenario": plan.scenario.model_dump(mode="json")}
+    claim(folder, PLAN_FILE, record, "the folder of a clinic run")
     n = len(plan.cohort(0))
     tick = progress(n * plan.n_days * len(plan.arms) * plan.n_replications)
     for replication in range(plan.n_replications):
@@ -223,19 +214,6 @@ def run_clinic(
     shutil.rmtree(folder / "parts")
     heaviest = max(before.values(), key=lambda found: found[0].share if found else 0.0, default=[])
     return ClinicRun(folder, summary, differences, service, heaviest, manifest, plan)
-
-
-def _claim(folder: Path, plan: ClinicPlan, path: Path, identity: str) -> None:
-    plan_file = folder / PLAN_FILE
-    if plan_file.exists():
-        if read_record(plan_file, {"hash": str}, "the folder of a clinic run")["hash"] != identity:
-            raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
-    content = plan.scenario.model_dump(mode="json")
-    where = {"file": path.name, "folder": str(path.parent.resolve()), "replications": plan.n_replications}
-    write_json({"hash": identity, **where, "scenario": content}, plan_file)
 
 
 def _part(folder: Path, arm: int, replication: int, what: str) -> Path:

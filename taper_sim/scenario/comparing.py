@@ -3,9 +3,8 @@
 import hashlib
 import shutil
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -29,9 +28,10 @@ from taper_sim.outcomes import ALL
 from taper_sim.policies import calls
 from taper_sim.policies.catalogue import files_named
 from taper_sim.runs import (
-    MANIFEST_KEYS,
     PLAN_KEYS,
     check_writable,
+    claim,
+    differing,
     read_record,
     sha256_of,
     write_atomically,
@@ -103,19 +103,13 @@ def verify(folder: Path, workers: Workers, progress: Callable[[int], Callable[[i
     list of str
         One line for each file that was changed since the run, and for each that comes out otherwise now.
     """
-    manifest = read_record(folder / "manifest.json", MANIFEST_KEYS, "the folder of a finished run")
     kept = _plan_of(folder)
-    said: dict[str, str] = manifest["outputs_sha256"]
-    lines = [
-        f"{name}: changed since the run, or missing"
-        for name, digest in said.items()
-        if not (folder / name).exists() or sha256_of(folder / name) != digest
-    ]
     scenario = parse(str(folder / PLAN_FILE), kept["scenario"], Scenario)
-    with tempfile.TemporaryDirectory() as beside:
-        again = _run(scenario, kept["file"], Path(kept["folder"]), Path(beside) / "run", workers, progress)
-        now: dict[str, str] = again.manifest["outputs_sha256"]
-    return lines + [f"{name}: other numbers when recomputed" for name in said if now.get(name) != said[name]]
+
+    def again(beside: Path) -> Mapping[str, Any]:
+        return _run(scenario, kept["file"], Path(kept["folder"]), beside, workers, progress).manifest
+
+    return differing(folder, again)
 
 
 def _run(
@@ -128,7 +122,9 @@ def _run(
     identity = scenario_hash(scenario, base)
     groups = subgroups(plan.cohort, scenario.subgroups)
     with _running(workers) as run:  # workers that do not answer are found before anything is written
-        _claim(folder, scenario, file, base, identity)
+        content = scenario.model_dump(mode="json")
+        record = {"hash": identity, "file": file, "folder": str(base.resolve()), "scenario": content}
+        claim(folder, PLAN_FILE, record, "the folder of a run")
         run(plan, folder, progress(len(plan.cohort) * plan.n_days * len(plan.arms)))
     simulated = time.time()
     finished = Finished(plan, folder)
@@ -155,19 +151,6 @@ def _running(workers: Workers) -> AbstractContextManager[Runner]:
     if not 1 <= workers <= MAX_THREADS:
         raise problem("--workers", "", workers, f"1 to {MAX_THREADS} threads")
     return nullcontext(partial(run_jobs, workers=workers))
-
-
-def _claim(folder: Path, scenario: Scenario, file: str, base: Path, identity: str) -> None:
-    """Write the plan into an empty folder; an unfinished run of the same plan goes on."""
-    plan_file = folder / PLAN_FILE
-    if plan_file.exists():
-        if _plan_of(folder)["hash"] != identity:
-            raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
-    content = scenario.model_dump(mode="json")
-    write_json({"hash": identity, "file": file, "folder": str(base.resolve()), "scenario": content}, plan_file)
 
 
 def _write_patients(plan: Plan, finished: Finished, path: Path) -> None:

@@ -22,10 +22,10 @@ from taper_sim.comparison import ladder as statistics_
 from taper_sim.comparison import loss as loss_
 from taper_sim.comparison.ladder import Judged, best_knob, gap_of, interval, losses_of, resampled
 from taper_sim.comparison.loss import Loss, person_figures
-from taper_sim.data.problems import InputError, Problem, problem
+from taper_sim.data.problems import InputError, Problem
 from taper_sim.policies import calls
 from taper_sim.policies.catalogue import build_policy, files_named
-from taper_sim.runs import check_writable, read_record, sha256_of, write_atomically, write_csv, write_json
+from taper_sim.runs import check_writable, claim, sha256_of, write_atomically, write_csv, write_json
 from taper_sim.scenario.building import Overrides, build_cohort, care_plan, overridden, read_scenario, scenario_hash
 from taper_sim.scenario.schema import LadderEntry, RungEntry, Scenario
 from taper_sim.scenario.truths import TRUTHS
@@ -138,7 +138,9 @@ def evaluate(
     _refuse(scenario, entry, str(path), path.parent)
     check_writable(folder)
     identity = _identity(scenario, entry, path.parent)
-    _claim(folder, scenario, str(path), path.parent, identity)
+    where = {"file": str(path), "folder": str(path.parent.resolve())}
+    record = {"hash": identity, "kind": "ladder", **where, "scenario": scenario.model_dump(mode="json")}
+    claim(folder, PLAN_FILE, record, "the folder of a ladder")
     people = scenario.cohort.patients or 0
     n_rungs = [max(len(rung.knobs), 1) for rung in entry.rungs]
     tuned = sum(k for k in n_rungs if k > 1) * entry.tuning_people
@@ -193,20 +195,6 @@ def _identity(scenario: Scenario, entry: LadderEntry, base: Path) -> str:
             for name in files_named(calls.parse(_Run(rung, knob, "off", "", 0, 1).call)):
                 digest.update(sha256_of(base / name).encode())
     return digest.hexdigest()
-
-
-def _claim(folder: Path, scenario: Scenario, file: str, base: Path, identity: str) -> None:
-    plan = folder / PLAN_FILE
-    if plan.exists():
-        kept = read_record(plan, {"hash": str}, "the folder of a ladder")
-        if kept["hash"] != identity:
-            raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
-    content = scenario.model_dump(mode="json")
-    write_json({"hash": identity, "kind": "ladder", "file": file, "folder": str(base.resolve()), "scenario": content},
-               plan)  # fmt: skip
 
 
 def _tuned(ladder: _Ladder, entry: LadderEntry, rung: RungEntry, ceiling: str, loss: Loss

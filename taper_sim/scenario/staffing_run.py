@@ -5,7 +5,6 @@ Finished replications are kept in ``parts`` until everything is: the same comman
 
 import hashlib
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +17,8 @@ import pandas as pd
 from taper_sim import tables
 from taper_sim.clinic.staffing import Found
 from taper_sim.clinic.team import ROLES
-from taper_sim.data.problems import problem
 from taper_sim.data.yaml_input import parse
-from taper_sim.runs import MANIFEST_KEYS, check_writable, read_record, sha256_of, write_csv, write_json
+from taper_sim.runs import check_writable, claim, differing, read_record, sha256_of, write_csv, write_json
 from taper_sim.scenario.building import scenario_hash
 from taper_sim.scenario.comparing import git_commit
 from taper_sim.scenario.schema import Scenario
@@ -62,7 +60,9 @@ def run_staffing(
     began = time.time()
     check_writable(folder)
     identity = f"{scenario_hash(plan.clinic.scenario, plan.clinic.folder)}-staffing"
-    _claim(folder, plan, path, identity)
+    where = {"file": path.name, "folder": str(path.parent.resolve())}
+    record = {"hash": identity, **where, "scenario": plan.clinic.scenario.model_dump(mode="json")}
+    claim(folder, STAFFING_PLAN_FILE, record, "the folder of a search for a team")
     asked = plan.entry.what_if_replications
     n_other = asked * (1 + sum(1 for _ in variations(plan, plan.loads[0].queue))) if asked else 0
     n_search = plan.rule.fewest * plan.entry.most_teams if plan.able else 0
@@ -95,36 +95,12 @@ def kept_staffing(folder: Path) -> tuple[Path, StaffingPlan]:
 
 def verify_staffing(folder: Path, progress: Callable[[int], Callable[[int], None]]) -> list[str]:
     """Search again beside a finished search; a line for each file that was changed or comes out otherwise."""
-    said: dict[str, str] = read_record(folder / "manifest.json", MANIFEST_KEYS, "the folder of a finished run")[
-        "outputs_sha256"
-    ]
-    lines = [
-        f"{name}: changed since the run, or missing"
-        for name, digest in said.items()
-        if not (folder / name).exists() or sha256_of(folder / name) != digest
-    ]
     path, plan = kept_staffing(folder)
-    with tempfile.TemporaryDirectory() as beside:
-        again = run_staffing(path, plan, Path(beside) / "run", progress)
-    now: dict[str, str] = again.manifest["outputs_sha256"]
-    return lines + [f"{name}: other numbers when recomputed" for name in said if now.get(name) != said[name]]
+    return differing(folder, lambda beside: run_staffing(path, plan, beside, progress).manifest)
 
 
 def _nothing(_: int) -> None:
     return None
-
-
-def _claim(folder: Path, plan: StaffingPlan, path: Path, identity: str) -> None:
-    plan_file = folder / STAFFING_PLAN_FILE
-    if plan_file.exists():
-        if read_record(plan_file, {"hash": str}, "the folder of a search for a team")["hash"] != identity:
-            raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
-    content = plan.clinic.scenario.model_dump(mode="json")
-    where = {"file": path.name, "folder": str(path.parent.resolve())}
-    write_json({"hash": identity, **where, "scenario": content}, plan_file)
 
 
 def _manifest(plan: StaffingPlan, path: Path, identity: str, found: Found, timings: dict[str, float]) -> dict[str, Any]:
