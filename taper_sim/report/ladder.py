@@ -50,7 +50,7 @@ def _said(row: Mapping[Any, Any]) -> str:
         share = f"{row['gap']:.0%} of the way to the oracle"
         if np.isfinite(row["gap_lo95"]):
             share += f" ({row['gap_lo95']:.0%} to {row['gap_hi95']:.0%})"
-    return f"{row['policy']} against {row['rival']}: loss lower by {gain}; {share}"
+    return f"{row['policy']} against {row['rival']}: gain in loss {gain}, below 0 it loses; {share}"
 
 
 def ladder_figure(ladder: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
