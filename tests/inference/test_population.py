@@ -15,7 +15,7 @@ from pytensor.compile.mode import Mode
 from taper_sim.cli import NOT_TRUSTED, WRONG_INPUT, main
 from taper_sim.data.problems import InputError
 from taper_sim.inference import course as at
-from taper_sim.inference import hierarchy
+from taper_sim.inference import hierarchy, recovery
 from taper_sim.inference.default_population import default_table
 from taper_sim.inference.hierarchy import Hyper, as_population, draws_of, expected, start_of
 from taper_sim.inference.missing import log_chance_of_answering
@@ -269,3 +269,11 @@ def test_people_on_buprenorphine_have_centres_of_their_own() -> None:
     k = agonist.names.index("EC50_opioid")
     assert agonist.mean[k] == np.log(150.0) and partial.mean[k] == np.log(2.4)
     assert partial.mean[partial.names.index("sigma_opioid")] == 0.9
+
+
+def test_the_recovery_table_is_of_this_code_and_holds_the_truth() -> None:
+    """Else: ``python -m taper_sim.inference.recovery --people 60 --out docs/tables/population_recovery.csv``."""
+    table = pd.read_csv(Path(__file__).parent.parent.parent / "docs" / "tables" / "population_recovery.csv")
+    assert set(table["code"]) == {recovery.code_hash()}
+    # 26 intervals of 90 %: fewer than 18 inside happens once in 2,000 (binomial)
+    assert table["inside"].sum() >= 18 and (table["rhat"] < 1.01).all() and (table["ess"] > 400).all()
