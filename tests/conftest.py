@@ -28,6 +28,16 @@ def opioid_cohort(n: int, *, benzodiazepine: float = 0.0, drug: str = "morphine"
     return sample(n, SEED, classes)
 
 
+#: Classes of a scenario's cohort: everybody on morphine, three in ten on lorazepam besides.
+MORPHINE_SOME_LORAZEPAM = {
+    "opioid": {"dose_median": 90, "mix": [{"drug": "morphine", "formulation": "IR", "share": 1}]},
+    "benzodiazepine": {
+        "share": 0.3,
+        "dose_median": 10,
+        "mix": [{"drug": "lorazepam", "formulation": "IR", "share": 1}],
+    },
+}
+
 SCENARIO = """
 name: small
 question: does it stand?

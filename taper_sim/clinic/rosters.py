@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
-
 from taper_sim.clinic.calendars import WEEKDAYS, Shift
 from taper_sim.clinic.team import QUEUES, ROLES, Team, Worker
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
@@ -32,6 +29,9 @@ def read_team(path: Path) -> Team:
     InputError
         With a line for each merged, missing or wrong cell.
     """
+    from openpyxl import load_workbook  # here: few scenarios have a workbook, all load this module
+    from openpyxl.utils.exceptions import InvalidFileException
+
     file = str(path)
     if not path.is_file():
         raise problem(file, "", "a folder" if path.is_dir() else "no such file", "a workbook (.xlsx)")

@@ -12,7 +12,7 @@ from typing import Final
 from taper_sim import tables
 from taper_sim.clinic.calendars import DAY_MIN, Shift, duties
 from taper_sim.clinic.simulation import Server
-from taper_sim.data.problems import InputError, Problem, nearest, shown
+from taper_sim.data.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -189,11 +189,3 @@ class Team:
                 if not any(worker.licences is None or state in worker.licences for worker in able):
                     given = f"no {queue} with a licence of {state}, where patients live"
                     yield Problem(file, "clinic.team", given, f"a licence of {state} for somebody who does this work")
-
-
-def role_named(name: str, file: str, place: str) -> Role:
-    """The role a scenario or a spreadsheet names."""
-    if name not in ROLES:
-        given = f"{shown(name)}, which is no role{nearest(name, ROLES)}"
-        raise InputError(Problem(file, place, given, f"one of {', '.join(ROLES)}"))
-    return ROLES[name]

@@ -4,9 +4,8 @@
 the compiled likelihood with gradients by differences; its own Monte Carlo error stands beside the differences.
 """
 
-import argparse
 import time
-from pathlib import Path
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from taper_sim.inference.calibration import TAPERS_PCT, code_hash
 from taper_sim.inference.nuts import nuts_of
 from taper_sim.inference.patient import posterior_of, weighted_quantile
+from taper_sim.inference.resumed import run_study
 from taper_sim.inference.simulated import person_of
 
 Floats = NDArray[np.float64]
@@ -80,24 +80,10 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     """Run what is missing and write the table."""
-    parser = argparse.ArgumentParser(description="the personal posterior against NUTS")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--finished", type=Path, default=Path("run-nuts"), help="folder of what is finished")
-    parser.add_argument("--people", type=int, default=24)
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    kept = args.finished / f"people-{code_hash()}.csv"
-    args.finished.mkdir(parents=True, exist_ok=True)
-    found = pd.read_csv(kept) if kept.exists() else pd.DataFrame(columns=_ONE)
-    for number in range(args.people):
-        if number in set(found["number"]):
-            continue
-        new = pd.DataFrame(compared(number, args.seed), columns=_ONE)
-        found = pd.concat([found, new], ignore_index=True) if len(found) else new
-        found.to_csv(kept, index=False)
-        print(number, flush=True)
-    summary(found).to_csv(args.out, index=False)
-    print(summary(found).to_string())
+    run_study(
+        "the personal posterior against NUTS", "run-nuts", 24, _ONE, lambda n_people: product(range(n_people)),
+        lambda piece, n_people, seed: compared(piece[0], seed), summary, code_hash(),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ the unrounded report from its truncated normal, weigh by the interval's mass, co
 difference of log likelihoods (a constant difference moves no posterior) and the Monte Carlo error are in the table.
 """
 
-import argparse
-from pathlib import Path
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +21,7 @@ from taper_sim.inference.calibration import code_hash
 from taper_sim.inference.course import NOISE
 from taper_sim.inference.observation import LINEAR, Reports
 from taper_sim.inference.patient import Evidence, posterior_of
+from taper_sim.inference.resumed import run_study
 from taper_sim.inference.simulated import POPULATIONS, person_of
 
 Floats = NDArray[np.float64]
@@ -150,27 +150,11 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     """Run what is missing and write the table."""
-    parser = argparse.ArgumentParser(description="the likelihood's form against an exact filter")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--finished", type=Path, default=Path("run-filters"), help="folder of what is finished")
-    parser.add_argument("--people", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    kept = args.finished / f"people-{code_hash()}.csv"
-    args.finished.mkdir(parents=True, exist_ok=True)
-    found = pd.read_csv(kept) if kept.exists() else pd.DataFrame(columns=_ONE)
-    done = set(found[_ONE[:3]].itertuples(index=False, name=None))
-    for classes in ("opioid", "all three"):
-        for population in POPULATIONS:
-            for number in range(args.people):
-                if (classes, population, number) in done:
-                    continue
-                new = pd.DataFrame(compared(population, classes, number, args.seed), columns=_ONE)
-                found = pd.concat([found, new], ignore_index=True) if len(found) else new
-                found.to_csv(kept, index=False)
-                print(classes, population, number, flush=True)
-    summary(found).to_csv(args.out, index=False)
-    print(summary(found).to_string())
+    run_study(
+        "the likelihood's form against an exact filter", "run-filters", 8, _ONE,
+        lambda n_people: product(("opioid", "all three"), POPULATIONS, range(n_people)),
+        lambda piece, n_people, seed: compared(piece[1], piece[0], piece[2], seed), summary, code_hash(),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

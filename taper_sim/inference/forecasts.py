@@ -9,12 +9,10 @@ after are foretold, each by an ensemble, from what was known on that day alone. 
 - *prior only*: the model on the same doses, without a single report
 """
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +22,7 @@ from numpy.typing import NDArray
 from taper_sim.inference.calibration import code_hash
 from taper_sim.inference.observation import INSTRUMENTS, LINEAR, LOG, LOG1P, Reports, names_of
 from taper_sim.inference.patient import Evidence, Posterior, posterior_of
+from taper_sim.inference.resumed import run_study
 from taper_sim.inference.simulated import CLASSES, Person, evidence_from, person_of
 
 Floats = NDArray[np.float64]
@@ -210,25 +209,11 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     """Run what is missing and write the table."""
-    parser = argparse.ArgumentParser(description="reports of the next weeks foretold")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--finished", type=Path, default=Path("run-forecasts"), help="folder of what is finished")
-    parser.add_argument("--people", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    kept = args.finished / f"people-{code_hash()}.csv"
-    args.finished.mkdir(parents=True, exist_ok=True)
-    found = pd.read_csv(kept) if kept.exists() else pd.DataFrame(columns=_ONE)
-    done = set(found[_ONE[:2]].itertuples(index=False, name=None))
-    for classes, number in product(("opioid", "all three"), range(args.people)):
-        if (classes, number) in done:
-            continue
-        new = pd.DataFrame(judged(classes, number, args.seed), columns=_ONE)
-        found = pd.concat([found, new], ignore_index=True) if len(found) else new
-        found.to_csv(kept, index=False)
-        print(classes, number, flush=True)
-    summary(found).to_csv(args.out, index=False)
-    print(summary(found).to_string())
+    run_study(
+        "reports of the next weeks foretold", "run-forecasts", 60, _ONE,
+        lambda n_people: product(("opioid", "all three"), range(n_people)),
+        lambda piece, n_people, seed: judged(piece[0], piece[1], seed), summary, code_hash(),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

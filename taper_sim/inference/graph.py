@@ -182,7 +182,8 @@ def filter_graph(means: Sequence[Graph], noise: Graph, laid: Laid, mode: Any = N
     faded, begun = fade[:, None] * fade[None, :], np.diag(1.0 - fade * fade)
 
     def step(mean: Graph, what: Graph, y: Graph, low: Graph, high: Graph, rounding: Graph, s: Graph, first: Graph,
-             slow: Graph, shared: Graph, own: Graph, total: Graph, m: Graph, cov: Graph) -> list[Graph]:  # fmt: skip
+             slow: Graph, shared: Graph, own: Graph, total: Graph, m: Graph, cov: Graph, noise: Graph
+             ) -> list[Graph]:  # fmt: skip
         m = m * (1.0 + first * (fade - 1.0))[:, None]
         cov = cov * (1.0 + first * (faded - 1.0))[:, :, None] + (first * begun)[:, :, None]
         slow, shared, own = noise * slow, noise * shared, noise * own
@@ -222,7 +223,8 @@ def filter_graph(means: Sequence[Graph], noise: Graph, laid: Laid, mode: Any = N
     begin = [np.zeros(n_people), np.zeros((n + 1, n_people)), np.repeat(at_start[:, :, None], n_people, axis=2)]
     total, _, _ = pytensor.scan(
         step, sequences=[pt.stack(list(means), axis=1).reshape((n_days * n, n_people)), *map(pt.as_tensor, data)],
-        outputs_info=[pt.as_tensor(x) for x in begin], n_steps=n_days * n, mode=mode, return_updates=False,
+        outputs_info=[pt.as_tensor(x) for x in begin], non_sequences=[pt.as_tensor(noise)], n_steps=n_days * n,
+        strict=True, mode=mode, return_updates=False,
     )  # fmt: skip
     return total[-1]
 
@@ -262,14 +264,14 @@ def log_posterior_graph(evidence: Evidence, mode: Any = None) -> tuple[Graph, Gr
     return z, _log_likelihood_of(z, evidence, mode) - 0.5 * pt.sum(z * z)
 
 
-def pymc_model_of(evidence: Evidence) -> pm.Model:
+def pymc_model_of(evidence: Evidence, mode: Any = None) -> pm.Model:
     """One person's posterior as a PyMC model with a free vector ``z`` of whitened values: for NUTS.
 
     ``evidence.prior.natural(z)`` gives the values themselves. Sample it with ``nutpie.compile_pymc_model(model)``.
     """
     with pm.Model(coords={"value": list(evidence.prior.names)}) as model:
         z = pm.Normal("z", 0.0, 1.0, dims="value")
-        pm.Potential("reports", _log_likelihood_of(z, evidence))
+        pm.Potential("reports", _log_likelihood_of(z, evidence, mode))
     return model
 
 

@@ -112,16 +112,21 @@ def course_graph(values: Mapping[int, Graph], c: Mapping[str, Any], doses: Doses
     n_days, n_people = doses.cut.shape[0] - 1, doses.cut.shape[1]
     classes = [k for k in range(3) if doses.taken[:, k].any()]
     taken = {k: doses.taken[:, k] for k in classes}
-    v = values
-    decay_f = {k: pt.exp(-1.0 / v[at.TAU_F + k]) for k in classes}
-    decay_l = {k: pt.exp(-1.0 / v[at.TAU_L + k]) for k in classes}
-    begin, kept = _start(v, c, doses, classes)
+    begin, at_start = _start(values, c, doses, classes)
     w_all0 = 1.0 - _left(begin, classes)
+    # Handed to the body by name: what it merely closed over, scan would follow back to where it is drawn.
+    places = [place for place in values if place < at.DRIFT]
+    outer = [pt.as_tensor(x) for x in (w_all0, *(values[place] for place in places), *(
+        each for k in classes
+        for each in (pt.exp(-1.0 / values[at.TAU_F + k]), pt.exp(-1.0 / values[at.TAU_L + k]), *at_start[k])
+    ))]  # fmt: skip
 
     def day(*given: Graph) -> list[Graph]:
-        n_class = 4 * len(classes)
+        n_class, n_state = 4 * len(classes), 5 * len(classes) + 6
         by_class, (cut, sensitivity, rotated) = given[:n_class], given[n_class : n_class + _OF_THE_DAY]
-        state = given[n_class + _OF_THE_DAY : n_class + _OF_THE_DAY + 5 * len(classes) + 6]
+        state = given[n_class + _OF_THE_DAY : n_class + _OF_THE_DAY + n_state]
+        w_all0, *person = given[n_class + _OF_THE_DAY + n_state :]
+        v, by_person = dict(zip(places, person, strict=False)), person[len(places) :]
         x, p, m, i, u, craving = state[5 * len(classes) :]
         lost = p_load = m_load = i_load = 0.0
         left: Graph = 1.0
@@ -129,6 +134,7 @@ def course_graph(values: Mapping[int, Graph], c: Mapping[str, Any], doses: Doses
         for j, k in enumerate(classes):
             dose, decay_g, shape, adjunct = by_class[4 * j : 4 * j + 4]
             level, fast, slow, tolerance, w = state[5 * j : 5 * j + 5]
+            decay_f, decay_l, margin0, slow0, w0 = by_person[5 * j : 5 * j + 5]
             if k == 0:
                 tolerance = tolerance * (1.0 + (c["cross_tolerance"] - 1.0) * rotated)
             level = eq.relax(level, dose, decay_g)
@@ -137,9 +143,8 @@ def course_graph(values: Mapping[int, Graph], c: Mapping[str, Any], doses: Doses
             expected = eq.set_point(c[f"omega_{k}"], fast, slow)
             drive = eq.drive(v[at.SIGMA + k] * sensitivity, adjunct, eq.shortfall(expected, e1, e2, e3, e4, c["delta"]))
             w = eq.relax(w, eq.withdrawal_target(drive), c["decay_s"])
-            fast, slow = eq.relax(fast, e, decay_f[k]), eq.relax(slow, e, decay_l[k])
+            fast, slow = eq.relax(fast, e, decay_f), eq.relax(slow, e, decay_l)
             tolerance = eq.relax(tolerance, e, c["decay_A"])
-            margin0, slow0, w0 = kept[k]
             lost = lost + taken[k] * eq.relief_lost(
                 c[f"alpha_{k}"], e, tolerance, margin0, v[at.B + k], slow, slow0
             )  # fmt: skip
@@ -200,10 +205,10 @@ def course_graph(values: Mapping[int, Graph], c: Mapping[str, Any], doses: Doses
     for k in classes:
         shape = np.ascontiguousarray(np.moveaxis(doses.shape[1:, :, k, :], 2, 1))
         sequences += [doses.dose[1:, :, k], doses.decay_g[1:, :, k], shape, doses.adjunct[1:, :, k]]
-    sequences += [doses.cut[1:], sensitivity_by_day(v, n_days, n_people), doses.rotated[1:]]
+    sequences += [doses.cut[1:], sensitivity_by_day(values, n_days, n_people), doses.rotated[1:]]
     out = pytensor.scan(
         day, sequences=[pt.as_tensor(np.ascontiguousarray(s)) if isinstance(s, np.ndarray) else s for s in sequences],
-        outputs_info=begin, n_steps=n_days, mode=mode, return_updates=False,
+        outputs_info=begin, non_sequences=outer, n_steps=n_days, mode=mode, strict=True, return_updates=False,
     )  # fmt: skip
     days = [pt.concatenate([b[None], o]) for b, o in zip(begin, out, strict=True)]
     x, p, m, i, u, craving = days[5 * len(classes) :]

@@ -6,7 +6,6 @@ It names no patient: people are numbered, and a hash says which data it was.
 """
 
 import hashlib
-import inspect
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -25,6 +24,7 @@ from taper_sim.inference.people import read_people
 from taper_sim.inference.population import Fit, Say, Settings, fit
 from taper_sim.inference.predictive import Predicted, predicted
 from taper_sim.inference.prior import KNOWN, TRAITS, Population, Trait
+from taper_sim.inference.provenance import hash_of_sources
 from taper_sim.model import chance, equations, parameters
 from taper_sim.runs import check_file_writable, write_atomically
 
@@ -38,7 +38,7 @@ _MAX_BYTES: Final = 2_000_000_000
 def code_hash() -> str:
     """Short hash of the code that a population stands for: model, likelihood, hierarchy."""
     modules = (equations, parameters, chance, course, likelihood, observation, prior, people, hierarchy, population)
-    return hashlib.sha256("".join(map(inspect.getsource, modules)).encode()).hexdigest()[:12]
+    return hash_of_sources(*modules)
 
 
 def data_hash(fit: Fit) -> str:

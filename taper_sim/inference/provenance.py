@@ -3,6 +3,8 @@
 import ast
 import hashlib
 import inspect
+import textwrap
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -21,18 +23,34 @@ class _Bare(ast.NodeTransformer):
     visit_Module = visit_ClassDef = visit_FunctionDef = _strip
 
 
-def hash_of(*modules: ModuleType, numbers: object = ()) -> str:
-    """Short hash of the code of modules, whatever their comments, docstrings and layout, and of numbers.
+def hash_of(*parts: ModuleType | Callable[..., Any], numbers: object = (), also: str = "") -> str:
+    """Short hash of the code of modules or functions, whatever their comments, docstrings and layout, and of numbers.
+
+    Parameters
+    ----------
+    *parts : module or function
+    numbers : array_like
+        Priors, constants and the like, which count by their value (12 digits) wherever they are written down.
+    also : str
+        Anything else that counts, as it is written.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(part)))  # a function may stand indented
+        digest.update(ast.dump(_Bare().visit(tree)).encode())
+    for number in np.ravel(np.asarray(numbers, dtype=np.float64)):
+        digest.update(f"{number:.12g};".encode())
+    digest.update(also.encode())
+    return digest.hexdigest()[:12]
+
+
+def hash_of_sources(*modules: ModuleType, after: str = "") -> str:
+    """Short hash of modules' sources to the letter, comments and all.
 
     Parameters
     ----------
     *modules : module
-    numbers : array_like
-        Priors, constants and the like, which count by their value (12 digits) wherever they are written down.
+    after : str
+        What comes before them, such as the hash of what they build on.
     """
-    digest = hashlib.sha256()
-    for module in modules:
-        digest.update(ast.dump(_Bare().visit(ast.parse(inspect.getsource(module)))).encode())
-    for number in np.ravel(np.asarray(numbers, dtype=np.float64)):
-        digest.update(f"{number:.12g};".encode())
-    return digest.hexdigest()[:12]
+    return hashlib.sha256((after + "".join(map(inspect.getsource, modules))).encode()).hexdigest()[:12]

@@ -4,8 +4,6 @@
 """
 
 import argparse
-import hashlib
-import inspect
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from taper_sim.inference.observation import reports_of
 from taper_sim.inference.people import Person, people_of
 from taper_sim.inference.population import Fit, Settings, fit, flat, names_of
 from taper_sim.inference.prior import KNOWN, Population, Trait, prior_of
+from taper_sim.inference.provenance import hash_of_sources
 from taper_sim.inference.simulated import ANSWERED, DAILY, last_cut_of, tapered, until, written
 
 Floats = NDArray[np.float64]
@@ -93,10 +92,7 @@ def table_of(found: Fit) -> pd.DataFrame:
 
 def code_hash() -> str:
     """Short hash of the code that the table describes."""
-    digest = hashlib.sha256(calibration.code_hash().encode())
-    for module in (people, hierarchy, population, likelihood):
-        digest.update(inspect.getsource(module).encode())
-    return digest.hexdigest()[:12]
+    return hash_of_sources(people, hierarchy, population, likelihood, after=calibration.code_hash())
 
 
 def main() -> None:

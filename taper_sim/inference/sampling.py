@@ -4,10 +4,8 @@
 of classes, length, way of tapering and number of draws; people are the same in all rows of one length.
 """
 
-import argparse
 import time
 from itertools import product
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +13,7 @@ import pandas as pd
 
 from taper_sim.inference.calibration import LENGTHS_D, TAPERS_PCT, code_hash
 from taper_sim.inference.patient import KHAT_LIMIT, posterior_of
+from taper_sim.inference.resumed import run_study
 from taper_sim.inference.simulated import CLASSES, person_of
 
 DRAWS: Final = (1024, 4096)
@@ -52,28 +51,19 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     return table.round({"ess_median": 0, "ess_min": 0, "ms_median": 1, "ms_max": 1}).round(3).assign(code=code_hash())
 
 
+def _fits(cell: tuple[Any, ...], n_people: int, seed: int) -> list[tuple[Any, ...]]:
+    """Rows of everybody in a cell; compiled and the Sobol points made before anything is timed."""
+    classes, n_days, way, draws = cell
+    fitted(classes, n_days, way, draws, 0, seed)
+    return [fitted(classes, n_days, way, draws, number, seed) for number in range(n_people)]
+
+
 def main() -> None:
     """Run what is missing and write the table."""
-    parser = argparse.ArgumentParser(description="effective draws, k-hat and time of the personal posterior")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--finished", type=Path, default=Path("run-sampling"), help="folder of what is finished")
-    parser.add_argument("--people", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    kept = args.finished / f"fits-{code_hash()}.csv"
-    args.finished.mkdir(parents=True, exist_ok=True)
-    found = pd.read_csv(kept) if kept.exists() else pd.DataFrame(columns=_ONE)
-    done = set(found[_CELL].itertuples(index=False, name=None))
-    for cell in product(CLASSES, LENGTHS_D, WAYS, DRAWS):
-        if cell in done:
-            continue
-        fitted(*cell, 0, args.seed)  # compiled and the Sobol points made before anything is timed
-        new = pd.DataFrame([fitted(*cell, number, args.seed) for number in range(args.people)], columns=_ONE)
-        found = pd.concat([found, new], ignore_index=True) if len(found) else new
-        found.to_csv(kept, index=False)
-        print(*cell, flush=True)
-    summary(found).to_csv(args.out, index=False)
-    print(summary(found).to_string())
+    run_study(
+        "effective draws, k-hat and time of the personal posterior", "run-sampling", 30, _ONE,
+        lambda n_people: product(CLASSES, LENGTHS_D, WAYS, DRAWS), _fits, summary, code_hash(),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -5,12 +5,10 @@ the clinic's team and with one that is never short, which the cohort simulation 
 are kept in ``parts``: the same command goes on where it was interrupted.
 """
 
-import hashlib
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,7 +54,7 @@ from taper_sim.scenario.building import (
     scenario_hash,
 )
 from taper_sim.scenario.clinic_schema import MAX_REPLICATIONS, ClinicEntry
-from taper_sim.scenario.comparing import git_commit
+from taper_sim.scenario.manifest import git_commit, patients_entry, versions_of
 from taper_sim.scenario.schema import Scenario
 from taper_sim.simulation.days import run
 from taper_sim.simulation.ensemble import Ensemble, from_prior
@@ -390,11 +388,7 @@ def _manifest(
         "replications": plan.n_replications,
         "protocols": [arm.name for arm in plan.arms],
         "reference": NEVER_SHORT,
-        "patients": {
-            "n": len(cohort),
-            "description": cohort.description,
-            "ids_sha256": hashlib.sha256("\n".join(cohort.ids).encode()).hexdigest(),
-        },
+        "patients": patients_entry(cohort),
         "team": {
             "people": len(plan.team.workers),
             "fte": {queue: plan.team.fte(queue) for queue in sorted({w.role.queue for w in plan.team.workers})},
@@ -408,7 +402,7 @@ def _manifest(
         "ensemble": {"id": drawn.id, "n_draws": drawn.n_draws, "calibrated": drawn.calibrated},
         "tables": [*formulary.provenance(list(cohort.drugs)), tables.read("team").provenance(unique)],
         "clinical_review": tables.UNREVIEWED,
-        "versions": {name: version(name) for name in _LIBRARIES},
+        "versions": versions_of(*_LIBRARIES),
         "git_commit": git_commit(),
         "timings_s": {"simulation": round(simulated_s, 3), "tables": round(tables_s, 3)},
         "outputs_sha256": {

@@ -1,14 +1,11 @@
 """Run a comparison into a run folder. Imports ``scenario.building``, ``comparison``, ``runs``."""
 
-import hashlib
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +36,7 @@ from taper_sim.runs import (
     write_json,
 )
 from taper_sim.scenario.building import Overrides, build_plan, overridden, read_scenario, scenario_hash
+from taper_sim.scenario.manifest import git_commit, patients_entry, versions_of
 from taper_sim.scenario.schema import Scenario
 from taper_sim.units import DRUG_CLASSES
 
@@ -210,23 +208,6 @@ def _evidence_warnings(plan: Plan) -> list[str]:
     return warnings
 
 
-def git_commit() -> str | None:
-    """Commit of the sources this package runs from, None outside of a repository."""
-    here = Path(__file__).resolve().parent
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607 - the git of whoever runs it
-            cwd=here,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip()
-
-
 def _manifest(
     scenario: Scenario, file: str, base: Path, identity: str, plan: Plan, reference: str, began: float,
     simulated: float, folder: Path,
@@ -245,11 +226,7 @@ def _manifest(
         "days": scenario.days,
         "reference": reference,
         "protocols": [arm.name for arm in plan.arms],
-        "patients": {
-            "n": len(cohort),
-            "description": cohort.description,
-            "ids_sha256": hashlib.sha256("\n".join(cohort.ids).encode()).hexdigest(),
-        },
+        "patients": patients_entry(cohort),
         "ensemble": {"id": plan.ensemble.id, "n_draws": plan.ensemble.n_draws, "calibrated": plan.ensemble.calibrated},
         "parameters": {
             symbol: np.round(values.mean(axis=0), 10).tolist() for symbol, values in plan.ensemble.values.items()
@@ -257,7 +234,7 @@ def _manifest(
         "tables": used,
         "clinical_review": tables.UNREVIEWED,
         "evidence_warnings": _evidence_warnings(plan),
-        "versions": {name: version(name) for name in _LIBRARIES},
+        "versions": versions_of(*_LIBRARIES),
         "git_commit": git_commit(),
         "timings_s": {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)},
         "inputs_sha256": {str(name): digest for name, digest in inputs.items()},

@@ -5,12 +5,10 @@ when it has a manifest.
 """
 
 import hashlib
-import inspect
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,10 +21,12 @@ from taper_sim.comparison import loss as loss_
 from taper_sim.comparison.ladder import Judged, best_knob, gap_of, interval, losses_of, resampled
 from taper_sim.comparison.loss import Loss, person_figures
 from taper_sim.data.problems import InputError, Problem
+from taper_sim.inference.provenance import hash_of_sources
 from taper_sim.policies import calls
 from taper_sim.policies.catalogue import build_policy, files_named
 from taper_sim.runs import check_writable, claim, sha256_of, write_atomically, write_csv, write_json
 from taper_sim.scenario.building import Overrides, build_cohort, care_plan, overridden, read_scenario, scenario_hash
+from taper_sim.scenario.manifest import versions_of
 from taper_sim.scenario.schema import LadderEntry, RungEntry, Scenario
 from taper_sim.scenario.truths import TRUTHS
 from taper_sim.simulation.days import run
@@ -53,10 +53,7 @@ def code_hash() -> str:
     from taper_sim.scenario import truths
     from taper_sim.simulation import world
 
-    digest = hashlib.sha256()
-    for module in (statistics_, loss_, choice, pacing, policy, rollout, true_state, warm, within, truths, world):
-        digest.update(inspect.getsource(module).encode())
-    return digest.hexdigest()[:12]
+    return hash_of_sources(statistics_, loss_, choice, pacing, policy, rollout, true_state, warm, within, truths, world)
 
 
 @dataclass(frozen=True)
@@ -254,7 +251,7 @@ def _write_manifest(
         "kind": "ladder", "name": scenario.name, "scenario": file, "hash": identity, "seed": scenario.seed,
         "seeds": list(entry.seeds), "calibrated": False, "review": tables.UNREVIEWED,
         "truths": {name: TRUTHS[name].meaning for name in entry.truths}, "loss": entry.loss.model_dump(),
-        "versions": {name: version(name) for name in ("taper-sim", "numpy", "numba", "pandas")},
+        "versions": versions_of("taper-sim", "numpy", "numba", "pandas"),
         "timings_s": {"all": round(time.time() - began, 1)},
         "inputs_sha256": {str(path): sha256_of(path)},
         "outputs_sha256": {name: sha256_of(folder / name) for name in ("ladder.csv", "gap.csv")},

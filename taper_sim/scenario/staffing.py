@@ -49,7 +49,6 @@ HARMS: Final = (
     "withdrawal_peak", "days_over_limit", "pain_nrs_change", "dose_reduction_pct", "dropout", "return_to_higher_dose",
     "mental_health_crisis", "overdose", "composite",
 )  # fmt: skip
-_LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "scipy", "simpy")
 
 
 @dataclass(frozen=True)

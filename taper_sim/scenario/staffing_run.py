@@ -3,12 +3,10 @@
 Finished replications are kept in ``parts`` until everything is: the same command goes on where it stopped.
 """
 
-import hashlib
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +18,7 @@ from taper_sim.clinic.team import ROLES
 from taper_sim.data.yaml_input import parse
 from taper_sim.runs import check_writable, claim, differing, read_record, sha256_of, write_csv, write_json
 from taper_sim.scenario.building import scenario_hash
-from taper_sim.scenario.comparing import git_commit
+from taper_sim.scenario.manifest import git_commit, patients_entry, versions_of
 from taper_sim.scenario.schema import Scenario
 from taper_sim.scenario.staffing import StaffingPlan, long_table, run_search, staffing_plan_of, staffing_table
 from taper_sim.scenario.what_if import WhatIf, variations, what_if
@@ -117,11 +115,7 @@ def _manifest(plan: StaffingPlan, path: Path, identity: str, found: Found, timin
         "seed": clinic.scenario.seed,
         "days": clinic.n_days,
         "protocol": plan.arm.name,
-        "patients": {
-            "n": len(cohort),
-            "description": cohort.description,
-            "ids_sha256": hashlib.sha256("\n".join(cohort.ids).encode()).hexdigest(),
-        },
+        "patients": patients_entry(cohort),
         "targets": [str(target) for target in entry.targets],
         "probability": entry.probability,
         "zone": [entry.probability - entry.indifference, entry.probability + entry.indifference],
@@ -140,7 +134,7 @@ def _manifest(plan: StaffingPlan, path: Path, identity: str, found: Found, timin
         "ensemble": {"n_draws": min(clinic.scenario.draws, clinic.n_replications), "calibrated": ensemble.calibrated},
         "tables": [tables.read("team").provenance(list({row["role"]: row for row in rows}.values()))],
         "clinical_review": tables.UNREVIEWED,
-        "versions": {name: version(name) for name in _LIBRARIES},
+        "versions": versions_of(*_LIBRARIES),
         "git_commit": git_commit(),
         "timings_s": timings,
     }  # fmt: skip

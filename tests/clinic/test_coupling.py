@@ -19,6 +19,7 @@ from taper_sim.scenario.building import build_cohort, care_plan
 from taper_sim.scenario.schema import CareEntry, CohortEntry
 from taper_sim.simulation.days import run
 from taper_sim.simulation.ensemble import from_prior
+from tests.conftest import MORPHINE_SOME_LORAZEPAM
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "scenarios"
 SEED, N_DAYS = 7, 84
@@ -29,12 +30,7 @@ UNLIMITED = Team(unlimited=True)
 def people():
     entry = CohortEntry(
         patients=40,
-        classes={
-            "opioid": {"dose_median": 90, "mix": [{"drug": "morphine", "formulation": "IR", "share": 1}]},
-            "benzodiazepine": {
-                "share": 0.3, "dose_median": 10, "mix": [{"drug": "lorazepam", "formulation": "IR", "share": 1}],
-            },
-        },
+        classes=MORPHINE_SOME_LORAZEPAM,
         shares={"language_match": 0.8, "caregiver": 0.4, "peer_support": 0.4, "transport": 0.6},
     )  # fmt: skip
     care = care_plan(CareEntry(visit_every_d=14, disciplines={d: 1.0 for d in (

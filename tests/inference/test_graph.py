@@ -16,6 +16,7 @@ from taper_sim.inference.graph import (
     laid_out,
     log_likelihood_graph,
     log_posterior_graph,
+    pymc_model_of,
     values_graph,
 )
 from taper_sim.inference.observation import reports_of, weekends
@@ -108,6 +109,21 @@ def test_the_gradient_is_that_of_the_compiled_likelihood() -> None:
     z = 0.5 * np.random.default_rng(6).standard_normal(len(found.prior.names))
     exact = slope(lambda zs: found.log_posterior(zs)[0], z)
     np.testing.assert_allclose(graph(z)[0], exact, rtol=1e-5, atol=1e-6 * np.abs(exact).max())
+
+
+def test_the_pymc_model_is_the_same_posterior() -> None:
+    """PyMC adds the normalising constant of the prior, which the compiled likelihood leaves out."""
+    found = evidence((90.0, 0.0, 0.0), ("sows_gossop", "pain_nrs"), seed=5, n_days=8, level=-1.0)
+    d = len(found.prior.names)
+    model = pymc_model_of(found, INTERPRETED)
+    assert [len(model.coords["value"]), *(v.name for v in model.free_RVs)] == [d, "z"]
+
+    def make() -> tuple[list[pytensor.Variable], list[pytensor.Variable]]:
+        return [model.rvs_to_values[model["z"]]], [model.logp()]
+
+    graph = interpreted(make)
+    z = 0.5 * np.random.default_rng(6).standard_normal(d)
+    np.testing.assert_allclose(graph(z)[0], found.log_posterior(z)[0][0] - 0.5 * d * np.log(2 * np.pi), rtol=1e-10)
 
 
 def test_people_side_by_side_are_the_people_one_by_one() -> None:

@@ -12,6 +12,7 @@ from taper_sim.scenario.building import build_cohort, care_plan
 from taper_sim.scenario.schema import CareEntry, CohortEntry
 from taper_sim.simulation.days import Days, run
 from taper_sim.simulation.ensemble import from_prior
+from tests.conftest import MORPHINE_SOME_LORAZEPAM
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "scenarios"
 N_DAYS, SEED = 70, 4
@@ -27,12 +28,7 @@ CALLS = (
 def people():
     entry = CohortEntry(
         patients=40,
-        classes={
-            "opioid": {"dose_median": 90, "mix": [{"drug": "morphine", "formulation": "IR", "share": 1}]},
-            "benzodiazepine": {
-                "share": 0.3, "dose_median": 10, "mix": [{"drug": "lorazepam", "formulation": "IR", "share": 1}],
-            },
-        },
+        classes=MORPHINE_SOME_LORAZEPAM,
     )  # fmt: skip
     return build_cohort(entry, SEED, FOLDER), from_prior(SEED, 2), care_plan(CareEntry())
 

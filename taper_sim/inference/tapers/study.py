@@ -3,11 +3,8 @@
 Fits are kept by a hash of code, people and what is held, so that an interrupted study goes on where it stopped.
 """
 
-import ast
 import hashlib
-import inspect
 import json
-import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from taper_sim.inference.likelihood import truncated
+from taper_sim.inference.provenance import hash_of
 from taper_sim.inference.tapers import likelihood, people, population, predict, rivals, scores
 from taper_sim.inference.tapers.likelihood import DRIVES
 from taper_sim.inference.tapers.people import N_CATEGORIES, Person
@@ -55,19 +53,7 @@ _LOGIC: Final = (
 
 def code_hash() -> str:
     """Short hash of the code and priors that a table describes, without comments, docstrings and layout."""
-    digest = hashlib.sha256()
-    for part in _LOGIC:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(part)))
-        for node in ast.walk(tree):
-            if isinstance(body := getattr(node, "body", None), list):
-                node.body = [line for line in body if not _is_text(line)]  # type: ignore[attr-defined]
-        digest.update(ast.dump(tree).encode())
-    digest.update(repr([population.held(), *map(population.hyperparameters, DRIVES)]).encode())
-    return digest.hexdigest()[:12]
-
-
-def _is_text(line: ast.AST) -> bool:
-    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
+    return hash_of(*_LOGIC, also=repr([population.held(), *map(population.hyperparameters, DRIVES)]))
 
 
 def people_hash(some: People) -> str:
