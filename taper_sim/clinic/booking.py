@@ -35,12 +35,16 @@ class Diary:
         self._opens: dict[str, list[float]] = defaultdict(lambda: [np.inf] * (n_days + 1))
         self._people: dict[str, list[float]] = defaultdict(lambda: [0.0] * (n_days + 1))
         self._booked: dict[str, list[float]] = defaultdict(lambda: [0.0] * (n_days + 1))
+        self._minutes: dict[str, dict[int, float]] = {}  # of each person on each day
+        self._servers = {server.name: server for server in servers}
         for server in servers:
+            own = self._minutes[server.name] = defaultdict(float)
             seen: set[int] = set()
             for start, end in _daytimes(server.duties):
                 day = int(start // DAY_MIN) + 1
                 if day > n_days:
                     break
+                own[day] += end - start
                 self._room[server.role][day] += (end - start) * BOOKED_SHARE
                 self._opens[server.role][day] = min(self._opens[server.role][day], start)
                 if day not in seen:
@@ -58,6 +62,32 @@ class Diary:
                 booked[at] += minutes
                 return self._opens[queue][at] + _SLOT_MIN * np.floor(after / _SLOT_MIN)
         return None
+
+    def ill(self, name: str, day: int) -> None:
+        """Take somebody out of the book for today: they have called in sick."""
+        server = self._servers[name]
+        minutes = self._minutes[name].pop(day, 0.0)
+        if minutes > 0:
+            self._room[server.role][day] -= minutes * BOOKED_SHARE
+            self._people[server.role][day] = max(self._people[server.role][day] - 1.0, 1.0)
+
+    def covered(self, queue: str, day: int) -> float:
+        """Minutes of visits that those who are there can take on a day on which somebody is ill.
+
+        Colleagues give all their daytime, those who stand in for them the part of theirs that is never booked.
+        """
+        minutes = 0.0
+        for server in self._servers.values():
+            own = self._minutes[server.name].get(day, 0.0)
+            if server.role == queue:
+                minutes += own
+            elif queue in server.stands_in_for:
+                minutes += (1.0 - BOOKED_SHARE) * own
+        return minutes
+
+    def free(self, queue: str, day: int, minutes: float) -> None:
+        """Give back the minutes of a visit that was moved."""
+        self._booked[queue][day] -= minutes
 
     def filled(self, queue: str) -> float:
         """Booked minutes ÷ minutes that could be booked, of the days that have any."""

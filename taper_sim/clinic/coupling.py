@@ -15,7 +15,8 @@ nothing in the queue changes nothing in the patients.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from taper_sim import rng
 from taper_sim.clinic import work
+from taper_sim.clinic.absence import Illness, absences_table, spells, without_the_ill
 from taper_sim.clinic.booking import Diary
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.demand import Appointment, Demand
@@ -30,7 +32,7 @@ from taper_sim.clinic.panel import Panel, enrolment
 from taper_sim.clinic.records import duty_table, events_table
 from taper_sim.clinic.simulation import ANYWHERE, Engine, Job
 from taper_sim.clinic.team import Team
-from taper_sim.clinic.triage import RULES
+from taper_sim.clinic.triage import FORESEES, RULES
 from taper_sim.cohort import Cohort
 from taper_sim.model import rows
 from taper_sim.model.parameters import DISCIPLINES
@@ -42,6 +44,15 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _STATE_CALL = 900  # of the generator: the state a patient lives in
+COUNTED: Final = (
+    "days_waiting", "alarms", "false_alarms", "dismissed", "silence_alarms", "false_silence_alarms", "dose_alarms",
+    "false_dose_alarms",
+)  # fmt: skip
+"""What is counted of each patient while the clinic runs."""
+STAFF_ILL: Final = "staff ill"
+"""Why a visit is cancelled in the log that was moved on the morning of somebody's illness."""
+_BOOKED = ("visit", "initial_assessment")
+_JUDGED = {"alert_missed_checkins": "silence_alarms", "alert_unreported_dose": "dose_alarms"}
 _GROUP_CARE = 0.5  # the group's share of psychology's care. Source: assumption A38
 
 
@@ -63,6 +74,10 @@ class Setting:
         "prescriber", or "pharmacist" under an agreement on joint practice.
     in_person_from : int or None
         Calendar day from which a prescriber's visit has to be in person (rules on controlled substances).
+    illness : Illness or None
+        How often staff falls ill at short notice; None: never.
+    preempt : bool
+        Whether what cannot wait interrupts work at which no patient is present (``work.INTERRUPTS``, ``work.YIELDS``).
     """
 
     triage: str = "urgency"
@@ -71,6 +86,8 @@ class Setting:
     states: tuple[tuple[str, float], ...] = ()
     orders_by: str = "prescriber"
     in_person_from: int | None = None
+    illness: Illness | None = None
+    preempt: bool = False
 
     @property
     def does(self) -> frozenset[str]:
@@ -103,15 +120,17 @@ class Served:
 
     Attributes
     ----------
-    events, duty : DataFrame
-        As ``records.events_table`` and ``records.duty_table``.
+    events, duty, absences : DataFrame
+        As ``records.events_table``, ``records.duty_table`` (without those who were ill), ``absence.absences_table``.
     outcomes : dict of str to ndarray (n,)
         One number a patient (``outcomes``), over each patient's own days.
     clinic : dict of str to ndarray (n,)
         What the clinic owes each patient: ``days_waiting`` (days on which an order was not followed yet),
         ``unread`` (share of check-ins that nobody had read by the night they came in), ``care`` (share of kept planned
         visits that took place, all disciplines), ``alarms`` and ``false_alarms`` (spike alerts, and those without
-        withdrawal over the limit), ``dismissed`` (true alarms that nobody read).
+        withdrawal over the limit), ``dismissed`` (true alarms that nobody read); the same of missed check-ins
+        (``silence_alarms``, false without withdrawal over the limit or a dose that was not ordered) and of doses that
+        were not ordered (``dose_alarms``, false where none was taken); ``lapse_days`` and ``lapse_days_found``.
     starts : ndarray of int, (n,)
     """
 
@@ -120,6 +139,7 @@ class Served:
     outcomes: dict[str, Floats]
     clinic: dict[str, Floats]
     starts: NDArray[np.int64]
+    absences: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def serve(
@@ -169,14 +189,15 @@ class _Clinic:
         self.n_days, self.team, self.setting, self.seed = n_days, team, setting, seed
         starts = enrolment(n, setting.enrol_over_d, n_days)
         self.panel = Panel(cohort, build, ensemble, seed, n_days, care, starts)
-        servers = team.servers(n_days)
-        self.engine = Engine(servers, unlimited=team.unlimited, finished=self._ended)
+        self.ill = spells(team, seed, n_days, setting.illness)
+        servers = without_the_ill(team, self.ill).servers(n_days)
+        self.engine = Engine(servers, unlimited=team.unlimited, preempt=setting.preempt, finished=self._ended)
         self.duty = duty_table(servers)
-        self.diary = Diary(servers, n_days, unlimited=team.unlimited)
+        self.diary = Diary(team.servers(n_days), n_days, unlimited=team.unlimited)  # nobody knows of illness ahead
         self.demand = Demand(
             self.panel, self.diary, RULES[setting.triage], seed, setting.does, self._licences(cohort),
             interpreters=team.unlimited or bool(team.of("interpreter")), in_person_from=setting.in_person_from,
-            orders_by=setting.orders_by,
+            orders_by=setting.orders_by, foresight=self._foresight(cohort),
         )  # fmt: skip
         self.today = 0
         self.open: list[set[Job]] = [set() for _ in range(n)]
@@ -194,11 +215,19 @@ class _Clinic:
         self.interpreted: dict[tuple[int, int], float] = {}
         self.needs_interpreter = ~cohort.flags["language_match"] & (team.unlimited or bool(team.of("interpreter")))
         self.kept, self.given = np.zeros(n), np.zeros(n)
-        self.clinic = {name: np.zeros(n) for name in ("days_waiting", "alarms", "false_alarms", "dismissed")}
+        self.clinic = {name: np.zeros(n) for name in COUNTED}
         self.on_duty = self._people_on_duty(n_days)
         self.alerts_today = 0.0
         self._miss_fixed = self.panel.parameter(rows.MISS_FIXED)
         self._present_before = np.zeros(n, dtype=bool)
+
+    def _foresight(self, cohort: Cohort) -> Any:
+        """What predicts risk, loaded only where triage asks for it and somebody can be short."""
+        if self.setting.triage != FORESEES or self.team.unlimited:
+            return None
+        from taper_sim.clinic.foresight import Foresight
+
+        return Foresight(cohort, self.n_days)
 
     def _licences(self, cohort: Cohort) -> Sequence[str]:
         if not self.setting.states:
@@ -227,9 +256,10 @@ class _Clinic:
         present = panel.present(day)
         for patient in np.flatnonzero(self._present_before & ~present).tolist():
             for job in sorted(self.open[patient], key=lambda j: j.work_id):
-                self.engine.cancel(job)
+                self.engine.cancel(job, "left")
         self._present_before = present
         self._rule_in_person(day)
+        self._called_in_sick(day)
         self.seen_today[:] = False
         self.group_today[:] = False
         jobs = self.demand.of_day(day, present, self.handed_off)
@@ -267,7 +297,32 @@ class _Clinic:
         if alert.outcome == "open" and np.isnan(alert.started) and "escalation" in self.setting.does:
             for job in self.demand.escalate(alert, self.engine.now, self.today):
                 self._submit(job)
-            self.engine.cancel(alert)
+            self.engine.cancel(alert, "passed on")
+
+    def _called_in_sick(self, day: int) -> None:
+        """The morning's illness: booked visits that those who are there cannot take as well go to a later day."""
+        ill = [w for w in self.team.workers for first, last in self.ill.get(w.name, ()) if first <= day <= last]
+        for worker in ill:
+            self.diary.ill(worker.name, day)
+        for queue in dict.fromkeys(worker.role.queue for worker in ill):
+            booked = [
+                job for jobs in self.open for job in jobs
+                if job.work in _BOOKED and job.role == queue and np.isnan(job.started)
+                and (day - 1) * DAY_MIN <= job.requested < day * DAY_MIN
+            ]  # fmt: skip
+            left = self.diary.covered(queue, day)
+            for job in sorted(booked, key=lambda job: (job.requested, job.work_id)):
+                minutes = work.BY_NAME[job.work].minutes(queue)
+                left -= minutes
+                if left >= 0.0:
+                    continue
+                self.diary.free(queue, day, minutes)
+                for with_them in sorted(self.open[job.patient], key=lambda j: j.work_id):
+                    if with_them.work == "interpreting" and with_them.note == job.note:
+                        self.engine.cancel(with_them, STAFF_ILL)
+                self.engine.cancel(job, STAFF_ILL)
+                for again in self.demand.booked(job.work, queue, job.patient, not job.no_show, job.note, day + 1):
+                    self._submit(again)
 
     # -- what ends, and its effect -----------------------------------------------------------------------------------
 
@@ -318,11 +373,8 @@ class _Clinic:
                 self.panel.deliver(job.patient, what.discipline)
                 self.given[job.patient] += 1.0
         elif job.outcome == "reneged" and what.moved == 0 and self.today < self.n_days:
-            moved = Appointment(what.discipline, what.planned_day, 1)
-            factor = job.minutes / work.BY_NAME[job.work].minutes(job.role)
-            for again in self.demand.booked(
-                job.work, job.role, job.patient, factor, True, moved, self.today + 1
-            ):  # fmt: skip
+            moved = replace(what, moved=1)
+            for again in self.demand.booked(job.work, job.role, job.patient, True, moved, self.today + 1):
                 self._submit(again)
 
     def _alert_ended(self, alert: Job) -> None:
@@ -338,9 +390,13 @@ class _Clinic:
                 if job.work in ("dose_order", "pharmacist_review") and np.isnan(job.started):
                     again = self.demand.hurried(job, self.engine.now)
                     self._submit(again)
-                    self.engine.cancel(job)
+                    self.engine.cancel(job, "hurried")
         elif alert.work == "alert_spike":
             self._spike(alert)
+        elif alert.work in _JUDGED:
+            kind = _JUDGED[alert.work]
+            self.clinic[kind][patient] += 1.0
+            self.clinic[f"false_{kind}"][patient] += not alert.note
 
     def _spike(self, alert: Job) -> None:
         """An alarm, true or false; some of too many are dismissed unread, and the check-in with them."""
@@ -359,7 +415,7 @@ class _Clinic:
                 self.read[patient, self.today - 1] = False
                 for job in sorted(self.open[patient], key=lambda j: j.work_id):
                     if job.work == "checkin_review" and job.note == self.today - 1:
-                        self.engine.cancel(job)
+                        self.engine.cancel(job, "dismissed")
 
     # -- from the clinic to the patients -------------------------------------------------------------------------------
 
@@ -425,8 +481,11 @@ class _Clinic:
         nan = np.full(len(came), np.nan)
         self.clinic["unread"] = np.divide(unread, came, out=nan.copy(), where=came > 0)
         self.clinic["care"] = np.divide(self.given, self.kept, out=nan.copy(), where=self.kept > 0)
+        self.clinic["lapse_days"] = self.demand.watch.lapses.copy()
+        self.clinic["lapse_days_found"] = self.demand.watch.found.copy()
         events = events_table(self.engine.jobs, self.panel.cohort.ids)
-        return Served(events, self.duty, self.panel.outcomes(), self.clinic, self.panel.starts)
+        absences = absences_table(self.team, self.ill)
+        return Served(events, self.duty, self.panel.outcomes(), self.clinic, self.panel.starts, absences)
 
 
 def _holds_orders(job: Job) -> bool:

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,14 @@ from taper_sim.clinic.booking import Diary
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.panel import EVENTS, Panel
 from taper_sim.clinic.simulation import ANYWHERE, Job
-from taper_sim.clinic.triage import Rank, predicted_risk
+from taper_sim.clinic.triage import Rank, risk_score
 from taper_sim.clinic.work import AUTHORISED_SHARE, BATCH, GROUP, KINDS, NUMBER, Kind
 from taper_sim.model import rows
 from taper_sim.model.chance import STREAMS
 from taper_sim.model.parameters import DISCIPLINES
+
+if TYPE_CHECKING:  # what predicts is compiled; a clinic that does not ask for it does not load it
+    from taper_sim.clinic.foresight import Foresight
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -41,11 +45,21 @@ _HOURS = {
 
 @dataclass(frozen=True)
 class Appointment:
-    """What a booked visit remembers: the discipline, the day it was planned for, whether it was moved before."""
+    """What a booked visit remembers.
+
+    Attributes
+    ----------
+    discipline, planned_day : int
+    moved : int
+        How often the patient gave up waiting for it.
+    factor : float
+        On the mean minutes of its kind.
+    """
 
     discipline: int
     planned_day: int
     moved: int = 0
+    factor: float = 1.0
 
 
 @dataclass
@@ -61,6 +75,10 @@ class Watch:
     open_alert: dict[str, Bools] = field(default_factory=dict)
     ordered: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
     order_open_since: Floats = field(default_factory=lambda: np.zeros(0))
+    lapses: Floats = field(default_factory=lambda: np.zeros(0))
+    lapsed: Floats = field(default_factory=lambda: np.zeros(0))
+    uncounted: Floats = field(default_factory=lambda: np.zeros(0))
+    found: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 class Demand:
@@ -83,12 +101,15 @@ class Demand:
         Calendar day from which prescribers' visits have to be in person.
     orders_by : str
         Queue that makes dose orders; with "pharmacist" there is no second review.
+    foresight : Foresight, optional
+        What predicts a patient's risk; without one it is the score of what was seen.
     """
 
     def __init__(
         self, panel: Panel, diary: Diary, rank: Rank, seed: int, done_here: frozenset[str], licences: Sequence[str], *,
-        interpreters: bool, in_person_from: int | None, orders_by: str,
+        interpreters: bool, in_person_from: int | None, orders_by: str, foresight: "Foresight | None" = None,
     ):  # fmt: skip
+        self._foresight = foresight
         self.panel, self.diary, self._rank, self._seed = panel, diary, rank, seed
         self.done_here, self._licences = done_here, licences
         self._interpreters, self._in_person_from, self.orders_by = interpreters, in_person_from, orders_by
@@ -105,7 +126,8 @@ class Demand:
             rise=np.zeros((n, 2)), silent=nothing.copy(), last_cut=np.full(n, -np.inf),
             prescribed=self._prescribed(), counted={name: nothing.copy() for name in EVENTS},
             open_alert={name: np.zeros(n, dtype=bool) for name in work.ALERTS},
-            ordered=np.zeros(n, dtype=bool), order_open_since=np.full(n, np.inf),
+            ordered=np.zeros(n, dtype=bool), order_open_since=np.full(n, np.inf), lapses=nothing.copy(),
+            lapsed=np.full(n, -np.inf), uncounted=nothing.copy(), found=nothing.copy(),
         )  # fmt: skip
         self.risk = nothing.copy()
 
@@ -127,9 +149,18 @@ class Demand:
         due = panel.due(day - 1, rows.CHECKIN_EVERY, first=0) & present & (panel.study_day(day) > 1)
         watch.rise = np.where(came[:, None], reports - watch.baseline, watch.rise)
         watch.silent = np.where(came, 0.0, watch.silent + (due & ~came))
-        self.risk = predicted_risk(
-            watch.rise[:, 0], watch.rise[:, 1], day - watch.last_cut, watch.silent, self._flagged
-        )
+        if self._foresight is None:
+            self.risk = risk_score(
+                watch.rise[:, 0], watch.rise[:, 1], day - watch.last_cut, watch.silent, self._flagged
+            )
+        else:
+            rose = came & self._rose(work.REVIEW_RISE)
+            self.risk = self._foresight.look(panel.study_day(day), dose, panel.reports, present, rose)
+        lapses = panel.sums(rows.LAPSES)
+        happened["lapse"] = (lapses > watch.lapses) & present
+        watch.lapses = lapses
+        watch.lapsed = np.where(happened["lapse"], day - 1.0, watch.lapsed)
+        watch.uncounted += happened["lapse"]
         return {**happened, "came": came}
 
     def _prescribed(self) -> Floats:
@@ -162,7 +193,7 @@ class Demand:
                     who = due[which]
                     factor, _ = self._draws(name, who, day, discipline)
                     for p, f, c in zip(who.tolist(), factor.tolist(), comes[which].tolist(), strict=True):
-                        jobs += self.booked(name, queue, p, f, c, Appointment(discipline, day), day)
+                        jobs += self.booked(name, queue, p, c, Appointment(discipline, day, factor=f), day)
         psychology = due[(panel.planned[due, 3] > 0) & comes]
         if "group_session" in self.done_here:
             for k in range(0, len(psychology), GROUP):
@@ -172,15 +203,13 @@ class Demand:
         jobs += self._alert("alert_missed_visit", missed, day)
         return jobs
 
-    def booked(
-        self, name: str, queue: str, patient: int, factor: float, comes: bool, what: Appointment, day: int
-    ) -> list[Job]:
+    def booked(self, name: str, queue: str, patient: int, comes: bool, what: Appointment, day: int) -> list[Job]:
         """A visit in the appointment book, with an interpreter where one is needed; nothing where there is no room."""
         kind = work.BY_NAME[name]
         modality = int(self.panel.modality[patient])
         if what.discipline == 0 and self._in_person_from is not None and day >= self._in_person_from:
             modality = IN_PERSON
-        minutes = kind.minutes(queue) * factor
+        minutes = kind.minutes(queue) * what.factor
         minutes *= work.PHONE_SHARE if modality == PHONE else 1.0
         minutes += work.IN_PERSON_MORE_MIN if modality == IN_PERSON else 0.0
         minutes *= work.INTERPRETED if self._language[patient] else 1.0
@@ -190,7 +219,7 @@ class Demand:
             asked = (day - 1) * DAY_MIN
             return [
                 Job(next(self._ids), patient, name, queue, kind.urgency, asked, minutes, ended=asked,
-                    outcome="cancelled", note=what)
+                    outcome="cancelled", note=what, why="no room")
             ]  # fmt: skip
         licence = self._licences[patient] if queue in ("prescriber", "psychologist", "pt") else ANYWHERE
         visit = Job(
@@ -222,7 +251,8 @@ class Demand:
                 jobs.append(
                     Job(next(self._ids), -1, kind.name, kind.queue, kind.urgency, at,
                         kind.minutes(kind.queue) * len(members), self._rank(kind.urgency, at, risk),
-                        patience=kind.patience_d * DAY_MIN, n_items=len(members), note=(members, day - 1))
+                        patience=kind.patience_d * DAY_MIN, n_items=len(members), note=(members, day - 1),
+                        yields=True)
                 )  # fmt: skip
         return jobs
 
@@ -238,20 +268,47 @@ class Demand:
         jobs += self._alert("alert_spike", np.flatnonzero(spike), day, hours="checkin")
         critical = day - watch.last_cut <= work.CRITICAL_D
         silent = (watch.silent >= work.MISSED_IN_A_ROW) & critical & here
-        jobs += self._alert("alert_missed_checkins", np.flatnonzero(silent), day)
+        true = (self.panel.state(rows.W_ALL) > self.panel.coefficient("limit_w")) | (
+            day - watch.lapsed <= watch.silent + 1.0
+        )
+        jobs += self._alert("alert_missed_checkins", np.flatnonzero(silent), day, true=true)
+        jobs += self._doses(day, here, happened)
         late = (day - watch.order_open_since == work.LATE_ORDER_D) & here
         jobs += self._alert("alert_late_dose", np.flatnonzero(late), day)
         jobs += self._of("urgent_visit", np.flatnonzero(happened["urgent"] & here), day, hours="event")
         return jobs
 
-    def _alert(self, name: str, who: Ints, day: int, hours: str = "planned") -> list[Job]:
-        """An alert for those who have no open one of the same kind."""
+    def _doses(self, day: int, here: Bools, happened: dict[str, Bools]) -> list[Job]:
+        """Alerts of doses taken that were not ordered: told in a check-in, or found (rightly or not) at a refill."""
+        watch, everybody = self.watch, np.arange(len(self.panel))
+        if "alert_unreported_dose" not in self.done_here:
+            return []
+        own = self.panel.study_day(day)
+        _, says = self._draws("alert_unreported_dose", everybody, day, 1)
+        _, counts = self._draws("alert_unreported_dose", everybody, day, 2)
+        told = happened["lapse"] & happened["came"] & here & (says < work.TOLD_SHARE)
+        refill = here & (own > 1) & (own % work.REFILL_EVERY_D == 0) & ("refill" in self.done_here)
+        chance = np.where(watch.uncounted > 0, 1.0 - (1.0 - work.COUNT_FINDS) ** watch.uncounted, work.COUNT_ERRS)
+        found = refill & (counts < chance)
+        true = told | (found & (watch.uncounted > 0))
+        watch.found += np.where(true, watch.uncounted, 0.0)
+        watch.uncounted = np.where(true | refill, 0.0, watch.uncounted)
+        return self._alert("alert_unreported_dose", np.flatnonzero(true | found), day, true=true)
+
+    def _alert(
+        self, name: str, who: Ints, day: int, hours: str = "planned", true: Bools | None = None
+    ) -> list[Job]:  # fmt: skip
+        """An alert for those who have no open one of the same kind; ``true`` says for whom it is no false alarm."""
         if name not in self.done_here:
             return []
         open_ = self.watch.open_alert[name]
         who = who[~open_[who]]
         open_[who] = True
-        return self._of(name, who, day, hours=hours)
+        jobs = self._of(name, who, day, hours=hours)
+        if true is not None:
+            for job in jobs:
+                job.note = bool(true[job.patient])
+        return jobs
 
     def _orders(self, day: int, here: Bools, _happened: dict[str, Bools]) -> list[Job]:
         """The protocol decides tonight: somebody has to make the order, somebody else to check it."""
@@ -284,7 +341,7 @@ class Demand:
         return Job(
             next(self._ids), job.patient, job.work, job.role, 0, now, job.minutes,
             self._rank(0, now, self.risk[job.patient]), job.patience, job.licence, job.n_items, note=job.note,
-            due=job.due,
+            due=job.due, interrupts=job.interrupts,
         )  # fmt: skip
 
     def _regular(self, day: int, here: Bools, _happened: dict[str, Bools]) -> list[Job]:
@@ -349,6 +406,7 @@ class Demand:
             licence = self._licences[p] if does == "prescriber" and p >= 0 else ANYWHERE
             jobs.append(
                 Job(next(self._ids), p, name, does, kind.urgency, asked, length, self._rank(kind.urgency, asked, risk),
-                    patience=kind.patience_d * DAY_MIN, licence=licence, note=note, n_items=n_items)
+                    patience=kind.patience_d * DAY_MIN, licence=licence, note=note, n_items=n_items,
+                    interrupts=name in work.INTERRUPTS, yields=name in work.YIELDS)
             )  # fmt: skip
         return jobs

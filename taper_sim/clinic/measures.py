@@ -63,6 +63,34 @@ def late(events: pd.DataFrame, end: float, clock_min: Mapping[int, float]) -> ND
     return np.asarray((waits(events, end) > clock) | lost)
 
 
+def worked(events: pd.DataFrame, end: float) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """The pieces in which work was done: row of the log, begin and end of each piece, minutes.
+
+    Work that nothing interrupted is one piece. While it is interrupted, the same person does what interrupts it, so the
+    pieces are what is left of its time.
+    """
+    first, last = events["started"].to_numpy(), events["ended"].fillna(end).to_numpy()
+    begun = np.flatnonzero(~np.isnan(first))
+    cut = events["interrupted"].to_numpy()[begun] > 0 if "interrupted" in events else np.zeros(len(begun), dtype=bool)
+    whole = begun[~cut]
+    rows, low, high = [whole], [first[whole]], [last[whole]]
+    resource = events["resource"].to_numpy()
+    for row in begun[cut].tolist():
+        inside = begun[(resource[begun] == resource[row]) & (first[begun] >= first[row]) & (first[begun] < last[row])]
+        others = inside[inside != row]
+        others = others[np.argsort(first[others], kind="stable")]
+        at, own = first[row], []
+        for other in others.tolist():
+            own.append((at, max(at, first[other])))
+            at = max(at, min(last[other], last[row]))
+        own.append((at, last[row]))
+        kept = [piece for piece in own if piece[1] > piece[0]]
+        rows.append(np.full(len(kept), row))
+        low.append(np.array([piece[0] for piece in kept]))
+        high.append(np.array([piece[1] for piece in kept]))
+    return np.concatenate(rows).astype(np.int64), np.concatenate(low), np.concatenate(high)
+
+
 def utilisation(events: pd.DataFrame, duty: pd.DataFrame, start: float, end: float) -> pd.DataFrame:
     """Time at work of each person over a window.
 
@@ -80,15 +108,15 @@ def utilisation(events: pd.DataFrame, duty: pd.DataFrame, start: float, end: flo
         stretches of duty, ``overtime_min`` outside of them, ``utilisation`` busy ÷ on duty. On-call stretches are no
         duty here: work in them counts as overtime.
     """
-    begun = events[events["started"].notna() & (events["resource"] != "")]
+    which, begin, finish = worked(events, end)
+    whose = events["resource"].to_numpy()[which]
     rows = []
     for (resource, role), own in duty.groupby(["resource", "role"], sort=False):
         regular = own[~own["on_call"].to_numpy(dtype=bool)]
         low, high = regular["start"].to_numpy(), regular["end"].to_numpy()
         on_duty = overlap(low, high, start, end).sum()
-        work = begun[begun["resource"] == resource]
-        first = work["started"].to_numpy().clip(min=start)
-        last = work["ended"].fillna(end).to_numpy().clip(max=end)
+        own_pieces = whose == resource
+        first, last = begin[own_pieces].clip(min=start), finish[own_pieces].clip(max=end)
         inside = last > first
         first, last = first[inside], last[inside]
         within = _covered(last, low, high) - _covered(first, low, high)
@@ -124,12 +152,13 @@ def by_day(events: pd.DataFrame, n_days: int, clock_min: Mapping[int, float]) ->
     index = pd.MultiIndex.from_product([roles, range(1, n_days + 1)], names=["role", "day"])
     full = asked.reindex(index)
     full[["asked", "begun_late"]] = full[["asked", "begun_late"]].fillna(0)
+    which, begin, finish = worked(events, end)
+    whose = events["role"].to_numpy()[which]
     midnights = np.arange(1, n_days + 1) * DAY_MIN
     busy, waiting = [], []
     for role in roles:
         own = events[events["role"] == role]
-        begun = own[own["started"].notna()]
-        first, last = begun["started"].to_numpy(), begun["ended"].fillna(end).to_numpy()
+        first, last = begin[whose == role], finish[whose == role]
         busy.append(np.diff(_area(first, last, np.concatenate([[0.0], midnights]))))
         gone = np.sort(left_queue(own, np.inf))
         came = np.sort(own["requested"].to_numpy())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from taper_sim.clinic import work
 from taper_sim.clinic.calendars import DAY_MIN
-from taper_sim.clinic.coupling import Served
+from taper_sim.clinic.coupling import STAFF_ILL, Served
 from taper_sim.clinic.measures import left_queue, overlap, utilisation
 from taper_sim.clinic.team import Team
 
@@ -30,6 +30,12 @@ _PATIENT_METRICS: Final = (
     ("spike_alerts", "alarms", "a patient", "mean"),
     ("spike_alerts_false", "false_alarms", "a patient", "mean"),
     ("spike_alerts_dismissed", "dismissed", "true ones, a patient", "mean"),
+    ("silence_alerts", "silence_alarms", "a patient", "mean"),
+    ("silence_alerts_false", "false_silence_alarms", "a patient", "mean"),
+    ("dose_alerts", "dose_alarms", "a patient", "mean"),
+    ("dose_alerts_false", "false_dose_alarms", "a patient", "mean"),
+    ("unordered_dose_days", "lapse_days", "a patient", "mean"),
+    ("unordered_dose_days_found", "lapse_days_found", "a patient", "mean"),
 )  # fmt: skip
 
 
@@ -153,10 +159,14 @@ def _wait_from_due(events: pd.DataFrame, end: float) -> NDArray[np.float64]:
 
 
 def _lost(events: pd.DataFrame) -> Bools:
-    """Given up, or cancelled for want of room; an alert that went to the prescriber is not lost."""
+    """Given up, or cancelled for want of room; an alert that went to the prescriber is not lost.
+
+    A visit that was moved because somebody fell ill stands in the log once more, with the day it was wanted first.
+    """
     outcome = events["outcome"].to_numpy()
     visit = events["work"].isin(["visit", "initial_assessment"]).to_numpy()
-    return np.asarray((outcome == "reneged") | ((outcome == "cancelled") & visit))
+    moved = (events["why"] == STAFF_ILL).to_numpy()
+    return np.asarray((outcome == "reneged") | ((outcome == "cancelled") & visit & ~moved))
 
 
 def daily_load(events: pd.DataFrame, n_days: int) -> dict[str, NDArray[np.float64]]:

@@ -1,9 +1,11 @@
 """The queue: people at work, work that waits, a clock (SimPy). Imports ``clinic.calendars``.
 
-Whoever is free takes, of the work they may do, what triage puts first; nobody is taken off what they have begun. Work
-for which the waiting patient has no more patience leaves the queue (it *reneges*); work begun before the end of a shift
-is finished in overtime. The engine knows neither patients nor pain: what comes in is a :class:`Job`, what comes out is
-the same job with its times, and everything that is reported is computed from those.
+Whoever is free takes, of the work they may do, what triage puts first. Nobody is taken off what they have begun, unless
+the engine is told to preempt: then work that cannot wait interrupts work that can, and what was interrupted is finished
+by the same person straight afterwards (preemptive-resume). Work for which the waiting patient has no more patience
+leaves the queue (it *reneges*); work begun before the end of a shift is finished in overtime. The engine knows neither
+patients nor pain: what comes in is a :class:`Job`, what comes out is the same job with its times, and everything that
+is reported is computed from those.
 """
 
 import math
@@ -60,6 +62,12 @@ class Job:
         What whoever made the job wants to find again.
     due : float
         Minute at which it was wanted first, where it was put off before it was asked for; else ``requested``.
+    interrupts, yields : bool
+        Whether it may interrupt what yields, and whether it may be interrupted, where the engine preempts.
+    interrupted : int
+        How often it was.
+    why : str
+        What it was cancelled for.
     """
 
     work_id: int
@@ -80,6 +88,10 @@ class Job:
     resource: str = ""
     note: Any = None
     due: float = math.nan
+    interrupts: bool = False
+    yields: bool = False
+    interrupted: int = 0
+    why: str = ""
 
     def __post_init__(self) -> None:
         """Work that was not put off is due when it is asked for."""
@@ -123,6 +135,10 @@ class _Desk:
     until: float = -math.inf
     urgent_only: bool = False
     job: Job | None = None
+    began: float = math.nan  # the piece of the job that is being done now
+    left: float = 0.0  # minutes of it
+    turn: int = 0  # number of the piece: what ends an interrupted one is no longer listened to
+    laid_aside: list[tuple[Job, float]] = field(default_factory=list)  # interrupted work and the minutes it still takes
 
 
 _Key = tuple[str, str]
@@ -137,15 +153,18 @@ class Engine:
     servers : sequence of Server
     unlimited : bool
         Everything is begun the moment it is asked for; nobody is needed.
+    preempt : bool
+        Whether work that interrupts is begun at once where somebody is at work on what yields.
     finished : callable, optional
         Called with each job that has ended, at the moment it ends; may submit more.
     """
 
     def __init__(
-        self, servers: Sequence[Server], *, unlimited: bool = False, finished: Callable[[Job], None] | None = None
-    ):
+        self, servers: Sequence[Server], *, unlimited: bool = False, preempt: bool = False,
+        finished: Callable[[Job], None] | None = None,
+    ):  # fmt: skip
         self.env = simpy.Environment()
-        self.unlimited = unlimited
+        self.unlimited, self.preempt = unlimited, preempt
         self.jobs: list[Job] = []
         self._finished = finished
         self._desks = [_Desk(server) for server in servers]
@@ -166,9 +185,10 @@ class Engine:
         self.jobs.append(job)
         self._at(job.requested, self._arrive, job)
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: Job, why: str = "") -> None:
         """Take waiting work out of the queue; what has been begun is finished."""
         if job.outcome == "open" and math.isnan(job.started):
+            job.why = why
             self._end(job, "cancelled")
 
     def at(self, when: float, what: Callable[..., None], *arguments: Any) -> None:
@@ -226,6 +246,11 @@ class Engine:
             if desk.job is None and self._may_begin(desk, job):
                 self._begin(desk, job)
                 return
+        busy = self._interruptible(key) if self.preempt and job.interrupts else None
+        if busy is not None:
+            self._interrupt(busy)
+            self._begin(busy, job)
+            return
         heappush(self._queues[key], (job.rank, job.work_id, job))
         if job.patience < math.inf:
             self._at(job.requested + job.patience, self._lose_patience, job)
@@ -233,7 +258,43 @@ class Engine:
     def _may_begin(self, desk: _Desk, job: Job) -> bool:
         return self.env.now < desk.until and (not desk.urgent_only or job.urgency == 0)
 
+    def _interruptible(self, key: _Key) -> _Desk | None:
+        """Of those on duty who may do a queue's work and are at work on what yields: the most routine, begun last."""
+        found: tuple[tuple[int, float], _Desk] | None = None
+        for desk in self._desks_of[key]:
+            job = desk.job
+            if job is not None and job.yields and self.env.now < desk.until and not desk.urgent_only:
+                routine = job.urgency, desk.began
+                if found is None or routine > found[0]:
+                    found = routine, desk
+        return None if found is None else found[1]
+
+    def _interrupt(self, desk: _Desk) -> None:
+        job = desk.job
+        if job is None:
+            raise ValueError(f"{desk.server.name} is at work on nothing that could be interrupted")
+        job.interrupted += 1
+        desk.laid_aside.append((job, desk.began + desk.left - self.env.now))
+
+    def _resume(self, desk: _Desk) -> None:
+        """Go on with what was interrupted, after whatever else interrupts; in overtime if need be."""
+        for tier in desk.tiers if self.env.now < desk.until else ():
+            waiting = [(entry, key) for key in tier if (entry := self._first_that_interrupts(key)) is not None]
+            if waiting:
+                entry, key = min(waiting, key=lambda one: one[0][:2])
+                self._remove(key, entry)
+                self._begin(desk, entry[2])
+                return
+        self._work(desk, *desk.laid_aside.pop())
+
+    def _first_that_interrupts(self, key: _Key) -> _Entry | None:
+        able = (entry for entry in self._queues[key] if entry[2].interrupts and entry[2].outcome == "open")
+        return min(able, key=lambda entry: entry[:2], default=None)
+
     def _take_next(self, desk: _Desk) -> None:
+        if desk.laid_aside:
+            self._resume(desk)
+            return
         if not self.env.now < desk.until:
             return
         for tier in desk.tiers:
@@ -268,13 +329,22 @@ class Engine:
 
     def _begin(self, desk: _Desk | None, job: Job) -> None:
         job.started = self.env.now
-        if desk is not None:
-            desk.job = job
-            job.resource = desk.server.name
-        self._at(self.env.now + job.minutes, self._complete, desk, job)
+        if desk is None:
+            self._at(self.env.now + job.minutes, self._complete, None, job, 0)
+            return
+        job.resource = desk.server.name
+        self._work(desk, job, job.minutes)
 
-    def _complete(self, desk: _Desk | None, job: Job) -> None:
+    def _work(self, desk: _Desk, job: Job, minutes: float) -> None:
+        """Somebody at work on a piece of a job that takes so many minutes, unless it is interrupted."""
+        desk.job, desk.began, desk.left = job, self.env.now, minutes
+        desk.turn += 1
+        self._at(self.env.now + minutes, self._complete, desk, job, desk.turn)
+
+    def _complete(self, desk: _Desk | None, job: Job, turn: int) -> None:
         if desk is not None:
+            if desk.turn != turn:  # it was interrupted since
+                return
             desk.job = None
         self._end(job, "no_show" if job.no_show else "done")
         if desk is not None and desk.job is None:

@@ -1,7 +1,7 @@
 """In which order waiting work is done. Imports ``clinic.simulation``.
 
-Three rules to compare. All put a patient who sits in a booked visit where the rule puts the visit's urgency; none takes
-anybody off what they have begun.
+Four rules to compare; two go by a patient's risk, one as her own posterior has it (``foresight``), one by a score of
+what was seen. All put a patient who sits in a booked visit where the rule puts the visit's urgency.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,11 +32,13 @@ def by_risk(urgency: int, requested: float, risk: float) -> tuple[float, ...]:
 
 
 RULES: Final[Mapping[str, Rank]] = MappingProxyType(
-    {"first_come": first_come, "urgency": by_urgency, "predicted_risk": by_risk}
+    {"first_come": first_come, "urgency": by_urgency, "risk_score": by_risk, "predicted_risk": by_risk}
 )
+FORESEES: Final = "predicted_risk"
+"""The rule whose risk is of each patient's posterior."""
 
 
-def predicted_risk(
+def risk_score(
     sows_rise: Floats, pain_rise: Floats, days_since_cut: Floats, silent_days: Floats, flagged: Floats
 ) -> Floats:
     """Score of harm in the next days, from what the clinic has seen, (n,) each.

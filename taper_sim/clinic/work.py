@@ -96,6 +96,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("education", "nurse", 3, "followup", "help", "enrolment of a patient with a caregiver", share=2.0),
     Kind("peer_session", "peer", 3, "followup", "help", "every 28 days, of a patient who wants peer support"),
     Kind("handoff", "prescriber", 3, "followup", "panel", "the tapered class stopped four weeks ago"),
+    Kind("alert_unreported_dose", "pharmacist", 1, 15.0, "order",
+         "more taken than ordered: found by the count at a refill, or told in a check-in"),
 )  # fmt: skip
 BY_NAME: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in KINDS})
 NUMBER: Final[Mapping[str, int]] = MappingProxyType({kind.name: k for k, kind in enumerate(KINDS)})
@@ -113,6 +115,18 @@ AUTHORISED_SHARE: Final = 0.2
 CRITICAL_D: Final = 14
 MISSED_IN_A_ROW: Final = 3
 LATE_ORDER_D: Final = 3
+INTERRUPTS: Final = frozenset({"alert_red_flag", "escalation", "urgent_visit"})
+"""Kinds that interrupt others in a clinic that preempts. Source: assumption A50."""
+YIELDS: Final = frozenset(
+    {"message", "checkin_batch", "checkin_review", "dose_order", "pharmacist_review", "refill", "prior_authorisation"}
+)
+"""Kinds that may be interrupted: nobody is with a patient. Source: assumption A50."""
+TOLD_SHARE: Final = 0.3
+"""Chance that a day's check-in tells that more was taken than ordered. Source: assumption A51."""
+COUNT_FINDS: Final = 0.3
+"""Chance that the count at a refill finds one such day since the last; each day by itself. Source: assumption A51."""
+COUNT_ERRS: Final = 0.03
+"""Chance that a count does not come out though nothing else was taken. Source: assumption A51."""
 REVIEW_RISE: Final[Mapping[str, float]] = MappingProxyType({"sows_gossop": 4.0, "pain_nrs": 2.0})
 SPIKE_RISE: Final[Mapping[str, float]] = MappingProxyType({"sows_gossop": 8.0, "pain_nrs": 3.0})
 SPREAD: Final = 0.5

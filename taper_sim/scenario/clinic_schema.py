@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from taper_sim.clinic.absence import Illness
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.rosters import minutes_of, weekdays_of
@@ -107,6 +108,17 @@ class StaffEntry(Strict):
         ]  # fmt: skip
 
 
+class IllnessEntry(Strict):
+    """How often staff falls ill at short notice: chance on a day of the calendar, mean days ill. Source: A49."""
+
+    per_day: float = Field(default=0.007, ge=0, le=0.5)
+    days: float = Field(default=3.0, ge=1, le=365)
+
+    def built(self) -> Illness:
+        """As the clinic takes it."""
+        return Illness(self.per_day, self.days)
+
+
 class ClinicEntry(Strict):
     """A clinic: its team, or a workbook that lists it, and how it works."""
 
@@ -120,6 +132,8 @@ class ClinicEntry(Strict):
     orders_by: Literal["prescriber", "pharmacist"] = "prescriber"
     first_day: dt.date = dt.date(2026, 1, 6)
     in_person_from: dt.date | None = None
+    illness: IllnessEntry | None = None
+    preempt: bool = False
     replications: int = Field(default=5, ge=1, le=MAX_REPLICATIONS)
     staffing: StaffingEntry | None = None
 
@@ -159,7 +173,7 @@ class ClinicEntry(Strict):
         from_day = None if self.in_person_from is None else max((self.in_person_from - self.first_day).days + 1, 1)
         return Setting(
             self.triage, self.enrol_over_d, frozenset(self.without), tuple(self.states.items()), self.orders_by,
-            from_day,
+            from_day, None if self.illness is None else self.illness.built(), self.preempt,
         )  # fmt: skip
 
     def built(self) -> Team:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from taper_sim import rng, tables
 from taper_sim.clinic.bounds import Load, loads
-from taper_sim.clinic.coupling import Setting, serve
+from taper_sim.clinic.coupling import COUNTED, Setting, serve
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.records import duty_table
 from taper_sim.clinic.replications import estimate, mser5
@@ -65,7 +65,7 @@ _SEED_OWNER: Final = rng.ENSEMBLE - 2  # "patient" of the draws that seed replic
 PLAN_FILE: Final = "clinic_plan.json"
 _PLAN_KEYS: Final = {"hash": str, "file": str, "folder": str, "replications": int, "scenario": dict}
 NEVER_SHORT: Final = "staff never short"
-_VECTORS: Final = ("days_waiting", "unread", "care", "alarms", "false_alarms", "dismissed")
+_VECTORS: Final = (*COUNTED, "unread", "care", "lapse_days", "lapse_days_found")
 
 
 @dataclass(frozen=True)
@@ -206,6 +206,9 @@ def run_clinic(
     write_csv(service, folder / "service.csv")
     write_csv(duty_table(plan.team.servers(plan.n_days)), folder / "duty.csv")
     _write_events(plan, folder)
+    if plan.setting.illness is not None:
+        ill = [_read(folder, 0, r, "absences").assign(replication=r) for r in range(plan.n_replications)]
+        write_csv(pd.concat(ill), folder / "absences.csv")  # every protocol has the same people ill on the same days
     before = planned_loads(plan)
     manifest = _manifest(plan, path, identity, before, folder, simulated - began, time.time() - simulated)
     write_json(manifest, folder / "manifest.json")
@@ -245,7 +248,8 @@ def _replicate(
     later = metrics(served, plan.team, plan.n_days, groups, ids, from_day=warm)
     numbers = whole.merge(later.rename(columns={"value": "after_warm_up"}), on=KEY, how="left")
     masks = pd.DataFrame(groups)
-    for what, table in (("numbers", numbers), ("load", load), ("groups", masks), ("events", served.events)):
+    for what, table in (("numbers", numbers), ("load", load), ("groups", masks), ("events", served.events),
+                        ("absences", served.absences)):  # fmt: skip
         content = pa.Table.from_pandas(table, preserve_index=False)
         write_atomically(_part(folder, k, replication, what), _writer(content))
     write_atomically(_part(folder, k, replication, "patients"), _writer(patients))
@@ -407,6 +411,7 @@ def _manifest(
         "timings_s": {"simulation": round(simulated_s, 3), "tables": round(tables_s, 3)},
         "outputs_sha256": {
             name: sha256_of(folder / name)
-            for name in ("summary.csv", "differences.csv", "service.csv", "duty.csv", "events.parquet")
+            for name in ("summary.csv", "differences.csv", "service.csv", "duty.csv", "events.parquet", "absences.csv")
+            if (folder / name).exists()
         },
     }  # fmt: skip

@@ -16,6 +16,7 @@ from taper_sim.clinic.replications import estimate
 from taper_sim.clinic.staffing import larger_team, total_fte, weekly_cost
 from taper_sim.clinic.team import Team
 from taper_sim.scenario.building import build_arms
+from taper_sim.scenario.clinic_schema import IllnessEntry
 from taper_sim.scenario.clinics import ClinicPlan
 from taper_sim.scenario.schema import CareEntry, Scenario
 from taper_sim.scenario.staffing import AGAINST, HARMS, StaffingPlan, Trials, meets, value_of
@@ -115,11 +116,22 @@ def variations(plan: StaffingPlan, short_of: str) -> Iterator[Variation]:
         yield Variation("tornado", "surge", what, replace(clinic, setting=replace(setting, enrol_over_d=days)))
     away = f"one of each role away for {ABSENCE_D} days"
     yield Variation("tornado", "absence", away, with_absence(clinic))
+    yield from _illness(clinic)
     other = "prescriber" if setting.orders_by == "pharmacist" else "pharmacist"
     led = replace(clinic, setting=replace(setting, orders_by=other))
     yield Variation("tornado", "who signs orders", f"the {other}", led)
     for share in plan.entry.panel_shares if sampled else ():
         yield Variation("capacity", f"{100 * share:g}%", "of the panel", with_patients(clinic, share))
+
+
+def _illness(clinic: ClinicPlan) -> Iterator[Variation]:
+    """Staff that falls ill more often and never; where the scenario has none, as often as A49 says and twice that."""
+    now = clinic.setting.illness
+    usual = IllnessEntry().built() if now is None else now
+    for times in (1.0, 2.0) if now is None else (0.0, 2.0):
+        illness = replace(usual, per_day=times * usual.per_day) if times else None
+        what = "nobody falls ill" if illness is None else f"staff ill {illness.share:.1%} of days"
+        yield Variation("tornado", "absence", what, replace(clinic, setting=replace(clinic.setting, illness=illness)))
 
 
 def shortest(numbers: Sequence[pd.DataFrame], team: Team) -> str:

@@ -10,7 +10,7 @@ from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.rosters import read_team, weekdays_of
 from taper_sim.clinic.team import MAIN_ROLE, ROLES, Team, Worker
-from taper_sim.clinic.triage import predicted_risk
+from taper_sim.clinic.triage import risk_score
 from taper_sim.clinic.work import KINDS
 from taper_sim.data.problems import InputError
 from taper_sim.scenario.building import build_cohort
@@ -184,9 +184,9 @@ def test_the_diary_books_the_first_day_with_room_and_says_when_there_is_none():
 
 def test_risk_rises_with_what_is_seen():
     zero = np.zeros(1)
-    base = predicted_risk(zero, zero, np.full(1, np.inf), zero, zero)
+    base = risk_score(zero, zero, np.full(1, np.inf), zero, zero)
     assert base == 0.0
     for k in range(5):
         seen = [zero, zero, np.full(1, np.inf), zero, zero]
         seen[k] = np.full(1, 1.0)
-        assert predicted_risk(*seen) > base
+        assert risk_score(*seen) > base
