@@ -76,6 +76,15 @@ def _parser() -> argparse.ArgumentParser:
     staffing.add_argument("--out", type=Path, help="run folder (default: staffing-NAME beside you)")
     staffing.set_defaults(run=_staffing)
 
+    triage = commands.add_parser("triage", help="who waits, and whom it harms, under each rule of triage of a clinic")
+    triage.add_argument("scenario", type=Path, metavar="SCENARIO")
+    triage.add_argument("--replications", type=int, help="replications, instead of the scenario's")
+    triage.add_argument("--patients", type=int, help="patients, instead of the scenario's number")
+    triage.add_argument("--days", type=int, help="days, instead of the scenario's")
+    triage.add_argument("--seed", type=int, help="seed, instead of the scenario's")
+    triage.add_argument("--out", type=Path, required=True, metavar="DIR", help="an interrupted comparison goes on")
+    triage.set_defaults(run=_triage)
+
     resume = commands.add_parser("resume", help="go on with an interrupted run")
     resume.add_argument("folder", type=Path, metavar="DIR")
     resume.add_argument("--workers", default="2", help="threads (default 2), or tcp://host:port")
@@ -281,6 +290,20 @@ def _run_staffing(path: Path, plan: "StaffingPlan", folder: Path) -> int:
         done = run_staffing(path, plan, folder, progress)
     write_staffing_figures(folder)
     print(staffing_text(done))
+    return DONE
+
+
+def _triage(args: argparse.Namespace) -> int:
+    from taper_sim.report.triage_text import triage_text
+    from taper_sim.scenario.building import Overrides
+    from taper_sim.scenario.clinics import read_plan
+    from taper_sim.scenario.triages import compare_triage
+
+    change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
+    plan = read_plan(args.scenario, change, args.replications)
+    with _progress() as progress:
+        table = compare_triage(args.scenario, plan, args.out, progress)
+    print(triage_text(table, args.out))
     return DONE
 
 

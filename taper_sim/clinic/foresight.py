@@ -1,8 +1,10 @@
 """What each patient's own check-ins say of her next two weeks: triage's predicted risk. Imports ``inference``.
 
 The risk is the chance, over the patient's posterior, that within :data:`HORIZON_D` days at the dose that is ordered now
-withdrawal passes its limit, or pain or function is worse than at the start by more than the smallest important
-difference: what a review is there to find. Nobody has to have read a check-in for it to count; a sum needs no nurse.
+withdrawal passes its limit, pain or function is worse than at the first assessment by more than the smallest important
+difference, whatever the taper has to do with it, or what raises a red flag happens (mental-health crisis, overdose,
+seizure; their hazards at the centre of the prior): what a review is there to find. Nobody has to have read a check-in
+for it to count; a sum needs no nurse.
 
 A posterior is made every :data:`EVERY_D` days of a patient's own course, and sooner for a check-in some way above the
 baseline, but not within :data:`AGAIN_D` days of the last; in between the risk stands (assumption A48). A risk hangs on
@@ -23,10 +25,13 @@ from taper_sim.inference.pacing import laid_out
 from taper_sim.inference.patient import Evidence
 from taper_sim.inference.prior import prior_of
 from taper_sim.inference.warm import posterior_near
-from taper_sim.model.chance import STREAMS
+from taper_sim.model import equations as eq
+from taper_sim.model.chance import CHANCE_BY_SYMBOL, STREAMS
 from taper_sim.model.parameters import BY_SYMBOL
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 from taper_sim.simulation.dispensing import known_of
+from taper_sim.simulation.ensemble import from_prior
+from taper_sim.simulation.people import log_hazards
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -43,8 +48,19 @@ N_DRAWS: Final = 128
 _OPIOID: Final = ("sows_gossop", "pain_nrs", "mood_item", "sleep_item", "function")
 _OTHER: Final = ("withdrawal_item", *_OPIOID[1:])  # scales of opioid withdrawal teach nothing of other classes
 _PLACE: Final = {stream.instrument: k for k, stream in enumerate(STREAMS)}
-_NO_EVENTS: Final = np.zeros((0, rollout.N_EVENTS))
+_DECAY_V: Final = float(np.exp(-1.0 / CHANCE_BY_SYMBOL["tau_V"].centre()))
 _SAME: Final = 1e-9
+
+
+def _events_of(cohort: Cohort) -> Floats:
+    """Parameters of everybody's events at the centre of their prior, (n, N_EVENTS), as the roll-out reads them."""
+    v = from_prior(0, 1).of(np.zeros(len(cohort), dtype=np.int64))
+    kinds = ("dropout", "return", "lapse", "crisis", "overdose", "seizure")
+    fixed = dict(zip(kinds, log_hazards(cohort, v), strict=False))
+    more = np.minimum(v["lapse_more"] * np.where(cohort.flags["oud"], v["lapse_more_oud"], 1.0), 0.9)
+    columns = [v[symbol] for symbol in rollout.EVENT_COEFFICIENTS]
+    columns += [fixed[event] for event in ("return", "lapse", "crisis", "overdose", "seizure")]
+    return np.stack([*columns, v["excess_apnoea"] * cohort.flags["sleep_apnoea"], more], axis=1)
 
 
 class Foresight:
@@ -73,6 +89,8 @@ class Foresight:
         self._failed, self._baseline = cohort.failed_tapers, known.baseline
         self._buprenorphine = [names.get(0, "") == "buprenorphine" for names in known.drug]
         self._instruments = [_OPIOID if cohort.taken[row, 0] else _OTHER for row in range(n)]
+        self._events = _events_of(cohort)
+        self._recent, self._before_cut = np.zeros(n), cohort.dose.copy()
         self._dose = np.repeat(cohort.dose[:, None], n_days + 1, axis=1)
         self._reports = np.full((n, n_days, len(STREAMS)), np.nan)
         self._modes: list[Floats] = [np.zeros(0)] * n
@@ -106,6 +124,10 @@ class Foresight:
         who = np.flatnonzero(lived)
         self._dose[who, own[who] - 1] = dose[who]
         self._reports[who, own[who] - 2] = reports[who]
+        before = self._dose[who, own[who] - 2]
+        fell = np.divide(before - dose[who], self._dose[who, 0], out=np.zeros((len(who), 3)), where=self._taken[who])
+        self._recent[who] = eq.recent_cut(self._recent[who], _DECAY_V, np.maximum(fell, 0.0).max(axis=1))
+        self._before_cut[who] = np.where(dose[who] < before, before, self._before_cut[who])
         due = lived & (((own - 2) % EVERY_D == 0) | (rose & (own - self._last >= AGAIN_D)))
         for row in np.flatnonzero(due).tolist():
             self.risk[row] = self._risk(row, int(own[row]) - 1)
@@ -117,9 +139,11 @@ class Foresight:
         """Chance of harm after ``n_days`` of one patient's record."""
         f, weights = self._ahead(row, n_days)
         over = f[:, rollout.PEAK_W] > self._limits.withdrawal
-        over |= f[:, rollout.PAIN_END] - f[:, rollout.PAIN_START] > self._limits.pain_rise
-        over |= f[:, rollout.FUNCTION_START] - f[:, rollout.FUNCTION_END] > self._limits.function_loss
-        return float(weights @ over)
+        pain, function = (float(self._baseline[name][row]) for name in ("pain", "function"))
+        over |= f[:, rollout.PAIN_END] - pain > self._limits.pain_rise
+        over |= function - f[:, rollout.FUNCTION_END] > self._limits.function_loss
+        events = (rollout.H_CRISIS, rollout.H_OVERDOSE, rollout.H_RELAPSE, rollout.H_SEIZURE)
+        return 1.0 - float(weights @ (~over * np.exp(-f[:, list(events)].sum(axis=1))))
 
     def _ahead(self, row: int, n_days: int) -> tuple[Floats, Floats]:
         """Figures of holding what is ordered, (draws, N_FIGURES), and the draws' weights."""
@@ -151,8 +175,9 @@ class Foresight:
         values = found.values()
         states, drifts = rollout.carried(values, shared, regimen, n_days)
         figures = rollout.roll_out(
-            values, states, drifts, shared, _NO_EVENTS, regimen, n_days + 1, self._dose[row, 0],
-            float(self._dose[row, 0, 0]), 0.0, 0.0, 1.0, self._limits.withdrawal,
+            values, states, drifts, shared, self._events[row : row + 1], regimen, n_days + 1, self._dose[row, 0],
+            float(self._before_cut[row, 0]), float(self._recent[row]), _DECAY_V,
+            0.0 if self._buprenorphine[row] else 1.0, self._limits.withdrawal,
         )  # fmt: skip
         return figures, found.weights
 

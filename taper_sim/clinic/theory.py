@@ -4,6 +4,7 @@ Used to test the queue and to tell a team that cannot serve before running. Rate
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,3 +88,30 @@ def pollaczek_khinchine(arrivals: float, service_mean: float, service_sd: float)
     _stable(load, 1)
     wait = arrivals * (service_mean**2 + service_sd**2) / (2.0 * (1.0 - load))
     return Steady(load, wait, arrivals * wait)
+
+
+def preemptive_resume(
+    arrivals: Sequence[float], means: Sequence[float], second_moments: Sequence[float]
+) -> tuple[float, ...]:
+    """M/G/1 in which a class interrupts those after it, whose work then goes on: mean minutes in the system.
+
+    Parameters
+    ----------
+    arrivals, means, second_moments : sequence of float, (n_classes,)
+        Rates of arrival, E[S] and E[S^2] of each class, the first before the others.
+
+    Returns
+    -------
+    tuple of float
+        Mean time in the system of each class. Equation: T_k = E[S_k] / (1 - s_(k-1)) + R_k / ((1 - s_(k-1)) (1 - s_k)),
+        s_k the load of classes 1 to k, R_k = sum_(i <= k) lambda_i E[S_i^2] / 2. Source: Kleinrock 1976, Queueing
+        Systems II, chapter 3 (priority queueing).
+    """
+    found, before, left = [], 0.0, 0.0
+    for rate, mean, second in zip(arrivals, means, second_moments, strict=True):
+        with_own = before + rate * mean
+        _stable(with_own, 1)
+        left += rate * second / 2.0
+        found.append(mean / (1.0 - before) + left / ((1.0 - before) * (1.0 - with_own)))
+        before = with_own
+    return tuple(found)

@@ -1,0 +1,109 @@
+"""Staff ill at short notice: how often, drawn for each person alone, and what becomes of booked visits."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from taper_sim.clinic.absence import Illness, absences_table, spells, without_the_ill
+from taper_sim.clinic.coupling import STAFF_ILL
+from taper_sim.clinic.service import late_from_due, metrics
+from taper_sim.clinic.team import Team
+from tests.clinic.test_coupling import DAYS, UNLIMITED, people, served, team, worker  # noqa: F401 - a fixture
+
+OFTEN = Illness(per_day=0.05, days=3.0)
+
+
+def test_people_are_ill_as_often_and_as_long_as_is_said():
+    n, n_days = 400, 365
+    staff = Team(tuple(worker("nurse", k) for k in range(n)))
+    ill = spells(staff, 3, n_days, OFTEN)
+    days = np.array([sum(last - first + 1 for first, last in ill[w.name]) for w in staff.workers]) / n_days
+    # people are independent: four standard errors of the mean of n; starting well costs at most a spell's days
+    assert abs(days.mean() - OFTEN.share) < 4.0 * days.std(ddof=1) / np.sqrt(n) + OFTEN.days * OFTEN.share / n_days
+    lengths = np.array([last - first + 1 for w in staff.workers for first, last in ill[w.name] if last < n_days])
+    assert abs(lengths.mean() - OFTEN.days) < 4.0 * lengths.std(ddof=1) / np.sqrt(len(lengths)) + 0.02
+    assert lengths.min() == 1
+
+
+def test_illness_is_of_the_person_and_one_more_person_changes_nobody():
+    few, more = (Team(tuple(worker("nurse", k) for k in range(n))) for n in (3, 4))
+    one, other = spells(few, 3, 200, OFTEN), spells(more, 3, 200, OFTEN)
+    assert all(one[name] == other[name] for name in one)
+    assert len({one[name] for name in one}) == 3
+    assert spells(few, 4, 200, OFTEN) != one
+    assert all(b[0] > a[1] + 1 for own in one.values() for a, b in itertools.pairwise(own))
+
+
+def test_nobody_is_at_work_on_a_day_of_illness():
+    staff = Team((worker("nurse", 1), worker("pt", 1)))
+    ill = {"nurse 1": ((2, 3),)}
+    servers = {server.name: server for server in without_the_ill(staff, ill).servers(5)}
+    assert {int(duty.start // 1440) + 1 for duty in servers["nurse 1"].duties} == {1, 4, 5}
+    assert len(servers["pt 1"].duties) == 5
+    assert absences_table(staff, ill).to_numpy().tolist() == [["nurse 1", "nurse", 2, 3]]
+
+
+def test_never_ill_and_no_illness_are_the_same(people):  # noqa: F811
+    base = served(people, team("nurse"), n_days=DAYS)
+    never = served(people, team("nurse"), n_days=DAYS, illness=Illness(0.0, 3.0))
+    assert base.events.equals(never.events) and len(never.absences) == 0
+    free = served(people, UNLIMITED, n_days=28, illness=OFTEN)
+    assert len(free.absences) == 0
+
+
+@pytest.fixture(scope="module")
+def short(people):  # noqa: F811
+    """One physical therapist with room to spare, who is often ill; and one who is never."""
+    thin = team("pt", 300)
+    return served(people, thin, n_days=DAYS, illness=OFTEN), served(people, thin, n_days=DAYS)
+
+
+def test_illness_moves_booked_visits_and_makes_work_late(short):
+    ill, well = short
+    own = ill.events[(ill.events["role"] == "pt") & (ill.events["work"] == "visit")]
+    moved = own[own["why"] == STAFF_ILL]
+    assert len(moved) > 0 and set(moved["outcome"]) == {"cancelled"} and moved["started"].isna().all()
+    for row in moved.itertuples():  # asked for once more, for the same planned day, on a later one
+        same = own[(own["patient_id"] == row.patient_id) & (own["due"] == row.due) & (own["work_id"] > row.work_id)]
+        assert len(same) and (same["requested"] // 1440 > row.requested // 1440)[same["why"] != "no room"].all()
+    assert not (well.events["why"] == STAFF_ILL).any()
+    pt = [one.events[one.events["role"] == "pt"] for one in (ill, well)]
+    late = [late_from_due(events, DAYS * 1440.0).mean() for events in pt]
+    assert late[0] > late[1]
+    assert np.nanmean(ill.clinic["care"]) < np.nanmean(well.clinic["care"])
+
+
+def test_nothing_is_begun_by_whoever_is_ill(short):
+    ill, _ = short
+    first = {name: own for name, own in ill.absences.groupby("resource")}
+    begun = ill.events[ill.events["started"].notna()]
+    days = begun["started"] // 1440 + 1
+    assert len(first) > 5
+    for name, own in first.items():
+        mine = days[begun["resource"] == name]
+        for spell in own.itertuples():
+            assert not mine.between(spell.first_day, spell.last_day).any()
+    minutes = [(one.duty["end"] - one.duty["start"]).sum() for one in short]
+    assert minutes[0] < minutes[1]
+
+
+def test_a_moved_visit_is_not_counted_as_lost(short, people):  # noqa: F811
+    ill, _ = short
+    everybody = {"all": np.ones(len(people[0]), dtype=bool)}
+    ids = {name: k for k, name in enumerate(people[0].ids)}
+    table = metrics(ill, team("pt", 300), DAYS, everybody, ids)
+    lost = table[(table["metric"] == "lost") & (table["role"] == "pt") & (table["work"] == "")]["value"].iloc[0]
+    pt = ill.events[ill.events["role"] == "pt"]
+    gone = (pt["outcome"] == "reneged") | ((pt["outcome"] == "cancelled") & (pt["why"] != STAFF_ILL))
+    assert lost == pytest.approx(gone.mean())
+
+
+def test_who_stands_in_takes_the_visits_of_whoever_is_ill(people):  # noqa: F811
+    extra = tuple(worker("pharmacist", 90 + k, stands_in_for=("pt",)) for k in range(4))
+    alone = served(people, team("pt", 300), n_days=DAYS, illness=OFTEN)
+    covered = served(people, team("pt", 300, extra=extra), n_days=DAYS, illness=OFTEN)
+    moved = [int((one.events["why"] == STAFF_ILL).sum()) for one in (alone, covered)]
+    assert moved[1] < moved[0]
+    done = covered.events[(covered.events["role"] == "pt") & (covered.events["outcome"] == "done")]
+    assert done["resource"].str.startswith("pharmacist").any()
