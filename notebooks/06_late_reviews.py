@@ -103,14 +103,14 @@ assert table.loc["short", "visits given, %"] < table.loc["never short", "visits 
 # %% [markdown]
 # ## Triage
 #
-# First come, by urgency, by predicted risk, on the short team: share of work begun late or lost, by urgency, and by
+# First come, by urgency, by a score of risk, on the short team: share of work begun late or lost, by urgency, and by
 # whether the patient speaks the clinic's language.
 
 # %%
 rows = []
 row_of = {name: k for k, name in enumerate(cohort.ids)}
 other = ~cohort.flags["language_match"]
-for rule in ("first_come", "urgency", "predicted_risk"):
+for rule in ("first_come", "urgency", "risk_score"):
     events = run(short, rule).events
     own = events[(events["patient_id"] != "") & events["role"].isin(["nurse", "prescriber", "pharmacist"])]
     late = late_from_due(own, N_DAYS * 1440.0)
@@ -126,3 +126,19 @@ for rule in ("first_come", "urgency", "predicted_risk"):
         }
     )
 pd.DataFrame(rows).set_index("triage").round(1)
+
+# %% [markdown]
+# One replication says little of who is treated worse. `taper-sim triage ../scenarios/clinic_triage.yaml --out triage` runs
+# several, with the risk that each patient's own posterior predicts as the fourth rule. Its table: change against who came
+# first, with its interval, and where a subgroup stands apart from everybody.
+
+# %%
+kept = pd.read_csv("../docs/tables/triage.csv")
+shown = ["late of all work", "late of urgency 0", "order_wait_days", "visits_given", "composite lost"]
+everybody = kept[(kept["subgroup"] == "all") & kept["metric"].isin(shown)]
+everybody.set_index(["metric", "triage"])[["estimate", "change", "change_lo95", "change_hi95"]].sort_index().round(3)
+
+# %%
+apart = kept[(kept["gap_lo95"] > 0) | (kept["gap_hi95"] < 0)]
+apart = apart[apart["metric"].isin(["order_wait_days", "visits_given", "composite lost"])]
+apart.pivot_table(index=["metric", "subgroup"], columns="triage", values="gap").round(3)
