@@ -128,9 +128,9 @@ for rule in ("first_come", "urgency", "risk_score"):
 pd.DataFrame(rows).set_index("triage").round(1)
 
 # %% [markdown]
-# One replication says little of who is treated worse. `taper-sim triage ../scenarios/clinic_triage.yaml --out triage` runs
-# several, with the risk that each patient's own posterior predicts as the fourth rule. Its table: change against who came
-# first, with its interval, and where a subgroup stands apart from everybody.
+# One replication says little of who is treated worse. `taper-sim triage ../scenarios/clinic_triage.yaml --out triage`
+# runs several, with the risk that each patient's own posterior predicts as the fourth rule. Its table: change against
+# who came first, with its interval, and where a subgroup stands apart from everybody.
 
 # %%
 kept = pd.read_csv("../docs/tables/triage.csv")

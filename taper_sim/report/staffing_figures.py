@@ -14,7 +14,7 @@ HARM: Final = "composite_against_never_short"
 _VERDICTS: Final = {"meets": ("#009E73", "o"), "fails": ("#D55E00", "X"), "undecided": (GREY, "s")}
 _LABELS: Final = {
     "late": "late or lost work, share",
-    HARM: "harm against staff never short,\nimportant differences",
+    HARM: "harm, important differences\nagainst staff never short",
 }
 
 

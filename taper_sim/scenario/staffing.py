@@ -223,6 +223,13 @@ def value_of(numbers: pd.DataFrame, metric: str, role: str | None = None, subgro
     return float(own["value"].iloc[0]) if len(own) else np.nan
 
 
+def within(low: float, high: float, unit: str, metric: str) -> tuple[float, float]:
+    """An interval of a share kept between 0 and 1; a difference of shares may be below."""
+    if not unit.startswith("share") or metric.endswith(AGAINST):
+        return low, high
+    return max(low, 0.0), min(high, 1.0)
+
+
 def meets(numbers: pd.DataFrame, targets: Sequence[Target]) -> list[bool]:
     """Which targets a replication meets."""
     return [target.met(value_of(numbers, target.key, target.role)) for target in targets]
@@ -296,10 +303,11 @@ def staffing_table(plan: StaffingPlan, found: Found, runs: dict[Candidate, list[
                 continue
             unit = next(iter(numbers[0].loc[numbers[0]["metric"] == metric, "unit"]), "")
             own = estimate(values)
+            lo95, hi95 = within(own.lo95, own.hi95, unit, metric)
             k = known.get(key)
             share, said = (np.nan, "") if k is None else (float(met[:, k].mean()), str(plan.entry.targets[k]))
             head = heads.get(role, (candidate.name, role, 0.0, 0.0))
-            rows.append((*head, metric, own.mean, own.lo95, own.hi95, share, unit, said, verdict, len(values)))
+            rows.append((*head, metric, own.mean, lo95, hi95, share, unit, said, verdict, len(values)))
     return pd.DataFrame(rows, columns=[*COLUMNS, *MORE_COLUMNS])
 
 

@@ -15,11 +15,13 @@ import pandas as pd
 from taper_sim.clinic.replications import estimate
 from taper_sim.clinic.staffing import larger_team, total_fte, weekly_cost
 from taper_sim.clinic.team import Team
+from taper_sim.comparison.jobs import Arm
+from taper_sim.policies.interface import Order, Policy, Seen
 from taper_sim.scenario.building import build_arms
 from taper_sim.scenario.clinic_schema import IllnessEntry
 from taper_sim.scenario.clinics import ClinicPlan
 from taper_sim.scenario.schema import CareEntry, Scenario
-from taper_sim.scenario.staffing import AGAINST, HARMS, StaffingPlan, Trials, meets, value_of
+from taper_sim.scenario.staffing import AGAINST, HARMS, StaffingPlan, Trials, meets, value_of, within
 
 TODAY: Final = "today"
 METRICS: Final = (
@@ -30,6 +32,24 @@ FEWER: Final = 0.2
 """Share of the panel that *enrol fewer* leaves out, and by which demand swings in the tornado."""
 ABSENCE_D: Final = 14
 """Days that one person of each role is away in the tornado's absence."""
+
+
+class RarerCheckins:
+    """A policy whose own check-ins are so many times as far apart; in everything else the policy itself."""
+
+    def __init__(self, policy: Policy, times: int):
+        self._policy, self._times = policy, times
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._policy, name)
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        """The policy's order with its check-ins further apart."""
+        order = self._policy.decide(memory, seen)
+        every = order.checkin_every_d
+        return order if every is None else replace(order, checkin_every_d=self._times * every)
 
 
 @dataclass(frozen=True)
@@ -71,7 +91,7 @@ def with_patients(clinic: ClinicPlan, share: float) -> ClinicPlan:
 
 
 def with_checkins(clinic: ClinicPlan, times: int) -> ClinicPlan:
-    """The same clinic with check-ins so many times as far apart."""
+    """The same clinic with check-ins so many times as far apart: those of the plan, and those of a protocol's own."""
 
     def rarer(care: CareEntry) -> CareEntry:
         return care.model_copy(update={"checkin_every_d": times * care.checkin_every_d})
@@ -81,7 +101,12 @@ def with_checkins(clinic: ClinicPlan, times: int) -> ClinicPlan:
         one if one.care is None else one.model_copy(update={"care": rarer(one.care)}) for one in scenario.protocols
     )
     scenario = scenario.model_copy(update={"care": rarer(scenario.care), "protocols": protocols})
-    return replace(clinic, scenario=scenario, arms=build_arms(scenario, "", clinic.folder))
+
+    def rarer_of(arm: Arm) -> Arm:
+        return replace(arm, build=lambda: RarerCheckins(arm.build(), times))
+
+    arms = [rarer_of(arm) for arm in build_arms(scenario, "", clinic.folder)]
+    return replace(clinic, scenario=scenario, arms=arms)
 
 
 def with_absence(clinic: ClinicPlan) -> ClinicPlan:
@@ -106,8 +131,7 @@ def variations(plan: StaffingPlan, short_of: str) -> Iterator[Variation]:
     if sampled:
         yield Variation("levers", "enrol fewer", f"{FEWER:.0%} fewer patients", with_patients(clinic, 1.0 - FEWER))
     if plan.arm.care.checkin_every_d > 0:
-        what = f"a check-in every {2 * plan.arm.care.checkin_every_d:g} days"
-        yield Variation("levers", "check in half as often", what, with_checkins(clinic, 2))
+        yield Variation("levers", "check in half as often", "check-ins twice as far apart", with_checkins(clinic, 2))
     if sampled:
         for share in (1.0 - FEWER, 1.0 + FEWER):
             yield Variation("tornado", "demand", f"{share:.0%} of the patients", with_patients(clinic, share))
@@ -189,7 +213,8 @@ def _rows(
         own = estimate(values)
         change = estimate(values - np.array([value_of(one, metric) for one in today]))
         unit = numbers[0].loc[numbers[0]["metric"] == metric, "unit"].iloc[0]
-        yield (*head, metric, unit, own.mean, own.lo95, own.hi95, change.mean, change.lo95, change.hi95, met, own.n)
+        low, high = within(own.lo95, own.hi95, unit, metric)
+        yield (*head, metric, unit, own.mean, low, high, change.mean, change.lo95, change.hi95, met, own.n)
 
 
 def ramp_of(numbers: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Today's team with one thing changed: levers, tornado, capacity, months, equity."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ import pytest
 import yaml
 
 from taper_sim import cli
+from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.ramp import by_month
-from taper_sim.clinic.team import ROLES
+from taper_sim.clinic.team import ROLES, Team
 from taper_sim.report.staffing_text import _capacity
-from taper_sim.scenario.building import Overrides
-from taper_sim.scenario.staffing import Trials, read_staffing, value_of
+from taper_sim.scenario.building import Overrides, build_arms
+from taper_sim.scenario.staffing import Trials, read_staffing, value_of, within
 from taper_sim.scenario.what_if import shortest, variations, with_absence, with_checkins, with_patients
 
 SCENARIOS = Path(__file__).resolve().parent.parent.parent / "scenarios"
@@ -157,3 +159,28 @@ def test_the_largest_panel_that_keeps_the_targets_is_said():
     assert lines[0] == "Today's team keeps its targets with up to 40 patients:"  # a lucky larger panel does not count
     assert lines[2].split() == ["20", "5.0", "100%", "10%", "+0.020"]
     assert "none of these panels" in _capacity(pd.DataFrame(rows, columns=columns).assign(p_meets=0.0), 0.8)[0]
+
+
+def test_check_ins_that_a_protocol_sets_itself_are_rarer_too(plan):
+    """A rule that asks every week otherwise makes the lever do nothing."""
+    scenario = plan.clinic.scenario
+    own = scenario.protocols[0].model_copy(update={"call": 'adaptive("rules/symptom_guided.yaml")', "name": "guided"})
+    clinic = replace(plan.clinic, folder=SCENARIOS, scenario=scenario.model_copy(update={"protocols": (own,)}))
+    clinic = replace(clinic, arms=build_arms(clinic.scenario, "", SCENARIOS))
+    asked = []
+    for one in (clinic, with_checkins(clinic, 2)):
+        arm = one.arms[0]
+        cohort, ensemble = one.cohort(0), one.ensemble(0)
+        served = serve(cohort, arm.build, ensemble, one.seed(0), 35, arm.care, Team(unlimited=True), one.setting)
+        batches = served.events[served.events["work"].isin(["checkin_batch", "checkin_review"])]
+        asked.append(batches["n_items"].sum())
+    assert 0.4 * asked[0] < asked[1] < 0.65 * asked[0]
+
+
+def test_intervals_of_shares_stay_between_nothing_and_all(done):
+    for name in ("levers", "tornado", "capacity"):
+        own = table(done, name)
+        shares = own[own["unit"].str.startswith("share") & ~own["metric"].str.endswith("never_short")]
+        assert len(shares) and (shares["lo95"].fillna(0) >= 0).all() and (shares["hi95"].fillna(1) <= 1).all()
+    assert within(-0.1, 1.2, "share", "late") == (0.0, 1.0)
+    assert within(-0.1, 0.2, "share of people", "dropout_against_never_short") == (-0.1, 0.2)
