@@ -78,7 +78,8 @@ def _tried(table: pd.DataFrame) -> list[str]:
             own = table[(table["team"] == row["team"]) & table["p_meets"].notna() & (table["metric"] != ALL_TARGETS)]
             worst = own.sort_values("p_meets").head(1)
             lines += [
-                f"    most often missed: {one['target']}, found {one['estimate']:.3g}" for _, one in worst.iterrows()
+                f"    most often missed: {one['target']}, found {one['estimate']:.3g}, kept in {one['p_meets']:.0%}"
+                for _, one in worst.iterrows()
             ]
     if len(every) > _MOST_ROWS:
         lines.append(f"  and {len(every) - _MOST_ROWS} more in staffing.csv")
@@ -133,11 +134,16 @@ def _capacity(table: pd.DataFrame, probability: float) -> list[str]:
     return [*lines, "(harm: the composite outcome against staff never short, in smallest important differences)"]
 
 
+def _signed(value: float) -> str:
+    """Three digits, and no powers of ten for what is next to nothing."""
+    return f"{value:+.3g}" if abs(value) >= 5e-4 or value == 0.0 else f"{value:+.4f}"
+
+
 def _change(row: pd.Series, factor: float) -> str:
     low, high = factor * row["change_lo95"], factor * row["change_hi95"]
     if low == high == 0.0:
         return "no change"
-    size = f"{factor * row['change']:+.3g} ({low:+.3g} to {high:+.3g})"
+    size = f"{_signed(factor * row['change'])} ({_signed(low)} to {_signed(high)})"
     if low <= 0.0 <= high:
         return f"{size}: no clear change"
     return f"{size}: {'less' if high < 0 else 'more'}"
