@@ -46,6 +46,8 @@ HARMS: Final = (
     "composite", "function_change", "pain_nrs_change", "phq9_change", "withdrawal_peak", "days_over_limit",
     "dose_reduction_pct", "mental_health_crisis",
 )  # fmt: skip
+FAIRNESS: Final = ("late", "wait_mean", "order_wait_days", "visits_given", "composite lost")
+"""Metrics by subgroup that the short table keeps: wait and harm."""
 COLUMNS: Final = (
     "triage", "subgroup", "patients", "metric", "unit", "estimate", "lo95", "hi95", "change", "change_lo95",
     "change_hi95", "gap", "gap_lo95", "gap_hi95", "n_replications", "code",
@@ -62,7 +64,7 @@ def code_hash() -> str:
 def compare_triage(
     path: Path, plan: ClinicPlan, folder: Path, progress: Callable[[int], Callable[[int], None]]
 ) -> pd.DataFrame:
-    """Run every rule of triage and write ``triage.csv``.
+    """Run every rule of triage and write ``triage.csv``, and ``triage_short.csv`` to keep.
 
     Parameters
     ----------
@@ -102,9 +104,18 @@ def compare_triage(
             tick(1)
     table = compared(runs)
     write_csv(table, folder / "triage.csv")
+    write_csv(short_table(table), folder / "triage_short.csv")
     write_json({"kind": "triage", "scenario_file": path.name, "hash": identity}, folder / "manifest.json")
     shutil.rmtree(folder / "parts")
     return table
+
+
+def short_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The table to keep: everything of everybody, of subgroups what fairness is judged by, four digits."""
+    kept = table[(table["subgroup"] == "all") | table["metric"].isin(FAIRNESS)].copy()
+    numbers = kept.select_dtypes("float").columns
+    kept[numbers] = kept[numbers].map(lambda value: float(f"{value:.4g}"))
+    return kept.reset_index(drop=True)
 
 
 def _writer(content: pa.Table) -> Callable[[Any], None]:
