@@ -12,6 +12,8 @@ from openpyxl import Workbook
 
 from taper_sim import cli
 from taper_sim.clinic.measures import utilisation
+from taper_sim.scenario.building import Overrides
+from taper_sim.scenario.clinics import read_plan
 
 SCENARIOS = Path(__file__).resolve().parent.parent.parent / "scenarios"
 CLINICS = sorted(SCENARIOS.glob("clinic_*.yaml"))
@@ -179,3 +181,14 @@ def test_a_team_of_a_workbook_runs_and_a_wrong_cell_stops_it(tmp_path, capsys):
     shutil.rmtree(tmp_path / "run")
     code, lines = lines_for(tmp_path, capsys, from_workbook)
     assert code == 2 and len(lines) == 1 and "row 2: given start noon; allowed: a time such as 08:30" in lines[0]
+
+
+def test_replications_have_patients_luck_and_parameters_of_their_own():
+    plan = read_plan(SCENARIOS / "clinic_urban.yaml", Overrides(patients=12, days=14), 4)
+    seeds = [plan.seed(k) for k in range(4)]
+    assert seeds[0] == plan.scenario.seed and len(set(seeds)) == 4 and all(0 <= seed < 2**64 for seed in seeds)
+    doses = [plan.cohort(k).dose.tobytes() for k in range(4)]
+    sigmas = [plan.ensemble(k).values["sigma"].tobytes() for k in range(4)]
+    assert len(set(doses)) == len(set(sigmas)) == 4
+    again = read_plan(SCENARIOS / "clinic_urban.yaml", Overrides(patients=12, days=14), 9)
+    assert [again.seed(k) for k in range(4)] == seeds  # more replications change none of the first

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from taper_sim import cli
+from taper_sim.scenario.building import Overrides
 
 SCENARIOS = Path(__file__).resolve().parent.parent.parent / "scenarios"
 CLINICS = sorted([*SCENARIOS.glob("staffing_*.yaml"), *SCENARIOS.glob("clinic_*.yaml")])
@@ -207,3 +208,19 @@ def test_every_staffing_scenario_has_teams_that_could_serve(path):
     plan = read_staffing(path, Overrides())
     assert plan.able and plan.largest in plan.able
     assert plan.rule.fewest <= plan.entry.most_replications
+
+
+@pytest.mark.parametrize(("waits", "late", "said"), [(1.0, 0.1, "meets"), (99.0, 0.1, "fails"), (1.0, 0.99, "fails")])
+def test_a_team_that_misses_one_of_its_targets_fails(waits, late, said, tmp_path, monkeypatch):
+    """Whatever the queue does: numbers are put in its place."""
+    from taper_sim.scenario import staffing
+
+    rows = [("order_wait_days", "", waits), ("late", "nurse", late)]
+    numbers = pd.DataFrame(
+        [(metric, role, "", "all", "", value) for metric, role, value in rows],
+        columns=["metric", "role", "work", "subgroup", "unit", "value"],
+    )
+    monkeypatch.setattr(staffing.Trials, "numbers", lambda *_: numbers)
+    plan = staffing.read_staffing(scenario(tmp_path), Overrides())
+    found = staffing.run_search(plan, tmp_path / "parts", lambda _: None).found
+    assert {verdict.value for verdict in found.tried.values()} == {said}
