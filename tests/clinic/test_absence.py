@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from taper_sim.clinic.absence import Illness, absences_table, spells, without_the_ill
+from taper_sim.clinic.booking import Diary
 from taper_sim.clinic.coupling import STAFF_ILL
 from taper_sim.clinic.service import late_from_due, metrics
 from taper_sim.clinic.team import Team
@@ -107,3 +108,23 @@ def test_who_stands_in_takes_the_visits_of_whoever_is_ill(people):  # noqa: F811
     assert moved[1] < moved[0]
     done = covered.events[(covered.events["role"] == "pt") & (covered.events["outcome"] == "done")]
     assert done["resource"].str.startswith("pharmacist").any()
+
+
+def test_the_book_by_hand_on_a_day_of_illness():
+    """Two at work 8:00 to 17:00, three quarters of which may be booked; a stand-in lends the quarter that is not."""
+    staff = Team((worker("pt", 1), worker("pt", 2), worker("nurse", 1, stands_in_for=("pt",)), worker("nurse", 2)))
+    diary = Diary(staff.servers(3), 3, unlimited=False)
+    for _ in range(8):
+        assert diary.book("pt", 1, 100.0) < 1440.0
+    assert diary.book("pt", 1, 100.0) > 1440.0  # 810 minutes are full
+    assert diary.covered("pt", 1) == pytest.approx(2 * 540.0 + 0.25 * 540.0)
+    diary.ill("pt 2", 1)
+    diary.ill("pt 2", 1)  # said twice, gone once
+    assert diary.covered("pt", 1) == pytest.approx(540.0 + 0.25 * 540.0)
+    assert diary.covered("pt", 2) == pytest.approx(2 * 540.0 + 0.25 * 540.0)
+    for freed in (False, True):
+        if freed:
+            for _ in range(5):
+                diary.free("pt", 1, 100.0)
+        at = diary.book("pt", 1, 100.0)  # 405 minutes are left to book: four visits at most
+        assert (at < 1440.0) is freed
