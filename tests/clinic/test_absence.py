@@ -127,4 +127,4 @@ def test_the_book_by_hand_on_a_day_of_illness():
             for _ in range(5):
                 diary.free("pt", 1, 100.0)
         at = diary.book("pt", 1, 100.0)  # 405 minutes are left to book: four visits at most
-        assert (at < 1440.0) is freed
+        assert bool(at < 1440.0) is freed
