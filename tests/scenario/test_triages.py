@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.team import Team
 from taper_sim.clinic.triage import RULES
 from taper_sim.data.problems import InputError
 from taper_sim.report.triage_text import triage_text
 from taper_sim.scenario import triages
 from taper_sim.scenario.building import Overrides
-from taper_sim.scenario.clinics import read_plan
+from taper_sim.scenario.clinics import never_short, read_plan
 from taper_sim.scenario.triages import COLUMNS, REFERENCE, code_hash, compare_triage, compared
 from tests.conftest import ROOT, quiet
 
@@ -77,3 +78,15 @@ def test_changes_and_gaps_are_paired_by_replication():
     assert table.loc[("urgency", "all"), ["change_lo95", "change_hi95"]].to_numpy() == pytest.approx([-0.1, -0.1])
     assert table.loc[("urgency", "age=old"), "gap"] == pytest.approx(0.3)
     assert np.isclose(table.loc[(REFERENCE, "age=old"), "gap"], 0.1)
+
+
+def test_what_is_lost_is_the_clinic_minus_staff_that_is_never_short(plan):
+    """Less function and more pain than without limits: the sign is that of the outcome itself."""
+    numbers = triages.numbers_of(plan, "urgency", 1).set_index(["metric", "subgroup"])["value"]
+    cohort, ensemble, arm, seed = plan.cohort(1), plan.ensemble(1), plan.arms[0], plan.seed(1)
+    served = serve(cohort, arm.build, ensemble, seed, plan.n_days, arm.care, plan.team, plan.setting)
+    free = never_short(plan, cohort, arm, ensemble, seed)
+    for name in triages.HARMS:
+        lost = np.nanmean(served.outcomes[name] - free[name])
+        assert numbers[(f"{name} lost", "all")] == pytest.approx(lost, abs=1e-12), name
+    assert numbers[("function_change lost", "all")] != 0.0
