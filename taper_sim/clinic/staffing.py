@@ -5,8 +5,10 @@ one role never make a team worse is taken for granted (assumption A45); a team t
 team that has no more of any role.
 
 1. The largest team. If that fails, none meets.
-2. Each role alone, everybody else at the largest: the fewest of that role, by halving.
-3. From the cheapest team that is left up, until one meets.
+2. Today's team, if it is one of those in question and meets: from it down, one step of one role at a time, what saves
+   most first, as long as the smaller team meets. A search that has to stop then has an answer no dearer than today's.
+3. Each role alone, everybody else at the largest: the fewest of that role, by halving.
+4. From the cheapest team that is left up, until one meets.
 """
 
 import itertools
@@ -189,7 +191,7 @@ class _Enough(Exception):
 
 def search(
     candidates: Sequence[Candidate], price: Callable[[Candidate], float], judge: Callable[[Candidate], Verdict],
-    most_teams: int,
+    most_teams: int, today: Candidate | None = None,
 ) -> Found:  # fmt: skip
     """Find the cheapest team that meets its targets.
 
@@ -203,6 +205,8 @@ def search(
         A team's verdict.
     most_teams : int
         Teams that may be tried.
+    today : Candidate, optional
+        Today's team, one of ``candidates``.
     """
     found = Found()
 
@@ -219,6 +223,10 @@ def search(
     try:
         top = max(candidates, key=lambda one: one.levels)
         if verdict(top) is Verdict.MEETS:
+            best = today
+            while best is not None and verdict(best) is Verdict.MEETS:
+                smaller = (one for one in _one_step_down(best, candidates, price) if not hopeless(one))
+                best = next((one for one in smaller if verdict(one) is Verdict.MEETS), None)
             for role, _ in top.levels:
                 _halve([one for one in candidates if _differs_in(one, top, role)], role, verdict)
             for one in sorted(candidates, key=lambda one: (price(one), one.fte, one.levels)):
@@ -229,6 +237,18 @@ def search(
     met = [one for one, said in found.tried.items() if said is Verdict.MEETS]
     found.chosen = min(met, key=lambda one: (price(one), one.fte, one.levels), default=None)
     return found
+
+
+def _one_step_down(
+    team: Candidate, candidates: Sequence[Candidate], price: Callable[[Candidate], float]
+) -> list[Candidate]:  # fmt: skip
+    """Teams with one step less of one role, the cheapest first."""
+    found = []
+    for role, fte in team.levels:
+        less = [one for one in candidates if _differs_in(one, team, role) and dict(one.levels)[role] < fte - _TINY]
+        if less:
+            found.append(max(less, key=lambda one: dict(one.levels)[role]))
+    return sorted(found, key=lambda one: (price(one), one.fte, one.levels))
 
 
 def _differs_in(one: Candidate, other: Candidate, role: str) -> bool:

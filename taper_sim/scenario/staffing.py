@@ -73,6 +73,18 @@ class StaffingPlan:
         error = (1.0 - entry.confidence) / entry.most_teams
         return Rule(entry.probability, entry.indifference, error, entry.most_replications)
 
+    @property
+    def today(self) -> Candidate | None:
+        """Today's team among those in question."""
+        hours_of: dict[str, float] = {}
+        for worker in self.clinic.team.workers:
+            hours_of[worker.role.name] = hours_of.get(worker.role.name, 0.0) + worker.hours_a_week
+        same = (
+            one for one in self.able
+            if all(abs(hours_of.get(role, 0.0) / FULL_TIME_H - fte) < _TINY for role, fte in one.levels)
+        )  # fmt: skip
+        return next(same, None)
+
     def team(self, candidate: Candidate) -> Team:
         """The people of a candidate."""
         return with_fte(self.clinic.team, dict(candidate.levels), self.otherwise)
@@ -266,7 +278,7 @@ def run_search(plan: StaffingPlan, parts: Path, tick: Callable[[int], None]) -> 
     def price(candidate: Candidate) -> float:
         return candidate.cost_usd_week if plan.entry.minimise == "cost" else candidate.fte
 
-    found = search(plan.able, price, judge, plan.entry.most_teams) if plan.able else Found()
+    found = search(plan.able, price, judge, plan.entry.most_teams, plan.today) if plan.able else Found()
     return Searched(found, runs)
 
 
