@@ -58,7 +58,7 @@ def capacity(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         axes.plot(own["patients_per_fte"], own["estimate"], color="#0072B2", linewidth=1.0)
         _bars(axes, own, "patients_per_fte", "#0072B2", "o")
         axes.set_xlabel("patients per FTE")
-        axes.set_ylabel(label)
+        axes.set_ylabel(label, fontsize=8)
     figure.suptitle("Today's team with other panels (bars: 95 % over replications)")
     return figure, data
 
@@ -73,7 +73,7 @@ def harm(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
             if len(own):
                 _bars(axes, own, "fte", colour, marker, verdict)
         axes.set_xlabel("FTE of the team")
-        axes.set_ylabel(label)
+        axes.set_ylabel(label, fontsize=8)
     handles, labels = both[0].get_legend_handles_labels()
     if labels:
         figure.legend(handles, labels, loc="outside lower center", ncols=3)

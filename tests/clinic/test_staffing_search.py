@@ -137,3 +137,25 @@ def test_a_search_stops_at_its_bound_and_says_so():
 
     found = search(ALL, price, judge, 2)
     assert found.stopped and len(found.tried) == 2 and found.chosen is not None
+
+
+@pytest.mark.parametrize("today", [one for one in ALL if one.fte <= 6])
+@pytest.mark.parametrize(("nurse", "physician", "both"), [(1, 1, 0), (2, 1, 5), (3, 2, 0)])
+def test_from_todays_team_the_cheapest_is_found_too(today, nurse, physician, both):
+    def judge(one):
+        has = dict(one.levels)
+        enough = has["nurse"] >= nurse and has["physician"] >= physician and sum(has.values()) >= both
+        return Verdict.MEETS if enough else Verdict.FAILS
+
+    found = search(ALL, price, judge, 50, today)
+    assert found.chosen == min((one for one in ALL if judge(one) is Verdict.MEETS), key=price)
+
+
+def test_a_search_that_stops_early_has_an_answer_no_dearer_than_todays_team_that_meets():
+    """One step down at a time, what saves most first: three teams, and the physician is the dearer."""
+    today = next(one for one in ALL if dict(one.levels) == {"nurse": 2.0, "physician": 2.0})
+    found = search(ALL, price, lambda one: Verdict.MEETS, 3, today)
+    assert found.stopped and found.chosen is not None
+    assert dict(found.chosen.levels) == {"nurse": 2.0, "physician": 1.0}
+    failing = search(ALL, price, lambda one: Verdict.MEETS if one.fte >= 6 else Verdict.FAILS, 50, today)
+    assert failing.chosen is not None and failing.chosen.fte >= 6
