@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--draws", type=int, default=1000, help="draws a chain (default 1000)")
     learn.add_argument("--tune", type=int, default=500, help="tuning draws a chain (default 500)")
     learn.add_argument("--chains", type=int, default=2, help="chains (default 2)")
-    learn.add_argument("--person-draws", type=int, default=512, help="draws of each person, a power of two")
+    learn.add_argument("--person-draws", type=int, default=1024, help="draws of each person, a power of two")
     learn.add_argument("--robust", action="store_true", help="a Student t between people: few unusual ones weigh less")
     learn.add_argument("--missing", choices=("ignored", "modelled"), default="ignored", help="days without an answer")
     learn.add_argument("--figures", type=Path, metavar="DIR", help="predictive checks as figures, each with its data")

@@ -1,4 +1,4 @@
-"""The hierarchical model over people in PyMC: hyperparameters, people summed out. Imports ``people``, ``patient``.
+"""The hierarchical model over people in PyMC: hyperparameters, people summed out. Imports ``people``, ``summed``.
 
 A person's values come from normals with the population's centres and spreads; her reports' likelihood is that of
 ``inference.likelihood``. Given draws of her values from a proposal (``patient.posterior_of`` under a reference
@@ -8,6 +8,7 @@ population), her marginal likelihood under any hyperparameters near the referenc
 
 smooth in the hyperparameters and exact as the draws grow, so that NUTS walks over some forty hyperparameters and not
 over thousands of people's values (docs/population.md has what it was checked against).
+The sum is written here in NumPy (:class:`Draws`), which defines it, and compiled with its gradient in ``summed``.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from taper_sim.inference.patient import Posterior, posterior_of
 from taper_sim.inference.people import Person
 from taper_sim.inference.prior import ASSESSED, ASSESSED_LOG_S0, DRIFT_SD, KNOWN, TRAITS, Population, Trait
 from taper_sim.inference.prior import failed_shift as by_failed_tapers
+from taper_sim.inference.summed import ROBUST_DF, PeopleSummed
 
 Floats = NDArray[np.float64]
 
@@ -35,8 +37,6 @@ TRAIT_SD: Final = 0.3
 """Prior sd of a trait's effect on log sigma. Source: A47."""
 LEAST_RANGE: Final = 0.1
 """Between people, of a trait that can be weighed. A design choice: a tenth of a flag, or of days of use."""
-ROBUST_DF: Final = 4.0
-"""Degrees of freedom of the Student t between people with ``robust``. Source: A47."""
 
 
 class Hyper(NamedTuple):
@@ -238,6 +238,17 @@ def as_population(draws: Draws, h: Hyper) -> Population:
     )
 
 
+def data_of(draws: Draws) -> dict[str, Floats]:
+    """What the model's people are to the compiled code, by the names of its data."""
+    keep = draws.log_weight > -np.inf
+    log_weight = np.where(keep, draws.log_weight, draws.log_weight[keep].min() - 1e3)
+    given = {
+        "log_weight": log_weight, "x": np.moveaxis(draws.x, 2, 1), "hers": draws.hers, "drift2": draws.drift2,
+        "n_drift": draws.n_drift, "trait_off": draws.trait, "moved": draws.sigma,
+    }  # fmt: skip
+    return {name: np.ascontiguousarray(value, dtype=np.float64) for name, value in given.items()}
+
+
 def model_of(draws: Draws, robust: bool) -> pm.Model:
     """The PyMC model: hyperpriors, and the people's marginal likelihoods as a potential.
 
@@ -245,33 +256,17 @@ def model_of(draws: Draws, robust: bool) -> pm.Model:
     are deterministic of them.
     """
     centre0, sd0, spread0 = prior_centres(draws.keys)
-    keep = draws.log_weight > -np.inf
-    log_weight = np.where(keep, draws.log_weight, draws.log_weight[keep].min() - 1e3)
     with pm.Model(coords={"value": list(draws.keys), "trait": list(draws.traits)}) as model:
         centre = pm.Deterministic("centre", centre0 + sd0 * pm.Normal("centre_z", dims="value"), dims="value")
         spread = pm.Deterministic(
             "spread", spread0 * pt.exp(SPREAD_LOG_SD * pm.Normal("spread_z", dims="value")), dims="value"
         )
         drift = pm.Deterministic("drift_sd", DRIFT_SD * pt.exp(DRIFT_LOG_SD * pm.Normal("drift_z")))
-        mean: Any = centre[None, :]
+        effect: Any = np.zeros(0)
         if draws.traits:
             effect = pm.Deterministic("effect", TRAIT_SD * pm.Normal("effect_z", dims="trait"), dims="trait")
-            mean = mean + pt.dot(draws.trait, effect)[:, None] * draws.sigma
-        else:
-            mean = mean + np.zeros((len(draws.x), 1))
-        # in units of the reference, so that the squares lose no figures
-        x = (draws.x - centre0) / spread0
-        precision = draws.hers * (spread0 / spread) ** 2
-        mean = (mean - centre0) / spread0
-        constant = pt.sum(draws.hers * pt.log(spread), axis=1) + draws.n_drift * pt.log(drift)
-        if robust:
-            off2 = (x - mean[:, None, :]) ** 2 * (spread0 / spread) ** 2
-            shape = -0.5 * (ROBUST_DF + 1) * pt.sum(pt.log1p(off2 / ROBUST_DF) * draws.hers[:, None, :], axis=2)
-        else:
-            features = np.concatenate([-0.5 * x**2, x], axis=2)
-            factors = pt.concatenate([precision, precision * mean], axis=1)
-            shape = pt.matmul(features, factors[:, :, None])[:, :, 0]
-            constant = constant + 0.5 * pt.sum(precision * mean**2, axis=1)
-        log_density = shape - 0.5 * draws.drift2 / drift**2 - constant[:, None]
-        pm.Potential("people", pt.sum(pm.math.logsumexp(log_weight + log_density, axis=1)))
+        # data that the compiled code reads where they lie: as constants they would be compiled into it
+        held = [pm.Data(name, value) for name, value in data_of(draws).items()]
+        found: Any = PeopleSummed(robust)(*held, centre, spread, drift, effect)
+        pm.Potential("people", found[0])
     return model

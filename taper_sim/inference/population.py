@@ -5,7 +5,7 @@ Imports ``hierarchy``, ``people``, ``prior``. What a fit gives stands in docs/po
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,12 +33,14 @@ from taper_sim.inference.prior import DEFAULT_POPULATION, DRIFT_SD, KNOWN
 Floats = NDArray[np.float64]
 Say = Callable[[str], None]
 
-PERSON_DRAWS: Final = 512
-_FIRST_DRAWS: Final = 256
-_ROUNDS: Final = 3
-"""Times that people are drawn, each about a better population; the last is what NUTS runs on."""
+PERSON_DRAWS: Final = 1024
+"""Of each person: their noise then shifts hyperparameters by a sixth of a posterior sd or so (docs/population.md)."""
+_ROUNDS: Final = (256, 256, 512)
+"""Draws of each person in the rounds before: two end with expectation-maximisation, the third with a short NUTS."""
 _STEPS: Final = 40
-_TARGET_ACCEPT: Final = 0.95
+_PILOT_TUNE: Final = 300
+_PILOT_DRAWS: Final = 200
+TARGET_ACCEPT: Final = 0.95
 """Of NUTS: short steps, few divergences (at 0.8 a fit of 60 people had one in 2,000)."""
 RHAT_LIMIT: Final = 1.01
 """Source: Vehtari 2021, Bayesian Analysis 16:667."""
@@ -118,7 +120,7 @@ class Fit:
     @property
     def mean(self) -> Hyper:
         """Posterior mean of the hyperparameters."""
-        return Hyper(*(np.asarray(x).mean(axis=(0, 1)) for x in self.posterior))
+        return _mean(self.posterior)
 
     def failures(self) -> list[str]:
         """Why the fit is not to be trusted, and what to do, a line each; empty if it is."""
@@ -197,39 +199,58 @@ def fit(people: Sequence[Person], settings: Settings, say: Say = lambda _: None)
     """
     reference = DEFAULT_POPULATION
     h: Hyper | None = None
-    for number in range(_ROUNDS):
-        last = number == _ROUNDS - 1
-        say(f"drawing {len(people)} people, round {number + 1} of {_ROUNDS}")
-        draws = draws_of(people, reference, settings.person_draws if last else _FIRST_DRAWS, settings.seed,
-                         settings.missing)  # fmt: skip
+    compiled: Any = None
+    for number, n in enumerate((*_ROUNDS, settings.person_draws)):
+        say(f"drawing {len(people)} people, round {number + 1} of {len(_ROUNDS) + 1}")
+        draws = draws_of(people, reference, n, settings.seed, settings.missing)
+        if number == len(_ROUNDS):
+            break
         h = start_of(draws) if h is None else h
         for _ in range(_STEPS):
             h = expected(draws, h, settings.robust)
+        if number == len(_ROUNDS) - 1:  # a mode sits where draws are luckiest, a mean does not
+            say(f"looking for the middle, {_PILOT_TUNE} + {_PILOT_DRAWS}")
+            compiled = compiled_model(draws, settings.robust)
+            short = replace(settings, draws=_PILOT_DRAWS, tune=_PILOT_TUNE, chains=1)
+            h = _mean(sampled(compiled, draws, short)[0])
         reference = as_population(draws, h)
     say(f"sampling {len(names_of(draws))} hyperparameters, {settings.chains} x ({settings.tune} + {settings.draws})")
-    posterior, diverging, n_steps = _sampled(draws, settings)
+    posterior, diverging, n_steps = sampled(compiled, draws, settings)
     rhat, bulk, tail = _diagnosed(flat(posterior))
-    mean = Hyper(*(np.asarray(x).mean(axis=(0, 1)) for x in posterior))
-    w = draws.weights(mean, settings.robust)
+    w = draws.weights(_mean(posterior), settings.robust)
     return Fit(
         settings, tuple(people), draws, posterior, _prior_draws(draws, settings.seed), diverging, n_steps, rhat, bulk,
         tail, 1.0 / (w**2).sum(axis=1), np.array([max(p.khat, -10.0) for p in draws.posteriors]),
     )  # fmt: skip
 
 
-def _sampled(draws: Draws, settings: Settings) -> tuple[Hyper, NDArray[np.bool_], NDArray[np.int64]]:
+def _mean(h: Hyper) -> Hyper:
+    """Mean over chains and draws."""
+    return Hyper(*(np.asarray(x).mean(axis=(0, 1)) for x in h))
+
+
+def compiled_model(draws: Draws, robust: bool) -> Any:
+    """The PyMC model compiled for nutpie; other draws of the same people can be put into it."""
     import nutpie
     import pytensor
 
-    model = hierarchy.model_of(draws, settings.robust)
+    model = hierarchy.model_of(draws, robust)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compilers' advice on their own code is nothing for a user
         with pytensor.config.change_flags(cxx=""):  # what samples is compiled by Numba: no C compiler need be there
-            compiled = nutpie.compile_pymc_model(model)
+            return nutpie.compile_pymc_model(model)
+
+
+def sampled(compiled: Any, draws: Draws, settings: Settings) -> tuple[Hyper, NDArray[np.bool_], NDArray[np.int64]]:
+    """Hyperparameters by NUTS, (n_chains, n_draws, …), and of each draw whether it diverged and the steps it took."""
+    import nutpie
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         found: Any = nutpie.sample(
-            compiled, draws=settings.draws, tune=settings.tune, chains=settings.chains, seed=settings.seed,
-            cores=min(settings.cores, settings.chains), target_accept=_TARGET_ACCEPT, progress_bar=False,
-            save_warmup=False,
+            compiled.with_data(**hierarchy.data_of(draws)), draws=settings.draws, tune=settings.tune,
+            chains=settings.chains, seed=settings.seed, cores=min(settings.cores, settings.chains),
+            target_accept=TARGET_ACCEPT, progress_bar=False, save_warmup=False,
         )  # fmt: skip
     kept = found.posterior
     chains, n = kept["drift_sd"].shape

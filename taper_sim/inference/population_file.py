@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from taper_sim.data.problems import problem
-from taper_sim.inference import course, hierarchy, likelihood, observation, people, population, prior
+from taper_sim.inference import course, hierarchy, likelihood, observation, people, population, prior, summed
 from taper_sim.inference.hierarchy import Hyper, prior_centres
 from taper_sim.inference.observation import INSTRUMENTS
 from taper_sim.inference.people import read_people
@@ -37,7 +37,19 @@ _MAX_BYTES: Final = 2_000_000_000
 
 def code_hash() -> str:
     """Short hash of the code that a population stands for: model, likelihood, hierarchy."""
-    modules = (equations, parameters, chance, course, likelihood, observation, prior, people, hierarchy, population)
+    modules = (
+        equations,
+        parameters,
+        chance,
+        course,
+        likelihood,
+        observation,
+        prior,
+        people,
+        hierarchy,
+        summed,
+        population,
+    )
     return hash_of_sources(*modules)
 
 

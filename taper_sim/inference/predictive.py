@@ -1,7 +1,8 @@
 """Reports that people of a population would write on the days on which people wrote: predictive draws.
 
 Imports ``hierarchy``, ``likelihood``, ``population``. Doses, days, instruments and answers are those of the data;
-values come from the people's posteriors (posterior predictive) or from the priors of everything (prior predictive).
+values come from the people's posteriors (posterior predictive) or from the priors of everything (prior predictive): a
+population for each replicate, and from it everybody.
 """
 
 from typing import Any, Final, NamedTuple
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
+from taper_sim.inference.hierarchy import Hyper, as_population
 from taper_sim.inference.likelihood import N_WINDOWS, mean_of
 from taper_sim.inference.observation import INSTRUMENTS, LOG, LOG1P, Reports
 from taper_sim.inference.population import Fit
-from taper_sim.inference.prior import DEFAULT_POPULATION
+from taper_sim.inference.summed import ROBUST_DF
 
 Floats = NDArray[np.float64]
 REPLICATES: Final = 10
@@ -35,17 +37,21 @@ class Predicted(NamedTuple):
 def predicted(fit: Fit, n: int = REPLICATES) -> Predicted:
     """Predictive draws of every report of a fit."""
     luck = np.random.default_rng([fit.settings.seed, 11])
+    guessed = [as_population(fit.draws, Hyper(*(np.asarray(x)[0, k] for x in fit.prior))) for k in range(n)]
     weights = fit.draws.weights(fit.mean, fit.settings.robust)
     observed, person, day, place, posterior, prior = [], [], [], [], [], []
     for q, (one, found) in enumerate(zip(fit.people, fit.draws.posteriors, strict=True)):
-        evidence = one.evidence(DEFAULT_POPULATION)
         r = one.reports
+        shared = one.evidence(guessed[0]).shared
         chosen = luck.choice(len(found.weights), size=n, p=weights[q])
         by_posterior = found.prior.values(found.z[chosen])
-        z = np.clip(luck.standard_normal((n, len(evidence.prior.names))), -_FARTHEST, _FARTHEST)
-        by_prior = evidence.prior.values(z)
-        posterior.append(np.stack([replicated(r, v, evidence.shared, one.regimen, luck) for v in by_posterior]))
-        prior.append(np.stack([replicated(r, v, evidence.shared, one.regimen, luck) for v in by_prior]))
+        z = luck.standard_normal((n, len(found.prior.names)))
+        if fit.settings.robust:
+            z /= np.sqrt(luck.chisquare(ROBUST_DF, z.shape) / ROBUST_DF)
+        z = np.clip(z, -_FARTHEST, _FARTHEST)
+        by_prior = [one.evidence(p).prior.values(z[k : k + 1])[0] for k, p in enumerate(guessed)]
+        posterior.append(np.stack([replicated(r, v, shared, one.regimen, luck) for v in by_posterior]))
+        prior.append(np.stack([replicated(r, v, shared, one.regimen, luck) for v in by_prior]))
         observed.append(as_written(r))
         person.append(np.full(len(r.day), q))
         day.append(r.day)

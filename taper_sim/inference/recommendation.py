@@ -129,6 +129,8 @@ def recommend(
         record = record_of(known, as_of, patient)
     except NoDoseHistory as error:
         return answer.abstain([f"cannot build a dose history: {error}"])
+    if not record.now:
+        return replace(answer, record=record, notes=record.notes).abstain([_NOTHING_TAKEN])
     failed = patient.risk.failed_tapers if patient is not None else 0
     baseline = patient.baseline.model_dump(exclude_unset=True) if patient is not None else None
     fixed = {} if patient is None else patient.parameters
@@ -163,6 +165,10 @@ def recommend(
     return answer.recommended(situation, options, rolled, chosen, reasons)
 
 
+_NOTHING_TAKEN: Final = (
+    "no dose is in force: nothing is left to reduce; withdrawal may go on for weeks, and tolerance is gone: a former "
+    "dose can kill"
+)
 _NAMED_UNREAD: Final = 5
 _FOR_RISK: Final = ("oud_criteria_count", "overdose_history", "seizure_history", "osa", "egfr", "phq9", "age",
                     "naloxone_at_home")  # fmt: skip

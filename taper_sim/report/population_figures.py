@@ -10,6 +10,7 @@ from typing import Final
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from taper_sim.inference.observation import BY_NAME, INSTRUMENTS
@@ -66,16 +67,23 @@ def weeks_table(guessed: Predicted) -> pd.DataFrame:
 
 
 def population_table(fit: Fit) -> pd.DataFrame:
-    """Centre and spread of each value, prior and posterior, in units of the prior's own mean and sd."""
+    """Every hyperparameter, prior and posterior, in the unit of the value (its log where the value is on the log)."""
+    columns = [
+        *(("centre", key, "centre", k) for k, key in enumerate(fit.draws.keys)),
+        *(("centre", f"{trait} on log sigma", "effect", k) for k, trait in enumerate(fit.draws.traits)),
+        *(("spread", key, "spread", k) for k, key in enumerate(fit.draws.keys)),
+        ("spread", "drift in 28 days", "drift_sd", None),
+    ]
     rows = []
-    for what in ("centre", "spread"):
-        posterior, prior = getattr(fit.posterior, what), getattr(fit.prior, what)
-        for k, key in enumerate(fit.draws.keys):
-            x, x0 = posterior[..., k].ravel(), prior[..., k].ravel()
-            rows.append({
-                "what": what, "value": key, "prior_mean": x0.mean(), "prior_sd": x0.std(), "mean": x.mean(),
-                "sd": x.std(), "lo90": np.quantile(x, 0.05), "hi90": np.quantile(x, 0.95),
-            })  # fmt: skip
+    for what, name, part, k in columns:
+        x, x0 = (
+            np.ravel(getattr(h, part) if k is None else getattr(h, part)[..., k]) for h in (fit.posterior, fit.prior)
+        )
+        rows.append({
+            "what": what, "value": name, "prior_mean": x0.mean(), "prior_sd": x0.std(), "mean": x.mean(), "sd": x.std(),
+            "lo90": np.quantile(x, 0.05), "hi90": np.quantile(x, 0.95), "prior_lo90": np.quantile(x0, 0.05),
+            "prior_hi90": np.quantile(x0, 0.95),
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -104,8 +112,10 @@ def _panels_svg(table: pd.DataFrame, name: str) -> str:
                 ax.plot(x, part[f"{which}_mean"], color=colour, linestyle=line, linewidth=0.9, label=which)
             ax.plot(x, part["observed"], "o", color=REFERENCE_COLOUR, markersize=2.0, label="observed")
             ax.set_title(f"{instrument}, {BY_NAME[instrument].low:g} to {BY_NAME[instrument].high:g}")
-            ax.set_xlabel("reported" if of_values else "week")
-            ax.set_ylabel("share of reports" if of_values else "mean")
+            ax.set_xlabel("reported, points" if of_values else "week")
+            ax.set_ylabel("share of reports" if of_values else "mean report, points")
+            if not of_values:
+                ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         for ax in axes[len(instruments) :]:
             ax.set_axis_off()
         axes[0].legend()
@@ -113,19 +123,20 @@ def _panels_svg(table: pd.DataFrame, name: str) -> str:
 
 
 def _population_svg(table: pd.DataFrame) -> str:
-    names = list(dict.fromkeys(table["value"]))
     with mpl.rc_context(PRINT):
-        figure = empty_figure(DOUBLE_COLUMN_MM, 20.0 + 4.5 * len(names), fitted=True)
-        axes = figure.subplots(1, 2, sharey=True)
+        figure = empty_figure(DOUBLE_COLUMN_MM, 20.0 + 4.5 * int(table["what"].value_counts().max()), fitted=True)
+        axes = figure.subplots(1, 2)
         for ax, what in zip(axes, ("centre", "spread"), strict=True):
             part = table[table["what"] == what]
             y = np.arange(len(part))[::-1]
             middle, sd = part["prior_mean"].to_numpy(), part["prior_sd"].to_numpy()
-            ax.axvspan(-1.645, 1.645, color=GREY, alpha=0.2, linewidth=0)
-            lo, hi, mean = ((part[c].to_numpy() - middle) / sd for c in ("lo90", "hi90", "mean"))
+            lo, hi, mean, lo0, hi0 = (
+                (part[c].to_numpy() - middle) / sd for c in ("lo90", "hi90", "mean", "prior_lo90", "prior_hi90")
+            )
+            ax.hlines(y, lo0, hi0, color=GREY, alpha=0.35, linewidth=5.0)
             ax.hlines(y, lo, hi, color=_BLUE, linewidth=1.2)
             ax.plot(mean, y, "o", color=_BLUE, markersize=3.0)
+            ax.set_yticks(y, part["value"])
             ax.set_xlabel("prior sds from the prior's mean")
-            ax.set_title(f"{what}: 90 % of the posterior; grey, 90 % of the prior")
-        axes[0].set_yticks(np.arange(len(names))[::-1], names)
+            ax.set_title(f"{what}: 90 % of posterior (blue) and prior (grey)")
         return svg(figure, "Centres and spreads of the population, prior and posterior")

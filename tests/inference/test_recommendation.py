@@ -179,6 +179,12 @@ def test_it_abstains_with_reasons(history: History) -> None:
     assert any("call" in reason for reason in found["reasons"])
 
 
+def test_somebody_who_has_stopped_has_nothing_to_reduce() -> None:
+    found = asked(patient(*MORPHINE, (10, "morphine", "ER", 0.0)))
+    assert found["status"] == "abstain" and found["options"] == []
+    assert "nothing is left to reduce" in found["reasons"][0]
+
+
 def test_reports_that_no_person_of_the_model_sends_are_not_spoken_about() -> None:
     history = patient(*MORPHINE)
     wild = tuple(replace(c, value=10.0 if c.day.day % 2 else 0.0) if c.instrument == "pain_nrs" else c
