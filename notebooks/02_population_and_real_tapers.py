@@ -31,10 +31,14 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.data.trial import read_trial
+from taper_sim.inference import recovery
+from taper_sim.inference.population import Settings, fit
+from taper_sim.inference.predictive import predicted
 from taper_sim.inference.tapers import simulated, study
 from taper_sim.inference.tapers.people import people_of
 from taper_sim.inference.tapers.predict import INFORMATION, asked, predict
 from taper_sim.inference.tapers.scores import calibration, mean_and_interval, scored
+from taper_sim.report.population_figures import population_table, values_table
 
 TABLES = Path("../docs/tables")
 values = pd.read_csv(TABLES / "real_tapers_population.csv")
@@ -117,3 +121,56 @@ calibration(1 - her[:, 0], category > 0).round(2)
 
 # %%
 pd.read_csv(TABLES / "real_tapers_between.csv").round(3)
+
+# %% [markdown]
+# ## A population from daily check-ins
+#
+# What `taper-sim fit` does, on people of the model whose population is known: 20 people on morphine, six weeks of five
+# daily scales, tapered (`docs/population.md`; recovery of known populations by 60 people over 90 days is in
+# `docs/tables/population_recovery.csv`). A small fit, so that this page runs in less than a minute.
+
+# %%
+settings = Settings(draws=500, tune=300, person_draws=256, seed=3)
+found = fit(recovery.simulated(20, 42, seed=3), settings)
+found.failures() or "diagnostics are good"
+
+# %% [markdown]
+# Prior (grey) and posterior (blue) of every hyperparameter, 90 %, in prior sds; crosses are the truth. Twenty people
+# teach the baselines and the noise; of adaptation, effect level and long-run benefit they teach little.
+
+# %%
+learnt = population_table(found)
+truth = recovery.truth_of(found, recovery.true_population())
+true = np.concatenate([truth.centre, truth.effect, truth.spread, [truth.drift_sd]])
+figure, axes = plt.subplots(1, 2, figsize=(9, 4.5))
+for ax, what in zip(axes, ("centre", "spread"), strict=True):
+    part = learnt["what"] == what
+    rows = learnt[part].assign(true=true[part])
+    scaled = rows[["prior_lo90", "prior_hi90", "lo90", "hi90", "mean", "true"]]
+    scaled = scaled.sub(rows["prior_mean"], axis=0).div(rows["prior_sd"], axis=0)
+    y = np.arange(len(rows))[::-1]
+    ax.hlines(y, scaled["prior_lo90"], scaled["prior_hi90"], color="0.85", linewidth=6)
+    ax.hlines(y, scaled["lo90"], scaled["hi90"], color="#0072B2")
+    ax.plot(scaled["mean"], y, "o", color="#0072B2", markersize=3)
+    ax.plot(scaled["true"], y, "x", color="#D55E00", markersize=5)
+    ax.set_yticks(y, rows["value"])
+    ax.set(title=what, xlabel="prior sds from the prior's mean")
+figure.tight_layout()
+plt.show()
+
+# %% [markdown]
+# Predictive check: how often each value was reported (points), and 90 % of ten replicates from the posterior (blue) and
+# from the prior (grey), each replicate of the prior with a population of its own.
+
+# %%
+shares = values_table(predicted(found))
+figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+for ax, instrument in zip(axes, ("pain_nrs", "sows_gossop"), strict=True):
+    part = shares[shares["instrument"] == instrument]
+    x = 0.5 * (part["from"] + part["to"])
+    for which, colour in (("prior", "0.5"), ("posterior", "#0072B2")):
+        ax.fill_between(x, part[f"{which}_lo90"], part[f"{which}_hi90"], color=colour, alpha=0.25, linewidth=0)
+    ax.plot(x, part["observed"], "o", color="0.2", markersize=3)
+    ax.set(title=instrument, xlabel="reported, points", ylabel="share of reports")
+figure.tight_layout()
+plt.show()
