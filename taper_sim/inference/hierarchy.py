@@ -101,14 +101,8 @@ class Draws:
         )
 
     def log_marginal(self, h: Hyper, robust: bool = False) -> Floats:
-        """Log marginal likelihood of every person but for a constant, (n_people,).
-
-        The log of a mean of few draws is too low by half the mean's relative variance, the more the farther from the
-        reference: without the second term the fit keeps to its reference and is too sure.
-        """
-        log = self.log_weight + self.log_density(h, robust)
-        total = np.logaddexp.reduce(log, axis=1)
-        return np.asarray(total + 0.5 * (np.exp(log - total[:, None]) ** 2).sum(axis=1))
+        """Log marginal likelihood of every person but for a constant, (n_people,)."""
+        return np.asarray(np.logaddexp.reduce(self.log_weight + self.log_density(h, robust), axis=1))
 
     def weights(self, h: Hyper, robust: bool = False) -> Floats:
         """Weights of every person's draws under one set of hyperparameters, (n_people, n_draws), each row sums to 1."""

@@ -99,8 +99,7 @@ def summed(
 ) -> tuple[float, Floats, Floats, float, Floats]:  # fmt: skip
     """Sum over people of the log of the summed weights, and its gradient.
 
-    Equation: ``sum_q log sum_s a_qs + sum_s a_qs^2 / (2 (sum_s a_qs)^2)``, with ``a_qs = exp(log_weight_qs) p(x_qs |
-    centre, spread, drift_sd, effect)``; the second term takes off the bias of a logarithm of a mean (``hierarchy``).
+    Equation: ``sum_q log sum_s exp(log_weight_qs + log p(x_qs | centre, spread, drift_sd, effect))``
 
     Parameters
     ----------
@@ -142,19 +141,14 @@ def summed(
             log_p[s] -= 0.5 * drift_precision * drift2[q, s]
             top = max(top, log_p[s])
         _exponentials(log_p, top)
-        mass = 0.0
+        mass, drifted = 0.0, 0.0
         for s in range(n):
             mass += log_p[s]
-        squares = 0.0
+            drifted += log_p[s] * drift2[q, s]
         for s in range(n):
             log_p[s] /= mass
-            squares += log_p[s] ** 2
-        drifted = 0.0
-        for s in range(n):  # from weights to the slope of the whole, of which their squares are a part; it sums to 1
-            log_p[s] *= 1.0 + log_p[s] - squares
-            drifted += log_p[s] * drift2[q, s]
-        total += top + np.log(mass) + 0.5 * squares - n_drift[q] * np.log(drift_sd)
-        by_drift += drifted * drift_precision - n_drift[q]
+        total += top + np.log(mass) - n_drift[q] * np.log(drift_sd)
+        by_drift += drifted / mass * drift_precision - n_drift[q]
         by_shift = 0.0
         for k in range(n_keys):
             if hers[q, k] > 0.0:

@@ -12,7 +12,8 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 from pytensor.compile.mode import Mode
-from scipy.stats import binom, kstest
+from scipy.stats import binom, kstest, norm
+from scipy.stats import t as t_distribution
 
 from taper_sim.cli import NOT_TRUSTED, WRONG_INPUT, main
 from taper_sim.data.problems import InputError
@@ -25,7 +26,7 @@ from taper_sim.inference.patient import posterior_of
 from taper_sim.inference.people import read_people
 from taper_sim.inference.population_file import read_population, write_population
 from taper_sim.inference.predictive import as_written
-from taper_sim.inference.prior import DEFAULT_POPULATION, KNOWN, Population, Trait, prior_of
+from taper_sim.inference.prior import ASSESSED, DEFAULT_POPULATION, KNOWN, Population, Trait, prior_of
 from taper_sim.inference.recovery import simulated
 from taper_sim.inference.simulated import ORIGIN
 from taper_sim.inference.summed import summed
@@ -160,15 +161,53 @@ def marginal(h: Hyper, robust: bool = False) -> float:
 
 
 def test_summing_people_out_is_their_evidence_under_other_populations() -> None:
-    """The change of the log marginal likelihood, against fits of each person under that population."""
+    """The change of the log marginal likelihood, against fits of each person under that population.
+
+    One of them has failed tapers behind her, and the other population has a trait that matters.
+    """
+    people = [replace(PEOPLE[0], failed_tapers=3), *PEOPLE[1:]]
+    draws = draws_of(people, DEFAULT_POPULATION, 1024, 1, missing=False)
+    start = start_of(draws)
+    for other in (
+        Hyper(start.centre + 0.3 * start.spread, 0.9 * start.spread, start.drift_sd * 1.2, start.effect),
+        start._replace(drift_sd=start.drift_sd * 1.4),
+        start._replace(effect=start.effect + 0.9),
+    ):
+        exact = [
+            sum(posterior_of(p.evidence(as_population(draws, h)), 1024, 9).log_evidence for p in people)
+            for h in (start, other)
+        ]
+        found = float((draws.log_marginal(other) - draws.log_marginal(start)).sum())
+        assert found == pytest.approx(exact[1] - exact[0], abs=0.06 * N_PEOPLE**0.5)
+
+
+@pytest.mark.parametrize("robust", [False, True])
+def test_densities_of_draws_are_those_of_the_distributions_named(robust: bool) -> None:
+    """Against scipy, a trait and the pieces of drift included; the constant of the Student t is left out."""
     start = start_of(DRAWS)
-    other = Hyper(start.centre + 0.3 * start.spread, 0.9 * start.spread, start.drift_sd * 1.2, start.effect)
-    exact = [
-        sum(posterior_of(p.evidence(as_population(DRAWS, h)), 1024, 9).log_evidence for p in PEOPLE)
-        for h in (start, other)
-    ]  # fmt: skip
-    assert abs(exact[1] - exact[0]) > 0.5
-    assert marginal(other) - marginal(start) == pytest.approx(exact[1] - exact[0], abs=0.15 * N_PEOPLE**0.5)
+    h = Hyper(start.centre + 0.2, 1.3 * start.spread, start.drift_sd * 0.7, start.effect + 0.4)
+    q = 1
+    mean = h.centre + DRAWS.sigma * float(DRAWS.trait[q] @ h.effect)
+    of = t_distribution(4.0) if robust else norm()
+    expect = (of.logpdf((DRAWS.x[q] - mean) / h.spread) - np.log(h.spread)).sum(axis=1)
+    prior, z = DRAWS.posteriors[q].prior, DRAWS.posteriors[q].z
+    drifts = [k for k, name in enumerate(prior.names) if name.startswith("drift_")]
+    assert drifts
+    expect += norm(0.0, h.drift_sd).logpdf(z[:, drifts] * prior.sd[drifts]).sum(axis=1)
+    off = DRAWS.log_density(h, robust)[q] - expect
+    np.testing.assert_allclose(off - off[0], 0.0, atol=1e-9)
+    twice = Hyper(h.centre, 2.0 * h.spread, h.drift_sd, h.effect)
+    scaled = replace(DRAWS, x=h.centre + 2.0 * (DRAWS.x - h.centre), trait=0.0 * DRAWS.trait)
+    again = scaled.log_density(twice, robust) - replace(scaled, x=DRAWS.x).log_density(h, robust)
+    np.testing.assert_allclose(again, -len(DRAWS.keys) * np.log(2.0), atol=1e-9)
+
+
+def test_an_assessment_is_one_more_report_of_the_level() -> None:
+    with_one = draws_of([replace(PEOPLE[0], assessed={"pain": 3.0})], DEFAULT_POPULATION, 64, 1, missing=False)
+    without = draws_of([PEOPLE[0]], DEFAULT_POPULATION, 64, 1, missing=False)
+    pain = without.x[0, :, without.keys.index("pain")]
+    expect = norm(pain, ASSESSED["pain"]).logpdf(3.0) - norm(0.0, ASSESSED["pain"]).logpdf(0.0)
+    np.testing.assert_allclose(with_one.log_weight[0] - without.log_weight[0], expect, atol=1e-9)
 
 
 @pytest.mark.parametrize("robust", [False, True])
@@ -236,8 +275,7 @@ def test_a_step_of_expectation_and_maximisation_goes_up() -> None:
         prior = ((h.centre - centre) / sd) ** 2
         prior = prior.sum() + (np.log(h.spread / spread) ** 2).sum() / hierarchy.SPREAD_LOG_SD**2
         prior += float(np.log(h.drift_sd / hierarchy.DRIFT_SD)) ** 2 / hierarchy.DRIFT_LOG_SD**2
-        total = np.logaddexp.reduce(DRAWS.log_weight + DRAWS.log_density(h), axis=1).sum()
-        return float(total) - 0.5 * float(prior + (h.effect**2).sum() / hierarchy.TRAIT_SD**2)
+        return marginal(h) - 0.5 * float(prior + (h.effect**2).sum() / hierarchy.TRAIT_SD**2)
 
     gains = []
     for _ in range(6):
