@@ -202,6 +202,17 @@ def test_densities_of_draws_are_those_of_the_distributions_named(robust: bool) -
     np.testing.assert_allclose(again, -len(DRAWS.keys) * np.log(2.0), atol=1e-9)
 
 
+def test_traits_count_from_the_mean_of_those_in_whom_they_are_known() -> None:
+    given = (None, 1.0, 0.0, 0.0)
+    people = [replace(PEOPLE[k], traits={} if v is None else {"mood_disorder": v}) for k, v in enumerate(given)]
+    draws = draws_of(people, DEFAULT_POPULATION, 64, 1, missing=False)
+    assert draws.trait_centre == pytest.approx([1 / 3])
+    np.testing.assert_allclose(draws.trait[:, 0], [0.0, 2 / 3, -1 / 3, -1 / 3])
+    population = as_population(draws, start_of(draws)._replace(effect=np.array([0.6])))
+    sigma = [float(person.evidence(population).prior.mean[0]) for person in people]
+    np.testing.assert_allclose(np.array(sigma) - sigma[0], 0.6 * draws.trait[:, 0])
+
+
 def test_an_assessment_is_one_more_report_of_the_level() -> None:
     with_one = draws_of([replace(PEOPLE[0], assessed={"pain": 3.0})], DEFAULT_POPULATION, 64, 1, missing=False)
     without = draws_of([PEOPLE[0]], DEFAULT_POPULATION, 64, 1, missing=False)
