@@ -7,10 +7,11 @@ import pytest
 
 from taper_sim.clinic.absence import Illness, absences_table, spells, without_the_ill
 from taper_sim.clinic.booking import Diary
+from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import STAFF_ILL
 from taper_sim.clinic.service import late_from_due, metrics
-from taper_sim.clinic.team import Team
-from tests.clinic.test_coupling import DAYS, UNLIMITED, people, served, team, worker  # noqa: F401 - a fixture
+from taper_sim.clinic.team import MAIN_ROLE, Team, Worker
+from tests.clinic.test_coupling import DAYS, UNLIMITED, at_work, people, served, team, worker  # noqa: F401 - a fixture
 
 OFTEN = Illness(per_day=0.05, days=3.0)
 
@@ -128,3 +129,20 @@ def test_the_book_by_hand_on_a_day_of_illness():
                 diary.free("pt", 1, 100.0)
         at = diary.book("pt", 1, 100.0)  # 405 minutes are left to book: four visits at most
         assert bool(at < 1440.0) is freed
+
+
+def test_hours_on_call_and_days_of_illness_are_paid():
+    on_call = Worker(
+        "late", MAIN_ROLE["nurse"], (Shift(tuple(range(7)), 0.0, 1440.0, urgent_only=True),), cost_usd_h=50.0
+    )
+    assert Team((on_call,)).cost_usd(7) == pytest.approx(7 * 24 * 50.0)
+    assert Team((worker("nurse", 1),)).cost_usd(7) == pytest.approx(7 * 9 * 50.0)  # whoever is ill among them
+
+
+def test_what_is_read_a_day_late_is_unread_by_night(people):  # noqa: F811
+    """A nurse of 40 minutes reads some check-ins on later days: read in the end, not in time."""
+    clinic = at_work(people, team("nurse", 40), DAYS)
+    later = clinic.read & ~clinic.read_in_time & clinic.came
+    assert later.any()
+    unread = np.nansum(clinic.served().clinic["unread"] * clinic.came.sum(axis=1))
+    assert unread == pytest.approx((clinic.came & ~clinic.read_in_time).sum())
