@@ -1,8 +1,9 @@
 """One person's deterministic course: the days of sections 1 and 2, compiled. Imports ``model``.
 
-The same equations as ``model.reference``, in the same order, for one person at a time and many parameter vectors after
-each other: what the likelihood and the roll-outs are made of (tests/inference/test_course.py holds it to the
-reference). All noise sits in the reports, so that given the parameters nothing here is random.
+The same equations as ``model.reference``, in the same order, for one person at a time and many parameter vectors side
+by side: what the likelihood and the roll-outs are made of (tests/inference/test_course.py holds it to the reference).
+Vectors go through it in tiles whose loops over lanes vectorise (docs/kernel.md has the same for many people).
+All noise sits in the reports, so that given the parameters nothing here is random.
 """
 
 from collections import namedtuple
@@ -14,9 +15,11 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from taper_sim.model import elementary
 from taper_sim.model import equations as eq
 from taper_sim.model.chance import CHANCE_TABLE
-from taper_sim.model.compiled import fast, kept_by_sources
+from taper_sim.model.compiled import fast, kept_by_sources, wide
+from taper_sim.model.elementary import exp
 from taper_sim.model.parameters import TABLE, Parameter
 from taper_sim.units import DRUG_CLASSES
 
@@ -92,149 +95,222 @@ class Regimen(namedtuple("Regimen", ("dose", "cut", "decay_g", "shape", "taken",
     __slots__ = ()
 
 
-with kept_by_sources(__file__):
+# -- a tile: vectors side by side, a row of each quantity; t[row * STRIDE + j] is that of lane j ---------------------
+LANES: Final = 32
+STRIDE: Final = LANES + 8  # rows of 256 bytes would alias in the first-level cache
+STATE: Final = N_VALUES  # values come first, at their own places
+DECAY_F, DECAY_L = range(STATE + N_STATE, STATE + N_STATE + 6, 3)
+DRIFTED, FACTOR, LOST, P_LOAD, M_LOAD, I_LOAD, LEFT = range(DECAY_L + 3, DECAY_L + 10)
+N_COURSE: Final = LEFT + 1
+"""Rows of a tile that the course needs; whoever needs more puts them behind."""
+
+with kept_by_sources(__file__, elementary):
 
     @register_jitable(forceinline=True)
-    def effects(level: float, shape: Any, day: int, k: int, ec50: float) -> Any:
-        """Effects at the four points of a day."""
-        return (
-            eq.effect(level, shape[day, k, 0], ec50),
-            eq.effect(level, shape[day, k, 1], ec50),
-            eq.effect(level, shape[day, k, 2], ec50),
-            eq.effect(level, shape[day, k, 3], ec50),
-        )
+    def put(t: Any, row: int, value: float) -> None:
+        """A row of one number."""
+        for j in range(LANES):
+            t[row * STRIDE + j] = value
 
     @register_jitable(forceinline=True)
-    def start(v: Any, c: Any, regimen: Any, x: Any) -> None:
-        """State of day 0 into ``x``, (N_STATE,): adapted as far as the days of use bring it."""
-        x[:] = 0.0
-        w = 1.0
-        for k in range(3):
-            if not regimen.taken[k]:
-                continue
-            omega = (c.omega_0, c.omega_1, c.omega_2)[k]
-            level = regimen.dose[0, k]
-            e1, e2, e3, e4 = effects(level, regimen.shape, 0, k, v[EC50 + k])
+    def put_values(t: Any, values: Any, first: int) -> None:
+        """Values (n, N_VALUES) from row ``first`` on into the lanes; lanes beyond the last are as the last."""
+        last = values.shape[0] - 1
+        for row in range(N_VALUES):
+            for j in range(LANES):
+                t[row * STRIDE + j] = values[min(first + j, last), row]
+
+    @register_jitable(forceinline=True)
+    def _start_class(t: Any, c: Any, regimen: Any, k: int) -> None:
+        wide()
+        omega = (c.omega_0, c.omega_1, c.omega_2)[k]
+        level, use, adjunct = regimen.dose[0, k], regimen.use_days[k], regimen.adjunct[0, k]
+        s1, s2, s3, s4 = (regimen.shape[0, k, 0], regimen.shape[0, k, 1], regimen.shape[0, k, 2],
+                          regimen.shape[0, k, 3])  # fmt: skip
+        for j in range(LANES):
+            ec50 = t[(EC50 + k) * STRIDE + j]
+            e1, e2 = eq.effect(level, s1, ec50), eq.effect(level, s2, ec50)
+            e3, e4 = eq.effect(level, s3, ec50), eq.effect(level, s4, ec50)
             e = eq.mean_of_four(e1, e2, e3, e4)
-            use = regimen.use_days[k]
-            fast = eq.adapted_at_start(e, np.exp(-use / v[TAU_F + k]))
-            slow = eq.adapted_at_start(e, np.exp(-use / v[TAU_L + k]))
-            tolerance = eq.adapted_at_start(e, np.exp(-use / c.tau_A))
-            expected = eq.set_point(omega, fast, slow)
-            drive = eq.drive(v[SIGMA + k], regimen.adjunct[0, k], eq.shortfall(expected, e1, e2, e3, e4, c.delta))
-            x[G + k], x[E + k], x[F + k], x[L + k], x[A + k] = level, e, fast, slow, tolerance
-            x[W + k] = eq.withdrawal_target(drive)
-            x[MARGIN0 + k], x[L0 + k], x[W0 + k] = e - tolerance, slow, x[W + k]
-            w *= 1.0 - x[W + k]
+            fast_ = eq.adapted_at_start(e, exp(-use / t[(TAU_F + k) * STRIDE + j]))
+            slow = eq.adapted_at_start(e, exp(-use / t[(TAU_L + k) * STRIDE + j]))
+            tolerance = eq.adapted_at_start(e, exp(-use / c.tau_A))
+            missing = eq.shortfall(eq.set_point(omega, fast_, slow), e1, e2, e3, e4, c.delta)
+            w = eq.withdrawal_target(eq.drive(t[(SIGMA + k) * STRIDE + j], adjunct, missing))
+            t[(STATE + G + k) * STRIDE + j] = level
+            t[(STATE + E + k) * STRIDE + j] = e
+            t[(STATE + F + k) * STRIDE + j] = fast_
+            t[(STATE + L + k) * STRIDE + j] = slow
+            t[(STATE + A + k) * STRIDE + j] = tolerance
+            t[(STATE + W + k) * STRIDE + j] = w
+            t[(STATE + MARGIN0 + k) * STRIDE + j] = e - tolerance
+            t[(STATE + L0 + k) * STRIDE + j] = slow
+            t[(STATE + W0 + k) * STRIDE + j] = w
+            t[LEFT * STRIDE + j] *= 1.0 - w
             if k == 0:
-                x[R] = eq.adapted_at_start(e, np.exp(-use / c.tau_R))
-        x[W_ALL] = 1.0 - w
-        x[W_ALL0] = x[W_ALL]
-        x[P], x[M], x[I], x[U], x[N], x[C] = v[P0], v[M0], v[I0], v[U0], v[N0], v[C0]
+                t[(STATE + R) * STRIDE + j] = eq.adapted_at_start(e, exp(-use / c.tau_R))
 
     @register_jitable(forceinline=True)
-    def decays_of(v: Any) -> Any:
-        """``exp(-1/tau)`` of fast and slow adaptation, six numbers: they are constant over the days."""
-        return (
-            np.exp(-1.0 / v[TAU_F]), np.exp(-1.0 / v[TAU_F + 1]), np.exp(-1.0 / v[TAU_F + 2]),
-            np.exp(-1.0 / v[TAU_L]), np.exp(-1.0 / v[TAU_L + 1]), np.exp(-1.0 / v[TAU_L + 2]),
-        )  # fmt: skip
-
-    @register_jitable(forceinline=True)
-    def advance(v: Any, c: Any, decays: Any, sensitivity: float, regimen: Any, day: int, x: Any) -> None:
-        """One day of sections 1 and 2, in the order of docs/model.md; ``x`` is changed in place.
-
-        ``sensitivity`` is the factor on sigma of that day (the drift), ``decays`` as from :func:`decays_of`.
-        """
-        if regimen.rotated[day] > 0.0:
-            x[A] *= c.cross_tolerance
-            x[R] *= c.cross_tolerance
-        lost, p_load, m_load, i_load, left = 0.0, 0.0, 0.0, 0.0, 1.0
+    def prepare(t: Any) -> None:
+        """What a tile's values come to for every day, ``exp(-1/tau)``, and no drift so far."""
+        wide()
         for k in range(3):
-            if not regimen.taken[k]:
-                continue
-            omega = (c.omega_0, c.omega_1, c.omega_2)[k]
-            x[G + k] = eq.relax(x[G + k], regimen.dose[day, k], regimen.decay_g[day, k])
-            e1, e2, e3, e4 = effects(x[G + k], regimen.shape, day, k, v[EC50 + k])
+            for j in range(LANES):
+                t[(DECAY_F + k) * STRIDE + j] = exp(-1.0 / t[(TAU_F + k) * STRIDE + j])
+                t[(DECAY_L + k) * STRIDE + j] = exp(-1.0 / t[(TAU_L + k) * STRIDE + j])
+        put(t, DRIFTED, 0.0)
+
+    @register_jitable(forceinline=True)
+    def start(t: Any, c: Any, regimen: Any) -> None:
+        """State of day 0 from a tile's values: adapted as far as the days of use bring it."""
+        prepare(t)
+        for row in range(STATE, STATE + N_STATE):
+            put(t, row, 0.0)
+        put(t, LEFT, 1.0)
+        if regimen.taken[0]:
+            _start_class(t, c, regimen, 0)
+        if regimen.taken[1]:
+            _start_class(t, c, regimen, 1)
+        if regimen.taken[2]:
+            _start_class(t, c, regimen, 2)
+        for j in range(LANES):
+            w_all = 1.0 - t[LEFT * STRIDE + j]
+            t[(STATE + W_ALL) * STRIDE + j] = w_all
+            t[(STATE + W_ALL0) * STRIDE + j] = w_all
+            t[(STATE + P) * STRIDE + j] = t[P0 * STRIDE + j]
+            t[(STATE + M) * STRIDE + j] = t[M0 * STRIDE + j]
+            t[(STATE + I) * STRIDE + j] = t[I0 * STRIDE + j]
+            t[(STATE + U) * STRIDE + j] = t[U0 * STRIDE + j]
+            t[(STATE + N) * STRIDE + j] = t[N0 * STRIDE + j]
+            t[(STATE + C) * STRIDE + j] = t[C0 * STRIDE + j]
+
+    @register_jitable(forceinline=True)
+    def _advance_class(t: Any, c: Any, regimen: Any, day: int, k: int) -> None:
+        wide()
+        omega, alpha = (c.omega_0, c.omega_1, c.omega_2)[k], (c.alpha_0, c.alpha_1, c.alpha_2)[k]
+        per_p, per_m, per_i = (c.p_0, c.p_1, c.p_2)[k], (c.m_0, c.m_1, c.m_2)[k], (c.i_0, c.i_1, c.i_2)[k]
+        dose, decay_g, adjunct = regimen.dose[day, k], regimen.decay_g[day, k], regimen.adjunct[day, k]
+        s1, s2, s3, s4 = (regimen.shape[day, k, 0], regimen.shape[day, k, 1], regimen.shape[day, k, 2],
+                          regimen.shape[day, k, 3])  # fmt: skip
+        for j in range(LANES):
+            ec50 = t[(EC50 + k) * STRIDE + j]
+            fast_, slow = t[(STATE + F + k) * STRIDE + j], t[(STATE + L + k) * STRIDE + j]
+            w0, left = t[(STATE + W0 + k) * STRIDE + j], t[LEFT * STRIDE + j]
+            sigma = t[(SIGMA + k) * STRIDE + j] * t[FACTOR * STRIDE + j]
+            level = eq.relax(t[(STATE + G + k) * STRIDE + j], dose, decay_g)
+            e1, e2 = eq.effect(level, s1, ec50), eq.effect(level, s2, ec50)
+            e3, e4 = eq.effect(level, s3, ec50), eq.effect(level, s4, ec50)
             e = eq.mean_of_four(e1, e2, e3, e4)
-            expected = eq.set_point(omega, x[F + k], x[L + k])
-            drive = eq.drive(
-                v[SIGMA + k] * sensitivity, regimen.adjunct[day, k], eq.shortfall(expected, e1, e2, e3, e4, c.delta)
-            )
-            x[W + k] = eq.relax(x[W + k], eq.withdrawal_target(drive), c.decay_s)
-            x[E + k] = e
-            x[F + k] = eq.relax(x[F + k], e, decays[k])
-            x[L + k] = eq.relax(x[L + k], e, decays[3 + k])
-            x[A + k] = eq.relax(x[A + k], e, c.decay_A)
-            alpha = (c.alpha_0, c.alpha_1, c.alpha_2)[k]
-            lost += eq.relief_lost(alpha, e, x[A + k], x[MARGIN0 + k], v[B + k], x[L + k], x[L0 + k])
-            w_bar_k = x[W + k] - x[W0 + k]
-            p_load += (c.p_0, c.p_1, c.p_2)[k] * w_bar_k
-            m_load += (c.m_0, c.m_1, c.m_2)[k] * w_bar_k
-            i_load += (c.i_0, c.i_1, c.i_2)[k] * w_bar_k
-            left *= 1.0 - x[W + k]
-        x[R] = eq.relax(x[R], x[E], c.decay_R)
-        x[W_ALL] = 1.0 - left
-        w_bar = x[W_ALL] - x[W_ALL0]
-        x[X] = eq.reaction(x[X], c.decay_X, v[XI], regimen.cut[day])
-        m_bar, i_bar = x[M] - v[M0], x[I] - v[I0]
-        x[P] = eq.relax(
-            x[P],
-            eq.pain_target(v[P0], lost, p_load, m_bar, i_bar, 0.0, c.pain_from_distress, c.pain_from_insomnia, 0.0),
-            c.decay_P,
-        )
-        p_bar = x[P] - v[P0]
-        x[M] = eq.relax(
-            x[M],
-            eq.distress_target(
-                v[M0], m_load, p_bar, i_bar, x[X], 0.0, c.distress_from_pain, c.distress_from_insomnia,
+            missing = eq.shortfall(eq.set_point(omega, fast_, slow), e1, e2, e3, e4, c.delta)
+            target = eq.withdrawal_target(eq.drive(sigma, adjunct, missing))
+            w = eq.relax(t[(STATE + W + k) * STRIDE + j], target, c.decay_s)
+            tolerance = eq.relax(t[(STATE + A + k) * STRIDE + j], e, c.decay_A)
+            slow = eq.relax(slow, e, t[(DECAY_L + k) * STRIDE + j])
+            w_bar_k = w - w0
+            t[(STATE + G + k) * STRIDE + j] = level
+            t[(STATE + E + k) * STRIDE + j] = e
+            t[(STATE + F + k) * STRIDE + j] = eq.relax(fast_, e, t[(DECAY_F + k) * STRIDE + j])
+            t[(STATE + L + k) * STRIDE + j] = slow
+            t[(STATE + A + k) * STRIDE + j] = tolerance
+            t[(STATE + W + k) * STRIDE + j] = w
+            t[LOST * STRIDE + j] += eq.relief_lost(
+                alpha, e, tolerance, t[(STATE + MARGIN0 + k) * STRIDE + j], t[(B + k) * STRIDE + j], slow,
+                t[(STATE + L0 + k) * STRIDE + j],
+            )  # fmt: skip
+            t[P_LOAD * STRIDE + j] += per_p * w_bar_k
+            t[M_LOAD * STRIDE + j] += per_m * w_bar_k
+            t[I_LOAD * STRIDE + j] += per_i * w_bar_k
+            t[LEFT * STRIDE + j] = left * (1.0 - w)
+
+    @register_jitable(forceinline=True)
+    def _advance_person(t: Any, c: Any, cut: float) -> None:
+        wide()
+        for j in range(LANES):
+            p0, m0, i0, u0 = t[P0 * STRIDE + j], t[M0 * STRIDE + j], t[I0 * STRIDE + j], t[U0 * STRIDE + j]
+            p, m, i = t[(STATE + P) * STRIDE + j], t[(STATE + M) * STRIDE + j], t[(STATE + I) * STRIDE + j]
+            w_all = 1.0 - t[LEFT * STRIDE + j]
+            w_bar = w_all - t[(STATE + W_ALL0) * STRIDE + j]
+            x = eq.reaction(t[(STATE + X) * STRIDE + j], c.decay_X, t[XI * STRIDE + j], cut)
+            m_bar, i_bar = m - m0, i - i0
+            aim = eq.pain_target(
+                p0, t[LOST * STRIDE + j], t[P_LOAD * STRIDE + j], m_bar, i_bar, 0.0, c.pain_from_distress,
+                c.pain_from_insomnia, 0.0,
+            )  # fmt: skip
+            p = eq.relax(p, aim, c.decay_P)
+            p_bar = p - p0
+            aim = eq.distress_target(
+                m0, t[M_LOAD * STRIDE + j], p_bar, i_bar, x, 0.0, c.distress_from_pain, c.distress_from_insomnia,
                 c.distress_from_reaction, 0.0,
-            ),
-            c.decay_M,
-        )  # fmt: skip
-        m_bar = x[M] - v[M0]
-        x[I] = eq.relax(
-            x[I],
-            eq.insomnia_target(v[I0], i_load, m_bar, p_bar, 0.0, c.insomnia_from_distress, c.insomnia_from_pain, 0.0),
-            c.decay_I,
-        )
-        i_bar = x[I] - v[I0]
-        x[U] = eq.relax(
-            x[U],
-            eq.function_target(
-                v[U0], p_bar, m_bar, i_bar, w_bar, 0.0, c.function_from_pain, c.function_from_distress,
+            )  # fmt: skip
+            m = eq.relax(m, aim, c.decay_M)
+            m_bar = m - m0
+            aim = eq.insomnia_target(
+                i0, t[I_LOAD * STRIDE + j], m_bar, p_bar, 0.0, c.insomnia_from_distress, c.insomnia_from_pain, 0.0
+            )
+            i = eq.relax(i, aim, c.decay_I)
+            i_bar = i - i0
+            function = eq.function_target(
+                u0, p_bar, m_bar, i_bar, w_bar, 0.0, c.function_from_pain, c.function_from_distress,
                 c.function_from_insomnia, c.function_from_withdrawal, 0.0,
-            ),
-            c.decay_U,
-        )  # fmt: skip
-        x[N] = eq.relax(
-            x[N],
-            eq.engagement_target(
-                v[N0], w_bar, m_bar, 0.0, c.engagement_from_withdrawal, c.engagement_from_distress, 0.0
-            ),
-            c.decay_N,
-        )
-        x[C] = eq.relax(
-            x[C],
-            eq.craving_target(
-                v[C0], w_bar, m_bar, p_bar, c.craving_from_withdrawal, c.craving_from_distress, c.craving_from_pain
-            ),
-            c.decay_C,
-        )
+            )  # fmt: skip
+            engagement = eq.engagement_target(
+                t[N0 * STRIDE + j], w_bar, m_bar, 0.0, c.engagement_from_withdrawal, c.engagement_from_distress, 0.0
+            )
+            craving = eq.craving_target(
+                t[C0 * STRIDE + j], w_bar, m_bar, p_bar, c.craving_from_withdrawal, c.craving_from_distress,
+                c.craving_from_pain,
+            )  # fmt: skip
+            t[(STATE + R) * STRIDE + j] = eq.relax(t[(STATE + R) * STRIDE + j], t[(STATE + E) * STRIDE + j], c.decay_R)
+            t[(STATE + W_ALL) * STRIDE + j] = w_all
+            t[(STATE + X) * STRIDE + j] = x
+            t[(STATE + P) * STRIDE + j] = p
+            t[(STATE + M) * STRIDE + j] = m
+            t[(STATE + I) * STRIDE + j] = i
+            t[(STATE + U) * STRIDE + j] = eq.relax(t[(STATE + U) * STRIDE + j], function, c.decay_U)
+            t[(STATE + N) * STRIDE + j] = eq.relax(t[(STATE + N) * STRIDE + j], engagement, c.decay_N)
+            t[(STATE + C) * STRIDE + j] = eq.relax(t[(STATE + C) * STRIDE + j], craving, c.decay_C)
+
+    @register_jitable(forceinline=True)
+    def advance(t: Any, c: Any, regimen: Any, day: int) -> None:
+        """One day of sections 1 and 2, in the order of docs/model.md; the tile's states are changed in place.
+
+        Log sigma moves in a straight line in each piece of the drift.
+        """
+        wide()
+        piece = DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)
+        for j in range(LANES):
+            drifted = t[DRIFTED * STRIDE + j] + t[piece * STRIDE + j] / SEGMENT_D
+            t[DRIFTED * STRIDE + j] = drifted
+            t[FACTOR * STRIDE + j] = exp(drifted)
+            t[LOST * STRIDE + j] = 0.0
+            t[P_LOAD * STRIDE + j] = 0.0
+            t[M_LOAD * STRIDE + j] = 0.0
+            t[I_LOAD * STRIDE + j] = 0.0
+            t[LEFT * STRIDE + j] = 1.0
+        if regimen.rotated[day] > 0.0:
+            for j in range(LANES):
+                t[(STATE + A) * STRIDE + j] *= c.cross_tolerance
+                t[(STATE + R) * STRIDE + j] *= c.cross_tolerance
+        if regimen.taken[0]:
+            _advance_class(t, c, regimen, day, 0)
+        if regimen.taken[1]:
+            _advance_class(t, c, regimen, day, 1)
+        if regimen.taken[2]:
+            _advance_class(t, c, regimen, day, 2)
+        _advance_person(t, c, regimen.cut[day])
 
     @fast
-    def run(v: Any, c: Any, regimen: Any, latent: Any, x: Any) -> None:
-        """From day 0 to the last day of ``latent``, (n_days + 1, N_LATENT), whose rows are filled; ``x`` ends there."""
-        start(v, c, regimen, x)
-        decays = decays_of(v)
-        drift, step = 0.0, 0.0
-        latent[0] = x[:N_LATENT]
-        for day in range(1, latent.shape[0]):
-            if (day - 1) % SEGMENT_D == 0:
-                step = v[DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)] / SEGMENT_D
-            drift += step
-            advance(v, c, decays, np.exp(drift), regimen, day, x)
-            latent[day] = x[:N_LATENT]
+    def run(values: Any, c: Any, regimen: Any, latent: Any) -> None:
+        """From day 0 to the last day of ``latent``, (n_days + 1, N_LATENT), for one vector of values."""
+        wide()
+        t = np.empty(N_COURSE * STRIDE)
+        put_values(t, values, 0)
+        start(t, c, regimen)
+        for day in range(latent.shape[0]):
+            if day > 0:
+                advance(t, c, regimen, day)
+            for row in range(N_LATENT):
+                latent[day, row] = t[(STATE + row) * STRIDE]
 
 
 def course(values: Floats, shared: Any, regimen: Regimen) -> Floats:
@@ -255,7 +331,7 @@ def course(values: Floats, shared: Any, regimen: Regimen) -> Floats:
         Level, effect, adaptation, withdrawal by class, and R, X, P, M, I, U, N, C, W at the end of each day.
     """
     latent = np.empty((len(regimen.dose), N_LATENT))
-    run(values, shared, regimen, latent, np.empty(N_STATE))
+    run(np.atleast_2d(values), shared, regimen, latent)
     return latent
 
 

@@ -17,14 +17,21 @@ from taper_sim.inference.course import (
     BWSQ0,
     COWS0,
     HOURS0,
+    I0,
     ITEM0,
     KAPPA,
-    N_LATENT,
-    N_STATE,
+    LANES,
+    M0,
+    N_COURSE,
     NOISE,
+    P0,
     PWC0,
     S0,
+    STATE,
     STEPS0,
+    STRIDE,
+    U0,
+    W0,
     C,
     I,
     M,
@@ -32,6 +39,7 @@ from taper_sim.inference.course import (
     U,
     W,
     X,
+    put,
 )
 from taper_sim.inference.observation import (
     BENZODIAZEPINE,
@@ -46,18 +54,23 @@ from taper_sim.inference.observation import (
     STEPS,
     WITHDRAWAL,
 )
+from taper_sim.model import elementary
 from taper_sim.model import equations as eq
-from taper_sim.model.compiled import fast, kept_by_sources
+from taper_sim.model.compiled import fast, kept_by_sources, wide
+from taper_sim.model.elementary import log
 
 N_WINDOWS: Final = 4
 """Quantities that recall scales average: pain as reported, distress, insomnia, benzodiazepine withdrawal."""
 IMPOSSIBLE: Final = -1e300
+# rows of a tile behind those of the course
+MEAN, MU, VARIANCE, SPREAD, SLOW, SHARED, MOVED, SHRUNK, LESS, TOTAL, POSSIBLE = range(N_COURSE, N_COURSE + 11)
+N_ROWS: Final = POSSIBLE + 1
 _SQRT2 = math.sqrt(2.0)
 _LOG2PI = math.log(2.0 * math.pi)
 _FAR = 30.0  # sds beyond which the tail is taken from its asymptotic form
 _LEAST_VARIANCE = 1e-6  # share of the variance that a truncated normal keeps at least
 
-with kept_by_sources(__file__, course, observation):
+with kept_by_sources(__file__, course, observation, elementary):
 
     @fast
     def _log_tail(a: float) -> float:
@@ -99,151 +112,299 @@ with kept_by_sources(__file__, course, observation):
         return math.log(z), side * mean, max(1.0 + a * pa - b * pb - mean * mean, _LEAST_VARIANCE)
 
     @register_jitable(forceinline=True)
-    def _average(sums: Any, row: int, day: int, recall: int, at_start: float) -> float:
-        """Mean of a quantity over the days recalled; days before the start are as the start."""
-        first = day - recall
-        if first >= 0:
-            return (sums[day, row] - sums[first, row]) / recall
-        return (sums[day, row] + at_start * -first) / recall
+    def _windows(t: Any, c: Any, sums: Any, day: int) -> None:
+        """Sums, from day 1 to this one, of what recall scales average."""
+        wide()
+        before, at = (day - 1) * N_WINDOWS * STRIDE, day * N_WINDOWS * STRIDE
+        for j in range(LANES):
+            pain = eq.pain_report_mean(t[(STATE + P) * STRIDE + j], t[(STATE + X) * STRIDE + j], c.pain_report_x)
+            sums[at + j] = sums[before + j] + pain
+            sums[at + STRIDE + j] = sums[before + STRIDE + j] + t[(STATE + M) * STRIDE + j]
+            sums[at + 2 * STRIDE + j] = sums[before + 2 * STRIDE + j] + t[(STATE + I) * STRIDE + j]
+            sums[at + 3 * STRIDE + j] = sums[before + 3 * STRIDE + j] + t[(STATE + W + 1) * STRIDE + j]
 
     @register_jitable(forceinline=True)
-    def mean_of(kind: int, scale: float, recall: int, day: int, v: Any, c: Any, latent: Any, sums: Any,
-                weekend: float, last_cut: int) -> float:  # fmt: skip
-        """Mean of a report, on the instrument's own scale (of steps, its log)."""
-        if kind == WITHDRAWAL:
-            return eq.sows_mean(v[S0], latent[day, W], latent[day, X], scale)
-        if kind == PAIN:
-            if recall == 1:
-                return eq.pain_report_mean(latent[day, P], latent[day, X], c.pain_report_x)
-            return _average(sums, 0, day, recall, latent[0, P])
-        if kind == DISTRESS:
-            return scale * (latent[day, M] if recall == 1 else _average(sums, 1, day, recall, latent[0, M]))
-        if kind == INSOMNIA:
-            return scale * (latent[day, I] if recall == 1 else _average(sums, 2, day, recall, latent[0, I]))
-        if kind == FUNCTION:
-            return latent[day, U]
-        if kind == CLINICIAN:
-            return v[COWS0] + v[KAPPA] * latent[day, W]
-        if kind == CRAVING:
-            return scale * latent[day, C]
-        if kind == BENZODIAZEPINE:
-            w = latent[day, W + 1] if recall == 1 else _average(sums, 3, day, recall, latent[0, W + 1])
-            return v[BWSQ0 if recall > 1 else PWC0] + scale * w
-        if kind == LAST_CUT:
-            return v[ITEM0] + scale * latent[day, W + last_cut]
-        p_bar, u_bar, i_bar = (
-            latent[day, P] - latent[0, P],
-            latent[day, U] - latent[0, U],
-            latent[day, I] - latent[0, I],
-        )
-        if kind == STEPS:
-            return eq.log_steps_mean(
-                v[STEPS0], u_bar, i_bar, p_bar, weekend, c.steps_u, c.steps_i, c.steps_p, c.steps_weekend
-            )
-        return eq.sleep_hours_mean(v[HOURS0], i_bar, weekend, c.hours_i, c.hours_weekend)
+    def _recalled(t: Any, sums: Any, which: int, at_start: int, day: int, recall: int, floor: int, scale: float
+                  ) -> None:  # fmt: skip
+        """``MEAN`` from the days recalled; days before the start are as the start, row ``at_start``.
 
-    @fast
-    def filtered(v: Any, c: Any, regimen: Any, reports: Any, latent: Any, x: Any, sums: Any, centre: Any,
-                 spread: Any) -> float:  # fmt: skip
-        """Log likelihood of the reports; ``centre`` and ``spread`` get each report's predicted mean and variance.
-
-        ``latent`` (n_days + 1, N_LATENT), ``x`` (N_STATE,), ``sums`` (n_days + 1, N_WINDOWS) are room to work in.
+        ``floor`` is a row that is added, or -1.
         """
-        course.run(v, c, regimen, latent, x)
-        for row in range(N_WINDOWS):
-            sums[0, row] = 0.0
-        for day in range(1, latent.shape[0]):
-            sums[day, 0] = sums[day - 1, 0] + eq.pain_report_mean(latent[day, P], latent[day, X], c.pain_report_x)
-            sums[day, 1] = sums[day - 1, 1] + latent[day, M]
-            sums[day, 2] = sums[day - 1, 2] + latent[day, I]
-            sums[day, 3] = sums[day - 1, 3] + latent[day, W + 1]
-        n_slots = reports.kind.shape[0]
-        z = n_slots  # place of the day factor
-        m = np.zeros(n_slots + 1)
-        cov = np.zeros((n_slots + 1, n_slots + 1))
-        gain = np.zeros(n_slots + 1)
-        for k in range(n_slots):
-            cov[k, k] = 1.0
-        total, before = 0.0, -1
-        noise = v[NOISE]
-        for r in range(reports.day.shape[0]):
-            day, s = reports.day[r], reports.slot[r]
-            if day != before:
-                if before >= 0:
-                    gap = day - before
-                    for k in range(n_slots):
-                        fade = reports.decay[k] if gap == 1 else reports.decay[k] ** gap
-                        m[k] *= fade
-                        gain[k] = fade
-                    for k in range(n_slots):
-                        for q in range(k + 1):
-                            cov[k, q] *= gain[k] * gain[q]
-                        cov[k, k] += 1.0 - gain[k] * gain[k]
-                m[z] = 0.0
-                for k in range(n_slots):
-                    cov[z, k] = 0.0
-                cov[z, z] = 1.0
-                before = day
-            value = mean_of(
-                reports.kind[s], reports.scale[s], reports.recall[s], day, v, c, latent, sums, reports.weekend[day],
-                reports.last_cut[day],
-            )  # fmt: skip
-            if reports.transform[s] == LOG1P:
-                if value <= -1.0:
-                    return IMPOSSIBLE
-                value = math.log(1.0 + value)
-            slow = noise * reports.slow[s]
-            shared = noise * reports.white[s] * reports.shared[s]
-            own = noise * reports.white[s] * reports.own[s]
-            mu = value + slow * m[s] + shared * m[z]
-            variance = (
-                slow * slow * cov[s, s] + 2.0 * slow * shared * cov[z, s] + shared * shared * cov[z, z] + own * own
-            )
-            for k in range(n_slots + 1):
-                gain[k] = slow * (cov[k, s] if k >= s else cov[s, k]) + shared * cov[z, k]
-            if reports.interval[r]:
-                sd = math.sqrt(variance)
-                mass, mean, kept = truncated((reports.low[r] - mu) / sd, (reports.high[r] - mu) / sd)
-                total += mass
-                moved, shrunk = mean / sd, (1.0 - kept) / variance
-            else:
-                with_rounding = variance + reports.rounding[r]
-                off = reports.y[r] - mu
-                total -= 0.5 * (_LOG2PI + math.log(with_rounding) + off * off / with_rounding)
-                moved, shrunk = off / with_rounding, 1.0 / with_rounding
-            centre[r] = mu
-            spread[r] = variance + reports.rounding[r]
-            for k in range(n_slots + 1):
-                m[k] += gain[k] * moved
-                for q in range(k + 1):  # only the lower triangle is kept
-                    cov[k, q] -= gain[k] * gain[q] * shrunk
-        return total if np.isfinite(total) else IMPOSSIBLE
+        wide()
+        first = max(day - recall, 0)
+        until, since = (day * N_WINDOWS + which) * STRIDE, (first * N_WINDOWS + which) * STRIDE
+        before = float(first - (day - recall))
+        for j in range(LANES):
+            mean = (sums[until + j] - sums[since + j] + t[at_start * STRIDE + j] * before) / recall
+            t[MEAN * STRIDE + j] = scale * mean
+        if floor >= 0:
+            _add(t, floor)
 
-    @fast
-    def values_of(z: Any, base: Any, place: Any, mean: Any, sd: Any, is_log: Any, v: Any) -> None:
-        """A person's values from whitened parameters ``z``: what is not inferred stays as in ``base``."""
-        v[:] = base
-        for k in range(z.shape[0]):
-            natural = mean[k] + sd[k] * z[k]
-            v[place[k]] = math.exp(min(natural, 50.0)) if is_log[k] else natural
+    @register_jitable(forceinline=True)
+    def _add(t: Any, row: int) -> None:
+        for j in range(LANES):
+            t[MEAN * STRIDE + j] += t[row * STRIDE + j]
+
+    @register_jitable(forceinline=True)
+    def _scaled(t: Any, row: int, scale: float) -> None:
+        for j in range(LANES):
+            t[MEAN * STRIDE + j] = scale * t[row * STRIDE + j]
+
+    @register_jitable(forceinline=True)
+    def put_means(t: Any, c: Any, sums: Any, kind: int, scale: float, recall: int, day: int, weekend: float,
+                  last_cut: int) -> None:  # fmt: skip
+        """``MEAN`` of a report of this day, on the instrument's own scale (of steps, its log)."""
+        wide()
+        if kind == WITHDRAWAL:
+            for j in range(LANES):
+                t[MEAN * STRIDE + j] = eq.sows_mean(
+                    t[S0 * STRIDE + j], t[(STATE + W) * STRIDE + j], t[(STATE + X) * STRIDE + j], scale
+                )
+        elif kind == PAIN and recall == 1:
+            for j in range(LANES):
+                t[MEAN * STRIDE + j] = eq.pain_report_mean(
+                    t[(STATE + P) * STRIDE + j], t[(STATE + X) * STRIDE + j], c.pain_report_x
+                )
+        elif kind == PAIN:
+            _recalled(t, sums, 0, P0, day, recall, -1, 1.0)
+        elif kind == DISTRESS:
+            if recall == 1:
+                _scaled(t, STATE + M, scale)
+            else:
+                _recalled(t, sums, 1, M0, day, recall, -1, scale)
+        elif kind == INSOMNIA:
+            if recall == 1:
+                _scaled(t, STATE + I, scale)
+            else:
+                _recalled(t, sums, 2, I0, day, recall, -1, scale)
+        elif kind == FUNCTION:
+            _scaled(t, STATE + U, 1.0)
+        elif kind == CLINICIAN:
+            for j in range(LANES):
+                t[MEAN * STRIDE + j] = t[COWS0 * STRIDE + j] + t[KAPPA * STRIDE + j] * t[(STATE + W) * STRIDE + j]
+        elif kind == CRAVING:
+            _scaled(t, STATE + C, scale)
+        elif kind == BENZODIAZEPINE:
+            if recall == 1:
+                _scaled(t, STATE + W + 1, scale)
+                _add(t, PWC0)
+            else:
+                _recalled(t, sums, 3, STATE + W0 + 1, day, recall, BWSQ0, scale)
+        elif kind == LAST_CUT:
+            _scaled(t, STATE + W + last_cut, scale)
+            _add(t, ITEM0)
+        elif kind == STEPS:
+            for j in range(LANES):
+                t[MEAN * STRIDE + j] = eq.log_steps_mean(
+                    t[STEPS0 * STRIDE + j], t[(STATE + U) * STRIDE + j] - t[U0 * STRIDE + j],
+                    t[(STATE + I) * STRIDE + j] - t[I0 * STRIDE + j], t[(STATE + P) * STRIDE + j] - t[P0 * STRIDE + j],
+                    weekend, c.steps_u, c.steps_i, c.steps_p, c.steps_weekend,
+                )  # fmt: skip
+        else:
+            for j in range(LANES):
+                t[MEAN * STRIDE + j] = eq.sleep_hours_mean(
+                    t[HOURS0 * STRIDE + j], t[(STATE + I) * STRIDE + j] - t[I0 * STRIDE + j], weekend, c.hours_i,
+                    c.hours_weekend,
+                )  # fmt: skip
+
+    @register_jitable(forceinline=True)
+    def _pass_days(reports: Any, gap: int, first: bool, m: Any, cov: Any) -> None:
+        """Slow residuals fade over a gap of days (before the ``first`` report they are as in the long run)."""
+        wide()
+        z = reports.kind.shape[0]
+        for k in range(z):
+            fade_k = reports.decay[k] ** gap
+            if first:
+                put(m, k, 0.0)
+            else:
+                for j in range(LANES):
+                    m[k * STRIDE + j] *= fade_k
+            for q in range(k + 1):
+                at = (k * (k + 1) // 2 + q) * STRIDE
+                if first:
+                    for j in range(LANES):
+                        cov[at + j] = 1.0 if q == k else 0.0
+                else:
+                    fade, more = fade_k * reports.decay[q] ** gap, 1.0 - fade_k * fade_k if q == k else 0.0
+                    for j in range(LANES):
+                        cov[at + j] = cov[at + j] * fade + more
+        put(m, z, 0.0)
+        for q in range(z):
+            put(cov, z * (z + 1) // 2 + q, 0.0)
+        put(cov, z * (z + 1) // 2 + z, 1.0)
+
+    @register_jitable(forceinline=True)
+    def _predict(t: Any, s: int, reports: Any, rounding: float, m: Any, cov: Any, gain: Any) -> None:
+        """``MU``, ``VARIANCE`` of a report before it is read, and the gains of all states."""
+        wide()
+        z = reports.kind.shape[0]
+        slow_, white = reports.slow[s], reports.white[s]
+        shared_, own_ = white * reports.shared[s], white * reports.own[s]
+        if reports.transform[s] == LOG1P:
+            for j in range(LANES):
+                mean = t[MEAN * STRIDE + j]
+                possible = mean > -1.0
+                t[POSSIBLE * STRIDE + j] *= 1.0 if possible else 0.0
+                t[MEAN * STRIDE + j] = log(1.0 + (mean if possible else 0.0))
+        for j in range(LANES):
+            noise = t[NOISE * STRIDE + j]
+            t[SLOW * STRIDE + j] = noise * slow_
+            t[SHARED * STRIDE + j] = noise * shared_
+        last = z * (z + 1) // 2
+        for k in range(z + 1):
+            of_slow = (k * (k + 1) // 2 + s if k >= s else s * (s + 1) // 2 + k) * STRIDE
+            of_day, to = (last + k) * STRIDE, k * STRIDE
+            for j in range(LANES):
+                gain[to + j] = t[SLOW * STRIDE + j] * cov[of_slow + j] + t[SHARED * STRIDE + j] * cov[of_day + j]
+        for j in range(LANES):
+            slow, shared, own = t[SLOW * STRIDE + j], t[SHARED * STRIDE + j], t[NOISE * STRIDE + j] * own_
+            variance = slow * gain[s * STRIDE + j] + shared * gain[z * STRIDE + j] + own * own
+            t[MU * STRIDE + j] = t[MEAN * STRIDE + j] + slow * m[s * STRIDE + j] + shared * m[z * STRIDE + j]
+            t[VARIANCE * STRIDE + j] = variance
+            t[SPREAD * STRIDE + j] = variance + rounding
+
+    @register_jitable(forceinline=True)
+    def _read(t: Any, n_states: int, interval: bool, y: float, low: float, high: float, m: Any, cov: Any, gain: Any
+              ) -> None:  # fmt: skip
+        """A report is read: its log likelihood is added, and the states move."""
+        wide()
+        if interval:
+            for j in range(LANES):
+                variance, mu = t[VARIANCE * STRIDE + j], t[MU * STRIDE + j]
+                sd = math.sqrt(variance)
+                mass, mean, kept = truncated((low - mu) / sd, (high - mu) / sd)
+                t[TOTAL * STRIDE + j] += mass
+                t[MOVED * STRIDE + j] = mean / sd
+                t[SHRUNK * STRIDE + j] = (1.0 - kept) / variance
+        else:
+            for j in range(LANES):
+                spread = t[SPREAD * STRIDE + j]
+                precision = 1.0 / spread
+                moved = (y - t[MU * STRIDE + j]) * precision
+                t[TOTAL * STRIDE + j] -= 0.5 * (_LOG2PI + log(spread) + moved * moved * spread)
+                t[POSSIBLE * STRIDE + j] *= 1.0 if spread > 0.0 else 0.0
+                t[MOVED * STRIDE + j] = moved
+                t[SHRUNK * STRIDE + j] = precision
+        for k in range(n_states):
+            for j in range(LANES):
+                g = gain[k * STRIDE + j]
+                m[k * STRIDE + j] += g * t[MOVED * STRIDE + j]
+                t[LESS * STRIDE + j] = g * t[SHRUNK * STRIDE + j]
+            for q in range(k + 1):  # only the lower triangle is kept
+                at = (k * (k + 1) // 2 + q) * STRIDE
+                for j in range(LANES):
+                    cov[at + j] -= t[LESS * STRIDE + j] * gain[q * STRIDE + j]
+
+    @register_jitable(forceinline=True)
+    def _filtered(t: Any, c: Any, regimen: Any, reports: Any, room: Any, centres: Any, spreads: Any, first: int, n: int
+                  ) -> None:  # fmt: skip
+        """``TOTAL`` of a tile: log likelihood of the reports; predictions of the ``n`` rows from ``first`` on.
+
+        ``room`` is (sums, m, cov, gain) to work in.
+        """
+        sums, m, cov, gain = room
+        n_reports, n_states = reports.day.shape[0], reports.kind.shape[0] + 1
+        course.start(t, c, regimen)
+        put(t, TOTAL, 0.0)
+        put(t, POSSIBLE, 1.0)
+        for row in range(N_WINDOWS):
+            put(sums, row, 0.0)
+        recalls = False
+        for s in range(reports.kind.shape[0]):
+            recalls = recalls or reports.recall[s] > 1
+        r, before = 0, -1
+        for day in range(reports.day[n_reports - 1] + 1 if n_reports else 0):
+            if day > 0:
+                course.advance(t, c, regimen, day)
+                if recalls:
+                    _windows(t, c, sums, day)
+            if reports.day[r] != day:
+                continue
+            _pass_days(reports, day - before, before < 0, m, cov)
+            before = day
+            while r < n_reports and reports.day[r] == day:
+                s = reports.slot[r]
+                put_means(t, c, sums, reports.kind[s], reports.scale[s], reports.recall[s], day, reports.weekend[day],
+                          reports.last_cut[day])  # fmt: skip
+                _predict(t, s, reports, reports.rounding[r], m, cov, gain)
+                for j in range(min(n, LANES)):
+                    centres[first + j, r] = t[MU * STRIDE + j]
+                    spreads[first + j, r] = t[SPREAD * STRIDE + j]
+                _read(t, n_states, reports.interval[r], reports.y[r], reports.low[r], reports.high[r], m, cov, gain)
+                r += 1
+
+    @register_jitable(forceinline=True)
+    def _room(reports: Any) -> Any:
+        """Arrays that a filter works in."""
+        n_reports, n_states = reports.day.shape[0], reports.kind.shape[0] + 1
+        n_days = reports.day[n_reports - 1] if n_reports else 0
+        return (
+            np.zeros((n_days + 1) * N_WINDOWS * STRIDE), np.zeros(n_states * STRIDE),
+            np.zeros(n_states * (n_states + 1) // 2 * STRIDE), np.zeros(n_states * STRIDE),
+        )  # fmt: skip
+
+    @register_jitable(forceinline=True)
+    def _log_likelihood(t: Any, j: int) -> float:
+        total = t[TOTAL * STRIDE + j]
+        return total if t[POSSIBLE * STRIDE + j] > 0.0 and np.isfinite(total) else IMPOSSIBLE
 
     @fast
     def log_posteriors(zs: Any, prior: Any, c: Any, regimen: Any, reports: Any, centres: Any, spreads: Any) -> Any:
-        """Log likelihood plus log prior of each row of ``zs`` (n, d); centres, spreads (n or 1, n_reports) are filled.
+        """Log likelihood plus log prior of each row of ``zs`` (n, d); centres, spreads (n or 0, n_reports) are filled.
 
         ``prior`` is a tuple (base, place, mean, sd, is_log).
         """
+        wide()
         base, place, mean, sd, is_log = prior
         n, d = zs.shape
         out = np.empty(n)
-        v, x = np.empty(base.shape[0]), np.empty(N_STATE)
-        latent = np.empty((regimen.dose.shape[0], N_LATENT))
-        sums = np.zeros((regimen.dose.shape[0], N_WINDOWS))
-        for k in range(n):
-            values_of(zs[k], base, place, mean, sd, is_log, v)
-            at = k if centres.shape[0] == n else 0
-            total = filtered(v, c, regimen, reports, latent, x, sums, centres[at], spreads[at])
-            for j in range(d):
-                total -= 0.5 * zs[k, j] * zs[k, j]
-            out[k] = total
+        t = np.empty(N_ROWS * STRIDE)
+        room = _room(reports)
+        for row in range(base.shape[0]):
+            put(t, row, base[row])
+        for first in range(0, n, LANES):
+            for k in range(d):
+                at = place[k] * STRIDE
+                for j in range(LANES):
+                    natural = mean[k] + sd[k] * zs[min(first + j, n - 1), k]
+                    t[at + j] = math.exp(min(natural, 50.0)) if is_log[k] else natural
+            _filtered(t, c, regimen, reports, room, centres, spreads, first, min(n - first, centres.shape[0]))
+            for j in range(min(n - first, LANES)):
+                total = _log_likelihood(t, j)
+                for k in range(d):
+                    total -= 0.5 * zs[first + j, k] * zs[first + j, k]
+                out[first + j] = total
+        return out
+
+    @fast
+    def log_likelihoods(values: Any, c: Any, regimen: Any, reports: Any, centres: Any, spreads: Any) -> Any:
+        """Log likelihood of each row of ``values``, (n, N_VALUES); predictions as in :func:`log_posteriors`."""
+        wide()
+        n = values.shape[0]
+        out = np.empty(n)
+        t = np.empty(N_ROWS * STRIDE)
+        room = _room(reports)
+        for first in range(0, n, LANES):
+            course.put_values(t, values, first)
+            _filtered(t, c, regimen, reports, room, centres, spreads, first, min(n - first, centres.shape[0]))
+            for j in range(min(n - first, LANES)):
+                out[first + j] = _log_likelihood(t, j)
+        return out
+
+    @fast
+    def means_by_day(values: Any, c: Any, regimen: Any, kind: int, scale: float, recall: int, weekend: Any,
+                     last_cut: Any) -> Any:  # fmt: skip
+        """Mean of one instrument's report on each day, (n_days + 1,), for one vector of values, (1, N_VALUES)."""
+        wide()
+        n_days = regimen.dose.shape[0] - 1
+        out = np.empty(n_days + 1)
+        t, sums = np.empty(N_ROWS * STRIDE), np.zeros((n_days + 1) * N_WINDOWS * STRIDE)
+        course.put_values(t, values, 0)
+        course.start(t, c, regimen)
+        for day in range(n_days + 1):
+            if day > 0:
+                course.advance(t, c, regimen, day)
+                _windows(t, c, sums, day)
+            put_means(t, c, sums, kind, scale, recall, day, weekend[day], last_cut[day])
+            out[day] = t[MEAN * STRIDE]
         return out

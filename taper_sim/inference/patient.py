@@ -44,7 +44,7 @@ class Evidence:
     def log_posterior(self, z: Floats, *, predicted: bool = False) -> tuple[Floats, Floats, Floats]:
         """Log posterior of each row of z, (n, d); with ``predicted`` each report's predicted mean and variance."""
         z = np.ascontiguousarray(np.atleast_2d(z))
-        rows = len(z) if predicted else 1
+        rows = len(z) if predicted else 0
         centre, spread = (np.empty((rows, len(self.reports.day))) for _ in range(2))
         if not len(z):
             return np.empty(0), centre, spread

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.hierarchy import Hyper, as_population
-from taper_sim.inference.likelihood import N_WINDOWS, mean_of
+from taper_sim.inference.likelihood import means_by_day
 from taper_sim.inference.observation import INSTRUMENTS, LOG, LOG1P, Reports
 from taper_sim.inference.population import Fit
 from taper_sim.inference.summed import ROBUST_DF
@@ -75,12 +75,11 @@ def as_written(r: Reports) -> Floats:
 
 def replicated(r: Reports, values: Floats, shared: Any, regimen: Regimen, luck: np.random.Generator) -> Floats:
     """One set of reports that a person with these values would write on the same days, (n_reports,)."""
-    latent = at.course(values, shared, regimen)
-    n_days = len(latent) - 1
-    sums = np.zeros((n_days + 1, N_WINDOWS))
-    sums[1:, 0] = np.cumsum(latent[1:, at.P] + shared.pain_report_x * latent[1:, at.X])
-    for row, what in ((1, at.M), (2, at.I), (3, at.W + 1)):
-        sums[1:, row] = np.cumsum(latent[1:, what])
+    n_days = len(regimen.dose) - 1
+    used = [INSTRUMENTS[place] for place in r.place]
+    means = [
+        means_by_day(values[None], shared, regimen, i.kind, i.scale, i.recall_d, r.weekend, r.last_cut) for i in used
+    ]
     slow = np.zeros((n_days + 1, len(r.place)))
     for s, decay in enumerate(r.decay):
         kick = luck.standard_normal(n_days + 1)
@@ -90,8 +89,7 @@ def replicated(r: Reports, values: Floats, shared: Any, regimen: Regimen, luck: 
     bad, own = luck.standard_normal(n_days + 1), luck.standard_normal(len(r.day))
     found = np.empty(len(r.day))
     for k, (day, s) in enumerate(zip(r.day, r.slot, strict=True)):
-        i = INSTRUMENTS[r.place[s]]
-        mean = mean_of(i.kind, i.scale, i.recall_d, day, values, shared, latent, sums, r.weekend[day], r.last_cut[day])
+        i, mean = used[s], means[s][day]
         noise = values[at.NOISE] * (
             i.white * (r.own[s] * own[k] + r.shared[s] * bad[day]) + i.slow * slow[day, s]
         )  # fmt: skip

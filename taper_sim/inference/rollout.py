@@ -7,18 +7,22 @@ A lapse changes the dose of its day in the overdose hazard alone (assumption A30
 beside the rest within a horizon of weeks, is left out.
 """
 
+import math
 from collections import namedtuple
 from typing import Any, Final
 
 import numpy as np
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from taper_sim.inference import course
 from taper_sim.inference.course import (
-    DRIFT,
-    MAX_SEGMENTS,
+    DRIFTED,
+    LANES,
+    N_COURSE,
     N_STATE,
-    SEGMENT_D,
+    STATE,
+    STRIDE,
     W_ALL,
     W_ALL0,
     C,
@@ -29,9 +33,12 @@ from taper_sim.inference.course import (
     R,
     U,
     W,
+    put,
 )
+from taper_sim.model import elementary
 from taper_sim.model import equations as eq
-from taper_sim.model.compiled import fast, kept_by_sources
+from taper_sim.model.compiled import fast, kept_by_sources, wide
+from taper_sim.model.elementary import exp, one_minus_exp
 
 Floats = NDArray[np.float64]
 
@@ -86,50 +93,173 @@ class Options(namedtuple("Options", "regimens first_day baseline before_cut rece
     __slots__ = ()
 
 
-with kept_by_sources(__file__, course):
+# rows of a tile behind those of the course
+FIGURE: Final = N_COURSE
+EVENT: Final = FIGURE + N_FIGURES
+CALM, CLUSTERED, LEVEL_BEFORE = range(EVENT + N_EVENTS, EVENT + N_EVENTS + 3)
+N_ROWS: Final = LEVEL_BEFORE + 1
 
-    @fast
-    def _overdose(e: Any, x: Any, dose: float, effect: float, scored: float) -> Any:
-        """Hazard of overdose at an opioid dose and its effect."""
-        by_dose = eq.log_hazard_overdose(e[FIXED_OVERDOSE], np.sqrt(dose) * scored, e[OVERDOSE_DOSE], e[CAUSAL_SHARE])
-        excess = eq.respiratory_excess(
-            effect, x[E + 1], x[E + 2], e[APNOEA], x[R], e[EXCESS_BENZODIAZEPINE], e[EXCESS_GABAPENTINOID]
-        )
-        return np.exp(by_dose + e[OVERDOSE_EXCESS] * excess)
+with kept_by_sources(__file__, course, elementary):
+
+    @register_jitable(forceinline=True)
+    def _load(t: Any, values: Any, states: Any, drifts: Any, first: int) -> None:
+        """A tile of people from row ``first`` on, as they stand; lanes beyond the last are as the last."""
+        last = values.shape[0] - 1
+        course.put_values(t, values, first)
+        course.prepare(t)
+        for row in range(N_STATE):
+            for j in range(LANES):
+                t[(STATE + row) * STRIDE + j] = states[min(first + j, last), row]
+        for j in range(LANES):
+            t[DRIFTED * STRIDE + j] = drifts[min(first + j, last)]
+
+    @register_jitable(forceinline=True)
+    def _store(t: Any, states: Any, drifts: Any, first: int) -> None:
+        for j in range(min(states.shape[0] - first, LANES)):
+            for row in range(N_STATE):
+                states[first + j, row] = t[(STATE + row) * STRIDE + j]
+            drifts[first + j] = t[DRIFTED * STRIDE + j]
 
     @fast
     def carry_on(values: Any, states: Any, drifts: Any, c: Any, regimen: Any, first: int, last: int) -> None:
         """Carry states (n, N_STATE) and drifts (n,) of the evening before ``first`` to that of ``last``, in place."""
-        for k in range(values.shape[0]):
-            v = values[k]
-            decays = course.decays_of(v)
+        wide()
+        t = np.empty(N_COURSE * STRIDE)
+        for k in range(0, values.shape[0], LANES):
+            _load(t, values, states, drifts, k)
             for day in range(first, last + 1):
-                drifts[k] += v[DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)] / SEGMENT_D
-                course.advance(v, c, decays, np.exp(drifts[k]), regimen, day, states[k])
+                course.advance(t, c, regimen, day)
+            _store(t, states, drifts, k)
 
     @fast
     def carried(values: Any, c: Any, regimen: Any, last: int) -> Any:
         """State of each draw at the end of day ``last``, (n, N_STATE), and the drift of log sigma there, (n,)."""
+        wide()
         n = values.shape[0]
         states, drifts = np.empty((n, N_STATE)), np.zeros(n)
-        for k in range(n):
-            course.start(values[k], c, regimen, states[k])
-        carry_on(values, states, drifts, c, regimen, 1, last)
+        t = np.empty(N_COURSE * STRIDE)
+        for k in range(0, n, LANES):
+            course.put_values(t, values, k)
+            course.start(t, c, regimen)
+            for day in range(1, last + 1):
+                course.advance(t, c, regimen, day)
+            _store(t, states, drifts, k)
         return states, drifts
 
     @fast
     def carried_peaks(values: Any, c: Any, regimen: Any, n_days: int) -> Any:
         """Largest overall withdrawal of the days after ``n_days``, for each vector of values, (n,)."""
-        states, drifts = carried(values, c, regimen, n_days)
-        peak = np.zeros(values.shape[0])
-        for k in range(values.shape[0]):
-            v, x = values[k], states[k]
-            decays = course.decays_of(v)
-            for day in range(n_days + 1, regimen.dose.shape[0]):
-                drifts[k] += v[DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)] / SEGMENT_D
-                course.advance(v, c, decays, np.exp(drifts[k]), regimen, day, x)
-                peak[k] = max(peak[k], x[W_ALL])
+        wide()
+        n = values.shape[0]
+        peak = np.zeros(n)
+        t = np.empty(N_COURSE * STRIDE)
+        for k in range(0, n, LANES):
+            course.put_values(t, values, k)
+            course.start(t, c, regimen)
+            for day in range(1, regimen.dose.shape[0]):
+                course.advance(t, c, regimen, day)
+                for j in range(min(n - k, LANES) if day > n_days else 0):
+                    peak[k + j] = max(peak[k + j], t[(STATE + W_ALL) * STRIDE + j])
         return peak
+
+    @register_jitable(forceinline=True)
+    def _add_day(t: Any, limit_w: float, of_end: float, n_days: float) -> None:
+        """Withdrawal, pain, function, distress of a day; ``of_end`` is its share of the last days' mean."""
+        wide()
+        for j in range(LANES):
+            w, p = t[(STATE + W_ALL) * STRIDE + j], t[(STATE + P) * STRIDE + j]
+            m, u = t[(STATE + M) * STRIDE + j], t[(STATE + U) * STRIDE + j]
+            peak = t[(FIGURE + PEAK_W) * STRIDE + j]
+            t[(FIGURE + PEAK_W) * STRIDE + j] = w if w > peak else peak
+            t[(FIGURE + DAYS_OVER) * STRIDE + j] += 1.0 if w > limit_w else 0.0
+            t[(FIGURE + AREA_W) * STRIDE + j] += w
+            t[(FIGURE + PAIN_END) * STRIDE + j] += p * of_end
+            t[(FIGURE + FUNCTION_END) * STRIDE + j] += u * of_end
+            t[(FIGURE + DISTRESS_END) * STRIDE + j] += m * of_end
+            t[(FIGURE + PAIN_MEAN) * STRIDE + j] += (p - t[course.P0 * STRIDE + j]) / n_days
+            t[(FIGURE + FUNCTION_MEAN) * STRIDE + j] += (u - t[course.U0 * STRIDE + j]) / n_days
+            t[(FIGURE + DISTRESS_MEAN) * STRIDE + j] += (m - t[course.M0 * STRIDE + j]) / n_days
+
+    @register_jitable(forceinline=True)
+    def _add_hazards(t: Any, recent: float, reduced: bool) -> None:
+        """Hazards of crisis, seizure and, where the dose is ``reduced``, of a return to a higher one."""
+        wide()
+        returning = 1.0 if reduced else 0.0
+        for j in range(LANES):
+            w_bar = t[(STATE + W_ALL) * STRIDE + j] - t[(STATE + W_ALL0) * STRIDE + j]
+            m_bar = t[(STATE + M) * STRIDE + j] - t[course.M0 * STRIDE + j]
+            p_bar = t[(STATE + P) * STRIDE + j] - t[course.P0 * STRIDE + j]
+            weight = eq.recent_weight(recent, t[(EVENT + V_HALF) * STRIDE + j])
+            per_recent = t[(EVENT + CAUSAL_SHARE) * STRIDE + j] * t[(EVENT + CRISIS_V) * STRIDE + j]
+            t[(FIGURE + H_CRISIS) * STRIDE + j] += exp(eq.log_hazard_crisis(
+                t[(EVENT + FIXED_CRISIS) * STRIDE + j], m_bar, w_bar, weight, t[(EVENT + CRISIS_M) * STRIDE + j],
+                t[(EVENT + CRISIS_W) * STRIDE + j], per_recent,
+            ))  # fmt: skip
+            t[(FIGURE + H_SEIZURE) * STRIDE + j] += exp(eq.log_hazard_seizure(
+                t[(EVENT + FIXED_SEIZURE) * STRIDE + j], t[(STATE + W + 1) * STRIDE + j],
+                t[(STATE + W + 2) * STRIDE + j], 0.5, t[(EVENT + SEIZURE_W) * STRIDE + j],
+                t[(EVENT + SEIZURE_G) * STRIDE + j],
+            ))  # fmt: skip
+            t[(FIGURE + H_RETURN) * STRIDE + j] += returning * exp(eq.log_hazard_return(
+                t[(EVENT + FIXED_RETURN) * STRIDE + j], w_bar, m_bar, p_bar, t[(EVENT + RETURN_W) * STRIDE + j],
+                t[(EVENT + RETURN_M) * STRIDE + j], t[(EVENT + RETURN_P) * STRIDE + j],
+            ))  # fmt: skip
+
+    @register_jitable(forceinline=True)
+    def _overdose(t: Any, j: int, dose: float, effect: float, scored: float) -> float:
+        """Hazard of overdose of a lane at an opioid dose and its effect."""
+        by_dose = eq.log_hazard_overdose(
+            t[(EVENT + FIXED_OVERDOSE) * STRIDE + j], math.sqrt(dose) * scored,
+            t[(EVENT + OVERDOSE_DOSE) * STRIDE + j], t[(EVENT + CAUSAL_SHARE) * STRIDE + j],
+        )  # fmt: skip
+        excess = eq.respiratory_excess(
+            effect, t[(STATE + E + 1) * STRIDE + j], t[(STATE + E + 2) * STRIDE + j], t[(EVENT + APNOEA) * STRIDE + j],
+            t[(STATE + R) * STRIDE + j], t[(EVENT + EXCESS_BENZODIAZEPINE) * STRIDE + j],
+            t[(EVENT + EXCESS_GABAPENTINOID) * STRIDE + j],
+        )  # fmt: skip
+        return exp(by_dose + t[(EVENT + OVERDOSE_EXCESS) * STRIDE + j] * excess)
+
+    @register_jitable(forceinline=True)
+    def _lapsed(t: Any, j: int, dose: float, decay_g: float, s1: float, s2: float, s3: float, s4: float, scored: float
+                ) -> float:  # fmt: skip
+        """Hazard of overdose of a lane on a day on which so much is taken."""
+        ec50, level = t[course.EC50 * STRIDE + j], eq.relax(t[LEVEL_BEFORE * STRIDE + j], dose, decay_g)
+        e1, e2 = eq.effect(level, s1, ec50), eq.effect(level, s2, ec50)
+        e3, e4 = eq.effect(level, s3, ec50), eq.effect(level, s4, ec50)
+        return _overdose(t, j, dose, eq.mean_of_four(e1, e2, e3, e4), scored)
+
+    @register_jitable(forceinline=True)
+    def _add_overdose(t: Any, regimen: Any, day: int, previous: float, at_start: float, scored: float) -> None:
+        """Hazard of overdose as prescribed, and on days on which more is taken."""
+        wide()
+        prescribed, decay_g = regimen.dose[day, 0], regimen.decay_g[day, 0]
+        s1, s2, s3, s4 = (regimen.shape[day, 0, 0], regimen.shape[day, 0, 1], regimen.shape[day, 0, 2],
+                          regimen.shape[day, 0, 3])  # fmt: skip
+        before, first = max(previous, prescribed), max(at_start, prescribed)
+        for j in range(LANES):
+            w_bar = t[(STATE + W_ALL) * STRIDE + j] - t[(STATE + W_ALL0) * STRIDE + j]
+            base = eq.log_hazard_lapse(
+                t[(EVENT + FIXED_LAPSE) * STRIDE + j], t[(STATE + C) * STRIDE + j], w_bar, 0.0,
+                t[(EVENT + LAPSE_C) * STRIDE + j], t[(EVENT + LAPSE_W) * STRIDE + j],
+                t[(EVENT + LAPSE_CLUSTER) * STRIDE + j],
+            )  # fmt: skip
+            calm = t[CALM * STRIDE + j]
+            p_lapse = one_minus_exp(exp(base) * (calm + (1.0 - calm) * t[CLUSTERED * STRIDE + j]))
+            more, of_more = t[(EVENT + MORE_SHARE) * STRIDE + j], t[(EVENT + LAPSE_MORE) * STRIDE + j]
+            of_previous = t[(EVENT + LAPSE_PREVIOUS) * STRIDE + j]
+            usual = (1.0 - more) / (1.0 - of_more)
+            most = t[(EVENT + LAPSE_MORE_DOSE) * STRIDE + j] * at_start
+            most = most if most > prescribed else prescribed
+            lapsed = (
+                of_previous * usual * _lapsed(t, j, before, decay_g, s1, s2, s3, s4, scored)
+                + (1.0 - of_previous - of_more) * usual * _lapsed(t, j, first, decay_g, s1, s2, s3, s4, scored)
+                + more * _lapsed(t, j, most, decay_g, s1, s2, s3, s4, scored)
+            )
+            adherent = _overdose(t, j, prescribed, t[(STATE + E) * STRIDE + j], scored)
+            # back to calm after the cluster
+            t[CALM * STRIDE + j] = calm * (1.0 - p_lapse) + (1.0 - calm) / t[(EVENT + LAPSE_CLUSTER_DAYS) * STRIDE + j]
+            t[(FIGURE + H_OVERDOSE) * STRIDE + j] += (1.0 - p_lapse) * adherent
+            t[(FIGURE + H_RELAPSE) * STRIDE + j] += p_lapse * lapsed
 
     @fast
     def roll_out(values: Any, states: Any, drifts: Any, c: Any, events: Any, regimen: Any, first_day: int,
@@ -141,82 +271,52 @@ with kept_by_sources(__file__, course):
         ``events`` (n_event_draws, N_EVENTS), of which draw k lives under row k modulo their number; without a row no
         hazard is followed, and all of them are 0.
         """
-        n, last = values.shape[0], regimen.dose.shape[0] - 1
+        wide()
+        n, last, n_events = values.shape[0], regimen.dose.shape[0] - 1, events.shape[0]
+        n_ahead = last - first_day + 1
         out = np.zeros((n, N_FIGURES))
-        x = np.empty(N_STATE)
-        n_events = events.shape[0]
-        none = np.zeros(N_EVENTS)
-        for k in range(n):
-            v, e = values[k], events[k % n_events] if n_events > 0 else none
-            x[:] = states[k]
-            decays = course.decays_of(v)
-            drift, f = drifts[k], out[k]
-            recent_v, previous, calm = recent, before_cut, 1.0
-            clustered = np.exp(e[LAPSE_CLUSTER])
+        exposure = np.zeros(3)
+        t = np.empty(N_ROWS * STRIDE)
+        for first in range(0, n, LANES):
+            _load(t, values, states, drifts, first)
+            for row in range(N_FIGURES):
+                put(t, FIGURE + row, 0.0)
+            for row in range(N_EVENTS if n_events > 0 else 0):
+                for j in range(LANES):
+                    t[(EVENT + row) * STRIDE + j] = events[(first + j) % n_events, row]
+            for j in range(LANES if n_events > 0 else 0):
+                t[CLUSTERED * STRIDE + j] = exp(t[(EVENT + LAPSE_CLUSTER) * STRIDE + j])
+            put(t, CALM, 1.0)
+            recent_v, previous = recent, before_cut
+            exposure[:] = 0.0
             for day in range(first_day, last + 1):
-                drift += v[DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)] / SEGMENT_D
-                opioid_level = x[G]
-                course.advance(v, c, decays, np.exp(drift), regimen, day, x)
-                share = 0.0
-                for j in range(3):
-                    if baseline[j] > 0.0:
-                        f[EXPOSURE + j] += regimen.dose[day, j] / baseline[j] / (last - first_day + 1)
-                        share = max(share, (regimen.dose[day - 1, j] - regimen.dose[day, j]) / baseline[j])
+                for j in range(LANES):
+                    t[LEVEL_BEFORE * STRIDE + j] = t[(STATE + G) * STRIDE + j]
+                course.advance(t, c, regimen, day)
+                _add_day(t, limit_w, 1.0 / min(END_D, n_ahead) if day > last - END_D else 0.0, n_ahead)
+                share, reduced = 0.0, False
+                for k in range(3):
+                    if baseline[k] > 0.0:
+                        exposure[k] += regimen.dose[day, k] / baseline[k] / n_ahead
+                        share = max(share, (regimen.dose[day - 1, k] - regimen.dose[day, k]) / baseline[k])
+                    reduced = reduced or regimen.dose[day, k] < baseline[k]
                 if regimen.dose[day, 0] < regimen.dose[day - 1, 0]:
                     previous = regimen.dose[day - 1, 0]
                 recent_v = eq.recent_cut(recent_v, decay_v, share)
-                w_bar, m_bar, p_bar = x[W_ALL] - x[W_ALL0], x[M] - v[course.M0], x[P] - v[course.P0]
-                f[PEAK_W] = max(f[PEAK_W], x[W_ALL])
-                f[DAYS_OVER] += 1.0 if x[W_ALL] > limit_w else 0.0
-                f[AREA_W] += x[W_ALL]
-                if day > last - END_D:
-                    f[PAIN_END] += x[P] / min(END_D, last - first_day + 1)
-                    f[FUNCTION_END] += x[U] / min(END_D, last - first_day + 1)
-                    f[DISTRESS_END] += x[M] / min(END_D, last - first_day + 1)
-                f[PAIN_MEAN] += p_bar / (last - first_day + 1)
-                f[FUNCTION_MEAN] += (x[U] - v[course.U0]) / (last - first_day + 1)
-                f[DISTRESS_MEAN] += m_bar / (last - first_day + 1)
                 if n_events == 0:
                     continue
-                f[H_CRISIS] += np.exp(
-                    eq.log_hazard_crisis(
-                        e[FIXED_CRISIS], m_bar, w_bar, eq.recent_weight(recent_v, e[V_HALF]), e[CRISIS_M], e[CRISIS_W],
-                        e[CAUSAL_SHARE] * e[CRISIS_V],
-                    )
+                _add_hazards(t, recent_v, reduced)
+                if regimen.taken[0]:
+                    _add_overdose(t, regimen, day, previous, baseline[0], scored)
+            for j in range(min(n - first, LANES)):
+                for row in range(EXPOSURE):
+                    out[first + j, row] = t[(FIGURE + row) * STRIDE + j]
+                out[first + j, W_END] = t[(STATE + W_ALL) * STRIDE + j]
+                out[first + j, PAIN_START], out[first + j, FUNCTION_START] = (
+                    t[course.P0 * STRIDE + j], t[course.U0 * STRIDE + j]
                 )  # fmt: skip
-                f[H_SEIZURE] += np.exp(
-                    eq.log_hazard_seizure(e[FIXED_SEIZURE], x[W + 1], x[W + 2], 0.5, e[SEIZURE_W], e[SEIZURE_G])
-                )
-                below = False
-                for j in range(3):
-                    below = below or regimen.dose[day, j] < baseline[j]
-                if below:
-                    f[H_RETURN] += np.exp(
-                        eq.log_hazard_return(
-                            e[FIXED_RETURN], w_bar, m_bar, p_bar, e[RETURN_W], e[RETURN_M], e[RETURN_P]
-                        )
-                    )
-                if not regimen.taken[0]:
-                    continue
-                base = eq.log_hazard_lapse(e[FIXED_LAPSE], x[C], w_bar, 0.0, e[LAPSE_C], e[LAPSE_W], e[LAPSE_CLUSTER])
-                hazard = np.exp(base) * (calm + (1.0 - calm) * clustered)
-                p_lapse = -np.expm1(-hazard)
-                calm = calm * (1.0 - p_lapse) + (1.0 - calm) / e[LAPSE_CLUSTER_DAYS]  # back to calm after the cluster
-                more = e[MORE_SHARE]
-                usual = (1.0 - more) / (1.0 - e[LAPSE_MORE])
-                adherent = _overdose(e, x, regimen.dose[day, 0], x[E], scored)
-                lapsed = 0.0
-                for kind in range(3):
-                    dose = (previous, baseline[0], e[LAPSE_MORE_DOSE] * baseline[0])[kind]
-                    weight = (e[LAPSE_PREVIOUS] * usual, (1.0 - e[LAPSE_PREVIOUS] - e[LAPSE_MORE]) * usual, more)[kind]
-                    dose = max(dose, regimen.dose[day, 0])
-                    level = eq.relax(opioid_level, dose, regimen.decay_g[day, 0])
-                    e1, e2, e3, e4 = course.effects(level, regimen.shape, day, 0, v[course.EC50])
-                    lapsed += weight * _overdose(e, x, dose, eq.mean_of_four(e1, e2, e3, e4), scored)
-                f[H_OVERDOSE] += (1.0 - p_lapse) * adherent
-                f[H_RELAPSE] += p_lapse * lapsed
-            f[W_END] = x[W_ALL]
-            f[PAIN_START], f[FUNCTION_START] = v[course.P0], v[course.U0]
+                for k in range(3):
+                    out[first + j, EXPOSURE + k] = exposure[k]
         return out
 
 

@@ -15,7 +15,7 @@ from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
-from taper_sim.inference.likelihood import N_WINDOWS, mean_of
+from taper_sim.inference.likelihood import means_by_day
 from taper_sim.inference.observation import BY_NAME, LOG, LOG1P, Instrument, reports_of
 from taper_sim.inference.options import Slot
 from taper_sim.inference.patient import Evidence
@@ -127,11 +127,6 @@ def written(
     list of (int, CheckIn)
     """
     n_days = len(answered) - 1
-    latent = at.course(values, shared, regimen)
-    sums = np.zeros((n_days + 1, N_WINDOWS))
-    sums[1:, 0] = np.cumsum(latent[1 : n_days + 1, at.P] + shared.pain_report_x * latent[1 : n_days + 1, at.X])
-    for row, what in ((1, at.M), (2, at.I), (3, at.W + 1)):
-        sums[1:, row] = np.cumsum(latent[1 : n_days + 1, what])
     last_cut = last_cut_of(regimen)
     z_day = generator.standard_normal(n_days + 1)
     found: Reported = []
@@ -139,12 +134,13 @@ def written(
         i = BY_NAME[name]
         slow = _slow(i, n_days, generator)
         own = generator.standard_normal(n_days + 1)
+        means = means_by_day(
+            values[None], shared, regimen, i.kind, i.scale, i.recall_d, np.zeros(len(last_cut)), last_cut
+        )
         for day in range(1, n_days + 1):
             if not answered[day] or (i.recall_d > 1 and day % i.recall_d):
                 continue
-            mean = mean_of(
-                i.kind, i.scale, i.recall_d, day, values, shared, latent, sums, 0.0, int(last_cut[day])
-            )  # fmt: skip
+            mean = means[day]
             noise = values[at.NOISE] * (
                 i.white * (np.sqrt(1 - i.shared**2) * own[day] + i.shared * z_day[day]) + i.slow * slow[day]
             )

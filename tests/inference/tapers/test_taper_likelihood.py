@@ -9,8 +9,7 @@ from taper_sim.data.records import CheckIn
 from taper_sim.data.trial import COWS_CATEGORIES
 from taper_sim.inference import course as at
 from taper_sim.inference import likelihood as personal
-from taper_sim.inference.course import N_LATENT, N_STATE, Regimen
-from taper_sim.inference.likelihood import N_WINDOWS
+from taper_sim.inference.course import Regimen
 from taper_sim.inference.observation import BY_NAME, reports_of
 from taper_sim.inference.tapers.likelihood import EFFECT, LINEAR, RELATIVE, at_shortfall, reported, withdrawals
 from taper_sim.inference.tapers.people import HIGH, LOW
@@ -66,17 +65,16 @@ def test_the_filter_is_that_of_the_personal_likelihood() -> None:
     white, slow, tau = 3.0, 2.0, 9.0
     reports = reports._replace(white=np.array([white]), slow=np.array([slow]), decay=np.array([np.exp(-1.0 / tau)]))
     assert reports.kind[0] == BY_NAME["cows"].kind and reports.interval.all()
-    centre, spread = np.empty(len(day)), np.empty(len(day))
-    theirs = personal.filtered(
-        values(SIGMA[1]), at.couplings(True, omega_0=0.7), regimen(), reports, np.empty((N, N_LATENT)),
-        np.empty(N_STATE), np.zeros((N, N_WINDOWS)), centre, spread,
-    )  # fmt: skip
+    centre, spread = np.empty((1, len(day))), np.empty((1, len(day)))
+    theirs = personal.log_likelihoods(
+        values(SIGMA[1])[None], at.couplings(True, omega_0=0.7), regimen(), reports, centre, spread
+    )[0]
     mass, mean, variance = (np.empty((len(day), 1, len(SIGMA))) for _ in range(3))
     reported(np.array([-0.5]), 25.0, white, slow, tau, of_drive(EFFECT, 3.0), day, day, LOW[category], HIGH[category],
              np.zeros(len(day)), mass, mean, variance)  # fmt: skip
     np.testing.assert_allclose(mass[:, 0, 1].sum(), theirs, rtol=1e-9)
-    np.testing.assert_allclose(mean[:, 0, 1], centre, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(variance[:, 0, 1], spread - reports.rounding, rtol=1e-9)
+    np.testing.assert_allclose(mean[:, 0, 1], centre[0], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(variance[:, 0, 1], spread[0] - reports.rounding, rtol=1e-9)
 
 
 def test_other_drives_are_what_their_names_say() -> None:
