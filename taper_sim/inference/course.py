@@ -107,27 +107,36 @@ N_COURSE: Final = LEFT + 1
 with kept_by_sources(__file__, elementary):
 
     @register_jitable(forceinline=True)
-    def put(t: Any, row: int, value: float) -> None:
+    def lanes_of(n: int) -> int:
+        """Lanes that ``n`` vectors take, a multiple of eight.
+
+        That their number is known only when the code runs keeps the loops over them from being unrolled into single
+        steps, and a tile that is not full costs less.
+        """
+        return int(min((n + 7) // 8 * 8, LANES))
+
+    @register_jitable(forceinline=True)
+    def put(t: Any, lanes: int, row: int, value: float) -> None:
         """A row of one number."""
-        for j in range(LANES):
+        for j in range(lanes):
             t[row * STRIDE + j] = value
 
     @register_jitable(forceinline=True)
-    def put_values(t: Any, values: Any, first: int) -> None:
+    def put_values(t: Any, lanes: int, values: Any, first: int) -> None:
         """Values (n, N_VALUES) from row ``first`` on into the lanes; lanes beyond the last are as the last."""
         last = values.shape[0] - 1
         for row in range(N_VALUES):
-            for j in range(LANES):
+            for j in range(lanes):
                 t[row * STRIDE + j] = values[min(first + j, last), row]
 
     @register_jitable(forceinline=True)
-    def _start_class(t: Any, c: Any, regimen: Any, k: int) -> None:
+    def _start_class(t: Any, lanes: int, c: Any, regimen: Any, k: int) -> None:
         wide()
         omega = (c.omega_0, c.omega_1, c.omega_2)[k]
         level, use, adjunct = regimen.dose[0, k], regimen.use_days[k], regimen.adjunct[0, k]
         s1, s2, s3, s4 = (regimen.shape[0, k, 0], regimen.shape[0, k, 1], regimen.shape[0, k, 2],
                           regimen.shape[0, k, 3])  # fmt: skip
-        for j in range(LANES):
+        for j in range(lanes):
             ec50 = t[(EC50 + k) * STRIDE + j]
             e1, e2 = eq.effect(level, s1, ec50), eq.effect(level, s2, ec50)
             e3, e4 = eq.effect(level, s3, ec50), eq.effect(level, s4, ec50)
@@ -151,29 +160,29 @@ with kept_by_sources(__file__, elementary):
                 t[(STATE + R) * STRIDE + j] = eq.adapted_at_start(e, exp(-use / c.tau_R))
 
     @register_jitable(forceinline=True)
-    def prepare(t: Any) -> None:
+    def prepare(t: Any, lanes: int) -> None:
         """What a tile's values come to for every day, ``exp(-1/tau)``, and no drift so far."""
         wide()
         for k in range(3):
-            for j in range(LANES):
+            for j in range(lanes):
                 t[(DECAY_F + k) * STRIDE + j] = exp(-1.0 / t[(TAU_F + k) * STRIDE + j])
                 t[(DECAY_L + k) * STRIDE + j] = exp(-1.0 / t[(TAU_L + k) * STRIDE + j])
-        put(t, DRIFTED, 0.0)
+        put(t, lanes, DRIFTED, 0.0)
 
     @register_jitable(forceinline=True)
-    def start(t: Any, c: Any, regimen: Any) -> None:
+    def start(t: Any, lanes: int, c: Any, regimen: Any) -> None:
         """State of day 0 from a tile's values: adapted as far as the days of use bring it."""
-        prepare(t)
+        prepare(t, lanes)
         for row in range(STATE, STATE + N_STATE):
-            put(t, row, 0.0)
-        put(t, LEFT, 1.0)
+            put(t, lanes, row, 0.0)
+        put(t, lanes, LEFT, 1.0)
         if regimen.taken[0]:
-            _start_class(t, c, regimen, 0)
+            _start_class(t, lanes, c, regimen, 0)
         if regimen.taken[1]:
-            _start_class(t, c, regimen, 1)
+            _start_class(t, lanes, c, regimen, 1)
         if regimen.taken[2]:
-            _start_class(t, c, regimen, 2)
-        for j in range(LANES):
+            _start_class(t, lanes, c, regimen, 2)
+        for j in range(lanes):
             w_all = 1.0 - t[LEFT * STRIDE + j]
             t[(STATE + W_ALL) * STRIDE + j] = w_all
             t[(STATE + W_ALL0) * STRIDE + j] = w_all
@@ -185,14 +194,14 @@ with kept_by_sources(__file__, elementary):
             t[(STATE + C) * STRIDE + j] = t[C0 * STRIDE + j]
 
     @register_jitable(forceinline=True)
-    def _advance_class(t: Any, c: Any, regimen: Any, day: int, k: int) -> None:
+    def _advance_class(t: Any, lanes: int, c: Any, regimen: Any, day: int, k: int) -> None:
         wide()
         omega, alpha = (c.omega_0, c.omega_1, c.omega_2)[k], (c.alpha_0, c.alpha_1, c.alpha_2)[k]
         per_p, per_m, per_i = (c.p_0, c.p_1, c.p_2)[k], (c.m_0, c.m_1, c.m_2)[k], (c.i_0, c.i_1, c.i_2)[k]
         dose, decay_g, adjunct = regimen.dose[day, k], regimen.decay_g[day, k], regimen.adjunct[day, k]
         s1, s2, s3, s4 = (regimen.shape[day, k, 0], regimen.shape[day, k, 1], regimen.shape[day, k, 2],
                           regimen.shape[day, k, 3])  # fmt: skip
-        for j in range(LANES):
+        for j in range(lanes):
             ec50 = t[(EC50 + k) * STRIDE + j]
             fast_, slow = t[(STATE + F + k) * STRIDE + j], t[(STATE + L + k) * STRIDE + j]
             w0, left = t[(STATE + W0 + k) * STRIDE + j], t[LEFT * STRIDE + j]
@@ -223,9 +232,9 @@ with kept_by_sources(__file__, elementary):
             t[LEFT * STRIDE + j] = left * (1.0 - w)
 
     @register_jitable(forceinline=True)
-    def _advance_person(t: Any, c: Any, cut: float) -> None:
+    def _advance_person(t: Any, lanes: int, c: Any, cut: float) -> None:
         wide()
-        for j in range(LANES):
+        for j in range(lanes):
             p0, m0, i0, u0 = t[P0 * STRIDE + j], t[M0 * STRIDE + j], t[I0 * STRIDE + j], t[U0 * STRIDE + j]
             p, m, i = t[(STATE + P) * STRIDE + j], t[(STATE + M) * STRIDE + j], t[(STATE + I) * STRIDE + j]
             w_all = 1.0 - t[LEFT * STRIDE + j]
@@ -271,14 +280,14 @@ with kept_by_sources(__file__, elementary):
             t[(STATE + C) * STRIDE + j] = eq.relax(t[(STATE + C) * STRIDE + j], craving, c.decay_C)
 
     @register_jitable(forceinline=True)
-    def advance(t: Any, c: Any, regimen: Any, day: int) -> None:
+    def advance(t: Any, lanes: int, c: Any, regimen: Any, day: int) -> None:
         """One day of sections 1 and 2, in the order of docs/model.md; the tile's states are changed in place.
 
         Log sigma moves in a straight line in each piece of the drift.
         """
         wide()
         piece = DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)
-        for j in range(LANES):
+        for j in range(lanes):
             drifted = t[DRIFTED * STRIDE + j] + t[piece * STRIDE + j] / SEGMENT_D
             t[DRIFTED * STRIDE + j] = drifted
             t[FACTOR * STRIDE + j] = exp(drifted)
@@ -288,27 +297,28 @@ with kept_by_sources(__file__, elementary):
             t[I_LOAD * STRIDE + j] = 0.0
             t[LEFT * STRIDE + j] = 1.0
         if regimen.rotated[day] > 0.0:
-            for j in range(LANES):
+            for j in range(lanes):
                 t[(STATE + A) * STRIDE + j] *= c.cross_tolerance
                 t[(STATE + R) * STRIDE + j] *= c.cross_tolerance
         if regimen.taken[0]:
-            _advance_class(t, c, regimen, day, 0)
+            _advance_class(t, lanes, c, regimen, day, 0)
         if regimen.taken[1]:
-            _advance_class(t, c, regimen, day, 1)
+            _advance_class(t, lanes, c, regimen, day, 1)
         if regimen.taken[2]:
-            _advance_class(t, c, regimen, day, 2)
-        _advance_person(t, c, regimen.cut[day])
+            _advance_class(t, lanes, c, regimen, day, 2)
+        _advance_person(t, lanes, c, regimen.cut[day])
 
     @fast
     def run(values: Any, c: Any, regimen: Any, latent: Any) -> None:
         """From day 0 to the last day of ``latent``, (n_days + 1, N_LATENT), for one vector of values."""
         wide()
         t = np.empty(N_COURSE * STRIDE)
-        put_values(t, values, 0)
-        start(t, c, regimen)
+        lanes = lanes_of(1)
+        put_values(t, lanes, values, 0)
+        start(t, lanes, c, regimen)
         for day in range(latent.shape[0]):
             if day > 0:
-                advance(t, c, regimen, day)
+                advance(t, lanes, c, regimen, day)
             for row in range(N_LATENT):
                 latent[day, row] = t[(STATE + row) * STRIDE]
 

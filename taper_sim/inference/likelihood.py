@@ -39,6 +39,7 @@ from taper_sim.inference.course import (
     U,
     W,
     X,
+    lanes_of,
     put,
 )
 from taper_sim.inference.observation import (
@@ -112,11 +113,11 @@ with kept_by_sources(__file__, course, observation, elementary):
         return math.log(z), side * mean, max(1.0 + a * pa - b * pb - mean * mean, _LEAST_VARIANCE)
 
     @register_jitable(forceinline=True)
-    def _windows(t: Any, c: Any, sums: Any, day: int) -> None:
+    def _windows(t: Any, lanes: int, c: Any, sums: Any, day: int) -> None:
         """Sums, from day 1 to this one, of what recall scales average."""
         wide()
         before, at = (day - 1) * N_WINDOWS * STRIDE, day * N_WINDOWS * STRIDE
-        for j in range(LANES):
+        for j in range(lanes):
             pain = eq.pain_report_mean(t[(STATE + P) * STRIDE + j], t[(STATE + X) * STRIDE + j], c.pain_report_x)
             sums[at + j] = sums[before + j] + pain
             sums[at + STRIDE + j] = sums[before + STRIDE + j] + t[(STATE + M) * STRIDE + j]
@@ -124,8 +125,8 @@ with kept_by_sources(__file__, course, observation, elementary):
             sums[at + 3 * STRIDE + j] = sums[before + 3 * STRIDE + j] + t[(STATE + W + 1) * STRIDE + j]
 
     @register_jitable(forceinline=True)
-    def _recalled(t: Any, sums: Any, which: int, at_start: int, day: int, recall: int, floor: int, scale: float
-                  ) -> None:  # fmt: skip
+    def _recalled(t: Any, lanes: int, sums: Any, which: int, at_start: int, day: int, recall: int, floor: int,
+                  scale: float) -> None:  # fmt: skip
         """``MEAN`` from the days recalled; days before the start are as the start, row ``at_start``.
 
         ``floor`` is a row that is added, or -1.
@@ -134,119 +135,119 @@ with kept_by_sources(__file__, course, observation, elementary):
         first = max(day - recall, 0)
         until, since = (day * N_WINDOWS + which) * STRIDE, (first * N_WINDOWS + which) * STRIDE
         before = float(first - (day - recall))
-        for j in range(LANES):
+        for j in range(lanes):
             mean = (sums[until + j] - sums[since + j] + t[at_start * STRIDE + j] * before) / recall
             t[MEAN * STRIDE + j] = scale * mean
         if floor >= 0:
-            _add(t, floor)
+            _add(t, lanes, floor)
 
     @register_jitable(forceinline=True)
-    def _add(t: Any, row: int) -> None:
-        for j in range(LANES):
+    def _add(t: Any, lanes: int, row: int) -> None:
+        for j in range(lanes):
             t[MEAN * STRIDE + j] += t[row * STRIDE + j]
 
     @register_jitable(forceinline=True)
-    def _scaled(t: Any, row: int, scale: float) -> None:
-        for j in range(LANES):
+    def _scaled(t: Any, lanes: int, row: int, scale: float) -> None:
+        for j in range(lanes):
             t[MEAN * STRIDE + j] = scale * t[row * STRIDE + j]
 
     @register_jitable(forceinline=True)
-    def put_means(t: Any, c: Any, sums: Any, kind: int, scale: float, recall: int, day: int, weekend: float,
+    def put_means(t: Any, lanes: int, c: Any, sums: Any, kind: int, scale: float, recall: int, day: int, weekend: float,
                   last_cut: int) -> None:  # fmt: skip
         """``MEAN`` of a report of this day, on the instrument's own scale (of steps, its log)."""
         wide()
         if kind == WITHDRAWAL:
-            for j in range(LANES):
+            for j in range(lanes):
                 t[MEAN * STRIDE + j] = eq.sows_mean(
                     t[S0 * STRIDE + j], t[(STATE + W) * STRIDE + j], t[(STATE + X) * STRIDE + j], scale
                 )
         elif kind == PAIN and recall == 1:
-            for j in range(LANES):
+            for j in range(lanes):
                 t[MEAN * STRIDE + j] = eq.pain_report_mean(
                     t[(STATE + P) * STRIDE + j], t[(STATE + X) * STRIDE + j], c.pain_report_x
                 )
         elif kind == PAIN:
-            _recalled(t, sums, 0, P0, day, recall, -1, 1.0)
+            _recalled(t, lanes, sums, 0, P0, day, recall, -1, 1.0)
         elif kind == DISTRESS:
             if recall == 1:
-                _scaled(t, STATE + M, scale)
+                _scaled(t, lanes, STATE + M, scale)
             else:
-                _recalled(t, sums, 1, M0, day, recall, -1, scale)
+                _recalled(t, lanes, sums, 1, M0, day, recall, -1, scale)
         elif kind == INSOMNIA:
             if recall == 1:
-                _scaled(t, STATE + I, scale)
+                _scaled(t, lanes, STATE + I, scale)
             else:
-                _recalled(t, sums, 2, I0, day, recall, -1, scale)
+                _recalled(t, lanes, sums, 2, I0, day, recall, -1, scale)
         elif kind == FUNCTION:
-            _scaled(t, STATE + U, 1.0)
+            _scaled(t, lanes, STATE + U, 1.0)
         elif kind == CLINICIAN:
-            for j in range(LANES):
+            for j in range(lanes):
                 t[MEAN * STRIDE + j] = t[COWS0 * STRIDE + j] + t[KAPPA * STRIDE + j] * t[(STATE + W) * STRIDE + j]
         elif kind == CRAVING:
-            _scaled(t, STATE + C, scale)
+            _scaled(t, lanes, STATE + C, scale)
         elif kind == BENZODIAZEPINE:
             if recall == 1:
-                _scaled(t, STATE + W + 1, scale)
-                _add(t, PWC0)
+                _scaled(t, lanes, STATE + W + 1, scale)
+                _add(t, lanes, PWC0)
             else:
-                _recalled(t, sums, 3, STATE + W0 + 1, day, recall, BWSQ0, scale)
+                _recalled(t, lanes, sums, 3, STATE + W0 + 1, day, recall, BWSQ0, scale)
         elif kind == LAST_CUT:
-            _scaled(t, STATE + W + last_cut, scale)
-            _add(t, ITEM0)
+            _scaled(t, lanes, STATE + W + last_cut, scale)
+            _add(t, lanes, ITEM0)
         elif kind == STEPS:
-            for j in range(LANES):
+            for j in range(lanes):
                 t[MEAN * STRIDE + j] = eq.log_steps_mean(
                     t[STEPS0 * STRIDE + j], t[(STATE + U) * STRIDE + j] - t[U0 * STRIDE + j],
                     t[(STATE + I) * STRIDE + j] - t[I0 * STRIDE + j], t[(STATE + P) * STRIDE + j] - t[P0 * STRIDE + j],
                     weekend, c.steps_u, c.steps_i, c.steps_p, c.steps_weekend,
                 )  # fmt: skip
         else:
-            for j in range(LANES):
+            for j in range(lanes):
                 t[MEAN * STRIDE + j] = eq.sleep_hours_mean(
                     t[HOURS0 * STRIDE + j], t[(STATE + I) * STRIDE + j] - t[I0 * STRIDE + j], weekend, c.hours_i,
                     c.hours_weekend,
                 )  # fmt: skip
 
     @register_jitable(forceinline=True)
-    def _pass_days(reports: Any, gap: int, first: bool, m: Any, cov: Any) -> None:
+    def _pass_days(lanes: int, reports: Any, gap: int, first: bool, m: Any, cov: Any) -> None:
         """Slow residuals fade over a gap of days (before the ``first`` report they are as in the long run)."""
         wide()
         z = reports.kind.shape[0]
         for k in range(z):
             fade_k = reports.decay[k] ** gap
             if first:
-                put(m, k, 0.0)
+                put(m, lanes, k, 0.0)
             else:
-                for j in range(LANES):
+                for j in range(lanes):
                     m[k * STRIDE + j] *= fade_k
             for q in range(k + 1):
                 at = (k * (k + 1) // 2 + q) * STRIDE
                 if first:
-                    for j in range(LANES):
+                    for j in range(lanes):
                         cov[at + j] = 1.0 if q == k else 0.0
                 else:
                     fade, more = fade_k * reports.decay[q] ** gap, 1.0 - fade_k * fade_k if q == k else 0.0
-                    for j in range(LANES):
+                    for j in range(lanes):
                         cov[at + j] = cov[at + j] * fade + more
-        put(m, z, 0.0)
+        put(m, lanes, z, 0.0)
         for q in range(z):
-            put(cov, z * (z + 1) // 2 + q, 0.0)
-        put(cov, z * (z + 1) // 2 + z, 1.0)
+            put(cov, lanes, z * (z + 1) // 2 + q, 0.0)
+        put(cov, lanes, z * (z + 1) // 2 + z, 1.0)
 
     @register_jitable(forceinline=True)
-    def _predict(t: Any, s: int, reports: Any, rounding: float, m: Any, cov: Any, gain: Any) -> None:
+    def _predict(t: Any, lanes: int, s: int, reports: Any, rounding: float, m: Any, cov: Any, gain: Any) -> None:
         """``MU``, ``VARIANCE`` of a report before it is read, and the gains of all states."""
         wide()
         z = reports.kind.shape[0]
         slow_, white = reports.slow[s], reports.white[s]
         shared_, own_ = white * reports.shared[s], white * reports.own[s]
         if reports.transform[s] == LOG1P:
-            for j in range(LANES):
+            for j in range(lanes):
                 mean = t[MEAN * STRIDE + j]
                 possible = mean > -1.0
                 t[POSSIBLE * STRIDE + j] *= 1.0 if possible else 0.0
                 t[MEAN * STRIDE + j] = log(1.0 + (mean if possible else 0.0))
-        for j in range(LANES):
+        for j in range(lanes):
             noise = t[NOISE * STRIDE + j]
             t[SLOW * STRIDE + j] = noise * slow_
             t[SHARED * STRIDE + j] = noise * shared_
@@ -254,9 +255,9 @@ with kept_by_sources(__file__, course, observation, elementary):
         for k in range(z + 1):
             of_slow = (k * (k + 1) // 2 + s if k >= s else s * (s + 1) // 2 + k) * STRIDE
             of_day, to = (last + k) * STRIDE, k * STRIDE
-            for j in range(LANES):
+            for j in range(lanes):
                 gain[to + j] = t[SLOW * STRIDE + j] * cov[of_slow + j] + t[SHARED * STRIDE + j] * cov[of_day + j]
-        for j in range(LANES):
+        for j in range(lanes):
             slow, shared, own = t[SLOW * STRIDE + j], t[SHARED * STRIDE + j], t[NOISE * STRIDE + j] * own_
             variance = slow * gain[s * STRIDE + j] + shared * gain[z * STRIDE + j] + own * own
             t[MU * STRIDE + j] = t[MEAN * STRIDE + j] + slow * m[s * STRIDE + j] + shared * m[z * STRIDE + j]
@@ -264,12 +265,12 @@ with kept_by_sources(__file__, course, observation, elementary):
             t[SPREAD * STRIDE + j] = variance + rounding
 
     @register_jitable(forceinline=True)
-    def _read(t: Any, n_states: int, interval: bool, y: float, low: float, high: float, m: Any, cov: Any, gain: Any
-              ) -> None:  # fmt: skip
+    def _read(t: Any, lanes: int, n_states: int, interval: bool, y: float, low: float, high: float, m: Any, cov: Any,
+              gain: Any) -> None:  # fmt: skip
         """A report is read: its log likelihood is added, and the states move."""
         wide()
         if interval:
-            for j in range(LANES):
+            for j in range(lanes):
                 variance, mu = t[VARIANCE * STRIDE + j], t[MU * STRIDE + j]
                 sd = math.sqrt(variance)
                 mass, mean, kept = truncated((low - mu) / sd, (high - mu) / sd)
@@ -277,7 +278,7 @@ with kept_by_sources(__file__, course, observation, elementary):
                 t[MOVED * STRIDE + j] = mean / sd
                 t[SHRUNK * STRIDE + j] = (1.0 - kept) / variance
         else:
-            for j in range(LANES):
+            for j in range(lanes):
                 spread = t[SPREAD * STRIDE + j]
                 precision = 1.0 / spread
                 moved = (y - t[MU * STRIDE + j]) * precision
@@ -286,51 +287,53 @@ with kept_by_sources(__file__, course, observation, elementary):
                 t[MOVED * STRIDE + j] = moved
                 t[SHRUNK * STRIDE + j] = precision
         for k in range(n_states):
-            for j in range(LANES):
+            for j in range(lanes):
                 g = gain[k * STRIDE + j]
                 m[k * STRIDE + j] += g * t[MOVED * STRIDE + j]
                 t[LESS * STRIDE + j] = g * t[SHRUNK * STRIDE + j]
             for q in range(k + 1):  # only the lower triangle is kept
                 at = (k * (k + 1) // 2 + q) * STRIDE
-                for j in range(LANES):
+                for j in range(lanes):
                     cov[at + j] -= t[LESS * STRIDE + j] * gain[q * STRIDE + j]
 
     @register_jitable(forceinline=True)
-    def _filtered(t: Any, c: Any, regimen: Any, reports: Any, room: Any, centres: Any, spreads: Any, first: int, n: int
-                  ) -> None:  # fmt: skip
+    def _filtered(t: Any, lanes: int, c: Any, regimen: Any, reports: Any, room: Any, centres: Any, spreads: Any,
+                  first: int, n: int) -> None:  # fmt: skip
         """``TOTAL`` of a tile: log likelihood of the reports; predictions of the ``n`` rows from ``first`` on.
 
         ``room`` is (sums, m, cov, gain) to work in.
         """
         sums, m, cov, gain = room
         n_reports, n_states = reports.day.shape[0], reports.kind.shape[0] + 1
-        course.start(t, c, regimen)
-        put(t, TOTAL, 0.0)
-        put(t, POSSIBLE, 1.0)
+        course.start(t, lanes, c, regimen)
+        put(t, lanes, TOTAL, 0.0)
+        put(t, lanes, POSSIBLE, 1.0)
         for row in range(N_WINDOWS):
-            put(sums, row, 0.0)
+            put(sums, lanes, row, 0.0)
         recalls = False
         for s in range(reports.kind.shape[0]):
             recalls = recalls or reports.recall[s] > 1
         r, before = 0, -1
         for day in range(reports.day[n_reports - 1] + 1 if n_reports else 0):
             if day > 0:
-                course.advance(t, c, regimen, day)
+                course.advance(t, lanes, c, regimen, day)
                 if recalls:
-                    _windows(t, c, sums, day)
+                    _windows(t, lanes, c, sums, day)
             if reports.day[r] != day:
                 continue
-            _pass_days(reports, day - before, before < 0, m, cov)
+            _pass_days(lanes, reports, day - before, before < 0, m, cov)
             before = day
             while r < n_reports and reports.day[r] == day:
                 s = reports.slot[r]
-                put_means(t, c, sums, reports.kind[s], reports.scale[s], reports.recall[s], day, reports.weekend[day],
-                          reports.last_cut[day])  # fmt: skip
-                _predict(t, s, reports, reports.rounding[r], m, cov, gain)
+                put_means(t, lanes, c, sums, reports.kind[s], reports.scale[s], reports.recall[s], day,
+                          reports.weekend[day], reports.last_cut[day])  # fmt: skip
+                _predict(t, lanes, s, reports, reports.rounding[r], m, cov, gain)
                 for j in range(min(n, LANES)):
                     centres[first + j, r] = t[MU * STRIDE + j]
                     spreads[first + j, r] = t[SPREAD * STRIDE + j]
-                _read(t, n_states, reports.interval[r], reports.y[r], reports.low[r], reports.high[r], m, cov, gain)
+                _read(
+                    t, lanes, n_states, reports.interval[r], reports.y[r], reports.low[r], reports.high[r], m, cov, gain
+                )
                 r += 1
 
     @register_jitable(forceinline=True)
@@ -361,14 +364,15 @@ with kept_by_sources(__file__, course, observation, elementary):
         t = np.empty(N_ROWS * STRIDE)
         room = _room(reports)
         for row in range(base.shape[0]):
-            put(t, row, base[row])
+            put(t, lanes_of(n), row, base[row])
         for first in range(0, n, LANES):
+            lanes = lanes_of(n - first)
             for k in range(d):
                 at = place[k] * STRIDE
-                for j in range(LANES):
+                for j in range(lanes):
                     natural = mean[k] + sd[k] * zs[min(first + j, n - 1), k]
                     t[at + j] = math.exp(min(natural, 50.0)) if is_log[k] else natural
-            _filtered(t, c, regimen, reports, room, centres, spreads, first, min(n - first, centres.shape[0]))
+            _filtered(t, lanes, c, regimen, reports, room, centres, spreads, first, min(n - first, centres.shape[0]))
             for j in range(min(n - first, LANES)):
                 total = _log_likelihood(t, j)
                 for k in range(d):
@@ -385,8 +389,9 @@ with kept_by_sources(__file__, course, observation, elementary):
         t = np.empty(N_ROWS * STRIDE)
         room = _room(reports)
         for first in range(0, n, LANES):
-            course.put_values(t, values, first)
-            _filtered(t, c, regimen, reports, room, centres, spreads, first, min(n - first, centres.shape[0]))
+            lanes = lanes_of(n - first)
+            course.put_values(t, lanes, values, first)
+            _filtered(t, lanes, c, regimen, reports, room, centres, spreads, first, min(n - first, centres.shape[0]))
             for j in range(min(n - first, LANES)):
                 out[first + j] = _log_likelihood(t, j)
         return out
@@ -399,12 +404,13 @@ with kept_by_sources(__file__, course, observation, elementary):
         n_days = regimen.dose.shape[0] - 1
         out = np.empty(n_days + 1)
         t, sums = np.empty(N_ROWS * STRIDE), np.zeros((n_days + 1) * N_WINDOWS * STRIDE)
-        course.put_values(t, values, 0)
-        course.start(t, c, regimen)
+        lanes = lanes_of(1)
+        course.put_values(t, lanes, values, 0)
+        course.start(t, lanes, c, regimen)
         for day in range(n_days + 1):
             if day > 0:
-                course.advance(t, c, regimen, day)
-                _windows(t, c, sums, day)
-            put_means(t, c, sums, kind, scale, recall, day, weekend[day], last_cut[day])
+                course.advance(t, lanes, c, regimen, day)
+                _windows(t, lanes, c, sums, day)
+            put_means(t, lanes, c, sums, kind, scale, recall, day, weekend[day], last_cut[day])
             out[day] = t[MEAN * STRIDE]
         return out

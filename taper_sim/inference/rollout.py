@@ -105,8 +105,8 @@ with kept_by_sources(__file__, course, elementary):
     def _load(t: Any, values: Any, states: Any, drifts: Any, first: int) -> None:
         """A tile of people from row ``first`` on, as they stand; lanes beyond the last are as the last."""
         last = values.shape[0] - 1
-        course.put_values(t, values, first)
-        course.prepare(t)
+        course.put_values(t, LANES, values, first)
+        course.prepare(t, LANES)
         for row in range(N_STATE):
             for j in range(LANES):
                 t[(STATE + row) * STRIDE + j] = states[min(first + j, last), row]
@@ -128,7 +128,7 @@ with kept_by_sources(__file__, course, elementary):
         for k in range(0, values.shape[0], LANES):
             _load(t, values, states, drifts, k)
             for day in range(first, last + 1):
-                course.advance(t, c, regimen, day)
+                course.advance(t, LANES, c, regimen, day)
             _store(t, states, drifts, k)
 
     @fast
@@ -139,10 +139,10 @@ with kept_by_sources(__file__, course, elementary):
         states, drifts = np.empty((n, N_STATE)), np.zeros(n)
         t = np.empty(N_COURSE * STRIDE)
         for k in range(0, n, LANES):
-            course.put_values(t, values, k)
-            course.start(t, c, regimen)
+            course.put_values(t, LANES, values, k)
+            course.start(t, LANES, c, regimen)
             for day in range(1, last + 1):
-                course.advance(t, c, regimen, day)
+                course.advance(t, LANES, c, regimen, day)
             _store(t, states, drifts, k)
         return states, drifts
 
@@ -154,10 +154,10 @@ with kept_by_sources(__file__, course, elementary):
         peak = np.zeros(n)
         t = np.empty(N_COURSE * STRIDE)
         for k in range(0, n, LANES):
-            course.put_values(t, values, k)
-            course.start(t, c, regimen)
+            course.put_values(t, LANES, values, k)
+            course.start(t, LANES, c, regimen)
             for day in range(1, regimen.dose.shape[0]):
-                course.advance(t, c, regimen, day)
+                course.advance(t, LANES, c, regimen, day)
                 for j in range(min(n - k, LANES) if day > n_days else 0):
                     peak[k + j] = max(peak[k + j], t[(STATE + W_ALL) * STRIDE + j])
         return peak
@@ -280,19 +280,19 @@ with kept_by_sources(__file__, course, elementary):
         for first in range(0, n, LANES):
             _load(t, values, states, drifts, first)
             for row in range(N_FIGURES):
-                put(t, FIGURE + row, 0.0)
+                put(t, LANES, FIGURE + row, 0.0)
             for row in range(N_EVENTS if n_events > 0 else 0):
                 for j in range(LANES):
                     t[(EVENT + row) * STRIDE + j] = events[(first + j) % n_events, row]
             for j in range(LANES if n_events > 0 else 0):
                 t[CLUSTERED * STRIDE + j] = exp(t[(EVENT + LAPSE_CLUSTER) * STRIDE + j])
-            put(t, CALM, 1.0)
+            put(t, LANES, CALM, 1.0)
             recent_v, previous = recent, before_cut
             exposure[:] = 0.0
             for day in range(first_day, last + 1):
                 for j in range(LANES):
                     t[LEVEL_BEFORE * STRIDE + j] = t[(STATE + G) * STRIDE + j]
-                course.advance(t, c, regimen, day)
+                course.advance(t, LANES, c, regimen, day)
                 _add_day(t, limit_w, 1.0 / min(END_D, n_ahead) if day > last - END_D else 0.0, n_ahead)
                 share, reduced = 0.0, False
                 for k in range(3):
