@@ -44,8 +44,9 @@ FASTER_PCT: Final = (45.0, 60.0, 100.0)
 """Paces beyond those of a recommendation, percent of the original dose in 28 days: without a ceiling, for studies."""
 FLOORS: Final = (0.0, 0.25, 0.5, 0.75)
 """Shares of the original dose at which a taper may be planned to end. A design choice."""
-LOSS_DRAWS: Final = 32
-"""Posterior draws over which a loss is expected: it is smooth, unlike a chance to pass a limit. A design choice."""
+LOSS_DRAWS: Final = 128
+"""Posterior draws over which a loss is expected, at most. With 32 the noise of the expectation was as large as what
+personal pace can gain (docs/personal-pace.md). A design choice."""
 SLOWER: Final = 0.5
 """Share of the fastest pace that keeps every limit at which a slower one is weighed against it. A design choice."""
 STOP_SHARE: Final = 0.02
@@ -295,8 +296,9 @@ class _Ahead:
             cumulative = np.cumsum(weights[order])
             heights = (np.arange(LOSS_DRAWS) + 0.5) / LOSS_DRAWS * cumulative[-1]
             self.few = order[np.minimum(np.searchsorted(cumulative, heights), len(weights) - 1)]
+            self.few_weights = np.full(LOSS_DRAWS, 1.0 / LOSS_DRAWS)
         else:
-            self.few = np.arange(len(weights))
+            self.few, self.few_weights = np.arange(len(weights)), weights
 
     def path(self, pct: float, floor: float, n_days: int) -> Floats:
         """Shares of the days ahead, (n_days,), of a pace down to a floor."""
@@ -336,7 +338,7 @@ class _Ahead:
 
     def loss(self, shares: Floats) -> float:
         """Expected loss of a course of shares over the outlook."""
-        return float(np.mean(loss_of(self.figures(shares, self.few), self.column)))
+        return float(self.few_weights @ loss_of(self.figures(shares, self.few), self.column))
 
     def best(self, silent: bool) -> float:
         """Share of the option that is chosen, from today on."""

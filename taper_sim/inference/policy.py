@@ -51,6 +51,8 @@ class Personal:
         ``least loss`` or ``fastest``.
     step_back : bool
         Whether a dose may go back up to that before the last cut.
+    run_in : int
+        Days of check-ins before the first decision, on which the dose stays.
     """
 
     risk: float = 0.10
@@ -65,12 +67,14 @@ class Personal:
     prefer: Literal["fastest", "least loss"] = "least loss"
     step_back: bool = True
     drug_class: DrugClass | None = None
+    run_in: int = 0
 
     @property
     def name(self) -> str:
         """The call."""
         ceiling = "on" if self.ceiling else "off"
         given = f"risk={self.risk:g}, limit={self.limit:g}, every={self.every}, ceiling={ceiling}"
+        given += f", run_in={self.run_in}" if self.run_in else ""
         if self.sees == "nothing":
             return f"prior_only({given})"
         return f"personal({given}, {'sees=state' if self.sees == 'state' else f'checkins={self.checkins}'})"
@@ -92,7 +96,9 @@ class Personal:
                       allow_step_back=self.step_back, prefer=self.prefer)  # fmt: skip
 
     def decision_days(self, n_days: int) -> Sequence[int]:
-        """Day 1 and every ``every`` days; with check-ins a first look after a week, and from there on."""
+        """Day 1 and every ``every`` days; with check-ins a first look after a week or the run-in, and from there on."""
+        if self.run_in:
+            return [1, *range(1 + self.run_in, n_days + 1, self.every)]
         if self.sees != "reports":
             return range(1, n_days + 1, self.every)
         return [1, *range(1 + FIRST_LOOK_D, n_days + 1, self.every)]
@@ -106,7 +112,8 @@ class Personal:
     def decide(self, memory: Any, seen: Seen) -> Order:
         """Decide for each patient by herself."""
         every = np.full(len(seen.share), _CHECKIN_EVERY_D[self.checkins])
-        return Order(memory.decide(seen), checkin_every_d=every if self.sees == "reports" else None)
+        share = seen.share.copy() if seen.day <= self.run_in else memory.decide(seen)
+        return Order(share, checkin_every_d=every if self.sees == "reports" else None)
 
 
 def _checked(call: str, policy: Personal) -> Personal:
@@ -121,6 +128,7 @@ def _checked(call: str, policy: Personal) -> Personal:
             ("checkins", policy.checkins, policy.checkins in _CHECKIN_EVERY_D, ", ".join(_CHECKIN_EVERY_D)),
             ("horizon_d", policy.horizon_d, 14 <= policy.horizon_d <= 364, "14 to 364 days"),
             ("outlook_d", policy.outlook_d, 28 <= policy.outlook_d <= 728, "28 to 728 days"),
+            ("run_in", policy.run_in, 0 <= policy.run_in <= 84, "0 to 84 days"),
         ) if not right
     ]  # fmt: skip
     if problems:
@@ -134,12 +142,12 @@ def personal(
     ceiling: Literal["on", "off"] = "on", checkins: Literal["daily", "weekly"] = "daily",
     sees: Literal["reports", "state"] = "reports", horizon_d: int = 56, outlook_d: int = 364,
     prefer: Literal["least_loss", "fastest"] = "least_loss", step_back: Literal["on", "off"] = "on",
-    drug_class: DrugClass | None = None,
+    drug_class: DrugClass | None = None, run_in: int = 0,
 ) -> Personal:  # fmt: skip
     """Pace from a patient's own check-ins: the least expected loss that keeps every chance (docs/personal-pace.md)."""
     return _checked("personal", Personal(
         risk, limit, every, draws, ceiling == "on", checkins, sees, horizon_d, outlook_d,
-        "fastest" if prefer == "fastest" else "least loss", step_back == "on", drug_class,
+        "fastest" if prefer == "fastest" else "least loss", step_back == "on", drug_class, run_in,
     ))  # fmt: skip
 
 
@@ -148,10 +156,10 @@ def prior_only(
     *, risk: float = 0.10, limit: float = 0.15, every: int = 28, draws: int = 128,
     ceiling: Literal["on", "off"] = "on", horizon_d: int = 56, outlook_d: int = 364,
     prefer: Literal["least_loss", "fastest"] = "least_loss", step_back: Literal["on", "off"] = "on",
-    drug_class: DrugClass | None = None,
+    drug_class: DrugClass | None = None, run_in: int = 0,
 ) -> Personal:  # fmt: skip
     """As personal, from prior and baseline assessment alone: what choosing steps well gives without any check-in."""
     return _checked("prior_only", Personal(
         risk, limit, every, draws, ceiling == "on", "daily", "nothing", horizon_d, outlook_d,
-        "fastest" if prefer == "fastest" else "least loss", step_back == "on", drug_class,
+        "fastest" if prefer == "fastest" else "least loss", step_back == "on", drug_class, run_in,
     ))  # fmt: skip

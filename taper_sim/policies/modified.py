@@ -198,6 +198,23 @@ class WithRules(Added):
         return replace(order, share=np.where(held[:, None], 1.0, order.share))
 
 
+@dataclass(frozen=True)
+class WithRunIn(Added):
+    """The protocol, begun ``days`` days later: until then the dose stays and check-ins come."""
+
+    days: int = 14
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        """Day 1, and those of the protocol as many days later."""
+        return [1, *(day + self.days for day in self.policy.decision_days(max(n_days - self.days, 0)))]
+
+    def decide(self, memory: Any, seen: Seen) -> Order:
+        """Hold, then decide as if today were so many days earlier."""
+        if seen.day <= self.days:
+            return Order(seen.share.copy())
+        return self.policy.decide(memory, replace(seen, day=seen.day - self.days))
+
+
 def _in_range(call: str, name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise problem(FILE, call, f"{name}={value:g}", f"{low:g} to {high:g}")
@@ -255,3 +272,10 @@ def hold(policy: Policy, who: str, /) -> WithRules:
     if not named <= known:
         raise problem(FILE, "hold", who, " or ".join(sorted(known)) + ", or both joined by /")
     return WithRules(policy, f"hold({who})", named)
+
+
+@register("run_in")
+def run_in(policy: Policy, /, *, days: int = 14) -> WithRunIn:
+    """Begin the protocol ``days`` days later, with the dose held and check-ins coming until then."""
+    _in_range("run_in", "days", days, 1, 364)
+    return WithRunIn(policy, f"run_in(days={days})", days)

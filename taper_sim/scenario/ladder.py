@@ -63,6 +63,7 @@ class _Run:
     rung: RungEntry
     knob: float | str | None
     ceiling: str
+    run_in_d: int
     truth: str
     seed: int
     people: int
@@ -72,6 +73,10 @@ class _Run:
         """The call of the policy."""
         knob = self.knob if isinstance(self.knob, str) else "" if self.knob is None else f"{self.knob:g}"
         call = self.rung.call.replace("{knob}", knob)
+        if "{run_in}" in call:
+            call = call.replace("{run_in}", str(self.run_in_d))
+        elif self.run_in_d:
+            call = f"{call} + run_in(days={self.run_in_d})"
         if "{ceiling}" in call:
             return call.replace("{ceiling}", self.ceiling)
         return f"{call} + within_ceiling()" if self.ceiling == "on" else call
@@ -152,7 +157,7 @@ def evaluate(
         for ceiling in entry.ceilings:
             judged = {
                 rung.name: ladder.judged([
-                    _Run(rung, knobs[rung.name, ceiling][0], ceiling, truth, seed, people) for seed in entry.seeds
+                    _Run(rung, knobs[rung.name, ceiling][0], ceiling, entry.run_in_d, truth, seed, people) for seed in entry.seeds
                 ])
                 for rung in entry.rungs
             }  # fmt: skip
@@ -175,7 +180,7 @@ def _refuse(scenario: Scenario, entry: LadderEntry, file: str, base: Path) -> No
     for number, rung in enumerate(entry.rungs):
         for knob in rung.knobs or (None,):
             for ceiling in entry.ceilings:
-                call = _Run(rung, knob, ceiling, entry.truths[0], 0, 1).call
+                call = _Run(rung, knob, ceiling, entry.run_in_d, entry.truths[0], 0, 1).call
                 try:
                     build_policy(call, file=file, place=f"ladder.rungs.{number}.call", folder=base)
                 except InputError as error:
@@ -189,7 +194,7 @@ def _identity(scenario: Scenario, entry: LadderEntry, base: Path) -> str:
     digest = hashlib.sha256(scenario_hash(scenario, base).encode())
     for rung in entry.rungs:
         for knob in rung.knobs or (None,):
-            for name in files_named(calls.parse(_Run(rung, knob, "off", "", 0, 1).call)):
+            for name in files_named(calls.parse(_Run(rung, knob, "off", 0, "", 0, 1).call)):
                 digest.update(sha256_of(base / name).encode())
     return digest.hexdigest()
 
@@ -200,7 +205,7 @@ def _tuned(ladder: _Ladder, entry: LadderEntry, rung: RungEntry, ceiling: str, l
     if len(rung.knobs) < 2:
         return (rung.knobs[0] if rung.knobs else None), True
     tried = [
-        ladder.judged([_Run(rung, knob, ceiling, entry.truths[0], ladder.scenario.seed, entry.tuning_people)])
+        ladder.judged([_Run(rung, knob, ceiling, entry.run_in_d, entry.truths[0], ladder.scenario.seed, entry.tuning_people)])
         for knob in rung.knobs
     ]  # fmt: skip
     number, keeps = best_knob(tried, loss, entry.withdrawal, entry.share_over_at_most)

@@ -150,8 +150,9 @@ class LossEntry(Strict):
 class RungEntry(Strict):
     """A policy of the ladder, with one knob.
 
-    ``{knob}`` in the call is replaced by each of the knobs, ``{ceiling}`` by on or off. A call without ``{ceiling}``
-    gets ``+ within_ceiling()`` where the ceiling holds.
+    ``{knob}`` in the call is replaced by each of the knobs, ``{ceiling}`` by on or off, ``{run_in}`` by the days of
+    the run-in. A call without ``{ceiling}`` gets ``+ within_ceiling()`` where the ceiling holds, one without
+    ``{run_in}`` gets ``+ run_in(days=…)`` where there is a run-in.
     """
 
     name: str = Field(min_length=1, max_length=80)
@@ -178,12 +179,13 @@ DEFAULT_RUNGS: Final = (
     RungEntry(name="linear to a floor", call="linear(pct=10, every=28, floor_pct={knob})", knobs=(0, 25, 50, 75)),
     RungEntry(name="exponential", call="exponential(pct={knob}, every=28)", knobs=(5, 10, 15, 20, 30, 40)),
     RungEntry(name="integral control", call="integral(max_pct={knob}, every=14)", knobs=(2.5, 5, 10, 15, 20)),
-    RungEntry(name="prior only", call="prior_only(risk={knob}, ceiling={ceiling})", knobs=_RISKS),
-    RungEntry(name="personal, weekly", call="personal(risk={knob}, ceiling={ceiling}, checkins=weekly)", knobs=_RISKS,
-              role="personal"),
-    RungEntry(name="personal, daily", call="personal(risk={knob}, ceiling={ceiling})", knobs=_RISKS, role="personal"),
-    RungEntry(name="oracle", call="personal(sees=state, limit={knob}, ceiling={ceiling})", knobs=(0.1, 0.13, 0.15),
-              role="oracle"),
+    RungEntry(name="prior only", call="prior_only(risk={knob}, ceiling={ceiling}, run_in={run_in})", knobs=_RISKS),
+    RungEntry(name="personal, weekly", knobs=_RISKS, role="personal",
+              call="personal(risk={knob}, ceiling={ceiling}, run_in={run_in}, checkins=weekly)"),
+    RungEntry(name="personal, daily", knobs=_RISKS, role="personal",
+              call="personal(risk={knob}, ceiling={ceiling}, run_in={run_in})"),
+    RungEntry(name="oracle", knobs=(0.1, 0.13, 0.15), role="oracle",
+              call="personal(sees=state, limit={knob}, ceiling={ceiling}, run_in={run_in})"),
 )  # fmt: skip
 
 
@@ -192,6 +194,7 @@ class LadderEntry(Strict):
 
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(default=(1, 2, 3), min_length=1, max_length=50)
     tuning_people: int = Field(default=100, ge=2, le=100_000)
+    run_in_d: int = Field(default=0, ge=0, le=84)
     withdrawal: float = Field(default=0.15, gt=0, lt=1)
     share_over_at_most: Share = 0.10
     loss: LossEntry = LossEntry()
