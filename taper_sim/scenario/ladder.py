@@ -157,7 +157,8 @@ def evaluate(
         for ceiling in entry.ceilings:
             judged = {
                 rung.name: ladder.judged([
-                    _Run(rung, knobs[rung.name, ceiling][0], ceiling, entry.run_in_d, truth, seed, people) for seed in entry.seeds
+                    _Run(rung, knobs[rung.name, ceiling][0], ceiling, entry.run_in_d, truth, seed, people)
+                    for seed in entry.seeds
                 ])
                 for rung in entry.rungs
             }  # fmt: skip
@@ -204,10 +205,8 @@ def _tuned(ladder: _Ladder, entry: LadderEntry, rung: RungEntry, ceiling: str, l
     """The rung's knob under the first truth, on people of the scenario's own seed; and whether it keeps the share."""
     if len(rung.knobs) < 2:
         return (rung.knobs[0] if rung.knobs else None), True
-    tried = [
-        ladder.judged([_Run(rung, knob, ceiling, entry.run_in_d, entry.truths[0], ladder.scenario.seed, entry.tuning_people)])
-        for knob in rung.knobs
-    ]  # fmt: skip
+    truth, seed, people = entry.truths[0], ladder.scenario.seed, entry.tuning_people
+    tried = [ladder.judged([_Run(rung, knob, ceiling, entry.run_in_d, truth, seed, people)]) for knob in rung.knobs]
     number, keeps = best_knob(tried, loss, entry.withdrawal, entry.share_over_at_most)
     return rung.knobs[number], keeps
 

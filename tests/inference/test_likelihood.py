@@ -120,3 +120,21 @@ def test_weekends_are_saturdays_and_sundays() -> None:
     found = weekends(date(2026, 1, 2), 7)  # a Friday
     assert found.tolist() == [0, 1, 1, 0, 0, 0, 0, 0]
     assert (DAY0 + timedelta(days=2)).weekday() == 5
+
+
+def test_vectors_side_by_side_are_vectors_one_by_one() -> None:
+    """Whatever their number and place in a tile; predictions too."""
+    luck = np.random.default_rng(8)
+    days = np.flatnonzero(luck.random(N_DAYS + 1) < 0.6)
+    found = evidence(
+        [(int(d), CheckIn(DAY0, name, value)) for d in days[days > 0]
+         for name, value in (("sows_gossop", 0.0), ("pain_nrs", 6.0), ("peg", 5.0 if d % 7 == 0 else 4.0))],
+        ("sows_gossop", "pain_nrs", "peg"),
+    )  # fmt: skip
+    z = luck.standard_normal((70, len(found.prior.names)))
+    all_, centres, spreads = found.log_posterior(z, predicted=True)
+    for k in (0, 7, 31, 32, 63, 69):
+        one, centre, spread = found.log_posterior(z[k], predicted=True)
+        np.testing.assert_allclose(one[0], all_[k], rtol=1e-12)
+        np.testing.assert_allclose(centre[0], centres[k], rtol=1e-12)
+        np.testing.assert_allclose(spread[0], spreads[k], rtol=1e-12)

@@ -14,7 +14,7 @@ from taper_sim.inference import policy as personal_pace  # noqa: F401 - register
 from taper_sim.inference import rollout
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.observation import reports_of
-from taper_sim.inference.pacing import laid_out
+from taper_sim.inference.pacing import LOSS_DRAWS, _Ahead, laid_out
 from taper_sim.inference.patient import Evidence, posterior_of
 from taper_sim.inference.simulated import DAILY, population_prior, tapered, until, written
 from taper_sim.inference.true_state import TrueState
@@ -74,6 +74,44 @@ def test_within_the_ceiling_no_28_days_take_more_than_it_allows(every: int) -> N
         by_day[first:] = ordered[:, 0]
     assert (by_day[:-28] - by_day[28:] <= ceiling + 1e-6).all()
     assert (by_day[1] >= 1.0 - 3.34 / 100).all()  # before a check-in came: the slowest preset
+
+
+def test_nothing_is_taken_away_in_the_run_in_and_its_check_ins_count() -> None:
+    base = opioid_cohort(12)
+    cohort = with_sigma(base, np.where(np.arange(12) < 6, 0.3, 6.0))
+    course = follow("personal(draws=64, ceiling=off, run_in=21)", cohort, 60, chance=False)
+    before = [first < 22 for first, _ in course.days]
+    assert (course.ordered[before, :, 0] == 1.0).all()
+    # who has been heard may be tapered faster than the slowest preset at her first step
+    first_step = course.ordered[[first for first, _ in course.days].index(22), :, 0]
+    assert (first_step < 1.0 - 3.34 / 100).any()
+
+
+def test_an_expected_loss_weighs_its_draws() -> None:
+    """With few draws all of them count, by their weights; with many as many as are needed stand for the rest."""
+    cohort = opioid_cohort(1)
+    policy = build_policy("personal()", file="test")
+    memory = policy.start(known_of(cohort))
+    luck = np.random.default_rng(2)
+    n = LOSS_DRAWS
+    values = np.repeat(at.centre_values()[None], 8 * n, axis=0)
+    values[:, at.B] = luck.normal(0.0, 1.5, 8 * n)
+    regimen = memory._regimen(0, cohort.dose[:1], 364)
+    states, drifts = rollout.carried(values, at.couplings(), regimen, 0)
+    shares = np.linspace(1.0, 0.2, 364)
+
+    def loss(weights: np.ndarray, who: np.ndarray) -> float:
+        ahead = _Ahead(memory, 0, 1, 1.0, regimen, values[who], weights, at.couplings(), states[who], drifts[who])
+        return ahead.loss(shares)
+
+    skewed = luck.random(8 * n) ** 4
+    each = np.array([loss(np.ones(1), np.array([k])) for k in range(n)])
+    few = skewed[:n] / skewed[:n].sum()
+    assert loss(few, np.arange(n)) == pytest.approx(few @ each, rel=1e-12)
+    assert abs(few @ each - each.mean()) > 1e-3
+    every = np.array([loss(np.ones(1), np.array([k])) for k in range(8 * n)])
+    weights = skewed / skewed.sum()
+    assert loss(weights, np.arange(8 * n)) == pytest.approx(weights @ every, abs=4 * every.std() / n)
 
 
 def test_sensitive_people_are_tapered_more_slowly_only_where_their_check_ins_are_seen() -> None:

@@ -13,6 +13,7 @@ from taper_sim.data.problems import InputError
 from taper_sim.model import rows
 from taper_sim.policies.catalogue import build_policy
 from taper_sim.policies.interface import Order, Patients, Policy, Seen
+from taper_sim.policies.modified import WithRunIn
 from taper_sim.simulation.days import Course, run
 from taper_sim.simulation.dispensing import known_of
 from taper_sim.simulation.ensemble import from_prior
@@ -218,6 +219,44 @@ def test_an_adjunct_without_an_effect_in_the_model_is_refused():
 def test_no_factor_leads_to_buprenorphine():
     with pytest.raises(InputError, match="no factor leads to buprenorphine"):
         build_policy('constant() + rotate(buprenorphine, "SL film/tablet")', file="test")
+
+
+def test_a_run_in_is_the_protocol_begun_later():
+    cohort = opioid_cohort(6)
+    now = follow("linear(pct=10, every=28)", cohort, 112, chance=False)
+    later = follow("linear(pct=10, every=28) + run_in(days=14)", cohort, 126, chance=False)
+    ordered = [
+        np.concatenate([np.repeat(o[None], last - first + 1, axis=0) for (first, last), o in
+                        zip(course.days, course.ordered, strict=True)])
+        for course in (now, later)
+    ]  # fmt: skip
+    assert (ordered[1][:14] == 1.0).all() and (ordered[1][14] < 1.0).any()
+    np.testing.assert_array_equal(ordered[1][14:], ordered[0])
+
+
+def test_what_came_in_the_run_in_is_seen_at_the_first_decision():
+    given = {"sows_gossop": np.full((2, 14), 3.0)}
+    kept = []
+
+    class Asks:
+        name, sees_reports = "asks", True
+
+        def decision_days(self, n_days):
+            return range(1, n_days + 1, 28)
+
+        def start(self, patients):
+            return None
+
+        def decide(self, memory, seen):
+            kept.append((seen.day, dict(seen.reports)))
+            return Order(seen.share)
+
+    policy = WithRunIn(Asks(), "run_in(days=14)", 14)
+    share = np.ones((2, 3))
+    policy.decide(None, Seen(1, share, share))
+    assert not kept
+    policy.decide(None, Seen(15, share, share, given))
+    assert kept[0][0] == 1 and kept[0][1]["sows_gossop"].shape == (2, 14)
 
 
 def test_handoff_changes_what_is_watched_and_nothing_that_is_taken():
