@@ -1,6 +1,7 @@
 """Simulation-based calibration of the personal posterior. Imports ``simulated`` and below.
 
-``python -m taper_sim.inference.calibration --out docs/tables/sbc.csv`` goes on where it stopped.
+``python -m taper_sim.inference.calibration --out docs/tables/sbc.csv`` goes on where it stopped; with ``--sampler nuts
+--classes opioid --seeds 1 --replications 100 --out docs/tables/sbc_nuts.csv`` the same of NUTS, on fewer.
 
 A replication draws a person from the prior, lets her be tapered, writes her check-ins, fits them, and notes where the
 truth stands among the posterior draws (Talts 2018; Modrák 2023 for derived quantities; Säilynoja 2022 for the bands).
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom, kstest
 
 from taper_sim.inference import course, likelihood, observation, patient, simulated
+from taper_sim.inference.nuts import nuts_of
 from taper_sim.inference.patient import posterior_of
 from taper_sim.inference.provenance import hash_of
 from taper_sim.inference.rollout import carried_peaks
@@ -32,6 +34,7 @@ LENGTHS_D: Final = (28, 56, 84)
 CALIBRATED: Final = ("opioid", "all three")
 """Classes taken in the people of the table."""
 DRAWS: Final = 1024
+NUTS_DRAWS, NUTS_TUNE, NUTS_THIN = 600, 300, 4
 DERIVED_QUANTITY: Final = "withdrawal_max_28d"
 RANKS: Final = ["classes", "population", "seed", "number", "quantity", "rank", "khat", "ess", "passes"]
 _BAND_SIMULATIONS: Final = 4000
@@ -48,12 +51,13 @@ class Replication:
     passes: int
 
 
-def replicate(population: str, seed: int, number: int, n_draws: int = DRAWS, classes: str = "opioid") -> Replication:
+def replicate(population: str, seed: int, number: int, n_draws: int = DRAWS, classes: str = "opioid",
+              sampler: str = "importance") -> Replication:  # fmt: skip
     """One replication: truth from the prior, reports, posterior, ranks."""
     luck = np.random.default_rng([seed, number, POPULATIONS.index(population), list(simulated.CLASSES).index(classes)])
     n_days, pct = int(luck.choice(LENGTHS_D)), float(luck.choice(TAPERS_PCT))
     person = person_of(population, classes, pct, n_days, luck)
-    posterior = posterior_of(person.evidence, n_draws, seed)
+    posterior = _by_nuts(person.evidence, number) if sampler == "nuts" else posterior_of(person.evidence, n_draws, seed)
     ranks = {
         name: float(posterior.weights @ (posterior.z[:, k] < person.z[k]))
         for k, name in enumerate(posterior.prior.names) if not name.startswith("drift")
@@ -63,6 +67,14 @@ def replicate(population: str, seed: int, number: int, n_draws: int = DRAWS, cla
     true_peak = carried_peaks(person.values[None], shared, person.regimen, n_days)[0]
     ranks[DERIVED_QUANTITY] = float(posterior.weights @ (ahead < true_peak))
     return Replication(ranks, posterior.khat, posterior.ess, posterior.passes)
+
+
+def _by_nuts(evidence: patient.Evidence, number: int) -> patient.Posterior:
+    """Draws of NUTS in a posterior's form, thinned until they are all but independent, as ranks want them."""
+    chain = nuts_of(evidence, NUTS_DRAWS, NUTS_TUNE, chains=1, seed=number)
+    z = np.asarray(chain.posterior["z"].values)[0, ::NUTS_THIN]
+    even = np.full(len(z), 1.0 / len(z))
+    return patient.Posterior(evidence.prior, z, even, z.mean(axis=0), -np.inf, float(len(z)), 1, 0, np.nan)
 
 
 def code_hash() -> str:
@@ -130,8 +142,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--classes", nargs="+", choices=list(simulated.CLASSES), default=list(CALIBRATED))
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--sampler", choices=["importance", "nuts"], default="importance")
     args = parser.parse_args()
-    kept = args.ranks / f"ranks-{code_hash()}.csv"  # ranks of another code are not gone on with
+    which = "" if args.sampler == "importance" else f"{args.sampler}-"
+    kept = args.ranks / f"ranks-{which}{code_hash()}.csv"  # ranks of another code are not gone on with
     args.ranks.mkdir(parents=True, exist_ok=True)
     found = pd.read_csv(kept) if kept.exists() else pd.DataFrame(columns=RANKS)
     blocks = [(c, p, s) for c in args.classes for p in POPULATIONS for s in args.seeds]
@@ -141,7 +155,7 @@ def main() -> None:
             done = int(mine["number"].max()) + 1 if len(mine) else 0
             for first in range(done, args.replications, 100):
                 numbers = range(first, min(first + 100, args.replications))
-                again = partial(replicate, population, seed, n_draws=DRAWS, classes=classes)
+                again = partial(replicate, population, seed, n_draws=DRAWS, classes=classes, sampler=args.sampler)
                 rows = [
                     (classes, population, seed, number, q, r, one.khat, one.ess, one.passes)
                     for number, one in zip(numbers, workers.map(again, numbers, chunksize=10), strict=True)
