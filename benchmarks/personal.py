@@ -8,6 +8,7 @@ value (``taper_sim.inference.against_nuts``).
 import argparse
 import platform
 import time
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from taper_sim.inference.against_nuts import compared
 from taper_sim.inference.recommendation import recommend
 
 N_DAYS = 90
+_MEASURED = ("opioid_taken_mme", "cows")
 _DOSES = (("morphine", "ER", 90.0), ("diazepam", "IR", 20.0), ("pregabalin", "IR capsule", 300.0))
 
 
@@ -33,9 +35,12 @@ def history_of(classes: str) -> tuple[History, date]:
         DoseRow(start - timedelta(days=400), find_drug(*drug[:2]), drug[2])
         for drug, takes in zip(_DOSES, taken, strict=True) if takes
     ]  # fmt: skip
-    yes = {"patient_agreed_to_taper": 1.0, "naloxone_at_home": 1.0}
-    checkins = tuple(report for _, report in person.reports)
-    return History("p", checkins, tuple(rows), yes), start + timedelta(days=N_DAYS)
+    answers = {"patient_agreed_to_taper": 1.0, "naloxone_at_home": 1.0, "pregnant": 0.0}
+    history = History("p", tuple(report for _, report in person.reports), tuple(rows), answers)
+    today = start + timedelta(days=N_DAYS)
+    asked = recommend(history, today).as_dict()["questions"]
+    no = {q["variable"]: 0.0 for q in asked if q["needed_before_reduction"] == "yes" and q["variable"] not in _MEASURED}
+    return replace(history, answers=answers | no), today  # so that reductions are offered, and everything is computed
 
 
 def seconds(classes: str, turns: int) -> tuple[float, int]:

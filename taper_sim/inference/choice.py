@@ -65,6 +65,25 @@ def situation_of(record: Record, failed_tapers: int, limits: Limits) -> Situatio
     return Situation(record.now, record.segments[0][1], recent, before, back, ceilings, last_cut)
 
 
+@dataclass(frozen=True)
+class Courses:
+    """What options do to each draw of a person's values: chances follow for any weights of the draws.
+
+    Attributes
+    ----------
+    rows : tuple of (Option, ndarray (n, N_FIGURES), int, float)
+        Option, figures, class whose exposure counts, dose at the end as percent of the original.
+    limits : Limits
+    """
+
+    rows: tuple[tuple[Option, Floats, int, float], ...]
+    limits: Limits
+
+    def under(self, weights: Floats) -> dict[str, Rolled]:
+        """Chances and expected losses by option's name; weights (n,) sum to 1."""
+        return {o.name: rolled_of(o, f, weights, self.limits, k, share) for o, f, k, share in self.rows}
+
+
 def roll(
     record: Record, situation: Situation, posterior: Posterior, shared: Any, events: Floats,
     options: Sequence[Option], limits: Limits,
@@ -76,10 +95,18 @@ def roll(
     dict of str to Rolled
         By the option's name, of those that can be rolled.
     """
-    n = limits.horizon_days
     rising = np.argsort(posterior.weights, kind="stable")
     keep = np.sort(rising[np.cumsum(posterior.weights[rising]) > _LEFT_OUT])
     values, weights = posterior.values()[keep], posterior.weights[keep] / posterior.weights[keep].sum()
+    return courses_of(record, situation, values, shared, events, options, limits).under(weights)
+
+
+def courses_of(
+    record: Record, situation: Situation, values: Floats, shared: Any, events: Floats,
+    options: Sequence[Option], limits: Limits,
+) -> Courses:  # fmt: skip
+    """Courses of the options that can be rolled, for each vector of values, (n, N_VALUES)."""
+    n = limits.horizon_days
     could = [option for option in options if option.rolled]
     regimens = tuple(regimen_of(record, option.steps, n, adjunct=option.adjunct) for option in could)
     original = equivalents_of(situation.original)
@@ -93,13 +120,13 @@ def roll(
              for r in regimens]  # fmt: skip
     different = tuple(regimens[which.index(k)] for k in range(len(place)))
     figures = rollout.figures_of(values, shared, events, ahead._replace(regimens=different), limits.withdrawal)
-    found: dict[str, Rolled] = {}
+    rows = []
     for option, k_figures in zip(could, which, strict=True):
         end = equivalents_of(option.steps[-1][1] if option.steps else situation.now)
         k = DRUG_CLASSES.index(option.drug_class) if option.drug_class else int(np.argmax(original > 0))
         share = 100.0 * float(end[k] / original[k]) if original[k] else 0.0
-        found[option.name] = rolled_of(option, figures[k_figures], weights, limits, k, share)
-    return found
+        rows.append((option, figures[k_figures], k, share))
+    return Courses(tuple(rows), limits)
 
 
 def rolled_of(

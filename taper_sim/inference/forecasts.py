@@ -20,7 +20,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from taper_sim.inference.calibration import code_hash
-from taper_sim.inference.observation import INSTRUMENTS, LINEAR, LOG, LOG1P, Reports, names_of
+from taper_sim.inference.next_week import drawn
+from taper_sim.inference.observation import INSTRUMENTS, names_of, on_scale, unheard
 from taper_sim.inference.patient import Evidence, Posterior, posterior_of
 from taper_sim.inference.resumed import run_study
 from taper_sim.inference.simulated import CLASSES, Person, evidence_from, person_of
@@ -39,16 +40,6 @@ OTHERS: Final = 200
 METHODS: Final = ("model", "prior only", "last value", "population mean")
 _ONE: Final = ["classes", "number", "instrument", "span", "method", "n", "bias", "square", "crps",
                "cover50", "cover80", "cover95"]  # fmt: skip
-
-
-def unheard(reports: Reports, after_day: int) -> Reports:
-    """The same reports, with those after a day saying nothing: their predicted means are then forecasts."""
-    later = reports.day > after_day
-    return reports._replace(
-        interval=reports.interval | later,
-        low=np.where(later, -np.inf, reports.low),
-        high=np.where(later, np.inf, reports.high),
-    )
 
 
 def foretold(
@@ -78,19 +69,7 @@ def foretold(
     _, centre, spread = quiet.log_posterior(z, predicted=True)
     sd = np.sqrt(np.maximum(spread - r.rounding, 0.0))
     score = centre + sd * generator.standard_normal(centre.shape)
-    transform = r.transform[r.slot]
-    score = np.where(transform == LOG1P, np.expm1(np.where(transform == LINEAR, 0.0, np.minimum(score, 20.0))), score)
-    score = np.where(transform == LOG, np.exp(np.where(transform == LOG, np.minimum(score, 20.0), 0.0)), score)
-    low, high, step = (
-        np.array([getattr(INSTRUMENTS[p], of) for p in r.place])[r.slot] for of in ("low", "high", "step")
-    )
-    return np.floor(np.clip(score, low, high) / step + 0.5) * step, r.day > after_day
-
-
-def drawn(weights: Floats, n: int) -> NDArray[np.int64]:
-    """Places of ``n`` draws out of weighted ones, evenly over their cumulated weights."""
-    cumulated = np.cumsum(weights)
-    return np.minimum(np.searchsorted(cumulated, (np.arange(n) + 0.5) / n * cumulated[-1]), len(weights) - 1)
+    return on_scale(score, r), r.day > after_day
 
 
 def scores_of(ensemble: Floats, truth: Floats, generator: np.random.Generator) -> dict[str, Floats]:

@@ -179,3 +179,24 @@ def weekends(first: date, n_days: int) -> Floats:
 def names_of(reports: Reports) -> Sequence[str]:
     """Instruments present, by slot."""
     return [INSTRUMENTS[place].name for place in reports.place]
+
+
+def unheard(reports: Reports, after_day: int) -> Reports:
+    """The same reports, with those after a day saying nothing: their predicted means are then forecasts."""
+    later = reports.day > after_day
+    return reports._replace(
+        interval=reports.interval | later,
+        low=np.where(later, -np.inf, reports.low),
+        high=np.where(later, np.inf, reports.high),
+    )
+
+
+def on_scale(score: Floats, reports: Reports) -> Floats:
+    """What is written on each instrument's scale for scores on its transform, (..., n_reports)."""
+    transform = reports.transform[reports.slot]
+    score = np.where(transform == LOG1P, np.expm1(np.where(transform == LINEAR, 0.0, np.minimum(score, 20.0))), score)
+    score = np.where(transform == LOG, np.exp(np.where(transform == LOG, np.minimum(score, 20.0), 0.0)), score)
+    low, high, step = (
+        np.array([getattr(INSTRUMENTS[p], of) for p in reports.place])[reports.slot] for of in ("low", "high", "step")
+    )
+    return np.asarray(np.floor(np.clip(score, low, high) / step + 0.5) * step)

@@ -5,7 +5,7 @@ means is in docs/how-to/recommend.md. Nothing here depends on what was asked bef
 answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from importlib.metadata import version
@@ -20,11 +20,12 @@ from taper_sim.data.patient import Patient
 from taper_sim.data.reading import record_notes
 from taper_sim.data.records import History
 from taper_sim.inference import course as at
-from taper_sim.inference.choice import CHANCES, Rolled, choose, keeps_limits, roll, situation_of
+from taper_sim.inference.choice import CHANCES, Rolled, choose, courses_of, keeps_limits, roll, situation_of
 from taper_sim.inference.current import doses_shown, equivalents_shown
 from taper_sim.inference.doubt import SHARE_SAID, posterior_if_half_said
 from taper_sim.inference.events import described, event_draws
 from taper_sim.inference.limits import Limits
+from taper_sim.inference.next_week import NextWeek, next_week
 from taper_sim.inference.options import Option, Situation, equivalents_of, options_of, schedule_of
 from taper_sim.inference.patient import Evidence, Posterior, posterior_of
 from taper_sim.inference.people import FLAGS, traits_of
@@ -154,14 +155,30 @@ def recommend(
         _barred(o, judged, values, situation, n_reports) for o in options_of(situation, limits, limits.horizon_days)
     ]  # fmt: skip
     person = described(record.now, patient, {n: values.value(n) for n in _FOR_RISK}, history.patient_id)
-    rolled = roll(record, situation, posterior, evidence.shared, event_draws(person, seed), options, limits)
+    events = event_draws(person, seed)
+    rolled = roll(record, situation, posterior, evidence.shared, events, options, limits)
     chosen, reasons = choose(rolled, options, limits)
+    may = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
     options = [_limited(o, rolled, limits) for o in options]
     doubt = posterior_if_half_said(evidence, seed) if rolled[chosen].option.kind == "reduce" else None
     if doubt is not None:
         both = [rolled["hold"].option, rolled[chosen].option]
-        again = roll(record, situation, doubt, evidence.shared, event_draws(person, seed), both, limits)
+        again = roll(record, situation, doubt, evidence.shared, events, both, limits)
         answer = replace(answer, if_half_said=again[chosen].chances["p_withdrawal_over"])
+
+    def chooser(draws: Posterior) -> Callable[[Floats], str]:
+        """What is chosen on the chances alone: their Monte Carlo error would grow with what is heard."""
+        courses = courses_of(record, situation, draws.values(), evidence.shared, events, may, limits)
+
+        def chosen_under(weights: Floats) -> str:
+            found = courses.under(weights)
+            exact = {name: replace(r, mc_error=dict.fromkeys(r.mc_error, 0.0)) for name, r in found.items()}
+            return choose(exact, may, limits)[0]
+
+        return chosen_under
+
+    if any(o.kind == "reduce" for o in may):
+        answer = replace(answer, next_week=next_week(record, evidence, posterior, chooser, seed))
     return answer.recommended(situation, options, rolled, chosen, reasons)
 
 
@@ -241,6 +258,7 @@ class _Answer:
     n_reports: int = 0
     notes: tuple[str, ...] = ()
     if_half_said: tuple[float, float, float] | None = None
+    next_week: NextWeek | None = None
 
     def urgent(self) -> Recommendation:
         """Whom to call and by when; no options."""
@@ -284,8 +302,8 @@ class _Answer:
             said.append(f"if only {100 * SHARE_SAID:.0f} % of the withdrawal were said, the chance of withdrawal over "
                         f"{self.limits.withdrawal:g} would be {100 * then:.0f} % and not {100 * now:.0f} %: {keeps}. "
                         "Reports alone cannot tell; a clinician's own rating can")  # fmt: skip
-        if self.posterior is not None and self.record is not None:
-            said.append(_one_more_week(self.posterior, self.record))
+        if self.next_week is not None:
+            said.append(self.next_week.said())
         return said
 
     def _fields(
@@ -324,6 +342,7 @@ class _Answer:
                 "n_checkins": len({c.day for c in self.history.checkins}),
                 "n_reports_used": self.n_reports,
                 "p_withdrawal_over_if_half_said": None if self.if_half_said is None else round(self.if_half_said[0], 5),
+                "p_choice_changes_after_week": None if self.next_week is None else self.next_week.share_changed,
             },
             "options": list(options),
             "chosen": chosen,
@@ -418,16 +437,3 @@ def _knows(posterior: Posterior | None, record: Record | None, n_reports: int) -
                     f"{100 * chance:.0f} %; a suspicion only: pain that falls and stays lower weeks after a cut would "
                     f"confirm it")  # fmt: skip
     return said
-
-
-def _one_more_week(posterior: Posterior, record: Record) -> str:
-    """What another week of check-ins may be worth, if it tells as much as an average week so far."""
-    name = next((n for n in posterior.prior.names if n.startswith("sigma_")), None)
-    if name is None:
-        return "a week of check-ins"
-    now, before = _spread(posterior, name)
-    weeks = max(record.n_days / 7.0, 1.0)
-    gained = max(1.0 / now**2 - 1.0 / before**2, 0.0) / weeks
-    after = 1.0 / np.sqrt(1.0 / now**2 + gained)
-    return (f"one more week of check-ins, if it tells as much as a week so far: sd of log {name} from {now:.3f} to "
-            f"{after:.3f}")  # fmt: skip
