@@ -21,7 +21,7 @@ from taper_sim.comparison import loss as loss_
 from taper_sim.comparison.ladder import Judged, best_knob, gap_of, interval, losses_of, resampled
 from taper_sim.comparison.loss import Loss, person_figures
 from taper_sim.data.problems import InputError, Problem
-from taper_sim.inference.provenance import hash_of_sources
+from taper_sim.inference.provenance import hash_of
 from taper_sim.policies import calls
 from taper_sim.policies.catalogue import build_policy, files_named
 from taper_sim.runs import check_writable, claim, sha256_of, write_atomically, write_csv, write_json
@@ -49,11 +49,13 @@ class Evaluation:
 
 def code_hash() -> str:
     """Short hash of the code that a ladder's numbers describe: the personal policy, its loss, the truths."""
-    from taper_sim.inference import choice, pacing, policy, rollout, true_state, warm, within
+    from taper_sim.inference import choice, course, likelihood, pacing, policy, rollout, true_state, warm, within
     from taper_sim.scenario import truths
     from taper_sim.simulation import world
 
-    return hash_of_sources(statistics_, loss_, choice, pacing, policy, rollout, true_state, warm, within, truths, world)
+    of_choice = (choice.rolled_of, choice.loss_of, choice.keeps_limits, choice.choose)
+    of_policy = (course, likelihood, pacing, policy, rollout, true_state, warm, within)
+    return hash_of(statistics_, loss_, *of_choice, *of_policy, truths, world)
 
 
 @dataclass(frozen=True)
