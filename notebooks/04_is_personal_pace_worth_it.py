@@ -13,10 +13,10 @@
 # %% [markdown]
 # # Is personal pace worth it?
 #
-# Policies from presets of guidance to an oracle, on the same simulated people and the same luck. The numbers are those
-# of the committed first look: few people, inside the ceiling, each knob at one value
-# ([how they were made](../docs/personal-pace.md)); the last cells run a small ladder anew. Everything is simulated, not
-# calibrated to published results, and **research use: not clinically reviewed**.
+# Policies from presets of guidance to an oracle, on the same simulated people and the same luck, with and without the
+# ceiling of guidance, over one year and over two, each policy's knob set on other people. The numbers are those of the
+# committed tables ([how they were made, and what follows](../docs/personal-pace.md)); the last cells run a small ladder
+# anew. Everything is simulated, not calibrated to published results, and **research use: not clinically reviewed**.
 
 # %%
 import tempfile
@@ -33,24 +33,26 @@ from taper_sim.report.ladder import ladder_figure
 from taper_sim.scenario.ladder import evaluate
 
 TABLES = Path("../docs/tables")
-ladder = pd.read_csv(TABLES / "ladder_first_look.csv")
-gap = pd.read_csv(TABLES / "ladder_first_look_gap.csv")
+YEARS = {"one year": "ladder", "two years": "ladder_two_years"}
+ladders = {years: pd.read_csv(TABLES / f"{name}.csv") for years, name in YEARS.items()}
+gaps = pd.concat([pd.read_csv(TABLES / f"{name}_gap.csv").assign(over=years) for years, name in YEARS.items()])
 
 # %% [markdown]
 # ## The ladder
 #
-# Loss counts medication, pain, function and distress over the year, in smallest important differences, and the worst
+# Loss counts medication, pain, function and distress over the time, in smallest important differences, and the worst
 # 5 % of people: lower is better.
 
 # %%
 columns = ["policy", "knob", "share_over", "exposure", "pain", "function", "cvar95", "loss", "lo95", "hi95"]
-for ceiling, part in ladder.groupby("ceiling", sort=False):
-    print(f"ceiling {ceiling}, {part['n'].iloc[0]} people")
-    display(part[columns].round(3))
+for years, ladder in ladders.items():
+    for ceiling, part in ladder.groupby("ceiling", sort=False):
+        print(f"{years}, ceiling {ceiling}, {part['n'].iloc[0]} people")
+        display(part[columns].round(3))
 
 # %%
-figure, _ = ladder_figure(ladder)
-display(SVG(data=svg(figure, "The ladder of policies")))
+figure, _ = ladder_figure(ladders["two years"])
+display(SVG(data=svg(figure, "The ladder of policies over two years")))
 
 # %% [markdown]
 # ## How much of the way
@@ -59,8 +61,23 @@ display(SVG(data=svg(figure, "The ladder of policies")))
 # pace does but looks at no check-in: it is the rival to beat.
 
 # %%
-shown = ["ceiling", "policy", "rival", "gain", "gain_lo95", "gain_hi95", "room", "gap", "gap_lo95", "gap_hi95"]
-gap[shown].round(3)
+shown = ["over", "ceiling", "policy", "against", "rival", "gain", "gain_lo95", "gain_hi95", "room", "gap", "gap_lo95",
+         "gap_hi95"]  # fmt: skip
+gaps[shown].round(3)
+
+# %% [markdown]
+# ## When people are otherwise than the policies believe
+#
+# Two years, inside the ceiling. Where the effect is linear in mg, or almost relative to the current dose, even the
+# oracle is wrong: it knows everybody's values and believes the wrong equation.
+
+# %%
+truths = pd.read_csv(TABLES / "ladder_truths.csv")
+truths.pivot_table(index="truth", columns="policy", values="loss", sort=False).round(3)
+
+# %%
+against = pd.read_csv(TABLES / "ladder_truths_gap.csv").query("against == 'prior only'")
+against[["truth", "gain", "gain_lo95", "gain_hi95", "room"]].round(3)
 
 # %% [markdown]
 # ## A small ladder, run here
@@ -76,9 +93,9 @@ scenario["ladder"] |= {
     "seeds": [1], "ceilings": ["on"],
     "rungs": [
         {"name": "linear", "call": "linear(pct=10, every=28)"},
-        {"name": "prior only", "call": "prior_only(draws=64, ceiling={ceiling})"},
-        {"name": "personal", "call": "personal(draws=64, ceiling={ceiling})", "role": "personal"},
-        {"name": "oracle", "call": "personal(sees=state, ceiling={ceiling})", "role": "oracle"},
+        {"name": "prior only", "call": "prior_only(draws=64, ceiling={ceiling}, run_in={run_in})"},
+        {"name": "personal", "call": "personal(draws=64, ceiling={ceiling}, run_in={run_in})", "role": "personal"},
+        {"name": "oracle", "call": "personal(sees=state, ceiling={ceiling}, run_in={run_in})", "role": "oracle"},
     ],
 }  # fmt: skip
 folder = Path(tempfile.mkdtemp())
