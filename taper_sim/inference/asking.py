@@ -221,7 +221,7 @@ def decided(path: Path, patient_id: str, did: str, by: str, reason: str, on: str
     Raises
     ------
     InputError
-        If the log holds no offer to this patient, or a text is empty.
+        If the log holds no offer to this patient, a text is empty, or the day is before that of the offer.
     """
     for flag, text in (("--did", did), ("--by", by), ("--reason", reason)):
         if not text.strip():
@@ -232,6 +232,8 @@ def decided(path: Path, patient_id: str, did: str, by: str, reason: str, on: str
     if not offers:
         raise problem(str(path), "", f"no offer to {patient_id}", "a log that `recommend --log` wrote for this patient")
     last = offers[-1]
+    if on is not None and on < last["as_of"]:
+        raise problem("--on", "", on, f"the day of the offer, {last['as_of']}, or a later one")
     return {
         "kind": "decided", "offer": last["id"], "patient_id": patient_id, "on": on or last["as_of"], "did": did,
         "as_chosen": did == last["chosen"], "by": by, "reason": reason,

@@ -15,6 +15,9 @@ from taper_sim.units import DrugClass
 
 
 def _as_text(value: Any) -> Any:
+    """Text without the spaces around it: spaces alone are nobody's name and no reason."""
+    if isinstance(value, str):
+        return value.strip()
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -43,14 +43,19 @@ class NextWeek:
         """Share of the weeks after which another option would be chosen."""
         return sum(name != self.now for name in self.then) / len(self.then)
 
-    def said(self) -> str:
-        """In words."""
+    def said(self, chosen: str) -> str:
+        """In words, of which option is chosen today over all draws."""
         others = Counter(name for name in self.then if name != self.now)
         which = "; ".join(f"{name} {count}" for name, count in others.most_common())
+        near = (
+            f"; it is a near thing already: the {DRAWS} draws that stand for all here would choose {self.now} today"
+            if self.now != chosen else ""
+        )  # fmt: skip
         return (
             f"one more week of check-ins: had it been known today, another option would have been chosen in "
             f"{sum(others.values())} of {len(self.then)} weeks simulated from what is believed"
             + (f" ({which})" if which else "")
+            + near
         )
 
 

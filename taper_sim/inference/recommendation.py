@@ -39,6 +39,9 @@ from taper_sim.units import DRUG_CLASSES
 Floats = NDArray[np.float64]
 
 DRAWS: Final = 2048
+MORE_DRAWS: Final = 8
+"""Times as many draws where the weights of the first cannot be trusted: a year of daily reports and more, whose drift
+has many parts. A design choice: it costs seconds, and only there."""
 NOT_FOR: Final = (
     "not a medical device, not reviewed by any regulator; for health professionals, as one voice beside their own "
     "judgement; not for emergencies, pregnancy, or people under 18"
@@ -108,7 +111,7 @@ def recommend(
     seed : int
         Of the draws.
     draws : int
-        Posterior draws, a power of two.
+        Posterior draws, a power of two; :data:`MORE_DRAWS` times as many where these cannot be trusted.
 
     Returns
     -------
@@ -142,6 +145,8 @@ def recommend(
         record, limits.horizon_days, failed, baseline, population, fixed, flags
     )  # fmt: skip
     posterior = posterior_of(evidence, draws, seed)
+    if not posterior.converged:
+        posterior = posterior_of(evidence, MORE_DRAWS * draws, seed)
     support = support_of(evidence, posterior, seed)
     answer = replace(answer, record=record, posterior=posterior, support=support, n_reports=n_reports,
                      notes=(*record.notes, *notes))  # fmt: skip
@@ -303,7 +308,7 @@ class _Answer:
                         f"{self.limits.withdrawal:g} would be {100 * then:.0f} % and not {100 * now:.0f} %: {keeps}. "
                         "Reports alone cannot tell; a clinician's own rating can")  # fmt: skip
         if self.next_week is not None:
-            said.append(self.next_week.said())
+            said.append(self.next_week.said(chosen))
         return said
 
     def _fields(

@@ -88,6 +88,8 @@ def test_changes_are_counted_and_said() -> None:
     assert found == again and found is not None
     changed = sum(name == "faster" for name in found.then)
     assert found.now == "hold" and 0 < changed < module.WEEKS and found.share_changed == changed / module.WEEKS
-    assert f"in {changed} of {module.WEEKS} weeks" in found.said() and f"(faster {changed})" in found.said()
+    said = found.said("hold")
+    assert f"in {changed} of {module.WEEKS} weeks" in said and f"(faster {changed})" in said
+    assert "near thing" not in said and "would choose hold today" in found.said("faster")
     silent = replace(evidence, reports=evidence.reports._replace(day=evidence.reports.day - module.ASKED_D - N_DAYS))
     assert next_week(record, silent, posterior, chooser, 4) is None

@@ -12,9 +12,11 @@ import pytest
 from taper_sim.cli import main
 from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import CheckIn, DoseRow, History
+from taper_sim.inference import recommendation
 from taper_sim.inference.ceilings import ceiling_of
 from taper_sim.inference.limits import Limits
 from taper_sim.inference.options import LONG_ACTING_BENZODIAZEPINE, Slot, dispensed, equivalents_of
+from taper_sim.inference.patient import Evidence, Posterior, posterior_of
 from taper_sim.inference.recommendation import recommend
 from taper_sim.model.pharmacology import regimen
 
@@ -122,6 +124,30 @@ def test_only_a_named_prescriber_raises_the_ceiling_and_never_beyond_the_cap() -
 def test_an_acknowledgement_of_a_flag_that_is_none_is_an_error() -> None:
     with pytest.raises(ValueError, match="suicidal_thought"):
         Limits(acknowledged={"suicidal_thoughts": {"by": "Dr A", "reason": "x"}})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_spaces_are_nobodys_name_and_no_reason(blank: str) -> None:
+    for by, reason in ((blank, "seen"), ("Dr A", blank)):
+        with pytest.raises(ValueError, match="at least 1"):
+            Limits(acknowledged={"suicidal_thought": {"by": by, "reason": reason}})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(("helps", "status"), [(True, "recommend"), (False, "abstain")])
+def test_draws_that_cannot_be_trusted_are_drawn_again_in_plenty(
+    helps: bool, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for = []
+
+    def few_effective(evidence: Evidence, draws: int, seed: int) -> Posterior:
+        asked_for.append(draws)
+        found = posterior_of(evidence, draws, seed)
+        return replace(found, ess=found.ess if helps and len(asked_for) > 1 else 60.0)
+
+    monkeypatch.setattr(recommendation, "posterior_of", few_effective)
+    found = asked(patient(*MORPHINE))
+    assert asked_for == [512, 512 * recommendation.MORE_DRAWS]
+    assert found["status"] == status
 
 
 def test_an_emergency_gives_no_options_but_whom_to_call() -> None:
@@ -355,6 +381,21 @@ def test_the_command_answers_in_words_and_in_json_and_replays_to_the_byte(
     assert list(found)[:3] == ["patient_id", "as_of", "status"]
     assert found["posterior"]["sigma_opioid"].keys() == {"mean", "lo90", "hi90"}
     assert main(["decide", str(log), "--patient", "p1", "--did", "hold", "--by", "Dr A", "--reason", "a move"]) == 0
+    before = [
+        "decide",
+        str(log),
+        "--patient",
+        "p1",
+        "--did",
+        "hold",
+        "--by",
+        "Dr A",
+        "--reason",
+        "a",
+        "--on",
+        "2026-03-28",
+    ]
+    assert main(before) == 2 and "the day of the offer, 2026-03-29" in capsys.readouterr().err
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["offered", "decided"]
     assert lines[1]["offer"] == lines[0]["id"] and lines[1]["as_chosen"] is False
