@@ -26,6 +26,7 @@ from taper_sim.inference.doubt import SHARE_SAID, posterior_if_half_said
 from taper_sim.inference.events import described, event_draws
 from taper_sim.inference.limits import Limits
 from taper_sim.inference.next_week import NextWeek, next_week
+from taper_sim.inference.observation import BY_NAME
 from taper_sim.inference.options import Option, Situation, equivalents_of, options_of, schedule_of
 from taper_sim.inference.patient import Evidence, Posterior, posterior_of
 from taper_sim.inference.people import FLAGS, traits_of
@@ -153,8 +154,9 @@ def recommend(
     if not posterior.converged:
         return answer.abstain([f"the posterior is not to be trusted (k-hat {posterior.khat:.2f}, effective draws "
                                f"{posterior.ess:.0f})"])  # fmt: skip
-    if support.reasons:
-        return answer.abstain([*support.reasons, "the model cannot say what to expect of this person"])
+    strange = [*support.reasons, *_scattered(posterior)]
+    if strange:
+        return answer.abstain([*strange, "the model cannot say what to expect of this person"])
     situation = situation_of(record, failed, limits)
     options = [
         _barred(o, judged, values, situation, n_reports) for o in options_of(situation, limits, limits.horizon_days)
@@ -192,6 +194,13 @@ _NOTHING_TAKEN: Final = (
     "dose can kill"
 )
 _NAMED_UNREAD: Final = 5
+_SCATTER_SD: Final = 3.3
+"""Prior sds of the person's noise above which the reports are taken to contradict each other: 1 person in 2,000."""
+_APART: Final = 0.75
+_APART_DAYS: Final = 3
+_APART_WITHIN_D: Final = 28
+"""Two reports of one instrument on one day contradict each other if they are this share of the scale apart; so many
+such days of the last 28 are too many to speak. Design choices."""
 _FOR_RISK: Final = ("oud_criteria_count", "overdose_history", "seizure_history", "osa", "egfr", "phq9", "age",
                     "naloxone_at_home")  # fmt: skip
 
@@ -204,6 +213,7 @@ def _cannot_speak(known: History, values: Values) -> list[str]:
     age = values.value("age")
     if age is not None and age < 18:
         why.append("under 18 years: outside what the model was made for")
+    why += _contradicted(known, values.as_of)
     if known.unread:
         why += [f"cannot build a dose history: {one.why}" for one in known.unread[:_NAMED_UNREAD]]
         if len(known.unread) > _NAMED_UNREAD:
@@ -212,6 +222,33 @@ def _cannot_speak(known: History, values: Values) -> list[str]:
     if wrong is not None:
         why.append(f"doses that cannot be converted: {wrong[0]}; {wrong[1]}")
     return why
+
+
+def _contradicted(known: History, as_of: date) -> list[str]:
+    """Instruments of which two reports of one day are too far apart, on too many days."""
+    found: dict[str, dict[date, list[float]]] = {}
+    for c in known.checkins:
+        if c.instrument in BY_NAME and 0 <= (as_of - c.day).days < _APART_WITHIN_D:
+            found.setdefault(c.instrument, {}).setdefault(c.day, []).append(c.value)
+    days = {
+        name: sum(max(v) - min(v) >= _APART * (BY_NAME[name].high - BY_NAME[name].low) for v in by_day.values())
+        for name, by_day in sorted(found.items())
+    }
+    return [
+        f"contradictory reports: on {n} of the last {_APART_WITHIN_D} days two reports of {name} are at least "
+        f"{100 * _APART:.0f} % of its scale apart: ask which of them is meant"
+        for name, n in days.items() if n >= _APART_DAYS
+    ]  # fmt: skip
+
+
+def _scattered(posterior: Posterior) -> list[str]:
+    """Whether the reports scatter more than those of anybody whom the model expects."""
+    if "noise" not in posterior.prior.names:
+        return []
+    if posterior.mean(posterior.z[:, posterior.prior.names.index("noise")]) < _SCATTER_SD:
+        return []
+    usual = posterior.mean(posterior.of("noise"))
+    return [f"contradictory reports: they scatter {usual:.1f} times as much as those of a usual person"]
 
 
 def _barred(option: Option, judged: Judged, values: Values, situation: Situation, n_reports: int) -> Option:

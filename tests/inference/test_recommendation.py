@@ -219,6 +219,26 @@ def test_reports_that_no_person_of_the_model_sends_are_not_spoken_about() -> Non
     assert found["status"] == "abstain"
 
 
+@pytest.mark.parametrize(
+    ("days", "second", "status"), [(3, 9.0, "abstain"), (2, 9.0, "recommend"), (3, 7.0, "recommend")]
+)
+def test_reports_that_contradict_each_other_on_one_day_are_asked_about(days: int, second: float, status: str) -> None:
+    twice = tuple((ago, "pain_nrs", value) for ago in range(10, 10 + days) for value in (1.0, second))
+    history = patient(*MORPHINE, checkins=twice, days=0)
+    found = asked(history)
+    assert found["status"] == status
+    assert ("contradictory reports: on 3 of" in " ".join(found["reasons"])) is (status == "abstain")
+    assert asked(history, TODAY + timedelta(days=28))["status"] == "recommend"  # it is long ago
+
+
+def test_answers_at_random_are_not_spoken_about() -> None:
+    luck = np.random.default_rng(5)
+    scales = {"sows_gossop": 14, "pain_nrs": 10, "mood_item": 10, "function": 100}
+    said = tuple((ago, n, float(luck.integers(0, most + 1))) for ago in range(1, 57) for n, most in scales.items())
+    found = asked(patient(*MORPHINE, checkins=said, days=0))
+    assert found["status"] == "abstain" and "contradictory reports: they scatter" in " ".join(found["reasons"])
+
+
 def test_what_came_later_does_not_leak_and_row_order_changes_nothing() -> None:
     history = patient((400, "morphine", "ER", 120.0), (20, "morphine", "ER", 105.0), days=80)
     then = TODAY - timedelta(days=30)
