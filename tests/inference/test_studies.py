@@ -18,7 +18,7 @@ from taper_sim.inference.simulated import evidence_from, person_of
 TABLES = Path(__file__).parent.parent.parent / "docs" / "tables"
 
 
-@pytest.mark.parametrize("name", ["sbc", "sampling", "nuts", "likelihood", "forecasts", "support"])
+@pytest.mark.parametrize("name", ["sbc", "sbc_nuts", "sampling", "nuts", "likelihood", "forecasts", "support"])
 def test_a_table_is_of_this_code(name: str) -> None:
     """Else run the command that docs/inference.md names beside the table."""
     table = pd.read_csv(TABLES / f"{name}.csv")
