@@ -174,6 +174,10 @@ _IN_WORDS: Final[Mapping[str, str]] = {
     "literal_error": "{expected}",
     "dict_type": "keys and values",
     "model_type": "keys and values",
+    "date_type": "a date such as 2026-01-06",
+    "date_parsing": "a date such as 2026-01-06",
+    "date_from_datetime_parsing": "a date such as 2026-01-06",
+    "date_from_datetime_inexact": "a date such as 2026-01-06",
     "tuple_type": "a list",
     "too_short": "at least {min_length} in the list",
     "too_long": "at most {max_length} in the list",
@@ -207,7 +211,7 @@ def _found(file: str, model: type[BaseModel], item: Any) -> list[Problem]:
     error = item.get("ctx", {}).get("error")
     if isinstance(error, Wrong):
         return [Problem(file, ".".join(filter(None, (place, below))), g, allowed) for below, g, allowed in error.found]
-    if error is not None:
+    if isinstance(error, Exception):  # of a validator; pydantic's own words for a date are a text
         said, allowed = divided(str(error), "")
         return [Problem(file, place, said, allowed) if allowed else Problem(file, place, given, said)]
     words = _IN_WORDS.get(item["type"])
