@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 BATCH: Final = 5
 LOOK_AHEAD: Final = 5
 """Further replications that must agree. Source: Hoad, Robinson and Davies 2010, kLimit."""
+SHORTEST_D: Final = 112
+"""Days whose quarters are four weeks, in which planned work comes round once."""
 PRECISION: Final = 0.10
 """Half-width of the interval, share of the mean, that counts as enough. Source: Robinson 2014 names 5 to 10 %."""
 
@@ -66,6 +68,25 @@ def mser5(series: Sequence[float] | Floats) -> WarmUp:
     half = m // 2
     best = int(np.argmin(statistic[: half + 1]))
     return WarmUp(best * BATCH, settled=best < half)
+
+
+def late_growth(series: Sequence[float] | Floats) -> float:
+    """How much a daily series still rises at the end: mean of its last quarter less that of the quarter before.
+
+    Parameters
+    ----------
+    series : sequence of float, (n_days,)
+
+    Returns
+    -------
+    float
+        NaN under :data:`SHORTEST_D` days: work that comes every four weeks would look like growth.
+    """
+    values = np.asarray(series, dtype=np.float64)
+    n = len(values)
+    if n < SHORTEST_D:
+        return np.nan
+    return float(values[3 * n // 4 :].mean() - values[n // 2 : 3 * n // 4].mean())
 
 
 @dataclass(frozen=True)

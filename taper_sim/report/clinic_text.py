@@ -21,6 +21,9 @@ _HARMS = (
 _BUSY = 0.85
 """Utilisation above which waits grow fast. Source: common rule of operations research, as in Erlang C."""
 
+_GROWS_BY, _GROWS_SHARE = 5.0, 0.1
+"""A rise from one quarter of the days to the next that is said: pieces of work, and share of those waiting."""
+
 
 def before_text(loads: Mapping[str, Sequence[Load]]) -> list[str]:
     """What is known before running: queues that cannot keep up, one line each; nothing if all can."""
@@ -89,6 +92,7 @@ def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
         lines.append(name.ljust(16) + "".join(cells))
     first = _breaks_first(service, roles)
     lines += ["", first] if first else []
+    lines += _still_growing(service)
     for metric, said, factor in (
         ("order_wait_days", "Days on which a patient's order waited for somebody", 1.0),
         ("checkins_unread_overnight", "Check-ins that nobody had read by night, %", 100.0),
@@ -133,6 +137,20 @@ def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> str:
             f"Nothing is late often, but the {top['role']} is busy {top['mean']:.0%} of the time: little room is left."
         )
     return "Nothing breaks: work is in time, and everybody has room."
+
+
+def _still_growing(service: pd.DataFrame) -> list[str]:
+    """Queues that have not settled by the end, whatever the bound on planned work said: one line each."""
+    lines = []
+    for _, row in _of(service, metric="queue_growth").sort_values("mean", ascending=False).iterrows():
+        waiting = float(_of(service, metric="queue", role=str(row["role"]), work="")["mean"].iloc[0])
+        sure = row["n_replications"] < 3 or row["lo95"] > 0  # two replications have no interval to speak of
+        if sure and row["mean"] > max(_GROWS_BY, _GROWS_SHARE * waiting):
+            lines.append(
+                f"The {row['role']}'s queue still grows at the end: {_interval(row)} more pieces of work wait in the "
+                f"last quarter of the days than in the quarter before; {waiting:,.1f} over the whole run."
+            )
+    return lines
 
 
 def _fairness(service: pd.DataFrame) -> list[str]:

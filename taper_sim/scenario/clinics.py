@@ -23,7 +23,7 @@ from taper_sim.clinic.bounds import Load, loads
 from taper_sim.clinic.coupling import COUNTED, Setting, serve
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.records import duty_table
-from taper_sim.clinic.replications import estimate, mser5
+from taper_sim.clinic.replications import estimate, late_growth, mser5
 from taper_sim.clinic.rosters import read_team
 from taper_sim.clinic.service import KEY, daily_load, metrics
 from taper_sim.clinic.team import ROLES, Team
@@ -306,7 +306,7 @@ def _outcome_tables(plan: ClinicPlan, folder: Path) -> tuple[pd.DataFrame, pd.Da
                 error = float(known.std() / np.sqrt(len(known)))
                 first = (arm.name, name, group, len(known) // len(own), found.mean, known.std())
                 last = (found.lo95, found.hi95, error, n_draws, False, outcome.unit, outcome.direction)
-                summary.append((*first, *quantiles, *last))
+                summary.append((*first, *quantiles, *last, found.needed))
                 change = np.concatenate([limited - free for limited, free in own])
                 change = change[~np.isnan(change)]
                 if len(change) == 0:
@@ -319,10 +319,11 @@ def _outcome_tables(plan: ClinicPlan, folder: Path) -> tuple[pd.DataFrame, pd.Da
                     (arm.name, NEVER_SHORT, name, group, gap.mean, gap.lo95, gap.hi95, float((ahead > 0).mean()),
                      float((better * change > least).mean()), float((better * change < -least).mean()),
                      float(change.std() / np.sqrt(len(change))), len(change) // len(own), outcome.unit,
-                     outcome.direction)
+                     outcome.direction, gap.needed)
                 )  # fmt: skip
-    return pd.DataFrame(summary, columns=list(SUMMARY_COLUMNS)), pd.DataFrame(
-        differences, columns=list(DIFFERENCE_COLUMNS)
+    return (
+        pd.DataFrame(summary, columns=[*SUMMARY_COLUMNS, "needed"]).astype({"needed": "Int64"}),
+        pd.DataFrame(differences, columns=[*DIFFERENCE_COLUMNS, "needed"]).astype({"needed": "Int64"}),
     )
 
 
@@ -348,9 +349,20 @@ def _service_table(plan: ClinicPlan, folder: Path) -> pd.DataFrame:
                 (arm.name, *key, found.mean, found.lo95, found.hi95, found.n, found.needed, later.mean,
                  None if settled is None else settled.length, None if settled is None else settled.settled)
             )  # fmt: skip
+        for role in roles:
+            found = estimate([late_growth(one[role].to_numpy()) if role in one else 0.0 for one in series])
+            if found.n:
+                rows.append(
+                    (arm.name, "queue_growth", role, "", "all", "waiting, last quarter of the days less the one before",
+                     found.mean, found.lo95, found.hi95, found.n, found.needed, np.nan, warm[role].length,
+                     warm[role].settled)
+                )  # fmt: skip
     columns = ["protocol", *KEY, "mean", "lo95", "hi95", "n_replications", "needed", "after_warm_up", "warm_up_d",
                "settled"]  # fmt: skip
     frame = pd.DataFrame(rows, columns=columns)
+    most = np.where(frame["unit"].str.startswith("share"), 1.0, np.inf)
+    least = np.where(frame["metric"] == "queue_growth", -np.inf, 0.0)  # all else counts or measures something
+    frame["lo95"], frame["hi95"] = frame["lo95"].clip(lower=least), frame["hi95"].clip(upper=most)
     return frame.astype({"needed": "Int64", "warm_up_d": "Int64", "settled": "boolean"})
 
 

@@ -40,6 +40,7 @@ def test_the_run_folder_has_what_the_contract_says(done):
     columns = "protocol,outcome,subgroup,n,mean,sd,q05,q50,q95,lo95,hi95,mc_se,n_draws,calibrated".split(",")
     assert list(summary.columns)[: len(columns)] == columns and not summary["calibrated"].any()
     differences = pd.read_csv(done / "differences.csv")
+    assert "needed" in summary and "needed" in differences  # replications that would have been enough, as in service
     assert set(differences["reference"]) == {"staff never short"}
     service = pd.read_csv(done / "service.csv")
     assert {"utilisation", "late", "lost", "queue", "wait_mean", "cost"} <= set(service["metric"])
@@ -131,6 +132,7 @@ def set_in(*keys, value):
         (set_in("clinic", "without", value=["visits"]), "visits, no work; did you mean visit?"),
         (set_in("clinic", "unlimited", value=True), "team and unlimited"),
         (set_in("clinic", "first_day", value="2026-01-05"), "2026-01-05, a Monday"),
+        (set_in("clinic", "in_person_from", value="soon"), "given soon; allowed: a date such as 2026-01-06"),
         (set_in("clinic", "states", value={"VT": 0}), "0"),
         (set_in("clinic", "team_file", value="none.xlsx"), "team and team_file"),
         (set_in("clinic", value=None), "a clinic: its team and how it works"),
@@ -157,6 +159,28 @@ def test_a_team_that_cannot_keep_up_is_told_so_before_the_run(tmp_path, capsys):
     assert code == 0
     assert lines[0].startswith("This team cannot keep up with linear(pct=10, every=28)")
     assert any("h of planned work a week" in line and "at most" in line for line in lines[1:4])
+
+
+def test_a_queue_that_does_not_settle_is_said_with_numbers_after_the_run(tmp_path, capsys):
+    def crowd(content):
+        content["cohort"]["patients"], content["days"] = 80, 112
+        content["clinic"].update(replications=2, enrol_over_d=14)
+        content["clinic"]["team"][2].update(people=1, shifts=[{"days": "mon", "start": "08:00", "end": "10:00"}])
+
+    content = yaml.safe_load((SCENARIOS / "clinic_urban.yaml").read_text())
+    crowd(content)
+    path = tmp_path / "s.yaml"
+    path.write_text(yaml.safe_dump(content).replace("rules/", f"{SCENARIOS}/rules/"))
+    assert cli.main(["clinic", str(path), "--out", str(tmp_path / "run")]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "queue still grows at the end" in line]
+    assert len(said) == 1 and said[0].startswith("The pharmacist's")
+    service = pd.read_csv(tmp_path / "run" / "service.csv")
+    grown = service[service["metric"] == "queue_growth"].set_index("role")["mean"]
+    assert grown["pharmacist"] > 5 and abs(grown["nurse"]) < 5
+    waiting = pd.read_csv(tmp_path / "run" / "figures" / "waiting.csv")["pharmacist"]
+    assert waiting[84:].mean() > waiting[56:84].mean()
+    known = service[service["unit"].str.startswith("share")]
+    assert (known["lo95"].dropna() >= 0).all() and (known["hi95"].dropna() <= 1).all()
 
 
 def test_a_team_of_a_workbook_runs_and_a_wrong_cell_stops_it(tmp_path, capsys):

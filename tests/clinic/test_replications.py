@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from taper_sim.clinic.replications import estimate, estimates, mser5
+from taper_sim.clinic.replications import estimate, estimates, late_growth, mser5
 
 
 def transient(rng, length=1000, tau=30.0, height=10.0):
@@ -71,3 +71,10 @@ def test_an_interval_covers_as_often_as_it_says():
 def test_a_metric_that_begins_with_zeros_has_an_interval_and_warns_of_nothing():
     found = estimate([0.0, 0.0, 0.0, 1.0, 0.0, 2.0])
     assert found.mean == pytest.approx(0.5) and found.lo95 < 0.5 < found.hi95 and found.needed is None
+
+
+def test_what_still_grows_is_told_from_what_has_settled_and_from_what_is_too_short_to_say():
+    days = np.arange(160.0)
+    assert late_growth(2.0 * days) == pytest.approx(2.0 * 40)  # a quarter of the days further on
+    assert late_growth(np.minimum(days, 60.0)) == 0.0
+    assert np.isnan(late_growth(days[:111])) and late_growth(days[:112]) == pytest.approx(28.0)
