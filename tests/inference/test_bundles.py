@@ -161,6 +161,17 @@ def test_a_report_of_a_day_to_come_does_not_enter(tmp_path: Path, capsys: pytest
     assert "1 check-in(s) and 0 dose row(s) after 2026-02-01: not used" in err
 
 
+@pytest.mark.parametrize(("late", "as_of"), [(1, "2026-02-01"), (2, "2026-02-01"), (3, "2026-04-03")])
+def test_one_report_or_two_of_days_to_come_do_not_say_that_the_timestamp_is_wrong(
+    late: int, as_of: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ahead = [pain(date(2026, 4, 1 + k), 5, f"ahead{k}") for k in range(late)]
+    path = written(tmp_path, PATIENT, order(ER, 1), *ahead, timestamp="2026-02-01T12:00:00Z")
+    found, err = answered(capsys, path)
+    assert found["as_of"] == as_of
+    assert err.count("after the bundle was made") == (0 if late >= 3 else late)
+
+
 def test_orders_without_a_patient_resource_are_those_of_whom_they_refer_to(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ from taper_sim.data.problems import Problem, shown
 from taper_sim.data.records import CheckIn, History, Unread
 
 ORDERS: Final = ("order", "original-order", "instance-order", "filler-order", "reflex-order")
+_SEVERAL: Final = 3  # reports of later days that say that the stamp is wrong, and not they. A design choice
 _DEPOT: Final = ("buprenorphine", "sublocade", "brixadi", "probuphine")  # given once, and they act for weeks
 
 
@@ -297,12 +298,12 @@ class _Reader:
         record.problems += conditions.answers_of(resource)
 
     def _from_the_future(self) -> None:
-        """Reports of a day after the bundle was made are listed; if most are, it is the stamp that is wrong."""
+        """Reports of a day after the bundle was made are listed; if several and most are, the stamp is wrong."""
         if self.stamped is None:
             return
         until = self.stamped + timedelta(days=1)  # a local day may be one ahead
         late = [(record, c) for record in self.records.values() for c in record.checkins if c.day > until]
-        if 2 * len(late) > sum(len(record.checkins) for record in self.records.values()):
+        if len(late) >= _SEVERAL and 2 * len(late) > sum(len(record.checkins) for record in self.records.values()):
             self.set_aside["report(s) of days after the bundle's timestamp, which is therefore not used"] = len(late)
             self.stamped = self.made = None
             return
