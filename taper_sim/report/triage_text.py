@@ -33,7 +33,8 @@ def triage_text(table: pd.DataFrame, folder: Path) -> str:
                 continue
             one = everybody.loc[(rule, metric)]
             low, high = times * one["change_lo95"], times * one["change_hi95"]
-            change = "" if rule == rules[0] else f"  {times * one['change']:+.3g} ({low:+.3g} to {high:+.3g})"
+            interval = "" if pd.isna(low) else f" ({low:+.3g} to {high:+.3g})"  # one replication has none
+            change = "" if rule == rules[0] else f"  {times * one['change']:+.3g}{interval}"
             lines.append(f"    {rule:<15}{times * one['estimate']:>8.3g}{change}")
     lines.append("  Subgroups apart from everybody (interval of the gap without 0), under each rule")
     for metric, words in (("order_wait_days", "days an order waits"), ("visits_given", "share of visits given"),
