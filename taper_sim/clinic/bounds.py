@@ -78,14 +78,50 @@ def loads(
     """
     if team.unlimited:
         return []
+    n = len(cohort)
+    asked = _asked(cohort, care, setting, decision_days, n_days)
+    minutes = {queue: sum(kinds.values()) for queue, kinds in asked.items()}
+    able = {queue: sum(worker.hours_a_week for worker in team.of(queue)) for queue in minutes}
+    for queue in minutes:  # those who stand in help where their own work leaves time; here they count in full
+        if able[queue] == 0.0:
+            able[queue] = sum(w.hours_a_week for w in team.workers if queue in w.stands_in_for)
+    found = [Load(queue, wanted / 60.0, able[queue], n) for queue, wanted in minutes.items() if wanted > 0]
+    return sorted(found, key=lambda load: -load.share)
+
+
+def state_loads(
+    cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int
+) -> list[Load]:
+    """:func:`loads` of work that needs a state's licence, for each state by itself: who has several counts in each."""
+    if team.unlimited or not setting.states:
+        return []
+    whole = sum(share for _, share in setting.states)
+    found = []
+    for queue, kinds in _asked(cohort, care, setting, decision_days, n_days).items():
+        # as in demand: all that a prescriber does for a patient, visits of a psychologist or physical therapist
+        bound = sum(kinds.values()) if queue == "prescriber" else 0.0
+        bound = kinds["visit"] if queue in ("psychologist", "pt") else bound
+        for state, share in setting.states if bound > 0 else ():
+            licensed = [w for w in team.workers if w.licences is None or state in w.licences]
+            own = sum(w.hours_a_week for w in licensed if w.role.queue == queue)
+            able = own or sum(w.hours_a_week for w in licensed if queue in w.stands_in_for)
+            part = share / whole
+            found.append(Load(f"{queue} licensed in {state}", bound * part / 60.0, able, round(len(cohort) * part)))
+    return sorted(found, key=lambda load: -load.share)
+
+
+def _asked(
+    cohort: Cohort, care: CarePlan, setting: Setting, decision_days: Sequence[int], n_days: int
+) -> dict[str, dict[str, float]]:
+    """Minutes a week of planned work, by queue and kind."""
     n, does = len(cohort), setting.does
     flags = cohort.flags
-    minutes: dict[str, float] = defaultdict(float)  # a week
+    minutes: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
 
     def add(name: str, a_week: float, queue: str | None = None) -> None:
         if name in does:
             kind = work.BY_NAME[name]
-            minutes[queue or kind.queue] += a_week * kind.minutes(queue or kind.queue)
+            minutes[queue or kind.queue][name] += a_week * kind.minutes(queue or kind.queue)
 
     visits = 7.0 / care.visit_every_d if care.visit_every_d == care.visit_every_d and care.visit_every_d > 0 else 0.0
     checkins = 7.0 / care.checkin_every_d if care.checkin_every_d == care.checkin_every_d else 0.0
@@ -107,9 +143,4 @@ def loads(
     hard = (cohort.taken.sum(axis=1) > 1) | flags["renal_impairment"] | flags["sleep_apnoea"]
     for queue in ("prescriber", "pharmacist", "nurse"):
         add("case_conference", float(hard.sum()) * 7.0 / work.CONFERENCE_EVERY_D, queue)
-    able = {queue: sum(worker.hours_a_week for worker in team.of(queue)) for queue in minutes}
-    for queue in minutes:  # those who stand in help where their own work leaves time; here they count in full
-        if able[queue] == 0.0:
-            able[queue] = sum(w.hours_a_week for w in team.workers if queue in w.stands_in_for)
-    found = [Load(queue, asked / 60.0, able[queue], n) for queue, asked in minutes.items() if asked > 0]
-    return sorted(found, key=lambda load: -load.share)
+    return minutes

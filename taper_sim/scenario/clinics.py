@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from taper_sim import rng, tables
-from taper_sim.clinic.bounds import Load, loads
+from taper_sim.clinic.bounds import Load, loads, state_loads
 from taper_sim.clinic.coupling import COUNTED, Setting, serve
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.records import duty_table
@@ -162,6 +162,17 @@ def planned_loads(plan: ClinicPlan) -> dict[str, list[Load]]:
     cohort = plan.cohort(0)
     return {
         arm.name: loads(
+            cohort, arm.care, plan.setting, plan.team, list(arm.build().decision_days(plan.n_days)), plan.n_days
+        )
+        for arm in plan.arms
+    }
+
+
+def planned_loads_by_state(plan: ClinicPlan) -> dict[str, list[Load]]:
+    """The bound of each protocol where licences are of states, before anything runs."""
+    cohort = plan.cohort(0)
+    return {
+        arm.name: state_loads(
             cohort, arm.care, plan.setting, plan.team, list(arm.build().decision_days(plan.n_days)), plan.n_days
         )
         for arm in plan.arms

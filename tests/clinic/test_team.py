@@ -5,7 +5,7 @@ import pytest
 from openpyxl import Workbook
 
 from taper_sim.clinic.booking import HORIZON_D, Diary
-from taper_sim.clinic.bounds import loads
+from taper_sim.clinic.bounds import loads, state_loads
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.rosters import read_team, weekdays_of
@@ -168,6 +168,21 @@ def test_the_bound_adds_up_by_hand(people):
     assert nurse.most_patients == int(200 * 40 / nurse.asked_h)
     assert "nurse: 29 h of planned work a week for 40 h on duty (73%)" in str(nurse)
     assert not loads(people, care, Setting(), Team(unlimited=True), [1], 84)
+
+
+def test_the_bound_of_a_state_counts_those_with_its_licence(people):
+    """200 patients, a rounds visit of 3 min every 91 days, nine in ten of them where one of two may practise."""
+    care = CarePlan({}, visit_every_d=28.0, checkin_every_d=1.0)
+    one = Worker("d 1", ROLES["physician"], (WEEK,), licences=frozenset({"CA"}))
+    team = Team((one, Worker("d 2", ROLES["physician"], (WEEK,), licences=frozenset({"CA", "NV"}))))
+    only = frozenset(kind.name for kind in KINDS) - {"rounds"}
+    setting = Setting(without=only, states=(("CA", 0.2), ("NV", 1.8)))
+    nevada, california = state_loads(people, care, setting, team, [1], 84)
+    asked = 200 * 3 / 13 / 60
+    assert (nevada.queue, nevada.able_h, nevada.n_patients) == ("prescriber licensed in NV", 40.0, 180)
+    assert nevada.asked_h == pytest.approx(0.9 * asked) and california.asked_h == pytest.approx(0.1 * asked)
+    assert (california.able_h, california.n_patients) == (80.0, 20)
+    assert not state_loads(people, care, Setting(without=only), team, [1], 84)
 
 
 def test_the_diary_books_the_first_day_with_room_and_says_when_there_is_none():
