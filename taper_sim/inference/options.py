@@ -204,7 +204,11 @@ def paced(situation: Situation, drug_class: DrugClass, pct_per_28d: float, limit
     original = float(equivalents_of(situation.original)[k])
     start = float(equivalents_of(situation.now)[k])
     below = [m for m in limits.milestones.get(drug_class, []) if m < start - _SAME * original]
-    target = min(max([limits.target.get(drug_class, 0.0), *below]), start)
+    aim = limits.target.get(drug_class, 0.0)
+    if start and aim >= start - _SAME * original:
+        why = f"the target of {aim:g} equivalents a day is reached: the dose of today is {start:g}"
+        return replace(option, blocked=why, rolled=False)
+    target = max([aim, *below])
     course = [*situation.recent[:, k]]  # the dose of each of the last 28 days, then of each day ahead
     planned, steps = situation.now, []
     for day in range(1, n_days + 1):

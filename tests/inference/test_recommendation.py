@@ -320,6 +320,14 @@ def test_no_schedule_passes_the_next_milestone_or_the_target() -> None:
         assert sum(doses.values()) >= 38.0, option["name"]
 
 
+@pytest.mark.parametrize("target", [120.0, 150.0])
+def test_a_target_that_is_reached_is_held_and_said(target: float) -> None:
+    found = asked(patient(*MORPHINE), target={"opioid": target})
+    assert found["chosen"] == "hold"
+    within = [o["status"] for o in reductions(found) if "ceiling" not in o["status"]]
+    assert set(within) == {f"blocked: the target of {target:g} equivalents a day is reached: the dose of today is 120"}
+
+
 def test_limits_that_no_option_keeps_mean_hold_and_say_why() -> None:
     found = asked(patient(*MORPHINE), withdrawal=1e-9)
     assert found["chosen"] == "hold" and not offered(found)
