@@ -1,8 +1,8 @@
-"""A team read from a spreadsheet: a row for each person and shift. Imports ``clinic.team``, ``data.problems``.
+"""A team read from a spreadsheet: a row for each person and shift. Imports ``clinic.team``, ``clinic.work``.
 
 Columns, in any order: ``name, role, weekdays, start, end`` and, where they apply, ``break_start, break_end, states,
-stands_in_for, on_call, leave, cost_usd_h``. Lists are separated by spaces or commas; weekdays may be a range such as
-``mon-fri``; leave is pairs of days of the study such as ``100-114``.
+stands_in_for, on_call, leave, cost_usd_h, skills``. Lists are separated by spaces or commas; weekdays may be a range
+such as ``mon-fri``; leave is pairs of days of the study such as ``100-114``; skills are kinds of work, all if empty.
 """
 
 import datetime as dt
@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from taper_sim.clinic.calendars import WEEKDAYS, Shift
 from taper_sim.clinic.team import QUEUES, ROLES, Team, Worker
+from taper_sim.clinic.work import BY_NAME
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 
 NEEDED: Final = ("name", "role", "weekdays", "start", "end")
-OPTIONAL: Final = ("break_start", "break_end", "states", "stands_in_for", "on_call", "leave", "cost_usd_h")
+OPTIONAL: Final = ("break_start", "break_end", "states", "stands_in_for", "on_call", "leave", "cost_usd_h", "skills")
 MAX_ROWS: Final = 5000
 
 
@@ -110,6 +111,11 @@ def _worker(file: str, name: str, entries: list[tuple[int, dict[str, Any]]], pro
         if queue not in QUEUES:
             given = f"{shown(queue)}, whose work is unknown{nearest(queue, QUEUES)}"
             problems.append(Problem(file, f"row {number}, stands_in_for", given, ", ".join(QUEUES)))
+    skills = _listed(first.get("skills"))
+    for kind in skills:
+        if kind not in BY_NAME:
+            given = f"{shown(kind)}, which is no kind of work{nearest(kind, BY_NAME)}"
+            problems.append(Problem(file, f"row {number}, skills", given, ", ".join(BY_NAME)))
     cost = first.get("cost_usd_h")
     if _text(cost) != "" and not (isinstance(cost, int | float) and cost >= 0):
         problems.append(Problem(file, f"row {number}, cost_usd_h", shown(_text(cost)), "a number of at least 0"))
@@ -117,7 +123,7 @@ def _worker(file: str, name: str, entries: list[tuple[int, dict[str, Any]]], pro
         return None
     states = frozenset(_listed(first.get("states"))) or None
     usd = float(cost) if isinstance(cost, int | float) else role.cost_usd_h
-    return Worker(name, role, tuple(shifts), tuple(leave), states, stands_in, usd)
+    return Worker(name, role, tuple(shifts), tuple(leave), states, stands_in, usd, frozenset(skills) or None)
 
 
 def _shift(cells: Mapping[str, Any]) -> Shift:

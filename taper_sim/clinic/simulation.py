@@ -112,6 +112,8 @@ class Server:
         Roles whose work is taken when the own role has none waiting, the first first.
     licences : frozenset of str or None
         States; None is all.
+    skills : frozenset of str or None
+        Kinds of work; None is all.
     """
 
     name: str
@@ -119,11 +121,13 @@ class Server:
     duties: Sequence[Duty]
     stands_in_for: tuple[str, ...] = ()
     licences: frozenset[str] | None = None
+    skills: frozenset[str] | None = None
 
-    def may_do(self, role: str, licence: str) -> bool:
-        """Whether work of a role and a state may be done by this person."""
+    def may_do(self, role: str, licence: str, kind: str = "") -> bool:
+        """Whether work of a role, a state and, where given, a kind may be done by this person."""
         allowed = licence == ANYWHERE or self.licences is None or licence in self.licences
-        return allowed and (role == self.role or role in self.stands_in_for)
+        skilled = not kind or self.skills is None or kind in self.skills
+        return allowed and skilled and (role == self.role or role in self.stands_in_for)
 
 
 @dataclass(slots=True, eq=False)
@@ -131,7 +135,7 @@ class _Desk:
     """A server's place in a running simulation."""
 
     server: Server
-    tiers: list[list[tuple[str, str]]] = field(default_factory=list)
+    tiers: list[list[tuple[str, str, str]]] = field(default_factory=list)
     until: float = -math.inf
     urgent_only: bool = False
     job: Job | None = None
@@ -141,7 +145,7 @@ class _Desk:
     laid_aside: list[tuple[Job, float]] = field(default_factory=list)  # interrupted work and the minutes it still takes
 
 
-_Key = tuple[str, str]
+_Key = tuple[str, str, str]  # role, state, and kind of work where somebody's skills are not all
 _Entry = tuple[tuple[float, ...], int, Job]
 
 
@@ -168,6 +172,7 @@ class Engine:
         self.jobs: list[Job] = []
         self._finished = finished
         self._desks = [_Desk(server) for server in servers]
+        self._by_kind = any(server.skills is not None for server in servers)
         self._queues: dict[_Key, list[_Entry]] = {}
         self._desks_of: dict[_Key, list[_Desk]] = {}
         for desk in self._desks:
@@ -224,8 +229,8 @@ class Engine:
     def _open_queue(self, key: _Key) -> None:
         """Make a queue and tell everybody who serves it, those of the role before those who stand in."""
         self._queues[key] = []
-        role, licence = key
-        able = [desk for desk in self._desks if desk.server.may_do(role, licence)]
+        role = key[0]
+        able = [desk for desk in self._desks if desk.server.may_do(*key)]
         self._desks_of[key] = sorted(able, key=lambda d: _tier(d.server, role))
         for desk in able:
             tier = _tier(desk.server, role)
@@ -239,7 +244,7 @@ class Engine:
         if self.unlimited:
             self._begin(None, job)
             return
-        key = (job.role, job.licence)
+        key = (job.role, job.licence, job.work if self._by_kind else "")
         if key not in self._queues:
             self._open_queue(key)
         for desk in self._desks_of[key]:

@@ -109,6 +109,8 @@ class Worker:
         Queues whose work is taken when the own one is empty.
     cost_usd_h : float
         Cost of an hour; on-call hours and overtime cost the same (assumption A42).
+    skills : frozenset of str or None
+        Kinds of work that the person does; None is all of the queues'.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Worker:
     licences: frozenset[str] | None = None
     stands_in_for: tuple[str, ...] = ()
     cost_usd_h: float = 0.0
+    skills: frozenset[str] | None = None
 
     @property
     def hours_a_week(self) -> float:
@@ -131,7 +134,7 @@ class Worker:
     def server(self, n_days: int) -> Server:
         """The person as the queue sees them over the days of a study."""
         stretches = tuple(duties(self.shifts, n_days, self.leave))
-        return Server(self.name, self.role.queue, stretches, self.stands_in_for, self.licences)
+        return Server(self.name, self.role.queue, stretches, self.stands_in_for, self.licences, self.skills)
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,10 @@ class Team:
             total += worker.cost_usd_h * minutes / 60.0
         return total
 
-    def problems(self, file: str, needed: Mapping[str, str], states: Sequence[str], n_days: int) -> Iterator[Problem]:
+    def problems(
+        self, file: str, needed: Mapping[str, str], states: Sequence[str], n_days: int,
+        kinds: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> Iterator[Problem]:  # fmt: skip
         """What makes the team unable to do what it must, before anything runs.
 
         Parameters
@@ -174,6 +180,8 @@ class Team:
             States in which patients live.
         n_days : int
             Days of the study; somebody must be at work on one of them.
+        kinds : mapping of str to sequence of str
+            Kinds of work by queue; somebody must have the skill of each.
         """
         if self.unlimited:
             return
@@ -185,6 +193,14 @@ class Team:
                 given = f"nobody for the work of a {queue} ({work})"
                 yield Problem(file, "clinic.team", given, f"a {roles}, or somebody who stands in; or work without it")
                 continue
+            for kind in kinds.get(queue, ()):
+                if not any(w.skills is None or kind in w.skills for w in able):
+                    yield Problem(
+                        file,
+                        "clinic.team",
+                        f"no {queue} with the skill {kind}",
+                        f"{kind} among the skills of somebody who does this work, or work without it",
+                    )
             for state in states:
                 if not any(worker.licences is None or state in worker.licences for worker in able):
                     given = f"no {queue} with a licence of {state}, where patients live"

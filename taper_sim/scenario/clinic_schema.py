@@ -68,6 +68,7 @@ class StaffEntry(Strict):
     shifts: tuple[ShiftEntry, ...] = Field(default=(ShiftEntry(),), min_length=1)
     licences: tuple[str, ...] = ()
     stands_in_for: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
     leave: tuple[tuple[int, int], ...] = ()
     cost_usd_h: float | None = Field(default=None, ge=0)
 
@@ -87,6 +88,16 @@ class StaffEntry(Strict):
             raise Wrong(*(("", f"{shown(name)}, which is no work{nearest(name, QUEUES)}", allowed) for name in unknown))
         return given
 
+    @field_validator("skills")
+    @classmethod
+    def _are_kinds(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in given if name not in BY_NAME]
+        if unknown:
+            allowed = f"one of {', '.join(BY_NAME)}"
+            raise Wrong(*(("", f"{shown(name)}, which is no kind of work{nearest(name, BY_NAME)}", allowed)
+                          for name in unknown))  # fmt: skip
+        return given
+
     @field_validator("leave")
     @classmethod
     def _are_spans(cls, given: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
@@ -102,7 +113,7 @@ class StaffEntry(Strict):
             Worker(
                 f"{self.role} {first + k}", role, tuple(entry.shift() for entry in self.shifts), self.leave,
                 frozenset(self.licences) or None, self.stands_in_for,
-                role.cost_usd_h if self.cost_usd_h is None else self.cost_usd_h,
+                role.cost_usd_h if self.cost_usd_h is None else self.cost_usd_h, frozenset(self.skills) or None,
             )
             for k in range(self.people)
         ]  # fmt: skip

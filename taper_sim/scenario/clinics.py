@@ -7,7 +7,7 @@ are kept in ``parts``: the same command goes on where it was interrupted.
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from taper_sim.clinic.replications import estimate, late_growth, mser5
 from taper_sim.clinic.rosters import read_team
 from taper_sim.clinic.service import KEY, daily_load, metrics
 from taper_sim.clinic.team import ROLES, Team
+from taper_sim.clinic.work import EACH, KINDS
 from taper_sim.cohort import Cohort
 from taper_sim.comparison.jobs import Arm
 from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, subgroups
@@ -58,6 +59,7 @@ from taper_sim.scenario.manifest import git_commit, patients_entry, versions_of
 from taper_sim.scenario.schema import Scenario
 from taper_sim.simulation.days import run
 from taper_sim.simulation.ensemble import Ensemble, from_prior
+from taper_sim.simulation.people import CarePlan
 
 Floats = NDArray[np.float64]
 _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "simpy", "sim-tools")
@@ -149,12 +151,25 @@ def plan_of(scenario: Scenario, path: Path, replications: int | None) -> ClinicP
     needed: dict[str, str] = {}
     for arm in arms:
         needed |= setting.needed(arm.care)
-    found = list(team.problems(str(path), needed, list(entry.states), scenario.days))
+    kinds = _kinds_of(setting, needed, [arm.care for arm in arms])
+    found = list(team.problems(str(path), needed, list(entry.states), scenario.days, kinds))
     if found:
         raise InputError(found)
     plan = ClinicPlan(scenario, entry, team, setting, arms, replications or entry.replications, folder)
     refuse_without_rule(plan.cohort(0), arms, str(path))
     return plan
+
+
+def _kinds_of(setting: Setting, needed: Mapping[str, str], plans: Sequence[CarePlan]) -> dict[str, list[str]]:
+    """Kinds of work by queue, of the queues that get work."""
+    planned = {name for plan in plans for name, share in plan.planned.items() if share > 0}
+    found: dict[str, list[str]] = {}
+    for kind in KINDS:
+        queue = setting.orders_by if kind.name == "dose_order" else kind.queue
+        queues = planned if queue == EACH else {queue}
+        for name in sorted(queues & needed.keys()) if kind.name in setting.does else ():
+            found.setdefault(name, []).append(kind.name)
+    return found
 
 
 def planned_loads(plan: ClinicPlan) -> dict[str, list[Load]]:

@@ -195,6 +195,18 @@ def test_work_goes_to_those_with_the_licence_and_to_stand_ins_last():
     assert events["outcome"].tolist() == ["open"]
 
 
+def test_work_goes_to_those_with_the_skill():
+    jobs = stream([0.0, 1.0, 2.0], [10.0, 10.0, 10.0])
+    jobs[0].work, jobs[1].work, jobs[2].work = "peer_session", "alert_spike", "alert_spike"
+    trained = Server("trained", "nurse", ALWAYS)
+    other = Server("other", "nurse", ALWAYS, skills=frozenset({"peer_session"}))
+    events, _ = run(jobs, [other, trained])
+    assert events["resource"].tolist() == ["other", "trained", "trained"]
+    assert jobs[2].started == 11.0  # waits for the trained one though the other is free again
+    events, _ = run(stream([0.0], [10.0]), [other], until=100)
+    assert events["outcome"].tolist() == ["open"]
+
+
 def test_on_call_begins_only_what_cannot_wait():
     jobs = stream([0.0, 5.0, 6.0], [10.0, 10.0, 10.0])
     jobs[1].urgency = 0

@@ -40,6 +40,19 @@ def refused(path):
     return [str(found).replace(str(path), "FILE") for found in caught.value.problems]
 
 
+def test_skills_are_kinds_of_work_and_somebody_must_have_each(tmp_path):
+    line = ["Ann", "nurse", "mon-fri", "08:00", "16:30", None, None, None, None, None, None, None]
+    team = read_team(book(tmp_path, [*line, "checkin_review, message"], header=[*HEADER, "skills"]))
+    assert team.workers[0].skills == {"checkin_review", "message"}
+    needed, kinds = {"nurse": "message"}, {"nurse": ["message", "alert_spike"]}
+    said = [str(p) for p in team.problems("FILE", needed, [], 7, kinds)]
+    assert len(said) == 1 and "no nurse with the skill alert_spike" in said[0]
+    other = Worker("Bo", ROLES["nurse"], (WEEK,), skills=frozenset({"alert_spike"}))
+    assert not list(Team((*team.workers, other)).problems("FILE", needed, [], 7, kinds))
+    wrong = refused(book(tmp_path, [*line, "alert_spikes"], header=[*HEADER, "skills"]))
+    assert len(wrong) == 1 and "row 2, skills" in wrong[0] and "alert_spike" in wrong[0]
+
+
 def test_every_role_has_its_row_and_every_kind_of_work_its_minutes():
     for role in ROLES.values():
         assert role.cost_usd_h > 0
