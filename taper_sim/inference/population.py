@@ -135,14 +135,20 @@ class Fit:
         ess = np.minimum(self.ess_bulk, self.ess_tail)
         if not (ess >= LEAST_ESS).all():
             least = int(np.nanargmin(np.where(np.isfinite(ess), ess, -1.0)))
+            enough = max(2 * self.settings.draws, round_up(self.settings.draws * LEAST_ESS / max(ess[least], 1.0)))
             found.append(f"effective draws of {self.names[least]}: {ess[least]:.0f}, below {LEAST_ESS:.0f}: more draws "
-                         f"(--draws {2 * self.settings.draws}) or chains")  # fmt: skip
+                         f"(--draws {enough}) or chains")  # fmt: skip
         poor = float(np.mean((self.person_ess < LEAST_PERSON_ESS) | ~(self.person_khat <= KHAT_LIMIT)))
         if poor > PEOPLE_POOR:
             more = f"more draws of each (--person-draws {2 * self.settings.person_draws})"
             found.append(f"{100 * poor:.0f} % of the people have fewer than {LEAST_PERSON_ESS:.0f} effective draws of "
                          f"their own, or a k-hat above {KHAT_LIMIT}: {more}")  # fmt: skip
         return found
+
+
+def round_up(draws: float) -> int:
+    """To hundreds: what is asked for is an order of magnitude."""
+    return int(np.ceil(draws / 100.0)) * 100
 
 
 def names_of(draws: Draws) -> list[str]:

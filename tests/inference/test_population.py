@@ -1,6 +1,7 @@
 """The population fit, from files to a file that one person's prior is read from."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -75,7 +76,10 @@ def test_a_badly_sampled_fit_is_written_and_not_trusted(fitted: tuple[int, Path]
     code, folder = fitted
     assert code == NOT_TRUSTED
     with xr.open_datatree(folder / "p.nc", engine="h5netcdf") as tree:
-        assert tree.attrs["trusted"] == 0 and "draws" in tree.attrs["why_not"]
+        assert tree.attrs["trusted"] == 0
+        effective, advised = map(int, re.findall(r"effective draws of .*: (\d+), below 400: .*--draws (\d+)",
+                                                 tree.attrs["why_not"])[0])  # fmt: skip
+        assert advised * (effective + 0.5) / 20 >= 400 and advised % 100 == 0  # as many as would do, at this rate
         assert {"posterior", "prior", "posterior_predictive", "prior_predictive", "sample_stats", "diagnostics",
                 "observed_data"} <= set(tree.children)  # fmt: skip
         assert tree["posterior"]["centre"].sizes == {"chain": 2, "draw": 20, "value": 12}
