@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from taper_sim.clinic.absence import Illness
@@ -60,6 +61,15 @@ class ShiftEntry(Strict):
         return Shift(weekdays_of(self.days), start, end, tuple(breaks), self.on_call)
 
 
+def _known_kinds(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The same, if all are kinds of work."""
+    unknown = [name for name in given if name not in BY_NAME]
+    if unknown:
+        allowed = f"one of {', '.join(BY_NAME)}"
+        raise Wrong(*(("", f"{shown(name)}, no work{nearest(name, BY_NAME)}", allowed) for name in unknown))
+    return given
+
+
 class StaffEntry(Strict):
     """Some people of one role who work alike."""
 
@@ -91,12 +101,7 @@ class StaffEntry(Strict):
     @field_validator("skills")
     @classmethod
     def _are_kinds(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in given if name not in BY_NAME]
-        if unknown:
-            allowed = f"one of {', '.join(BY_NAME)}"
-            raise Wrong(*(("", f"{shown(name)}, which is no kind of work{nearest(name, BY_NAME)}", allowed)
-                          for name in unknown))  # fmt: skip
-        return given
+        return _known_kinds(given)
 
     @field_validator("leave")
     @classmethod
@@ -166,10 +171,14 @@ class ClinicEntry(Strict):
     @field_validator("without")
     @classmethod
     def _are_kinds(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in given if name not in BY_NAME]
-        if unknown:
-            allowed = f"one of {', '.join(BY_NAME)}"
-            raise Wrong(*(("", f"{shown(name)}, no work{nearest(name, BY_NAME)}", allowed) for name in unknown))
+        return _known_kinds(given)
+
+    @field_validator("states")
+    @classmethod
+    def _are_shares(cls, given: dict[str, float]) -> dict[str, float]:
+        total = sum(given.values())
+        if given and not np.isclose(total, 1.0, rtol=0.0, atol=1e-6):
+            raise Wrong(("", f"shares of patients that add to {total:g}", "shares that add to 1"))
         return given
 
     @field_validator("first_day")

@@ -134,6 +134,8 @@ def set_in(*keys, value):
         (set_in("clinic", "first_day", value="2026-01-05"), "2026-01-05, a Monday"),
         (set_in("clinic", "in_person_from", value="soon"), "given soon; allowed: a date such as 2026-01-06"),
         (set_in("clinic", "states", value={"VT": 0}), "0"),
+        (set_in("clinic", "states", value={"VT": 0.5, "NH": 0.3}), "shares of patients that add to 0.8"),
+        (set_in("clinic", "team", value=[{"role": "nurse", "skills": ["alert_spikes"]}]), "alert_spikes, no work"),
         (set_in("clinic", "team_file", value="none.xlsx"), "team and team_file"),
         (set_in("clinic", value=None), "a clinic: its team and how it works"),
         (set_in("clinic", "team", 0, "leave", value=[[9, 3]]), "days 9 to 3"),
