@@ -20,6 +20,14 @@ DEFAULT_SEED = 20260101
 MAX_THREADS = 1024
 
 
+def _of_scenario(command: argparse.ArgumentParser) -> None:
+    """A scenario, and what the command line may change of it."""
+    command.add_argument("scenario", type=Path, metavar="SCENARIO")
+    command.add_argument("--patients", type=int, help="patients, instead of the scenario's number")
+    command.add_argument("--days", type=int, help="days, instead of the scenario's")
+    command.add_argument("--seed", type=int, help="seed, instead of the scenario's")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="taper-sim",
@@ -37,11 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     trace.set_defaults(run=_trace)
 
     compare = commands.add_parser("compare", help="compare the protocols of a scenario; gives a run folder")
-    compare.add_argument("scenario", type=Path, metavar="SCENARIO")
-    compare.add_argument("--patients", type=int, help="patients, instead of the scenario's number")
-    compare.add_argument("--days", type=int, help="days, instead of the scenario's")
+    _of_scenario(compare)
     compare.add_argument("--protocols", help="names or calls, separated by commas, instead of the scenario's")
-    compare.add_argument("--seed", type=int, help="seed, instead of the scenario's")
     compare.add_argument(
         "--workers", default="2", help="threads (default 2), or tcp://host:port; the numbers do not depend on it"
     )
@@ -49,12 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(run=_compare)
 
     clinic = commands.add_parser("clinic", help="run the telemedicine clinic of a scenario; gives a run folder")
-    clinic.add_argument("scenario", type=Path, metavar="SCENARIO")
+    _of_scenario(clinic)
     clinic.add_argument("--replications", type=int, help="replications, instead of the scenario's")
-    clinic.add_argument("--patients", type=int, help="patients, instead of the scenario's number")
-    clinic.add_argument("--days", type=int, help="days, instead of the scenario's")
     clinic.add_argument("--protocols", help="names or calls, separated by commas, instead of the scenario's")
-    clinic.add_argument("--seed", type=int, help="seed, instead of the scenario's")
     clinic.add_argument("--out", type=Path, help="run folder (default: clinic-NAME beside you)")
     clinic.set_defaults(run=_clinic)
 
@@ -69,19 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     ladder.set_defaults(run=_evaluate)
 
     staffing = commands.add_parser("staffing", help="the smallest team of a clinic's scenario that meets its targets")
-    staffing.add_argument("scenario", type=Path, metavar="SCENARIO")
-    staffing.add_argument("--patients", type=int, help="patients, instead of the scenario's number")
-    staffing.add_argument("--days", type=int, help="days, instead of the scenario's")
-    staffing.add_argument("--seed", type=int, help="seed, instead of the scenario's")
+    _of_scenario(staffing)
     staffing.add_argument("--out", type=Path, help="run folder (default: staffing-NAME beside you)")
     staffing.set_defaults(run=_staffing)
 
     triage = commands.add_parser("triage", help="who waits, and whom it harms, under each rule of triage of a clinic")
-    triage.add_argument("scenario", type=Path, metavar="SCENARIO")
+    _of_scenario(triage)
     triage.add_argument("--replications", type=int, help="replications, instead of the scenario's")
-    triage.add_argument("--patients", type=int, help="patients, instead of the scenario's number")
-    triage.add_argument("--days", type=int, help="days, instead of the scenario's")
-    triage.add_argument("--seed", type=int, help="seed, instead of the scenario's")
     triage.add_argument("--out", type=Path, required=True, metavar="DIR", help="an interrupted comparison goes on")
     triage.set_defaults(run=_triage)
 

@@ -44,13 +44,6 @@ def hash_of(*parts: ModuleType | Callable[..., Any], numbers: object = (), also:
     return digest.hexdigest()[:12]
 
 
-def hash_of_sources(*modules: ModuleType, after: str = "") -> str:
-    """Short hash of modules' sources to the letter, comments and all.
-
-    Parameters
-    ----------
-    *modules : module
-    after : str
-        What comes before them, such as the hash of what they build on.
-    """
-    return hashlib.sha256((after + "".join(map(inspect.getsource, modules))).encode()).hexdigest()[:12]
+def hash_of_sources(*modules: ModuleType) -> str:
+    """Short hash of modules' sources to the letter, comments and all."""
+    return hashlib.sha256("".join(map(inspect.getsource, modules)).encode()).hexdigest()[:12]

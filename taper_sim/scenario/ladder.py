@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +48,7 @@ class Evaluation:
     gap: pd.DataFrame
 
 
+@cache  # every part is named by it
 def code_hash() -> str:
     """Short hash of the code that a ladder's numbers describe: the personal policy, its loss, the truths."""
     from taper_sim.inference import choice, course, likelihood, pacing, policy, rollout, true_state, warm, within

@@ -1,19 +1,21 @@
 """Work preempted: against theory, a timetable by hand, and what it changes in a clinic."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
 from taper_sim.clinic.calendars import Duty
 from taper_sim.clinic.measures import by_day, in_service, utilisation, worked
-from taper_sim.clinic.records import duty_table, events_table
-from taper_sim.clinic.simulation import Engine, Job, Server
+from taper_sim.clinic.records import duty_table
+from taper_sim.clinic.simulation import Job, Server
 from taper_sim.clinic.team import Team
 from taper_sim.clinic.theory import preemptive_resume
 from taper_sim.clinic.work import BY_NAME, INTERRUPTS, YIELDS
 from tests.clinic.test_coupling import DAYS, people, served, team, worker  # noqa: F401 - a fixture
 from tests.clinic.test_queue import ALWAYS, agrees, servers
+from tests.clinic.test_queue import run as run_queue
 
 URGENT, ROUTINE = 0, 3
 
@@ -26,16 +28,7 @@ def job(number, urgency, at, minutes, *, yields=None, interrupts=None, role="nur
     )  # fmt: skip
 
 
-def run(jobs, staff, *, preempt=True, until=None):
-    engine = Engine(staff, preempt=preempt)
-    for one in jobs:
-        engine.submit(one)
-    if until is None:
-        engine.env.run()
-        until = engine.now
-    else:
-        engine.run(until)
-    return events_table(engine.jobs), until
+run = partial(run_queue, preempt=True)
 
 
 @pytest.mark.parametrize(

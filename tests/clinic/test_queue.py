@@ -28,8 +28,8 @@ def servers(n, duties=ALWAYS, role="nurse"):
     return [Server(f"{role} {k + 1}", role, duties) for k in range(n)]
 
 
-def run(jobs, team, until=None):
-    engine = Engine(team)
+def run(jobs, team, until=None, *, preempt=False):
+    engine = Engine(team, preempt=preempt)
     for job in jobs:
         engine.submit(job)
     if until is None:
