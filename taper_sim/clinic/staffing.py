@@ -139,12 +139,6 @@ def weekly_cost(team: Team) -> float:
     return present.cost_usd(2 * WEEK_D) - present.cost_usd(WEEK_D)
 
 
-def hours(team: Team, queue: str) -> float:
-    """Hours a week of a queue's own people; where there are none, of those who stand in."""
-    own = team.of(queue) or [worker for worker in team.workers if queue in worker.stands_in_for]
-    return sum(worker.hours_a_week for worker in own)
-
-
 def candidates(team: Team, levels: Mapping[str, Sequence[float]], otherwise: Mapping[str, Worker]) -> list[Candidate]:
     """Every team of the levels' combinations; cost and FTE of the roles add up."""
     base_cost, base_fte = weekly_cost(team), total_fte(team)

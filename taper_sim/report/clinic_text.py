@@ -1,11 +1,12 @@
 """A clinic run as text for whoever leads the clinic. Imports ``scenario.clinics``, ``tables``."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import pandas as pd
 
 from taper_sim import tables
-from taper_sim.clinic.bounds import Load
+from taper_sim.clinic.bounds import EnrolmentLoad, Load
 from taper_sim.scenario.clinics import ClinicRun
 
 _HARMS = (
@@ -25,7 +26,11 @@ _GROWS_BY, _GROWS_SHARE = 5.0, 0.1
 """A rise from one quarter of the days to the next that is said: pieces of work, and share of those waiting."""
 
 
-def before_text(loads: Mapping[str, Sequence[Load]]) -> list[str]:
+ENROLMENT_MEANS: Final = "what is over is late, lost or overtime"
+"""What a load above one while the panel enrols comes to."""
+
+
+def before_text(loads: Mapping[str, Sequence[Load]], enrolling: Mapping[str, Sequence[EnrolmentLoad]]) -> list[str]:
     """What is known before running: queues that cannot keep up, one line each; nothing if all can."""
     lines = []
     for protocol, found in loads.items():
@@ -33,6 +38,10 @@ def before_text(loads: Mapping[str, Sequence[Load]]) -> list[str]:
         if over:
             lines.append(f"This team cannot keep up with {protocol}: these queues grow for as long as the clinic runs.")
             lines += [f"  {load}" for load in over]
+        at_first = [load for load in enrolling[protocol] if load.share > 1.0]
+        if at_first:
+            lines.append(f"While the panel enrols {protocol} plans more than this team can do: {ENROLMENT_MEANS}.")
+            lines += [f"  {load}" for load in at_first]
     return lines
 
 

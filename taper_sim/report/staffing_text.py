@@ -1,8 +1,12 @@
 """The search for a team as text for whoever leads the clinic. Imports ``scenario``, ``tables``."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from taper_sim import tables
+from taper_sim.clinic.bounds import Load
+from taper_sim.report.clinic_text import ENROLMENT_MEANS
 from taper_sim.scenario.staffing import ALL_TARGETS, StaffingPlan
 from taper_sim.scenario.staffing_run import StaffingRun
 from taper_sim.scenario.what_if import WhatIf
@@ -13,13 +17,26 @@ _HARM = "composite_against_never_short"
 
 def bound_text(plan: StaffingPlan) -> list[str]:
     """What is known before anything runs: teams without the hours; empty where all have them."""
-    if plan.n_unable == 0:
-        return []
-    lines = [
-        f"{plan.n_unable:,} of {plan.n_unable + len(plan.able):,} teams cannot serve: too few hours for the "
-        "planned work. That of the largest team:"
-    ]
-    return [*lines, *(f"  {load}" for load in plan.loads[:3])]
+    lines = []
+    if plan.n_unable:
+        lines.append(
+            f"{plan.n_unable:,} of {plan.n_unable + len(plan.able):,} teams cannot serve: too few hours for the "
+            "planned work. With the largest team's hours:"
+        )
+        lines += _lacking(plan, plan.loads)
+    if any(plan.n_lacking[load] for load in plan.enrolling):
+        lines.append(
+            f"While the panel enrols, some of the {len(plan.able):,} teams in question have more planned work than "
+            f"hours: {ENROLMENT_MEANS}. None is left out for it. With the largest team's hours:"
+        )
+        lines += _lacking(plan, plan.enrolling)
+    return lines
+
+
+def _lacking(plan: StaffingPlan, loads: Sequence[Load]) -> list[str]:
+    """A line for each load for which a team lacks hours, and how many teams do."""
+    said = ((load, plan.n_lacking[load]) for load in loads)
+    return [f"  {load}; {n:,} {'team has' if n == 1 else 'teams have'} too few" for load, n in said if n]
 
 
 def staffing_text(done: StaffingRun) -> str:

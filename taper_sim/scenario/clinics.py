@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from taper_sim import rng, tables
-from taper_sim.clinic.bounds import Load, loads, state_loads
+from taper_sim.clinic.bounds import EnrolmentLoad, Load, enrolment_loads, loads, state_loads
 from taper_sim.clinic.coupling import COUNTED, Setting, serve
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.records import duty_table
@@ -174,22 +174,25 @@ def _kinds_of(setting: Setting, needed: Mapping[str, str], plans: Sequence[CareP
 
 def planned_loads(plan: ClinicPlan) -> dict[str, list[Load]]:
     """The bound of each protocol, before anything runs."""
-    cohort = plan.cohort(0)
-    return {
-        arm.name: loads(
-            cohort, arm.care, plan.setting, plan.team, list(arm.build().decision_days(plan.n_days)), plan.n_days
-        )
-        for arm in plan.arms
-    }
+    return _of_each_protocol(plan, loads)
 
 
 def planned_loads_by_state(plan: ClinicPlan) -> dict[str, list[Load]]:
     """The bound of each protocol where licences are of states, before anything runs."""
-    cohort = plan.cohort(0)
+    return _of_each_protocol(plan, state_loads)
+
+
+def planned_loads_of_enrolment(plan: ClinicPlan) -> dict[str, list[EnrolmentLoad]]:
+    """The bound of each protocol while the panel enrols, before anything runs."""
+    return _of_each_protocol(plan, enrolment_loads)
+
+
+def _of_each_protocol[L: Load](
+    plan: ClinicPlan, of: Callable[[Cohort, CarePlan, Setting, Team, Sequence[int], int], list[L]]
+) -> dict[str, list[L]]:  # fmt: skip
+    cohort, n_days = plan.cohort(0), plan.n_days
     return {
-        arm.name: state_loads(
-            cohort, arm.care, plan.setting, plan.team, list(arm.build().decision_days(plan.n_days)), plan.n_days
-        )
+        arm.name: of(cohort, arm.care, plan.setting, plan.team, list(arm.build().decision_days(n_days)), n_days)
         for arm in plan.arms
     }
 

@@ -5,8 +5,9 @@ Every team meets the same patients with the same luck under the same draws of th
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from taper_sim.clinic.bounds import Load
+from taper_sim.clinic.bounds import EnrolmentLoad, Load
 from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.feasibility import Rule, Verdict, share_interval
 from taper_sim.clinic.ramp import by_month
 from taper_sim.clinic.replications import estimate
 from taper_sim.clinic.service import KEY, metrics
-from taper_sim.clinic.staffing import Candidate, Found, around, candidates, hours, search, weekly_cost, with_fte
+from taper_sim.clinic.staffing import Candidate, Found, around, candidates, search, weekly_cost, with_fte
 from taper_sim.clinic.team import FULL_TIME_H, Team, Worker
 from taper_sim.cohort import Cohort
 from taper_sim.comparison.jobs import Arm
@@ -33,7 +34,14 @@ from taper_sim.outcomes import ALL
 from taper_sim.runs import write_atomically
 from taper_sim.scenario.building import Overrides, overridden, read_scenario
 from taper_sim.scenario.clinic_schema import StaffEntry
-from taper_sim.scenario.clinics import ClinicPlan, never_short, plan_of, planned_loads
+from taper_sim.scenario.clinics import (
+    ClinicPlan,
+    never_short,
+    plan_of,
+    planned_loads,
+    planned_loads_by_state,
+    planned_loads_of_enrolment,
+)
 from taper_sim.scenario.schema import Scenario
 from taper_sim.scenario.staffing_schema import CLINIC_METRICS, ROLE_METRICS, FteRange, StaffingEntry, Target
 from taper_sim.simulation.ensemble import Ensemble
@@ -59,11 +67,15 @@ class StaffingPlan:
     entry: StaffingEntry
     arm: Arm
     able: list[Candidate]
-    """Teams whose people have the hours for the planned work."""
+    """Teams whose people have the hours for the planned work, all of it and of each state that needs a licence."""
     n_unable: int
     largest: Candidate
     loads: list[Load]
-    """Planned work against the largest team, the heaviest first."""
+    """Planned work against the largest team, of all patients and by state, the heaviest first."""
+    enrolling: list[EnrolmentLoad]
+    """The same while the panel enrols."""
+    n_lacking: dict[Load, int]
+    """Teams without the hours for each of ``loads``; of those that are left, for each of ``enrolling``."""
     otherwise: dict[str, Worker] = field(repr=False)
 
     @property
@@ -125,12 +137,20 @@ def staffing_plan_of(scenario: Scenario, path: Path) -> StaffingPlan:
     every = candidates(clinic.team, levels, otherwise)
     largest = max(every, key=lambda one: one.levels)
     top = with_fte(clinic.team, dict(largest.levels), otherwise)
-    loads = planned_loads(_with_team(clinic, top))[arm.name]
+    with_top = _with_team(clinic, top)
+    loads = [*planned_loads(with_top)[arm.name], *planned_loads_by_state(with_top)[arm.name]]
+    loads.sort(key=lambda load: -load.share)
+    enrolling = planned_loads_of_enrolment(with_top)[arm.name]
     lacking = list(_lacking(clinic, arm, top, f"{path}: clinic.staffing.fte, all at their most"))
     if lacking:
         raise InputError(lacking)
-    able = _has_hours(every, loads, clinic.team, otherwise)
-    return StaffingPlan(clinic, entry, arm, able, len(every) - len(able), largest, loads, otherwise)
+    lack = _lacking_hours(every, loads, clinic.team, otherwise)
+    able = [one for one, short in zip(every, lack, strict=True) if not short]
+    then = _lacking_hours(able, enrolling, clinic.team, otherwise)
+    n_lacking = Counter(load for short in (*lack, *then) for load in short)
+    return StaffingPlan(
+        clinic, entry, arm, able, len(every) - len(able), largest, loads, enrolling, n_lacking, otherwise
+    )
 
 
 def _lacking(clinic: ClinicPlan, arm: Arm, team: Team, file: str) -> Iterator[Problem]:
@@ -144,28 +164,19 @@ def _with_team(clinic: ClinicPlan, team: Team) -> ClinicPlan:
     )
 
 
-def _has_hours(
+def _lacking_hours(
     candidates: Sequence[Candidate], loads: Sequence[Load], team: Team, otherwise: Mapping[str, Worker]
-) -> list[Candidate]:
-    """Those whose people have the hours for the planned work."""
-    own = {load.queue: team.fte(load.queue) for load in loads}
-    added: dict[tuple[str, float], dict[str, float]] = {}
-    for candidate in candidates:
-        for role, fte in candidate.levels:
-            if (role, fte) not in added:
-                one = with_fte(team, {role: fte}, otherwise)
-                added[role, fte] = {queue: one.fte(queue) - own[queue] for queue in own}
-    able = []
-    for candidate in candidates:
-        for load in loads:
-            fte = own[load.queue] + sum(added[one][load.queue] for one in candidate.levels)
-            if fte < _TINY:  # whoever stands in
-                fte = hours(with_fte(team, dict(candidate.levels), otherwise), load.queue) / FULL_TIME_H
-            if load.asked_h > fte * FULL_TIME_H + _TINY:
-                break
-        else:
-            able.append(candidate)
-    return able
+) -> list[list[Load]]:
+    """Loads for which each team has too few hours; what people of a role are able to do adds up over the roles."""
+    own = {load: load.able(team) for load in loads}
+    added: dict[tuple[str, float], dict[Load, float]] = {}
+    for one in {level for candidate in candidates for level in candidate.levels}:
+        other = with_fte(team, dict([one]), otherwise)
+        added[one] = {load: load.able(other) - own[load] for load in loads}
+    return [
+        [load for load in loads if load.asked_h > own[load] + sum(added[one][load] for one in candidate.levels) + _TINY]
+        for candidate in candidates
+    ]
 
 
 @dataclass
@@ -293,11 +304,13 @@ def staffing_table(plan: StaffingPlan, found: Found, runs: dict[Candidate, list[
         heads: dict[str, tuple[Any, ...]] = {"all": (candidate.name, "all", candidate.fte, candidate.cost_usd_week)}
         for queue, part in parts.items():
             heads[queue] = candidate.name, queue, part.fte(queue), weekly_cost(part)
-        for load in plan.loads:
-            if load.queue in heads:
-                share = load.asked_h / hours(team, load.queue) if hours(team, load.queue) > 0 else np.inf
-                tail = ("share of duty", "", verdict, 0)
-                rows.append((*heads[load.queue], "planned_load", share, np.nan, np.nan, np.nan, *tail))
+        for name, some in (("planned_load", plan.loads), ("planned_load_enrolling", plan.enrolling)):
+            for load in some:
+                if load.queue in heads:
+                    metric = name if load.state is None else f"{name}_{load.state}"
+                    share = replace(load, able_h=load.able(team)).share
+                    tail = ("share of duty", "", verdict, 0)
+                    rows.append((*heads[load.queue], metric, share, np.nan, np.nan, np.nan, *tail))
         if not numbers:
             continue
         met = np.array([meets(one, plan.entry.targets) for one in numbers])

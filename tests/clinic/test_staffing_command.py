@@ -139,8 +139,7 @@ def test_teams_without_the_hours_are_told_before_anything_runs(tmp_path, capsys,
 
 
 def test_the_bound_is_that_of_each_team(tmp_path):
-    from taper_sim.clinic.staffing import hours
-    from taper_sim.scenario.building import Overrides
+    from taper_sim.clinic.bounds import able_h
     from taper_sim.scenario.staffing import read_staffing
 
     def wide(content):
@@ -155,7 +154,7 @@ def test_the_bound_is_that_of_each_team(tmp_path):
     able = {one.levels for one in plan.able}
     assert 0 < plan.n_unable and 0 < len(able) and len(able) + plan.n_unable == 6 * 3 * 2
     for one in plan.able:
-        assert all(load.asked_h <= hours(plan.team(one), load.queue) + 1e-6 for load in plan.loads)
+        assert all(load.asked_h <= able_h(plan.team(one), load.queue) + 1e-6 for load in plan.loads)
     assert (("physician", 0.0), ("np_pa", 0.0), ("peer", 1.0)) not in able
     assert any(("peer", 0.0) in levels for levels in able)
 

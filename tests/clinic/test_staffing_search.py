@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
+from taper_sim.clinic.bounds import able_h
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.feasibility import Rule, Verdict, share_interval
-from taper_sim.clinic.staffing import around, candidates, hours, larger_team, part_of, search, weekly_cost, with_fte
+from taper_sim.clinic.staffing import around, candidates, larger_team, part_of, search, weekly_cost, with_fte
 from taper_sim.clinic.team import ROLES, Team, Worker
 
 DAY = Shift((0, 1, 2, 3, 4), 480.0, 990.0, ((720.0, 750.0),))
@@ -81,7 +82,7 @@ def test_cost_and_hours_of_candidates_are_those_of_their_teams():
         team = with_fte(TEAM, dict(one.levels), OTHERWISE)
         assert one.cost_usd_week == pytest.approx(weekly_cost(team), abs=1e-5)
         assert one.fte == pytest.approx(sum(w.hours_a_week for w in team.workers) / 40.0)
-        assert hours(team, "nurse") == pytest.approx(40.0 * dict(one.levels)["nurse"])
+        assert able_h(team, "nurse") == pytest.approx(40.0 * dict(one.levels)["nurse"])
 
 
 def test_one_more_works_like_the_first_and_is_there():

@@ -192,7 +192,7 @@ def test_the_bound_of_a_state_counts_those_with_its_licence(people):
     setting = Setting(without=only, states=(("CA", 0.2), ("NV", 1.8)))
     nevada, california = state_loads(people, care, setting, team, [1], 84)
     asked = 200 * 3 / 13 / 60
-    assert (nevada.queue, nevada.able_h, nevada.n_patients) == ("prescriber licensed in NV", 40.0, 180)
+    assert (nevada.name, nevada.able_h, nevada.n_patients) == ("prescriber licensed in NV", 40.0, 180)
     assert nevada.asked_h == pytest.approx(0.9 * asked) and california.asked_h == pytest.approx(0.1 * asked)
     assert (california.able_h, california.n_patients) == (80.0, 20)
     assert not state_loads(people, care, Setting(without=only), team, [1], 84)
