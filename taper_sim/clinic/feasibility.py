@@ -19,11 +19,15 @@ from scipy import stats
 
 
 class Verdict(Enum):
-    """What is known of a team."""
+    """What is known of a team: whether it meets its targets, or how it stands among teams whose harm is compared."""
 
     MEETS = "meets"
     FAILS = "fails"
     UNDECIDED = "undecided"
+    BEST = "best"
+    AS_GOOD = "as good"
+    STILL_IN = "still in"
+    ELIMINATED = "eliminated"
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class _Model:
             observer.feedback(self, system, value)
 
 
-class KimNelson(KN):  # type: ignore[misc]
+class KimNelson(KN):
     """The library's procedure, with the end that a bound needs and one correction.
 
     The library looks the variance of a pair's difference up in a table without its diagonal, and takes every row to

@@ -160,6 +160,19 @@ def total_fte(team: Team) -> float:
     return sum(worker.hours_a_week for worker in team.workers) / FULL_TIME_H
 
 
+def within_budget(candidates: Sequence[Candidate], budget_usd_week: float) -> list[Candidate]:
+    """Teams that cost no more, without those beside which another has no less of any role; the cheapest first.
+
+    More of one role never make a team worse (assumption A45), so the best of these is the best that the money buys.
+    """
+    affordable = [one for one in candidates if one.cost_usd_week <= budget_usd_week + _TINY]
+    kept: list[Candidate] = []
+    for one in sorted(affordable, key=lambda one: -sum(fte for _, fte in one.levels)):  # who has more comes before
+        if not any(one.within(other) for other in kept):
+            kept.append(one)
+    return sorted(kept, key=lambda one: (one.cost_usd_week, one.fte, one.levels))
+
+
 @dataclass
 class Found:
     """What the search found.
@@ -167,11 +180,12 @@ class Found:
     Attributes
     ----------
     chosen : Candidate or None
-        The cheapest that meets; with ``stopped`` the cheapest of those tried.
+        The cheapest that meets, with ``stopped`` the cheapest of those tried; where harm is compared the team with the
+        least, with ``stopped`` by the replications so far.
     tried : dict of Candidate to Verdict
         In the order of trial.
     stopped : bool
-        The search ended because it had tried as many teams as it may.
+        The search ended because it had tried as many teams, or run as many replications, as it may.
     """
 
     chosen: Candidate | None = None

@@ -11,7 +11,11 @@ from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, empty_figure, svg
 from taper_sim.runs import write_csv, write_text
 
 HARM: Final = "composite_against_never_short"
-_VERDICTS: Final = {"meets": ("#009E73", "o"), "fails": ("#D55E00", "X"), "undecided": (GREY, "s")}
+_VERDICTS: Final = {
+    "meets": ("#009E73", "o"), "fails": ("#D55E00", "X"), "undecided": (GREY, "s"),
+    "best": ("#009E73", "o"), "as good": ("#009E73", "s"), "still in": (GREY, "s"), "eliminated": ("#D55E00", "X"),
+}  # fmt: skip
+"""Colour and marker of what is known of a team."""
 _LABELS: Final = {
     "late": "late or lost work, share",
     HARM: "harm, important differences\nagainst staff never short",
@@ -76,8 +80,8 @@ def harm(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         axes.set_ylabel(label, fontsize=8)
     handles, labels = both[0].get_legend_handles_labels()
     if labels:
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    figure.suptitle("Teams that were tried, and whether they meet the targets")
+        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure.suptitle("Teams that were tried, and what was found of each")
     return figure, data
 
 

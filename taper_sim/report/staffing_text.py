@@ -6,8 +6,9 @@ import pandas as pd
 
 from taper_sim import tables
 from taper_sim.clinic.bounds import Load
+from taper_sim.clinic.feasibility import Verdict
 from taper_sim.report.clinic_text import ENROLMENT_MEANS
-from taper_sim.scenario.staffing import ALL_TARGETS, StaffingPlan
+from taper_sim.scenario.staffing import AGAINST, ALL_TARGETS, StaffingPlan
 from taper_sim.scenario.staffing_run import StaffingRun
 from taper_sim.scenario.what_if import WhatIf
 
@@ -30,6 +31,11 @@ def bound_text(plan: StaffingPlan) -> list[str]:
             f"hours: {ENROLMENT_MEANS}. None is left out for it. With the largest team's hours:"
         )
         lines += _lacking(plan, plan.enrolling)
+    if plan.contenders:
+        lines.append(
+            f"{len(plan.contenders):,} of {len(plan.able):,} teams are compared: those to which nobody of the ranges can "
+            "be added within the budget."
+        )
     return lines
 
 
@@ -43,11 +49,14 @@ def staffing_text(done: StaffingRun) -> str:
     """The page a lead reads first."""
     plan, found, entry = done.plan, done.found, done.plan.entry
     n = done.manifest["patients"]["n"]
-    low, high = done.manifest["zone"]
+    targets = "; ".join(map(str, entry.targets))
+    harm = entry.minimise == "harm"
     lines = [
         "",
         f"{plan.clinic.scenario.name}: {n:,} patients, {plan.clinic.n_days} days, {plan.arm.name}",
-        f"Wanted with a probability of {entry.probability:.0%}: {'; '.join(map(str, entry.targets))}",
+        f"Wanted: least harm for {entry.budget_usd_week:,.0f} USD a week; looked at besides: {targets}"
+        if harm
+        else f"Wanted with a probability of {entry.probability:.0%}: {targets}",
         "",
     ]
     if not plan.able:
@@ -55,14 +64,17 @@ def staffing_text(done: StaffingRun) -> str:
         lines += [f"  {load}" for load in plan.loads if load.share > 1.0]
     elif found.chosen is None:
         lines.append("None meets the targets, or shows it within the replications: see the numbers of the largest.")
+    elif harm:
+        lines += _least_harm(done)
     else:
         what = "cheapest" if entry.minimise == "cost" else "smallest"
         of = " of those tried before the search had to stop" if found.stopped else ""
         chosen = found.chosen
         lines.append(f"The {what} team that meets them{of}: {chosen.name}")
         lines.append(f"  {chosen.fte:g} FTE in all, {chosen.cost_usd_week:,.0f} USD a week")
-    lines += ["", *_tried(done.table)]
-    if plan.able:
+    lines += ["", *_tried(done.table, _lost(done) if harm else None)]
+    if plan.able and not harm:
+        low, high = entry.zone
         lines += [
             "",
             f"A team is said to meet the targets where Wald's test tells {high:.0%} of replications from {low:.0%}; "
@@ -81,17 +93,56 @@ def staffing_text(done: StaffingRun) -> str:
     return "\n".join(lines)
 
 
-def _tried(table: pd.DataFrame) -> list[str]:
+def _least_harm(done: StaffingRun) -> list[str]:
+    """Which team loses least, or that it was not decided; how sure that is."""
+    found, entry = done.found, done.plan.entry
+    chosen = found.chosen
+    if chosen is None:
+        return []
+    if found.stopped:
+        left = [one.name for one, said in found.tried.items() if said is Verdict.STILL_IN]
+        lines = [f"Not decided after {entry.most_replications} replications. Still in:"]
+        lines += [*(f"  {name}" for name in left), f"The least harm so far: {chosen.name}"]
+    else:
+        lines = [f"The team that does least harm: {chosen.name}"]
+    row = _lost(done).loc[[chosen.name]].iloc[0]
+    lines += [
+        f"  {chosen.fte:g} FTE in all, {chosen.cost_usd_week:,.0f} USD a week; {row['metric']} {_harm(row)}, "
+        f"{entry.loses.unit}",
+        "",
+        f"By the procedure of Kim and Nelson: with {entry.confidence:.0%} confidence the best of "
+        f"{len(found.tried):,} teams" + (" is still in" if found.stopped else "") + ", if it is better than",
+        f"others by {entry.unimportant:g}; nearer ones count as equal. Teams of the budget with no more of any",
+        "role than one of these were left out: that more people never do harm is taken for granted. All teams meet the",
+        "same patients with the same luck.",
+    ]
+    return lines
+
+
+def _lost(done: StaffingRun) -> pd.DataFrame:
+    """The harm of each team that was tried, by team."""
+    own = done.table[done.table["metric"] == f"{done.plan.entry.loses.name}{AGAINST}"]
+    return own[own["role"] == "all"].set_index("team")
+
+
+def _harm(row: pd.Series) -> str:
+    return f"{row['estimate']:.3g} ({row['lo95']:.3g} to {row['hi95']:.3g})"
+
+
+def _tried(table: pd.DataFrame, lost: pd.DataFrame | None) -> list[str]:
+    """Teams by cost, what is known of each; where harm is compared its size, else the target most often missed."""
     every = table[table["metric"] == ALL_TARGETS].sort_values("cost")
     if len(every) == 0:
         return []
     width = max(len(str(name)) for name in every["team"]) + 2
-    lines = ["team tried".ljust(width) + "USD a week".rjust(12) + "meets all".rjust(22) + "  verdict"]
+    head = "" if lost is None else "harm".rjust(28)
+    lines = ["team tried".ljust(width) + "USD a week".rjust(12) + head + "meets all".rjust(22) + "  verdict"]
     for _, row in every.head(_MOST_ROWS).iterrows():
         share = f"{row['estimate']:.0%} ({row['lo95']:.0%} to {row['hi95']:.0%})"
         said = f"  {row['verdict']}, {row['n_replications']} replications"
-        lines.append(str(row["team"]).ljust(width) + f"{row['cost']:,.0f}".rjust(12) + share.rjust(22) + said)
-        if row["verdict"] != "meets":
+        size = "" if lost is None else _harm(lost.loc[[row["team"]]].iloc[0]).rjust(28)
+        lines.append(str(row["team"]).ljust(width) + f"{row['cost']:,.0f}".rjust(12) + size + share.rjust(22) + said)
+        if lost is None and row["verdict"] != "meets":
             own = table[(table["team"] == row["team"]) & table["p_meets"].notna() & (table["metric"] != ALL_TARGETS)]
             worst = own.sort_values("p_meets").head(1)
             lines += [

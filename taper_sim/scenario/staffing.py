@@ -23,8 +23,9 @@ from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.feasibility import Rule, Verdict, share_interval
 from taper_sim.clinic.ramp import by_month
 from taper_sim.clinic.replications import estimate
+from taper_sim.clinic.selection import select
 from taper_sim.clinic.service import KEY, metrics
-from taper_sim.clinic.staffing import Candidate, Found, around, candidates, search, weekly_cost, with_fte
+from taper_sim.clinic.staffing import Candidate, Found, around, candidates, search, weekly_cost, with_fte, within_budget
 from taper_sim.clinic.team import FULL_TIME_H, Team, Worker
 from taper_sim.cohort import Cohort
 from taper_sim.comparison.jobs import Arm
@@ -74,6 +75,8 @@ class StaffingPlan:
     """Planned work against the largest team, of all patients and by state, the heaviest first."""
     enrolling: list[EnrolmentLoad]
     """The same while the panel enrols."""
+    contenders: list[Candidate]
+    """Teams whose harm is compared: with ``minimise: harm`` those of the budget, else none."""
     n_lacking: dict[Load, int]
     """Teams without the hours for each of ``loads``; of those that are left, for each of ``enrolling``."""
     otherwise: dict[str, Worker] = field(repr=False)
@@ -83,7 +86,7 @@ class StaffingPlan:
         """The test of one team: the error is shared out over the teams that may be tried."""
         entry = self.entry
         error = (1.0 - entry.confidence) / entry.most_teams
-        return Rule(entry.probability, entry.indifference, error, entry.most_replications)
+        return Rule(entry.probability, entry.unimportant, error, entry.most_replications)
 
     @property
     def today(self) -> Candidate | None:
@@ -148,9 +151,31 @@ def staffing_plan_of(scenario: Scenario, path: Path) -> StaffingPlan:
     able = [one for one, short in zip(every, lack, strict=True) if not short]
     then = _lacking_hours(able, enrolling, clinic.team, otherwise)
     n_lacking = Counter(load for short in (*lack, *then) for load in short)
-    return StaffingPlan(
-        clinic, entry, arm, able, len(every) - len(able), largest, loads, enrolling, n_lacking, otherwise
+    plan = StaffingPlan(
+        clinic, entry, arm, able, len(every) - len(able), largest, loads, enrolling, [], n_lacking, otherwise
     )
+    return plan if entry.budget_usd_week is None else replace(plan, contenders=_contenders(plan, str(path)))
+
+
+def _contenders(plan: StaffingPlan, file: str) -> list[Candidate]:
+    """Teams to compare within the budget; raises InputError where there are none, or too many."""
+    budget, most = plan.entry.budget_usd_week or 0.0, plan.entry.most_teams
+    found = [
+        one for one in within_budget(plan.able, budget)
+        if not any(True for _ in _lacking(plan.clinic, plan.arm, plan.team(one), ""))
+    ]  # fmt: skip
+    place, given = "clinic.staffing", f"{budget:,.0f} USD a week"
+    if plan.able and not found:
+        least = min(one.cost_usd_week for one in plan.able)
+        raise problem(
+            file, f"{place}.budget_usd_week", given, f"more: the cheapest team with the hours costs {least:,.0f}"
+        )
+    if len(found) > most:
+        given = f"{most}, with {len(found):,} teams to compare for {given}"
+        raise problem(
+            place, "most_teams", given, "as many as those teams: larger steps, fewer roles, or a larger bound"
+        )
+    return found
 
 
 def _lacking(clinic: ClinicPlan, arm: Arm, team: Team, file: str) -> Iterator[Problem]:
@@ -274,6 +299,32 @@ class Searched:
 def run_search(plan: StaffingPlan, parts: Path, tick: Callable[[int], None]) -> Searched:
     """Search for the team; finished replications are kept in ``parts``."""
     trials = Trials(plan.clinic, plan.arm, parts, tick)
+    if not plan.able:
+        return Searched(Found(), {})
+    return _least_harm(plan, trials) if plan.entry.minimise == "harm" else _least_price(plan, trials)
+
+
+def _least_harm(plan: StaffingPlan, trials: Trials) -> Searched:
+    """The team of the budget whose patients lose least."""
+    entry, teams = plan.entry, plan.contenders
+    people = [plan.team(one) for one in teams]
+    runs: dict[Candidate, list[pd.DataFrame]] = {one: [] for one in teams}
+    sign = -1.0 if entry.loses.direction == "higher" else 1.0
+
+    def lost(k: int, replication: int) -> float:
+        numbers = trials.numbers(teams[k].name, people[k], replication)
+        runs[teams[k]].append(numbers)
+        return sign * np.nan_to_num(value_of(numbers, f"{entry.loses.name}{AGAINST}"))  # nobody has it: nothing lost
+
+    said = select(len(teams), lost, entry.unimportant, 1.0 - entry.confidence, entry.most_replications)
+    first, others = (Verdict.BEST, Verdict.AS_GOOD) if said.decided else (Verdict.STILL_IN, Verdict.STILL_IN)
+    tried = dict.fromkeys(teams, Verdict.ELIMINATED) | {teams[k]: others for k in said.still_in}
+    chosen = teams[said.still_in[0]]
+    return Searched(Found(chosen, tried | {chosen: first}, not said.decided), runs)
+
+
+def _least_price(plan: StaffingPlan, trials: Trials) -> Searched:
+    """The cheapest, or smallest, team that meets its targets."""
     runs: dict[Candidate, list[pd.DataFrame]] = {}
 
     def judge(candidate: Candidate) -> Verdict:
@@ -289,8 +340,7 @@ def run_search(plan: StaffingPlan, parts: Path, tick: Callable[[int], None]) -> 
     def price(candidate: Candidate) -> float:
         return candidate.cost_usd_week if plan.entry.minimise == "cost" else candidate.fte
 
-    found = search(plan.able, price, judge, plan.entry.most_teams, plan.today) if plan.able else Found()
-    return Searched(found, runs)
+    return Searched(search(plan.able, price, judge, plan.entry.most_teams, plan.today), runs)
 
 
 def staffing_table(plan: StaffingPlan, found: Found, runs: dict[Candidate, list[pd.DataFrame]]) -> pd.DataFrame:
@@ -319,7 +369,8 @@ def staffing_table(plan: StaffingPlan, found: Found, runs: dict[Candidate, list[
         tail = ("share of replications", "; ".join(map(str, plan.entry.targets)), verdict, len(every))
         rows.append((*heads["all"], ALL_TARGETS, every.mean(), low, high, every.mean(), *tail))
         known = {(target.key, target.role or "all"): k for k, target in enumerate(plan.entry.targets)}
-        wanted = [(name, "all") for name in (*CLINIC_METRICS, *HARMS, *(f"{harm}{AGAINST}" for harm in HARMS))]
+        against = [f"{harm}{AGAINST}" for harm in (*HARMS, plan.entry.loses.name)]
+        wanted = [(name, "all") for name in (*CLINIC_METRICS, *HARMS, *against)]
         wanted += [(name, queue) for queue in parts for name in ROLE_METRICS]
         for key in dict.fromkeys([*known, *wanted]):
             metric, role = key

@@ -13,6 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from taper_sim import tables
+from taper_sim.clinic.selection import FIRST_REPLICATIONS
 from taper_sim.clinic.staffing import Found
 from taper_sim.clinic.team import ROLES
 from taper_sim.data.yaml_input import parse
@@ -63,7 +64,9 @@ def run_staffing(
     claim(folder, STAFFING_PLAN_FILE, record, "the folder of a search for a team")
     asked = plan.entry.what_if_replications
     n_other = asked * (1 + sum(1 for _ in variations(plan, plan.loads[0].queue))) if asked else 0
-    n_search = plan.rule.fewest * plan.entry.most_teams if plan.able else 0
+    n_teams = len(plan.contenders) or plan.entry.most_teams
+    fewest = FIRST_REPLICATIONS if plan.entry.minimise == "harm" else plan.rule.fewest
+    n_search = min(fewest, plan.entry.most_replications) * n_teams if plan.able else 0
     tick = progress(n_search + n_other) if n_search + n_other else _nothing
     parts = folder / "parts"
     searched = run_search(plan, parts, tick)
@@ -97,13 +100,22 @@ def verify_staffing(folder: Path, progress: Callable[[int], Callable[[int], None
     return differing(folder, lambda beside: run_staffing(path, plan, beside, progress).manifest)
 
 
+def _how(plan: StaffingPlan) -> dict[str, Any]:
+    """What the answer rests on besides its confidence: a budget and what of harm matters, or the test of targets."""
+    entry = plan.entry
+    if entry.minimise == "harm":
+        what = {"outcome": entry.loses.name, "unit": entry.loses.unit, "does_not_matter": entry.unimportant}
+        return {"budget_usd_week": entry.budget_usd_week, "harm": what, "teams_compared": len(plan.contenders)}
+    return {"zone": list(entry.zone), "error_a_team": plan.rule.error}
+
+
 def _nothing(_: int) -> None:
     return None
 
 
 def _manifest(plan: StaffingPlan, path: Path, identity: str, found: Found, timings: dict[str, float]) -> dict[str, Any]:
     """What was looked for, among what, how, and what was found."""
-    entry, rule, clinic = plan.entry, plan.rule, plan.clinic
+    entry, clinic = plan.entry, plan.clinic
     cohort = clinic.cohort(0)
     ensemble = clinic.ensemble(0)
     rows = [ROLES[worker.role.name].table for worker in plan.team(plan.largest).workers]
@@ -117,10 +129,10 @@ def _manifest(plan: StaffingPlan, path: Path, identity: str, found: Found, timin
         "protocol": plan.arm.name,
         "patients": patients_entry(cohort),
         "targets": [str(target) for target in entry.targets],
+        "minimise": entry.minimise,
         "probability": entry.probability,
-        "zone": [entry.probability - entry.indifference, entry.probability + entry.indifference],
         "confidence": entry.confidence,
-        "error_a_team": rule.error,
+        **_how(plan),
         "teams": {
             "in_the_ranges": len(plan.able) + plan.n_unable,
             "without_the_hours": plan.n_unable,

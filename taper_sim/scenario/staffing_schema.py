@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from taper_sim.clinic.team import QUEUES, ROLES
 from taper_sim.data.problems import nearest, shown
 from taper_sim.data.yaml_input import Strict, Wrong
-from taper_sim.outcomes import BY_NAME
+from taper_sim.outcomes import BY_NAME, Outcome
 
 MAX_CANDIDATES: Final = 20_000
 MAX_FTE: Final = 200.0
@@ -98,17 +98,27 @@ DEFAULT_TARGETS: Final = (
     Target(metric="composite", against="never_short", at_most=0.10),
 )
 """Source: assumption A46."""
+INDIFFERENCE: Final = 0.15
+"""Probability above or below the stated one that does not matter, where a scenario does not say. Source: judged."""
+UNIMPORTANT: Final = 0.1
+"""Share of a smallest important difference that does not matter, where a scenario does not say. Source: A46."""
 
 
 class StaffingEntry(Strict):
-    """The team that is looked for; without ``fte`` from half of today's people of each role to twice as many."""
+    """The team that is looked for; without ``fte`` from half of today's people of each role to twice as many.
+
+    With ``minimise: harm`` it is the one whose patients lose least for ``budget_usd_week``, by the outcome ``harm``
+    against staff that is never short; targets then are reported.
+    """
 
     protocol: str | None = None
     fte: dict[str, FteRange] = Field(default_factory=dict)
-    minimise: Literal["cost", "fte"] = "cost"
+    minimise: Literal["cost", "fte", "harm"] = "cost"
+    budget_usd_week: float | None = Field(default=None, gt=0)
+    harm: str | None = None
     targets: tuple[Target, ...] = Field(default=DEFAULT_TARGETS, min_length=1, max_length=20)
     probability: float = Field(default=0.8, gt=0, lt=1)
-    indifference: float = Field(default=0.15, gt=0, lt=0.5)
+    indifference: float | None = Field(default=None, gt=0)
     confidence: float = Field(default=0.9, ge=0.5, lt=1)
     most_replications: int = Field(default=40, ge=2, le=1000)
     most_teams: int = Field(default=20, ge=1, le=500)
@@ -131,8 +141,50 @@ class StaffingEntry(Strict):
 
     @model_validator(mode="after")
     def _can_be_told(self) -> "StaffingEntry":
-        low, high = self.probability - self.indifference, self.probability + self.indifference
+        if self.minimise == "harm":
+            return self
+        low, high = self.zone
         if low <= 0 or high >= 1:
-            given = f"{self.probability:g} with an indifference of {self.indifference:g}"
+            given = f"{self.probability:g} with an indifference of {self.unimportant:g}"
             raise Wrong(("probability", given, "a zone inside 0 to 1, without its ends"))
         return self
+
+    @model_validator(mode="after")
+    def _has_a_budget_for_harm(self) -> "StaffingEntry":
+        with_harm = "with minimise: harm"
+        if self.minimise != "harm":
+            alone = [(name, getattr(self, name)) for name in ("budget_usd_week", "harm")]
+            wrong = [(name, f"{value} with minimise: {self.minimise}", with_harm) for name, value in alone if value]
+            if wrong:
+                raise Wrong(*wrong)
+            return self
+        wrong = []
+        if self.budget_usd_week is None:
+            wrong.append(("budget_usd_week", f"nothing {with_harm}", "USD a week that the team may cost"))
+        directed = [name for name, outcome in BY_NAME.items() if outcome.direction != "neither"]
+        if self.harm is not None and self.harm not in directed:
+            given = f"{shown(self.harm)}{nearest(self.harm, directed)}"
+            wrong.append(("harm", given, "an outcome of `taper-sim outcomes` of which lower or higher is better"))
+        elif self.indifference is None and self.loses.important is None:
+            given = f"nothing, and {self.loses.name} has no smallest important difference"
+            wrong.append(("indifference", given, f"what does not matter, in its unit: {self.loses.unit}"))
+        if wrong:
+            raise Wrong(*wrong)
+        return self
+
+    @property
+    def loses(self) -> Outcome:
+        """The outcome by which harm is measured."""
+        return BY_NAME[self.harm or "composite"]
+
+    @property
+    def unimportant(self) -> float:
+        """What does not matter: of the probability that targets are met; with ``minimise: harm`` of the outcome."""
+        if self.indifference is not None:
+            return self.indifference
+        return INDIFFERENCE if self.minimise != "harm" else UNIMPORTANT * (self.loses.important or 0.0)
+
+    @property
+    def zone(self) -> tuple[float, float]:
+        """Probabilities that the test of a team's targets tells apart."""
+        return self.probability - self.unimportant, self.probability + self.unimportant
