@@ -33,8 +33,8 @@ def bound_text(plan: StaffingPlan) -> list[str]:
         lines += _lacking(plan, plan.enrolling)
     if plan.contenders:
         lines.append(
-            f"{len(plan.contenders):,} of {len(plan.able):,} teams are compared: those to which nobody of the ranges can "
-            "be added within the budget."
+            f"{len(plan.contenders):,} of {len(plan.able):,} teams are compared: those to which nobody of the ranges "
+            "can be added within the budget."
         )
     return lines
 
@@ -130,10 +130,12 @@ def _harm(row: pd.Series) -> str:
 
 
 def _tried(table: pd.DataFrame, lost: pd.DataFrame | None) -> list[str]:
-    """Teams by cost, what is known of each; where harm is compared its size, else the target most often missed."""
+    """Teams by cost with the target each misses most often; where harm is compared by harm, with its size."""
     every = table[table["metric"] == ALL_TARGETS].sort_values("cost")
     if len(every) == 0:
         return []
+    if lost is not None:
+        every = every.set_index("team").loc[lost.sort_values("estimate").index].reset_index()
     width = max(len(str(name)) for name in every["team"]) + 2
     head = "" if lost is None else "harm".rjust(28)
     lines = ["team tried".ljust(width) + "USD a week".rjust(12) + head + "meets all".rjust(22) + "  verdict"]

@@ -99,6 +99,19 @@ def test_harm_goes_on_where_it_stopped_and_can_be_verified(done, tmp_path, monke
     assert cli.main(["verify", str(tmp_path / "copy")]) == 0
 
 
+def test_the_page_names_the_best_and_lists_teams_by_their_harm(done, capsys):
+    assert cli.main(["resume", str(done)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    table, manifest = pd.read_csv(done / "staffing.csv"), json.loads((done / "manifest.json").read_text())
+    chosen = manifest["chosen"]
+    assert any("least harm" in line and line.endswith(f": {chosen['team']}") for line in said)
+    first = next(k for k, line in enumerate(said) if line.startswith("team tried")) + 1
+    own = table[(table["metric"] == HARM) & (table["role"] == "all")].sort_values("estimate")
+    for line, (_, row) in zip(said[first:], own.iterrows(), strict=False):
+        assert line.startswith(row["team"]) and f"{row['estimate']:.3g} (" in line and row["verdict"] in line
+    assert f"Wanted: least harm for {BUDGET:,} USD a week" in "\n".join(said)
+
+
 def numbers_of(monkeypatch, value, metric=HARM):
     """Whatever the queue does: a number for each team and replication is put in its place."""
 
