@@ -153,6 +153,14 @@ def test_of_an_outcome_that_is_better_higher_the_largest_difference_is_the_least
     assert found.chosen is not None and found.chosen.name == names[0]
 
 
+def test_the_procedure_is_asked_with_the_scenarios_confidence_indifference_and_bound(tmp_path, monkeypatch):
+    asked, select = [], staffing.select
+    monkeypatch.setattr(staffing, "select", lambda n, value, *rest: asked.append((n, *rest)) or select(n, value, *rest))
+    numbers_of(monkeypatch, lambda _label, k: 0.01 * k)
+    plan, _ = selected(tmp_path, most_replications=7)
+    assert asked == [(len(plan.contenders), 0.02, pytest.approx(0.2), 7)]
+
+
 def test_what_is_not_decided_is_said_and_named(tmp_path, monkeypatch, capsys):
     plan = staffing.read_staffing(budget_scenario(tmp_path), Overrides())
     names = [one.name for one in plan.contenders]
