@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from taper_sim import rng
 from taper_sim.clinic import work
 from taper_sim.clinic.absence import Illness, absences_table, spells, without_the_ill
+from taper_sim.clinic.alarms import COUNTED as ALARMS_COUNTED
+from taper_sim.clinic.alarms import Alarms
 from taper_sim.clinic.booking import Diary
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.demand import Appointment, Demand
@@ -32,6 +34,7 @@ from taper_sim.clinic.panel import Panel, enrolment
 from taper_sim.clinic.records import duty_table, events_table
 from taper_sim.clinic.simulation import ANYWHERE, Engine, Job
 from taper_sim.clinic.team import Team
+from taper_sim.clinic.travel import IN_PERSON, HomeVisits, barriers
 from taper_sim.clinic.triage import FORESEES, RULES
 from taper_sim.cohort import Cohort
 from taper_sim.model import rows
@@ -44,16 +47,15 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _STATE_CALL = 900  # of the generator: the state a patient lives in
-COUNTED: Final = (
-    "days_waiting", "alarms", "false_alarms", "dismissed", "silence_alarms", "false_silence_alarms", "dose_alarms",
-    "false_dose_alarms",
-)  # fmt: skip
+COUNTED: Final = ("days_waiting", *ALARMS_COUNTED)
 """What is counted of each patient while the clinic runs."""
 STAFF_ILL: Final = "staff ill"
 """Why a visit is cancelled in the log that was moved on the morning of somebody's illness."""
+PASSED_ON: Final = "passed on"
+"""Why an alert is cancelled in the log that went to the prescriber instead."""
 _BOOKED = ("visit", "initial_assessment")
-_JUDGED = {"alert_missed_checkins": "silence_alarms", "alert_unreported_dose": "dose_alarms"}
 _GROUP_CARE = 0.5  # the group's share of psychology's care. Source: assumption A38
+_SELF_CARE = 0.3  # of nursing's care: what a patient has learned to do by herself. Source: assumption A38
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Setting:
         How often staff falls ill at short notice; None: never.
     preempt : bool
         Whether what cannot wait interrupts work at which no patient is present (``work.INTERRUPTS``, ``work.YIELDS``).
+    home_visits : HomeVisits or None
+        Visits in person are at the patient's home; None: patients come to the clinic.
     """
 
     triage: str = "urgency"
@@ -88,6 +92,7 @@ class Setting:
     in_person_from: int | None = None
     illness: Illness | None = None
     preempt: bool = False
+    home_visits: HomeVisits | None = None
 
     @property
     def does(self) -> frozenset[str]:
@@ -103,8 +108,8 @@ class Setting:
             queue = self.orders_by if kind.name == "dose_order" else kind.queue
             if kind.queue == work.EACH:
                 planned = [name for name in DISCIPLINES if care.planned.get(name, 0.0) > 0]
-            elif kind.name == "group_session":
-                planned = [queue] if care.planned.get("psychologist", 0.0) > 0 else []
+            elif kind.name in work.WITH_CARE_OF:
+                planned = [queue] if care.planned.get(work.WITH_CARE_OF[kind.name], 0.0) > 0 else []
             elif kind.name == "pharmacist_review" and self.orders_by == "pharmacist":
                 planned = []
             else:
@@ -128,7 +133,7 @@ class Served:
         What the clinic owes each patient: ``days_waiting`` (days on which an order was not followed yet),
         ``unread`` (share of check-ins that nobody had read by the night they came in), ``care`` (share of kept planned
         visits that took place, all disciplines), ``alarms`` and ``false_alarms`` (spike alerts, and those without
-        withdrawal over the limit), ``dismissed`` (true alarms that nobody read); the same of missed check-ins
+        withdrawal over the limit), ``dismissed_alarms`` (true ones that nobody read); the same of missed check-ins
         (``silence_alarms``, false without withdrawal over the limit or a dose that was not ordered) and of doses that
         were not ordered (``dose_alarms``, false where none was taken); ``lapse_days`` and ``lapse_days_found``.
     starts : ndarray of int, (n,)
@@ -197,8 +202,9 @@ class _Clinic:
         self.demand = Demand(
             self.panel, self.diary, RULES[setting.triage], seed, setting.does, self._licences(cohort),
             interpreters=team.unlimited or bool(team.of("interpreter")), in_person_from=setting.in_person_from,
-            orders_by=setting.orders_by, foresight=self._foresight(cohort),
+            orders_by=setting.orders_by, home_visits=setting.home_visits, foresight=self._foresight(cohort),
         )  # fmt: skip
+        self.alarms = Alarms(self.panel, seed, self.duty, n_days)
         self.today = 0
         self.open: list[set[Job]] = [set() for _ in range(n)]
         self.gates = np.zeros(n, dtype=np.int64)
@@ -210,16 +216,16 @@ class _Clinic:
         self.group_today = np.zeros(n, dtype=bool)
         self.answered, self.asked = np.zeros(n), np.zeros(n)
         self.handed_off = np.zeros(n, dtype=bool)
-        self.taught = np.zeros(n, dtype=bool)
+        self.taught, self.self_taught = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         self.peer_day = np.full(n, -np.inf)
         self.interpreted: dict[tuple[int, int], float] = {}
         self.needs_interpreter = ~cohort.flags["language_match"] & (team.unlimited or bool(team.of("interpreter")))
         self.kept, self.given = np.zeros(n), np.zeros(n)
-        self.clinic = {name: np.zeros(n) for name in COUNTED}
-        self.on_duty = self._people_on_duty(n_days)
-        self.alerts_today = 0.0
+        self.clinic = {"days_waiting": np.zeros(n)} | self.alarms.counted
         self._miss_fixed = self.panel.parameter(rows.MISS_FIXED)
         self._present_before = np.zeros(n, dtype=bool)
+        if setting.home_visits is not None:
+            self._barriers_change(barriers(cohort, self.panel.modality, None), self.panel.modality)
 
     def _foresight(self, cohort: Cohort) -> Any:
         """What predicts risk, loaded only where triage asks for it and somebody can be short."""
@@ -237,17 +243,6 @@ class _Clinic:
         u = rng.person_uniforms(self.seed, cohort.keys, 1, first_call=_STATE_CALL)[:, 0]
         return [names[int(k)] for k in np.minimum(np.searchsorted(shares, u * shares[-1]), len(names) - 1)]
 
-    def _people_on_duty(self, n_days: int) -> Floats:
-        """Nurses at work on each day, (n_days + 1,)."""
-        people = np.zeros(n_days + 1)
-        own = self.duty[(self.duty["role"] == "nurse") & ~self.duty["on_call"].astype(bool)]
-        for _, stretches in own.groupby("resource"):
-            first = (stretches["start"].to_numpy() // DAY_MIN).astype(int) + 1
-            last = np.ceil(stretches["end"].to_numpy() / DAY_MIN).astype(int)
-            days = {day for a, b in zip(first, last, strict=True) for day in range(a, min(b, n_days) + 1)}
-            people[list(days)] += 1.0
-        return people
-
     # -- a day -----------------------------------------------------------------------------------------------------
 
     def day(self, day: int) -> None:
@@ -264,7 +259,7 @@ class _Clinic:
         self.group_today[:] = False
         jobs = self.demand.of_day(day, present, self.handed_off)
         self.came[:, day - 1] = ~np.isnan(panel.reports).all(axis=1) & present & (panel.study_day(day) > 1)
-        self.alerts_today = sum(job.work in work.ALERTS for job in jobs)
+        self.alarms.morning(day, jobs)
         for job in jobs:
             self._submit(job)
         self.engine.run(day * DAY_MIN)
@@ -297,26 +292,23 @@ class _Clinic:
         if alert.outcome == "open" and np.isnan(alert.started) and "escalation" in self.setting.does:
             for job in self.demand.escalate(alert, self.engine.now, self.today):
                 self._submit(job)
-            self.engine.cancel(alert, "passed on")
+            self.engine.cancel(alert, PASSED_ON)
 
     def _called_in_sick(self, day: int) -> None:
         """The morning's illness: booked visits that those who are there cannot take as well go to a later day."""
         ill = [w for w in self.team.workers for first, last in self.ill.get(w.name, ()) if first <= day <= last]
         for worker in ill:
             self.diary.ill(worker.name, day)
+        cover = self.diary.cover(day) if ill else None
         for queue in dict.fromkeys(worker.role.queue for worker in ill):
             booked = [
                 job for jobs in self.open for job in jobs
                 if job.work in _BOOKED and job.role == queue and np.isnan(job.started)
                 and (day - 1) * DAY_MIN <= job.requested < day * DAY_MIN
             ]  # fmt: skip
-            left = self.diary.covered(queue, day)
             for job in sorted(booked, key=lambda job: (job.requested, job.work_id)):
-                minutes = work.BY_NAME[job.work].minutes(queue)
-                left -= minutes
-                if left >= 0.0:
+                if cover is None or cover.take(queue, job.note.slot.held[0][1], job.licence, job.work):
                     continue
-                self.diary.free(queue, day, minutes)
                 for with_them in sorted(self.open[job.patient], key=lambda j: j.work_id):
                     if with_them.work == "interpreting" and with_them.note == job.note:
                         self.engine.cancel(with_them, STAFF_ILL)
@@ -332,7 +324,7 @@ class _Clinic:
             self.open[patient].discard(job)
             if _holds_orders(job):
                 self.gates[patient] -= 1
-        if job.work in ("visit", "initial_assessment"):
+        if job.work in _BOOKED:
             self._visit_ended(job)
         elif job.work == "interpreting" and done:
             self.interpreted[patient, job.note.discipline] = job.ended
@@ -352,6 +344,8 @@ class _Clinic:
                 self._submit(review)
         elif job.work == "education" and done:
             self.taught[patient] = True
+        elif job.work == "self_management" and done:
+            self.self_taught[patient] = True
         elif job.work == "peer_session" and done:
             self.peer_day[patient] = self.today
         elif job.work == "handoff" and done:
@@ -376,10 +370,15 @@ class _Clinic:
             moved = replace(what, moved=1)
             for again in self.demand.booked(job.work, job.role, job.patient, True, moved, self.today + 1):
                 self._submit(again)
+        elif job.outcome == "cancelled":  # it has not begun: the time is somebody else's
+            self.diary.free(what.slot)
 
     def _alert_ended(self, alert: Job) -> None:
         patient = alert.patient
         self.demand.watch.open_alert[alert.work][patient] = False
+        read = alert.outcome == "done" and self.alarms.heard(alert)
+        if alert.work == "alert_unreported_dose" and (read or alert.why == PASSED_ON):
+            self.demand.watch.found[patient] += alert.note
         if alert.outcome != "done":
             return
         if alert.work == "alert_red_flag" and "escalation" in self.setting.does:
@@ -391,31 +390,11 @@ class _Clinic:
                     again = self.demand.hurried(job, self.engine.now)
                     self._submit(again)
                     self.engine.cancel(job, "hurried")
-        elif alert.work == "alert_spike":
-            self._spike(alert)
-        elif alert.work in _JUDGED:
-            kind = _JUDGED[alert.work]
-            self.clinic[kind][patient] += 1.0
-            self.clinic[f"false_{kind}"][patient] += not alert.note
-
-    def _spike(self, alert: Job) -> None:
-        """An alarm, true or false; some of too many are dismissed unread, and the check-in with them."""
-        patient = alert.patient
-        true = self.panel.state(rows.W_ALL)[patient] > self.panel.coefficient("limit_w")[patient]
-        self.clinic["alarms"][patient] += 1.0
-        self.clinic["false_alarms"][patient] += not true
-        people = self.on_duty[self.today]
-        too_many = 0.0 if self.team.unlimited or people == 0 else self.alerts_today / people - work.FATIGUE_FROM
-        if too_many > 0:
-            share = work.FATIGUE_SHARE * too_many / (too_many + work.FATIGUE_FROM)
-            call = 1000 + 8 * work.NUMBER["alert_spike"] + 7
-            u = rng.uniform(rng.words(self.seed, self.panel.cohort.keys[patient], self.today, call)[0])
-            if float(u) < share:
-                self.clinic["dismissed"][patient] += true
-                self.read[patient, self.today - 1] = False
-                for job in sorted(self.open[patient], key=lambda j: j.work_id):
-                    if job.work == "checkin_review" and job.note == self.today - 1:
-                        self.engine.cancel(job, "dismissed")
+        elif alert.work == "alert_spike" and not read:  # and the check-in with it
+            self.read[patient, self.today - 1] = False
+            for job in sorted(self.open[patient], key=lambda j: j.work_id):
+                if job.work == "checkin_review" and job.note == self.today - 1:
+                    self.engine.cancel(job, "dismissed")
 
     # -- from the clinic to the patients -------------------------------------------------------------------------------
 
@@ -440,6 +419,7 @@ class _Clinic:
             self.asked[due], self.answered[due] = 0.0, 0.0
             for p in np.flatnonzero(due).tolist():  # what still waits counts in the next interval too
                 self.asked[p] = sum(job.work == "message" for job in self.open[p])
+        share[:, 4] *= np.where(self.self_taught | elsewhere, 1.0, 1.0 - _SELF_CARE)
         for d in range(len(DISCIPLINES)):
             panel.put_parameter(rows.PLANNED + d, panel.planned[:, d] * share[:, d])  # read on the day it is due
         who = np.flatnonzero(due & ~elsewhere)
@@ -463,14 +443,16 @@ class _Clinic:
 
     def _rule_in_person(self, day: int) -> None:
         """From a date on, visits have to be in person: other barriers count."""
-        if self.setting.in_person_from != day:
-            return
-        panel, cohort = self.panel, self.panel.cohort
-        now = ((panel.modality == 0) & ~cohort.flags["broadband"]) * 1.0
-        now += ((panel.modality == 2) & ~cohort.flags["transport"]) * 1.0
-        then = (~cohort.flags["transport"]) * 1.0
-        fixed = panel.parameter(rows.NOSHOW_FIXED)
-        panel.put_parameter(rows.NOSHOW_FIXED, fixed + panel.coefficient("noshow_access") * (then - now))
+        if self.setting.in_person_from == day:
+            home, own = self.setting.home_visits, self.panel.modality
+            self._barriers_change(barriers(self.panel.cohort, own, home), np.full(len(own), IN_PERSON))
+
+    def _barriers_change(self, before: Floats, modality: NDArray[np.int64]) -> None:
+        """Count the barriers to visits of a modality instead of those that have been counted."""
+        panel = self.panel
+        more = barriers(panel.cohort, modality, self.setting.home_visits) - before
+        fixed = panel.parameter(rows.NOSHOW_FIXED) + panel.coefficient("noshow_access") * more
+        panel.put_parameter(rows.NOSHOW_FIXED, fixed)
 
     # -- at the end ----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ work), so two teams meet the same work.
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from taper_sim import rng
 from taper_sim.clinic import work
-from taper_sim.clinic.booking import Diary
+from taper_sim.clinic.booking import NOWHERE, Diary, Slot
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.panel import EVENTS, Panel
 from taper_sim.clinic.simulation import ANYWHERE, Job
+from taper_sim.clinic.travel import IN_PERSON, PHONE, HomeVisits
 from taper_sim.clinic.triage import Rank, risk_score
 from taper_sim.clinic.work import AUTHORISED_SHARE, BATCH, GROUP, KINDS, NUMBER, Kind
 from taper_sim.model import rows
@@ -33,10 +34,10 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
-_FIRST_CALL = 1000  # calls of the generator from here on belong to the clinic
 _CLINIC = np.uint64(rng.ENSEMBLE - 1)  # "patient" of draws that belong to no patient
+NO_ROOM = "no room"
+"""Why a visit is cancelled in the log for which the appointment book has no room in time."""
 _INSTRUMENT = {stream.instrument: k for k, stream in enumerate(STREAMS)}
-VIDEO, PHONE, IN_PERSON = range(3)
 #: Minutes after midnight between which each kind is asked for, where it is not booked. Source: assumption A38.
 _HOURS = {
     "checkin": (420.0, 600.0), "message": (480.0, 1020.0), "event": (0.0, 1200.0), "planned": (480.0, 540.0),
@@ -54,12 +55,15 @@ class Appointment:
         How often the patient gave up waiting for it.
     factor : float
         On the mean minutes of its kind.
+    slot : Slot
+        Where it stands in the appointment book.
     """
 
     discipline: int
     planned_day: int
     moved: int = 0
     factor: float = 1.0
+    slot: Slot = NOWHERE
 
 
 @dataclass
@@ -101,13 +105,16 @@ class Demand:
         Calendar day from which prescribers' visits have to be in person.
     orders_by : str
         Queue that makes dose orders; with "pharmacist" there is no second review.
+    home_visits : HomeVisits or None
+        Visits in person are at the patient's home; None: in the clinic.
     foresight : Foresight, optional
         What predicts a patient's risk; without one it is the score of what was seen.
     """
 
     def __init__(
         self, panel: Panel, diary: Diary, rank: Rank, seed: int, done_here: frozenset[str], licences: Sequence[str], *,
-        interpreters: bool, in_person_from: int | None, orders_by: str, foresight: "Foresight | None" = None,
+        interpreters: bool, in_person_from: int | None, orders_by: str,
+        home_visits: HomeVisits | None = None, foresight: "Foresight | None" = None,
     ):  # fmt: skip
         self._foresight = foresight
         self.panel, self.diary, self._rank, self._seed = panel, diary, rank, seed
@@ -115,6 +122,7 @@ class Demand:
         self._interpreters, self._in_person_from, self.orders_by = interpreters, in_person_from, orders_by
         self._ids = itertools.count(1)
         cohort, n = panel.cohort, len(panel)
+        self._way = None if home_visits is None else home_visits.there_and_back_min(cohort, seed)
         self._language = ~cohort.flags["language_match"]
         flags = ("oud", "earlier_overdose", "sleep_apnoea", "renal_impairment")
         counted = [cohort.flags[name] for name in flags] + [cohort.flags["mood_disorder"] | cohort.flags["ptsd"]]
@@ -209,32 +217,41 @@ class Demand:
         modality = int(self.panel.modality[patient])
         if what.discipline == 0 and self._in_person_from is not None and day >= self._in_person_from:
             modality = IN_PERSON
-        minutes = kind.minutes(queue) * what.factor
-        minutes *= work.PHONE_SHARE if modality == PHONE else 1.0
-        minutes += work.IN_PERSON_MORE_MIN if modality == IN_PERSON else 0.0
-        minutes *= work.INTERPRETED if self._language[patient] else 1.0
-        minutes = minutes if comes else work.NO_SHOW_MIN
-        at = self.diary.book(queue, day, kind.minutes(queue))
-        if at is None:
+        interpreted = bool(self._language[patient])
+        theirs = interpreted and self._interpreters and "interpreting" in self.done_here
+        way = float(self._way[patient]) if self._way is not None and modality == IN_PERSON else 0.0
+        licence = self._licences[patient] if queue in work.LICENSED else ANYWHERE
+        expected = self._minutes(kind.minutes(queue), modality, interpreted)
+        interpreting = expected if theirs else 0.0
+        slot = self.diary.book(queue, day, expected + way, licence=licence, kind=name, interpreting=interpreting)
+        minutes = self._minutes(kind.minutes(queue) * what.factor, modality, interpreted)
+        minutes = way + (minutes if comes else work.NO_SHOW_MIN)
+        if slot is None:
             asked = (day - 1) * DAY_MIN
             return [
                 Job(next(self._ids), patient, name, queue, kind.urgency, asked, minutes, ended=asked,
-                    outcome="cancelled", note=what, why="no room")
+                    outcome="cancelled", note=what, why=NO_ROOM)
             ]  # fmt: skip
-        licence = self._licences[patient] if queue in ("prescriber", "psychologist", "pt") else ANYWHERE
-        visit = Job(
-            next(self._ids), patient, name, queue, kind.urgency, at, minutes, self._rank(1, at, self.risk[patient]),
-            patience=work.WAITING_ROOM_MIN, licence=licence, no_show=not comes, note=what,
-            due=(what.planned_day - 1) * DAY_MIN + 480.0,
-        )  # fmt: skip
-        jobs = [visit]
-        if self._language[patient] and self._interpreters and comes and "interpreting" in self.done_here:
-            rank = self._rank(1, at, self.risk[patient])
+        what = replace(what, slot=slot)
+        rank = self._rank(1, slot.at, self.risk[patient])
+        jobs = [
+            Job(next(self._ids), patient, name, queue, kind.urgency, slot.at, minutes, rank,
+                patience=work.WAITING_ROOM_MIN, licence=licence, no_show=not comes, note=what,
+                due=(what.planned_day - 1) * DAY_MIN + 480.0, travel=way)
+        ]  # fmt: skip
+        if theirs and comes:
             jobs.append(
-                Job(next(self._ids), patient, "interpreting", "interpreter", 2, at, minutes, rank,
+                Job(next(self._ids), patient, "interpreting", "interpreter", 2, slot.at, minutes - way, rank,
                     patience=work.WAITING_ROOM_MIN, note=what)
             )  # fmt: skip
         return jobs
+
+    def _minutes(self, video_min: float, modality: int, interpreted: bool) -> float:
+        """Minutes with the patient of a visit that would take so many by video."""
+        minutes = video_min * (work.PHONE_SHARE if modality == PHONE else 1.0)
+        if modality == IN_PERSON and self._way is None:
+            minutes += work.IN_PERSON_MORE_MIN
+        return minutes * (work.INTERPRETED if interpreted else 1.0)
 
     def _reading(self, day: int, here: Bools, happened: dict[str, Bools]) -> list[Job]:
         """Check-ins: near the baseline in batches, above it one by one."""
@@ -271,7 +288,7 @@ class Demand:
         true = (self.panel.state(rows.W_ALL) > self.panel.coefficient("limit_w")) | (
             day - watch.lapsed <= watch.silent + 1.0
         )
-        jobs += self._alert("alert_missed_checkins", np.flatnonzero(silent), day, true=true)
+        jobs += self._alert("alert_missed_checkins", np.flatnonzero(silent), day, note=true)
         jobs += self._doses(day, here, happened)
         late = (day - watch.order_open_since == work.LATE_ORDER_D) & here
         jobs += self._alert("alert_late_dose", np.flatnonzero(late), day)
@@ -286,28 +303,29 @@ class Demand:
         own = self.panel.study_day(day)
         _, says = self._draws("alert_unreported_dose", everybody, day, 1)
         _, counts = self._draws("alert_unreported_dose", everybody, day, 2)
+        here = here & ~watch.open_alert["alert_unreported_dose"]  # whose last is not settled is not asked again
         told = happened["lapse"] & happened["came"] & here & (says < work.TOLD_SHARE)
         refill = here & (own > 1) & (own % work.REFILL_EVERY_D == 0) & ("refill" in self.done_here)
         chance = np.where(watch.uncounted > 0, 1.0 - (1.0 - work.COUNT_FINDS) ** watch.uncounted, work.COUNT_ERRS)
         found = refill & (counts < chance)
         true = told | (found & (watch.uncounted > 0))
-        watch.found += np.where(true, watch.uncounted, 0.0)
+        days = np.where(true, watch.uncounted, 0.0)  # that the alert brings to light
         watch.uncounted = np.where(true | refill, 0.0, watch.uncounted)
-        return self._alert("alert_unreported_dose", np.flatnonzero(true | found), day, true=true)
+        return self._alert("alert_unreported_dose", np.flatnonzero(true | found), day, note=days)
 
     def _alert(
-        self, name: str, who: Ints, day: int, hours: str = "planned", true: Bools | None = None
+        self, name: str, who: Ints, day: int, hours: str = "planned", note: Bools | Floats | None = None
     ) -> list[Job]:  # fmt: skip
-        """An alert for those who have no open one of the same kind; ``true`` says for whom it is no false alarm."""
+        """An alert for those who have no open one of the same kind; where it is false its ``note`` is 0."""
         if name not in self.done_here:
             return []
         open_ = self.watch.open_alert[name]
         who = who[~open_[who]]
         open_[who] = True
         jobs = self._of(name, who, day, hours=hours)
-        if true is not None:
+        if note is not None:
             for job in jobs:
-                job.note = bool(true[job.patient])
+                job.note = note[job.patient].item()
         return jobs
 
     def _orders(self, day: int, here: Bools, _happened: dict[str, Bools]) -> list[Job]:
@@ -370,8 +388,9 @@ class Demand:
     def _once(self, day: int, here: Bools, _happened: dict[str, Bools]) -> list[Job]:
         """What happens once: education, handoff."""
         panel = self.panel
-        enrols = here & (panel.study_day(day) == 1) & panel.cohort.flags["caregiver"]
-        jobs = self._of("education", np.flatnonzero(enrols), day)
+        enrols = here & (panel.study_day(day) == 1)
+        jobs = self._of("education", np.flatnonzero(enrols & panel.cohort.flags["caregiver"]), day)
+        jobs += self._of("self_management", np.flatnonzero(enrols & (panel.planned[:, 4] > 0)), day)
         stop = panel.state(rows.STOP_DAY)
         done = (stop > 0) & (panel.study_day(day) - stop == work.HANDOFF_AFTER_D) & here
         return jobs + self._of("handoff", np.flatnonzero(done), day)
@@ -381,7 +400,7 @@ class Demand:
     def _draws(self, name: str, who: Ints, day: int, part: int = 0) -> tuple[Floats, Floats]:
         """Factor on the minutes (mean 1), and a uniform, of each patient's work of a kind on a day."""
         keys = np.where(who >= 0, self.panel.cohort.keys[np.maximum(who, 0)], _CLINIC)
-        w = rng.words(self._seed, keys, day, _FIRST_CALL + 8 * NUMBER[name] + part)
+        w = rng.words(self._seed, keys, day, work.FIRST_CALL + 8 * NUMBER[name] + part)
         z, _ = rng.normal_pair(w[0], w[1])
         sd = math.sqrt(math.log1p(work.SPREAD**2))
         return np.exp(sd * z - sd**2 / 2.0), np.asarray(rng.uniform(w[2]))

@@ -13,7 +13,7 @@ from taper_sim.clinic.simulation import OUTCOMES, Job, Server
 
 EVENT_COLUMNS: Final = (
     "work_id", "patient_id", "work", "role", "resource", "urgency", "requested", "started", "ended", "outcome",
-    "licence", "n_items", "busy", "due", "interrupted", "why",
+    "licence", "n_items", "busy", "due", "interrupted", "why", "travel",
 )  # fmt: skip
 
 
@@ -32,7 +32,8 @@ def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
         :data:`EVENT_COLUMNS`. Times are minutes from the start of day 1, NaN where it did not happen; ``busy`` is how
         long the work takes or took (minutes), ``due`` when it was wanted first (a visit may have been booked later).
         ``interrupted`` how often it was: it took ``ended - started - busy`` minutes longer for that. ``why`` what
-        it was cancelled for. ``outcome`` open: asked for, not ended when the run stopped.
+        it was cancelled for. ``travel`` is the part of ``busy`` on the way. ``outcome`` open: asked for, not ended when
+        the run stopped.
     """
     ordered = sorted(jobs, key=lambda job: (job.requested, job.work_id))
     who = [("" if job.patient < 0 else ids[job.patient] if ids else str(job.patient)) for job in ordered]
@@ -54,6 +55,7 @@ def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
             "due": np.array([job.due for job in ordered], dtype=np.float64),
             "interrupted": np.array([job.interrupted for job in ordered], dtype=np.int64),
             "why": pd.Series([job.why for job in ordered], dtype="str"),
+            "travel": np.array([job.travel for job in ordered], dtype=np.float64),
         },
         columns=list(EVENT_COLUMNS),
     )

@@ -29,11 +29,13 @@ _PATIENT_METRICS: Final = (
     ("visits_given", "care", "share of kept visits", "mean"),
     ("spike_alerts", "alarms", "a patient", "mean"),
     ("spike_alerts_false", "false_alarms", "a patient", "mean"),
-    ("spike_alerts_dismissed", "dismissed", "true ones, a patient", "mean"),
+    ("spike_alerts_dismissed", "dismissed_alarms", "true ones, a patient", "mean"),
     ("silence_alerts", "silence_alarms", "a patient", "mean"),
     ("silence_alerts_false", "false_silence_alarms", "a patient", "mean"),
+    ("silence_alerts_dismissed", "dismissed_silence_alarms", "true ones, a patient", "mean"),
     ("dose_alerts", "dose_alarms", "a patient", "mean"),
     ("dose_alerts_false", "false_dose_alarms", "a patient", "mean"),
+    ("dose_alerts_dismissed", "dismissed_dose_alarms", "true ones, a patient", "mean"),
     ("unordered_dose_days", "lapse_days", "a patient", "mean"),
     ("unordered_dose_days_found", "lapse_days_found", "a patient", "mean"),
 )  # fmt: skip
@@ -88,6 +90,10 @@ def _of_people(served: Served, team: Team, n_days: int, from_day: int) -> Iterat
         share = own["busy_min"].sum() / on_duty if on_duty > 0 else np.nan
         yield ("utilisation", str(role), "", "all", "share of duty", share)
         yield ("overtime", str(role), "", "all", "h a week", own["overtime_min"].sum() / 60.0 / weeks)
+    begun = served.events[served.events["started"] >= start]
+    for role, own in begun.groupby("role", sort=True):
+        if own["travel"].any():
+            yield ("travel", str(role), "", "all", "h a week", own["travel"].sum() / 60.0 / weeks)
 
 
 def _of_queues(served: Served, n_days: int, from_day: int) -> Iterator[_Row]:

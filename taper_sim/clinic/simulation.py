@@ -68,6 +68,8 @@ class Job:
         How often it was.
     why : str
         What it was cancelled for.
+    travel : float
+        Minutes of it that are on the way.
     """
 
     work_id: int
@@ -92,6 +94,7 @@ class Job:
     yields: bool = False
     interrupted: int = 0
     why: str = ""
+    travel: float = 0.0
 
     def __post_init__(self) -> None:
         """Work that was not put off is due when it is asked for."""

@@ -98,11 +98,18 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("handoff", "prescriber", 3, "followup", "panel", "the tapered class stopped four weeks ago"),
     Kind("alert_unreported_dose", "pharmacist", 1, 15.0, "order",
          "more taken than ordered: found by the count at a refill, or told in a check-in"),
+    Kind("self_management", "nurse", 3, "followup", "care", "enrolment: what patients can do by themselves", share=2.0),
 )  # fmt: skip
 BY_NAME: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in KINDS})
+WITH_CARE_OF: Final[Mapping[str, str]] = MappingProxyType({"group_session": "psychologist", "self_management": "nurse"})
+"""Kinds that are part of a discipline's care, and of which: without that care planned nobody asks for them."""
 NUMBER: Final[Mapping[str, int]] = MappingProxyType({kind.name: k for k, kind in enumerate(KINDS)})
 ALERTS: Final = tuple(kind.name for kind in KINDS if kind.name.startswith("alert_"))
 
+LICENSED: Final = frozenset({"prescriber", "psychologist", "pt"})
+"""Queues whose visits need the licence of the patient's state."""
+FIRST_CALL: Final = 1000
+"""Calls of the random generator from here on belong to kinds of work, eight to each, in the order above."""
 BATCH: Final = 25
 GROUP: Final = 8
 REFILL_EVERY_D: Final = 28
@@ -134,7 +141,7 @@ SPREAD: Final = 0.5
 INTERPRETED: Final = 1.5
 """Factor on a visit's minutes with an interpreter. Source: ``tables/team.csv``, interpreter: adds about 50 %."""
 IN_PERSON_MORE_MIN: Final = 10.0
-"""Minutes more of a visit in person (rooming); travel is the patient's. Source: assumption A38."""
+"""Minutes more of a visit in person in the clinic (rooming). Source: assumption A38."""
 PHONE_SHARE: Final = 0.8
 """Minutes of a telephone visit ÷ of a video visit. Source: assumption A38."""
 NO_SHOW_MIN: Final = 10.0

@@ -12,6 +12,7 @@ from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.rosters import minutes_of, weekdays_of
 from taper_sim.clinic.team import QUEUES, ROLES, Team, Worker
+from taper_sim.clinic.travel import HomeVisits
 from taper_sim.clinic.triage import RULES
 from taper_sim.clinic.work import BY_NAME
 from taper_sim.data.problems import nearest, shown
@@ -135,6 +136,16 @@ class IllnessEntry(Strict):
         return Illness(self.per_day, self.days)
 
 
+class HomeVisitsEntry(Strict):
+    """Visits in person are at the patient's home: mean minutes one way. Source: A52."""
+
+    travel_min: float = Field(default=30.0, gt=0, le=600)
+
+    def built(self) -> HomeVisits:
+        """As the clinic takes it."""
+        return HomeVisits(self.travel_min)
+
+
 class ClinicEntry(Strict):
     """A clinic: its team, or a workbook that lists it, and how it works."""
 
@@ -150,6 +161,7 @@ class ClinicEntry(Strict):
     in_person_from: dt.date | None = None
     illness: IllnessEntry | None = None
     preempt: bool = False
+    home_visits: HomeVisitsEntry | None = None
     replications: int = Field(default=5, ge=1, le=MAX_REPLICATIONS)
     staffing: StaffingEntry | None = None
 
@@ -194,6 +206,7 @@ class ClinicEntry(Strict):
         return Setting(
             self.triage, self.enrol_over_d, frozenset(self.without), tuple(self.states.items()), self.orders_by,
             from_day, None if self.illness is None else self.illness.built(), self.preempt,
+            None if self.home_visits is None else self.home_visits.built(),
         )  # fmt: skip
 
     def built(self) -> Team:

@@ -73,7 +73,8 @@ def test_illness_moves_booked_visits_and_makes_work_late(short):
     pt = [one.events[one.events["role"] == "pt"] for one in (ill, well)]
     late = [late_from_due(events, DAYS * 1440.0).mean() for events in pt]
     assert late[0] > late[1]
-    assert np.nanmean(ill.clinic["care"]) < np.nanmean(well.clinic["care"])
+    waited = [(events["started"] - events["due"]).mean() for events in pt]
+    assert waited[0] > waited[1] and np.nanmean(ill.clinic["care"]) <= np.nanmean(well.clinic["care"])
 
 
 def test_nothing_is_begun_by_whoever_is_ill(short):
@@ -115,20 +116,21 @@ def test_the_book_by_hand_on_a_day_of_illness():
     """Two at work 8:00 to 17:00, three quarters of which may be booked; a stand-in lends the quarter that is not."""
     staff = Team((worker("pt", 1), worker("pt", 2), worker("nurse", 1, stands_in_for=("pt",)), worker("nurse", 2)))
     diary = Diary(staff.servers(3), 3, unlimited=False)
-    for _ in range(8):
-        assert diary.book("pt", 1, 100.0) < 1440.0
-    assert diary.book("pt", 1, 100.0) > 1440.0  # 810 minutes are full
-    assert diary.covered("pt", 1) == pytest.approx(2 * 540.0 + 0.25 * 540.0)
+    booked = [diary.book("pt", 1, 100.0) for _ in range(9)]
+    assert [slot.day for slot in booked] == [1] * 8 + [2]  # four each in 405 minutes
+    assert [slot.held[0] for slot in booked[:3]] == [("pt 1", 100.0), ("pt 2", 100.0), ("pt 1", 100.0)]
+    cover = diary.cover(1)
+    assert [cover.take("pt", 100.0) for _ in range(12)] == [True] * 11 + [False]  # 540, 540 and 135 minutes
     diary.ill("pt 2", 1)
     diary.ill("pt 2", 1)  # said twice, gone once
-    assert diary.covered("pt", 1) == pytest.approx(540.0 + 0.25 * 540.0)
-    assert diary.covered("pt", 2) == pytest.approx(2 * 540.0 + 0.25 * 540.0)
-    for freed in (False, True):
-        if freed:
-            for _ in range(5):
-                diary.free("pt", 1, 100.0)
-        at = diary.book("pt", 1, 100.0)  # 405 minutes are left to book: four visits at most
-        assert bool(at < 1440.0) is freed
+    cover = diary.cover(1)
+    assert [cover.take("pt", 100.0) for _ in range(7)] == [True] * 6 + [False]
+    assert not diary.cover(1).take("pt", 541.0) and diary.cover(2).take("pt", 540.0)
+    assert diary.book("pt", 1, 100.0).day == 2
+    diary.free(booked[1])  # of whoever is ill: nobody has that time
+    assert diary.book("pt", 1, 100.0).day == 2
+    diary.free(booked[0])
+    assert diary.book("pt", 1, 100.0) == booked[6]  # the last of the day, once more
 
 
 def test_hours_on_call_and_days_of_illness_are_paid():

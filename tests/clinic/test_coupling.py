@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from taper_sim.clinic.alarms import JUDGED
 from taper_sim.clinic.calendars import Shift
-from taper_sim.clinic.coupling import Setting, _Clinic, serve
+from taper_sim.clinic.coupling import PASSED_ON, Setting, _Clinic, serve
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.service import late_from_due
 from taper_sim.clinic.simulation import Job
 from taper_sim.clinic.team import MAIN_ROLE, QUEUES, Team, Worker
-from taper_sim.clinic.work import FATIGUE_SHARE
+from taper_sim.clinic.work import BY_NAME, FATIGUE_SHARE
 from taper_sim.model import rows
 from taper_sim.outcomes import measure
 from taper_sim.policies.catalogue import build_policy
@@ -326,19 +327,36 @@ def test_a_pharmacist_who_makes_the_orders_takes_them_off_the_prescriber(people)
     assert not (led.events["work"] == "pharmacist_review").any()
 
 
-def test_too_many_alerts_tire(people):
-    """Above twenty a shift and nurse some true alarms are dismissed; a rested team dismisses none."""
+@pytest.mark.parametrize(("kind", "counted"), list(JUDGED.items()))
+def test_too_many_alerts_tire(kind, counted, people):
+    """Above twenty a shift and person some true alarms are dismissed; a rested team dismisses none."""
     clinic = at_work(people, team("nurse", 400), 3)
-    patient = 0
-    clinic.alerts_today = 500.0
-    clinic.on_duty[3] = 1.0
-    clinic.today = 3
+    role, alarms = BY_NAME[kind].queue, clinic.alarms
+    alarms.today, alarms.on_duty[role][3] = {role: 500.0}, 1.0
     clinic.panel._state[clinic.panel._tile, rows.W_ALL, clinic.panel._lane] = 0.9
-    for patient in range(len(clinic.panel)):
-        clinic._spike(Job(1, patient, "alert_spike", "nurse", 1, 3000.0, 5.0, outcome="done"))
     n = len(clinic.panel)
+    before = {name: alarms.counted[name].sum() for name in (counted, f"false_{counted}", f"dismissed_{counted}")}
+    heard = [alarms.heard(Job(1, patient, kind, role, 1, 3000.0, 5.0, note=2.0)) for patient in range(n)]
+    after = {name: alarms.counted[name].sum() - before[name] for name in before}
     share = FATIGUE_SHARE * 480 / 500
-    assert abs(clinic.clinic["dismissed"].sum() / n - share) < 4 * np.sqrt(share * (1 - share) / n)
-    assert clinic.clinic["false_alarms"].sum() <= clinic.clinic["alarms"].sum() - n
-    rested = at_work(people, team(), 3)
-    assert rested.clinic["dismissed"].sum() == 0
+    assert abs(n - sum(heard) - n * share) < 4 * np.sqrt(n * share * (1 - share))
+    assert after == {counted: n, f"false_{counted}": 0.0, f"dismissed_{counted}": n - sum(heard)}
+    alarms.today = {role: 20.0}
+    assert all(alarms.heard(Job(1, patient, kind, role, 1, 3000.0, 5.0, note=0.0)) for patient in range(n))
+    assert alarms.counted[f"false_{counted}"].sum() - before[f"false_{counted}"] == (0 if kind == "alert_spike" else n)
+
+
+def test_a_dismissed_alert_of_a_dose_finds_nothing_and_one_of_a_spike_leaves_the_report_unread(people):
+    for tired in (False, True):
+        clinic = at_work(people, team(), 8)
+        clinic.alarms.today = {role: 1e9 if tired else 0.0 for role in ("nurse", "pharmacist")}
+        n = len(clinic.panel)
+        clinic.read[:, 7] = True
+        for k in range(n):
+            for kind, role in (("alert_spike", "nurse"), ("alert_unreported_dose", "pharmacist")):
+                clinic._alert_ended(Job(k, k, kind, role, 1, 0.0, 5.0, note=2.0, outcome="done"))
+        found = clinic.demand.watch.found
+        assert bool((found == 0).any() and not clinic.read[:, 7].all()) is tired
+        had, passed_on = found[0], {"outcome": "cancelled", "why": PASSED_ON}  # the prescriber has it
+        clinic._alert_ended(Job(1, 0, "alert_unreported_dose", "pharmacist", 1, 0.0, 5.0, note=3.0, **passed_on))
+        assert found[0] == had + 3.0

@@ -202,12 +202,12 @@ def test_the_diary_books_the_first_day_with_room_and_says_when_there_is_none():
     team = Team((Worker("pt 1", ROLES["pt"], (Shift((1, 2), 480.0, 600.0),)),))  # 120 min on days 1, 2, 8, 9, 15, ...
     diary = Diary(team.servers(60), 60, unlimited=False)
     slots = [diary.book("pt", 1, 30.0) for _ in range(13)]
-    days = [None if slot is None else int(slot // 1440) + 1 for slot in slots]
+    days = [slot.day for slot in slots]
     assert days == [1, 1, 1, 2, 2, 2, 8, 8, 8, 9, 9, 9, 15]  # three of 30 min in three quarters of 120
-    assert [slot % 1440 for slot in slots[:3]] == [480.0, 520.0, 560.0]
+    assert [slot.at % 1440 for slot in slots[:3]] == [480.0, 520.0, 560.0]
     assert diary.book("pt", 59, 30.0) is None and diary.book("nurse", 1, 30.0) is None
     assert HORIZON_D == 14
-    assert Diary([], 60, unlimited=True).book("pt", 3, 30.0) == 2 * 1440 + 480.0
+    assert Diary([], 60, unlimited=True).book("pt", 3, 30.0).at == 2 * 1440 + 480.0
 
 
 def test_risk_rises_with_what_is_seen():
