@@ -141,6 +141,8 @@ def build_cohort(entry: CohortEntry, seed: int, folder: Path) -> Cohort:
     classes = {name: class_margin(margin) for name, margin in entry.classes.items()}
     if entry.file is None:
         margins = replace(cohorts.CHOIR, shares={**cohorts.CHOIR.shares, **entry.shares})
+        if entry.modality:
+            margins = replace(margins, modality=tuple(entry.modality.get(name, 0.0) for name in cohorts.MODALITIES))
         return cohorts.sample(entry.patients or 0, seed, classes, margins, entry.description or "sampled")
     table = read_patients(folder / entry.file, entry.columns, drop_missing=entry.drop_missing, strict=not entry.columns)
     said = f"{entry.file.name}: {len(table.ids)} patients read, {table.dropped} left out for missing values"

@@ -3,12 +3,13 @@
 Unknown keys are refused with the nearest known one named. ``taper-sim schema`` prints the JSON Schema for editors.
 """
 
+from math import isclose
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from taper_sim.cohort import FLAGS
+from taper_sim.cohort import FLAGS, MODALITIES
 from taper_sim.comparison.loss import Loss
 from taper_sim.comparison.tables import DERIVED_SUBGROUPS
 from taper_sim.data import formulary
@@ -83,6 +84,7 @@ class CohortEntry(Strict):
     drop_missing: bool = False
     classes: dict[DrugClass, ClassOfDrugs] = Field(default_factory=dict)
     shares: dict[str, Share] = Field(default_factory=dict)
+    modality: dict[str, Share] = Field(default_factory=dict)
     description: str = ""
 
     @model_validator(mode="after")
@@ -99,7 +101,20 @@ class CohortEntry(Strict):
         if unknown:
             allowed = f"one of {', '.join(FLAGS)}"
             raise Wrong(*((f"shares.{name}", f"an unknown flag{nearest(name, FLAGS)}", allowed) for name in unknown))
+        if self.modality and self.file is not None:
+            raise Wrong(("modality", "shares beside a file, in which each patient has a modality", "one of the two"))
         return self
+
+    @field_validator("modality")
+    @classmethod
+    def _are_ways_to_meet(cls, given: dict[str, float]) -> dict[str, float]:
+        unknown = [name for name in given if name not in MODALITIES]
+        if unknown:
+            allowed = f"one of {', '.join(MODALITIES)}"
+            raise Wrong(*((name, f"an unknown modality{nearest(name, MODALITIES)}", allowed) for name in unknown))
+        if given and not isclose(sum(given.values()), 1.0, abs_tol=1e-6):
+            raise Wrong(("", f"shares of patients that add to {sum(given.values()):g}", "shares that add to 1"))
+        return given
 
 
 class CareEntry(Strict):

@@ -160,6 +160,18 @@ def test_without_work_that_helps_patients_fare_worse(kind, outcome, worse, peopl
     assert worse * change > 0
 
 
+def test_patients_who_never_learned_what_they_can_do_themselves_are_less_engaged(people):
+    base, less = (
+        at_work(people, UNLIMITED, DAYS, without=without) for without in (frozenset(), frozenset({"self_management"}))
+    )
+    assert any(job.work == "self_management" for job in base.engine.jobs)
+    there = base.panel.present(DAYS) & less.panel.present(DAYS)
+    lost = (base.panel.state(rows.N) - less.panel.state(rows.N))[there]
+    assert (lost >= 0).all() and lost.mean() > 0
+    thin = at_work(people, team("nurse", 20), 28)
+    assert 0 < thin.self_taught.mean() < 1  # taught late, and some not yet
+
+
 def test_an_interpreter_who_is_short_costs_care_of_those_who_need_one(people):
     cohort, _, _ = people
     base, short = served(people, UNLIMITED, n_days=DAYS), served(people, team("interpreter", 20), n_days=DAYS)

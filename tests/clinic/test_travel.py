@@ -1,0 +1,84 @@
+"""Visits at home: the way costs whoever goes, nobody lacks transport, and the way is the patient's own."""
+
+import numpy as np
+import pytest
+
+from taper_sim.clinic.coupling import Setting
+from taper_sim.clinic.service import metrics
+from taper_sim.clinic.travel import IN_PERSON, SPREAD, HomeVisits, barriers
+from taper_sim.clinic.work import IN_PERSON_MORE_MIN, NO_SHOW_MIN
+from tests.clinic.test_coupling import UNLIMITED, people, served, team  # noqa: F401 - a fixture
+
+HOME = HomeVisits(40.0)
+DAYS = 56
+
+
+def test_the_way_has_the_mean_that_was_asked_for_and_is_the_patients_own(people):  # noqa: F811
+    cohort, _, _ = people
+    many = cohort.take(np.zeros(1, dtype=np.int64))
+    assert HOME.there_and_back_min(many, 3) == HOME.there_and_back_min(cohort, 3)[:1]
+    assert (HOME.there_and_back_min(cohort, 3) == 2.0 * HomeVisits(20.0).there_and_back_min(cohort, 3)).all()
+    keys = np.arange(1, 4001, dtype=np.uint64)
+
+    class Crowd:
+        pass
+
+    crowd = Crowd()
+    crowd.keys = keys
+    way = HOME.there_and_back_min(crowd, 3)
+    assert abs(way.mean() - 80.0) < 4.0 * 80.0 * SPREAD / np.sqrt(len(keys))  # four standard errors
+    assert (way > 0).all()
+
+
+def test_who_goes_is_on_the_way_for_visits_in_person_only(people):  # noqa: F811
+    cohort, _, _ = people
+    found = served(people, UNLIMITED, n_days=DAYS, home_visits=HOME)
+    visits = found.events[found.events["work"].isin(["visit", "initial_assessment"])]
+    in_person = {cohort.ids[k]: cohort.modality[k] == IN_PERSON for k in range(len(cohort))}
+    theirs = visits["patient_id"].map(in_person).to_numpy()
+    assert theirs.any() and not theirs.all()
+    way = dict(zip(cohort.ids, HOME.there_and_back_min(cohort, 7), strict=True))
+    expected = np.where(theirs, visits["patient_id"].map(way), 0.0)
+    assert visits["travel"].to_numpy() == pytest.approx(expected)
+    missed = visits[theirs & (visits["outcome"] == "no_show")]
+    assert len(missed) and (missed["busy"] - missed["travel"]).to_numpy() == pytest.approx(NO_SHOW_MIN)
+    assert (found.events[~found.events["work"].isin(["visit", "initial_assessment"])]["travel"] == 0).all()
+    here = served(people, UNLIMITED, n_days=DAYS)
+    assert (here.events["travel"] == 0).all()
+    both = visits.merge(here.events, on=["patient_id", "work", "role", "due"], suffixes=("", "_here"))
+    done = both[(both["outcome"] == "done") & (both["outcome_here"] == "done") & (both["travel"] > 0)]
+    more = done["busy"] - done["travel"] - done["busy_here"]
+    language = done["patient_id"].map(dict(zip(cohort.ids, cohort.flags["language_match"], strict=True)))
+    assert more[language.to_numpy()].to_numpy() == pytest.approx(-IN_PERSON_MORE_MIN)  # nobody is roomed at home
+
+
+def test_nobody_lacks_transport_where_the_clinic_comes(people):  # noqa: F811
+    cohort, _, _ = people
+    stuck = ~cohort.flags["transport"] & (cohort.modality == IN_PERSON)
+    counted = barriers(cohort, cohort.modality, None), barriers(cohort, cohort.modality, HOME)
+    assert (counted[0] - counted[1] == stuck * 1.0).all()
+    base = served(people, UNLIMITED, in_person_from=1)
+    home = served(people, UNLIMITED, in_person_from=1, home_visits=HOME)
+    without = ~cohort.flags["transport"]
+    assert home.outcomes["no_show"][without].mean() < base.outcomes["no_show"][without].mean()
+    same = cohort.flags["transport"]
+    assert np.array_equal(home.outcomes["no_show"][same], base.outcomes["no_show"][same])
+
+
+def test_a_day_holds_fewer_visits_the_longer_the_way(people):  # noqa: F811
+    cohort, _, _ = people
+    given, hours = [], []
+    for travel in (1.0, 90.0):
+        who = team("pt", 240)
+        found = served(people, who, n_days=DAYS, in_person_from=1, home_visits=HomeVisits(travel))
+        theirs = cohort.modality == IN_PERSON
+        given.append(np.nanmean(found.clinic["care"][theirs]))
+        table = metrics(
+            found, who, DAYS, {"all": np.ones(len(cohort), dtype=bool)}, {p: k for k, p in enumerate(cohort.ids)}
+        )
+        own = table[(table["metric"] == "travel") & (table["role"] == "pt")]
+        hours.append(float(own["value"].iloc[0]))
+        begun = found.events[found.events["started"].notna() & (found.events["role"] == "pt")]
+        assert hours[-1] == pytest.approx(begun["travel"].sum() / 60.0 / (DAYS / 7.0))
+    assert given[1] < given[0] and hours[1] > hours[0]
+    assert Setting().home_visits is None
