@@ -17,6 +17,8 @@ from taper_sim.clinic.simulation import ANYWHERE, Server
 
 BOOKED_SHARE: Final = 0.75
 """Share of the minutes on duty that may be booked; the rest is for messages, orders and alerts. Source: A40."""
+INTERPRETED_SHARE: Final = 0.9
+"""The same of interpreters, whose work is visits alone. Source: A40."""
 HORIZON_D: Final = 14
 """Days after the planned one on which a visit may still take place. Source: A40."""
 DAYTIME_MIN: Final = (480.0, 1080.0)
@@ -48,15 +50,16 @@ class _Page:
 
     def __init__(self, server: Server, n_days: int):
         self.server = server
+        self._share = INTERPRETED_SHARE if server.role == INTERPRETER else BOOKED_SHARE
         self.daytimes: dict[int, list[tuple[float, float]]] = defaultdict(list)
         for start, end in _daytimes(server.duties):
             self.daytimes[int(start // DAY_MIN) + 1].append((start, end))
         self.minutes = {day: sum(end - start for start, end in own) for day, own in self.daytimes.items()}
-        self.left = [self.minutes.get(day, 0.0) * BOOKED_SHARE for day in range(n_days + 1)]  # that may still be booked
+        self.left = [self.minutes.get(day, 0.0) * self._share for day in range(n_days + 1)]  # that may still be booked
 
     def next_slot(self, day: int) -> float:
         """When the next visit begins: visits are spread over the whole of the daytime on duty."""
-        after = _SLOT_MIN * np.floor((self.minutes[day] - self.left[day] / BOOKED_SHARE) / _SLOT_MIN + _TINY)
+        after = _SLOT_MIN * np.floor((self.minutes[day] - self.left[day] / self._share) / _SLOT_MIN + _TINY)
         for start, end in self.daytimes[day]:
             if after < end - start:
                 return float(start + after)
@@ -70,14 +73,15 @@ class Diary:
     Parameters
     ----------
     servers : sequence of Server
-    n_days : int
+    last_day : int
+        Of the book.
     unlimited : bool
         There is always room, at eight in the morning.
     """
 
-    def __init__(self, servers: Sequence[Server], n_days: int, *, unlimited: bool):
-        self._unlimited, self._n_days = unlimited, n_days
-        self._pages = {server.name: _Page(server, n_days) for server in servers}
+    def __init__(self, servers: Sequence[Server], last_day: int, *, unlimited: bool):
+        self._unlimited, self._last_day = unlimited, last_day
+        self._pages = {server.name: _Page(server, last_day) for server in servers}
         self._able: dict[tuple[str, str, str], list[_Page]] = {}
 
     def book(
@@ -104,7 +108,7 @@ class Diary:
         wanted = [(self._who_may(queue, licence, kind), minutes)]
         if interpreting > 0:
             wanted.append((self._who_may(INTERPRETER, ANYWHERE, ""), interpreting))
-        for at in range(day, min(day + HORIZON_D, self._n_days) + 1):
+        for at in range(day, min(day + HORIZON_D, self._last_day) + 1):
             found = [(max(pages, key=lambda page: page.left[at]), takes) for pages, takes in wanted if pages]
             if len(found) == len(wanted) and all(takes <= page.left[at] for page, takes in found):
                 begins = max(page.next_slot(at) for page, _ in found)

@@ -27,7 +27,7 @@ from taper_sim.clinic import work
 from taper_sim.clinic.absence import Illness, absences_table, spells, without_the_ill
 from taper_sim.clinic.alarms import COUNTED as ALARMS_COUNTED
 from taper_sim.clinic.alarms import Alarms
-from taper_sim.clinic.booking import Diary
+from taper_sim.clinic.booking import HORIZON_D, Diary
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.demand import Appointment, Demand
 from taper_sim.clinic.panel import Panel, enrolment
@@ -198,7 +198,8 @@ class _Clinic:
         servers = without_the_ill(team, self.ill).servers(n_days)
         self.engine = Engine(servers, unlimited=team.unlimited, preempt=setting.preempt, finished=self._ended)
         self.duty = duty_table(servers)
-        self.diary = Diary(team.servers(n_days), n_days, unlimited=team.unlimited)  # nobody knows of illness ahead
+        last = n_days + HORIZON_D  # the clinic goes on after the run; and nobody knows of illness ahead
+        self.diary = Diary(team.servers(last), last, unlimited=team.unlimited)
         self.demand = Demand(
             self.panel, self.diary, RULES[setting.triage], seed, setting.does, self._licences(cohort),
             interpreters=team.unlimited or bool(team.of("interpreter")), in_person_from=setting.in_person_from,
@@ -274,7 +275,7 @@ class _Clinic:
     def _submit(self, job: Job) -> None:
         if job.work == "initial_assessment" and job.role == "prescriber":
             self.unassessed[job.patient] = True  # no taper before the prescriber has seen the patient
-        if job.outcome != "open":  # no room in the diary: it is only written down
+        if job.outcome != "open":  # no room in the diary, or only after the run: it is written down
             self.engine.jobs.append(job)
             return
         if job.patient >= 0:

@@ -37,6 +37,8 @@ Ints = NDArray[np.int64]
 _CLINIC = np.uint64(rng.ENSEMBLE - 1)  # "patient" of draws that belong to no patient
 NO_ROOM = "no room"
 """Why a visit is cancelled in the log for which the appointment book has no room in time."""
+AFTER_THE_END = "after the end"
+"""Why one is that stands in the book for a day after the run."""
 _INSTRUMENT = {stream.instrument: k for k, stream in enumerate(STREAMS)}
 #: Minutes after midnight between which each kind is asked for, where it is not booked. Source: assumption A38.
 _HOURS = {
@@ -226,11 +228,11 @@ class Demand:
         slot = self.diary.book(queue, day, expected + way, licence=licence, kind=name, interpreting=interpreting)
         minutes = self._minutes(kind.minutes(queue) * what.factor, modality, interpreted)
         minutes = way + (minutes if comes else work.NO_SHOW_MIN)
-        if slot is None:
+        if slot is None or slot.day > self.panel.n_days:
             asked = (day - 1) * DAY_MIN
             return [
                 Job(next(self._ids), patient, name, queue, kind.urgency, asked, minutes, ended=asked,
-                    outcome="cancelled", note=what, why=NO_ROOM)
+                    outcome="cancelled", note=what, why=NO_ROOM if slot is None else AFTER_THE_END)
             ]  # fmt: skip
         what = replace(what, slot=slot)
         rank = self._rank(1, slot.at, self.risk[patient])

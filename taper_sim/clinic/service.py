@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from taper_sim.clinic import work
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.coupling import STAFF_ILL, Served
+from taper_sim.clinic.demand import AFTER_THE_END
 from taper_sim.clinic.measures import left_queue, overlap, utilisation
 from taper_sim.clinic.team import Team
 
@@ -167,11 +168,12 @@ def _wait_from_due(events: pd.DataFrame, end: float) -> NDArray[np.float64]:
 def _lost(events: pd.DataFrame) -> Bools:
     """Given up, or cancelled for want of room; an alert that went to the prescriber is not lost.
 
-    A visit that was moved because somebody fell ill stands in the log once more, with the day it was wanted first.
+    A visit that was moved because somebody fell ill stands in the log once more, with the day it was wanted first; what
+    became of one that is booked for a day after the run nobody knows.
     """
     outcome = events["outcome"].to_numpy()
     visit = events["work"].isin(["visit", "initial_assessment"]).to_numpy()
-    moved = (events["why"] == STAFF_ILL).to_numpy()
+    moved = events["why"].isin([STAFF_ILL, AFTER_THE_END]).to_numpy()
     return np.asarray((outcome == "reneged") | ((outcome == "cancelled") & visit & ~moved))
 
 

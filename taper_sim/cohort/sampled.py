@@ -67,7 +67,7 @@ class Margins:
     correlation: Floats
     shares: Mapping[str, float]
     failed_tapers_mean: float
-    modality: tuple[float, float, float]
+    modality: tuple[float, ...]
 
 
 #: 21,658 people of the CHOIR registry (Alter 2021, PLoS ONE, data S1): means, sds and Pearson correlations.
