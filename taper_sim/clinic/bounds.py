@@ -15,15 +15,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from taper_sim.clinic import work
-from taper_sim.clinic.booking import HORIZON_D
+from taper_sim.clinic.booking import HORIZON_D, INTERPRETER
 from taper_sim.clinic.coupling import Setting
+from taper_sim.clinic.modality import HomeVisits, barriers, visit_minutes
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.team import Team, Worker
-from taper_sim.cohort import Cohort
+from taper_sim.cohort import MODALITIES, Cohort
+from taper_sim.model import equations as eq
+from taper_sim.model import rows
 from taper_sim.model.parameters import DISCIPLINES
-from taper_sim.simulation.people import CarePlan
+from taper_sim.simulation.ensemble import Ensemble, draw_of
+from taper_sim.simulation.people import CarePlan, arrays_of
 
 Floats = NDArray[np.float64]
 
@@ -109,7 +114,12 @@ class EnrolmentLoad(Load):
 def able_h(
     team: Team, queue: str, state: str | None = None, hours: Callable[[Worker], float] = lambda one: one.hours_a_week
 ) -> float:  # fmt: skip
-    """Hours of those who may do a queue's work for a patient of a state: its own people, and who stands in, in full."""
+    """Hours of those who may do a queue's work for a patient of a state: its own people, and who stands in, in full.
+
+    A clinic without interpreters has a vendor's, who are never short.
+    """
+    if queue == INTERPRETER and not team.of(queue):
+        return np.inf
     return sum(
         hours(worker) for worker in team.workers
         if queue in (worker.role.queue, *worker.stands_in_for)
@@ -123,8 +133,9 @@ def hours_until(worker: Worker, day: int) -> float:
 
 
 def loads(
-    cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int
-) -> list[Load]:
+    cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int,
+    ensemble: Ensemble | None = None,
+) -> list[Load]:  # fmt: skip
     """Planned load of every queue.
 
     Parameters
@@ -136,25 +147,33 @@ def loads(
     decision_days : sequence of int
         Days on which the policy decides, within ``n_days``.
     n_days : int
+    ensemble : Ensemble, optional
+        From which the share of missed visits comes; without one every visit is taken as kept.
 
     Returns
     -------
     list of Load
         The heaviest first; nothing for a team that is never short.
     """
-    return [load for load in _weekly(cohort, care, setting, team, decision_days, n_days) if load.state is None]
+    return [
+        load for load in _weekly(cohort, care, setting, team, decision_days, n_days, ensemble) if load.state is None
+    ]
 
 
 def state_loads(
-    cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int
-) -> list[Load]:
+    cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int,
+    ensemble: Ensemble | None = None,
+) -> list[Load]:  # fmt: skip
     """:func:`loads` of work that needs a state's licence, for each state by itself: who has several counts in each."""
-    return [load for load in _weekly(cohort, care, setting, team, decision_days, n_days) if load.state is not None]
+    return [
+        load for load in _weekly(cohort, care, setting, team, decision_days, n_days, ensemble) if load.state is not None
+    ]
 
 
 def enrolment_loads(
-    cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int
-) -> list[EnrolmentLoad]:
+    cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int,
+    ensemble: Ensemble | None = None,
+) -> list[EnrolmentLoad]:  # fmt: skip
     """Planned load of every queue, and by state, while the panel enrols: what enrolment brings, and those enrolled.
 
     What was asked for on the last day of enrolment has :data:`booking.HORIZON_D` days more: no kind of work may be
@@ -167,29 +186,30 @@ def enrolment_loads(
     lived = np.maximum(asked_d - starts + 1, 0)
     able_d = asked_d + HORIZON_D
     minutes: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for one in _planned(cohort, care, setting, decision_days, n_days):
-        minutes[one.queue][one.name] += one.minutes * float(one.pieces @ np.searchsorted(one.own_days, lived, "right"))
+    for one in _planned(cohort, care, setting, decision_days, n_days, ensemble):
+        minutes[one.queue][one.name] += float(one.minutes @ np.searchsorted(one.own_days, lived, "right"))
     found = []
     for queue, state, share, wanted in _places(minutes, setting):
         able = able_h(team, queue, state, lambda worker: hours_until(worker, able_d))
         n = round(share * len(cohort))
         found.append(EnrolmentLoad(queue, share * wanted / 60.0, able, n, state, asked_d, able_d))
-    return sorted(found, key=lambda load: -load.share)
+    return sorted((load for load in found if np.isfinite(load.able_h)), key=lambda load: -load.share)
 
 
 def _weekly(
-    cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int
-) -> list[Load]:
+    cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int,
+    ensemble: Ensemble | None = None,
+) -> list[Load]:  # fmt: skip
     if team.unlimited:
         return []
     minutes: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for one in _planned(cohort, care, setting, decision_days, n_days):
-        minutes[one.queue][one.name] += one.minutes * float(one.pieces.sum()) * one.a_week
+    for one in _planned(cohort, care, setting, decision_days, n_days, ensemble):
+        minutes[one.queue][one.name] += float(one.minutes.sum()) * one.a_week
     found = [
         Load(queue, share * wanted / 60.0, able_h(team, queue, state), round(share * len(cohort)), state)
         for queue, state, share, wanted in _places(minutes, setting)
     ]
-    return sorted(found, key=lambda load: -load.share)
+    return sorted((load for load in found if np.isfinite(load.able_h)), key=lambda load: -load.share)
 
 
 def _places(
@@ -215,7 +235,7 @@ class _Planned:
     ----------
     name, queue : str
         Of the kind of work; who does it.
-    pieces : ndarray, (n,)
+    minutes : ndarray, (n,)
         Of each patient whenever it comes.
     a_week : float
         How often it comes in a week of a patient who is enrolled for long.
@@ -225,38 +245,51 @@ class _Planned:
 
     name: str
     queue: str
-    pieces: Floats
+    minutes: Floats
     a_week: float
     own_days: Floats
 
-    @property
-    def minutes(self) -> float:
-        """Mean minutes of a piece."""
-        return work.BY_NAME[self.name].minutes(self.queue)
-
 
 def _planned(
-    cohort: Cohort, care: CarePlan, setting: Setting, decision_days: Sequence[int], n_days: int
-) -> list[_Planned]:
+    cohort: Cohort, care: CarePlan, setting: Setting, decision_days: Sequence[int], n_days: int,
+    ensemble: Ensemble | None,
+) -> list[_Planned]:  # fmt: skip
     """Everything that is known ahead of the work that a clinic does, on the days that ``demand`` has it."""
     flags, everybody = cohort.flags, np.ones(len(cohort))
     found: list[_Planned] = []
 
-    def once(name: str, day: float, pieces: Floats, queue: str | None = None) -> None:
-        found.append(_Planned(name, queue or work.BY_NAME[name].queue, pieces, 0.0, np.array([day])))
+    def add(name: str, minutes: Floats | None, pieces: Floats, queue: str | None, a_week: float, days: Floats) -> None:
+        does = queue or work.BY_NAME[name].queue
+        each = work.BY_NAME[name].minutes(does) if minutes is None else minutes
+        found.append(_Planned(name, does, pieces * each, a_week, days))
 
-    def every(name: str, days: float, pieces: Floats, queue: str | None = None, first: float | None = None) -> None:
+    def once(
+        name: str, day: float, pieces: Floats, queue: str | None = None, minutes: Floats | None = None
+    ) -> None:  # fmt: skip
+        add(name, minutes, pieces, queue, 0.0, np.array([day]))
+
+    def every(
+        name: str, days: float, pieces: Floats, queue: str | None = None, first: float | None = None,
+        minutes: Floats | None = None,
+    ) -> None:  # fmt: skip
         if np.isfinite(days) and days > 0:
             own_days = np.arange(days if first is None else first, n_days + 1, days, dtype=np.float64)
-            found.append(_Planned(name, queue or work.BY_NAME[name].queue, pieces, 7.0 / days, own_days))
+            add(name, minutes, pieces, queue, 7.0 / days, own_days)
 
     visits = care.visit_every_d
-    interpreted = np.where(flags["language_match"], everybody, work.INTERPRETED)
+    modality = cohort.modality if care.modality is None else np.full(len(cohort), MODALITIES.index(care.modality))
+    home = setting.home_visits
+    lasts = visit_minutes(cohort, modality, None if home is None else np.full(len(cohort), 2.0 * home.travel_min))
+    missed = np.zeros(len(cohort)) if ensemble is None else missed_share(cohort, care, modality, home, ensemble)
+    interpreted = everybody * ~flags["language_match"] * (1.0 - missed)
     for name in DISCIPLINES:
         if care.planned.get(name, 0.0) > 0:
+            first, later = (work.BY_NAME[kind].minutes(name) for kind in ("initial_assessment", "visit"))
             if np.isfinite(visits) and visits > 0:  # the first of the planned visits
-                once("initial_assessment", 1.0, interpreted, name)
-            every("visit", visits, interpreted, name, 1.0 + visits)
+                once("initial_assessment", 1.0, everybody, name, lasts.expected(first, missed))
+                once("interpreting", 1.0, interpreted, minutes=lasts.with_patients(first))
+            every("visit", visits, everybody, name, 1.0 + visits, lasts.expected(later, missed))
+            every("interpreting", visits, interpreted, first=1.0 + visits, minutes=lasts.with_patients(later))
     if care.planned.get("psychologist", 0.0) > 0:
         every("group_session", visits, everybody / work.GROUP, first=1.0)
     every("message", 7.0 / work.MESSAGES_A_WEEK, everybody)
@@ -265,7 +298,8 @@ def _planned(
     signs = [("dose_order", setting.orders_by)]
     if setting.orders_by != "pharmacist":
         signs.append(("pharmacist_review", "pharmacist"))
-    found += [_Planned(name, queue, everybody, 7.0 * len(decided) / n_days, decided) for name, queue in signs]
+    for name, queue in signs:
+        add(name, None, everybody, queue, 7.0 * len(decided) / n_days, decided)
     for day in decided[:1]:
         once("prior_authorisation", day, everybody * work.AUTHORISED_SHARE)
     every("refill", work.REFILL_EVERY_D, everybody)
@@ -275,4 +309,26 @@ def _planned(
     for queue in ("prescriber", "pharmacist", "nurse"):
         every("case_conference", work.CONFERENCE_EVERY_D, everybody * hard, queue)
     once("education", 1.0, everybody * flags["caregiver"])
+    if care.planned.get("nurse", 0.0) > 0:
+        once("self_management", 1.0, everybody)
     return [one for one in found if one.name in setting.does]
+
+
+def missed_share(
+    cohort: Cohort, care: CarePlan, modality: NDArray[np.int64], home: HomeVisits | None, ensemble: Ensemble
+) -> Floats:  # fmt: skip
+    """Share of visits that each patient misses in the long run, (n,), with the engagement of the beginning.
+
+    A missed visit makes the next more likely to be missed: the share is that of the chain of two states,
+    ``p0 / (1 - p1 + p0)``, with chance p0 after a visit that was kept and p1 after one that was not.
+    """
+    a = arrays_of(cohort, ensemble, 0, care)
+    draw = draw_of(cohort.keys, ensemble.n_draws)
+    c = {name: ensemble.values[name][draw] for name in ("noshow_access", "noshow_missed", "noshow_n")}
+    fixed = a.params[a.tile, rows.NOSHOW_FIXED, a.lane]
+    fixed = fixed + c["noshow_access"] * (barriers(cohort, modality, home) - barriers(cohort, modality, None))
+    engaged = cohort.baseline["engagement"]
+    after_kept, after_missed = (
+        expit(eq.missed_visit_logit(fixed, before, engaged, c["noshow_missed"], c["noshow_n"])) for before in (0.0, 1.0)
+    )
+    return np.asarray(after_kept / (1.0 - after_missed + after_kept))

@@ -30,11 +30,11 @@ from taper_sim.clinic.alarms import Alarms
 from taper_sim.clinic.booking import HORIZON_D, Diary
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.demand import Appointment, Demand
+from taper_sim.clinic.modality import IN_PERSON, HomeVisits, barriers
 from taper_sim.clinic.panel import Panel, enrolment
 from taper_sim.clinic.records import duty_table, events_table
 from taper_sim.clinic.simulation import ANYWHERE, Engine, Job
 from taper_sim.clinic.team import Team
-from taper_sim.clinic.travel import IN_PERSON, HomeVisits, barriers
 from taper_sim.clinic.triage import FORESEES, RULES
 from taper_sim.cohort import Cohort
 from taper_sim.model import rows

@@ -18,9 +18,9 @@ from taper_sim import rng
 from taper_sim.clinic import work
 from taper_sim.clinic.booking import NOWHERE, Diary, Slot
 from taper_sim.clinic.calendars import DAY_MIN
+from taper_sim.clinic.modality import IN_PERSON, HomeVisits, visit_minutes
 from taper_sim.clinic.panel import EVENTS, Panel
 from taper_sim.clinic.simulation import ANYWHERE, Job
-from taper_sim.clinic.travel import IN_PERSON, PHONE, HomeVisits
 from taper_sim.clinic.triage import Rank, risk_score
 from taper_sim.clinic.work import AUTHORISED_SHARE, BATCH, GROUP, KINDS, NUMBER, Kind
 from taper_sim.model import rows
@@ -124,7 +124,9 @@ class Demand:
         self._interpreters, self._in_person_from, self.orders_by = interpreters, in_person_from, orders_by
         self._ids = itertools.count(1)
         cohort, n = panel.cohort, len(panel)
-        self._way = None if home_visits is None else home_visits.there_and_back_min(cohort, seed)
+        way = None if home_visits is None else home_visits.there_and_back_min(cohort, seed)
+        self._usual = visit_minutes(cohort, panel.modality, way)
+        self._in_person = visit_minutes(cohort, np.full(n, IN_PERSON), way)
         self._language = ~cohort.flags["language_match"]
         flags = ("oud", "earlier_overdose", "sleep_apnoea", "renal_impairment")
         counted = [cohort.flags[name] for name in flags] + [cohort.flags["mood_disorder"] | cohort.flags["ptsd"]]
@@ -216,18 +218,15 @@ class Demand:
     def booked(self, name: str, queue: str, patient: int, comes: bool, what: Appointment, day: int) -> list[Job]:
         """A visit in the appointment book, with an interpreter where one is needed; nothing where there is no room."""
         kind = work.BY_NAME[name]
-        modality = int(self.panel.modality[patient])
-        if what.discipline == 0 and self._in_person_from is not None and day >= self._in_person_from:
-            modality = IN_PERSON
-        interpreted = bool(self._language[patient])
-        theirs = interpreted and self._interpreters and "interpreting" in self.done_here
-        way = float(self._way[patient]) if self._way is not None and modality == IN_PERSON else 0.0
+        by_rule = what.discipline == 0 and self._in_person_from is not None and day >= self._in_person_from
+        lasts = self._in_person if by_rule else self._usual
+        interpreted = self._interpreters and "interpreting" in self.done_here and bool(self._language[patient])
         licence = self._licences[patient] if queue in work.LICENSED else ANYWHERE
-        expected = self._minutes(kind.minutes(queue), modality, interpreted)
-        interpreting = expected if theirs else 0.0
+        way, video_min = float(lasts.way[patient]), kind.minutes(queue)
+        expected = lasts.with_patient(patient, video_min)
+        interpreting = expected if interpreted else 0.0
         slot = self.diary.book(queue, day, expected + way, licence=licence, kind=name, interpreting=interpreting)
-        minutes = self._minutes(kind.minutes(queue) * what.factor, modality, interpreted)
-        minutes = way + (minutes if comes else work.NO_SHOW_MIN)
+        minutes = way + (lasts.with_patient(patient, video_min * what.factor) if comes else work.NO_SHOW_MIN)
         if slot is None or slot.day > self.panel.n_days:
             asked = (day - 1) * DAY_MIN
             return [
@@ -241,19 +240,12 @@ class Demand:
                 patience=work.WAITING_ROOM_MIN, licence=licence, no_show=not comes, note=what,
                 due=(what.planned_day - 1) * DAY_MIN + 480.0, travel=way)
         ]  # fmt: skip
-        if theirs and comes:
+        if interpreted and comes:
             jobs.append(
                 Job(next(self._ids), patient, "interpreting", "interpreter", 2, slot.at, minutes - way, rank,
                     patience=work.WAITING_ROOM_MIN, note=what)
             )  # fmt: skip
         return jobs
-
-    def _minutes(self, video_min: float, modality: int, interpreted: bool) -> float:
-        """Minutes with the patient of a visit that would take so many by video."""
-        minutes = video_min * (work.PHONE_SHARE if modality == PHONE else 1.0)
-        if modality == IN_PERSON and self._way is None:
-            minutes += work.IN_PERSON_MORE_MIN
-        return minutes * (work.INTERPRETED if interpreted else 1.0)
 
     def _reading(self, day: int, here: Bools, happened: dict[str, Bools]) -> list[Job]:
         """Check-ins: near the baseline in batches, above it one by one."""

@@ -10,9 +10,9 @@ from pydantic import Field, field_validator, model_validator
 from taper_sim.clinic.absence import Illness
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting
+from taper_sim.clinic.modality import HomeVisits
 from taper_sim.clinic.rosters import minutes_of, weekdays_of
 from taper_sim.clinic.team import QUEUES, ROLES, Team, Worker
-from taper_sim.clinic.travel import HomeVisits
 from taper_sim.clinic.triage import RULES
 from taper_sim.clinic.work import BY_NAME
 from taper_sim.data.problems import nearest, shown

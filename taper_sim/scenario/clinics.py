@@ -188,11 +188,13 @@ def planned_loads_of_enrolment(plan: ClinicPlan) -> dict[str, list[EnrolmentLoad
 
 
 def _of_each_protocol[L: Load](
-    plan: ClinicPlan, of: Callable[[Cohort, CarePlan, Setting, Team, Sequence[int], int], list[L]]
+    plan: ClinicPlan, of: Callable[[Cohort, CarePlan, Setting, Team, Sequence[int], int, Ensemble], list[L]]
 ) -> dict[str, list[L]]:  # fmt: skip
-    cohort, n_days = plan.cohort(0), plan.n_days
+    cohort, ensemble, n_days = plan.cohort(0), plan.ensemble(0), plan.n_days
     return {
-        arm.name: of(cohort, arm.care, plan.setting, plan.team, list(arm.build().decision_days(n_days)), n_days)
+        arm.name: of(
+            cohort, arm.care, plan.setting, plan.team, list(arm.build().decision_days(n_days)), n_days, ensemble
+        )
         for arm in plan.arms
     }
 

@@ -9,18 +9,21 @@ import pytest
 import yaml
 
 from taper_sim import cli
-from taper_sim.clinic.bounds import able_h, enrolment_loads, hours_until, loads, state_loads
+from taper_sim.clinic.bounds import able_h, enrolment_loads, hours_until, loads, missed_share, state_loads
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting, serve
+from taper_sim.clinic.modality import HomeVisits
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.service import late_from_due
 from taper_sim.clinic.team import ROLES, Team, Worker
 from taper_sim.clinic.work import KINDS, MAIN_ROLE
+from taper_sim.outcomes import measure
 from taper_sim.policies.catalogue import build_policy
 from taper_sim.report.staffing_text import bound_text
 from taper_sim.scenario.building import Overrides, build_cohort
 from taper_sim.scenario.schema import CohortEntry
 from taper_sim.scenario.staffing import read_staffing
+from taper_sim.simulation.days import run
 from taper_sim.simulation.ensemble import from_prior
 from taper_sim.simulation.people import CarePlan
 
@@ -50,6 +53,7 @@ def people():
         patients=N,
         classes={"opioid": {"dose_median": 90, "mix": [{"drug": "morphine", "formulation": "IR", "share": 1}]}},
         shares={"language_match": 1.0, "caregiver": 0.4, "peer_support": 0.5},
+        modality={"video": 1.0},
     )
     return build_cohort(entry, 1, None)
 
@@ -146,6 +150,51 @@ def test_first_visits_of_a_state_need_its_licence(people):
     assert found["pt", "NV"].share > 0.5 > found["pt", "CA"].share
     assert ("nurse", "NV") not in found  # a nurse needs none
     assert not state_loads(people, CARE, setting, team, [], DAYS)  # first visits pass
+
+
+def test_visits_are_counted_as_long_as_they_take_and_as_often_as_they_are_kept(people):
+    """By telephone, in person, at home, with an interpreter; one that is missed costs what a no-show costs."""
+    care = CarePlan({"pt": 1.0}, visit_every_d=14.0, checkin_every_d=1.0)
+    team = Team((person("pt"), person("interpreter")))
+    setting, video = Setting(without=only("visit", "interpreting")), MAIN_ROLE["pt"].followup_min
+
+    def hours(cohort, setting=setting, ensemble=None, care=care):
+        found = {one.queue: one.asked_h for one in loads(cohort, care, setting, team, [], DAYS, ensemble)}
+        return found["pt"] * 60.0 / (N * 0.5), found.get("interpreter", 0.0) * 60.0 / (N * 0.5)
+
+    assert hours(people) == pytest.approx((video, 0.0))
+    assert hours(people, care=replace(care, modality="phone"))[0] == pytest.approx(0.8 * video)
+    in_person = replace(care, modality="in_person")
+    assert hours(people, care=in_person)[0] == pytest.approx(video + 10.0)
+    home = replace(setting, home_visits=HomeVisits(25.0))
+    assert hours(people, home, care=in_person)[0] == pytest.approx(video + 50.0)
+    other = replace(people, flags={**people.flags, "language_match": np.arange(N) >= N // 2})
+    assert hours(other) == pytest.approx((1.25 * video, 0.75 * video))
+    vendor = loads(other, care, setting, Team((person("pt"),)), [], DAYS)
+    assert [one.queue for one in vendor] == ["pt"]
+
+    ensemble = from_prior(1, 1)
+    missed = missed_share(people, care, people.modality, None, ensemble)
+    assert ((missed > 0) & (missed < 1)).all()
+    assert hours(people, ensemble=ensemble)[0] == pytest.approx(((1 - missed) * video + missed * 10.0).mean())
+    all_missed = missed_share(people, in_person, np.full(N, 2), None, ensemble)
+    came = missed_share(people, in_person, np.full(N, 2), HomeVisits(25.0), ensemble)
+    stuck = ~people.flags["transport"]
+    assert stuck.any() and (came[stuck] < all_missed[stuck]).all() and (came[~stuck] == all_missed[~stuck]).all()
+
+
+def test_the_share_of_missed_visits_is_that_of_the_simulation():
+    entry = CohortEntry(
+        patients=300, modality={"video": 0.5, "in_person": 0.5}, shares={"transport": 0.5},
+        classes={"opioid": {"dose_median": 90, "mix": [{"drug": "morphine", "formulation": "IR", "share": 1}]}},
+    )  # fmt: skip
+    cohort, ensemble = build_cohort(entry, 3, None), from_prior(3, 1)
+    course = run(cohort, build_policy("constant()", file="test"), ensemble, 3, 364, CARE)
+    missed = missed_share(cohort, CARE, cohort.modality, None, ensemble)
+    simulated = np.nanmean(measure(course)["no_show"])
+    # visits of a person follow each other in a chain: its long-run share has a variance some 1.6 times the binomial's
+    error = np.sqrt(2.0 * (missed * (1 - missed)).mean() / (300 * 26))
+    assert abs(missed.mean() - simulated) < 4.0 * error + 0.01  # engagement moves a little over the year
 
 
 # -- the commands ----------------------------------------------------------------------------------------------------

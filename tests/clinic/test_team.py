@@ -164,6 +164,7 @@ def people():
         patients=200,
         classes={"opioid": {"dose_median": 90, "mix": [{"drug": "morphine", "formulation": "IR", "share": 1}]}},
         shares={"sleep_apnoea": 0, "renal_impairment": 0, "language_match": 1, "peer_support": 0},
+        modality={"video": 1.0},
     )
     return build_cohort(entry, 1, None)
 

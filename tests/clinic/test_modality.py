@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from taper_sim.clinic.coupling import Setting
+from taper_sim.clinic.modality import IN_PERSON, SPREAD, HomeVisits, barriers
 from taper_sim.clinic.service import metrics
-from taper_sim.clinic.travel import IN_PERSON, SPREAD, HomeVisits, barriers
 from taper_sim.clinic.work import IN_PERSON_MORE_MIN, NO_SHOW_MIN
 from tests.clinic.test_coupling import UNLIMITED, people, served, team  # noqa: F401 - a fixture
 
