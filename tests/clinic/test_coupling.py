@@ -279,7 +279,7 @@ def test_rounds_come_every_91_days(people):
 
 def test_somebody_who_does_nothing_changes_nothing(people):
     """A nurse on leave throughout, and a physical therapist on call, for whom nothing is urgent."""
-    on_leave = worker("nurse", 98, leave=((1, DAYS),))
+    on_leave = worker("nurse", 98, leave=((1, 2 * DAYS),))
     at_night = Worker("late", MAIN_ROLE["pt"], (Shift((5,), 1430.0, 1435.0, urgent_only=True),))
     idle = (on_leave, at_night)
     base, more = served(people, team("nurse"), n_days=DAYS), served(people, team("nurse", extra=idle), n_days=DAYS)
