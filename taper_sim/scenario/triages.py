@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from taper_sim.clinic import absence, booking, coupling, demand, foresight, simulation, triage, work
+from taper_sim.clinic import absence, alarms, booking, coupling, demand, foresight, modality, simulation, triage, work
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.replications import estimate
@@ -57,7 +57,7 @@ COLUMNS: Final = (
 def code_hash() -> str:
     """Short hash of the code that a table of triage describes: the clinic's part of it."""
     return hash_of(
-        triage, foresight, simulation, demand, coupling, booking, absence, work, numbers_of, compared
+        triage, foresight, simulation, demand, coupling, alarms, booking, modality, absence, work, numbers_of, compared
     )  # fmt: skip
 
 
