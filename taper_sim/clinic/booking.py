@@ -1,16 +1,16 @@
 """Appointments: the first day with room with somebody who may see the patient. Imports ``clinic.calendars``.
 
 A visit is booked with a person: one of the role, with the state's licence and the skill; where nobody of the role has
-them, with somebody who stands in. Whoever is free takes it when the time comes. A patient who needs an interpreter is
-booked when one has room too.
+them, with somebody who stands in. Whoever is free takes it when the time comes. A patient has one appointment at a
+time, and one who needs an interpreter is booked when one is free too.
 """
 
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil, nan
 from typing import Final
-
-import numpy as np
 
 from taper_sim.clinic.calendars import DAY_MIN, Duty
 from taper_sim.clinic.simulation import ANYWHERE, Server
@@ -19,21 +19,25 @@ BOOKED_SHARE: Final = 0.75
 """Share of the minutes on duty that may be booked; the rest is for messages, orders and alerts. Source: A40."""
 INTERPRETED_SHARE: Final = 0.9
 """The same of interpreters, whose work is visits alone. Source: A40."""
+BETWEEN_MIN: Final = 15.0
+"""Minutes between two appointments of a patient: visits run over. Source: A40."""
 HORIZON_D: Final = 14
 """Days after the planned one on which a visit may still take place. Source: A40."""
 DAYTIME_MIN: Final = (480.0, 1080.0)
 """Minutes after midnight between which visits are booked. Source: A40."""
 _SLOT_MIN: Final = 5.0
-_TINY: Final = 1e-9
-"""Of a slot, against rounding."""
+_TINY: Final = 1e-6
+"""Minutes, against rounding."""
 INTERPRETER: Final = "interpreter"
+_Spans = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Slot:
-    """An appointment: when it begins (minute), and whom it keeps for how many minutes, the interpreter last."""
+    """An appointment: when it begins (minute), the patient, and whom it keeps for how long, the interpreter last."""
 
     at: float
+    patient: int = -1
     held: tuple[tuple[str, float], ...] = ()
 
     @property
@@ -42,29 +46,34 @@ class Slot:
         return int(self.at // DAY_MIN) + 1
 
 
-NOWHERE: Final = Slot(np.nan)
+NOWHERE: Final = Slot(nan)
 
 
 class _Page:
-    """Somebody's days in the book."""
+    """Somebody's days in the book: stretches of daytime on duty, and when something is booked."""
 
-    def __init__(self, server: Server, n_days: int):
+    def __init__(self, server: Server):
         self.server = server
         self._share = INTERPRETED_SHARE if server.role == INTERPRETER else BOOKED_SHARE
-        self.daytimes: dict[int, list[tuple[float, float]]] = defaultdict(list)
+        self.daytimes: dict[int, _Spans] = defaultdict(list)
         for start, end in _daytimes(server.duties):
             self.daytimes[int(start // DAY_MIN) + 1].append((start, end))
-        self.minutes = {day: sum(end - start for start, end in own) for day, own in self.daytimes.items()}
-        self.left = [self.minutes.get(day, 0.0) * self._share for day in range(n_days + 1)]  # that may still be booked
+        self.booked: dict[int, _Spans] = defaultdict(list)
 
-    def next_slot(self, day: int) -> float:
-        """When the next visit begins: visits are spread over the whole of the daytime on duty."""
-        after = _SLOT_MIN * np.floor((self.minutes[day] - self.left[day] / self._share) / _SLOT_MIN + _TINY)
-        for start, end in self.daytimes[day]:
-            if after < end - start:
-                return float(start + after)
-            after -= end - start
-        return self.daytimes[day][-1][0]
+    def stretches(self, day: int, minutes: float) -> _Spans:
+        """In which a visit of so many minutes has to lie; a very long one goes on through breaks."""
+        spans = self.daytimes.get(day, [])
+        if spans and all(end - start < minutes for start, end in spans):
+            return [(spans[0][0], spans[-1][1])]
+        return spans
+
+    def minutes(self, day: int) -> float:
+        """Daytime on duty."""
+        return sum(end - start for start, end in self.daytimes.get(day, ()))
+
+    def keeps(self, minutes: float) -> float:
+        """Minutes that a visit takes up in the book: what is not to be booked lies between visits."""
+        return _SLOT_MIN * ceil(minutes / self._share / _SLOT_MIN - _TINY)
 
 
 class Diary:
@@ -76,17 +85,18 @@ class Diary:
     last_day : int
         Of the book.
     unlimited : bool
-        There is always room, at eight in the morning.
+        There is always room, at eight in the morning, for everything at once.
     """
 
     def __init__(self, servers: Sequence[Server], last_day: int, *, unlimited: bool):
         self._unlimited, self._last_day = unlimited, last_day
-        self._pages = {server.name: _Page(server, last_day) for server in servers}
+        self._pages = {server.name: _Page(server) for server in servers}
         self._able: dict[tuple[str, str, str], list[_Page]] = {}
+        self._patients: dict[int, dict[int, _Spans]] = defaultdict(lambda: defaultdict(list))
 
     def book(
         self, queue: str, day: int, minutes: float, *, licence: str = ANYWHERE, kind: str = "",
-        interpreting: float = 0.0,
+        interpreting: float = 0.0, patient: int = -1,
     ) -> Slot | None:  # fmt: skip
         """Book a visit from ``day`` on; None where there is no room in time.
 
@@ -102,34 +112,44 @@ class Diary:
             Of work, where skills count.
         interpreting : float
             Minutes of one of the clinic's interpreters; 0 where none is needed.
+        patient : int
+            Who has no other appointment at that time; −1 where that does not matter.
         """
         if self._unlimited:
-            return Slot((day - 1) * DAY_MIN + DAYTIME_MIN[0])
-        wanted = [(self._who_may(queue, licence, kind), minutes)]
-        if interpreting > 0:
-            wanted.append((self._who_may(INTERPRETER, ANYWHERE, ""), interpreting))
+            return Slot((day - 1) * DAY_MIN + DAYTIME_MIN[0], patient)
         for at in range(day, min(day + HORIZON_D, self._last_day) + 1):
-            found = [(max(pages, key=lambda page: page.left[at]), takes) for pages, takes in wanted if pages]
-            if len(found) == len(wanted) and all(takes <= page.left[at] for page, takes in found):
-                begins = max(page.next_slot(at) for page, _ in found)
-                for page, takes in found:
-                    page.left[at] -= takes
-                return Slot(begins, tuple((page.server.name, takes) for page, takes in found))
+            taken = self._patients[patient].get(at, []) if patient >= 0 else []
+            found: tuple[float, list[tuple[_Page, float]]] | None = None
+            for page in self._who_may(queue, licence, kind):
+                for second in self._who_may(INTERPRETER, ANYWHERE, "") if interpreting > 0 else (None,):
+                    both = [(page, minutes)] + ([] if second is None else [(second, interpreting)])
+                    begins = _first_fit(at, both, taken) if second is not page else None
+                    if begins is not None and (found is None or begins < found[0]):
+                        found = begins, both
+            if found is not None:
+                begins, both = found
+                for page, takes in both:
+                    insort(page.booked[at], (begins, begins + page.keeps(takes)))
+                if patient >= 0:
+                    self._patients[patient][at].append((begins, begins + minutes + BETWEEN_MIN))
+                return Slot(begins, patient, tuple((page.server.name, takes) for page, takes in both))
         return None
 
     def free(self, slot: Slot) -> None:
-        """Give back the minutes of a visit that does not take place then."""
+        """Give back the time of a visit that does not take place then."""
         for name, minutes in slot.held:
-            self._pages[name].left[slot.day] += minutes
+            page = self._pages[name]
+            page.booked[slot.day].remove((slot.at, slot.at + page.keeps(minutes)))
+        if slot.patient >= 0 and slot.held:
+            self._patients[slot.patient][slot.day].remove((slot.at, slot.at + slot.held[0][1] + BETWEEN_MIN))
 
     def ill(self, name: str, day: int) -> None:
         """Take somebody out of the book for today: they have called in sick."""
-        page = self._pages[name]
-        page.left[day], page.minutes[day] = -np.inf, 0.0
+        self._pages[name].daytimes.pop(day, None)
 
     def cover(self, day: int) -> "Cover":
         """What those who are there can take on a day on which somebody is ill."""
-        return Cover([(page.server, page.minutes.get(day, 0.0)) for page in self._pages.values()])
+        return Cover([(page.server, page.minutes(day)) for page in self._pages.values()])
 
     def _who_may(self, queue: str, licence: str, kind: str) -> list[_Page]:
         """With whom a visit may be booked."""
@@ -138,6 +158,44 @@ class Diary:
             able = [page for page in self._pages.values() if page.server.may_do(queue, licence, kind)]
             self._able[key] = [page for page in able if page.server.role == queue] or able
         return self._able[key]
+
+
+def _first_fit(day: int, people: Sequence[tuple[_Page, float]], taken: _Spans) -> float | None:
+    """The first minute of a day at which everybody is on duty and free for their minutes, and the patient too.
+
+    Parameters
+    ----------
+    day : int
+    people : sequence of (_Page, float)
+        Whom it needs, and for how many minutes; the first one's visit it is.
+    taken : list of (float, float)
+        The patient's other appointments of the day, with the minutes that are left after each.
+    """
+    first, minutes = people[0]
+    for start, end in first.stretches(day, minutes):
+        at = start
+        while at + minutes <= end + _TINY:
+            over = at + minutes + BETWEEN_MIN
+            after = max((until for since, until in taken if since < over - _TINY and at < until - _TINY), default=at)
+            for page, takes in people:
+                after = max(after, _free_from(page, day, after, takes))
+            if after == at:
+                return at
+            at = after
+    return None
+
+
+def _free_from(page: _Page, day: int, at: float, minutes: float) -> float:
+    """The first minute from one on at which somebody is on duty and free for so long; past the day if never."""
+    length = page.keeps(minutes)
+    for start, end in page.stretches(day, minutes):
+        begins = max(at, start)
+        for since, until in page.booked[day]:
+            if since < begins + length - _TINY and begins < until - _TINY:
+                begins = until
+        if begins + minutes <= end + _TINY:
+            return begins
+    return (day + 1) * DAY_MIN
 
 
 class Cover:

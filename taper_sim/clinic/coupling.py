@@ -49,10 +49,6 @@ Bools = NDArray[np.bool_]
 _STATE_CALL = 900  # of the generator: the state a patient lives in
 COUNTED: Final = ("days_waiting", *ALARMS_COUNTED)
 """What is counted of each patient while the clinic runs."""
-STAFF_ILL: Final = "staff ill"
-"""Why a visit is cancelled in the log that was moved on the morning of somebody's illness."""
-PASSED_ON: Final = "passed on"
-"""Why an alert is cancelled in the log that went to the prescriber instead."""
 _BOOKED = ("visit", "initial_assessment")
 _GROUP_CARE = 0.5  # the group's share of psychology's care. Source: assumption A38
 _SELF_CARE = 0.3  # of nursing's care: what a patient has learned to do by herself. Source: assumption A38
@@ -93,6 +89,11 @@ class Setting:
     illness: Illness | None = None
     preempt: bool = False
     home_visits: HomeVisits | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether, with staff that is never short, this clinic gives its patients what the cohort simulation does."""
+        return not self.without and self.in_person_from is None and self.home_visits is None
 
     @property
     def does(self) -> frozenset[str]:
@@ -219,8 +220,7 @@ class _Clinic:
         self.handed_off = np.zeros(n, dtype=bool)
         self.taught, self.self_taught = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         self.peer_day = np.full(n, -np.inf)
-        self.interpreted: dict[tuple[int, int], float] = {}
-        self.needs_interpreter = ~cohort.flags["language_match"] & (team.unlimited or bool(team.of("interpreter")))
+        self.understood = cohort.flags["language_match"] | ("interpreting" in setting.does)
         self.kept, self.given = np.zeros(n), np.zeros(n)
         self.clinic = {"days_waiting": np.zeros(n)} | self.alarms.counted
         self._miss_fixed = self.panel.parameter(rows.MISS_FIXED)
@@ -251,8 +251,7 @@ class _Clinic:
         panel, self.today = self.panel, day
         present = panel.present(day)
         for patient in np.flatnonzero(self._present_before & ~present).tolist():
-            for job in sorted(self.open[patient], key=lambda j: j.work_id):
-                self.engine.cancel(job, "left")
+            self._cancel_open(patient, work.LEFT)
         self._present_before = present
         self._rule_in_person(day)
         self._called_in_sick(day)
@@ -271,6 +270,10 @@ class _Clinic:
         waits = (self.gates > 0) | self.unassessed
         panel.live(day, waits, self.read)
         self.clinic["days_waiting"] += panel.waiting() & present
+
+    def _cancel_open(self, patient: int, why: str) -> None:
+        for job in sorted(self.open[patient], key=lambda j: j.work_id):
+            self.engine.cancel(job, why)
 
     def _submit(self, job: Job) -> None:
         if job.work == "initial_assessment" and job.role == "prescriber":
@@ -291,9 +294,9 @@ class _Clinic:
     def _overdue(self, alert: Job) -> None:
         """Nobody has begun an alert within its clock: it goes to the prescriber instead."""
         if alert.outcome == "open" and np.isnan(alert.started) and "escalation" in self.setting.does:
-            for job in self.demand.escalate(alert, self.engine.now, self.today):
+            for job in self.demand.escalate(alert, self.engine.now, self.today, overdue=True):
                 self._submit(job)
-            self.engine.cancel(alert, PASSED_ON)
+            self.engine.cancel(alert, work.PASSED_ON)
 
     def _called_in_sick(self, day: int) -> None:
         """The morning's illness: booked visits that those who are there cannot take as well go to a later day."""
@@ -302,19 +305,17 @@ class _Clinic:
             self.diary.ill(worker.name, day)
         cover = self.diary.cover(day) if ill else None
         for queue in dict.fromkeys(worker.role.queue for worker in ill):
-            booked = [
+            today = [
                 job for jobs in self.open for job in jobs
-                if job.work in _BOOKED and job.role == queue and np.isnan(job.started)
-                and (day - 1) * DAY_MIN <= job.requested < day * DAY_MIN
+                if job.work in _BOOKED and np.isnan(job.started) and job.note.slot.day == day
             ]  # fmt: skip
-            for job in sorted(booked, key=lambda job: (job.requested, job.work_id)):
-                if cover is None or cover.take(queue, job.note.slot.held[0][1], job.licence, job.work):
+            for job in sorted(today, key=lambda job: (job.requested, job.work_id)):
+                part = next((one for one in (job, job.companion) if one is not None and one.role == queue), None)
+                minutes = job.note.slot.held[0 if part is job else -1][1]
+                if part is None or cover is None or cover.take(queue, minutes, part.licence, part.work):
                     continue
-                for with_them in sorted(self.open[job.patient], key=lambda j: j.work_id):
-                    if with_them.work == "interpreting" and with_them.note == job.note:
-                        self.engine.cancel(with_them, STAFF_ILL)
-                self.engine.cancel(job, STAFF_ILL)
-                for again in self.demand.booked(job.work, queue, job.patient, not job.no_show, job.note, day + 1):
+                self.engine.cancel(job, work.STAFF_ILL)
+                for again in self.demand.booked(job.work, job.role, job.patient, not job.no_show, job.note, day + 1):
                     self._submit(again)
 
     # -- what ends, and its effect -----------------------------------------------------------------------------------
@@ -327,8 +328,6 @@ class _Clinic:
                 self.gates[patient] -= 1
         if job.work in _BOOKED:
             self._visit_ended(job)
-        elif job.work == "interpreting" and done:
-            self.interpreted[patient, job.note.discipline] = job.ended
         elif job.work == "group_session" and done:
             self.group_today[job.note[0]] = True
         elif job.work == "message" and done:
@@ -351,6 +350,7 @@ class _Clinic:
             self.peer_day[patient] = self.today
         elif job.work == "handoff" and done:
             self.handed_off[patient] = True
+            self._cancel_open(patient, work.HANDED_OFF)
         if job.work in ("dose_order", "pharmacist_review") and not self._orders_open(patient):
             self.demand.watch.order_open_since[patient] = np.inf
 
@@ -361,14 +361,14 @@ class _Clinic:
         what: Appointment = job.note
         if job.role == "prescriber" and job.outcome in ("done", "no_show"):
             self.unassessed[job.patient] = False
-        if job.outcome == "done":
+        if job.outcome == "done" and self.understood[job.patient]:
             if what.planned_day == self.today:
                 self.seen_today[job.patient, what.discipline] = True
             else:  # from today on the care counts as delivered, to the next planned visit
                 self.panel.deliver(job.patient, what.discipline)
                 self.given[job.patient] += 1.0
         elif job.outcome == "reneged" and what.moved == 0 and self.today < self.n_days:
-            moved = replace(what, moved=1)
+            job.why, moved = work.PUT_OFF, replace(what, moved=1)
             for again in self.demand.booked(job.work, job.role, job.patient, True, moved, self.today + 1):
                 self._submit(again)
         elif job.outcome == "cancelled":  # it has not begun: the time is somebody else's
@@ -378,24 +378,24 @@ class _Clinic:
         patient = alert.patient
         self.demand.watch.open_alert[alert.work][patient] = False
         read = alert.outcome == "done" and self.alarms.heard(alert)
-        if alert.work == "alert_unreported_dose" and (read or alert.why == PASSED_ON):
+        if alert.work == "alert_unreported_dose" and (read or alert.why == work.PASSED_ON):
             self.demand.watch.found[patient] += alert.note
         if alert.outcome != "done":
             return
         if alert.work == "alert_red_flag" and "escalation" in self.setting.does:
-            for job in self.demand.escalate(alert, self.engine.now, self.today):
+            for job in self.demand.escalate(alert, self.engine.now, self.today, overdue=False):
                 self._submit(job)
         elif alert.work == "alert_late_dose":
             for job in sorted(self.open[patient], key=lambda j: j.work_id):
                 if job.work in ("dose_order", "pharmacist_review") and np.isnan(job.started):
                     again = self.demand.hurried(job, self.engine.now)
                     self._submit(again)
-                    self.engine.cancel(job, "hurried")
+                    self.engine.cancel(job, work.HURRIED)
         elif alert.work == "alert_spike" and not read:  # and the check-in with it
             self.read[patient, self.today - 1] = False
             for job in sorted(self.open[patient], key=lambda j: j.work_id):
                 if job.work == "checkin_review" and job.note == self.today - 1:
-                    self.engine.cancel(job, "dismissed")
+                    self.engine.cancel(job, work.DISMISSED)
 
     # -- from the clinic to the patients -------------------------------------------------------------------------------
 
@@ -407,11 +407,6 @@ class _Clinic:
             return
         elsewhere = self.handed_off  # what was planned goes on with somebody else
         served = self.seen_today | elsewhere[:, None]
-        lacking = self.needs_interpreter & ~elsewhere
-        if lacking.any() and "interpreting" in does:
-            for p in np.flatnonzero(due & lacking).tolist():
-                for d in range(len(DISCIPLINES)):
-                    served[p, d] &= self.interpreted.get((p, d), -1.0) >= (day - 1) * DAY_MIN
         share = served.astype(np.float64)
         group = self.group_today | elsewhere
         share[:, 3] = (1.0 - _GROUP_CARE) * served[:, 3] + _GROUP_CARE * group

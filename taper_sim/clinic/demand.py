@@ -35,10 +35,6 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 _CLINIC = np.uint64(rng.ENSEMBLE - 1)  # "patient" of draws that belong to no patient
-NO_ROOM = "no room"
-"""Why a visit is cancelled in the log for which the appointment book has no room in time."""
-AFTER_THE_END = "after the end"
-"""Why one is that stands in the book for a day after the run."""
 _INSTRUMENT = {stream.instrument: k for k, stream in enumerate(STREAMS)}
 #: Minutes after midnight between which each kind is asked for, where it is not booked. Source: assumption A38.
 _HOURS = {
@@ -225,27 +221,27 @@ class Demand:
         way, video_min = float(lasts.way[patient]), kind.minutes(queue)
         expected = lasts.with_patient(patient, video_min)
         interpreting = expected if interpreted else 0.0
-        slot = self.diary.book(queue, day, expected + way, licence=licence, kind=name, interpreting=interpreting)
+        slot = self.diary.book(
+            queue, day, expected + way, licence=licence, kind=name, interpreting=interpreting, patient=patient
+        )
         minutes = way + (lasts.with_patient(patient, video_min * what.factor) if comes else work.NO_SHOW_MIN)
         if slot is None or slot.day > self.panel.n_days:
             asked = (day - 1) * DAY_MIN
             return [
                 Job(next(self._ids), patient, name, queue, kind.urgency, asked, minutes, ended=asked,
-                    outcome="cancelled", note=what, why=NO_ROOM if slot is None else AFTER_THE_END)
+                    outcome="cancelled", note=what, why=work.NO_ROOM if slot is None else work.AFTER_THE_END)
             ]  # fmt: skip
-        what = replace(what, slot=slot)
-        rank = self._rank(1, slot.at, self.risk[patient])
-        jobs = [
-            Job(next(self._ids), patient, name, queue, kind.urgency, slot.at, minutes, rank,
-                patience=work.WAITING_ROOM_MIN, licence=licence, no_show=not comes, note=what,
-                due=(what.planned_day - 1) * DAY_MIN + 480.0, travel=way)
-        ]  # fmt: skip
+        rank, due = self._rank(1, slot.at, self.risk[patient]), (what.planned_day - 1) * DAY_MIN + 480.0
+        visit = Job(
+            next(self._ids), patient, name, queue, kind.urgency, slot.at, minutes, rank,
+            patience=work.WAITING_ROOM_MIN, licence=licence, no_show=not comes, note=replace(what, slot=slot), due=due,
+            travel=way, present=comes,
+        )  # fmt: skip
         if interpreted and comes:
-            jobs.append(
-                Job(next(self._ids), patient, "interpreting", "interpreter", 2, slot.at, minutes - way, rank,
-                    patience=work.WAITING_ROOM_MIN, note=what)
-            )  # fmt: skip
-        return jobs
+            visit.companion = Job(
+                next(self._ids), patient, "interpreting", "interpreter", 2, slot.at, minutes - way, rank, due=due
+            )
+        return [visit]
 
     def _reading(self, day: int, here: Bools, happened: dict[str, Bools]) -> list[Job]:
         """Check-ins: near the baseline in batches, above it one by one."""
@@ -344,16 +340,19 @@ class Demand:
             return []
         return self._of("pharmacist_review", np.array([patient]), day, at=now)
 
-    def escalate(self, alert: Job, now: float, day: int) -> list[Job]:
-        """Pass an alert on to the prescriber."""
-        return self._of("escalation", np.array([alert.patient]), day, at=now, note=alert.work)
+    def escalate(self, alert: Job, now: float, day: int, *, overdue: bool) -> list[Job]:
+        """The prescriber's part: the next step, or an alert that nobody has begun, whose clock runs on."""
+        jobs = self._of("escalation", np.array([alert.patient]), day, at=now, note=alert.work)
+        for job in jobs if overdue else ():
+            job.due, job.clock = alert.due, _clock(alert)
+        return jobs
 
     def hurried(self, job: Job, now: float) -> Job:
-        """The same piece of work asked for again, as what cannot wait."""
+        """The same piece of work asked for again, as what cannot wait; its clock runs on."""
         return Job(
             next(self._ids), job.patient, job.work, job.role, 0, now, job.minutes,
             self._rank(0, now, self.risk[job.patient]), job.patience, job.licence, job.n_items, note=job.note,
-            due=job.due, interrupts=job.interrupts,
+            due=job.due, interrupts=job.interrupts, clock=_clock(job),
         )  # fmt: skip
 
     def _regular(self, day: int, here: Bools, _happened: dict[str, Bools]) -> list[Job]:
@@ -420,6 +419,11 @@ class Demand:
             jobs.append(
                 Job(next(self._ids), p, name, does, kind.urgency, asked, length, self._rank(kind.urgency, asked, risk),
                     patience=kind.patience_d * DAY_MIN, licence=licence, note=note, n_items=n_items,
-                    interrupts=name in work.INTERRUPTS, yields=name in work.YIELDS)
+                    interrupts=name in work.INTERRUPTS, yields=name in work.YIELDS, present=name in work.WITH_PATIENT)
             )  # fmt: skip
         return jobs
+
+
+def _clock(job: Job) -> float:
+    """Minutes within which a piece of work is to be begun."""
+    return work.CLOCK_MIN[job.urgency] if math.isnan(job.clock) else job.clock

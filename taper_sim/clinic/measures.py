@@ -119,13 +119,13 @@ def utilisation(events: pd.DataFrame, duty: pd.DataFrame, start: float, end: flo
         first, last = begin[own_pieces].clip(min=start), finish[own_pieces].clip(max=end)
         inside = last > first
         first, last = first[inside], last[inside]
-        within = _covered(last, low, high) - _covered(first, low, high)
+        within = covered(last, low, high) - covered(first, low, high)
         busy, total = float(within.sum()), float((last - first).sum())
         rows.append((resource, role, on_duty, busy, total - busy, busy / on_duty if on_duty > 0 else np.nan))
     return pd.DataFrame(rows, columns=["resource", "role", "on_duty_min", "busy_min", "overtime_min", "utilisation"])
 
 
-def _covered(at: Floats, low: Floats, high: Floats) -> Floats:
+def covered(at: Floats, low: Floats, high: Floats) -> Floats:
     """Minutes of duty before each moment; stretches are in order and do not overlap."""
     if len(low) == 0:
         return np.zeros_like(at)

@@ -5,10 +5,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from taper_sim.clinic import lateness
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.coupling import Served
 from taper_sim.clinic.measures import left_queue, overlap
-from taper_sim.clinic.service import COLUMNS, late_from_due
+from taper_sim.clinic.service import COLUMNS
 from taper_sim.clinic.team import Team
 
 MONTH_D: Final = 28
@@ -33,13 +34,13 @@ def by_month(served: Served, team: Team, n_days: int) -> pd.DataFrame:
     """
     end = n_days * DAY_MIN
     events = served.events
-    late = late_from_due(events, end)
+    late, judged = lateness.late(events, end), lateness.judged(events, end)
     requested, gone = events["requested"].to_numpy(), left_queue(events, end)
     rows: list[tuple[str, str, str, str, str, float]] = []
     for month, first in enumerate(range(0, n_days, MONTH_D), start=1):
         last = min(first + MONTH_D, n_days)
         low, high = first * DAY_MIN, last * DAY_MIN
-        asked = (requested >= low) & (requested < high)
+        asked = (requested >= low) & (requested < high) & judged
         patient_days = np.clip(last - np.maximum(served.starts - 1, first), 0, None).sum()
         cost = team.cost_usd(last) - team.cost_usd(first)
         place = ("", "", f"month={month}")

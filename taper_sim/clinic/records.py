@@ -3,6 +3,7 @@
 Everything that is reported of the queue is computed from these two tables (``measures``), never inside the run.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.clinic.simulation import OUTCOMES, Job, Server
+from taper_sim.clinic.work import CLOCK_MIN
 
 EVENT_COLUMNS: Final = (
     "work_id", "patient_id", "work", "role", "resource", "urgency", "requested", "started", "ended", "outcome",
-    "licence", "n_items", "busy", "due", "interrupted", "why", "travel",
+    "licence", "n_items", "busy", "due", "interrupted", "why", "travel", "clock",
 )  # fmt: skip
 
 
@@ -32,8 +34,8 @@ def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
         :data:`EVENT_COLUMNS`. Times are minutes from the start of day 1, NaN where it did not happen; ``busy`` is how
         long the work takes or took (minutes), ``due`` when it was wanted first (a visit may have been booked later).
         ``interrupted`` how often it was: it took ``ended - started - busy`` minutes longer for that. ``why`` what
-        it was cancelled for. ``travel`` is the part of ``busy`` on the way. ``outcome`` open: asked for, not ended when
-        the run stopped.
+        it was cancelled for. ``travel`` is the part of ``busy`` on the way, ``clock`` the minutes from ``due`` within
+        which it is to be begun. ``outcome`` open: asked for, not ended when the run stopped.
     """
     ordered = sorted(jobs, key=lambda job: (job.requested, job.work_id))
     who = [("" if job.patient < 0 else ids[job.patient] if ids else str(job.patient)) for job in ordered]
@@ -55,6 +57,9 @@ def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
             "due": np.array([job.due for job in ordered], dtype=np.float64),
             "interrupted": np.array([job.interrupted for job in ordered], dtype=np.int64),
             "why": pd.Series([job.why for job in ordered], dtype="str"),
+            "clock": np.array(
+                [CLOCK_MIN[job.urgency] if math.isnan(job.clock) else job.clock for job in ordered], dtype=np.float64
+            ),
             "travel": np.array([job.travel for job in ordered], dtype=np.float64),
         },
         columns=list(EVENT_COLUMNS),

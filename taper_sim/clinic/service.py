@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from taper_sim.clinic import work
+from taper_sim.clinic import lateness
 from taper_sim.clinic.calendars import DAY_MIN
-from taper_sim.clinic.coupling import STAFF_ILL, Served
-from taper_sim.clinic.demand import AFTER_THE_END
+from taper_sim.clinic.coupling import Served
 from taper_sim.clinic.measures import left_queue, overlap, utilisation
 from taper_sim.clinic.team import Team
 
@@ -67,7 +66,7 @@ def metrics(
     """
     rows = [
         *_of_people(served, team, n_days, from_day),
-        *_of_queues(served, n_days, from_day),
+        *_of_queues(served, team, n_days, from_day),
         *_of_groups(served, n_days, groups, ids, from_day),
     ]
     if from_day == 0:
@@ -97,13 +96,12 @@ def _of_people(served: Served, team: Team, n_days: int, from_day: int) -> Iterat
             yield ("travel", str(role), "", "all", "h a week", own["travel"].sum() / 60.0 / weeks)
 
 
-def _of_queues(served: Served, n_days: int, from_day: int) -> Iterator[_Row]:
+def _of_queues(served: Served, team: Team, n_days: int, from_day: int) -> Iterator[_Row]:
     start, end = from_day * DAY_MIN, n_days * DAY_MIN
     events = served.events
-    lost = _lost(events)
-    late = late_from_due(events, end)
-    wait = _wait_from_due(events, end)
-    inside = (events["requested"] >= start).to_numpy()
+    lost, late, wait = lateness.lost(events), lateness.late(events, end), lateness.wait_from_due(events, end)
+    closed = lateness.late_closed(events, served.duty, team, end)
+    inside = (events["requested"] >= start).to_numpy() & lateness.judged(events, end)
     weeks = (n_days - from_day) / 7.0
     waiting = overlap(events["requested"].to_numpy(), left_queue(events, end), start, end) / (end - start)
     roles, kinds = events["role"].to_numpy(), events["work"].to_numpy()
@@ -118,6 +116,7 @@ def _of_queues(served: Served, n_days: int, from_day: int) -> Iterator[_Row]:
         if not asked.any():
             continue
         yield ("late", *where, "all", "share", float(late[asked].mean()))
+        yield ("late_closed", *where, "all", "share", float(closed[asked].mean()))
         if role == "" or kind == "":
             yield ("asked", *where, "all", "a week", asked.sum() / weeks)
             yield ("lost", *where, "all", "share", float(lost[asked].mean()))
@@ -131,10 +130,11 @@ def _of_groups(
     """Fairness: late and lost work, and waits, of each subgroup's own work."""
     end = n_days * DAY_MIN
     events = served.events[(served.events["patient_id"] != "") & (served.events["requested"] >= from_day * DAY_MIN)]
+    events = events[lateness.judged(events, end)]
     if len(events) == 0:
         return
     row = events["patient_id"].map(dict(ids)).to_numpy(dtype=np.int64)
-    late, lost, wait = late_from_due(events, end), _lost(events), _wait_from_due(events, end)
+    late, lost, wait = lateness.late(events, end), lateness.lost(events), lateness.wait_from_due(events, end)
     for name, who in groups.items():
         own = who[row]
         if who.sum() >= SMALLEST_CELL and own.any():
@@ -152,29 +152,6 @@ def _of_patients(served: Served, groups: Mapping[str, Bools]) -> list[_Row]:
                 values = values[~np.isnan(values)]
                 found.append((metric, "", "", name, unit, float(values.mean()) if len(values) else np.nan))
     return found
-
-
-def late_from_due(events: pd.DataFrame, end: float) -> Bools:
-    """Work not begun within its clock from when it was wanted first, or lost; (n,)."""
-    clock = events["urgency"].map(dict(work.CLOCK_MIN)).to_numpy(dtype=np.float64)
-    return np.asarray((_wait_from_due(events, end) > clock) | _lost(events))
-
-
-def _wait_from_due(events: pd.DataFrame, end: float) -> NDArray[np.float64]:
-    """Minutes from when work was wanted first until it was begun, given up, or the run stopped."""
-    return np.clip(left_queue(events, end) - events["due"].to_numpy(), 0.0, None)
-
-
-def _lost(events: pd.DataFrame) -> Bools:
-    """Given up, or cancelled for want of room; an alert that went to the prescriber is not lost.
-
-    A visit that was moved because somebody fell ill stands in the log once more, with the day it was wanted first; what
-    became of one that is booked for a day after the run nobody knows.
-    """
-    outcome = events["outcome"].to_numpy()
-    visit = events["work"].isin(["visit", "initial_assessment"]).to_numpy()
-    moved = events["why"].isin([STAFF_ILL, AFTER_THE_END]).to_numpy()
-    return np.asarray((outcome == "reneged") | ((outcome == "cancelled") & visit & ~moved))
 
 
 def daily_load(events: pd.DataFrame, n_days: int) -> dict[str, NDArray[np.float64]]:

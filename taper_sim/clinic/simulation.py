@@ -3,9 +3,10 @@
 Whoever is free takes, of the work they may do, what triage puts first. Nobody is taken off what they have begun, unless
 the engine is told to preempt: then work that cannot wait interrupts work that can, and what was interrupted is finished
 by the same person straight afterwards (preemptive-resume). Work for which the waiting patient has no more patience
-leaves the queue (it *reneges*); work begun before the end of a shift is finished in overtime. The engine knows neither
-patients nor pain: what comes in is a :class:`Job`, what comes out is the same job with its times, and everything that
-is reported is computed from those.
+leaves the queue (it *reneges*); work begun before the end of a shift is finished in overtime. A patient is in one place
+at a time: what needs the patient there waits while another does, and a visit that needs a second person (an
+interpreter) begins when both are free. The engine knows nothing of pain: what comes in is a :class:`Job`, what comes
+out is the same job with its times, and everything that is reported is computed from those.
 """
 
 import math
@@ -70,6 +71,12 @@ class Job:
         What it was cancelled for.
     travel : float
         Minutes of it that are on the way.
+    present : bool
+        The patient takes part.
+    companion : Job or None
+        A second person's part, which begins when this does and not without it.
+    clock : float
+        Minutes from ``due`` within which it is to be begun; NaN: those of its urgency.
     """
 
     work_id: int
@@ -95,6 +102,9 @@ class Job:
     interrupted: int = 0
     why: str = ""
     travel: float = 0.0
+    present: bool = False
+    companion: "Job | None" = None
+    clock: float = math.nan
 
     def __post_init__(self) -> None:
         """Work that was not put off is due when it is asked for."""
@@ -178,6 +188,9 @@ class Engine:
         self._by_kind = any(server.skills is not None for server in servers)
         self._queues: dict[_Key, list[_Entry]] = {}
         self._desks_of: dict[_Key, list[_Desk]] = {}
+        self._here: set[int] = set()  # patients who are with somebody
+        self._of_patient: dict[int, list[tuple[_Key, _Entry]]] = {}  # waiting work that needs the patient
+        self._of_two: list[tuple[_Key, _Entry]] = []  # waiting work that needs a second person
         for desk in self._desks:
             self.env.process(self._roster(desk))
 
@@ -191,6 +204,8 @@ class Engine:
         if job.requested < self.now:
             raise ValueError(f"work {job.work_id} is asked for at {job.requested}, before now ({self.now})")
         self.jobs.append(job)
+        if job.companion is not None:
+            self.jobs.append(job.companion)
         self._at(job.requested, self._arrive, job)
 
     def cancel(self, job: Job, why: str = "") -> None:
@@ -227,6 +242,7 @@ class Engine:
             desk.until, desk.urgent_only = duty.end, duty.urgent_only
             if desk.job is None:
                 self._take_next(desk)
+                self._begin_some(self._of_two)
             yield self.env.timeout(duty.end - self.env.now)
 
     def _open_queue(self, key: _Key) -> None:
@@ -247,31 +263,61 @@ class Engine:
         if self.unlimited:
             self._begin(None, job)
             return
-        key = (job.role, job.licence, job.work if self._by_kind else "")
-        if key not in self._queues:
-            self._open_queue(key)
-        for desk in self._desks_of[key]:
-            if desk.job is None and self._may_begin(desk, job):
-                self._begin(desk, job)
-                return
-        busy = self._interruptible(key) if self.preempt and job.interrupts else None
-        if busy is not None:
-            self._interrupt(busy)
-            self._begin(busy, job)
+        key = self._key(job)
+        desk = next((one for one in self._desks_of[key] if one.job is None and self._may_begin(one, job)), None)
+        if desk is None and self.preempt and job.interrupts:
+            desk = self._interruptible(key, job)
+            if desk is not None:
+                self._interrupt(desk)
+        if desk is not None:
+            self._begin(desk, job)
             return
-        heappush(self._queues[key], (job.rank, job.work_id, job))
+        entry = job.rank, job.work_id, job
+        heappush(self._queues[key], entry)
+        if job.present:
+            self._of_patient.setdefault(job.patient, []).append((key, entry))
+        if job.companion is not None:
+            self._of_two.append((key, entry))
         if job.patience < math.inf:
             self._at(job.requested + job.patience, self._lose_patience, job)
 
-    def _may_begin(self, desk: _Desk, job: Job) -> bool:
-        return self.env.now < desk.until and (not desk.urgent_only or job.urgency == 0)
+    def _key(self, job: Job) -> _Key:
+        key = (job.role, job.licence, job.work if self._by_kind else "")
+        if key not in self._queues:
+            self._open_queue(key)
+        return key
 
-    def _interruptible(self, key: _Key) -> _Desk | None:
+    def _may_begin(self, desk: _Desk, job: Job) -> bool:
+        on_duty = self.env.now < desk.until and (not desk.urgent_only or job.urgency == 0)
+        return on_duty and self._others_free(job, desk)
+
+    def _others_free(self, job: Job, desk: _Desk) -> bool:
+        """Whether whoever else it needs is free: the patient, a second person."""
+        if job.present and job.patient in self._here:
+            return False
+        return job.companion is None or self._second(job.companion, desk) is not None
+
+    def _second(self, companion: Job, first: _Desk) -> _Desk | None:
+        """Somebody who is free for the second person's part, besides the first."""
+        able = (desk for desk in self._desks_of[self._key(companion)] if desk is not first and desk.job is None)
+        return next((desk for desk in able if self._may_begin(desk, companion)), None)
+
+    def _begin_some(self, waiting: list[tuple[_Key, _Entry]]) -> None:
+        """Begin, in the order of triage, what of some waiting work can be begun now."""
+        waiting[:] = [one for one in waiting if one[1][2].outcome == "open" and math.isnan(one[1][2].started)]
+        for key, entry in sorted(waiting, key=lambda one: one[1][:2]):
+            able = (one for one in self._desks_of[key] if one.job is None and self._may_begin(one, entry[2]))
+            desk = next(able, None)
+            if desk is not None:
+                self._remove(key, entry)
+                self._begin(desk, entry[2])
+
+    def _interruptible(self, key: _Key, urgent: Job) -> _Desk | None:
         """Of those on duty who may do a queue's work and are at work on what yields: the most routine, begun last."""
         found: tuple[tuple[int, float], _Desk] | None = None
         for desk in self._desks_of[key]:
             job = desk.job
-            if job is not None and job.yields and self.env.now < desk.until and not desk.urgent_only:
+            if job is not None and job.yields and not desk.urgent_only and self._may_begin(desk, urgent):
                 routine = job.urgency, desk.began
                 if found is None or routine > found[0]:
                     found = routine, desk
@@ -287,7 +333,9 @@ class Engine:
     def _resume(self, desk: _Desk) -> None:
         """Go on with what was interrupted, after whatever else interrupts; in overtime if need be."""
         for tier in desk.tiers if self.env.now < desk.until else ():
-            waiting = [(entry, key) for key in tier if (entry := self._first_that_interrupts(key)) is not None]
+            waiting = [
+                (e, key) for key in tier if (e := self._least(key, desk, lambda job: job.interrupts)) is not None
+            ]
             if waiting:
                 entry, key = min(waiting, key=lambda one: one[0][:2])
                 self._remove(key, entry)
@@ -295,8 +343,12 @@ class Engine:
                 return
         self._work(desk, *desk.laid_aside.pop())
 
-    def _first_that_interrupts(self, key: _Key) -> _Entry | None:
-        able = (entry for entry in self._queues[key] if entry[2].interrupts and entry[2].outcome == "open")
+    def _least(self, key: _Key, desk: _Desk, which: Callable[[Job], bool]) -> _Entry | None:
+        """What triage puts first of some of a queue's work that somebody can begin now."""
+        able = (
+            entry for entry in self._queues[key]
+            if entry[2].outcome == "open" and which(entry[2]) and self._others_free(entry[2], desk)
+        )  # fmt: skip
         return min(able, key=lambda entry: entry[:2], default=None)
 
     def _take_next(self, desk: _Desk) -> None:
@@ -308,7 +360,7 @@ class Engine:
         for tier in desk.tiers:
             best: tuple[_Entry, _Key] | None = None
             for key in tier:
-                entry = self._first(key, desk.urgent_only)
+                entry = self._first(key, desk)
                 if entry is not None and (best is None or entry[:2] < best[0][:2]):
                     best = entry, key
             if best is not None:
@@ -317,15 +369,16 @@ class Engine:
                 self._begin(desk, entry[2])
                 return
 
-    def _first(self, key: _Key, urgent_only: bool) -> _Entry | None:
-        """What triage puts first in a queue, of all that waits or of what cannot wait."""
+    def _first(self, key: _Key, desk: _Desk) -> _Entry | None:
+        """What triage puts first in a queue, of what somebody can begin now."""
         queue = self._queues[key]
         while queue and queue[0][2].outcome != "open":
             heappop(queue)
-        if not urgent_only:
+        if desk.urgent_only:
+            return self._least(key, desk, lambda job: job.urgency == 0)
+        if not queue or self._others_free(queue[0][2], desk):
             return queue[0] if queue else None
-        urgent = (entry for entry in queue if entry[2].urgency == 0 and entry[2].outcome == "open")
-        return min(urgent, key=lambda entry: entry[:2], default=None)
+        return self._least(key, desk, lambda job: True)
 
     def _remove(self, key: _Key, entry: _Entry) -> None:
         queue = self._queues[key]
@@ -337,11 +390,15 @@ class Engine:
 
     def _begin(self, desk: _Desk | None, job: Job) -> None:
         job.started = self.env.now
+        if job.present:
+            self._here.add(job.patient)
         if desk is None:
             self._at(self.env.now + job.minutes, self._complete, None, job, 0)
-            return
-        job.resource = desk.server.name
-        self._work(desk, job, job.minutes)
+        else:
+            job.resource = desk.server.name
+            self._work(desk, job, job.minutes)
+        if job.companion is not None:
+            self._begin(None if desk is None else self._second(job.companion, desk), job.companion)
 
     def _work(self, desk: _Desk, job: Job, minutes: float) -> None:
         """Somebody at work on a piece of a job that takes so many minutes, unless it is interrupted."""
@@ -354,9 +411,15 @@ class Engine:
             if desk.turn != turn:  # it was interrupted since
                 return
             desk.job = None
+        if job.present:
+            self._here.discard(job.patient)
         self._end(job, "no_show" if job.no_show else "done")
         if desk is not None and desk.job is None:
             self._take_next(desk)
+        if job.present and job.patient in self._of_patient:
+            self._begin_some(self._of_patient[job.patient])
+        if self._of_two:
+            self._begin_some(self._of_two)
 
     def _lose_patience(self, job: Job) -> None:
         if job.outcome == "open" and math.isnan(job.started):
@@ -364,6 +427,11 @@ class Engine:
 
     def _end(self, job: Job, outcome: str) -> None:
         job.ended, job.outcome = self.env.now, outcome
+        if outcome == "cancelled":
+            job.requested = min(job.requested, job.ended)  # an appointment that was to come
+        if job.companion is not None and math.isnan(job.started):
+            job.companion.why, job.companion.requested = job.why, job.requested
+            self._end(job.companion, outcome)
         if self._finished is not None:
             self._finished(job)
 

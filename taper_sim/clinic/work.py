@@ -106,6 +106,26 @@ WITH_CARE_OF: Final[Mapping[str, str]] = MappingProxyType({"group_session": "psy
 NUMBER: Final[Mapping[str, int]] = MappingProxyType({kind.name: k for k, kind in enumerate(KINDS)})
 ALERTS: Final = tuple(kind.name for kind in KINDS if kind.name.startswith("alert_"))
 
+NO_ROOM: Final = "no room"
+"""Why a visit is cancelled in the log for which the appointment book has no room in time."""
+AFTER_THE_END: Final = "after the end"
+"""Why one is that stands in the book for a day after the run."""
+STAFF_ILL: Final = "staff ill"
+"""Why one is that was moved on the morning of somebody's illness."""
+PUT_OFF: Final = "put off"
+"""Why one that the patient gave up waiting for is booked once more."""
+PASSED_ON: Final = "passed on"
+"""Why an alert is cancelled that went to the prescriber instead."""
+HURRIED: Final = "hurried"
+"""Why an order is cancelled that is asked for once more, as what cannot wait."""
+DISMISSED: Final = "dismissed"
+"""Why a check-in is not read whose alert was one of too many."""
+LEFT: Final = "left"
+"""Why work is cancelled of a patient who is no longer there."""
+HANDED_OFF: Final = "handed off"
+"""Why work is cancelled of a patient whom somebody else looks after now."""
+AGAIN: Final = frozenset({STAFF_ILL, PUT_OFF, PASSED_ON, HURRIED})
+"""Reasons whose work stands in the log once more, or somebody else's for it."""
 LICENSED: Final = frozenset({"prescriber", "psychologist", "pt"})
 """Queues whose visits need the licence of the patient's state."""
 FIRST_CALL: Final = 1000
@@ -128,6 +148,10 @@ YIELDS: Final = frozenset(
     {"message", "checkin_batch", "checkin_review", "dose_order", "pharmacist_review", "refill", "prior_authorisation"}
 )
 """Kinds that may be interrupted: nobody is with a patient. Source: assumption A50."""
+WITH_PATIENT: Final = frozenset(
+    {"initial_assessment", "visit", "urgent_visit", "education", "self_management", "peer_session"}
+)
+"""Kinds at which the patient is there, who can be in one place only."""
 TOLD_SHARE: Final = 0.3
 """Chance that a day's check-in tells that more was taken than ordered. Source: assumption A51."""
 COUNT_FINDS: Final = 0.3

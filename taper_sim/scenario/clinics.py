@@ -292,7 +292,14 @@ def _writer(content: pa.Table) -> Callable[[Any], None]:
 
 
 def never_short(plan: ClinicPlan, cohort: Cohort, arm: Arm, ensemble: Ensemble, seed: int) -> dict[str, Floats]:
-    """The cohort simulation of the same panel, wave by wave."""
+    """The same panel in the same clinic with staff that is never short.
+
+    In a plain clinic that is the cohort simulation, wave by wave, to the bit; where a rule on visits or work that is
+    left out changes what patients get, that is not the team's doing, and the reference has it too.
+    """
+    if not plan.setting.is_plain:
+        unlimited = Team(unlimited=True)
+        return serve(cohort, arm.build, ensemble, seed, plan.n_days, arm.care, unlimited, plan.setting).outcomes
     starts = enrolment(len(cohort), plan.setting.enrol_over_d, plan.n_days)
     found = {outcome.name: np.full(len(cohort), np.nan) for outcome in ALL}
     for start in np.unique(starts):

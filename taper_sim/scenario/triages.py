@@ -17,11 +17,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from taper_sim.clinic import absence, alarms, booking, coupling, demand, foresight, modality, simulation, triage, work
+from taper_sim.clinic import (
+    absence,
+    alarms,
+    booking,
+    coupling,
+    demand,
+    foresight,
+    lateness,
+    modality,
+    simulation,
+    triage,
+    work,
+)
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.replications import estimate
-from taper_sim.clinic.service import SMALLEST_CELL, late_from_due, metrics
+from taper_sim.clinic.service import SMALLEST_CELL, metrics
 from taper_sim.clinic.triage import RULES
 from taper_sim.comparison.tables import subgroups
 from taper_sim.data.problems import problem
@@ -57,7 +69,8 @@ COLUMNS: Final = (
 def code_hash() -> str:
     """Short hash of the code that a table of triage describes: the clinic's part of it."""
     return hash_of(
-        triage, foresight, simulation, demand, coupling, alarms, booking, modality, absence, work, numbers_of, compared
+        triage, foresight, simulation, demand, coupling, alarms, booking, modality, absence, work, lateness,
+        numbers_of, compared
     )  # fmt: skip
 
 
@@ -157,7 +170,9 @@ def numbers_of(plan: ClinicPlan, rule: str, replication: int) -> pd.DataFrame:
 
 def of_everything(events: pd.DataFrame, n_days: int) -> Iterator[tuple[str, str, float]]:
     """Late and lost work, and the wait, of everybody's work together, batches and groups included."""
-    late = late_from_due(events, n_days * DAY_MIN)
+    end = n_days * DAY_MIN
+    events = events[lateness.judged(events, end)]
+    late = lateness.late(events, end)
     yield "late of all work", "share", float(late.mean())
     for urgency in sorted(set(events["urgency"])):
         own = (events["urgency"] == urgency).to_numpy()

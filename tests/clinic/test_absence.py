@@ -5,12 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
+from taper_sim.clinic import lateness
 from taper_sim.clinic.absence import Illness, absences_table, spells, without_the_ill
 from taper_sim.clinic.booking import Diary
 from taper_sim.clinic.calendars import Shift
-from taper_sim.clinic.coupling import STAFF_ILL
-from taper_sim.clinic.service import late_from_due, metrics
+from taper_sim.clinic.service import metrics
 from taper_sim.clinic.team import MAIN_ROLE, Team, Worker
+from taper_sim.clinic.work import PUT_OFF, STAFF_ILL
 from tests.clinic.test_coupling import DAYS, UNLIMITED, at_work, people, served, team, worker  # noqa: F401 - a fixture
 
 OFTEN = Illness(per_day=0.05, days=3.0)
@@ -71,7 +72,7 @@ def test_illness_moves_booked_visits_and_makes_work_late(short):
         assert len(same) and (same["requested"] // 1440 > row.requested // 1440)[same["why"] != "no room"].all()
     assert not (well.events["why"] == STAFF_ILL).any()
     pt = [one.events[one.events["role"] == "pt"] for one in (ill, well)]
-    late = [late_from_due(events, DAYS * 1440.0).mean() for events in pt]
+    late = [lateness.late(events, DAYS * 1440.0).mean() for events in pt]
     assert late[0] > late[1]
     waited = [(events["started"] - events["due"]).mean() for events in pt]
     assert waited[0] > waited[1] and np.nanmean(ill.clinic["care"]) <= np.nanmean(well.clinic["care"])
@@ -98,8 +99,9 @@ def test_a_moved_visit_is_not_counted_as_lost(short, people):  # noqa: F811
     table = metrics(ill, team("pt", 300), DAYS, everybody, ids)
     lost = table[(table["metric"] == "lost") & (table["role"] == "pt") & (table["work"] == "")]["value"].iloc[0]
     pt = ill.events[ill.events["role"] == "pt"]
-    gone = (pt["outcome"] == "reneged") | ((pt["outcome"] == "cancelled") & (pt["why"] != STAFF_ILL))
-    assert lost == pytest.approx(gone.mean())
+    once = pt[~pt["why"].isin([STAFF_ILL, PUT_OFF])]
+    gone = (once["outcome"] == "reneged") | (once["why"] == "no room")
+    assert lost == pytest.approx(gone.mean(), abs=0.003)  # a few patients have left
 
 
 def test_who_stands_in_takes_the_visits_of_whoever_is_ill(people):  # noqa: F811
@@ -130,7 +132,7 @@ def test_the_book_by_hand_on_a_day_of_illness():
     diary.free(booked[1])  # of whoever is ill: nobody has that time
     assert diary.book("pt", 1, 100.0).day == 2
     diary.free(booked[0])
-    assert diary.book("pt", 1, 100.0) == booked[6]  # the last of the day, once more
+    assert diary.book("pt", 1, 100.0) == booked[0]
 
 
 def test_hours_on_call_and_days_of_illness_are_paid():

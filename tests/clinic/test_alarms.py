@@ -87,8 +87,8 @@ def test_counts_that_do_not_come_out_are_false_as_often_as_is_said(people, monke
 
 def test_without_the_alert_orders_wait_less_and_nothing_is_found(people, monkeypatch):  # noqa: F811
     monkeypatch.setattr(work, "COUNT_ERRS", 0.9)
-    base = served(people, team("pharmacist"), n_days=DAYS)
-    less = served(people, team("pharmacist"), n_days=DAYS, without=frozenset({KIND}))
+    base = served(people, team("pharmacist", 60), n_days=DAYS)
+    less = served(people, team("pharmacist", 60), n_days=DAYS, without=frozenset({KIND}))
     assert (base.events["work"] == KIND).any() and not (less.events["work"] == KIND).any()
     assert less.clinic["days_waiting"].sum() < base.clinic["days_waiting"].sum()
     assert less.clinic["lapse_days_found"].sum() == 0

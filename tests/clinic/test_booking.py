@@ -1,9 +1,8 @@
 """The appointment book: with whom a visit may stand, when it begins, and what a second person at it changes."""
 
 import numpy as np
-import pytest
 
-from taper_sim.clinic.booking import BOOKED_SHARE, HORIZON_D, Diary
+from taper_sim.clinic.booking import HORIZON_D, Diary
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.team import Team, Worker
 from tests.clinic.test_coupling import MAIN_ROLE, SEED, at_work, people, served, team, worker  # noqa: F401 - a fixture
@@ -46,8 +45,7 @@ def test_those_who_stand_in_are_booked_where_nobody_of_the_role_may():
 def test_a_visit_never_begins_in_a_break_and_never_ends_after_duty_when_all_goes_as_booked():
     shift = Shift((1, 2, 3), 480.0, 1020.0, ((600.0, 720.0),))
     diary = book_of(Worker("pt 1", MAIN_ROLE["pt"], (shift,)))
-    minutes = 420.0 * BOOKED_SHARE
-    slots = [diary.book("pt", 1, 35.0) for _ in range(int(minutes // 35.0))]
+    slots = [diary.book("pt", 1, 35.0) for _ in range(8)]  # 50 minutes each in the book, 120 and 300 to fill
     assert {slot.day for slot in slots} == {1} and diary.book("pt", 1, 35.0).day == 2
     begins = np.array([slot.at for slot in slots])
     assert not ((begins >= 600.0) & (begins < 720.0)).any() and (np.diff(begins) >= 35.0).all()
@@ -92,7 +90,7 @@ def test_with_few_interpreters_visits_of_those_who_need_one_come_later(people): 
         put_off = (days > 0) | (visits["why"] == "no room")
         lag[minutes] = put_off[theirs].mean(), put_off[~theirs].mean(), (visits["why"] == "no room")[theirs].mean()
     assert lag[60][0] > lag[540][0] and lag[60][2] > lag[540][2]
-    assert lag[60][1] < 0.01 and lag[540][1] < 0.01  # others hardly notice
+    assert max(lag[60][1], lag[540][1]) < 0.1 * lag[60][0]  # others hardly notice
 
 
 def test_the_time_of_somebody_who_leaves_is_given_back(people):  # noqa: F811
@@ -102,7 +100,10 @@ def test_the_time_of_somebody_who_leaves_is_given_back(people):  # noqa: F811
         if job.role == "pt" and job.work in ("visit", "initial_assessment") and job.requested >= 10 * 1440
     ]  # fmt: skip
     job = min(ahead, key=lambda one: one.work_id)
-    page, day = clinic.diary._pages[job.note.slot.held[0][0]], job.note.slot.day
-    before = page.left[day]
+    slot = job.note.slot
+    booked = clinic.diary._pages[slot.held[0][0]].booked[slot.day]
+    theirs = clinic.diary._patients[job.patient][slot.day]
+    before = len(booked), len(theirs)
     clinic.engine.cancel(job, "left")
-    assert page.left[day] == pytest.approx(before + job.note.slot.held[0][1])
+    assert (len(booked), len(theirs)) == (before[0] - 1, before[1] - 1)
+    assert slot.at not in [begins for begins, _ in booked]

@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from taper_sim import cli
+from taper_sim.clinic import lateness
 from taper_sim.clinic.bounds import able_h, enrolment_loads, hours_until, loads, missed_share, state_loads
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting, serve
 from taper_sim.clinic.modality import HomeVisits
 from taper_sim.clinic.panel import enrolment
-from taper_sim.clinic.service import late_from_due
 from taper_sim.clinic.team import ROLES, Team, Worker
 from taper_sim.clinic.work import KINDS, MAIN_ROLE
 from taper_sim.outcomes import measure
@@ -111,7 +111,7 @@ def test_a_load_above_one_while_the_panel_enrols_is_work_late_or_lost(people):
     assert heaviest.queue == "pt" and heaviest.share > 1.0 and heaviest.able_d == 24
     served = serve(people, taper, from_prior(1, 1), 1, 30, CARE, team, setting)
     own = served.events[served.events["role"] == "pt"]
-    late = late_from_due(own, 30 * 1440.0).sum()
+    late = lateness.late(own, 30 * 1440.0).sum()
     over_h = heaviest.asked_h - heaviest.able_h
     assert late * MAIN_ROLE["pt"].initial_min / 60 >= over_h > 0
     short = enrolment_loads(people, CARE, setting, team, [], 20)[0]

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from taper_sim.clinic import lateness
 from taper_sim.clinic.alarms import JUDGED
 from taper_sim.clinic.calendars import Shift
-from taper_sim.clinic.coupling import PASSED_ON, Setting, _Clinic, serve
+from taper_sim.clinic.coupling import Setting, _Clinic, serve
 from taper_sim.clinic.panel import enrolment
-from taper_sim.clinic.service import late_from_due
 from taper_sim.clinic.simulation import Job
 from taper_sim.clinic.team import MAIN_ROLE, QUEUES, Team, Worker
-from taper_sim.clinic.work import BY_NAME, FATIGUE_SHARE
+from taper_sim.clinic.work import BY_NAME, FATIGUE_SHARE, PASSED_ON
 from taper_sim.model import rows
 from taper_sim.outcomes import measure
 from taper_sim.policies.catalogue import build_policy
@@ -314,7 +314,7 @@ def test_triage_by_urgency_does_urgent_work_sooner_and_first_come_does_not(peopl
     for rule in ("first_come", "urgency", "predicted_risk"):
         events = served(people, team("nurse", 45), n_days=DAYS, triage=rule, without=frozenset({"escalation"})).events
         own = events[events["role"] == "nurse"]
-        late = late_from_due(own, DAYS * 1440.0)
+        late = lateness.late(own, DAYS * 1440.0)
         found[rule] = late[own["urgency"] <= 1].mean(), late[own["urgency"] == 3].mean()
     assert found["urgency"][0] < found["first_come"][0]
     assert found["urgency"][1] > found["first_come"][1]
