@@ -159,10 +159,14 @@ def _illness(clinic: ClinicPlan) -> Iterator[Variation]:
 
 
 def shortest(numbers: Sequence[pd.DataFrame], team: Team) -> str:
-    """The queue whose work is late most often, of those that somebody works for."""
-    queues = {worker.role.queue for worker in team.workers}
-    late = {queue: np.nanmean([[value_of(one, "late", queue) for one in numbers] + [0.0]]) for queue in sorted(queues)}
-    return max(late, key=lambda queue: late[queue])
+    """The queue whose work is late most often for want of people, not of opening hours; of several the busiest."""
+
+    def mean(metric: str, queue: str) -> float:
+        found = [value_of(one, metric, queue) for one in numbers]
+        return float(np.nanmean([*found, *([0.0] if np.isnan(found).all() else [])]))
+
+    queues = sorted({worker.role.queue for worker in team.workers})
+    return max(queues, key=lambda one: (mean("late", one) - mean("late_closed", one), mean("utilisation", one)))
 
 
 def what_if(plan: StaffingPlan, folder: Path, chosen: Sequence[pd.DataFrame], done: Callable[[int], None]) -> WhatIf:

@@ -15,6 +15,7 @@ from taper_sim.clinic.ramp import by_month
 from taper_sim.clinic.team import ROLES, Team
 from taper_sim.report.staffing_text import _capacity
 from taper_sim.scenario.building import Overrides, build_arms
+from taper_sim.scenario.clinic_schema import StaffEntry
 from taper_sim.scenario.staffing import Trials, read_staffing, value_of, within
 from taper_sim.scenario.what_if import shortest, variations, with_absence, with_checkins, with_patients
 
@@ -115,6 +116,18 @@ def test_with_fewer_patients_the_others_are_the_same_people(plan):
     all_, some = plan.clinic.cohort(1), with_patients(plan.clinic, 0.5).cohort(1)
     assert len(some) == 15 and list(some.ids) == list(all_.ids[:15])
     assert np.array_equal(some.keys, all_.keys[:15])
+
+
+def test_one_more_is_hired_where_people_are_lacking_and_not_opening_hours():
+    def numbers(**of):
+        rows = [(metric, role, "", "all", "share", value) for role, own in of.items() for metric, value in own.items()]
+        return pd.DataFrame(rows, columns=["metric", "role", "work", "subgroup", "unit", "value"])
+
+    team = Team(tuple(StaffEntry(role=role).workers(1)[0] for role in ("nurse", "physician", "pt")))
+    weekend = {"late": 0.3, "late_closed": 0.3, "utilisation": 0.1}
+    assert shortest([numbers(prescriber=weekend, pt={"late": 0.2, "late_closed": 0.05})], team) == "pt"
+    assert shortest([numbers(prescriber=weekend, nurse={"late": 0.0, "utilisation": 0.5})], team) == "nurse"
+    assert shortest([numbers()], team) in ("nurse", "prescriber", "pt")
 
 
 def test_months_add_up_to_the_whole(plan):
