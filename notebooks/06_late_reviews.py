@@ -26,9 +26,9 @@ import numpy as np
 import pandas as pd
 
 from taper_sim import Overrides
+from taper_sim.clinic import lateness
 from taper_sim.clinic.bounds import loads
 from taper_sim.clinic.coupling import serve
-from taper_sim.clinic.service import late_from_due
 from taper_sim.clinic.team import Team
 from taper_sim.scenario.clinics import read_plan
 
@@ -113,7 +113,8 @@ other = ~cohort.flags["language_match"]
 for rule in ("first_come", "urgency", "risk_score"):
     events = run(short, rule).events
     own = events[(events["patient_id"] != "") & events["role"].isin(["nurse", "prescriber", "pharmacist"])]
-    late = late_from_due(own, N_DAYS * 1440.0)
+    own = own[lateness.judged(own, N_DAYS * 1440.0)]
+    late = lateness.late(own, N_DAYS * 1440.0)
     speaks_other = other[own["patient_id"].map(row_of).to_numpy()]
     rows.append(
         {
