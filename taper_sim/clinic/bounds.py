@@ -19,6 +19,7 @@ from scipy.special import expit
 
 from taper_sim.clinic import work
 from taper_sim.clinic.booking import HORIZON_D, INTERPRETER
+from taper_sim.clinic.calendars import on_duty_min
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.modality import HomeVisits, barriers, visit_minutes
 from taper_sim.clinic.panel import enrolment
@@ -129,7 +130,7 @@ def able_h(
 
 def hours_until(worker: Worker, day: int) -> float:
     """Hours on duty from day 1 to a day, on call and leave left out."""
-    return sum(duty.end - duty.start for duty in worker.server(day).duties if not duty.urgent_only) / 60.0
+    return on_duty_min(worker.server(day).duties, 1, day) / 60.0
 
 
 def loads(

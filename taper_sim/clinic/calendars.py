@@ -121,6 +121,12 @@ def duties(shifts: Sequence[Shift], n_days: int, leave: Sequence[tuple[int, int]
     return sorted([*regular, *_without(_merged(on_call), regular)])
 
 
+def on_duty_min(stretches: Sequence[Duty], first: int, last: int) -> float:
+    """Minutes of stretches from the start of a day to the end of another, on call left out."""
+    begin, end = (first - 1) * DAY_MIN, last * DAY_MIN
+    return sum(max(0.0, min(one.end, end) - max(one.start, begin)) for one in stretches if not one.urgent_only)
+
+
 def _merged(pieces: Sequence[Duty]) -> list[Duty]:
     """The same stretches with overlaps joined."""
     merged: list[Duty] = []

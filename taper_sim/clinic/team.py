@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from taper_sim import tables
-from taper_sim.clinic.calendars import DAY_MIN, Shift, duties
+from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, Shift, duties, on_duty_min
 from taper_sim.clinic.simulation import Server
 from taper_sim.data.problems import Problem
 
@@ -90,6 +90,7 @@ MAIN_ROLE: Final[Mapping[str, Role]] = MappingProxyType(
 """The role whose minutes are those of a queue's work: the physician's for the prescriber's."""
 FULL_TIME_H: Final = 40.0
 """Hours a week of one FTE. Source: convention."""
+_WEEK_D: Final = len(WEEKDAYS)
 
 
 @dataclass(frozen=True)
@@ -122,14 +123,10 @@ class Worker:
     cost_usd_h: float = 0.0
     skills: frozenset[str] | None = None
 
-    @property
+    @cached_property
     def hours_a_week(self) -> float:
-        """Hours of shifts without breaks, on call left out."""
-        minutes = 0.0
-        for shift in self.shifts:
-            off = sum(end - start for start, end in shift.breaks)
-            minutes += 0.0 if shift.urgent_only else len(shift.weekdays) * (shift.end_min - shift.start_min - off)
-        return minutes / 60.0
+        """Hours on duty in an ordinary week, without leave, on call left out."""
+        return on_duty_min(duties(self.shifts, 2 * _WEEK_D), _WEEK_D + 1, 2 * _WEEK_D) / 60.0
 
     def server(self, n_days: int) -> Server:
         """The person as the queue sees them over the days of a study."""

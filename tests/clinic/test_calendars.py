@@ -1,8 +1,13 @@
 """Weeks into stretches of duty."""
 
+from dataclasses import replace
+
 import pytest
 
+from taper_sim.clinic.bounds import able_h, hours_until
 from taper_sim.clinic.calendars import Duty, Shift, duties
+from taper_sim.clinic.records import duty_table
+from taper_sim.clinic.team import FULL_TIME_H, ROLES, Team, Worker
 
 WORKDAYS = (0, 1, 2, 3, 4)
 
@@ -22,6 +27,35 @@ def test_a_night_shift_ends_on_the_next_day_and_overlaps_are_joined():
 def test_on_call_is_what_no_shift_covers():
     found = duties([Shift((1,), 480, 960), Shift((1,), 0, 1440, urgent_only=True)], 2)
     assert found == [Duty(0, 480, True), Duty(480, 960), Duty(960, 1440, True)]
+
+
+@pytest.mark.parametrize(
+    ("shifts", "hours"),
+    [
+        ((Shift((0,), 480, 960), Shift((0,), 600, 1080)), 10.0),  # 08-16 and 10-18: 08-18
+        ((Shift((0,), 480, 720),) * 6, 4.0),  # the same shift six times
+        ((Shift(WORKDAYS, 480, 960, ((600, 720), (660, 780))),), 25.0),  # breaks 10-12 and 11-13: 10-13
+        ((Shift(WORKDAYS, 480, 960, ((720, 780),)), Shift((2,), 480, 960)), 36.0),  # at work in Wednesday's break
+        ((Shift((6,), 1320, 1800),), 8.0),  # Sunday night
+        ((Shift(tuple(range(7)), 0, 1440),), 168.0),
+        ((Shift((0,), 480, 960), Shift(tuple(range(7)), 0, 1440, urgent_only=True)), 8.0),
+    ],
+)
+def test_the_hours_of_a_week_are_those_on_duty(shifts, hours):
+    """As the duty table has them, a week in which everything that repeats has begun."""
+    worker = Worker("w", ROLES["nurse"], shifts, leave=((8, 14),))
+    team = Team((worker,))
+    assert worker.hours_a_week == hours == team.fte("nurse") * FULL_TIME_H == able_h(team, "nurse")
+    frame = duty_table(Team((replace(worker, leave=()),)).servers(28))
+    table = frame[~frame["on_call"].astype(bool)]
+    week = [(table["end"].clip(upper=day) - table["start"]).clip(lower=0).sum() / 60 for day in (14 * 1440, 21 * 1440)]
+    assert week[1] - week[0] == pytest.approx(hours)
+
+
+def test_hours_on_duty_until_a_day_end_at_midnight():
+    """A night from 22:00 to 06:00, of which two hours are before midnight."""
+    nights = Worker("w", ROLES["nurse"], (Shift((1,), 1320, 1800),))
+    assert (hours_until(nights, 1), hours_until(nights, 2)) == (2.0, 8.0)
 
 
 @pytest.mark.parametrize(
