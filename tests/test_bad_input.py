@@ -196,6 +196,10 @@ def test_a_path_that_is_no_file_is_one_line(refused: Refused, command: str, path
 
 # -- scenarios ---------------------------------------------------------------------------------------------------------
 
+GABAPENTIN = (
+    "opioid: {dose_median: 90, mix: [{drug: morphine, formulation: ER",
+    "gabapentinoid: {dose_median: 900, dose_high: 2400, mix: [{drug: gabapentin, formulation: IR",
+)
 SCENARIOS = [
     case("a misspelt key", "days: 28", "dais: 28", "did you mean days?"),
     case("negative days", "days: 28", "days: -1", "days: given -1; allowed: at least 1"),
@@ -213,6 +217,11 @@ SCENARIOS = [
     case("doses that do not rise", "dose_median: 90", "dose_median: 90, dose_low: 99", "low at most the median"),
     case("buprenorphine in morphine's numbers", "morphine, formulation: ER", "buprenorphine, formulation: TD",
          "at most 140, in its own mcg/h"),
+    case("more gabapentin than is known to be absorbed", *GABAPENTIN, "given gabapentin IR every 8 h with dose_high "
+         "2400; allowed: dose_high of at most 360:"),
+    case("more gabapentin at once than is known to be absorbed", GABAPENTIN[0], GABAPENTIN[1].replace("900", "90")
+         .replace("2400", "360") + ", interval_h: 24", "dose_high of at most 120:"),
+    case("a drug of another class", "opioid:", "benzodiazepine:", "morphine, which is of the class opioid"),
     case("a misspelt class", "opioid:", "opoid:", "opioid, benzodiazepine or gabapentinoid"),
     case("an empty mix", "[{drug: morphine, formulation: ER, share: 1}]", "[]", "at least 1"),
     case("a misspelt flag", "patients: 20", "patients: 20\n  shares: {pregnnt: 1}", "did you mean pregnant?"),

@@ -234,6 +234,11 @@ def from_equivalents(
     return _along(drug, equivalents, counted, doses, "equivalents a day")
 
 
+def most_equivalents(drug: Drug, absorption: Absorption, doses_per_day: float = 3) -> float:
+    """Most equivalents a day that a drug can count as: the end of the absorption table for gabapentin, else no end."""
+    return float(_curve(drug, absorption, doses_per_day)[1][-1]) if drug.drug == "gabapentin" else math.inf
+
+
 class Piece(NamedTuple):
     """One thing to take: a whole tablet (capsule, film, patch) of a strength, or half of one."""
 

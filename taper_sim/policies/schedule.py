@@ -7,7 +7,6 @@ is that of the original dose in mg a day of the patient's own drug (mcg/h of a p
 A schedule of one's own says in ``_next`` what a step does to the share; the rest stands here.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from taper_sim.data.formulary import absorption, find_drug, formulary
 from taper_sim.data.problems import InputError, Problem, shown
-from taper_sim.model.pharmacology import Drug, from_equivalents, to_equivalents
+from taper_sim.model.pharmacology import Drug, from_equivalents, most_equivalents, to_equivalents
 from taper_sim.policies.calls import FILE, written
 from taper_sim.policies.interface import Bools, Floats, Order, Patients, Seen
 from taper_sim.units import DRUG_CLASSES, MONTH_D, DrugClass
@@ -50,13 +49,6 @@ def in_mg(name: str) -> Drug | None:
     """Give the formulary's first form of a drug that is dosed in mg and has equivalents; None if there is none."""
     rows = [drug for (known, _), drug in formulary().items() if known == name]
     return next((drug for drug in rows if not drug.is_patch and drug.equivalence_factor is not None), None)
-
-
-def _most_equivalents(drug: Drug) -> float:
-    """Most equivalents a day that a drug can count as: the end of the absorption table for gabapentin."""
-    if drug.drug != "gabapentin":
-        return math.inf
-    return float(to_equivalents(drug, 3 * absorption().single_dose_mg[-1], absorption()))
 
 
 @dataclass(frozen=True)
@@ -91,7 +83,7 @@ class Tapered:
         as its last row, so shares stay in order.
         """
         who, drug = self.drug == "gabapentin", find_drug("gabapentin", "IR")
-        known = np.where(who, np.minimum(self.dose, _most_equivalents(drug)), 0.0)
+        known = np.where(who, np.minimum(self.dose, most_equivalents(drug, absorption())), 0.0)
         return who, np.where(who, from_equivalents(drug, known, absorption()), 1.0)
 
     def equivalents(self, share: Floats) -> Floats:
@@ -116,7 +108,7 @@ class Tapered:
 
     def _within(self, drug: Drug) -> Floats:
         """Factor that brings a dose beyond the absorption table to its last row, 1 for all others, (n,)."""
-        return np.minimum(1.0, _most_equivalents(drug) / self.equivalents(np.ones_like(self.dose)))
+        return np.minimum(1.0, most_equivalents(drug, absorption()) / self.equivalents(np.ones_like(self.dose)))
 
     def mg_of(self, drug: Drug, share: Floats) -> Floats:
         """Give the mg a day of a drug that count as much as a share of the dose, (n,); its own mg for who takes it."""

@@ -3,7 +3,7 @@
 Unknown keys are refused with the nearest known one named. ``taper-sim schema`` prints the JSON Schema for editors.
 """
 
-from math import isclose
+import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -17,12 +17,12 @@ from taper_sim.data.patient import LARGEST, range_of
 from taper_sim.data.problems import nearest, shown
 from taper_sim.data.yaml_input import Strict, Wrong, divided
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
-from taper_sim.model.pharmacology import administrations
+from taper_sim.model.pharmacology import administrations, most_equivalents
 from taper_sim.outcomes import BY_NAME, COMPOSITE_WEIGHTS
 from taper_sim.scenario.clinic_schema import ClinicEntry
 from taper_sim.scenario.truths import MODEL, TRUTHS
 from taper_sim.simulation.ensemble import DEFAULT_DRAWS, PARAMETERS
-from taper_sim.units import YEAR_D, DrugClass
+from taper_sim.units import HOURS_PER_DAY, YEAR_D, DrugClass
 
 DEFAULT_SEED = 20260101
 MAX_PATIENTS = 10_000_000
@@ -71,6 +71,12 @@ class ClassOfDrugs(Strict):
                 unit = "mcg/h" if drug.is_patch else "mg a day"
                 given = f"{' '.join(drug.key)}, which has no equivalents, with dose_high {self.dose_high:g}"
                 raise ValueError(f"{given}; allowed: dose_high of at most {most:g}, in its own {unit}")
+            times = administrations(drug, entry.interval_h)
+            absorbed = most_equivalents(drug, formulary.absorption(), times)
+            if self.dose_high > absorbed:
+                given = f"{' '.join(drug.key)} every {HOURS_PER_DAY / times:g} h with dose_high {self.dose_high:g}"
+                allowed = f"dose_high of at most {math.floor(10 * absorbed) / 10:g}: more has no known absorption"
+                raise ValueError(f"{given}; allowed: {allowed}")
         return self
 
 
@@ -105,6 +111,20 @@ class CohortEntry(Strict):
             raise Wrong(("modality", "shares beside a file, in which each patient has a modality", "one of the two"))
         return self
 
+    @field_validator("classes")
+    @classmethod
+    def _hold_their_own(cls, given: dict[DrugClass, ClassOfDrugs]) -> dict[DrugClass, ClassOfDrugs]:
+        """Refuse a drug in another class, whose equivalents its dose would be read in."""
+        wrong = [
+            (f"{name}.mix.{number}", f"{entry.drug}, which is of the class {drug.drug_class}", f"drugs of {name}")
+            for name, margin in given.items()
+            for number, entry in enumerate(margin.mix)
+            if (drug := formulary.find_drug(entry.drug, entry.formulation)).drug_class != name
+        ]
+        if wrong:
+            raise Wrong(*wrong)
+        return given
+
     @field_validator("modality")
     @classmethod
     def _are_ways_to_meet(cls, given: dict[str, float]) -> dict[str, float]:
@@ -112,7 +132,7 @@ class CohortEntry(Strict):
         if unknown:
             allowed = f"one of {', '.join(MODALITIES)}"
             raise Wrong(*((name, f"an unknown modality{nearest(name, MODALITIES)}", allowed) for name in unknown))
-        if given and not isclose(sum(given.values()), 1.0, abs_tol=1e-6):
+        if given and not math.isclose(sum(given.values()), 1.0, abs_tol=1e-6):
             raise Wrong(("", f"shares of patients that add to {sum(given.values()):g}", "shares that add to 1"))
         return given
 
