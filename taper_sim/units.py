@@ -25,6 +25,8 @@ HOURS_PER_DAY: Final = 24.0
 MONTH_D: Final = 28
 VELOCITY_MONTH_D: Final = 30
 YEAR_D: Final = 364
+#: As long as a scenario may be, ten years.
+LONGEST_D: Final = 3650
 
 
 def mcg_per_h_to_mg_per_day(rate: McgPerHour) -> MgPerDay:

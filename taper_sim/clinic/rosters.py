@@ -3,64 +3,66 @@
 Columns, in any order: ``name, role, weekdays, start, end`` and, where they apply, ``break_start, break_end, states,
 stands_in_for, on_call, leave, cost_usd_h, skills``. Lists are separated by spaces or commas; weekdays may be a range
 such as ``mon-fri``; leave is pairs of days of the study such as ``100-114``; skills are kinds of work, all if empty.
+States, stands_in_for, skills and cost are of a person: in later rows they are left empty or said once more.
 """
 
 import datetime as dt
 import re
-import zipfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from taper_sim.clinic.calendars import WEEKDAYS, Shift
-from taper_sim.clinic.team import QUEUES, ROLES, Team, Worker
+from taper_sim.clinic.team import MAX_COST_USD_H, QUEUES, ROLES, Team, Worker, who_may
 from taper_sim.clinic.work import BY_NAME
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
+from taper_sim.units import LONGEST_D
 
 NEEDED: Final = ("name", "role", "weekdays", "start", "end")
 OPTIONAL: Final = ("break_start", "break_end", "states", "stands_in_for", "on_call", "leave", "cost_usd_h", "skills")
+OF_A_PERSON: Final = ("states", "stands_in_for", "skills", "cost_usd_h")
+"""Columns that are read in the first row of a person; every other column is of each row by itself."""
 MAX_ROWS: Final = 5000
 
 
 def read_team(path: Path) -> Team:
-    """Read a team from the first sheet of a workbook (``.xlsx``).
+    """Read a team from a workbook (``.xlsx``), of the first sheet that has cells.
 
     Raises
     ------
     InputError
         With a line for each merged, missing or wrong cell.
     """
-    from openpyxl import load_workbook  # here: few scenarios have a workbook, all load this module
-    from openpyxl.utils.exceptions import InvalidFileException
-
     file = str(path)
-    if not path.is_file():
-        raise problem(file, "", "a folder" if path.is_dir() else "no such file", "a workbook (.xlsx)")
-    try:
-        sheet = load_workbook(path, data_only=True).worksheets[0]
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, OSError, ValueError):
-        raise problem(file, "", "a file that is no workbook", "a workbook (.xlsx)") from None
+    sheet, formulas = _sheets(path)
     merged = [
         Problem(file, f"cells {area.coord}", "merged cells", "one cell a value: split them and repeat the value")
         for area in sheet.merged_cells.ranges
     ]
     if merged:
         raise InputError(merged)
-    if sheet.max_row > MAX_ROWS + 1:
-        raise problem(file, "", f"{sheet.max_row - 1} rows", f"at most {MAX_ROWS}")
-    lines = [list(line) for line in sheet.iter_rows(values_only=True)]
-    columns = _columns(lines[0] if lines else [], file)
+    lines = _lines(sheet)
+    if len(lines.keys() - {1}) > MAX_ROWS:
+        raise problem(file, "", f"{len(lines.keys() - {1})} rows", f"at most {MAX_ROWS}")
+    wrong = _wrong_cells(sheet, formulas)
+    if 1 in wrong:
+        raise InputError(
+            Problem(file, f"row 1, column {k}", given, "the name of a column") for k, given in wrong[1].items()
+        )
+    columns = _columns(lines.get(1, {}), file)
     problems: list[Problem] = []
     people: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    for number, line in enumerate(lines[1:], start=2):
-        cells = {name: line[k] if k < len(line) else None for name, k in columns.items()}
-        if all(_text(value) == "" for value in cells.values()):
+    for number in sorted((lines.keys() | wrong.keys()) - {1}):
+        cells = {name: lines.get(number, {}).get(column) for name, column in columns.items()}
+        said = {name: wrong.get(number, {}).get(column) for name, column in columns.items()}
+        if not any(said.values()) and all(value is None for value in cells.values()):
             continue
-        missing = [name for name in NEEDED if _text(cells[name]) == ""]
-        if missing:
-            problems += [Problem(file, f"row {number}, {name}", "an empty cell", "a value") for name in missing]
-            continue
-        people.setdefault(_text(cells["name"]), []).append((number, cells))
+        said |= {name: said[name] or "an empty cell" for name in NEEDED if cells[name] is None}
+        found = [Problem(file, f"row {number}, {name}", given, "a value") for name, given in said.items() if given]
+        problems += found
+        if not found:
+            people.setdefault(_text(cells["name"]), []).append((number, cells))
     if not people and not problems:
         problems.append(Problem(file, "", "no people", "a row for each person and shift"))
     workers = [_worker(file, name, entries, problems) for name, entries in people.items()]
@@ -69,21 +71,63 @@ def read_team(path: Path) -> Team:
     return Team(tuple(worker for worker in workers if worker is not None))
 
 
-def _columns(header: list[Any], file: str) -> dict[str, int]:
-    names = [_text(cell).lower() for cell in header]
+def _sheets(path: Path) -> tuple[Any, Any]:
+    """The first sheet with cells, once with the values that are stored and once with the formulas."""
+    from openpyxl import load_workbook  # here: few scenarios have a workbook, all load this module
+
+    given = "no such file"
+    try:
+        if path.is_file():
+            given = "a file that is no workbook, or a damaged one"
+            with path.open("rb") as book, warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of styles and extensions, which are not in the cells
+                values, formulas = (load_workbook(book, data_only=stored).worksheets[0] for stored in (True, False))
+            return values, formulas
+        if path.exists():
+            given = "a folder" if path.is_dir() else "a device or something else that is no file"
+    except PermissionError:
+        given = "a file that may not be read"
+    except Exception:  # noqa: S110 - a damaged part raises what its reader happens to stumble over
+        pass
+    raise problem(str(path), "", given, "a workbook (.xlsx)")
+
+
+def _lines(sheet: Any) -> dict[int, dict[int, Any]]:
+    """Values by row and column, of cells that have one: wherever the last formatted cell may be."""
+    lines: dict[int, dict[int, Any]] = {}
+    for (row, column), cell in sorted(sheet._cells.items()):  # iter_rows makes every cell up to the last
+        if _text(cell.value) != "":
+            lines.setdefault(row, {})[column] = cell.value
+    return lines
+
+
+def _wrong_cells(sheet: Any, formulas: Any) -> dict[int, dict[int, str]]:
+    """What is wrong with formulas by row and column: one whose value was never worked out, or came out as an error."""
+    wrong: dict[int, dict[int, str]] = {}
+    for (row, column), cell in sorted(formulas._cells.items()):
+        stored = sheet._cells.get((row, column))
+        if cell.data_type == "f" and (stored is None or stored.value is None):
+            wrong.setdefault(row, {})[column] = "a formula whose value is not in the file"
+        elif stored is not None and stored.data_type == "e":
+            wrong.setdefault(row, {})[column] = f"the error {stored.value}"
+    return wrong
+
+
+def _columns(header: Mapping[int, Any], file: str) -> dict[str, int]:
+    names = [_text(cell).lower() for cell in header.values()]
     known = (*NEEDED, *OPTIONAL)
     found = [
-        Problem(file, f"row 1, column {k + 1}", f"{shown(name)}, an unknown column{nearest(name, known)}",
+        Problem(file, f"row 1, column {column}", f"{shown(name)}, an unknown column{nearest(name, known)}",
                 ", ".join(known))
-        for k, name in enumerate(names)
-        if name and name not in known
+        for column, name in zip(header, names, strict=True)
+        if name not in known
     ]  # fmt: skip
     found += [Problem(file, "row 1", f"column {name} twice", "each column once") for name in sorted(
-        {name for name in names if name and names.count(name) > 1})]  # fmt: skip
+        {name for name in names if names.count(name) > 1})]  # fmt: skip
     found += [Problem(file, "row 1", f"no column {name}", ", ".join(NEEDED)) for name in NEEDED if name not in names]
     if found:
         raise InputError(found)
-    return {name: names.index(name) for name in names if name}
+    return dict(zip(names, header, strict=True))
 
 
 def _worker(file: str, name: str, entries: list[tuple[int, dict[str, Any]]], problems: list[Problem]) -> Worker | None:
@@ -97,6 +141,12 @@ def _worker(file: str, name: str, entries: list[tuple[int, dict[str, Any]]], pro
     for row, cells in entries:
         if _text(cells["role"]).lower() != _text(first["role"]).lower():
             problems.append(Problem(file, f"row {row}, role", f"another role of {shown(name)}", "one role a person"))
+        problems += [
+            Problem(file, f"row {row}, {column}", f"{shown(_text(cells[column]))}, where row {number} has "
+                    f"{shown(_text(first[column])) or 'nothing'}", f"as in row {number}, or an empty cell")
+            for column in OF_A_PERSON
+            if _listed(cells.get(column)) not in ([], _listed(first.get(column)))
+        ]  # fmt: skip
         try:
             shift = _shift(cells)
             found = shift.problems(file, f"row {row}")
@@ -111,18 +161,23 @@ def _worker(file: str, name: str, entries: list[tuple[int, dict[str, Any]]], pro
         if queue not in QUEUES:
             given = f"{shown(queue)}, whose work is unknown{nearest(queue, QUEUES)}"
             problems.append(Problem(file, f"row {number}, stands_in_for", given, ", ".join(QUEUES)))
+        elif role is not None and role.name not in who_may(queue):
+            given = f"a {role.name} for the work of a {queue}"
+            problems.append(Problem(file, f"row {number}, stands_in_for", given, f"{', '.join(who_may(queue))} only"))
     skills = _listed(first.get("skills"))
     for kind in skills:
         if kind not in BY_NAME:
             given = f"{shown(kind)}, which is no kind of work{nearest(kind, BY_NAME)}"
             problems.append(Problem(file, f"row {number}, skills", given, ", ".join(BY_NAME)))
     cost = first.get("cost_usd_h")
-    if _text(cost) != "" and not (isinstance(cost, int | float) and cost >= 0):
-        problems.append(Problem(file, f"row {number}, cost_usd_h", shown(_text(cost)), "a number of at least 0"))
+    a_number = isinstance(cost, int | float) and not isinstance(cost, bool)
+    if cost is not None and not (a_number and 0 <= cost <= MAX_COST_USD_H):
+        allowed = f"a number from 0 to {MAX_COST_USD_H:,.0f}"
+        problems.append(Problem(file, f"row {number}, cost_usd_h", shown(_text(cost)), allowed))
     if len(problems) > before or role is None:
         return None
     states = frozenset(_listed(first.get("states"))) or None
-    usd = float(cost) if isinstance(cost, int | float) else role.cost_usd_h
+    usd = role.cost_usd_h if cost is None else float(cost)
     return Worker(name, role, tuple(shifts), tuple(leave), states, stands_in, usd, frozenset(skills) or None)
 
 
@@ -169,9 +224,10 @@ def _spans(value: Any) -> list[tuple[int, int]]:
     spans = []
     for part in _listed(value):
         match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part)
-        if match is None or int(match[2] or match[1]) < int(match[1]):
-            raise ValueError(f"leave {shown(part)}; allowed: days of the study such as 100-114")
-        spans.append((int(match[1]), int(match[2] or match[1])))
+        first, last = (0, 0) if match is None else (int(match[1]), int(match[2] or match[1]))
+        if not 1 <= first <= last <= LONGEST_D:
+            raise ValueError(f"leave {shown(part)}; allowed: days of the study, 1 to {LONGEST_D}, such as 100-114")
+        spans.append((first, last))
     return spans
 
 

@@ -88,8 +88,21 @@ MAIN_ROLE: Final[Mapping[str, Role]] = MappingProxyType(
     {queue: next(role for role in ROLES.values() if role.queue == queue) for queue in QUEUES}
 )
 """The role whose minutes are those of a queue's work: the physician's for the prescriber's."""
+_ONLY_FOR: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"prescriber": ("prescriber",), "pharmacist": ("pharmacist", "prescriber")}
+)
+"""Queues whose work is an act of a profession, and the professions' own. Source: assumption A53."""
+
+
+def who_may(queue: str) -> tuple[str, ...]:
+    """Roles that may do a queue's work."""
+    return tuple(role.name for role in ROLES.values() if role.queue in _ONLY_FOR.get(queue, QUEUES))
+
+
 FULL_TIME_H: Final = 40.0
 """Hours a week of one FTE. Source: convention."""
+MAX_COST_USD_H: Final = 10_000.0
+"""Most that an hour may cost, USD. Source: assumption, some fifty times the dearest role's; above it, a slip."""
 _WEEK_D: Final = len(WEEKDAYS)
 
 
@@ -186,9 +199,10 @@ class Team:
         for queue, work in needed.items():
             able = [w for w in present if queue in (w.role.queue, *w.stands_in_for)]
             if not able:
-                roles = " or ".join(role.name for role in ROLES.values() if role.queue == queue)
+                own = [role.name for role in ROLES.values() if role.queue == queue]
+                others = ", or somebody who stands in" if len(who_may(queue)) > len(own) else ""
                 given = f"nobody for the work of a {queue} ({work})"
-                yield Problem(file, "clinic.team", given, f"a {roles}, or somebody who stands in; or work without it")
+                yield Problem(file, "clinic.team", given, f"a {' or '.join(own)}{others}; or work without it")
                 continue
             for kind in kinds.get(queue, ()):
                 if not any(w.skills is None or kind in w.skills for w in able):

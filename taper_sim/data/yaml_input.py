@@ -179,6 +179,7 @@ _IN_WORDS: Final[Mapping[str, str]] = {
     "date_from_datetime_parsing": "a date such as 2026-01-06",
     "date_from_datetime_inexact": "a date such as 2026-01-06",
     "tuple_type": "a list",
+    "path_type": "the name of a file",
     "too_short": "at least {min_length} in the list",
     "too_long": "at most {max_length} in the list",
 }

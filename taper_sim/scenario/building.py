@@ -26,6 +26,7 @@ from taper_sim.scenario.schema import MAX_PATIENTS, CareEntry, ClassOfDrugs, Coh
 from taper_sim.simulation.dispensing import known_of
 from taper_sim.simulation.ensemble import Ensemble, from_prior
 from taper_sim.simulation.people import CarePlan
+from taper_sim.units import LONGEST_D
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def overridden(scenario: Scenario, change: Overrides) -> Scenario:
             raise problem("--patients", "", change.patients, f"1 to {MAX_PATIENTS}")
         content["cohort"]["patients"] = change.patients
     if change.days is not None:
-        if not 1 <= change.days <= 3650:
-            raise problem("--days", "", change.days, "1 to 3650")
+        if not 1 <= change.days <= LONGEST_D:
+            raise problem("--days", "", change.days, f"1 to {LONGEST_D}")
         content["days"] = change.days
     if change.seed is not None:
         if not 0 <= change.seed < 2**63:

@@ -12,12 +12,13 @@ from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.modality import HomeVisits
 from taper_sim.clinic.rosters import minutes_of, weekdays_of
-from taper_sim.clinic.team import QUEUES, ROLES, Team, Worker
+from taper_sim.clinic.team import MAX_COST_USD_H, QUEUES, ROLES, Team, Worker, who_may
 from taper_sim.clinic.triage import RULES
 from taper_sim.clinic.work import BY_NAME
 from taper_sim.data.problems import nearest, shown
 from taper_sim.data.yaml_input import Strict, Wrong, divided
 from taper_sim.scenario.staffing_schema import StaffingEntry
+from taper_sim.units import LONGEST_D
 
 MAX_PEOPLE = 500
 MAX_REPLICATIONS = 1000
@@ -81,7 +82,7 @@ class StaffEntry(Strict):
     stands_in_for: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
     leave: tuple[tuple[int, int], ...] = ()
-    cost_usd_h: float | None = Field(default=None, ge=0)
+    cost_usd_h: float | None = Field(default=None, ge=0, le=MAX_COST_USD_H, strict=True)
 
     @field_validator("role")
     @classmethod
@@ -99,6 +100,16 @@ class StaffEntry(Strict):
             raise Wrong(*(("", f"{shown(name)}, which is no work{nearest(name, QUEUES)}", allowed) for name in unknown))
         return given
 
+    @model_validator(mode="after")
+    def _may_stand_in(self) -> "StaffEntry":
+        wrong = [
+            ("stands_in_for", f"a {self.role} for the work of a {queue}", f"{', '.join(who_may(queue))} only")
+            for queue in self.stands_in_for if self.role not in who_may(queue)
+        ]  # fmt: skip
+        if wrong:
+            raise Wrong(*wrong)
+        return self
+
     @field_validator("skills")
     @classmethod
     def _are_kinds(cls, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -107,9 +118,10 @@ class StaffEntry(Strict):
     @field_validator("leave")
     @classmethod
     def _are_spans(cls, given: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-        wrong = [span for span in given if not 1 <= span[0] <= span[1]]
+        wrong = [span for span in given if not 1 <= span[0] <= span[1] <= LONGEST_D]
         if wrong:
-            raise Wrong(*(("", f"days {a} to {b}", "days of the study, the first at most the last") for a, b in wrong))
+            allowed = f"days of the study, 1 to {LONGEST_D}, the first at most the last"
+            raise Wrong(*(("", f"days {a} to {b}", allowed) for a, b in wrong))
         return given
 
     def workers(self, first: int) -> list[Worker]:
@@ -153,7 +165,7 @@ class ClinicEntry(Strict):
     team_file: Path | None = None
     unlimited: bool = False
     triage: str = "urgency"
-    enrol_over_d: int = Field(default=28, ge=1, le=3650)
+    enrol_over_d: int = Field(default=28, ge=1, le=LONGEST_D)
     without: tuple[str, ...] = ()
     states: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     orders_by: Literal["prescriber", "pharmacist"] = "prescriber"

@@ -22,7 +22,7 @@ from taper_sim.outcomes import BY_NAME, COMPOSITE_WEIGHTS
 from taper_sim.scenario.clinic_schema import ClinicEntry
 from taper_sim.scenario.truths import MODEL, TRUTHS
 from taper_sim.simulation.ensemble import DEFAULT_DRAWS, PARAMETERS
-from taper_sim.units import HOURS_PER_DAY, YEAR_D, DrugClass
+from taper_sim.units import HOURS_PER_DAY, LONGEST_D, YEAR_D, DrugClass
 
 DEFAULT_SEED = 20260101
 MAX_PATIENTS = 10_000_000
@@ -271,7 +271,7 @@ class Scenario(Strict):
     name: str = Field(min_length=1, max_length=120)
     question: str = Field(default="", max_length=2000)
     seed: int = Field(default=DEFAULT_SEED, ge=0, lt=2**63)
-    days: int = Field(default=YEAR_D, ge=1, le=3650)
+    days: int = Field(default=YEAR_D, ge=1, le=LONGEST_D)
     draws: int = Field(default=DEFAULT_DRAWS, ge=1, le=1000)
     cohort: CohortEntry
     care: CareEntry = CareEntry()

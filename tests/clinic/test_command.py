@@ -13,6 +13,7 @@ from openpyxl import Workbook
 from taper_sim import cli
 from taper_sim.clinic.measures import utilisation
 from taper_sim.scenario.building import Overrides
+from taper_sim.scenario.clinic_schema import StaffEntry
 from taper_sim.scenario.clinics import read_plan
 
 SCENARIOS = Path(__file__).resolve().parent.parent.parent / "scenarios"
@@ -139,11 +140,33 @@ def set_in(*keys, value):
         (set_in("clinic", "team_file", value="none.xlsx"), "team and team_file"),
         (set_in("clinic", value=None), "a clinic: its team and how it works"),
         (set_in("clinic", "team", 0, "leave", value=[[9, 3]]), "days 9 to 3"),
+        (
+            set_in("clinic", "team", 0, "leave", value=[[1, 2_000_000_000]]),
+            "days 1 to 2000000000; allowed: days of",
+        ),
+        (set_in("clinic", "team", 0, "cost_usd_h", value=1e300), "at most 10000"),
+        (set_in("clinic", "team", 0, "cost_usd_h", value=True), "given True; allowed: a number"),
+        (
+            "clinic.without: given every kind of work that the planned care",
+        ),
+        (set_in("clinic", "team", 5, "stands_in_for", value=["nurse", "prescriber"]), "allowed: physician, np_pa only"),
+        (set_in("clinic", "team", 6, "stands_in_for", value=["pharmacist"]), "physician, np_pa, pharmacist only"),
+        (set_in("clinic", value={"team_file": ["a.xlsx"]}), "team_file: given ['a.xlsx']; allowed: the name of a file"),
+        (set_in("clinic", value={"team_file": "/dev/null"}), "a device or something else that is no file"),
+        (set_in("clinic", value={"team_file": "/"}), "/: given a folder; allowed: a workbook"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_nothing_is_written(change, said, tmp_path, capsys):
     code, lines = lines_for(tmp_path, capsys, change)
     assert code == 2 and len(lines) == 1 and said in lines[0] and "; allowed: " in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("role", "queue"),
+    [("physician", "pharmacist"), ("np_pa", "prescriber"), ("peer", "nurse"), ("pharmacist", "psychologist")],
+)
+def test_all_other_work_may_be_done_by_whoever_is_named(role, queue):
+    assert StaffEntry(role=role, stands_in_for=[queue]).stands_in_for == (queue,)
 
 
 def test_bad_options_are_refused(tmp_path, capsys):

@@ -1,8 +1,12 @@
 """Teams: from the table, from a workbook, and what is refused before anything runs."""
 
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from openpyxl import Workbook
+from openpyxl.chart import BarChart
 
 from taper_sim.clinic.booking import HORIZON_D, Diary
 from taper_sim.clinic.bounds import loads, state_loads
@@ -115,22 +119,139 @@ def test_merged_and_missing_cells_are_refused_one_line_each(tmp_path):
         ({"stands_in_for": "boss"}, "boss, whose work is unknown"),
         ({"on_call": "maybe"}, "on_call maybe"),
         ({"cost_usd_h": -5}, "-5"),
+        ({"cost_usd_h": 1e300}, "1e+300; allowed: a number from 0 to 10,000"),
+        ({"cost_usd_h": True}, "given True"),
+        ({"leave": "1-20000"}, "leave 1-20000; allowed: days of the study, 1 to 3650"),
+        ({"leave": "0-5"}, "leave 0-5"),
+        ({"stands_in_for": "prescriber"}, "a nurse for the work of a prescriber; allowed: physician, np_pa only"),
+        ({"stands_in_for": "peer pharmacist"}, "pharmacist; allowed: physician, np_pa, pharmacist only"),
+        ({"states": "#REF!"}, "row 2, states: given the error #REF!; allowed: a value"),
+        ({"states": "=A1"}, "row 2, states: given a formula whose value is not in the file; allowed: a value"),
+        ({"skills": "=A1"}, "row 2, skills: given a formula"),
+        ({"leave": "=A1"}, "row 2, leave: given a formula"),
+        ({"cost_usd_h": "=A1*2"}, "row 2, cost_usd_h: given a formula"),
+        ({"start": "=A1"}, "row 2, start: given a formula"),
     ],
 )
 def test_a_wrong_cell_is_one_clear_line(change, said, tmp_path):
     line = dict(zip(HEADER, ["Ann", "nurse", "mon-fri", "08:00", "16:30"] + [None] * 7, strict=True)) | change
-    found = refused(book(tmp_path, list(line.values())))
+    found = refused(book(tmp_path, list(line.values()), header=list(line)))
     assert len(found) == 1 and said in found[0] and "; allowed: " in found[0]
 
 
 def test_a_file_that_is_no_workbook_and_columns_that_are_unknown(tmp_path):
     path = tmp_path / "team.xlsx"
     path.write_text("name,role")
-    assert refused(path) == ["FILE: given a file that is no workbook; allowed: a workbook (.xlsx)"]
+    assert refused(path) == ["FILE: given a file that is no workbook, or a damaged one; allowed: a workbook (.xlsx)"]
     assert refused(tmp_path / "none.xlsx")[0].endswith("given no such file; allowed: a workbook (.xlsx)")
     found = refused(book(tmp_path, header=["name", "rolle", "weekdays", "start", "end"]))
     assert "rolle, an unknown column; did you mean role?" in found[0] and "no column role" in found[1]
     assert weekdays_of("fri-mon") == (0, 4, 5, 6)
+
+
+GOOD = ["Ann", "nurse", "mon-fri", "08:00", "16:30"]
+
+
+def test_a_person_s_later_rows_say_the_same_or_nothing(tmp_path):
+    header = [*HEADER[:5], "states", "stands_in_for", "skills", "cost_usd_h"]
+    first = [*GOOD, "VT, NH", "peer", "message", 60]
+    same = read_team(book(tmp_path, first, [*GOOD, "VT,NH", None, "message", 60], GOOD, header=header))
+    assert len(same.workers) == 1 and same.workers[0].cost_usd_h == 60.0
+    assert refused(book(tmp_path, first, [*GOOD, "VT", "social_worker", "visit", 61], header=header)) == [
+        "FILE: row 3, states: given VT, where row 2 has VT, NH; allowed: as in row 2, or an empty cell",
+        "FILE: row 3, stands_in_for: given social_worker, where row 2 has peer; allowed: as in row 2, or an empty cell",
+        "FILE: row 3, skills: given visit, where row 2 has message; allowed: as in row 2, or an empty cell",
+        "FILE: row 3, cost_usd_h: given 61, where row 2 has 60; allowed: as in row 2, or an empty cell",
+    ]
+    late = refused(book(tmp_path, GOOD, [*GOOD, "VT"], header=header))
+    assert late == ["FILE: row 3, states: given VT, where row 2 has nothing; allowed: as in row 2, or an empty cell"]
+
+
+def test_a_formula_as_a_heading_is_refused_not_left_out(tmp_path):
+    said = refused(book(tmp_path, GOOD, header=[*HEADER[:5], "=A1"]))
+    assert said == [
+        "FILE: row 1, column 6: given a formula whose value is not in the file; allowed: the name of a column"
+    ]
+
+
+def test_rows_are_counted_that_have_something(tmp_path):
+    made = Workbook()
+    made.active.append(HEADER)
+    made.active.append(GOOD)
+    made.active["A1048576"].number_format = "0.00"  # the last cell there is, formatted and empty
+    made.save(tmp_path / "team.xlsx")
+    assert len(read_team(tmp_path / "team.xlsx").workers) == 1
+    made.active._current_row = 2
+    for _ in range(5000):
+        made.active.append(GOOD)
+    made.save(tmp_path / "team.xlsx")
+    assert refused(tmp_path / "team.xlsx") == ["FILE: given 5001 rows; allowed: at most 5000"]
+
+
+def parts_of(path):
+    with zipfile.ZipFile(path) as whole:
+        return {name: whole.read(name) for name in whole.namelist()}
+
+
+def written(path, parts):
+    with zipfile.ZipFile(path, "w") as made:
+        for name, content in parts.items():
+            made.writestr(name, content)
+
+
+SHEET, TYPES, STYLES = "xl/worksheets/sheet1.xml", "[Content_Types].xml", "xl/styles.xml"
+TEXT_NOWHERE = (
+    b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData><row r="1">'
+    b'<c r="A1" t="s"><v>0</v></c></row></sheetData></worksheet>'
+)
+DAMAGED = ["FILE: given a file that is no workbook, or a damaged one; allowed: a workbook (.xlsx)"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(lambda parts: {SHEET: parts[SHEET][:-40]}, id="a sheet that ends early"),
+        pytest.param(lambda parts: {SHEET: b"<<" + parts[SHEET]}, id="a sheet that is no XML"),
+        pytest.param(lambda parts: {SHEET: TEXT_NOWHERE}, id="texts that are missing"),
+        pytest.param(lambda parts: {SHEET: parts[SHEET].replace(b'r="B2"', b'r="#2"')}, id="a cell that is nowhere"),
+        pytest.param(lambda parts: {TYPES: parts[TYPES].replace(b"sheet.main", b"x")}, id="wrong content types"),
+        pytest.param(lambda parts: {TYPES: b""}, id="no content types"),
+        pytest.param(lambda parts: {STYLES: parts[STYLES][:99]}, id="styles that end early"),
+    ],
+)
+def test_a_damaged_workbook_is_one_line(broken, tmp_path):
+    path = book(tmp_path, GOOD)
+    whole = parts_of(path)
+    written(path, whole | broken(whole))
+    assert refused(path) == DAMAGED
+
+
+def test_a_workbook_that_ends_early_is_one_line(tmp_path):
+    path = book(tmp_path, GOOD)
+    whole = path.read_bytes()
+    for share in (0.0, 0.3, 0.9, 0.999):
+        path.write_bytes(whole[: int(share * len(whole))])
+        assert refused(path) == DAMAGED
+
+
+def test_a_sheet_that_is_a_chart_is_passed_over_and_one_without_a_chart_is_one_line(tmp_path):
+    path = tmp_path / "team.xlsx"
+    made = Workbook()
+    sheet = made.active
+    for line in (HEADER, GOOD):
+        sheet.append(line)
+    first = made.create_chartsheet(index=0)
+    made.save(path)
+    assert refused(path) == DAMAGED
+    first.add_chart(BarChart())
+    made.save(path)
+    assert len(read_team(path).workers) == 1
+
+
+def test_what_is_no_file_is_said_in_plain_words(tmp_path):
+    assert refused(tmp_path) == ["FILE: given a folder; allowed: a workbook (.xlsx)"]
+    assert "given a device or something else that is no file" in refused(Path("/dev/null"))[0]
+    assert "given no such file" in refused(tmp_path / ("a" * 300))[0]
 
 
 def test_a_role_that_nobody_fills_is_said_before_the_run():
