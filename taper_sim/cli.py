@@ -243,7 +243,7 @@ def _clinic(args: argparse.Namespace) -> int:
     plan = read_plan(args.scenario, change, args.replications)
     by_state = planned_loads_by_state(plan)
     weekly = {arm: [*found, *by_state[arm]] for arm, found in planned_loads(plan).items()}
-    for line in before_text(weekly, planned_loads_of_enrolment(plan)):
+    for line in (*before_text(weekly, planned_loads_of_enrolment(plan)), *plan.remarks()):
         print(line, file=sys.stderr)
     return _run_clinic(args.scenario, plan, folder)
 
@@ -287,7 +287,7 @@ def _run_staffing(path: Path, plan: "StaffingPlan", folder: Path) -> int:
     from taper_sim.report.staffing_text import bound_text, staffing_text
     from taper_sim.scenario.staffing_run import run_staffing
 
-    for line in bound_text(plan):
+    for line in (*bound_text(plan), *plan.clinic.remarks()):
         print(line, file=sys.stderr)
     with _progress() as progress:
         done = run_staffing(path, plan, folder, progress)
@@ -304,6 +304,8 @@ def _triage(args: argparse.Namespace) -> int:
 
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
     plan = read_plan(args.scenario, change, args.replications)
+    for line in plan.remarks():
+        print(line, file=sys.stderr)
     with _progress() as progress:
         table = compare_triage(args.scenario, plan, args.out, progress)
     print(triage_text(table, args.out))

@@ -7,6 +7,7 @@ are kept in ``parts``: the same command goes on where it was interrupted.
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ from taper_sim.cohort import Cohort
 from taper_sim.comparison.jobs import Arm
 from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, subgroups
 from taper_sim.data import formulary
-from taper_sim.data.problems import InputError, problem
+from taper_sim.data.problems import InputError, escaped, problem
 from taper_sim.data.yaml_input import parse
 from taper_sim.outcomes import ALL, BY_NAME, measure
 from taper_sim.runs import (
@@ -87,6 +88,29 @@ class ClinicPlan:
     def n_days(self) -> int:
         """Days of the calendar."""
         return self.scenario.days
+
+    @property
+    def enrolled_over_d(self) -> int:
+        """Days over which the panel enrols: no longer than the run."""
+        return min(self.setting.enrol_over_d, self.n_days)
+
+    def remarks(self) -> list[str]:
+        """What may be meant otherwise than it is taken, a line each."""
+        said = []
+        if self.enrolled_over_d < self.setting.enrol_over_d:
+            said.append(
+                f"Everybody enrols within the {self.n_days:,} days of the run, because it is shorter than enrol_over_d "
+                f"({self.setting.enrol_over_d:,})."
+            )
+        states = {name for name, _ in self.setting.states}
+        elsewhere = Counter(
+            (worker.role.name, tuple(sorted(worker.licences))) for worker in self.team.workers
+            if states and worker.licences is not None and not worker.licences & states
+        )  # fmt: skip
+        for (role, licences), people in elsewhere.items():
+            where = f"licences of {', '.join(licences)}, and patients live in {', '.join(sorted(states))}"
+            said.append(f"{role} ({people}): {where}. No work that needs a licence is theirs.")
+        return [escaped(line) for line in said]
 
     def seed(self, replication: int) -> int:
         """Seed of a replication; the first has the scenario's own."""
@@ -151,6 +175,9 @@ def plan_of(scenario: Scenario, path: Path, replications: int | None) -> ClinicP
     needed: dict[str, str] = {}
     for arm in arms:
         needed |= setting.needed(arm.care)
+    if not needed:
+        allowed = "at least one that is done: a clinic without work is `taper-sim compare`"
+        raise problem(str(path), "clinic.without", "every kind of work that the planned care brings", allowed)
     kinds = _kinds_of(setting, needed, [arm.care for arm in arms])
     found = list(team.problems(str(path), needed, list(entry.states), scenario.days, kinds))
     if found:
@@ -440,6 +467,7 @@ def _manifest(
         "seed": plan.scenario.seed,
         "days": plan.n_days,
         "replications": plan.n_replications,
+        "enrolled_over_d": plan.enrolled_over_d,
         "protocols": [arm.name for arm in plan.arms],
         "reference": NEVER_SHORT,
         "patients": patients_entry(cohort),

@@ -12,6 +12,7 @@ from openpyxl import Workbook
 
 from taper_sim import cli
 from taper_sim.clinic.measures import utilisation
+from taper_sim.clinic.work import BY_NAME as WORK
 from taper_sim.scenario.building import Overrides
 from taper_sim.scenario.clinic_schema import StaffEntry
 from taper_sim.scenario.clinics import read_plan
@@ -147,8 +148,10 @@ def set_in(*keys, value):
         (set_in("clinic", "team", 0, "cost_usd_h", value=1e300), "at most 10000"),
         (set_in("clinic", "team", 0, "cost_usd_h", value=True), "given True; allowed: a number"),
         (
+            set_in("clinic", "without", value=list(WORK)),
             "clinic.without: given every kind of work that the planned care",
         ),
+        (set_in("clinic", "without", value=[name for name in WORK if name != "interpreting"]), "every kind of work"),
         (set_in("clinic", "team", 5, "stands_in_for", value=["nurse", "prescriber"]), "allowed: physician, np_pa only"),
         (set_in("clinic", "team", 6, "stands_in_for", value=["pharmacist"]), "physician, np_pa, pharmacist only"),
         (set_in("clinic", value={"team_file": ["a.xlsx"]}), "team_file: given ['a.xlsx']; allowed: the name of a file"),
@@ -167,6 +170,22 @@ def test_bad_input_is_one_clear_line_and_nothing_is_written(change, said, tmp_pa
 )
 def test_all_other_work_may_be_done_by_whoever_is_named(role, queue):
     assert StaffEntry(role=role, stands_in_for=[queue]).stands_in_for == (queue,)
+
+
+def test_what_may_be_meant_otherwise_is_said_before_the_run(tmp_path, capsys):
+    def short(content):
+        content["cohort"]["patients"], content["days"] = 12, 7
+        content["clinic"].update(replications=1, enrol_over_d=8, states={"VT": 0.5, "NH": 0.5})
+        content["clinic"]["team"].append({"role": "np_pa", "people": 2, "licences": ["ME", "NY"]})
+        content["clinic"]["team"].append({"role": "np_pa", "licences": ["ME", "VT"]})
+
+    code, lines = lines_for(tmp_path, capsys, short)
+    assert code == 0 and [line for line in lines if not line.startswith("simulating")] == [
+        "Everybody enrols within the 7 days of the run, because it is shorter than enrol_over_d (8).",
+        "np_pa (2): licences of ME, NY, and patients live in NH, VT. No work that needs a licence is theirs.",
+    ]
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["enrolled_over_d"] == 7
+    assert not read_plan(SCENARIOS / "clinic_urban.yaml", Overrides(patients=12), 1).remarks()
 
 
 def test_bad_options_are_refused(tmp_path, capsys):
