@@ -102,7 +102,7 @@ def who_may(queue: str) -> tuple[str, ...]:
 FULL_TIME_H: Final = 40.0
 """Hours a week of one FTE. Source: convention."""
 MAX_COST_USD_H: Final = 10_000.0
-"""Most that an hour may cost, USD. Source: assumption, some fifty times the dearest role's; above it, a slip."""
+"""Most that an hour may cost, USD. Source: assumption, some sixty times the dearest role's; above it, a slip."""
 _WEEK_D: Final = len(WEEKDAYS)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from taper_sim.data import formulary
 from taper_sim.data.problems import problem
-from taper_sim.model.pharmacology import Drug, administrations
+from taper_sim.model.pharmacology import Drug, administrations, most_equivalents
 from taper_sim.policies.calls import FILE
 from taper_sim.policies.interface import Floats, Order, Patients, Policy, Rotation, Seen, register
 from taper_sim.units import DRUG_CLASSES
@@ -121,6 +121,11 @@ class WithRotation(Added):
         column = DRUG_CLASSES.index(self.drug.drug_class)
         if any(names.get(column) == "buprenorphine" for names in patients.drug):
             raise problem(FILE, self.name, "a patient on buprenorphine", "patients whose dose can be converted")
+        most = most_equivalents(self.drug, formulary.absorption(), self.times)
+        wanted = float(np.max(patients.dose[:, column], initial=0.0)) * self.start_pct / 100.0
+        if wanted > most:
+            given = f"a patient who is to take {wanted:.0f} equivalents a day of it"
+            raise problem(FILE, self.name, given, f"at most {most:.0f}: more has no known absorption")
         return self.policy.start(patients), patients.taken[:, column]
 
     def decide(self, memory: Any, seen: Seen) -> Order:

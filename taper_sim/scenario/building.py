@@ -28,6 +28,8 @@ from taper_sim.simulation.ensemble import Ensemble, from_prior
 from taper_sim.simulation.people import CarePlan
 from taper_sim.units import LONGEST_D
 
+_MET = 4096  # patients whom a policy meets before the run
+
 
 @dataclass(frozen=True)
 class Overrides:
@@ -209,6 +211,13 @@ def refuse_without_rule(cohort: Cohort, arms: Sequence[Arm], file: str) -> None:
         raise InputError(problems)
 
 
+def refuse_at_start(cohort: Cohort, arms: Sequence[Arm], seed: int) -> None:
+    """Let every policy meet its patients, whom it may refuse: to be found out before anything is written."""
+    first = known_of(cohort.take(slice(0, min(len(cohort), _MET))), seed)
+    for arm in arms:
+        arm.build().start(first)
+
+
 def without_rule(cohort: Cohort, policy: Policy, file: str, place: str) -> list[Problem]:
     """Problems of people for whom one protocol has no rule; see :func:`refuse_without_rule`."""
     needs = {"pregnancy": cohort.flags["pregnant"], "buprenorphine": cohort.buprenorphine}
@@ -236,8 +245,6 @@ def build_plan(scenario: Scenario, file: str, folder: Path) -> tuple[Plan, str]:
         reference = by_call[reference]
     cohort = build_cohort(scenario.cohort, scenario.seed, folder)
     refuse_without_rule(cohort, arms, file)
-    first = cohort.take(slice(0, min(len(cohort), 4096)))
-    for arm in arms:  # a policy may refuse its patients: find out before anything is written
-        arm.build().start(known_of(first, scenario.seed))
+    refuse_at_start(cohort, arms, scenario.seed)
     ensemble: Ensemble = from_prior(scenario.seed, min(scenario.draws, len(cohort)), scenario.parameters)
     return Plan(cohort, arms, ensemble, scenario.seed, scenario.days, scenario.composite), reference

@@ -52,6 +52,7 @@ from taper_sim.scenario.building import (
     build_cohort,
     overridden,
     read_scenario,
+    refuse_at_start,
     refuse_without_rule,
     scenario_hash,
 )
@@ -183,7 +184,9 @@ def plan_of(scenario: Scenario, path: Path, replications: int | None) -> ClinicP
     if found:
         raise InputError(found)
     plan = ClinicPlan(scenario, entry, team, setting, arms, replications or entry.replications, folder)
-    refuse_without_rule(plan.cohort(0), arms, str(path))
+    cohort = plan.cohort(0)
+    refuse_without_rule(cohort, arms, str(path))
+    refuse_at_start(cohort, arms, scenario.seed)
     return plan
 
 

@@ -164,6 +164,18 @@ def test_bad_input_is_one_clear_line_and_nothing_is_written(change, said, tmp_pa
     assert code == 2 and len(lines) == 1 and said in lines[0] and "; allowed: " in lines[0]
 
 
+@pytest.mark.parametrize("command", ["clinic", "compare"])
+def test_a_rotation_to_more_than_is_absorbed_is_refused_before_anything_is_written(command, tmp_path, capsys):
+    content = yaml.safe_load((SCENARIOS / "clinic_urban.yaml").read_text())
+    content["protocols"] = ["linear(pct=10, every=28) + rotate(gabapentin, IR)"]
+    mix = [{"drug": "pregabalin", "formulation": "IR capsule", "share": 1}]
+    content["cohort"]["classes"] = {"gabapentinoid": {"dose_median": 600, "dose_low": 500, "mix": mix}}
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(content))
+    assert cli.main([command, str(tmp_path / "s.yaml"), "--patients", "9", "--out", str(tmp_path / "run")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "equivalents a day of it; allowed: at most 360" in line and not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("role", "queue"),
     [("physician", "pharmacist"), ("np_pa", "prescriber"), ("peer", "nurse"), ("pharmacist", "psychologist")],
