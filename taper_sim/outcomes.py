@@ -35,6 +35,8 @@ class Outcome:
         Of the smallest important difference, or of the definition.
     tail : bool
         Whether the mean of the worst 5 % (``…_cvar95``) makes sense.
+    ends : (float, float)
+        The least and the most that a patient can have; infinite where nothing bounds it.
     """
 
     name: str
@@ -45,6 +47,13 @@ class Outcome:
     source: str
     of: Callable[["Look"], Floats]
     tail: bool = False
+    ends: tuple[float, float] = (-np.inf, np.inf)
+
+    @property
+    def difference_ends(self) -> tuple[float, float]:
+        """The least and the most by which two patients can differ."""
+        width = self.ends[1] - self.ends[0]
+        return -width, width
 
 
 @dataclass(frozen=True)
@@ -179,90 +188,100 @@ def _left_while_taking(look: Look) -> Floats:
 _W, _PW = 30.0, 60.0  # points of SOWS-Gossop and of the Physician Withdrawal Checklist at full withdrawal
 _BWSQ, _COWS0, _COWS = 40.0, 1.5, 30.0  # docs/model.md, section 4 and scales.csv
 
+_SHARE: Final = (0.0, 1.0)
+_COUNT: Final = (0.0, np.inf)
+
 OUTCOMES: Final[tuple[Outcome, ...]] = (
-    Outcome("dose_exposure", "share of start", "lower", 0.10, "mean dose taken ÷ dose on day 0", "A18", _exposure),
+    Outcome("dose_exposure", "share of start", "lower", 0.10, "mean dose taken ÷ dose on day 0", "A18", _exposure,
+            ends=_COUNT),
     Outcome("dose_end_mme", "equivalents/day", "neither", None, "prescribed on the last day", "definition",
-            lambda k: k.dose_end),
+            lambda k: k.dose_end, ends=_COUNT),
     Outcome("dose_change_mme", "equivalents/day", "neither", None, "last day − day 0", "definition",
             lambda k: k.dose_end - k.dose_start),
     Outcome("dose_reduction_pct", "%", "higher", 10, "reduction from day 0 to the last day", "A18",
-            lambda k: 100.0 * k.reduction),
+            lambda k: 100.0 * k.reduction, ends=(-np.inf, 100.0)),
     Outcome("dose_reduction_ge15", "share of people", "higher", None, "at least 15 % down", "Agnoli 2021",
-            _reached(0.15)),
+            _reached(0.15), ends=_SHARE),
     Outcome("dose_reduction_ge50", "share of people", "higher", None, "at least 50 % down", "definition",
-            _reached(0.50)),
-    Outcome("discontinued", "share of people", "neither", None, "dose 0 on the last day", "definition", _discontinued),
+            _reached(0.50), ends=_SHARE),
+    Outcome("discontinued", "share of people", "neither", None, "dose 0 on the last day", "definition", _discontinued,
+            ends=_SHARE),
     Outcome("time_to_discontinuation_d", "d", "neither", 28, "first day at dose 0, of those who reach it", "definition",
-            lambda k: np.where(k.day_of(rows.STOP_DAY) > 0, k.course.end[rows.STOP_DAY], np.nan)),
-    Outcome("velocity_max_pct_per_month", "%/30 d", "lower", 5, "fastest month", "Agnoli 2021", velocity_max),
+            lambda k: np.where(k.day_of(rows.STOP_DAY) > 0, k.course.end[rows.STOP_DAY], np.nan), ends=_COUNT),
+    Outcome("velocity_max_pct_per_month", "%/30 d", "lower", 5, "fastest month", "Agnoli 2021", velocity_max,
+            ends=_COUNT),
     Outcome("withdrawal_peak", "0-1", "lower", 0.10, "largest overall withdrawal", "A18: 3 SOWS-Gossop points",
-            lambda k: k.course.sums[k.day][rows.MAX_W], tail=True),
+            lambda k: k.course.sums[k.day][rows.MAX_W], tail=True, ends=_SHARE),
     Outcome("withdrawal_area", "d", "lower", 3.0, "sum of overall withdrawal over days", "A18",
-            lambda k: k.total(rows.SUM_W), tail=True),
+            lambda k: k.total(rows.SUM_W), tail=True, ends=_COUNT),
     Outcome("days_over_limit", "d", "lower", 7, "days with withdrawal over the limit (0.15)", "A18",
-            lambda k: k.total(rows.OVER_LIMIT), tail=True),
+            lambda k: k.total(rows.OVER_LIMIT), tail=True, ends=_COUNT),
     Outcome("withdrawal_sows_gossop", "points 0-30", "lower", 3.0, "mean SOWS-Gossop over the window", "A18",
-            lambda k: k.mean(rows.SUM_SOWS)),
+            lambda k: k.mean(rows.SUM_SOWS), ends=(0.0, _W)),
     Outcome("withdrawal_sows_gossop_log_ratio", "log points", "lower", 0.2, "mean log(1 + SOWS-Gossop)", "E049",
-            lambda k: k.mean(rows.SUM_LOG_SOWS)),
+            lambda k: k.mean(rows.SUM_LOG_SOWS), ends=_COUNT),
     Outcome("withdrawal_cows", "points 0-48", "lower", 5.0, "mean COWS", "A18; κ 30",
-            lambda k: _COWS0 + _COWS * k.mean(rows.SUM_W_CLASS)),
+            lambda k: _COWS0 + _COWS * k.mean(rows.SUM_W_CLASS), ends=(0.0, 48.0)),
     Outcome("withdrawal_bwsq", "points 0-40", "lower", 4.0, "mean BWSQ above the person's own baseline", "A18",
-            lambda k: _BWSQ * k.mean(rows.SUM_W_CLASS + 1)),
+            lambda k: _BWSQ * k.mean(rows.SUM_W_CLASS + 1), ends=(0.0, _BWSQ)),
     Outcome("withdrawal_pwc", "points 0-60", "lower", 6.0, "mean Physician Withdrawal Checklist above baseline", "A18",
-            lambda k: _PW * k.mean(rows.SUM_W_CLASS + 1)),
+            lambda k: _PW * k.mean(rows.SUM_W_CLASS + 1), ends=(0.0, _PW)),
     Outcome("completed_withdrawal", "share of people", "higher", None, "dose 0 and still in care", "Fishman 2019",
-            lambda k: np.nan_to_num(_discontinued(k)) * _retained(k)),
+            lambda k: np.nan_to_num(_discontinued(k)) * _retained(k), ends=_SHARE),
     Outcome("pain_nrs", "NRS points", "lower", 1.0, "pain on the last day", "scales.csv: PEG 1.0, NRS 2 or 30 %",
-            lambda k: k.at_end(rows.P), tail=True),
+            lambda k: k.at_end(rows.P), tail=True, ends=(0.0, 10.0)),
     Outcome("pain_nrs_change", "NRS points", "lower", 1.0, "pain, last day − day 0", "scales.csv",
-            lambda k: k.change(rows.P)),
-    Outcome("pain_response30", "share of people", "higher", None, "pain down by 30 % or more", "scales.csv", _response),
+            lambda k: k.change(rows.P), ends=(-10.0, 10.0)),
+    Outcome("pain_response30", "share of people", "higher", None, "pain down by 30 % or more", "scales.csv", _response,
+            ends=_SHARE),
     Outcome("pain_worse", "share of people", "lower", None, "pain up by more than half a point", "McPherson 2018",
-            lambda k: np.where(np.isnan(k.change(rows.P)), np.nan, k.change(rows.P) > 0.5)),
+            lambda k: np.where(np.isnan(k.change(rows.P)), np.nan, k.change(rows.P) > 0.5), ends=_SHARE),
     Outcome("function_change", "points 0-100", "higher", 10, "function, last day − day 0", "scales.csv: assumption",
-            lambda k: k.change(rows.U)),
+            lambda k: k.change(rows.U), ends=(-100.0, 100.0)),
     Outcome("promis_pi_change", "T-score", "lower", 4.85, "pain interference: 2.0 T a point of pain and −0.1 a point "
-            "of function (A19)", "scales.csv", lambda k: 2.0 * k.change(rows.P) - 0.1 * k.change(rows.U)),
+            "of function (A19)", "scales.csv", lambda k: 2.0 * k.change(rows.P) - 0.1 * k.change(rows.U),
+            ends=(-30.0, 30.0)),
     Outcome("phq9_change", "points 0-27", "lower", 5, "27 × distress, last day − day 0", "scales.csv",
-            lambda k: 27.0 * k.change(rows.M)),
+            lambda k: 27.0 * k.change(rows.M), ends=(-27.0, 27.0)),
     Outcome("isi_change", "points 0-28", "lower", 6, "28 × insomnia, last day − day 0", "scales.csv",
-            lambda k: 28.0 * k.change(rows.I)),
-    Outcome("overdose", "share of people", "lower", None, "any overdose", "A10", _any(rows.OVERDOSES)),
+            lambda k: 28.0 * k.change(rows.I), ends=(-28.0, 28.0)),
+    Outcome("overdose", "share of people", "lower", None, "any overdose", "A10", _any(rows.OVERDOSES), ends=_SHARE),
     Outcome("overdose_expected_dose", "events/person", "lower", None, "expected overdoses by the dose taken",
-            "A10", lambda k: k.total(rows.HAZARD_DOSE)),
+            "A10", lambda k: k.total(rows.HAZARD_DOSE), ends=_COUNT),
     Outcome("overdose_expected_tolerance", "events/person", "lower", None,
-            "expected overdoses by effect beyond tolerance", "A10", lambda k: k.total(rows.HAZARD_EXCESS)),
+            "expected overdoses by effect beyond tolerance", "A10", lambda k: k.total(rows.HAZARD_EXCESS), ends=_COUNT),
     Outcome("overdose_or_withdrawal", "share of people", "lower", None, "overdose or a visit coded as withdrawal",
-            "Agnoli 2021", _any(rows.OVERDOSES, rows.WITHDRAWAL_VISITS)),
+            "Agnoli 2021", _any(rows.OVERDOSES, rows.WITHDRAWAL_VISITS), ends=_SHARE),
     Outcome("overdose_or_suicide_event", "share of people", "lower", None, "overdose or suicide attempt",
-            "Larochelle 2022", _any(rows.OVERDOSES, rows.ATTEMPTS)),
+            "Larochelle 2022", _any(rows.OVERDOSES, rows.ATTEMPTS), ends=_SHARE),
     Outcome("overdose_or_suicide_death", "share of people", "lower", None, "death by overdose or suicide", "Oliva 2020",
-            _any(rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS)),
+            _any(rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS), ends=_SHARE),
     Outcome("mental_health_crisis", "share of people", "lower", None, "emergency or hospital care", "Agnoli 2021",
-            _any(rows.CRISES)),
-    Outcome("seizure", "share of people", "lower", None, "seizure or delirium", "A12", _any(rows.SEIZURES)),
+            _any(rows.CRISES), ends=_SHARE),
+    Outcome("seizure", "share of people", "lower", None, "seizure or delirium", "A12", _any(rows.SEIZURES),
+            ends=_SHARE),
     Outcome("death", "share of people", "lower", None, "death by overdose or suicide", "A11",
-            lambda k: k.day_of(rows.DEATH_DAY)),
-    Outcome("urgent_visit", "share of people", "lower", None, "any urgent visit", "A13", _any(rows.URGENT)),
+            lambda k: k.day_of(rows.DEATH_DAY), ends=_SHARE),
+    Outcome("urgent_visit", "share of people", "lower", None, "any urgent visit", "A13", _any(rows.URGENT),
+            ends=_SHARE),
     Outcome("return_to_higher_dose", "share of people", "lower", None, "went back to a higher dose", "Fenton 2021",
-            lambda k: k.day_of(rows.RETURN_DAY)),
+            lambda k: k.day_of(rows.RETURN_DAY), ends=_SHARE),
     Outcome("lapse_days", "d", "lower", 7, "days with more than the prescribed dose", "A18",
-            lambda k: k.total(rows.LAPSES), tail=True),
+            lambda k: k.total(rows.LAPSES), tail=True, ends=_COUNT),
     Outcome("dropout", "share of people", "lower", None, "left the programme", "A6",
-            lambda k: k.day_of(rows.DROPOUT_DAY)),
+            lambda k: k.day_of(rows.DROPOUT_DAY), ends=_SHARE),
     Outcome("care_terminated", "share of people", "lower", None, "left the programme while still prescribed", "A6",
-            _left_while_taking),
+            _left_while_taking, ends=_SHARE),
     Outcome("retained", "share of people", "higher", None, "alive and in the programme on the last day", "A6",
-            _retained),
+            _retained, ends=_SHARE),
     Outcome("adherence", "share of days", "higher", 0.1, "days without more than the prescribed dose", "A8",
-            _adherence),
+            _adherence, ends=_SHARE),
     Outcome("checkin_completion", "share of check-ins", "higher", 0.1, "check-ins done ÷ due", "E057",
-            _ratio(rows.CHECKINS_DONE, rows.CHECKINS_DUE)),
+            _ratio(rows.CHECKINS_DONE, rows.CHECKINS_DUE), ends=_SHARE),
     Outcome("visit_completion", "share of visits", "higher", 0.1, "visits kept ÷ planned", "A14",
-            _ratio(rows.VISITS_KEPT, rows.VISITS_PLANNED)),
+            _ratio(rows.VISITS_KEPT, rows.VISITS_PLANNED), ends=_SHARE),
     Outcome("no_show", "share of visits", "lower", 0.1, "visits missed ÷ planned", "A14",
-            lambda k: 1.0 - _ratio(rows.VISITS_KEPT, rows.VISITS_PLANNED)(k)),
+            lambda k: 1.0 - _ratio(rows.VISITS_KEPT, rows.VISITS_PLANNED)(k), ends=_SHARE),
 )  # fmt: skip
 
 #: Default weights of the composite; a scenario may give others. Sum of loads, each ÷ its smallest important difference.

@@ -31,11 +31,11 @@ from taper_sim.clinic.team import ROLES, Team
 from taper_sim.clinic.work import EACH, KINDS
 from taper_sim.cohort import Cohort
 from taper_sim.comparison.jobs import Arm
-from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, subgroups
+from taper_sim.comparison.tables import subgroups
 from taper_sim.data import formulary
 from taper_sim.data.problems import InputError, escaped, problem
 from taper_sim.data.yaml_input import parse
-from taper_sim.outcomes import ALL, BY_NAME, measure
+from taper_sim.outcomes import ALL, measure
 from taper_sim.runs import (
     check_writable,
     claim,
@@ -57,6 +57,7 @@ from taper_sim.scenario.building import (
     scenario_hash,
 )
 from taper_sim.scenario.clinic_schema import MAX_REPLICATIONS, ClinicEntry
+from taper_sim.scenario.clinic_tables import NEVER_SHORT, outcome_tables
 from taper_sim.scenario.manifest import git_commit, patients_entry, versions_of
 from taper_sim.scenario.schema import Scenario
 from taper_sim.simulation.days import run
@@ -68,7 +69,6 @@ _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "simpy"
 _SEED_OWNER: Final = rng.ENSEMBLE - 2  # "patient" of the draws that seed replications
 PLAN_FILE: Final = "clinic_plan.json"
 _PLAN_KEYS: Final = {"hash": str, "file": str, "folder": str, "replications": int, "scenario": dict}
-NEVER_SHORT: Final = "staff never short"
 _VECTORS: Final = (*COUNTED, "unread", "care", "lapse_days", "lapse_days_found")
 
 
@@ -351,53 +351,14 @@ def _outcome_tables(plan: ClinicPlan, folder: Path) -> tuple[pd.DataFrame, pd.Da
     """Outcomes of the patients, and what they lose against staff that is never short, over replications."""
     names = plan.scenario.outcomes or [outcome.name for outcome in ALL]
     n_draws = min(plan.scenario.draws, plan.n_replications)
-    summary, differences = [], []
+    found = []
     for k, arm in enumerate(plan.arms):
-        people = [_read(folder, k, r, "patients") for r in range(plan.n_replications)]
-        masks = [_read(folder, k, r, "groups") for r in range(plan.n_replications)]
-        groups = list(dict.fromkeys(name for mask in masks for name in mask.columns))
-        for name in names:
-            outcome = BY_NAME[name]
-            for group in groups:
-                own = [
-                    (one[name].to_numpy()[who], one[f"free_{name}"].to_numpy()[who])
-                    for one, mask in zip(people, masks, strict=True)
-                    for who in (mask[group].to_numpy() if group in mask else np.zeros(len(mask), dtype=bool),)
-                ]
-                values = np.concatenate([limited for limited, _ in own])
-                known = values[~np.isnan(values)]
-                if len(known) == 0:
-                    continue
-                means = np.array([_mean(limited) for limited, _ in own])
-                found = estimate(means)
-                quantiles = np.quantile(known, (0.05, 0.5, 0.95))
-                error = float(known.std() / np.sqrt(len(known)))
-                first = (arm.name, name, group, len(known) // len(own), found.mean, known.std())
-                last = (found.lo95, found.hi95, error, n_draws, False, outcome.unit, outcome.direction)
-                summary.append((*first, *quantiles, *last, found.needed))
-                change = np.concatenate([limited - free for limited, free in own])
-                change = change[~np.isnan(change)]
-                if len(change) == 0:
-                    continue
-                per_run = np.array([_mean(limited - free) for limited, free in own])
-                gap, better = estimate(per_run), {"lower": -1.0, "higher": 1.0}.get(outcome.direction, 0.0)
-                least = outcome.important or 0.0
-                ahead = per_run[~np.isnan(per_run)] * better
-                differences.append(
-                    (arm.name, NEVER_SHORT, name, group, gap.mean, gap.lo95, gap.hi95, float((ahead > 0).mean()),
-                     float((better * change > least).mean()), float((better * change < -least).mean()),
-                     float(change.std() / np.sqrt(len(change))), len(change) // len(own), outcome.unit,
-                     outcome.direction, gap.needed)
-                )  # fmt: skip
-    return (
-        pd.DataFrame(summary, columns=[*SUMMARY_COLUMNS, "needed"]).astype({"needed": "Int64"}),
-        pd.DataFrame(differences, columns=[*DIFFERENCE_COLUMNS, "needed"]).astype({"needed": "Int64"}),
-    )
-
-
-def _mean(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else np.nan
+        people, masks = (
+            [_read(folder, k, r, what) for r in range(plan.n_replications)] for what in ("patients", "groups")
+        )
+        found.append(outcome_tables(arm.name, names, people, masks, n_draws))
+    summaries, differences = zip(*found, strict=True)
+    return pd.concat(summaries, ignore_index=True), pd.concat(differences, ignore_index=True)
 
 
 def _service_table(plan: ClinicPlan, folder: Path) -> pd.DataFrame:
