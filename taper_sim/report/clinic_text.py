@@ -1,4 +1,4 @@
-"""A clinic run as text for whoever leads the clinic. Imports ``scenario.clinics``, ``tables``."""
+"""A clinic run as text for whoever leads the clinic. Imports ``scenario.clinics``, ``tables``, ``report.wording``."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,6 +7,7 @@ import pandas as pd
 
 from taper_sim import tables
 from taper_sim.clinic.bounds import EnrolmentLoad, Load
+from taper_sim.report.wording import count, interval, number, percent, words
 from taper_sim.scenario.clinics import ClinicRun
 
 _HARMS = (
@@ -51,13 +52,9 @@ def _of(table: pd.DataFrame, **where: str) -> pd.DataFrame:
     return table
 
 
-def _number(value: float, digits: int = 1) -> str:
-    return "-" if pd.isna(value) else f"{value:,.{digits}f}"
-
-
 def _interval(row: pd.Series, factor: float = 1.0, digits: int = 1) -> str:
-    mean, low, high = (_number(factor * row[name], digits) for name in ("mean", "lo95", "hi95"))
-    return mean if low == "-" else f"{mean} ({low} to {high})"
+    mean, low, high = (factor * row[name] for name in ("mean", "lo95", "hi95"))
+    return interval(mean, low, high, digits)
 
 
 def clinic_text(done: ClinicRun) -> str:
@@ -68,19 +65,45 @@ def clinic_text(done: ClinicRun) -> str:
     n = done.manifest["patients"]["n"]
     lines = [
         "",
-        f"{plan.scenario.name}: {n:,} patients, {plan.n_days} days, {who}, {plan.n_replications} replications, "
-        f"seed {plan.scenario.seed}",
+        f"{plan.scenario.name}: {n:,} patients, {plan.n_days} days, {who}, "
+        f"{count(plan.n_replications, 'replication')}, seed {plan.scenario.seed}",
     ]
     for arm in plan.arms:
         lines += ["", arm.name, "-" * len(arm.name), *_protocol_text(done, arm.name)]
     lines += [
+        *_how_many(done),
         "",
-        "Means over replications, in brackets their 95 % interval. A replication has its own patients, luck and draw",
-        "of the parameters; differences are between the same patients with this team and with staff never short.",
+        *_what_numbers_are(plan.n_replications),
         f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}.",
         f"Run folder: {done.folder}",
     ]
     return "\n".join(lines)
+
+
+def _how_many(done: ClinicRun) -> list[str]:
+    """The largest panel that the planned work leaves room for, and where to ask for a safe one."""
+    if not done.loads:
+        return []
+    first = done.loads[0]
+    return [
+        "",
+        f"How many patients: the planned work alone would fill the {words(first.queue)}'s hours at "
+        f"{first.most_patients:,} patients (here {first.n_patients:,}); alerts and urgent visits come on top.",
+        f"How many can be tapered safely: `taper-sim staffing {done.manifest['scenario_file']}` tries panels and teams "
+        "against targets.",
+    ]
+
+
+def _what_numbers_are(n_replications: int) -> list[str]:
+    if n_replications == 1:
+        return [
+            "One replication, at the centres of the parameters: no intervals. Differences are between the same",
+            "patients with this team and with staff never short.",
+        ]
+    return [
+        "Means over replications, in brackets their 95 % interval. A replication has its own patients, luck and draw",
+        "of the parameters; differences are between the same patients with this team and with staff never short.",
+    ]
 
 
 def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
@@ -88,7 +111,7 @@ def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
     lines = []
     roles = _of(service, metric="utilisation", subgroup="all").sort_values("mean", ascending=False)
     if len(roles):
-        lines.append("role".ljust(16) + "busy %".rjust(22) + "overtime h/week".rjust(24) + "late %".rjust(22))
+        lines.append("role".ljust(20) + "busy %".rjust(22) + "overtime h/week".rjust(24) + "late %".rjust(22))
     for _, row in roles.iterrows():
         name = str(row["role"])
         over = _of(service, metric="overtime", role=name)
@@ -98,22 +121,22 @@ def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
             (_interval(over.iloc[0]) if len(over) else "-").rjust(24),
             (_interval(late.iloc[0], 100.0, 0) if len(late) else "-").rjust(22),
         ]
-        lines.append(name.ljust(16) + "".join(cells))
+        lines.append(words(name).ljust(20) + "".join(cells))
     first = _breaks_first(service, roles)
-    lines += ["", first] if first else []
+    lines += ["", *first] if first else []
     lines += _still_growing(service)
-    for metric, said, factor in (
-        ("order_wait_days", "Days on which a patient's order waited for somebody", 1.0),
-        ("checkins_unread_overnight", "Check-ins that nobody had read by night, %", 100.0),
-        ("visits_given", "Visits that patients kept and the clinic gave, %", 100.0),
-        ("spike_alerts", "Alerts of a symptom spike, a patient", 1.0),
-        ("spike_alerts_false", "  of them without withdrawal over the limit", 1.0),
-        ("spike_alerts_dismissed", "  true ones that were dismissed unread", 1.0),
-        ("cost", "Cost of the team, USD a patient and 30 days", 1.0),
+    for metric, said, factor, digits in (
+        ("order_wait_days", "Days on which a patient's order waited for somebody", 1.0, 1),
+        ("checkins_unread_overnight", "Check-ins that nobody had read by night, %", 100.0, 1),
+        ("visits_given", "Visits that patients kept and the clinic gave, %", 100.0, 1),
+        ("spike_alerts", "Alerts of a symptom spike, a patient", 1.0, 1),
+        ("spike_alerts_false", "  of them without withdrawal over the limit", 1.0, 1),
+        ("spike_alerts_dismissed", "  true ones that were dismissed unread", 1.0, 1),
+        ("cost", "Cost of the team, USD a patient and 30 days", 1.0, 0),
     ):
         found = _of(service, metric=metric, subgroup="all")
-        if len(found):
-            lines.append(f"{said}: {_interval(found.iloc[0], factor)}")
+        if len(found) and not (metric == "cost" and done.plan.team.unlimited):  # nobody is paid
+            lines.append(f"{said}: {_interval(found.iloc[0], factor, digits)}")
     lines += ["", "outcome".ljust(30) + "with this team".rjust(26) + "against staff never short".rjust(30)]
     for name, title, factor in _HARMS:
         own = _of(done.summary, protocol=protocol, outcome=name, subgroup="all")
@@ -128,24 +151,40 @@ def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
     return lines
 
 
-def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> str:
+def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
+    """Whose work is late most, hours at which nobody of the role is at work apart, and what else is to say."""
     if len(roles) == 0:
-        return ""
-    late = _of(service, metric="late", work="").loc[lambda t: t["role"] != ""]
-    worst = late.sort_values("mean", ascending=False).iloc[0] if len(late) else None
+        return []
+    late = _late(service)
+    whole = late[late["work"] == ""].sort_values("beyond", ascending=False)
+    closed = whole[whole["closed"].round(2) > 0].sort_values("closed", ascending=False)
+    lines = []
+    if len(closed):
+        which = ", ".join(f"{words(row['role'])} {percent(row['closed'])}" for _, row in closed.iterrows())
+        lines.append(f"Late only because nobody of the role is at work then (nights, weekends): {which}.")
     top = roles.iloc[0]
-    if worst is not None and worst["mean"] > 0.05:
-        kinds = _of(service, metric="late", role=str(worst["role"])).loc[lambda t: t["work"] != ""]
-        which = kinds.sort_values("mean", ascending=False).head(3)
-        named = ", ".join(f"{row['work']} ({row['mean']:.0%})" for _, row in which.iterrows())
-        return (
-            f"What breaks first: the {worst['role']}'s work is late or lost {worst['mean']:.0%} of the time: {named}."
-        )
+    if len(whole) and whole.iloc[0]["beyond"] > 0.05:
+        role, share = whole.iloc[0]["role"], whole.iloc[0]["beyond"]
+        kinds = late[(late["role"] == role) & (late["work"] != "") & (late["beyond"].round(2) > 0)]
+        which = kinds.sort_values("beyond", ascending=False).head(3)
+        named = ", ".join(f"{words(row['work'])} ({percent(row['beyond'])})" for _, row in which.iterrows())
+        at_work = ", even with somebody at work" if role in set(closed["role"]) else ""
+        first = f"What breaks first: {percent(share)} of the {words(role)}'s work is late or lost{at_work}"
+        return [f"{first}: {named}." if named else f"{first}.", *lines]
     if top["mean"] > _BUSY:
-        return (
-            f"Nothing is late often, but the {top['role']} is busy {top['mean']:.0%} of the time: little room is left."
-        )
-    return "Nothing breaks: work is in time, and everybody has room."
+        busy = f"the {words(top['role'])} is busy {percent(top['mean'])} of the time"
+        return [f"Nothing is late often, but {busy}: little room is left.", *lines]
+    return ["Nothing breaks: work is in time, and everybody has room.", *lines]
+
+
+def _late(service: pd.DataFrame) -> pd.DataFrame:
+    """Late work by role and kind: all of it, what waits only for somebody to be at work, and what is beyond that."""
+    key = ["role", "work"]
+    every = _of(service, subgroup="all").loc[lambda t: t["role"] != ""]
+    late = _of(every, metric="late")[[*key, "mean"]]
+    closed = _of(every, metric="late_closed")[[*key, "mean"]].rename(columns={"mean": "closed"})
+    found = late.merge(closed, on=key, how="left").fillna({"closed": 0.0})
+    return found.assign(beyond=found["mean"] - found["closed"])
 
 
 def _still_growing(service: pd.DataFrame) -> list[str]:
@@ -156,8 +195,8 @@ def _still_growing(service: pd.DataFrame) -> list[str]:
         sure = row["n_replications"] < 3 or row["lo95"] > 0  # two replications have no interval to speak of
         if sure and row["mean"] > max(_GROWS_BY, _GROWS_SHARE * waiting):
             lines.append(
-                f"The {row['role']}'s queue still grows at the end: {_interval(row)} more pieces of work wait in the "
-                f"last quarter of the days than in the quarter before; {waiting:,.1f} over the whole run."
+                f"The {words(row['role'])}'s queue still grows at the end: {_interval(row)} more pieces of work wait "
+                f"in the last quarter of the days than in the quarter before; {number(waiting)} over the whole run."
             )
     return lines
 

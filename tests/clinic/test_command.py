@@ -1,6 +1,7 @@
 """The command ``taper-sim clinic``: run folder, text, figures, bad input."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from openpyxl import Workbook
 
 from taper_sim import cli
 from taper_sim.clinic.measures import utilisation
+from taper_sim.clinic.service import SMALLEST_CELL
 from taper_sim.clinic.work import BY_NAME as WORK
+from taper_sim.outcomes import BY_NAME
 from taper_sim.scenario.building import Overrides
 from taper_sim.scenario.clinic_schema import StaffEntry
 from taper_sim.scenario.clinics import read_plan
@@ -96,6 +99,10 @@ def test_every_clinic_scenario_runs(path, tmp_path, capsys):
     small = ["--patients", "16", "--days", "14", "--replications", "1"]
     assert cli.main(["clinic", str(path), *small, "--out", str(tmp_path / "run")]) == 0
     printed = capsys.readouterr().out
+    assert ", 1 replication," in printed and "no intervals" in printed and "95 % interval" not in printed
+    assert "How many patients: the planned work alone" in printed and f"`taper-sim staffing {path.name}`" in printed
+    assert not re.search(r"-0\.?0*(?![\d.])", printed)  # no sign before nothing
+    assert "social_worker" not in printed and "np_pa" not in printed
     assert "What breaks first" in printed or "Nothing breaks" in printed or "Little is late" in printed
     assert "Research use: not clinically reviewed" in printed and "Not calibrated" in printed
 
@@ -261,6 +268,32 @@ def test_a_team_of_a_workbook_runs_and_a_wrong_cell_stops_it(tmp_path, capsys):
     shutil.rmtree(tmp_path / "run")
     code, lines = lines_for(tmp_path, capsys, from_workbook)
     assert code == 2 and len(lines) == 1 and "row 2: given start noon; allowed: a time such as 08:30" in lines[0]
+
+
+def test_nothing_is_paid_and_no_bound_is_named_where_staff_is_never_short(tmp_path, capsys):
+    def unlimited(content):
+        del content["clinic"]["team"]
+        content["clinic"] |= {"unlimited": True, "replications": 1}
+        content["cohort"]["patients"], content["days"] = 12, 7
+
+    content = yaml.safe_load((SCENARIOS / "clinic_urban.yaml").read_text())
+    unlimited(content)
+    path = tmp_path / "s.yaml"
+    path.write_text(yaml.safe_dump(content).replace("rules/", f"{SCENARIOS}/rules/"))
+    assert cli.main(["clinic", str(path), "--out", str(tmp_path / "run")]) == 0
+    printed = capsys.readouterr().out
+    assert "staff that is never short" in printed and "USD" not in printed and "How many patients" not in printed
+
+
+def test_intervals_of_outcomes_stay_within_what_these_can_be_and_small_subgroups_are_left_out(done):
+    for name, ends in (("summary", "ends"), ("differences", "difference_ends")):
+        table = pd.read_csv(done / f"{name}.csv")
+        for _, row in table.iterrows():
+            least, most = getattr(BY_NAME[row["outcome"]], ends)
+            within = np.isnan(row["lo95"]) or (row["lo95"] >= least and row["hi95"] <= most)
+            assert within, (name, row["outcome"], row["subgroup"])
+        assert (table.loc[table["subgroup"] != "all", "n"] >= SMALLEST_CELL).all() and (table["n"] > 0).all()
+        assert set(table["subgroup"]) > {"all"}
 
 
 def test_replications_have_patients_luck_and_parameters_of_their_own():

@@ -1,0 +1,41 @@
+"""Numbers and names as pages show them."""
+
+import numpy as np
+import pytest
+
+from taper_sim.clinic.team import ROLES
+from taper_sim.clinic.work import KINDS
+from taper_sim.report.wording import count, in_words, interval, number, percent, words
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "signed", "said"),
+    [
+        (-0.001, 2, False, "0.00"), (-0.001, 2, True, "0.00"), (0.001, 2, True, "0.00"), (-0.006, 2, False, "-0.01"),
+        (4310.4, 0, False, "4,310"), (4310.4, 1, True, "+4,310.4"), (np.nan, 1, False, "-"), (-0.4, 0, False, "0"),
+    ],
+)  # fmt: skip
+def test_a_number_has_no_sign_before_nothing_and_its_thousands_apart(value, digits, signed, said):
+    assert number(value, digits, signed=signed) == said
+
+
+def test_an_interval_is_left_out_where_there_is_none():
+    assert interval(-0.001, -0.004, 0.2, 2) == "0.00 (0.00 to 0.20)"
+    assert interval(1.0, np.nan, np.nan) == "1.0"
+
+
+def test_counts_and_shares():
+    assert count(1, "replication") == "1 replication" and count(1200, "replication") == "1,200 replications"
+    assert percent(0.0831) == "8 %" and percent(0.0831, 1) == "8.3 %"
+
+
+def test_names_are_in_words():
+    assert (
+        words("social_worker") == "social worker"
+        and words("np_pa") == "NP/PA"
+        and words("case_conference") == ("case conference")
+    )
+    assert in_words("np_pa 1, pt 2") == "NP/PA 1, physical therapist 2"
+    assert in_words("Dr a_b") == "Dr a_b"  # a person's own name stays
+    for name in (*ROLES, *(kind.name for kind in KINDS)):
+        assert "_" not in words(name)
