@@ -1,19 +1,24 @@
-"""Figures of a clinic run, each with its data as CSV. Imports ``report.drawing``, ``runs``; reads a run folder only."""
+"""Figures of a clinic run, each with its data as CSV. Imports ``report``, ``runs``; reads a run folder only."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, weekday_of
 from taper_sim.clinic.measures import left_queue
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, empty_figure, svg
+from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg
+from taper_sim.report.wording import in_words, words
 from taper_sim.runs import write_csv, write_text
 
 _COLOURS: Final = {"visits": "#0072B2", "alerts": "#D55E00", "orders": "#009E73", "check-ins": "#E69F00", "other": GREY}
+_ON_DUTY: Final[Any] = {"facecolor": "#E6E6E6", "linewidth": 0.0}
+_ON_CALL: Final[Any] = {"facecolor": "white", "edgecolor": "#C4C4C4", "hatch": "//////", "linewidth": 0.0}
 _MOST_PEOPLE: Final = 40
 _WEEK_D: Final = 7
 _GROUPS: Final = {
@@ -45,8 +50,9 @@ def write_clinic_figures(folder: Path) -> list[Path]:
     return written
 
 
+@mpl.rc_context(PRINT)
 def gantt(events: pd.DataFrame, duty: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Everybody's work in the week in the middle of the run: a row a person, a bar a piece of work, duty behind."""
+    """A week in the middle of the run: a row a person, a bar a piece of work, duty and on call behind."""
     last_day = int(events["requested"].max() // DAY_MIN) + 1 if len(events) else _WEEK_D
     begin = max(0, min(last_day // 2, last_day - _WEEK_D)) * DAY_MIN
     end = begin + _WEEK_D * DAY_MIN
@@ -56,18 +62,22 @@ def gantt(events: pd.DataFrame, duty: pd.DataFrame) -> tuple[Figure, pd.DataFram
     shown = people[:_MOST_PEOPLE]
     figure = empty_figure(DOUBLE_COLUMN_MM, 25.0 + 3.6 * max(len(shown), 4), fitted=True)
     axes = figure.add_subplot()
+    called, seen = False, set()
     for row, name in enumerate(shown):
         own = duty[(duty["resource"] == name) & (duty["start"] < end) & (duty["end"] > begin)]
-        at_work = own[~own["on_call"].astype(bool)]
-        axes.broken_barh(_bars(at_work["start"], at_work["end"], begin), (row - 0.45, 0.9), color="#E6E6E6")
+        on_call = own["on_call"].astype(bool)
+        for stretches, style in ((own[on_call], _ON_CALL), (own[~on_call], _ON_DUTY)):
+            axes.broken_barh(_bars(stretches["start"], stretches["end"], begin), (row - 0.45, 0.9), **style)
+        called |= bool(on_call.any())
         for group, colour in _COLOURS.items():
             which = done[(done["resource"] == name) & (done["work"].map(group_of) == group)]
             if len(which):
                 axes.broken_barh(
                     _bars(which["started"], which["ended"].fillna(end), begin), (row - 0.35, 0.7), color=colour,
-                    linewidth=0.0, label=group,
+                    linewidth=0.0,
                 )  # fmt: skip
-    axes.set_yticks(range(len(shown)), shown)
+                seen.add(group)
+    axes.set_yticks(range(len(shown)), [in_words(name) for name in shown])
     axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
     first_day = int(begin // DAY_MIN) + 1
     days = [f"{WEEKDAYS[weekday_of(first_day + k)]}\nday {first_day + k}" for k in range(_WEEK_D)]
@@ -75,12 +85,11 @@ def gantt(events: pd.DataFrame, duty: pd.DataFrame) -> tuple[Figure, pd.DataFram
     axes.set_xlim(0.0, 24.0 * _WEEK_D)
     for k in range(1, _WEEK_D):
         axes.axvline(24.0 * k, color=GREY, linewidth=0.3)
-    handles, labels = axes.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    if unique:
-        figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=5)
+    keys = [Patch(color=colour, label=group) for group, colour in _COLOURS.items() if group in seen]
+    keys += [Patch(**_ON_DUTY, label="on duty"), *([Patch(**_ON_CALL, label="on call")] if called else [])]
+    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys))
     hidden = f"; {len(people) - len(shown)} more in the CSV" if len(people) > len(shown) else ""
-    axes.set_title(f"Work done by each person (grey: on duty){hidden}")
+    axes.set_title(f"Work done by each person{hidden}")
     data = done[["resource", "role", "work", "started", "ended", "outcome"]].sort_values(["resource", "started"])
     return figure, data.assign(group=data["work"].map(group_of))
 
@@ -91,6 +100,7 @@ def _bars(start: pd.Series, end: pd.Series, begin: float) -> list[tuple[float, f
     return list(zip(low.tolist(), (high - low).tolist(), strict=True))
 
 
+@mpl.rc_context(PRINT)
 def waiting(events: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """Work that waits at midnight, by role."""
     n_days = int(events["requested"].max() // DAY_MIN) + 1 if len(events) else 1
@@ -106,11 +116,11 @@ def waiting(events: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     lines = ("-", "--", ":", "-.")
     colours = [*_COLOURS.values(), "#CC79A7", "#56B4E9", "#000000"]
     for k, role in enumerate(data.columns[1:]):
-        axes.plot(data["day"], data[role], label=role, color=colours[k % len(colours)], linestyle=lines[k % 4],
+        axes.plot(data["day"], data[role], label=words(role), color=colours[k % len(colours)], linestyle=lines[k % 4],
                   linewidth=1.0)  # fmt: skip
     axes.set_xlabel("day")
     axes.set_ylabel("pieces of work that wait at midnight")
     axes.set_ylim(bottom=0)
     axes.set_title("Work that waits, by role")
-    figure.legend(loc="outside lower center", ncols=5)
+    figure.legend(loc="outside lower center", ncols=9)
     return figure, data

@@ -1,0 +1,105 @@
+"""The clinic's page: what breaks first, whatever the queue does; and its figures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from taper_sim.report.clinic_figures import gantt, waiting
+from taper_sim.report.clinic_text import _breaks_first
+from taper_sim.report.staffing_figures import HARM, capacity, harm, tornado
+
+
+def service(*rows):
+    columns = ["metric", "role", "work", "mean"]
+    return pd.DataFrame(rows, columns=columns).assign(subgroup="all")
+
+
+ROLES = pd.DataFrame({"role": ["nurse", "prescriber"], "mean": [0.9, 0.4]})
+LATE = [
+    ("late", "prescriber", "", 0.30), ("late", "prescriber", "escalation", 0.73),
+    ("late", "prescriber", "case_conference", 0.0), ("late", "prescriber", "urgent_visit", 0.004),
+    ("late", "nurse", "", 0.25), ("late", "nurse", "checkin_batch", 0.4),
+]  # fmt: skip
+
+
+def test_only_kinds_of_work_that_are_late_are_named():
+    lines = _breaks_first(service(*LATE), ROLES)
+    assert lines == ["What breaks first: 30 % of the prescriber's work is late or lost: escalation (73 %)."]
+
+
+def test_work_that_waits_only_for_somebody_to_be_at_work_does_not_break_first():
+    closed = [("late_closed", "prescriber", "", 0.2), ("late_closed", "prescriber", "escalation", 0.7),
+              ("late_closed", "nurse", "", 0.001)]  # fmt: skip
+    first, night = _breaks_first(service(*LATE, *closed), ROLES)
+    assert first == "What breaks first: 25 % of the nurse's work is late or lost: check-in batch (40 %)."
+    said = "Late only because nobody of the role is at work then (nights, weekends): prescriber 20 %."
+    assert night == said
+    closed = [("late_closed", role, "", 0.24) for role in ("prescriber", "nurse")]
+    assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith("What breaks first: 6 % of the prescriber's")
+    closed = [("late_closed", "prescriber", "", 0.29), ("late_closed", "nurse", "", 0.25)]
+    assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith(
+        "Nothing is late often, but the nurse is busy 90 %"
+    )
+
+
+@pytest.fixture
+def events():
+    n = 40
+    start = np.arange(n) * 360.0
+    return pd.DataFrame(
+        {"requested": start, "started": start + 5.0, "ended": start + 25.0, "resource": "np_pa 1",
+         "role": "social_worker", "work": ["visit", "alert_spike"] * (n // 2), "outcome": "done"}
+    )  # fmt: skip
+
+
+def texts_within(figure):
+    """Every text that is drawn lies inside the figure."""
+    FigureCanvasAgg(figure).draw()
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert box.x0 >= 0.0 and box.y0 >= 0.0 and box.x1 <= width and box.y1 <= height
+
+
+def legend(figure):
+    return [text.get_text() for one in figure.legends for text in one.get_texts()]
+
+
+@pytest.mark.parametrize("on_call", [True, False])
+def test_who_is_on_call_is_drawn_and_people_are_named_in_words(events, on_call):
+    duty = pd.DataFrame({"resource": "np_pa 1", "start": [480.0, 3000.0], "end": [960.0, 9000.0],
+                         "on_call": [False, on_call]})  # fmt: skip
+    figure, data = gantt(events, duty)
+    texts_within(figure)
+    hatched = [bars for bars in figure.axes[0].collections if bars.get_hatch() and bars.get_paths()]
+    assert len(hatched) == on_call
+    assert legend(figure) == ["visits", "alerts", "on duty"] + ["on call"] * on_call
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["NP/PA 1"]
+    assert set(data["resource"]) == {"np_pa 1"}  # the data keep the name of the tables
+
+
+def test_no_text_of_the_waiting_work_is_cut(events):
+    figure, _ = waiting(events)
+    texts_within(figure)
+    assert legend(figure) == ["social worker"]
+
+
+def test_shares_are_drawn_in_per_cent():
+    rows = [
+        (metric, 0.2, 0.1, 0.3, name, "one more pt", 0.05, 0.01, 0.09, 8.0, 12.0, "all", "meets")
+        for metric in ("late", HARM) for name in ("demand", "surge")
+    ]  # fmt: skip
+    columns = ["metric", "estimate", "lo95", "hi95", "name", "what", "change", "change_lo95", "change_hi95", "fte",
+               "patients_per_fte", "role", "verdict"]  # fmt: skip
+    table = pd.DataFrame(rows, columns=columns)
+    for draw in (capacity, harm, tornado):
+        figure, data = draw(table)
+        late, other = figure.axes
+        assert "%" in late.get_ylabel() or "percentage points" in late.get_xlabel()
+        texts_within(figure)
+        assert (data["estimate"] == 0.2).all()  # the data stay those of the table
+        if draw is tornado:
+            assert [bar.get_width() for bar in late.patches] == [5.0, 5.0]
+            assert [bar.get_width() for bar in other.patches] == [0.05, 0.05]
+            assert late.get_yticklabels()[0].get_text() == "demand: one more physical therapist"
+        else:
+            assert [line.get_ydata()[0] for line in (late.lines[0], other.lines[0])] == [20.0, 0.2]
