@@ -31,7 +31,7 @@ from taper_sim.cohort import Cohort
 from taper_sim.comparison.jobs import Arm
 from taper_sim.comparison.tables import subgroups
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
-from taper_sim.outcomes import ALL
+from taper_sim.outcomes import ALL, BY_NAME
 from taper_sim.runs import write_atomically
 from taper_sim.scenario.building import Overrides, overridden, read_scenario
 from taper_sim.scenario.clinic_schema import StaffEntry
@@ -272,10 +272,17 @@ def value_of(numbers: pd.DataFrame, metric: str, role: str | None = None, subgro
 
 
 def within(low: float, high: float, unit: str, metric: str) -> tuple[float, float]:
-    """An interval of a share kept between 0 and 1; a difference of shares may be below."""
-    if not unit.startswith("share") or metric.endswith(AGAINST):
-        return low, high
-    return max(low, 0.0), min(high, 1.0)
+    """An interval kept within what the number can be."""
+    least, most = ends_of(unit, metric)
+    return max(low, least), min(high, most)
+
+
+def ends_of(unit: str, metric: str) -> tuple[float, float]:
+    """The least and the most that a metric can be: an outcome's, or of what counts and measures the service."""
+    outcome = BY_NAME.get(metric.removesuffix(AGAINST))
+    if outcome is None:
+        return 0.0, 1.0 if unit.startswith("share") else np.inf
+    return outcome.difference_ends if metric.endswith(AGAINST) else outcome.ends
 
 
 def meets(numbers: pd.DataFrame, targets: Sequence[Target]) -> list[bool]:

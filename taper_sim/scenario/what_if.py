@@ -21,7 +21,7 @@ from taper_sim.scenario.building import build_arms
 from taper_sim.scenario.clinic_schema import IllnessEntry
 from taper_sim.scenario.clinics import ClinicPlan
 from taper_sim.scenario.schema import CareEntry, Scenario
-from taper_sim.scenario.staffing import AGAINST, HARMS, StaffingPlan, Trials, meets, value_of, within
+from taper_sim.scenario.staffing import AGAINST, HARMS, StaffingPlan, Trials, ends_of, meets, value_of, within
 
 TODAY: Final = "today"
 METRICS: Final = (
@@ -218,7 +218,9 @@ def _rows(
         change = estimate(values - np.array([value_of(one, metric) for one in today]))
         unit = numbers[0].loc[numbers[0]["metric"] == metric, "unit"].iloc[0]
         low, high = within(own.lo95, own.hi95, unit, metric)
-        yield (*head, metric, unit, own.mean, low, high, change.mean, change.lo95, change.hi95, met, own.n)
+        least, most = ends_of(unit, metric)
+        less, more = max(change.lo95, least - most), min(change.hi95, most - least)
+        yield (*head, metric, unit, own.mean, low, high, change.mean, less, more, met, own.n)
 
 
 def ramp_of(numbers: Sequence[pd.DataFrame]) -> pd.DataFrame:

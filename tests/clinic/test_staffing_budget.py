@@ -12,6 +12,7 @@ from taper_sim import cli
 from taper_sim.clinic.selection import FIRST_REPLICATIONS
 from taper_sim.clinic.staffing import Candidate, within_budget
 from taper_sim.report.staffing_text import bound_text
+from taper_sim.report.wording import in_words, number
 from taper_sim.scenario import staffing
 from taper_sim.scenario.building import Overrides
 from taper_sim.scenario.staffing_schema import StaffingEntry
@@ -104,11 +105,16 @@ def test_the_page_names_the_best_and_lists_teams_by_their_harm(done, capsys):
     said = capsys.readouterr().out.splitlines()
     table, manifest = pd.read_csv(done / "staffing.csv"), json.loads((done / "manifest.json").read_text())
     chosen = manifest["chosen"]
-    assert any("least harm" in line and line.endswith(f": {chosen['team']}") for line in said)
+    everybody = said[said.index("The team that does least harm, FTE of everybody in it:") + 1].strip().split(", ")
+    assert set(everybody) > set(in_words(chosen["team"]).split(", "))
     first = next(k for k, line in enumerate(said) if line.startswith("team tried")) + 1
     own = table[(table["metric"] == HARM) & (table["role"] == "all")].sort_values("estimate")
     for line, (_, row) in zip(said[first:], own.iterrows(), strict=False):
-        assert line.startswith(row["team"]) and f"{row['estimate']:.3g} (" in line and row["verdict"] in line
+        assert (
+            line.startswith(in_words(row["team"]))
+            and f" {number(row['estimate'], 3)} (" in line
+            and row["verdict"] in line
+        )
     assert f"Wanted: least harm for {BUDGET:,} USD a week" in "\n".join(said)
 
 
@@ -169,10 +175,13 @@ def test_what_is_not_decided_is_said_and_named(tmp_path, monkeypatch, capsys):
     path = budget_scenario(tmp_path, most_replications=5)
     assert cli.main(["staffing", str(path), "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
-    assert "Not decided after 5 replications. Still in:" in said and "The least harm so far: " in said
+    assert (
+        "Not decided after 5 replications. Still in:" in said
+        and "The least harm so far, FTE of everybody in it:\n" in said
+    )
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     left = [name for name, verdict in manifest["teams"]["tried"].items() if verdict == "still in"]
-    assert manifest["search_stopped"] and len(left) > 1 and all(f"  {name}\n" in said for name in left)
+    assert manifest["search_stopped"] and len(left) > 1 and all(f"  {in_words(name)}\n" in said for name in left)
     means = {name: luck[names.index(name), :5].mean() for name in left}
     assert manifest["chosen"]["team"] == min(left, key=lambda name: means[name])
 

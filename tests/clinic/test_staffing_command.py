@@ -10,8 +10,13 @@ import pytest
 import yaml
 
 from taper_sim import cli
+from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.selection import FIRST_REPLICATIONS
+from taper_sim.clinic.team import ROLES, Team, Worker
+from taper_sim.report.staffing_text import everybody
+from taper_sim.report.target_text import found_words, target_words
 from taper_sim.scenario.building import Overrides
+from taper_sim.scenario.staffing_schema import Target
 
 SCENARIOS = Path(__file__).resolve().parent.parent.parent / "scenarios"
 CLINICS = sorted([*SCENARIOS.glob("staffing_*.yaml"), *SCENARIOS.glob("clinic_*.yaml")])
@@ -165,7 +170,7 @@ def test_targets_that_nobody_can_meet_are_said_with_numbers(tmp_path, capsys):
     path = scenario(tmp_path, set_in("targets", value=targets))
     assert cli.main(["staffing", str(path), "--out", str(tmp_path / "run")]) == 0
     printed = capsys.readouterr().out
-    assert "None meets" in printed and "most often missed: dose_reduction_pct at least 1000, found" in printed
+    assert "None meets" in printed and "most often missed: dose down at least 1,000 %, found" in printed
     every = pd.read_csv(tmp_path / "run" / "replications.csv")
     assert every["team"].nunique() == 1  # the largest failed: nothing else was tried
     assert np.isfinite(every.loc[every["metric"] == "dose_reduction_pct", "value"]).all()
@@ -227,3 +232,28 @@ def test_a_team_that_misses_one_of_its_targets_fails(waits, late, said, tmp_path
     plan = staffing.read_staffing(scenario(tmp_path), Overrides())
     found = staffing.run_search(plan, tmp_path / "parts", lambda _: None).found
     assert {verdict.value for verdict in found.tried.values()} == {said}
+
+
+def test_a_team_is_everybody_in_it():
+    """Not only the roles that were searched; who is on call only has no FTE."""
+    week = (Shift((0, 1, 2, 3, 4), 480.0, 960.0),)
+    call = (Shift((0, 1, 2, 3, 4, 5, 6), 0.0, 1440.0, urgent_only=True),)
+    people = (("np_pa", week), ("np_pa", week), ("social_worker", week), ("physician", call))
+    team = Team(tuple(Worker(f"{role} {k}", ROLES[role], shifts) for k, (role, shifts) in enumerate(people)))
+    assert everybody(team) == "NP/PA 2, social worker 1; people on call only: physician 1"
+
+
+@pytest.mark.parametrize(
+    ("target", "said", "value", "found"),
+    [
+        ({"metric": "late", "role": "pt", "at_most": 0.1}, "late or lost work of the physical therapist at most 10 %",
+         0.1714, "17.1 %"),
+        ({"metric": "cost", "at_most": 1500}, "cost at most 1,500 USD a patient and 30 days", 4310.2,
+         "4,310 USD a patient and 30 days"),
+        ({"metric": "dropout", "against": "never_short", "at_most": 0.02},
+         "dropout, against staff never short, at most 2 %", -0.00001, "0.00 %"),
+        ({"metric": "withdrawal_peak", "at_most": 0.1}, "peak withdrawal at most 0.1 of 1", 0.00831, "0.01 of 1"),
+    ],
+)  # fmt: skip
+def test_targets_and_what_was_found_are_said_in_their_units(target, said, value, found):
+    assert target_words(Target(**target)) == said and found_words(Target(**target), value) == found

@@ -1,5 +1,8 @@
-"""Today's team with one thing changed: levers, tornado, capacity, months, equity."""
+"""Today's team with one thing changed: levers, tornado, capacity, months, equity, and the page that says so."""
 
+import contextlib
+import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.lateness import judged
 from taper_sim.clinic.ramp import by_month
 from taper_sim.clinic.team import ROLES, Team
-from taper_sim.report.staffing_text import _capacity
+from taper_sim.report.what_if_text import capacity_text, change_text
 from taper_sim.scenario.building import Overrides, build_arms
 from taper_sim.scenario.clinic_schema import StaffEntry
 from taper_sim.scenario.staffing import Trials, read_staffing, value_of, within
@@ -46,7 +49,9 @@ def plan(path):
 @pytest.fixture(scope="module")
 def done(path):
     folder = path.parent / "run"
-    assert cli.main(["staffing", str(path), "--out", str(folder)]) == 0
+    with contextlib.redirect_stdout(io.StringIO()) as page:
+        assert cli.main(["staffing", str(path), "--out", str(folder)]) == 0
+    (path.parent / "page.txt").write_text(page.getvalue())
     return folder
 
 
@@ -170,10 +175,10 @@ def test_the_largest_panel_that_keeps_the_targets_is_said():
         for metric, value in (("late", 0.1), ("composite_against_never_short", 0.02))
     ]
     columns = ["patients", "patients_per_fte", "metric", "estimate", "p_meets"]
-    lines = _capacity(pd.DataFrame(rows, columns=columns), 0.8)
+    lines = capacity_text(pd.DataFrame(rows, columns=columns), 0.8)
     assert lines[0] == "Today's team keeps its targets with up to 40 patients:"  # a lucky larger panel does not count
-    assert lines[2].split() == ["20", "5.0", "100%", "10%", "+0.020"]
-    assert "none of these panels" in _capacity(pd.DataFrame(rows, columns=columns).assign(p_meets=0.0), 0.8)[0]
+    assert lines[2].split() == ["20", "5.0", "100", "%", "10", "+0.020"]
+    assert "none of these panels" in capacity_text(pd.DataFrame(rows, columns=columns).assign(p_meets=0.0), 0.8)[0]
 
 
 def test_check_ins_that_a_protocol_sets_itself_are_rarer_too(plan):
@@ -199,3 +204,35 @@ def test_intervals_of_shares_stay_between_nothing_and_all(done):
         assert len(shares) and (shares["lo95"].fillna(0) >= 0).all() and (shares["hi95"].fillna(1) <= 1).all()
     assert within(-0.1, 1.2, "share", "late") == (0.0, 1.0)
     assert within(-0.1, 0.2, "share of people", "dropout_against_never_short") == (-0.1, 0.2)
+    assert within(-1.1, 1.2, "share of people", "dropout_against_never_short") == (-1.0, 1.0)
+    assert within(-0.1, 0.2, "0-1", "withdrawal_peak") == (0.0, 0.2)
+    assert within(-1.0, 2.0, "days a patient", "order_wait_days") == (0.0, 2.0)
+    assert within(-9.0, 101.0, "%", "dose_reduction_pct") == (-9.0, 100.0)
+
+
+def test_the_page_reads_in_plain_words_and_numbers(done):
+    page = (done.parent / "page.txt").read_text()
+    assert not re.search(r"\de[+-]\d", page)  # no powers of ten
+    assert not re.search(r"[-+]0\.?0*(?![\d.])", page)  # no sign before nothing
+    assert "social_worker" not in page and "order_wait_days" not in page
+    assert "all targets met in" in page and "of 2 replications" in page
+    told = page.split("What moves today's late work most", 1)[1].split("Today's team keeps", 1)[0].splitlines()[1:]
+    late = [float(line.split()[4]) for line in told if line.startswith("    late or lost work ")]
+    assert len(late) == 5
+    tornado = table(done, "tornado")
+    largest = 100.0 * tornado.loc[tornado["metric"] == "late", "change"].abs().nlargest(5)
+    assert np.abs(late) == pytest.approx(largest.to_numpy(), abs=0.051)
+
+
+@pytest.mark.parametrize(
+    ("change", "low", "high", "said"),
+    [
+        (0.123, 0.1, 0.15, "+12.3 (+10.0 to +15.0): more"),
+        (-0.1, -0.2, 0.0001, "-10.0 (-20.0 to 0.0): no clear change"),
+        (-0.0001, -0.0002, -0.0001, "next to no change"),
+        (0.0, 0.0, 0.0, "no change"),
+        (43.1, np.nan, np.nan, "+4,310.0"),
+    ],
+)
+def test_what_a_change_comes_to(change, low, high, said):
+    assert change_text(pd.Series({"change": change, "change_lo95": low, "change_hi95": high}), 100.0, 1) == said
