@@ -162,7 +162,7 @@ def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
     if len(closed):
         which = ", ".join(f"{words(row['role'])} {percent(row['closed'])}" for _, row in closed.iterrows())
         lines.append(f"Late only because nobody of the role is at work then (nights, weekends): {which}.")
-    top = roles.iloc[0]
+    top, open_ = roles.iloc[0], " while people are at work" if len(closed) else ""
     if len(whole) and whole.iloc[0]["beyond"] > 0.05:
         role, share = whole.iloc[0]["role"], whole.iloc[0]["beyond"]
         kinds = late[(late["role"] == role) & (late["work"] != "") & (late["beyond"].round(2) > 0)]
@@ -173,8 +173,8 @@ def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
         return [f"{first}: {named}." if named else f"{first}.", *lines]
     if top["mean"] > _BUSY:
         busy = f"the {words(top['role'])} is busy {percent(top['mean'])} of the time"
-        return [f"Nothing is late often, but {busy}: little room is left.", *lines]
-    return ["Nothing breaks: work is in time, and everybody has room.", *lines]
+        return [f"Nothing is late often{open_}, but {busy}: little room is left.", *lines]
+    return [f"Nothing breaks{open_}: work is in time, and everybody has room.", *lines]
 
 
 def _late(service: pd.DataFrame) -> pd.DataFrame:

@@ -39,8 +39,16 @@ def test_work_that_waits_only_for_somebody_to_be_at_work_does_not_break_first():
     assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith("What breaks first: 6 % of the prescriber's")
     closed = [("late_closed", "prescriber", "", 0.29), ("late_closed", "nurse", "", 0.25)]
     assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith(
-        "Nothing is late often, but the nurse is busy 90 %"
+        "Nothing is late often while people are at work, but the nurse is busy 90 %"
     )
+
+
+def test_nothing_breaks_is_said_of_the_hours_of_which_it_is_true():
+    room = ROLES.assign(mean=0.3)
+    rest = "work is in time, and everybody has room."
+    assert _breaks_first(service(("late", "nurse", "", 0.01)), room) == [f"Nothing breaks: {rest}"]
+    closed = _breaks_first(service(("late", "nurse", "", 0.3), ("late_closed", "nurse", "", 0.29)), room)
+    assert closed[0] == f"Nothing breaks while people are at work: {rest}" and closed[1].endswith("nurse 29 %.")
 
 
 @pytest.fixture
