@@ -37,7 +37,7 @@ def group_of(kind: str) -> str:
 def write_clinic_figures(folder: Path) -> list[Path]:
     """Draw the figures of a clinic's run folder into its ``figures``."""
     events = pq.read_table(folder / "events.parquet").to_pandas()
-    first = events[(events["replication"] == 0) & (events["protocol"] == events["protocol"].iloc[0])]
+    first = events[(events["replication"] == 0) & events["protocol"].isin(events["protocol"].iloc[:1])]
     duty = pd.read_csv(folder / "duty.csv")
     written = []
     for name, title, (figure, data) in (
@@ -122,5 +122,6 @@ def waiting(events: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     axes.set_ylabel("pieces of work that wait at midnight")
     axes.set_ylim(bottom=0)
     axes.set_title("Work that waits, by role")
-    figure.legend(loc="outside lower center", ncols=9)
+    if len(data.columns) > 1:
+        figure.legend(loc="outside lower center", ncols=9)
     return figure, data

@@ -207,6 +207,17 @@ def test_what_may_be_meant_otherwise_is_said_before_the_run(tmp_path, capsys):
     assert not read_plan(SCENARIOS / "clinic_urban.yaml", Overrides(patients=12), 1).remarks()
 
 
+@pytest.mark.parametrize("kept", [["refill"], ["handoff", "rounds"], ["message"]])
+def test_a_clinic_of_one_or_two_kinds_of_work_runs_even_if_none_comes_up(kept, tmp_path, capsys):
+    def few(content):
+        content["cohort"]["patients"], content["days"] = 12, 14
+        content["clinic"].update(replications=1, without=[name for name in WORK if name not in kept])
+
+    code, _ = lines_for(tmp_path, capsys, few)
+    assert code == 0 and (tmp_path / "run" / "figures" / "waiting.svg").exists()
+    assert set(pd.read_parquet(tmp_path / "run" / "events.parquet")["work"]) <= set(kept)
+
+
 def test_bad_options_are_refused(tmp_path, capsys):
     code, lines = lines_for(tmp_path, capsys, lambda c: None, "--replications", "0")
     assert code == 2 and lines == ["--replications: given 0; allowed: 1 to 1000"]
