@@ -7,6 +7,7 @@ import pandas as pd
 
 from taper_sim import tables
 from taper_sim.clinic.bounds import EnrolmentLoad, Load
+from taper_sim.clinic.work import BY_NAME
 from taper_sim.report.wording import count, interval, number, percent, words
 from taper_sim.scenario.clinics import ClinicRun
 
@@ -162,6 +163,12 @@ def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
     if len(closed):
         which = ", ".join(f"{words(row['role'])} {percent(row['closed'])}" for _, row in closed.iterrows())
         lines.append(f"Late only because nobody of the role is at work then (nights, weekends): {which}.")
+    urgent = late[late["work"].map(lambda kind: kind in BY_NAME and BY_NAME[kind].urgency == 0)]
+    for _, row in urgent[urgent["closed"].round(2) > 0].iterrows():
+        lines.append(
+            f"What cannot wait did wait for that: {percent(row['closed'])} of the {words(row['role'])}'s work on "
+            f"{words(row['work'])}; somebody on call would begin it."
+        )
     top, open_ = roles.iloc[0], " while people are at work" if len(closed) else ""
     if len(whole) and whole.iloc[0]["beyond"] > 0.05:
         role, share = whole.iloc[0]["role"], whole.iloc[0]["beyond"]

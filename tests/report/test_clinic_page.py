@@ -31,10 +31,11 @@ def test_only_kinds_of_work_that_are_late_are_named():
 def test_work_that_waits_only_for_somebody_to_be_at_work_does_not_break_first():
     closed = [("late_closed", "prescriber", "", 0.2), ("late_closed", "prescriber", "escalation", 0.7),
               ("late_closed", "nurse", "", 0.001)]  # fmt: skip
-    first, night = _breaks_first(service(*LATE, *closed), ROLES)
+    first, night, urgent = _breaks_first(service(*LATE, *closed), ROLES)
     assert first == "What breaks first: 25 % of the nurse's work is late or lost: check-in batch (40 %)."
     said = "Late only because nobody of the role is at work then (nights, weekends): prescriber 20 %."
     assert night == said
+    assert urgent.startswith("What cannot wait did wait for that: 70 % of the prescriber's work on escalation;")
     closed = [("late_closed", role, "", 0.24) for role in ("prescriber", "nurse")]
     assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith("What breaks first: 6 % of the prescriber's")
     closed = [("late_closed", "prescriber", "", 0.29), ("late_closed", "nurse", "", 0.25)]
