@@ -210,7 +210,6 @@ class _Clinic:
         self.today = 0
         self.open: list[set[Job]] = [set() for _ in range(n)]
         self.gates = np.zeros(n, dtype=np.int64)
-        self.unassessed = np.zeros(n, dtype=bool)
         self.read = np.zeros((n, n_days + 1), dtype=bool)
         self.came = np.zeros((n, n_days + 1), dtype=bool)
         self.read_in_time = np.zeros((n, n_days + 1), dtype=bool)
@@ -267,7 +266,7 @@ class _Clinic:
         self.read_in_time[:, day - 1] = self.read[:, day - 1]
         self._care(day, present)
         self._help(day)
-        waits = (self.gates > 0) | self.unassessed
+        waits = (self.gates > 0) | self.demand.watch.unassessed
         panel.live(day, waits, self.read)
         self.clinic["days_waiting"] += panel.waiting() & present
 
@@ -276,8 +275,6 @@ class _Clinic:
             self.engine.cancel(job, why)
 
     def _submit(self, job: Job) -> None:
-        if job.work == "initial_assessment" and job.role == "prescriber":
-            self.unassessed[job.patient] = True  # no taper before the prescriber has seen the patient
         if job.outcome != "open":  # no room in the diary, or only after the run: it is written down
             self.engine.jobs.append(job)
             return
@@ -360,7 +357,8 @@ class _Clinic:
     def _visit_ended(self, job: Job) -> None:
         what: Appointment = job.note
         if job.role == "prescriber" and job.outcome in ("done", "no_show"):
-            self.unassessed[job.patient] = False
+            for order in self.demand.assessed(job.patient, self.engine.now, self.today):
+                self._submit(order)
         if job.outcome == "done" and self.understood[job.patient]:
             if what.planned_day == self.today:
                 self.seen_today[job.patient, what.discipline] = True

@@ -75,6 +75,8 @@ class Watch:
     prescribed: Floats
     counted: dict[str, Floats]
     open_alert: dict[str, Bools] = field(default_factory=dict)
+    unassessed: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    unordered: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
     ordered: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
     order_open_since: Floats = field(default_factory=lambda: np.zeros(0))
     lapses: Floats = field(default_factory=lambda: np.zeros(0))
@@ -134,6 +136,7 @@ class Demand:
             rise=np.zeros((n, 2)), silent=nothing.copy(), last_cut=np.full(n, -np.inf),
             prescribed=self._prescribed(), counted={name: nothing.copy() for name in EVENTS},
             open_alert={name: np.zeros(n, dtype=bool) for name in work.ALERTS},
+            unassessed=np.zeros(n, dtype=bool), unordered=np.zeros(n, dtype=bool),
             ordered=np.zeros(n, dtype=bool), order_open_since=np.full(n, np.inf), lapses=nothing.copy(),
             lapsed=np.full(n, -np.inf), uncounted=nothing.copy(), found=nothing.copy(),
         )  # fmt: skip
@@ -199,6 +202,8 @@ class Demand:
             for name, which in (("initial_assessment", wanted & first), ("visit", wanted & ~first)):
                 if name in self.done_here:
                     who = due[which]
+                    if name == "initial_assessment" and queue == "prescriber":
+                        self.watch.unassessed[who] = True  # no taper before the prescriber has seen the patient
                     factor, _ = self._draws(name, who, day, discipline)
                     for p, f, c in zip(who.tolist(), factor.tolist(), comes[which].tolist(), strict=True):
                         jobs += self.booked(name, queue, p, c, Appointment(discipline, day, factor=f), day)
@@ -323,16 +328,27 @@ class Demand:
         watch = self.watch
         who = self.panel.decides(day) & here
         jobs = []
-        new = np.flatnonzero(who & np.isinf(watch.order_open_since)) if "dose_order" in self.done_here else ()
-        if len(new):
-            watch.order_open_since[new] = day
-            jobs += self._of("dose_order", np.asarray(new), day, queue=self.orders_by)
+        watch.unordered |= who & watch.unassessed  # asked for when the prescriber has seen the patient
+        new = np.flatnonzero(who & ~watch.unassessed & np.isinf(watch.order_open_since))
+        jobs += self._dose_orders(new, day)
         first = np.flatnonzero(who & ~watch.ordered)
         watch.ordered[first] = True
         if len(first):
             _, chance = self._draws("prior_authorisation", first, day, 1)
             jobs += self._of("prior_authorisation", first[chance < AUTHORISED_SHARE], day)
         return jobs
+
+    def _dose_orders(self, who: Ints, day: int, at: float | None = None) -> list[Job]:
+        if "dose_order" not in self.done_here:
+            return []
+        self.watch.order_open_since[who] = day
+        return self._of("dose_order", who, day, queue=self.orders_by, at=at)
+
+    def assessed(self, patient: int, now: float, day: int) -> list[Job]:
+        """The prescriber has seen the patient: an order that has waited for that is asked for."""
+        self.watch.unassessed[patient] = False
+        waited, self.watch.unordered[patient] = self.watch.unordered[patient], False
+        return self._dose_orders(np.array([patient]), day, now) if waited else []
 
     def review_order(self, patient: int, now: float, day: int) -> list[Job]:
         """The pharmacist's part of an order that has just been made."""

@@ -1,12 +1,14 @@
 """The queue: people at work, work that waits, a clock (SimPy). Imports ``clinic.calendars``.
 
-Whoever is free takes, of the work they may do, what triage puts first. Nobody is taken off what they have begun, unless
-the engine is told to preempt: then work that cannot wait interrupts work that can, and what was interrupted is finished
-by the same person straight afterwards (preemptive-resume). Work for which the waiting patient has no more patience
-leaves the queue (it *reneges*); work begun before the end of a shift is finished in overtime. A patient is in one place
-at a time: what needs the patient there waits while another does, and a visit that needs a second person (an
-interpreter) begins when both are free. The engine knows nothing of pain: what comes in is a :class:`Job`, what comes
-out is the same job with its times, and everything that is reported is computed from those.
+Whoever is free takes, of the work they may do, what triage puts first. Nobody is taken off what they have begun,
+unless the engine is told to preempt: then work that cannot wait interrupts work that can, and what was interrupted is
+finished by the same person straight afterwards (preemptive-resume). Work for which the waiting patient has no more
+patience leaves the queue (it *reneges*); work begun before the end of a shift is finished in overtime. A patient is
+in one place at a time: what needs the patient there waits while another does, and a visit that needs a second person
+(an interpreter) begins when both are free. What is asked for at a minute is there before anybody takes work at that
+minute, so that who comes on duty at eight finds the patient of eight o'clock in the queue. The engine knows nothing
+of pain: what comes in is a :class:`Job`, what comes out is the same job with its times, and everything that is
+reported is computed from those.
 """
 
 import math
@@ -16,6 +18,8 @@ from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
 import simpy
+from simpy.core import EventPriority
+from simpy.events import NORMAL, URGENT
 
 from taper_sim.clinic.calendars import Duty
 
@@ -186,6 +190,8 @@ class Engine:
         self._finished = finished
         self._desks = [_Desk(server) for server in servers]
         self._by_kind = any(server.skills is not None for server in servers)
+        self._to_come: list[tuple[float, int, Job]] = []
+        self._next_arrival = math.inf
         self._queues: dict[_Key, list[_Entry]] = {}
         self._desks_of: dict[_Key, list[_Desk]] = {}
         self._here: set[int] = set()  # patients who are with somebody
@@ -206,7 +212,9 @@ class Engine:
         self.jobs.append(job)
         if job.companion is not None:
             self.jobs.append(job.companion)
-        self._at(job.requested, self._arrive, job)
+        heappush(self._to_come, (job.requested, len(self.jobs), job))
+        if job.requested < self._next_arrival:
+            self._await_arrival()
 
     def cancel(self, job: Job, why: str = "") -> None:
         """Take waiting work out of the queue; what has been begun is finished."""
@@ -228,9 +236,24 @@ class Engine:
 
     # -- what happens ----------------------------------------------------------------------------------------------
 
-    def _at(self, when: float, what: Callable[..., None], *arguments: Any) -> None:
-        event = self.env.timeout(max(0.0, when - self.env.now))
+    def _await_arrival(self) -> None:
+        """One event for the next work to come, not one for each: a long list of it costs nothing while it waits."""
+        self._next_arrival = self._to_come[0][0] if self._to_come else math.inf
+        if self._to_come:
+            self._at(self._next_arrival, self._arrivals, self._next_arrival, priority=URGENT)
+
+    def _arrivals(self, awaited: float) -> None:
+        if awaited != self._next_arrival:  # something earlier has been asked for since, and has its own event
+            return
+        while self._to_come and self._to_come[0][0] <= self.env.now:
+            self._arrive(heappop(self._to_come)[2])
+        self._await_arrival()
+
+    def _at(self, when: float, what: Callable[..., None], *arguments: Any, priority: EventPriority = NORMAL) -> None:
+        event = simpy.Event(self.env)
+        event._ok, event._value = True, None  # as a timeout has it
         event.callbacks.append(lambda _: what(*arguments))
+        self.env.schedule(event, priority, max(0.0, when - self.env.now))
 
     def _roster(self, desk: _Desk) -> Any:
         """The days of one server, a SimPy process."""

@@ -252,12 +252,24 @@ def test_an_event_becomes_work_that_holds_the_patients_orders(row, first, queue,
 
 
 def test_an_order_late_by_three_days_is_hurried(people):
-    clinic = at_work(people, team("prescriber", minutes=30), 12)
+    alone = frozenset({"initial_assessment"})  # else orders wait for that, and nobody asks for them
+    clinic = at_work(people, team("prescriber", minutes=30), 12, without=alone)
     late = [job for job in clinic.engine.jobs if job.work == "alert_late_dose" and job.outcome == "done"]
     hurried = [job for job in clinic.engine.jobs if job.work == "dose_order" and job.urgency == 0]
     assert late and hurried
     assert {job.patient for job in hurried} <= {job.patient for job in late}
     assert all(job.due < job.requested for job in hurried)
+
+
+def test_no_order_is_asked_for_before_the_prescriber_has_seen_the_patient(people):
+    for who in (UNLIMITED, team("prescriber", minutes=120)):
+        log = served(people, who, n_days=DAYS).events
+        seen = log[(log["role"] == "prescriber") & log["work"].isin(["initial_assessment", "visit"])]
+        seen = seen[seen["outcome"].isin(["done", "no_show"])].groupby("patient_id")["ended"].min()
+        orders = log[log["work"] == "dose_order"]
+        first = orders.groupby("patient_id")["requested"].min()
+        assert len(first) > 10 and (first >= first.index.map(seen) - 1e-6).all()
+    assert len(first) < len(people[0])  # some nobody has seen yet
 
 
 def test_escalation_is_work_of_the_prescriber_only_where_the_clinic_does_it(people):
