@@ -7,7 +7,7 @@ import pandas as pd
 
 from taper_sim import tables
 from taper_sim.clinic.bounds import EnrolmentLoad, Load
-from taper_sim.clinic.work import BY_NAME
+from taper_sim.clinic.work import KINDS
 from taper_sim.report.wording import count, interval, number, percent, words
 from taper_sim.scenario.clinics import ClinicRun
 
@@ -163,7 +163,7 @@ def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
     if len(closed):
         which = ", ".join(f"{words(row['role'])} {percent(row['closed'])}" for _, row in closed.iterrows())
         lines.append(f"Late only because nobody of the role is at work then (nights, weekends): {which}.")
-    urgent = late[late["work"].map(lambda kind: kind in BY_NAME and BY_NAME[kind].urgency == 0)]
+    urgent = late[late["work"].isin([kind.name for kind in KINDS if kind.urgency == 0])]
     for _, row in urgent[urgent["closed"].round(2) > 0].iterrows():
         lines.append(
             f"What cannot wait did wait for that: {percent(row['closed'])} of the {words(row['role'])}'s work on "
