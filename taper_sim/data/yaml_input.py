@@ -1,5 +1,6 @@
 """YAML files into pydantic models, every problem in one line. Imports ``data.problems`` only."""
 
+import math
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -80,6 +81,14 @@ class Wrong(ValueError):
     def __init__(self, *found: tuple[str, Any, str]):
         self.found = [(place, shown(_whole(given)), allowed) for place, given, allowed in found]
         super().__init__("; ".join(f"{given}; allowed: {allowed}" for _, given, allowed in self.found))
+
+
+def shares_of_patients(given: dict[str, float]) -> dict[str, float]:
+    """The same, if the shares add to 1 or there are none."""
+    total = sum(given.values())
+    if given and not math.isclose(total, 1.0, abs_tol=1e-6):
+        raise Wrong(("", f"shares of patients that add to {total:g}", "shares that add to 1"))
+    return given
 
 
 def divided(message: str, otherwise: str) -> tuple[str, str]:

@@ -4,7 +4,6 @@ import datetime as dt
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from taper_sim.clinic.absence import Illness
@@ -16,7 +15,7 @@ from taper_sim.clinic.team import MAX_COST_USD_H, QUEUES, ROLES, Team, Worker, w
 from taper_sim.clinic.triage import RULES
 from taper_sim.clinic.work import BY_NAME
 from taper_sim.data.problems import nearest, shown
-from taper_sim.data.yaml_input import Strict, Wrong, divided
+from taper_sim.data.yaml_input import Strict, Wrong, divided, shares_of_patients
 from taper_sim.scenario.staffing_schema import StaffingEntry
 from taper_sim.units import LONGEST_D
 
@@ -200,10 +199,7 @@ class ClinicEntry(Strict):
     @field_validator("states")
     @classmethod
     def _are_shares(cls, given: dict[str, float]) -> dict[str, float]:
-        total = sum(given.values())
-        if given and not np.isclose(total, 1.0, rtol=0.0, atol=1e-6):
-            raise Wrong(("", f"shares of patients that add to {total:g}", "shares that add to 1"))
-        return given
+        return shares_of_patients(given)
 
     @field_validator("first_day")
     @classmethod

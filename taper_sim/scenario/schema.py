@@ -15,7 +15,7 @@ from taper_sim.comparison.tables import DERIVED_SUBGROUPS
 from taper_sim.data import formulary
 from taper_sim.data.patient import LARGEST, range_of
 from taper_sim.data.problems import nearest, shown
-from taper_sim.data.yaml_input import Strict, Wrong, divided
+from taper_sim.data.yaml_input import Strict, Wrong, divided, shares_of_patients
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import administrations, most_equivalents
 from taper_sim.outcomes import BY_NAME, COMPOSITE_WEIGHTS
@@ -132,9 +132,7 @@ class CohortEntry(Strict):
         if unknown:
             allowed = f"one of {', '.join(MODALITIES)}"
             raise Wrong(*((name, f"an unknown modality{nearest(name, MODALITIES)}", allowed) for name in unknown))
-        if given and not math.isclose(sum(given.values()), 1.0, abs_tol=1e-6):
-            raise Wrong(("", f"shares of patients that add to {sum(given.values()):g}", "shares that add to 1"))
-        return given
+        return shares_of_patients(given)
 
 
 class CareEntry(Strict):
