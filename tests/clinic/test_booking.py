@@ -69,6 +69,19 @@ def test_an_interpreter_is_booked_with_the_visit_or_it_waits_for_a_day_that_has_
     assert late.book("pt", 1, 60.0, interpreting=45.0) is None
 
 
+def test_a_patient_has_one_appointment_at_a_time_with_a_quarter_of_an_hour_between():
+    diary = book_of(worker("pt", 1), worker("nurse", 1), worker("psychologist", 1))
+    first = diary.book("pt", 1, 30.0, patient=7)
+    second = diary.book("nurse", 1, 20.0, patient=7)
+    third = diary.book("psychologist", 1, 45.0, patient=7)
+    assert [slot.at for slot in (first, second, third)] == [480.0, 525.0, 560.0]
+    assert diary.book("nurse", 1, 20.0, patient=8).at == 480.0  # the time before is somebody else's
+    diary.free(second)
+    assert diary.book("nurse", 1, 25.0, patient=7).at == 620.0  # 525 would leave ten minutes to the third
+    assert diary.book("nurse", 1, 15.0, patient=7).at == 525.0
+    assert Diary([], 9, unlimited=True).book("pt", 2, 30.0, patient=7).at == 1440.0 + 480.0
+
+
 def test_time_given_back_is_booked_again():
     diary = book_of(worker("pt", 1), worker("interpreter", 1))
     slots = [diary.book("pt", 1, 200.0, interpreting=200.0) for _ in range(3)]

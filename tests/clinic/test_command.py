@@ -147,7 +147,10 @@ def set_in(*keys, value):
         (set_in("cohort", "modality", value={"video": 0.5, "phone": 0.3}), "shares of patients that add to 0.8"),
         (set_in("cohort", "modality", value={"vidoe": 1.0}), "vidoe: given an unknown modality; did you mean video?"),
         (set_in("cohort", "modality", value={"video": -1.0, "phone": 1.0}), "cohort.modality.video"),
-        (set_in("cohort", value={"file": "p.csv", "drugs_file": "d.csv", "modality": {"video": 1.0}}), "one of the two"),
+        (
+            set_in("cohort", value={"file": "p.csv", "drugs_file": "d.csv", "modality": {"video": 1.0}}),
+            "one of the two",
+        ),
         (set_in("clinic", "home_visits", value={"travel_min": -5}), "clinic.home_visits.travel_min: given -5"),
         (set_in("clinic", "home_visits", value={"travel": 5}), "clinic.home_visits"),
         (set_in("clinic", "team", value=[{"role": "nurse", "skills": ["alert_spikes"]}]), "alert_spikes, no work"),

@@ -70,6 +70,22 @@ def test_by_hand_a_visit_with_a_second_person_begins_when_both_are_free():
     assert alone[1][1:3] == alone[11][1:3] == (45.0, "reneged")
 
 
+@pytest.mark.parametrize("asked_first", [True, False])
+def test_who_comes_on_duty_finds_the_patient_of_that_minute_in_the_queue(asked_first):
+    """Whether the visit was asked for before the shift was foreseen or after, triage chooses between both."""
+    two_shifts = Server("pt 1", "pt", (Duty(0.0, 10.0), Duty(480.0, 1000.0)))
+    engine = Engine([two_shifts])
+    message = Job(1, 7, "message", "pt", 3, 20.0, 5.0, rank=(3.0,))
+    one = visit(2, 8, "pt", 480.0, 30.0)
+    for job in (one, message) if asked_first else (message,):
+        engine.submit(job)
+    engine.run(400.0)
+    if not asked_first:
+        engine.submit(one)
+    engine.run(2000.0)
+    assert (one.started, message.started) == (480.0, 510.0)
+
+
 def test_nobody_is_the_second_person_of_the_own_visit():
     both = Server("s 1", "social_worker", ALWAYS, stands_in_for=("interpreter",))
     job = visit(1, 1, "social_worker", 0.0, 20.0, interpreting(11, 1, 0.0, 20.0), patience=45.0)
