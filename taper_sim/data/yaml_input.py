@@ -3,10 +3,10 @@
 import math
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from yaml.reader import ReaderError
 
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
@@ -19,6 +19,26 @@ class Strict(BaseModel):
     """Base of every file's model: unknown keys are refused, values are not changed after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, given: Any) -> Any:
+        """True and false would count as 1 and 0; where a number is wanted they are a slip."""
+        found = []
+        for name, field in cls.model_fields.items() if isinstance(given, dict) else ():
+            types, value = _types_in(field.annotation), given.get(name)
+            if bool not in types and (int in types or float in types):
+                parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+                found += [(name, part, "a number") for part in parts if isinstance(part, bool)]
+        if found:
+            raise Wrong(*found)
+        return given
+
+
+def _types_in(annotation: Any) -> list[Any]:
+    """Every type that an annotation names, also inside of others."""
+    inside = get_args(annotation)
+    return [annotation] if not inside else [one for part in inside for one in _types_in(part)]
 
 
 _DEEPEST: Final = 100

@@ -163,6 +163,10 @@ def set_in(*keys, value):
         ),
         (set_in("clinic", "team", 0, "cost_usd_h", value=1e300), "at most 10000"),
         (set_in("clinic", "team", 0, "cost_usd_h", value=True), "given True; allowed: a number"),
+        (set_in("clinic", "team", 0, "people", value=True), "people: given True; allowed: a number"),
+        (set_in("clinic", "states", value={"VT": True}), "clinic.states: given True; allowed: a number"),
+        (set_in("days", value=True), "days: given True; allowed: a number"),
+        (set_in("cohort", "shares", value={"broadband": True}), "cohort.shares: given True; allowed: a number"),
         (
             set_in("clinic", "without", value=list(WORK)),
             "clinic.without: given every kind of work that the planned care",
