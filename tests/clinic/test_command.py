@@ -231,6 +231,12 @@ def test_a_clinic_of_one_or_two_kinds_of_work_runs_even_if_none_comes_up(kept, t
     assert set(pd.read_parquet(tmp_path / "run" / "events.parquet")["work"]) <= set(kept)
 
 
+def test_the_workbook_that_is_shipped_is_the_team_of_the_city_clinic():
+    city, book = (read_plan(SCENARIOS / f"clinic_{name}.yaml", Overrides(), None) for name in ("urban", "workbook"))
+    assert book.team == city.team and book.setting == city.setting
+    assert book.scenario.cohort == city.scenario.cohort and book.n_days == city.n_days
+
+
 def test_bad_options_are_refused(tmp_path, capsys):
     code, lines = lines_for(tmp_path, capsys, lambda c: None, "--replications", "0")
     assert code == 2 and lines == ["--replications: given 0; allowed: 1 to 1000"]
