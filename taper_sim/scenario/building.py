@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -101,15 +101,24 @@ def _chosen(scenario: Scenario, text: str, folder: Path | None) -> list[dict[str
     return chosen
 
 
+_LATER: Final = (
+    ("clinic",), ("ladder",), ("cohort", "modality"), ("clinic", "home_visits"),
+    ("clinic", "staffing", "budget_usd_week"), ("clinic", "staffing", "harm"),
+)  # fmt: skip
+"""Keys that scenarios have not always had: what a scenario does not say does not change its hash."""
+
+
 def scenario_hash(scenario: Scenario, folder: Path) -> str:
     """Hash of everything the numbers depend on: the scenario's content and the bytes of the files it names."""
     content = scenario.model_dump(mode="json")
-    if content["clinic"] is None:
-        del content["clinic"]
-    elif content["clinic"]["team_file"] is not None:
+    for *place, key in _LATER:
+        inside: Any = content
+        for name in place:
+            inside = None if inside is None else inside.get(name)
+        if inside is not None and not inside[key]:
+            del inside[key]
+    if content.get("clinic", {}).get("team_file") is not None:
         content["clinic"]["team_file"] = _digest(folder / content["clinic"]["team_file"])
-    if content["ladder"] is None:  # what a scenario does not say does not change its hash
-        del content["ladder"]
     for key in ("file", "drugs_file"):
         name = content["cohort"].get(key)
         if name is not None:

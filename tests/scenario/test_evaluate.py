@@ -105,6 +105,26 @@ def test_the_ladder_of_the_repository_can_be_read_and_a_scenario_without_one_kee
     assert hashes[0] != hashes[1]
 
 
+def test_a_plan_that_was_registered_keeps_its_hash_when_scenarios_can_say_more(tmp_path: Path) -> None:
+    """Its hash was taken before ``modality``, ``home_visits`` and a budget for staff could be said."""
+    path = tmp_path / "plan.yaml"
+    path.write_text("""
+name: registered
+cohort:
+  patients: 10
+  classes: {opioid: {dose_median: 90, mix: [{drug: morphine, formulation: ER, share: 1}]}}
+protocols: ["linear(pct=10, every=28)"]
+clinic:
+  team: [{role: physician}, {role: pharmacist}, {role: pt}, {role: psychologist}, {role: nurse},
+         {role: social_worker, stands_in_for: [peer]}]
+  staffing: {indifference: 0.1}
+""")
+    registered = "09490af60b6879e6134b1dd4bdd1393754ecd4ff1067e25d4fae56238c9ec3d6"
+    assert scenario_hash(read_scenario(path), tmp_path) == registered
+    path.write_text(path.read_text().replace("  patients: 10", "  modality: {video: 1}\n  patients: 10"))
+    assert scenario_hash(read_scenario(path), tmp_path) != registered
+
+
 @pytest.mark.parametrize("name", [name for name in TRUTHS if name != MODEL])
 def test_every_truth_changes_what_happens_or_what_is_said(name: str) -> None:
     cohort = opioid_cohort(40)
