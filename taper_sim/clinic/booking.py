@@ -5,7 +5,7 @@ them, with somebody who stands in. Whoever is free takes it when the time comes.
 time, and one who needs an interpreter is booked when one is free too.
 """
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -58,14 +58,35 @@ class _Page:
         self.daytimes: dict[int, _Spans] = defaultdict(list)
         for start, end in _daytimes(server.duties):
             self.daytimes[int(start // DAY_MIN) + 1].append((start, end))
+        self._longest = {day: max(end - start for start, end in own) for day, own in self.daytimes.items()}
         self.booked: dict[int, _Spans] = defaultdict(list)
+        self._full_until: dict[int, float] = {}
+
+    def take(self, day: int, begins: float, minutes: float) -> None:
+        """Book."""
+        insort(self.booked[day], (begins, begins + self.keeps(minutes)))
+        self._full_until.pop(day, None)
+
+    def give_back(self, day: int, begins: float, minutes: float) -> None:
+        """Take out of the book."""
+        self.booked[day].remove((begins, begins + self.keeps(minutes)))
+        self._full_until.pop(day, None)
+
+    def full_until(self, day: int) -> float:
+        """The minute up to which a day is booked without a gap: nothing fits before it."""
+        if day not in self._full_until:
+            at = self.daytimes[day][0][0] if self.daytimes.get(day) else day * DAY_MIN
+            for since, until in self.booked[day]:
+                if since > at + _TINY:
+                    break
+                at = max(at, until)
+            self._full_until[day] = at
+        return self._full_until[day]
 
     def stretches(self, day: int, minutes: float) -> _Spans:
         """In which a visit of so many minutes has to lie; a very long one goes on through breaks."""
         spans = self.daytimes.get(day, [])
-        if spans and all(end - start < minutes for start, end in spans):
-            return [(spans[0][0], spans[-1][1])]
-        return spans
+        return spans if not spans or minutes <= self._longest[day] else [(spans[0][0], spans[-1][1])]
 
     def minutes(self, day: int) -> float:
         """Daytime on duty."""
@@ -120,16 +141,22 @@ class Diary:
         for at in range(day, min(day + HORIZON_D, self._last_day) + 1):
             taken = self._patients[patient].get(at, []) if patient >= 0 else []
             found: tuple[float, list[tuple[_Page, float]]] | None = None
-            for page in self._who_may(queue, licence, kind):
+            able = [page for page in self._who_may(queue, licence, kind) if page.daytimes.get(at)]
+            soonest = _patient_free(min((page.daytimes[at][0][0] for page in able), default=0.0), minutes, taken)
+            for page in able:
+                if found is not None and found[0] <= soonest:
+                    break
                 for second in self._who_may(INTERPRETER, ANYWHERE, "") if interpreting > 0 else (None,):
                     both = [(page, minutes)] + ([] if second is None else [(second, interpreting)])
-                    begins = _first_fit(at, both, taken) if second is not page else None
+                    if second is page or (found and max(one.full_until(at) for one, _ in both) >= found[0]):
+                        continue
+                    begins = _first_fit(at, both, taken)
                     if begins is not None and (found is None or begins < found[0]):
                         found = begins, both
             if found is not None:
                 begins, both = found
                 for page, takes in both:
-                    insort(page.booked[at], (begins, begins + page.keeps(takes)))
+                    page.take(at, begins, takes)
                 if patient >= 0:
                     self._patients[patient][at].append((begins, begins + minutes + BETWEEN_MIN))
                 return Slot(begins, patient, tuple((page.server.name, takes) for page, takes in both))
@@ -138,8 +165,7 @@ class Diary:
     def free(self, slot: Slot) -> None:
         """Give back the time of a visit that does not take place then."""
         for name, minutes in slot.held:
-            page = self._pages[name]
-            page.booked[slot.day].remove((slot.at, slot.at + page.keeps(minutes)))
+            self._pages[name].give_back(slot.day, slot.at, minutes)
         if slot.patient >= 0 and slot.held:
             self._patients[slot.patient][slot.day].remove((slot.at, slot.at + slot.held[0][1] + BETWEEN_MIN))
 
@@ -173,10 +199,9 @@ def _first_fit(day: int, people: Sequence[tuple[_Page, float]], taken: _Spans) -
     """
     first, minutes = people[0]
     for start, end in first.stretches(day, minutes):
-        at = start
+        at = max(start, first.full_until(day))
         while at + minutes <= end + _TINY:
-            over = at + minutes + BETWEEN_MIN
-            after = max((until for since, until in taken if since < over - _TINY and at < until - _TINY), default=at)
+            after = _patient_free(at, minutes, taken)
             for page, takes in people:
                 after = max(after, _free_from(page, day, after, takes))
             if after == at:
@@ -185,12 +210,21 @@ def _first_fit(day: int, people: Sequence[tuple[_Page, float]], taken: _Spans) -
     return None
 
 
+def _patient_free(at: float, minutes: float, taken: _Spans) -> float:
+    """The first minute from one on at which none of a patient's other appointments is in the way."""
+    for since, until in taken:
+        if since < at + minutes + BETWEEN_MIN - _TINY and at < until - _TINY:
+            return _patient_free(until, minutes, taken)
+    return at
+
+
 def _free_from(page: _Page, day: int, at: float, minutes: float) -> float:
     """The first minute from one on at which somebody is on duty and free for so long; past the day if never."""
     length = page.keeps(minutes)
+    booked = page.booked[day]
     for start, end in page.stretches(day, minutes):
-        begins = max(at, start)
-        for since, until in page.booked[day]:
+        begins = max(at, start, page.full_until(day))
+        for since, until in booked[max(bisect_left(booked, (begins,)) - 1, 0) :]:
             if since < begins + length - _TINY and begins < until - _TINY:
                 begins = until
         if begins + minutes <= end + _TINY:
