@@ -1,7 +1,7 @@
 """YAML files into pydantic models, every problem in one line. Imports ``data.problems`` only."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -109,6 +109,14 @@ def shares_of_patients(given: dict[str, float]) -> dict[str, float]:
     if given and not math.isclose(total, 1.0, abs_tol=1e-6):
         raise Wrong(("", f"shares of patients that add to {total:g}", "shares that add to 1"))
     return given
+
+
+def refuse_unknown(given: Iterable[str], known: Collection[str], what: str, place: str = "") -> None:
+    """Raise :class:`Wrong` with a line for each name that is none of the known ones, with the nearest of them."""
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        allowed = f"one of {', '.join(known)}"
+        raise Wrong(*((f"{place}{name}", f"an unknown {what}{nearest(name, known)}", allowed) for name in unknown))
 
 
 def divided(message: str, otherwise: str) -> tuple[str, str]:

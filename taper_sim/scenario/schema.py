@@ -15,7 +15,7 @@ from taper_sim.comparison.tables import DERIVED_SUBGROUPS
 from taper_sim.data import formulary
 from taper_sim.data.patient import LARGEST, range_of
 from taper_sim.data.problems import nearest, shown
-from taper_sim.data.yaml_input import Strict, Wrong, divided, shares_of_patients
+from taper_sim.data.yaml_input import Strict, Wrong, divided, refuse_unknown, shares_of_patients
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import administrations, most_equivalents
 from taper_sim.outcomes import BY_NAME, COMPOSITE_WEIGHTS
@@ -103,10 +103,7 @@ class CohortEntry(Strict):
             raise Wrong(("", "no drugs", "classes, which describes them, or drugs_file, which lists them"))
         if self.drugs_file is not None and self.classes:
             raise Wrong(("", "drugs_file and classes, which both give drugs", "one of the two"))
-        unknown = [name for name in self.shares if name not in FLAGS]
-        if unknown:
-            allowed = f"one of {', '.join(FLAGS)}"
-            raise Wrong(*((f"shares.{name}", f"an unknown flag{nearest(name, FLAGS)}", allowed) for name in unknown))
+        refuse_unknown(self.shares, FLAGS, "flag", "shares.")
         if self.modality and self.file is not None:
             raise Wrong(("modality", "shares beside a file, in which each patient has a modality", "one of the two"))
         return self
@@ -128,10 +125,7 @@ class CohortEntry(Strict):
     @field_validator("modality")
     @classmethod
     def _are_ways_to_meet(cls, given: dict[str, float]) -> dict[str, float]:
-        unknown = [name for name in given if name not in MODALITIES]
-        if unknown:
-            allowed = f"one of {', '.join(MODALITIES)}"
-            raise Wrong(*((name, f"an unknown modality{nearest(name, MODALITIES)}", allowed) for name in unknown))
+        refuse_unknown(given, MODALITIES, "modality")
         return shares_of_patients(given)
 
 
@@ -145,10 +139,7 @@ class CareEntry(Strict):
     @field_validator("disciplines")
     @classmethod
     def _known(cls, given: dict[str, float]) -> dict[str, float]:
-        unknown = [name for name in given if name not in DISCIPLINES]
-        if unknown:
-            allowed = f"one of {', '.join(DISCIPLINES)}"
-            raise Wrong(*((name, f"an unknown discipline{nearest(name, DISCIPLINES)}", allowed) for name in unknown))
+        refuse_unknown(given, DISCIPLINES, "discipline")
         return given
 
 
