@@ -231,19 +231,12 @@ def _compare(args: argparse.Namespace) -> int:
 def _clinic(args: argparse.Namespace) -> int:
     from taper_sim.report.clinic_text import before_text
     from taper_sim.scenario.building import Overrides
-    from taper_sim.scenario.clinics import (
-        planned_loads,
-        planned_loads_by_state,
-        planned_loads_of_enrolment,
-        read_plan,
-    )
+    from taper_sim.scenario.clinics import planned_loads, planned_loads_of_enrolment, read_plan
 
     folder = args.out or Path(f"clinic-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
     plan = read_plan(args.scenario, change, args.replications)
-    by_state = planned_loads_by_state(plan)
-    weekly = {arm: [*found, *by_state[arm]] for arm, found in planned_loads(plan).items()}
-    for line in (*before_text(weekly, planned_loads_of_enrolment(plan)), *plan.remarks()):
+    for line in (*before_text(planned_loads(plan), planned_loads_of_enrolment(plan)), *plan.remarks()):
         print(line, file=sys.stderr)
     return _run_clinic(args.scenario, plan, folder)
 

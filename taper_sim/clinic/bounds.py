@@ -137,7 +137,7 @@ def loads(
     cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int,
     ensemble: Ensemble | None = None,
 ) -> list[Load]:  # fmt: skip
-    """Planned load of every queue.
+    """Planned load of every queue, and of its work that needs a state's licence.
 
     Parameters
     ----------
@@ -154,21 +154,21 @@ def loads(
     Returns
     -------
     list of Load
-        The heaviest first; nothing for a team that is never short.
+        Those of all patients, then those of each state by itself, in which who has several licences counts in each; the
+        heaviest first. Nothing for a team that is never short.
     """
-    return [
-        load for load in _weekly(cohort, care, setting, team, decision_days, n_days, ensemble) if load.state is None
+    if team.unlimited:
+        return []
+    minutes: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for one in _planned(cohort, care, setting, decision_days, n_days, ensemble):
+        minutes[one.queue][one.name] += float(one.minutes.sum()) * one.a_week
+    found = [
+        Load(queue, share * wanted / 60.0, able_h(team, queue, state), round(share * len(cohort)), state)
+        for queue, state, share, wanted in _places(minutes, setting)
     ]
-
-
-def state_loads(
-    cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int,
-    ensemble: Ensemble | None = None,
-) -> list[Load]:  # fmt: skip
-    """:func:`loads` of work that needs a state's licence, for each state by itself: who has several counts in each."""
-    return [
-        load for load in _weekly(cohort, care, setting, team, decision_days, n_days, ensemble) if load.state is not None
-    ]
+    return sorted(
+        (load for load in found if np.isfinite(load.able_h)), key=lambda one: (one.state is not None, -one.share)
+    )
 
 
 def enrolment_loads(
@@ -194,22 +194,6 @@ def enrolment_loads(
         able = able_h(team, queue, state, lambda worker: hours_until(worker, able_d))
         n = round(share * len(cohort))
         found.append(EnrolmentLoad(queue, share * wanted / 60.0, able, n, state, asked_d, able_d))
-    return sorted((load for load in found if np.isfinite(load.able_h)), key=lambda load: -load.share)
-
-
-def _weekly(
-    cohort: Cohort, care: CarePlan, setting: Setting, team: Team, decision_days: Sequence[int], n_days: int,
-    ensemble: Ensemble | None = None,
-) -> list[Load]:  # fmt: skip
-    if team.unlimited:
-        return []
-    minutes: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for one in _planned(cohort, care, setting, decision_days, n_days, ensemble):
-        minutes[one.queue][one.name] += float(one.minutes.sum()) * one.a_week
-    found = [
-        Load(queue, share * wanted / 60.0, able_h(team, queue, state), round(share * len(cohort)), state)
-        for queue, state, share, wanted in _places(minutes, setting)
-    ]
     return sorted((load for load in found if np.isfinite(load.able_h)), key=lambda load: -load.share)
 
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from taper_sim import rng, tables
-from taper_sim.clinic.bounds import EnrolmentLoad, Load, enrolment_loads, loads, state_loads
+from taper_sim.clinic.bounds import EnrolmentLoad, Load, enrolment_loads, loads
 from taper_sim.clinic.coupling import COUNTED, Setting, serve
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.records import duty_table
@@ -207,11 +207,6 @@ def planned_loads(plan: ClinicPlan) -> dict[str, list[Load]]:
     return _of_each_protocol(plan, loads)
 
 
-def planned_loads_by_state(plan: ClinicPlan) -> dict[str, list[Load]]:
-    """The bound of each protocol where licences are of states, before anything runs."""
-    return _of_each_protocol(plan, state_loads)
-
-
 def planned_loads_of_enrolment(plan: ClinicPlan) -> dict[str, list[EnrolmentLoad]]:
     """The bound of each protocol while the panel enrols, before anything runs."""
     return _of_each_protocol(plan, enrolment_loads)
@@ -270,7 +265,8 @@ def run_clinic(
     if plan.setting.illness is not None:
         ill = [_read(folder, 0, r, "absences").assign(replication=r) for r in range(plan.n_replications)]
         write_csv(pd.concat(ill), folder / "absences.csv")  # every protocol has the same people ill on the same days
-    before = planned_loads(plan)
+    weekly = planned_loads(plan).items()
+    before = {name: [load for load in found if load.state is None] for name, found in weekly}
     manifest = _manifest(plan, path, identity, before, folder, simulated - began, time.time() - simulated)
     write_json(manifest, folder / "manifest.json")
     shutil.rmtree(folder / "parts")

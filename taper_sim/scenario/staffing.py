@@ -40,7 +40,6 @@ from taper_sim.scenario.clinics import (
     never_short,
     plan_of,
     planned_loads,
-    planned_loads_by_state,
     planned_loads_of_enrolment,
 )
 from taper_sim.scenario.schema import Scenario
@@ -141,8 +140,7 @@ def staffing_plan_of(scenario: Scenario, path: Path) -> StaffingPlan:
     largest = max(every, key=lambda one: one.levels)
     top = with_fte(clinic.team, dict(largest.levels), otherwise)
     with_top = _with_team(clinic, top)
-    loads = [*planned_loads(with_top)[arm.name], *planned_loads_by_state(with_top)[arm.name]]
-    loads.sort(key=lambda load: -load.share)
+    loads = sorted(planned_loads(with_top)[arm.name], key=lambda load: -load.share)
     enrolling = planned_loads_of_enrolment(with_top)[arm.name]
     lacking = list(_lacking(clinic, arm, top, f"{path}: clinic.staffing.fte, all at their most"))
     if lacking:

@@ -9,7 +9,7 @@ from openpyxl import Workbook
 from openpyxl.chart import BarChart
 
 from taper_sim.clinic.booking import HORIZON_D, Diary
-from taper_sim.clinic.bounds import loads, state_loads
+from taper_sim.clinic.bounds import loads
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.rosters import read_team, weekdays_of
@@ -312,12 +312,12 @@ def test_the_bound_of_a_state_counts_those_with_its_licence(people):
     team = Team((one, Worker("d 2", ROLES["physician"], (WEEK,), licences=frozenset({"CA", "NV"}))))
     only = frozenset(kind.name for kind in KINDS) - {"rounds"}
     setting = Setting(without=only, states=(("CA", 0.2), ("NV", 1.8)))
-    nevada, california = state_loads(people, care, setting, team, [1], 84)
+    nevada, california = (load for load in loads(people, care, setting, team, [1], 84) if load.state)
     asked = 200 * 3 / 13 / 60
     assert (nevada.name, nevada.able_h, nevada.n_patients) == ("prescriber licensed in NV", 40.0, 180)
     assert nevada.asked_h == pytest.approx(0.9 * asked) and california.asked_h == pytest.approx(0.1 * asked)
     assert (california.able_h, california.n_patients) == (80.0, 20)
-    assert not state_loads(people, care, Setting(without=only), team, [1], 84)
+    assert not any(load.state for load in loads(people, care, Setting(without=only), team, [1], 84))
 
 
 def test_the_diary_books_the_first_day_with_room_and_says_when_there_is_none():
