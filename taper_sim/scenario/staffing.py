@@ -170,9 +170,8 @@ def _contenders(plan: StaffingPlan, file: str) -> list[Candidate]:
         )
     if len(found) > most:
         given = f"{most}, with {len(found):,} teams to compare for {given}"
-        raise problem(
-            place, "most_teams", given, "as many as those teams: larger steps, fewer roles, or a larger bound"
-        )
+        allowed = "as many as those teams: larger steps, fewer roles, or a larger bound"
+        raise problem(file, f"{place}.most_teams", given, allowed)
     return found
 
 
