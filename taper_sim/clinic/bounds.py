@@ -272,9 +272,9 @@ def _planned(
             first, later = (work.BY_NAME[kind].minutes(name) for kind in ("initial_assessment", "visit"))
             if np.isfinite(visits) and visits > 0:  # the first of the planned visits
                 once("initial_assessment", 1.0, everybody, name, lasts.expected(first, missed))
-                once("interpreting", 1.0, interpreted, minutes=lasts.with_patients(first))
+                once("interpreting", 1.0, interpreted, minutes=lasts.with_patient(first))
             every("visit", visits, everybody, name, 1.0 + visits, lasts.expected(later, missed))
-            every("interpreting", visits, interpreted, first=1.0 + visits, minutes=lasts.with_patients(later))
+            every("interpreting", visits, interpreted, first=1.0 + visits, minutes=lasts.with_patient(later))
     if care.planned.get("psychologist", 0.0) > 0:
         every("group_session", visits, everybody / work.GROUP, first=1.0)
     every("message", 7.0 / work.MESSAGES_A_WEEK, everybody)

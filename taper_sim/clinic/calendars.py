@@ -117,8 +117,8 @@ def duties(shifts: Sequence[Shift], n_days: int, leave: Sequence[tuple[int, int]
                     piece = Duty(midnight + at, midnight + start, shift.urgent_only)
                     (on_call if shift.urgent_only else regular).append(piece)
                 at = max(at, end)
-    regular = _merged(regular)
-    return sorted([*regular, *_without(_merged(on_call), regular)])
+    regular = merged(regular)
+    return sorted([*regular, *_without(merged(on_call), regular)])
 
 
 def on_duty_min(stretches: Sequence[Duty], first: int, last: int) -> float:
@@ -127,15 +127,15 @@ def on_duty_min(stretches: Sequence[Duty], first: int, last: int) -> float:
     return sum(max(0.0, min(one.end, end) - max(one.start, begin)) for one in stretches if not one.urgent_only)
 
 
-def _merged(pieces: Sequence[Duty]) -> list[Duty]:
+def merged(pieces: Sequence[Duty]) -> list[Duty]:
     """The same stretches with overlaps joined."""
-    merged: list[Duty] = []
+    joined: list[Duty] = []
     for piece in sorted(pieces):
-        if merged and piece.start <= merged[-1].end:
-            last = merged.pop()
+        if joined and piece.start <= joined[-1].end:
+            last = joined.pop()
             piece = Duty(last.start, max(last.end, piece.end), last.urgent_only)
-        merged.append(piece)
-    return merged
+        joined.append(piece)
+    return joined
 
 
 def _without(pieces: Sequence[Duty], taken: Sequence[Duty]) -> list[Duty]:

@@ -298,9 +298,11 @@ class _Clinic:
     def _called_in_sick(self, day: int) -> None:
         """The morning's illness: booked visits that those who are there cannot take as well go to a later day."""
         ill = [w for w in self.team.workers for first, last in self.ill.get(w.name, ()) if first <= day <= last]
+        if not ill:
+            return
         for worker in ill:
             self.diary.ill(worker.name, day)
-        cover = self.diary.cover(day) if ill else None
+        cover = self.diary.cover(day)
         for queue in dict.fromkeys(worker.role.queue for worker in ill):
             today = [
                 job for jobs in self.open for job in jobs
@@ -308,8 +310,10 @@ class _Clinic:
             ]  # fmt: skip
             for job in sorted(today, key=lambda job: (job.requested, job.work_id)):
                 part = next((one for one in (job, job.companion) if one is not None and one.role == queue), None)
-                minutes = job.note.slot.held[0 if part is job else -1][1]
-                if part is None or cover is None or cover.take(queue, minutes, part.licence, part.work):
+                if part is None:
+                    continue
+                _, minutes = job.note.slot.held[0 if part is job else -1]
+                if cover.take(queue, minutes, part.licence, part.work):
                     continue
                 self.engine.cancel(job, work.STAFF_ILL)
                 for again in self.demand.booked(job.work, job.role, job.patient, not job.no_show, job.note, day + 1):

@@ -224,12 +224,12 @@ class Demand:
         interpreted = self._interpreters and "interpreting" in self.done_here and bool(self._language[patient])
         licence = self._licences[patient] if queue in work.LICENSED else ANYWHERE
         way, video_min = float(lasts.way[patient]), kind.minutes(queue)
-        expected = lasts.with_patient(patient, video_min)
+        expected = float(lasts.with_patient(video_min, patient))
         interpreting = expected if interpreted else 0.0
         slot = self.diary.book(
             queue, day, expected + way, licence=licence, kind=name, interpreting=interpreting, patient=patient
         )
-        minutes = way + (lasts.with_patient(patient, video_min * what.factor) if comes else work.NO_SHOW_MIN)
+        minutes = way + (float(lasts.with_patient(video_min * what.factor, patient)) if comes else work.NO_SHOW_MIN)
         if slot is None or slot.day > self.panel.n_days:
             asked = (day - 1) * DAY_MIN
             return [

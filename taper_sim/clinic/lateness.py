@@ -1,4 +1,4 @@
-"""Which work was late, which was lost, which the log does not tell of. Imports ``clinic.measures``, ``work``.
+"""Which work was late, which was lost, which the log does not tell of. Imports ``clinic``.
 
 One clock runs from when work was wanted first to when somebody begins it, however often it was put off or passed on in
 between; a row that stands in the log once more is judged there.
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from taper_sim.clinic import work
+from taper_sim.clinic.calendars import Duty, merged
 from taper_sim.clinic.measures import covered, left_queue
 from taper_sim.clinic.team import Team
 
@@ -66,16 +67,8 @@ def late_closed(events: pd.DataFrame, duty: pd.DataFrame, team: Team, end: float
                 found & (events["role"] == role).to_numpy() & ((events["urgency"] == 0).to_numpy() == urgent)
             )
             there = own if urgent else own[~own["on_call"].astype(bool)]
-            low, high = _union(there["start"].to_numpy(), there["end"].to_numpy())
+            stretches = merged([Duty(start, end) for start, end in zip(there["start"], there["end"], strict=True)])
+            low, high = (np.array([getattr(one, edge) for one in stretches]) for edge in ("start", "end"))
             begun, due = (events[name].to_numpy(dtype=np.float64)[rows] for name in ("started", "due"))
             found[rows] = covered(begun, low, high) - covered(np.minimum(due, begun), low, high) <= PROMPT_MIN
     return found
-
-
-def _union(low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """Stretches in order without overlap."""
-    order = np.argsort(low, kind="stable")
-    low, high = low[order], np.maximum.accumulate(high[order]) if len(high) else high
-    first = np.concatenate([[True], low[1:] > high[:-1]]) if len(low) else np.zeros(0, dtype=bool)
-    last = np.concatenate([first[1:], [True]]) if len(low) else first
-    return low[first], high[last]

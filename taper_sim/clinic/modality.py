@@ -60,17 +60,13 @@ class VisitMinutes:
     more: Floats
     way: Floats
 
-    def with_patient(self, patient: int, video_min: float) -> float:
-        """Minutes with a patient who is there."""
-        return float(self.factor[patient]) * video_min + float(self.more[patient])
-
-    def with_patients(self, video_min: float) -> Floats:
-        """:meth:`with_patient` of everybody, (n,)."""
-        return self.factor * video_min + self.more
+    def with_patient(self, video_min: float, who: int | slice = slice(None)) -> Floats:
+        """Minutes with one patient who is there, or with each."""
+        return np.asarray(self.factor[who] * video_min + self.more[who])
 
     def expected(self, video_min: float, missed: Floats) -> Floats:
         """Mean minutes of whoever sees the patients, (n,), where so many of their visits (shares) are missed."""
-        return (1.0 - missed) * self.with_patients(video_min) + missed * work.NO_SHOW_MIN + self.way
+        return (1.0 - missed) * self.with_patient(video_min) + missed * work.NO_SHOW_MIN + self.way
 
 
 def visit_minutes(cohort: Cohort, modality: Ints, way: Floats | None) -> VisitMinutes:

@@ -287,7 +287,7 @@ class Engine:
             self._begin(None, job)
             return
         key = self._key(job)
-        desk = next((one for one in self._desks_of[key] if one.job is None and self._may_begin(one, job)), None)
+        desk = self._idle(key, job)
         if desk is None and self.preempt and job.interrupts:
             desk = self._interruptible(key, job)
             if desk is not None:
@@ -320,17 +320,20 @@ class Engine:
             return False
         return job.companion is None or self._second(job.companion, desk) is not None
 
+    def _idle(self, key: _Key, job: Job, besides: _Desk | None = None) -> _Desk | None:
+        """Somebody free who can begin it now, those of the role first."""
+        able = (desk for desk in self._desks_of[key] if desk.job is None and desk is not besides)
+        return next((desk for desk in able if self._may_begin(desk, job)), None)
+
     def _second(self, companion: Job, first: _Desk) -> _Desk | None:
         """Somebody who is free for the second person's part, besides the first."""
-        able = (desk for desk in self._desks_of[self._key(companion)] if desk is not first and desk.job is None)
-        return next((desk for desk in able if self._may_begin(desk, companion)), None)
+        return self._idle(self._key(companion), companion, first)
 
     def _begin_some(self, waiting: list[tuple[_Key, _Entry]]) -> None:
         """Begin, in the order of triage, what of some waiting work can be begun now."""
         waiting[:] = [one for one in waiting if one[1][2].outcome == "open" and math.isnan(one[1][2].started)]
         for key, entry in sorted(waiting, key=lambda one: one[1][:2]):
-            able = (one for one in self._desks_of[key] if one.job is None and self._may_begin(one, entry[2]))
-            desk = next(able, None)
+            desk = self._idle(key, entry[2])
             if desk is not None:
                 self._remove(key, entry)
                 self._begin(desk, entry[2])
