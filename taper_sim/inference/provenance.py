@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
 from types import ModuleType
@@ -12,19 +13,41 @@ import numpy as np
 
 
 class _Bare(ast.NodeTransformer):
-    """Source without docstrings: words change no number."""
+    """Source without docstrings, annotations, imports and the names of modules: none of them changes a number."""
 
-    def _strip(self, node: Any) -> Any:
+    def __init__(self, module: ModuleType) -> None:
+        self.modules = {name for name, value in vars(module).items() if isinstance(value, ModuleType)}
+
+    def _body(self, node: Any) -> Any:
+        """A definition without its docstring and its imports."""
         self.generic_visit(node)
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
+        body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+        node.body = [line for line in body if not isinstance(line, ast.Import | ast.ImportFrom)] or [ast.Pass()]
         return node
 
-    visit_Module = visit_ClassDef = visit_FunctionDef = _strip
+    visit_Module = visit_ClassDef = _body
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        """Without the annotation of its result too."""
+        node.returns = None
+        return self._body(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        """An argument without its annotation."""
+        node.annotation = None
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        """A module, whatever it is called here."""
+        return ast.Name("module", node.ctx) if node.id in self.modules else node
 
 
 def hash_of(*parts: ModuleType | Callable[..., Any], numbers: object = (), also: str = "") -> str:
-    """Short hash of the code of modules or functions, whatever their comments, docstrings and layout, and of numbers.
+    """Short hash of the code of modules or functions, and of numbers: what can change a number and nothing else.
+
+    Comments, layout, docstrings, annotations, imports and names of modules do not count, so that words may be bettered
+    and modules moved without running a study again. A function that is imported counts by its name alone: name its
+    module as a part where its code matters.
 
     Parameters
     ----------
@@ -36,8 +59,9 @@ def hash_of(*parts: ModuleType | Callable[..., Any], numbers: object = (), also:
     """
     digest = hashlib.sha256()
     for part in parts:
+        module = part if isinstance(part, ModuleType) else sys.modules[part.__module__]
         tree = ast.parse(textwrap.dedent(inspect.getsource(part)))  # a function may stand indented
-        digest.update(ast.dump(_Bare().visit(tree)).encode())
+        digest.update(ast.dump(_Bare(module).visit(tree)).encode())
     for number in np.ravel(np.asarray(numbers, dtype=np.float64)):
         digest.update(f"{number:.12g};".encode())
     digest.update(also.encode())

@@ -1,5 +1,6 @@
 """The studies of the posterior measure rightly what is known otherwise, and their tables are of this code."""
 
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,23 @@ def test_a_table_is_of_this_code(name: str) -> None:
     assert len(table) and set(table["code"]) == {expected}
 
 
-def test_a_hash_sees_code_and_numbers_and_no_words() -> None:
+def test_a_hash_sees_neither_imports_nor_names_of_modules_nor_words(tmp_path: Path) -> None:
+    def hash_of_source(name: str, source: str) -> str:
+        path = tmp_path / f"{name}.py"
+        path.write_text(source)
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return hash_of(module)
+
+    plain = hash_of_source("plain", '"""One."""\nimport math\n\ndef f(x: int) -> float:\n    return math.exp(x) + 1\n')
+    moved = hash_of_source("moved", "import math as m\nimport os\n\ndef f(x):\n    'Two.'\n    return m.exp(x) + 1\n")
+    other = hash_of_source("other", "import math\n\ndef f(x):\n    return math.exp(x) + 2\n")
+    assert plain == moved != other
+
+
+def test_a_hash_sees_code_and_numbers() -> None:
     assert hash_of(simulated) != hash_of(calibration)
     assert hash_of(numbers=[1.0, 2.0]) != hash_of(numbers=[1.0, 2.0000001])
 

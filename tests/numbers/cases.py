@@ -69,7 +69,8 @@ def compare(folder: Path) -> Numbers:
     numbers: Numbers = {}
     protocols = (
         'constant(), abrupt(), hyperbolic(steps=12, every=28), preset("CDC 2022 (use >=1 year)"), integral(every=14), '
-        'adaptive("rules/symptom_guided.yaml"), supported(taper=linear(pct=10, every=28), care=nurse/group, pace=patient, mode=telephone)'
+        'adaptive("rules/symptom_guided.yaml"), '
+        "supported(taper=linear(pct=10, every=28), care=nurse/group, pace=patient, mode=telephone)"
     )
     one_class = ("opioid_protocols.yaml", "--patients", 30, "--days", 168, "--protocols", protocols)
     three_classes = ("opioid_with_benzodiazepine.yaml", "--patients", 20, "--days", 112)

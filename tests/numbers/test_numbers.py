@@ -1,7 +1,7 @@
 """A change of structure moves no number: what commands and studies give is what was kept, to the bit.
 
-On another processor, or with another version of a library that computes, the last bits may differ (docs/architecture.md):
-there tables are compared to a relative 1e-6, and chains of a sampler, which such bits lead elsewhere, are not compared.
+On another processor, or with another version of a library that computes, the last bits may differ: there tables are
+compared to a relative 1e-6, and a sampler's chains, which such bits lead elsewhere, are not compared.
 """
 
 import io
