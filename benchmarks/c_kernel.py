@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from taper_sim.model import rows
+from taper_sim.model.compiled import rows
 
 SOURCE = Path(__file__).with_name("kernel.c")
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-ffast-math", "-fopenmp-simd")
@@ -42,15 +42,32 @@ def load() -> Callable[..., None]:
     library.advance.restype = None
 
     def advance(
-        state: Any, sums: Any, params: Any, coefficients: Any, reports: Any, id_low: Any, id_high: Any,
-        seed_low: Any, seed_high: Any, first_day: int, last_day: int, chance: bool, record: bool,
-    ) -> None:  # fmt: skip
+        state: Any,
+        sums: Any,
+        params: Any,
+        coefficients: Any,
+        reports: Any,
+        id_low: Any,
+        id_high: Any,
+        seed_low: Any,
+        seed_high: Any,
+        first_day: int,
+        last_day: int,
+        chance: bool,
+        record: bool,
+    ) -> None:
         arrays = (state, sums, params, coefficients, reports, id_low, id_high)
         if not all(array.flags.c_contiguous for array in arrays):
             raise ValueError("the arrays must be contiguous")
         library.advance(
-            *(array.ctypes.data for array in arrays), int(seed_low), int(seed_high), len(state),
-            first_day, last_day, chance, record,
-        )  # fmt: skip
+            *(array.ctypes.data for array in arrays),
+            int(seed_low),
+            int(seed_high),
+            len(state),
+            first_day,
+            last_day,
+            chance,
+            record,
+        )
 
     return advance

@@ -3,7 +3,7 @@
 ``python -m benchmarks.event_rates`` prints the table; ``--out docs/events.md`` writes the page. About two minutes on
 one core. Overdose rates are expected ones (the hazards, summed over people's days), so that chance adds little; all
 others are counted, and ``± 95 %`` is of the counting. Nothing here is fitted by a program: the values of
-``taper_sim.model.chance`` were set by hand with this table in view.
+``taper_sim.model.event_parameters`` were set by hand with this table in view.
 """
 
 import argparse
@@ -13,21 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from taper_sim.cohort import Cohort
-from taper_sim.model import rows
+from taper_sim.array_types import Floats
+from taper_sim.model.compiled import rows
 from taper_sim.policies import calls, fixed  # noqa: F401 - fixed registers its policies
-from taper_sim.policies.interface import Order, Patients, Policy, Seen
+from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.policies.modified import adjunct
 from taper_sim.scenario.building import build_cohort, read_scenario
 from taper_sim.scenario.schema import CohortEntry
 from taper_sim.simulation import days
-from taper_sim.simulation.days import Course
+from taper_sim.simulation.cohort import Cohort
+from taper_sim.simulation.days import Trajectory
 from taper_sim.simulation.ensemble import Ensemble, from_prior
-from taper_sim.simulation.people import CarePlan
-
-Floats = NDArray[np.float64]
+from taper_sim.simulation.layout import CarePlan
 
 SEED = 20260101
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "first_comparison.yaml"
@@ -64,7 +62,7 @@ class ClaimsTaper:
         """Nothing to remember."""
         return None
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         """Cut the opioid by the own pace, the rest stays."""
         share = np.ones_like(seen.share)
         step = (seen.day - 1) // 28 + 1
@@ -118,8 +116,13 @@ def without_mood_disorder(cohort: Cohort) -> Cohort:
 
 def opioid_between(low: float, high: float) -> dict[str, Any]:
     """An opioid dose spread evenly enough over a band of MME, in tablets of two drugs."""
-    return {"dose_median": (low * high) ** 0.5, "dose_log_sd": 0.3, "dose_low": low, "dose_high": high,
-            "mix": OPIOID_MIX}  # fmt: skip
+    return {
+        "dose_median": (low * high) ** 0.5,
+        "dose_log_sd": 0.3,
+        "dose_low": low,
+        "dose_high": high,
+        "mix": OPIOID_MIX,
+    }
 
 
 # -- what is measured --------------------------------------------------------------------------------------------------
@@ -143,14 +146,15 @@ class Bench:
         self.n = n
         self.ensemble = ensemble or from_prior(SEED, 1)
 
-    def run(self, cohort: Cohort, policy: Policy | str, n_days: int, care: CarePlan = USUAL_CARE,
-            look: Sequence[int] = ()) -> Course:  # fmt: skip
+    def run(
+        self, cohort: Cohort, policy: Policy | str, n_days: int, care: CarePlan = USUAL_CARE, look: Sequence[int] = ()
+    ) -> Trajectory:
         """One course."""
         built = calls.build(policy) if isinstance(policy, str) else policy
         return days.run(cohort, built, self.ensemble, SEED, n_days, care, look_days=look)
 
 
-def count_rate(course: Course, *sums: int, day: int | None = None) -> tuple[float, float]:
+def count_rate(course: Trajectory, *sums: int, day: int | None = None) -> tuple[float, float]:
     """Events per 100 person-years and half the width of their 95 % interval."""
     at = course.sums[day or course.n_days]
     years = at[rows.DAYS].sum() / 365.25
@@ -158,7 +162,7 @@ def count_rate(course: Course, *sums: int, day: int | None = None) -> tuple[floa
     return 100.0 * events / years, 196.0 * np.sqrt(max(events, 1.0)) / years
 
 
-def overdose_rate(course: Course, first: int = 0, last: int | None = None, who: Any = slice(None)) -> float:
+def overdose_rate(course: Trajectory, first: int = 0, last: int | None = None, who: Any = slice(None)) -> float:
     """Expected overdoses per 100 person-years over days first + 1 to last."""
     end = course.sums[last or course.n_days]
 
@@ -175,13 +179,13 @@ def share(values: Any) -> tuple[float, float]:
     return 100.0 * x.mean(), 196.0 * np.sqrt(max(x.mean() * (1 - x.mean()), 1 / len(x)) / len(x))
 
 
-def event_or_attempt(course: Course) -> Any:
+def event_or_attempt(course: Trajectory) -> Any:
     """Who had an overdose or a suicide attempt."""
     end = course.sums[course.n_days]
     return (end[rows.OVERDOSES] + end[rows.ATTEMPTS]) > 0
 
 
-def left(course: Course, by: int | None = None) -> Any:
+def left(course: Trajectory, by: int | None = None) -> Any:
     """Who has left the programme by a day."""
     day = course.end[rows.DROPOUT_DAY]
     return (day > 0) & (day <= (by or course.n_days))
@@ -211,12 +215,13 @@ def dose_bands(bench: Bench) -> list[Measured]:
         rates = [overdose_rate(bench.run(cohort, "constant()", 364)) for cohort in (plain, mixed)]
         found.append(
             Measured(
-                f"overdose per 100 person-years at {low:.0f} to {high:.0f} MME, steady dose", published,
+                f"overdose per 100 person-years at {low:.0f} to {high:.0f} MME, steady dose",
+                published,
                 f"{rates[0]:.2f} without, {rates[1]:.2f} with",
                 "without and with the flags and the sedatives of the default cohort; Dunn's people had both",
                 "Dunn 2010",
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -224,15 +229,21 @@ def co_use(bench: Bench) -> list[Measured]:
     """Overdose with a second sedative, the same people with and without it."""
     found = []
     for name, other, published, note, source in (
-        ("benzodiazepine", "gabapentinoid", "2.14 (1.81 in chronic users)", "claims ratio: cause and selection",
-         "E053, E072"),
+        (
+            "benzodiazepine",
+            "gabapentinoid",
+            "2.14 (1.81 in chronic users)",
+            "claims ratio: cause and selection",
+            "E053, E072",
+        ),
         ("gabapentinoid", "benzodiazepine", "1.49", "case-control, adjusted", "E055"),
-    ):  # fmt: skip
+    ):
         rate = [
-            overdose_rate(bench.run(cohort_of(bench.n // 4, classes={name: {"share": s}, other: None}),
-                                    "constant()", 364))
+            overdose_rate(
+                bench.run(cohort_of(bench.n // 4, classes={name: {"share": s}, other: None}), "constant()", 364)
+            )
             for s in (0.0, 1.0)
-        ]  # fmt: skip
+        ]
         found.append(
             Measured(f"overdose, {name} v none, rate ratio", published, f"{rate[1] / rate[0]:.2f}", note, source)
         )
@@ -264,11 +275,21 @@ def claims(bench: Bench) -> list[Measured]:
     terminated = [left(c) for c in (steady, tapered)]
     overall = 0.87 * float(terminated[0].mean()) + 0.13 * float(terminated[1].mean())
     found += [
-        Measured("care terminated within a year, one in eight tapered", "4.8 %", f"{100 * overall:.1f} %",
-                 "leaving a practice is rarer than leaving a programme; one hazard serves both", "E043"),
-        Measured("the same, tapered v steady, odds ratio", "4.3 (2.2–8.5)", f"{odds_ratio(*terminated[::-1]):.2f}",
-                 selected, "E043"),
-    ]  # fmt: skip
+        Measured(
+            "care terminated within a year, one in eight tapered",
+            "4.8 %",
+            f"{100 * overall:.1f} %",
+            "leaving a practice is rarer than leaving a programme; one hazard serves both",
+            "E043",
+        ),
+        Measured(
+            "the same, tapered v steady, odds ratio",
+            "4.3 (2.2–8.5)",
+            f"{odds_ratio(*terminated[::-1]):.2f}",
+            selected,
+            "E043",
+        ),
+    ]
     return found
 
 
@@ -282,14 +303,24 @@ def suicide(bench: Bench) -> list[Measured]:
     end = bench.run(low, "constant()", 728).sums[728]
     deaths = share((end[rows.OVERDOSE_DEATHS] + end[rows.SUICIDE_DEATHS]) > 0)
     return [
-        Measured("overdose or suicide attempt within 11 months, steady, no OUD", "0.96 %", pm(shares[0], " %"), "",
-                 "E020"),
-        Measured("the same, tapered ÷ steady", "1.15; Oregon 0.36–0.62", f"{shares[1][0] / shares[0][0]:.2f}",
-                 "published studies disagree in sign: the dose part lowers it, lapses after lost tolerance raise it",
-                 "E018, E082"),
-        Measured("overdose or suicide death within two years, 25 MME median", "0.21 %", pm(deaths, " %"),
-                 "veterans with any outpatient opioid", "E025"),
-    ]  # fmt: skip
+        Measured(
+            "overdose or suicide attempt within 11 months, steady, no OUD", "0.96 %", pm(shares[0], " %"), "", "E020"
+        ),
+        Measured(
+            "the same, tapered ÷ steady",
+            "1.15; Oregon 0.36–0.62",
+            f"{shares[1][0] / shares[0][0]:.2f}",
+            "published studies disagree in sign: the dose part lowers it, lapses after lost tolerance raise it",
+            "E018, E082",
+        ),
+        Measured(
+            "overdose or suicide death within two years, 25 MME median",
+            "0.21 %",
+            pm(deaths, " %"),
+            "veterans with any outpatient opioid",
+            "E025",
+        ),
+    ]
 
 
 def pace(bench: Bench) -> list[Measured]:
@@ -301,16 +332,21 @@ def pace(bench: Bench) -> list[Measured]:
     stop = bench.run(cohort, "abrupt()", 365, look=looks)
     slow = bench.run(cohort, "linear(pct=10, every=28)", 365, look=looks)
 
-    def ratios(course: Course) -> str:
+    def ratios(course: Trajectory) -> str:
         return ", ".join(f"{overdose_rate(course, 0, d) / overdose_rate(steady, 0, d):.2f}" for d in looks)
 
     note = "expected rates; a dose that is taken as ordered lowers them, so the sign is that of lapses"
     return [
-        Measured("overdose, 35 % a month v steady, over 1, 6, 12 months", "> 30 % a month: 5.3, 1.8, 1.5",
-                 ratios(rapid), note, "E075–E077"),
+        Measured(
+            "overdose, 35 % a month v steady, over 1, 6, 12 months",
+            "> 30 % a month: 5.3, 1.8, 1.5",
+            ratios(rapid),
+            note,
+            "E075–E077",
+        ),
         Measured("the same, stopped at once", "–", ratios(stop), note, "–"),
         Measured("the same, 10 % a month", "no association", ratios(slow), note, "E077"),
-    ]  # fmt: skip
+    ]
 
 
 def conduct(bench: Bench) -> list[Measured]:
@@ -322,65 +358,109 @@ def conduct(bench: Bench) -> list[Measured]:
     down = claims_course.end[rows.PRESCRIBED] <= 0.85 * cohort.dose[:, 0] + 1e-9
     day = claims_course.end[rows.RETURN_DAY]
     found += [
-        Measured("tapers as in claims still 15 % down at 16 months", "70 %", pm(share(down[alive]), " %"),
-                 "who goes back by 0.8 of a full stop is still 15 % down", "Fenton 2021"),
-        Measured("went back to a higher dose within a year, the same", "21–30 %",
-                 pm(share((day > 0) & (day <= 365)), " %"), "", "Fenton 2021; E101"),
-    ]  # fmt: skip
+        Measured(
+            "tapers as in claims still 15 % down at 16 months",
+            "70 %",
+            pm(share(down[alive]), " %"),
+            "who goes back by 0.8 of a full stop is still 15 % down",
+            "Fenton 2021",
+        ),
+        Measured(
+            "went back to a higher dose within a year, the same",
+            "21–30 %",
+            pm(share((day > 0) & (day <= 365)), " %"),
+            "",
+            "Fenton 2021; E101",
+        ),
+    ]
     for call in ("constant()", "linear(pct=10, every=28)", "linear(pct=10, every=7)", "rapid(days=21)", "abrupt()"):
         course = bench.run(cohort, call, 364, PROGRAMME)
         end = course.sums[364]
         found.append(
             Measured(
-                f"in the programme, {call}: retained at 12 months; returned", "88 % (tapers, supported); 21–30 %",
+                f"in the programme, {call}: retained at 12 months; returned",
+                "88 % (tapers, supported); 21–30 %",
                 f"{share((course.end[rows.IN_CARE] > 0) & (course.end[rows.ALIVE] > 0))[0]:.1f} %; "
-                f"{share(course.end[rows.RETURN_DAY] > 0)[0]:.1f} %", "", "E094",
+                f"{share(course.end[rows.RETURN_DAY] > 0)[0]:.1f} %",
+                "",
+                "E094",
             )
-        )  # fmt: skip
+        )
         if call == "constant()":
             done = 100 * end[rows.CHECKINS_DONE].sum() / end[rows.CHECKINS_DUE].sum()
             missed = 100 - 100 * end[rows.VISITS_KEPT].sum() / end[rows.VISITS_PLANNED].sum()
             found += [
-                Measured("check-ins done ÷ due", "85 %; 79 % by the measured bursts", f"{done:.1f} %",
-                         "the two sources differ; nothing in the model makes it fall with time", "E057"),
+                Measured(
+                    "check-ins done ÷ due",
+                    "85 %; 79 % by the measured bursts",
+                    f"{done:.1f} %",
+                    "the two sources differ; nothing in the model makes it fall with time",
+                    "E057",
+                ),
                 Measured("visits missed ÷ planned", "18 % (community clinics)", f"{missed:.1f} %", "", "E060"),
-            ]  # fmt: skip
+            ]
     kept = 1 / (1 + np.exp(-(float(bench.ensemble.values["noshow_0"][0]) - 0.8)))
-    found.append(Measured("visits missed after a kept one, median person", "8–12 %", f"{100 * kept:.1f} %", "",
-                          "docs/model.md, section 4"))  # fmt: skip
+    found.append(
+        Measured(
+            "visits missed after a kept one, median person",
+            "8–12 %",
+            f"{100 * kept:.1f} %",
+            "",
+            "docs/model.md, section 4",
+        )
+    )
     return found
 
 
 def stopping(bench: Bench) -> list[Measured]:
     """Seizures on stopping alprazolam; completion of a week of abrupt withdrawal."""
-    alprazolam = {"share": 1.0, "dose_median": 100, "dose_log_sd": 0.2, "dose_low": 80, "dose_high": 160,
-                  "use_days_median": 120, "mix": [{"drug": "alprazolam", "formulation": "IR", "share": 1.0}],
-                  }  # fmt: skip
-    users = cohort_of(bench.n, shares=NO_FLAGS,
-                      classes={"opioid": None, "gabapentinoid": None, "benzodiazepine": alprazolam})  # fmt: skip
+    alprazolam = {
+        "share": 1.0,
+        "dose_median": 100,
+        "dose_log_sd": 0.2,
+        "dose_low": 80,
+        "dose_high": 160,
+        "use_days_median": 120,
+        "mix": [{"drug": "alprazolam", "formulation": "IR", "share": 1.0}],
+    }
+    users = cohort_of(
+        bench.n, shares=NO_FLAGS, classes={"opioid": None, "gabapentinoid": None, "benzodiazepine": alprazolam}
+    )
     seizures = [
         share(bench.run(users, call, 84).sums[84][rows.SEIZURES] > 0)
         for call in ("abrupt()", "linear(pct=8.3, every=3)")
     ]
-    short = {"opioid": {**opioid_between(60, 400), "dose_log_sd": 0.4,
-                        "mix": [{"drug": "oxycodone", "formulation": "IR", "share": 1.0}]},
-             "benzodiazepine": None, "gabapentinoid": None}  # fmt: skip
+    short = {
+        "opioid": {
+            **opioid_between(60, 400),
+            "dose_log_sd": 0.4,
+            "mix": [{"drug": "oxycodone", "formulation": "IR", "share": 1.0}],
+        },
+        "benzodiazepine": None,
+        "gabapentinoid": None,
+    }
     dependent = cohort_of(bench.n // 2, shares={"oud": 1.0}, classes=short)
     untreated = bench.run(dependent, "abrupt()", 7)
     treated = bench.run(dependent, adjunct(calls.build("abrupt()"), "lofexidine"), 7)
     return [
-        Measured("seizure or delirium within 12 weeks, alprazolam 4 mg and more: at once; a twelfth every 3 days",
-                 "0.4 % on stopping or reducing", f"{seizures[0][0]:.2f} %; {seizures[1][0]:.2f} %", "", "label"),
-        Measured("a week of abrupt withdrawal completed, OUD: placebo, alpha-2 agonist", "28 %, about 40 %",
-                 f"{100 - share(left(untreated))[0]:.0f} %, {100 - share(left(treated))[0]:.0f} %",
-                 "the direction holds; leaving a ward is not leaving a programme, and one hazard serves both",
-                 "E051"),
-    ]  # fmt: skip
+        Measured(
+            "seizure or delirium within 12 weeks, alprazolam 4 mg and more: at once; a twelfth every 3 days",
+            "0.4 % on stopping or reducing",
+            f"{seizures[0][0]:.2f} %; {seizures[1][0]:.2f} %",
+            "",
+            "label",
+        ),
+        Measured(
+            "a week of abrupt withdrawal completed, OUD: placebo, alpha-2 agonist",
+            "28 %, about 40 %",
+            f"{100 - share(left(untreated))[0]:.0f} %, {100 - share(left(treated))[0]:.0f} %",
+            "the direction holds; leaving a ward is not leaving a programme, and one hazard serves both",
+            "E051",
+        ),
+    ]
 
 
-SECTIONS: tuple[Callable[[Bench], list[Measured]], ...] = (
-    dose_bands, co_use, claims, suicide, pace, conduct, stopping,
-)  # fmt: skip
+SECTIONS: tuple[Callable[[Bench], list[Measured]], ...] = (dose_bands, co_use, claims, suicide, pace, conduct, stopping)
 
 
 def page(found: Sequence[Measured], n: int) -> str:
@@ -391,8 +471,8 @@ def page(found: Sequence[Measured], n: int) -> str:
         "Made by `python -m benchmarks.event_rates --out docs/events.md`; do not edit by hand.",
         "",
         "The coefficients of section 3 of [model.md](model.md) are this project's own: numbered assumptions in",
-        "`taper_sim/model/chance.py`, set by hand so that the rates below come near the published ones. They were not",
-        "fitted, and each keeps a wide prior. Read the table with three things in mind.",
+        "`taper_sim/model/event_parameters.py`, set by hand so that the rates below come near the published ones. They",
+        "were not fitted, and each keeps a wide prior. Read the table with three things in mind.",
         "",
         "- **Claims ratios are not causes.** Who is tapered differs from who is not. The model takes half of a claims",
         "  log ratio as cause (`causal_share`, prior Beta(3, 3)); a simulated ratio of the same people tapered and not",

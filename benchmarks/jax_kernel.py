@@ -20,8 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from taper_sim import rng
-from taper_sim.model import equations, lanes, lanes_chance, lanes_reports, rows
-from taper_sim.model.kernel import Coefficients
+from taper_sim.model import equations
+from taper_sim.model.compiled import events, patient_day, reports, rows
+from taper_sim.model.compiled.kernel import Coefficients
 
 jax.config.update("jax_enable_x64", True)
 
@@ -62,12 +63,20 @@ def _one_word(value: Any) -> Any:
 
 _equations = {k: v for k, v in _in_jax(equations, {"np": jnp}).items() if inspect.isfunction(v)}
 _known = _equations | {
-    "np": jnp, "LANES": 1, "STRIDE": 1, "exp": jnp.exp, "log": jnp.log, "one_minus_exp": lambda h: 1.0 - jnp.exp(-h),
-    "cos_sin_turn": _cos_sin_turn, "uniform": rng.uniform, "bits": _one_word, "wide": lambda: None,
-}  # fmt: skip
+    "np": jnp,
+    "LANES": 1,
+    "STRIDE": 1,
+    "exp": jnp.exp,
+    "log": jnp.log,
+    "one_minus_exp": lambda h: 1.0 - jnp.exp(-h),
+    "cos_sin_turn": _cos_sin_turn,
+    "uniform": rng.uniform,
+    "bits": _one_word,
+    "wide": lambda: None,
+}
 _known["put_where"] = lambda x, at, when, new: x.__setitem__(at, jnp.where(when, new, x[at]))
-_lanes = _in_jax(lanes, _known) | {"put_where": _known["put_where"]}
-_chance = _in_jax(lanes_chance, _known) | _in_jax(lanes_reports, _known)
+_lanes = _in_jax(patient_day, _known) | {"put_where": _known["put_where"]}
+_chance = _in_jax(events, _known) | _in_jax(reports, _known)
 
 
 def make(n_days: int) -> Callable[..., Any]:
@@ -80,7 +89,9 @@ def make(n_days: int) -> Callable[..., Any]:
 
     def day(kept: Any, number: Any, params: Any, c: Any, low: Any, high: Any, seed_low: Any, seed_high: Any) -> Any:
         x: dict[int, Any] = dict(enumerate(kept)) | {rows.PARAM + k: row for k, row in enumerate(params)}
-        x[lanes.ID_LOW], x[lanes.ID_HIGH] = (jax.lax.bitcast_convert_type(half, jnp.float64) for half in (low, high))
+        x[patient_day.ID_LOW], x[patient_day.ID_HIGH] = (
+            jax.lax.bitcast_convert_type(half, jnp.float64) for half in (low, high)
+        )
         as_float = number.astype(jnp.float64)
         _lanes["draw"](x, seed_low, seed_high, number, True)
         _lanes["doses"](x, c, as_float)
@@ -94,14 +105,22 @@ def make(n_days: int) -> Callable[..., Any]:
         return tuple(x[k] for k in range(n_kept)), sent
 
     @jax.jit
-    def advance(state: Any, sums: Any, params: Any, coefficients: Any, low: Any, high: Any, seed_low: Any,
-                seed_high: Any, first: Any) -> Any:  # fmt: skip
+    def advance(
+        state: Any,
+        sums: Any,
+        params: Any,
+        coefficients: Any,
+        low: Any,
+        high: Any,
+        seed_low: Any,
+        seed_high: Any,
+        first: Any,
+    ) -> Any:
         c = Coefficients(*coefficients)
         days = first + jnp.arange(n_days, dtype=jnp.uint64)
         kept, sent = jax.lax.scan(
-            lambda kept, number: day(kept, number, params, c, low, high, seed_low, seed_high),
-            (*state, *sums), days,
-        )  # fmt: skip
+            lambda kept, number: day(kept, number, params, c, low, high, seed_low, seed_high), (*state, *sums), days
+        )
         return jnp.stack(kept[: rows.N_STATE]), jnp.stack(kept[rows.N_STATE :]), jnp.stack(sent, axis=1)
 
     return advance

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from taper_sim.model import reference_chance
+from taper_sim.model import reference_events
 
 
 def run(take: Callable[[np.ndarray], Any], n: int, chunk: int, blocks: Sequence[tuple[int, int]], seed: int) -> Any:
@@ -25,14 +25,12 @@ def run(take: Callable[[np.ndarray], Any], n: int, chunk: int, blocks: Sequence[
     records, reports = [], []
     for begin in range(0, n, chunk):
         people = take(np.arange(begin, min(begin + chunk, n)))
-        record = reference_chance.start(people.person, people.dose)
+        record = reference_events.start(people.person, people.dose)
         sent = []
         for first, last in blocks:
             for number in range(first, last + 1):
-                luck = reference_chance.draw(seed, people.keys, number)
-                record, today = reference_chance.day(
-                    people.person, people.chance, record, people.dose, luck, number
-                )  # fmt: skip
+                luck = reference_events.draw(seed, people.keys, number)
+                record, today = reference_events.day(people.person, people.chance, record, people.dose, luck, number)
                 sent.append(today.astype(np.float32))
         records.append(record)
         reports.append(np.stack(sent, axis=1))

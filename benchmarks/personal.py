@@ -2,7 +2,7 @@
 
 Process time of one core, warm: what is compiled and the fixed points of the sampler are made before anything is timed.
 :func:`posterior_vs_nuts`, for ``benchmarks.run``, is effective draws a second, of NUTS those of its least well sampled
-value (``taper_sim.inference.against_nuts``).
+value (``taper_sim.studies.against_nuts``).
 """
 
 import argparse
@@ -17,9 +17,9 @@ import pandas as pd
 
 from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import DoseRow, History
-from taper_sim.inference import simulated
-from taper_sim.inference.against_nuts import compared
-from taper_sim.inference.recommendation import recommend
+from taper_sim.recommend.recommendation import recommend
+from taper_sim.studies import simulated_people
+from taper_sim.studies.against_nuts import compared
 
 N_DAYS = 90
 _MEASURED = ("opioid_taken_mme", "cows")
@@ -28,13 +28,14 @@ _DOSES = (("morphine", "ER", 90.0), ("diazepam", "IR", 20.0), ("pregabalin", "IR
 
 def history_of(classes: str) -> tuple[History, date]:
     """Somebody who is 90 days into a record, with her check-ins, and that day."""
-    taken = simulated.CLASSES[classes]
-    person = simulated.person_of("usual", classes, 5.0, N_DAYS, np.random.default_rng(1))
-    start = simulated.ORIGIN
+    taken = simulated_people.CLASSES[classes]
+    person = simulated_people.person_of("usual", classes, 5.0, N_DAYS, np.random.default_rng(1))
+    start = simulated_people.ORIGIN
     rows = [
         DoseRow(start - timedelta(days=400), find_drug(*drug[:2]), drug[2])
-        for drug, takes in zip(_DOSES, taken, strict=True) if takes
-    ]  # fmt: skip
+        for drug, takes in zip(_DOSES, taken, strict=True)
+        if takes
+    ]
     answers = {"patient_agreed_to_taper": 1.0, "naloxone_at_home": 1.0, "pregnant": 0.0}
     history = History("p", tuple(report for _, report in person.reports), tuple(rows), answers)
     today = start + timedelta(days=N_DAYS)

@@ -1,8 +1,8 @@
 """Time of a population fit: ``python -m benchmarks.population --people 200 --out docs/tables/speed_population.csv``.
 
-Rows: one gradient of the people's marginal likelihood, by :mod:`taper_sim.inference.summed` and by PyTensor's automatic
-gradient of the same sum compiled by Numba, their ratio, and the parts of a whole fit. Wall time; gradients are the
-median of several turns.
+Rows: one gradient of the people's marginal likelihood, by ``inference.population.marginal_likelihood`` and by
+PyTensor's automatic gradient of the same sum compiled by Numba; their ratio; the parts of a whole fit. Wall time. A
+gradient's time is the median of several turns.
 """
 
 import argparse
@@ -20,10 +20,10 @@ import pymc as pm
 import pytensor
 from pytensor import tensor as pt
 
-from taper_sim.inference.hierarchy import SPREAD_LOG_SD, Draws, draws_of, prior_centres
-from taper_sim.inference.population import Settings, compiled_model, fit
+from taper_sim.inference.population.fit import Settings, compiled_model, fit_population
+from taper_sim.inference.population.hierarchy import SPREAD_LOG_SD, Draws, draws_of, prior_centres
 from taper_sim.inference.prior import DEFAULT_POPULATION, DRIFT_SD
-from taper_sim.inference.recovery import N_DAYS, simulated
+from taper_sim.studies.recovery import N_DAYS, simulated
 
 _TURNS = 15
 _GRADIENT_DRAWS = 512
@@ -77,8 +77,11 @@ def main() -> None:
         automatic = gradient_ms(nutpie.compile_pymc_model(automatic_model(few)))
     ours = gradient_ms(compiled_model(few, robust=False))
     what = f"gradient, {args.gradient_people} people, {few.x.shape[1]} draws each"
-    rows += [(f"{what}: automatic", "ms", automatic), (f"{what}: by hand", "ms", ours),
-             (f"{what}: automatic ÷ by hand", "ratio", automatic / ours)]  # fmt: skip
+    rows += [
+        (f"{what}: automatic", "ms", automatic),
+        (f"{what}: by hand", "ms", ours),
+        (f"{what}: automatic ÷ by hand", "ratio", automatic / ours),
+    ]
     print(*rows, sep="\n", flush=True)
     everybody = simulated(args.people, N_DAYS, 1)
     said: list[tuple[float, str]] = []
@@ -88,7 +91,7 @@ def main() -> None:
         print(line, flush=True)
 
     began, began_cpu = time.perf_counter(), time.process_time()
-    found = fit(everybody, Settings(cores=1), say)
+    found = fit_population(everybody, Settings(cores=1), say)
     ended = time.perf_counter()
     for k, (at, line) in enumerate(said):
         after = said[k + 1][0] if k + 1 < len(said) else ended

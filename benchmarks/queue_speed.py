@@ -10,7 +10,7 @@ import ciw
 import numpy as np
 
 from taper_sim.clinic.calendars import Duty
-from taper_sim.clinic.simulation import Engine, Job, Server
+from taper_sim.clinic.queue import Engine, Job, Server
 
 CLASSES = ("a", "b", "c")
 N_SERVERS, LOAD = 8, 0.85

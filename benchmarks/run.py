@@ -28,8 +28,8 @@ sys.path.insert(0, str(ROOT))  # the cohort is that of the tests, which are not 
 from benchmarks import c_kernel, numpy_kernel, personal  # noqa: E402
 from benchmarks.queue_speed import events_vs_ciw  # noqa: E402
 from taper_sim import rng  # noqa: E402
-from taper_sim.model import rows  # noqa: E402
-from taper_sim.model.kernel import advance  # noqa: E402
+from taper_sim.model.compiled import rows  # noqa: E402
+from taper_sim.model.compiled.kernel import advance  # noqa: E402
 from tests.model.test_kernel import SEED, People, Run, random_people  # noqa: E402
 
 BLOCKS = ((1, 14), (15, 28))
@@ -217,9 +217,11 @@ def starts(turns: int) -> dict[str, Any]:
         imported = min(process("-c", "import taper_sim") for _ in range(turns))
         compared = min(compare(k) for k in range(turns))
     return {
-        "import_s": round(imported, 3), "import_vs_empty_python": round(imported / empty, 2),
-        "compare_1000_s": round(compared, 2), "compare_1000_vs_empty_python": round(compared / empty, 1),
-    }  # fmt: skip
+        "import_s": round(imported, 3),
+        "import_vs_empty_python": round(imported / empty, 2),
+        "compare_1000_s": round(compared, 2),
+        "compare_1000_vs_empty_python": round(compared / empty, 1),
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -31,14 +31,14 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.data.trial import read_trial
-from taper_sim.inference import recovery
-from taper_sim.inference.population import Settings, fit
-from taper_sim.inference.predictive import predicted
-from taper_sim.inference.tapers import simulated, study
-from taper_sim.inference.tapers.people import people_of
-from taper_sim.inference.tapers.predict import INFORMATION, asked, predict
-from taper_sim.inference.tapers.scores import calibration, mean_and_interval, scored
+from taper_sim.inference.population.fit import Settings, fit_population
+from taper_sim.inference.population.predictive import predicted
 from taper_sim.report.population_figures import population_table, values_table
+from taper_sim.studies import recovery
+from taper_sim.studies.trial_tapers import simulated_trial, study
+from taper_sim.studies.trial_tapers.predict import INFORMATION, asked, predict
+from taper_sim.studies.trial_tapers.scores import calibration, mean_and_interval, scored
+from taper_sim.studies.trial_tapers.taper_people import people_of
 
 TABLES = Path("../docs/tables")
 values = pd.read_csv(TABLES / "real_tapers_population.csv")
@@ -47,7 +47,7 @@ population = study.population_of(values)
 daily = os.environ.get("TAPER_SIM_CTN0030")
 if daily is None:
     daily = Path(tempfile.mkdtemp()) / "daily.csv"
-    simulated.daily_table(population, 60, seed=1).to_csv(daily, index=False)
+    simulated_trial.daily_table(population, 60, seed=1).to_csv(daily, index=False)
     print("TAPER_SIM_CTN0030 is not set: the trial is skipped, these are 60 people whom the fitted model wrote")
 people = people_of(read_trial(Path(daily)))
 print(f"{len(people)} people, {sum(len(taper.day) for person in people.values() for taper in person)} ratings")
@@ -131,7 +131,7 @@ pd.read_csv(TABLES / "real_tapers_between.csv").round(3)
 
 # %%
 settings = Settings(draws=500, tune=300, person_draws=256, seed=3)
-found = fit(recovery.simulated(20, 42, seed=3), settings)
+found = fit_population(recovery.simulated(20, 42, seed=3), settings)
 found.failures() or "diagnostics are good"
 
 # %% [markdown]

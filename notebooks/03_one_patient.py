@@ -30,18 +30,18 @@ from taper_sim.data.doses import read_histories
 from taper_sim.data.patient import read_patient
 from taper_sim.data.records import History
 from taper_sim.inference import course as at
-from taper_sim.inference.asking import answers_of, as_of_of
-from taper_sim.inference.limits import Limits
-from taper_sim.inference.patient import posterior_of
+from taper_sim.inference.posterior import posterior_of
 from taper_sim.inference.prior import DEFAULT_POPULATION
-from taper_sim.inference.recommendation import evidence_of, recommend
 from taper_sim.inference.record import record_of
+from taper_sim.recommend.from_files import answers_of, default_as_of
+from taper_sim.recommend.recommendation import evidence_of, recommend
+from taper_sim.safety.limits import Limits
 
 EXAMPLES = Path("../examples")
 patient = read_patient(EXAMPLES / "assessment.yaml")
 history = read_histories(EXAMPLES / "checkins.csv", EXAMPLES / "doses.csv")[patient.id]
 history = History(history.patient_id, history.checkins, history.doses, answers_of(patient), history.notes)
-today = as_of_of(history)
+today = default_as_of(history)
 
 # %% [markdown]
 # ## What was reported

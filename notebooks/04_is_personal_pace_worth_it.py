@@ -28,9 +28,9 @@ import yaml
 from IPython.display import SVG, display
 
 from taper_sim import Overrides
+from taper_sim.experiments.ladder import evaluate
 from taper_sim.report.drawing import svg
-from taper_sim.report.ladder import ladder_figure
-from taper_sim.scenario.ladder import evaluate
+from taper_sim.report.ladder_report import ladder_figure
 
 TABLES = Path("../docs/tables")
 YEARS = {"one year": "ladder", "two years": "ladder_two_years"}
@@ -61,8 +61,20 @@ display(SVG(data=svg(figure, "The ladder of policies over two years")))
 # pace does but looks at no check-in: it is the rival to beat.
 
 # %%
-shown = ["over", "ceiling", "policy", "against", "rival", "gain", "gain_lo95", "gain_hi95", "room", "gap", "gap_lo95",
-         "gap_hi95"]  # fmt: skip
+shown = [
+    "over",
+    "ceiling",
+    "policy",
+    "against",
+    "rival",
+    "gain",
+    "gain_lo95",
+    "gain_hi95",
+    "room",
+    "gap",
+    "gap_lo95",
+    "gap_hi95",
+]
 gaps[shown].round(3)
 
 # %% [markdown]
@@ -90,14 +102,15 @@ against[["truth", "gain", "gain_lo95", "gain_hi95", "room"]].round(3)
 scenario = yaml.safe_load(Path("../scenarios/ladder.yaml").read_text())
 scenario |= {"days": 57, "protocols": ["constant()"]}
 scenario["ladder"] |= {
-    "seeds": [1], "ceilings": ["on"],
+    "seeds": [1],
+    "ceilings": ["on"],
     "rungs": [
         {"name": "linear", "call": "linear(pct=10, every=28)"},
         {"name": "prior only", "call": "prior_only(draws=64, ceiling={ceiling}, run_in={run_in})"},
         {"name": "personal", "call": "personal(draws=64, ceiling={ceiling}, run_in={run_in})", "role": "personal"},
         {"name": "oracle", "call": "personal(sees=state, ceiling={ceiling}, run_in={run_in})", "role": "oracle"},
     ],
-}  # fmt: skip
+}
 folder = Path(tempfile.mkdtemp())
 (folder / "small.yaml").write_text(yaml.safe_dump(scenario))
 

@@ -27,10 +27,10 @@ from pathlib import Path
 from IPython.display import SVG, display
 
 from taper_sim import Overrides
+from taper_sim.experiments.staffing_run import run_staffing
+from taper_sim.experiments.team_search import read_staffing
 from taper_sim.report.staffing_figures import write_staffing_figures
 from taper_sim.report.staffing_text import bound_text
-from taper_sim.scenario.staffing import read_staffing
-from taper_sim.scenario.staffing_run import run_staffing
 
 SCENARIO = Path("../scenarios/staffing_small.yaml")
 FOLDER = Path(tempfile.mkdtemp()) / "team"
@@ -62,9 +62,14 @@ print("\n".join(bound_text(read_staffing(SCENARIO, Overrides(patients=3000, days
 
 # %%
 loose = {
-    "probability": 0.6, "indifference": 0.25, "confidence": 0.5, "most_teams": 14, "most_replications": 8,
-    "what_if_replications": 3, "panel_shares": (1.0, 2.0, 3.0),
-}  # fmt: skip
+    "probability": 0.6,
+    "indifference": 0.25,
+    "confidence": 0.5,
+    "most_teams": 14,
+    "most_replications": 8,
+    "what_if_replications": 3,
+    "panel_shares": (1.0, 2.0, 3.0),
+}
 plan = replace(plan, entry=plan.entry.model_copy(update=loose))
 done = run_staffing(SCENARIO, plan, FOLDER, quietly)
 print("wanted:", "; ".join(map(str, plan.entry.targets)))

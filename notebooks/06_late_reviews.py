@@ -27,10 +27,10 @@ import pandas as pd
 
 from taper_sim import Overrides
 from taper_sim.clinic import lateness
-from taper_sim.clinic.bounds import loads
 from taper_sim.clinic.coupling import serve
+from taper_sim.clinic.staffing.bounds import loads
 from taper_sim.clinic.team import Team
-from taper_sim.scenario.clinics import read_plan
+from taper_sim.experiments.clinic_run import read_plan
 
 SCENARIO = Path("../scenarios/clinic_understaffed.yaml")
 N_PATIENTS, N_DAYS = 240, 112

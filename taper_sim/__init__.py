@@ -7,17 +7,17 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
-    "Cohort": "taper_sim.cohort",
+    "Cohort": "taper_sim.simulation.cohort",
     "Order": "taper_sim.policies.interface",
-    "Outcome": "taper_sim.outcomes",
+    "Outcome": "taper_sim.comparison.outcomes",
     "Overrides": "taper_sim.scenario.building",
     "Patients": "taper_sim.policies.interface",
     "Policy": "taper_sim.policies.interface",
     "Seen": "taper_sim.policies.interface",
-    "compare": "taper_sim.scenario.comparing",
+    "compare": "taper_sim.experiments.compare",
     "read_patient": "taper_sim.data.patient",
     "register": "taper_sim.policies.interface",
-    "trace_patient": "taper_sim.scenario.tracing",
+    "trace_patient": "taper_sim.experiments.trace_patient",
 }
 __all__ = [  # noqa: PLE0604, F822, RUF100 - resolved by __getattr__
     "Cohort",

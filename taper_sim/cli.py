@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from taper_sim.scenario.clinics import ClinicPlan
-    from taper_sim.scenario.comparing import Comparison
-    from taper_sim.scenario.staffing import StaffingPlan
+    from taper_sim.experiments.clinic_run import ClinicPlan
+    from taper_sim.experiments.compare import Comparison
+    from taper_sim.experiments.team_search import StaffingPlan
 
 DONE, WRONG_INPUT, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
 DEFAULT_SEED = 20260101
@@ -198,9 +198,9 @@ def _hash(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from taper_sim.scenario.clinics import PLAN_FILE, verify_clinic
-    from taper_sim.scenario.comparing import verify
-    from taper_sim.scenario.staffing_run import STAFFING_PLAN_FILE, verify_staffing
+    from taper_sim.experiments.clinic_run import PLAN_FILE, verify_clinic
+    from taper_sim.experiments.compare import verify
+    from taper_sim.experiments.staffing_run import STAFFING_PLAN_FILE, verify_staffing
 
     workers = _workers(args.workers)
     with _progress() as progress:
@@ -217,8 +217,8 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
+    from taper_sim.experiments.compare import compare
     from taper_sim.scenario.building import Overrides
-    from taper_sim.scenario.comparing import compare
 
     workers = _workers(args.workers)
     folder = args.out or Path(f"run-{args.scenario.stem}")
@@ -229,9 +229,9 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _clinic(args: argparse.Namespace) -> int:
+    from taper_sim.experiments.clinic_run import planned_loads, planned_loads_of_enrolment, read_plan
     from taper_sim.report.clinic_text import before_text
     from taper_sim.scenario.building import Overrides
-    from taper_sim.scenario.clinics import planned_loads, planned_loads_of_enrolment, read_plan
 
     folder = args.out or Path(f"clinic-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
@@ -242,9 +242,9 @@ def _clinic(args: argparse.Namespace) -> int:
 
 
 def _run_clinic(scenario: Path, plan: "ClinicPlan", folder: Path) -> int:
+    from taper_sim.experiments.clinic_run import run_clinic
     from taper_sim.report.clinic_figures import write_clinic_figures
     from taper_sim.report.clinic_text import clinic_text
-    from taper_sim.scenario.clinics import run_clinic
 
     with _progress() as progress:
         done = run_clinic(scenario, plan, folder, progress)
@@ -254,9 +254,9 @@ def _run_clinic(scenario: Path, plan: "ClinicPlan", folder: Path) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from taper_sim.report.ladder import ladder_text, write_ladder_report
+    from taper_sim.experiments.ladder import evaluate
+    from taper_sim.report.ladder_report import ladder_text, write_ladder_report
     from taper_sim.scenario.building import Overrides
-    from taper_sim.scenario.ladder import evaluate
 
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
     with _progress() as progress:
@@ -267,8 +267,8 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _staffing(args: argparse.Namespace) -> int:
+    from taper_sim.experiments.team_search import read_staffing
     from taper_sim.scenario.building import Overrides
-    from taper_sim.scenario.staffing import read_staffing
 
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
     folder = args.out or Path(f"staffing-{args.scenario.stem}")
@@ -276,9 +276,9 @@ def _staffing(args: argparse.Namespace) -> int:
 
 
 def _run_staffing(path: Path, plan: "StaffingPlan", folder: Path) -> int:
+    from taper_sim.experiments.staffing_run import run_staffing
     from taper_sim.report.staffing_figures import write_staffing_figures
     from taper_sim.report.staffing_text import bound_text, staffing_text
-    from taper_sim.scenario.staffing_run import run_staffing
 
     for line in (*bound_text(plan), *plan.clinic.remarks()):
         print(line, file=sys.stderr)
@@ -290,10 +290,10 @@ def _run_staffing(path: Path, plan: "StaffingPlan", folder: Path) -> int:
 
 
 def _triage(args: argparse.Namespace) -> int:
+    from taper_sim.experiments.clinic_run import read_plan
+    from taper_sim.experiments.triage_rules import compare_triage
     from taper_sim.report.triage_text import triage_text
     from taper_sim.scenario.building import Overrides
-    from taper_sim.scenario.clinics import read_plan
-    from taper_sim.scenario.triages import compare_triage
 
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
     plan = read_plan(args.scenario, change, args.replications)
@@ -306,9 +306,9 @@ def _triage(args: argparse.Namespace) -> int:
 
 
 def _resume(args: argparse.Namespace) -> int:
-    from taper_sim.scenario.clinics import PLAN_FILE, kept_plan
-    from taper_sim.scenario.comparing import resume
-    from taper_sim.scenario.staffing_run import STAFFING_PLAN_FILE, kept_staffing
+    from taper_sim.experiments.clinic_run import PLAN_FILE, kept_plan
+    from taper_sim.experiments.compare import resume
+    from taper_sim.experiments.staffing_run import STAFFING_PLAN_FILE, kept_staffing
 
     workers = _workers(args.workers)
     if (args.folder / PLAN_FILE).exists():
@@ -345,8 +345,14 @@ def _progress() -> Iterator[Callable[[int], Callable[[int], None]]]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("simulating"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left"),
-               TimeRemainingColumn())  # fmt: skip
+    columns = (
+        TextColumn("simulating"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
     bar = Progress(*columns, console=Console(stderr=True))
 
     def start(total: int) -> Callable[[int], None]:
@@ -371,14 +377,22 @@ def _show(done: "Comparison") -> int:
 
 
 def _recommend(args: argparse.Namespace) -> int:
-    from taper_sim.inference.asking import append_to_log, asked, logged
+    from taper_sim.recommend.from_files import append_to_log, logged, recommend_from_files
     from taper_sim.report.decision import recommendation_text
 
-    found = asked(
-        args.records, args.doses, patient_id=args.patient, everybody=args.all, baseline=args.baseline,
-        limits=args.limits, as_of=args.as_of, horizon=args.horizon, seed=args.seed, population=args.population,
+    found = recommend_from_files(
+        args.records,
+        args.doses,
+        patient_id=args.patient,
+        everybody=args.all,
+        baseline=args.baseline,
+        limits=args.limits,
+        as_of=args.as_of,
+        horizon=args.horizon,
+        seed=args.seed,
+        population=args.population,
         aside=lambda line: print(line, file=sys.stderr),
-    )  # fmt: skip
+    )
     if args.log is not None:
         append_to_log(args.log, [logged(one) for one in found])
     if args.json:
@@ -390,24 +404,31 @@ def _recommend(args: argparse.Namespace) -> int:
 
 
 def _tapers(args: argparse.Namespace) -> int:
-    from taper_sim.inference.tapers.running import run
     from taper_sim.report.listings import taper_scores_text
+    from taper_sim.studies.trial_tapers.run_study import run
 
     scores, converged = run(
-        args.daily, args.train, args.test, args.out, folds=args.folds, drives=args.drives, seed=args.seed,
+        args.daily,
+        args.train,
+        args.test,
+        args.out,
+        folds=args.folds,
+        drives=args.drives,
+        seed=args.seed,
         say=lambda line: print(line, file=sys.stderr, flush=True),
-    )  # fmt: skip
+    )
     print(taper_scores_text(scores))
     return DONE if converged else NOT_TRUSTED
 
 
 def _fit(args: argparse.Namespace) -> int:
-    from taper_sim.inference.population import Settings, population_text
-    from taper_sim.inference.population_file import fit_files
-    from taper_sim.runs import check_writable
+    from taper_sim.inference.population.files import fit_files
+    from taper_sim.inference.population.fit import Settings, population_text
+    from taper_sim.run_folder import check_writable
 
-    settings = Settings(args.draws, args.tune, args.chains, args.seed, args.robust, args.missing == "modelled",
-                        args.person_draws)  # fmt: skip
+    settings = Settings(
+        args.draws, args.tune, args.chains, args.seed, args.robust, args.missing == "modelled", args.person_draws
+    )
     settings.check()
     if args.figures is not None:
         check_writable(args.figures)
@@ -428,7 +449,7 @@ def _fit(args: argparse.Namespace) -> int:
 
 
 def _decide(args: argparse.Namespace) -> int:
-    from taper_sim.inference.asking import append_to_log, decided
+    from taper_sim.recommend.from_files import append_to_log, decided
 
     append_to_log(args.log, [decided(args.log, args.patient, args.did, args.by, args.reason, args.on)])
     print(f"written to {args.log}")
@@ -436,8 +457,8 @@ def _decide(args: argparse.Namespace) -> int:
 
 
 def _trace(args: argparse.Namespace) -> int:
-    from taper_sim.runs import check_file_writable, write_csv
-    from taper_sim.scenario.tracing import trace_patient
+    from taper_sim.experiments.trace_patient import trace_patient
+    from taper_sim.run_folder import check_file_writable, write_csv
 
     check_file_writable(args.out)
     traced = trace_patient(args.patient, protocol=args.protocol, n_days=args.days, seed=args.seed)

@@ -12,7 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-Words = NDArray[np.uint64]
+from taper_sim.array_types import Floats
+
+RandomWords = NDArray[np.uint64]
 
 _MASK: Final = np.uint64(0xFFFFFFFF)
 _SHIFT: Final = np.uint64(32)
@@ -71,7 +73,7 @@ def split(key: Any) -> tuple[Any, Any]:
     return wide & _MASK, wide >> _SHIFT
 
 
-def words(seed: int, patient: Any, day: Any, call: Any) -> tuple[Words, Words, Words, Words]:
+def words(seed: int, patient: Any, day: Any, call: Any) -> tuple[RandomWords, RandomWords, RandomWords, RandomWords]:
     """Four words for each patient (or day, or call; the arguments broadcast).
 
     Parameters
@@ -89,29 +91,27 @@ def words(seed: int, patient: Any, day: Any, call: Any) -> tuple[Words, Words, W
     return philox(low, high, day_, call_, k0, k1)
 
 
-def normal_pair(word0: Words, word1: Words) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def normal_pair(word0: RandomWords, word1: RandomWords) -> tuple[Floats, Floats]:
     """Two independent standard normals from two words (Box and Muller 1958)."""
     radius = np.sqrt(-2.0 * np.log(uniform(word0)))
     angle = 2.0 * np.pi * uniform(word1)
     return radius * np.cos(angle), radius * np.sin(angle)
 
 
-def person_normals(seed: int, patient: Any, n: int, *, first_call: int = 0) -> NDArray[np.float64]:
+def person_normals(seed: int, patient: Any, n: int, *, first_call: int = 0) -> Floats:
     """Standard normals that belong to people and not to a day, shape (n_patients, n).
 
     Column j of a patient depends on ``first_call`` and j alone, so a longer list changes none of the earlier columns.
     """
     keys = np.atleast_1d(np.asarray(patient, dtype=np.uint64))
-    columns: list[NDArray[np.float64]] = []
+    columns: list[Floats] = []
     for call in range(first_call, first_call + (n + 3) // 4):
         w0, w1, w2, w3 = words(seed, keys, DAY_PERSON, call)
         columns += [*normal_pair(w0, w1), *normal_pair(w2, w3)]
     return np.stack(columns[:n], axis=1)
 
 
-def person_uniforms(
-    seed: int, patient: Any, n: int, *, first_call: int = 0, day: int = DAY_PERSON
-) -> NDArray[np.float64]:
+def person_uniforms(seed: int, patient: Any, n: int, *, first_call: int = 0, day: int = DAY_PERSON) -> Floats:
     """Uniforms in (0, 1) that belong to people and, unless one is given, not to a day, shape (n_patients, n)."""
     keys = np.atleast_1d(np.asarray(patient, dtype=np.uint64))
     columns = [

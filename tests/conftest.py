@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from taper_sim.cohort import ClassMargin, Cohort, DrugShare, sample
 from taper_sim.data.formulary import find_drug
+from taper_sim.experiments.compare import Comparison, compare
 from taper_sim.scenario.building import Overrides
-from taper_sim.scenario.comparing import Comparison, compare
+from taper_sim.simulation.cohort import ClassMargin, Cohort, DrugShare, sample
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 7

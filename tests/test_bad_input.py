@@ -12,8 +12,8 @@ from taper_sim.cli import main
 from taper_sim.data.patient import read_patient
 from taper_sim.data.patients import read_drugs, read_patients
 from taper_sim.data.problems import InputError
+from taper_sim.experiments import compare
 from taper_sim.policies.catalogue import build_policy
-from taper_sim.scenario import comparing
 
 SCENARIO = """name: small
 days: 28
@@ -74,7 +74,7 @@ def accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     def reached(*_: object, **__: object) -> None:
         raise ReachedSimulation
 
-    monkeypatch.setattr(comparing, "run_jobs", reached)
+    monkeypatch.setattr(compare, "run_jobs", reached)
 
     def run(*argv: str) -> None:
         with pytest.raises(ReachedSimulation):
@@ -136,9 +136,18 @@ def test_all_wrong_protocols_are_said_at_once(refused: Refused):
     assert all(line.startswith("--protocols") for line in lines)
 
 
-@pytest.mark.parametrize("argv", [[], ["comparee"], ["compare"], ["compare", "s.yaml", "--protocls", "x"],
-                                  ["compare", "s.yaml", "--days", "many"], ["trace", "p.yaml"],
-                                  ["trace", "p.yaml", "--out", "o.csv", "--noise", "on"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["comparee"],
+        ["compare"],
+        ["compare", "s.yaml", "--protocls", "x"],
+        ["compare", "s.yaml", "--days", "many"],
+        ["trace", "p.yaml"],
+        ["trace", "p.yaml", "--out", "o.csv", "--noise", "on"],
+    ],
+)
 def test_a_misspelt_command_line_ends_with_2(argv: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as ended:
         main(argv)
@@ -161,8 +170,11 @@ NOT_YAML = [
     case("two documents", b"a: 1\n---\nb: 2\n", "one document"),
     case("a billion laughs", BOMB.encode(), "aliases"),
     case("a list in itself", b"name: &a [*a]\n", "aliases"),
-    case("merges that swell", b"a0: &a0 {x: 1}\n" + b"".join(
-        b"a%d: &a%d {<<: [*a%d, *a%d]}\n" % (k, k, k - 1, k - 1) for k in range(1, 26)), "aliases"),
+    case(
+        "merges that swell",
+        b"a0: &a0 {x: 1}\n" + b"".join(b"a%d: &a%d {<<: [*a%d, *a%d]}\n" % (k, k, k - 1, k - 1) for k in range(1, 26)),
+        "aliases",
+    ),
     case("brackets without end", b"name: " + b"[" * 3000, "nested too deep"),
     case("huge", b"x" * 2_100_000, "at most 2,000,000 bytes"),
     case("a call of Python", b'name: !!python/object/apply:os.system ["echo"]', "could not determine a constructor"),
@@ -170,7 +182,7 @@ NOT_YAML = [
     case("a list as key", b"? [a, b]\n: 1\n", "a list or mapping as a key"),
     case("a month 13", b"name: 2020-13-45\n", "month"),
     case("a number of 5000 digits", b"days: " + b"9" * 5000, "digits"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("content", "says"), NOT_YAML)
@@ -183,12 +195,17 @@ def test_a_file_that_is_no_mapping_is_one_line(refused: Refused, command: str, c
 
 
 @pytest.mark.parametrize("command", ["compare", "trace", "hash"])
-@pytest.mark.parametrize(("path", "says"), [
-    case("missing", "none.yaml", "no such file"), case("a folder", ".", "a folder"),
-    case("below a file", "f.txt/s.yaml", "not a directory"), case("a name too long", "a" * 5000, "too long"),
-    case("a name with a line end", "a\nb.yaml", "a\\nb.yaml: given no such file"),
-    case("without an end", "/dev/zero", "at most 2,000,000 bytes"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        case("missing", "none.yaml", "no such file"),
+        case("a folder", ".", "a folder"),
+        case("below a file", "f.txt/s.yaml", "not a directory"),
+        case("a name too long", "a" * 5000, "too long"),
+        case("a name with a line end", "a\nb.yaml", "a\\nb.yaml: given no such file"),
+        case("without an end", "/dev/zero", "at most 2,000,000 bytes"),
+    ],
+)
 def test_a_path_that_is_no_file_is_one_line(refused: Refused, command: str, path: str, says: str):
     Path("f.txt").write_text("x")
     assert says in refused(command, path, *(() if command == "hash" else ("--out", "out")))[0]
@@ -215,12 +232,23 @@ SCENARIOS = [
     case("a negative dose", "dose_median: 90", "dose_median: -90", "dose_median: given -90"),
     case("an absurd dose", "dose_median: 90", "dose_median: 30000", "at most 3000"),
     case("doses that do not rise", "dose_median: 90", "dose_median: 90, dose_low: 99", "low at most the median"),
-    case("buprenorphine in morphine's numbers", "morphine, formulation: ER", "buprenorphine, formulation: TD",
-         "at most 140, in its own mcg/h"),
-    case("more gabapentin than is known to be absorbed", *GABAPENTIN, "given gabapentin IR every 8 h with dose_high "
-         "2400; allowed: dose_high of at most 360:"),
-    case("more gabapentin at once than is known to be absorbed", GABAPENTIN[0], GABAPENTIN[1].replace("900", "90")
-         .replace("2400", "360") + ", interval_h: 24", "dose_high of at most 120:"),
+    case(
+        "buprenorphine in morphine's numbers",
+        "morphine, formulation: ER",
+        "buprenorphine, formulation: TD",
+        "at most 140, in its own mcg/h",
+    ),
+    case(
+        "more gabapentin than is known to be absorbed",
+        *GABAPENTIN,
+        "given gabapentin IR every 8 h with dose_high 2400; allowed: dose_high of at most 360:",
+    ),
+    case(
+        "more gabapentin at once than is known to be absorbed",
+        GABAPENTIN[0],
+        GABAPENTIN[1].replace("900", "90").replace("2400", "360") + ", interval_h: 24",
+        "dose_high of at most 120:",
+    ),
     case("a drug of another class", "opioid:", "benzodiazepine:", "morphine, which is of the class opioid"),
     case("a misspelt class", "opioid:", "opoid:", "opioid, benzodiazepine or gabapentinoid"),
     case("an empty mix", "[{drug: morphine, formulation: ER, share: 1}]", "[]", "at least 1"),
@@ -240,10 +268,13 @@ SCENARIOS = [
     case("a call of Python", "constant()", "__import__(os)", "__import__"),
     case("a filter of published arms", "constant()", "constant() + tapered=yes", "for validation only"),
     case("an unknown adjunct", "constant()", "constant() + adjunct(aspirin)", "lofexidine"),
-    case("a patients file that is missing", "    opioid: {dose_median: 90, mix: [{drug: morphine, formulation: ER, "
-         "share: 1}]}\n", "    opioid: {dose_median: 90, mix: [{drug: morphine, formulation: ER, share: 1}]}\n"
-         "  file: none.csv\n", "none.csv: given no such file"),
-]  # fmt: skip
+    case(
+        "a patients file that is missing",
+        "    opioid: {dose_median: 90, mix: [{drug: morphine, formulation: ER, share: 1}]}\n",
+        "    opioid: {dose_median: 90, mix: [{drug: morphine, formulation: ER, share: 1}]}\n  file: none.csv\n",
+        "none.csv: given no such file",
+    ),
+]
 
 
 @pytest.mark.parametrize(("was", "becomes", "says"), SCENARIOS)
@@ -265,15 +296,18 @@ def test_the_hash_of_a_scenario_whose_files_are_missing_is_refused(refused: Refu
     assert "none.csv: given no such file" in refused("hash", "s.yaml")[0]
 
 
-@pytest.mark.parametrize(("was", "becomes", "says"), [
-    case("a misspelt key", "above:", "abov:", "did you mean above?"),
-    case("an unknown action", "pause", "explode", "escalate"),
-    case("an unknown instrument", "pain_nrs", "pain_nsr", "did you mean pain_nrs?"),
-    case("two tests in one", "above: 3", "above: 3, below: 2", "exactly one"),
-    case("a step back that is forbidden", "pause", "step back", "never_reverse"),
-    case("a taper without end", "name: r", "name: r\nbasis: current\nend_pct: 0", "never ends"),
-    case("no rules", RULES, "name: r\n", "rules: given nothing"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("was", "becomes", "says"),
+    [
+        case("a misspelt key", "above:", "abov:", "did you mean above?"),
+        case("an unknown action", "pause", "explode", "escalate"),
+        case("an unknown instrument", "pain_nrs", "pain_nsr", "did you mean pain_nrs?"),
+        case("two tests in one", "above: 3", "above: 3, below: 2", "exactly one"),
+        case("a step back that is forbidden", "pause", "step back", "never_reverse"),
+        case("a taper without end", "name: r", "name: r\nbasis: current\nend_pct: 0", "never ends"),
+        case("no rules", RULES, "name: r\n", "rules: given nothing"),
+    ],
+)
 def test_a_wrong_rules_file_is_one_line(refused: Refused, was: str, becomes: str, says: str):
     Path("r.yaml").write_text(RULES.replace(was, becomes))
     Path("s.yaml").write_text(SCENARIO.replace("constant()", 'adaptive("r.yaml")'))
@@ -360,11 +394,14 @@ def test_many_problems_are_counted_not_listed(refused: Refused):
     assert "480 more problems" in refused("compare", "s.yaml", lines=21)[-1]
 
 
-@pytest.mark.parametrize(("more", "says"), [
-    case("a column that is not there", "columns: {patient_id: ID, pain: NSR}", "NSR"),
-    case("a name that is not ours", "columns: {patient_id: ID, pian: NRS}", "pian"),
-    case("no patient_id", "columns: {pain: NRS}", "patient_id"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        case("a column that is not there", "columns: {patient_id: ID, pain: NSR}", "NSR"),
+        case("a name that is not ours", "columns: {patient_id: ID, pian: NRS}", "pian"),
+        case("no patient_id", "columns: {pain: NRS}", "patient_id"),
+    ],
+)
 def test_a_wrong_mapping_of_columns_is_refused(refused: Refused, more: str, says: str):
     _csv(patients="ID,NRS\na,5\nb,6\n", more=f", {more}")
     assert says in refused("compare", "s.yaml", "--out", "run")[0]
@@ -411,17 +448,26 @@ def test_a_trace_refuses_them_too(refused: Refused):
 # -- folders -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("out", "says"), [
-    case("below a file", "s.yaml/run", "s.yaml is a file"), case("a file", "s.yaml", "a file"),
-    case("where nobody writes", "/proc/none/run", "can be written"), case("a name too long", "a" * 300, "written"),
-    case("with other files", "full", "other files"), case("of another run", "other", "another run"),
-    case("with a plan that is no JSON", "broken", "not JSON"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [
+        case("below a file", "s.yaml/run", "s.yaml is a file"),
+        case("a file", "s.yaml", "a file"),
+        case("where nobody writes", "/proc/none/run", "can be written"),
+        case("a name too long", "a" * 300, "written"),
+        case("with other files", "full", "other files"),
+        case("of another run", "other", "another run"),
+        case("with a plan that is no JSON", "broken", "not JSON"),
+    ],
+)
 def test_a_folder_that_cannot_take_the_run_is_refused(refused: Refused, out: str, says: str):
     Path("s.yaml").write_text(SCENARIO)
     plan = {"hash": "x", "file": "s.yaml", "folder": ".", "scenario": {}}
-    for name, file, text in (("full", "x.txt", "x"), ("other", "plan.json", json.dumps(plan)),
-                             ("broken", "plan.json", "{")):  # fmt: skip
+    for name, file, text in (
+        ("full", "x.txt", "x"),
+        ("other", "plan.json", json.dumps(plan)),
+        ("broken", "plan.json", "{"),
+    ):
         Path(name).mkdir()
         Path(name, file).write_text(text)
     assert says in refused("compare", "s.yaml", "--out", out)[0]
@@ -509,16 +555,28 @@ def test_a_wrong_drug_of_a_patient_is_one_line(refused: Refused, entry: str, say
 
 
 def test_all_problems_of_a_patient_are_said_at_once(refused: Refused):
-    Path("p.yaml").write_text("idd: p\nage: 400\ndrugs:\n  - {drug: morphin}\nparameters: {foo: 1, bar: 2}\n"
-                              "baseline: {pain: 99, function: -1}\n")  # fmt: skip
+    Path("p.yaml").write_text(
+        "idd: p\nage: 400\ndrugs:\n  - {drug: morphin}\nparameters: {foo: 1, bar: 2}\n"
+        "baseline: {pain: 99, function: -1}\n"
+    )
     refused("trace", "p.yaml", "--out", "o.csv", lines=8)
 
 
-@pytest.mark.parametrize(("flag", "value"), [
-    ("--days", "0"), ("--days", "99999999"), ("--seed", "-1"), ("--protocol", "linar(pct=1)"), ("--protocol", ""),
-    ("--protocol", "constant"), ("--protocol", "constant(), abrupt()"), ("--protocol", "linear(pct=0, every=28)"),
-    ("--protocol", "oracle(limit=0.15, every=14)"), ("--protocol", "integral(every=14)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--days", "0"),
+        ("--days", "99999999"),
+        ("--seed", "-1"),
+        ("--protocol", "linar(pct=1)"),
+        ("--protocol", ""),
+        ("--protocol", "constant"),
+        ("--protocol", "constant(), abrupt()"),
+        ("--protocol", "linear(pct=0, every=28)"),
+        ("--protocol", "oracle(limit=0.15, every=14)"),
+        ("--protocol", "integral(every=14)"),
+    ],
+)
 def test_a_wrong_flag_of_a_trace_is_one_line(refused: Refused, flag: str, value: str):
     Path("p.yaml").write_text(PATIENT)
     assert refused("trace", "p.yaml", f"{flag}={value}", "--out", "o.csv")[0].startswith(flag)
@@ -526,12 +584,64 @@ def test_a_wrong_flag_of_a_trace_is_one_line(refused: Refused, flag: str, value:
 
 # -- junk --------------------------------------------------------------------------------------------------------------
 
-JUNK = settings(derandomize=True, max_examples=60, deadline=None,
-                suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
-WORDS = st.sampled_from(["linear", "constant", "(", ")", ",", "=", "pct", "every", "10", "-1", "1e999", '"', "+", "\n",
-                         "hold", "preset", "sequence", "drug_class", "opioid", "nan", " ", "é", "\0"])  # fmt: skip
-PIECES = st.sampled_from(["id", "drugs", "schedule", ": ", "- ", "{", "}", "[", "]", ", ", "\n", "  ", "0",
-                          "opioid", "morphine", "&a ", "*a", ".nan", "~", "!!int ", "'", '"', "\t", "<<"])  # fmt: skip
+JUNK = settings(
+    derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+WORDS = st.sampled_from(
+    [
+        "linear",
+        "constant",
+        "(",
+        ")",
+        ",",
+        "=",
+        "pct",
+        "every",
+        "10",
+        "-1",
+        "1e999",
+        '"',
+        "+",
+        "\n",
+        "hold",
+        "preset",
+        "sequence",
+        "drug_class",
+        "opioid",
+        "nan",
+        " ",
+        "é",
+        "\0",
+    ]
+)
+PIECES = st.sampled_from(
+    [
+        "id",
+        "drugs",
+        "schedule",
+        ": ",
+        "- ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ", ",
+        "\n",
+        "  ",
+        "0",
+        "opioid",
+        "morphine",
+        "&a ",
+        "*a",
+        ".nan",
+        "~",
+        "!!int ",
+        "'",
+        '"',
+        "\t",
+        "<<",
+    ]
+)
 CELLS = st.sampled_from(
     ["patient_id", "pain", "drug", "a", "5", "", "-1", "nan", '"', "morphine", "é", ";", "\r", "\n", ","]
 )

@@ -12,7 +12,7 @@ import pytest
 from taper_sim import cli
 from taper_sim.data.patient import Access, BaselineEntry, Care, Patient, Risk
 from taper_sim.data.patients import BOOLEANS, NUMBERS
-from taper_sim.model.chance import CHANCE_TABLE, STREAMS
+from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
 from taper_sim.policies import catalogue, interface
 from taper_sim.simulation.trace import _CLASS_COLUMNS, _PERSON_COLUMNS
@@ -51,11 +51,7 @@ def _run_commands(text: str) -> None:
         assert cli.main(_small(arguments)) == 0, line
 
 
-RUNNABLE = [
-    page
-    for page in PAGES
-    if any(kind == "python" for kind, _ in _blocks(page)) or _name(page) in RUN_BASH
-]  # fmt: skip
+RUNNABLE = [page for page in PAGES if any(kind == "python" for kind, _ in _blocks(page)) or _name(page) in RUN_BASH]
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=_name)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from taper_sim.experiments.compare import compare
 from taper_sim.scenario.building import Overrides
-from taper_sim.scenario.comparing import compare
 from tests.conftest import quiet
 
 REGISTRY = os.environ.get("TAPER_SIM_CHOIR", "")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from taper_sim import rng
-from taper_sim.model import reference_chance
+from taper_sim.model import reference_events
 
 DAYS, PEOPLE = 200, 1500
 
@@ -16,7 +16,7 @@ def keys(n: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def normals() -> np.ndarray:
     """Normals of consecutive days, (DAYS, PEOPLE, 17): day factor, eight white, eight slow."""
-    days = [reference_chance.draw(11, keys(PEOPLE), day) for day in range(1, DAYS + 1)]
+    days = [reference_events.draw(11, keys(PEOPLE), day) for day in range(1, DAYS + 1)]
     return np.stack([np.column_stack([d.day_factor, d.white, d.slow]) for d in days])
 
 
@@ -55,9 +55,13 @@ def test_a_word_is_a_function_of_seed_patient_day_and_call_in_that_place() -> No
     got = rng.words(seed, patient, 0x13198A2E, 0x03707344)
     assert tuple(int(w) for w in got) == (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1)
     for changed in (
-        (seed + 1, patient, 3, 4), (seed + 2**32, patient, 3, 4), (seed, patient + 1, 3, 4),
-        (seed, patient ^ 2**40, 3, 4), (seed, patient, 4, 4), (seed, patient, 3, 5),
-    ):  # fmt: skip
+        (seed + 1, patient, 3, 4),
+        (seed + 2**32, patient, 3, 4),
+        (seed, patient + 1, 3, 4),
+        (seed, patient ^ 2**40, 3, 4),
+        (seed, patient, 4, 4),
+        (seed, patient, 3, 5),
+    ):
         assert int(rng.words(*changed)[0]) != int(rng.words(seed, patient, 3, 4)[0])
 
 
@@ -129,7 +133,7 @@ def test_one_patient_more_changes_nobody_else() -> None:
     few, many = keys(20), keys(21)[::-1]
     for make in (rng.person_normals, rng.person_uniforms):
         np.testing.assert_array_equal(make(5, few, 9), make(5, many, 9)[::-1][:20])
-    a, b = reference_chance.draw(5, few, 3), reference_chance.draw(5, many, 3)
+    a, b = reference_events.draw(5, few, 3), reference_events.draw(5, many, 3)
     np.testing.assert_array_equal(a.white, b.white[::-1][:20])
     np.testing.assert_array_equal(a.uniform["visit"], b.uniform["visit"][::-1][:20])
 
@@ -138,7 +142,7 @@ def test_what_belongs_to_a_person_is_on_no_day_of_a_study() -> None:
     assert rng.DAY_PERSON > 365 * 200
     key = keys(1)
     person = rng.person_normals(5, key, 1)[0, 0]
-    assert all(reference_chance.draw(5, key, day).day_factor[0] != person for day in range(1000))
+    assert all(reference_events.draw(5, key, day).day_factor[0] != person for day in range(1000))
 
 
 def test_a_patient_key_depends_on_the_id_alone_and_tells_ids_apart() -> None:

@@ -13,24 +13,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from taper_sim import rng
-from taper_sim.cohort import CHOIR, ClassMargin, Cohort, DrugShare, sample, with_doses
+from taper_sim.array_types import Floats
+from taper_sim.comparison.outcomes import OutcomeWindow
 from taper_sim.data.formulary import absorption, find_drug
-from taper_sim.model import rows
+from taper_sim.model.compiled import rows
 from taper_sim.model.pharmacology import from_equivalents, to_equivalents
-from taper_sim.outcomes import Look
 from taper_sim.policies import calls, fixed  # noqa: F401 - fixed registers its policies
-from taper_sim.policies.interface import Order, Patients, Policy, Seen
+from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.policies.modified import adjunct
 from taper_sim.scenario.building import build_cohort, read_scenario
 from taper_sim.simulation import days
-from taper_sim.simulation.days import Course
+from taper_sim.simulation.cohort import CHOIR, ClassMargin, Cohort, DrugShare, sample, with_doses
+from taper_sim.simulation.days import Trajectory
 from taper_sim.simulation.ensemble import from_prior
-from taper_sim.simulation.people import CarePlan, arrays_of
-
-Floats = NDArray[np.float64]
+from taper_sim.simulation.layout import CarePlan, arrays_of
 
 SEED = 20260101
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "first_comparison.yaml"
@@ -48,8 +46,16 @@ def say(fact: str, **measured: Any) -> None:
 # -- people ------------------------------------------------------------------------------------------------------------
 
 
-def people(drug: str, formulation: str, amount: float, *, n: int = N, use_days: float = 1825, log_sd: float = 0.0,
-           shares: Mapping[str, float] | None = None) -> Cohort:  # fmt: skip
+def people(
+    drug: str,
+    formulation: str,
+    amount: float,
+    *,
+    n: int = N,
+    use_days: float = 1825,
+    log_sd: float = 0.0,
+    shares: Mapping[str, float] | None = None,
+) -> Cohort:
     """People on one drug, whose amount is in equivalents a day (buprenorphine: mg), not rounded to tablets."""
     entry = find_drug(drug, formulation)
     margin = ClassMargin(1.0, (DrugShare(entry, 1.0),), 100.0, 0.0, 1.0, 1000.0, use_days, 0.0)
@@ -78,7 +84,7 @@ WATCHED = {"W": rows.W_ALL, "P": rows.P, "M": rows.M, "I": rows.I, "U": rows.U}
 
 def by_day(cohort: Cohort, share: Callable[[int], float], n_days: int) -> dict[str, Floats]:
     """Latent states day by day, (n_days + 1, n), without chance, of doses taken as a share of the original."""
-    from taper_sim.model.kernel import advance
+    from taper_sim.model.compiled.kernel import advance
 
     a = arrays_of(cohort, CENTRES, SEED, CarePlan({}, float("nan"), float("nan")))
     low, high = (np.uint64(half) for half in rng.split(SEED))
@@ -86,8 +92,9 @@ def by_day(cohort: Cohort, share: Callable[[int], float], n_days: int) -> dict[s
     kept = {name: [a.get(a.state, row)] for name, row in WATCHED.items()}
     for day in range(1, n_days + 1):
         a.put3(a.params, rows.DOSE, max(share(day), 0.0) * cohort.dose)
-        advance(a.state, a.sums, a.params, a.coefficients, nothing, a.id_low, a.id_high, low, high, day, day,
-                False, False)  # fmt: skip
+        advance(
+            a.state, a.sums, a.params, a.coefficients, nothing, a.id_low, a.id_high, low, high, day, day, False, False
+        )
         for name, row in WATCHED.items():
             kept[name].append(a.get(a.state, row))
     return {name: np.array(values) for name, values in kept.items()}
@@ -113,19 +120,21 @@ def steps_of_current(pct: float, every: int) -> Callable[[int], float]:
     return lambda day: (1.0 - pct / 100) ** ((day - 1) // every + 1)
 
 
-def run(cohort: Cohort, policy: Policy | str, n_days: int, look: Sequence[int] = (), care: CarePlan = USUAL) -> Course:
+def run(
+    cohort: Cohort, policy: Policy | str, n_days: int, look: Sequence[int] = (), care: CarePlan = USUAL
+) -> Trajectory:
     """A course with chance and tablets."""
     built = calls.build(policy) if isinstance(policy, str) else policy
     return days.run(cohort, built, CENTRES, SEED, n_days, care, look_days=look)
 
 
-def overdoses(course: Course, day: int) -> float:
+def overdoses(course: Trajectory, day: int) -> float:
     """Expected overdoses per person-day from day 1 to a day."""
     at = course.sums[day]
     return float((at[rows.HAZARD_DOSE] + at[rows.HAZARD_EXCESS]).sum() / at[rows.DAYS].sum())
 
 
-def events(course: Course, *which: int) -> float:
+def events(course: Trajectory, *which: int) -> float:
     """Events counted over the course."""
     return float(sum(course.sums[course.n_days][row].sum() for row in which))
 
@@ -144,7 +153,7 @@ class AsInClaims:
     def start(self, patients: Patients) -> Any:
         return None
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         share = np.ones_like(seen.share)
         share[:, 0] = np.maximum(1.0 - ((seen.day - 1) // 28 + 1) * self.pct / 100.0, self.floor)
         return Order(share)
@@ -165,7 +174,7 @@ class Diary:
     def start(self, patients: Patients) -> Any:
         return None
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         self.kept.append(seen.reports)
         return Order(np.ones_like(seen.share))
 
@@ -193,13 +202,13 @@ def abrupt_stop(short_acting: Cohort) -> dict[str, Floats]:
 
 
 @pytest.fixture(scope="module")
-def steady(long_term: Cohort) -> Course:
+def steady(long_term: Cohort) -> Trajectory:
     """The same people at a steady dose."""
     return run(long_term, "constant()", 365, look=(30, 91, 183))
 
 
 @pytest.fixture(scope="module")
-def claims_taper(long_term: Cohort) -> Course:
+def claims_taper(long_term: Cohort) -> Trajectory:
     """The same people tapered as in claims, 16 months."""
     rng_ = np.random.default_rng(SEED)
     n = len(long_term)
@@ -253,17 +262,17 @@ def test_s03_a_methadone_taper_of_21_days_peaks_at_its_end_and_one_of_10_days_pe
 
 
 @pytest.fixture(scope="module")
-def detox(short_acting: Cohort) -> tuple[Course, Course]:
+def detox(short_acting: Cohort) -> tuple[Trajectory, Trajectory]:
     """A week after an abrupt stop in people with OUD on a short-acting opioid: placebo, alpha-2 agonist."""
     cohort = people("oxycodone", "IR", 90, shares={"oud": 1.0})
     return run(cohort, "abrupt()", 7), run(cohort, adjunct(calls.build("abrupt()"), "lofexidine"), 7)
 
 
 def test_s04_mean_sows_of_the_first_week_is_8_to_11_and_an_alpha_2_agonist_cuts_it_by_15_to_25_percent(
-    detox: tuple[Course, Course],
+    detox: tuple[Trajectory, Trajectory],
 ) -> None:
     # E104, E106 (mean); E049, E050 (geometric mean)
-    placebo, treated = (Look(c, 7, 7) for c in detox)
+    placebo, treated = (OutcomeWindow(c, 7, 7) for c in detox)
     sows = placebo.mean(rows.SUM_SOWS)
     ratio = treated.mean(rows.SUM_LOG_SOWS) - placebo.mean(rows.SUM_LOG_SOWS)
     half = Z * float(ratio.std() / np.sqrt(len(ratio)))
@@ -273,7 +282,7 @@ def test_s04_mean_sows_of_the_first_week_is_8_to_11_and_an_alpha_2_agonist_cuts_
     assert 0.15 - half <= cut <= 0.25 + half
 
 
-def test_s04_fewer_leave_with_an_alpha_2_agonist(detox: tuple[Course, Course]) -> None:
+def test_s04_fewer_leave_with_an_alpha_2_agonist(detox: tuple[Trajectory, Trajectory]) -> None:
     # E051: 28 % and about 40 % complete the week; the level does not hold (docs/stylised-facts.md), the direction does
     placebo, treated = (float((c.end[rows.DROPOUT_DAY] == 0).mean()) for c in detox)
     say("S4 completion", placebo=placebo, treated=treated)
@@ -301,8 +310,14 @@ def test_s06_at_equal_dose_and_pace_ir_er_and_patch_follow_in_peak_and_a_steady_
     cohorts = [people("morphine", "IR", 90), people("morphine", "ER", 90), people("fentanyl", "TD", 90)]
     ir, er, patch = (float(np.median(by_day(c, steps(10, 14), 168)["W"].max(axis=0))) for c in cohorts)
     still = [by_day(c, lambda day: 1.0, 28)["W"].max(axis=0) for c in cohorts]
-    say("S6", ir=ir, er=er, patch=patch, steady=float(max(w.mean() for w in still)),
-        steady_over=float(max((w > 0.02).mean() for w in still)))  # fmt: skip
+    say(
+        "S6",
+        ir=ir,
+        er=er,
+        patch=patch,
+        steady=float(max(w.mean() for w in still)),
+        steady_over=float(max((w > 0.02).mean() for w in still)),
+    )
     assert ir >= er >= patch
     assert max(float(w.mean()) for w in still) < 0.02
 
@@ -341,7 +356,7 @@ def test_s09_who_a_person_is_explains_more_of_benzodiazepine_withdrawal_than_the
     benzodiazepine: tuple[Cohort, dict[str, Floats]],
 ) -> None:
     # Schweizer 1990
-    from taper_sim.simulation.people import values_of
+    from taper_sim.simulation.layout import values_of
 
     cohort, course = benzodiazepine
     lived = run(cohort, "linear(pct=25, every=7)", 56)
@@ -350,9 +365,15 @@ def test_s09_who_a_person_is_explains_more_of_benzodiazepine_withdrawal_than_the
     sigma = values_of(cohort, CENTRES, SEED)["sigma"][:, 1]
     by_person = np.corrcoef(np.log(worst), np.log(sigma))[0, 1] ** 2
     by_dose = np.corrcoef(np.log(worst), np.log(cohort.dose[:, 1]))[0, 1] ** 2
-    say("S9", some_reaction=float((worst > 0.02).mean()), median=float(np.median(worst)),
-        mild_or_moderate=float((worst < 0.5).mean()), r2_person=float(by_person), r2_dose=float(by_dose),
-        not_finished=float(1 - finished.mean()))  # fmt: skip
+    say(
+        "S9",
+        some_reaction=float((worst > 0.02).mean()),
+        median=float(np.median(worst)),
+        mild_or_moderate=float((worst < 0.5).mean()),
+        r2_person=float(by_person),
+        r2_dose=float(by_dose),
+        not_finished=float(1 - finished.mean()),
+    )
     assert by_person > by_dose
     assert (worst < 0.5).mean() > 0.9  # rarely more than mild to moderate
 
@@ -381,8 +402,10 @@ def test_s11_withdrawal_pain_is_half_gone_in_about_two_weeks(short_acting: Cohor
 def test_s12_at_a_steady_dose_pain_mood_and_sleep_stay_flat_for_two_years(long_term: Cohort) -> None:
     # Morasco 2020 (n 517)
     course = run(long_term.take(slice(0, N)), "constant()", 728)
-    change = {name: float(np.nanmean(Look(course, 728, 728).change(row)))
-              for name, row in (("pain", rows.P), ("mood", rows.M), ("sleep", rows.I))}  # fmt: skip
+    change = {
+        name: float(np.nanmean(OutcomeWindow(course, 728, 728).change(row)))
+        for name, row in (("pain", rows.P), ("mood", rows.M), ("sleep", rows.I))
+    }
     say("S12", **change)
     assert abs(change["pain"]) < 0.1
     assert abs(change["mood"]) < 0.01
@@ -402,7 +425,7 @@ def test_s13_what_three_months_without_an_opioid_cost_is_positive_and_small(shor
 
 def _lead(cohort: Cohort, row: int, by: float, watched: int, n_days: int) -> float:
     """Change of a state after ``n_days`` on which another was put up by ``by`` every morning."""
-    from taper_sim.model.kernel import advance
+    from taper_sim.model.compiled.kernel import advance
 
     ends = []
     for shift in (0.0, by):
@@ -412,8 +435,21 @@ def _lead(cohort: Cohort, row: int, by: float, watched: int, n_days: int) -> flo
         nothing = np.empty((len(a.state), 0, rows.LANES), np.float32)
         for day in range(1, n_days + 1):
             a.put(a.state, row, held)
-            advance(a.state, a.sums, a.params, a.coefficients, nothing, a.id_low, a.id_high, low, high, day, day,
-                    False, False)  # fmt: skip
+            advance(
+                a.state,
+                a.sums,
+                a.params,
+                a.coefficients,
+                nothing,
+                a.id_low,
+                a.id_high,
+                low,
+                high,
+                day,
+                day,
+                False,
+                False,
+            )
         ends.append(a.get(a.state, watched))
     return float((ends[1] - ends[0]).mean())
 
@@ -458,16 +494,16 @@ def test_s15_daily_pain_reports_have_the_memory_of_diaries(short_acting: Cohort)
     assert 0.2 <= lag <= 0.5
 
 
-def test_s16_fast_tapers_have_more_overdoses_over_six_and_twelve_months_and_slow_ones_do_not(
-    long_term: Cohort,
-) -> None:
+def test_s16_fast_tapers_have_more_overdoses_over_six_and_twelve_months_and_slow_ones_do_not(long_term: Cohort) -> None:
     # E076 (1.08 to 3.03), E077 (0.97 to 2.27; none up to 30 % a month). E075, the first month: docs/stylised-facts.md
     some = long_term.take(slice(0, 2 * N))
     fast = run(some, "abrupt()", 365, look=(30, 183))
     slow = run(some, "linear(pct=10, every=28)", 365, look=(30, 183))
     still = run(some, "constant()", 365, look=(30, 183))
-    ratio = {day: (overdoses(fast, day) / overdoses(still, day), overdoses(slow, day) / overdoses(still, day))
-             for day in (30, 183, 365)}  # fmt: skip
+    ratio = {
+        day: (overdoses(fast, day) / overdoses(still, day), overdoses(slow, day) / overdoses(still, day))
+        for day in (30, 183, 365)
+    }
     say("S16", **{f"day{d}": f"{f:.2f} / {s:.2f}" for d, (f, s) in ratio.items()})
     for day, (low, high) in {183: (1.08, 3.03), 365: (0.97, 2.27)}.items():
         assert low <= ratio[day][0] <= high
@@ -476,13 +512,14 @@ def test_s16_fast_tapers_have_more_overdoses_over_six_and_twelve_months_and_slow
 
 
 def test_s16_tapered_as_in_claims_visits_and_crises_lie_between_none_and_the_claims_ratio(
-    long_term: Cohort, steady: Course, claims_taper: Course
+    long_term: Cohort, steady: Trajectory, claims_taper: Trajectory
 ) -> None:
     # E003 (1.28), E004 (1.74): half of a claims log ratio counts as cause
     at, still = claims_taper.sums[365], steady.sums[365]
     for name, which, published in (
-        ("visits", (rows.OVERDOSES, rows.WITHDRAWAL_VISITS), 1.28), ("crises", (rows.CRISES,), 1.74)
-    ):  # fmt: skip
+        ("visits", (rows.OVERDOSES, rows.WITHDRAWAL_VISITS), 1.28),
+        ("crises", (rows.CRISES,), 1.74),
+    ):
         a, b = (float(sum(s[row].sum() for row in which)) for s in (at, still))
         half = Z * np.sqrt(1 / a + 1 / b)
         ratio = np.log((a / at[rows.DAYS].sum()) / (b / still[rows.DAYS].sum()))
@@ -491,7 +528,7 @@ def test_s16_tapered_as_in_claims_visits_and_crises_lie_between_none_and_the_cla
 
 
 def test_s17_seven_in_ten_tapers_are_still_15_percent_down_at_16_months(
-    long_term: Cohort, claims_taper: Course
+    long_term: Cohort, claims_taper: Trajectory
 ) -> None:
     # Fenton 2021; the published study's own error is not at hand: ± 5 points, plus that of sampling
     alive = claims_taper.end[rows.ALIVE] > 0
@@ -510,7 +547,7 @@ def test_s18_after_buprenorphine_a_taper_of_7_or_28_days_ends_alike_and_few_are_
         for after in (28, 91):
             end = n_days + after
             course = run(cohort, f"rapid(days={n_days})", end, look=(end - 7,))
-            clean = (Look(course, end, 7).total(rows.LAPSES) == 0) & (course.end[rows.ALIVE] > 0)
+            clean = (OutcomeWindow(course, end, 7).total(rows.LAPSES) == 0) & (course.end[rows.ALIVE] > 0)
             off = (course.end[rows.PRESCRIBED] == 0) & (course.end[rows.DROPOUT_DAY] == 0)
             free[n_days, after] = float((clean & off).mean())
     say("S18", **{f"days{d}_after{a}": v for (d, a), v in free.items()})

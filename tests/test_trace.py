@@ -24,8 +24,17 @@ def test_columns_are_those_of_the_contract_and_a_class_not_taken_has_only_its_do
     per_class = ("level", "occupancy", "fast", "slow", "tolerance", "drive", "withdrawal")
     expected = ["day", "dose_opioid", "dose_benzodiazepine", "dose_gabapentinoid"]
     expected += [f"{name}_{c}" for c in ("opioid", "benzodiazepine") for name in per_class]
-    expected += ["withdrawal", "pain", "distress", "insomnia", "function", "engagement", "craving", "expectation",
-                 "resp_tolerance"]  # fmt: skip
+    expected += [
+        "withdrawal",
+        "pain",
+        "distress",
+        "insomnia",
+        "function",
+        "engagement",
+        "craving",
+        "expectation",
+        "resp_tolerance",
+    ]
     assert list(table.columns) == expected
     assert table["day"].tolist() == list(range(170))
     assert (table["dose_gabapentinoid"] == 0).all()
@@ -40,10 +49,12 @@ def test_a_fixed_sigma_stands_as_it_is_and_a_free_one_grows_with_failed_tapers(t
     stop = "schedule: {opioid: {0: 90, 1: 0}}\n"
     peaks = {}
     for name, text in (
-        ("median", ""), ("failed", "risk: {failed_tapers: 2}\n"), ("five", "risk: {failed_tapers: 5}\n"),
+        ("median", ""),
+        ("failed", "risk: {failed_tapers: 2}\n"),
+        ("five", "risk: {failed_tapers: 5}\n"),
         ("fixed", "parameters: {sigma: {opioid: 1.2}}\n"),
         ("both", "parameters: {sigma: {opioid: 1.2}}\nrisk: {failed_tapers: 2}\n"),
-    ):  # fmt: skip
+    ):
         peaks[name] = trace(tmp_path, VA + stop + text)["drive_opioid"].max()
     assert peaks["fixed"] == peaks["both"] == pytest.approx(peaks["median"])
     assert peaks["failed"] == pytest.approx(1.15**2 * peaks["median"])
@@ -83,9 +94,10 @@ def test_care_that_a_protocol_brings_is_received_in_place_of_the_files(tmp_path:
     none, own, brought = (
         trace(tmp_path, VA + care, "--protocol", protocol, "--days", "84")
         for care, protocol in (
-            ("", taper), ("care: {psychologist: 1.0, nurse: 1.0}\n", taper),
+            ("", taper),
+            ("care: {psychologist: 1.0, nurse: 1.0}\n", taper),
             ("care: {pt: 1.0}\n", f"supported(taper={taper}, care=psychologist/nurse)"),
         )
-    )  # fmt: skip
+    )
     pd.testing.assert_frame_equal(own, brought)
     assert brought["engagement"].iloc[-1] > none["engagement"].iloc[-1]

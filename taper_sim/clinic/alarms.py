@@ -9,22 +9,22 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from taper_sim import rng
+from taper_sim.array_types import Floats
 from taper_sim.clinic import work
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.panel import Panel
-from taper_sim.clinic.simulation import Job
-from taper_sim.model import rows
+from taper_sim.clinic.queue import Job
+from taper_sim.model.compiled import rows
 
-Floats = NDArray[np.float64]
-JUDGED: Final = {"alert_spike": "alarms", "alert_missed_checkins": "silence_alarms",
-                 "alert_unreported_dose": "dose_alarms"}  # fmt: skip
+JUDGED: Final = {
+    "alert_spike": "alarms",
+    "alert_missed_checkins": "silence_alarms",
+    "alert_unreported_dose": "dose_alarms",
+}
 """Alerts that may be false, and the name under which they are counted."""
-COUNTED: Final = tuple(
-    name for kind in JUDGED.values() for name in (kind, f"false_{kind}", f"dismissed_{kind}")
-)  # fmt: skip
+COUNTED: Final = tuple(name for kind in JUDGED.values() for name in (kind, f"false_{kind}", f"dismissed_{kind}"))
 """What is counted of each patient: alarms, those that were false, true ones that nobody read."""
 
 

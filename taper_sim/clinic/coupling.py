@@ -20,31 +20,28 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from taper_sim import rng
+from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.clinic import work
 from taper_sim.clinic.absence import Illness, absences_table, spells, without_the_ill
 from taper_sim.clinic.alarms import COUNTED as ALARMS_COUNTED
 from taper_sim.clinic.alarms import Alarms
-from taper_sim.clinic.booking import HORIZON_D, Diary
+from taper_sim.clinic.appointments import HORIZON_D, Diary
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.demand import Appointment, Demand
+from taper_sim.clinic.event_log import duty_table, events_table
 from taper_sim.clinic.modality import IN_PERSON, HomeVisits, barriers
 from taper_sim.clinic.panel import Panel, enrolment
-from taper_sim.clinic.records import duty_table, events_table
-from taper_sim.clinic.simulation import ANYWHERE, Engine, Job
+from taper_sim.clinic.queue import ANYWHERE, Engine, Job
 from taper_sim.clinic.team import Team
 from taper_sim.clinic.triage import FORESEES, RULES
-from taper_sim.cohort import Cohort
-from taper_sim.model import rows
+from taper_sim.model.compiled import rows
 from taper_sim.model.parameters import DISCIPLINES
 from taper_sim.policies.interface import Policy
+from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.ensemble import Ensemble
-from taper_sim.simulation.people import CarePlan
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from taper_sim.simulation.layout import CarePlan
 
 _STATE_CALL = 900  # of the generator: the state a patient lives in
 COUNTED: Final = ("days_waiting", *ALARMS_COUNTED)
@@ -144,14 +141,21 @@ class Served:
     duty: pd.DataFrame
     outcomes: dict[str, Floats]
     clinic: dict[str, Floats]
-    starts: NDArray[np.int64]
+    starts: Ints
     absences: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def serve(
-    cohort: Cohort, build: Callable[[], Policy], ensemble: Ensemble, seed: int, n_days: int, care: CarePlan, team: Team,
-    setting: Setting, tick: Callable[[int], None] | None = None,
-) -> Served:  # fmt: skip
+    cohort: Cohort,
+    build: Callable[[], Policy],
+    ensemble: Ensemble,
+    seed: int,
+    n_days: int,
+    care: CarePlan,
+    team: Team,
+    setting: Setting,
+    tick: Callable[[int], None] | None = None,
+) -> Served:
     """Run a clinic.
 
     Parameters
@@ -188,9 +192,16 @@ class _Clinic:
     """A clinic at work; see :func:`serve`."""
 
     def __init__(
-        self, cohort: Cohort, build: Callable[[], Policy], ensemble: Ensemble, seed: int, n_days: int, care: CarePlan,
-        team: Team, setting: Setting,
-    ):  # fmt: skip
+        self,
+        cohort: Cohort,
+        build: Callable[[], Policy],
+        ensemble: Ensemble,
+        seed: int,
+        n_days: int,
+        care: CarePlan,
+        team: Team,
+        setting: Setting,
+    ):
         n = len(cohort)
         self.n_days, self.team, self.setting, self.seed = n_days, team, setting, seed
         starts = enrolment(n, setting.enrol_over_d, n_days)
@@ -202,10 +213,18 @@ class _Clinic:
         last = n_days + HORIZON_D  # the clinic goes on after the run; and nobody knows of illness ahead
         self.diary = Diary(team.servers(last), last, unlimited=team.unlimited)
         self.demand = Demand(
-            self.panel, self.diary, RULES[setting.triage], seed, setting.does, self._licences(cohort),
-            interpreters=team.unlimited or bool(team.of("interpreter")), in_person_from=setting.in_person_from,
-            orders_by=setting.orders_by, home_visits=setting.home_visits, foresight=self._foresight(cohort),
-        )  # fmt: skip
+            self.panel,
+            self.diary,
+            RULES[setting.triage],
+            seed,
+            setting.does,
+            self._licences(cohort),
+            interpreters=team.unlimited or bool(team.of("interpreter")),
+            in_person_from=setting.in_person_from,
+            orders_by=setting.orders_by,
+            home_visits=setting.home_visits,
+            foresight=self._foresight(cohort),
+        )
         self.alarms = Alarms(self.panel, seed, self.duty, n_days)
         self.today = 0
         self.open: list[set[Job]] = [set() for _ in range(n)]
@@ -231,9 +250,9 @@ class _Clinic:
         """What predicts risk, loaded only where triage asks for it and somebody can be short."""
         if self.setting.triage != FORESEES or self.team.unlimited:
             return None
-        from taper_sim.clinic.foresight import Foresight
+        from taper_sim.clinic.predicted_risk import RiskPredictor
 
-        return Foresight(cohort, self.n_days)
+        return RiskPredictor(cohort, self.n_days)
 
     def _licences(self, cohort: Cohort) -> Sequence[str]:
         if not self.setting.states:
@@ -305,9 +324,11 @@ class _Clinic:
         cover = self.diary.cover(day)
         for queue in dict.fromkeys(worker.role.queue for worker in ill):
             today = [
-                job for jobs in self.open for job in jobs
+                job
+                for jobs in self.open
+                for job in jobs
                 if job.work in _BOOKED and np.isnan(job.started) and job.note.slot.day == day
-            ]  # fmt: skip
+            ]
             for job in sorted(today, key=lambda job: (job.requested, job.work_id)):
                 part = next((one for one in (job, job.companion) if one is not None and one.role == queue), None)
                 if part is None:
@@ -445,7 +466,7 @@ class _Clinic:
             home, own = self.setting.home_visits, self.panel.modality
             self._barriers_change(barriers(self.panel.cohort, own, home), np.full(len(own), IN_PERSON))
 
-    def _barriers_change(self, before: Floats, modality: NDArray[np.int64]) -> None:
+    def _barriers_change(self, before: Floats, modality: Ints) -> None:
         """Count the barriers to visits of a modality instead of those that have been counted."""
         panel = self.panel
         more = barriers(panel.cohort, modality, self.setting.home_visits) - before

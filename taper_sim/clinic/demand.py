@@ -12,34 +12,29 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from taper_sim import rng
+from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.clinic import work
-from taper_sim.clinic.booking import NOWHERE, Diary, Slot
+from taper_sim.clinic.appointments import NOWHERE, Diary, TimeSlot
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.modality import IN_PERSON, HomeVisits, visit_minutes
 from taper_sim.clinic.panel import EVENTS, Panel
-from taper_sim.clinic.simulation import ANYWHERE, Job
+from taper_sim.clinic.queue import ANYWHERE, Job
 from taper_sim.clinic.triage import Rank, risk_score
 from taper_sim.clinic.work import AUTHORISED_SHARE, BATCH, GROUP, KINDS, NUMBER, Kind
-from taper_sim.model import rows
-from taper_sim.model.chance import STREAMS
+from taper_sim.model.compiled import rows
+from taper_sim.model.event_parameters import STREAMS
 from taper_sim.model.parameters import DISCIPLINES
 
 if TYPE_CHECKING:  # what predicts is compiled; a clinic that does not ask for it does not load it
-    from taper_sim.clinic.foresight import Foresight
+    from taper_sim.clinic.predicted_risk import RiskPredictor
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 
 _CLINIC = np.uint64(rng.ENSEMBLE - 1)  # "patient" of draws that belong to no patient
 _INSTRUMENT = {stream.instrument: k for k, stream in enumerate(STREAMS)}
 #: Minutes after midnight between which each kind is asked for, where it is not booked. Source: assumption A38.
-_HOURS = {
-    "checkin": (420.0, 600.0), "message": (480.0, 1020.0), "event": (0.0, 1200.0), "planned": (480.0, 540.0),
-}  # fmt: skip
+_HOURS = {"checkin": (420.0, 600.0), "message": (480.0, 1020.0), "event": (0.0, 1200.0), "planned": (480.0, 540.0)}
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ class Appointment:
     planned_day: int
     moved: int = 0
     factor: float = 1.0
-    slot: Slot = NOWHERE
+    slot: TimeSlot = NOWHERE
 
 
 @dataclass
@@ -107,15 +102,25 @@ class Demand:
         Queue that makes dose orders; with "pharmacist" there is no second review.
     home_visits : HomeVisits or None
         Visits in person are at the patient's home; None: in the clinic.
-    foresight : Foresight, optional
+    foresight : RiskPredictor, optional
         What predicts a patient's risk; without one it is the score of what was seen.
     """
 
     def __init__(
-        self, panel: Panel, diary: Diary, rank: Rank, seed: int, done_here: frozenset[str], licences: Sequence[str], *,
-        interpreters: bool, in_person_from: int | None, orders_by: str,
-        home_visits: HomeVisits | None = None, foresight: "Foresight | None" = None,
-    ):  # fmt: skip
+        self,
+        panel: Panel,
+        diary: Diary,
+        rank: Rank,
+        seed: int,
+        done_here: frozenset[str],
+        licences: Sequence[str],
+        *,
+        interpreters: bool,
+        in_person_from: int | None,
+        orders_by: str,
+        home_visits: HomeVisits | None = None,
+        foresight: "RiskPredictor | None" = None,
+    ):
         self._foresight = foresight
         self.panel, self.diary, self._rank, self._seed = panel, diary, rank, seed
         self.done_here, self._licences = done_here, licences
@@ -133,13 +138,21 @@ class Demand:
         nothing = np.zeros(n)
         self.watch = Watch(
             baseline=np.stack([cohort.baseline["sows_gossop"], cohort.baseline["pain"]], axis=1),
-            rise=np.zeros((n, 2)), silent=nothing.copy(), last_cut=np.full(n, -np.inf),
-            prescribed=self._prescribed(), counted={name: nothing.copy() for name in EVENTS},
+            rise=np.zeros((n, 2)),
+            silent=nothing.copy(),
+            last_cut=np.full(n, -np.inf),
+            prescribed=self._prescribed(),
+            counted={name: nothing.copy() for name in EVENTS},
             open_alert={name: np.zeros(n, dtype=bool) for name in work.ALERTS},
-            unassessed=np.zeros(n, dtype=bool), unordered=np.zeros(n, dtype=bool),
-            ordered=np.zeros(n, dtype=bool), order_open_since=np.full(n, np.inf), lapses=nothing.copy(),
-            lapsed=np.full(n, -np.inf), uncounted=nothing.copy(), found=nothing.copy(),
-        )  # fmt: skip
+            unassessed=np.zeros(n, dtype=bool),
+            unordered=np.zeros(n, dtype=bool),
+            ordered=np.zeros(n, dtype=bool),
+            order_open_since=np.full(n, np.inf),
+            lapses=nothing.copy(),
+            lapsed=np.full(n, -np.inf),
+            uncounted=nothing.copy(),
+            found=nothing.copy(),
+        )
         self.risk = nothing.copy()
 
     # -- what the patients' day has left ---------------------------------------------------------------------------
@@ -233,15 +246,38 @@ class Demand:
         if slot is None or slot.day > self.panel.n_days:
             asked = (day - 1) * DAY_MIN
             return [
-                Job(next(self._ids), patient, name, queue, kind.urgency, asked, minutes, ended=asked,
-                    outcome="cancelled", note=what, why=work.NO_ROOM if slot is None else work.AFTER_THE_END)
-            ]  # fmt: skip
+                Job(
+                    next(self._ids),
+                    patient,
+                    name,
+                    queue,
+                    kind.urgency,
+                    asked,
+                    minutes,
+                    ended=asked,
+                    outcome="cancelled",
+                    note=what,
+                    why=work.NO_ROOM if slot is None else work.AFTER_THE_END,
+                )
+            ]
         rank, due = self._rank(1, slot.at, self.risk[patient]), (what.planned_day - 1) * DAY_MIN + 480.0
         visit = Job(
-            next(self._ids), patient, name, queue, kind.urgency, slot.at, minutes, rank,
-            patience=work.WAITING_ROOM_MIN, licence=licence, no_show=not comes, note=replace(what, slot=slot), due=due,
-            travel=way, present=comes,
-        )  # fmt: skip
+            next(self._ids),
+            patient,
+            name,
+            queue,
+            kind.urgency,
+            slot.at,
+            minutes,
+            rank,
+            patience=work.WAITING_ROOM_MIN,
+            licence=licence,
+            no_show=not comes,
+            note=replace(what, slot=slot),
+            due=due,
+            travel=way,
+            present=comes,
+        )
         if interpreted and comes:
             visit.companion = Job(
                 next(self._ids), patient, "interpreting", "interpreter", 2, slot.at, minutes - way, rank, due=due
@@ -261,11 +297,21 @@ class Demand:
                 at = (day - 1) * DAY_MIN + _HOURS["checkin"][1]
                 risk = float(self.risk[members].max())
                 jobs.append(
-                    Job(next(self._ids), -1, kind.name, kind.queue, kind.urgency, at,
-                        kind.minutes(kind.queue) * len(members), self._rank(kind.urgency, at, risk),
-                        patience=kind.patience_d * DAY_MIN, n_items=len(members), note=(members, day - 1),
-                        yields=True)
-                )  # fmt: skip
+                    Job(
+                        next(self._ids),
+                        -1,
+                        kind.name,
+                        kind.queue,
+                        kind.urgency,
+                        at,
+                        kind.minutes(kind.queue) * len(members),
+                        self._rank(kind.urgency, at, risk),
+                        patience=kind.patience_d * DAY_MIN,
+                        n_items=len(members),
+                        note=(members, day - 1),
+                        yields=True,
+                    )
+                )
         return jobs
 
     def _rose(self, limits: Mapping[str, float]) -> Bools:
@@ -310,7 +356,7 @@ class Demand:
 
     def _alert(
         self, name: str, who: Ints, day: int, hours: str = "planned", note: Bools | Floats | None = None
-    ) -> list[Job]:  # fmt: skip
+    ) -> list[Job]:
         """An alert for those who have no open one of the same kind; where it is false its ``note`` is 0."""
         if name not in self.done_here:
             return []
@@ -366,10 +412,22 @@ class Demand:
     def hurried(self, job: Job, now: float) -> Job:
         """The same piece of work asked for again, as what cannot wait; its clock runs on."""
         return Job(
-            next(self._ids), job.patient, job.work, job.role, 0, now, job.minutes,
-            self._rank(0, now, self.risk[job.patient]), job.patience, job.licence, job.n_items, note=job.note,
-            due=job.due, interrupts=job.interrupts, clock=_clock(job),
-        )  # fmt: skip
+            next(self._ids),
+            job.patient,
+            job.work,
+            job.role,
+            0,
+            now,
+            job.minutes,
+            self._rank(0, now, self.risk[job.patient]),
+            job.patience,
+            job.licence,
+            job.n_items,
+            note=job.note,
+            due=job.due,
+            interrupts=job.interrupts,
+            clock=_clock(job),
+        )
 
     def _regular(self, day: int, here: Bools, _happened: dict[str, Bools]) -> list[Job]:
         """What comes round: messages, refills, conferences, rounds, peers."""
@@ -377,10 +435,11 @@ class Demand:
         flags = panel.cohort.flags
         jobs: list[Job] = []
         for name, every, who in (
-            ("refill", work.REFILL_EVERY_D, here), ("rounds", work.ROUNDS_EVERY_D, here),
+            ("refill", work.REFILL_EVERY_D, here),
+            ("rounds", work.ROUNDS_EVERY_D, here),
             ("case_conference", work.CONFERENCE_EVERY_D, here & self._complex),
             ("peer_session", work.PEER_EVERY_D, here & flags["peer_support"]),
-        ):  # fmt: skip
+        ):
             from_day_1 = name == "peer_session"
             comes_round = (own - 1) % every == 0 if from_day_1 else (own > 1) & (own % every == 0)
             turn = np.flatnonzero(who & comes_round)
@@ -415,9 +474,17 @@ class Demand:
         return np.exp(sd * z - sd**2 / 2.0), np.asarray(rng.uniform(w[2]))
 
     def _of(
-        self, name: str, who: Ints, day: int, *, hours: str = "planned", at: float | None = None,
-        queue: str | None = None, note: object = None, n_items: int = 1,
-    ) -> list[Job]:  # fmt: skip
+        self,
+        name: str,
+        who: Ints,
+        day: int,
+        *,
+        hours: str = "planned",
+        at: float | None = None,
+        queue: str | None = None,
+        note: object = None,
+        n_items: int = 1,
+    ) -> list[Job]:
         """A kind of work for each of some patients, if the clinic does it."""
         if name not in self.done_here or len(who) == 0:
             return []
@@ -433,10 +500,24 @@ class Demand:
             risk = float(self.risk[p]) if p >= 0 else 0.0
             licence = self._licences[p] if does == "prescriber" and p >= 0 else ANYWHERE
             jobs.append(
-                Job(next(self._ids), p, name, does, kind.urgency, asked, length, self._rank(kind.urgency, asked, risk),
-                    patience=kind.patience_d * DAY_MIN, licence=licence, note=note, n_items=n_items,
-                    interrupts=name in work.INTERRUPTS, yields=name in work.YIELDS, present=name in work.WITH_PATIENT)
-            )  # fmt: skip
+                Job(
+                    next(self._ids),
+                    p,
+                    name,
+                    does,
+                    kind.urgency,
+                    asked,
+                    length,
+                    self._rank(kind.urgency, asked, risk),
+                    patience=kind.patience_d * DAY_MIN,
+                    licence=licence,
+                    note=note,
+                    n_items=n_items,
+                    interrupts=name in work.INTERRUPTS,
+                    yields=name in work.YIELDS,
+                    present=name in work.WITH_PATIENT,
+                )
+            )
         return jobs
 
 

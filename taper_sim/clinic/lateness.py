@@ -8,15 +8,13 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Bools, Floats
 from taper_sim.clinic import work
 from taper_sim.clinic.calendars import Duty, merged
 from taper_sim.clinic.measures import covered, left_queue
 from taper_sim.clinic.team import Team
 
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 PROMPT_MIN: Final = 60.0
 """Minutes on duty within which work is begun that is late for opening hours only. Source: the shortest clock, A37."""
 

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.clinic.calendars import DAY_MIN
-
-Floats = NDArray[np.float64]
 
 
 def left_queue(events: pd.DataFrame, end: float) -> Floats:
@@ -53,7 +51,7 @@ def waits(events: pd.DataFrame, end: float) -> Floats:
     return left_queue(events, end) - events["requested"].to_numpy()
 
 
-def late(events: pd.DataFrame, end: float, clock_min: Mapping[int, float]) -> NDArray[np.bool_]:
+def late(events: pd.DataFrame, end: float, clock_min: Mapping[int, float]) -> Bools:
     """Which work was not begun within the clock of its urgency, minutes by urgency, (n,).
 
     Work given up in the end is late; work that still waits is late once its clock has run out.
@@ -63,7 +61,7 @@ def late(events: pd.DataFrame, end: float, clock_min: Mapping[int, float]) -> ND
     return np.asarray((waits(events, end) > clock) | lost)
 
 
-def worked(events: pd.DataFrame, end: float) -> tuple[NDArray[np.int64], Floats, Floats]:
+def worked(events: pd.DataFrame, end: float) -> tuple[Ints, Floats, Floats]:
     """The pieces in which work was done: row of the log, begin and end of each piece, minutes.
 
     Work that nothing interrupted is one piece. While it is interrupted, the same person does what interrupts it, so the

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from math import log1p, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from taper_sim import rng
+from taper_sim.array_types import Floats, Ints
 from taper_sim.clinic import work
-from taper_sim.cohort import MODALITIES, Cohort
+from taper_sim.simulation.cohort import MODALITIES, Cohort
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 VIDEO, PHONE, IN_PERSON = (MODALITIES.index(name) for name in ("video", "phone", "in_person"))
 SPREAD = 0.7
 """Coefficient of variation of the way between patients (log-normal). Source: assumption A52."""

@@ -9,24 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from taper_sim import rng
-from taper_sim.cohort import MODALITIES, Cohort
+from taper_sim.array_types import Bools, Floats, Ints
+from taper_sim.comparison.outcomes import ALL, measure
 from taper_sim.model import equations as eq
-from taper_sim.model import rows
-from taper_sim.model.chance import STREAMS
+from taper_sim.model.compiled import rows
+from taper_sim.model.event_parameters import STREAMS
 from taper_sim.model.parameters import DISCIPLINES
-from taper_sim.model.reference_chance import UNIFORMS
-from taper_sim.outcomes import ALL, measure
+from taper_sim.model.reference_events import UNIFORMS
 from taper_sim.policies.interface import Policy
+from taper_sim.simulation.cohort import MODALITIES, Cohort
 from taper_sim.simulation.days import Days
 from taper_sim.simulation.ensemble import Ensemble, draw_of
-from taper_sim.simulation.people import CarePlan
+from taper_sim.simulation.layout import CarePlan
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 _FIRST_UNIFORM_CALL = 5  # of reference_chance.draw: five calls of normals come before
 EVENTS = {"overdose": rows.OVERDOSES, "seizure": rows.SEIZURES, "crisis": rows.CRISES, "urgent": rows.URGENT}
 
@@ -64,9 +61,15 @@ class Panel:
     """
 
     def __init__(
-        self, cohort: Cohort, build: Callable[[], Policy], ensemble: Ensemble, seed: int, n_days: int, care: CarePlan,
+        self,
+        cohort: Cohort,
+        build: Callable[[], Policy],
+        ensemble: Ensemble,
+        seed: int,
+        n_days: int,
+        care: CarePlan,
         starts: Ints,
-    ):  # fmt: skip
+    ):
         self.cohort, self.n_days, self.starts, self.seed, self.ensemble = cohort, n_days, starts, seed, ensemble
         self.care = care
         self.waves = []
@@ -143,9 +146,12 @@ class Panel:
         number = UNIFORMS.index("visit")
         words = rng.words(self.seed, keys, own.astype(np.uint64), _FIRST_UNIFORM_CALL + number // 4)
         logit = eq.missed_visit_logit(
-            self.parameter(rows.NOSHOW_FIXED)[who], self.state(rows.MISSED_VISIT)[who], self.state(rows.N)[who],
-            self.coefficient("noshow_missed")[who], self.coefficient("noshow_n")[who],
-        )  # fmt: skip
+            self.parameter(rows.NOSHOW_FIXED)[who],
+            self.state(rows.MISSED_VISIT)[who],
+            self.state(rows.N)[who],
+            self.coefficient("noshow_missed")[who],
+            self.coefficient("noshow_n")[who],
+        )
         odds = np.exp(logit)
         return np.asarray(rng.uniform(words[number % 4]) >= odds / (1.0 + odds))
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 from sim_tools.output_analysis import OnlineStatistics, ReplicationsAlgorithm, ReplicationTabulizer
 
-Floats = NDArray[np.float64]
+from taper_sim.array_types import Floats
+
 BATCH: Final = 5
 LOOK_AHEAD: Final = 5
 """Further replications that must agree. Source: Hoad, Robinson and Davies 2010, kLimit."""

@@ -117,13 +117,16 @@ def _columns(header: Mapping[int, Any], file: str) -> dict[str, int]:
     names = [_text(cell).lower() for cell in header.values()]
     known = (*NEEDED, *OPTIONAL)
     found = [
-        Problem(file, f"row 1, column {column}", f"{shown(name)}, an unknown column{nearest(name, known)}",
-                ", ".join(known))
+        Problem(
+            file, f"row 1, column {column}", f"{shown(name)}, an unknown column{nearest(name, known)}", ", ".join(known)
+        )
         for column, name in zip(header, names, strict=True)
         if name not in known
-    ]  # fmt: skip
-    found += [Problem(file, "row 1", f"column {name} twice", "each column once") for name in sorted(
-        {name for name in names if names.count(name) > 1})]  # fmt: skip
+    ]
+    found += [
+        Problem(file, "row 1", f"column {name} twice", "each column once")
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
     found += [Problem(file, "row 1", f"no column {name}", ", ".join(NEEDED)) for name in NEEDED if name not in names]
     if found:
         raise InputError(found)
@@ -142,11 +145,15 @@ def _worker(file: str, name: str, entries: list[tuple[int, dict[str, Any]]], pro
         if _text(cells["role"]).lower() != _text(first["role"]).lower():
             problems.append(Problem(file, f"row {row}, role", f"another role of {shown(name)}", "one role a person"))
         problems += [
-            Problem(file, f"row {row}, {column}", f"{shown(_text(cells[column]))}, where row {number} has "
-                    f"{shown(_text(first[column])) or 'nothing'}", f"as in row {number}, or an empty cell")
+            Problem(
+                file,
+                f"row {row}, {column}",
+                f"{shown(_text(cells[column]))}, where row {number} has {shown(_text(first[column])) or 'nothing'}",
+                f"as in row {number}, or an empty cell",
+            )
             for column in OF_A_PERSON
             if _listed(cells.get(column)) not in ([], _listed(first.get(column)))
-        ]  # fmt: skip
+        ]
         try:
             shift = _shift(cells)
             found = shift.problems(file, f"row {row}")

@@ -9,15 +9,14 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Bools, Floats
 from taper_sim.clinic import lateness
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.coupling import Served
 from taper_sim.clinic.measures import left_queue, overlap, utilisation
 from taper_sim.clinic.team import Team
 
-Bools = NDArray[np.bool_]
 KEY: Final = ["metric", "role", "work", "subgroup", "unit"]
 COLUMNS: Final = [*KEY, "value"]
 SMALLEST_CELL: Final = 11
@@ -38,7 +37,7 @@ _PATIENT_METRICS: Final = (
     ("dose_alerts_dismissed", "dismissed_dose_alarms", "true ones, a patient", "mean"),
     ("unordered_dose_days", "lapse_days", "a patient", "mean"),
     ("unordered_dose_days_found", "lapse_days_found", "a patient", "mean"),
-)  # fmt: skip
+)
 
 
 def metrics(
@@ -154,7 +153,7 @@ def _of_patients(served: Served, groups: Mapping[str, Bools]) -> list[_Row]:
     return found
 
 
-def daily_load(events: pd.DataFrame, n_days: int) -> dict[str, NDArray[np.float64]]:
+def daily_load(events: pd.DataFrame, n_days: int) -> dict[str, Floats]:
     """Mean number waiting on each day, by role, (n_days,): what the warm-up is read from."""
     end = n_days * DAY_MIN
     edges = np.arange(n_days + 1) * DAY_MIN

@@ -11,7 +11,7 @@ from typing import Final
 
 from taper_sim import tables
 from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, Shift, duties, on_duty_min
-from taper_sim.clinic.simulation import Server
+from taper_sim.clinic.queue import Server
 from taper_sim.data.problems import Problem
 
 
@@ -175,9 +175,13 @@ class Team:
         return total
 
     def problems(
-        self, file: str, needed: Mapping[str, str], states: Sequence[str], n_days: int,
+        self,
+        file: str,
+        needed: Mapping[str, str],
+        states: Sequence[str],
+        n_days: int,
         kinds: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    ) -> Iterator[Problem]:  # fmt: skip
+    ) -> Iterator[Problem]:
         """What makes the team unable to do what it must, before anything runs.
 
         Parameters

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from taper_sim.array_types import Floats
+
 Rank = Callable[[int, float, float], tuple[float, ...]]
 """Urgency, minute of the request and the patient's risk into what is sorted by, smallest first."""
 

@@ -76,8 +76,15 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("interpreting", "interpreter", 2, "followup", "care", "a visit of a patient who speaks another language"),
     Kind("group_session", "psychologist", 2, 60.0, "care", "planned visits of psychology, one group of up to eight"),
     Kind("message", "nurse", 3, "message", "care", "messages, more of them with more withdrawal", patience_d=7.0),
-    Kind("checkin_batch", "nurse", 2, 0.5, "reports", "check-ins near the patient's baseline, up to 25 at once",
-         patience_d=7.0),
+    Kind(
+        "checkin_batch",
+        "nurse",
+        2,
+        0.5,
+        "reports",
+        "check-ins near the patient's baseline, up to 25 at once",
+        patience_d=7.0,
+    ),
     Kind("checkin_review", "nurse", 1, "message", "reports", "a check-in some way above the baseline", patience_d=7.0),
     Kind("alert_red_flag", "nurse", 0, 15.0, "order", "an overdose, seizure or mental-health crisis"),
     Kind("alert_spike", "nurse", 1, 6.0, "order", "a check-in far above the patient's baseline"),
@@ -90,16 +97,28 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind("pharmacist_review", "pharmacist", 1, "message", "order", "an order that the prescriber has made"),
     Kind("refill", "pharmacist", 2, "message", "order", "every 28 days"),
     Kind("prior_authorisation", "pharmacist", 3, 20.0, "order", "the first order, of a fifth of the patients"),
-    Kind("case_conference", "prescriber", 2, 8.0, "order",
-         "every 28 days: several drug classes, renal impairment or sleep-disordered breathing"),
+    Kind(
+        "case_conference",
+        "prescriber",
+        2,
+        8.0,
+        "order",
+        "every 28 days: several drug classes, renal impairment or sleep-disordered breathing",
+    ),
     Kind("rounds", "prescriber", 3, 3.0, "order", "every 91 days"),
     Kind("education", "nurse", 3, "followup", "help", "enrolment of a patient with a caregiver", share=2.0),
     Kind("peer_session", "peer", 3, "followup", "help", "every 28 days, of a patient who wants peer support"),
     Kind("handoff", "prescriber", 3, "followup", "panel", "the tapered class stopped four weeks ago"),
-    Kind("alert_unreported_dose", "pharmacist", 1, 15.0, "order",
-         "more taken than ordered: found by the count at a refill, or told in a check-in"),
+    Kind(
+        "alert_unreported_dose",
+        "pharmacist",
+        1,
+        15.0,
+        "order",
+        "more taken than ordered: found by the count at a refill, or told in a check-in",
+    ),
     Kind("self_management", "nurse", 3, "followup", "care", "enrolment: what patients can do by themselves", share=2.0),
-)  # fmt: skip
+)
 BY_NAME: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in KINDS})
 WITH_CARE_OF: Final[Mapping[str, str]] = MappingProxyType({"group_session": "psychologist", "self_management": "nurse"})
 """Kinds that are part of a discipline's care, and of which: without that care planned nobody asks for them."""

@@ -15,15 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from taper_sim.cohort import Cohort
-from taper_sim.outcomes import ALL, measure
+from taper_sim.array_types import Floats, Ints
+from taper_sim.comparison.outcomes import ALL, measure
 from taper_sim.policies.interface import Policy
-from taper_sim.runs import write_atomically
+from taper_sim.run_folder import write_atomically
+from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.days import TRACKED, run
 from taper_sim.simulation.ensemble import Ensemble, draw_of
-from taper_sim.simulation.people import CarePlan, arrays_of
-
-Floats = NDArray[np.float64]
+from taper_sim.simulation.layout import CarePlan, arrays_of
 
 CHUNK: Final = 4096  # people a job: some 30 MB of arrays
 FIGURE_PEOPLE: Final = 4096  # whose trajectories are kept for the figures: those of the first chunk
@@ -51,11 +50,11 @@ class Plan:
     weights: Mapping[str, float]
 
     @property
-    def draw(self) -> NDArray[np.int64]:
+    def draw(self) -> Ints:
         """The draw each person lives under, (n,)."""
         return draw_of(self.cohort.keys, self.ensemble.n_draws)
 
-    def chunks(self) -> list[NDArray[np.int64]]:
+    def chunks(self) -> list[Ints]:
         """People of each chunk, those of one draw together, so that few lanes of a tile are empty."""
         order = np.argsort(self.draw, kind="stable")
         return [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
@@ -76,13 +75,13 @@ def trajectory_path(folder: Path, arm: int) -> Path:
 
 
 @dataclass(frozen=True)
-class Job:
+class SimulationJob:
     """One arm on one chunk, with all that it needs: it can be sent to another machine.
 
     ``people`` are the chunk's rows in the cohort, ``cohort`` those people, ``snapshot_days`` empty but in the first.
     """
 
-    people: NDArray[np.int64]
+    people: Ints
     cohort: Cohort
     policy: Policy
     care: CarePlan
@@ -95,20 +94,28 @@ class Job:
     def run(self, tick: Callable[[int], None] | None = None) -> "Part":
         """Simulate and measure; see :func:`taper_sim.simulation.days.run`."""
         course = run(
-            self.cohort, self.policy, self.ensemble, self.seed, self.n_days, self.care,
-            arrays=arrays_of(self.cohort, self.ensemble, self.seed, self.care), snapshot_days=self.snapshot_days,
+            self.cohort,
+            self.policy,
+            self.ensemble,
+            self.seed,
+            self.n_days,
+            self.care,
+            arrays=arrays_of(self.cohort, self.ensemble, self.seed, self.care),
+            snapshot_days=self.snapshot_days,
             tick=tick,
-        )  # fmt: skip
+        )
         rounding = np.abs(course.rounding).max(axis=(0, 2)).astype(np.float64)
         columns = {"row": self.people, **measure(course, self.weights), "rounding_error": rounding}
         kept = None
         if course.snapshots is not None:
             names = [*(name for name, _ in TRACKED), "dose"]
             kept = {
-                "day": np.array(course.snapshot_days), "names": np.array(names),
-                "values": course.snapshots[:, :, :FIGURE_PEOPLE], "ordered": course.ordered.mean(axis=1),
+                "day": np.array(course.snapshot_days),
+                "names": np.array(names),
+                "values": course.snapshots[:, :, :FIGURE_PEOPLE],
+                "ordered": course.ordered.mean(axis=1),
                 "block_start": np.array([first for first, _ in course.days]),
-            }  # fmt: skip
+            }
         return Part(columns, kept)
 
 
@@ -130,15 +137,22 @@ class Part:
         )
 
 
-def job_of(plan: Plan, arm: int, people: NDArray[np.int64], *, first: bool) -> Job:
+def job_of(plan: Plan, arm: int, people: Ints, *, first: bool) -> SimulationJob:
     """The job of an arm and of a chunk's people, with a policy of its own."""
-    return Job(
-        people, plan.cohort.take(people), plan.arms[arm].build(), plan.arms[arm].care, plan.ensemble, plan.seed,
-        plan.n_days, plan.weights, plan.snapshot_days() if first else (),
-    )  # fmt: skip
+    return SimulationJob(
+        people,
+        plan.cohort.take(people),
+        plan.arms[arm].build(),
+        plan.arms[arm].care,
+        plan.ensemble,
+        plan.seed,
+        plan.n_days,
+        plan.weights,
+        plan.snapshot_days() if first else (),
+    )
 
 
-def unfinished(plan: Plan, folder: Path, tick: Callable[[int], None]) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+def unfinished(plan: Plan, folder: Path, tick: Callable[[int], None]) -> Iterator[tuple[int, int, Ints]]:
     """Arm, chunk and people of what is not finished yet; finished parts are ticked off at once."""
     for chunk, people in enumerate(plan.chunks()):
         for arm in range(len(plan.arms)):
@@ -166,7 +180,7 @@ def run_jobs(plan: Plan, folder: Path, tick: Callable[[int], None], *, workers: 
         Threads.
     """
 
-    def work(arm: int, chunk: int, people: NDArray[np.int64]) -> None:
+    def work(arm: int, chunk: int, people: Ints) -> None:
         job_of(plan, arm, people, first=chunk == 0).run(tick).keep(folder, arm, chunk)
 
     with ThreadPoolExecutor(workers) as pool:

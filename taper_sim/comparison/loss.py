@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Floats
+from taper_sim.comparison.outcomes import COMPOSITE_WEIGHTS, OutcomeWindow
 from taper_sim.comparison.statistics import tail_terms
-from taper_sim.model import rows
-from taper_sim.outcomes import COMPOSITE_WEIGHTS, Look
-from taper_sim.simulation.days import Course
-
-Floats = NDArray[np.float64]
+from taper_sim.model.compiled import rows
+from taper_sim.simulation.days import Trajectory
 
 FULL_STOP: Final = 2.0
 """Smallest important differences that a year without the drug counts, against one at the full dose. Source: A18."""
@@ -63,10 +61,13 @@ class Loss:
         total = self.medication + self.pain + self.function + self.distress
         return np.asarray(
             (
-                self.medication * FULL_STOP * exposure + self.pain * pain / PAIN_STEP
-                - self.function * function / FUNCTION_STEP + self.distress * distress / DISTRESS_STEP
-            ) / total
-        )  # fmt: skip
+                self.medication * FULL_STOP * exposure
+                + self.pain * pain / PAIN_STEP
+                - self.function * function / FUNCTION_STEP
+                + self.distress * distress / DISTRESS_STEP
+            )
+            / total
+        )
 
     def weighed(self, of_person: Floats) -> Floats:
         """What a decision for one person makes small in expectation, (n,): her loss, and more where it is harm.
@@ -84,9 +85,9 @@ class Loss:
         return (1.0 - self.tail) * of_person + self.tail * tail_terms(of_person)
 
 
-def person_figures(course: Course) -> Mapping[str, Floats]:
+def person_figures(course: Trajectory) -> Mapping[str, Floats]:
     """What the loss and the ladder's columns are made of, one number a person, (n,) each."""
-    look = Look(course, course.n_days, course.n_days)
+    look = OutcomeWindow(course, course.n_days, course.n_days)
     days = np.maximum(look.total(rows.DAYS), 1.0)
     by_class = np.stack([look.total(rows.SUM_DOSE + k) for k in range(3)], axis=1)
     taken = by_class[np.arange(len(by_class)), look.target]

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-Floats = NDArray[np.float64]
+from taper_sim.array_types import Bools, Floats, Ints
 
 _CVAR_SHARE = 0.05
 _REACH = 10.0  # beyond the outermost centres, in Monte Carlo errors: no chance asked for lies further out
@@ -110,7 +109,7 @@ def _roots(known: Sequence[OverDraws], q: Floats) -> Floats:
     return np.asarray(mean[:, None] + mc_se[:, None] * x.reshape(len(known), len(q)))
 
 
-def over_draws(values: Floats, draw: NDArray[np.int64]) -> OverDraws:
+def over_draws(values: Floats, draw: Ints) -> OverDraws:
     """Mean of people's values with what the draws and the number of people leave open.
 
     Parameters
@@ -181,7 +180,7 @@ def tail_terms(values: Floats) -> Floats:
     return threshold + np.maximum(values - threshold, 0.0) / _CVAR_SHARE
 
 
-def pareto_front(points: Floats) -> NDArray[np.bool_]:
+def pareto_front(points: Floats) -> Bools:
     """Which rows of (n, d) points, all to be made small, no other row beats in everything."""
     no_worse = (points[:, None, :] <= points[None, :, :]).all(axis=2)
     better = (points[:, None, :] < points[None, :, :]).any(axis=2)

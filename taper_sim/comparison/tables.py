@@ -6,23 +6,49 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from taper_sim.cohort import Cohort
+from taper_sim.array_types import Bools, Floats, Ints
+from taper_sim.comparison.outcomes import ALL, BY_NAME, Outcome
 from taper_sim.comparison.statistics import mixture_quantiles, over_draws, spread_quantiles, tail_terms
-from taper_sim.outcomes import ALL, BY_NAME, Outcome
+from taper_sim.simulation.cohort import Cohort
 
-Floats = NDArray[np.float64]
-Groups = Mapping[str, NDArray[np.bool_]]
+Groups = Mapping[str, Bools]
 
 _ENDS = (0.025, 0.975)
 
 SUMMARY_COLUMNS = (
-    "protocol", "outcome", "subgroup", "n", "mean", "sd", "q05", "q50", "q95", "lo95", "hi95", "mc_se", "n_draws",
-    "calibrated", "unit", "direction",
-)  # fmt: skip
+    "protocol",
+    "outcome",
+    "subgroup",
+    "n",
+    "mean",
+    "sd",
+    "q05",
+    "q50",
+    "q95",
+    "lo95",
+    "hi95",
+    "mc_se",
+    "n_draws",
+    "calibrated",
+    "unit",
+    "direction",
+)
 DIFFERENCE_COLUMNS = (
-    "protocol", "reference", "outcome", "subgroup", "mean", "lo95", "hi95", "p_better", "share_better", "share_worse",
-    "mc_se", "n", "unit", "direction",
-)  # fmt: skip
+    "protocol",
+    "reference",
+    "outcome",
+    "subgroup",
+    "mean",
+    "lo95",
+    "hi95",
+    "p_better",
+    "share_better",
+    "share_worse",
+    "mc_se",
+    "n",
+    "unit",
+    "direction",
+)
 
 _DOSE_BANDS = ((0.0, 50.0, "<50"), (50.0, 90.0, "50-89"), (90.0, np.inf, ">=90"))
 _AGE_BANDS = ((0.0, 45.0, "<45"), (45.0, 65.0, "45-64"), (65.0, np.inf, ">=65"))
@@ -31,9 +57,9 @@ _AGE_BANDS = ((0.0, 45.0, "<45"), (45.0, 65.0, "45-64"), (65.0, np.inf, ">=65"))
 DERIVED_SUBGROUPS = ("dose", "age", "drug_classes", "failed_tapers", "formulation")
 
 
-def subgroups(cohort: Cohort, names: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+def subgroups(cohort: Cohort, names: Sequence[str]) -> dict[str, Bools]:
     """Masks of ``all`` and of every ``name=value`` that occurs."""
-    found: dict[str, NDArray[np.bool_]] = {"all": np.ones(len(cohort), dtype=bool)}
+    found: dict[str, Bools] = {"all": np.ones(len(cohort), dtype=bool)}
     for name in names:
         labels = _labels(cohort, name)
         for label in sorted(set(labels)):
@@ -71,9 +97,8 @@ def _terms(outcome: Outcome, values: Floats) -> Iterator[tuple[str, Floats]]:
 
 
 def summary_rows(
-    protocol: str, outcomes: Sequence[Outcome], read: Mapping[str, Floats], draw: NDArray[np.int64], groups: Groups,
-    calibrated: bool,
-) -> Iterator[dict[str, object]]:  # fmt: skip
+    protocol: str, outcomes: Sequence[Outcome], read: Mapping[str, Floats], draw: Ints, groups: Groups, calibrated: bool
+) -> Iterator[dict[str, object]]:
     """Rows of summary.csv for one protocol."""
     values = np.array([read[outcome.name] for outcome in outcomes])
     spreads = {group: spread_quantiles(values[:, mask], (0.05, 0.5, 0.95)) for group, mask in groups.items()}
@@ -93,16 +118,32 @@ def summary_rows(
         if outcome.unit == "share of people":
             lo95, hi95 = max(lo95, 0.0), min(hi95, 1.0)
         row = (
-            protocol, name, group, known.n, known.mean, sd, *spread, lo95, hi95, known.mc_se, len(known.weights),
-            calibrated, outcome.unit, outcome.direction,
-        )  # fmt: skip
+            protocol,
+            name,
+            group,
+            known.n,
+            known.mean,
+            sd,
+            *spread,
+            lo95,
+            hi95,
+            known.mc_se,
+            len(known.weights),
+            calibrated,
+            outcome.unit,
+            outcome.direction,
+        )
         yield dict(zip(SUMMARY_COLUMNS, row, strict=True))
 
 
 def difference_rows(
-    protocol: str, reference: str, outcomes: Sequence[Outcome], read: Mapping[str, Mapping[str, Floats]],
-    draw: NDArray[np.int64], groups: Groups,
-) -> Iterator[dict[str, object]]:  # fmt: skip
+    protocol: str,
+    reference: str,
+    outcomes: Sequence[Outcome],
+    read: Mapping[str, Mapping[str, Floats]],
+    draw: Ints,
+    groups: Groups,
+) -> Iterator[dict[str, object]]:
     """Rows of differences.csv, protocol minus reference, person by person."""
     cells = []
     for outcome in outcomes:
@@ -125,16 +166,33 @@ def difference_rows(
         above = 1.0 - known.chance_below(0.0)
         p_better = {"lower": 1.0 - above, "higher": above, "neither": np.nan}[outcome.direction]
         row = (
-            protocol, reference, name, group, known.mean, lo95, hi95, p_better, *said, known.mc_se, known.n,
-            outcome.unit, outcome.direction,
-        )  # fmt: skip
+            protocol,
+            reference,
+            name,
+            group,
+            known.mean,
+            lo95,
+            hi95,
+            p_better,
+            *said,
+            known.mc_se,
+            known.n,
+            outcome.unit,
+            outcome.direction,
+        )
         yield dict(zip(DIFFERENCE_COLUMNS, row, strict=True))
 
 
 def make_tables(
-    protocols: Sequence[str], reference: str, read: Mapping[str, Mapping[str, Floats]], draw: NDArray[np.int64],
-    groups: Groups, names: Sequence[str] | None = None, *, calibrated: bool = False,
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    protocols: Sequence[str],
+    reference: str,
+    read: Mapping[str, Mapping[str, Floats]],
+    draw: Ints,
+    groups: Groups,
+    names: Sequence[str] | None = None,
+    *,
+    calibrated: bool = False,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Summary and differences of a comparison.
 
     Parameters

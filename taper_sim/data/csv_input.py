@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Bools
 from taper_sim.data.problems import InputError, Problem, problem, shown
 from taper_sim.data.yaml_input import read_text
 
@@ -51,7 +51,7 @@ class Problems:
             self._found.append(Problem(self.file, place, given, allowed))
         self.count += 1
 
-    def rows(self, table: pd.DataFrame, column: str, wrong: NDArray[np.bool_], allowed: str, more: str = "") -> None:
+    def rows(self, table: pd.DataFrame, column: str, wrong: Bools, allowed: str, more: str = "") -> None:
         """A problem for each row that is wrong."""
         at = np.flatnonzero(wrong)
         for row in at[:_PROBLEMS_SHOWN]:
@@ -97,8 +97,14 @@ def read_csv(path: Path, empty: str | None = "an empty cohort", least: str = "at
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be lost
-            table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True,
-                                index_col=False, on_bad_lines="error")  # fmt: skip
+            table = pd.read_csv(
+                io.StringIO(text),
+                dtype=str,
+                keep_default_na=False,
+                skipinitialspace=True,
+                index_col=False,
+                on_bad_lines="error",
+            )
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         raise _unreadable(path, text, str(error)) from None
     table.columns = [str(name).strip() for name in table.columns]

@@ -22,8 +22,13 @@ from taper_sim.model.pharmacology import Drug, check_one_scale
 
 NEEDED: Final = ("patient_id", "date", "drug")
 DOSE_COLUMNS: Final = (
-    *NEEDED, "formulation", "dose_mg_per_day", "dose_mcg_per_h", "taken_mg_per_day", "taken_mcg_per_h",
-)  # fmt: skip
+    *NEEDED,
+    "formulation",
+    "dose_mg_per_day",
+    "dose_mcg_per_h",
+    "taken_mg_per_day",
+    "taken_mcg_per_h",
+)
 
 
 def _number(text: str, place: str, bad: Problems) -> float | None:

@@ -59,8 +59,9 @@ def _drug(row: tables.Row) -> Drug:
     units: dict[str, Literal["mg", "mcg_per_h"]] = {"mg": "mg", "mcg_per_h": "mcg_per_h"}
     if drug_class is None or row["dose_unit"] not in units or row["splittable"] not in ("yes", "no"):
         given = f"{row['drug_class']}, {row['dose_unit']}, {row['splittable']}"
-        raise ValueError(f"{name}: drug_class, dose_unit, splittable are {given}; allowed: a class, mg or mcg_per_h, "
-                         "yes or no")  # fmt: skip
+        raise ValueError(
+            f"{name}: drug_class, dose_unit, splittable are {given}; allowed: a class, mg or mcg_per_h, yes or no"
+        )
     try:
         drug = Drug(
             drug=row["drug"],
@@ -141,8 +142,10 @@ def find_drug(name: str, formulation: str | None = None) -> Drug:
     known = list(dict.fromkeys(drug for drug, _ in drugs))
     wanted = name.strip().lower()
     if wanted not in known:
-        raise UnknownDrugError(f"drug {shown(name)} is not in the formulary{nearest(wanted, known)}"
-                               + ("" if nearest(wanted, known) else f"; known: {', '.join(known)}"))  # fmt: skip
+        raise UnknownDrugError(
+            f"drug {shown(name)} is not in the formulary{nearest(wanted, known)}"
+            + ("" if nearest(wanted, known) else f"; known: {', '.join(known)}")
+        )
     forms = {form.lower(): drug for (drug_name, form), drug in drugs.items() if drug_name == wanted}
     listed = ", ".join(drug.formulation for drug in forms.values())
     if formulation is None:
@@ -222,6 +225,8 @@ def validate_dose(
     except ValueError as error:
         raise DoseError(f"{name}: given {right} {dose:g}: {error}") from None
     if amount > most:
-        raise DoseError(f"{name}: given {right} {dose:g}, which is {amount:g} {scale}; allowed: at most {most:g}; "
-                        "check the unit, and that it is one day's dose")  # fmt: skip
+        raise DoseError(
+            f"{name}: given {right} {dose:g}, which is {amount:g} {scale}; allowed: at most {most:g}; "
+            "check the unit, and that it is one day's dose"
+        )
     return float(dose)

@@ -33,7 +33,7 @@ def _no_truth(value: Any) -> Any:
 
 
 Name = Annotated[str, BeforeValidator(_as_text)]
-Number = Annotated[float, BeforeValidator(_no_truth)]
+NumberNotBoolean = Annotated[float, BeforeValidator(_no_truth)]
 
 
 class DrugEntry(Strict):
@@ -41,9 +41,9 @@ class DrugEntry(Strict):
 
     drug: str
     formulation: str | None = None
-    dose_mg_per_day: Number | None = None
-    dose_mcg_per_h: Number | None = None
-    interval_h: Number | None = Field(default=None, ge=1, le=336)
+    dose_mg_per_day: NumberNotBoolean | None = None
+    dose_mcg_per_h: NumberNotBoolean | None = None
+    interval_h: NumberNotBoolean | None = Field(default=None, ge=1, le=336)
 
     @model_validator(mode="after")
     def _exists(self) -> "DrugEntry":
@@ -70,13 +70,13 @@ class DrugEntry(Strict):
 class BaselineEntry(Strict):
     """State before any change; what is left out is the median person's."""
 
-    pain: Number = Baseline.pain
-    distress: Number = Baseline.distress
-    insomnia: Number = Baseline.insomnia
-    function: Number = Baseline.function
-    engagement: Number = Baseline.engagement
-    craving: Number = Baseline.craving
-    sows_gossop: Number = Baseline.sows_gossop
+    pain: NumberNotBoolean = Baseline.pain
+    distress: NumberNotBoolean = Baseline.distress
+    insomnia: NumberNotBoolean = Baseline.insomnia
+    function: NumberNotBoolean = Baseline.function
+    engagement: NumberNotBoolean = Baseline.engagement
+    craving: NumberNotBoolean = Baseline.craving
+    sows_gossop: NumberNotBoolean = Baseline.sows_gossop
 
     @model_validator(mode="after")
     def _on_its_scale(self) -> "BaselineEntry":
@@ -138,7 +138,7 @@ class Patient(Strict):
 
     id: Name = Field(min_length=1, max_length=200)
     drugs: tuple[DrugEntry, ...] = ()
-    age: Number = Field(default=55.0, ge=0, le=120)
+    age: NumberNotBoolean = Field(default=55.0, ge=0, le=120)
     female: bool | None = None
     use_days: dict[DrugClass, UseDays] = Field(default_factory=dict)
     imposed: bool = False
@@ -146,7 +146,7 @@ class Patient(Strict):
     risk: Risk = Risk()
     answers: dict[str, bool | float] = Field(default_factory=dict)
     access: Access = Access()
-    parameters: dict[str, Number | dict[DrugClass, Number]] = Field(default_factory=dict)
+    parameters: dict[str, NumberNotBoolean | dict[DrugClass, NumberNotBoolean]] = Field(default_factory=dict)
     schedule: dict[DrugClass, dict[Day, Equivalents]] | None = None
     care: Care = Care()
 
@@ -201,8 +201,13 @@ class Patient(Strict):
             if 0 not in doses:
                 wrong.append((drug_class, doses or "no day", "a dose on day 0, the start, and on each day of a change"))
             elif doses[0] == 0 and any(doses.values()):
-                wrong.append((drug_class, doses, "a dose above 0 on day 0, or 0 throughout: what is not taken at the "
-                              "start is not begun later"))  # fmt: skip
+                wrong.append(
+                    (
+                        drug_class,
+                        doses,
+                        "a dose above 0 on day 0, or 0 throughout: what is not taken at the start is not begun later",
+                    )
+                )
         if wrong:
             raise Wrong(*wrong)
         return given
@@ -214,8 +219,13 @@ class Patient(Strict):
         wrong: list[tuple[str, Any, str]] = []
         for drug_class, doses in (self.schedule or {}).items():
             if doses[0] > 0 and drug_class not in {entry.row.drug_class for entry in self.drugs}:
-                wrong.append((f"schedule.{drug_class}", f"doses, but no {drug_class} under drugs",
-                              f"classes that are taken: list the {drug_class}, or leave its schedule out"))  # fmt: skip
+                wrong.append(
+                    (
+                        f"schedule.{drug_class}",
+                        f"doses, but no {drug_class} under drugs",
+                        f"classes that are taken: list the {drug_class}, or leave its schedule out",
+                    )
+                )
         seen: set[tuple[str, str]] = set()
         for number, entry in enumerate(self.drugs):
             if entry.row.key in seen:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Bools, Floats
 from taper_sim.data import formulary
 from taper_sim.data.csv_input import Problems, read_csv
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
@@ -35,10 +35,27 @@ NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
     "use_days_gabapentinoid": (1.0, 36500.0),
 }
 BOOLEANS: Final = (
-    "mood_disorder", "ptsd", "oud", "earlier_overdose", "earlier_seizure", "sleep_apnoea", "renal_impairment",
-    "pregnant", "naloxone_at_home", "agreed", "imposed", "female", "broadband", "device", "transport",
-    "language_match", "literacy", "caregiver", "peer_support", "catastrophising",
-)  # fmt: skip
+    "mood_disorder",
+    "ptsd",
+    "oud",
+    "earlier_overdose",
+    "earlier_seizure",
+    "sleep_apnoea",
+    "renal_impairment",
+    "pregnant",
+    "naloxone_at_home",
+    "agreed",
+    "imposed",
+    "female",
+    "broadband",
+    "device",
+    "transport",
+    "language_match",
+    "literacy",
+    "caregiver",
+    "peer_support",
+    "catastrophising",
+)
 _TRUE, _FALSE = {"1", "true", "yes"}, {"0", "false", "no"}
 _DRUG_COLUMNS: Final = ("patient_id", "drug", "formulation", "dose_mg_per_day", "dose_mcg_per_h", "interval_h")
 
@@ -48,8 +65,8 @@ class PatientTable:
     """Patients as read: ids, numbers and booleans by column, and how many rows were left out for missing values."""
 
     ids: tuple[str, ...]
-    numbers: Mapping[str, NDArray[np.float64]]
-    booleans: Mapping[str, NDArray[np.bool_]]
+    numbers: Mapping[str, Floats]
+    booleans: Mapping[str, Bools]
     dropped: int
 
 
@@ -63,8 +80,9 @@ class DrugRow:
     times: int
 
 
-def _numbers(table: pd.DataFrame, column: str, name: str, limits: tuple[float, float], bad: Problems,
-             missing_allowed: bool) -> NDArray[np.float64]:  # fmt: skip
+def _numbers(
+    table: pd.DataFrame, column: str, name: str, limits: tuple[float, float], bad: Problems, missing_allowed: bool
+) -> Floats:
     values = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64)
     empty = (table[column] == "").to_numpy() | table[column].str.lower().isin(["nan", "na", "null"]).to_numpy()
     low, high = limits
@@ -77,7 +95,7 @@ def _numbers(table: pd.DataFrame, column: str, name: str, limits: tuple[float, f
     return values
 
 
-def _booleans(table: pd.DataFrame, column: str, bad: Problems) -> NDArray[np.bool_]:
+def _booleans(table: pd.DataFrame, column: str, bad: Problems) -> Bools:
     text = table[column].str.lower()
     bad.rows(table, column, ~text.isin(_TRUE | _FALSE).to_numpy(), "1, 0, true, false, yes or no")
     return text.isin(_TRUE).to_numpy()

@@ -49,8 +49,10 @@ def reading_notes(checkins: Sequence[CheckIn]) -> list[str]:
         notes.append(f"{len(late)} check-in(s) written down later, by up to {max(late)} days: used from then on")
     doubles = {key for key, group in groupby(checkins, key=lambda c: (c.day, c.instrument)) if len(list(group)) > 1}
     if doubles:
-        notes.append(f"{len(doubles)} instrument-day(s) with two different reports: the model takes their mean, red "
-                     f"flags the worse")  # fmt: skip
+        notes.append(
+            f"{len(doubles)} instrument-day(s) with two different reports: the model takes their mean, red "
+            f"flags the worse"
+        )
     days = sorted({c.day for c in checkins})
     gaps = [(b - a).days - 1 for a, b in pairwise(days)]
     if gaps and max(gaps) >= LONG_GAP_D:
@@ -70,10 +72,13 @@ def _changed_notes(checkins: Sequence[CheckIn]) -> list[str]:
     notes = []
     for old, (begun, ended) in sorted(spans.items()):
         heirs = [
-            (first, new) for new, (first, last) in spans.items()
-            if latent.get(new) == latent.get(old) not in (None, "none") and first > begun and last > ended
+            (first, new)
+            for new, (first, last) in spans.items()
+            if latent.get(new) == latent.get(old) not in (None, "none")
+            and first > begun
+            and last > ended
             and (ended - first).days < CHANGEOVER_D
-        ]  # fmt: skip
+        ]
         if heirs:
             first, new = min(heirs)
             notes.append(f"{new} instead of {old} from {first} on: two scales, each read on its own, none rescaled")
@@ -89,8 +94,10 @@ def _recall_notes(checkins: Iterable[CheckIn]) -> list[str]:
         recall = scales()[name].recall_d
         often = sum(0 < (b - a).days < recall for a, b in pairwise(days))
         if recall > 1 and often:
-            notes.append(f"{name} looks back {recall} days and was sent more often: not daily data, and the model "
-                         f"takes reports at least {recall} days apart")  # fmt: skip
+            notes.append(
+                f"{name} looks back {recall} days and was sent more often: not daily data, and the model "
+                f"takes reports at least {recall} days apart"
+            )
     return notes
 
 
@@ -99,8 +106,10 @@ def _row_notes(rows: Sequence[DoseRow]) -> list[str]:
     notes = [f"{copies} dose row(s) that say the same once more: counted once"] if copies else []
     other = [row for row in rows if row.taken is not None and row.taken != row.dose]
     if other:
-        notes.append(f"{len(other)} dose row(s), first {other[0].day}, of which another dose was taken than "
-                     f"prescribed: the model follows what was taken")  # fmt: skip
+        notes.append(
+            f"{len(other)} dose row(s), first {other[0].day}, of which another dose was taken than "
+            f"prescribed: the model follows what was taken"
+        )
     return notes
 
 
@@ -144,10 +153,14 @@ def unrecorded_notes(rows: Sequence[DoseRow], reports: Sequence[CheckIn]) -> lis
             differing.append((report.day, report.value, prescribed))
     if differing:
         day, said, prescribed = differing[0]
-        notes.append(f"doses that may have changed without a record: on {len(differing)} day(s) the patient reports "
-                     f"another opioid dose than prescribed (first {day}: {said:g} of {prescribed:g} MME); the "
-                     f"prescribed one is used")  # fmt: skip
+        notes.append(
+            f"doses that may have changed without a record: on {len(differing)} day(s) the patient reports "
+            f"another opioid dose than prescribed (first {day}: {said:g} of {prescribed:g} MME); the "
+            f"prescribed one is used"
+        )
     if reports and rows and reports[0].day < rows[0].day:
-        notes.append(f"check-ins from {reports[0].day} on, doses from {rows[0].day} on: before, no dose is known, and "
-                     f"the reports are not used by the model")  # fmt: skip
+        notes.append(
+            f"check-ins from {reports[0].day} on, doses from {rows[0].day} on: before, no dose is known, and "
+            f"the reports are not used by the model"
+        )
     return notes

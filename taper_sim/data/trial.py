@@ -13,16 +13,14 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.data import formulary
 from taper_sim.data.csv_input import Problems, read_csv
 from taper_sim.data.problems import nearest
 from taper_sim.data.records import CheckIn, DoseRow, History
 
-TRIAL_COLUMNS: Final = (
-    "who", "study_day", "phase", "day_in_phase", "bup_mg", "cows_cat", "opioid_use_selfreport",
-)  # fmt: skip
+TRIAL_COLUMNS: Final = ("who", "study_day", "phase", "day_in_phase", "bup_mg", "cows_cat", "opioid_use_selfreport")
 
 COWS_CATEGORIES: Final[tuple[tuple[float, float], ...]] = ((0.0, 4.0), (5.0, 12.0), (13.0, 24.0), (25.0, 48.0))
 """Lowest and highest COWS score of categories 0 to 3, both included. Source: the trial's table ``withdrawal``, whose
@@ -64,11 +62,11 @@ class TrialPhase:
 
     who: str
     phase: int
-    study_day: NDArray[np.int64]
-    day_in_phase: NDArray[np.int64]
-    dose_mg: NDArray[np.float64]
-    cows_cat: NDArray[np.int64]
-    own_use: NDArray[np.float64]
+    study_day: Ints
+    day_in_phase: Ints
+    dose_mg: Floats
+    cows_cat: Ints
+    own_use: Floats
     first_row: int = 2
 
     @property
@@ -77,7 +75,7 @@ class TrialPhase:
         given = np.flatnonzero(self.dose_mg > 0)
         return int(self.day_in_phase[given[-1]]) if len(given) else None
 
-    def taken_mg(self) -> NDArray[np.float64]:
+    def taken_mg(self) -> Floats:
         """Dose by day as the model may use it, mg; NaN where it is not known.
 
         Before the first and after the last recorded dose 0; between them the last recorded dose goes on over at most
@@ -124,17 +122,17 @@ class TrialPhase:
         if carried:
             notes.append(f"{carried} day(s) without a recorded dose between doses: the last dose is taken to go on")
         if unknown:
-            notes.append(f"{unknown} day(s) in gaps of over {LONGEST_CARRIED_D} days without a recorded dose: unknown, "
-                         f"shown as the last dose")  # fmt: skip
+            notes.append(
+                f"{unknown} day(s) in gaps of over {LONGEST_CARRIED_D} days without a recorded dose: unknown, "
+                f"shown as the last dose"
+            )
         return History(self.who, self.reports(), tuple(rows), notes=tuple(notes))
 
 
-_Fits = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
+_Fits = Callable[[Floats], Bools]
 
 
-def _column(
-    table: pd.DataFrame, name: str, bad: Problems, allowed: str, fits: _Fits, *, empty_allowed: bool
-) -> NDArray[np.float64]:
+def _column(table: pd.DataFrame, name: str, bad: Problems, allowed: str, fits: _Fits, *, empty_allowed: bool) -> Floats:
     """A column as numbers, NaN where empty; cells that do not fit are problems."""
     text = table[name].where(~table[name].str.upper().isin(["NA", "NAN"]), "")
     values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
@@ -168,21 +166,31 @@ def read_trial(path: Path) -> tuple[TrialPhase, ...]:
     bad = Problems(str(path))
     for column in TRIAL_COLUMNS:
         if column not in table.columns:
-            bad.said("header", f"no column {column}{nearest(column, table.columns)}",
-                     f"the columns {', '.join(TRIAL_COLUMNS)}")  # fmt: skip
+            bad.said(
+                "header",
+                f"no column {column}{nearest(column, table.columns)}",
+                f"the columns {', '.join(TRIAL_COLUMNS)}",
+            )
     bad.raise_if_any()
     bad.rows(table, "who", (table["who"] == "").to_numpy(), "a person's id")
     days = f"a whole number of days, -{_LAST_DAY:g} to {_LAST_DAY:g}"
-    cells: Mapping[str, NDArray[np.float64]] = {
+    cells: Mapping[str, Floats] = {
         "study_day": _column(table, "study_day", bad, days, _whole(-_LAST_DAY, _LAST_DAY), empty_allowed=False),
         "phase": _column(table, "phase", bad, "1, 2, …", _whole(1, 99), empty_allowed=False),
         "day_in_phase": _column(table, "day_in_phase", bad, days, _whole(-_LAST_DAY, _LAST_DAY), empty_allowed=False),
-        "bup_mg": _column(table, "bup_mg", bad, f"mg of buprenorphine that day, 0 to {_MOST_MG:g}",
-                          lambda x: (x >= 0) & (x <= _MOST_MG), empty_allowed=True),
+        "bup_mg": _column(
+            table,
+            "bup_mg",
+            bad,
+            f"mg of buprenorphine that day, 0 to {_MOST_MG:g}",
+            lambda x: (x >= 0) & (x <= _MOST_MG),
+            empty_allowed=True,
+        ),
         "cows_cat": _column(table, "cows_cat", bad, "a COWS category 0, 1, 2 or 3", _whole(0, 3), empty_allowed=True),
-        "opioid_use_selfreport": _column(table, "opioid_use_selfreport", bad, "0 or 1", _whole(0, 1),
-                                         empty_allowed=True),
-    }  # fmt: skip
+        "opioid_use_selfreport": _column(
+            table, "opioid_use_selfreport", bad, "0 or 1", _whole(0, 1), empty_allowed=True
+        ),
+    }
     bad.raise_if_any()
     rows = pd.DataFrame({**cells, "who": table["who"], "row": np.arange(len(table)) + 2})
     twice = rows.duplicated(["who", "study_day"], keep=False)

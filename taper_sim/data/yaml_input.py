@@ -166,8 +166,12 @@ def read_yaml(path: Path) -> Any:
     except RecursionError:
         raise problem(str(path), "", "brackets or levels nested too deep", "YAML with a few levels") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise problem(str(path), "", str(error).splitlines()[0], "YAML written out in at most "
-                      f"{MAX_YAML_BYTES:,} characters, with numbers and dates that exist") from None  # fmt: skip
+        raise problem(
+            str(path),
+            "",
+            str(error).splitlines()[0],
+            f"YAML written out in at most {MAX_YAML_BYTES:,} characters, with numbers and dates that exist",
+        ) from None
 
 
 def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:

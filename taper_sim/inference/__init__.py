@@ -1,4 +1,4 @@
-"""Personal pace: one patient's posterior from check-ins, what may be recommended, and when nothing may.
+"""What a patient's record says of them: likelihood, posterior, roll-out. Imports ``safety``, ``simulation``, ``model``.
 
-Imports ``comparison`` and everything below it. Map: docs/inference.md.
+``population`` learns from many people's records; it is the only room that loads PyMC outside ``studies``.
 """

@@ -13,17 +13,15 @@ from typing import Any, Final
 
 import numpy as np
 from numba.extending import register_jitable
-from numpy.typing import NDArray
 
-from taper_sim.model import elementary
+from taper_sim.array_types import Floats
 from taper_sim.model import equations as eq
-from taper_sim.model.chance import CHANCE_TABLE
-from taper_sim.model.compiled import fast, kept_by_sources, wide
-from taper_sim.model.elementary import exp
+from taper_sim.model.compiled import elementary
+from taper_sim.model.compiled.elementary import exp
+from taper_sim.model.compiled.jit import fast, kept_by_sources, wide
+from taper_sim.model.event_parameters import CHANCE_TABLE
 from taper_sim.model.parameters import TABLE, Parameter
 from taper_sim.units import DRUG_CLASSES
-
-Floats = NDArray[np.float64]
 
 SEGMENT_D: Final = 28
 """Days of one piece of the drift of log sigma. Source: docs/inference.md, "Drift"."""
@@ -134,8 +132,12 @@ with kept_by_sources(__file__, elementary):
         wide()
         omega = (c.omega_0, c.omega_1, c.omega_2)[k]
         level, use, adjunct = regimen.dose[0, k], regimen.use_days[k], regimen.adjunct[0, k]
-        s1, s2, s3, s4 = (regimen.shape[0, k, 0], regimen.shape[0, k, 1], regimen.shape[0, k, 2],
-                          regimen.shape[0, k, 3])  # fmt: skip
+        s1, s2, s3, s4 = (
+            regimen.shape[0, k, 0],
+            regimen.shape[0, k, 1],
+            regimen.shape[0, k, 2],
+            regimen.shape[0, k, 3],
+        )
         for j in range(lanes):
             ec50 = t[(EC50 + k) * STRIDE + j]
             e1, e2 = eq.effect(level, s1, ec50), eq.effect(level, s2, ec50)
@@ -199,8 +201,12 @@ with kept_by_sources(__file__, elementary):
         omega, alpha = (c.omega_0, c.omega_1, c.omega_2)[k], (c.alpha_0, c.alpha_1, c.alpha_2)[k]
         per_p, per_m, per_i = (c.p_0, c.p_1, c.p_2)[k], (c.m_0, c.m_1, c.m_2)[k], (c.i_0, c.i_1, c.i_2)[k]
         dose, decay_g, adjunct = regimen.dose[day, k], regimen.decay_g[day, k], regimen.adjunct[day, k]
-        s1, s2, s3, s4 = (regimen.shape[day, k, 0], regimen.shape[day, k, 1], regimen.shape[day, k, 2],
-                          regimen.shape[day, k, 3])  # fmt: skip
+        s1, s2, s3, s4 = (
+            regimen.shape[day, k, 0],
+            regimen.shape[day, k, 1],
+            regimen.shape[day, k, 2],
+            regimen.shape[day, k, 3],
+        )
         for j in range(lanes):
             ec50 = t[(EC50 + k) * STRIDE + j]
             fast_, slow = t[(STATE + F + k) * STRIDE + j], t[(STATE + L + k) * STRIDE + j]
@@ -223,9 +229,14 @@ with kept_by_sources(__file__, elementary):
             t[(STATE + A + k) * STRIDE + j] = tolerance
             t[(STATE + W + k) * STRIDE + j] = w
             t[LOST * STRIDE + j] += eq.relief_lost(
-                alpha, e, tolerance, t[(STATE + MARGIN0 + k) * STRIDE + j], t[(B + k) * STRIDE + j], slow,
+                alpha,
+                e,
+                tolerance,
+                t[(STATE + MARGIN0 + k) * STRIDE + j],
+                t[(B + k) * STRIDE + j],
+                slow,
                 t[(STATE + L0 + k) * STRIDE + j],
-            )  # fmt: skip
+            )
             t[P_LOAD * STRIDE + j] += per_p * w_bar_k
             t[M_LOAD * STRIDE + j] += per_m * w_bar_k
             t[I_LOAD * STRIDE + j] += per_i * w_bar_k
@@ -242,15 +253,30 @@ with kept_by_sources(__file__, elementary):
             x = eq.reaction(t[(STATE + X) * STRIDE + j], c.decay_X, t[XI * STRIDE + j], cut)
             m_bar, i_bar = m - m0, i - i0
             aim = eq.pain_target(
-                p0, t[LOST * STRIDE + j], t[P_LOAD * STRIDE + j], m_bar, i_bar, 0.0, c.pain_from_distress,
-                c.pain_from_insomnia, 0.0,
-            )  # fmt: skip
+                p0,
+                t[LOST * STRIDE + j],
+                t[P_LOAD * STRIDE + j],
+                m_bar,
+                i_bar,
+                0.0,
+                c.pain_from_distress,
+                c.pain_from_insomnia,
+                0.0,
+            )
             p = eq.relax(p, aim, c.decay_P)
             p_bar = p - p0
             aim = eq.distress_target(
-                m0, t[M_LOAD * STRIDE + j], p_bar, i_bar, x, 0.0, c.distress_from_pain, c.distress_from_insomnia,
-                c.distress_from_reaction, 0.0,
-            )  # fmt: skip
+                m0,
+                t[M_LOAD * STRIDE + j],
+                p_bar,
+                i_bar,
+                x,
+                0.0,
+                c.distress_from_pain,
+                c.distress_from_insomnia,
+                c.distress_from_reaction,
+                0.0,
+            )
             m = eq.relax(m, aim, c.decay_M)
             m_bar = m - m0
             aim = eq.insomnia_target(
@@ -259,16 +285,30 @@ with kept_by_sources(__file__, elementary):
             i = eq.relax(i, aim, c.decay_I)
             i_bar = i - i0
             function = eq.function_target(
-                u0, p_bar, m_bar, i_bar, w_bar, 0.0, c.function_from_pain, c.function_from_distress,
-                c.function_from_insomnia, c.function_from_withdrawal, 0.0,
-            )  # fmt: skip
+                u0,
+                p_bar,
+                m_bar,
+                i_bar,
+                w_bar,
+                0.0,
+                c.function_from_pain,
+                c.function_from_distress,
+                c.function_from_insomnia,
+                c.function_from_withdrawal,
+                0.0,
+            )
             engagement = eq.engagement_target(
                 t[N0 * STRIDE + j], w_bar, m_bar, 0.0, c.engagement_from_withdrawal, c.engagement_from_distress, 0.0
             )
             craving = eq.craving_target(
-                t[C0 * STRIDE + j], w_bar, m_bar, p_bar, c.craving_from_withdrawal, c.craving_from_distress,
+                t[C0 * STRIDE + j],
+                w_bar,
+                m_bar,
+                p_bar,
+                c.craving_from_withdrawal,
+                c.craving_from_distress,
                 c.craving_from_pain,
-            )  # fmt: skip
+            )
             t[(STATE + R) * STRIDE + j] = eq.relax(t[(STATE + R) * STRIDE + j], t[(STATE + E) * STRIDE + j], c.decay_R)
             t[(STATE + W_ALL) * STRIDE + j] = w_all
             t[(STATE + X) * STRIDE + j] = x
@@ -354,10 +394,19 @@ def centre_values(buprenorphine: bool = False, baseline: Mapping[str, float] | N
         for k, drug_class in enumerate(DRUG_CLASSES):
             v[place + k] = BY_SYMBOL[symbol].centre(drug_class, buprenorphine=buprenorphine)
     v[XI], v[NOISE] = BY_SYMBOL["xi"].centre(), 1.0
-    known = {name: getattr(Baseline, name) for name in ("pain", "distress", "insomnia", "function", "engagement",
-                                                        "craving", "sows_gossop")}  # fmt: skip
+    known = {
+        name: getattr(Baseline, name)
+        for name in ("pain", "distress", "insomnia", "function", "engagement", "craving", "sows_gossop")
+    }
     known |= dict(baseline or {})
-    for place, name in ((P0, "pain"), (M0, "distress"), (I0, "insomnia"), (U0, "function"), (N0, "engagement"),
-                        (C0, "craving"), (S0, "sows_gossop")):  # fmt: skip
+    for place, name in (
+        (P0, "pain"),
+        (M0, "distress"),
+        (I0, "insomnia"),
+        (U0, "function"),
+        (N0, "engagement"),
+        (C0, "craving"),
+        (S0, "sows_gossop"),
+    ):
         v[place] = known[name]
     return v

@@ -55,10 +55,10 @@ from taper_sim.inference.observation import (
     STEPS,
     WITHDRAWAL,
 )
-from taper_sim.model import elementary
 from taper_sim.model import equations as eq
-from taper_sim.model.compiled import fast, kept_by_sources, wide
-from taper_sim.model.elementary import log
+from taper_sim.model.compiled import elementary
+from taper_sim.model.compiled.elementary import log
+from taper_sim.model.compiled.jit import fast, kept_by_sources, wide
 
 N_WINDOWS: Final = 4
 """Quantities that recall scales average: pain as reported, distress, insomnia, benzodiazepine withdrawal."""
@@ -125,8 +125,9 @@ with kept_by_sources(__file__, course, observation, elementary):
             sums[at + 3 * STRIDE + j] = sums[before + 3 * STRIDE + j] + t[(STATE + W + 1) * STRIDE + j]
 
     @register_jitable(forceinline=True)
-    def _recalled(t: Any, lanes: int, sums: Any, which: int, at_start: int, day: int, recall: int, floor: int,
-                  scale: float) -> None:  # fmt: skip
+    def _recalled(
+        t: Any, lanes: int, sums: Any, which: int, at_start: int, day: int, recall: int, floor: int, scale: float
+    ) -> None:
         """``MEAN`` from the days recalled; days before the start are as the start, row ``at_start``.
 
         ``floor`` is a row that is added, or -1.
@@ -152,8 +153,18 @@ with kept_by_sources(__file__, course, observation, elementary):
             t[MEAN * STRIDE + j] = scale * t[row * STRIDE + j]
 
     @register_jitable(forceinline=True)
-    def put_means(t: Any, lanes: int, c: Any, sums: Any, kind: int, scale: float, recall: int, day: int, weekend: float,
-                  last_cut: int) -> None:  # fmt: skip
+    def put_means(
+        t: Any,
+        lanes: int,
+        c: Any,
+        sums: Any,
+        kind: int,
+        scale: float,
+        recall: int,
+        day: int,
+        weekend: float,
+        last_cut: int,
+    ) -> None:
         """``MEAN`` of a report of this day, on the instrument's own scale (of steps, its log)."""
         wide()
         if kind == WITHDRAWAL:
@@ -197,16 +208,25 @@ with kept_by_sources(__file__, course, observation, elementary):
         elif kind == STEPS:
             for j in range(lanes):
                 t[MEAN * STRIDE + j] = eq.log_steps_mean(
-                    t[STEPS0 * STRIDE + j], t[(STATE + U) * STRIDE + j] - t[U0 * STRIDE + j],
-                    t[(STATE + I) * STRIDE + j] - t[I0 * STRIDE + j], t[(STATE + P) * STRIDE + j] - t[P0 * STRIDE + j],
-                    weekend, c.steps_u, c.steps_i, c.steps_p, c.steps_weekend,
-                )  # fmt: skip
+                    t[STEPS0 * STRIDE + j],
+                    t[(STATE + U) * STRIDE + j] - t[U0 * STRIDE + j],
+                    t[(STATE + I) * STRIDE + j] - t[I0 * STRIDE + j],
+                    t[(STATE + P) * STRIDE + j] - t[P0 * STRIDE + j],
+                    weekend,
+                    c.steps_u,
+                    c.steps_i,
+                    c.steps_p,
+                    c.steps_weekend,
+                )
         else:
             for j in range(lanes):
                 t[MEAN * STRIDE + j] = eq.sleep_hours_mean(
-                    t[HOURS0 * STRIDE + j], t[(STATE + I) * STRIDE + j] - t[I0 * STRIDE + j], weekend, c.hours_i,
+                    t[HOURS0 * STRIDE + j],
+                    t[(STATE + I) * STRIDE + j] - t[I0 * STRIDE + j],
+                    weekend,
+                    c.hours_i,
                     c.hours_weekend,
-                )  # fmt: skip
+                )
 
     @register_jitable(forceinline=True)
     def _pass_days(lanes: int, reports: Any, gap: int, first: bool, m: Any, cov: Any) -> None:
@@ -265,8 +285,18 @@ with kept_by_sources(__file__, course, observation, elementary):
             t[SPREAD * STRIDE + j] = variance + rounding
 
     @register_jitable(forceinline=True)
-    def _read(t: Any, lanes: int, n_states: int, interval: bool, y: float, low: float, high: float, m: Any, cov: Any,
-              gain: Any) -> None:  # fmt: skip
+    def _read(
+        t: Any,
+        lanes: int,
+        n_states: int,
+        interval: bool,
+        y: float,
+        low: float,
+        high: float,
+        m: Any,
+        cov: Any,
+        gain: Any,
+    ) -> None:
         """A report is read: its log likelihood is added, and the states move."""
         wide()
         if interval:
@@ -297,8 +327,18 @@ with kept_by_sources(__file__, course, observation, elementary):
                     cov[at + j] -= t[LESS * STRIDE + j] * gain[q * STRIDE + j]
 
     @register_jitable(forceinline=True)
-    def _filtered(t: Any, lanes: int, c: Any, regimen: Any, reports: Any, room: Any, centres: Any, spreads: Any,
-                  first: int, n: int) -> None:  # fmt: skip
+    def _filtered(
+        t: Any,
+        lanes: int,
+        c: Any,
+        regimen: Any,
+        reports: Any,
+        room: Any,
+        centres: Any,
+        spreads: Any,
+        first: int,
+        n: int,
+    ) -> None:
         """``TOTAL`` of a tile: log likelihood of the reports; predictions of the ``n`` rows from ``first`` on.
 
         ``room`` is (sums, m, cov, gain) to work in.
@@ -325,8 +365,18 @@ with kept_by_sources(__file__, course, observation, elementary):
             before = day
             while r < n_reports and reports.day[r] == day:
                 s = reports.slot[r]
-                put_means(t, lanes, c, sums, reports.kind[s], reports.scale[s], reports.recall[s], day,
-                          reports.weekend[day], reports.last_cut[day])  # fmt: skip
+                put_means(
+                    t,
+                    lanes,
+                    c,
+                    sums,
+                    reports.kind[s],
+                    reports.scale[s],
+                    reports.recall[s],
+                    day,
+                    reports.weekend[day],
+                    reports.last_cut[day],
+                )
                 _predict(t, lanes, s, reports, reports.rounding[r], m, cov, gain)
                 for j in range(min(n, LANES)):
                     centres[first + j, r] = t[MU * STRIDE + j]
@@ -342,9 +392,11 @@ with kept_by_sources(__file__, course, observation, elementary):
         n_reports, n_states = reports.day.shape[0], reports.kind.shape[0] + 1
         n_days = reports.day[n_reports - 1] if n_reports else 0
         return (
-            np.zeros((n_days + 1) * N_WINDOWS * STRIDE), np.zeros(n_states * STRIDE),
-            np.zeros(n_states * (n_states + 1) // 2 * STRIDE), np.zeros(n_states * STRIDE),
-        )  # fmt: skip
+            np.zeros((n_days + 1) * N_WINDOWS * STRIDE),
+            np.zeros(n_states * STRIDE),
+            np.zeros(n_states * (n_states + 1) // 2 * STRIDE),
+            np.zeros(n_states * STRIDE),
+        )
 
     @register_jitable(forceinline=True)
     def _log_likelihood(t: Any, j: int) -> float:
@@ -397,8 +449,9 @@ with kept_by_sources(__file__, course, observation, elementary):
         return out
 
     @fast
-    def means_by_day(values: Any, c: Any, regimen: Any, kind: int, scale: float, recall: int, weekend: Any,
-                     last_cut: Any) -> Any:  # fmt: skip
+    def means_by_day(
+        values: Any, c: Any, regimen: Any, kind: int, scale: float, recall: int, weekend: Any, last_cut: Any
+    ) -> Any:
         """Mean of one instrument's report on each day, (n_days + 1,), for one vector of values, (1, N_VALUES)."""
         wide()
         n_days = regimen.dose.shape[0] - 1

@@ -9,13 +9,10 @@ from datetime import date
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Floats, Ints
 from taper_sim.data.records import CheckIn
-from taper_sim.model.chance import STREAMS
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from taper_sim.model.event_parameters import STREAMS
 
 # -- what an instrument's mean is made of ---------------------------------------------------------------------------
 WITHDRAWAL, PAIN, DISTRESS, INSOMNIA, FUNCTION, CLINICIAN, CRAVING, BENZODIAZEPINE, LAST_CUT, STEPS, SLEEP = range(11)
@@ -74,7 +71,7 @@ INSTRUMENTS: Final[tuple[Instrument, ...]] = (
     Instrument("craving", CRAVING, 10.0, 1, LINEAR, 1.3, 0.8, 10, 0.0, 0, 10, 1.0, "A27: as the mood item"),
     Instrument("bwsq", BENZODIAZEPINE, 40.0, 7, LOG1P, 0.30, 0.20, 5, 0.0, 0, 40, 1.0, f"{_MODEL}, as SOWS-Gossop"),
     Instrument("pwc", BENZODIAZEPINE, 60.0, 1, LOG1P, 0.30, 0.20, 5, 0.0, 0, 60, 1.0, f"{_MODEL}, as SOWS-Gossop"),
-)  # fmt: skip
+)
 BY_NAME: Final[Mapping[str, Instrument]] = {i.name: i for i in INSTRUMENTS}
 
 _EXACT_WIDTH = 1.2
@@ -163,12 +160,24 @@ def reports_of(checkins: Iterable[tuple[int, CheckIn]], last_cut: Ints, weekend:
     return Reports(
         np.array([day for day, _, _ in known], dtype=np.int64),
         np.array([places.index(place) for _, place, _ in known], dtype=np.int64),
-        y, low, high, rounding, interval,
-        each("kind").astype(np.int64), each("scale"), each("recall_d").astype(np.int64),
-        each("transform").astype(np.int64), each("white"), each("slow"), np.sqrt(1.0 - shared**2), shared,
+        y,
+        low,
+        high,
+        rounding,
+        interval,
+        each("kind").astype(np.int64),
+        each("scale"),
+        each("recall_d").astype(np.int64),
+        each("transform").astype(np.int64),
+        each("white"),
+        each("slow"),
+        np.sqrt(1.0 - shared**2),
+        shared,
         np.exp(-1.0 / tau) if used else tau,
-        np.array(places, dtype=np.int64), np.asarray(weekend, dtype=np.float64), np.asarray(last_cut, dtype=np.int64),
-    )  # fmt: skip
+        np.array(places, dtype=np.int64),
+        np.asarray(weekend, dtype=np.float64),
+        np.asarray(last_cut, dtype=np.int64),
+    )
 
 
 def weekends(first: date, n_days: int) -> Floats:

@@ -2,7 +2,7 @@
 
 A value is inferred where reports can teach it. Its prior is the spread between people and what is not known of the
 centre, together, as a :class:`Population` holds them: the shipped one is made of :data:`KNOWN`
-(:mod:`taper_sim.inference.default_population`), a fitted one replaces it (:mod:`taper_sim.inference.population_file`).
+(:mod:`taper_sim.inference.population.shipped`), a fitted one replaces it (:mod:`taper_sim.inference.population.files`).
 """
 
 from collections.abc import Mapping
@@ -10,15 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from taper_sim import tables
+from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.inference import course as at
-from taper_sim.model.chance import CHANCE_BY_SYMBOL
+from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 from taper_sim.model.parameters import BY_SYMBOL, FAILED_TAPERS_COUNTED, Baseline
 from taper_sim.units import DRUG_CLASSES, DrugClass
-
-Floats = NDArray[np.float64]
 
 DRIFT_SD: Final = 0.2
 """Sd of the drift of log sigma over 28 days. Source: A28 (0.13 covers a slow drift, 0.265 a fast one: err high)."""
@@ -35,12 +33,22 @@ _UNKNOWN: Final[Mapping[str, tuple[float, float]]] = {
 }
 #: With one: the sd with which a single assessment tells the level. Source: A29 (noise of one report of that scale).
 ASSESSED: Final[Mapping[str, float]] = {
-    "pain": 1.2, "distress": 0.10, "insomnia": 0.10, "function": 6.0, "engagement": 0.1, "craving": 0.1,
-}  # fmt: skip
+    "pain": 1.2,
+    "distress": 0.10,
+    "insomnia": 0.10,
+    "function": 6.0,
+    "engagement": 0.1,
+    "craving": 0.1,
+}
 ASSESSED_LOG_S0: Final = 0.35
 _BASELINE_PLACE: Final = {
-    "pain": at.P0, "distress": at.M0, "insomnia": at.I0, "function": at.U0, "engagement": at.N0, "craving": at.C0,
-}  # fmt: skip
+    "pain": at.P0,
+    "distress": at.M0,
+    "insomnia": at.I0,
+    "function": at.U0,
+    "engagement": at.N0,
+    "craving": at.C0,
+}
 #: Values that one instrument alone teaches: name, place, mean, sd, on the log or not. Source: docs/model.md 4; A27.
 _OF_INSTRUMENT: Final[Mapping[str, tuple[tuple[str, int, float, float, bool], ...]]] = {
     "cows": (("cows0", at.COWS0, np.log(1.5), 0.5, True), ("kappa", at.KAPPA, np.log(30.0), 0.3, True)),
@@ -69,10 +77,10 @@ class Prior:
     """
 
     names: tuple[str, ...]
-    place: NDArray[np.int64]
+    place: Ints
     mean: Floats
     sd: Floats
-    is_log: NDArray[np.bool_]
+    is_log: Bools
     base: Floats = field(repr=False)
 
     @property
@@ -95,9 +103,13 @@ class Prior:
         """The same with a sensitivity that stays as it is."""
         keep = np.array([not name.startswith("drift_") for name in self.names])
         return replace(
-            self, names=tuple(name for name, k in zip(self.names, keep, strict=True) if k), place=self.place[keep],
-            mean=self.mean[keep], sd=self.sd[keep], is_log=self.is_log[keep],
-        )  # fmt: skip
+            self,
+            names=tuple(name for name, k in zip(self.names, keep, strict=True) if k),
+            place=self.place[keep],
+            mean=self.mean[keep],
+            sd=self.sd[keep],
+            is_log=self.is_log[keep],
+        )
 
 
 class Known(NamedTuple):
@@ -123,10 +135,20 @@ def _known() -> dict[str, Known]:
             for buprenorphine in (False, True):
                 key = key_of(symbol, drug_class, buprenorphine)
                 centre, is_log = q.centre(drug_class, buprenorphine=buprenorphine), q.scale == "log"
-                found[key] = Known(place + k, float(np.log(centre)) if is_log else centre,
-                                   q.between_people(drug_class), q.prior_sd, is_log, q.unit, q.source)  # fmt: skip
-    for name, place, q in (("xi", at.XI, BY_SYMBOL["xi"]), ("noise", at.NOISE, CHANCE_BY_SYMBOL["noise"]),
-                           ("s0", at.S0, CHANCE_BY_SYMBOL["s0"])):  # fmt: skip
+                found[key] = Known(
+                    place + k,
+                    float(np.log(centre)) if is_log else centre,
+                    q.between_people(drug_class),
+                    q.prior_sd,
+                    is_log,
+                    q.unit,
+                    q.source,
+                )
+    for name, place, q in (
+        ("xi", at.XI, BY_SYMBOL["xi"]),
+        ("noise", at.NOISE, CHANCE_BY_SYMBOL["noise"]),
+        ("s0", at.S0, CHANCE_BY_SYMBOL["s0"]),
+    ):
         found[name] = Known(place, float(np.log(q.centre())), q.between_people(), q.prior_sd, True, q.unit, q.source)
     for name, (mean, sd) in _UNKNOWN.items():
         found[name] = Known(

@@ -11,19 +11,17 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Floats
+from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken, equivalents_of
 from taper_sim.data.patient import Patient
 from taper_sim.data.records import CheckIn, DoseRow, History
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.observation import BY_NAME, Reports, reports_of, weekends
-from taper_sim.inference.options import Slot, Slots, equivalents_of
-from taper_sim.model.chance import CHANCE_BY_SYMBOL
+from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 from taper_sim.model.parameters import BY_SYMBOL, MEDIAN_USE_DAYS
 from taper_sim.model.pharmacology import administrations, level_decay, within_day_shape
 from taper_sim.units import DRUG_CLASSES, MONTH_D, DrugClass
-
-Floats = NDArray[np.float64]
 
 LONGEST_RECORD_D: Final = 728
 """Days of record that are used: two years; what is older is in the days of use."""
@@ -34,7 +32,7 @@ class NoDoseHistory(ValueError):
 
 
 @dataclass(frozen=True)
-class Record:
+class PatientRecord:
     """One patient's record up to ``as_of``.
 
     Attributes
@@ -61,18 +59,18 @@ class Record:
     start: date
     as_of: date
     n_days: int
-    segments: tuple[tuple[int, Slots], ...]
-    taken: Mapping[int, Slots]
+    segments: tuple[tuple[int, DrugsTaken], ...]
+    taken: Mapping[int, DrugsTaken]
     use_days: Floats
     imposed: bool
     notes: tuple[str, ...]
 
-    def slots_on(self, day: int) -> Slots:
+    def slots_on(self, day: int) -> DrugsTaken:
         """Drugs prescribed on a day."""
         return [slots for first, slots in self.segments if first <= day][-1]
 
     @property
-    def now(self) -> Slots:
+    def now(self) -> DrugsTaken:
         """Drugs prescribed today."""
         return self.segments[-1][1]
 
@@ -88,14 +86,14 @@ class Record:
         return any(slot.drug.is_buprenorphine for _, slots in self.segments for slot in slots)
 
 
-def _slots(rows: Mapping[tuple[str, str], DoseRow], dose: Mapping[tuple[str, str], float]) -> Slots:
+def _slots(rows: Mapping[tuple[str, str], DoseRow], dose: Mapping[tuple[str, str], float]) -> DrugsTaken:
     """Drugs with a dose, in a fixed order."""
     return tuple(
-        Slot(rows[key].drug, dose[key], administrations(rows[key].drug)) for key in sorted(rows) if dose[key] > 0
+        DrugTaken(rows[key].drug, dose[key], administrations(rows[key].drug)) for key in sorted(rows) if dose[key] > 0
     )
 
 
-def record_of(history: History, as_of: date, patient: Patient | None = None) -> Record:
+def record_of(history: History, as_of: date, patient: Patient | None = None) -> PatientRecord:
     """Lay a history out in days.
 
     Parameters
@@ -123,9 +121,10 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
     first_dose = days[0]
     prescribed = {day: {key: row.dose for key, row in changes[day].items()} for day in days}
     moved = [
-        later for earlier, later in pairwise(days)
+        later
+        for earlier, later in pairwise(days)
         if _slots(changes[later], prescribed[later]) != _slots(changes[earlier], prescribed[earlier])
-    ]  # fmt: skip
+    ]
     anchors = [*moved[:1], *(c.day for c in known.checkins[:1])]
     start = max(min([*anchors, as_of]), first_dose) - timedelta(days=1)
     notes: list[str] = list(known.notes)
@@ -139,9 +138,11 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
     for day, slots in segments[1:]:
         for k, drug_class in enumerate(DRUG_CLASSES):
             if equivalents_of(slots)[k] > 0 and not begun[k]:
-                raise NoDoseHistory(f"{drug_class} begun on {start + timedelta(days=day)}, after the record: the model "
-                                    f"follows people who take a class at its start; a record that begins later, when "
-                                    f"the class was taken for some time")  # fmt: skip
+                raise NoDoseHistory(
+                    f"{drug_class} begun on {start + timedelta(days=day)}, after the record: the model "
+                    f"follows people who take a class at its start; a record that begins later, when "
+                    f"the class was taken for some time"
+                )
     use = np.full(3, MEDIAN_USE_DAYS)
     before = float((start - first_dose).days + 1)
     given = {} if patient is None else dict(patient.use_days)
@@ -153,7 +154,7 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
             use[k] = before
         elif begun[k]:
             notes.append(f"days of {drug_class} use before {start} are not recorded: {MEDIAN_USE_DAYS:g} assumed (A3)")
-    taken: dict[int, Slots] = {}
+    taken: dict[int, DrugsTaken] = {}
     for row in known.doses:
         if row.taken is not None and row.taken != row.dose:
             nexts = [r.day for r in known.doses if r.drug.key == row.drug.key and r.day > row.day]
@@ -163,17 +164,17 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
                 dose = {key: (r.taken if r.taken is not None else r.dose) for key, r in rows.items()}
                 taken[offset] = _slots(rows, dose)
     imposed = bool(patient.imposed) if patient is not None else False
-    return Record(known, start, as_of, (as_of - start).days, tuple(segments), taken, use, imposed, tuple(notes))
+    return PatientRecord(known, start, as_of, (as_of - start).days, tuple(segments), taken, use, imposed, tuple(notes))
 
 
-def main_of(slots: Slots, drug_class: DrugClass) -> Slot | None:
+def main_of(slots: DrugsTaken, drug_class: DrugClass) -> DrugTaken | None:
     """The drug of a class with most equivalents: its formulation stands for the class (assumption A15)."""
     mine = [slot for slot in slots if slot.drug.drug_class == drug_class]
     return max(mine, key=lambda slot: slot.equivalents) if mine else None
 
 
 def regimen_of(
-    record: Record, ahead: Sequence[tuple[int, Slots]] = (), n_ahead: int = 0, *, adjunct: bool = False
+    record: PatientRecord, ahead: Sequence[tuple[int, DrugsTaken]] = (), n_ahead: int = 0, *, adjunct: bool = False
 ) -> Regimen:
     """Doses by day over the record, and over days ahead.
 
@@ -216,7 +217,7 @@ def regimen_of(
     return Regimen(dose, cut, decay, shape, np.array(record.classes), record.use_days, given, rotated)
 
 
-def used_by_model(record: Record) -> tuple[list[tuple[int, CheckIn]], list[str]]:
+def used_by_model(record: PatientRecord) -> tuple[list[tuple[int, CheckIn]], list[str]]:
     """Reports that teach the model, by day, at most one of an instrument a day; and what was done with the others.
 
     A recall scale sent more often than its window is used once a window, from its first report on. Two reports of one
@@ -252,12 +253,14 @@ def used_by_model(record: Record) -> tuple[list[tuple[int, CheckIn]], list[str]]
         high = float(np.mean(highs)) if len(highs) == len(reports) else None
         found.append((day, CheckIn(reports[0].day, instrument, value, high)))
     for instrument, count in sorted(skipped.items()):
-        notes.append(f"{count} report(s) of {instrument} within its {BY_NAME[instrument].recall_d}-day recall of an "
-                     f"earlier one are not used by the model")  # fmt: skip
+        notes.append(
+            f"{count} report(s) of {instrument} within its {BY_NAME[instrument].recall_d}-day recall of an "
+            f"earlier one are not used by the model"
+        )
     return found, notes
 
 
-def reports_for(record: Record, checkins: Sequence[tuple[int, CheckIn]], n_days: int) -> Reports:
+def reports_for(record: PatientRecord, checkins: Sequence[tuple[int, CheckIn]], n_days: int) -> Reports:
     """Reports laid out for the likelihood, with weekday and class reduced last by day."""
     dose = regimen_of(record).dose
     last_cut = np.zeros(n_days + 1, dtype=np.int64)
@@ -270,7 +273,7 @@ def reports_for(record: Record, checkins: Sequence[tuple[int, CheckIn]], n_days:
     return reports_of(checkins, last_cut, weekends(record.start, n_days))
 
 
-def recent_reduction(record: Record) -> float:
+def recent_reduction(record: PatientRecord) -> float:
     """Recent reduction V at the end of the record: shares of the original dose cut, fading (events of the model)."""
     dose = regimen_of(record).dose
     decay, v = float(np.exp(-1.0 / CHANCE_BY_SYMBOL["tau_V"].centre())), 0.0

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 from numba.extending import register_jitable
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Floats
 from taper_sim.inference import course
 from taper_sim.inference.course import (
     DRIFTED,
@@ -35,37 +35,87 @@ from taper_sim.inference.course import (
     W,
     put,
 )
-from taper_sim.model import elementary
 from taper_sim.model import equations as eq
-from taper_sim.model.compiled import fast, kept_by_sources, wide
-from taper_sim.model.elementary import exp, one_minus_exp
-
-Floats = NDArray[np.float64]
+from taper_sim.model.compiled import elementary
+from taper_sim.model.compiled.elementary import exp, one_minus_exp
+from taper_sim.model.compiled.jit import fast, kept_by_sources, wide
 
 END_D: Final = 14
 """Pain and function at the end of a horizon are means of its last so many days. A design choice."""
 
 # -- what a roll-out gives for a draw and an option ------------------------------------------------------------------
 (
-    PEAK_W, DAYS_OVER, PAIN_END, FUNCTION_END, DISTRESS_END, PAIN_START, FUNCTION_START, H_CRISIS, H_OVERDOSE,
-    H_RELAPSE, H_SEIZURE, H_RETURN, W_END, AREA_W, PAIN_MEAN, FUNCTION_MEAN, DISTRESS_MEAN, EXPOSURE,
-) = range(18)  # fmt: skip
+    PEAK_W,
+    DAYS_OVER,
+    PAIN_END,
+    FUNCTION_END,
+    DISTRESS_END,
+    PAIN_START,
+    FUNCTION_START,
+    H_CRISIS,
+    H_OVERDOSE,
+    H_RELAPSE,
+    H_SEIZURE,
+    H_RETURN,
+    W_END,
+    AREA_W,
+    PAIN_MEAN,
+    FUNCTION_MEAN,
+    DISTRESS_MEAN,
+    EXPOSURE,
+) = range(18)
 N_FIGURES: Final = EXPOSURE + 3
 """Means are over the days ahead, of changes from the start; the exposure of each class is a share of its first dose."""
 
 # -- what a draw of the events' parameters holds: coefficients, fixed parts of the log hazards, the person's flags ----
 (
-    CRISIS_M, CRISIS_W, CRISIS_V, V_HALF, CAUSAL_SHARE, OVERDOSE_DOSE, OVERDOSE_EXCESS, EXCESS_BENZODIAZEPINE,
-    EXCESS_GABAPENTINOID, SEIZURE_W, SEIZURE_G, RETURN_W, RETURN_M, RETURN_P, LAPSE_C, LAPSE_W, LAPSE_CLUSTER,
-    LAPSE_CLUSTER_DAYS, LAPSE_PREVIOUS, LAPSE_MORE, LAPSE_MORE_DOSE,
-) = range(21)  # fmt: skip
+    CRISIS_M,
+    CRISIS_W,
+    CRISIS_V,
+    V_HALF,
+    CAUSAL_SHARE,
+    OVERDOSE_DOSE,
+    OVERDOSE_EXCESS,
+    EXCESS_BENZODIAZEPINE,
+    EXCESS_GABAPENTINOID,
+    SEIZURE_W,
+    SEIZURE_G,
+    RETURN_W,
+    RETURN_M,
+    RETURN_P,
+    LAPSE_C,
+    LAPSE_W,
+    LAPSE_CLUSTER,
+    LAPSE_CLUSTER_DAYS,
+    LAPSE_PREVIOUS,
+    LAPSE_MORE,
+    LAPSE_MORE_DOSE,
+) = range(21)
 FIXED_RETURN, FIXED_LAPSE, FIXED_CRISIS, FIXED_OVERDOSE, FIXED_SEIZURE, APNOEA, MORE_SHARE = range(21, 28)
 N_EVENTS: Final = 28
 EVENT_COEFFICIENTS: Final = (
-    "crisis_m", "crisis_w", "crisis_v", "v_half", "causal_share", "overdose_dose", "overdose_excess",
-    "excess_benzodiazepine", "excess_gabapentinoid", "seizure_w", "seizure_g", "return_w", "return_m", "return_p",
-    "lapse_c", "lapse_w", "lapse_cluster", "lapse_cluster_days", "lapse_previous", "lapse_more", "lapse_more_dose",
-)  # fmt: skip
+    "crisis_m",
+    "crisis_w",
+    "crisis_v",
+    "v_half",
+    "causal_share",
+    "overdose_dose",
+    "overdose_excess",
+    "excess_benzodiazepine",
+    "excess_gabapentinoid",
+    "seizure_w",
+    "seizure_g",
+    "return_w",
+    "return_m",
+    "return_p",
+    "lapse_c",
+    "lapse_w",
+    "lapse_cluster",
+    "lapse_cluster_days",
+    "lapse_previous",
+    "lapse_more",
+    "lapse_more_dose",
+)
 """Symbols of the first places, in their order."""
 
 
@@ -191,37 +241,63 @@ with kept_by_sources(__file__, course, elementary):
             p_bar = t[(STATE + P) * STRIDE + j] - t[course.P0 * STRIDE + j]
             weight = eq.recent_weight(recent, t[(EVENT + V_HALF) * STRIDE + j])
             per_recent = t[(EVENT + CAUSAL_SHARE) * STRIDE + j] * t[(EVENT + CRISIS_V) * STRIDE + j]
-            t[(FIGURE + H_CRISIS) * STRIDE + j] += exp(eq.log_hazard_crisis(
-                t[(EVENT + FIXED_CRISIS) * STRIDE + j], m_bar, w_bar, weight, t[(EVENT + CRISIS_M) * STRIDE + j],
-                t[(EVENT + CRISIS_W) * STRIDE + j], per_recent,
-            ))  # fmt: skip
-            t[(FIGURE + H_SEIZURE) * STRIDE + j] += exp(eq.log_hazard_seizure(
-                t[(EVENT + FIXED_SEIZURE) * STRIDE + j], t[(STATE + W + 1) * STRIDE + j],
-                t[(STATE + W + 2) * STRIDE + j], 0.5, t[(EVENT + SEIZURE_W) * STRIDE + j],
-                t[(EVENT + SEIZURE_G) * STRIDE + j],
-            ))  # fmt: skip
-            t[(FIGURE + H_RETURN) * STRIDE + j] += returning * exp(eq.log_hazard_return(
-                t[(EVENT + FIXED_RETURN) * STRIDE + j], w_bar, m_bar, p_bar, t[(EVENT + RETURN_W) * STRIDE + j],
-                t[(EVENT + RETURN_M) * STRIDE + j], t[(EVENT + RETURN_P) * STRIDE + j],
-            ))  # fmt: skip
+            t[(FIGURE + H_CRISIS) * STRIDE + j] += exp(
+                eq.log_hazard_crisis(
+                    t[(EVENT + FIXED_CRISIS) * STRIDE + j],
+                    m_bar,
+                    w_bar,
+                    weight,
+                    t[(EVENT + CRISIS_M) * STRIDE + j],
+                    t[(EVENT + CRISIS_W) * STRIDE + j],
+                    per_recent,
+                )
+            )
+            t[(FIGURE + H_SEIZURE) * STRIDE + j] += exp(
+                eq.log_hazard_seizure(
+                    t[(EVENT + FIXED_SEIZURE) * STRIDE + j],
+                    t[(STATE + W + 1) * STRIDE + j],
+                    t[(STATE + W + 2) * STRIDE + j],
+                    0.5,
+                    t[(EVENT + SEIZURE_W) * STRIDE + j],
+                    t[(EVENT + SEIZURE_G) * STRIDE + j],
+                )
+            )
+            t[(FIGURE + H_RETURN) * STRIDE + j] += returning * exp(
+                eq.log_hazard_return(
+                    t[(EVENT + FIXED_RETURN) * STRIDE + j],
+                    w_bar,
+                    m_bar,
+                    p_bar,
+                    t[(EVENT + RETURN_W) * STRIDE + j],
+                    t[(EVENT + RETURN_M) * STRIDE + j],
+                    t[(EVENT + RETURN_P) * STRIDE + j],
+                )
+            )
 
     @register_jitable(forceinline=True)
     def _overdose(t: Any, j: int, dose: float, effect: float, scored: float) -> float:
         """Hazard of overdose of a lane at an opioid dose and its effect."""
         by_dose = eq.log_hazard_overdose(
-            t[(EVENT + FIXED_OVERDOSE) * STRIDE + j], math.sqrt(dose) * scored,
-            t[(EVENT + OVERDOSE_DOSE) * STRIDE + j], t[(EVENT + CAUSAL_SHARE) * STRIDE + j],
-        )  # fmt: skip
+            t[(EVENT + FIXED_OVERDOSE) * STRIDE + j],
+            math.sqrt(dose) * scored,
+            t[(EVENT + OVERDOSE_DOSE) * STRIDE + j],
+            t[(EVENT + CAUSAL_SHARE) * STRIDE + j],
+        )
         excess = eq.respiratory_excess(
-            effect, t[(STATE + E + 1) * STRIDE + j], t[(STATE + E + 2) * STRIDE + j], t[(EVENT + APNOEA) * STRIDE + j],
-            t[(STATE + R) * STRIDE + j], t[(EVENT + EXCESS_BENZODIAZEPINE) * STRIDE + j],
+            effect,
+            t[(STATE + E + 1) * STRIDE + j],
+            t[(STATE + E + 2) * STRIDE + j],
+            t[(EVENT + APNOEA) * STRIDE + j],
+            t[(STATE + R) * STRIDE + j],
+            t[(EVENT + EXCESS_BENZODIAZEPINE) * STRIDE + j],
             t[(EVENT + EXCESS_GABAPENTINOID) * STRIDE + j],
-        )  # fmt: skip
+        )
         return exp(by_dose + t[(EVENT + OVERDOSE_EXCESS) * STRIDE + j] * excess)
 
     @register_jitable(forceinline=True)
-    def _lapsed(t: Any, j: int, dose: float, decay_g: float, s1: float, s2: float, s3: float, s4: float, scored: float
-                ) -> float:  # fmt: skip
+    def _lapsed(
+        t: Any, j: int, dose: float, decay_g: float, s1: float, s2: float, s3: float, s4: float, scored: float
+    ) -> float:
         """Hazard of overdose of a lane on a day on which so much is taken."""
         ec50, level = t[course.EC50 * STRIDE + j], eq.relax(t[LEVEL_BEFORE * STRIDE + j], dose, decay_g)
         e1, e2 = eq.effect(level, s1, ec50), eq.effect(level, s2, ec50)
@@ -233,16 +309,24 @@ with kept_by_sources(__file__, course, elementary):
         """Hazard of overdose as prescribed, and on days on which more is taken."""
         wide()
         prescribed, decay_g = regimen.dose[day, 0], regimen.decay_g[day, 0]
-        s1, s2, s3, s4 = (regimen.shape[day, 0, 0], regimen.shape[day, 0, 1], regimen.shape[day, 0, 2],
-                          regimen.shape[day, 0, 3])  # fmt: skip
+        s1, s2, s3, s4 = (
+            regimen.shape[day, 0, 0],
+            regimen.shape[day, 0, 1],
+            regimen.shape[day, 0, 2],
+            regimen.shape[day, 0, 3],
+        )
         before, first = max(previous, prescribed), max(at_start, prescribed)
         for j in range(LANES):
             w_bar = t[(STATE + W_ALL) * STRIDE + j] - t[(STATE + W_ALL0) * STRIDE + j]
             base = eq.log_hazard_lapse(
-                t[(EVENT + FIXED_LAPSE) * STRIDE + j], t[(STATE + C) * STRIDE + j], w_bar, 0.0,
-                t[(EVENT + LAPSE_C) * STRIDE + j], t[(EVENT + LAPSE_W) * STRIDE + j],
+                t[(EVENT + FIXED_LAPSE) * STRIDE + j],
+                t[(STATE + C) * STRIDE + j],
+                w_bar,
+                0.0,
+                t[(EVENT + LAPSE_C) * STRIDE + j],
+                t[(EVENT + LAPSE_W) * STRIDE + j],
                 t[(EVENT + LAPSE_CLUSTER) * STRIDE + j],
-            )  # fmt: skip
+            )
             calm = t[CALM * STRIDE + j]
             p_lapse = one_minus_exp(exp(base) * (calm + (1.0 - calm) * t[CLUSTERED * STRIDE + j]))
             more, of_more = t[(EVENT + MORE_SHARE) * STRIDE + j], t[(EVENT + LAPSE_MORE) * STRIDE + j]
@@ -262,9 +346,21 @@ with kept_by_sources(__file__, course, elementary):
             t[(FIGURE + H_RELAPSE) * STRIDE + j] += p_lapse * lapsed
 
     @fast
-    def roll_out(values: Any, states: Any, drifts: Any, c: Any, events: Any, regimen: Any, first_day: int,
-                 baseline: Any, before_cut: float, recent: float, decay_v: float, scored: float, limit_w: float
-                 ) -> Any:  # fmt: skip
+    def roll_out(
+        values: Any,
+        states: Any,
+        drifts: Any,
+        c: Any,
+        events: Any,
+        regimen: Any,
+        first_day: int,
+        baseline: Any,
+        before_cut: float,
+        recent: float,
+        decay_v: float,
+        scored: float,
+        limit_w: float,
+    ) -> Any:
         """Figures of one option for each draw, (n, N_FIGURES).
 
         ``values`` (n, N_VALUES), ``states`` and ``drifts`` from :func:`carried` to the day before ``first_day``;
@@ -313,8 +409,9 @@ with kept_by_sources(__file__, course, elementary):
                     out[first + j, row] = t[(FIGURE + row) * STRIDE + j]
                 out[first + j, W_END] = t[(STATE + W_ALL) * STRIDE + j]
                 out[first + j, PAIN_START], out[first + j, FUNCTION_START] = (
-                    t[course.P0 * STRIDE + j], t[course.U0 * STRIDE + j]
-                )  # fmt: skip
+                    t[course.P0 * STRIDE + j],
+                    t[course.U0 * STRIDE + j],
+                )
                 for k in range(3):
                     out[first + j, EXPOSURE + k] = exposure[k]
         return out
@@ -324,7 +421,20 @@ def figures_of(values: Floats, shared: Any, events: Floats, options: Options, li
     """Figures of every option, each (n, N_FIGURES); the same draws and the same luck for all."""
     states, drifts = carried(values, shared, options.regimens[0], options.first_day - 1)
     return [
-        roll_out(values, states, drifts, shared, events, regimen, options.first_day, options.baseline,
-                 options.before_cut, options.recent, options.decay_v, options.scored, limit_w)
+        roll_out(
+            values,
+            states,
+            drifts,
+            shared,
+            events,
+            regimen,
+            options.first_day,
+            options.baseline,
+            options.before_cut,
+            options.recent,
+            options.decay_v,
+            options.scored,
+            limit_w,
+        )
         for regimen in options.regimens
-    ]  # fmt: skip
+    ]

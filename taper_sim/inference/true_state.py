@@ -3,13 +3,11 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Floats
 from taper_sim.inference import course as at
-from taper_sim.model import rows
+from taper_sim.model.compiled import rows
 from taper_sim.units import DRUG_CLASSES
-
-Floats = NDArray[np.float64]
 
 _PER_CLASS = ("p", "m", "i")
 
@@ -31,18 +29,47 @@ class TrueState:
         n = len(arrays.tile)
         v = np.zeros((n, at.N_VALUES))
         tau_f, tau_l = (-1.0 / np.log(three[name]) for name in ("DECAY_F", "DECAY_L"))
-        for place, of in ((at.SIGMA, three["SIGMA"]), (at.EC50, three["EC50"]), (at.B, three["B"]), (at.TAU_F, tau_f),
-                          (at.TAU_L, tau_l)):  # fmt: skip
+        for place, of in (
+            (at.SIGMA, three["SIGMA"]),
+            (at.EC50, three["EC50"]),
+            (at.B, three["B"]),
+            (at.TAU_F, tau_f),
+            (at.TAU_L, tau_l),
+        ):
             v[:, place : place + 3] = of
-        for place, row in ((at.XI, rows.XI), (at.P0, rows.P0), (at.M0, rows.M0), (at.I0, rows.I0), (at.U0, rows.U0),
-                           (at.N0, rows.N0), (at.C0, rows.C0), (at.S0, rows.S0), (at.NOISE, rows.NOISE)):  # fmt: skip
+        for place, row in (
+            (at.XI, rows.XI),
+            (at.P0, rows.P0),
+            (at.M0, rows.M0),
+            (at.I0, rows.I0),
+            (at.U0, rows.U0),
+            (at.N0, rows.N0),
+            (at.C0, rows.C0),
+            (at.S0, rows.S0),
+            (at.NOISE, rows.NOISE),
+        ):
             v[:, place] = arrays.get(arrays.params, row)
         x = np.zeros((n, at.N_STATE))
-        for place, row in ((at.G, rows.G), (at.E, rows.E), (at.F, rows.F), (at.L, rows.L), (at.A, rows.A),
-                           (at.W, rows.W)):  # fmt: skip
+        for place, row in (
+            (at.G, rows.G),
+            (at.E, rows.E),
+            (at.F, rows.F),
+            (at.L, rows.L),
+            (at.A, rows.A),
+            (at.W, rows.W),
+        ):
             x[:, place : place + 3] = arrays.get3(arrays.state, row)
-        for place, row in ((at.R, rows.R), (at.X, rows.X), (at.P, rows.P), (at.M, rows.M), (at.I, rows.I),
-                           (at.U, rows.U), (at.N, rows.N), (at.C, rows.C), (at.W_ALL, rows.W_ALL)):  # fmt: skip
+        for place, row in (
+            (at.R, rows.R),
+            (at.X, rows.X),
+            (at.P, rows.P),
+            (at.M, rows.M),
+            (at.I, rows.I),
+            (at.U, rows.U),
+            (at.N, rows.N),
+            (at.C, rows.C),
+            (at.W_ALL, rows.W_ALL),
+        ):
             x[:, place] = arrays.get(arrays.state, row)
         for place, name in ((at.MARGIN0, "MARGIN0"), (at.L0, "L0"), (at.W0, "W0")):
             x[:, place : place + 3] = three[name]

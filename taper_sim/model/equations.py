@@ -96,33 +96,56 @@ def reaction(x: Number, decay_x: Number, xi: Number, cut_announced: Number) -> N
 
 
 def pain_target(
-    p0: Number, lost: Number, w_load: Number, m_bar: Number, i_bar: Number, k_pt: Number,
-    per_m: Number, per_i: Number, per_k: Number,
-) -> Number:  # fmt: skip
+    p0: Number,
+    lost: Number,
+    w_load: Number,
+    m_bar: Number,
+    i_bar: Number,
+    k_pt: Number,
+    per_m: Number,
+    per_i: Number,
+    per_k: Number,
+) -> Number:
     """Pain aimed at, NRS points; ``lost`` sums relief_lost, ``w_load`` sums ``p_c W_bar_c`` over classes."""
     return p0 + lost + w_load + per_m * m_bar + per_i * i_bar - per_k * k_pt
 
 
 def distress_target(
-    m0: Number, w_load: Number, p_bar: Number, i_bar: Number, x: Number, k_psy: Number,
-    per_p: Number, per_i: Number, per_x: Number, per_k: Number,
-) -> Number:  # fmt: skip
+    m0: Number,
+    w_load: Number,
+    p_bar: Number,
+    i_bar: Number,
+    x: Number,
+    k_psy: Number,
+    per_p: Number,
+    per_i: Number,
+    per_x: Number,
+    per_k: Number,
+) -> Number:
     """Distress aimed at, 0 to 1; ``w_load`` sums ``m_c W_bar_c``."""
     return m0 + w_load + per_p * p_bar + per_i * i_bar + per_x * x - per_k * k_psy
 
 
 def insomnia_target(
-    i0: Number, w_load: Number, m_bar: Number, p_bar: Number, k_psy: Number,
-    per_m: Number, per_p: Number, per_k: Number,
-) -> Number:  # fmt: skip
+    i0: Number, w_load: Number, m_bar: Number, p_bar: Number, k_psy: Number, per_m: Number, per_p: Number, per_k: Number
+) -> Number:
     """Insomnia aimed at, 0 to 1; ``w_load`` sums ``i_c W_bar_c``."""
     return i0 + w_load + per_m * m_bar + per_p * p_bar - per_k * k_psy
 
 
 def function_target(
-    u0: Number, p_bar: Number, m_bar: Number, i_bar: Number, w_bar: Number, k_pt: Number,
-    per_p: Number, per_m: Number, per_i: Number, per_w: Number, per_k: Number,
-) -> Number:  # fmt: skip
+    u0: Number,
+    p_bar: Number,
+    m_bar: Number,
+    i_bar: Number,
+    w_bar: Number,
+    k_pt: Number,
+    per_p: Number,
+    per_m: Number,
+    per_i: Number,
+    per_w: Number,
+    per_k: Number,
+) -> Number:
     """Function aimed at, 0 to 100, higher better."""
     return u0 - per_p * p_bar - per_m * m_bar - per_i * i_bar - per_w * w_bar + per_k * k_pt
 
@@ -154,32 +177,51 @@ def recent_weight(v: Number, half: Number) -> Number:
     return v * half / (v + half)
 
 
-def respiratory_excess(e_opioid: Number, e_benzo: Number, e_gaba: Number, apnoea: Number, tolerance: Number,
-                       per_benzo: Number, per_gaba: Number) -> Number:  # fmt: skip
+def respiratory_excess(
+    e_opioid: Number,
+    e_benzo: Number,
+    e_gaba: Number,
+    apnoea: Number,
+    tolerance: Number,
+    per_benzo: Number,
+    per_gaba: Number,
+) -> Number:
     """Effect beyond respiratory tolerance: ``pos(E + shift by sedatives and apnoea - R)``, effect units."""
     return pos(e_opioid + per_benzo * e_benzo + per_gaba * e_gaba + apnoea - tolerance)
 
 
-def log_hazard_dropout(fixed: Number, w_bar: Number, m_bar: Number, n: Number, forced: Number,
-                       per_w: Number, per_m: Number, per_n: Number, per_forced: Number) -> Number:  # fmt: skip
+def log_hazard_dropout(
+    fixed: Number,
+    w_bar: Number,
+    m_bar: Number,
+    n: Number,
+    forced: Number,
+    per_w: Number,
+    per_m: Number,
+    per_n: Number,
+    per_forced: Number,
+) -> Number:
     """Leaving the programme; ``forced`` is the weight of recent cuts that were not agreed, 0 where all were."""
     return fixed + per_w * w_bar + per_m * m_bar - per_n * n + per_forced * forced
 
 
-def log_hazard_return(fixed: Number, w_bar: Number, m_bar: Number, p_bar: Number,
-                      per_w: Number, per_m: Number, per_p: Number) -> Number:  # fmt: skip
+def log_hazard_return(
+    fixed: Number, w_bar: Number, m_bar: Number, p_bar: Number, per_w: Number, per_m: Number, per_p: Number
+) -> Number:
     """Going back to a higher prescribed dose."""
     return fixed + per_w * w_bar + per_m * m_bar + per_p * p_bar
 
 
-def log_hazard_lapse(fixed: Number, c: Number, w_bar: Number, clustered: Number,
-                     per_c: Number, per_w: Number, per_cluster: Number) -> Number:  # fmt: skip
+def log_hazard_lapse(
+    fixed: Number, c: Number, w_bar: Number, clustered: Number, per_c: Number, per_w: Number, per_cluster: Number
+) -> Number:
     """A day on which more than the prescribed dose is taken; ``clustered`` 1 within two weeks of the last."""
     return fixed + per_c * c + per_w * w_bar + per_cluster * clustered
 
 
-def log_hazard_crisis(fixed: Number, m_bar: Number, w_bar: Number, recent: Number,
-                      per_m: Number, per_w: Number, per_recent: Number) -> Number:  # fmt: skip
+def log_hazard_crisis(
+    fixed: Number, m_bar: Number, w_bar: Number, recent: Number, per_m: Number, per_w: Number, per_recent: Number
+) -> Number:
     """Mental-health crisis; ``recent`` is the weight of recent cuts, ``per_recent`` already holds the causal share."""
     return fixed + per_m * m_bar + per_w * w_bar + per_recent * recent
 
@@ -193,8 +235,9 @@ def log_hazard_overdose(fixed: Number, root_dose: Number, per_root_dose: Number,
     return fixed + causal * per_root_dose * root_dose
 
 
-def log_hazard_seizure(fixed: Number, w_benzo: Number, w_gaba: Number, e_gaba0: Number,
-                       per_benzo: Number, per_gaba: Number) -> Number:  # fmt: skip
+def log_hazard_seizure(
+    fixed: Number, w_benzo: Number, w_gaba: Number, e_gaba0: Number, per_benzo: Number, per_gaba: Number
+) -> Number:
     """Seizure or delirium; a gabapentinoid counts by its withdrawal times its effect at the start (high dose)."""
     return fixed + per_benzo * w_benzo + per_gaba * w_gaba * e_gaba0
 
@@ -212,8 +255,9 @@ def log_hazard_withdrawal_visit(fixed: Number, w: Number, per_w: Number) -> Numb
 # -- section 4: what is reported ---------------------------------------------------------------------------------------
 
 
-def missing_logit(fixed: Number, missed: Number, bad: Number, m_bar: Number,
-                  per_missed: Number, per_bad: Number, per_m: Number) -> Number:  # fmt: skip
+def missing_logit(
+    fixed: Number, missed: Number, bad: Number, m_bar: Number, per_missed: Number, per_bad: Number, per_m: Number
+) -> Number:
     """Log odds that a due check-in does not come; ``missed`` is 1 after a missed one, ``bad`` the day factor."""
     return fixed + per_missed * missed + per_bad * bad + per_m * m_bar
 
@@ -228,8 +272,9 @@ def slow_noise(x: Number, decay: Number, innovation: Number, z: Number) -> Numbe
     return x * decay + innovation * z
 
 
-def report_noise(person: Number, white: Number, slow: Number, own: Number, shared: Number, z: Number, z_day: Number,
-                 x: Number) -> Number:  # fmt: skip
+def report_noise(
+    person: Number, white: Number, slow: Number, own: Number, shared: Number, z: Number, z_day: Number, x: Number
+) -> Number:
     """Noise of one report: ``person (white (own z + shared z_day) + slow x)``, on the scale of the instrument.
 
     ``shared`` is the part of the white sd that the day factor carries and ``own = sqrt(1 - shared^2)`` the rest.
@@ -247,8 +292,17 @@ def pain_report_mean(p: Number, x: Number, per_x: Number) -> Number:
     return p + per_x * x
 
 
-def log_steps_mean(steps0: Number, u_bar: Number, i_bar: Number, p_bar: Number, weekend: Number,
-                   per_u: Number, per_i: Number, per_p: Number, per_weekend: Number) -> Number:  # fmt: skip
+def log_steps_mean(
+    steps0: Number,
+    u_bar: Number,
+    i_bar: Number,
+    p_bar: Number,
+    weekend: Number,
+    per_u: Number,
+    per_i: Number,
+    per_p: Number,
+    per_weekend: Number,
+) -> Number:
     """Log of a day's steps: of function, insomnia and weekday; of pain weakly."""
     return steps0 + per_u * u_bar - per_i * i_bar - per_p * p_bar + per_weekend * weekend
 

@@ -15,9 +15,8 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from taper_sim.array_types import Floats
 from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS, HOURS_PER_DAY, DrugClass
-
-FloatArray = npt.NDArray[np.float64]
 
 GABAPENTIN_PER_PREGABALIN: Final = 3.6
 """mg of gabapentin absorbed that count as 1 mg of pregabalin. Source: judgement (gabapentin_absorption.csv)."""
@@ -32,8 +31,8 @@ _MICRO = 1_000_000  # strengths are whole millionths of their unit
 class Absorption(NamedTuple):
     """Saturable absorption: mg swallowed at once and mg of it absorbed; arrays of shape (n_rows,), rising from 0."""
 
-    single_dose_mg: FloatArray
-    absorbed_mg: FloatArray
+    single_dose_mg: Floats
+    absorbed_mg: Floats
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def _shape_exponent(trough_mean: float) -> float:
     return x
 
 
-def within_day_shape(trough_mean: float) -> FloatArray:
+def within_day_shape(trough_mean: float) -> Floats:
     """Relative level at four points of the day, shape (4,), falling, mean 1, no unit.
 
     Equation: ``s_j ∝ exp(-x u_j)``, u = 1/8, 3/8, 5/8, 7/8, with x from ``x e^(-x)/(1 - e^(-x)) = trough_mean``.
@@ -133,7 +132,7 @@ def within_day_shape(trough_mean: float) -> FloatArray:
     return np.asarray(points / points.mean())
 
 
-def level_decay(effect_half_life_h: npt.ArrayLike) -> FloatArray:
+def level_decay(effect_half_life_h: npt.ArrayLike) -> Floats:
     """Share of a distance between level and dose that a day leaves, in (0, 1); shape as given, hours above 0.
 
     Equation: ``exp(-24 ln2 / effect_half_life_h)``. Source: docs/model.md, section 1, step 1.
@@ -161,11 +160,13 @@ def check_one_scale(drugs: Iterable[Drug]) -> None:
     other = {drug.key for drug in opioids if not drug.is_buprenorphine}
     if own and (other or len(own) > 1):
         listed = ", ".join(" ".join(key) for key in sorted(own | other))
-        raise ValueError("buprenorphine has no MME, so a total with it is unknown; allowed: buprenorphine in one form "
-                         f"and no other opioid; given {listed}")  # fmt: skip
+        raise ValueError(
+            "buprenorphine has no MME, so a total with it is unknown; allowed: buprenorphine in one form "
+            f"and no other opioid; given {listed}"
+        )
 
 
-def _curve(drug: Drug, absorption: Absorption | None, doses_per_day: float) -> tuple[FloatArray, FloatArray]:
+def _curve(drug: Drug, absorption: Absorption | None, doses_per_day: float) -> tuple[Floats, Floats]:
     """Doses a day and their equivalents a day, to be joined by straight lines; a constant factor has two points."""
     if drug.drug != "gabapentin":
         factor = drug.equivalence_factor
@@ -182,23 +183,26 @@ def _curve(drug: Drug, absorption: Absorption | None, doses_per_day: float) -> t
     return absorption.single_dose_mg * times, absorption.absorbed_mg * times / GABAPENTIN_PER_PREGABALIN
 
 
-def _along(drug: Drug, values: npt.ArrayLike, start: FloatArray, end: FloatArray, unit: str) -> FloatArray:
+def _along(drug: Drug, values: npt.ArrayLike, start: Floats, end: Floats, unit: str) -> Floats:
     """Carry values from one scale of a curve to the other."""
     given = np.asarray(values, dtype=np.float64)
     if np.any((given < 0) | np.isinf(given)):
-        raise ValueError(f"{' '.join(drug.key)}: at least 0 and finite; given {np.nanmin(given):g} to "
-                         f"{np.nanmax(given):g} {unit}")  # fmt: skip
+        raise ValueError(
+            f"{' '.join(drug.key)}: at least 0 and finite; given {np.nanmin(given):g} to {np.nanmax(given):g} {unit}"
+        )
     if len(start) == 2:
         return given * end[1] / start[1]
     if np.any(given > start[-1] * (1 + _SAME)):
-        raise ValueError(f"absorption of gabapentin is known up to {start[-1]:g} {unit} in so many doses; given "
-                         f"{np.nanmax(given):g}; check the dose, or divide it into more doses a day")  # fmt: skip
+        raise ValueError(
+            f"absorption of gabapentin is known up to {start[-1]:g} {unit} in so many doses; given "
+            f"{np.nanmax(given):g}; check the dose, or divide it into more doses a day"
+        )
     return np.interp(given, start, end)
 
 
 def to_equivalents(
     drug: Drug, dose_per_day: npt.ArrayLike, absorption: Absorption | None = None, doses_per_day: float = 3
-) -> FloatArray:
+) -> Floats:
     """Equivalents a day of a dose: oral morphine mg, diazepam mg, pregabalin mg; buprenorphine in its own mg.
 
     For measuring risk, not for computing a dose when switching drugs. Source: CDC 2022 (opioids), Ashton
@@ -224,7 +228,7 @@ def to_equivalents(
 
 def from_equivalents(
     drug: Drug, equivalents: npt.ArrayLike, absorption: Absorption | None = None, doses_per_day: float = 3
-) -> FloatArray:
+) -> Floats:
     """Dose of this drug that counts as so many equivalents: the inverse of :func:`to_equivalents`, same arguments.
 
     Turns a policy's equivalents back into the patient's own drug; not for switching drugs.
@@ -239,7 +243,7 @@ def most_equivalents(drug: Drug, absorption: Absorption, doses_per_day: float = 
     return float(_curve(drug, absorption, doses_per_day)[1][-1]) if drug.drug == "gabapentin" else math.inf
 
 
-class Piece(NamedTuple):
+class Unit(NamedTuple):
     """One thing to take: a whole tablet (capsule, film, patch) of a strength, or half of one."""
 
     strength: float
@@ -271,22 +275,22 @@ class _Amounts(NamedTuple):
 
     grid: float
     amounts: npt.NDArray[np.int64]
-    pieces: dict[int, tuple[Piece, ...]]
+    pieces: dict[int, tuple[Unit, ...]]
 
 
 @lru_cache(maxsize=1024)
 def _amounts(strengths: tuple[float, ...], halves: tuple[float, ...], apart: float, up_to: float) -> _Amounts:
     """Amounts from 0 to the first at or above ``up_to``: fewest pieces, at most one half, not nearer than ``apart``."""
-    in_micro = [(round(s * _MICRO), Piece(s)) for s in strengths]
-    halved = [(round(s * _MICRO / 2), Piece(s, half=True)) for s in halves]
+    in_micro = [(round(s * _MICRO), Unit(s)) for s in strengths]
+    halved = [(round(s * _MICRO / 2), Unit(s, half=True)) for s in halves]
     grid = math.gcd(*(size for size, _ in in_micro + halved))
     largest = in_micro[-1][0] // grid
-    fewest: list[tuple[Piece, ...] | None] = [()]
+    fewest: list[tuple[Unit, ...] | None] = [()]
     for amount in range(1, math.ceil(up_to * _MICRO / grid) + largest + 1):
         # falling strengths, and min keeps the first of equals: of two ways with as many pieces that with the larger
         rests = ((fewest[amount - size // grid], piece) for size, piece in in_micro[::-1] if size // grid <= amount)
         fewest.append(min(((piece, *rest) for rest, piece in rests if rest is not None), key=len, default=None))
-    ways: dict[int, tuple[Piece, ...]] = {}
+    ways: dict[int, tuple[Unit, ...]] = {}
     for amount, whole in enumerate(fewest):
         rests = ((fewest[amount - size // grid], piece) for size, piece in halved if size // grid <= amount)
         split = [(*rest, piece) for rest, piece in rests if rest is not None]
@@ -321,7 +325,7 @@ def _checked(drug: Drug, doses_per_day: int, dose: float) -> None:
 
 
 @lru_cache(maxsize=4096)
-def dispensable_totals(drug: Drug, doses_per_day: int, up_to: float) -> FloatArray:
+def dispensable_totals(drug: Drug, doses_per_day: int, up_to: float) -> Floats:
     """Daily totals that can be made of the drug's strengths, divided over the day as evenly as possible.
 
     With R the amounts that one administration can be (0 and sums of strengths, at most one of them a half tablet, at
@@ -352,7 +356,7 @@ def dispensable_totals(drug: Drug, doses_per_day: int, up_to: float) -> FloatArr
 
 def round_to_dispensable(
     ideal: npt.ArrayLike, previous: npt.ArrayLike, totals: npt.ArrayLike, at_least: npt.ArrayLike | None = None
-) -> FloatArray:
+) -> Floats:
     """Round to the nearest dispensable total; the rounding error is the result minus ``ideal``.
 
     Ties go to the higher (slower) dose. A reduction never ends above ``previous`` and an increase never below it; an
@@ -401,14 +405,14 @@ _TIMES: Final[dict[int, tuple[str, ...]]] = {
 }
 
 
-def _in_words(pieces: tuple[Piece, ...], drug: Drug) -> str:
+def _in_words(pieces: tuple[Unit, ...], drug: Drug) -> str:
     counts = Counter(f"{'half of a ' if piece.half else ''}{piece.strength:g} {drug.unit}" for piece in pieces)
     parts = (one if count == 1 else f"{count} × {one}" for one, count in counts.items())
     return f"{' + '.join(parts)} {drug.form}"
 
 
 @dataclass(frozen=True)
-class Regimen:
+class TabletRegimen:
     """Which tablets at which time of day; for patches, which are worn.
 
     ``total`` is in the drug's own unit; ``times`` pairs a time of day in words with what is taken then, largest first,
@@ -417,11 +421,11 @@ class Regimen:
 
     drug: Drug
     total: float
-    times: tuple[tuple[str, tuple[Piece, ...]], ...]
+    times: tuple[tuple[str, tuple[Unit, ...]], ...]
     change_every_h: float
 
     @property
-    def pills_per_day(self) -> dict[Piece, int]:
+    def pills_per_day(self) -> dict[Unit, int]:
         """Pieces a day by strength, halves apart, largest first; for patches, pieces worn at one time."""
         counts = Counter(piece for _, pieces in self.times for piece in pieces)
         return dict(sorted(counts.items(), key=lambda item: -item[0].amount))
@@ -434,7 +438,7 @@ class Regimen:
             worn = _in_words(self.times[0][1], self.drug)
             together = ", worn together" if len(self.times[0][1]) > 1 else ""
             return f"{worn}{together}, changed every {self.change_every_h:g} h"
-        moments: dict[tuple[Piece, ...], list[str]] = {}
+        moments: dict[tuple[Unit, ...], list[str]] = {}
         for moment, pieces in self.times:
             moments.setdefault(pieces, []).append(moment)
         listed = {pieces: " and ".join(filter(None, [", ".join(w[:-1]), w[-1]])) for pieces, w in moments.items()}
@@ -443,7 +447,7 @@ class Regimen:
 
 def regimen(
     drug: Drug, total: float, doses_per_day: int | None = None, *, change_every_h: float | None = None
-) -> Regimen:
+) -> TabletRegimen:
     """Divide a dispensable total over the day, in the fewest tablets, the larger amounts towards bedtime.
 
     ``total`` is one of :func:`dispensable_totals`, in the drug's own unit; ``doses_per_day`` that of the drug's row if
@@ -466,18 +470,19 @@ def regimen(
         totals = dispensable_totals(drug, n, total + 2 * n * drug.strengths[-1])
         near = totals[(above := int(np.searchsorted(totals, total))) - 1 : above + 1]
         made_of = f"{', '.join(f'{s:g}' for s in drug.strengths)} {drug.unit}, taken {n} times a day"
-        raise ValueError(f"{' '.join(drug.key)}: a total is made of {made_of}; given {total:g}; nearest: {near[0]:g} "
-                         f"and {near[1]:g}")  # fmt: skip
+        raise ValueError(
+            f"{' '.join(drug.key)}: a total is made of {made_of}; given {total:g}; nearest: {near[0]:g} and {near[1]:g}"
+        )
     names = _TIMES.get(n) or tuple(f"as dose {i + 1} of {n}" for i in range(n))
     if low == 0:  # some drop out: those that stay are spread over the day and keep bedtime
         taken = {(j + 1) * n // n_high - 1: high for j in range(n_high)}
     else:
         taken = {i: high if i >= n - n_high else low for i in range(n)}
     times = tuple((names[i], made.pieces[amount]) for i, amount in taken.items())
-    return Regimen(drug, float(total), times, drug.interval_h if change_every_h is None else change_every_h)
+    return TabletRegimen(drug, float(total), times, drug.interval_h if change_every_h is None else change_every_h)
 
 
-def to_dispense(schedule: Sequence[tuple[int, Regimen]], from_day: int, until_day: int) -> dict[float, int]:
+def to_dispense(schedule: Sequence[tuple[int, TabletRegimen]], from_day: int, until_day: int) -> dict[float, int]:
     """Whole tablets, or patches, to hand out for the days ``from_day`` to ``until_day - 1``, by strength.
 
     ``schedule`` has the first day of each regimen, rising; each holds until the next; one drug in one formulation.
@@ -488,8 +493,10 @@ def to_dispense(schedule: Sequence[tuple[int, Regimen]], from_day: int, until_da
     """
     days = until_day - from_day
     if not 1 <= days <= MAX_DISPENSED_D:
-        raise ValueError(f"at most {MAX_DISPENSED_D} days are dispensed at once; given {days} (day {from_day} to day "
-                         f"{until_day}); ask for them in parts")  # fmt: skip
+        raise ValueError(
+            f"at most {MAX_DISPENSED_D} days are dispensed at once; given {days} (day {from_day} to day "
+            f"{until_day}); ask for them in parts"
+        )
     starts = [start for start, _ in schedule]
     if not starts or starts != sorted(set(starts)) or from_day < starts[0]:
         raise ValueError(f"a schedule's days rise and begin by day {from_day}; given {starts}")

@@ -7,15 +7,13 @@ a class that is not taken has dose, level, effect and withdrawal 0 and no share 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Bools, Floats
 from taper_sim.model import equations as eq
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Person:
+class PersonParameters:
     """Parameters of people, one row each; units as in the parameter table.
 
     Attributes
@@ -38,66 +36,66 @@ class Person:
         Whether the cuts are imposed.
     """
 
-    taken: NDArray[np.bool_]
-    EC50: Array
-    tau_F: Array
-    tau_L: Array
-    omega: Array
-    sigma: Array
-    alpha: Array
-    b: Array
-    adjunct: Array
-    effect_half_life_h: Array
-    shape: Array
-    use_days: Array
-    scalar: dict[str, Array]
-    loads: dict[str, Array]
-    baseline: dict[str, Array]
-    imposed: NDArray[np.bool_]
+    taken: Bools
+    EC50: Floats
+    tau_F: Floats
+    tau_L: Floats
+    omega: Floats
+    sigma: Floats
+    alpha: Floats
+    b: Floats
+    adjunct: Floats
+    effect_half_life_h: Floats
+    shape: Floats
+    use_days: Floats
+    scalar: dict[str, Floats]
+    loads: dict[str, Floats]
+    baseline: dict[str, Floats]
+    imposed: Bools
 
 
 @dataclass(frozen=True)
 class State:
     """State of people at the end of a day. Classes: (n, 3); the rest: (n,); ``K``: (n, 6) by discipline."""
 
-    dose: Array
-    G: Array
-    E: Array
-    F: Array
-    L: Array
-    A: Array
-    drive: Array
-    W: Array
-    R: Array
-    X: Array
-    P: Array
-    M: Array
-    I: Array  # noqa: E741 - the model's letter for insomnia
-    U: Array
-    N: Array
-    C: Array
-    K: Array
-    withdrawal: Array
+    dose: Floats
+    G: Floats
+    E: Floats
+    F: Floats
+    L: Floats
+    A: Floats
+    drive: Floats
+    W: Floats
+    R: Floats
+    X: Floats
+    P: Floats
+    M: Floats
+    I: Floats  # noqa: E741 - the model's letter for insomnia
+    U: Floats
+    N: Floats
+    C: Floats
+    K: Floats
+    withdrawal: Floats
     at_start: "State | None" = field(default=None, repr=False)
 
 
-def _decay(tau: Array | float) -> Array:
+def _decay(tau: Floats | float) -> Floats:
     return np.exp(-1.0 / np.asarray(tau, dtype=np.float64))
 
 
-def _effect(person: Person, level: Array) -> tuple[Array, Array]:
+def _effect(person: PersonParameters, level: Floats) -> tuple[Floats, Floats]:
     """Effects at the four points of the day, (n, 3, 4), and their mean, (n, 3)."""
     e = eq.effect(level[..., None], person.shape, person.EC50[..., None])
     return e, eq.mean_of_four(e[..., 0], e[..., 1], e[..., 2], e[..., 3])
 
 
-def _drive(person: Person, e: Array, F: Array, L: Array) -> Array:
+def _drive(person: PersonParameters, e: Floats, F: Floats, L: Floats) -> Floats:
     expected = eq.set_point(person.omega, F, L)
     missing = eq.shortfall(expected, e[..., 0], e[..., 1], e[..., 2], e[..., 3], person.scalar["delta"][:, None])
     return np.where(person.taken, eq.drive(person.sigma, person.adjunct, missing), 0.0)
 
 
-def start(person: Person, dose: Array) -> State:
+def start(person: PersonParameters, dose: Floats) -> State:
     """State on day 0, at the dose of day 0.
 
     Parameters
@@ -124,15 +122,29 @@ def start(person: Person, dose: Array) -> State:
     W = eq.withdrawal_target(omega_drive)
     base = person.baseline
     first = State(
-        dose=G, G=G, E=E, F=F, L=L, A=A, drive=omega_drive, W=W, R=R,
-        X=np.zeros(len(G)), P=base["pain"], M=base["distress"], I=base["insomnia"], U=base["function"],
-        N=base["engagement"], C=base["craving"], K=np.zeros((len(G), 6)),
+        dose=G,
+        G=G,
+        E=E,
+        F=F,
+        L=L,
+        A=A,
+        drive=omega_drive,
+        W=W,
+        R=R,
+        X=np.zeros(len(G)),
+        P=base["pain"],
+        M=base["distress"],
+        I=base["insomnia"],
+        U=base["function"],
+        N=base["engagement"],
+        C=base["craving"],
+        K=np.zeros((len(G), 6)),
         withdrawal=eq.overall_withdrawal(W[:, 0], W[:, 1], W[:, 2]),
-    )  # fmt: skip
+    )
     return replace(first, at_start=first)
 
 
-def day(person: Person, state: State, dose: Array, delivered: Array, cut: NDArray[np.bool_] | None = None) -> State:
+def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats, cut: Bools | None = None) -> State:
     """Advance one day.
 
     Parameters
@@ -188,56 +200,109 @@ def day(person: Person, state: State, dose: Array, delivered: Array, cut: NDArra
     P = eq.relax(
         state.P,
         eq.pain_target(
-            person.baseline["pain"], lost, (person.loads["p"] * W_bar).sum(axis=1),
-            state.M - zero.M, state.I - zero.I, k_pt,
-            s["pain_from_distress"], s["pain_from_insomnia"], s["pain_from_pt"],
+            person.baseline["pain"],
+            lost,
+            (person.loads["p"] * W_bar).sum(axis=1),
+            state.M - zero.M,
+            state.I - zero.I,
+            k_pt,
+            s["pain_from_distress"],
+            s["pain_from_insomnia"],
+            s["pain_from_pt"],
         ),
         _decay(s["tau_P"]),
-    )  # fmt: skip
+    )
     M = eq.relax(
         state.M,
         eq.distress_target(
-            person.baseline["distress"], (person.loads["m"] * W_bar).sum(axis=1), P - zero.P, state.I - zero.I, X,
+            person.baseline["distress"],
+            (person.loads["m"] * W_bar).sum(axis=1),
+            P - zero.P,
+            state.I - zero.I,
+            X,
             k_psy,
-            s["distress_from_pain"], s["distress_from_insomnia"], s["distress_from_reaction"],
+            s["distress_from_pain"],
+            s["distress_from_insomnia"],
+            s["distress_from_reaction"],
             s["distress_from_psychologist"],
         ),
         _decay(s["tau_M"]),
-    )  # fmt: skip
+    )
     I = eq.relax(  # noqa: E741
         state.I,
         eq.insomnia_target(
-            person.baseline["insomnia"], (person.loads["i"] * W_bar).sum(axis=1), M - zero.M, P - zero.P, k_psy,
-            s["insomnia_from_distress"], s["insomnia_from_pain"], s["insomnia_from_psychologist"],
+            person.baseline["insomnia"],
+            (person.loads["i"] * W_bar).sum(axis=1),
+            M - zero.M,
+            P - zero.P,
+            k_psy,
+            s["insomnia_from_distress"],
+            s["insomnia_from_pain"],
+            s["insomnia_from_psychologist"],
         ),
         _decay(s["tau_I"]),
-    )  # fmt: skip
+    )
     U = eq.relax(
         state.U,
         eq.function_target(
-            person.baseline["function"], P - zero.P, M - zero.M, I - zero.I, w_bar, k_pt,
-            s["function_from_pain"], s["function_from_distress"], s["function_from_insomnia"],
-            s["function_from_withdrawal"], s["function_from_pt"],
+            person.baseline["function"],
+            P - zero.P,
+            M - zero.M,
+            I - zero.I,
+            w_bar,
+            k_pt,
+            s["function_from_pain"],
+            s["function_from_distress"],
+            s["function_from_insomnia"],
+            s["function_from_withdrawal"],
+            s["function_from_pt"],
         ),
         _decay(s["tau_U"]),
-    )  # fmt: skip
+    )
     N = eq.relax(
         state.N,
         eq.engagement_target(
-            person.baseline["engagement"], w_bar, M - zero.M, k_nurse,
-            s["engagement_from_withdrawal"], s["engagement_from_distress"], s["engagement_from_nurse"],
+            person.baseline["engagement"],
+            w_bar,
+            M - zero.M,
+            k_nurse,
+            s["engagement_from_withdrawal"],
+            s["engagement_from_distress"],
+            s["engagement_from_nurse"],
         ),
         _decay(s["tau_N"]),
-    )  # fmt: skip
+    )
     C = eq.relax(
         state.C,
         eq.craving_target(
-            person.baseline["craving"], w_bar, M - zero.M, P - zero.P,
-            s["craving_from_withdrawal"], s["craving_from_distress"], s["craving_from_pain"],
+            person.baseline["craving"],
+            w_bar,
+            M - zero.M,
+            P - zero.P,
+            s["craving_from_withdrawal"],
+            s["craving_from_distress"],
+            s["craving_from_pain"],
         ),
         _decay(s["tau_C"]),
-    )  # fmt: skip
+    )
     return State(
-        dose=dose, G=G, E=E, F=F, L=L, A=A, drive=omega_drive, W=W, R=R, X=X, P=P, M=M, I=I, U=U, N=N, C=C, K=K,
-        withdrawal=withdrawal, at_start=zero,
-    )  # fmt: skip
+        dose=dose,
+        G=G,
+        E=E,
+        F=F,
+        L=L,
+        A=A,
+        drive=omega_drive,
+        W=W,
+        R=R,
+        X=X,
+        P=P,
+        M=M,
+        I=I,
+        U=U,
+        N=N,
+        C=C,
+        K=K,
+        withdrawal=withdrawal,
+        at_start=zero,
+    )

@@ -12,19 +12,28 @@ from typing import Final, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from taper_sim.array_types import Bools, Floats
 from taper_sim.data.problems import nearest, problem
 from taper_sim.data.yaml_input import Strict, load
-from taper_sim.model.chance import STREAMS
+from taper_sim.model.event_parameters import STREAMS
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import BASE_FOLDER, Bools, Floats, Order, Patients, Seen, register
+from taper_sim.policies.interface import BASE_FOLDER, Observation, Order, Patients, register
 from taper_sim.units import DRUG_CLASSES, DrugClass
 
 INSTRUMENTS: Final = tuple(stream.instrument for stream in STREAMS)
 Action = Literal["pause", "slow", "go on", "resume", "step back", "escalate"]
 FACTORS: Final = (
-    "failed_tapers", "mood_disorder", "ptsd", "oud", "earlier_overdose", "sleep_apnoea", "renal_impairment",
-    "long_use", "high_dose", "age_65",
-)  # fmt: skip
+    "failed_tapers",
+    "mood_disorder",
+    "ptsd",
+    "oud",
+    "earlier_overdose",
+    "sleep_apnoea",
+    "renal_impairment",
+    "long_use",
+    "high_dose",
+    "age_65",
+)
 _LONG_USE_D, _HIGH_DOSE, _OLD_Y = 1825.0, 90.0, 65.0
 
 
@@ -60,7 +69,7 @@ class Condition(Strict):
         return self
 
 
-class Rule(Strict):
+class AdaptiveRule(Strict):
     """When all (or any) conditions hold, do something. ``confirm`` decisions in a row must agree."""
 
     all: tuple[Condition, ...] = ()
@@ -69,7 +78,7 @@ class Rule(Strict):
     confirm: int = Field(default=1, ge=1, le=10)
 
     @model_validator(mode="after")
-    def _has_conditions(self) -> "Rule":
+    def _has_conditions(self) -> "AdaptiveRule":
         if not self.all and not self.any:
             raise ValueError("a rule needs conditions under all or any")
         return self
@@ -98,7 +107,7 @@ class Rules(Strict):
     checkin_every_d: int = Field(default=7, ge=1, le=364)
     checkin_critical_every_d: int = Field(default=1, ge=1, le=364)
     pace_from_risk: dict[str, float] = Field(default_factory=dict)
-    rules: tuple[Rule, ...] = Field(min_length=1)
+    rules: tuple[AdaptiveRule, ...] = Field(min_length=1)
 
     @field_validator("pace_from_risk")
     @classmethod
@@ -202,9 +211,15 @@ class Adaptive:
             pace *= np.where(_risk(patients, name), factor, 1.0)
         pace = np.maximum(pace, min(self.rules.slowest_pct, self.rules.step_pct))
         return _Memory(
-            column_of(patients, self.rules.drug_class), pace, pace.copy(), np.full(n, -np.inf), np.ones(n),
-            held=np.zeros((len(self.rules.rules), n)), pauses=np.zeros(n), escalated=np.zeros(n, dtype=bool),
-        )  # fmt: skip
+            column_of(patients, self.rules.drug_class),
+            pace,
+            pace.copy(),
+            np.full(n, -np.inf),
+            np.ones(n),
+            held=np.zeros((len(self.rules.rules), n)),
+            pauses=np.zeros(n),
+            escalated=np.zeros(n, dtype=bool),
+        )
 
     def _holds(self, condition: Condition, memory: _Memory, reports: Mapping[str, Floats], n: int) -> Bools:
         given = reports.get(condition.instrument)
@@ -226,7 +241,7 @@ class Adaptive:
                 true, enough = first - value > (condition.fall_above or 0.0), enough & ~np.isnan(first)
         return np.where(enough, true, condition.if_unknown)
 
-    def _actions(self, memory: _Memory, seen: Seen, n: int) -> np.ndarray:
+    def _actions(self, memory: _Memory, seen: Observation, n: int) -> np.ndarray:
         """What the first rule that holds says, "go on" where none does."""
         action = np.full(n, "go on", dtype="<U12")
         if not seen.reports:
@@ -252,7 +267,7 @@ class Adaptive:
             first[new] = np.nanmean(values[new], axis=1)
         return action
 
-    def decide(self, memory: _Memory, seen: Seen) -> Order:
+    def decide(self, memory: _Memory, seen: Observation) -> Order:
         """Apply the rules; see the module."""
         r = self.rules
         n = len(memory.column)

@@ -266,13 +266,16 @@ def canonical(call: Call, registry: Mapping[str, Factory] | None = None) -> str:
         arguments = {
             name: arguments[name]
             for name in listed
-            if name not in order or order[name].default is inspect.Parameter.empty
+            if name not in order
+            or order[name].default is inspect.Parameter.empty
             or written(arguments[name]) != written(order[name].default)
-        }  # fmt: skip
+        }
     inside = [_within(value, known) for value in positional]
     inside += [f"{name}={_within(value, known)}" for name, value in arguments.items()]
-    added = [f"{part.key}={_within(part.value, known)}" if isinstance(part, Filter) else canonical(part, known)
-             for part in call.plus]  # fmt: skip
+    added = [
+        f"{part.key}={_within(part.value, known)}" if isinstance(part, Filter) else canonical(part, known)
+        for part in call.plus
+    ]
     return " + ".join([f"{call.name}({', '.join(inside)})", *added])
 
 
@@ -286,9 +289,10 @@ def _within(value: Value, registry: Mapping[str, Factory]) -> str:
 def _parameters(factory: Factory) -> list[inspect.Parameter]:
     """Arguments of a factory that a call can give, those without a name first."""
     return [
-        p for p in inspect.signature(factory, eval_str=True).parameters.values()
+        p
+        for p in inspect.signature(factory, eval_str=True).parameters.values()
         if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]  # fmt: skip
+    ]
 
 
 def argument_list(factory: Factory) -> str:
@@ -386,8 +390,11 @@ class _Builder:
         for value, parameter in zip(call.positional, takes, strict=False):
             given[parameter.name] = value
         for extra in call.positional[len(takes) :]:
-            add(written(extra), f"{call.name}(…) takes {', '.join(p.name for p in takes) or 'nothing'} without a name"
-                                f"{', and by name ' + ', '.join(named) if named else ''}")  # fmt: skip
+            add(
+                written(extra),
+                f"{call.name}(…) takes {', '.join(p.name for p in takes) or 'nothing'} without a name"
+                f"{', and by name ' + ', '.join(named) if named else ''}",
+            )
         for name, value in call.arguments.items():
             if name not in named:
                 listed = ", ".join(named)

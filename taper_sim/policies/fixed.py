@@ -9,11 +9,12 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from taper_sim.array_types import Floats
 from taper_sim.data.formulary import formulary
 from taper_sim.data.problems import InputError, Problem, nearest
 from taper_sim.model.parameters import BY_SYMBOL
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import Floats, Order, Patients, Policy, Seen, register
+from taper_sim.policies.interface import Observation, Order, Patients, Policy, register
 from taper_sim.policies.schedule import LEAST_PCT, PCT_RANGE, Check, Schedule, Stepped, Tapered, in_mg, whole
 from taper_sim.units import DRUG_CLASSES, DrugClass
 
@@ -37,7 +38,7 @@ class Constant:
         """Nothing to remember."""
         return None
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         """Order the original dose of everything."""
         return Order(np.ones_like(seen.share))
 
@@ -67,8 +68,11 @@ class Linear(Stepped):
 
     def _checks(self) -> list[Check]:
         basis = "original (a percentage of the current dose is exponential(…))"
-        return [("pct", self.pct, LEAST_PCT <= self.pct <= 100, PCT_RANGE), *super()._checks(),
-                ("basis", self.basis, self.basis == "original", basis)]  # fmt: skip
+        return [
+            ("pct", self.pct, LEAST_PCT <= self.pct <= 100, PCT_RANGE),
+            *super()._checks(),
+            ("basis", self.basis, self.basis == "original", basis),
+        ]
 
     def _next(self, share: Floats, tapered: Tapered | None) -> Floats:
         return share - self.pct / 100
@@ -92,9 +96,12 @@ class Exponential(Stepped):
         ends = self.end_pct > 0 or self.floor_pct > 0 or self.pct == 100
         basis = "current (a percentage of the original dose is linear(…))"
         never = "above 0, or a floor_pct above 0: a percentage of what is left never ends by itself"
-        return [("pct", self.pct, LEAST_PCT <= self.pct <= 100, PCT_RANGE), *super()._checks(),
-                ("basis", self.basis, self.basis == "current", basis),
-                ("end_pct", self.end_pct, ends, never)]  # fmt: skip
+        return [
+            ("pct", self.pct, LEAST_PCT <= self.pct <= 100, PCT_RANGE),
+            *super()._checks(),
+            ("basis", self.basis, self.basis == "current", basis),
+            ("end_pct", self.end_pct, ends, never),
+        ]
 
     def _next(self, share: Floats, tapered: Tapered | None) -> Floats:
         return share * (1 - self.pct / 100)
@@ -141,8 +148,10 @@ class FixedMg(Stepped):
             return
         unknown = np.flatnonzero((tapered.column >= 0) & ~(tapered.dose_mg > 0))
         if len(unknown):
-            allowed = ("fixed_mg needs mg of one drug; a patch is in mcg/h: take a schedule in percent, or name a drug "
-                       "to count by equivalents, such as drug=morphine")  # fmt: skip
+            allowed = (
+                "fixed_mg needs mg of one drug; a patch is in mcg/h: take a schedule in percent, or name a drug "
+                "to count by equivalents, such as drug=morphine"
+            )
             first = tapered.drug[unknown[0]] or "several drugs"
             given = f"{len(unknown)} of {len(tapered.column)} patients without it, the first on {first}"
             raise InputError(Problem(FILE, self.name, given, allowed))
@@ -174,8 +183,12 @@ def check_drug(name: str | None, drug_class: DrugClass | None) -> Check:
     usable = sorted({known for known, _ in formulary() if in_mg(known)})
     found = None if name is None else in_mg(name)
     if name is not None and found is None:
-        return ("drug", name, False, f"a drug with a dose in mg and equivalents: {', '.join(usable)}"
-                                     f"{nearest(name, usable)}")  # fmt: skip
+        return (
+            "drug",
+            name,
+            False,
+            f"a drug with a dose in mg and equivalents: {', '.join(usable)}{nearest(name, usable)}",
+        )
     right = found is None or drug_class is None or found.drug_class == drug_class
     return ("drug", name, right, f"a drug of the class that is tapered, {drug_class}")
 
@@ -274,7 +287,7 @@ def steps_table(
     share = np.ones_like(patients.dose)
     listed = [(0, 1.0)]
     for day in policy.decision_days(n_days):
-        share = policy.decide(memory, Seen(day=day, share=share, dispensed=share)).share
+        share = policy.decide(memory, Observation(day=day, share=share, dispensed=share)).share
         if share[patient, k] != listed[-1][1]:
             listed.append((day, float(share[patient, k])))
     return listed

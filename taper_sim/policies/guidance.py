@@ -16,11 +16,12 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from taper_sim import tables
+from taper_sim.array_types import Floats
 from taper_sim.data.problems import InputError, Problem, nearest, problem
 from taper_sim.policies.calls import FILE, Call, Value, argument_list, canonical, written
 from taper_sim.policies.fixed import Exponential, FixedMg, Linear, check_drug, class_of, step_in_mg
-from taper_sim.policies.interface import Floats, Order, Patients, Seen, register, registered
-from taper_sim.policies.schedule import LEAST_PCT, PCT_RANGE, Check, Course, Schedule, Stepped, Tapered, in_mg
+from taper_sim.policies.interface import Observation, Order, Patients, register, registered
+from taper_sim.policies.schedule import LEAST_PCT, PCT_RANGE, Check, Schedule, ScheduleProgress, Stepped, Tapered, in_mg
 from taper_sim.units import DRUG_CLASSES, MONTH_D, DrugClass
 
 CAP_PCT: Final = 30.0
@@ -55,8 +56,10 @@ class Phases(Stepped):
     @property
     def name(self) -> str:
         """What it does, in words: there is no call of this kind."""
-        parts = (f"{pct:g} % of {basis} above {100 * above:.3g} % of original" if above else f"{pct:g} % of {basis}"
-                 for above, pct, basis in self.phases)  # fmt: skip
+        parts = (
+            f"{pct:g} % of {basis} above {100 * above:.3g} % of original" if above else f"{pct:g} % of {basis}"
+            for above, pct, basis in self.phases
+        )
         return f"{', then '.join(parts)}, every {self.every} days"
 
     def _checks(self) -> list[Check]:
@@ -202,11 +205,11 @@ class Preset:
         """As the schedule."""
         return self.schedule.decision_days(n_days)
 
-    def start(self, patients: Patients) -> Course:
+    def start(self, patients: Patients) -> ScheduleProgress:
         """As the schedule; who does not take the row's class keeps the original dose."""
         return self.schedule.start(patients)
 
-    def decide(self, memory: Course, seen: Seen) -> Order:
+    def decide(self, memory: ScheduleProgress, seen: Observation) -> Order:
         """As the schedule."""
         return self.schedule.decide(memory, seen)
 
@@ -221,8 +224,11 @@ class Preset:
         fastest = self.fastest_pct_per_28d
         if self.row["drug_class"] != "opioid" or fastest is None or fastest <= CAP_LONG_USE_PCT + _SAME:
             return ""
-        cap = (f"{CAP_PCT:g} %" if fastest > CAP_PCT + _SAME
-               else f"{CAP_LONG_USE_PCT:g} % after more than {LONG_USE_D} days of use")  # fmt: skip
+        cap = (
+            f"{CAP_PCT:g} %"
+            if fastest > CAP_PCT + _SAME
+            else f"{CAP_LONG_USE_PCT:g} % after more than {LONG_USE_D} days of use"
+        )
         return f"exceeds the tool's cap: {fastest:.3g} % of original per 28 days, cap {cap}"
 
     @property
@@ -245,8 +251,10 @@ class Preset:
             over = who & (fastest > cap + _SAME)
             for limit in np.unique(cap[over]):
                 count = int((over & (cap == limit)).sum())
-                said.append(f"exceeds the tool's cap for {count} of {n} patients: {fastest:.3g} % of original per 28 "
-                            f"days, cap {limit:g} %")  # fmt: skip
+                said.append(
+                    f"exceeds the tool's cap for {count} of {n} patients: {fastest:.3g} % of original per 28 "
+                    f"days, cap {limit:g} %"
+                )
         drug = getattr(self.schedule, "drug", None)
         if drug is not None:
             other = int((who & (tapered.drug != drug)).sum())
@@ -256,23 +264,37 @@ class Preset:
             high, step = self.schedule.rungs[0][1:]
             above = int((who & (tapered.mg_of(counted, np.ones(n)) > high + _SAME)).sum())
             if above:
-                said.append(f"{above} of {n} patients start above {high:g} mg of {drug}, where the source gives no "
-                            f"step: its first step, {step:g} mg, is used")  # fmt: skip
+                said.append(
+                    f"{above} of {n} patients start above {high:g} mg of {drug}, where the source gives no "
+                    f"step: its first step, {step:g} mg, is used"
+                )
         return said
 
     def describe(self) -> dict[str, str | bool]:
         """Give all that a reader needs to judge the preset: source, verified, reviewed, and what is carried as text."""
         row = self.row
         return {
-            "name": row["guideline"], "call": self.name, "drug_class": row["drug_class"], "year": row["year"],
-            "source": row["source"], "verified": row["verified"], "verify_note": row["verify_note"],
-            "reviewed": tables.is_reviewed(row), "review": tables.review_status([row]),
-            "pace_rule": row["pace_rule"], "simulated_as": self.schedule.name, "simulated_note": row["simulated_note"],
-            "applies_if": row["applies_if"], "start_conditions": row["start_conditions"],
-            "hold_rule": row["hold_rule"], "pause_rule": row["pause_rule"], "last_step_rule": self.last_step_rule,
-            "max_rate_note": row["max_rate_note"], "ceiling_pct_per_28d": row["ceiling_pct_per_28d"],
+            "name": row["guideline"],
+            "call": self.name,
+            "drug_class": row["drug_class"],
+            "year": row["year"],
+            "source": row["source"],
+            "verified": row["verified"],
+            "verify_note": row["verify_note"],
+            "reviewed": tables.is_reviewed(row),
+            "review": tables.review_status([row]),
+            "pace_rule": row["pace_rule"],
+            "simulated_as": self.schedule.name,
+            "simulated_note": row["simulated_note"],
+            "applies_if": row["applies_if"],
+            "start_conditions": row["start_conditions"],
+            "hold_rule": row["hold_rule"],
+            "pause_rule": row["pause_rule"],
+            "last_step_rule": self.last_step_rule,
+            "max_rate_note": row["max_rate_note"],
+            "ceiling_pct_per_28d": row["ceiling_pct_per_28d"],
             "exceeds_cap": self.exceeds_cap,
-        }  # fmt: skip
+        }
 
 
 def _fastest(path: Iterable[tuple[int, float]]) -> float:
@@ -315,17 +337,21 @@ def preset(
     rows = guidelines()
     place = f"preset({written(guideline)})"
     if guideline not in rows:
-        raise problem(FILE, place, guideline, f"a guideline of guidelines.csv; see taper-sim protocols"
-                                              f"{nearest(guideline, rows)}")  # fmt: skip
+        raise problem(
+            FILE, place, guideline, f"a guideline of guidelines.csv; see taper-sim protocols{nearest(guideline, rows)}"
+        )
     row = rows[guideline]
     if row["simulated"] != "yes":
         raise InputError(Problem(FILE, place, guideline, f"listed, not simulated: {row['simulated_note']}"))
     _in_range(row, "pct", pct, "pct", "percent_low", "percent_high", "%")
     _in_range(row, "every", every, "every_days", "interval_days_min", "interval_days_max", "days")
     options: dict[str, Any] = {
-        "floor_pct": floor_pct, "start_day": start_day, "pause_after": pause_after, "pause_days": pause_days,
+        "floor_pct": floor_pct,
+        "start_day": start_day,
+        "pause_after": pause_after,
+        "pause_days": pause_days,
         "ceiling_pct": ceiling_pct,
-    }  # fmt: skip
+    }
     if end_pct is not None:
         options["end_pct"] = end_pct
     given: dict[str, Value | None] = {"pct": pct, "every": every, "end_pct": end_pct, **options}
@@ -352,19 +378,37 @@ def listing() -> list[dict[str, str]]:
     listed = []
     for name, factory in registered().items():
         meaning = (inspect.getdoc(factory) or "").split("\n\n")[0].replace("\n", " ")
-        listed.append({
-            "call": f"{name}()", "arguments": argument_list(factory), "meaning": meaning, "drug_class": "", "year": "",
-            "source": "docs/protocols.md", "simulated": "yes", "note": "", "verified": "", "review": "",
-        })  # fmt: skip
+        listed.append(
+            {
+                "call": f"{name}()",
+                "arguments": argument_list(factory),
+                "meaning": meaning,
+                "drug_class": "",
+                "year": "",
+                "source": "docs/protocols.md",
+                "simulated": "yes",
+                "note": "",
+                "verified": "",
+                "review": "",
+            }
+        )
     for name, row in guidelines().items():
         made = preset(name) if row["simulated"] == "yes" else None
         note = "; ".join(filter(None, [row["simulated_note"], made.exceeds_cap if made else ""]))
-        listed.append({
-            "call": f"preset({written(name)})", "arguments": made.schedule.name if made else "",
-            "meaning": row["pace_rule"], "drug_class": row["drug_class"], "year": row["year"], "source": row["source"],
-            "simulated": row["simulated"], "note": note, "verified": row["verified"],
-            "review": tables.review_status([row]),
-        })  # fmt: skip
+        listed.append(
+            {
+                "call": f"preset({written(name)})",
+                "arguments": made.schedule.name if made else "",
+                "meaning": row["pace_rule"],
+                "drug_class": row["drug_class"],
+                "year": row["year"],
+                "source": row["source"],
+                "simulated": row["simulated"],
+                "note": note,
+                "verified": row["verified"],
+                "review": tables.review_status([row]),
+            }
+        )
     return listed
 
 
@@ -374,15 +418,21 @@ def presets_markdown() -> str:
     lines = [f"Status of every row: {'; '.join(sorted({row['review'] for row in cells}))}.", ""]
     lines += _table(
         ["call", "year", "class", "simulated as", "note", "verified", "source"],
-        [[f"`{r['call']}`", r["year"], r["drug_class"], f"`{r['arguments']}`", r["note"], r["verified"], r["source"]]
-         for r in cells if r["simulated"] == "yes"],
-    )  # fmt: skip
+        [
+            [f"`{r['call']}`", r["year"], r["drug_class"], f"`{r['arguments']}`", r["note"], r["verified"], r["source"]]
+            for r in cells
+            if r["simulated"] == "yes"
+        ],
+    )
     lines += ["", "Listed, not simulated:", ""]
     lines += _table(
         ["guideline", "year", "class", "why not", "what it says", "verified", "source"],
-        [[f"`{r['call']}`", r["year"], r["drug_class"], r["note"], r["meaning"], r["verified"], r["source"]]
-         for r in cells if r["simulated"] != "yes"],
-    )  # fmt: skip
+        [
+            [f"`{r['call']}`", r["year"], r["drug_class"], r["note"], r["meaning"], r["verified"], r["source"]]
+            for r in cells
+            if r["simulated"] != "yes"
+        ],
+    )
     return "\n".join(lines)
 
 

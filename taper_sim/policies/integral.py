@@ -13,7 +13,7 @@ import numpy as np
 from taper_sim.data.problems import problem
 from taper_sim.policies.adaptive import INSTRUMENTS, column_of, put_share
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import Order, Patients, Seen, register
+from taper_sim.policies.interface import Observation, Order, Patients, register
 from taper_sim.units import DrugClass
 
 
@@ -58,7 +58,7 @@ class Integral:
         """Find the class each patient tapers."""
         return column_of(patients, self.drug_class)
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         """Move each patient's dose by the reported distance from the target; without a report it stands still."""
         rows = np.arange(len(memory))
         now = np.where(memory >= 0, seen.share[rows, memory], 1.0)
@@ -77,9 +77,15 @@ class Integral:
 
 @register("integral")
 def integral(
-    *, target: float = 7.0, gain: float = 2.0, max_pct: float = 10.0, every: int = 14,
-    instrument: str = "sows_gossop", may_raise: bool = False, drug_class: DrugClass | None = None,
-) -> Integral:  # fmt: skip
+    *,
+    target: float = 7.0,
+    gain: float = 2.0,
+    max_pct: float = 10.0,
+    every: int = 14,
+    instrument: str = "sows_gossop",
+    may_raise: bool = False,
+    drug_class: DrugClass | None = None,
+) -> Integral:
     """Build integral control; raises InputError for an argument out of range."""
     for name, value, right, allowed in (
         ("target", target, target > 0, "above 0"),

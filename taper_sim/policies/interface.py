@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taper_sim import rng
+from taper_sim.array_types import Bools, Floats
 from taper_sim.model.pharmacology import Drug
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class Patients:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """What a policy sees when it decides.
 
     Attributes
@@ -173,7 +171,7 @@ class Policy(Protocol):
         """Make whatever the policy wants to remember of these patients; handed back to :meth:`decide`."""
         ...
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         """Say the doses from ``seen.day`` on. A row depends on that patient alone."""
         ...
 

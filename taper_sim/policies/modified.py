@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from taper_sim.array_types import Floats
 from taper_sim.data import formulary
 from taper_sim.data.problems import problem
 from taper_sim.model.pharmacology import Drug, administrations, most_equivalents
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import Floats, Order, Patients, Policy, Rotation, Seen, register
+from taper_sim.policies.interface import Observation, Order, Patients, Policy, Rotation, register
 from taper_sim.units import DRUG_CLASSES
 
 ALPHA2_AGONISTS: Final = ("lofexidine", "clonidine")
@@ -76,7 +77,7 @@ class Added:
         """As the protocol."""
         return self.policy.start(patients)
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         """As the protocol."""
         return self.policy.decide(memory, seen)
 
@@ -96,7 +97,7 @@ class WithAdjunct(Added):
         ends = {self.days + 1} if 0 < self.days < n_days else set()
         return sorted({*self.policy.decision_days(n_days), *ends})
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         """Add the adjunct to the order."""
         order = self.policy.decide(memory, seen)
         given = self.days == 0 or seen.day <= self.days
@@ -128,7 +129,7 @@ class WithRotation(Added):
             raise problem(FILE, self.name, given, f"at most {most:.0f}: more has no known absorption")
         return self.policy.start(patients), patients.taken[:, column]
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         """Add the rotation on its day."""
         inner, takes = memory
         order = self.policy.decide(inner, seen)
@@ -156,7 +157,7 @@ class WithHandoff(Added):
         n = len(patients.dose)
         return self.policy.start(patients), np.zeros(n), np.ones((n, 3))
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         """Hand over who has stood still long enough below the starting dose."""
         inner, since, last = memory
         order = self.policy.decide(inner, seen)
@@ -196,7 +197,7 @@ class WithRules(Added):
             held |= np.array([names.get(0) == "buprenorphine" for names in patients.drug], dtype=bool)
         return self.policy.start(patients), held
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         """Hold them, whatever the protocol says."""
         inner, held = memory
         order = self.policy.decide(inner, seen)
@@ -213,7 +214,7 @@ class WithRunIn(Added):
         """Day 1, and those of the protocol as many days later."""
         return [1, *(day + self.days for day in self.policy.decision_days(max(n_days - self.days, 0)))]
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         """Hold, then decide as if today were so many days earlier."""
         if seen.day <= self.days:
             return Order(seen.share.copy())
@@ -243,9 +244,15 @@ def adjunct(policy: Policy, drug: str, /, *, mg: float | None = None, days: int 
 
 @register("rotate")
 def rotate(
-    policy: Policy, drug: str, formulation: str, /, *, day: int = 1, start_pct: float = 75.0,
+    policy: Policy,
+    drug: str,
+    formulation: str,
+    /,
+    *,
+    day: int = 1,
+    start_pct: float = 75.0,
     interval_h: float | None = None,
-) -> WithRotation:  # fmt: skip
+) -> WithRotation:
     """Change the drug or formulation of a class on a day, at ``start_pct`` of the equivalents (50 to 75 is usual)."""
     try:
         row = formulary.find_drug(drug, formulation)

@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from taper_sim.array_types import Floats
 from taper_sim.data.problems import problem
 from taper_sim.model import equations as eq
-from taper_sim.model import rows
+from taper_sim.model.compiled import rows
 from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import Floats, Order, Patients, Seen, register
+from taper_sim.policies.interface import Observation, Order, Patients, register
 from taper_sim.units import DrugClass
 
 _CUTS_PCT: Final = (100.0, 60.0, 40.0, 30.0, 20.0, 15.0, 10.0, 7.5, 5.0, 2.5)
@@ -45,7 +46,7 @@ class Oracle:
         """Find the class each patient tapers."""
         return column_of(patients, self.drug_class)
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         """Try the cuts from the largest down; who can bear none holds."""
         column = memory
         people = np.arange(len(column))
@@ -97,9 +98,13 @@ def _highest(s: dict[str, Any], dose: Floats, n_days: int) -> Floats:
 
 @register("oracle")
 def oracle(
-    *, limit: float = 0.15, every: int = 14, horizon_d: int = 28, max_pct: float = 100.0,
+    *,
+    limit: float = 0.15,
+    every: int = 14,
+    horizon_d: int = 28,
+    max_pct: float = 100.0,
     drug_class: DrugClass | None = None,
-) -> Oracle:  # fmt: skip
+) -> Oracle:
     """Build the oracle; raises InputError for an argument out of range."""
     for name, value, right, allowed in (
         ("limit", limit, 0 < limit < 1, "above 0 and below 1"),

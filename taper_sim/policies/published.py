@@ -11,10 +11,11 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from taper_sim.array_types import Bools, Floats
 from taper_sim.data.problems import problem
 from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.calls import FILE, written
-from taper_sim.policies.interface import Bools, Floats, Order, Patients, Policy, Seen, register
+from taper_sim.policies.interface import Observation, Order, Patients, Policy, register
 from taper_sim.policies.modified import Added
 from taper_sim.policies.several import Followed, followed, grid_of
 from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D, DrugClass
@@ -75,7 +76,7 @@ class ObservedMix:
         column = column_of(patients, self.drug_class)
         return _Mix(column, cut, u[:, 0] < self.taper_share, stops, ~stops & (u[:, 1] < REVERSED))
 
-    def decide(self, memory: _Mix, seen: Seen) -> Order:
+    def decide(self, memory: _Mix, seen: Observation) -> Order:
         """Order the month's dose."""
         months = (seen.day - 1) // VELOCITY_MONTH_D + 1
         first = 1.0 - memory.cut
@@ -182,7 +183,7 @@ class Supported(Added):
         nobody = np.zeros(n, dtype=bool)
         return _Pace(followed(self.policy, patients), np.zeros(n, np.int64), nobody, np.full(n, np.nan), patients)
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         """Move on the clock of everybody who takes the step that is offered, if one is."""
         if self.pace == "fixed":
             return self.policy.decide(memory, seen)
@@ -197,7 +198,7 @@ class Supported(Added):
         return Order(own.ahead.at(own.own_day))
 
     @staticmethod
-    def _worse(own: _Pace, seen: Seen) -> Bools:
+    def _worse(own: _Pace, seen: Observation) -> Bools:
         """Who has reported so much since the last decision that a step would be refused; without reports nobody."""
         pain, sows = (_mean(seen.reports.get(name), len(seen.share)) for name in ("pain_nrs", "sows_gossop"))
         own.first_pain = np.where(np.isnan(own.first_pain), pain, own.first_pain)
@@ -216,9 +217,12 @@ def _mean(reports: Floats | None, n: int) -> Floats:
 
 @register("supported")
 def supported(
-    *, taper: Policy, care: str, pace: Literal["fixed", "patient"] = "fixed",
+    *,
+    taper: Policy,
+    care: str,
+    pace: Literal["fixed", "patient"] = "fixed",
     mode: Literal["telephone", "video", "in_person"] = "in_person",
-) -> Supported:  # fmt: skip
+) -> Supported:
     """Add care by disciplines joined by /, visits by mode; with pace=patient a step may be refused or put off."""
     named = care.split("/")
     unknown = [name for name in named if name not in CARE]

@@ -17,11 +17,12 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.data.formulary import absorption, find_drug, formulary
 from taper_sim.data.problems import InputError, Problem, shown
 from taper_sim.model.pharmacology import Drug, from_equivalents, most_equivalents, to_equivalents
 from taper_sim.policies.calls import FILE, written
-from taper_sim.policies.interface import Bools, Floats, Order, Patients, Seen
+from taper_sim.policies.interface import Observation, Order, Patients
 from taper_sim.units import DRUG_CLASSES, MONTH_D, DrugClass
 
 Check = tuple[str, Any, bool, str]
@@ -65,7 +66,7 @@ class Tapered:
         Name of the own drug.
     """
 
-    column: NDArray[np.int64]
+    column: Ints
     dose: Floats
     dose_mg: Floats
     drug: NDArray[np.str_]
@@ -124,7 +125,7 @@ class Tapered:
 
 
 @dataclass
-class Course:
+class ScheduleProgress:
     """What a schedule remembers: whom it tapers, and the last share it worked out (to go on from there)."""
 
     tapered: Tapered
@@ -155,8 +156,11 @@ class Schedule:
     uniform: ClassVar[bool] = True  # whether every patient has the same shares
 
     def __post_init__(self) -> None:
-        problems = [wrong(self.name, f"{name}={written(given)}", allowed)
-                    for name, given, right, allowed in self._checks() if not right]  # fmt: skip
+        problems = [
+            wrong(self.name, f"{name}={written(given)}", allowed)
+            for name, given, right, allowed in self._checks()
+            if not right
+        ]
         if problems:
             raise InputError(problems)
 
@@ -235,7 +239,7 @@ class Schedule:
                 share = after
         return sorted({1, *(self.step_day(step) for step in range(1, n_steps + 1))})
 
-    def start(self, patients: Patients) -> Course:
+    def start(self, patients: Patients) -> ScheduleProgress:
         """Find the class that each patient tapers; raises InputError where the schedule has no meaning for one."""
         taken, rows = patients.taken, np.arange(len(patients.dose))
         if self.tapers is None:
@@ -250,9 +254,9 @@ class Schedule:
             drug=np.array([own.get(int(k), "") for own, k in zip(patients.drug, column, strict=True)], dtype=np.str_),
         )
         self.check(tapered)
-        return Course(tapered, 0, np.ones(len(rows)))
+        return ScheduleProgress(tapered, 0, np.ones(len(rows)))
 
-    def decide(self, memory: Course, seen: Seen) -> Order:
+    def decide(self, memory: ScheduleProgress, seen: Observation) -> Order:
         """Order the share of the step that ``seen.day`` has reached; nothing of what was reported is looked at."""
         step = self.steps_by(seen.day)
         if step < memory.step:
@@ -310,7 +314,7 @@ class Stepped(Schedule, ABC):
             ("pause_days", self.pause_days, whole(self.pause_days, 0), number),
             ("pause_after", self.pause_after, both, "pause_after and pause_days together, both above 0 or both 0"),
             ("ceiling_pct", ceiling, ceiling is None or LEAST_PCT <= ceiling <= 100, PCT_RANGE),
-        ]  # fmt: skip
+        ]
 
     @property
     def last_step(self) -> str:

@@ -12,9 +12,10 @@ from typing import Final, Literal
 
 import numpy as np
 
+from taper_sim.array_types import Floats
 from taper_sim.data.problems import problem
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import Floats, Order, Patients, Policy, Seen, register
+from taper_sim.policies.interface import Observation, Order, Patients, Policy, register
 from taper_sim.units import DRUG_CLASSES
 
 _HORIZON_D: Final = 3650
@@ -53,7 +54,7 @@ def followed(policy: Policy, patients: Patients) -> Followed:
     memory, share = policy.start(patients), np.ones_like(patients.dose)
     days, shares = policy.decision_days(_HORIZON_D), []
     for day in days:
-        share = policy.decide(memory, Seen(day, share, share)).share
+        share = policy.decide(memory, Observation(day, share, share)).share
         shares.append(share)
     return Followed(np.array(days), np.array(shares))
 
@@ -113,7 +114,7 @@ class Several:
             offset = np.where(mine, -(-after // grid) * grid, offset)
         return _Memory(parts, offsets, order)
 
-    def decide(self, memory: _Memory, seen: Seen) -> Order:
+    def decide(self, memory: _Memory, seen: Observation) -> Order:
         """Put the parts' shares together."""
         share = np.ones_like(seen.share)
         if self.how == "alternating":

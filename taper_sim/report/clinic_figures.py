@@ -14,7 +14,7 @@ from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, weekday_of
 from taper_sim.clinic.measures import left_queue
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg
 from taper_sim.report.wording import in_words, words
-from taper_sim.runs import write_csv, write_text
+from taper_sim.run_folder import write_csv, write_text
 
 _COLOURS: Final = {"visits": "#0072B2", "alerts": "#D55E00", "orders": "#009E73", "check-ins": "#E69F00", "other": GREY}
 _ON_DUTY: Final[Any] = {"facecolor": "#E6E6E6", "linewidth": 0.0}
@@ -22,11 +22,20 @@ _ON_CALL: Final[Any] = {"facecolor": "white", "edgecolor": "#C4C4C4", "hatch": "
 _MOST_PEOPLE: Final = 40
 _WEEK_D: Final = 7
 _GROUPS: Final = {
-    "visit": "visits", "initial_assessment": "visits", "group_session": "visits", "interpreting": "visits",
-    "peer_session": "visits", "urgent_visit": "visits", "dose_order": "orders", "pharmacist_review": "orders",
-    "refill": "orders", "prior_authorisation": "orders", "checkin_batch": "check-ins", "checkin_review": "check-ins",
+    "visit": "visits",
+    "initial_assessment": "visits",
+    "group_session": "visits",
+    "interpreting": "visits",
+    "peer_session": "visits",
+    "urgent_visit": "visits",
+    "dose_order": "orders",
+    "pharmacist_review": "orders",
+    "refill": "orders",
+    "prior_authorisation": "orders",
+    "checkin_batch": "check-ins",
+    "checkin_review": "check-ins",
     "escalation": "alerts",
-}  # fmt: skip
+}
 
 
 def group_of(kind: str) -> str:
@@ -73,9 +82,11 @@ def gantt(events: pd.DataFrame, duty: pd.DataFrame) -> tuple[Figure, pd.DataFram
             which = done[(done["resource"] == name) & (done["work"].map(group_of) == group)]
             if len(which):
                 axes.broken_barh(
-                    _bars(which["started"], which["ended"].fillna(end), begin), (row - 0.35, 0.7), color=colour,
+                    _bars(which["started"], which["ended"].fillna(end), begin),
+                    (row - 0.35, 0.7),
+                    color=colour,
                     linewidth=0.0,
-                )  # fmt: skip
+                )
                 seen.add(group)
     axes.set_yticks(range(len(shown)), [in_words(name) for name in shown])
     axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
@@ -116,8 +127,14 @@ def waiting(events: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     lines = ("-", "--", ":", "-.")
     colours = [*_COLOURS.values(), "#CC79A7", "#56B4E9", "#000000"]
     for k, role in enumerate(data.columns[1:]):
-        axes.plot(data["day"], data[role], label=words(role), color=colours[k % len(colours)], linestyle=lines[k % 4],
-                  linewidth=1.0)  # fmt: skip
+        axes.plot(
+            data["day"],
+            data[role],
+            label=words(role),
+            color=colours[k % len(colours)],
+            linestyle=lines[k % 4],
+            linewidth=1.0,
+        )
     axes.set_xlabel("day")
     axes.set_ylabel("pieces of work that wait at midnight")
     axes.set_ylim(bottom=0)

@@ -6,10 +6,10 @@ from typing import Final
 import pandas as pd
 
 from taper_sim import tables
-from taper_sim.clinic.bounds import EnrolmentLoad, Load
+from taper_sim.clinic.staffing.bounds import EnrolmentLoad, Load
 from taper_sim.clinic.work import KINDS
+from taper_sim.experiments.clinic_run import ClinicRun
 from taper_sim.report.wording import count, interval, number, percent, words
-from taper_sim.scenario.clinics import ClinicRun
 
 _HARMS = (
     ("dose_reduction_pct", "dose down, %", 1.0),

@@ -7,13 +7,17 @@ import textwrap
 from typing import Any
 
 from taper_sim.data.problems import escaped
-from taper_sim.inference.recommendation import Recommendation
+from taper_sim.recommend.recommendation import Recommendation
 
 _WIDTH = 100
 _COLUMNS = (
-    ("p_withdrawal_over", "withdrawal"), ("p_function_loss", "function"), ("p_pain_rise", "pain"),
-    ("p_crisis", "crisis"), ("p_overdose", "overdose"), ("p_return_to_higher_dose", "return"),
-)  # fmt: skip
+    ("p_withdrawal_over", "withdrawal"),
+    ("p_function_loss", "function"),
+    ("p_pain_rise", "pain"),
+    ("p_crisis", "crisis"),
+    ("p_overdose", "overdose"),
+    ("p_return_to_higher_dose", "return"),
+)
 
 
 def _percent(value: float | None, low: float | None, high: float | None) -> str:
@@ -71,8 +75,9 @@ def _options(said: dict[str, Any]) -> list[str]:
         lines.append(textwrap.fill(f"{mark} {option['name']}{status}", _WIDTH, subsequent_indent="    "))
         if option["status"] != "offered" or option["p_crisis"] is None:
             continue
-        figures = [f"{word} {_percent(*(option[f'{name}{end}'] for end in ('', '_lo90', '_hi90')))}"
-                   for name, word in _COLUMNS]  # fmt: skip
+        figures = [
+            f"{word} {_percent(*(option[f'{name}{end}'] for end in ('', '_lo90', '_hi90')))}" for name, word in _COLUMNS
+        ]
         lines.append(textwrap.fill(", ".join(figures), _WIDTH, initial_indent="    ", subsequent_indent="    "))
         if option["name"] == said["chosen"]:
             for row in option["schedule"]:

@@ -97,9 +97,16 @@ def place(figure: Figure, left: float, top: float, width: float, height: float) 
 def key_of(style: Style, name: str, width: int, *, line: bool = False, filled: bool = True) -> Line2D:
     """The entry of a protocol in a legend, its name in at most two lines of ``width`` letters."""
     return Line2D(
-        [], [], color=style.colour, linestyle=style.line if line else "none", linewidth=1.1, marker=style.marker,
-        markersize=3.5, markerfacecolor=style.colour if filled else "white", label=wrapped(name, width, 2),
-    )  # fmt: skip
+        [],
+        [],
+        color=style.colour,
+        linestyle=style.line if line else "none",
+        linewidth=1.1,
+        marker=style.marker,
+        markersize=3.5,
+        markerfacecolor=style.colour if filled else "white",
+        label=wrapped(name, width, 2),
+    )
 
 
 def svg(figure: Figure, title: str) -> str:

@@ -33,29 +33,52 @@ from taper_sim.report.drawing import (
     svg,
     wrapped,
 )
-from taper_sim.report.reading import SMALLEST_CELL, Run, label_of, outcome_of, read_run
-from taper_sim.runs import write_csv, write_text
+from taper_sim.report.run_tables import SMALLEST_CELL, Run, label_of, outcome_of, read_run
+from taper_sim.run_folder import write_csv, write_text
 
 MOST_FACETS: Final = 6  # protocols side by side; more are drawn over one another
 
 #: Outcomes of the forest: those with a smallest important difference, then events. Distance is the Pareto figure's.
 FOREST_OUTCOMES: Final = (
-    "withdrawal_peak", "withdrawal_peak_cvar95", "days_over_limit", "pain_nrs_change", "function_change",
-    "phq9_change", "isi_change", "lapse_days", "composite",
-    "return_to_higher_dose", "dropout", "urgent_visit", "mental_health_crisis", "overdose", "seizure", "death",
-)  # fmt: skip
+    "withdrawal_peak",
+    "withdrawal_peak_cvar95",
+    "days_over_limit",
+    "pain_nrs_change",
+    "function_change",
+    "phq9_change",
+    "isi_change",
+    "lapse_days",
+    "composite",
+    "return_to_higher_dose",
+    "dropout",
+    "urgent_visit",
+    "mental_health_crisis",
+    "overdose",
+    "seizure",
+    "death",
+)
 
 _HARMS: Final = (
-    "mental_health_crisis", "overdose", "overdose_or_withdrawal", "overdose_or_suicide_event",
-    "overdose_or_suicide_death", "seizure", "death",
-)  # fmt: skip
+    "mental_health_crisis",
+    "overdose",
+    "overdose_or_withdrawal",
+    "overdose_or_suicide_event",
+    "overdose_or_suicide_death",
+    "seizure",
+    "death",
+)
 
 #: What the Pareto figure takes as distance got and as harm: the first that the run has.
 PARETO_X: Final = ("dose_reduction_pct", "dose_exposure")
 PARETO_Y: Final = (
-    "withdrawal_peak_cvar95", "withdrawal_area_cvar95", "days_over_limit_cvar95", "withdrawal_sows_gossop",
-    "pain_nrs_change", "phq9_change", "function_change",
-)  # fmt: skip
+    "withdrawal_peak_cvar95",
+    "withdrawal_area_cvar95",
+    "days_over_limit_cvar95",
+    "withdrawal_sows_gossop",
+    "pain_nrs_change",
+    "phq9_change",
+    "function_change",
+)
 
 _FROM_ZERO: Final = ("dose", "withdrawal")
 
@@ -131,10 +154,14 @@ def _facets(
     figure = empty_figure(width, top + bottom + 34.0 * len(quantities) - _GAP_MM, fitted=False)
     inner = (width - _LABELS_MM - 4.0 - _GAP_MM * (len(drawn) - 1)) / len(drawn)
     grid = figure.subplots(
-        len(quantities), len(drawn), sharex=True, sharey="row", squeeze=False,
+        len(quantities),
+        len(drawn),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
         gridspec_kw=inset(figure, _LABELS_MM, 4.0, top, bottom)
         | {"wspace": _GAP_MM / inner, "hspace": _GAP_MM / (34.0 - _GAP_MM)},
-    )  # fmt: skip
+    )
     last = max(int(rows["day"].max()) for rows in courses.values())
     grid[0, 0].set_xlim(0, last)
     grid[0, 0].set_xticks(_day_ticks(last, 4 if len(drawn) < 5 else 2))
@@ -214,9 +241,13 @@ def _overlay(
                 axes.plot(rows["day"], rows["mean"], color=style.colour, linestyle=style.line, linewidth=1.1)
                 every = max(1, len(rows) // 4)
                 axes.plot(
-                    rows["day"].iloc[::every], rows["mean"].iloc[::every], color=style.colour, linestyle="none",
-                    marker=style.marker, markersize=2.6,
-                )  # fmt: skip
+                    rows["day"].iloc[::every],
+                    rows["mean"].iloc[::every],
+                    color=style.colour,
+                    linestyle="none",
+                    marker=style.marker,
+                    markersize=2.6,
+                )
         axes.set_ylabel(_QUANTITIES[quantity][0])
         axes.set_xlabel("day")
         axes.tick_params(labelbottom=True)
@@ -261,14 +292,37 @@ def forest_data(differences: pd.DataFrame, outcomes: Sequence[str] = FOREST_OUTC
             ends = sorted((factor * row["lo95"], factor * row["hi95"]))
             rows.append(
                 (
-                    row["protocol"], row["reference"], name, row["unit"], row["direction"], row["mean"], row["lo95"],
-                    row["hi95"], row["n"], panel, outcome.important, factor * row["mean"] + 0.0, *ends,
+                    row["protocol"],
+                    row["reference"],
+                    name,
+                    row["unit"],
+                    row["direction"],
+                    row["mean"],
+                    row["lo95"],
+                    row["hi95"],
+                    row["n"],
+                    panel,
+                    outcome.important,
+                    factor * row["mean"] + 0.0,
+                    *ends,
                 )
-            )  # fmt: skip
+            )
     columns = [
-        "protocol", "reference", "outcome", "unit", "direction", "mean", "lo95", "hi95", "n", "panel",
-        "smallest_important_difference", "better", "better_lo95", "better_hi95",
-    ]  # fmt: skip
+        "protocol",
+        "reference",
+        "outcome",
+        "unit",
+        "direction",
+        "mean",
+        "lo95",
+        "hi95",
+        "n",
+        "panel",
+        "smallest_important_difference",
+        "better",
+        "better_lo95",
+        "better_hi95",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -373,12 +427,11 @@ def pareto_data(summary: pd.DataFrame, protocols: Sequence[str], x: str, y: str)
         if across is not None and up is not None:
             ends = [cell[column] for cell in (across, up) for column in ("mean", "lo95", "hi95")]
             rows.append((name, x, *ends[:3], y, *ends[3:], min(across["n"], up["n"])))
-    columns = [
-        "protocol", "x_outcome", "x_mean", "x_lo95", "x_hi95", "y_outcome", "y_mean", "y_lo95", "y_hi95", "n",
-    ]  # fmt: skip
+    columns = ["protocol", "x_outcome", "x_mean", "x_lo95", "x_hi95", "y_outcome", "y_mean", "y_lo95", "y_hi95", "n"]
     data = pd.DataFrame(rows, columns=columns)
-    signs = np.array([-1.0 if (o := outcome_of(name)) is not None and o.direction == "higher" else 1.0
-                      for name in (x, y)])  # fmt: skip
+    signs = np.array(
+        [-1.0 if (o := outcome_of(name)) is not None and o.direction == "higher" else 1.0 for name in (x, y)]
+    )
     points = data[["x_mean", "y_mean"]].to_numpy(dtype=np.float64)
     data["on_front"] = pareto_front(points * signs) if len(data) else np.zeros(0, dtype=bool)
     return data
@@ -416,10 +469,20 @@ def pareto_figure(
         raise ValueError(f"no protocol has both {x} and {y} of {SMALLEST_CELL} people or more")
     styles = styles_of(protocols, reference)
     with mpl.rc_context(PRINT):
-        keys = [key_of(styles[str(row["protocol"])], str(row["protocol"]), 52, filled=bool(row["on_front"]))
-                for row in data.to_dict("records")]  # fmt: skip
-        keys.append(Line2D([], [], color=GREY, linewidth=0.9, linestyle=(0, (4, 2)),
-                           label="front of the means: no other\nprotocol is better in both"))  # fmt: skip
+        keys = [
+            key_of(styles[str(row["protocol"])], str(row["protocol"]), 52, filled=bool(row["on_front"]))
+            for row in data.to_dict("records")
+        ]
+        keys.append(
+            Line2D(
+                [],
+                [],
+                color=GREY,
+                linewidth=0.9,
+                linestyle=(0, (4, 2)),
+                label="front of the means: no other\nprotocol is better in both",
+            )
+        )
         legend_mm = 10.0 + _LETTER_MM * _longest_line(str(key.get_label()) for key in keys)
         height = max(80.0, 25.0 + 6.0 * len(data))
         figure = empty_figure(DOUBLE_COLUMN_MM, height, fitted=False)
@@ -430,15 +493,27 @@ def pareto_figure(
             axes.plot([row["x_lo95"], row["x_hi95"]], there, color=style.colour, linewidth=0.6, alpha=0.7)
             axes.plot(here, [row["y_lo95"], row["y_hi95"]], color=style.colour, linewidth=0.6, alpha=0.7)
             axes.plot(
-                row["x_mean"], row["y_mean"], color=style.colour, marker=style.marker, markersize=5, zorder=3,
-                markerfacecolor=style.colour if row["on_front"] else "white", linestyle="none",
-            )  # fmt: skip
+                row["x_mean"],
+                row["y_mean"],
+                color=style.colour,
+                marker=style.marker,
+                markersize=5,
+                zorder=3,
+                markerfacecolor=style.colour if row["on_front"] else "white",
+                linestyle="none",
+            )
         front = data[data["on_front"]].sort_values(["x_mean", "y_mean"])
         axes.plot(front["x_mean"], front["y_mean"], color=GREY, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
         axes.set_xlabel(_axis_label(x))
         axes.set_ylabel(_axis_label(y))
-        figure.legend(handles=keys, loc="center right", title="filled: on the front", title_fontsize=6.5,
-                      alignment="left", labelspacing=0.9)  # fmt: skip
+        figure.legend(
+            handles=keys,
+            loc="center right",
+            title="filled: on the front",
+            title_fontsize=6.5,
+            alignment="left",
+            labelspacing=0.9,
+        )
     return figure, data
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from taper_sim import tables
+from taper_sim.comparison.outcomes import ALL
 from taper_sim.data import formulary
-from taper_sim.inference import policy as _personal_pace  # noqa: F401 - registers personal and prior_only
-from taper_sim.inference import within as _within  # noqa: F401 - registers within_ceiling
-from taper_sim.outcomes import ALL
 from taper_sim.policies import catalogue, guidance  # noqa: F401 - the catalogue registers every policy
+from taper_sim.recommend import personal_policy as _personal_pace  # noqa: F401 - registers personal and prior_only
+from taper_sim.safety import within_ceiling as _within  # noqa: F401 - registers within_ceiling
 from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS
 
 
@@ -17,17 +17,26 @@ def as_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Columns as wide as their widest cell."""
     cells = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-                     for row in cells)  # fmt: skip
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
 
 
 def tablets_text(tablets: pd.DataFrame) -> str:
     """What is dispensed from which day on: dose in the drug's own unit and equivalents, tablets, what to hand out."""
     rows = [
-        (r["day"], r["drug"], r["formulation"], f"{r['dose_per_day']:g} {r['unit']}",
-         f"{r['dose_per_day'] - r['ideal_per_day']:+.3g}", f"{r['equivalents']:.4g}", r["tablets"], r["dispense_28d"])
+        (
+            r["day"],
+            r["drug"],
+            r["formulation"],
+            f"{r['dose_per_day']:g} {r['unit']}",
+            f"{r['dose_per_day'] - r['ideal_per_day']:+.3g}",
+            f"{r['equivalents']:.4g}",
+            r["tablets"],
+            r["dispense_28d"],
+        )
         for r in tablets.to_dict("records")
-    ]  # fmt: skip
+    ]
     header = ("from day", "drug", "formulation", "a day", "rounding", "equivalents", "tablets", "for 28 days at most")
     return f"{as_table(header, rows)}\n\n{tables.UNREVIEWED.capitalize()}.\n"
 
@@ -41,19 +50,43 @@ def drugs_text() -> str:
             factor = "absorbed dose"
         strengths = " ".join(f"{strength:g}" for strength in drug.strengths)
         rows.append(
-            (drug.drug_class, drug.drug, drug.formulation, drug.unit, factor, strengths,
-             "halves" if drug.splittable else "whole", f"{drug.effect_half_life_h:g}", f"{drug.trough_mean:g}",
-             drug.verified)
-        )  # fmt: skip
-    header = ("class", "drug", "formulation", "unit", "factor", "strengths", "split", "effect half-life h",
-              "trough/mean", "verified")  # fmt: skip
+            (
+                drug.drug_class,
+                drug.drug,
+                drug.formulation,
+                drug.unit,
+                factor,
+                strengths,
+                "halves" if drug.splittable else "whole",
+                f"{drug.effect_half_life_h:g}",
+                f"{drug.trough_mean:g}",
+                drug.verified,
+            )
+        )
+    header = (
+        "class",
+        "drug",
+        "formulation",
+        "unit",
+        "factor",
+        "strengths",
+        "split",
+        "effect half-life h",
+        "trough/mean",
+        "verified",
+    )
     scales = "; ".join(f"{name}: {unit}" for name, unit in EQUIVALENTS.items())
     flags = sorted({drug.flag for drug in formulary.formulary().values() if drug.flag})
     status = tables.review_status(tables.read("drugs").rows)
     return "\n".join(
-        [as_table(header, rows), "", f"Factor × daily dose = equivalents ({scales}; {BUPRENORPHINE_SCALE}).", *flags,
-         f"{status.capitalize()}."]
-    )  # fmt: skip
+        [
+            as_table(header, rows),
+            "",
+            f"Factor × daily dose = equivalents ({scales}; {BUPRENORPHINE_SCALE}).",
+            *flags,
+            f"{status.capitalize()}.",
+        ]
+    )
 
 
 def outcomes_text() -> str:
@@ -78,18 +111,28 @@ def protocols_text() -> str:
     ]
     header = ("preset", "year", "class", "simulated", "as", "verified", "note", "source")
     return "\n".join(
-        [as_table(("call", "arguments", "meaning"), calls), "", as_table(header, presets), "",
-         f"{tables.UNREVIEWED.capitalize()}."]
-    )  # fmt: skip
+        [
+            as_table(("call", "arguments", "meaning"), calls),
+            "",
+            as_table(header, presets),
+            "",
+            f"{tables.UNREVIEWED.capitalize()}.",
+        ]
+    )
 
 
 def taper_scores_text(scores: pd.DataFrame) -> str:
     """Log loss by information and method, and its difference from population only, visits of taper and after."""
     mine = scores[(scores["visits"] == "taper and after") & (scores["score"] == "log_loss")]
     rows = [
-        (s.information, s.method, str(s.n_visits), f"{s.value:.4f}",
-         f"{s.difference:+.4f} ({s.difference_lo95:+.4f} to {s.difference_hi95:+.4f})")
+        (
+            s.information,
+            s.method,
+            str(s.n_visits),
+            f"{s.value:.4f}",
+            f"{s.difference:+.4f} ({s.difference_lo95:+.4f} to {s.difference_hi95:+.4f})",
+        )
         for s in mine.itertuples()
-    ]  # fmt: skip
+    ]
     header = ("known", "method", "visits", "log loss", "against population only (95 % over people)")
     return "\n".join([as_table(header, rows), "", "Research use: not clinically reviewed."])

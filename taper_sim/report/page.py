@@ -13,24 +13,36 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from taper_sim.model.chance import CHANCE_TABLE, STREAMS
+from taper_sim.comparison.outcomes import BY_NAME
+from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
-from taper_sim.outcomes import BY_NAME
 from taper_sim.report.figures import FOREST_OUTCOMES, pareto_axes, write_figures
 from taper_sim.report.methods import cautions, is_calibrated, listed, methods_paragraph, people_are_sampled
-from taper_sim.report.reading import SMALLEST_CELL, Run, label_of, outcome_of, read_run
-from taper_sim.runs import write_text
+from taper_sim.report.run_tables import SMALLEST_CELL, Run, label_of, outcome_of, read_run
+from taper_sim.run_folder import write_text
 
 HIDDEN: Final = f"<{SMALLEST_CELL}"
 NONE_SEEN: Final = "none seen"
 
 #: Outcomes of the main table; a run that reports none of them shows the first nine it has.
 KEY_OUTCOMES: Final = (
-    "dose_reduction_pct", "withdrawal_peak", "days_over_limit", "pain_nrs_change", "function_change", "phq9_change",
-    "mental_health_crisis", "overdose", "retained",
-)  # fmt: skip
-SUBGROUP_OUTCOMES: Final = ("dose_reduction_pct", "withdrawal_peak", "pain_nrs_change", "function_change",
-                            "mental_health_crisis")  # fmt: skip
+    "dose_reduction_pct",
+    "withdrawal_peak",
+    "days_over_limit",
+    "pain_nrs_change",
+    "function_change",
+    "phq9_change",
+    "mental_health_crisis",
+    "overdose",
+    "retained",
+)
+SUBGROUP_OUTCOMES: Final = (
+    "dose_reduction_pct",
+    "withdrawal_peak",
+    "pain_nrs_change",
+    "function_change",
+    "mental_health_crisis",
+)
 
 _BETTER: Final = {"lower": "lower is better", "higher": "higher is better", "neither": "neither is better"}
 _ASSUMED: Final = re.compile(r"A(\d+)\b")
@@ -189,11 +201,14 @@ def _definitions(run: Run) -> list[dict[str, str]]:
         if outcome is not None:
             rows.append(
                 {
-                    "name": name, "meaning": outcome.meaning, "unit": outcome.unit, "source": outcome.source,
+                    "name": name,
+                    "meaning": outcome.meaning,
+                    "unit": outcome.unit,
+                    "source": outcome.source,
                     "better": _BETTER[outcome.direction],
                     "important": "any" if outcome.important is None else f"{outcome.important:g}",
                 }
-            )  # fmt: skip
+            )
     return rows
 
 
@@ -212,17 +227,24 @@ def _assumptions(run: Run) -> list[dict[str, str]]:
     for parameter in (*TABLE, *CHANCE_TABLE):
         if found := _ASSUMED.match(parameter.source):
             row = {
-                "symbol": parameter.symbol, "meaning": parameter.meaning, "unit": parameter.unit,
-                "value": _value(parameter.value), "source": parameter.source,
+                "symbol": parameter.symbol,
+                "meaning": parameter.meaning,
+                "unit": parameter.unit,
+                "value": _value(parameter.value),
+                "source": parameter.source,
                 "here": _value(used[parameter.symbol]) if parameter.symbol in used else "–",
-            }  # fmt: skip
+            }
             rows.append((int(found[1]), row))
     for outcome in BY_NAME.values():
         if (found := _ASSUMED.match(outcome.source)) and outcome.important is not None:
             row = {
-                "symbol": outcome.name, "meaning": "smallest important difference", "unit": outcome.unit,
-                "value": f"{outcome.important:g}", "source": outcome.source, "here": f"{outcome.important:g}",
-            }  # fmt: skip
+                "symbol": outcome.name,
+                "meaning": "smallest important difference",
+                "unit": outcome.unit,
+                "value": f"{outcome.important:g}",
+                "source": outcome.source,
+                "here": f"{outcome.important:g}",
+            }
             rows.append((int(found[1]), row))
     return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
 
@@ -290,7 +312,7 @@ def _figures(run: Run, folder: Path, written: Sequence[Path]) -> list[dict[str, 
             "front is that of the means; where crosses overlap, who is on it is not sure.",
             f"Scatter of {harm} against {distance} for {protocols}. The numbers are in figures/pareto.csv.",
         ),
-    }  # fmt: skip
+    }
     shown = []
     for path in written:
         if path.suffix == ".svg":
@@ -343,9 +365,12 @@ def _provenance(run: Run) -> list[tuple[str, str]]:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("taper_sim.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("taper_sim.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     return environment
 
 
@@ -369,26 +394,30 @@ def write_report(folder: Path) -> Path:
     """
     run = read_run(folder)
     written = write_figures(folder, run)
-    text = _environment().get_template("report.html.jinja").render(
-        title=run.manifest["scenario"]["name"],
-        question=run.manifest["scenario"].get("question") or "",
-        cautions=cautions(run.manifest),
-        rests_on=_rests_on(run),
-        days=run.manifest["days"],
-        people=f"{int(run.manifest['patients']['n']):,}",
-        reference=run.reference,
-        main=_main_table(run),
-        figures=_figures(run, folder, written),
-        differences=_differences(run),
-        subgroups=_subgroups(run),
-        methods=methods_paragraph(run.manifest, run.summary, run.differences),
-        definitions=_definitions(run),
-        assumptions=_assumptions(run),
-        streams=[stream.instrument for stream in STREAMS if _ASSUMED.search(stream.source)],
-        protocols=_protocol_texts(run),
-        provenance=_provenance(run),
-        smallest=SMALLEST_CELL,
-    )  # fmt: skip
+    text = (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            title=run.manifest["scenario"]["name"],
+            question=run.manifest["scenario"].get("question") or "",
+            cautions=cautions(run.manifest),
+            rests_on=_rests_on(run),
+            days=run.manifest["days"],
+            people=f"{int(run.manifest['patients']['n']):,}",
+            reference=run.reference,
+            main=_main_table(run),
+            figures=_figures(run, folder, written),
+            differences=_differences(run),
+            subgroups=_subgroups(run),
+            methods=methods_paragraph(run.manifest, run.summary, run.differences),
+            definitions=_definitions(run),
+            assumptions=_assumptions(run),
+            streams=[stream.instrument for stream in STREAMS if _ASSUMED.search(stream.source)],
+            protocols=_protocol_texts(run),
+            provenance=_provenance(run),
+            smallest=SMALLEST_CELL,
+        )
+    )
     page = folder / "report.html"
     write_text(page, text)
     return page

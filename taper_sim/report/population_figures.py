@@ -11,15 +11,14 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
+from taper_sim.array_types import Floats
 from taper_sim.inference.observation import BY_NAME, INSTRUMENTS
-from taper_sim.inference.population import Fit
-from taper_sim.inference.predictive import Predicted
+from taper_sim.inference.population.fit import PopulationFit
+from taper_sim.inference.population.predictive import Predicted
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, REFERENCE_COLOUR, empty_figure, svg
-from taper_sim.runs import write_csv, write_text
+from taper_sim.run_folder import write_csv, write_text
 
-Floats = NDArray[np.float64]
 _BINS: Final = 20
 _PANEL_MM: Final = 34.0
 _BLUE: Final = "#0072B2"
@@ -43,8 +42,11 @@ def values_table(guessed: Predicted) -> pd.DataFrame:
         for k, share in enumerate(seen):
             row: dict[str, object] = {"instrument": i.name, "from": edges[k], "to": edges[k + 1], "observed": share}
             for name, band in zip(("posterior", "prior"), bands, strict=True):
-                row |= {f"{name}_lo90": np.quantile(band[:, k], 0.05), f"{name}_mean": band[:, k].mean(),
-                        f"{name}_hi90": np.quantile(band[:, k], 0.95)}  # fmt: skip
+                row |= {
+                    f"{name}_lo90": np.quantile(band[:, k], 0.05),
+                    f"{name}_mean": band[:, k].mean(),
+                    f"{name}_hi90": np.quantile(band[:, k], 0.95),
+                }
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -56,17 +58,24 @@ def weeks_table(guessed: Predicted) -> pd.DataFrame:
     for place in np.unique(guessed.place):
         for w in np.unique(week[guessed.place == place]):
             mine = (guessed.place == place) & (week == w)
-            row: dict[str, object] = {"instrument": INSTRUMENTS[place].name, "week": int(w) + 1, "n": int(mine.sum()),
-                                      "observed": guessed.observed[mine].mean()}  # fmt: skip
+            row: dict[str, object] = {
+                "instrument": INSTRUMENTS[place].name,
+                "week": int(w) + 1,
+                "n": int(mine.sum()),
+                "observed": guessed.observed[mine].mean(),
+            }
             for name, of in (("posterior", guessed.posterior), ("prior", guessed.prior)):
                 means = of[:, mine].mean(axis=1)
-                row |= {f"{name}_lo90": np.quantile(means, 0.05), f"{name}_mean": means.mean(),
-                        f"{name}_hi90": np.quantile(means, 0.95)}  # fmt: skip
+                row |= {
+                    f"{name}_lo90": np.quantile(means, 0.05),
+                    f"{name}_mean": means.mean(),
+                    f"{name}_hi90": np.quantile(means, 0.95),
+                }
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def population_table(fit: Fit) -> pd.DataFrame:
+def population_table(fit: PopulationFit) -> pd.DataFrame:
     """Every hyperparameter, prior and posterior, in the unit of the value (its log where the value is on the log)."""
     columns = [
         *(("centre", key, "centre", k) for k, key in enumerate(fit.draws.keys)),
@@ -79,15 +88,24 @@ def population_table(fit: Fit) -> pd.DataFrame:
         x, x0 = (
             np.ravel(getattr(h, part) if k is None else getattr(h, part)[..., k]) for h in (fit.posterior, fit.prior)
         )
-        rows.append({
-            "what": what, "value": name, "prior_mean": x0.mean(), "prior_sd": x0.std(), "mean": x.mean(), "sd": x.std(),
-            "lo90": np.quantile(x, 0.05), "hi90": np.quantile(x, 0.95), "prior_lo90": np.quantile(x0, 0.05),
-            "prior_hi90": np.quantile(x0, 0.95),
-        })  # fmt: skip
+        rows.append(
+            {
+                "what": what,
+                "value": name,
+                "prior_mean": x0.mean(),
+                "prior_sd": x0.std(),
+                "mean": x.mean(),
+                "sd": x.std(),
+                "lo90": np.quantile(x, 0.05),
+                "hi90": np.quantile(x, 0.95),
+                "prior_lo90": np.quantile(x0, 0.05),
+                "prior_hi90": np.quantile(x0, 0.95),
+            }
+        )
     return pd.DataFrame(rows)
 
 
-def write_figures(fit: Fit, guessed: Predicted, folder: Path) -> None:
+def write_figures(fit: PopulationFit, guessed: Predicted, folder: Path) -> None:
     """Write the figures of :data:`FIGURES` as SVG into a folder, each with its data as CSV."""
     tables = dict(zip(FIGURES, (values_table(guessed), weeks_table(guessed), population_table(fit)), strict=True))
     for name, table in tables.items():

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from taper_sim.model.chance import CHANCE_TABLE, STREAMS
+from taper_sim.comparison.outcomes import ALL, COMPOSITE_WEIGHTS, Outcome
+from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import (
     BASELINE_LIMITS,
     FAILED_TAPERS_COUNTED,
@@ -20,10 +21,9 @@ from taper_sim.model.parameters import (
     Baseline,
     Parameter,
 )
-from taper_sim.outcomes import ALL, COMPOSITE_WEIGHTS, Outcome
-from taper_sim.runs import write_text
+from taper_sim.run_folder import write_text
 from taper_sim.simulation.ensemble import DEFAULT_DRAWS
-from taper_sim.simulation.people import RATED_DOSE_MME
+from taper_sim.simulation.layout import RATED_DOSE_MME
 from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
 
 _COMMAND: Final = "python -m taper_sim.report.reference_pages docs"
@@ -123,10 +123,17 @@ def parameters_page() -> str:
     header = ("symbol", "meaning", "unit", "centre", "sd between people", "prior sd of the centre", "source")
     baseline = Baseline()
     streams = [
-        (f"`{s.instrument}`", _number(s.white), _number(s.slow), _number(s.tau_d), _number(s.shared),
-         f"{s.low:g} to {s.high:g}", linked(s.source))
+        (
+            f"`{s.instrument}`",
+            _number(s.white),
+            _number(s.slow),
+            _number(s.tau_d),
+            _number(s.shared),
+            f"{s.low:g} to {s.high:g}",
+            linked(s.source),
+        )
         for s in STREAMS
-    ]  # fmt: skip
+    ]
     start = [
         (f"`{name}`", _number(getattr(baseline, name)), f"{low:g} to {high:g}")
         for name, (low, high) in BASELINE_LIMITS.items()
@@ -182,9 +189,14 @@ What a patient's file leaves out ([A3](assumptions.md#a3)). Days of use: {_numbe
 def _outcome_line(outcome: Outcome) -> Sequence[str]:
     important = "any" if outcome.important is None else _number(outcome.important)
     return (
-        f"`{outcome.name}`", outcome.meaning, outcome.unit, outcome.direction, important,
-        "yes" if outcome.tail else "no", linked(outcome.source),
-    )  # fmt: skip
+        f"`{outcome.name}`",
+        outcome.meaning,
+        outcome.unit,
+        outcome.direction,
+        important,
+        "yes" if outcome.tail else "no",
+        linked(outcome.source),
+    )
 
 
 def outcomes_page() -> str:

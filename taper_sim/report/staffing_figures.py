@@ -10,13 +10,18 @@ from matplotlib.figure import Figure
 
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg
 from taper_sim.report.wording import in_words
-from taper_sim.runs import write_csv, write_text
+from taper_sim.run_folder import write_csv, write_text
 
 HARM: Final = "composite_against_never_short"
 _VERDICTS: Final = {
-    "meets": ("#009E73", "o"), "fails": ("#D55E00", "X"), "undecided": (GREY, "s"),
-    "best": ("#009E73", "o"), "as good": ("#009E73", "s"), "still in": (GREY, "s"), "eliminated": ("#D55E00", "X"),
-}  # fmt: skip
+    "meets": ("#009E73", "o"),
+    "fails": ("#D55E00", "X"),
+    "undecided": (GREY, "s"),
+    "best": ("#009E73", "o"),
+    "as good": ("#009E73", "s"),
+    "still in": (GREY, "s"),
+    "eliminated": ("#D55E00", "X"),
+}
 """Colour and marker of what is known of a team."""
 _LABELS: Final = {
     "late": ("late or lost work, %", 100.0),

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import pandas as pd
 
 from taper_sim import tables
-from taper_sim.clinic.bounds import Load
-from taper_sim.clinic.feasibility import Verdict
-from taper_sim.clinic.staffing import Candidate
+from taper_sim.clinic.staffing.bounds import Load
+from taper_sim.clinic.staffing.feasibility import Verdict
+from taper_sim.clinic.staffing.search import Candidate
 from taper_sim.clinic.team import FULL_TIME_H, Team
+from taper_sim.experiments.staffing_run import StaffingRun
+from taper_sim.experiments.team_search import AGAINST, ALL_TARGETS, StaffingPlan
 from taper_sim.report.clinic_text import ENROLMENT_MEANS
 from taper_sim.report.target_text import found_words, target_words
 from taper_sim.report.what_if_text import what_if_text
 from taper_sim.report.wording import count, in_words, interval, percent, words
-from taper_sim.scenario.staffing import AGAINST, ALL_TARGETS, StaffingPlan
-from taper_sim.scenario.staffing_run import StaffingRun
 from taper_sim.scenario.staffing_schema import Target
 
 _MOST_ROWS = 12

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from taper_sim.outcomes import BY_NAME
+from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.report.wording import number, words
 from taper_sim.scenario.staffing_schema import Target
 

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from taper_sim import tables
-from taper_sim.scenario.comparing import Comparison
+from taper_sim.experiments.compare import Comparison
 
 _SHOWN = (
     ("dose_reduction_pct", "dose down %", "{:.0f}"),

@@ -38,9 +38,11 @@ def triage_text(table: pd.DataFrame, folder: Path) -> str:
             said = "" if rule == rules[0] else f"  {interval(change, low, high, digits, signed=True)}"
             lines.append(f"    {rule:<15}{number(times * one['estimate'], digits):>8}{said}")
     lines.append("  Subgroups apart from everybody (interval of the gap without 0), under each rule")
-    for metric, words, times, digits in (("order_wait_days", "days an order waits", 1.0, 2),
-                                         ("visits_given", "visits given, percentage points", 100.0, 1),
-                                         ("composite lost", "harm", 1.0, 3)):  # fmt: skip
+    for metric, words, times, digits in (
+        ("order_wait_days", "days an order waits", 1.0, 2),
+        ("visits_given", "visits given, percentage points", 100.0, 1),
+        ("composite lost", "harm", 1.0, 3),
+    ):
         own = table[(table["metric"] == metric) & (table["subgroup"] != "all")]
         apart = own[(own["gap_lo95"] > 0) | (own["gap_hi95"] < 0)]
         for group, rows in apart.groupby("subgroup", sort=False):

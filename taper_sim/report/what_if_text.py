@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from taper_sim.experiments.what_if import WhatIf
 from taper_sim.report.wording import count, in_words, interval, is_nothing, number, percent
-from taper_sim.scenario.what_if import WhatIf
 
 _HARM: Final = "composite_against_never_short"
 _SHOWN: Final = (

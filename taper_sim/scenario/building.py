@@ -9,23 +9,23 @@ from typing import Any, Final
 
 import numpy as np
 
-from taper_sim import cohort as cohorts
-from taper_sim.cohort import ClassMargin, Cohort, DrugShare
 from taper_sim.comparison.jobs import Arm, Plan
 from taper_sim.data import formulary
 from taper_sim.data.patients import read_drugs, read_patients
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.data.yaml_input import load, parse
-from taper_sim.inference import policy as _personal_pace  # noqa: F401 - registers personal and prior_only
-from taper_sim.inference import within as _within  # noqa: F401 - registers within_ceiling
 from taper_sim.policies import calls
 from taper_sim.policies.catalogue import build_policy, files_named
 from taper_sim.policies.interface import Policy
-from taper_sim.runs import sha256_of
+from taper_sim.recommend import personal_policy as _personal_pace  # noqa: F401 - registers personal and prior_only
+from taper_sim.run_folder import sha256_of
+from taper_sim.safety import within_ceiling as _within  # noqa: F401 - registers within_ceiling
 from taper_sim.scenario.schema import MAX_PATIENTS, CareEntry, ClassOfDrugs, CohortEntry, ProtocolEntry, Scenario
+from taper_sim.simulation import cohort as cohorts
+from taper_sim.simulation.cohort import ClassMargin, Cohort, DrugShare
 from taper_sim.simulation.dispensing import known_of
 from taper_sim.simulation.ensemble import Ensemble, from_prior
-from taper_sim.simulation.people import CarePlan
+from taper_sim.simulation.layout import CarePlan
 from taper_sim.units import LONGEST_D
 
 _MET = 4096  # patients whom a policy meets before the run
@@ -102,9 +102,13 @@ def _chosen(scenario: Scenario, text: str, folder: Path | None) -> list[dict[str
 
 
 _LATER: Final = (
-    ("clinic",), ("ladder",), ("cohort", "modality"), ("clinic", "home_visits"),
-    ("clinic", "staffing", "budget_usd_week"), ("clinic", "staffing", "harm"),
-)  # fmt: skip
+    ("clinic",),
+    ("ladder",),
+    ("cohort", "modality"),
+    ("clinic", "home_visits"),
+    ("clinic", "staffing", "budget_usd_week"),
+    ("clinic", "staffing", "harm"),
+)
 """Keys that scenarios have not always had: what a scenario does not say does not change its hash."""
 
 
@@ -140,12 +144,14 @@ def class_margin(entry: ClassOfDrugs) -> ClassMargin:
     """A class of drugs as the cohort samples it."""
     return ClassMargin(
         entry.share,
-        tuple(
-            DrugShare(formulary.find_drug(d.drug, d.formulation), d.share, d.interval_h) for d in entry.mix
-        ),
-        entry.dose_median, entry.dose_log_sd, entry.dose_low, entry.dose_high,
-        entry.use_days_median, entry.use_days_log_sd,
-    )  # fmt: skip
+        tuple(DrugShare(formulary.find_drug(d.drug, d.formulation), d.share, d.interval_h) for d in entry.mix),
+        entry.dose_median,
+        entry.dose_log_sd,
+        entry.dose_low,
+        entry.dose_high,
+        entry.use_days_median,
+        entry.use_days_log_sd,
+    )
 
 
 def build_cohort(entry: CohortEntry, seed: int, folder: Path) -> Cohort:

@@ -103,8 +103,9 @@ class StaffEntry(Strict):
     def _may_stand_in(self) -> "StaffEntry":
         wrong = [
             ("stands_in_for", f"a {self.role} for the work of a {queue}", f"{', '.join(who_may(queue))} only")
-            for queue in self.stands_in_for if self.role not in who_may(queue)
-        ]  # fmt: skip
+            for queue in self.stands_in_for
+            if self.role not in who_may(queue)
+        ]
         if wrong:
             raise Wrong(*wrong)
         return self
@@ -128,12 +129,17 @@ class StaffEntry(Strict):
         role = ROLES[self.role]
         return [
             Worker(
-                f"{self.role} {first + k}", role, tuple(entry.shift() for entry in self.shifts), self.leave,
-                frozenset(self.licences) or None, self.stands_in_for,
-                role.cost_usd_h if self.cost_usd_h is None else self.cost_usd_h, frozenset(self.skills) or None,
+                f"{self.role} {first + k}",
+                role,
+                tuple(entry.shift() for entry in self.shifts),
+                self.leave,
+                frozenset(self.licences) or None,
+                self.stands_in_for,
+                role.cost_usd_h if self.cost_usd_h is None else self.cost_usd_h,
+                frozenset(self.skills) or None,
             )
             for k in range(self.people)
-        ]  # fmt: skip
+        ]
 
 
 class IllnessEntry(Strict):
@@ -212,10 +218,16 @@ class ClinicEntry(Strict):
         """How the clinic works, as the simulation takes it."""
         from_day = None if self.in_person_from is None else max((self.in_person_from - self.first_day).days + 1, 1)
         return Setting(
-            self.triage, self.enrol_over_d, frozenset(self.without), tuple(self.states.items()), self.orders_by,
-            from_day, None if self.illness is None else self.illness.built(), self.preempt,
+            self.triage,
+            self.enrol_over_d,
+            frozenset(self.without),
+            tuple(self.states.items()),
+            self.orders_by,
+            from_day,
+            None if self.illness is None else self.illness.built(),
+            self.preempt,
             None if self.home_visits is None else self.home_visits.built(),
-        )  # fmt: skip
+        )
 
     def built(self) -> Team:
         """The team that the scenario spells out; one of a workbook is read by ``rosters.read_team``."""

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from taper_sim.cohort import FLAGS, MODALITIES
 from taper_sim.comparison.loss import Loss
+from taper_sim.comparison.outcomes import BY_NAME, COMPOSITE_WEIGHTS
 from taper_sim.comparison.tables import DERIVED_SUBGROUPS
 from taper_sim.data import formulary
 from taper_sim.data.patient import LARGEST, range_of
@@ -18,9 +18,9 @@ from taper_sim.data.problems import nearest, shown
 from taper_sim.data.yaml_input import Strict, Wrong, divided, refuse_unknown, shares_of_patients
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import administrations, most_equivalents
-from taper_sim.outcomes import BY_NAME, COMPOSITE_WEIGHTS
 from taper_sim.scenario.clinic_schema import ClinicEntry
-from taper_sim.scenario.truths import MODEL, TRUTHS
+from taper_sim.scenario.true_models import MODEL, TRUTHS
+from taper_sim.simulation.cohort import FLAGS, MODALITIES
 from taper_sim.simulation.ensemble import DEFAULT_DRAWS, PARAMETERS
 from taper_sim.units import HOURS_PER_DAY, LONGEST_D, YEAR_D, DrugClass
 
@@ -187,30 +187,51 @@ class RungEntry(Strict):
     @model_validator(mode="after")
     def _has_its_knob(self) -> "RungEntry":
         if ("{knob}" in self.call) != bool(self.knobs):
-            raise Wrong(("knobs", f"{len(self.knobs)} knobs and {'a' if '{knob}' in self.call else 'no'} {{knob}}",
-                         "both or neither"))  # fmt: skip
+            raise Wrong(
+                (
+                    "knobs",
+                    f"{len(self.knobs)} knobs and {'a' if '{knob}' in self.call else 'no'} {{knob}}",
+                    "both or neither",
+                )
+            )
         return self
 
 
 _RISKS: Final = (0.1, 0.3, 0.6)
 DEFAULT_RUNGS: Final = (
     RungEntry(
-        name="preset", call='preset("{knob}")',
-        knobs=("CDC 2022 (use >=1 year)", "VA Opioid Taper Decision Tool - slowest",
-               "VA Opioid Taper Decision Tool - slower"),
+        name="preset",
+        call='preset("{knob}")',
+        knobs=(
+            "CDC 2022 (use >=1 year)",
+            "VA Opioid Taper Decision Tool - slowest",
+            "VA Opioid Taper Decision Tool - slower",
+        ),
     ),
     RungEntry(name="linear", call="linear(pct={knob}, every=28)", knobs=(2.5, 5, 7.5, 10, 15, 20, 30)),
     RungEntry(name="linear to a floor", call="linear(pct=10, every=28, floor_pct={knob})", knobs=(0, 25, 50, 75)),
     RungEntry(name="exponential", call="exponential(pct={knob}, every=28)", knobs=(5, 10, 15, 20, 30, 40)),
     RungEntry(name="integral control", call="integral(max_pct={knob}, every=14)", knobs=(2.5, 5, 10, 15, 20)),
     RungEntry(name="prior only", call="prior_only(risk={knob}, ceiling={ceiling}, run_in={run_in})", knobs=_RISKS),
-    RungEntry(name="personal, weekly", knobs=_RISKS, role="personal",
-              call="personal(risk={knob}, ceiling={ceiling}, run_in={run_in}, checkins=weekly)"),
-    RungEntry(name="personal, daily", knobs=_RISKS, role="personal",
-              call="personal(risk={knob}, ceiling={ceiling}, run_in={run_in})"),
-    RungEntry(name="oracle", knobs=(0.1, 0.13, 0.15), role="oracle",
-              call="personal(sees=state, limit={knob}, ceiling={ceiling}, run_in={run_in})"),
-)  # fmt: skip
+    RungEntry(
+        name="personal, weekly",
+        knobs=_RISKS,
+        role="personal",
+        call="personal(risk={knob}, ceiling={ceiling}, run_in={run_in}, checkins=weekly)",
+    ),
+    RungEntry(
+        name="personal, daily",
+        knobs=_RISKS,
+        role="personal",
+        call="personal(risk={knob}, ceiling={ceiling}, run_in={run_in})",
+    ),
+    RungEntry(
+        name="oracle",
+        knobs=(0.1, 0.13, 0.15),
+        role="oracle",
+        call="personal(sees=state, limit={knob}, ceiling={ceiling}, run_in={run_in})",
+    ),
+)
 
 
 class LadderEntry(Strict):
@@ -238,8 +259,9 @@ class LadderEntry(Strict):
     def _are_truths(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [name for name in given if name not in TRUTHS]
         if unknown:
-            raise Wrong(*(("", f"{shown(name)}, which is none{nearest(name, TRUTHS)}", ", ".join(TRUTHS))
-                          for name in unknown))  # fmt: skip
+            raise Wrong(
+                *(("", f"{shown(name)}, which is none{nearest(name, TRUTHS)}", ", ".join(TRUTHS)) for name in unknown)
+            )
         return given
 
     @field_validator("rungs")

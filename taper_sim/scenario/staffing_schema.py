@@ -8,18 +8,24 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from taper_sim.clinic.team import QUEUES, ROLES
+from taper_sim.comparison.outcomes import BY_NAME, Outcome
 from taper_sim.data.problems import nearest, shown
 from taper_sim.data.yaml_input import Strict, Wrong
-from taper_sim.outcomes import BY_NAME, Outcome
 
 MAX_CANDIDATES: Final = 20_000
 MAX_FTE: Final = 200.0
 ROLE_METRICS: Final = ("late", "lost", "utilisation", "overtime", "wait_mean", "wait_p90", "queue")
 """Metrics of ``service.csv`` that a role has."""
 CLINIC_METRICS: Final = (
-    "late", "lost", "wait_mean", "order_wait_days", "checkins_unread_overnight", "visits_given",
-    "spike_alerts_dismissed", "cost",
-)  # fmt: skip
+    "late",
+    "lost",
+    "wait_mean",
+    "order_wait_days",
+    "checkins_unread_overnight",
+    "visits_given",
+    "spike_alerts_dismissed",
+    "cost",
+)
 """Metrics of ``service.csv`` that the whole clinic has."""
 Fte = Annotated[float, Field(ge=0, le=MAX_FTE)]
 

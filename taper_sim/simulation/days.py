@@ -8,29 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taper_sim import rng
-from taper_sim.cohort import Cohort
-from taper_sim.model import rows
-from taper_sim.model.chance import STREAMS
+from taper_sim.array_types import Bools, Floats
+from taper_sim.model.compiled import rows
+from taper_sim.model.event_parameters import STREAMS
 from taper_sim.model.pharmacology import Drug, level_decay, within_day_shape
-from taper_sim.policies.interface import Policy, Rotation, Seen
+from taper_sim.policies.interface import Observation, Policy, Rotation
+from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.dispensing import Dispenser, known_of
 from taper_sim.simulation.ensemble import Ensemble, draw_of
-from taper_sim.simulation.people import Arrays, CarePlan, arrays_of
-from taper_sim.simulation.standing import Standing
-from taper_sim.simulation.world import MODEL_WORLD, World
+from taper_sim.simulation.layout import Arrays, CarePlan, arrays_of
+from taper_sim.simulation.misspecification import MODEL_WORLD, Misspecification
+from taper_sim.simulation.pending_orders import PendingOrders
 from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
-
-Floats = NDArray[np.float64]
 
 #: Rows kept at snapshots for figures: name, row of the state.
 TRACKED: tuple[tuple[str, int], ...] = (
-    ("withdrawal", rows.W_ALL), ("pain", rows.P), ("distress", rows.M), ("insomnia", rows.I), ("function", rows.U),
+    ("withdrawal", rows.W_ALL),
+    ("pain", rows.P),
+    ("distress", rows.M),
+    ("insomnia", rows.I),
+    ("function", rows.U),
     ("craving", rows.C),
-)  # fmt: skip
+)
 
 
 @dataclass
-class Course:
+class Trajectory:
     """What one cohort went through under one policy.
 
     Attributes
@@ -140,10 +143,21 @@ class Days:
     """
 
     def __init__(
-        self, cohort: Cohort, policy: Policy, ensemble: Ensemble, seed: int, n_days: int, care: CarePlan, *,
-        arrays: Arrays | None = None, look_days: Sequence[int] = (), snapshot_days: Sequence[int] = (),
-        chance: bool = True, keep_reports: bool = False, world: World = MODEL_WORLD,
-    ):  # fmt: skip
+        self,
+        cohort: Cohort,
+        policy: Policy,
+        ensemble: Ensemble,
+        seed: int,
+        n_days: int,
+        care: CarePlan,
+        *,
+        arrays: Arrays | None = None,
+        look_days: Sequence[int] = (),
+        snapshot_days: Sequence[int] = (),
+        chance: bool = True,
+        keep_reports: bool = False,
+        world: Misspecification = MODEL_WORLD,
+    ):
         self.cohort, self.policy, self.ensemble, self.n_days, self.chance = cohort, policy, ensemble, n_days, chance
         self.a = (arrays or arrays_of(cohort, ensemble, seed, care)).copy()
         self._seed_low, self._seed_high = (np.uint64(half) for half in rng.split(seed))
@@ -163,7 +177,7 @@ class Days:
         self.blocks = _blocks(sorted(self.decisions), ends, n_days)
         self._block_ends = {last for _, last in self.blocks}
         self._start = {row: self.a.get(self.a.state, row) for row in range(rows.N_STATE)}
-        self._standing = Standing.at_start(cohort)
+        self._standing = PendingOrders.at_start(cohort)
         self._rounded = self._dispenser.rounding_error().astype(np.float32)
         self._collected: list[NDArray[np.float32]] = []
         self._ordered: list[NDArray[np.float32]] = []
@@ -174,13 +188,11 @@ class Days:
         self._sums: dict[int, dict[int, Floats]] = {}
 
     @property
-    def waiting(self) -> NDArray[np.bool_]:
+    def waiting(self) -> Bools:
         """Whose last order is not yet followed, (n,)."""
         return self._standing.behind.any(axis=1)
 
-    def decide(
-        self, first: int, *, waits: NDArray[np.bool_] | None = None, unread: NDArray[np.bool_] | None = None
-    ) -> None:
+    def decide(self, first: int, *, waits: Bools | None = None, unread: Bools | None = None) -> None:
         """Ask the policy, if ``first`` is one of its days, and put its orders into effect.
 
         Parameters
@@ -201,18 +213,21 @@ class Days:
             self._heard = first
             if unread is not None:
                 reports = {name: np.where(unread, np.nan, values) for name, values in reports.items()}
-            seen = Seen(
-                first, self._standing.wanted, self._standing.given, reports,
+            seen = Observation(
+                first,
+                self._standing.wanted,
+                self._standing.given,
+                reports,
                 in_care=self.a.get(self.a.state, rows.IN_CARE) > 0,
                 returned=self.a.get(self.a.state, rows.RETURN_DAY) > 0,
                 latent=Latent(self.a, self._dispenser) if getattr(self.policy, "sees_state", False) else None,
-            )  # fmt: skip
+            )
             self._collected, self.days_since_decision = [], 0
             self._standing.order(self.policy.decide(self._memory, seen))
         if decides or self._standing.pending.any():
             self._follow(np.ones(len(self.cohort), dtype=bool) if waits is None else ~waits)
 
-    def _follow(self, may: NDArray[np.bool_]) -> None:
+    def _follow(self, may: Bools) -> None:
         """Put standing orders into effect for those who may have them."""
         standing, a = self._standing, self.a
         if not (standing.pending & may).any():
@@ -256,21 +271,28 @@ class Days:
             self._snapshots.append(np.array([alive * row for row in kept], np.float32))
             self._doses.append(a.get3(a.state, rows.PRESCRIBED))
 
-    def course(self) -> Course:
+    def course(self) -> Trajectory:
         """What everybody went through, once the last day is lived."""
         a, orders = self.a, np.array(self._ordered)
         shares = _shares_of_original(self._doses, self.cohort, orders)
         snapshots = [np.vstack(both) for both in zip(self._snapshots, shares, strict=True)]
-        return Course(
-            self.cohort, self.n_days, self._start, {row: a.get(a.state, row) for row in range(rows.N_STATE)},
-            self._sums, self.blocks, self._by_period, orders, np.array(self._rounding),
+        return Trajectory(
+            self.cohort,
+            self.n_days,
+            self._start,
+            {row: a.get(a.state, row) for row in range(rows.N_STATE)},
+            self._sums,
+            self.blocks,
+            self._by_period,
+            orders,
+            np.array(self._rounding),
             [last for _, last in self.blocks if last in self._snapshot_days],
             np.array(snapshots) if snapshots else None,
-        )  # fmt: skip
+        )
 
 
 def _advance(a: Arrays, reports: NDArray[np.float32], *arguments: Any) -> None:
-    from taper_sim.model.kernel import advance  # it loads Numba, which most commands do without
+    from taper_sim.model.compiled.kernel import advance  # it loads Numba, which most commands do without
 
     seed_low, seed_high, *days = arguments
     advance(a.state, a.sums, a.params, a.coefficients, reports, a.id_low, a.id_high, seed_low, seed_high, *days)
@@ -289,8 +311,8 @@ def run(
     snapshot_days: Sequence[int] = (),
     chance: bool = True,
     tick: Callable[[int], None] | None = None,
-    world: World = MODEL_WORLD,
-) -> Course:
+    world: Misspecification = MODEL_WORLD,
+) -> Trajectory:
     """Simulate a cohort under a policy.
 
     Parameters
@@ -323,9 +345,18 @@ def run(
     Course
     """
     days = Days(
-        cohort, policy, ensemble, seed, n_days, care,
-        arrays=arrays, look_days=look_days, snapshot_days=snapshot_days, chance=chance, world=world,
-    )  # fmt: skip
+        cohort,
+        policy,
+        ensemble,
+        seed,
+        n_days,
+        care,
+        arrays=arrays,
+        look_days=look_days,
+        snapshot_days=snapshot_days,
+        chance=chance,
+        world=world,
+    )
     for first, last in days.blocks:
         days.decide(first)
         days.live(first, last)
@@ -344,7 +375,7 @@ def _reports_of(a: Arrays, collected: Sequence[NDArray[np.float32]]) -> dict[str
     return {stream.instrument: by_person[:, :, k].astype(np.float64) for k, stream in enumerate(STREAMS)}
 
 
-def _apply(a: Arrays, standing: Standing, may: NDArray[np.bool_], cohort: Cohort, ensemble: Ensemble) -> None:
+def _apply(a: Arrays, standing: PendingOrders, may: Bools, cohort: Cohort, ensemble: Ensemble) -> None:
     """What standing orders change besides doses, for those who may have it."""
     if standing.adjunct is not None:
         effect = ensemble.values["adjunct_effect"][draw_of(cohort.keys, ensemble.n_draws)]

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from taper_sim.cohort import Cohort
+from taper_sim.array_types import Floats, Ints
 from taper_sim.data import formulary
 from taper_sim.model.pharmacology import (
     Drug,
@@ -16,9 +15,8 @@ from taper_sim.model.pharmacology import (
     to_equivalents,
 )
 from taper_sim.policies.interface import Patients, Rotation
+from taper_sim.simulation.cohort import Cohort
 from taper_sim.units import DRUG_CLASSES
-
-Floats = NDArray[np.float64]
 
 # Room above the largest original dose, so that a policy that may raise still finds tablets.
 _HEADROOM = 1.25
@@ -34,7 +32,7 @@ class Dispenser:
         self._original = cohort.slot_dose.copy()
         self._groups = list(self._grouped())
 
-    def _grouped(self) -> Iterator[tuple[int, Drug, int, NDArray[np.int64], Floats]]:
+    def _grouped(self) -> Iterator[tuple[int, Drug, int, Ints, Floats]]:
         """Slots of one drug taken equally often: (slot, drug, times a day, people, totals that can be dispensed)."""
         c = self.cohort
         for slot in range(c.slot_drug.shape[1]):
@@ -132,6 +130,14 @@ def known_of(cohort: Cohort, seed: int = 0) -> Patients:
     dose_mg[count > 1] = np.nan
     flags = {**cohort.flags, "failed_tapers": cohort.failed_tapers, "age": cohort.age}
     return Patients(
-        cohort.dose, dose_mg, names, cohort.use_days, flags, cohort.half_life_h, cohort.trough_mean, cohort.baseline,
-        keys=cohort.keys, seed=seed,
-    )  # fmt: skip
+        cohort.dose,
+        dose_mg,
+        names,
+        cohort.use_days,
+        flags,
+        cohort.half_life_h,
+        cohort.trough_mean,
+        cohort.baseline,
+        keys=cohort.keys,
+        seed=seed,
+    )

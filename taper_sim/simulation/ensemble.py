@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtr
 
 from taper_sim import rng
-from taper_sim.model.chance import CHANCE_TABLE
+from taper_sim.array_types import Floats, Ints
+from taper_sim.model.event_parameters import CHANCE_TABLE
 from taper_sim.model.parameters import TABLE, Parameter
 from taper_sim.units import DRUG_CLASSES
-
-Floats = NDArray[np.float64]
 
 PARAMETERS: Final[tuple[Parameter, ...]] = (*TABLE, *CHANCE_TABLE)
 DEFAULT_DRAWS: Final = 50
@@ -48,7 +47,7 @@ class Ensemble:
             digest.update(np.ascontiguousarray(self.values[symbol]).tobytes())
         return digest.hexdigest()[:12]
 
-    def of(self, draw: NDArray[np.int64]) -> dict[str, Floats]:
+    def of(self, draw: Ints) -> dict[str, Floats]:
         """Centres for people, given each person's draw: (n, 3) or (n,)."""
         return {symbol: values[draw] for symbol, values in self.values.items()}
 
@@ -114,6 +113,6 @@ def _by_symbol(symbol: str) -> Parameter:
     return next(q for q in PARAMETERS if q.symbol == symbol)
 
 
-def draw_of(keys: NDArray[np.uint64], n_draws: int) -> NDArray[np.int64]:
+def draw_of(keys: NDArray[np.uint64], n_draws: int) -> Ints:
     """Each person lives under one draw of the ensemble, by the person's key: (n,), shared by every protocol."""
     return (keys % np.uint64(n_draws)).astype(np.int64)

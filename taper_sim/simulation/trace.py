@@ -3,20 +3,32 @@
 import numpy as np
 import pandas as pd
 
-from taper_sim.cohort import Cohort
 from taper_sim.model import reference
+from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.ensemble import Ensemble
-from taper_sim.simulation.people import reference_person, values_of
+from taper_sim.simulation.layout import reference_person, values_of
 from taper_sim.units import DRUG_CLASSES
 
 _CLASS_COLUMNS = (
-    ("level", "G"), ("occupancy", "E"), ("fast", "F"), ("slow", "L"), ("tolerance", "A"), ("drive", "drive"),
+    ("level", "G"),
+    ("occupancy", "E"),
+    ("fast", "F"),
+    ("slow", "L"),
+    ("tolerance", "A"),
+    ("drive", "drive"),
     ("withdrawal", "W"),
-)  # fmt: skip
+)
 _PERSON_COLUMNS = (
-    ("withdrawal", "withdrawal"), ("pain", "P"), ("distress", "M"), ("insomnia", "I"), ("function", "U"),
-    ("engagement", "N"), ("craving", "C"), ("expectation", "X"), ("resp_tolerance", "R"),
-)  # fmt: skip
+    ("withdrawal", "withdrawal"),
+    ("pain", "P"),
+    ("distress", "M"),
+    ("insomnia", "I"),
+    ("function", "U"),
+    ("engagement", "N"),
+    ("craving", "C"),
+    ("expectation", "X"),
+    ("resp_tolerance", "R"),
+)
 
 
 def trace(cohort: Cohort, ensemble: Ensemble, doses: np.ndarray, seed: int) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pytest
 
 from taper_sim.clinic import lateness
 from taper_sim.clinic.absence import Illness, absences_table, spells, without_the_ill
-from taper_sim.clinic.booking import Diary
+from taper_sim.clinic.appointments import Diary
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.service import metrics
 from taper_sim.clinic.team import MAIN_ROLE, Team, Worker

@@ -6,26 +6,19 @@ import pytest
 from taper_sim.clinic import work
 from taper_sim.clinic.coupling import Setting, _Clinic
 from taper_sim.clinic.service import metrics
-from taper_sim.model import rows
-from taper_sim.model.chance import STREAMS
-from tests.clinic.test_coupling import (  # noqa: F401 - a fixture
-    DAYS,
-    UNLIMITED,
-    _arguments,
-    at_work,
-    people,
-    served,
-    team,
-)
+from taper_sim.model.compiled import rows
+from taper_sim.model.event_parameters import STREAMS
+from tests.clinic.test_coupling import DAYS, UNLIMITED, _arguments, at_work, people, served, team  # noqa: F401 - a fixture
 
 KIND = "alert_unreported_dose"
 
 
 def alerts(clinic, patient, day, kind=KIND):
     return [
-        job for job in clinic.engine.jobs
+        job
+        for job in clinic.engine.jobs
         if job.work == kind and job.patient == patient and day * 1440 <= job.requested < (day + 1) * 1440
-    ]  # fmt: skip
+    ]
 
 
 def lapses(clinic, patient, days=1.0):
@@ -104,8 +97,14 @@ def test_no_more_is_found_than_was_taken_and_the_numbers_are_reported(people):  
         found, UNLIMITED, DAYS, {"all": np.ones(n, dtype=bool)}, {p: k for k, p in enumerate(people[0].ids)}
     )
     named = set(table["metric"])
-    assert {"dose_alerts", "dose_alerts_false", "silence_alerts", "silence_alerts_false", "unordered_dose_days",
-            "unordered_dose_days_found"} <= named  # fmt: skip
+    assert {
+        "dose_alerts",
+        "dose_alerts_false",
+        "silence_alerts",
+        "silence_alerts_false",
+        "unordered_dose_days",
+        "unordered_dose_days_found",
+    } <= named
 
 
 @pytest.mark.parametrize("lapsed", [True, False])

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from taper_sim.clinic.bounds import able_h, hours_until
 from taper_sim.clinic.calendars import Duty, Shift, duties
-from taper_sim.clinic.records import duty_table
+from taper_sim.clinic.event_log import duty_table
+from taper_sim.clinic.staffing.bounds import able_h, hours_until
 from taper_sim.clinic.team import FULL_TIME_H, ROLES, Team, Worker
 
 WORKDAYS = (0, 1, 2, 3, 4)

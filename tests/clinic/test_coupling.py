@@ -10,11 +10,11 @@ from taper_sim.clinic.alarms import JUDGED
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting, _Clinic, serve
 from taper_sim.clinic.panel import enrolment
-from taper_sim.clinic.simulation import Job
+from taper_sim.clinic.queue import Job
 from taper_sim.clinic.team import MAIN_ROLE, QUEUES, Team, Worker
 from taper_sim.clinic.work import BY_NAME, FATIGUE_SHARE, PASSED_ON
-from taper_sim.model import rows
-from taper_sim.outcomes import measure
+from taper_sim.comparison.outcomes import measure
+from taper_sim.model.compiled import rows
 from taper_sim.policies.catalogue import build_policy
 from taper_sim.scenario.building import build_cohort, care_plan
 from taper_sim.scenario.schema import CareEntry, CohortEntry
@@ -33,9 +33,13 @@ def people():
         patients=40,
         classes=MORPHINE_SOME_LORAZEPAM,
         shares={"language_match": 0.8, "caregiver": 0.4, "peer_support": 0.4, "transport": 0.6},
-    )  # fmt: skip
-    care = care_plan(CareEntry(visit_every_d=14, disciplines={d: 1.0 for d in (
-        "prescriber", "pharmacist", "pt", "psychologist", "nurse", "peer")}))  # fmt: skip
+    )
+    care = care_plan(
+        CareEntry(
+            visit_every_d=14,
+            disciplines={d: 1.0 for d in ("prescriber", "pharmacist", "pt", "psychologist", "nurse", "peer")},
+        )
+    )
     return build_cohort(entry, SEED, FOLDER), from_prior(SEED, 1), care
 
 
@@ -230,9 +234,13 @@ def happens(clinic, row, patient):
 
 @pytest.mark.parametrize(
     ("row", "first", "queue"),
-    [(rows.OVERDOSES, "alert_red_flag", "nurse"), (rows.SEIZURES, "alert_red_flag", "nurse"),
-     (rows.CRISES, "alert_red_flag", "nurse"), (rows.URGENT, "urgent_visit", "prescriber")],
-)  # fmt: skip
+    [
+        (rows.OVERDOSES, "alert_red_flag", "nurse"),
+        (rows.SEIZURES, "alert_red_flag", "nurse"),
+        (rows.CRISES, "alert_red_flag", "nurse"),
+        (rows.URGENT, "urgent_visit", "prescriber"),
+    ],
+)
 def test_an_event_becomes_work_that_holds_the_patients_orders(row, first, queue, people):
     clinic = at_work(people, team(queue, minutes=1), 8)
     patient = int(np.flatnonzero(clinic.panel.present(9) & (clinic.gates == 0))[0])

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from taper_sim.clinic.calendars import Duty
+from taper_sim.clinic.event_log import duty_table
 from taper_sim.clinic.measures import by_day, in_service, utilisation, worked
-from taper_sim.clinic.records import duty_table
-from taper_sim.clinic.simulation import Job, Server
+from taper_sim.clinic.queue import Job, Server
 from taper_sim.clinic.team import Team
 from taper_sim.clinic.theory import preemptive_resume
 from taper_sim.clinic.work import BY_NAME, INTERRUPTS, YIELDS
@@ -22,10 +22,17 @@ URGENT, ROUTINE = 0, 3
 
 def job(number, urgency, at, minutes, *, yields=None, interrupts=None, role="nurse"):
     return Job(
-        number, -1, f"{number}", role, urgency, float(at), float(minutes), (float(urgency), float(at)),
+        number,
+        -1,
+        f"{number}",
+        role,
+        urgency,
+        float(at),
+        float(minutes),
+        (float(urgency), float(at)),
         interrupts=urgency == URGENT if interrupts is None else interrupts,
         yields=urgency == ROUTINE if yields is None else yields,
-    )  # fmt: skip
+    )
 
 
 run = partial(run_queue, preempt=True)
@@ -33,9 +40,12 @@ run = partial(run_queue, preempt=True)
 
 @pytest.mark.parametrize(
     ("rates", "means", "kind"),
-    [((1 / 40, 1 / 25), (10.0, 10.0), "M/M/1"), ((1 / 60, 1 / 20), (20.0, 6.0), "M/M/1"),
-     ((1 / 40, 1 / 25), (10.0, 10.0), "M/D/1")],
-)  # fmt: skip
+    [
+        ((1 / 40, 1 / 25), (10.0, 10.0), "M/M/1"),
+        ((1 / 60, 1 / 20), (20.0, 6.0), "M/M/1"),
+        ((1 / 40, 1 / 25), (10.0, 10.0), "M/D/1"),
+    ],
+)
 def test_times_in_the_system_are_those_of_theory(rates, means, kind):
     """Two classes, the first interrupts: the mean of each within a 99.9 % interval from batch means."""
     rng, n = np.random.default_rng(5), 30_000
@@ -71,15 +81,28 @@ def test_a_timetable_by_hand():
     cut by F (at 45), who waits until 62; the routine G after that outlasts the shift, is cut past its end by nobody.
     """
     jobs = [
-        job(1, ROUTINE, 0, 30), job(2, URGENT, 10, 5), job(3, URGENT, 12, 3), job(4, URGENT, 20, 4),
-        job(5, 2, 21, 20, yields=False), job(6, URGENT, 45, 5), job(7, ROUTINE, 46, 40), job(8, URGENT, 75, 5),
-    ]  # fmt: skip
+        job(1, ROUTINE, 0, 30),
+        job(2, URGENT, 10, 5),
+        job(3, URGENT, 12, 3),
+        job(4, URGENT, 20, 4),
+        job(5, 2, 21, 20, yields=False),
+        job(6, URGENT, 45, 5),
+        job(7, ROUTINE, 46, 40),
+        job(8, URGENT, 75, 5),
+    ]
     staff = servers(1, (Duty(0, 70), Duty(1440, 1500)))
     events, _ = run(jobs, staff, until=2000)
     times = {int(w): (s, e) for w, s, e in zip(events["work"], events["started"], events["ended"], strict=True)}
     assert times == {
-        1: (0, 42), 2: (10, 15), 3: (15, 18), 4: (20, 24), 5: (42, 62), 6: (62, 67), 7: (67, 107), 8: (1440, 1445),
-    }  # fmt: skip
+        1: (0, 42),
+        2: (10, 15),
+        3: (15, 18),
+        4: (20, 24),
+        5: (42, 62),
+        6: (62, 67),
+        7: (67, 107),
+        8: (1440, 1445),
+    }
     by_work = events.set_index("work")
     assert by_work.loc["1", "interrupted"] == 2 and by_work.loc["1", "busy"] == 30.0
     assert by_work.loc["7", "interrupted"] == 0  # the shift was over when 8 came

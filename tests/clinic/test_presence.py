@@ -7,10 +7,10 @@ import yaml
 from taper_sim.clinic.absence import Illness
 from taper_sim.clinic.calendars import Duty
 from taper_sim.clinic.coupling import serve
-from taper_sim.clinic.simulation import Engine, Job, Server
+from taper_sim.clinic.queue import Engine, Job, Server
 from taper_sim.clinic.work import HANDED_OFF, WITH_PATIENT
+from taper_sim.experiments.clinic_run import never_short, read_plan
 from taper_sim.scenario.building import Overrides
-from taper_sim.scenario.clinics import never_short, read_plan
 from tests.clinic.test_coupling import DAYS, UNLIMITED, people, served, team  # noqa: F401 - a fixture
 from tests.conftest import ROOT
 
@@ -19,9 +19,7 @@ OFTEN = Illness(per_day=0.05, days=3.0)
 
 
 def visit(k, patient, role, at, minutes, companion=None, **more):
-    return Job(
-        k, patient, "visit", role, 2, at, minutes, rank=(float(k),), present=True, companion=companion, **more
-    )  # fmt: skip
+    return Job(k, patient, "visit", role, 2, at, minutes, rank=(float(k),), present=True, companion=companion, **more)
 
 
 def interpreting(k, patient, at, minutes):
@@ -39,10 +37,16 @@ def run(jobs, *servers, until=10_000.0):
 def test_by_hand_what_needs_the_patient_waits_while_the_patient_is_elsewhere():
     pt, nurse = Server("pt 1", "pt", ALWAYS), Server("nurse 1", "nurse", ALWAYS)
     found = run(
-        [visit(1, 7, "pt", 0.0, 30.0), visit(2, 7, "nurse", 5.0, 10.0), visit(3, 8, "nurse", 10.0, 15.0),
-         visit(4, 7, "pt", 12.0, 5.0), Job(5, 7, "message", "nurse", 3, 6.0, 2.0, rank=(5.0,))],
-        pt, nurse,
-    )  # fmt: skip
+        [
+            visit(1, 7, "pt", 0.0, 30.0),
+            visit(2, 7, "nurse", 5.0, 10.0),
+            visit(3, 8, "nurse", 10.0, 15.0),
+            visit(4, 7, "pt", 12.0, 5.0),
+            Job(5, 7, "message", "nurse", 3, 6.0, 2.0, rank=(5.0,)),
+        ],
+        pt,
+        nurse,
+    )
     assert found[1][:2] == (0.0, 30.0)
     assert found[5][:2] == (6.0, 8.0)  # nobody needs the patient for that
     assert found[3][:2] == (10.0, 25.0)  # the nurse takes the next patient meanwhile
@@ -59,8 +63,9 @@ def test_by_hand_a_visit_with_a_second_person_begins_when_both_are_free():
     jobs = [
         visit(1, 1, "pt", 0.0, 20.0, interpreting(11, 1, 0.0, 20.0)),
         visit(2, 2, "nurse", 5.0, 10.0, interpreting(12, 2, 5.0, 8.0)),
-        visit(3, 3, "nurse", 6.0, 4.0), visit(4, 4, "nurse", 30.0, 5.0, interpreting(14, 4, 30.0, 5.0)),
-    ]  # fmt: skip
+        visit(3, 3, "nurse", 6.0, 4.0),
+        visit(4, 4, "nurse", 30.0, 5.0, interpreting(14, 4, 30.0, 5.0)),
+    ]
     found = run(jobs, pt, nurse, one)
     assert found[1][:2] == found[11][:2] == (0.0, 20.0)
     assert found[3][:2] == (6.0, 10.0)  # the nurse does not stand idle

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from taper_sim.clinic.calendars import Duty
+from taper_sim.clinic.event_log import duty_table, events_table
 from taper_sim.clinic.measures import (
     by_day,
     in_service,
@@ -17,8 +18,7 @@ from taper_sim.clinic.measures import (
     utilisation,
     waits,
 )
-from taper_sim.clinic.records import duty_table, events_table
-from taper_sim.clinic.simulation import Engine, Job, Server
+from taper_sim.clinic.queue import Engine, Job, Server
 from taper_sim.clinic.theory import erlang_a, erlang_c, pollaczek_khinchine
 
 ALWAYS = (Duty(0.0, 1e9),)
@@ -137,10 +137,15 @@ def test_eight_rows_by_hand():
     """
     team = servers(1, (Duty(0, 60), Duty(75, 180), Duty(1440, 1620)))
     rows = [  # name, requested, minutes, urgency, patience
-        ("A", 0, 20, 3, math.inf), ("B", 15, 30, 3, math.inf), ("C", 40, 15, 0, math.inf), ("D", 22, 10, 3, 40),
-        ("E", 70, 10, 2, math.inf), ("F", 80, 100, 3, math.inf), ("G", 90, 10, 3, math.inf),
+        ("A", 0, 20, 3, math.inf),
+        ("B", 15, 30, 3, math.inf),
+        ("C", 40, 15, 0, math.inf),
+        ("D", 22, 10, 3, 40),
+        ("E", 70, 10, 2, math.inf),
+        ("F", 80, 100, 3, math.inf),
+        ("G", 90, 10, 3, math.inf),
         ("H", 900, 30, 3, math.inf),
-    ]  # fmt: skip
+    ]
     jobs = [
         Job(k, -1, name, "nurse", urgency, requested, minutes, (urgency, requested), patience)
         for k, (name, requested, minutes, urgency, patience) in enumerate(rows)
@@ -148,9 +153,15 @@ def test_eight_rows_by_hand():
     events, _ = run(jobs, team, until=2000)
     by_name = events.set_index("work")
     expected = {
-        "A": (0, 20), "B": (20, 50), "C": (50, 65), "D": (math.nan, 62), "E": (75, 85), "F": (85, 185),
-        "G": (1440, 1450), "H": (1450, 1480),
-    }  # fmt: skip
+        "A": (0, 20),
+        "B": (20, 50),
+        "C": (50, 65),
+        "D": (math.nan, 62),
+        "E": (75, 85),
+        "F": (85, 185),
+        "G": (1440, 1450),
+        "H": (1450, 1480),
+    }
     for name, (started, ended) in expected.items():
         assert by_name.loc[name, "started"] == pytest.approx(started, nan_ok=True), name
         assert by_name.loc[name, "ended"] == ended, name

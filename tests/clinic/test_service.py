@@ -40,13 +40,14 @@ def test_the_clock_of_the_row_counts_and_not_its_urgency():
 
 def test_what_was_given_up_or_had_no_room_is_late_and_what_stands_once_more_is_judged_there():
     rows = [
-        (3, 0.0, 0.0, NAN, 5.0, "reneged", "message", ""), (2, 0.0, 0.0, NAN, 0.0, "cancelled", "visit", work.NO_ROOM),
+        (3, 0.0, 0.0, NAN, 5.0, "reneged", "message", ""),
+        (2, 0.0, 0.0, NAN, 0.0, "cancelled", "visit", work.NO_ROOM),
         (1, 0.0, 0.0, NAN, 5.0, "cancelled", "checkin_review", work.DISMISSED),
         (2, 0.0, 0.0, NAN, 0.0, "cancelled", "visit", work.STAFF_ILL),
         (2, 0.0, 0.0, NAN, 45.0, "reneged", "visit", work.PUT_OFF),
         (1, 0.0, 0.0, NAN, 480.0, "cancelled", "alert_spike", work.PASSED_ON),
         (1, 0.0, 0.0, NAN, 4400.0, "cancelled", "dose_order", work.HURRIED),
-    ]  # fmt: skip
+    ]
     assert lost(log(*rows)).tolist() == [True, True, True, False, False, False, False]
     assert judged(log(*rows), END).tolist() == [True, True, True, False, False, False, False]
     assert late(log(*rows), END)[:3].all()
@@ -76,10 +77,15 @@ def test_work_that_waited_for_opening_hours_is_told_from_work_that_waited_for_so
     stand_in = Worker("pt 1", ROLES["pt"], (), stands_in_for=("nurse",))
     team = Team((Worker("nurse 1", ROLES["nurse"], ()), stand_in, Worker("pt 2", ROLES["pt"], ())))
     duty = pd.DataFrame(
-        [("nurse 1", 480.0, 960.0, False), ("nurse 1", 4800.0, 5280.0, False), ("pt 1", 4700.0, 5000.0, False),
-         ("pt 2", 2000.0, 4000.0, False), ("nurse 1", 960.0, 4800.0, True)],
+        [
+            ("nurse 1", 480.0, 960.0, False),
+            ("nurse 1", 4800.0, 5280.0, False),
+            ("pt 1", 4700.0, 5000.0, False),
+            ("pt 2", 2000.0, 4000.0, False),
+            ("nurse 1", 960.0, 4800.0, True),
+        ],
         columns=["resource", "start", "end", "on_call"],
-    )  # fmt: skip
+    )
     rows = [
         (1, 950.0, 950.0, 4745.0, 4750.0, "done", "dose_order", ""),  # 10 minutes before closing, 45 after opening
         (1, 950.0, 950.0, 4755.0, 4760.0, "done", "dose_order", ""),  # 65 in all: somebody was there to begin it

@@ -8,21 +8,33 @@ import pytest
 from openpyxl import Workbook
 from openpyxl.chart import BarChart
 
-from taper_sim.clinic.booking import HORIZON_D, Diary
-from taper_sim.clinic.bounds import loads
+from taper_sim.clinic.appointments import HORIZON_D, Diary
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.rosters import read_team, weekdays_of
+from taper_sim.clinic.staffing.bounds import loads
 from taper_sim.clinic.team import MAIN_ROLE, ROLES, Team, Worker
 from taper_sim.clinic.triage import risk_score
 from taper_sim.clinic.work import KINDS
 from taper_sim.data.problems import InputError
 from taper_sim.scenario.building import build_cohort
 from taper_sim.scenario.schema import CohortEntry
-from taper_sim.simulation.people import CarePlan
+from taper_sim.simulation.layout import CarePlan
 
-HEADER = ["name", "role", "weekdays", "start", "end", "break_start", "break_end", "states", "stands_in_for",
-          "on_call", "leave", "cost_usd_h"]  # fmt: skip
+HEADER = [
+    "name",
+    "role",
+    "weekdays",
+    "start",
+    "end",
+    "break_start",
+    "break_end",
+    "states",
+    "stands_in_for",
+    "on_call",
+    "leave",
+    "cost_usd_h",
+]
 WEEK = Shift((0, 1, 2, 3, 4), 480.0, 990.0, ((720.0, 750.0),))
 
 

@@ -30,21 +30,28 @@ def lines(error: pytest.ExceptionInfo[InputError]) -> list[str]:
 def test_a_check_in_is_a_report_of_one_instrument_on_one_day(tmp_path: Path) -> None:
     found = read_checkins(write(tmp_path / "c.csv", HEAD + "a,2026-01-02,pain_nrs,6\na,2026-01-01,seizure,yes\n"))
     assert [(c.day, c.instrument, c.value) for c in found["a"]] == [
-        (date(2026, 1, 1), "seizure", 1.0), (date(2026, 1, 2), "pain_nrs", 6.0),
-    ]  # fmt: skip
+        (date(2026, 1, 1), "seizure", 1.0),
+        (date(2026, 1, 2), "pain_nrs", 6.0),
+    ]
 
 
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("a,2026-02-30,pain_nrs,6", "a date that exists"), ("a,01/02/2026,pain_nrs,6", "a date that exists"),
-        ("a,2026-01-01,pain_nrs,11", "0 to 10"), ("a,2026-01-01,sows_gossop,45", "0 to 30"),
-        ("a,2026-01-01,pain_nrs,", "0 to 10"), ("a,2026-01-01,pain_nrs,nan", "0 to 10"),
-        ("a,2026-01-01,pain_nrs,inf", "0 to 10"), ("a,2026-01-01,pain_nsr,5", "did you mean pain_nrs"),
-        (",2026-01-01,pain_nrs,5", "an id"), ("a,2026-01-01,seizure,2", "0 or 1"), ("a,1026-01-01,pain_nrs,5", "years"),
+        ("a,2026-02-30,pain_nrs,6", "a date that exists"),
+        ("a,01/02/2026,pain_nrs,6", "a date that exists"),
+        ("a,2026-01-01,pain_nrs,11", "0 to 10"),
+        ("a,2026-01-01,sows_gossop,45", "0 to 30"),
+        ("a,2026-01-01,pain_nrs,", "0 to 10"),
+        ("a,2026-01-01,pain_nrs,nan", "0 to 10"),
+        ("a,2026-01-01,pain_nrs,inf", "0 to 10"),
+        ("a,2026-01-01,pain_nsr,5", "did you mean pain_nrs"),
+        (",2026-01-01,pain_nrs,5", "an id"),
+        ("a,2026-01-01,seizure,2", "0 or 1"),
+        ("a,1026-01-01,pain_nrs,5", "years"),
         ("a,2026-01-01,<b>,5", "an instrument"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_check_in_is_said_in_one_line(tmp_path: Path, row: str, said: str) -> None:
     with pytest.raises(InputError) as error:
         read_checkins(write(tmp_path / "c.csv", HEAD + "a,2026-01-01,pain_nrs,5\n" + row + "\n"))
@@ -74,14 +81,18 @@ def test_row_order_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("a,2026-01-05,fentanyl,TD,25,,", "mcg/h"), ("a,2026-01-05,morphine,ER,-5,,", "0 or more"),
-        ("a,2026-01-05,morphine,ER,99999,,", "morphine ER"), ("a,2026-01-05,morfine,ER,30,,", "morphine"),
-        ("a,2026-01-05,morphine,ER,,,", "dose_mg_per_day"), ("a,2026-01-05,morphine,XR,30,,", "ER"),
+        ("a,2026-01-05,fentanyl,TD,25,,", "mcg/h"),
+        ("a,2026-01-05,morphine,ER,-5,,", "0 or more"),
+        ("a,2026-01-05,morphine,ER,99999,,", "morphine ER"),
+        ("a,2026-01-05,morfine,ER,30,,", "morphine"),
+        ("a,2026-01-05,morphine,ER,,,", "dose_mg_per_day"),
+        ("a,2026-01-05,morphine,XR,30,,", "ER"),
         ("a,2026-01-01,morphine,ER,60,,", "one row for a drug, formulation and date"),
-        ("a,2026-13-01,morphine,ER,60,,", "a date that exists"), ("a,2026-01-05,morphine,ER,many,,", "a number"),
+        ("a,2026-13-01,morphine,ER,60,,", "a date that exists"),
+        ("a,2026-01-05,morphine,ER,many,,", "a number"),
         ("a,2026-01-05,morphine,ER,60,,-1", "0 or more"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_dose_is_said_in_one_line(tmp_path: Path, row: str, said: str) -> None:
     with pytest.raises(InputError) as error:
         read_doses(write(tmp_path / "d.csv", DOSES + "a,2026-01-01,morphine,ER,90,,\n" + row + "\n"))
@@ -92,8 +103,10 @@ def test_what_is_wrong_with_a_dose_is_said_in_one_line(tmp_path: Path, row: str,
 def test_a_patch_is_read_in_its_own_unit_and_buprenorphine_beside_another_opioid_cannot_be_converted(
     tmp_path: Path,
 ) -> None:
-    text = DOSES + "a,2026-01-01,fentanyl,TD,,25,\nb,2026-01-01,morphine,ER,90,,\n" \
-        "b,2026-01-09,buprenorphine,SL film/tablet,8,,\n"  # fmt: skip
+    text = (
+        DOSES + "a,2026-01-01,fentanyl,TD,,25,\nb,2026-01-01,morphine,ER,90,,\n"
+        "b,2026-01-09,buprenorphine,SL film/tablet,8,,\n"
+    )
     found = read_doses(write(tmp_path / "d.csv", text))
     assert found["a"][0].dose == 25 and one_scale_problem(found["a"]) is None
     wrong = one_scale_problem(found["b"])

@@ -67,9 +67,4 @@ def test_each_wrong_value_of_a_file_has_its_row_and_its_scale(tmp_path: Path) ->
     with pytest.raises(InputError) as error:
         read_checkins(path)
     assert [str(p).split(": ")[1] for p in error.value.problems] == [f"row {k}, value" for k in (2, 3, 4, 5)]
-    assert [p.allowed for p in error.value.problems] == [
-        "50 to 100 %",
-        "0 to 3 points",
-        "0 to 10 points",
-        "0 or 1",
-    ]
+    assert [p.allowed for p in error.value.problems] == ["50 to 100 %", "0 to 3 points", "0 to 10 points", "0 or 1"]

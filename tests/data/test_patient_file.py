@@ -20,8 +20,9 @@ def test_the_example_is_read():
     patient = read_patient(EXAMPLE)
     assert patient.id == "p1"
     assert [(*entry.row.key, entry.dose) for entry in patient.drugs] == [
-        ("morphine", "ER", 90.0), ("lorazepam", "IR", 1.0),
-    ]  # fmt: skip
+        ("morphine", "ER", 90.0),
+        ("lorazepam", "IR", 1.0),
+    ]
     assert patient.use_days == {"opioid": 2000.0, "benzodiazepine": 900.0}
     assert patient.baseline.function == 45.0
     assert patient.parameters["sigma"] == {"opioid": 2.1}
@@ -51,10 +52,18 @@ def test_a_schedule_of_nothing_taken_is_right(tmp_path: Path):
     assert patient.schedule == {"opioid": {0: 0.0}}
 
 
-@pytest.mark.parametrize(("symbol", "right", "wrong"), [
-    ("sigma", 0.0, -0.1), ("tau_s", 0.1, 0.0), ("trough_mean", 0.99, 1.0), ("omega", 1.0, 1.1), ("b", -3.0, -1e9),
-    ("EC50", 60.0, 0.0), ("xi", 0.0, 1e7),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("symbol", "right", "wrong"),
+    [
+        ("sigma", 0.0, -0.1),
+        ("tau_s", 0.1, 0.0),
+        ("trough_mean", 0.99, 1.0),
+        ("omega", 1.0, 1.1),
+        ("b", -3.0, -1e9),
+        ("EC50", 60.0, 0.0),
+        ("xi", 0.0, 1e7),
+    ],
+)
 def test_a_value_has_its_range(symbol: str, right: float, wrong: float):
     assert range_of(symbol, right) is None
     assert range_of(symbol, wrong)

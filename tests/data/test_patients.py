@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taper_sim import cohort as cohorts
 from taper_sim.data.patients import PatientTable, read_csv, read_drugs, read_patients
+from taper_sim.simulation import cohort as cohorts
 
 Read = Callable[..., PatientTable]
 DRUGS = "patient_id,drug,formulation,dose_mg_per_day,dose_mcg_per_h,interval_h\n"
@@ -33,8 +33,16 @@ def test_numbers_and_booleans_are_as_written(read: Read):
     assert table.dropped == 0
 
 
-@pytest.mark.parametrize("change", [lambda t: "\ufeff" + t, lambda t: t.replace("\n", "\r\n"), lambda t: t.rstrip("\n"),
-                                    lambda t: t.replace(",", ", "), lambda t: t.replace("a,", '"a",')])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: "\ufeff" + t,
+        lambda t: t.replace("\n", "\r\n"),
+        lambda t: t.rstrip("\n"),
+        lambda t: t.replace(",", ", "),
+        lambda t: t.replace("a,", '"a",'),
+    ],
+)
 def test_how_a_file_was_saved_changes_no_number(read: Read, change: Callable[[str], str]):
     text = "patient_id,pain,oud\na,5,1\nb,6,0\n"
     plain, saved = read(text), read(change(text))
@@ -78,9 +86,14 @@ def test_the_models_own_column_goes_before_promis(read: Read):
 def test_what_a_file_is_silent_about_is_the_median_persons(read: Read):
     people = cohorts.from_table(read("patient_id\na\n"), "one")
     assert {name: float(values[0]) for name, values in people.baseline.items()} == {
-        "pain": 6.0, "distress": 0.3, "insomnia": 0.4, "function": 45.0, "engagement": 0.8, "craving": 0.1,
+        "pain": 6.0,
+        "distress": 0.3,
+        "insomnia": 0.4,
+        "function": 45.0,
+        "engagement": 0.8,
+        "craving": 0.1,
         "sows_gossop": 3.5,
-    }  # fmt: skip
+    }
     np.testing.assert_array_equal(people.use_days, [[1825.0] * 3])
 
 
@@ -96,9 +109,10 @@ def test_drugs_are_as_written(tmp_path: Path):
     path.write_text(DRUGS + "a,Morphine,er,90,,8\nb,fentanyl,TD,,25,72\na,lorazepam,IR,2,,\n")
     rows = read_drugs(path, ["a", "b"])
     assert [(row.patient_id, *row.drug.key, row.dose, row.times) for row in rows] == [
-        ("a", "morphine", "ER", 90.0, 3), ("b", "fentanyl", "TD", 25.0, 1),
+        ("a", "morphine", "ER", 90.0, 3),
+        ("b", "fentanyl", "TD", 25.0, 1),
         ("a", "lorazepam", "IR", 2.0, rows[2].times),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_csv_is_read_as_text(tmp_path: Path):

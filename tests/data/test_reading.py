@@ -47,7 +47,7 @@ DOSE = (taking(0, 90.0),)
         ([], (taking(0, 90.0, copies=2),), "2 dose row(s) that say the same once more: counted once"),
         ([], (*DOSE, DoseRow(START, find_drug("oxycodone", "IR"), 20.0)), "morphine ER and oxycodone IR"),
     ],
-)  # fmt: skip
+)
 def test_every_rule_leaves_its_line(reports: list[CheckIn], rows: tuple[DoseRow, ...], said: str) -> None:
     notes = record_notes(History("a", tuple(reports), rows))
     assert len(notes) == 1 and said in notes[0], notes
@@ -74,8 +74,9 @@ def test_what_came_later_says_nothing_of_an_earlier_day() -> None:
     early: Sequence[CheckIn] = [on(d, "sows", 5) for d in range(3)]
     late = [on(40, "sows_gossop", 4), on(40, "sows_gossop", 9), on(1, "pain_nrs", 3, entered=41)]
     then = START + timedelta(days=30)
-    whole = History("a", (*early, *late), (*DOSE, taking(35, 60.0, taken=30.0)),
-                    dated=((START + timedelta(days=33), "an order"),))  # fmt: skip
+    whole = History(
+        "a", (*early, *late), (*DOSE, taking(35, 60.0, taken=30.0)), dated=((START + timedelta(days=33), "an order"),)
+    )
     assert whole.as_of(then) == History("a", tuple(early), DOSE)
     assert record_notes(whole.as_of(then)) == [] and len(record_notes(whole)) == 6
 

@@ -26,8 +26,9 @@ def write(tmp_path: Path, rows: str, head: str = HEAD) -> Path:
 def test_a_category_is_a_report_between_two_scores(tmp_path: Path) -> None:
     first = read_trial(write(tmp_path, GOOD))[0]
     cows = [(c.day, c.value, c.high) for c in first.reports() if c.instrument == "cows"]
-    assert cows == [(DAY_0 + timedelta(days=d), low, high)
-                    for d, low, high in ((3, 13, 24), (6, 5, 12), (7, 0, 4), (9, 25, 48))]  # fmt: skip
+    assert cows == [
+        (DAY_0 + timedelta(days=d), low, high) for d, low, high in ((3, 13, 24), (6, 5, 12), (7, 0, 4), (9, 25, 48))
+    ]
     use = {c.day: c.value for c in first.reports() if c.instrument == "illicit_use_reported"}
     assert use[DAY_0 + timedelta(days=5)] == 1.0 and DAY_0 + timedelta(days=7) not in use
 
@@ -70,16 +71,23 @@ def test_the_row_order_changes_nothing_and_further_columns_are_passed_over(tmp_p
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("7,10,1,7,8,4,0", ("cows_cat", "0, 1, 2 or 3")), ("7,10,1,7,8,1.5,0", ("cows_cat", "0, 1, 2 or 3")),
-        ("7,10,1,7,-2,,0", ("bup_mg", "0 to 64")), ("7,10,1,7,1600,,0", ("bup_mg", "0 to 64")),
-        ("7,10,1,7,8mg,,0", ("bup_mg", "8mg")), ("7,10,1,7,inf,,0", ("bup_mg", "inf")),
-        ("7,10,1,7,8,,2", ("opioid_use_selfreport", "0 or 1")), ("7,ten,1,7,8,,0", ("study_day", "ten")),
-        ("7,,1,7,8,,0", ("study_day", "nothing")), ("7,10.5,1,7,8,,0", ("study_day", "10.5")),
-        (",10,1,7,8,,0", ("who", "id")), ("7,10,0,7,8,,0", ("phase", "1, 2")),
-        ("7,10,1,-1,8,,0", ("day_in_phase", "as many days")), ("7,9,1,6,8,,0", ("row 13, study_day", "as in row 8")),
+        ("7,10,1,7,8,4,0", ("cows_cat", "0, 1, 2 or 3")),
+        ("7,10,1,7,8,1.5,0", ("cows_cat", "0, 1, 2 or 3")),
+        ("7,10,1,7,-2,,0", ("bup_mg", "0 to 64")),
+        ("7,10,1,7,1600,,0", ("bup_mg", "0 to 64")),
+        ("7,10,1,7,8mg,,0", ("bup_mg", "8mg")),
+        ("7,10,1,7,inf,,0", ("bup_mg", "inf")),
+        ("7,10,1,7,8,,2", ("opioid_use_selfreport", "0 or 1")),
+        ("7,ten,1,7,8,,0", ("study_day", "ten")),
+        ("7,,1,7,8,,0", ("study_day", "nothing")),
+        ("7,10.5,1,7,8,,0", ("study_day", "10.5")),
+        (",10,1,7,8,,0", ("who", "id")),
+        ("7,10,0,7,8,,0", ("phase", "1, 2")),
+        ("7,10,1,-1,8,,0", ("day_in_phase", "as many days")),
+        ("7,9,1,6,8,,0", ("row 13, study_day", "as in row 8")),
         ("7,10,1,9,8,,0", ("row 13, day_in_phase", "as many days")),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said_with_row_and_column(tmp_path: Path, row: str, said: tuple[str, ...]) -> None:
     with pytest.raises(InputError) as error:
         read_trial(write(tmp_path, GOOD + row + "\n"))

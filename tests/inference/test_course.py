@@ -34,8 +34,9 @@ def regimen_of(seed: int) -> tuple[Regimen, np.ndarray]:
     adjunct[30:60, 0] = 0.4
     cut = np.r_[0.0, (np.diff(dose, axis=0) < 0).any(axis=1).astype(float)]
     use = np.exp(luck.uniform(0, 8, 3))
-    return Regimen(dose, cut, np.tile(level_decay(half_life), (N_DAYS + 1, 1)), shape, taken, use, adjunct,
-                   np.zeros(N_DAYS + 1)), half_life  # fmt: skip
+    return Regimen(
+        dose, cut, np.tile(level_decay(half_life), (N_DAYS + 1, 1)), shape, taken, use, adjunct, np.zeros(N_DAYS + 1)
+    ), half_life
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -45,15 +46,31 @@ def test_the_course_is_the_references(seed: int) -> None:
     values[at.SIGMA] = 2.0
     found = at.course(values, at.couplings(), regimen)
     scalar = {q.symbol: np.array([q.centre()]) for q in TABLE if not q.per_class}
-    person = reference.Person(
-        taken=regimen.taken[None], EC50=by_class("EC50"), tau_F=by_class("tau_F"), tau_L=by_class("tau_L"),
-        omega=by_class("omega"), sigma=values[None, at.SIGMA : at.SIGMA + 3], alpha=by_class("alpha"), b=by_class("b"),
-        adjunct=regimen.adjunct[:1], effect_half_life_h=half_life[None], shape=regimen.shape[:1],
-        use_days=regimen.use_days[None], scalar=scalar, loads={load: by_class(load) for load in "pmi"},
-        baseline={"pain": values[[at.P0]], "distress": values[[at.M0]], "insomnia": values[[at.I0]],
-                  "function": values[[at.U0]], "engagement": values[[at.N0]], "craving": values[[at.C0]]},
+    person = reference.PersonParameters(
+        taken=regimen.taken[None],
+        EC50=by_class("EC50"),
+        tau_F=by_class("tau_F"),
+        tau_L=by_class("tau_L"),
+        omega=by_class("omega"),
+        sigma=values[None, at.SIGMA : at.SIGMA + 3],
+        alpha=by_class("alpha"),
+        b=by_class("b"),
+        adjunct=regimen.adjunct[:1],
+        effect_half_life_h=half_life[None],
+        shape=regimen.shape[:1],
+        use_days=regimen.use_days[None],
+        scalar=scalar,
+        loads={load: by_class(load) for load in "pmi"},
+        baseline={
+            "pain": values[[at.P0]],
+            "distress": values[[at.M0]],
+            "insomnia": values[[at.I0]],
+            "function": values[[at.U0]],
+            "engagement": values[[at.N0]],
+            "craving": values[[at.C0]],
+        },
         imposed=np.array([False]),
-    )  # fmt: skip
+    )
     state = reference.start(person, regimen.dose[:1])
     for day in range(N_DAYS + 1):
         if day:
@@ -63,9 +80,17 @@ def test_the_course_is_the_references(seed: int) -> None:
             np.testing.assert_allclose(
                 found[day, place : place + 3], np.where(regimen.taken, value[0], 0.0), atol=1e-12
             )
-        for place, one in ((at.R, state.R), (at.X, state.X), (at.P, state.P), (at.M, state.M), (at.I, state.I),
-                           (at.U, state.U), (at.N, state.N), (at.C, state.C),
-                           (at.W_ALL, state.withdrawal)):  # fmt: skip
+        for place, one in (
+            (at.R, state.R),
+            (at.X, state.X),
+            (at.P, state.P),
+            (at.M, state.M),
+            (at.I, state.I),
+            (at.U, state.U),
+            (at.N, state.N),
+            (at.C, state.C),
+            (at.W_ALL, state.withdrawal),
+        ):
             np.testing.assert_allclose(found[day, place], one[0], rtol=1e-12, atol=1e-12)
 
 

@@ -12,9 +12,9 @@ from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
 from taper_sim.inference.likelihood import truncated
 from taper_sim.inference.observation import BY_NAME, INSTRUMENTS, reports_of, weekends
-from taper_sim.inference.patient import Evidence
+from taper_sim.inference.posterior import Evidence
 from taper_sim.inference.prior import prior_of
-from taper_sim.inference.simulated import tapered, written
+from taper_sim.studies.simulated_people import tapered, written
 
 N_DAYS = 40
 REGIMEN = tapered(10.0, N_DAYS - 28)
@@ -44,8 +44,12 @@ def test_inside_the_scales_it_is_the_gaussian_likelihood_of_all_reports_together
     mean, cov = np.empty(len(r.day)), np.empty((len(r.day), len(r.day)))
     used = [INSTRUMENTS[p] for p in r.place]
     for j, (day, slot) in enumerate(zip(r.day, r.slot, strict=True)):
-        level = {"pain_nrs": latent[day, at.P] + 0.3 * latent[day, at.X], "mood_item": 10 * latent[day, at.M],
-                 "sleep_item": 10 * latent[day, at.I], "function": latent[day, at.U]}  # fmt: skip
+        level = {
+            "pain_nrs": latent[day, at.P] + 0.3 * latent[day, at.X],
+            "mood_item": 10 * latent[day, at.M],
+            "sleep_item": 10 * latent[day, at.I],
+            "function": latent[day, at.U],
+        }
         mean[j] = level[used[slot].name]
         for k, (other, third) in enumerate(zip(r.day, r.slot, strict=True)):
             a, b = used[slot], used[third]
@@ -80,8 +84,12 @@ def test_a_category_is_the_chance_of_its_interval() -> None:
 def test_truncated_moments_are_scipys(a: float, width: float) -> None:
     mass, mean, variance = truncated(a, a + width)
     exact = truncnorm(a, a + width)
-    np.testing.assert_allclose(mass, np.log(norm.cdf(a + width) - norm.cdf(a)) if a < 0 else
-                               np.log(norm.sf(a) - norm.sf(a + width)), rtol=1e-6, atol=1e-8)  # fmt: skip
+    np.testing.assert_allclose(
+        mass,
+        np.log(norm.cdf(a + width) - norm.cdf(a)) if a < 0 else np.log(norm.sf(a) - norm.sf(a + width)),
+        rtol=1e-6,
+        atol=1e-8,
+    )
     np.testing.assert_allclose(mean, exact.mean(), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(variance, exact.var(), rtol=1e-2, atol=1e-4)
 
@@ -105,9 +113,13 @@ def test_reports_are_written_as_they_are_read() -> None:
     """Ten thousand written reports have the mean and the spread that the likelihood expects."""
     values, shared = at.centre_values(), at.couplings()
     luck = np.random.default_rng(3)
-    many = [dict((c.instrument, c.value) for d, c in written(values, shared, REGIMEN, ("pain_nrs", "function"),
-                                                            np.arange(N_DAYS + 1) == 20, luck))
-            for _ in range(3000)]  # fmt: skip
+    many = [
+        dict(
+            (c.instrument, c.value)
+            for d, c in written(values, shared, REGIMEN, ("pain_nrs", "function"), np.arange(N_DAYS + 1) == 20, luck)
+        )
+        for _ in range(3000)
+    ]
     latent = at.course(values, shared, REGIMEN)
     for name, mean in (("pain_nrs", latent[20, at.P] + 0.3 * latent[20, at.X]), ("function", latent[20, at.U])):
         x, i = np.array([m[name] for m in many]), BY_NAME[name]
@@ -127,10 +139,13 @@ def test_vectors_side_by_side_are_vectors_one_by_one() -> None:
     luck = np.random.default_rng(8)
     days = np.flatnonzero(luck.random(N_DAYS + 1) < 0.6)
     found = evidence(
-        [(int(d), CheckIn(DAY0, name, value)) for d in days[days > 0]
-         for name, value in (("sows_gossop", 0.0), ("pain_nrs", 6.0), ("peg", 5.0 if d % 7 == 0 else 4.0))],
+        [
+            (int(d), CheckIn(DAY0, name, value))
+            for d in days[days > 0]
+            for name, value in (("sows_gossop", 0.0), ("pain_nrs", 6.0), ("peg", 5.0 if d % 7 == 0 else 4.0))
+        ],
         ("sows_gossop", "pain_nrs", "peg"),
-    )  # fmt: skip
+    )
     z = luck.standard_normal((70, len(found.prior.names)))
     all_, centres, spreads = found.log_posterior(z, predicted=True)
     for k in (0, 7, 31, 32, 63, 69):

@@ -7,7 +7,7 @@ import pytest
 from numba import njit
 
 from taper_sim import rng
-from taper_sim.model import elementary
+from taper_sim.model.compiled import elementary
 
 RELATIVE = 2e-15  # the module promises 1e-14
 LONG = np.longdouble

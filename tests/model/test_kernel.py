@@ -13,13 +13,14 @@ from numba.extending import register_jitable
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from taper_sim import rng
-from taper_sim.model import kernel, reference_chance, rows
-from taper_sim.model.chance import CHANCE_TABLE, EVENTS, STREAMS
-from taper_sim.model.kernel import advance
+from taper_sim.model import reference_events
+from taper_sim.model.compiled import kernel, rows
+from taper_sim.model.compiled.kernel import advance
+from taper_sim.model.event_parameters import CHANCE_TABLE, EVENTS, STREAMS
 from taper_sim.model.parameters import TABLE, Parameter
 from taper_sim.model.pharmacology import within_day_shape
-from taper_sim.model.reference import Person
-from taper_sim.model.reference_chance import Chance, Record
+from taper_sim.model.reference import PersonParameters
+from taper_sim.model.reference_events import Chance, EventState
 
 SEED = 0xF00D_CAFE_0123_4567
 HAZARDS = (*EVENTS, "withdrawal_visit")
@@ -34,7 +35,7 @@ N_COEFFICIENTS = len(rows.COEFFICIENTS)
 class People:
     """A cohort for both: person ``k`` stands at ``(tile[k], lane[k])`` of the kernel's arrays."""
 
-    person: Person
+    person: PersonParameters
     chance: Chance
     dose: np.ndarray
     keys: np.ndarray
@@ -89,33 +90,59 @@ def random_people(seed: int = 0, *, n_tiles: int = N_TILES) -> People:
     buprenorphine = taken[:, 0] & (luck.random(n) < 0.2)
     dose[buprenorphine, 0], ec50[buprenorphine, 0], tau_F[buprenorphine, 0] = 12.0, 2.4, 10.0
     troughs = luck.choice([0.3, 0.46, 0.54, 0.7, 0.85, 0.97], (n, 3))
-    person = Person(
-        taken=taken, EC50=ec50, tau_F=tau_F, tau_L=shared["tau_L"] * log_normal(n, 3),
-        omega=np.clip(shared["omega"], 0.1, 0.9), sigma=shared["sigma"] * log_normal(n, 3, sd=0.6),
-        alpha=shared["alpha"], b=shared["b"] + luck.normal(0, 0.7, (n, 3)),
-        adjunct=luck.choice([0.0, 0.2], (n, 3)), effect_half_life_h=luck.uniform(2.0, 36.0, (n, 3)),
+    person = PersonParameters(
+        taken=taken,
+        EC50=ec50,
+        tau_F=tau_F,
+        tau_L=shared["tau_L"] * log_normal(n, 3),
+        omega=np.clip(shared["omega"], 0.1, 0.9),
+        sigma=shared["sigma"] * log_normal(n, 3, sd=0.6),
+        alpha=shared["alpha"],
+        b=shared["b"] + luck.normal(0, 0.7, (n, 3)),
+        adjunct=luck.choice([0.0, 0.2], (n, 3)),
+        effect_half_life_h=luck.uniform(2.0, 36.0, (n, 3)),
         shape=np.array([[within_day_shape(float(trough)) for trough in row] for row in troughs]),
-        use_days=np.exp(luck.uniform(0, 8, (n, 3))), scalar=scalar,
+        use_days=np.exp(luck.uniform(0, 8, (n, 3))),
+        scalar=scalar,
         loads={load: shared[load] for load in ("p", "m", "i")},
         baseline={
-            "pain": luck.uniform(2, 9, n), "distress": luck.uniform(0.1, 0.7, n), "insomnia": luck.uniform(0.1, 0.8, n),
-            "function": luck.uniform(20, 70, n), "engagement": luck.uniform(0.4, 1, n),
+            "pain": luck.uniform(2, 9, n),
+            "distress": luck.uniform(0.1, 0.7, n),
+            "insomnia": luck.uniform(0.1, 0.8, n),
+            "function": luck.uniform(20, 70, n),
+            "engagement": luck.uniform(0.4, 1, n),
             "craving": luck.uniform(0, 0.3, n),
         },
         imposed=luck.random(n) < 0.4,
-    )  # fmt: skip
-    rate = {"dropout": 0.02, "return": 0.004, "lapse": 0.03, "crisis": 0.02, "overdose": 0.004, "seizure": 0.01,
-            "urgent": 0.01, "withdrawal_visit": 0.01}  # fmt: skip
+    )
+    rate = {
+        "dropout": 0.02,
+        "return": 0.004,
+        "lapse": 0.03,
+        "crisis": 0.02,
+        "overdose": 0.004,
+        "seizure": 0.01,
+        "urgent": 0.01,
+        "withdrawal_visit": 0.01,
+    }
     chance = Chance(
-        scalar=scalar, hazard={event: np.log(rate[event]) + luck.normal(0, 0.3, n) for event in HAZARDS},
+        scalar=scalar,
+        hazard={event: np.log(rate[event]) + luck.normal(0, 0.3, n) for event in HAZARDS},
         imposed=person.imposed * 1.0,
-        apnoea=np.where(luck.random(n) < 0.3, scalar["excess_apnoea"], 0.0), fatal=luck.uniform(0.05, 0.3, n),
-        risk_dose=np.where(buprenorphine, 0.0, 1.0), more_share=luck.choice([0.15, 0.45], n),
-        s0=2.5 * log_normal(n), noise=log_normal(n), steps0=luck.normal(8.2, 0.5, n),
-        miss_fixed=luck.normal(-1.9, 0.4, n), noshow_fixed=luck.normal(-1.4, 0.4, n),
-        target=np.argmax(taken, axis=1), checkin_every=luck.choice([0.0, 1.0, 3.0, 3.5, 7.0], n),
-        visit_every=luck.choice([0.0, 7.0, 14.0, 28.0], n), planned=luck.uniform(0, 1, (n, 6)),
-    )  # fmt: skip
+        apnoea=np.where(luck.random(n) < 0.3, scalar["excess_apnoea"], 0.0),
+        fatal=luck.uniform(0.05, 0.3, n),
+        risk_dose=np.where(buprenorphine, 0.0, 1.0),
+        more_share=luck.choice([0.15, 0.45], n),
+        s0=2.5 * log_normal(n),
+        noise=log_normal(n),
+        steps0=luck.normal(8.2, 0.5, n),
+        miss_fixed=luck.normal(-1.9, 0.4, n),
+        noshow_fixed=luck.normal(-1.4, 0.4, n),
+        target=np.argmax(taken, axis=1),
+        checkin_every=luck.choice([0.0, 1.0, 3.0, 3.5, 7.0], n),
+        visit_every=luck.choice([0.0, 7.0, 14.0, 28.0], n),
+        planned=luck.uniform(0, 1, (n, 6)),
+    )
     return People(person, chance, dose * taken, luck.integers(0, 2**64, n, dtype=np.uint64), tile, lane)
 
 
@@ -164,39 +191,70 @@ class Run:
                 s = streams[rest]
                 decay = np.exp(-1.0 / s.tau_d)
                 value = {
-                    "decay": decay, "innovation": np.sqrt(1 - decay**2), "white": s.white, "slow": s.slow,
-                    "own": np.sqrt(1 - s.shared**2), "shared": s.shared,
-                }[kind]  # fmt: skip
+                    "decay": decay,
+                    "innovation": np.sqrt(1 - decay**2),
+                    "white": s.white,
+                    "slow": s.slow,
+                    "own": np.sqrt(1 - s.shared**2),
+                    "shared": s.shared,
+                }[kind]
             else:
                 value = person.loads[kind][:, ("opioid", "benzodiazepine", "gabapentinoid").index(rest)]
             self.coefficients[tile, column] = value
 
     def _fill_people(self) -> None:
         person, chance = self.people.person, self.people.chance
-        record = reference_chance.start(person, self.people.dose)
+        record = reference_events.start(person, self.people.dose)
         self.put_record(record)
         body, taken = record.body, person.taken
         parameters: dict[str, Any] = {
-            "DECAY_G": np.exp(-24.0 * np.log(2.0) / person.effect_half_life_h), "EC50": person.EC50,
-            "DECAY_F": np.exp(-1 / person.tau_F), "DECAY_L": np.exp(-1 / person.tau_L), "OMEGA": person.omega,
-            "SIGMA": person.sigma * taken, "ADJUNCT": person.adjunct, "ALPHA": person.alpha * taken,
-            "B": person.b * taken, "MARGIN0": body.E - body.A, "L0": np.where(taken, body.L, 1.0), "W0": body.W,
-            "DOSE0": body.dose, "E0": body.E, "DOSE": body.dose, "SHAPE": person.shape.reshape(len(taken), 12),
-            "P0": body.P, "M0": body.M, "I0": body.I, "U0": body.U, "N0": body.N, "C0": body.C,
-            "W_ALL0": body.withdrawal, "XI": person.scalar["xi"],
-            "ANNOUNCED": np.where(person.imposed, person.scalar["xi_imposed"], 1.0), "APNOEA": chance.apnoea,
-            "FATAL": chance.fatal, "RISK_DOSE": chance.risk_dose, "MORE_SHARE": chance.more_share, "S0": chance.s0,
-            "NOISE": chance.noise, "STEPS0": chance.steps0, "MISS_FIXED": chance.miss_fixed,
-            "NOSHOW_FIXED": chance.noshow_fixed, "TARGET": chance.target, "CHECKIN_EVERY": chance.checkin_every,
-            "VISIT_EVERY": chance.visit_every, "HAZARD": np.stack([chance.hazard[e] for e in HAZARDS], axis=1),
-            "PLANNED": chance.planned, "IMPOSED": chance.imposed,
-        }  # fmt: skip
+            "DECAY_G": np.exp(-24.0 * np.log(2.0) / person.effect_half_life_h),
+            "EC50": person.EC50,
+            "DECAY_F": np.exp(-1 / person.tau_F),
+            "DECAY_L": np.exp(-1 / person.tau_L),
+            "OMEGA": person.omega,
+            "SIGMA": person.sigma * taken,
+            "ADJUNCT": person.adjunct,
+            "ALPHA": person.alpha * taken,
+            "B": person.b * taken,
+            "MARGIN0": body.E - body.A,
+            "L0": np.where(taken, body.L, 1.0),
+            "W0": body.W,
+            "DOSE0": body.dose,
+            "E0": body.E,
+            "DOSE": body.dose,
+            "SHAPE": person.shape.reshape(len(taken), 12),
+            "P0": body.P,
+            "M0": body.M,
+            "I0": body.I,
+            "U0": body.U,
+            "N0": body.N,
+            "C0": body.C,
+            "W_ALL0": body.withdrawal,
+            "XI": person.scalar["xi"],
+            "ANNOUNCED": np.where(person.imposed, person.scalar["xi_imposed"], 1.0),
+            "APNOEA": chance.apnoea,
+            "FATAL": chance.fatal,
+            "RISK_DOSE": chance.risk_dose,
+            "MORE_SHARE": chance.more_share,
+            "S0": chance.s0,
+            "NOISE": chance.noise,
+            "STEPS0": chance.steps0,
+            "MISS_FIXED": chance.miss_fixed,
+            "NOSHOW_FIXED": chance.noshow_fixed,
+            "TARGET": chance.target,
+            "CHECKIN_EVERY": chance.checkin_every,
+            "VISIT_EVERY": chance.visit_every,
+            "HAZARD": np.stack([chance.hazard[e] for e in HAZARDS], axis=1),
+            "PLANNED": chance.planned,
+            "IMPOSED": chance.imposed,
+        }
         width = sum(np.asarray(v).reshape(len(taken), -1).shape[1] for v in parameters.values())
         assert width == rows.N_PARAM  # no row is forgotten
         for name, values in parameters.items():
             self.put(self.params, getattr(rows, name), values)
 
-    def put_record(self, record: Record) -> None:
+    def put_record(self, record: EventState) -> None:
         """Set state and sums."""
         states = states_of(record)
         assert sum(np.asarray(v).reshape(len(self.people), -1).shape[1] for v in states.values()) == rows.N_STATE
@@ -214,27 +272,50 @@ class Run:
         reports = np.empty((len(self.state), n_days * rows.N_REPORTS, rows.LANES), dtype=np.float32)
         low, high = (np.uint64(half) for half in rng.split(seed))
         advance(
-            self.state, self.sums, self.params, self.coefficients, reports, self.id_low, self.id_high, low, high,
-            first, last, chance, True,
-        )  # fmt: skip
+            self.state,
+            self.sums,
+            self.params,
+            self.coefficients,
+            reports,
+            self.id_low,
+            self.id_high,
+            low,
+            high,
+            first,
+            last,
+            chance,
+            True,
+        )
         by_person = reports[self.people.tile, :, self.people.lane]
         return np.asarray(by_person.reshape(len(self.people), n_days, rows.N_REPORTS))
 
 
-def states_of(record: Record) -> dict[str, Any]:
+def states_of(record: EventState) -> dict[str, Any]:
     """State of a record under the names of the kernel's rows."""
     body = record.body
     return {name: getattr(body, name) for name in ("G", "F", "L", "A", "W", "E", *"RXPMIUNCK")} | {
-        "W_ALL": body.withdrawal, "PRESCRIBED": record.prescribed, "HELD": record.held,
-        "BEFORE_CUT": record.before_cut, "SLOW": record.slow, "MISSED": record.missed,
-        "MISSED_VISIT": record.missed_visit, "LAPSE_DAYS_LEFT": record.lapse_days_left, "ALIVE": record.alive,
-        "IN_CARE": record.in_care, "FROZEN": record.frozen, "V": record.V, "LAST_CUT": record.last_cut,
-        "DROPOUT_DAY": record.dropout_day, "RETURN_DAY": record.return_day, "STOP_DAY": record.stop_day,
-        "DEATH_DAY": record.death_day, "DELIVERED": record.delivered,
-    }  # fmt: skip
+        "W_ALL": body.withdrawal,
+        "PRESCRIBED": record.prescribed,
+        "HELD": record.held,
+        "BEFORE_CUT": record.before_cut,
+        "SLOW": record.slow,
+        "MISSED": record.missed,
+        "MISSED_VISIT": record.missed_visit,
+        "LAPSE_DAYS_LEFT": record.lapse_days_left,
+        "ALIVE": record.alive,
+        "IN_CARE": record.in_care,
+        "FROZEN": record.frozen,
+        "V": record.V,
+        "LAST_CUT": record.last_cut,
+        "DROPOUT_DAY": record.dropout_day,
+        "RETURN_DAY": record.return_day,
+        "STOP_DAY": record.stop_day,
+        "DEATH_DAY": record.death_day,
+        "DELIVERED": record.delivered,
+    }
 
 
-def adaptive(record: Record, dose: np.ndarray, week: int) -> np.ndarray:
+def adaptive(record: EventState, dose: np.ndarray, week: int) -> np.ndarray:
     """Orders of a rule that pauses, cuts, raises and stops, by what the state says."""
     w = record.body.withdrawal
     factor = np.where(w > 0.15, 1.1, np.where(w > 0.06, 1.0, 0.8))
@@ -248,7 +329,7 @@ class Together:
     """Both after the same weeks: records by week of the reference, and the kernel at its end."""
 
     run: Run
-    record: Record
+    record: EventState
     reports: np.ndarray
     kernel_reports: np.ndarray
     worst: float
@@ -257,15 +338,15 @@ class Together:
 def weeks_together(people: People, n_weeks: int, *, chance: bool) -> Together:
     """Run both with orders changed every week, and compare every state at the end of each week."""
     run = Run(people)
-    record = reference_chance.start(people.person, people.dose)
+    record = reference_events.start(people.person, people.dose)
     reports, kernel_reports = [], []
     worst = 0.0
     for week in range(n_weeks):
         ordered = adaptive(record, people.dose, week)
         first = 7 * week + 1
         for number in range(first, first + 7):
-            luck = reference_chance.draw(SEED, people.keys, number) if chance else reference_chance.no_draw(len(people))
-            record, sent = reference_chance.day(people.person, people.chance, record, ordered, luck, number)
+            luck = reference_events.draw(SEED, people.keys, number) if chance else reference_events.no_draw(len(people))
+            record, sent = reference_events.day(people.person, people.chance, record, ordered, luck, number)
             reports.append(sent)
         kernel_reports.append(run.days(first, first + 6, ordered, chance=chance))
         for name, values in states_of(record).items():
@@ -335,8 +416,20 @@ def test_the_reports_are_those_of_the_reference(lucky: Together) -> None:
 
 def test_the_comparison_met_every_event(lucky: Together) -> None:
     record, sums = lucky.record, lucky.record.sums
-    for name in ("lapses", "crises", "attempts", "overdoses", "overdose_deaths", "seizures", "urgent",
-                 "withdrawal_visits", "over_limit", "first_overdose", "first_crisis", "first_urgent"):  # fmt: skip
+    for name in (
+        "lapses",
+        "crises",
+        "attempts",
+        "overdoses",
+        "overdose_deaths",
+        "seizures",
+        "urgent",
+        "withdrawal_visits",
+        "over_limit",
+        "first_overdose",
+        "first_crisis",
+        "first_urgent",
+    ):
         assert sums[name].sum() >= 1, name
     for name in ("dropout_day", "return_day", "stop_day", "death_day"):
         assert (getattr(record, name) > 0).sum() >= 3, name
@@ -475,9 +568,20 @@ def test_without_recording_the_states_are_the_same_and_nothing_is_written() -> N
     low, high = (np.uint64(half) for half in rng.split(SEED))
     untouched = np.full((N_TILES, 80, rows.LANES), 7.0, dtype=np.float32)
     advance(
-        silent.state, silent.sums, silent.params, silent.coefficients, untouched, silent.id_low, silent.id_high, low,
-        high, 1, 10, True, False,
-    )  # fmt: skip
+        silent.state,
+        silent.sums,
+        silent.params,
+        silent.coefficients,
+        untouched,
+        silent.id_low,
+        silent.id_high,
+        low,
+        high,
+        1,
+        10,
+        True,
+        False,
+    )
     assert_same_bits(recorded, silent)
     assert (untouched == 7.0).all()
 

@@ -8,32 +8,69 @@ import numpy as np
 import pytest
 
 from taper_sim.model import pharmacology as ph
-from taper_sim.model.pharmacology import Absorption, Drug, Piece
+from taper_sim.model.pharmacology import Absorption, Drug, Unit
 
 
 def drug(name: str = "morphine", formulation: str = "ER", **changes: object) -> Drug:
     """Write out a drug as the table has it: the model reads no files."""
     base = Drug(
-        drug="morphine", drug_class="opioid", formulation="ER", dose_unit="mg", effect_half_life_h=9.5, interval_h=12.0,
-        trough_mean=0.46, equivalence_factor=1.0, equivalence_factor_alt=None, strengths=(15.0, 30.0, 60.0),
-        splittable=False, smallest_step=15.0,
-    )  # fmt: skip
+        drug="morphine",
+        drug_class="opioid",
+        formulation="ER",
+        dose_unit="mg",
+        effect_half_life_h=9.5,
+        interval_h=12.0,
+        trough_mean=0.46,
+        equivalence_factor=1.0,
+        equivalence_factor_alt=None,
+        strengths=(15.0, 30.0, 60.0),
+        splittable=False,
+        smallest_step=15.0,
+    )
     return replace(base, drug=name, formulation=formulation, **changes)  # type: ignore[arg-type]
 
 
 ER = drug()
 IR = drug(formulation="IR", strengths=(15.0, 30.0), splittable=True, smallest_step=7.5, interval_h=4.0)
 METHADONE = drug("methadone", "IR", equivalence_factor=4.7, strengths=(5.0, 10.0), splittable=True, smallest_step=2.5)
-FENTANYL = drug("fentanyl", "TD", dose_unit="mcg_per_h", equivalence_factor=2.4, interval_h=72.0, smallest_step=12.0,
-                strengths=(12.0, 25.0, 37.5, 50.0, 75.0, 100.0))  # fmt: skip
-BUP_SL = drug("buprenorphine", "SL film/tablet", equivalence_factor=None, interval_h=24.0, smallest_step=2.0,
-              strengths=(2.0, 4.0, 8.0, 12.0))  # fmt: skip
-BUP_TD = drug("buprenorphine", "TD", dose_unit="mcg_per_h", equivalence_factor=None, interval_h=168.0,
-              smallest_step=5.0, strengths=(5.0, 7.5, 10.0, 15.0, 20.0))  # fmt: skip
-DIAZEPAM = drug("diazepam", "IR", drug_class="benzodiazepine", strengths=(2.0, 5.0, 10.0), splittable=True,
-                smallest_step=1.0)  # fmt: skip
-GABAPENTIN = drug("gabapentin", "IR", drug_class="gabapentinoid", equivalence_factor=1 / 6, interval_h=8.0,
-                  strengths=(100.0, 300.0, 400.0, 600.0, 800.0), smallest_step=100.0)  # fmt: skip
+FENTANYL = drug(
+    "fentanyl",
+    "TD",
+    dose_unit="mcg_per_h",
+    equivalence_factor=2.4,
+    interval_h=72.0,
+    smallest_step=12.0,
+    strengths=(12.0, 25.0, 37.5, 50.0, 75.0, 100.0),
+)
+BUP_SL = drug(
+    "buprenorphine",
+    "SL film/tablet",
+    equivalence_factor=None,
+    interval_h=24.0,
+    smallest_step=2.0,
+    strengths=(2.0, 4.0, 8.0, 12.0),
+)
+BUP_TD = drug(
+    "buprenorphine",
+    "TD",
+    dose_unit="mcg_per_h",
+    equivalence_factor=None,
+    interval_h=168.0,
+    smallest_step=5.0,
+    strengths=(5.0, 7.5, 10.0, 15.0, 20.0),
+)
+DIAZEPAM = drug(
+    "diazepam", "IR", drug_class="benzodiazepine", strengths=(2.0, 5.0, 10.0), splittable=True, smallest_step=1.0
+)
+GABAPENTIN = drug(
+    "gabapentin",
+    "IR",
+    drug_class="gabapentinoid",
+    equivalence_factor=1 / 6,
+    interval_h=8.0,
+    strengths=(100.0, 300.0, 400.0, 600.0, 800.0),
+    smallest_step=100.0,
+)
 ABSORBED = Absorption(
     np.array([0.0, 100, 200, 300, 400, 800, 1200, 1600]), np.array([0.0, 180, 360, 540, 564, 816, 1188, 1296]) / 3
 )
@@ -236,7 +273,7 @@ def test_the_totals_of_a_smaller_dose_begin_those_of_a_larger(taken: Drug) -> No
 
 def test_high_doses_can_still_be_dispensed() -> None:
     assert 1200.0 in ph.dispensable_totals(ER, 2, 1200.0)
-    assert ph.regimen(ER, 1200, 2).pills_per_day == {Piece(60.0): 20}
+    assert ph.regimen(ER, 1200, 2).pills_per_day == {Unit(60.0): 20}
 
 
 def test_totals_shared_by_a_cohort_cannot_be_changed() -> None:
@@ -316,13 +353,13 @@ def test_larger_amounts_stand_towards_bedtime() -> None:
 
 
 def test_pills_are_counted_by_strength_with_halves_apart() -> None:
-    assert ph.regimen(ER, 240, 3).pills_per_day == {Piece(60.0): 3, Piece(30.0): 1, Piece(15.0): 2}
-    assert ph.regimen(IR, 45, 2).pills_per_day == {Piece(15.0): 2, Piece(15.0, half=True): 2}
+    assert ph.regimen(ER, 240, 3).pills_per_day == {Unit(60.0): 3, Unit(30.0): 1, Unit(15.0): 2}
+    assert ph.regimen(IR, 45, 2).pills_per_day == {Unit(15.0): 2, Unit(15.0, half=True): 2}
 
 
 def test_a_regimen_takes_the_fewest_tablets() -> None:
-    assert ph.regimen(ER, 60, 1).pills_per_day == {Piece(60.0): 1}
-    assert ph.regimen(ER, 105, 1).pills_per_day == {Piece(60.0): 1, Piece(30.0): 1, Piece(15.0): 1}
+    assert ph.regimen(ER, 60, 1).pills_per_day == {Unit(60.0): 1}
+    assert ph.regimen(ER, 105, 1).pills_per_day == {Unit(60.0): 1, Unit(30.0): 1, Unit(15.0): 1}
 
 
 def test_a_dose_that_cannot_be_dispensed_is_refused_with_its_neighbours() -> None:

@@ -27,9 +27,12 @@ def median(**changes: Any) -> Patient:
     patient |= {q.symbol: [q.centre(c) for c in DRUG_CLASSES] for q in TABLE if q.per_class}
     patient |= {name: getattr(baseline, name) for name in DOMAINS}
     patient |= {
-        "dose": [90.0, 0.0, 0.0], "use_days": [MEDIAN_USE_DAYS] * 3, "effect_half_life_h": [9.5, 24.0, 6.0],
-        "trough_mean": [0.46, 0.7, 0.5], "is_imposed": False,
-    }  # fmt: skip
+        "dose": [90.0, 0.0, 0.0],
+        "use_days": [MEDIAN_USE_DAYS] * 3,
+        "effect_half_life_h": [9.5, 24.0, 6.0],
+        "trough_mean": [0.46, 0.7, 0.5],
+        "is_imposed": False,
+    }
     return patient | changes
 
 
@@ -42,22 +45,30 @@ def random_patient(rng: np.random.Generator) -> Patient:
         patient[q.symbol] = value.tolist()
     taken = rng.permutation([True, rng.random() < 0.8, rng.random() < 0.8])
     patient |= {
-        "b": rng.normal(0, 1, 3).tolist(), "omega": rng.uniform(0.2, 0.9, 3).tolist(),
-        "adjunct": rng.uniform(0, 0.4, 3).tolist(), "sigma": rng.uniform(0.2, 5, 3).tolist(),
-        "dose": (taken * rng.uniform(5, 300, 3)).tolist(), "use_days": rng.uniform(1, 1000, 3).tolist(),
-        "effect_half_life_h": rng.uniform(2, 40, 3).tolist(), "trough_mean": rng.uniform(0.3, 0.95, 3).tolist(),
+        "b": rng.normal(0, 1, 3).tolist(),
+        "omega": rng.uniform(0.2, 0.9, 3).tolist(),
+        "adjunct": rng.uniform(0, 0.4, 3).tolist(),
+        "sigma": rng.uniform(0.2, 5, 3).tolist(),
+        "dose": (taken * rng.uniform(5, 300, 3)).tolist(),
+        "use_days": rng.uniform(1, 1000, 3).tolist(),
+        "effect_half_life_h": rng.uniform(2, 40, 3).tolist(),
+        "trough_mean": rng.uniform(0.3, 0.95, 3).tolist(),
         "is_imposed": bool(rng.random() < 0.5),
-        "pain": rng.uniform(0, 10), "distress": rng.uniform(0, 1), "insomnia": rng.uniform(0, 1),
-        "function": rng.uniform(0, 100), "engagement": rng.uniform(0, 1), "craving": rng.uniform(0, 1),
-    }  # fmt: skip
+        "pain": rng.uniform(0, 10),
+        "distress": rng.uniform(0, 1),
+        "insomnia": rng.uniform(0, 1),
+        "function": rng.uniform(0, 100),
+        "engagement": rng.uniform(0, 1),
+        "craving": rng.uniform(0, 1),
+    }
     return patient
 
 
-def person_of(patients: list[Patient]) -> reference.Person:
+def person_of(patients: list[Patient]) -> reference.PersonParameters:
     def column(name: str) -> np.ndarray:
         return np.array([patient[name] for patient in patients], dtype=np.float64)
 
-    return reference.Person(
+    return reference.PersonParameters(
         taken=column("dose") > 0,
         **{name: column(name) for name in (*PER_CLASS, "effect_half_life_h", "use_days")},
         shape=np.array([[within_day_shape(trough) for trough in patient["trough_mean"]] for patient in patients]),
@@ -227,9 +238,11 @@ def course(patient: Patient, doses: list[float], delivered: float = 0.0) -> list
 @pytest.mark.parametrize(("half_life", "trough"), [(3.0, 0.54), (9.5, 0.46), (22.0, 0.70), (24.0, 0.85)])
 def test_on_a_steady_dose_after_long_use_nothing_moves(half_life: float, trough: float) -> None:
     patient = median(
-        dose=[90.0, 10.0, 300.0], use_days=[1e5] * 3,
-        effect_half_life_h=[half_life, 24.0, 6.0], trough_mean=[trough, 0.7, 0.5],
-    )  # fmt: skip
+        dose=[90.0, 10.0, 300.0],
+        use_days=[1e5] * 3,
+        effect_half_life_h=[half_life, 24.0, 6.0],
+        trough_mean=[trough, 0.7, 0.5],
+    )
     states = course(patient, [90.0] * 365)
     assert states[0].W[0, 0] < 0.01
     for name in (*CLASS_STATES, *PERSON_STATES, "withdrawal"):

@@ -114,13 +114,18 @@ def staffing(folder: Path) -> Numbers:
         content["cohort"]["patients"] = 24
         content["clinic"]["enrol_over_d"] = 3
         content["clinic"]["staffing"] = {
-            "probability": 0.5, "indifference": 0.3, "confidence": 0.5, "most_teams": 3, "most_replications": 3,
+            "probability": 0.5,
+            "indifference": 0.3,
+            "confidence": 0.5,
+            "most_teams": 3,
+            "most_replications": 3,
             "what_if_replications": 1,
             "fte": {"physician": {"least": 0.2, "most": 1}, "nurse": {"least": 0.5, "most": 1, "step": 0.5}},
             "targets": [
-                {"metric": "late", "role": "nurse", "at_most": 0.9}, {"metric": "order_wait_days", "at_most": 9},
+                {"metric": "late", "role": "nurse", "at_most": 0.9},
+                {"metric": "order_wait_days", "at_most": 9},
             ],
-        }  # fmt: skip
+        }
 
     _command("staffing", _changed(folder, "staffing_small.yaml", smaller), "--out", folder / "run")
     return _tables_of(folder / "run")
@@ -169,9 +174,9 @@ def fit(folder: Path) -> Numbers:
 
 def studies(folder: Path) -> Numbers:
     """A piece of each study whose table is committed: what its rows are made of."""
-    from taper_sim.inference import calibration, filters, forecasts, misspecified
-    from taper_sim.inference.tapers import simulated
-    from taper_sim.inference.tapers.population import Population, hyperparameters
+    from taper_sim.studies import calibration, filter_form, forecasts, misspecified
+    from taper_sim.studies.trial_tapers import simulated_trial
+    from taper_sim.studies.trial_tapers.taper_population import TaperPopulation, hyperparameters
 
     ranks = [
         {"classes": classes, "population": population, **calibration.replicate(population, 1, 3, 256, classes).ranks}
@@ -179,12 +184,12 @@ def studies(folder: Path) -> Numbers:
         for population in ("usual", "floors")
     ]
     truths = [misspecified.one(truth, 5, 1) for truth in misspecified.TRUTHS]
-    prior = Population("effect", np.array([h.mean for h in hyperparameters()]))
-    simulated.daily_table(prior, 24, 1).to_csv(folder / "daily.csv", index=False)
+    prior = TaperPopulation("effect", np.array([h.mean for h in hyperparameters()]))
+    simulated_trial.daily_table(prior, 24, 1).to_csv(folder / "daily.csv", index=False)
     _command("tapers", folder / "daily.csv", "--folds", 2, "--out", folder / "run", allowed=(0, 3))
     return {
         "sbc": pd.DataFrame(ranks),
-        "filters": pd.DataFrame(filters.compared("usual", "opioid", 2, 1, 4)),
+        "filters": pd.DataFrame(filter_form.compared("usual", "opioid", 2, 1, 4)),
         "forecasts": pd.DataFrame(forecasts.judged("opioid", 2, 1)),
         "support": pd.DataFrame(truths).drop(columns="seconds", errors="ignore"),
         **{f"tapers-{name}": table[:400] for name, table in _tables_of(folder / "run").items()},

@@ -52,16 +52,16 @@ def moved(case: str) -> list[str]:
 
 def code_hashes() -> dict[str, Callable[[], str]]:
     """For the beginning of a committed table's name, the hash of the code that it describes; the first match counts."""
-    from taper_sim.inference import calibration, misspecified, recovery
-    from taper_sim.inference.tapers import study
-    from taper_sim.scenario import ladder, triages
+    from taper_sim.experiments import ladder, triage_rules
+    from taper_sim.studies import calibration, misspecified, recovery
+    from taper_sim.studies.trial_tapers import study
 
     return {
         "support": misspecified.table_hash,
         "population_recovery": recovery.code_hash,
         "real_tapers": study.code_hash,
         "ladder": ladder.code_hash,
-        "triage": triages.code_hash,
+        "triage": triage_rules.code_hash,
         "": calibration.code_hash,
     }
 

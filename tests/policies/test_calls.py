@@ -10,7 +10,7 @@ import pytest
 from taper_sim.data.problems import InputError
 from taper_sim.policies import fixed, guidance
 from taper_sim.policies.calls import Call, Filter, argument_list, build, canonical, parse, split_protocols
-from taper_sim.policies.interface import Factory, Order, Patients, Policy, Seen
+from taper_sim.policies.interface import Factory, Observation, Order, Patients, Policy
 
 PRESET = 'preset("CDC 2022 (use >=1 year)")'
 
@@ -35,7 +35,7 @@ class Probe:
     def start(self, patients: Patients) -> Any:
         return None
 
-    def decide(self, memory: Any, seen: Seen) -> Order:
+    def decide(self, memory: Any, seen: Observation) -> Order:
         return Order(np.ones_like(seen.share))
 
 
@@ -68,9 +68,13 @@ def supported(taper: Policy, care: str) -> Supported:
 
 
 REGISTRY: Mapping[str, Factory] = {
-    "probe": Probe, "adjunct": adjunct, "supported": supported, "linear": fixed.Linear, "constant": fixed.Constant,
+    "probe": Probe,
+    "adjunct": adjunct,
+    "supported": supported,
+    "linear": fixed.Linear,
+    "constant": fixed.Constant,
     "preset": guidance.preset,
-}  # fmt: skip
+}
 
 
 def problems_of(text: str, registry: Mapping[str, Factory] | None = None, **where: str) -> list[str]:
@@ -101,8 +105,10 @@ def test_a_call_may_be_an_argument_of_a_call() -> None:
 def test_calls_and_filters_are_added_by_plus() -> None:
     call = parse("abrupt()+adjunct(lofexidine,mg=2.88) + velocity_gt=30+tapered=yes")
     assert call.plus == (
-        Call("adjunct", ("lofexidine",), {"mg": 2.88}), Filter("velocity_gt", 30), Filter("tapered", "yes"),
-    )  # fmt: skip
+        Call("adjunct", ("lofexidine",), {"mg": 2.88}),
+        Filter("velocity_gt", 30),
+        Filter("tapered", "yes"),
+    )
 
 
 def test_a_nested_call_keeps_what_is_added_to_it() -> None:
@@ -114,12 +120,33 @@ def test_a_nested_call_keeps_what_is_added_to_it() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", " ", "linear", "linear(", "linear(pct=10", "linear(pct=10))", "linear(pct=10%)", "linear(pct 10)",
-        "linear(pct=)", "linear(,)", "linear(pct=10,)x", "linear(pct=10, pct=20)", "linear(pct=10, 28)", "3", '"a"',
-        "a()+", "a()+3", "a() b()", 'preset("x', "a(b=1e999)", "a(=3)", "__import__('os').system('x')", "a()\x00",
-        "a(" * 50 + ")" * 50, "a(pct=+10)",
+        "",
+        " ",
+        "linear",
+        "linear(",
+        "linear(pct=10",
+        "linear(pct=10))",
+        "linear(pct=10%)",
+        "linear(pct 10)",
+        "linear(pct=)",
+        "linear(,)",
+        "linear(pct=10,)x",
+        "linear(pct=10, pct=20)",
+        "linear(pct=10, 28)",
+        "3",
+        '"a"',
+        "a()+",
+        "a()+3",
+        "a() b()",
+        'preset("x',
+        "a(b=1e999)",
+        "a(=3)",
+        "__import__('os').system('x')",
+        "a()\x00",
+        "a(" * 50 + ")" * 50,
+        "a(pct=+10)",
     ],
-)  # fmt: skip
+)
 def test_text_that_is_no_protocol_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(text)
@@ -142,8 +169,12 @@ def test_quotes_carry_anything_and_may_be_escaped() -> None:
 def test_commas_in_brackets_and_quotes_do_not_separate_protocols() -> None:
     text = f'constant(), linear(pct=10,every=28),{PRESET} , preset("a, (b"),s(taper=a(x=1,y=2),care=c)+f=1'
     assert split_protocols(text) == [
-        "constant()", "linear(pct=10,every=28)", PRESET, 'preset("a, (b")', "s(taper=a(x=1,y=2),care=c)+f=1",
-    ]  # fmt: skip
+        "constant()",
+        "linear(pct=10,every=28)",
+        PRESET,
+        'preset("a, (b")',
+        "s(taper=a(x=1,y=2),care=c)+f=1",
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "a(),,b()", "a(),", "a(", "a())", 'p("x', ",a()"])
@@ -163,10 +194,13 @@ def test_an_escaped_quote_does_not_end_a_text() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "linear(pct=10,every=28)", " linear ( every = 28 , pct = 10.0 ) ", "linear(10, 28)",
-        "linear(pct=10, every=28, basis=original)", "linear(10,28,end_pct=0,floor_pct=0.0)",
+        "linear(pct=10,every=28)",
+        " linear ( every = 28 , pct = 10.0 ) ",
+        "linear(10, 28)",
+        "linear(pct=10, every=28, basis=original)",
+        "linear(10,28,end_pct=0,floor_pct=0.0)",
     ],
-)  # fmt: skip
+)
 def test_two_ways_of_writing_one_protocol_have_one_name(text: str) -> None:
     assert canonical(parse(text)) == "linear(pct=10, every=28)"
     assert build(text).name == "linear(pct=10, every=28)"
@@ -175,11 +209,14 @@ def test_two_ways_of_writing_one_protocol_have_one_name(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "constant()", "linear(pct=12.5, every=7, floor_pct=20)", PRESET,
+        "constant()",
+        "linear(pct=12.5, every=7, floor_pct=20)",
+        PRESET,
         "supported(taper=linear(pct=10, every=7), care=a/b, mode=telephone)",
-        "abrupt() + adjunct(lofexidine, mg=2.88) + tapered=yes", r'unknown("it\'s \"so\"", b=-1e-05)',
+        "abrupt() + adjunct(lofexidine, mg=2.88) + tapered=yes",
+        r'unknown("it\'s \"so\"", b=-1e-05)',
     ],
-)  # fmt: skip
+)
 def test_the_normal_form_reads_as_itself(text: str) -> None:
     once = canonical(parse(text), {})
     assert once == canonical(parse(once), {})
@@ -246,7 +283,7 @@ def test_what_follows_a_plus_is_given_the_policy_before_it() -> None:
         ("constant() + linear(pct=10, every=28)", ["given linear(…)", "standing alone"]),
         ("adjunct(lofexidine)", ["given adjunct(…)", "a protocol before it"]),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_call_is_told_what_was_given_and_what_is_allowed(text: str, told: list[str]) -> None:
     said = problems_of(text, REGISTRY)
     assert len(said) == 1

@@ -11,7 +11,7 @@ from taper_sim.data.problems import InputError
 from taper_sim.policies import fixed, guidance
 from taper_sim.policies.calls import build, canonical, parse
 from taper_sim.policies.fixed import steps_table
-from taper_sim.policies.interface import Patients, Policy, Seen, registered
+from taper_sim.policies.interface import Observation, Patients, Policy, registered
 
 NAN = float("nan")
 ONE = 90.0
@@ -33,9 +33,12 @@ def take(patients: Patients, rows: Sequence[int]) -> Patients:
     """Keep some of the patients."""
     index = list(rows)
     return Patients(
-        patients.dose[index], patients.dose_mg[index], [patients.drug[row] for row in index],
-        patients.use_days[index], {},
-    )  # fmt: skip
+        patients.dose[index],
+        patients.dose_mg[index],
+        [patients.drug[row] for row in index],
+        patients.use_days[index],
+        {},
+    )
 
 
 def gabapentin(mg: float) -> tuple[str, float, float]:
@@ -59,13 +62,15 @@ EXAMPLES = {
     "linear": ["linear(pct=10, every=28)", "linear(pct=7, every=10, pause_after=3, pause_days=20, end_pct=12)"],
     "exponential": ["exponential(pct=10, every=14)", "exponential(pct=30, every=9, ceiling_pct=15, floor_pct=10)"],
     "fixed_mg": [
-        "fixed_mg(step_mg=1, every=7, drug=diazepam)", "fixed_mg(step_mg=75, every=7, drug=pregabalin)",
-        "fixed_mg(step_mg=300, every=7, drug=gabapentin, ceiling_pct=30)", "fixed_mg(step_mg=7, every=7)",
+        "fixed_mg(step_mg=1, every=7, drug=diazepam)",
+        "fixed_mg(step_mg=75, every=7, drug=pregabalin)",
+        "fixed_mg(step_mg=300, every=7, drug=gabapentin, ceiling_pct=30)",
+        "fixed_mg(step_mg=7, every=7)",
     ],
     "hyperbolic": ["hyperbolic(steps=12, every=28)", "hyperbolic(steps=5, every=7, drug_class=gabapentinoid)"],
     "rapid": ["rapid(days=21)", "rapid(days=60, ceiling_pct=20)"],
     "preset": [f'preset("{n}")' for n, row in guidance.guidelines().items() if row["simulated"] == "yes"],
-}  # fmt: skip
+}
 CALLS = [call for calls in EXAMPLES.values() for call in calls]
 
 
@@ -74,7 +79,7 @@ def course(policy: Policy, patients: Patients, n_days: int = 2500) -> tuple[list
     memory, share, shares = policy.start(patients), np.ones_like(patients.dose), []
     days = list(policy.decision_days(n_days))
     for day in days:
-        share = policy.decide(memory, Seen(day=day, share=share, dispensed=share)).share
+        share = policy.decide(memory, Observation(day=day, share=share, dispensed=share)).share
         shares.append(share)
     return days, np.array(shares)
 
@@ -92,9 +97,18 @@ def days_of(call: str, patients: Patients = MORPHINE, n_days: int = 2500) -> lis
 
 def test_linear_takes_its_percent_of_the_original_from_day_1_until_nothing_is_left() -> None:
     assert steps_table(build("linear(pct=10, every=28)"), MORPHINE, 400) == [
-        (0, 1.0), (1, 0.9), (29, 0.8), (57, 0.7), (85, 0.6), (113, 0.5), (141, 0.4), (169, 0.3), (197, 0.2),
-        (225, 0.1), (253, 0.0),
-    ]  # fmt: skip
+        (0, 1.0),
+        (1, 0.9),
+        (29, 0.8),
+        (57, 0.7),
+        (85, 0.6),
+        (113, 0.5),
+        (141, 0.4),
+        (169, 0.3),
+        (197, 0.2),
+        (225, 0.1),
+        (253, 0.0),
+    ]
     assert shares_of("linear(pct=30, every=28)") == [1.0, 0.7, 0.4, 0.1, 0.0]
 
 
@@ -251,19 +265,35 @@ def test_a_ceiling_spreads_a_cut_and_cuts_of_the_current_dose_go_on_from_there()
 @pytest.mark.parametrize(
     "call",
     [
-        "linear(pct=-1, every=28)", "linear(pct=100.1, every=28)", "linear(pct=1e-9, every=28)",
-        "linear(pct=10, every=0)", "linear(pct=10, every=-7)", "linear(pct=10, every=28, floor_pct=100)",
-        "linear(pct=10, every=28, floor_pct=-1)", "linear(pct=10, every=28, end_pct=100)",
-        "linear(pct=10, every=28, start_day=0)", "linear(pct=10, every=28, pause_after=2)",
-        "linear(pct=10, every=28, pause_days=2)", "linear(pct=10, every=28, pause_after=-1, pause_days=2)",
-        "linear(pct=10, every=28, ceiling_pct=0)", "linear(pct=10, every=28, drug_class=statin)",
-        "exponential(pct=0, every=28)", "exponential(pct=10, every=28, basis=original)", "fixed_mg(step_mg=0, every=7)",
-        "fixed_mg(step_mg=5, every=7, drug=aspirin)", "fixed_mg(step_mg=5, every=7, drug=fentanyl)",
-        "fixed_mg(step_mg=5, every=7, drug=buprenorphine)", "rapid(days=0)", "rapid(days=2.5)",
-        "fixed_mg(step_mg=5, every=7, drug=diazepam, drug_class=opioid)", "hyperbolic(steps=0, every=28)",
-        "abrupt(start_day=0)", "abrupt(pause_after=1)", "constant(floor_pct=10)",
+        "linear(pct=-1, every=28)",
+        "linear(pct=100.1, every=28)",
+        "linear(pct=1e-9, every=28)",
+        "linear(pct=10, every=0)",
+        "linear(pct=10, every=-7)",
+        "linear(pct=10, every=28, floor_pct=100)",
+        "linear(pct=10, every=28, floor_pct=-1)",
+        "linear(pct=10, every=28, end_pct=100)",
+        "linear(pct=10, every=28, start_day=0)",
+        "linear(pct=10, every=28, pause_after=2)",
+        "linear(pct=10, every=28, pause_days=2)",
+        "linear(pct=10, every=28, pause_after=-1, pause_days=2)",
+        "linear(pct=10, every=28, ceiling_pct=0)",
+        "linear(pct=10, every=28, drug_class=statin)",
+        "exponential(pct=0, every=28)",
+        "exponential(pct=10, every=28, basis=original)",
+        "fixed_mg(step_mg=0, every=7)",
+        "fixed_mg(step_mg=5, every=7, drug=aspirin)",
+        "fixed_mg(step_mg=5, every=7, drug=fentanyl)",
+        "fixed_mg(step_mg=5, every=7, drug=buprenorphine)",
+        "rapid(days=0)",
+        "rapid(days=2.5)",
+        "fixed_mg(step_mg=5, every=7, drug=diazepam, drug_class=opioid)",
+        "hyperbolic(steps=0, every=28)",
+        "abrupt(start_day=0)",
+        "abrupt(pause_after=1)",
+        "constant(floor_pct=10)",
     ],
-)  # fmt: skip
+)
 def test_arguments_out_of_range_are_refused(call: str) -> None:
     with pytest.raises(InputError):
         build(call)
@@ -271,9 +301,13 @@ def test_arguments_out_of_range_are_refused(call: str) -> None:
 
 @pytest.mark.parametrize(
     "call",
-    ["linear(pct=0, every=28)", "exponential(pct=10, every=28, end_pct=0)", "linear(pct=10, every=28, ceiling_pct=0)",
-     "fixed_mg(step_mg=0, every=28)"],
-)  # fmt: skip
+    [
+        "linear(pct=0, every=28)",
+        "exponential(pct=10, every=28, end_pct=0)",
+        "linear(pct=10, every=28, ceiling_pct=0)",
+        "fixed_mg(step_mg=0, every=28)",
+    ],
+)
 def test_a_protocol_that_never_ends_is_refused_and_told_so(call: str) -> None:
     with pytest.raises(InputError, match="never end"):
         build(call)
@@ -368,9 +402,9 @@ def test_a_decision_depends_on_the_day_and_not_on_the_decisions_before(call: str
     days, shares = course(policy, MIXED)
     memory = policy.start(MIXED)
     for at in (len(days) - 1, 0, len(days) // 2, len(days) // 2):
-        seen = Seen(day=days[at], share=np.ones((7, 3)), dispensed=np.ones((7, 3)))
+        seen = Observation(day=days[at], share=np.ones((7, 3)), dispensed=np.ones((7, 3)))
         assert np.array_equal(policy.decide(memory, seen).share, shares[at])
-    between = Seen(day=days[-1] + 1000, share=np.ones((7, 3)), dispensed=np.ones((7, 3)))
+    between = Observation(day=days[-1] + 1000, share=np.ones((7, 3)), dispensed=np.ones((7, 3)))
     assert np.array_equal(policy.decide(memory, between).share, shares[-1])
 
 
@@ -380,7 +414,7 @@ def test_doses_change_on_decision_days_only(call: str) -> None:
     days = set(policy.decision_days(300))
     memory, before = policy.start(MIXED), np.ones((7, 3))
     for day in range(1, 301):
-        now = policy.decide(memory, Seen(day=day, share=before, dispensed=before)).share
+        now = policy.decide(memory, Observation(day=day, share=before, dispensed=before)).share
         assert day in days or np.array_equal(now, before)
         before = now
 
@@ -397,7 +431,7 @@ def test_a_long_schedule_of_many_patients_is_worked_out_once() -> None:
     memory = policy.start(many)
     steps = []
     for day in policy.decision_days(365):
-        seen = Seen(day=day, share=many.dose, dispensed=many.dose)
+        seen = Observation(day=day, share=many.dose, dispensed=many.dose)
         policy.decide(memory, seen)
         steps.append(memory.step)
     assert steps == list(range(1, 366))

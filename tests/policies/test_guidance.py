@@ -9,7 +9,7 @@ import pytest
 from taper_sim import tables
 from taper_sim.data import formulary
 from taper_sim.data.problems import InputError
-from taper_sim.model.pharmacology import Piece, dispensable_totals, regimen, round_to_dispensable
+from taper_sim.model.pharmacology import Unit, dispensable_totals, regimen, round_to_dispensable
 from taper_sim.policies import calls, fixed, guidance
 from taper_sim.policies.fixed import steps_table
 from taper_sim.policies.guidance import Preset, guidelines, listing, preset, presets_markdown
@@ -42,9 +42,10 @@ def example(name: str) -> list[tables.Row]:
 
 
 SINGLE = [
-    name for name in dict.fromkeys(row["example"] for row in EXAMPLES)
+    name
+    for name in dict.fromkeys(row["example"] for row in EXAMPLES)
     if len({row["drug"] for row in example(name)}) == 1 and example(name)[0]["guideline"] in SIMULATED
-]  # fmt: skip
+]
 
 
 # worked examples
@@ -94,7 +95,7 @@ def test_the_va_example_is_made_of_tablets_and_each_monthly_cut_is_within_5_to_2
     assert given[-1] == 0
     assert all(dose % 15 == 0 for dose in given)
     tablets = {piece for dose in given for piece in regimen(drug, dose, 3).pills_per_day}
-    assert tablets <= {Piece(15.0), Piece(30.0), Piece(60.0)}
+    assert tablets <= {Unit(15.0), Unit(30.0), Unit(60.0)}
     assert set(given) <= set(totals)
     assert np.abs(np.array(given) - [share * start for _, share in path]).max() <= half_a_tablet
     cuts = -np.diff(given)
@@ -146,10 +147,14 @@ def test_above_its_top_the_ladder_goes_on_with_its_first_step_and_says_so() -> N
     [
         ("20<dose<=40:2;0<dose<=20:1", ((20, 40, 2), (0, 20, 1))),
         ("0<dose<=5:0.5; 5<dose<=10:1", ((5, 10, 1), (0, 5, 0.5))),
-        ("20<dose<=40:2;0<dose<=15:1", None), ("5<dose<=10:1", None), ("0<dose<=10:0", None), ("slowly", None),
-        ("0<dose<=10:1;soon", None), ("", None),
+        ("20<dose<=40:2;0<dose<=15:1", None),
+        ("5<dose<=10:1", None),
+        ("0<dose<=10:0", None),
+        ("slowly", None),
+        ("0<dose<=10:1;soon", None),
+        ("", None),
     ],
-)  # fmt: skip
+)
 def test_a_ladder_is_read_from_its_text_and_one_with_gaps_is_not(text: str, rungs: object) -> None:
     assert guidance._rungs(text) == rungs
 
@@ -159,9 +164,10 @@ def test_a_ladder_is_read_from_its_text_and_one_with_gaps_is_not(text: str, rung
     [
         ("original until 40% of the original dose is left, then current", ((0.4, 8, "original"), (0, 8, "current"))),
         ("last quarter at a third the pct", ((0.25, 8, "original"), (0, 8 / 3, "original"))),
-        ("last bit slower", None), ("", None),
+        ("last bit slower", None),
+        ("", None),
     ],
-)  # fmt: skip
+)
 def test_phases_are_read_from_their_text(text: str, phases: object) -> None:
     assert guidance._phases(text, 8.0, "original") == phases
 
@@ -230,9 +236,7 @@ def test_a_pace_within_the_published_range_may_be_chosen() -> None:
 
 def test_options_of_every_schedule_hold_for_presets() -> None:
     policy = built('preset("TAPMI Toronto", floor_pct=50, start_day=8, pause_after=2, pause_days=7, ceiling_pct=10)')
-    assert steps_table(policy, patient("morphine", "IR", 60.0), 200)[:4] == [
-        (0, 1.0), (8, 0.95), (22, 0.9), (43, 0.85),
-    ]  # fmt: skip
+    assert steps_table(policy, patient("morphine", "IR", 60.0), 200)[:4] == [(0, 1.0), (8, 0.95), (22, 0.9), (43, 0.85)]
     assert steps_table(policy, patient("morphine", "IR", 60.0), 1000)[-1][1] == 0.5
     ends = built('preset("Ashton Manual", end_pct=50)')
     assert steps_table(ends, patient("diazepam", "IR", 20.0), 1000)[-2][1] == pytest.approx(0.9**6)
@@ -339,8 +343,15 @@ def test_the_tables_of_the_page_are_up_to_date() -> None:
 def test_the_page_names_every_argument_of_every_schedule() -> None:
     text = PAGE.read_text("utf-8")
     for row in listing():
-        if row["source"] == "docs/protocols.md" and row["call"][:-2] in ("abrupt", "linear", "exponential", "fixed_mg",
-                                                                         "hyperbolic", "rapid", "preset"):  # fmt: skip
+        if row["source"] == "docs/protocols.md" and row["call"][:-2] in (
+            "abrupt",
+            "linear",
+            "exponential",
+            "fixed_mg",
+            "hyperbolic",
+            "rapid",
+            "preset",
+        ):
             assert f"`{row['call'][:-1]}" in text
             for argument in filter(None, row["arguments"].split(", ")):
                 assert f"`{argument.split('=')[0]}`" in text, (row["call"], argument)

@@ -5,29 +5,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from taper_sim.comparison.outcomes import OutcomeWindow, velocity_max
 from taper_sim.data.problems import InputError
-from taper_sim.model import rows
-from taper_sim.outcomes import Look, velocity_max
+from taper_sim.model.compiled import rows
 from taper_sim.policies.calls import canonical, parse
 from taper_sim.policies.catalogue import build_policy
-from taper_sim.policies.interface import Seen
+from taper_sim.policies.interface import Observation
 from taper_sim.policies.published import REVERSED, STOPPED
 from taper_sim.scenario.building import build_arms
 from taper_sim.scenario.schema import Scenario
 from taper_sim.simulation.dispensing import known_of
 from taper_sim.simulation.ensemble import from_prior
-from taper_sim.simulation.people import arrays_of
+from taper_sim.simulation.layout import arrays_of
 from tests.conftest import SEED, opioid_cohort
 from tests.policies.test_reacting import follow
 
 MIX = "observed_mix(velocity_median_pct_per_month=23)"
 SUPPORTED = "supported(taper=linear(pct=10, every=7), care=nurse/group, pace=patient)"
 CALLS = (
-    MIX, "observed_mix(velocity_median_pct_per_month=33)",
-    "usual_care(taper_share=0.2)", "usual_care(taper_share=0.182, drug_class=benzodiazepine)", SUPPORTED,
-    "supported(taper=rapid(days=21), care=team)", "abrupt() + adjunct(lofexidine, mg=2.16)",
+    MIX,
+    "observed_mix(velocity_median_pct_per_month=33)",
+    "usual_care(taper_share=0.2)",
+    "usual_care(taper_share=0.182, drug_class=benzodiazepine)",
+    SUPPORTED,
+    "supported(taper=rapid(days=21), care=team)",
+    "abrupt() + adjunct(lofexidine, mg=2.16)",
     "supported(taper=linear(pct=12.5, every=7), care=psychologist, mode=telephone) + hold(pregnancy)",
-)  # fmt: skip
+)
 
 
 def shares(call: str, n: int = 4000, n_days: int = 364) -> np.ndarray:
@@ -36,7 +40,7 @@ def shares(call: str, n: int = 4000, n_days: int = 364) -> np.ndarray:
     memory, share = policy.start(known_of(cohort, SEED)), np.ones((n, 3))
     by_day = np.ones((n_days + 1, n))
     for day in policy.decision_days(n_days):
-        share = policy.decide(memory, Seen(day, share, share)).share
+        share = policy.decide(memory, Observation(day, share, share)).share
         by_day[day:] = share[:, 0]
     return by_day
 
@@ -56,7 +60,7 @@ def test_the_name_is_the_call_in_normal_form_and_builds_the_same(call: str):
 def test_the_fastest_month_of_the_mix_has_the_median_and_quartiles_asked_for():
     cohort = opioid_cohort(4000)
     course = follow(MIX, cohort, 364, chance=False)
-    fastest = velocity_max(Look(course, 364, 364))
+    fastest = velocity_max(OutcomeWindow(course, 364, 364))
     # order statistics: the share below a quantile is binomial; tablets move a month's dose by some percent
     for quantile, value in ((0.25, 15.0), (0.5, 23.0), (0.75, 41.3)):
         assert np.mean(fastest <= value * 0.93) - 0.03 < quantile < np.mean(fastest <= value * 1.07) + 0.03
@@ -104,20 +108,27 @@ def test_who_feels_worse_puts_the_step_off():
     ordered = {}
     for name, later in (("well", 5.0), ("worse", 7.0)):
         memory, share = policy.start(known_of(cohort, SEED)), np.ones((500, 3))
-        policy.decide(memory, Seen(1, share, share))
+        policy.decide(memory, Observation(1, share, share))
         for day, pain in ((8, 5.0), (15, later)):
-            share = policy.decide(memory, Seen(day, share, share, {"pain_nrs": np.full((500, 7), pain)})).share
+            share = policy.decide(memory, Observation(day, share, share, {"pain_nrs": np.full((500, 7), pain)})).share
             ordered[name, day] = share[:, 0]
     np.testing.assert_array_equal(ordered["worse", 15], ordered["worse", 8])
     assert (ordered["well", 15] < ordered["well", 8]).mean() > 0.5
 
 
 def scenario(**protocol: object) -> Scenario:
-    return Scenario.model_validate({
-        "name": "care", "cohort": {"patients": 5, "classes": {
-            "opioid": {"dose_median": 90, "mix": [{"drug": "morphine", "formulation": "ER", "share": 1}]}}},
-        "protocols": ["constant()", protocol],
-    })  # fmt: skip
+    return Scenario.model_validate(
+        {
+            "name": "care",
+            "cohort": {
+                "patients": 5,
+                "classes": {
+                    "opioid": {"dose_median": 90, "mix": [{"drug": "morphine", "formulation": "ER", "share": 1}]}
+                },
+            },
+            "protocols": ["constant()", protocol],
+        }
+    )
 
 
 def test_supported_brings_its_care_and_its_way_of_meeting(tmp_path: Path):
@@ -150,15 +161,18 @@ def test_less_lofexidine_takes_less_of_the_drive():
 @pytest.mark.parametrize(
     ("call", "allowed"),
     [
-        ("observed_mix(velocity_median_pct_per_month=0)", "1 to 100"), ("usual_care(taper_share=1.2)", "0 to 1"),
-        ("supported(taper=abrupt())", "needs care"), ("supported(taper=abrupt(), care=nurse/wizard)", "joined by /"),
+        ("observed_mix(velocity_median_pct_per_month=0)", "1 to 100"),
+        ("usual_care(taper_share=1.2)", "0 to 1"),
+        ("supported(taper=abrupt())", "needs care"),
+        ("supported(taper=abrupt(), care=nurse/wizard)", "joined by /"),
         ("supported(taper=integral(every=14), care=nurse, pace=patient)", "does not wait"),
         ("supported(taper=supported(taper=abrupt(), care=nurse), care=team)", "without care"),
         ("supported(taper=abrupt(), care=nurse, pace=mine)", "patient"),
         ("sequence(supported(taper=abrupt(), care=nurse), constant())", "around"),
-        ("abrupt() + adjunct(clonidine, mg=0.2)", "no mg"), ("abrupt() + adjunct(lofexidine, mg=3)", "2.88"),
+        ("abrupt() + adjunct(clonidine, mg=0.2)", "no mg"),
+        ("abrupt() + adjunct(lofexidine, mg=3)", "2.88"),
     ],
-)  # fmt: skip
+)
 def test_an_argument_without_a_meaning_is_refused(call: str, allowed: str):
     with pytest.raises(InputError, match=allowed):
         build_policy(call, file="test")

@@ -8,31 +8,33 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taper_sim.cohort import Cohort
 from taper_sim.data.problems import InputError
-from taper_sim.model import rows
+from taper_sim.model.compiled import rows
 from taper_sim.policies.catalogue import build_policy
-from taper_sim.policies.interface import Order, Patients, Policy, Seen
+from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.policies.modified import WithRunIn
-from taper_sim.simulation.days import Course, run
+from taper_sim.simulation.cohort import Cohort
+from taper_sim.simulation.days import Trajectory, run
 from taper_sim.simulation.dispensing import known_of
 from taper_sim.simulation.ensemble import from_prior
-from taper_sim.simulation.people import CarePlan
+from taper_sim.simulation.layout import CarePlan
 from tests.conftest import ROOT, SEED, opioid_cohort
 
 CARE = CarePlan({"prescriber": 1.0, "nurse": 1.0})
 CENTRE = from_prior(SEED, 1)
 
 
-def follow(policy: Policy | str, cohort: Cohort, n_days: int = 168, *, chance: bool = True, **options: Any) -> Course:
+def follow(
+    policy: Policy | str, cohort: Cohort, n_days: int = 168, *, chance: bool = True, **options: Any
+) -> Trajectory:
     made = build_policy(policy, file="test", folder=ROOT / "scenarios") if isinstance(policy, str) else policy
     return run(cohort, made, CENTRE, SEED, n_days, CARE, chance=chance, **options)
 
 
-def seen(n: int, day: int, share: float, **reports: float) -> Seen:
+def seen(n: int, day: int, share: float, **reports: float) -> Observation:
     """What a policy sees when everybody sent the same numbers every day of the last two weeks."""
     given = {name: np.full((n, 14), value) for name, value in reports.items()}
-    return Seen(day, np.full((n, 3), share), np.full((n, 3), share), given)
+    return Observation(day, np.full((n, 3), share), np.full((n, 3), share), given)
 
 
 def rules(tmp_path: Path, text: str) -> Policy:
@@ -40,7 +42,7 @@ def rules(tmp_path: Path, text: str) -> Policy:
     return build_policy('adaptive("rules.yaml")', file="test", folder=tmp_path)
 
 
-def opioid_share(policy: Policy, cohort: Cohort, views: Sequence[Seen]) -> list[float]:
+def opioid_share(policy: Policy, cohort: Cohort, views: Sequence[Observation]) -> list[float]:
     """Opioid share ordered at each look, for people who all report the same."""
     memory, ordered = policy.start(known_of(cohort)), []
     for view in views:
@@ -75,8 +77,10 @@ def test_confirmation_waits_for_a_second_decision(tmp_path: Path):
 
 
 def test_a_slowed_patient_is_resumed_at_the_usual_pace(tmp_path: Path):
-    text = ("rules:\n- {any: [{instrument: sows_gossop, above: 6}], then: slow}\n"
-            "- {any: [{instrument: sows_gossop, below: 4}], then: resume}\n")  # fmt: skip
+    text = (
+        "rules:\n- {any: [{instrument: sows_gossop, above: 6}], then: slow}\n"
+        "- {any: [{instrument: sows_gossop, below: 4}], then: resume}\n"
+    )
     views = [seen(2, 15, 1.0, sows_gossop=7.0), seen(2, 29, 0.95, sows_gossop=3.0), seen(2, 43, 0.85, sows_gossop=3.0)]
     assert opioid_share(rules(tmp_path, text), opioid_cohort(2), views) == pytest.approx([0.95, 0.85, 0.75])
 
@@ -147,7 +151,7 @@ def shares_by_day(call: str, cohort: Cohort, n_days: int = 140) -> np.ndarray:
     memory, share = policy.start(known), np.ones((len(cohort), 3))
     by_day = np.ones((n_days + 1, len(cohort), 3))
     for day in policy.decision_days(n_days):
-        share = policy.decide(memory, Seen(day, share, share)).share
+        share = policy.decide(memory, Observation(day, share, share)).share
         by_day[day:] = share
     return by_day
 
@@ -190,8 +194,11 @@ def test_two_schedules_for_one_class_are_refused():
 def test_rotation_leaves_dependence_and_takes_part_of_the_tolerance_of_a_new_drug_only():
     cohort = opioid_cohort(50)
     watched = {}
-    for call in ("constant()", "constant() + rotate(morphine, ER, day=8, start_pct=100)",
-                 "constant() + rotate(oxycodone, ER, day=8, start_pct=100)"):  # fmt: skip
+    for call in (
+        "constant()",
+        "constant() + rotate(morphine, ER, day=8, start_pct=100)",
+        "constant() + rotate(oxycodone, ER, day=8, start_pct=100)",
+    ):
         watched[call] = follow(call, cohort, 8, chance=False)
     stay, same, other = watched.values()
     for row in (rows.F, rows.L):  # one day of another release shape moves them by less than a percent
@@ -226,10 +233,14 @@ def test_a_run_in_is_the_protocol_begun_later():
     now = follow("linear(pct=10, every=28)", cohort, 112, chance=False)
     later = follow("linear(pct=10, every=28) + run_in(days=14)", cohort, 126, chance=False)
     ordered = [
-        np.concatenate([np.repeat(o[None], last - first + 1, axis=0) for (first, last), o in
-                        zip(course.days, course.ordered, strict=True)])
+        np.concatenate(
+            [
+                np.repeat(o[None], last - first + 1, axis=0)
+                for (first, last), o in zip(course.days, course.ordered, strict=True)
+            ]
+        )
         for course in (now, later)
-    ]  # fmt: skip
+    ]
     assert (ordered[1][:14] == 1.0).all() and (ordered[1][14] < 1.0).any()
     np.testing.assert_array_equal(ordered[1][14:], ordered[0])
 
@@ -253,9 +264,9 @@ def test_what_came_in_the_run_in_is_seen_at_the_first_decision():
 
     policy = WithRunIn(Asks(), "run_in(days=14)", 14)
     share = np.ones((2, 3))
-    policy.decide(None, Seen(1, share, share))
+    policy.decide(None, Observation(1, share, share))
     assert not kept
-    policy.decide(None, Seen(15, share, share, given))
+    policy.decide(None, Observation(15, share, share, given))
     assert kept[0][0] == 1 and kept[0][1]["sows_gossop"].shape == (2, 14)
 
 
@@ -292,7 +303,7 @@ class HalveOnGoodWeeks:
     def start(self, patients: Patients) -> None:
         return None
 
-    def decide(self, memory: None, seen: Seen) -> Order:
+    def decide(self, memory: None, seen: Observation) -> Order:
         good = np.nanmean(seen.reports["sows_gossop"], axis=1) < 4 if seen.reports else np.zeros(len(seen.share), bool)
         return Order(np.where(good[:, None], seen.share * [0.5, 1, 1], seen.share))
 

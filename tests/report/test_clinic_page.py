@@ -17,10 +17,13 @@ def service(*rows):
 
 ROLES = pd.DataFrame({"role": ["nurse", "prescriber"], "mean": [0.9, 0.4]})
 LATE = [
-    ("late", "prescriber", "", 0.30), ("late", "prescriber", "escalation", 0.73),
-    ("late", "prescriber", "case_conference", 0.0), ("late", "prescriber", "urgent_visit", 0.004),
-    ("late", "nurse", "", 0.25), ("late", "nurse", "checkin_batch", 0.4),
-]  # fmt: skip
+    ("late", "prescriber", "", 0.30),
+    ("late", "prescriber", "escalation", 0.73),
+    ("late", "prescriber", "case_conference", 0.0),
+    ("late", "prescriber", "urgent_visit", 0.004),
+    ("late", "nurse", "", 0.25),
+    ("late", "nurse", "checkin_batch", 0.4),
+]
 
 
 def test_only_kinds_of_work_that_are_late_are_named():
@@ -29,8 +32,11 @@ def test_only_kinds_of_work_that_are_late_are_named():
 
 
 def test_work_that_waits_only_for_somebody_to_be_at_work_does_not_break_first():
-    closed = [("late_closed", "prescriber", "", 0.2), ("late_closed", "prescriber", "escalation", 0.7),
-              ("late_closed", "nurse", "", 0.001)]  # fmt: skip
+    closed = [
+        ("late_closed", "prescriber", "", 0.2),
+        ("late_closed", "prescriber", "escalation", 0.7),
+        ("late_closed", "nurse", "", 0.001),
+    ]
     first, night, urgent = _breaks_first(service(*LATE, *closed), ROLES)
     assert first == "What breaks first: 25 % of the nurse's work is late or lost: check-in batch (40 %)."
     said = "Late only because nobody of the role is at work then (nights, weekends): prescriber 20 %."
@@ -57,9 +63,16 @@ def events():
     n = 40
     start = np.arange(n) * 360.0
     return pd.DataFrame(
-        {"requested": start, "started": start + 5.0, "ended": start + 25.0, "resource": "np_pa 1",
-         "role": "social_worker", "work": ["visit", "alert_spike"] * (n // 2), "outcome": "done"}
-    )  # fmt: skip
+        {
+            "requested": start,
+            "started": start + 5.0,
+            "ended": start + 25.0,
+            "resource": "np_pa 1",
+            "role": "social_worker",
+            "work": ["visit", "alert_spike"] * (n // 2),
+            "outcome": "done",
+        }
+    )
 
 
 def texts_within(figure):
@@ -75,8 +88,9 @@ def legend(figure):
 
 @pytest.mark.parametrize("on_call", [True, False])
 def test_who_is_on_call_is_drawn_and_people_are_named_in_words(events, on_call):
-    duty = pd.DataFrame({"resource": "np_pa 1", "start": [480.0, 3000.0], "end": [960.0, 9000.0],
-                         "on_call": [False, on_call]})  # fmt: skip
+    duty = pd.DataFrame(
+        {"resource": "np_pa 1", "start": [480.0, 3000.0], "end": [960.0, 9000.0], "on_call": [False, on_call]}
+    )
     figure, data = gantt(events, duty)
     texts_within(figure)
     hatched = [bars for bars in figure.axes[0].collections if bars.get_hatch() and bars.get_paths()]
@@ -95,10 +109,24 @@ def test_no_text_of_the_waiting_work_is_cut(events):
 def test_shares_are_drawn_in_per_cent():
     rows = [
         (metric, 0.2, 0.1, 0.3, name, "one more pt", 0.05, 0.01, 0.09, 8.0, 12.0, "all", "meets")
-        for metric in ("late", HARM) for name in ("demand", "surge")
-    ]  # fmt: skip
-    columns = ["metric", "estimate", "lo95", "hi95", "name", "what", "change", "change_lo95", "change_hi95", "fte",
-               "patients_per_fte", "role", "verdict"]  # fmt: skip
+        for metric in ("late", HARM)
+        for name in ("demand", "surge")
+    ]
+    columns = [
+        "metric",
+        "estimate",
+        "lo95",
+        "hi95",
+        "name",
+        "what",
+        "change",
+        "change_lo95",
+        "change_hi95",
+        "fte",
+        "patients_per_fte",
+        "role",
+        "verdict",
+    ]
     table = pd.DataFrame(rows, columns=columns)
     for draw in (capacity, harm, tornado):
         figure, data = draw(table)

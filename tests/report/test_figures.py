@@ -10,16 +10,25 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from taper_sim.comparison.outcomes import ALL, BY_NAME
 from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS
 from taper_sim.data.problems import InputError
-from taper_sim.outcomes import ALL, BY_NAME
-from taper_sim.report import drawing, figures, reading
+from taper_sim.report import drawing, figures, run_tables
 from taper_sim.tables import UNREVIEWED
 
 OUTCOMES = (
-    "dose_reduction_pct", "withdrawal_peak", "withdrawal_peak_cvar95", "days_over_limit", "pain_nrs_change",
-    "function_change", "dropout", "mental_health_crisis", "overdose", "retained", "discontinued",
-)  # fmt: skip
+    "dose_reduction_pct",
+    "withdrawal_peak",
+    "withdrawal_peak_cvar95",
+    "days_over_limit",
+    "pain_nrs_change",
+    "function_change",
+    "dropout",
+    "mental_health_crisis",
+    "overdose",
+    "retained",
+    "discontinued",
+)
 QUANTITIES = ("withdrawal", "pain", "distress", "insomnia", "function", "craving", "dose")
 PROTOCOLS = ("constant()", "linear(pct=10, every=28)", "NA")
 
@@ -29,30 +38,55 @@ MakeRun = Callable[..., Path]
 def _manifest(protocols: tuple[str, ...], n: int, subgroups: dict[str, int], name: str, question: str) -> dict:
     return {
         "scenario": {
-            "name": name, "question": question, "days": 56, "draws": 50, "cohort": {"patients": n, "file": None},
+            "name": name,
+            "question": question,
+            "days": 56,
+            "draws": 50,
+            "cohort": {"patients": n, "file": None},
             "care": {"disciplines": {"prescriber": 1.0, "pt": 0.5}, "visit_every_d": 7, "checkin_every_d": 0},
-            "protocols": [{"call": one, "name": None, "care": None} for one in protocols], "outcomes": None,
-            "subgroups": sorted({group.partition("=")[0] for group in subgroups}), "parameters": {"xi": 1.5},
+            "protocols": [{"call": one, "name": None, "care": None} for one in protocols],
+            "outcomes": None,
+            "subgroups": sorted({group.partition("=")[0] for group in subgroups}),
+            "parameters": {"xi": 1.5},
         },
-        "scenario_file": "made-up.yaml", "scenario_hash": "5ce0a210" * 8, "seed": 20260101, "days": 56,
-        "reference": protocols[0], "protocols": list(protocols),
+        "scenario_file": "made-up.yaml",
+        "scenario_hash": "5ce0a210" * 8,
+        "seed": 20260101,
+        "days": 56,
+        "reference": protocols[0],
+        "protocols": list(protocols),
         "patients": {"n": n, "description": "made up for a test", "ids_sha256": "1d5" * 21 + "1"},
         "ensemble": {"id": "e45e3b1e", "n_draws": 50, "calibrated": False},
         "parameters": {"xi": 1.5, "p": [2.5, 0.7, 1.5]},
         "tables": [
-            {"table": "drugs", "sha256": "d7" * 32, "rows": 11, "verified": {"yes": 1, "partial": 10, "no": 0},
-             "reviewed": 0, "status": UNREVIEWED},
+            {
+                "table": "drugs",
+                "sha256": "d7" * 32,
+                "rows": 11,
+                "verified": {"yes": 1, "partial": 10, "no": 0},
+                "reviewed": 0,
+                "status": UNREVIEWED,
+            }
         ],
-        "clinical_review": UNREVIEWED, "versions": {"taper-sim": "0.1.0", "numpy": "2.5.5"},
-        "git_commit": "c0ffee" * 6 + "c0ff", "timings_s": {"simulation": 1.0}, "inputs_sha256": {},
+        "clinical_review": UNREVIEWED,
+        "versions": {"taper-sim": "0.1.0", "numpy": "2.5.5"},
+        "git_commit": "c0ffee" * 6 + "c0ff",
+        "timings_s": {"simulation": 1.0},
+        "inputs_sha256": {},
         "outputs_sha256": {"summary.csv": "5a" * 32},
-    }  # fmt: skip
+    }
 
 
 def make_run(
-    folder: Path, *, protocols: tuple[str, ...] = PROTOCOLS, n: int = 600, subgroups: dict[str, int] | None = None,
-    name: str = "made up", question: str = "Which is better?", outcomes: tuple[str, ...] = OUTCOMES,
-) -> Path:  # fmt: skip
+    folder: Path,
+    *,
+    protocols: tuple[str, ...] = PROTOCOLS,
+    n: int = 600,
+    subgroups: dict[str, int] | None = None,
+    name: str = "made up",
+    question: str = "Which is better?",
+    outcomes: tuple[str, ...] = OUTCOMES,
+) -> Path:
     """A run folder with made-up numbers, the columns those of the package."""
     rng = np.random.default_rng(3)
     sizes = {"all": n, **(subgroups or {})}
@@ -64,15 +98,42 @@ def make_run(
                 mean = float(rng.uniform(0.01, 0.9))
                 ends = (mean - 0.1234567891, mean + 0.1)
                 summary.append(
-                    (protocol, outcome, group, size, mean, 1.0, 0.0, mean, 1.0, *ends, 0.01, 50, False, known.unit,
-                     known.direction)
-                )  # fmt: skip
+                    (
+                        protocol,
+                        outcome,
+                        group,
+                        size,
+                        mean,
+                        1.0,
+                        0.0,
+                        mean,
+                        1.0,
+                        *ends,
+                        0.01,
+                        50,
+                        False,
+                        known.unit,
+                        known.direction,
+                    )
+                )
                 shares = (np.nan,) * 3 if known.direction == "neither" else (0.75, 0.25, 0.125)
                 if protocol != protocols[0]:
                     differences.append(
-                        (protocol, protocols[0], outcome, group, mean / 3, ends[0] / 3, ends[1] / 3, *shares, 0.01,
-                         size, known.unit, known.direction)
-                    )  # fmt: skip
+                        (
+                            protocol,
+                            protocols[0],
+                            outcome,
+                            group,
+                            mean / 3,
+                            ends[0] / 3,
+                            ends[1] / 3,
+                            *shares,
+                            0.01,
+                            size,
+                            known.unit,
+                            known.direction,
+                        )
+                    )
         for quantity in QUANTITIES:
             for day in range(7, 57, 7):
                 bands = np.sort(rng.uniform(0.0, 1.0, 5))
@@ -90,8 +151,13 @@ def make_run(
 def test_every_figure_has_its_csv(tmp_path: Path) -> None:
     written = figures.write_figures(make_run(tmp_path / "run"))
     assert [path.name for path in written] == [
-        "trajectories.svg", "trajectories.csv", "forest.svg", "forest.csv", "pareto.svg", "pareto.csv",
-    ]  # fmt: skip
+        "trajectories.svg",
+        "trajectories.csv",
+        "forest.svg",
+        "forest.csv",
+        "pareto.svg",
+        "pareto.csv",
+    ]
     assert all(path.parent == tmp_path / "run" / "figures" and path.stat().st_size > 0 for path in written)
     assert sorted(path.name for path in (tmp_path / "run" / "figures").iterdir()) == sorted(p.name for p in written)
 
@@ -99,8 +165,8 @@ def test_every_figure_has_its_csv(tmp_path: Path) -> None:
 def test_the_trajectories_beside_the_figure_are_those_of_the_run(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     figures.write_figures(folder)
-    drawn = reading._read_table(folder / "figures" / "trajectories.csv").drop(columns="unit")
-    run = reading.read_run(folder).trajectories
+    drawn = run_tables._read_table(folder / "figures" / "trajectories.csv").drop(columns="unit")
+    run = run_tables.read_run(folder).trajectories
     kept = run[run["quantity"].isin(["dose", "withdrawal", "pain", "function", "distress"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(drawn, kept, check_exact=True)
 
@@ -118,7 +184,7 @@ def test_the_differences_beside_the_forest_are_those_of_the_run(tmp_path: Path) 
 
 
 def test_right_is_better_in_the_forest_whatever_the_direction(tmp_path: Path) -> None:
-    data = figures.forest_data(reading.read_run(make_run(tmp_path / "run")).differences)
+    data = figures.forest_data(run_tables.read_run(make_run(tmp_path / "run")).differences)
     one = data[data["protocol"] == "NA"].set_index("outcome")
     pain, function, crisis = one.loc["pain_nrs_change"], one.loc["function_change"], one.loc["mental_health_crisis"]
     assert pain["better"] == pytest.approx(-pain["mean"] / BY_NAME["pain_nrs_change"].important)
@@ -129,7 +195,7 @@ def test_right_is_better_in_the_forest_whatever_the_direction(tmp_path: Path) ->
 
 
 def test_outcomes_without_a_better_direction_are_not_in_a_forest(tmp_path: Path) -> None:
-    run = reading.read_run(make_run(tmp_path / "run"))
+    run = run_tables.read_run(make_run(tmp_path / "run"))
     assert "discontinued" not in set(figures.forest_data(run.differences, ["discontinued", "overdose"])["outcome"])
 
 
@@ -150,13 +216,19 @@ def test_a_protocol_that_another_beats_in_both_is_off_the_front() -> None:
     rows = []
     for protocol, reduction, harm in (("hold", 0, 0.0), ("slow", 60, 0.1), ("fast", 80, 0.5), ("worse", 50, 0.2)):
         for outcome, mean in (("dose_reduction_pct", reduction), ("withdrawal_peak_cvar95", harm)):
-            rows.append(dict.fromkeys(columns, 0.0) | {"protocol": protocol, "outcome": outcome, "subgroup": "all",
-                                                       "n": 100, "mean": mean})  # fmt: skip
-    data = figures.pareto_data(pd.DataFrame(rows), ["hold", "slow", "fast", "worse"], *figures.PARETO_X[:1],
-                               figures.PARETO_Y[0])  # fmt: skip
+            rows.append(
+                dict.fromkeys(columns, 0.0)
+                | {"protocol": protocol, "outcome": outcome, "subgroup": "all", "n": 100, "mean": mean}
+            )
+    data = figures.pareto_data(
+        pd.DataFrame(rows), ["hold", "slow", "fast", "worse"], *figures.PARETO_X[:1], figures.PARETO_Y[0]
+    )
     assert data.set_index("protocol")["on_front"].to_dict() == {
-        "hold": True, "slow": True, "fast": True, "worse": False,
-    }  # fmt: skip
+        "hold": True,
+        "slow": True,
+        "fast": True,
+        "worse": False,
+    }
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -186,7 +258,7 @@ def test_one_protocol_has_no_forest_and_a_run_without_distance_no_pareto(tmp_pat
 @pytest.mark.parametrize("n_protocols", [2, figures.MOST_FACETS, figures.MOST_FACETS + 1, 30])
 def test_many_protocols_still_make_figures_that_fit_a_column(tmp_path: Path, n_protocols: int) -> None:
     names = tuple(f"linear(pct={k}, every=28) with a name that is long" for k in range(n_protocols))
-    run = reading.read_run(make_run(tmp_path / "run", protocols=names))
+    run = run_tables.read_run(make_run(tmp_path / "run", protocols=names))
     for figure, data in figures.all_figures(run).values():
         assert isinstance(figure, Figure)
         assert figure.get_size_inches()[0] * 25.4 <= figures.DOUBLE_COLUMN_MM + 1e-9
@@ -198,7 +270,7 @@ def test_many_protocols_still_make_figures_that_fit_a_column(tmp_path: Path, n_p
 @pytest.mark.parametrize("name", ["linear(pct={}, every=28) with a name that is long", "p{}"])
 def test_nothing_of_a_figure_reaches_over_its_edge(tmp_path: Path, n_protocols: int, name: str) -> None:
     names = tuple(name.format(k) for k in range(n_protocols))
-    run = reading.read_run(make_run(tmp_path / "run", protocols=names))
+    run = run_tables.read_run(make_run(tmp_path / "run", protocols=names))
     for figure, _ in figures.all_figures(run).values():
         figures.svg(figure, "a title")
         width, height = figure.get_size_inches()
@@ -228,6 +300,6 @@ def test_a_folder_without_a_run_is_an_input_error(tmp_path: Path) -> None:
 
 def test_every_outcome_named_by_figures_exists() -> None:
     known = {outcome.name for outcome in ALL}
-    named = (*figures.FOREST_OUTCOMES, *figures.PARETO_X, *figures.PARETO_Y, *reading.LABELS)
-    assert {name.removesuffix(reading.TAIL) for name in named} <= known
+    named = (*figures.FOREST_OUTCOMES, *figures.PARETO_X, *figures.PARETO_Y, *run_tables.LABELS)
+    assert {name.removesuffix(run_tables.TAIL) for name in named} <= known
     assert all(BY_NAME[n.removesuffix("_cvar95")].tail for n in named if n.endswith("_cvar95"))

@@ -13,7 +13,7 @@ from taper_sim.data.problems import InputError
 from taper_sim.report import page
 from taper_sim.report.methods import cautions, methods_paragraph
 from taper_sim.report.page import write_report
-from taper_sim.report.reading import read_run
+from taper_sim.report.run_tables import read_run
 from taper_sim.tables import REVIEWED, UNREVIEWED
 
 _VOID = {"meta", "br", "img"}
@@ -150,9 +150,16 @@ def test_provenance_protocols_and_assumptions_are_there(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     _, text = read(write_report(folder))
     manifest = read_run(folder).manifest
-    for said in (manifest["scenario_hash"], manifest["git_commit"], manifest["ensemble"]["id"], "20260101",
-                 "linear(pct=10, every=28)", "prescriber and pt 50 %; visit every 7 d, no check-ins",
-                 "Fixed by the scenario: xi = 1.5", "5a" * 32):  # fmt: skip
+    for said in (
+        manifest["scenario_hash"],
+        manifest["git_commit"],
+        manifest["ensemble"]["id"],
+        "20260101",
+        "linear(pct=10, every=28)",
+        "prescriber and pt 50 %; visit every 7 d, no check-ins",
+        "Fixed by the scenario: xi = 1.5",
+        "5a" * 32,
+    ):
         assert said in text
     assert "A1 p pain from full withdrawal NRS points opioid 2.5" in text
     assert "A18 withdrawal_area smallest important difference d 3 3" in text
@@ -172,12 +179,16 @@ def test_an_event_nobody_had_is_not_called_certain(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "signed", "text"),
     [
-        ("withdrawal_peak", 0.0662, False, "0.066"), ("pain_nrs_change", -0.567, True, "−0.57"),
-        ("pain_nrs_change", -0.0004, True, "0.00"), ("function_change", 6.04, True, "+6.0"),
-        ("overdose", 0.00167, False, "0.17 %"), ("retained", 0.837, False, "83.7 %"),
-        ("dose_end_mme", 85.4, False, "85"), ("pain_nrs_change", float("nan"), True, "–"),
+        ("withdrawal_peak", 0.0662, False, "0.066"),
+        ("pain_nrs_change", -0.567, True, "−0.57"),
+        ("pain_nrs_change", -0.0004, True, "0.00"),
+        ("function_change", 6.04, True, "+6.0"),
+        ("overdose", 0.00167, False, "0.17 %"),
+        ("retained", 0.837, False, "83.7 %"),
+        ("dose_end_mme", 85.4, False, "85"),
+        ("pain_nrs_change", float("nan"), True, "–"),
     ],
-)  # fmt: skip
+)
 def test_numbers_have_the_decimals_that_matter(name: str, value: float, signed: bool, text: str) -> None:
     assert page.number(name, value, signed=signed) == text
 
@@ -192,10 +203,23 @@ def test_a_chance_that_is_only_near_certain_is_not_called_so(value: float, text:
 def test_the_methods_paragraph_carries_the_numbers_of_the_run(tmp_path: Path) -> None:
     run = read_run(make_run(tmp_path / "run", n=1234))
     text = methods_paragraph(run.manifest, run.summary, run.differences)
-    for said in ("1,234 people", "56 days", "3 protocols", "constant(), linear(pct=10, every=28) and NA", "50 draws",
-                 "Seed 20260101", "5ce0a2105ce0", "taper-sim 0.1.0", "minus constant()", "not calibrated",
-                 "drugs (0 of 11 rows reviewed)", UNREVIEWED, "same random numbers", "at most 0.01 (NRS points)",
-                 "e45e3b1e"):  # fmt: skip
+    for said in (
+        "1,234 people",
+        "56 days",
+        "3 protocols",
+        "constant(), linear(pct=10, every=28) and NA",
+        "50 draws",
+        "Seed 20260101",
+        "5ce0a2105ce0",
+        "taper-sim 0.1.0",
+        "minus constant()",
+        "not calibrated",
+        "drugs (0 of 11 rows reviewed)",
+        UNREVIEWED,
+        "same random numbers",
+        "at most 0.01 (NRS points)",
+        "e45e3b1e",
+    ):
         assert said in text
     assert "\n" not in text
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from taper_sim.model.chance import CHANCE_TABLE, STREAMS
+from taper_sim.comparison.outcomes import ALL
+from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
-from taper_sim.outcomes import ALL
 from taper_sim.report import reference_pages
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,10 +11,16 @@ from taper_sim.report.wording import count, in_words, interval, number, percent,
 @pytest.mark.parametrize(
     ("value", "digits", "signed", "said"),
     [
-        (-0.001, 2, False, "0.00"), (-0.001, 2, True, "0.00"), (0.001, 2, True, "0.00"), (-0.006, 2, False, "-0.01"),
-        (4310.4, 0, False, "4,310"), (4310.4, 1, True, "+4,310.4"), (np.nan, 1, False, "-"), (-0.4, 0, False, "0"),
+        (-0.001, 2, False, "0.00"),
+        (-0.001, 2, True, "0.00"),
+        (0.001, 2, True, "0.00"),
+        (-0.006, 2, False, "-0.01"),
+        (4310.4, 0, False, "4,310"),
+        (4310.4, 1, True, "+4,310.4"),
+        (np.nan, 1, False, "-"),
+        (-0.4, 0, False, "0"),
     ],
-)  # fmt: skip
+)
 def test_a_number_has_no_sign_before_nothing_and_its_thousands_apart(value, digits, signed, said):
     assert number(value, digits, signed=signed) == said
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taper_sim.model import rows
+from taper_sim.model.compiled import rows
 from taper_sim.policies.catalogue import build_policy
 from taper_sim.policies.interface import Order
 from taper_sim.scenario.building import build_cohort, care_plan
@@ -26,10 +26,7 @@ CALLS = (
 
 @pytest.fixture(scope="module")
 def people():
-    entry = CohortEntry(
-        patients=40,
-        classes=MORPHINE_SOME_LORAZEPAM,
-    )  # fmt: skip
+    entry = CohortEntry(patients=40, classes=MORPHINE_SOME_LORAZEPAM)
     return build_cohort(entry, SEED, FOLDER), from_prior(SEED, 2), care_plan(CareEntry())
 
 

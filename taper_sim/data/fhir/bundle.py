@@ -13,10 +13,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from taper_sim.data.fhir import conditions, observations
+from taper_sim.data.fhir.demographics import answers_of, has_died
 from taper_sim.data.fhir.json_input import Cannot, concept_texts, day_of, part, parts, read_json, word
 from taper_sim.data.fhir.medications import Product, product_of
 from taper_sim.data.fhir.names import form_of
-from taper_sim.data.fhir.people import answers_of, has_died
 from taper_sim.data.fhir.prescriptions import ENDED, IN_FORCE, Prescriptions
 from taper_sim.data.fhir.references import found_by, id_of, names_of
 from taper_sim.data.fhir.versions import READ, refuse_other, validated
@@ -88,10 +88,13 @@ class _Reader:
     def read(self) -> BundleReading:
         self._index()
         steps: dict[str, Callable[[int, str, dict[str, Any], _Record], None]] = {
-            "MedicationRequest": self._request, "MedicationStatement": self._statement,
-            "MedicationAdministration": self._administration, "Observation": self._observation,
-            "QuestionnaireResponse": self._questionnaire, "Condition": self._condition,
-        }  # fmt: skip
+            "MedicationRequest": self._request,
+            "MedicationStatement": self._statement,
+            "MedicationAdministration": self._administration,
+            "Observation": self._observation,
+            "QuestionnaireResponse": self._questionnaire,
+            "Condition": self._condition,
+        }
         for k, resource in self.valid.items():
             step = steps.get(word(resource.get("resourceType")))
             if step is None:
@@ -194,8 +197,12 @@ class _Reader:
     def _unread(self, place: str, resource: Mapping[str, Any], why: str) -> Unread:
         """What stands in a history for a medication entry that could not be read."""
         kind, status = word(resource.get("resourceType")), word(resource.get("status"))
-        days = (resource.get("authoredOn"), resource.get("effectiveDateTime"), resource.get("dateAsserted"),
-                part(resource, "effectivePeriod").get("start"))  # fmt: skip
+        days = (
+            resource.get("authoredOn"),
+            resource.get("effectiveDateTime"),
+            resource.get("dateAsserted"),
+            part(resource, "effectivePeriod").get("start"),
+        )
         since = next((day for day in map(day_of, days) if day is not None), None)
         said = " ".join(concept_texts(resource.get("medicationCodeableConcept"))).lower()
         once = form_of(said) == "other" and not any(name in said for name in _DEPOT)

@@ -29,10 +29,34 @@ SINGLE_ORAL_ROUTE: Final = ("26643006", "PO")
 _PER_DAY: Final[Mapping[str, float]] = MappingProxyType({"min": 1440.0, "h": 24.0, "d": 1.0, "wk": 1.0 / 7.0})
 _MEALS = {"C", "AC", "PC"}  # a meal that is not said: how many a day is not either
 _COUNT = {
-    "tbl", "tablet", "tab", "tabs", "capsule", "cap", "caps", "film", "strip", "ortab", "ertab", "erectab", "orcap",
-    "ercap", "erentcap", "tabtab", "each", "ea", "oral tablet", "oral capsule", "sublingual tablet", "sublingual film",
-    "buccal film", "extended release tablet", "extended release capsule", "er tablet", "er capsule",
-}  # fmt: skip
+    "tbl",
+    "tablet",
+    "tab",
+    "tabs",
+    "capsule",
+    "cap",
+    "caps",
+    "film",
+    "strip",
+    "ortab",
+    "ertab",
+    "erectab",
+    "orcap",
+    "ercap",
+    "erentcap",
+    "tabtab",
+    "each",
+    "ea",
+    "oral tablet",
+    "oral capsule",
+    "sublingual tablet",
+    "sublingual film",
+    "buccal film",
+    "extended release tablet",
+    "extended release capsule",
+    "er tablet",
+    "er capsule",
+}
 _PATCHES = {"patch", "tpatch", "tpath16", "tpath24", "tpath72", "tpathwk", "transdermal patch", "system"}
 
 
@@ -121,8 +145,11 @@ def amount_of(quantity: Any, product: Product, drug: Drug, notes: list[str]) -> 
         if drug.is_patch:
             raise Cannot(f"a mass for the patch {' '.join(drug.key)}", "ug/h, or patches of a known strength")
         if product.partners:
-            raise Cannot(f"{value:g} in a unit of mass of a product with {', '.join(sorted(product.partners))}: of "
-                         f"which part is not said", "tablets, or a dose of a product with one drug")  # fmt: skip
+            raise Cannot(
+                f"{value:g} in a unit of mass of a product with {', '.join(sorted(product.partners))}: of "
+                f"which part is not said",
+                "tablets, or a dose of a product with one drug",
+            )
         return value * unit.factor
     wanted = {"patch": "h", "ml": "ml", "count": "h" if drug.is_patch else "one"}.get(unit.kind, "one")
     if unit.kind == "patch" and not drug.is_patch:
@@ -135,8 +162,10 @@ def amount_of(quantity: Any, product: Product, drug: Drug, notes: list[str]) -> 
         allowed = f"a strength of this drug per {what}, or a dose in {drug.unit}"
         raise Cannot(f"{given}, whose strength per {what} is not told", allowed)
     if unit.kind == "none":
-        notes.append(f"a dose of {value:g} without a unit is read as {value:g} x {strength.amount:g} {drug.unit} "
-                     f"({' '.join(drug.key)})")  # fmt: skip
+        notes.append(
+            f"a dose of {value:g} without a unit is read as {value:g} x {strength.amount:g} {drug.unit} "
+            f"({' '.join(drug.key)})"
+        )
     return value * strength.amount
 
 
@@ -251,8 +280,9 @@ def _one_dose(one: Mapping[str, Any], product: Product, drug: Drug, notes: list[
         if not high:
             raise Cannot("a range of doses without an upper end", "its upper end")
         amount = amount_of(high, product, drug, notes)
-        notes.append(f"of a range of doses the upper end is taken, {amount:g} {drug.unit} at once, as the most that "
-                     f"may be taken")  # fmt: skip
+        notes.append(
+            f"of a range of doses the upper end is taken, {amount:g} {drug.unit} at once, as the most that may be taken"
+        )
         return amount, True
     return amount_of(one.get("doseQuantity"), product, drug, notes), False
 
@@ -291,16 +321,22 @@ def daily_dose(dosage: Mapping[str, Any], product: Product, drug: Drug, notes: l
     daily, several = told
     dose = round(amount * daily, 9)
     if most is not None and most < dose:
-        notes.append(f"the most a day that the order allows, {most:g} {drug.unit}, is less than dose times frequency, "
-                     f"{dose:g} {drug.unit}, and is taken")  # fmt: skip
+        notes.append(
+            f"the most a day that the order allows, {most:g} {drug.unit}, is less than dose times frequency, "
+            f"{dose:g} {drug.unit}, and is taken"
+        )
         return most, True
     return dose, needed or ranged or several
 
 
 def _worn(
-    drug: Drug, amount: float, one: Mapping[str, Any], told: tuple[float, bool] | None, timing: Mapping[str, Any],
+    drug: Drug,
+    amount: float,
+    one: Mapping[str, Any],
+    told: tuple[float, bool] | None,
+    timing: Mapping[str, Any],
     notes: list[str],
-) -> float:  # fmt: skip
+) -> float:
     """Release of patches: what is worn together, whatever the time between changes, if that is a patch's time."""
     if notes and notes[-1].startswith("a dose that is not taken every day"):
         notes.pop()  # a patch is worn on every day
@@ -316,8 +352,10 @@ def _worn(
     if one.get("rateQuantity") or one.get("rateRatio"):
         return amount
     if not 0.5 * drug.interval_h <= every_h <= 1.5 * drug.interval_h:
-        raise Cannot(f"a patch of {' '.join(drug.key)} every {every_h:g} h, so that how many are worn at a time is not "
-                     f"known", f"a change about every {drug.interval_h:g} h, or a dose in ug/h")  # fmt: skip
+        raise Cannot(
+            f"a patch of {' '.join(drug.key)} every {every_h:g} h, so that how many are worn at a time is not known",
+            f"a change about every {drug.interval_h:g} h, or a dose in ug/h",
+        )
     return amount
 
 
@@ -360,8 +398,10 @@ def _length(bounds: Mapping[str, Any], start: date) -> date | None:
         if unit in ("mo", "month", "months") and value == int(value) and value < 1200:
             month = start.month - 1 + int(value)
             year, month = start.year + month // 12, month % 12 + 1
-            return min(date(year, month, 1) + timedelta(days=start.day - 1),
-                       date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1))  # fmt: skip
+            return min(
+                date(year, month, 1) + timedelta(days=start.day - 1),
+                date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1),
+            )
     except (OverflowError, ValueError):
         pass
     raise Cannot(f"a duration of {value:g} {shown(unit or '(no unit)')}", "days, weeks or whole months")
@@ -398,9 +438,13 @@ def _bounds(dosage: Mapping[str, Any], start: date | None) -> tuple[date | None,
 
 
 def segments(
-    dosages: Sequence[Mapping[str, Any]], product: Product, drug: Drug, start: date | None, end: date | None,
+    dosages: Sequence[Mapping[str, Any]],
+    product: Product,
+    drug: Drug,
+    start: date | None,
+    end: date | None,
     notes: list[str],
-) -> list[Segment]:  # fmt: skip
+) -> list[Segment]:
     """The dose by days of one order: steps of different ``sequence`` follow each other, others add up.
 
     Raises

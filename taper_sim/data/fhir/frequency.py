@@ -16,15 +16,48 @@ class Often(NamedTuple):
 
 
 _CODES: Final[dict[str, float]] = {
-    "qd": 1, "od": 1, "daily": 1, "am": 1, "pm": 1, "bed": 1, "qhs": 1, "hs": 1, "qam": 1, "qpm": 1, "qday": 1,
-    "bid": 2, "tid": 3, "qid": 4, "qod": 0.5, "wk": 1 / 7, "qwk": 1 / 7, "qweek": 1 / 7, "weekly": 1 / 7, "nightly": 1,
-    "at bedtime": 1, "bedtime": 1, "every day": 1, "each day": 1, "every other day": 0.5, "every second day": 0.5,
-    "once": 0, "one time": 0,
-}  # fmt: skip
+    "qd": 1,
+    "od": 1,
+    "daily": 1,
+    "am": 1,
+    "pm": 1,
+    "bed": 1,
+    "qhs": 1,
+    "hs": 1,
+    "qam": 1,
+    "qpm": 1,
+    "qday": 1,
+    "bid": 2,
+    "tid": 3,
+    "qid": 4,
+    "qod": 0.5,
+    "wk": 1 / 7,
+    "qwk": 1 / 7,
+    "qweek": 1 / 7,
+    "weekly": 1 / 7,
+    "nightly": 1,
+    "at bedtime": 1,
+    "bedtime": 1,
+    "every day": 1,
+    "each day": 1,
+    "every other day": 0.5,
+    "every second day": 0.5,
+    "once": 0,
+    "one time": 0,
+}
 """Times a day by the codes of v3 GTSAbbreviation and their usual words; 0 is a single dose."""
 _COUNTS: Final[dict[str, int]] = {
-    "once": 1, "one": 1, "twice": 2, "two": 2, "thrice": 3, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8,
-}  # fmt: skip
+    "once": 1,
+    "one": 1,
+    "twice": 2,
+    "two": 2,
+    "thrice": 3,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "eight": 8,
+}
 _COUNT = r"(\d{1,2}|" + "|".join(_COUNTS) + ")"
 _RANGE = _COUNT + r"(?: ?(?:-|–|to) ?" + _COUNT + ")?"
 _OF_DAY = r"(morning|evening|night|afternoon|noon|midday|bedtime)"

@@ -100,8 +100,12 @@ def read_json(path: Path) -> Any:
     after = rest.end() if rest else end
     if after < len(text):
         if isinstance(value, dict) and value.get("resourceType") not in (None, "Bundle") and text[after] == "{":
-            raise problem(str(path), _place(text, after), "NDJSON, a resource a line",
-                          "one FHIR R4 Bundle (put the lines into entry[].resource)")  # fmt: skip
+            raise problem(
+                str(path),
+                _place(text, after),
+                "NDJSON, a resource a line",
+                "one FHIR R4 Bundle (put the lines into entry[].resource)",
+            )
         given = f"{shown(text[after : after + 20])} after the end of the JSON"
         raise problem(str(path), _place(text, after), given, "nothing after it")
     return value

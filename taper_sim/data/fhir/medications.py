@@ -22,9 +22,18 @@ ATC: Final = ("http://www.whocc.no/atc", "urn:oid:2.16.840.1.113883.6.73")
 _ATC_CLASSES: Final = ("N02A", "N07BC", "R05DA", "N05BA", "N05CD", "N03AE", "N02BF", "N03AX12", "N03AX16")
 """Beginnings of ATC codes of opioids, benzodiazepines and gabapentinoids. Source: WHO ATC index; not reviewed."""
 MG: Final[Mapping[str, float]] = MappingProxyType(
-    {"mg": 1.0, "milligram": 1.0, "g": 1000.0, "gram": 1000.0, "mcg": 1e-3, "ug": 1e-3, "µg": 1e-3, "μg": 1e-3,
-     "microgram": 1e-3}
-)  # fmt: skip
+    {
+        "mg": 1.0,
+        "milligram": 1.0,
+        "g": 1000.0,
+        "gram": 1000.0,
+        "mcg": 1e-3,
+        "ug": 1e-3,
+        "µg": 1e-3,
+        "μg": 1e-3,
+        "microgram": 1e-3,
+    }
+)
 """mg in one unit of mass."""
 _MASS = r"(mg|mcg|ug|µg|μg|g|milligrams?|micrograms?|grams?)"
 _NUMBER = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
@@ -267,13 +276,17 @@ def product_of(concepts: Iterable[Any], medication: Any = None) -> Product | Non
     concepts = [concept for concept in concepts if isinstance(concept, dict)]
     said = [text for concept in concepts for text in concept_texts(concept)]
     codes = {
-        word(coding.get("code")) for concept in concepts for coding in parts(concept.get("coding"))
+        word(coding.get("code"))
+        for concept in concepts
+        for coding in parts(concept.get("coding"))
         if word(coding.get("system")) in (RXNORM, "urn:oid:2.16.840.1.113883.6.88")
-    }  # fmt: skip
+    }
     classed = [
-        code for concept in concepts for coding in parts(concept.get("coding"))
+        code
+        for concept in concepts
+        for coding in parts(concept.get("coding"))
         if word(coding.get("system")) in ATC and (code := word(coding.get("code"))).startswith(_ATC_CLASSES)
-    ]  # fmt: skip
+    ]
     ingredients = parts((medication or {}).get("ingredient"))
     ingredient_texts = {
         text: ingredient
@@ -289,8 +302,10 @@ def product_of(concepts: Iterable[Any], medication: Any = None) -> Product | Non
         raise NotInFormulary(f"{other[0]}, a drug that is not in the formulary", "a drug of `taper-sim drugs`")
     if not names:
         if not tokens:
-            raise Cannot("a medication without a name, by a code that is not in the formulary",
-                         "a text, a display, or an ingredient's RxNorm code of drugs.csv")  # fmt: skip
+            raise Cannot(
+                "a medication without a name, by a code that is not in the formulary",
+                "a text, a display, or an ingredient's RxNorm code of drugs.csv",
+            )
         if classed:
             given = f"{shown(' | '.join(said))}, of the class {classed[0]} (ATC), by a name that is not known"
             raise NotInFormulary(given, "a drug of `taper-sim drugs`")

@@ -30,23 +30,69 @@ PREGNANCY_ANSWERS: Final[Mapping[str, float]] = MappingProxyType(
     {"LA15173-0": 1.0, "77386006": 1.0, "LA26683-5": 0.0, "60001007": 0.0}
 )
 """Pregnant or not, by LOINC and SNOMED CT; others say nothing. Source: hl7.org/fhir/uv/ips, pregnancy status."""
-_UNITS: Final[Mapping[str, Mapping[str, tuple[float, float]]]] = MappingProxyType({
-    "score": {u: (1.0, 0.0) for u in ("", "1", "{score}", "score", "{points}", "points", "{0-10}", "/10")},
-    "steps": {u: (1.0, 0.0) for u in ("", "1", "{steps}", "steps", "{count}", "count", "{steps}/d", "steps/day", "/d",
-                                      "1/(24.h)", "{steps}/(24.h)", "steps/24h", "1/d")},
-    "h": {**{u: (1.0, 0.0) for u in ("h", "hr", "hour", "hours")}, **{u: (1 / 60, 0.0) for u in ("min", "minutes")},
-          "s": (1 / 3600, 0.0)},
-    "/min": {u: (1.0, 0.0) for u in ("/min", "1/min", "{beats}/min", "beats/min", "beats/minute", "bpm",
-                                     "{breaths}/min", "breaths/min", "breaths/minute", "per minute")},
-    "pregnancy": {},
-    "%": {"%": (1.0, 0.0), "percent": (1.0, 0.0)},
-    "mm[Hg]": {"mm[Hg]": (1.0, 0.0), "mmHg": (1.0, 0.0), "mm Hg": (1.0, 0.0)},
-    "Cel": {**{u: (1.0, 0.0) for u in ("Cel", "°C", "C", "degC", "celsius")},
-            **{u: (5 / 9, -160 / 9) for u in ("[degF]", "°F", "F", "degF", "fahrenheit")}},
-    "mL/min/{1.73_m2}": {u: (1.0, 0.0) for u in ("mL/min/{1.73_m2}", "mL/min/1.73m2", "mL/min/{1.73m2}",
-                                                 "mL/min/1.73 m2", "mL/min/1.73m²", "mL/min/1.73 m²",
-                                                 "mL/min/1.73_m2", "mL/min/{1.73}m2")},
-})  # fmt: skip
+_UNITS: Final[Mapping[str, Mapping[str, tuple[float, float]]]] = MappingProxyType(
+    {
+        "score": {u: (1.0, 0.0) for u in ("", "1", "{score}", "score", "{points}", "points", "{0-10}", "/10")},
+        "steps": {
+            u: (1.0, 0.0)
+            for u in (
+                "",
+                "1",
+                "{steps}",
+                "steps",
+                "{count}",
+                "count",
+                "{steps}/d",
+                "steps/day",
+                "/d",
+                "1/(24.h)",
+                "{steps}/(24.h)",
+                "steps/24h",
+                "1/d",
+            )
+        },
+        "h": {
+            **{u: (1.0, 0.0) for u in ("h", "hr", "hour", "hours")},
+            **{u: (1 / 60, 0.0) for u in ("min", "minutes")},
+            "s": (1 / 3600, 0.0),
+        },
+        "/min": {
+            u: (1.0, 0.0)
+            for u in (
+                "/min",
+                "1/min",
+                "{beats}/min",
+                "beats/min",
+                "beats/minute",
+                "bpm",
+                "{breaths}/min",
+                "breaths/min",
+                "breaths/minute",
+                "per minute",
+            )
+        },
+        "pregnancy": {},
+        "%": {"%": (1.0, 0.0), "percent": (1.0, 0.0)},
+        "mm[Hg]": {"mm[Hg]": (1.0, 0.0), "mmHg": (1.0, 0.0), "mm Hg": (1.0, 0.0)},
+        "Cel": {
+            **{u: (1.0, 0.0) for u in ("Cel", "°C", "C", "degC", "celsius")},
+            **{u: (5 / 9, -160 / 9) for u in ("[degF]", "°F", "F", "degF", "fahrenheit")},
+        },
+        "mL/min/{1.73_m2}": {
+            u: (1.0, 0.0)
+            for u in (
+                "mL/min/{1.73_m2}",
+                "mL/min/1.73m2",
+                "mL/min/{1.73m2}",
+                "mL/min/1.73 m2",
+                "mL/min/1.73m²",
+                "mL/min/1.73 m²",
+                "mL/min/1.73_m2",
+                "mL/min/{1.73}m2",
+            )
+        },
+    }
+)
 """Factor and offset from each unit that is taken to the table's."""
 
 

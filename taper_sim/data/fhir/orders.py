@@ -21,7 +21,7 @@ EARLY_REFILL_D: Final = 7
 
 
 @dataclass(frozen=True)
-class Order:
+class MedicationOrder:
     """One request or statement that could be read.
 
     Attributes
@@ -85,20 +85,20 @@ class Taken:
         return days | set(self.given) | {day + timedelta(days=1) for day in self.given}
 
 
-def _overlap(first: Order, second: Order) -> bool:
+def _overlap(first: MedicationOrder, second: MedicationOrder) -> bool:
     """Whether the second begins while the first is in force; a day shared at the border does not count."""
     return (first.end is None or (first.end - second.start).days > 1) and (
         second.end is None or (second.end - first.start).days > 1
     )
 
 
-def _same(first: Order, second: Order) -> bool:
+def _same(first: MedicationOrder, second: MedicationOrder) -> bool:
     """Whether two orders say the same dose at every time that both hold."""
     doses = {(s.dose, s.as_needed) for s in (*first.segments, *second.segments)}
     return len(doses) == 1 or first.segments == second.segments
 
 
-def closed(orders: Sequence[Order], notes: list[str]) -> tuple[list[Order], list[Order]]:
+def closed(orders: Sequence[MedicationOrder], notes: list[str]) -> tuple[list[MedicationOrder], list[MedicationOrder]]:
     """Orders that are over without an end, ended by the next order of the drug; and those that none follows soon."""
     kept, lost = [], []
     for order in orders:
@@ -114,7 +114,7 @@ def closed(orders: Sequence[Order], notes: list[str]) -> tuple[list[Order], list
     return kept, lost
 
 
-def in_turn(orders: Sequence[Order], notes: list[str]) -> list[Order]:
+def in_turn(orders: Sequence[MedicationOrder], notes: list[str]) -> list[MedicationOrder]:
     """Orders of one drug and form, cut so that the later authored one replaces the earlier.
 
     Raises
@@ -141,12 +141,14 @@ def in_turn(orders: Sequence[Order], notes: list[str]) -> list[Order]:
             tied = (first.authored or first.start) == (second.authored or second.start)
             if tied or (first.active and second.active):
                 why = "written on one day" if tied else "both active"
-                raise Cannot(f"two different orders of {name} in force at a time, {why} ({first.where} and "
-                             f"{second.where}): whether they add up or one replaces the other is not said",
-                             "an end, another status or priorPrescription for one of them")  # fmt: skip
-    cut: list[Order] = []
+                raise Cannot(
+                    f"two different orders of {name} in force at a time, {why} ({first.where} and "
+                    f"{second.where}): whether they add up or one replaces the other is not said",
+                    "an end, another status or priorPrescription for one of them",
+                )
+    cut: list[MedicationOrder] = []
     for order in ordered:
-        kept: list[Order] = []
+        kept: list[MedicationOrder] = []
         for earlier in cut:
             segments = [
                 replace(s, end=order.start if s.end is None or s.end > order.start else s.end)
@@ -162,7 +164,7 @@ def in_turn(orders: Sequence[Order], notes: list[str]) -> list[Order]:
     return sorted(cut, key=lambda o: o.start)
 
 
-def rows_of(drug: Drug, orders: Sequence[Order], taken: Taken) -> list[DoseRow]:
+def rows_of(drug: Drug, orders: Sequence[MedicationOrder], taken: Taken) -> list[DoseRow]:
     """Dose rows of one drug and form: each order's steps, 0 where none holds, and what was taken where known."""
     spans = [(s, order.where) for order in orders for s in order.segments]
     days = {s.start for s, _ in spans} | {s.end for s, _ in spans if s.end is not None}

@@ -13,19 +13,22 @@ from taper_sim.data import formulary
 from taper_sim.data.fhir.dosage import Segment, amount_of, segments, supplied_until
 from taper_sim.data.fhir.json_input import Cannot, day_of, end_of, number, part, parts, walk, word
 from taper_sim.data.fhir.medications import Product
-from taper_sim.data.fhir.orders import LONGEST_UNENDED_D, Order, Taken, closed, in_turn, rows_of
+from taper_sim.data.fhir.orders import LONGEST_UNENDED_D, MedicationOrder, Taken, closed, in_turn, rows_of
 from taper_sim.data.problems import shown
 from taper_sim.data.records import DoseRow, Unread
 from taper_sim.data.yaml_input import divided
 from taper_sim.model.pharmacology import Drug
 
 IN_FORCE: Final[Mapping[str, tuple[str, ...]]] = {
-    "MedicationRequest": ("active",), "MedicationStatement": ("active",), "MedicationAdministration": ("in-progress",),
-}  # fmt: skip
+    "MedicationRequest": ("active",),
+    "MedicationStatement": ("active",),
+    "MedicationAdministration": ("in-progress",),
+}
 ENDED: Final[Mapping[str, tuple[str, ...]]] = {
-    "MedicationRequest": ("completed", "stopped"), "MedicationStatement": ("completed", "stopped", "not-taken"),
+    "MedicationRequest": ("completed", "stopped"),
+    "MedicationStatement": ("completed", "stopped", "not-taken"),
     "MedicationAdministration": ("completed", "not-done"),
-}  # fmt: skip
+}
 """Status of what is over, by resource; of anything else than these two nothing is counted."""
 
 Failed = Callable[[int, str, str, str], None]
@@ -55,8 +58,8 @@ class Prescriptions:
         What was done with what was written on a day.
     """
 
-    requests: list[Order] = field(default_factory=list)
-    statements: list[tuple[Order, int]] = field(default_factory=list)
+    requests: list[MedicationOrder] = field(default_factory=list)
+    statements: list[tuple[MedicationOrder, int]] = field(default_factory=list)
     given: dict[tuple[str, str], dict[date, float]] = field(default_factory=dict)
     given_by: dict[tuple[str, str], list[tuple[int, str]]] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
@@ -65,9 +68,14 @@ class Prescriptions:
     notes: list[tuple[date, str]] = field(default_factory=list)
 
     def request(
-        self, place: str, resource: dict[str, Any], product: Product, made: date | None, names: frozenset[str],
+        self,
+        place: str,
+        resource: dict[str, Any],
+        product: Product,
+        made: date | None,
+        names: frozenset[str],
         replaces: str,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """A MedicationRequest: an order.
 
         Parameters
@@ -99,7 +107,7 @@ class Prescriptions:
         if over and found[-1].end is None:
             found = _ended(drug, resource, found, supply, made, notes)
         unended = over and found[-1].end is None
-        self.requests.append(Order(place, drug, found, authored, not over, names, replaces, supply, unended))
+        self.requests.append(MedicationOrder(place, drug, found, authored, not over, names, replaces, supply, unended))
         self.written.append(authored or found[0].start)
         self.notes += [(self.written[-1], f"{place}: {note}") for note in dict.fromkeys(notes)]
 
@@ -122,7 +130,7 @@ class Prescriptions:
             found = _ended(drug, resource, found, None, made, notes)
         active = status not in ENDED["MedicationStatement"]
         unended = not active and status != "not-taken" and found[-1].end is None
-        self.statements.append((Order(place, drug, found, asserted, active, unended=unended), k))
+        self.statements.append((MedicationOrder(place, drug, found, asserted, active, unended=unended), k))
         self.written.append(asserted or found[0].start)
         self.notes += [(self.written[-1], f"{place}: {note}") for note in dict.fromkeys(notes)]
 
@@ -157,7 +165,7 @@ class Prescriptions:
         said_by_order = {name.split("-")[0] for name in names}
         self.unread += [lost for name, lost in self.unread_statements if name not in said_by_order]
         taken: dict[tuple[str, str], Taken] = {key: Taken(given=days) for key, days in self.given.items()}
-        alone: dict[tuple[str, str], list[Order]] = {}
+        alone: dict[tuple[str, str], list[MedicationOrder]] = {}
         for order, k in self.statements:
             key = order.drug.key
             if key in ordered and order.unended:
@@ -175,7 +183,7 @@ class Prescriptions:
                 said = f"{' '.join(key)} administered, without an order of it"
                 self.unread.append(Unread(f"{place}: {said}", max(self.given[key]), over=True))
                 fail(k, place, said, "an order of this drug")
-        groups: dict[tuple[str, str], list[Order]] = dict(alone)
+        groups: dict[tuple[str, str], list[MedicationOrder]] = dict(alone)
         for order in self.requests:
             groups.setdefault(order.drug.key, []).append(order)
         for key, orders in sorted(groups.items()):
@@ -184,8 +192,11 @@ class Prescriptions:
                 notes.append(f"{' '.join(key)}: by a statement, not by an order")
             orders, lost = closed(orders, notes)
             for order in lost:
-                self.unread.append(Unread(f"{order.where}: {' '.join(key)}, over, and nothing says when it ended",
-                                          order.start, over=True))  # fmt: skip
+                self.unread.append(
+                    Unread(
+                        f"{order.where}: {' '.join(key)}, over, and nothing says when it ended", order.start, over=True
+                    )
+                )
                 notes.append(f"{order.where}: {' '.join(key)}, over, and nothing says when it ended: not counted")
             if not orders:
                 continue
@@ -235,21 +246,30 @@ def _supply(dispensed: Mapping[str, Any], product: Product, drug: Drug, found: l
 
 
 def _ended(
-    drug: Drug, resource: Mapping[str, Any], found: list[Segment], supply: date | None, made: date | None,
+    drug: Drug,
+    resource: Mapping[str, Any],
+    found: list[Segment],
+    supply: date | None,
+    made: date | None,
     notes: list[str],
-) -> list[Segment]:  # fmt: skip
+) -> list[Segment]:
     """Give an order that is over, without a date, the latest end it can have had, if that is told and near."""
     written = day_of(part(resource, "meta").get("lastUpdated")) or made
     last = found[-1]
     if written is not None and (written - last.start).days > LONGEST_UNENDED_D:
         written = None  # it was over by then, and may have been for long
-    ends = [(day, why) for day, why in ((supply, "its supply lasted"), (written, "its status was written"))
-            if day is not None and day > last.start]  # fmt: skip
+    ends = [
+        (day, why)
+        for day, why in ((supply, "its supply lasted"), (written, "its status was written"))
+        if day is not None and day > last.start
+    ]
     if not ends:
         return found
     end, why = ends[0]
-    notes.append(f"{' '.join(drug.key)}: {word(resource.get('status'))}, and no end is given; ended on {end}, the day "
-                 f"to which {why}")  # fmt: skip
+    notes.append(
+        f"{' '.join(drug.key)}: {word(resource.get('status'))}, and no end is given; ended on {end}, the day "
+        f"to which {why}"
+    )
     return [*found[:-1], Segment(last.start, end, last.dose, last.as_needed)]
 
 

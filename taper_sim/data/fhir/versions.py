@@ -9,9 +9,15 @@ from taper_sim.data.fhir.json_input import Cannot, part, parts, texts, word
 from taper_sim.data.problems import problem, shown
 
 READ: Final = (
-    "Patient", "MedicationRequest", "MedicationStatement", "MedicationAdministration", "Medication", "Observation",
-    "QuestionnaireResponse", "Condition",
-)  # fmt: skip
+    "Patient",
+    "MedicationRequest",
+    "MedicationStatement",
+    "MedicationAdministration",
+    "Medication",
+    "Observation",
+    "QuestionnaireResponse",
+    "Condition",
+)
 DSTU2_ONLY: Final = ("MedicationOrder", "DiagnosticOrder", "DeviceUseRequest", "ImagingObjectSelection")
 
 
@@ -29,9 +35,17 @@ def _models() -> Mapping[str, Any]:
 
     return {
         model.__name__: model
-        for model in (Patient, MedicationRequest, MedicationStatement, MedicationAdministration, Medication,
-                      Observation, QuestionnaireResponse, Condition)
-    }  # fmt: skip
+        for model in (
+            Patient,
+            MedicationRequest,
+            MedicationStatement,
+            MedicationAdministration,
+            Medication,
+            Observation,
+            QuestionnaireResponse,
+            Condition,
+        )
+    }
 
 
 def validated(resource: Mapping[str, Any]) -> None:

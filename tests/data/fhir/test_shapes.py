@@ -45,9 +45,16 @@ def order(medication: str | Json, *dosages: Json, name: str = "m", **more: Any) 
         medication = {"text": medication}
     key = "medicationReference" if "reference" in medication else "medicationCodeableConcept"
     return {
-        "resourceType": "MedicationRequest", "id": name, "status": "active", "intent": "order", key: medication,
-        "subject": {"reference": "Patient/p"}, "authoredOn": "2026-01-05", "dosageInstruction": list(dosages), **more,
-    }  # fmt: skip
+        "resourceType": "MedicationRequest",
+        "id": name,
+        "status": "active",
+        "intent": "order",
+        key: medication,
+        "subject": {"reference": "Patient/p"},
+        "authoredOn": "2026-01-05",
+        "dosageInstruction": list(dosages),
+        **more,
+    }
 
 
 def read(folder: Path, *resources: Json, entries: list[Json] | None = None) -> BundleReading:
@@ -88,8 +95,13 @@ def dose(folder: Path, *resources: Json) -> float | None:
         ("oxycodone-acetaminophen 200-325 mg tablet", 1, "tablet", BID, None),
         ("oxycodone 5-10 mg tablet", 1, "tablet", BID, None),
         ("Norco 5 mg-325 mg oral tablet", 1, "tab", BID, 10),
-        ("Abuse-Deterrent 12 HR Oxycodone Hydrochloride 20 MG Extended Release Oral Tablet [OxyContin]", 1, "tablet",
-         BID, 60),
+        (
+            "Abuse-Deterrent 12 HR Oxycodone Hydrochloride 20 MG Extended Release Oral Tablet [OxyContin]",
+            1,
+            "tablet",
+            BID,
+            60,
+        ),
         ("24 HR Hydrocodone Bitartrate 20 MG Extended Release Oral Tablet [Hysingla]", 1, "tablet", repeat(1), 20),
         ("morphine 10 mg/5 mL oral solution", 5, "mL", BID, 20),
         ("methadone hydrochloride 2 MG/ML Oral Solution", 5, "mL", BID, 94),
@@ -118,7 +130,7 @@ def dose(folder: Path, *resources: Json) -> float | None:
         ("Co-codamol 30mg/500mg tablets", 1, "tablet", BID, None),
         ("levomethadyl 10 MG/ML Oral Solution", 1, "mL", BID, None),
     ],
-)  # fmt: skip
+)
 def test_a_product_by_the_name_that_others_give_it(
     tmp_path: Path, product: str, value: float, unit: str, timing: Json, a_day: float | None
 ) -> None:
@@ -128,16 +140,39 @@ def test_a_product_by_the_name_that_others_give_it(
 @pytest.mark.parametrize(
     ("text", "a_day"),
     [
-        ("2 times daily", 2), ("Twice a day", 2), ("b.i.d.", 2), ("2x/day", 2), ("three times a day", 3), ("TID", 3),
-        ("Every 8 hours", 3), ("Every 6 hours PRN", 4), ("Q6H:PRN", 4), ("every 4 hours as needed", 6), ("Daily", 1),
-        ("Once daily", 1), ("Nightly", 1), ("nightly at bedtime", 1), ("once a day (at bedtime)", 1), ("qHS", 1),
-        ("Daily with breakfast", 1), ("every other day", 0.5), ("Every 12 hours scheduled", 2),
+        ("2 times daily", 2),
+        ("Twice a day", 2),
+        ("b.i.d.", 2),
+        ("2x/day", 2),
+        ("three times a day", 3),
+        ("TID", 3),
+        ("Every 8 hours", 3),
+        ("Every 6 hours PRN", 4),
+        ("Q6H:PRN", 4),
+        ("every 4 hours as needed", 6),
+        ("Daily", 1),
+        ("Once daily", 1),
+        ("Nightly", 1),
+        ("nightly at bedtime", 1),
+        ("once a day (at bedtime)", 1),
+        ("qHS", 1),
+        ("Daily with breakfast", 1),
+        ("every other day", 0.5),
+        ("Every 12 hours scheduled", 2),
         ("3 times weekly", 3 / 7),
-        ("every 72 hours", 1 / 3), ("Every 3 days", 1 / 3), ("1 time daily", 1), ("four times per day", 4),
-        ("as directed", None), ("1-0-1", None), ("every 4 hours while awake", None), ("q0h", None), ("", None),
-        ("daily or twice daily", None), ("every 8 to 6 hours", None),
+        ("every 72 hours", 1 / 3),
+        ("Every 3 days", 1 / 3),
+        ("1 time daily", 1),
+        ("four times per day", 4),
+        ("as directed", None),
+        ("1-0-1", None),
+        ("every 4 hours while awake", None),
+        ("q0h", None),
+        ("", None),
+        ("daily or twice daily", None),
+        ("every 8 to 6 hours", None),
     ],
-)  # fmt: skip
+)
 def test_how_often_by_words_is_read_as_a_whole_or_not_at_all(text: str, a_day: float | None) -> None:
     said = often(text)
     assert (None if said is None else said.times) == pytest.approx(a_day)
@@ -155,13 +190,17 @@ def test_a_range_of_hours_is_the_most_that_may_be_taken_and_a_single_dose_is_non
     [
         (repeat(None, None, None, when=["MORN", "AFT", "NIGHT"]), 3),
         (repeat(4, timeOfDay=["06:00:00", "12:00:00", "18:00:00", "23:00:00"]), 4),
-        (repeat(1, 0.5), 2), (repeat(1, 480, "min"), 3), (repeat(2, frequencyMax=4), 4), (repeat(None, 6, "h"), 4),
+        (repeat(1, 0.5), 2),
+        (repeat(1, 480, "min"), 3),
+        (repeat(2, frequencyMax=4), 4),
+        (repeat(None, 6, "h"), 4),
         (repeat(None, None, None, dayOfWeek=["mon", "wed", "fri", "sun"], timeOfDay=["08:00:00"]), 4 / 7),
         ({**BID, "code": {"coding": [{"code": "BID"}], "text": "2 Times Daily"}}, 2),
         ({"code": {"coding": [{"code": "229799001", "display": "Twice a day"}]}}, 2),
-        (repeat(60, 1, "mo"), None), ({"event": ["2026-01-05T08:00:00Z"]}, None),
+        (repeat(60, 1, "mo"), None),
+        ({"event": ["2026-01-05T08:00:00Z"]}, None),
     ],
-)  # fmt: skip
+)
 def test_a_timing_in_every_form(tmp_path: Path, timing: Json, times: float | None) -> None:
     found = dose(tmp_path, order(OXYCODONE, dosage(1, "tablet", timing)))
     assert found == (None if times is None else pytest.approx(7.5 * times))
@@ -169,9 +208,17 @@ def test_a_timing_in_every_form(tmp_path: Path, timing: Json, times: float | Non
 
 @pytest.mark.parametrize(
     ("unit", "right"),
-    [("TAB", 15), ("tablet(s)", 15), ("{tbl}", 15), ("Tablet - unit of product usage", 15), ("EA", 15), (None, 15),
-     ("dose", None), ("puff", None)],
-)  # fmt: skip
+    [
+        ("TAB", 15),
+        ("tablet(s)", 15),
+        ("{tbl}", 15),
+        ("Tablet - unit of product usage", 15),
+        ("EA", 15),
+        (None, 15),
+        ("dose", None),
+        ("puff", None),
+    ],
+)
 def test_a_unit_by_the_word_that_others_use(tmp_path: Path, unit: str | None, right: float | None) -> None:
     assert dose(tmp_path, order(OXYCODONE, dosage(1, unit))) == right
 
@@ -238,9 +285,15 @@ def test_an_active_order_whose_supply_is_out_is_followed_by_the_next(tmp_path: P
 
 
 def test_a_statement_that_cannot_be_read_is_not_missed_where_an_order_says_the_dose(tmp_path: Path) -> None:
-    statement = {"resourceType": "MedicationStatement", "id": "s", "status": "active",
-                 "subject": {"reference": "Patient/p"}, "medicationCodeableConcept": {"text": OXYCODONE},
-                 "effectiveDateTime": "2026-01-10", "dosage": [{"text": "as directed"}]}  # fmt: skip
+    statement = {
+        "resourceType": "MedicationStatement",
+        "id": "s",
+        "status": "active",
+        "subject": {"reference": "Patient/p"},
+        "medicationCodeableConcept": {"text": OXYCODONE},
+        "effectiveDateTime": "2026-01-10",
+        "dosage": [{"text": "as directed"}],
+    }
     reading = read(tmp_path, order(OXYCODONE, dosage(1, "tablet")), statement)
     assert daily(reading.histories["p"]) == 15 and len(reading.failed) == 1
     assert dose(tmp_path, order("lorazepam 1 MG Oral Tablet", dosage(1, "tablet")), statement) is None
@@ -283,8 +336,11 @@ def test_every_kind_of_bundle_is_read_past_what_it_holds_besides(tmp_path: Path,
     server = "https://a.example/fhir/R4"
     patient = {"resourceType": "Patient", "id": "p", "extension": [{"url": "http://x.example/y", "valueString": "z"}]}
     medication = {"resourceType": "Medication", "id": "drug", "code": {"text": OXYCODONE}}
-    wanted = order({"reference": f"{server}/Medication/drug"}, dosage(1, "tablet"),
-                   subject={"reference": f"{server}/Patient/p", "display": "A. Person"})  # fmt: skip
+    wanted = order(
+        {"reference": f"{server}/Medication/drug"},
+        dosage(1, "tablet"),
+        subject={"reference": f"{server}/Patient/p", "display": "A. Person"},
+    )
     outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "code": "suppressed"}]}
     every: list[Json] = [
         {"resource": {"resourceType": "Composition", "status": "final", "section": []}},

@@ -1,0 +1,92 @@
+"""Flat tables of what happened: a row for each piece of work, a row for each person at work. Imports ``simulation``.
+
+Everything that is reported of the queue is computed from these two tables (``measures``), never inside the run.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from taper_sim.clinic.queue import OUTCOMES, Job, Server
+from taper_sim.clinic.work import CLOCK_MIN
+
+EVENT_COLUMNS: Final = (
+    "work_id",
+    "patient_id",
+    "work",
+    "role",
+    "resource",
+    "urgency",
+    "requested",
+    "started",
+    "ended",
+    "outcome",
+    "licence",
+    "n_items",
+    "busy",
+    "due",
+    "interrupted",
+    "why",
+    "travel",
+    "clock",
+)
+
+
+def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
+    """A row for each piece of work, in the order in which it was asked for.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    ids : sequence of str
+        Patients' ids by row; without them the row's number.
+
+    Returns
+    -------
+    DataFrame
+        :data:`EVENT_COLUMNS`. Times are minutes from the start of day 1, NaN where it did not happen; ``busy`` is how
+        long the work takes or took (minutes), ``due`` when it was wanted first (a visit may have been booked later).
+        ``interrupted`` how often it was: it took ``ended - started - busy`` minutes longer for that. ``why`` what
+        it was cancelled for. ``travel`` is the part of ``busy`` on the way, ``clock`` the minutes from ``due`` within
+        which it is to be begun. ``outcome`` open: asked for, not ended when the run stopped.
+    """
+    ordered = sorted(jobs, key=lambda job: (job.requested, job.work_id))
+    who = [("" if job.patient < 0 else ids[job.patient] if ids else str(job.patient)) for job in ordered]
+    return pd.DataFrame(
+        {
+            "work_id": np.array([job.work_id for job in ordered], dtype=np.int64),
+            "patient_id": pd.Series(who, dtype="str"),
+            "work": pd.Series([job.work for job in ordered], dtype="str"),
+            "role": pd.Series([job.role for job in ordered], dtype="str"),
+            "resource": pd.Series([job.resource for job in ordered], dtype="str"),
+            "urgency": np.array([job.urgency for job in ordered], dtype=np.int64),
+            "requested": np.array([job.requested for job in ordered], dtype=np.float64),
+            "started": np.array([job.started for job in ordered], dtype=np.float64),
+            "ended": np.array([job.ended for job in ordered], dtype=np.float64),
+            "outcome": pd.Categorical([job.outcome for job in ordered], categories=list(OUTCOMES)),
+            "licence": pd.Series([job.licence for job in ordered], dtype="str"),
+            "n_items": np.array([job.n_items for job in ordered], dtype=np.int64),
+            "busy": np.array([job.minutes for job in ordered], dtype=np.float64),
+            "due": np.array([job.due for job in ordered], dtype=np.float64),
+            "interrupted": np.array([job.interrupted for job in ordered], dtype=np.int64),
+            "why": pd.Series([job.why for job in ordered], dtype="str"),
+            "clock": np.array(
+                [CLOCK_MIN[job.urgency] if math.isnan(job.clock) else job.clock for job in ordered], dtype=np.float64
+            ),
+            "travel": np.array([job.travel for job in ordered], dtype=np.float64),
+        },
+        columns=list(EVENT_COLUMNS),
+    )
+
+
+def duty_table(servers: Sequence[Server]) -> pd.DataFrame:
+    """A row for each stretch of duty: ``resource, role, start, end, on_call``, minutes from the start of day 1."""
+    rows = [
+        (server.name, server.role, duty.start, duty.end, duty.urgent_only)
+        for server in servers
+        for duty in server.duties
+    ]
+    return pd.DataFrame(rows, columns=["resource", "role", "start", "end", "on_call"])

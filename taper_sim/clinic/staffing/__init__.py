@@ -1,0 +1,1 @@
+"""The smallest team that meets its targets: bounds, search, selection. Imports ``clinic``."""

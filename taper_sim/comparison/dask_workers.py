@@ -1,0 +1,114 @@
+"""Jobs of a comparison on other machines: workers of a Dask scheduler that the user names. Imports ``comparison.jobs``.
+
+The only module that talks to a network, and only where an address is given. ``distributed`` is an extra of its own
+(``pip install 'taper-sim[distributed]'``) and is imported when it is used. Patients' ids stay here; their numbers
+travel, and a hash of the id, which is the key of a patient's draws.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from taper_sim.comparison.jobs import Part, Plan, Runner, SimulationJob, job_of, unfinished
+from taper_sim.data.problems import InputError, Problem
+
+ALLOWED: Final = "tcp://host:port or tls://host:port, a Dask scheduler that answers and has workers"
+_CONNECT_S: Final = 5  # in which a scheduler must answer, and have a worker
+_AT_ONCE: Final = 4  # jobs sent ahead for each thread of a worker: enough to keep it busy, few enough to fit in memory
+_LIBRARIES: Final = ("taper-sim", "numpy", "numba", "llvmlite")  # what the last bits depend on
+
+
+def _wrong(given: str, allowed: str = ALLOWED) -> InputError:
+    return InputError(Problem("--workers", "", given, allowed))
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries on which the last bits depend, on the machine that is asked."""
+    return {name: version(name) for name in _LIBRARIES}
+
+
+def _run(job: SimulationJob) -> Part:
+    return job.run()
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Runner]:
+    """What runs a plan's jobs on the workers of a scheduler; the parts are kept here.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, ``tcp://host:port`` or ``tls://host:port``.
+
+    Raises
+    ------
+    InputError
+        No such scheduler, no worker, other versions there; later, workers that were lost: what is finished is kept.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        allowed = "an installation with it: pip install 'taper-sim[distributed]'"
+        raise _wrong(f"{address}, without the library distributed", allowed) from None
+    log = logging.getLogger("distributed")
+    before = log.level
+    log.setLevel(logging.CRITICAL)  # what is wrong is said in one line
+    client = None
+    try:
+        try:
+            client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+            client.wait_for_workers(1, timeout=_CONNECT_S)
+            found = client.run(versions)
+        except ModuleNotFoundError:
+            raise _wrong(f"{address}, with a worker without taper_sim", "workers that have it") from None
+        except (OSError, ValueError) as error:  # a timeout is an OSError
+            said = str(error).partition("\n")[0] or type(error).__name__
+            raise _wrong(f"{address} ({said})") from None
+        _refuse_others(address, found)
+        yield lambda plan, folder, tick: _run_all(client, address, plan, folder, tick)
+    finally:
+        if client is not None:
+            client.close(timeout=_CONNECT_S)
+        log.setLevel(before)
+
+
+def _refuse_others(address: str, found: dict[str, dict[str, str]]) -> None:
+    """Refuse workers whose libraries are not ours: their last bits could differ."""
+    here = versions()
+    for worker, there in found.items():
+        other = [f"{name} {there[name]} (here {here[name]})" for name in here if there[name] != here[name]]
+        if other:
+            raise _wrong(f"{address}, whose worker {worker} has {', '.join(other)}", "workers with the same versions")
+
+
+def _run_all(client: Any, address: str, plan: Plan, folder: Path, tick: Callable[[int], None]) -> None:
+    from distributed import CancelledError, KilledWorker, as_completed
+
+    waiting = unfinished(plan, folder, tick)
+    nameless = replace(plan, cohort=replace(plan.cohort, ids=("",) * len(plan.cohort)))
+    running, place = as_completed(loop=client.loop), {}
+
+    def send() -> None:
+        what = next(waiting, None)
+        if what is not None:
+            arm, chunk, people = what
+            future = client.submit(_run, job_of(nameless, arm, people, first=chunk == 0), pure=False)
+            place[future.key] = (arm, chunk)
+            running.add(future)
+
+    for _ in range(_AT_ONCE * sum(client.nthreads().values())):
+        send()
+    try:
+        for future in running:
+            part: Part = future.result()
+            part.keep(folder, *place.pop(future.key))
+            future.release()
+            tick(len(part.columns["row"]) * plan.n_days)
+            send()
+    except (KilledWorker, CancelledError) as error:
+        allowed = "workers that stay; what is finished is kept, resume goes on"
+        raise _wrong(f"{address}, whose workers were lost ({type(error).__name__})", allowed) from None

@@ -1,0 +1,1 @@
+"""Runs: a scenario goes in, a run folder comes out. Imports ``scenario``, ``clinic``, ``recommend``, ``comparison``."""

@@ -1,0 +1,314 @@
+"""Run the ladder: set each policy's knob, judge it on other people, under each truth. Imports ``scenario.building``.
+
+Everything simulated is kept in ``parts`` of the run folder, so that an interrupted run goes on; the folder is finished
+when it has a manifest.
+"""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from taper_sim import tables
+from taper_sim.comparison import ladder_statistics as statistics_
+from taper_sim.comparison import loss as loss_
+from taper_sim.comparison.ladder_statistics import PolicyResult, best_knob, gap_of, interval, losses_of, resampled
+from taper_sim.comparison.loss import Loss, person_figures
+from taper_sim.data.problems import InputError, Problem
+from taper_sim.experiments.manifest import versions_of
+from taper_sim.policies import calls
+from taper_sim.policies.catalogue import build_policy, files_named
+from taper_sim.provenance import hash_of
+from taper_sim.run_folder import check_writable, claim, sha256_of, write_atomically, write_csv, write_json
+from taper_sim.scenario.building import Overrides, build_cohort, care_plan, overridden, read_scenario, scenario_hash
+from taper_sim.scenario.schema import LadderEntry, RungEntry, Scenario
+from taper_sim.scenario.true_models import TRUTHS
+from taper_sim.simulation.days import run
+from taper_sim.simulation.ensemble import from_prior
+
+PLAN_FILE: Final = "plan.json"
+Knobs = dict[tuple[str, str], tuple[float | str | None, bool]]
+FIGURES: Final = ("exposure", "pain", "function", "distress", "peak", "days_over")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished ladder: its folder and tables."""
+
+    folder: Path
+    scenario: Scenario
+    ladder: pd.DataFrame
+    gap: pd.DataFrame
+
+
+@cache  # every part is named by it
+def code_hash() -> str:
+    """Short hash of the code that a ladder's numbers describe: the personal policy, its loss, the truths."""
+    from taper_sim.inference import course, likelihood, rollout, true_state, warm_start
+    from taper_sim.recommend import choice, personal_decisions, personal_policy
+    from taper_sim.safety import within_ceiling
+    from taper_sim.scenario import true_models
+    from taper_sim.simulation import misspecification
+
+    of_choice = (choice.rolled_of, choice.loss_of, choice.keeps_limits, choice.choose)
+    of_policy = (
+        course,
+        likelihood,
+        personal_decisions,
+        personal_policy,
+        rollout,
+        true_state,
+        warm_start,
+        within_ceiling,
+    )
+    return hash_of(statistics_, loss_, *of_choice, *of_policy, true_models, misspecification)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One policy on one cohort under one truth."""
+
+    rung: RungEntry
+    knob: float | str | None
+    ceiling: str
+    run_in_d: int
+    truth: str
+    seed: int
+    people: int
+
+    @property
+    def call(self) -> str:
+        """The call of the policy."""
+        knob = self.knob if isinstance(self.knob, str) else "" if self.knob is None else f"{self.knob:g}"
+        call = self.rung.call.replace("{knob}", knob)
+        if "{run_in}" in call:
+            call = call.replace("{run_in}", str(self.run_in_d))
+        elif self.run_in_d:
+            call = f"{call} + run_in(days={self.run_in_d})"
+        if "{ceiling}" in call:
+            return call.replace("{ceiling}", self.ceiling)
+        return f"{call} + within_ceiling()" if self.ceiling == "on" else call
+
+    @property
+    def key(self) -> str:
+        """Name of its part."""
+        said = f"{self.call}|{self.truth}|{self.seed}|{self.people}|{code_hash()}"
+        return hashlib.sha256(said.encode()).hexdigest()[:20]
+
+
+class _Ladder:
+    """Runs what is asked for, or reads it where it was run before."""
+
+    def __init__(self, scenario: Scenario, file: str, base: Path, folder: Path, tick: Callable[[int], None]):
+        self.scenario, self.file, self.base, self.folder, self.tick = scenario, file, base, folder, tick
+
+    def figures(self, one: _Run) -> dict[str, np.ndarray]:
+        """Figures of each person."""
+        path = self.folder / "parts" / f"{one.key}.npy"
+        if not path.exists():
+            s, truth = self.scenario, TRUTHS[one.truth]
+            entry = s.cohort.model_copy(update={"patients": one.people})
+            cohort = build_cohort(entry, one.seed, self.base)
+            ensemble = truth.ensemble(from_prior(one.seed, min(s.draws, len(cohort)), s.parameters))
+            policy = build_policy(one.call, file=self.file, place=f"ladder.rungs: {one.rung.name}", folder=self.base)
+            course = run(cohort, policy, ensemble, one.seed, s.days, care_plan(s.care), world=truth.world)
+            found = person_figures(course)
+            table = np.stack([found[name] for name in FIGURES])
+            write_atomically(path, lambda handle: np.save(handle, table))
+        figures = dict(zip(FIGURES, np.load(path), strict=True))
+        self.tick(one.people * self.scenario.days)
+        return figures
+
+    def judged(self, runs: Sequence[_Run]) -> PolicyResult:
+        """People of several cohorts together."""
+        parts = [self.figures(one) for one in runs]
+        seed_of = np.concatenate([np.full(len(part["peak"]), k) for k, part in enumerate(parts)])
+        return PolicyResult({name: np.concatenate([part[name] for part in parts]) for name in FIGURES}, seed_of)
+
+
+def evaluate(
+    path: Path, change: Overrides, folder: Path, progress: Callable[[int], Callable[[int], None]]
+) -> Evaluation:
+    """Evaluate the ladder of a scenario.
+
+    Parameters
+    ----------
+    path : Path
+        The scenario; where it has no ``ladder`` the defaults hold.
+    change : Overrides
+        What the command line changes; ``patients`` are those of each seed.
+    folder : Path
+        The run folder; an unfinished run of the same plan goes on, any other is refused.
+    progress : callable
+        Given the patient-days in all, returns a function called with those done.
+    """
+    began = time.time()
+    scenario = overridden(read_scenario(path), change)
+    entry = scenario.ladder or LadderEntry()
+    _refuse(scenario, entry, str(path), path.parent)
+    check_writable(folder)
+    identity = _identity(scenario, entry, path.parent)
+    where = {"file": str(path), "folder": str(path.parent.resolve())}
+    record = {"hash": identity, "kind": "ladder", **where, "scenario": scenario.model_dump(mode="json")}
+    claim(folder, PLAN_FILE, record, "the folder of a ladder")
+    people = scenario.cohort.patients or 0
+    n_rungs = [max(len(rung.knobs), 1) for rung in entry.rungs]
+    tuned = sum(k for k in n_rungs if k > 1) * entry.tuning_people
+    total = len(entry.ceilings) * (tuned + len(entry.truths) * len(entry.rungs) * len(entry.seeds) * people)
+    ladder = _Ladder(scenario, str(path), path.parent, folder, progress(total * scenario.days))
+    loss = Loss(**entry.loss.model_dump())
+    knobs: Knobs = {
+        (rung.name, ceiling): _tuned(ladder, entry, rung, ceiling, loss)
+        for ceiling in entry.ceilings
+        for rung in entry.rungs
+    }
+    rows: list[dict[str, Any]] = []
+    gaps: list[dict[str, Any]] = []
+    for truth in entry.truths:
+        for ceiling in entry.ceilings:
+            judged = {
+                rung.name: ladder.judged(
+                    [
+                        _Run(rung, knobs[rung.name, ceiling][0], ceiling, entry.run_in_d, truth, seed, people)
+                        for seed in entry.seeds
+                    ]
+                )
+                for rung in entry.rungs
+            }
+            rows += _rows(entry, judged, knobs, truth, ceiling, loss, scenario.seed)
+            gaps += _gaps(entry, judged, truth, ceiling, loss, scenario.seed)
+    code = code_hash()
+    ladder_table, gap_table = pd.DataFrame(rows).assign(code=code), pd.DataFrame(gaps).assign(code=code)
+    write_csv(ladder_table, folder / "ladder.csv")
+    write_csv(gap_table, folder / "gap.csv")
+    _write_manifest(folder, scenario, entry, str(path), path, identity, began)
+    shutil.rmtree(folder / "parts", ignore_errors=True)
+    return Evaluation(folder, scenario, ladder_table, gap_table)
+
+
+def _refuse(scenario: Scenario, entry: LadderEntry, file: str, base: Path) -> None:
+    """Refuse what cannot be run, before anything is written; every problem at once."""
+    problems: list[Problem] = []
+    if scenario.cohort.file is not None or not scenario.cohort.patients:
+        problems.append(Problem(file, "cohort", "people of a file", "patients: sampled anew for each seed"))
+    for number, rung in enumerate(entry.rungs):
+        for knob in rung.knobs or (None,):
+            for ceiling in entry.ceilings:
+                call = _Run(rung, knob, ceiling, entry.run_in_d, entry.truths[0], 0, 1).call
+                try:
+                    build_policy(call, file=file, place=f"ladder.rungs.{number}.call", folder=base)
+                except InputError as error:
+                    problems += error.problems
+    if problems:
+        raise InputError(list(dict.fromkeys(problems)))
+
+
+def _identity(scenario: Scenario, entry: LadderEntry, base: Path) -> str:
+    """Hash of the scenario with the files that the rungs name."""
+    digest = hashlib.sha256(scenario_hash(scenario, base).encode())
+    for rung in entry.rungs:
+        for knob in rung.knobs or (None,):
+            for name in files_named(calls.parse(_Run(rung, knob, "off", 0, "", 0, 1).call)):
+                digest.update(sha256_of(base / name).encode())
+    return digest.hexdigest()
+
+
+def _tuned(
+    ladder: _Ladder, entry: LadderEntry, rung: RungEntry, ceiling: str, loss: Loss
+) -> tuple[float | str | None, bool]:
+    """The rung's knob under the first truth, on people of the scenario's own seed; and whether it keeps the share."""
+    if len(rung.knobs) < 2:
+        return (rung.knobs[0] if rung.knobs else None), True
+    truth, seed, people = entry.truths[0], ladder.scenario.seed, entry.tuning_people
+    tried = [ladder.judged([_Run(rung, knob, ceiling, entry.run_in_d, truth, seed, people)]) for knob in rung.knobs]
+    number, keeps = best_knob(tried, loss, entry.withdrawal, entry.share_over_at_most)
+    return rung.knobs[number], keeps
+
+
+def _rows(
+    entry: LadderEntry, judged: dict[str, PolicyResult], knobs: Knobs, truth: str, ceiling: str, loss: Loss, seed: int
+) -> list[dict[str, Any]]:
+    """Rows of ladder.csv."""
+    rows = []
+    for rung in entry.rungs:
+        one = judged[rung.name]
+        places = resampled(one.seed_of, seed)
+        lo95, hi95 = interval(losses_of(one.of_person(loss), loss, places))
+        knob, keeps = knobs[rung.name, ceiling]
+        rows.append(
+            {
+                "truth": truth,
+                "policy": rung.name,
+                "role": rung.role,
+                "ceiling": ceiling,
+                "knob": knob,
+                "tuned_within": keeps,
+                **one.columns(loss, entry.withdrawal),
+                "lo95": lo95,
+                "hi95": hi95,
+                "n": len(one.seed_of),
+                "seed": "+".join(str(s) for s in entry.seeds),
+                "calibrated": False,
+            }
+        )
+    return rows
+
+
+def _gaps(
+    entry: LadderEntry, judged: dict[str, PolicyResult], truth: str, ceiling: str, loss: Loss, seed: int
+) -> list[dict[str, Any]]:
+    """Rows of gap.csv: each personal policy against the best other, and against prior only where there is one."""
+    oracle = next(rung.name for rung in entry.rungs if rung.role == "oracle")
+    others = {rung.name: judged[rung.name] for rung in entry.rungs if rung.role == "other"}
+    rows = []
+    for rung in entry.rungs:
+        if rung.role != "personal":
+            continue
+        alone = {name: {name: one} for name, one in others.items() if name.startswith("prior only")}
+        for against, rival in {"best other": others, **alone}.items():
+            found = asdict(gap_of(judged[rung.name], rival, judged[oracle], loss, seed))
+            best = found.pop("best_other")
+            rows.append(
+                {
+                    "truth": truth,
+                    "ceiling": ceiling,
+                    "policy": rung.name,
+                    "against": against,
+                    "rival": best,
+                    **found,
+                    "n": len(judged[oracle].seed_of),
+                    "calibrated": False,
+                }
+            )
+    return rows
+
+
+def _write_manifest(
+    folder: Path, scenario: Scenario, entry: LadderEntry, file: str, path: Path, identity: str, began: float
+) -> None:
+    write_json(
+        {
+            "kind": "ladder",
+            "name": scenario.name,
+            "scenario": file,
+            "hash": identity,
+            "seed": scenario.seed,
+            "seeds": list(entry.seeds),
+            "calibrated": False,
+            "review": tables.UNREVIEWED,
+            "truths": {name: TRUTHS[name].meaning for name in entry.truths},
+            "loss": entry.loss.model_dump(),
+            "versions": versions_of("taper-sim", "numpy", "numba", "pandas"),
+            "timings_s": {"all": round(time.time() - began, 1)},
+            "inputs_sha256": {str(path): sha256_of(path)},
+            "outputs_sha256": {name: sha256_of(folder / name) for name in ("ladder.csv", "gap.csv")},
+        },
+        folder / "manifest.json",
+    )

@@ -1,0 +1,87 @@
+"""What may happen to one person: the events' parameters under draws of their prior. Imports ``simulation``."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from taper_sim import tables
+from taper_sim.array_types import Floats
+from taper_sim.data.drugs_taken import DrugsTaken
+from taper_sim.data.patient import Access, BaselineEntry, DrugEntry, Patient, Risk
+from taper_sim.inference.rollout import EVENT_COEFFICIENTS, N_EVENTS
+from taper_sim.simulation.cohort import from_patients
+from taper_sim.simulation.ensemble import DEFAULT_DRAWS, from_prior
+from taper_sim.simulation.layout import log_hazards
+
+#: Variables that say a risk flag where a patient's file is silent.
+_RISKS = {
+    "oud_criteria_count": ("oud", 2.0),
+    "overdose_history": ("earlier_overdose", 1.0),
+    "seizure_history": ("earlier_seizure", 1.0),
+    "osa": ("sleep_apnoea", 1.0),
+}
+
+
+def described(
+    slots: DrugsTaken, patient: Patient | None, known: Mapping[str, float | None], patient_id: str
+) -> Patient:
+    """The patient as the simulator takes her: the file if there is one, else drugs and what answers say of risks."""
+    drugs = tuple(
+        DrugEntry(
+            drug=slot.drug.drug,
+            formulation=slot.drug.formulation,
+            **{"dose_mcg_per_h" if slot.drug.is_patch else "dose_mg_per_day": slot.dose},
+        )
+        for slot in slots
+    )
+    if patient is not None:
+        return patient.model_copy(update={"drugs": drugs, "schedule": None, "parameters": {}})
+    risk = {flag: True for name, (flag, least) in _RISKS.items() if (known.get(name) or 0.0) >= least}
+    if (known.get("egfr") or 90.0) < 60.0:
+        risk["renal_impairment"] = True
+    if (known.get("phq9") or 0.0) >= 10.0:
+        risk["mood_disorder"] = True
+    names = {row["name"] for row in tables.read("variables").rows}
+    answers = {name: value for name, value in known.items() if value is not None and name == "naloxone_at_home"}
+    return Patient(
+        id=patient_id[:200] or "patient",
+        drugs=drugs,
+        age=known.get("age") or 55.0,
+        risk=Risk(**risk),
+        baseline=BaselineEntry(),
+        access=Access(),
+        answers={k: v for k, v in answers.items() if k in names},
+    )
+
+
+_prior = lru_cache(maxsize=4)(from_prior)  # the same for every patient of a run
+
+
+def event_draws(patient: Patient, seed: int, n_draws: int = DEFAULT_DRAWS) -> Floats:
+    """Parameters of the events for one person, (n_draws, N_EVENTS), under draws of the prior.
+
+    Parameters
+    ----------
+    patient : Patient
+        From :func:`described`.
+    seed : int
+    n_draws : int
+    """
+    one = from_patients([patient])
+    cohort = one.take(np.zeros(n_draws, dtype=np.int64))
+    ensemble = _prior(seed, n_draws)
+    v = ensemble.of(np.arange(n_draws))
+    hazards = dict(
+        zip(("dropout", "return", "lapse", "crisis", "overdose", "seizure"), log_hazards(cohort, v), strict=False)
+    )
+    out = np.empty((n_draws, N_EVENTS))
+    for column, symbol in enumerate(EVENT_COEFFICIENTS):
+        out[:, column] = v[symbol]
+    n = len(EVENT_COEFFICIENTS)
+    for column, event in enumerate(("return", "lapse", "crisis", "overdose", "seizure")):
+        out[:, n + column] = hazards[event]
+    out[:, n + 5] = v["excess_apnoea"] * cohort.flags["sleep_apnoea"]
+    factor = np.where(cohort.flags["oud"], v["lapse_more_oud"], 1.0)
+    out[:, n + 6] = np.minimum(v["lapse_more"] * factor, 0.9)
+    return out

@@ -1,0 +1,262 @@
+"""Population files: what a fit found as NetCDF, and back as a prior for one person. Imports ``population``, ``runs``.
+
+The file has the groups of ArviZ (``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``,
+``observed_data``, ``constant_data``, ``sample_stats``) and ``diagnostics``; what each holds is in docs/population.md.
+It names no patient: people are numbered, and a hash says which data it was.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import xarray as xr
+
+from taper_sim.array_types import Floats
+from taper_sim.data.problems import problem
+from taper_sim.inference import course, likelihood, observation, prior
+from taper_sim.inference.observation import INSTRUMENTS
+from taper_sim.inference.population import fit as fit_module
+from taper_sim.inference.population import hierarchy, marginal_likelihood, people
+from taper_sim.inference.population.fit import PopulationFit, Say, Settings, fit_population
+from taper_sim.inference.population.hierarchy import Hyper, prior_centres
+from taper_sim.inference.population.people import read_people
+from taper_sim.inference.population.predictive import Predicted, predicted
+from taper_sim.inference.prior import KNOWN, TRAITS, Population, Trait
+from taper_sim.model import equations, event_parameters, parameters
+from taper_sim.provenance import hash_of_sources
+from taper_sim.run_folder import check_file_writable, write_atomically
+
+FORMAT: Final = "taper-sim population"
+FORMAT_VERSION: Final = 1
+NOT_CALIBRATED: Final = "not calibrated to published results"
+_MAX_BYTES: Final = 2_000_000_000
+
+
+def code_hash() -> str:
+    """Short hash of the code that a population stands for: model, likelihood, hierarchy."""
+    modules = (
+        equations,
+        parameters,
+        event_parameters,
+        course,
+        likelihood,
+        observation,
+        prior,
+        people,
+        hierarchy,
+        marginal_likelihood,
+        fit_module,
+    )
+    return hash_of_sources(*modules)
+
+
+def data_hash(fit: PopulationFit) -> str:
+    """Hash of everything that was learnt from, whatever its order in the files."""
+    each = []
+    for p in fit.people:
+        digest = hashlib.sha256()
+        for array in (*p.regimen, *p.reports):
+            digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+        digest.update(repr((p.failed_tapers, sorted(p.traits.items()), sorted(p.assessed.items()))).encode())
+        each.append(digest.hexdigest())
+    return hashlib.sha256("".join(sorted(each)).encode()).hexdigest()[:16]
+
+
+def attributes_of(fit: PopulationFit) -> dict[str, Any]:
+    """What the whole file says of itself."""
+    s, data, failures = fit.settings, data_hash(fit), fit.failures()
+    settings = (
+        f"draws={s.draws} tune={s.tune} chains={s.chains} seed={s.seed} robust={s.robust} missing={s.missing} "
+        f"person_draws={s.person_draws}"
+    )
+    identity = hashlib.sha256(f"{data} {code_hash()} {settings}".encode()).hexdigest()[:12]
+    n_reports = sum(len(p.reports.day) for p in fit.people)
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "population_id": f"fit-{identity}",
+        "origin": f"fitted to {n_reports} reports of {len(fit.people)} people; {NOT_CALIBRATED}",
+        "trusted": int(not failures),
+        "why_not": "; ".join(failures),
+        "calibrated": 0,
+        "research_use": "research use: not clinically reviewed",
+        "settings": settings,
+        "seed": s.seed,
+        "data_hash": data,
+        "code_hash": code_hash(),
+        "n_people": len(fit.people),
+        "n_reports": n_reports,
+        **{
+            f"version_{name.replace('-', '_')}": version(name)
+            for name in ("taper-sim", "pymc", "nutpie", "pytensor", "numpy", "numba")
+        },
+    }
+
+
+def tree_of(fit: PopulationFit, predicted: Predicted) -> xr.DataTree:
+    """The fit as groups of arrays."""
+    keys, traits = list(fit.draws.keys), list(fit.draws.traits)
+    coords: dict[str, Any] = {"value": keys, "trait": traits}
+
+    def hyper(h: Hyper) -> xr.Dataset:
+        dims = ("chain", "draw")
+        return xr.Dataset(
+            {
+                "centre": ((*dims, "value"), h.centre),
+                "spread": ((*dims, "value"), h.spread),
+                "drift_sd": (dims, h.drift_sd),
+                "effect": ((*dims, "trait"), h.effect),
+            },
+            coords={**coords, "chain": np.arange(h.centre.shape[0]), "draw": np.arange(h.centre.shape[1])},
+        )
+
+    def reports(y: Floats) -> xr.Dataset:
+        return xr.Dataset(
+            {"report": (("chain", "draw", "row"), y[None].astype(np.float32))},
+            coords={"chain": [0], "draw": np.arange(len(y))},
+        )
+
+    centre, centre_sd, spread = prior_centres(fit.draws.keys)
+    groups: dict[str, xr.Dataset] = {
+        "posterior": hyper(fit.posterior),
+        "prior": hyper(fit.prior),
+        "posterior_predictive": reports(predicted.posterior),
+        "prior_predictive": reports(predicted.prior),
+        "observed_data": xr.Dataset({"report": ("row", predicted.observed)}),
+        "constant_data": xr.Dataset(
+            {
+                "person": ("row", predicted.person),
+                "day": ("row", predicted.day),
+                "instrument": ("row", np.array([INSTRUMENTS[k].name for k in predicted.place], dtype=object)),
+                "prior_centre": ("value", centre),
+                "prior_centre_sd": ("value", centre_sd),
+                "prior_spread": ("value", spread),
+                "is_log": ("value", [int(KNOWN[k].is_log) for k in keys]),
+                "people_with": ("value", fit.draws.hers.sum(axis=0)),
+                "trait_centre": ("trait", fit.draws.trait_centre),
+            },
+            coords=coords,
+        ),
+        "sample_stats": xr.Dataset(
+            {"diverging": (("chain", "draw"), fit.diverging), "n_steps": (("chain", "draw"), fit.n_steps)}
+        ),
+        "diagnostics": xr.Dataset(
+            {
+                "rhat": ("hyperparameter", fit.rhat),
+                "ess_bulk": ("hyperparameter", fit.ess_bulk),
+                "ess_tail": ("hyperparameter", fit.ess_tail),
+                "person_ess": ("person", fit.person_ess),
+                "person_khat": ("person", fit.person_khat),
+            },
+            coords={"hyperparameter": fit.names},
+        ),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs.update(attributes_of(fit))
+    return tree
+
+
+def fit_files(
+    checkins: Path, doses: Path, patients: Path | None, out: Path, settings: Settings, say: Say
+) -> tuple[PopulationFit, Predicted]:
+    """Files in, population file out: what ``taper-sim fit`` does. Who was left out, and what is done, is said.
+
+    Raises
+    ------
+    InputError
+        Whatever is wrong with the input; nothing is written then.
+    """
+    check_file_writable(out)
+    everybody, left_out = read_people(checkins, doses, patients)
+    for line in left_out:
+        say(line)
+    found = fit_population(everybody, settings, say)
+    say("predictive draws")
+    guessed = predicted(found)
+    write_population(out, tree_of(found, guessed))
+    return found, guessed
+
+
+def write_population(path: Path, tree: xr.DataTree) -> None:
+    """Write a file, whole or not at all."""
+    with tempfile.TemporaryDirectory() as folder:
+        beside = Path(folder) / "population.nc"
+        tree.to_netcdf(beside, engine="h5netcdf")
+        content = beside.read_bytes()
+
+    def write(handle: Any) -> None:
+        handle.write(content)
+
+    write_atomically(path, write)
+
+
+def read_population(path: Path) -> Population:
+    """A fitted population as one person's prior: the spread between people and what is not known of the centre.
+
+    Raises
+    ------
+    InputError
+        If it is no such file, of another version, or not to be trusted.
+    """
+    allowed = "a file that `taper-sim fit` wrote"
+    if not path.is_file():
+        raise problem(str(path), "", "no such file" if not path.exists() else "a folder", allowed)
+    if path.stat().st_size > _MAX_BYTES:
+        raise problem(str(path), "", f"{path.stat().st_size:,} bytes", f"at most {_MAX_BYTES:,} bytes")
+    try:
+        tree = xr.open_datatree(path, engine="h5netcdf")
+    except Exception:  # the library's errors on a file that is not NetCDF are of many kinds
+        raise problem(str(path), "", "a file that is not NetCDF", allowed) from None
+    with tree:
+        about = tree.attrs
+        if about.get("format") != FORMAT:
+            raise problem(str(path), "format", str(about.get("format", "no format")), f"{FORMAT}: {allowed}")
+        if int(about.get("format_version", 0)) != FORMAT_VERSION:
+            raise problem(
+                str(path),
+                "format_version",
+                int(about.get("format_version", 0)),
+                f"{FORMAT_VERSION}: a file of another version of taper-sim must be fitted anew",
+            )
+        if int(about.get("trusted", 0)) != 1:
+            raise problem(
+                str(path), "trusted", f"0 ({about.get('why_not', '')})"[:200], "1: a fit whose diagnostics are good"
+            )
+        try:
+            return _population(tree, about)
+        except (KeyError, ValueError, TypeError):
+            raise problem(str(path), "", "groups or values that are missing or of another kind", allowed) from None
+
+
+def _population(tree: xr.DataTree, about: Mapping[Any, Any]) -> Population:
+    posterior, constant = tree["posterior"].to_dataset(), tree["constant_data"].to_dataset()
+    keys = [str(k) for k in posterior["value"].values]
+    if not set(keys) <= set(KNOWN):
+        raise ValueError("unknown values")
+    over = ("chain", "draw")
+    centre, spread = posterior["centre"], posterior["spread"]
+    mean = centre.mean(over).values
+    sd = np.sqrt((spread**2).mean(over).values + centre.var(over).values)
+    if not (np.isfinite(mean).all() and (sd > 0).all()):
+        raise ValueError("not finite")
+    traits = {}
+    for k, name in enumerate(str(t) for t in posterior["trait"].values):
+        effect = posterior["effect"].values[..., k]
+        if name in TRAITS:
+            traits[name] = Trait(float(effect.mean()), float(effect.std()), float(constant["trait_centre"].values[k]))
+    origin = str(about["origin"])
+    if str(about.get("code_hash")) != code_hash():
+        origin += "; by other code than this"
+    return Population(
+        str(about["population_id"]),
+        bool(int(about["calibrated"])),
+        dict(zip(keys, mean.tolist(), strict=True)),
+        dict(zip(keys, sd.tolist(), strict=True)),
+        float(np.sqrt((posterior["drift_sd"] ** 2).mean().values)),
+        traits,
+        origin,
+    )

@@ -1,4 +1,0 @@
-"""Real tapers: a population fitted to a trial's people, others predicted. Imports ``inference``, ``data``.
-
-``python -m taper_sim.inference.tapers DAILY.csv --out DIR``; docs/real-tapers.md says what was found.
-"""

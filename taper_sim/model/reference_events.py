@@ -1,0 +1,509 @@
+"""Chance in NumPy: the definition of sections 3 and 4. Imports ``chance``, ``equations``, ``reference``, ``rng``.
+
+A day of :func:`day`, in this order, each step with what was computed before it:
+
+1. :func:`prescribe`: the dose ordered, or the one held since a dropout or return; what is cut, and since when.
+2. :func:`take`: a lapse, on yesterday's craving and withdrawal; it changes the dose taken, never the prescribed one.
+3. :func:`visit`: the appointment, if one is due; the care delivered until the next.
+4. ``reference.day``: medicines and the person, sections 1 and 2.
+5. :func:`leave_or_return`: dropout and return to a higher dose; they freeze the dose from tomorrow.
+6. :func:`harms`: crisis, overdose, seizure, urgent visit; who dies has no dose from tomorrow.
+7. :func:`check_in`: the reports, if a check-in is due and comes; nobody who left or died today sends one.
+8. :func:`add_up`: the sums over the days lived; the day of death is the last that counts.
+
+Each person meets the same draws under every protocol (:func:`draw`). An event happens where its uniform is below
+its probability, so what nests (a lapse to more, a fatal overdose) is a smaller part of the same interval. Arrays run
+over people in the first axis and over drug classes, disciplines or instruments in the second.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taper_sim import rng
+from taper_sim.array_types import Bools, Floats, Ints
+from taper_sim.model import equations as eq
+from taper_sim.model import reference
+from taper_sim.model.event_parameters import STREAMS
+from taper_sim.model.reference import PersonParameters, State
+
+Sums = dict[str, Floats]
+
+#: Uniforms of a day, in the order in which they are drawn.
+UNIFORMS = ("dropout", "return", "lapse", "crisis", "overdose", "seizure", "urgent", "miss", "visit")
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Parameters of events, appointments and check-ins, one row a person.
+
+    Attributes
+    ----------
+    scalar : dict of str to ndarray (n,)
+        Every symbol of ``chance.CHANCE_TABLE``.
+    hazard : dict of str to ndarray (n,)
+        Fixed part of the log daily hazard, intercept and risk flags, of each of ``chance.EVENTS`` and of
+        ``withdrawal_visit``.
+    imposed : ndarray, (n,)
+        1 where cuts are imposed, 0 where they are agreed.
+    apnoea : ndarray, (n,)
+        Shift of the respiratory excess by sleep-disordered breathing, effect units.
+    fatal : ndarray, (n,)
+        Share of overdoses that kill, naloxone at home included.
+    risk_dose : ndarray, (n,)
+        1 where the opioid dose counts as MME, 0 on buprenorphine.
+    more_share : ndarray, (n,)
+        Share of lapses above the baseline dose.
+    s0, noise, steps0 : ndarray, (n,)
+        SOWS-Gossop without withdrawal (points), factor on the noise, log of a day's steps.
+    miss_fixed, noshow_fixed : ndarray, (n,)
+        Log odds of a missed check-in and of a missed visit, after one that was not missed.
+    target : ndarray of int, (n,)
+        The class being tapered: 0, 1 or 2.
+    checkin_every, visit_every : ndarray, (n,)
+        Days between check-ins and between visits, 0 for never. Visits start on day 1.
+    planned : ndarray, (n, 6)
+        Planned visits of each discipline, share of full care.
+    """
+
+    scalar: dict[str, Floats]
+    hazard: dict[str, Floats]
+    imposed: Floats
+    apnoea: Floats
+    fatal: Floats
+    risk_dose: Floats
+    more_share: Floats
+    s0: Floats
+    noise: Floats
+    steps0: Floats
+    miss_fixed: Floats
+    noshow_fixed: Floats
+    target: Ints
+    checkin_every: Floats
+    visit_every: Floats
+    planned: Floats
+
+
+@dataclass(frozen=True)
+class EventState:
+    """What a day leaves for the next.
+
+    Attributes
+    ----------
+    body : reference.State
+        Sections 1 and 2.
+    prescribed, held, before_cut : ndarray, (n, 3)
+        Dose prescribed today, held while ``frozen``, and prescribed before the last cut; equivalents a day.
+    last_cut : ndarray of int, (n,)
+        Class cut last (the last of them on one day).
+    V : ndarray, (n,)
+        Recent cut, share of the baseline dose.
+    lapse_days_left : ndarray, (n,)
+        Days for which lapses still cluster.
+    alive, in_care, frozen, missed, missed_visit : ndarray of bool, (n,)
+    delivered : ndarray, (n, 6)
+        Care delivered ÷ planned in the running interval between visits.
+    slow : ndarray, (n, 8)
+        Slow noise of each instrument, sd 1.
+    dropout_day, return_day, stop_day, death_day : ndarray, (n,)
+        0 where it has not happened; ``stop_day`` is the first day without the class being tapered.
+    sums : dict of str to ndarray
+        Since day 0, under the names of ``model.rows`` in small letters.
+    """
+
+    body: State
+    prescribed: Floats
+    held: Floats
+    before_cut: Floats
+    last_cut: Ints
+    V: Floats
+    lapse_days_left: Floats
+    alive: Bools
+    in_care: Bools
+    frozen: Bools
+    missed: Bools
+    missed_visit: Bools
+    delivered: Floats
+    slow: Floats
+    dropout_day: Floats
+    return_day: Floats
+    stop_day: Floats
+    death_day: Floats
+    sums: Sums
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Luck of a day: day factor (n,), white and slow normals (n, 8), and the uniforms of ``UNIFORMS``, each (n,)."""
+
+    day_factor: Floats
+    white: Floats
+    slow: Floats
+    uniform: dict[str, Floats]
+
+
+def draw(seed: int, keys: NDArray[np.uint64], number: int) -> Draw:
+    """Luck of people on one day: five calls of four normals, then three of four uniforms."""
+    normals: list[Floats] = []
+    for call in range(5):
+        w0, w1, w2, w3 = rng.words(seed, keys, number, call)
+        normals += [*rng.normal_pair(w0, w1), *rng.normal_pair(w2, w3)]
+    uniforms = [rng.uniform(word) for call in (5, 6, 7) for word in rng.words(seed, keys, number, call)]
+    end = 1 + 2 * len(STREAMS)
+    return Draw(
+        normals[0],
+        np.stack(normals[1:end:2], axis=1),
+        np.stack(normals[2:end:2], axis=1),
+        dict(zip(UNIFORMS, uniforms, strict=False)),
+    )
+
+
+def no_draw(n: int) -> Draw:
+    """Luck with which nothing happens, everybody answers and reports carry no noise."""
+    still = np.zeros((n, len(STREAMS)))
+    return Draw(np.zeros(n), still, still, {name: np.ones(n) for name in UNIFORMS})
+
+
+def start(person: PersonParameters, dose: Floats) -> EventState:
+    """Record of day 0, at the dose of day 0 (equivalents a day, (n, 3)): alive, in care, nothing missed."""
+    body = reference.start(person, dose)
+    n = len(dose)
+    none, no, yes = np.zeros(n), np.zeros(n, dtype=bool), np.ones(n, dtype=bool)
+    return EventState(
+        body=body,
+        prescribed=body.dose,
+        held=np.zeros((n, 3)),
+        before_cut=body.dose,
+        last_cut=np.argmax(person.taken, axis=1),
+        V=none,
+        lapse_days_left=none,
+        alive=yes,
+        in_care=yes,
+        frozen=no,
+        missed=no,
+        missed_visit=no,
+        delivered=np.zeros((n, 6)),
+        slow=np.zeros((n, len(STREAMS))),
+        dropout_day=none,
+        return_day=none,
+        stop_day=none,
+        death_day=none,
+        sums={},
+    )
+
+
+def day(
+    person: PersonParameters, chance: Chance, record: EventState, ordered: Floats, luck: Draw, number: int
+) -> tuple[EventState, Floats]:
+    """Advance one day.
+
+    Parameters
+    ----------
+    person, chance : Person, Chance
+        Parameters of n people.
+    record : Record
+        At the end of yesterday.
+    ordered : ndarray, (n, 3)
+        Dose that the protocol orders for today, equivalents.
+    luck : Draw
+        From :func:`draw`, or :func:`no_draw`.
+    number : int
+        Number of the day; day 0 is the start.
+
+    Returns
+    -------
+    Record
+        At the end of today.
+    ndarray, (n, 8)
+        Reports in the order of ``chance.STREAMS``, NaN where nothing came.
+    """
+    alive_this_morning = record.alive
+    record, cut = prescribe(person, chance, record, ordered)
+    record, dose, happened = take(chance, record, luck)
+    record, visits = visit(chance, record, luck, number)
+    record = replace(record, body=reference.day(person, record.body, dose, record.delivered, cut))
+    record = leave_or_return(chance, record, luck, number)
+    record, harmed = harms(chance, record, luck, number)
+    record, reports, checkins = check_in(chance, record, luck, number)
+    happened |= visits | harmed | checkins
+    return add_up(chance, record, happened, alive_this_morning, number), reports
+
+
+# -- the steps of a day ------------------------------------------------------------------------------------------------
+
+
+def prescribe(
+    person: PersonParameters, chance: Chance, record: EventState, ordered: Floats
+) -> tuple[EventState, Bools]:
+    """Dose prescribed today and who is cut, (n,): in any class below the day before."""
+    dose = np.where(record.frozen[:, None], record.held, ordered) * record.alive[:, None]
+    cut = dose < record.prescribed
+    share = np.where(cut, (record.prescribed - dose) / np.where(person.taken, _start(record).dose, 1.0), 0.0)
+    last_cut = record.last_cut
+    for k in range(3):
+        last_cut = np.where(cut[:, k], k, last_cut)
+    record = replace(
+        record,
+        prescribed=dose,
+        before_cut=np.where(cut, record.prescribed, record.before_cut),
+        last_cut=last_cut,
+        V=eq.recent_cut(record.V, np.exp(-1.0 / chance.scalar["tau_V"]), share.max(axis=1)),
+    )
+    return record, cut.any(axis=1)
+
+
+def take(chance: Chance, record: EventState, luck: Draw) -> tuple[EventState, Floats, Sums]:
+    """Dose taken today, (n, 3): the prescribed one, or on a lapse the one before the last cut, the baseline or more.
+
+    A lapse goes in each class to the same of the three, and only upwards; it counts if any class is above its
+    prescribed dose.
+    """
+    s, body, zero = chance.scalar, record.body, _start(record)
+    h = np.exp(
+        eq.log_hazard_lapse(
+            chance.hazard["lapse"],
+            body.C,
+            body.withdrawal - zero.withdrawal,
+            (record.lapse_days_left > 0) * 1.0,
+            s["lapse_c"],
+            s["lapse_w"],
+            s["lapse_cluster"],
+        )
+    )
+    p, u = _probability(h, record.alive), luck.uniform["lapse"]
+    more = chance.more_share
+    previous = (1.0 - more) * s["lapse_previous"] / (1.0 - s["lapse_more"])
+    to = np.where((u < p * (more + previous))[:, None], record.before_cut, zero.dose)
+    to = np.where((u < p * more)[:, None], s["lapse_more_dose"][:, None] * zero.dose, to)
+    above = (u < p)[:, None] & (to > record.prescribed)
+    lapse = above.any(axis=1)
+    left = np.where(lapse, s["lapse_cluster_days"], np.maximum(record.lapse_days_left - 1.0, 0.0))
+    dose = np.where(above, to, record.prescribed)
+    return replace(record, lapse_days_left=left), dose, {"lapses": lapse * 1.0, "sum_dose": dose}
+
+
+def visit(chance: Chance, record: EventState, luck: Draw, number: int) -> tuple[EventState, Sums]:
+    """Appointment, if due: kept or missed. What it delivers lasts to the next; out of care nothing is delivered."""
+    s = chance.scalar
+    in_care = record.in_care & record.alive
+    due = _due(number - 1, chance.visit_every) & in_care
+    logit = eq.missed_visit_logit(
+        chance.noshow_fixed, record.missed_visit * 1.0, record.body.N, s["noshow_missed"], s["noshow_n"]
+    )
+    missed = luck.uniform["visit"] < _share(logit)
+    delivered = np.where(due[:, None], chance.planned * ~missed[:, None], record.delivered) * in_care[:, None]
+    record = replace(record, missed_visit=np.where(due, missed, record.missed_visit), delivered=delivered)
+    return record, _as_floats({"visits_planned": due, "visits_kept": due & ~missed})
+
+
+def leave_or_return(chance: Chance, record: EventState, luck: Draw, number: int) -> EventState:
+    """Dropout and return to a higher dose. The first of them holds the dose from tomorrow, for good.
+
+    A dropout holds today's prescribed dose; a return gives ``return_share`` of what was cut back, and can happen only
+    below the baseline dose while nothing is held.
+    """
+    s, body, zero = chance.scalar, record.body, _start(record)
+    w_bar, m_bar, p_bar = body.withdrawal - zero.withdrawal, body.M - zero.M, body.P - zero.P
+    forced = chance.imposed * eq.recent_weight(record.V, s["v_half"])
+    h = np.exp(
+        eq.log_hazard_dropout(
+            chance.hazard["dropout"],
+            w_bar,
+            m_bar,
+            body.N,
+            forced,
+            s["dropout_w"],
+            s["dropout_m"],
+            s["dropout_n"],
+            s["dropout_imposed"],
+        )
+    )
+    leaves = (luck.uniform["dropout"] < _probability(h, record.alive)) & record.in_care
+    h = np.exp(
+        eq.log_hazard_return(chance.hazard["return"], w_bar, m_bar, p_bar, s["return_w"], s["return_m"], s["return_p"])
+    )
+    below = (record.prescribed < zero.dose).any(axis=1)
+    returns = (luck.uniform["return"] < _probability(h, record.alive)) & below & ~record.frozen
+    back = np.where(returns, s["return_share"], 0.0)[:, None]
+    held = record.prescribed + back * (zero.dose - record.prescribed)
+    freezes = (leaves | returns) & ~record.frozen
+    tapered = np.take_along_axis(record.prescribed, chance.target[:, None], axis=1)[:, 0]
+    stops = (tapered == 0.0) & (record.stop_day == 0.0) & record.alive
+    return replace(
+        record,
+        held=np.where(freezes[:, None], held, record.held),
+        frozen=record.frozen | freezes,
+        in_care=record.in_care & ~leaves,
+        dropout_day=np.where(leaves, number, record.dropout_day),
+        return_day=np.where(returns, number, record.return_day),
+        stop_day=np.where(stops, number, record.stop_day),
+    )
+
+
+def harms(chance: Chance, record: EventState, luck: Draw, number: int) -> tuple[EventState, Sums]:
+    """Crisis, overdose, seizure and urgent visit of today; a suicide or a fatal overdose ends the life."""
+    s, body, zero, u, fixed = chance.scalar, record.body, _start(record), luck.uniform, chance.hazard
+    alive = record.alive
+    w_bar, m_bar, p_bar = body.withdrawal - zero.withdrawal, body.M - zero.M, body.P - zero.P
+
+    recent, per_recent = eq.recent_weight(record.V, s["v_half"]), s["causal_share"] * s["crisis_v"]
+    h = np.exp(eq.log_hazard_crisis(fixed["crisis"], m_bar, w_bar, recent, s["crisis_m"], s["crisis_w"], per_recent))
+    p_crisis = _probability(h, alive)
+    suicide = u["crisis"] < p_crisis * s["crisis_fatal"]
+
+    root_dose = np.sqrt(body.dose[:, 0]) * chance.risk_dose
+    by_dose = np.exp(eq.log_hazard_overdose(fixed["overdose"], root_dose, s["overdose_dose"], s["causal_share"]))
+    excess = eq.respiratory_excess(
+        body.E[:, 0],
+        body.E[:, 1],
+        body.E[:, 2],
+        chance.apnoea,
+        body.R,
+        s["excess_benzodiazepine"],
+        s["excess_gabapentinoid"],
+    )
+    with_excess = by_dose * np.exp(s["overdose_excess"] * excess)
+    p_overdose = _probability(with_excess, alive)
+    killed = u["overdose"] < p_overdose * chance.fatal
+
+    h_seizure = np.exp(
+        eq.log_hazard_seizure(
+            fixed["seizure"], body.W[:, 1], body.W[:, 2], zero.E[:, 2], s["seizure_w"], s["seizure_g"]
+        )
+    )
+    h_other = np.exp(eq.log_hazard_urgent(fixed["urgent"], p_bar, m_bar, s["urgent_p"], s["urgent_m"]))
+    h_visit = np.exp(eq.log_hazard_withdrawal_visit(fixed["withdrawal_visit"], body.withdrawal, s["visit_w"]))
+
+    dies = suicide | killed
+    happened: dict[str, Any] = {
+        "crises": u["crisis"] < p_crisis,
+        "attempts": u["crisis"] < p_crisis * s["crisis_suicidal"],
+        "suicide_deaths": suicide,
+        "overdoses": u["overdose"] < p_overdose,
+        "overdose_deaths": killed,
+        "hazard_dose": by_dose * alive,
+        "hazard_excess": (with_excess - by_dose) * alive,
+        "seizures": u["seizure"] < _probability(h_seizure, alive),
+        "urgent": u["urgent"] < _probability(h_other + h_visit, alive),
+        "withdrawal_visits": u["urgent"] < _probability(h_visit, alive),
+    }
+    record = replace(record, alive=alive & ~dies, death_day=np.where(dies, number, record.death_day))
+    return record, _as_floats(happened)
+
+
+def check_in(chance: Chance, record: EventState, luck: Draw, number: int) -> tuple[EventState, Floats, Sums]:
+    """Reports of today, (n, 8). The slow noise goes on whether or not a check-in is due."""
+    s, body, zero = chance.scalar, record.body, _start(record)
+    due = _due(number, chance.checkin_every) & record.in_care & record.alive
+    logit = eq.missing_logit(
+        chance.miss_fixed,
+        record.missed * 1.0,
+        luck.day_factor,
+        body.M - zero.M,
+        s["miss_missed"],
+        s["miss_bad"],
+        s["miss_m"],
+    )
+    missed = luck.uniform["miss"] < _share(logit)
+
+    weekend = 1.0 if number % 7 >= 5 else 0.0
+    u_bar, i_bar, p_bar = body.U - zero.U, body.I - zero.I, body.P - zero.P
+    w_last = np.take_along_axis(body.W, record.last_cut[:, None], axis=1)[:, 0]
+    mean = {
+        "sows_gossop": np.log(1.0 + eq.sows_mean(chance.s0, body.W[:, 0], body.X, s["sows_w"])),
+        "pain_nrs": eq.pain_report_mean(body.P, body.X, s["pain_report_x"]),
+        "mood_item": 10.0 * body.M,
+        "sleep_item": 10.0 * body.I,
+        "function": body.U,
+        "withdrawal_item": np.log(1.0 + s["item_0"] + 10.0 * w_last),
+        "steps": eq.log_steps_mean(
+            chance.steps0, u_bar, i_bar, p_bar, weekend, s["steps_u"], s["steps_i"], s["steps_p"], s["steps_weekend"]
+        ),
+        "sleep_hours": eq.sleep_hours_mean(s["hours_0"], i_bar, weekend, s["hours_i"], s["hours_weekend"]),
+    }
+    slow, reports = np.empty_like(record.slow), np.full(record.slow.shape, np.nan)
+    for k, stream in enumerate(STREAMS):
+        decay = np.exp(-1.0 / stream.tau_d)
+        slow[:, k] = eq.slow_noise(record.slow[:, k], decay, np.sqrt(1.0 - decay**2), luck.slow[:, k])
+        noise = eq.report_noise(
+            chance.noise,
+            stream.white,
+            stream.slow,
+            np.sqrt(1.0 - stream.shared**2),
+            stream.shared,
+            luck.white[:, k],
+            luck.day_factor,
+            slow[:, k],
+        )
+        value = mean[stream.instrument] + noise
+        if stream.instrument in ("sows_gossop", "withdrawal_item"):
+            value = np.exp(value) - 1.0
+        elif stream.instrument == "steps":
+            value = np.exp(value)
+        tenths = 10.0 if stream.instrument == "sleep_hours" else 1.0
+        rounded = np.floor(np.clip(tenths * value, tenths * stream.low, tenths * stream.high) + 0.5) / tenths
+        reports[:, k] = np.where(due & ~missed, rounded, np.nan)
+    record = replace(record, missed=np.where(due, missed, record.missed), slow=slow)
+    return record, reports, _as_floats({"checkins_due": due, "checkins_done": due & ~missed})
+
+
+def add_up(chance: Chance, record: EventState, happened: Sums, alive_this_morning: Bools, number: int) -> EventState:
+    """Add the day to the sums of those alive on its morning; keep the largest W and the days of first events."""
+    body, before = record.body, record.sums
+    lived = alive_this_morning * 1.0
+    sows = eq.sows_mean(chance.s0, body.W[:, 0], body.X, chance.scalar["sows_w"])
+    today: Sums = happened | {
+        "sum_dose": happened["sum_dose"] * lived[:, None],
+        "days": lived,
+        "in_care_days": lived * record.in_care,
+        "sum_prescribed": np.take_along_axis(record.prescribed, chance.target[:, None], axis=1)[:, 0] * lived,
+        "sum_w_class": body.W * lived[:, None],
+        "sum_w": body.withdrawal * lived,
+        "over_limit": (body.withdrawal > chance.scalar["limit_w"]) * lived,
+        "sum_x": body.X * lived,
+        "sum_sows": sows * lived,
+        "sum_log_sows": np.log(1.0 + sows) * lived,
+        "sum_p": body.P * lived,
+        "sum_m": body.M * lived,
+        "sum_i": body.I * lived,
+        "sum_u": body.U * lived,
+    }
+    sums = {name: before.get(name, 0.0) + values for name, values in today.items()}
+    sums["max_w"] = np.maximum(before.get("max_w", 0.0), body.withdrawal * lived)
+    for first, event in (("first_overdose", "overdoses"), ("first_crisis", "crises"), ("first_urgent", "urgent")):
+        earlier = before.get(first, np.zeros(len(lived)))
+        sums[first] = np.where((happened[event] > 0) & (earlier == 0), float(number), earlier)
+    return replace(record, sums=sums)
+
+
+# -- small parts -------------------------------------------------------------------------------------------------------
+
+
+def _as_floats(values: dict[str, Any]) -> Sums:
+    return {name: np.asarray(value, dtype=np.float64) for name, value in values.items()}
+
+
+def _start(record: EventState) -> State:
+    zero = record.body.at_start
+    if zero is None:
+        raise ValueError("the record does not know its start; make it with start()")
+    return zero
+
+
+def _probability(hazard: Floats, alive: Bools) -> Floats:
+    """Probability of an event in a day, ``1 - e^(-h)``; the dead have none."""
+    return (1.0 - np.exp(-hazard)) * alive
+
+
+def _share(logit: Floats) -> Floats:
+    """Probability from log odds."""
+    odds = np.exp(logit)
+    return np.asarray(odds / (1.0 + odds))
+
+
+def _due(number: int, every: Floats) -> Bools:
+    """Whether a day is a whole number of intervals from the first; an interval of 0 means never."""
+    turns = number / np.where(every > 0, every, 1.0)
+    return np.asarray((np.floor(turns) == turns) & (every > 0))

@@ -1,0 +1,280 @@
+"""Which option: every one rolled out over the posterior, the best that keeps every limit. Imports ``rollout``.
+
+The best is the fastest, or that of the least expected loss, as the limits say.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from taper_sim.array_types import Floats
+from taper_sim.comparison.loss import Loss
+from taper_sim.data.drugs_taken import equivalents_of
+from taper_sim.inference import rollout
+from taper_sim.inference.posterior import Posterior, weighted_quantile
+from taper_sim.inference.record import PatientRecord, recent_reduction, regimen_of
+from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
+from taper_sim.recommend.options import Option, Situation
+from taper_sim.safety.ceilings import ceiling_of
+from taper_sim.safety.limits import Limits
+from taper_sim.units import DRUG_CLASSES, MONTH_D
+
+CHANCES: Final = (
+    "p_withdrawal_over",
+    "p_function_loss",
+    "p_pain_rise",
+    "p_crisis",
+    "p_overdose",
+    "p_return_to_higher_dose",
+)
+LOSS: Final = Loss()
+_LIMITED: Final = CHANCES[:3]
+_WORST: Final = ("p_crisis", "p_overdose")
+_Z90: Final = 1.6448536269514722
+_LEFT_OUT: Final = 1e-3
+"""Weight in all of the draws that are not rolled out: below the Monte Carlo error of any chance. A design choice."""
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """An option's figures: chances, each with an interval and its Monte Carlo error; the expected loss."""
+
+    option: Option
+    chances: Mapping[str, tuple[float, float, float]]
+    mc_error: Mapping[str, float]
+    relapse: float
+    end_share_pct: float
+    loss: float
+
+
+def situation_of(record: PatientRecord, failed_tapers: int, limits: Limits) -> Situation:
+    """Where the patient stands: drugs now, at first and before each last reduction, ceilings."""
+    dose = regimen_of(record).dose
+    recent = np.array([dose[max(record.n_days - k, 0)] for k in range(MONTH_D - 1, -1, -1)])
+    prescribed = np.array([equivalents_of(slots) for _, slots in record.segments])
+    before, back, last_cut = equivalents_of(record.now).copy(), {}, {}
+    for k, drug_class in enumerate(DRUG_CLASSES):
+        for number in range(len(record.segments) - 1, 0, -1):
+            if prescribed[number, k] < prescribed[number - 1, k] - 1e-9:
+                last_cut[drug_class] = record.n_days - record.segments[number][0]
+                before[k] = prescribed[number - 1, k]
+                back[drug_class] = tuple(
+                    slot for slot in record.segments[number - 1][1] if slot.drug.drug_class == drug_class
+                )
+                break
+    use = record.use_days + record.n_days
+    ceilings = {c: ceiling_of(c, float(use[k]), failed_tapers, limits) for k, c in enumerate(DRUG_CLASSES)}
+    return Situation(record.now, record.segments[0][1], recent, before, back, ceilings, last_cut)
+
+
+@dataclass(frozen=True)
+class Courses:
+    """What options do to each draw of a person's values: chances follow for any weights of the draws.
+
+    Attributes
+    ----------
+    rows : tuple of (Option, ndarray (n, N_FIGURES), int, float)
+        Option, figures, class whose exposure counts, dose at the end as percent of the original.
+    limits : Limits
+    """
+
+    rows: tuple[tuple[Option, Floats, int, float], ...]
+    limits: Limits
+
+    def under(self, weights: Floats) -> dict[str, Rolled]:
+        """Chances and expected losses by option's name; weights (n,) sum to 1."""
+        return {o.name: rolled_of(o, f, weights, self.limits, k, share) for o, f, k, share in self.rows}
+
+
+def roll(
+    record: PatientRecord,
+    situation: Situation,
+    posterior: Posterior,
+    shared: Any,
+    events: Floats,
+    options: Sequence[Option],
+    limits: Limits,
+) -> dict[str, Rolled]:
+    """Roll every option out over the posterior.
+
+    Returns
+    -------
+    dict of str to Rolled
+        By the option's name, of those that can be rolled.
+    """
+    rising = np.argsort(posterior.weights, kind="stable")
+    keep = np.sort(rising[np.cumsum(posterior.weights[rising]) > _LEFT_OUT])
+    values, weights = posterior.values()[keep], posterior.weights[keep] / posterior.weights[keep].sum()
+    return courses_of(record, situation, values, shared, events, options, limits).under(weights)
+
+
+def courses_of(
+    record: PatientRecord,
+    situation: Situation,
+    values: Floats,
+    shared: Any,
+    events: Floats,
+    options: Sequence[Option],
+    limits: Limits,
+) -> Courses:
+    """Courses of the options that can be rolled, for each vector of values, (n, N_VALUES)."""
+    n = limits.horizon_days
+    could = [option for option in options if option.rolled]
+    regimens = tuple(regimen_of(record, option.steps, n, adjunct=option.adjunct) for option in could)
+    original = equivalents_of(situation.original)
+    scored = 0.0 if record.buprenorphine else 1.0
+    ahead = rollout.Options(
+        regimens,
+        record.n_days + 1,
+        original,
+        float(situation.before_cut[0]),
+        recent_reduction(record),
+        float(np.exp(-1.0 / CHANCE_BY_SYMBOL["tau_V"].centre())),
+        scored,
+    )
+    place: dict[bytes, int] = {}  # options of the same doses are rolled out once
+    which = [
+        place.setdefault(r.dose.tobytes() + r.adjunct.tobytes() + r.decay_g.tobytes(), len(place)) for r in regimens
+    ]
+    different = tuple(regimens[which.index(k)] for k in range(len(place)))
+    figures = rollout.figures_of(values, shared, events, ahead._replace(regimens=different), limits.withdrawal)
+    rows = []
+    for option, k_figures in zip(could, which, strict=True):
+        end = equivalents_of(option.steps[-1][1] if option.steps else situation.now)
+        k = DRUG_CLASSES.index(option.drug_class) if option.drug_class else int(np.argmax(original > 0))
+        share = 100.0 * float(end[k] / original[k]) if original[k] else 0.0
+        rows.append((option, figures[k_figures], k, share))
+    return Courses(tuple(rows), limits)
+
+
+def rolled_of(
+    option: Option, f: Floats, weights: Floats, limits: Limits, column: int, end_share_pct: float, loss: Loss = LOSS
+) -> Rolled:
+    """An option's chances and expected loss from the figures of each draw.
+
+    Parameters
+    ----------
+    option : Option
+    f : ndarray, (n, N_FIGURES)
+        From ``rollout.roll_out``.
+    weights : ndarray, (n,)
+        Of the draws; they sum to 1.
+    limits : Limits
+    column : int
+        Class whose exposure counts in the loss.
+    end_share_pct : float
+        Dose at the end, percent of the original.
+    loss : Loss
+    """
+    ess = 1.0 / float((weights**2).sum())
+    per_draw = {
+        "p_withdrawal_over": (f[:, rollout.PEAK_W] > limits.withdrawal).astype(float),
+        "p_function_loss": (f[:, rollout.FUNCTION_START] - f[:, rollout.FUNCTION_END] > limits.function_loss).astype(
+            float
+        ),
+        "p_pain_rise": (f[:, rollout.PAIN_END] - f[:, rollout.PAIN_START] > limits.pain_rise).astype(float),
+        "p_crisis": -np.expm1(-f[:, rollout.H_CRISIS]),
+        "p_overdose": -np.expm1(-f[:, rollout.H_OVERDOSE] - f[:, rollout.H_RELAPSE]),
+        "p_return_to_higher_dose": -np.expm1(-f[:, rollout.H_RETURN]),
+    }
+    chances, errors = {}, {}
+    for name, p in per_draw.items():
+        mean = float(weights @ p)
+        errors[name] = float(np.sqrt(((weights * (p - mean)) ** 2).sum()))
+        if name in _LIMITED:  # a share of draws: what is uncertain is the Monte Carlo alone
+            low, high = _interval(mean, ess)
+        else:
+            low, high = weighted_quantile(p, weights, 0.05), weighted_quantile(p, weights, 0.95)
+        chances[name] = (mean, low, high)
+    relapse = float(weights @ -np.expm1(-f[:, rollout.H_RELAPSE]))
+    return Rolled(option, chances, errors, relapse, end_share_pct, float(weights @ loss_of(f, column, loss)))
+
+
+def loss_of(f: Floats, column: int, loss: Loss = LOSS) -> Floats:
+    """Loss of each draw, (n,), over the days that its figures are of, harm weighing more (``Loss.weighed``)."""
+    return loss.weighed(
+        loss.of_person(
+            f[:, rollout.EXPOSURE + column],
+            f[:, rollout.PAIN_MEAN],
+            f[:, rollout.FUNCTION_MEAN],
+            f[:, rollout.DISTRESS_MEAN],
+        )
+    )
+
+
+def _interval(p: float, n: float) -> tuple[float, float]:
+    """90 % interval of a share of ``n`` effective draws (Wilson 1927)."""
+    centre = (p + _Z90**2 / (2 * n)) / (1 + _Z90**2 / n)
+    half = _Z90 / (1 + _Z90**2 / n) * np.sqrt(p * (1 - p) / n + _Z90**2 / (4 * n * n))
+    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
+
+
+def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
+    """Which limits an option does not keep, Monte Carlo error against it: near-ties go to the slower."""
+    broken = []
+    for name, words in (
+        ("p_withdrawal_over", f"withdrawal over {limits.withdrawal:g}"),
+        ("p_function_loss", f"function down by more than {limits.function_loss:g} points"),
+        ("p_pain_rise", f"pain up by more than {limits.pain_rise:g} NRS points"),
+    ):
+        p = rolled.chances[name][0]
+        if p + _Z90 * rolled.mc_error[name] > limits.risk:
+            broken.append(f"chance of {words} {100 * p:.0f} %, limit {100 * limits.risk:g} %")
+    for name, words, most in (
+        ("p_crisis", "a mental-health crisis", limits.crisis_excess),
+        ("p_overdose", "an overdose", limits.overdose_excess),
+    ):
+        excess = rolled.chances[name][0] - hold.chances[name][0]
+        if excess > most:
+            broken.append(f"chance of {words} {100 * excess:.1f} points above holding, limit {100 * most:g}")
+    return broken
+
+
+def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limits) -> tuple[str, list[str]]:
+    """The best reduction that keeps every limit, else hold, else the step back that is better; and why.
+
+    The best is the fastest or, as the limits prefer, that of the least expected loss, holding and stepping back among
+    them.
+    """
+    hold = rolled["hold"]
+    reductions = sorted(
+        (o for o in options if o.kind == "reduce" and not o.blocked),
+        key=lambda o: (-o.pct_per_28d, sum(rolled[o.name].chances[n][0] for n in _WORST), o.name),
+    )  # of two classes at one pace, that with fewer crises and overdoses
+    if limits.first is not None:
+        reductions.sort(key=lambda o: o.drug_class != limits.first)
+    why: list[str] = []
+    if limits.maintain:
+        return "maintain long term at this dose", ["the limits file asks to maintain"]
+    if limits.prefer == "least loss":
+        keep = [o for o in reductions if not keeps_limits(rolled[o.name], hold, limits)]
+        others = [o for o in options if o.kind in ("hold", "step_back") and not o.blocked]
+        best = min((*others, *keep), key=lambda o: (rolled[o.name].loss, o.pct_per_28d))
+        if keep or best.kind == "step_back":
+            return best.name, [f"{best.name}: the least expected loss of what keeps every limit"]
+    for option in reductions:
+        broken = keeps_limits(rolled[option.name], hold, limits)
+        if not broken:
+            same = [
+                o
+                for o in reductions
+                if o.drug_class == option.drug_class
+                and o.steps == option.steps
+                and rolled[o.name].end_share_pct == rolled[option.name].end_share_pct
+            ]
+            slowest = min(same, key=lambda o: o.pct_per_28d)
+            why.append(f"{slowest.name}: the fastest that keeps every limit")
+            return slowest.name, why
+        why.append(f"not {option.name}: {'; '.join(broken)}")
+    broken = keeps_limits(hold, hold, limits)
+    for option in options:
+        if broken and option.kind == "step_back" and not option.blocked:
+            before, after = (sum(r.chances[n][0] for n in _LIMITED) for r in (hold, rolled[option.name]))
+            if after < before:
+                return option.name, [f"holding itself breaks a limit: {'; '.join(broken)}; stepping back is better"]
+    if broken:
+        why.append(f"holding itself does not keep every limit: {'; '.join(broken)}")
+    why.append("hold: no reduction keeps every limit" if reductions else "hold: no reduction may be offered")
+    return "hold", why

@@ -1,0 +1,398 @@
+"""Personal pace for many patients at once: what each has shown so far, and what follows for each. Imports ``choice``.
+
+A row depends on that patient alone: her doses, reports, assessment, and fixed points for the draws. Patients are done
+in threads; the compiled parts run without the interpreter's lock.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+from taper_sim.array_types import Floats, Ints
+from taper_sim.inference import course as at
+from taper_sim.inference import rollout
+from taper_sim.inference.course import Regimen
+from taper_sim.inference.posterior import Evidence
+from taper_sim.inference.prior import DRIFT_SD, Prior, prior_of
+from taper_sim.inference.tracker import laid_out
+from taper_sim.inference.true_state import TrueState
+from taper_sim.inference.warm_start import warm_started_posterior
+from taper_sim.model.parameters import BY_SYMBOL
+from taper_sim.model.pharmacology import level_decay, within_day_shape
+from taper_sim.policies.adaptive import column_of, put_share
+from taper_sim.policies.interface import Observation, Patients
+from taper_sim.recommend.choice import Rolled, choose, keeps_limits, loss_of, rolled_of
+from taper_sim.recommend.options import PACES_PCT, Option
+from taper_sim.safety.ceilings import ceiling_of
+from taper_sim.units import DRUG_CLASSES, MONTH_D
+
+if TYPE_CHECKING:
+    from taper_sim.recommend.personal_policy import Personal
+
+
+FASTER_PCT: Final = (45.0, 60.0, 100.0)
+"""Paces beyond those of a recommendation, percent of the original dose in 28 days: without a ceiling, for studies."""
+FLOORS: Final = (0.0, 0.25, 0.5, 0.75)
+"""Shares of the original dose at which a taper may be planned to end. A design choice."""
+LOSS_DRAWS: Final = 128
+"""Posterior draws over which a loss is expected, at most. With 32 the noise of the expectation was as large as what
+personal pace can gain (docs/personal-pace.md). A design choice."""
+SLOWER: Final = 0.5
+"""Share of the fastest pace that keeps every limit at which a slower one is weighed against it. A design choice."""
+STOP_SHARE: Final = 0.02
+"""A share of the original dose below which the next step is to stop. A design choice: no tablet is smaller."""
+_SEED: Final = 0  # of the points of the draws, the same for everybody
+_SAME: Final = 1e-9
+_INSTRUMENTS: Final = ("sows_gossop", "pain_nrs", "mood_item", "sleep_item", "function")
+_OTHER_CLASS: Final = ("withdrawal_item", *_INSTRUMENTS[1:])  # scales of opioid withdrawal teach nothing of others
+
+
+@cache
+def _normals(d: int, n: int, stream: int) -> Floats:
+    """Fixed scrambled Sobol normals, (n, d)."""
+    u = qmc.Sobol(max(d, 1), rng=np.random.default_rng([_SEED, 10 + stream])).random(n)
+    return np.asarray(ndtri(np.clip(u, 1e-12, 1 - 1e-12)))
+
+
+class PersonalDecisions:
+    """What a personal policy remembers of its patients, and how it decides for them."""
+
+    def __init__(self, policy: "Personal", patients: Patients):
+        self.policy, self.patients = policy, patients
+        n = len(patients.dose)
+        if patients.half_life_h is None or patients.trough_mean is None:
+            raise ValueError("a personal pace needs each patient's formulation: half_life_h and trough_mean")
+        self.column = column_of(patients, policy.drug_class)
+        self.decay = np.where(patients.taken, level_decay(patients.half_life_h), 0.0)
+        self.shape = np.ones((n, 3, 4))
+        troughs, which = np.unique(patients.trough_mean, return_inverse=True)
+        solved = np.array([within_day_shape(float(trough)) for trough in troughs])[which].reshape(n, 3, 4)
+        self.shape = np.where(patients.taken[:, :, None], solved, 1.0)
+        self.imposed = np.asarray(patients.flags.get("imposed", np.zeros(n, dtype=bool)))
+        self.failed = np.asarray(patients.flags.get("failed_tapers", np.zeros(n)))
+        self.limits = policy.limits
+        ceilings = [self._ceiling(row) for row in range(n)]
+        self.ceiling = np.array([ceiling for ceiling, _ in ceilings])
+        self.preset = np.array([preset for _, preset in ceilings])
+        self.dose = [patients.dose]  # by day, day 0 first
+        self.ordered: list[tuple[int, Floats]] = [(0, np.ones(n))]  # share of the class that is tapered, from a day on
+        self.path: list[list[float]] = [[1.0] for _ in range(n)]  # shares on the way down, to step back on
+        self.reports: list[Floats] = []  # (n, days, instruments) by block
+        self.modes: list[Floats] = [np.zeros(0)] * n
+        self.kept: dict[int, tuple[int, Floats, Floats, Floats, Floats]] = {}  # of who is not asked
+        self.named = [_INSTRUMENTS if self.column[row] == 0 else _OTHER_CLASS for row in range(n)]
+
+    def _ceiling(self, row: int) -> tuple[float, float]:
+        """Ceiling and pace of the preset that fits, percent of the original dose in 28 days."""
+        k = self.column[row]
+        if k < 0:
+            return 0.0, 0.0
+        use = float(self.patients.use_days[row, k])
+        found = ceiling_of(DRUG_CLASSES[k], use, int(self.failed[row]), self.limits)
+        return found.pct_per_28d, found.preset_pct
+
+    def decide(self, seen: Observation) -> Floats:
+        """Shares of the original dose from ``seen.day`` on, (n, 3)."""
+        n = len(self.column)
+        days_since = seen.day - len(self.dose)
+        self.dose += [np.where(self.patients.taken, seen.dispensed * self.patients.dose, 0.0)] * days_since
+        if self.policy.sees_reports:
+            self._keep(seen.reports, days_since)
+        rows_ = np.arange(n)
+        now = np.where(self.column >= 0, seen.share[rows_, self.column], 1.0)
+        doses = np.stack(self.dose, axis=1)
+        reports = np.concatenate(self.reports, axis=1) if self.reports else np.zeros((n, 0, len(_BOTH)))
+        true = TrueState(seen.latent.arrays) if self.policy.sees_state else None
+        follows = self.column >= 0
+        for gone in (None if seen.in_care is None else ~seen.in_care, seen.returned):
+            follows = follows & ~gone if gone is not None else follows
+        share = now.copy()
+        people = np.flatnonzero(follows)
+
+        def one(row: int) -> float:
+            return self._share(int(row), seen.day, float(now[row]), doses[row], reports[row], true)
+
+        with ThreadPoolExecutor(max(os.cpu_count() or 1, 1)) as pool:
+            share[people] = list(pool.map(one, people))
+        self.ordered.append((seen.day, share))
+        for row in people:
+            way = self.path[row]
+            while way and way[-1] <= share[row] + _SAME:
+                way.pop()
+            way.append(float(share[row]))
+        return put_share(seen.share, self.column, share)
+
+    def _keep(self, given: Mapping[str, Floats], n_days: int) -> None:
+        """Keep the check-ins that came since the last decision."""
+        if n_days <= 0:
+            return
+        block = np.full((len(self.column), n_days, len(_BOTH)), np.nan)
+        for k, name in enumerate(_BOTH):
+            if name in given:
+                block[:, :, k] = given[name]
+        self.reports.append(block)
+
+    # -- one person ----------------------------------------------------------------------------------------------------
+
+    def _share(self, row: int, day: int, now: float, doses: Floats, reports: Floats, true: TrueState | None) -> float:
+        """Share from ``day`` on for one person."""
+        if now <= 0.0:  # who has stopped is left in peace
+            return now
+        mine = reports[:, [_BOTH.index(name) for name in self.named[row]]]
+        regimen = self._regimen(row, doses, max(self.policy.horizon_d, self.policy.outlook_d))
+        if true is not None:
+            values, shared, states, drifts = true.of(row)
+            weights = np.ones(1)
+        else:
+            buprenorphine = self.patients.drug[row].get(0, "") == "buprenorphine"
+            shared = at.couplings(buprenorphine)
+            if self.policy.sees_reports:
+                values, weights = self._believed(row, day, regimen, mine, shared, buprenorphine)
+                states, drifts = rollout.carried(values, shared, regimen, day - 1)
+            else:
+                values, weights, states, drifts = self._carried_on(row, day, regimen, mine, shared, buprenorphine)
+        silent = self.policy.sees_reports and not (~np.isnan(mine)).any()
+        ahead = _Ahead(self, row, day, now, regimen, values, weights, shared, states, drifts)
+        return ahead.best(silent)
+
+    def _carried_on(
+        self, row: int, day: int, regimen: Regimen, reports: Floats, shared: Any, buprenorphine: bool
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Draws, weights, states and drifts of who is not asked: what is believed stays, and is carried on."""
+        before = self.kept.get(row)
+        if before is None:
+            values, weights = self._believed(row, day, regimen, reports, shared, buprenorphine)
+            states, drifts = rollout.carried(values, shared, regimen, day - 1)
+        else:
+            last, values, weights, states, drifts = before
+            rollout.carry_on(values, states, drifts, shared, regimen, last + 1, day - 1)
+        self.kept[row] = (day - 1, values, weights, states, drifts)
+        return values, weights, states, drifts
+
+    def _regimen(self, row: int, doses: Floats, n_ahead: int) -> Regimen:
+        """Doses of the record, and the last of them held over days ahead."""
+        n = len(doses) + n_ahead
+        dose = np.concatenate([doses, np.repeat(doses[-1:], n_ahead, axis=0)])
+        announced = BY_SYMBOL["xi_imposed"].centre() if self.imposed[row] else 1.0
+        cut = np.zeros(n)
+        cut[1:] = np.where((np.diff(dose, axis=0) < -_SAME).any(axis=1), announced, 0.0)
+        return Regimen(
+            dose,
+            cut,
+            np.repeat(self.decay[row][None], n, axis=0),
+            np.repeat(self.shape[row][None], n, axis=0),
+            self.patients.taken[row],
+            self.patients.use_days[row],
+            np.zeros((n, 3)),
+            np.zeros(n),
+        )
+
+    def _prior(self, row: int, n_segments: int, instruments: tuple[str, ...], buprenorphine: bool) -> Prior:
+        taken = self.patients.taken[row]
+        return prior_of(
+            (bool(taken[0]), bool(taken[1]), bool(taken[2])),
+            n_segments,
+            instruments,
+            buprenorphine=buprenorphine,
+            failed_tapers=int(self.failed[row]),
+            baseline={name: float(of[row]) for name, of in self.patients.baseline.items()},
+        )
+
+    def _believed(
+        self, row: int, day: int, regimen: Regimen, reports: Floats, shared: Any, buprenorphine: bool
+    ) -> tuple[Floats, Floats]:
+        """Draws of the person's values, (n, N_VALUES), and their weights; drift still to come is of its prior."""
+        answered = np.flatnonzero((~np.isnan(reports)).any(axis=1))
+        last = int(answered[-1]) + 1 if len(answered) else 0
+        n_segments = -(-last // at.SEGMENT_D)
+        prior = self._prior(row, n_segments, self.named[row] if last else (), buprenorphine)
+        if last:
+            seen = Regimen(
+                regimen.dose[: last + 1],
+                regimen.cut[: last + 1],
+                regimen.decay_g[: last + 1],
+                regimen.shape[: last + 1],
+                regimen.taken,
+                regimen.use_days,
+                regimen.adjunct[: last + 1],
+                regimen.rotated[: last + 1],
+            )
+            evidence = Evidence(prior, shared, seen, laid_out(reports[:last], self.named[row], int(self.column[row])))
+            before = self.modes[row]
+            start = np.zeros(len(prior.names))
+            start[: len(before)] = before  # pieces of drift are last: new ones begin at 0
+            found = warm_started_posterior(evidence, start, self.policy.draws, _SEED)
+            self.modes[row] = found.mode
+            z, weights = found.z, found.weights
+        else:
+            z = _normals(len(prior.names), self.policy.draws, 0)
+            weights = np.full(len(z), 1.0 / len(z))
+        values = prior.values(z)
+        to_come = at.MAX_SEGMENTS - n_segments
+        values[:, at.DRIFT + n_segments :] = DRIFT_SD * _normals(at.MAX_SEGMENTS, 8192, 1)[: len(z), :to_come]
+        return values, weights
+
+
+_BOTH: Final = (*_INSTRUMENTS, "withdrawal_item")
+
+
+class _Ahead:
+    """Options of one person on one day, rolled out."""
+
+    def __init__(
+        self,
+        memory: PersonalDecisions,
+        row: int,
+        day: int,
+        now: float,
+        regimen: Regimen,
+        values: Floats,
+        weights: Floats,
+        shared: Any,
+        states: Floats,
+        drifts: Floats,
+    ):
+        self.memory, self.policy, self.row, self.day, self.now = memory, memory.policy, row, day, now
+        self.regimen, self.values, self.weights, self.shared = regimen, values, weights, shared
+        self.states, self.drifts = states, drifts
+        self.column = int(memory.column[row])
+        self.original = memory.patients.dose[row]
+        ago = next(of for since, of in reversed(memory.ordered) if since <= max(day - MONTH_D, 0))
+        self.lowest = float(ago[row]) - memory.ceiling[row] / 100.0  # what the ceiling leaves in the first step
+        if len(weights) > LOSS_DRAWS:  # equally likely draws, spread over the long-run benefit, on which losses hang
+            order = np.argsort(values[:, at.B + self.column], kind="stable")
+            cumulative = np.cumsum(weights[order])
+            heights = (np.arange(LOSS_DRAWS) + 0.5) / LOSS_DRAWS * cumulative[-1]
+            self.few = order[np.minimum(np.searchsorted(cumulative, heights), len(weights) - 1)]
+            self.few_weights = np.full(LOSS_DRAWS, 1.0 / LOSS_DRAWS)
+        else:
+            self.few, self.few_weights = np.arange(len(weights)), weights
+
+    def path(self, pct: float, floor: float, n_days: int) -> Floats:
+        """Shares of the days ahead, (n_days,), of a pace down to a floor."""
+        every = self.policy.every
+        steps = np.arange(n_days) // every + 1
+        share = np.maximum(self.now - pct / 100.0 * every / MONTH_D * steps, min(floor, self.now))
+        if self.policy.ceiling:
+            share = np.maximum(share, np.where(steps == 1, min(self.lowest, self.now), 0.0))
+        return np.where(share < STOP_SHARE, 0.0, share)
+
+    def figures(self, shares: Floats, who: Ints) -> Floats:
+        """Figures of a course of shares ahead for some draws."""
+        r, end = self.regimen, self.day + len(shares)
+        dose, cut = r.dose[:end].copy(), r.cut[:end].copy()
+        k = self.column
+        dose[self.day :, k] = shares * self.original[k]
+        if len(shares):
+            fallen = np.flatnonzero(np.diff(dose[self.day - 1 :, k]) < -_SAME)
+            announced = BY_SYMBOL["xi_imposed"].centre() if self.memory.imposed[self.row] else 1.0
+            cut[self.day :] = 0.0
+            cut[self.day + fallen] = announced
+        ahead = Regimen(
+            dose, cut, r.decay_g[:end], r.shape[:end], r.taken, r.use_days, r.adjunct[:end], r.rotated[:end]
+        )
+        return rollout.roll_out(
+            self.values[who],
+            self.states[who],
+            self.drifts[who],
+            self.shared,
+            _NO_EVENTS,
+            ahead,
+            self.day,
+            self.original,
+            float(self.original[0]),
+            0.0,
+            0.0,
+            1.0,
+            self.policy.limit,
+        )
+
+    def paces(self, silent: bool) -> Iterator[float]:
+        """Paces that the ceiling, and what is known, allow, percent of the original dose in 28 days."""
+        most = float(self.memory.ceiling[self.row]) if self.policy.ceiling else np.inf
+        if silent:  # who has sent nothing is tapered no faster than the preset that fits
+            most = min(most, float(self.memory.preset[self.row]))
+        for pct in (*PACES_PCT, *(() if self.policy.ceiling else FASTER_PCT)):
+            if pct <= most + _SAME:
+                yield pct
+
+    def loss(self, shares: Floats) -> float:
+        """Expected loss of a course of shares over the outlook."""
+        return float(self.few_weights @ loss_of(self.figures(shares, self.few), self.column))
+
+    def best(self, silent: bool) -> float:
+        """Share of the option that is chosen, from today on."""
+        limits, horizon = self.policy.limits, self.policy.horizon_d
+        everybody = np.arange(len(self.weights))
+        rolled: dict[str, Rolled] = {}
+        first: dict[str, float] = {}
+
+        def roll(option: Option, shares: Floats) -> Option:
+            f = self.figures(shares, everybody)
+            rolled[option.name] = rolled_of(option, f, self.weights, limits, self.column, 100.0 * float(shares[-1]))
+            first[option.name] = float(shares[0])
+            return option
+
+        options = [roll(Option("hold", "hold"), np.full(horizon, self.now))]
+        above = [share for share in self.memory.path[self.row] if share > self.now + _SAME]
+        back = above[-1] if above else self.now
+        if self.policy.step_back and back > self.now + _SAME:
+            options.append(roll(Option("step back", "step_back", DRUG_CLASSES[self.column]), np.full(horizon, back)))
+
+        def keeps(pct: float) -> Option | None:
+            option = Option(f"{pct:g}", "reduce", DRUG_CLASSES[self.column], pct)
+            roll(option, self.path(pct, 0.0, horizon))
+            return None if keeps_limits(rolled[option.name], rolled["hold"], limits) else option
+
+        paces = list(self.paces(silent))
+        fastest = _last_that(keeps, paces)
+        if fastest is not None:
+            options.append(fastest)
+            slower = [pct for pct in paces if pct <= fastest.pct_per_28d * SLOWER + _SAME]
+            if slower and self.policy.prefer == "least loss":
+                half = keeps(slower[-1])
+                options += [half] if half is not None else []
+        if self.policy.prefer == "least loss":
+            self._weigh(options, rolled, back)
+        name, _ = choose(rolled, options, limits)
+        return first[name]
+
+    def _weigh(self, options: Sequence[Option], rolled: dict[str, Rolled], back: float) -> None:
+        """Put the loss over the outlook in: first where to end, at the fastest pace, then the pace to get there."""
+        outlook, floor = self.policy.outlook_d, 0.0
+        for o in sorted(options, key=lambda o: -o.pct_per_28d):
+            if o.kind != "reduce":
+                loss = self.loss(np.full(outlook, back if o.kind == "step_back" else self.now))
+            elif o is max(options, key=lambda o: o.pct_per_28d):
+                floors = [f for f in FLOORS if f < self.now - _SAME]
+                losses = [self.loss(self.path(o.pct_per_28d, f, outlook)) for f in floors]
+                loss, floor = min(zip(losses, floors, strict=True))
+            else:
+                loss = self.loss(self.path(o.pct_per_28d, floor, outlook))
+            rolled[o.name] = replace(rolled[o.name], loss=loss)
+
+
+def _last_that(keeps: Callable[[float], Option | None], paces: Sequence[float]) -> Option | None:
+    """The fastest pace that keeps its limits, by halving: the faster a pace, the more it risks."""
+    found = keeps(paces[-1]) if paces else None
+    if found is not None:
+        return found
+    low, high = -1, len(paces) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        option = keeps(paces[middle])
+        if option is None:
+            high = middle
+        else:
+            found, low = option, middle
+    return found
+
+
+_NO_EVENTS: Final = np.zeros((0, rollout.N_EVENTS))

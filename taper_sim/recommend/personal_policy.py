@@ -1,0 +1,216 @@
+"""Personal pace as a policy of the simulator. Imports ``policies``, ``inference.ceilings``, ``inference.limits``.
+
+``personal(...)`` runs for each patient, at each decision, the posterior, roll-out, ceilings and choice of the
+recommendation on what the simulator has let be seen; ``prior_only(...)`` is the same without a look at any check-in.
+What is compiled is loaded when a policy starts (:mod:`taper_sim.recommend.personal_decisions`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from taper_sim.data.problems import InputError, Problem, shown
+from taper_sim.policies.calls import FILE
+from taper_sim.policies.interface import Observation, Order, Patients, register
+from taper_sim.safety.limits import Limits
+from taper_sim.units import DrugClass
+
+_DRAWS: Final = (64, 128, 256, 512, 1024, 2048, 4096)
+Sees = Literal["reports", "nothing", "state"]
+FIRST_LOOK_D: Final = 7
+"""Days after the start on which check-ins are first looked at: before, no pace is above the preset's. A choice."""
+_CHECKIN_EVERY_D: Final = {"daily": 1.0, "weekly": 7.0}
+
+
+@dataclass(frozen=True)
+class Personal:
+    """Least expected loss of the options that keep every chance below ``risk``, anew at each decision.
+
+    Parameters
+    ----------
+    risk : float
+        Largest chance, within ``horizon_d``, of withdrawal over ``limit``, and of pain up or function down by more than
+        the smallest important difference.
+    limit : float
+        Withdrawal, 0 to 1.
+    every : int
+        Days between decisions.
+    draws : int
+        Posterior draws, a power of two.
+    ceiling : bool
+        Whether the ceiling of guidance holds (:mod:`taper_sim.safety.ceilings`).
+    checkins : str
+        ``daily`` or ``weekly``.
+    sees : str
+        ``reports``; ``nothing``: the prior and the baseline assessment alone; ``state``: the true state, an oracle.
+    horizon_d, outlook_d : int
+        Days over which chances are kept, and over which the loss is expected.
+    prefer : str
+        ``least loss`` or ``fastest``.
+    step_back : bool
+        Whether a dose may go back up to that before the last cut.
+    run_in : int
+        Days of check-ins before the first decision, on which the dose stays.
+    """
+
+    risk: float = 0.10
+    limit: float = 0.15
+    every: int = 28
+    draws: int = 128
+    ceiling: bool = True
+    checkins: str = "daily"
+    sees: Sees = "reports"
+    horizon_d: int = 56
+    outlook_d: int = 364
+    prefer: Literal["fastest", "least loss"] = "least loss"
+    step_back: bool = True
+    drug_class: DrugClass | None = None
+    run_in: int = 0
+
+    @property
+    def name(self) -> str:
+        """The call."""
+        ceiling = "on" if self.ceiling else "off"
+        given = f"risk={self.risk:g}, limit={self.limit:g}, every={self.every}, ceiling={ceiling}"
+        given += f", run_in={self.run_in}" if self.run_in else ""
+        if self.sees == "nothing":
+            return f"prior_only({given})"
+        return f"personal({given}, {'sees=state' if self.sees == 'state' else f'checkins={self.checkins}'})"
+
+    @property
+    def sees_reports(self) -> bool:
+        """Whether check-ins are looked at."""
+        return self.sees == "reports"
+
+    @property
+    def sees_state(self) -> bool:
+        """Whether the true state is."""
+        return self.sees == "state"
+
+    @property
+    def limits(self) -> Limits:
+        """As a limits file would say them."""
+        return Limits(
+            withdrawal=self.limit,
+            risk=self.risk,
+            horizon_days=self.horizon_d,
+            allow_step_back=self.step_back,
+            prefer=self.prefer,
+        )
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        """Day 1 and every ``every`` days; with check-ins a first look after a week or the run-in, and from there on."""
+        if self.run_in:
+            return [1, *range(1 + self.run_in, n_days + 1, self.every)]
+        if self.sees != "reports":
+            return range(1, n_days + 1, self.every)
+        return [1, *range(1 + FIRST_LOOK_D, n_days + 1, self.every)]
+
+    def start(self, patients: Patients) -> Any:
+        """What is known of each patient before the taper."""
+        from taper_sim.recommend.personal_decisions import PersonalDecisions
+
+        return PersonalDecisions(self, patients)
+
+    def decide(self, memory: Any, seen: Observation) -> Order:
+        """Decide for each patient by herself."""
+        every = np.full(len(seen.share), _CHECKIN_EVERY_D[self.checkins])
+        share = seen.share.copy() if seen.day <= self.run_in else memory.decide(seen)
+        return Order(share, checkin_every_d=every if self.sees == "reports" else None)
+
+
+def _checked(call: str, policy: Personal) -> Personal:
+    """The policy; raises InputError with every argument out of range."""
+    problems = [
+        Problem(FILE, call, f"{name}={shown(value)}", allowed)
+        for name, value, right, allowed in (
+            ("risk", policy.risk, 0 < policy.risk < 1, "above 0 and below 1"),
+            ("limit", policy.limit, 0 < policy.limit < 1, "above 0 and below 1"),
+            ("every", policy.every, 7 <= policy.every <= 84, "7 to 84 days"),
+            ("draws", policy.draws, policy.draws in _DRAWS, "a power of two, 64 to 4096"),
+            ("checkins", policy.checkins, policy.checkins in _CHECKIN_EVERY_D, ", ".join(_CHECKIN_EVERY_D)),
+            ("horizon_d", policy.horizon_d, 14 <= policy.horizon_d <= 364, "14 to 364 days"),
+            ("outlook_d", policy.outlook_d, 28 <= policy.outlook_d <= 728, "28 to 728 days"),
+            ("run_in", policy.run_in, 0 <= policy.run_in <= 84, "0 to 84 days"),
+        )
+        if not right
+    ]
+    if problems:
+        raise InputError(problems)
+    return policy
+
+
+@register("personal")
+def personal(
+    *,
+    risk: float = 0.10,
+    limit: float = 0.15,
+    every: int = 28,
+    draws: int = 128,
+    ceiling: Literal["on", "off"] = "on",
+    checkins: Literal["daily", "weekly"] = "daily",
+    sees: Literal["reports", "state"] = "reports",
+    horizon_d: int = 56,
+    outlook_d: int = 364,
+    prefer: Literal["least_loss", "fastest"] = "least_loss",
+    step_back: Literal["on", "off"] = "on",
+    drug_class: DrugClass | None = None,
+    run_in: int = 0,
+) -> Personal:
+    """Pace from a patient's own check-ins: the least expected loss that keeps every chance (docs/personal-pace.md)."""
+    return _checked(
+        "personal",
+        Personal(
+            risk,
+            limit,
+            every,
+            draws,
+            ceiling == "on",
+            checkins,
+            sees,
+            horizon_d,
+            outlook_d,
+            "fastest" if prefer == "fastest" else "least loss",
+            step_back == "on",
+            drug_class,
+            run_in,
+        ),
+    )
+
+
+@register("prior_only")
+def prior_only(
+    *,
+    risk: float = 0.10,
+    limit: float = 0.15,
+    every: int = 28,
+    draws: int = 128,
+    ceiling: Literal["on", "off"] = "on",
+    horizon_d: int = 56,
+    outlook_d: int = 364,
+    prefer: Literal["least_loss", "fastest"] = "least_loss",
+    step_back: Literal["on", "off"] = "on",
+    drug_class: DrugClass | None = None,
+    run_in: int = 0,
+) -> Personal:
+    """As personal, from prior and baseline assessment alone: what choosing steps well gives without any check-in."""
+    return _checked(
+        "prior_only",
+        Personal(
+            risk,
+            limit,
+            every,
+            draws,
+            ceiling == "on",
+            "daily",
+            "nothing",
+            horizon_d,
+            outlook_d,
+            "fastest" if prefer == "fastest" else "least loss",
+            step_back == "on",
+            drug_class,
+            run_in,
+        ),
+    )

@@ -1,0 +1,94 @@
+"""What the ladder found, as text and one figure with its data. Imports ``report.drawing``, ``runs``, ``tables``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from taper_sim import tables
+from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg, wrapped
+from taper_sim.report.listings import as_table
+from taper_sim.run_folder import write_csv, write_text
+
+_COLOURS: Final = {"other": GREY, "personal": "#0072B2", "oracle": "#000000"}
+_MARKERS: Final = {"other": "s", "personal": "o", "oracle": "D"}
+_SHOWN: Final = (
+    "knob",
+    "share_over",
+    "days_over",
+    "exposure",
+    "pain",
+    "function",
+    "distress",
+    "cvar95",
+    "loss",
+    "lo95",
+    "hi95",
+)
+
+
+def _number(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def ladder_text(folder: Path) -> str:
+    """The tables of a finished ladder, by truth and ceiling, and what they say."""
+    ladder, gap = pd.read_csv(folder / "ladder.csv"), pd.read_csv(folder / "gap.csv")
+    parts = []
+    for (truth, ceiling), part in ladder.groupby(["truth", "ceiling"], sort=False):
+        parts.append(f"Truth: {truth}; ceiling {ceiling}; {part['n'].iloc[0]} people")
+        rows = [(r["policy"], *(_number(r[name]) for name in _SHOWN)) for r in part.to_dict("records")]
+        parts.append(as_table(("policy", *_SHOWN), rows))
+        mine = gap[(gap["truth"] == truth) & (gap["ceiling"] == ceiling)]
+        parts += dict.fromkeys(_said(r) for r in mine.to_dict("records"))
+        parts.append("")
+    parts.append("Loss: smallest important differences; lower is better. Not calibrated to published results.")
+    parts.append(f"{tables.UNREVIEWED.capitalize()}.")
+    return "\n".join(parts)
+
+
+def _said(row: Mapping[Any, Any]) -> str:
+    """One line on a personal policy."""
+    gain = f"{row['gain']:+.3f} ({row['gain_lo95']:+.3f} to {row['gain_hi95']:+.3f})"
+    if not np.isfinite(row["gap"]):
+        share = "no gap to close: the oracle is not better"
+    else:
+        share = f"{row['gap']:.0%} of the way to the oracle"
+        if np.isfinite(row["gap_lo95"]):
+            share += f" ({row['gap_lo95']:.0%} to {row['gap_hi95']:.0%})"
+    return f"{row['policy']} against {row['rival']}: gain in loss {gain}, below 0 it loses; {share}"
+
+
+def ladder_figure(ladder: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """Loss of every policy with its interval, a panel for each truth and ceiling; and the numbers drawn."""
+    with mpl.rc_context(PRINT):
+        groups = list(ladder.groupby(["truth", "ceiling"], sort=False))
+        columns = min(2, len(groups))
+        lines = -(-len(groups) // columns)
+        policies = list(dict.fromkeys(ladder["policy"]))
+        figure = empty_figure(DOUBLE_COLUMN_MM, 14.0 + lines * (12.0 + 4.5 * len(policies)), fitted=True)
+        axes = np.atleast_1d(figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel())
+        for panel, ((truth, ceiling), part) in zip(axes, groups, strict=False):
+            for y, r in enumerate(part.to_dict("records")):
+                panel.plot([r["lo95"], r["hi95"]], [y, y], color=_COLOURS[r["role"]], linewidth=1.0)
+                panel.plot([r["loss"]], [y], _MARKERS[r["role"]], color=_COLOURS[r["role"]], markersize=3.5)
+            panel.set_yticks(range(len(part)), [wrapped(name, 24, 1) for name in part["policy"]])
+            panel.invert_yaxis()
+            panel.set_title(f"{truth}, ceiling {ceiling}")
+            panel.set_xlabel("loss, important differences (lower is better)")
+        for panel in axes[len(groups) :]:
+            panel.set_visible(False)
+    drawn = ladder[["truth", "ceiling", "policy", "role", "loss", "lo95", "hi95", "n"]]
+    return figure, drawn
+
+
+def write_ladder_report(folder: Path) -> None:
+    """``ladder.txt`` and ``figures/ladder.svg`` with its CSV, beside the tables of a finished ladder."""
+    figure, drawn = ladder_figure(pd.read_csv(folder / "ladder.csv"))
+    write_text(folder / "figures" / "ladder.svg", svg(figure, "The ladder of policies"))
+    write_csv(drawn, folder / "figures" / "ladder.csv")
+    write_text(folder / "ladder.txt", ladder_text(folder) + "\n")

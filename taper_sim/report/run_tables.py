@@ -1,0 +1,105 @@
+"""What figures and reports read of a run folder, and how outcomes are called. Imports ``outcomes``, ``data``."""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+
+from taper_sim.comparison.outcomes import BY_NAME, Outcome
+from taper_sim.data.problems import problem
+
+SMALLEST_CELL: Final = 11  # people; a cell of fewer is hidden in every figure and report
+
+TAIL: Final = "_cvar95"
+
+#: Names in words, for axes and tables; an outcome that is not here keeps its own name.
+LABELS: Final[Mapping[str, str]] = {
+    "dose_reduction_pct": "dose reduction",
+    "dose_exposure": "mean dose taken",
+    "discontinued": "stopped",
+    "withdrawal_peak": "peak withdrawal",
+    "withdrawal_area": "withdrawal, summed over days",
+    "days_over_limit": "days over the withdrawal limit",
+    "pain_nrs": "pain",
+    "pain_nrs_change": "change of pain",
+    "function_change": "change of function",
+    "phq9_change": "change of PHQ-9",
+    "isi_change": "change of ISI",
+    "lapse_days": "days above the prescribed dose",
+    "return_to_higher_dose": "return to a higher dose",
+    "dropout": "left the programme",
+    "retained": "in the programme at the end",
+    "urgent_visit": "urgent visit",
+    "mental_health_crisis": "mental health crisis",
+    "overdose": "overdose",
+    "seizure": "seizure or delirium",
+    "death": "death by overdose or suicide",
+    "composite": "composite burden",
+}
+
+_WORDS: Final = ("protocol", "reference", "outcome", "subgroup", "unit", "direction", "quantity", "calibrated")
+_COUNTS: Final = ("n", "day", "n_draws")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What figures and reports read of a run folder: manifest, and three tables as they are in the files."""
+
+    manifest: dict[str, Any]
+    summary: pd.DataFrame
+    differences: pd.DataFrame
+    trajectories: pd.DataFrame
+
+    @property
+    def protocols(self) -> list[str]:
+        """Names of the protocols in the scenario's order."""
+        return [str(name) for name in self.manifest["protocols"]]
+
+    @property
+    def reference(self) -> str:
+        """The protocol that the others are set against."""
+        return str(self.manifest["reference"])
+
+
+def read_run(folder: Path) -> Run:
+    """Read the manifest and the tables of a finished run.
+
+    Raises
+    ------
+    InputError
+        If one of the four files is missing.
+    """
+    for name in ("manifest.json", "summary.csv", "differences.csv", "trajectories.csv"):
+        if not (folder / name).is_file():
+            raise problem(str(folder), "", f"no {name}", "the folder of a finished run")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    tables = [_read_table(folder / f"{name}.csv") for name in ("summary", "differences", "trajectories")]
+    return Run(manifest, *tables)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Numbers as they were written, to the last bit; a protocol that is called NA stays a name."""
+    with path.open(encoding="utf-8", newline="") as handle:
+        names = next(csv.reader(handle), [])
+    kinds = {name: pa.int64() if name in _COUNTS else pa.string() if name in _WORDS else pa.float64() for name in names}
+    convert = arrow_csv.ConvertOptions(column_types=kinds, null_values=[""], strings_can_be_null=False)
+    parse = arrow_csv.ParseOptions(newlines_in_values=True)
+    return arrow_csv.read_csv(path, convert_options=convert, parse_options=parse).to_pandas()
+
+
+def outcome_of(name: str) -> Outcome | None:
+    """The outcome that a name in a table stands for, ``…_cvar95`` included; None where it is not known."""
+    return BY_NAME.get(name.removesuffix(TAIL))
+
+
+def label_of(name: str) -> str:
+    """The name of an outcome in words."""
+    base = name.removesuffix(TAIL)
+    words = LABELS.get(base, base.replace("_", " "))
+    return f"{words}, worst 5 %" if name.endswith(TAIL) else words

@@ -1,0 +1,80 @@
+"""How fast guidance allows a class to be reduced, before anything is optimised. Imports ``tables``, ``policies``.
+
+A ceiling is percent of the original dose within any 28 days. It comes from the rows of guidelines.csv that fit the
+class and the days of use, and the tool's own caps; a personal pace moves below it. Only a named prescriber raises it,
+with a reason, and never beyond the cap.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from taper_sim import tables
+from taper_sim.policies.guidance import CAP_LONG_USE_PCT, CAP_PCT, LONG_USE_D
+from taper_sim.safety.limits import Limits
+from taper_sim.units import MONTH_D, DrugClass
+
+_CLASS_CAP_PCT: Final = {"opioid": CAP_PCT, "benzodiazepine": 20.0, "gabapentinoid": 30.0}
+"""Most percent of the original dose in 28 days, by class. Source: opioid as policies.guidance; others A31.
+
+After a year's use of any class ``CAP_LONG_USE_PCT`` (A31), and ``CAP_PCT`` whoever raises a ceiling.
+"""
+FAILED_FACTOR: Final = 0.5
+"""Share of the ceiling after an earlier failed taper. Source: risk_factors.csv, prior_failed_taper (design)."""
+_USE_DAYS = re.compile(r"use_days\s*(<=|>=|<|>)\s*(\d+)")
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """Ceiling of one class, percent of the original dose in 28 days, and what it rests on.
+
+    ``preset_pct`` is the pace that the slowest guidance which fits proposes, ``preset`` its name: nobody is reduced
+    faster before a check-in came.
+    """
+
+    drug_class: DrugClass
+    pct_per_28d: float
+    basis: str
+    preset_pct: float
+    preset: str
+    raised_by: str | None = None
+
+
+def _fits(row: tables.Row, use_days: float) -> bool:
+    """Whether a row names days of use and these are among them."""
+    found = _USE_DAYS.search(row["applies_if"])
+    if found is None:
+        return False
+    limit = float(found[2])
+    return {"<": use_days < limit, "<=": use_days <= limit, ">": use_days > limit, ">=": use_days >= limit}[found[1]]
+
+
+def ceiling_of(drug_class: DrugClass, use_days: float, failed_tapers: int, limits: Limits) -> Ceiling:
+    """Ceiling for one class of one patient."""
+    rows = [
+        row
+        for row in tables.read("guidelines").rows
+        if row["drug_class"] == drug_class and row["simulated"] == "yes" and row["ceiling_pct_per_28d"]
+    ]
+    rows = [row for row in rows if _fits(row, use_days)] or rows
+    slowest = min(rows, key=lambda row: float(row["ceiling_pct_per_28d"]))
+    pct, basis = float(slowest["ceiling_pct_per_28d"]), f"{slowest['guideline']} ({slowest['year']})"
+    paces = {row["guideline"]: _pace(row) for row in rows if row["pct"]}
+    preset = min(paces, key=lambda name: paces[name])
+    if pct > _CLASS_CAP_PCT[drug_class]:
+        pct, basis = _CLASS_CAP_PCT[drug_class], f"the tool's own cap for this class, below {basis}"
+    if use_days > LONG_USE_D and pct > CAP_LONG_USE_PCT:
+        pct, basis = CAP_LONG_USE_PCT, f"the tool's cap after a year's use, below {basis}"
+    if failed_tapers:
+        pct, basis = pct * FAILED_FACTOR, f"{basis}; halved after {failed_tapers} earlier failed taper(s)"
+    preset_pct = min(paces[preset], pct)
+    raised = limits.ceiling_raised.get(drug_class)
+    if raised is not None and raised.pct_per_28d > pct:
+        basis = f"raised by {raised.by}: {raised.reason}"
+        return Ceiling(drug_class, min(raised.pct_per_28d, CAP_PCT), basis, preset_pct, preset, raised.by)
+    return Ceiling(drug_class, pct, basis, preset_pct, preset)
+
+
+def _pace(row: tables.Row) -> float:
+    """Percent of the original dose in 28 days of a row's own steps."""
+    return float(row["pct"]) * MONTH_D / float(row["every_days"])

@@ -1,0 +1,81 @@
+"""How long a report counts, and which of two reports of a day does. Imports ``data``, ``tables``.
+
+The table of docs/red-flags.md. A report that does not count any more leaves its variable unknown, never false.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+from taper_sim import tables
+from taper_sim.data.checkins import scales
+
+REPORT_KEEPS_D: Final = 7
+"""Days for which an answer counts, at least; longer where its question looks back further. A design choice."""
+ALARM_KEEPS_D: Final = 28
+"""Days for which a sign that was reported counts until a later answer takes it back. A design choice: not forgotten."""
+ASK_AGAIN_D: Final = 90
+"""Days for which consent, or that one is not pregnant, counts; the other answer until it is taken back. As above."""
+STANDING_KEEPS_D: Final = 365
+"""Days for which a questionnaire without a period to look back on counts (``recall_days`` empty). As above."""
+_KEEPS_BY_SOURCE: Final = {"baseline": 36_500, "lab": 365, "order": 90}
+ASK_AGAIN: Final = frozenset({"pregnant", "patient_agreed_to_taper"})
+_PERIOD = re.compile(r"_(\d+)d$")
+SAFER_TRUE: Final = frozenset(
+    {
+        "naloxone_at_home",
+        "patient_agreed_to_taper",
+        "pdmp_checked_90d",
+        "emergency_contact_recorded",
+        "location_recorded",
+    }
+)
+_USUAL: Final = {"resp_rate": 16.0, "hr": 75.0, "sbp": 120.0, "temp_c": 37.0, "spo2": 100.0}
+
+
+@cache
+def variable_rows() -> Mapping[str, tables.Row]:
+    """Rows of variables.csv by name."""
+    return {row["name"]: row for row in tables.read("variables").rows}
+
+
+@cache
+def keeps_for_d(name: str) -> int:
+    """Days for which a report counts, whatever it says (:func:`keeps_value_for_d` keeps alarms longer)."""
+    row = variable_rows().get(name)
+    source = row["source"] if row is not None else "check-in"
+    period = _PERIOD.search(name)
+    if source == "order" and period is not None:  # "in the last 14 days" says nothing of the day after
+        return int(period[1])
+    standing = any(r["instrument"] == name and not r["recall_days"] for r in tables.read("scales").rows)
+    recall = STANDING_KEEPS_D if standing else scales()[name].recall_d if name in scales() else 1
+    return _KEEPS_BY_SOURCE.get(source, max(REPORT_KEEPS_D, recall))
+
+
+@cache
+def is_asked(name: str) -> bool:
+    """Whether its value is an answer or a reading of a day, and not a fact that stands until it is changed."""
+    row = variable_rows().get(name)
+    return row is None or row["source"] in ("check-in", "device")
+
+
+def worse(name: str, values: list[float]) -> float:
+    """The value of several on one day that points to danger."""
+    if name in _USUAL:
+        return max(values, key=lambda v: abs(v - _USUAL[name]))
+    better_high = next(
+        (r["direction"] == "higher_is_better" for r in tables.read("scales").rows if r["instrument"] == name), False
+    )
+    return min(values) if better_high or name in SAFER_TRUE else max(values)
+
+
+def keeps_value_for_d(name: str, value: float, at_least: int = 0) -> int:
+    """Days for which this value of a variable counts; answers and readings ``at_least`` so many."""
+    boolean = name in scales() and scales()[name].boolean
+    alarm = boolean and (value == 0.0) == (name in SAFER_TRUE)
+    if name in ASK_AGAIN and not alarm:
+        return ASK_AGAIN_D
+    if not is_asked(name):
+        return keeps_for_d(name)
+    return max(keeps_for_d(name), at_least, ALARM_KEEPS_D if alarm else 0)

@@ -1,0 +1,460 @@
+"""The value of every variable of variables.csv for one patient on one day, or that it is unknown. Imports ``windows``.
+
+What is derived (a baseline, a mean, a reduction in percent) is defined in the table's own words, column ``question``;
+here is one function for each. Everything else was reported: a report counts for a while and then is not known any more
+(:mod:`taper_sim.safety.validity`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import partial
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from taper_sim.data import formulary
+from taper_sim.data.checkins import scales
+from taper_sim.data.records import DoseRow, History
+from taper_sim.safety.validity import is_asked, keeps_value_for_d, variable_rows, worse
+from taper_sim.units import DRUG_CLASSES
+
+NEVER_REDUCED_D: Final = 10_000.0
+_SAME: Final = 1e-9
+"""Equivalents a day below which two doses are one."""
+_GAP_D: Final = 30
+"""Longest gap of use that does not begin it anew. Source: variables.csv, opioid_use_days."""
+_SEROTONERGIC: Final = ("tramadol", "tapentadol", "methadone", "fentanyl")
+_CYP3A4: Final = (
+    "oxycodone",
+    "fentanyl",
+    "methadone",
+    "buprenorphine",
+    "hydrocodone",
+    "alprazolam",
+    "clonazepam",
+    "diazepam",
+)
+_CYP2D6: Final = ("codeine", "tramadol")
+_RENAL_CAPS: Final = {"gabapentin": (1400.0, 700.0, 300.0), "pregabalin": (300.0, 150.0, 75.0)}
+"""mg a day at creatinine clearance 30 to 59, 15 to 29, below 15. Source: variables.csv, gabapentinoid_renal_cap_mg."""
+
+
+@dataclass
+class Values:
+    """Values of one patient on ``as_of``, for rules.
+
+    Attributes
+    ----------
+    history : History
+        What could not be known on ``as_of`` is left out.
+    as_of : date
+    assumed : mapping of str to float
+        Values that this question brings with it, such as ``reduction_planned``.
+    planned : mapping of drug class to float
+        Lowest planned dose of a class within the next 14 days, in equivalents a day, where one is planned.
+    keeps_at_least_d : int
+        Days for which answers and readings count at least, to see which alarms nobody has taken back.
+    """
+
+    history: History
+    as_of: date
+    assumed: Mapping[str, float] = field(default_factory=dict)
+    planned: Mapping[str, float] = field(default_factory=dict)
+    keeps_at_least_d: int = 0
+    _known: dict[tuple[str, int | None], float | None] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Leave out what comes later."""
+        self.history = self.history.as_of(self.as_of)
+
+    def value(self, name: str, days_ago: int | None = None) -> float | None:
+        """Value of a variable now, or on the very day so many days ago; None if it is not known."""
+        key = (name, days_ago)
+        if key not in self._known:
+            self._known[key] = self._found(name) if days_ago is None else self._then(name, days_ago)
+        return self._known[key]
+
+    def _found(self, name: str) -> float | None:
+        if name in self.assumed:
+            return self.assumed[name]
+        derive = DERIVED.get(name)
+        found = derive(self) if derive is not None else None
+        row = variable_rows().get(name)
+        if found is None and self.history.doses and row is not None and derive and row["instrument"] == "doses file":
+            return None  # the doses are the list: what they cannot say, no answer says
+        return self.reported(name) if found is None else found
+
+    def _then(self, name: str, days_ago: int) -> float | None:
+        """Value on the very day: an answer covers the days that its question looks back on."""
+        day = self.as_of - timedelta(days=days_ago)
+        row = variable_rows().get(name)
+        if name in self.assumed or name.endswith("_baseline") or row is None:
+            return self.value(name)
+        if row["source"] == "derived" or row["source"] == "order":
+            return replace(self, as_of=day).value(name)
+        if not is_asked(name):
+            return self.value(name)
+        days = [c.day for c in self.history.checkins if c.instrument == name and c.day >= day]
+        covered = bool(days) and (min(days) - day).days < scales()[name].recall_d
+        return self.on(name, min(days)) if covered else None
+
+    def came_from(self, name: str) -> str:
+        """Where the value of a variable comes from, in a few words; empty if it is not known."""
+        if self.value(name) is None:
+            return ""
+        if name in self.assumed:
+            return "assumed by the question"
+        last = self._last(name)
+        if last is not None and self.reported(name) == self.value(name):
+            day, where = last
+            return f"reported on {day}{f' ({where})' if where else ''}"
+        if self.history.answers.get(name) == self.value(name):
+            return "the patient's file"
+        row = variable_rows().get(name)
+        of = row["instrument"] if row is not None else "doses file"
+        return "computed from doses" if of in ("doses file", "orders") else f"computed from {of}"
+
+    def _names(self, name: str) -> tuple[str, ...]:
+        """Names under which a variable is reported: its own, and that of an instrument which carries it."""
+        row = variable_rows().get(name)
+        carrier = row["instrument"] if row is not None and row["source"] != "derived" else name
+        return (name, carrier) if carrier != name and carrier in scales() else (name,)
+
+    def _last(self, name: str) -> tuple[date, str] | None:
+        """Day and place of the last report."""
+        names = self._names(name)
+        reports = [(c.day, c.where) for c in self.history.checkins if c.instrument in names]
+        return max(reports) if reports else None
+
+    def on(self, name: str, day: date) -> float | None:
+        """What was reported of a day, the worse of several; of a category its worse end."""
+        names = self._names(name)
+        reports = [c for c in self.history.checkins if c.instrument in names and c.day == day]
+        values = [end for c in reports for end in (c.value, c.high) if end is not None]
+        return worse(name, values) if values else None
+
+    def daily(self, name: str, first: date, end: date) -> list[list[float]]:
+        """Reports from ``first`` to the day before ``end``, a list for each day that has any (a category: its ends)."""
+        days: dict[date, list[float]] = {}
+        for c in self.history.checkins:
+            if c.instrument == name and first <= c.day < end:
+                days.setdefault(c.day, []).extend([c.value] if c.high is None else [c.value, c.high])
+        return list(days.values())
+
+    def reported(self, name: str) -> float | None:
+        """The last report while it counts, else what the patient's file says and no worse report speaks against."""
+        answer = self.history.answers.get(name)
+        last = self._last(name)
+        if last is None:
+            return answer
+        day, _ = last
+        value = self.on(name, day)
+        if value is None or (self.as_of - day).days <= keeps_value_for_d(name, value, self.keeps_at_least_d):
+            return value
+        return answer if answer is not None and worse(name, [answer, value]) == answer else None
+
+    # -- doses ---------------------------------------------------------------------------------------------------------
+
+    def last_rows(self, day: date) -> list[DoseRow]:
+        """Rows that hold on a day, one for a drug and formulation, those that stop it among them."""
+        return list({row.drug.key: row for row in self.history.doses if row.day <= day}.values())
+
+    def in_force(self, day: date) -> list[DoseRow]:
+        """Rows of what is taken on a day, one for a drug and formulation."""
+        return [row for row in self.last_rows(day) if row.dose > 0]
+
+    def dose(self, drug_class: str, day: date) -> float | None:
+        """Equivalents a day of a class; None before the first row, and where a part has no equivalents (MME)."""
+        if not self.history.doses or day < self.history.doses[0].day:
+            return None
+        rows = [row for row in self.in_force(day) if row.drug.drug_class == drug_class]
+        if any(row.drug.is_buprenorphine for row in rows):
+            return None
+        return float(sum(formulary.equivalents(row.drug, row.dose) for row in rows))
+
+    def has(self, *drugs: str) -> float | None:
+        """1 if one of these drugs is in the current doses, 0 if not."""
+        if not self.history.doses:
+            return None
+        return float(any(row.drug.drug.split("-")[0] in drugs for row in self.in_force(self.as_of)))
+
+    def has_class(self, drug_class: str) -> float | None:
+        """1 if the class is in the current doses, 0 if not."""
+        if not self.history.doses:
+            return None
+        return float(any(row.drug.drug_class == drug_class for row in self.in_force(self.as_of)))
+
+    def changes(self, drug_class: str, *, buprenorphine: bool = False) -> list[tuple[date, float, float]]:
+        """Days on which the dose of a class changed: day, before, after; buprenorphine apart, it has no equivalents."""
+        mine = [
+            row
+            for row in self.history.doses
+            if row.drug.drug_class == drug_class and row.drug.is_buprenorphine == buprenorphine
+        ]
+        current: dict[tuple[str, str], float] = {}
+        doses: dict[date, float] = {}
+        for row in mine:
+            current[row.drug.key] = formulary.equivalents(row.drug, row.dose)
+            doses[row.day] = sum(current.values())
+        return [(d, a, b) for (_, a), (d, b) in pairwise(doses.items()) if abs(a - b) > _SAME]
+
+    def cuts(self, *classes: str) -> list[date]:
+        """Days on which a lower dose began, of these classes (all if none is named)."""
+        found = {
+            day
+            for c in classes or DRUG_CLASSES
+            for own in (False, True)
+            for day, before, after in self.changes(c, buprenorphine=own)
+            if after < before
+        }
+        return sorted(found)
+
+    def first_reduction(self) -> date | None:
+        """Day of the first lower dose of any class."""
+        return next(iter(self.cuts()), None)
+
+
+def _baseline(name: str) -> Callable[[Values], float | None]:
+    """Mean before the first reduction: at least 3 days in the 14 days before it, one answer for scales of two weeks."""
+
+    def derive(v: Values) -> float | None:
+        end = v.first_reduction() or v.as_of + timedelta(days=1)
+        long_scale = name in scales() and scales()[name].recall_d >= 14
+        first = date.min if long_scale else end - timedelta(days=14)
+        days = [float(np.mean(values)) for values in v.daily(name, first, end)]
+        return float(np.mean(days)) if len(days) >= (1 if long_scale else 3) else None
+
+    return derive
+
+
+def _window(
+    name: str, days: int, least: int, how: Callable[[list[float]], float], *, before_first: bool = False
+) -> Callable[[Values], float | None]:
+    """A statistic over the last days, of each the worse report; unknown with fewer days than ``least``."""
+
+    def derive(v: Values) -> float | None:
+        end = v.as_of + timedelta(days=1)
+        if before_first:
+            end = v.first_reduction() or end
+        values = [worse(name, reports) for reports in v.daily(name, end - timedelta(days=days), end)]
+        return float(how(values)) if len(values) >= least else None
+
+    return derive
+
+
+def _promis_change(v: Values) -> float | None:
+    """Latest minus baseline; one answer before the first reduction makes a baseline here."""
+    now, base = v.reported("promis_pf"), _baseline("promis_pf")(v)
+    if base is None:
+        known = v.daily("promis_pf", date.min, v.first_reduction() or v.as_of + timedelta(days=1))
+        base = float(np.mean([np.mean(values) for values in known])) if known else None
+    return None if now is None or base is None else now - base
+
+
+def _answered_within(name: str, days: int) -> Callable[[Values], float | None]:
+    return lambda v: float(any(c.instrument == name and (v.as_of - c.day).days < days for c in v.history.checkins))
+
+
+def _reduction(drug_class: str, days: int, *, of_original: bool = False) -> Callable[[Values], float | None]:
+    """Percent by which the dose fell over so many days, or will by the plan; an increase is negative."""
+
+    def derive(v: Values) -> float | None:
+        if not v.history.doses:
+            return None
+        ago = max(v.as_of - timedelta(days=days), v.history.doses[0].day)
+        then, now = v.dose(drug_class, ago), v.dose(drug_class, v.as_of)
+        if then is None or now is None:
+            return None
+        now = min(now, v.planned.get(drug_class, now))
+        cuts = [before for _, before, after in v.changes(drug_class) if after < before]
+        original = cuts[0] if cuts else v.dose(drug_class, v.as_of) or 0.0
+        reference = original if of_original else then
+        return round(100.0 * (then - now) / reference, 9) if reference > 0 else 0.0  # 10 % is not above 10 %
+
+    return derive
+
+
+def _cut_within_14d(drug_class: str) -> Callable[[Values], float | None]:
+    def derive(v: Values) -> float | None:
+        if not v.history.doses:
+            return None
+        recent = any((v.as_of - day).days < 14 for day in v.cuts(drug_class))
+        now = v.dose(drug_class, v.as_of)
+        ahead = drug_class in v.planned and now is not None and v.planned[drug_class] < now - _SAME
+        return float(recent or ahead)
+
+    return derive
+
+
+def _since_reduction(v: Values) -> float | None:
+    days = v.cuts()
+    return float((v.as_of - max(days)).days) if days else NEVER_REDUCED_D
+
+
+def _use_days(drug_class: str) -> Callable[[Values], float | None]:
+    """Days of daily use without a gap over 30 days; the patient's file says how many there were before the record."""
+
+    def derive(v: Values) -> float | None:
+        before = v.history.answers.get(f"{drug_class}_use_days")
+        days = sorted({row.day for row in v.history.doses if row.drug.drug_class == drug_class})
+        if not days:
+            return before if before is not None else (0.0 if v.history.doses else None)
+        since: date | None = None
+        stopped: date | None = None
+        for day in days:
+            takes = any(row.drug.drug_class == drug_class for row in v.in_force(day))
+            anew = since is None or (stopped is not None and (day - stopped).days > _GAP_D)
+            since = day if takes and anew else since
+            stopped = None if takes else (stopped or day)
+        if since is None or (stopped is not None and (v.as_of - stopped).days > _GAP_D):
+            return 0.0
+        recorded = float((v.as_of - since).days)
+        return recorded + (before or 0.0) if since == days[0] else recorded
+
+    return derive
+
+
+def _missed_in_row(v: Values) -> float | None:
+    days = sorted({c.day for c in v.history.checkins})
+    if not days:
+        return None
+    gaps = [(b - a).days for a, b in pairwise(days[-29:])]
+    cadence = max(int(np.median(gaps)), 1) if gaps else 1
+    return float(max((v.as_of - days[-1]).days - 1, 0) // cadence)
+
+
+def _gabapentinoid_mg(v: Values) -> float | None:
+    rows = [row for row in v.in_force(v.as_of) if row.drug.drug_class == "gabapentinoid"]
+    return float(sum(row.dose for row in rows)) if v.history.doses else None
+
+
+def _renal_cap(v: Values) -> float | None:
+    rows = [row.drug.drug for row in v.in_force(v.as_of) if row.drug.drug_class == "gabapentinoid"]
+    clearance = v.value("crcl")
+    if clearance is None or len(set(rows)) != 1 or rows[0] not in _RENAL_CAPS:
+        return None
+    caps = _RENAL_CAPS[rows[0]]
+    return 6000.0 if clearance >= 60 else caps[0] if clearance >= 30 else caps[1] if clearance >= 15 else caps[2]
+
+
+def _buprenorphine_started(v: Values) -> float | None:
+    if not v.history.doses:
+        return None
+    week_ago = v.as_of - timedelta(days=7)
+    before = any(row.drug.is_buprenorphine for row in v.in_force(week_ago))
+    return float(not before and any(row.drug.is_buprenorphine for row in v.in_force(v.as_of)))
+
+
+def _overlap(v: Values) -> float | None:
+    if not v.history.doses:
+        return None
+    classes = [row.drug.drug_class for row in v.in_force(v.as_of)]
+    return float(any(classes.count(c) > 1 for c in DRUG_CLASSES))
+
+
+def _mme_change(v: Values) -> float | None:
+    now = v.dose("opioid", v.as_of)
+    then = v.dose("opioid", v.as_of - timedelta(days=28))
+    return None if now is None or then is None else now - then
+
+
+def _taken(v: Values) -> tuple[date, float] | None:
+    """Opioid really taken, MME a day, and the day it is about: the later of a report and what doses say was taken."""
+    reported, last = v.reported("opioid_taken_mme"), v._last("opioid_taken_mme")
+    found = [] if reported is None else [(v.as_of if last is None else last[0], reported)]
+    rows = [row for row in v.last_rows(v.as_of) if row.drug.drug_class == "opioid"]
+    stated = [row.day for row in rows if row.taken is not None]
+    if stated and not any(row.drug.is_buprenorphine and (row.dose or row.taken) for row in rows):
+        taken = [row.dose if row.taken is None else row.taken for row in rows]
+        mme = sum(formulary.equivalents(row.drug, x) for row, x in zip(rows, taken, strict=True))
+        found.append((max(stated), float(mme)))
+    return max(found) if found else None
+
+
+def _prescribed_when_taken(v: Values) -> float | None:
+    taken = _taken(v)
+    return v.dose("opioid", v.as_of if taken is None else taken[0])
+
+
+def _taken_mme(v: Values) -> float | None:
+    taken = _taken(v)
+    return None if taken is None else taken[1]
+
+
+def _depressants(v: Values) -> float | None:
+    """Sedating drugs: a report, and not less than the doses and drinks show; these alone only where they are two."""
+    known = len({row.drug.drug for row in v.in_force(v.as_of)}) + ((v.value("drinks_7d") or 0.0) >= 1.0)
+    reported = v.reported("cns_depressants")
+    if reported is None:
+        return float(known) if known >= 2 else None
+    return max(reported, float(known))
+
+
+def _pregnant(v: Values) -> float | None:
+    reported = v.reported("pregnant")
+    return 0.0 if reported is None and v.reported("sex_male") == 1.0 else reported
+
+
+def _seizure_lowering(v: Values) -> float | None:
+    return 1.0 if v.has("tramadol") == 1.0 else None
+
+
+DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
+    **{
+        f"{name}_baseline": _baseline(name)
+        for name in (
+            "pain_nrs",
+            "peg",
+            "sows_gossop",
+            "pwc",
+            "phq8",
+            "phq9",
+            "gad7",
+            "isi",
+            "ess",
+            "craving",
+            "pcs",
+            "function",
+            "rom",
+            "gait_speed",
+        )
+    },
+    "steps_baseline": _window("steps", 14, 7, lambda x: float(np.median(x)), before_first=True),
+    "steps_14d_median": _window("steps", 14, 7, lambda x: float(np.median(x))),
+    "pain_nrs_7d_mean": _window("pain_nrs", 7, 4, lambda x: float(np.mean(x))),
+    "sleep_hours_7d_mean": _window("sleep_hours", 7, 4, lambda x: float(np.mean(x))),
+    "promis_pf_change": _promis_change,
+    "phq9_within_14d": _answered_within("phq9", 14),
+    "gad7_within_14d": _answered_within("gad7", 14),
+    "opioid_taken_mme": _taken_mme,
+    "cns_depressants": _depressants,
+    "opioid_mme": lambda v: v.dose("opioid", v.as_of),
+    "opioid_prescribed_mme": _prescribed_when_taken,
+    "opioid_mme_change_28d": _mme_change,
+    "opioid_reduction_28d_pct": _reduction("opioid", 28, of_original=True),
+    "opioid_reduction_90d_pct": _reduction("opioid", 90),
+    "benzodiazepine_reduction_7d_pct": _reduction("benzodiazepine", 7),
+    "benzodiazepine_reduction_14d_pct": _reduction("benzodiazepine", 14),
+    "gabapentinoid_reduction_7d_pct": _reduction("gabapentinoid", 7),
+    **{f"{c}_cut_within_14d": _cut_within_14d(c) for c in DRUG_CLASSES},
+    **{f"{c}_use_days": _use_days(c) for c in DRUG_CLASSES},
+    "days_since_reduction": _since_reduction,
+    "missed_checkins_in_row": _missed_in_row,
+    "gabapentinoid_dose_mg": _gabapentinoid_mg,
+    "gabapentinoid_renal_cap_mg": _renal_cap,
+    **{c: partial(Values.has_class, drug_class=c) for c in DRUG_CLASSES},
+    "morphine": lambda v: v.has("morphine"),
+    "methadone": lambda v: v.has("methadone"),
+    "serotonergic_opioid": lambda v: v.has(*_SEROTONERGIC),
+    "cyp3a4_substrate": lambda v: v.has(*_CYP3A4),
+    "cyp2d6_prodrug": lambda v: v.has(*_CYP2D6),
+    "seizure_lowering_drug": _seizure_lowering,
+    "buprenorphine_started_7d": _buprenorphine_started,
+    "same_class_overlap": _overlap,
+    "pregnant": _pregnant,
+}
+"""Variables that are computed; where a computation cannot say, a report may. Those reported alone are not here."""
+REPORTED_ONLY: Final = frozenset({"refill_days_early", "missed_visits_14d", "days_at_old_dose_after_step"})
+"""Derived by the table's word, but from orders and visits that no file of the contract carries: given as reports."""

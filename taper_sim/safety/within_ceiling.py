@@ -1,0 +1,72 @@
+"""Any protocol within the ceiling of guidance: ``linear(pct=20, every=14) + within_ceiling()``. Imports ``ceilings``.
+
+In any 28 days no more than the ceiling of that patient is taken away, whatever the protocol orders; what is ordered is
+caught up with later.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from taper_sim.array_types import Floats
+from taper_sim.policies.interface import Observation, Order, Patients, Policy, register
+from taper_sim.policies.modified import Added
+from taper_sim.safety.ceilings import ceiling_of
+from taper_sim.safety.limits import Limits
+from taper_sim.units import DRUG_CLASSES, MONTH_D
+
+LONGEST_D = 3650  # as long as a scenario may be
+
+
+@dataclass
+class _Memory:
+    """What the protocol remembers, its last order, shares ordered by day, the ceiling of each patient and class."""
+
+    inner: Any
+    days: set[int]
+    order: Order | None
+    ordered: list[tuple[int, Floats]]
+    ceiling: Floats
+
+
+@dataclass(frozen=True)
+class WithinCeiling(Added):
+    """The protocol, slowed to each patient's ceiling."""
+
+    def decision_days(self, n_days: int) -> Sequence[int]:
+        """As the protocol, and every 28 days, to catch up with what the ceiling put off."""
+        return sorted({*self.policy.decision_days(n_days), *range(1, n_days + 1, MONTH_D)})
+
+    def start(self, patients: Patients) -> _Memory:
+        """Ceiling of each patient and class, share of the original dose in 28 days."""
+        n = len(patients.dose)
+        failed = np.asarray(patients.flags.get("failed_tapers", np.zeros(n)))
+        limits = Limits()
+        ceiling = np.array(
+            [
+                [
+                    ceiling_of(c, float(patients.use_days[row, k]), int(failed[row]), limits).pct_per_28d / 100.0
+                    for k, c in enumerate(DRUG_CLASSES)
+                ]
+                for row in range(n)
+            ]
+        )
+        days = {1, *self.policy.decision_days(LONGEST_D)}
+        return _Memory(self.policy.start(patients), days, None, [(0, np.ones((n, 3)))], ceiling)
+
+    def decide(self, memory: _Memory, seen: Observation) -> Order:
+        """What the protocol orders, or the lowest share that the ceiling leaves."""
+        if seen.day in memory.days or memory.order is None:
+            memory.order = self.policy.decide(memory.inner, seen)
+        before = next(share for day, share in reversed(memory.ordered) if day <= max(seen.day - MONTH_D, 0))
+        share = np.maximum(memory.order.share, np.round(before - memory.ceiling, 12))
+        memory.ordered.append((seen.day, share))
+        return replace(memory.order, share=share)
+
+
+@register("within_ceiling")
+def within_ceiling(policy: Policy) -> WithinCeiling:
+    """Keep a protocol within the ceiling of guidance that fits each patient (added by ``+``)."""
+    return WithinCeiling(policy, "within_ceiling()")

@@ -1,0 +1,115 @@
+"""What may be otherwise than the model says: truths of the ladder. Imports ``simulation``.
+
+A truth is an ensemble of other parameters and a world (``simulation.world``): the kernel, the policies and the scenario
+stay as they are. The policies go on believing the model.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from taper_sim.array_types import Floats
+from taper_sim.model.event_parameters import STREAMS
+from taper_sim.simulation.ensemble import Ensemble
+from taper_sim.simulation.misspecification import MODEL_WORLD, Misspecification
+
+_REFERENCE_MME: Final = 90.0
+"""Dose at which the drive that is linear in mg is made as large as the model's, MME a day. Source: docs/model.md 1."""
+_LINEAR: Final = 50.0
+"""Factor on EC50 by which effect becomes all but linear in mg. A design choice: 2 % of curvature at 90 MME."""
+_OTHER_EC50: Final = 2.5  # 200 and 32 MME instead of 80, both within the reviewed range of 30 to 250 (docs/model.md 1)
+
+
+@dataclass(frozen=True)
+class TrueModel:
+    """Parameters and world of a truth, and what it says."""
+
+    meaning: str
+    ensemble: Callable[[Ensemble], Ensemble]
+    world: Misspecification = MODEL_WORLD
+
+
+def _same(ensemble: Ensemble) -> Ensemble:
+    return ensemble
+
+
+def _changed(ensemble: Ensemble, **values: object) -> Ensemble:
+    return replace(ensemble, values={**ensemble.values, **values})  # type: ignore[dict-item]
+
+
+def _opioid(ensemble: Ensemble, symbol: str, factor: float | Floats) -> Floats:
+    """Values of a symbol with the opioid's times a factor, (n_draws, 3)."""
+    values = ensemble.values[symbol].copy()
+    values[:, 0] = values[:, 0] * factor
+    return values
+
+
+def _linear(ensemble: Ensemble) -> Ensemble:
+    """Effect linear in mg: EC50 far above any dose, and all that effect drives made as large as before at 90 MME."""
+    ec50 = ensemble.values["EC50"][:, 0]
+    before, after = (_REFERENCE_MME / (_REFERENCE_MME + k) for k in (ec50, _LINEAR * ec50))
+    ratio = before / after
+    return _changed(
+        ensemble,
+        EC50=_opioid(ensemble, "EC50", _LINEAR),
+        sigma=_opioid(ensemble, "sigma", ratio),
+        alpha=_opioid(ensemble, "alpha", ratio),
+        delta=ensemble.values["delta"] / ratio,
+        overdose_excess=ensemble.values["overdose_excess"] * ratio,
+    )
+
+
+def _ec50(factor: float) -> Callable[[Ensemble], Ensemble]:
+    """Another EC50, with sigma such that the peak after an abrupt stop at 90 MME stays (assumption A17)."""
+
+    def change(ensemble: Ensemble) -> Ensemble:
+        ec50 = ensemble.values["EC50"][:, 0]
+        before, after = (_REFERENCE_MME / (_REFERENCE_MME + k) for k in (ec50, factor * ec50))
+        return _changed(
+            ensemble, EC50=_opioid(ensemble, "EC50", factor), sigma=_opioid(ensemble, "sigma", before / after)
+        )
+
+    return change
+
+
+def _lag1(target: float) -> Callable[[Ensemble], Ensemble]:
+    """Reports whose correlation from day to day is ``target``, their variance as before: more or less of it is slow."""
+
+    def change(ensemble: Ensemble) -> Ensemble:
+        values = {}
+        for s in STREAMS:
+            total = s.white**2 + s.slow**2
+            slow = min(target * np.exp(1.0 / s.tau_d), 0.98) * total
+            values[f"slow_{s.instrument}"] = np.full(ensemble.n_draws, np.sqrt(slow))
+            values[f"white_{s.instrument}"] = np.full(ensemble.n_draws, np.sqrt(total - slow))
+        return _changed(ensemble, **values)
+
+    return change
+
+
+MODEL: Final = "the model"
+TRUTHS: Final[Mapping[str, TrueModel]] = MappingProxyType(
+    {
+        MODEL: TrueModel("what the policies believe, parameters drawn from their priors", _same),
+        "linear in mg": TrueModel("the drive follows mg and not effect", _linear),
+        "EC50 x 2.5": TrueModel("half-maximal effect at 200 MME", _ec50(_OTHER_EC50)),
+        "relative to current": TrueModel(
+            "half-maximal effect at 32 MME: between 96 and 11 MME equal cuts of the current dose "
+            "weigh alike to within a quarter",
+            _ec50(1.0 / _OTHER_EC50),
+        ),
+        "heavy tails": TrueModel("8 % of reports three times as far off", _same, Misspecification(outliers=0.08)),
+        "missing on bad days": TrueModel(
+            "log odds of answering 1.5 lower for 4 points of SOWS-Gossop", _same, Misspecification(away_on_bad_days=1.5)
+        ),
+        "drift": TrueModel(
+            "log sigma moves 0.05 a day (0.26 in 28 days)", _same, Misspecification(sigma_drift_sd=0.05 * 28**0.5)
+        ),
+        "under-reporting": TrueModel("half of withdrawal is not said", _same, Misspecification(said=0.5)),
+        "lag-1 0.2": TrueModel("reports remember less of the day before", _lag1(0.2)),
+        "lag-1 0.6": TrueModel("reports remember more of the day before", _lag1(0.6)),
+    }
+)

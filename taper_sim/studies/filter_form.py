@@ -1,0 +1,178 @@
+"""The likelihood's form against an exact one: the reports' chance by simulation. Imports ``simulated``.
+
+``python -m taper_sim.studies.filter_form --out docs/tables/likelihood.csv`` goes on where it stopped.
+
+Exact means: every report, rounded or at an end of its scale, is an interval of a Gaussian process (slow noise of each
+instrument, day factor, white noise). Its chance is estimated by sequential importance sampling with resampling: draw
+the unrounded report from its truncated normal, weigh by the interval's mass, condition exactly on what was drawn
+(Geweke, Hajivassiliou, Keane; covariances are then the same for all particles). Both the sd over posterior draws of the
+difference of log likelihoods (a constant difference moves no posterior) and the Monte Carlo error are in the table.
+"""
+
+from itertools import product
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr, ndtri
+
+from taper_sim.array_types import Floats
+from taper_sim.inference.course import NOISE
+from taper_sim.inference.observation import LINEAR, Reports
+from taper_sim.inference.posterior import Evidence, posterior_of
+from taper_sim.studies.calibration import code_hash
+from taper_sim.studies.resumable import run_study
+from taper_sim.studies.simulated_people import POPULATIONS, person_of
+
+N_DAYS: Final = 84
+PCT: Final = 10.0
+FORMS: Final = ("the filter", "all at face value", "intervals everywhere")
+"""Ours; every report its middle, ends of scales as well; the truncated normal's moments for every report."""
+PARTICLES: Final = 3000
+_ONE: Final = ["classes", "population", "number", "at_end", "form", "sd", "mean", "mc_sd"]
+
+
+def in_form(reports: Reports, form: str) -> Reports:
+    """The same reports, read in another form."""
+    if form == "all at face value":
+        finite = np.isfinite(reports.low) & np.isfinite(reports.high)
+        linear = reports.transform[reports.slot] == LINEAR
+        # of an end of the scale only the width inside is known; on a log scale, that of a unit above the end
+        step = np.where(linear, 1.0, np.log1p(np.exp(-np.maximum(reports.y, 0.0))))
+        low, high = np.where(finite, reports.low, 0.0), np.where(finite, reports.high, step)
+        return reports._replace(interval=np.zeros(len(reports.y), dtype=np.bool_), rounding=(high - low) ** 2 / 12.0)
+    if form == "intervals everywhere":
+        return reports._replace(interval=np.ones(len(reports.y), dtype=np.bool_))
+    return reports
+
+
+def exact(mean: Floats, noise: float, reports: Reports, n: int, generator: np.random.Generator) -> float:
+    """Log chance of the reports, estimated.
+
+    Parameters
+    ----------
+    mean : ndarray, (n_reports,)
+        Of each report on its transform, without any noise.
+    noise : float
+        The person's factor on all noise.
+    reports : Reports
+    n : int
+        Particles.
+    generator : numpy Generator
+    """
+    n_slots = len(reports.kind)
+    z = n_slots
+    m, cov = np.zeros((n, n_slots + 1)), np.eye(n_slots + 1)
+    log_weights, total, before = np.zeros(n), 0.0, -1
+    for r in range(len(reports.day)):
+        day, s = reports.day[r], reports.slot[r]
+        if day != before:
+            if before >= 0:
+                fade = np.append(reports.decay ** (day - before), 0.0)
+                m *= fade
+                cov = cov * np.outer(fade, fade) + np.diag(1.0 - fade**2)
+            before = day
+        slow, white = noise * reports.slow[s], noise * reports.white[s]
+        shared, own = white * reports.shared[s], white * reports.own[s]
+        along = slow * cov[s] + shared * cov[z]
+        sd = np.sqrt(slow * along[s] + shared * along[z] + own**2)
+        mu = mean[r] + slow * m[:, s] + shared * m[:, z]
+        low, high = (reports.low[r] - mu) / sd, (reports.high[r] - mu) / sd
+        turned = low + high > 0.0  # towards the lower side, where differences of tails are exact
+        low, high = np.where(turned, -high, low), np.where(turned, -low, high)
+        p_low, p_high = ndtr(low), ndtr(high)
+        mass = np.maximum(p_high - p_low, 1e-300)
+        drawn = ndtri(np.clip(p_low + generator.random(n) * (p_high - p_low), 1e-300, 1.0 - 1e-16))
+        drawn = np.where(turned, -drawn, drawn)
+        log_weights += np.log(mass)
+        m += np.outer(drawn / sd, along)
+        cov = cov - np.outer(along, along) / sd**2
+        top = log_weights.max()
+        w = np.exp(log_weights - top)
+        if w.sum() ** 2 < 0.5 * n * (w**2).sum():
+            total += top + np.log(w.mean())
+            places = (np.arange(n) + generator.random()) / n
+            m = m[np.minimum(np.searchsorted(np.cumsum(w) / w.sum(), places), n - 1)]
+            log_weights = np.zeros(n)
+    top = log_weights.max()
+    return float(total + top + np.log(np.exp(log_weights - top).mean()))
+
+
+def means_of(evidence: Evidence, z: Floats) -> Floats:
+    """Mean of every report at each row of z, without noise, (n, n_reports): predicted if no report teaches."""
+    r = evidence.reports
+    silent = r._replace(
+        interval=np.ones(len(r.y), dtype=np.bool_), low=np.full(len(r.y), -np.inf), high=np.full(len(r.y), np.inf)
+    )
+    quiet = Evidence(evidence.prior, evidence.shared, evidence.regimen, silent)
+    return quiet.log_posterior(z, predicted=True)[1]
+
+
+def compared(population: str, classes: str, number: int, seed: int, n_draws: int = 16) -> list[tuple[Any, ...]]:
+    """Rows of one person: each form's log likelihood minus the exact one, over posterior draws."""
+    luck = np.random.default_rng([seed, number, POPULATIONS.index(population), 7])
+    person = person_of(population, classes, PCT, N_DAYS, luck)
+    evidence = person.evidence
+    posterior = posterior_of(evidence, 1024, seed)
+    z = posterior.z[luck.choice(len(posterior.z), n_draws, p=posterior.weights)]
+    means, noise = means_of(evidence, z), evidence.prior.values(z)[:, NOISE]
+    twice = np.array(
+        [
+            [exact(mean, float(f), evidence.reports, PARTICLES, luck) for _ in range(2)]
+            for mean, f in zip(means, noise, strict=True)
+        ]
+    )
+    at_end = float(np.mean(~np.isfinite(evidence.reports.low) | ~np.isfinite(evidence.reports.high)))
+    mc = float(np.sqrt(np.mean((twice[:, 0] - twice[:, 1]) ** 2) / 4.0))
+    rows: list[tuple[Any, ...]] = []
+    for form in FORMS:
+        read = Evidence(evidence.prior, evidence.shared, evidence.regimen, in_form(evidence.reports, form))
+        difference = read.log_posterior(z)[0] + 0.5 * (z**2).sum(axis=1) - twice.mean(axis=1)
+        plain = ~read.reports.interval
+        difference += 0.5 * np.log(12.0 * read.reports.rounding[plain]).sum()  # from density to mass: times the width
+        rows.append(
+            (classes, population, number, at_end, form, float(difference.std(ddof=1)), float(difference.mean()), mc)
+        )
+    return rows
+
+
+def summary(found: pd.DataFrame) -> pd.DataFrame:
+    """A row for each form and population: range of the sds over people, Monte Carlo error, share of reports at an end.
+
+    ``sd_net_max`` is the largest sd after the Monte Carlo variance is taken off.
+    """
+    net = np.sqrt(np.maximum(found["sd"] ** 2 - found["mc_sd"] ** 2, 0.0))
+    table = (
+        found.assign(net=net)
+        .groupby(["classes", "population", "form"], sort=False)
+        .agg(
+            people=("number", "size"),
+            at_end=("at_end", "mean"),
+            sd_min=("sd", "min"),
+            sd_median=("sd", "median"),
+            sd_max=("sd", "max"),
+            sd_net_max=("net", "max"),
+            mean_median=("mean", "median"),
+            mc_sd=("mc_sd", "median"),
+        )
+        .reset_index()
+    )
+    return table.round(4).assign(code=code_hash())
+
+
+def main() -> None:
+    """Run what is missing and write the table."""
+    run_study(
+        "the likelihood's form against an exact filter",
+        "run-filters",
+        8,
+        _ONE,
+        lambda n_people: product(("opioid", "all three"), POPULATIONS, range(n_people)),
+        lambda piece, n_people, seed: compared(piece[1], piece[0], piece[2], seed),
+        summary,
+        code_hash(),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Reports of one taper under a grid of persons at once, compiled. Imports ``inference.likelihood``, ``model``.
+
+The equations of ``model.equations`` and the filter of ``inference.likelihood``, reduced to one drug and one rated
+scale: the shortfall does not depend on a person's sensitivity, so it is computed once and a whole grid of persons
+follows from it. ``tests/inference/tapers/test_likelihood.py`` holds both to ``inference.course`` and
+``inference.likelihood``.
+"""
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from taper_sim.inference import likelihood
+from taper_sim.inference.likelihood import truncated
+from taper_sim.model import equations as eq
+from taper_sim.model.compiled.jit import fast, kept_by_sources
+
+DRIVES: Final = ("effect", "linear", "relative")
+"""What the shortfall is measured in: effect ``G/(G + EC50)``; mg, over a unit of mg; mg, over the dose adapted to."""
+EFFECT, LINEAR, RELATIVE = range(3)
+
+with kept_by_sources(__file__, likelihood):
+
+    @fast
+    def withdrawals(
+        drive: int,
+        sigma: Any,
+        tau_f: float,
+        tau_l: float,
+        omega: float,
+        scale_mg: float,
+        dose: Any,
+        adapted_d: float,
+        decay_g: float,
+        shape: Any,
+        delta: float,
+        decay_s: float,
+        out: Any,
+    ) -> None:
+        """Withdrawal by day and sensitivity into ``out``, (at least n_days, n_sigma).
+
+        ``dose`` (n_days,) mg a day, the first the dose of the start, adapted to for ``adapted_d`` days; ``scale_mg`` is
+        EC50 of the effect, the unit of a linear drive, or what is added to the dose adapted to in a relative one.
+        """
+        n_days, n = len(dose), len(sigma)
+        decay_f, decay_l = math.exp(-1.0 / tau_f), math.exp(-1.0 / tau_l)
+        s1, s2, s3, s4 = shape[0], shape[1], shape[2], shape[3]
+        level, fast_, slow = dose[0], 0.0, 0.0
+        for day in range(n_days):
+            if day > 0:
+                level = eq.relax(level, dose[day], decay_g)
+            if drive == EFFECT:
+                e1, e2 = eq.effect(level, s1, scale_mg), eq.effect(level, s2, scale_mg)
+                e3, e4 = eq.effect(level, s3, scale_mg), eq.effect(level, s4, scale_mg)
+            else:
+                e1, e2, e3, e4 = level * s1, level * s2, level * s3, level * s4
+            e = eq.mean_of_four(e1, e2, e3, e4)
+            if day == 0:
+                fast_ = eq.adapted_at_start(e, math.exp(-adapted_d / tau_f))
+                slow = eq.adapted_at_start(e, math.exp(-adapted_d / tau_l))
+            expected, unit = eq.set_point(omega, fast_, slow), 1.0
+            if drive == LINEAR:
+                unit = scale_mg
+            if drive == RELATIVE:
+                unit = expected + scale_mg
+            missing = eq.shortfall(expected / unit, e1 / unit, e2 / unit, e3 / unit, e4 / unit, delta)
+            for i in range(n):
+                target = eq.withdrawal_target(eq.drive(sigma[i], 0.0, missing))
+                out[day, i] = target if day == 0 else eq.relax(out[day - 1, i], target, decay_s)
+            if day > 0:
+                fast_ = eq.relax(fast_, e, decay_f)
+                slow = eq.relax(slow, e, decay_l)
+
+    @fast
+    def at_shortfall(sigma: Any, missing: float, out: Any) -> None:
+        """Withdrawal that a steady shortfall leads to, by sensitivity, into ``out``, (n_sigma,)."""
+        for i in range(len(sigma)):
+            out[i] = eq.withdrawal_target(eq.drive(sigma[i], 0.0, missing))
+
+    @fast
+    def reported(
+        c0: Any,
+        kappa: float,
+        white: float,
+        slow: float,
+        tau_slow: float,
+        w: Any,
+        row: Any,
+        day: Any,
+        low: Any,
+        high: Any,
+        shift: Any,
+        mass: Any,
+        centre: Any,
+        spread: Any,
+    ) -> None:
+        """Filter over the reports of one taper, for each level ``c0`` (n_c0,) and each column of ``w``.
+
+        ``row, day, low, high, shift`` (n_reports,): its row of ``w``, when, between which scores, and points added to
+        the mean; a report between minus and plus infinity teaches nothing. ``mass, centre, spread`` (n_reports, n_c0,
+        n_sigma) get each report's log probability, mean and variance given those before it.
+        """
+        n_reports, n_c0, n_sigma = mass.shape
+        fades = np.empty(n_reports)
+        for r in range(n_reports):
+            fades[r] = math.exp(-(day[r] - day[r - 1]) / tau_slow) if r > 0 else 0.0
+        for j in range(n_c0):
+            for i in range(n_sigma):
+                m, c = 0.0, 1.0
+                for r in range(n_reports):
+                    m *= fades[r]
+                    c = 1.0 + (c - 1.0) * fades[r] * fades[r]
+                    mu = c0[j] + kappa * w[row[r], i] + shift[r] + slow * m
+                    variance = slow * slow * c + white * white
+                    sd = math.sqrt(variance)
+                    log_p, mean, kept = truncated((low[r] - mu) / sd, (high[r] - mu) / sd)
+                    mass[r, j, i], centre[r, j, i], spread[r, j, i] = log_p, mu, variance
+                    gain = slow * c
+                    m += gain * mean / sd
+                    c -= gain * gain * (1.0 - kept) / variance

@@ -1,0 +1,124 @@
+"""The appointment book: with whom a visit may stand, when it begins, and what a second person at it changes."""
+
+import numpy as np
+
+from taper_sim.clinic.appointments import HORIZON_D, Diary
+from taper_sim.clinic.calendars import Shift
+from taper_sim.clinic.team import Team, Worker
+from tests.clinic.test_coupling import MAIN_ROLE, SEED, at_work, people, served, team, worker  # noqa: F401 - a fixture
+
+N_DAYS = 20
+
+
+def book_of(*workers):
+    return Diary(Team(workers).servers(N_DAYS), N_DAYS, unlimited=False)
+
+
+def test_a_visit_stands_with_somebody_licensed_where_the_patient_lives():
+    here, there = (worker("pt", k, licences=frozenset({state})) for k, state in ((1, "CA"), (2, "NV")))
+    diary = book_of(here, there)
+    for state, name in (("CA", "pt 1"), ("NV", "pt 2"), ("CA", "pt 1")):
+        assert diary.book("pt", 1, 300.0, licence=state).held[0] == (name, 300.0)
+        # 405 minutes may be booked of 540: one visit of 300 a day and person
+    assert [diary.book("pt", 1, 300.0, licence="CA").day for _ in range(2)] == [3, 4]
+    assert diary.book("pt", 1, 300.0, licence="NV").day == 2
+    assert diary.book("pt", 1, 300.0, licence="OR") is None
+
+
+def test_a_visit_stands_with_somebody_who_has_the_skill():
+    only_first = worker("psychologist", 1, skills=frozenset({"initial_assessment"}))
+    diary = book_of(only_first, worker("psychologist", 2))
+    assert all(diary.book("psychologist", 1, 50.0, kind="visit").held[0][0] == "psychologist 2" for _ in range(8))
+    assert diary.book("psychologist", 1, 50.0, kind="visit").day == 2
+    assert diary.book("psychologist", 1, 50.0, kind="initial_assessment").held[0] == ("psychologist 1", 50.0)
+
+
+def test_those_who_stand_in_are_booked_where_nobody_of_the_role_may():
+    second = worker("nurse", 1, stands_in_for=("pt",))
+    assert book_of(second).book("pt", 1, 30.0).held[0] == ("nurse 1", 30.0)
+    diary = book_of(second, worker("pt", 1))
+    assert {diary.book("pt", 1, 100.0).held[0][0] for _ in range(10)} == {"pt 1"}
+    shared = book_of(second)
+    assert shared.book("pt", 1, 400.0).day == 1 and shared.book("nurse", 1, 10.0).day == 2
+
+
+def test_a_visit_never_begins_in_a_break_and_never_ends_after_duty_when_all_goes_as_booked():
+    shift = Shift((1, 2, 3), 480.0, 1020.0, ((600.0, 720.0),))
+    diary = book_of(Worker("pt 1", MAIN_ROLE["pt"], (shift,)))
+    slots = [diary.book("pt", 1, 35.0) for _ in range(8)]  # 50 minutes each in the book, 120 and 300 to fill
+    assert {slot.day for slot in slots} == {1} and diary.book("pt", 1, 35.0).day == 2
+    begins = np.array([slot.at for slot in slots])
+    assert not ((begins >= 600.0) & (begins < 720.0)).any() and (np.diff(begins) >= 35.0).all()
+    assert begins[0] == 480.0 and begins[-1] + 35.0 <= 1020.0
+
+
+def test_the_busiest_is_not_booked_first():
+    diary = book_of(worker("pt", 1), worker("pt", 2), worker("pt", 3, hours=(8, 10)))
+    slots = [diary.book("pt", 1, 90.0) for _ in range(9)]
+    counted = {name: sum(slot.held[0][0] == name for slot in slots) for name in ("pt 1", "pt 2", "pt 3")}
+    assert counted == {"pt 1": 4, "pt 2": 4, "pt 3": 1}  # 405, 405 and 90 minutes
+
+
+def test_an_interpreter_is_booked_with_the_visit_or_it_waits_for_a_day_that_has_one():
+    diary = book_of(worker("pt", 1), worker("interpreter", 1, weekdays=(4,)))  # day 4 is the first Friday
+    with_one = diary.book("pt", 1, 60.0, interpreting=45.0)
+    assert with_one.day == 4 and with_one.held == (("pt 1", 60.0), ("interpreter 1", 45.0))
+    assert diary.book("pt", 1, 60.0).day == 1
+    assert [diary.book("pt", 1, 10.0, interpreting=180.0).day for _ in range(3)] == [4, 4, 4 + 7]  # 405 minutes
+    late = Diary(Team((worker("pt", 1),)).servers(N_DAYS), N_DAYS, unlimited=False)
+    assert late.book("pt", 1, 60.0, interpreting=45.0) is None
+
+
+def test_a_patient_has_one_appointment_at_a_time_with_a_quarter_of_an_hour_between():
+    diary = book_of(worker("pt", 1), worker("nurse", 1), worker("psychologist", 1))
+    first = diary.book("pt", 1, 30.0, patient=7)
+    second = diary.book("nurse", 1, 20.0, patient=7)
+    third = diary.book("psychologist", 1, 45.0, patient=7)
+    assert [slot.at for slot in (first, second, third)] == [480.0, 525.0, 560.0]
+    assert diary.book("nurse", 1, 20.0, patient=8).at == 480.0  # the time before is somebody else's
+    diary.free(second)
+    assert diary.book("nurse", 1, 25.0, patient=7).at == 620.0  # 525 would leave ten minutes to the third
+    assert diary.book("nurse", 1, 15.0, patient=7).at == 525.0
+    assert Diary([], 9, unlimited=True).book("pt", 2, 30.0, patient=7).at == 1440.0 + 480.0
+
+
+def test_time_given_back_is_booked_again():
+    diary = book_of(worker("pt", 1), worker("interpreter", 1))
+    slots = [diary.book("pt", 1, 200.0, interpreting=200.0) for _ in range(3)]
+    assert [slot.day for slot in slots] == [1, 1, 2]
+    diary.free(slots[0])
+    assert diary.book("pt", 1, 200.0, interpreting=200.0).day == 1
+    assert diary.book("pt", 1 + HORIZON_D, 200.0).day == 1 + HORIZON_D
+
+
+def test_with_few_interpreters_visits_of_those_who_need_one_come_later(people):  # noqa: F811
+    cohort, _, _ = people
+    other = {cohort.ids[k] for k in np.flatnonzero(~cohort.flags["language_match"])}
+    lag = {}
+    for minutes in (60, 540):
+        events = served(people, team("interpreter", minutes), n_days=56).events
+        visits = events[events["work"].isin(["visit", "initial_assessment"])]
+        days = visits["requested"] // 1440 - visits["due"] // 1440
+        theirs = visits["patient_id"].isin(other)
+        put_off = (days > 0) | (visits["why"] == "no room")
+        lag[minutes] = put_off[theirs].mean(), put_off[~theirs].mean(), (visits["why"] == "no room")[theirs].mean()
+    assert lag[60][0] > lag[540][0] and lag[60][2] > lag[540][2]
+    assert max(lag[60][1], lag[540][1]) < 0.1 * lag[60][0]  # others hardly notice
+
+
+def test_the_time_of_somebody_who_leaves_is_given_back(people):  # noqa: F811
+    clinic = at_work(people, team("pt", 120), 10)
+    ahead = [
+        job
+        for jobs in clinic.open
+        for job in jobs
+        if job.role == "pt" and job.work in ("visit", "initial_assessment") and job.requested >= 10 * 1440
+    ]
+    job = min(ahead, key=lambda one: one.work_id)
+    slot = job.note.slot
+    booked = clinic.diary._pages[slot.held[0][0]].booked[slot.day]
+    theirs = clinic.diary._patients[job.patient][slot.day]
+    before = len(booked), len(theirs)
+    clinic.engine.cancel(job, "left")
+    assert (len(booked), len(theirs)) == (before[0] - 1, before[1] - 1)
+    assert slot.at not in [begins for begins, _ in booked]

@@ -1,0 +1,494 @@
+"""What a recommendation may never do, and what it always says."""
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from taper_sim.cli import main
+from taper_sim.data.drugs_taken import DrugTaken, equivalents_of
+from taper_sim.data.formulary import find_drug
+from taper_sim.data.records import CheckIn, DoseRow, History
+from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
+from taper_sim.model.pharmacology import regimen
+from taper_sim.recommend import recommendation
+from taper_sim.recommend.options import LONG_ACTING_BENZODIAZEPINE, dispensed
+from taper_sim.recommend.recommendation import recommend
+from taper_sim.safety.ceilings import ceiling_of
+from taper_sim.safety.limits import Limits
+
+TODAY = date(2026, 3, 31)
+SAFE = dict.fromkeys(
+    (
+        "phq9_item9",
+        "suicidal_intent",
+        "crisis_message",
+        "unresponsive",
+        "blue_lips",
+        "gurgling_breath",
+        "vomiting_24h",
+        "unable_fluids_h",
+        "seizure",
+        "hallucination",
+        "confusion",
+        "restarted_at_old_dose",
+        "no_bowel_movement_days",
+        "abdominal_distension",
+        "pregnant",
+        "agitation",
+        "syncope",
+        "ssri",
+        "snri",
+        "maoi",
+    ),
+    0.0,
+) | {"patient_agreed_to_taper": 1.0, "naloxone_at_home": 1.0, "opioid_use_days": 2000.0}
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+
+
+def patient(
+    *doses: tuple[int, str, str, float],
+    checkins: tuple[tuple[int, str, float], ...] = (),
+    days: int = 56,
+    **answers: float,
+) -> History:
+    """Somebody with these doses by days before today, who is well and said so on most days."""
+    luck = np.random.default_rng(1)
+    rows = tuple(DoseRow(TODAY - timedelta(days=ago), find_drug(d, f), dose) for ago, d, f, dose in doses)
+    usual = {"sows_gossop": 3.0, "pain_nrs": 6.0, "mood_item": 3.0, "sleep_item": 5.0, "function": 45.0}
+    spread = {"sows_gossop": 1.0, "pain_nrs": 1.0, "mood_item": 1.2, "sleep_item": 1.8, "function": 5.0}
+    well = [
+        CheckIn(
+            TODAY - timedelta(days=ago),
+            name,
+            float(np.clip(round(mean + spread[name] * luck.standard_normal()), 0, 10 if mean < 10 else 100)),
+        )
+        for ago in range(days)
+        if luck.random() < 0.85
+        for name, mean in usual.items()
+    ]
+    said = tuple(CheckIn(TODAY - timedelta(days=ago), name, value) for ago, name, value in checkins)
+    return History("p", (*well, *said), rows, {**SAFE, **answers})
+
+
+MORPHINE = ((400, "morphine", "ER", 120.0),)
+
+
+def asked(history: History, as_of: date = TODAY, **limits: Any) -> dict[str, Any]:
+    """The answer, with few draws."""
+    found = recommend(history, as_of, limits=Limits(**limits), draws=512).as_dict()
+    json.dumps(found, allow_nan=False)
+    return found
+
+
+def reductions(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Options that reduce."""
+    return [o for o in found["options"] if o["kind"] == "reduce"]
+
+
+def offered(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Reductions that are offered."""
+    return [o for o in reductions(found) if o["status"] == "offered"]
+
+
+def test_somebody_who_is_well_and_agrees_is_offered_a_reduction_in_tablets_that_exist() -> None:
+    found = asked(patient(*MORPHINE))
+    assert found["status"] == "recommend"
+    assert offered(found) and found["chosen"].startswith("reduce opioid")
+    for option in offered(found):
+        for row in option["schedule"]:
+            drug = find_drug(row["drug"], row["formulation"])
+            if row["dose_mg_per_day"]:
+                assert row["tablets"] in {regimen(drug, row["dose_mg_per_day"], n).words() for n in (1, 2)}
+    assert any("naloxone" in reason for reason in found["reasons"])
+    assert any("not clinically reviewed" in reason for reason in found["reasons"])
+    assert found["basis"]["calibrated"] is False and found["basis"]["tables_reviewed"] is False
+
+
+@pytest.mark.parametrize(
+    ("drug", "formulation", "dose", "use_days"),
+    [
+        ("morphine", "ER", 120.0, 2000.0),
+        ("oxycodone", "IR", 60.0, 2000.0),
+        ("fentanyl", "TD", 75.0, 2000.0),
+        ("methadone", "IR", 40.0, 2000.0),
+        ("buprenorphine", "SL film/tablet", 16.0, 900.0),
+        ("hydromorphone", "ER", 32.0, 200.0),
+    ],
+)
+def test_no_schedule_passes_the_ceiling_in_any_28_days(
+    drug: str, formulation: str, dose: float, use_days: float
+) -> None:
+    found = asked(patient((400, drug, formulation, dose), opioid_use_days=use_days))
+    ceiling = found["limits"]["ceilings"]["opioid"]["pct_per_28d"]
+    assert ceiling <= (10.0 if use_days > 365 else 30.0)
+    entry = find_drug(drug, formulation)
+    original = float(equivalents_of((DrugTaken(entry, dose, 1),))[0])
+    for option in offered(found):
+        days = [original] * 28
+        by_drug: dict[tuple[str, str], float] = {(drug, formulation): dose}
+        steps = {row["date"]: [] for row in option["schedule"]}  # type: ignore[var-annotated]
+        for row in option["schedule"]:
+            steps[row["date"]].append(row)
+        for d in range(1, 85):
+            for row in steps.get((TODAY + timedelta(days=d)).isoformat(), []):
+                own = row["dose_mg_per_day"] if row["dose_mg_per_day"] is not None else row["dose_mcg_per_h"]
+                by_drug[row["drug"], row["formulation"]] = own
+            slots = tuple(DrugTaken(find_drug(*key), amount, 1) for key, amount in by_drug.items())
+            days.append(float(equivalents_of(slots)[0]))
+        falls = [100 * (days[k] - days[k + 28]) / original for k in range(len(days) - 28)]
+        assert max(falls) <= ceiling + 1e-6, option["name"]
+
+
+def test_only_a_named_prescriber_raises_the_ceiling_and_never_beyond_the_cap() -> None:
+    raised = {"ceiling_raised": {"opioid": {"pct_per_28d": 25, "by": "Dr A", "reason": "surgery"}}}
+    assert ceiling_of("opioid", 2000, 0, Limits()).pct_per_28d == 10
+    found = ceiling_of("opioid", 2000, 0, Limits(**raised))  # type: ignore[arg-type]
+    assert found.pct_per_28d == 25 and "Dr A" in found.basis
+    assert ceiling_of("opioid", 2000, 1, Limits()).pct_per_28d == 5
+    with pytest.raises(ValueError, match="30"):
+        Limits(ceiling_raised={"opioid": {"pct_per_28d": 31, "by": "Dr A", "reason": "x"}})  # type: ignore[dict-item]
+
+
+def test_an_acknowledgement_of_a_flag_that_is_none_is_an_error() -> None:
+    with pytest.raises(ValueError, match="suicidal_thought"):
+        Limits(acknowledged={"suicidal_thoughts": {"by": "Dr A", "reason": "x"}})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_spaces_are_nobodys_name_and_no_reason(blank: str) -> None:
+    for by, reason in ((blank, "seen"), ("Dr A", blank)):
+        with pytest.raises(ValueError, match="at least 1"):
+            Limits(acknowledged={"suicidal_thought": {"by": by, "reason": reason}})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(("helps", "status"), [(True, "recommend"), (False, "abstain")])
+def test_draws_that_cannot_be_trusted_are_drawn_again_in_plenty(
+    helps: bool, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for = []
+
+    def few_effective(evidence: Evidence, draws: int, seed: int) -> Posterior:
+        asked_for.append(draws)
+        found = posterior_of(evidence, draws, seed)
+        return replace(found, ess=found.ess if helps and len(asked_for) > 1 else 60.0)
+
+    monkeypatch.setattr(recommendation, "posterior_of", few_effective)
+    found = asked(patient(*MORPHINE))
+    assert asked_for == [512, 512 * recommendation.MORE_DRAWS]
+    assert found["status"] == status
+
+
+def test_an_emergency_gives_no_options_but_whom_to_call() -> None:
+    found = asked(patient(*MORPHINE, checkins=((0, "seizure", 1.0),)))
+    assert found["status"] == "urgent" and found["options"] == [] and found["chosen"] is None
+    assert any("call: prescriber, now" in reason for reason in found["reasons"])
+
+
+def test_a_same_day_flag_leaves_hold_and_slower_until_a_named_person_acknowledges() -> None:
+    thought = patient(*MORPHINE, checkins=((0, "phq9_item9", 1.0),))
+    found = asked(thought)
+    assert found["status"] == "recommend" and found["chosen"] == "hold" and not offered(found)
+    seen = asked(thought, acknowledged={"suicidal_thought": {"by": "Dr B", "reason": "spoke today, safe"}})
+    assert offered(seen)
+    flag = next(f for f in seen["red_flags"] if f["flag"] == "suicidal_thought")
+    assert flag["acknowledged_by"] == "Dr B"
+
+
+def test_while_tapering_a_same_day_flag_still_allows_what_is_slower() -> None:
+    history = patient(
+        (400, "oxycodone", "IR", 100.0), (14, "oxycodone", "IR", 92.5), checkins=((0, "phq9_item9", 1.0),)
+    )
+    found = asked(history)
+    assert all(float(o["name"].split()[3]) < 7.5 for o in offered(found))
+    assert any("hold or slower only" in o["status"] for o in reductions(found))
+
+
+def test_what_is_not_known_and_must_be_blocks_reductions_and_is_asked() -> None:
+    history = patient(*MORPHINE)
+    unknown = {k: v for k, v in history.answers.items() if k != "suicidal_intent"}
+    found = asked(replace(history, answers=unknown))
+    assert found["status"] == "recommend" and found["chosen"] == "hold"
+    assert all(o["status"].startswith("blocked: ") for o in reductions(found))
+    assert any("ask suicidal_intent" in o["status"] for o in reductions(found))
+    assert "suicidal_intent" in {q["variable"] for q in found["questions"]}
+
+
+def test_nobody_is_reduced_who_has_not_agreed() -> None:
+    found = asked(patient(*MORPHINE, patient_agreed_to_taper=0.0))
+    assert not offered(found) and found["chosen"] == "hold"
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        patient(*MORPHINE, pregnant=1.0),
+        patient(*MORPHINE, (30, "buprenorphine", "SL film/tablet", 8.0)),
+        replace(patient(*MORPHINE), doses=()),
+        patient(*MORPHINE, age=15.0),
+    ],
+)
+def test_it_abstains_with_reasons(history: History) -> None:
+    found = asked(history)
+    assert found["status"] == "abstain" and found["options"] == [] and found["reasons"]
+    assert any("call" in reason for reason in found["reasons"])
+
+
+def test_somebody_who_has_stopped_has_nothing_to_reduce() -> None:
+    found = asked(patient(*MORPHINE, (10, "morphine", "ER", 0.0)))
+    assert found["status"] == "abstain" and found["options"] == []
+    assert "nothing is left to reduce" in found["reasons"][0]
+
+
+def test_reports_that_no_person_of_the_model_sends_are_not_spoken_about() -> None:
+    history = patient(*MORPHINE)
+    wild = tuple(
+        replace(c, value=10.0 if c.day.day % 2 else 0.0) if c.instrument == "pain_nrs" else c for c in history.checkins
+    )
+    found = asked(replace(history, checkins=wild))
+    assert found["status"] == "abstain"
+
+
+@pytest.mark.parametrize(
+    ("days", "second", "status"), [(3, 9.0, "abstain"), (2, 9.0, "recommend"), (3, 7.0, "recommend")]
+)
+def test_reports_that_contradict_each_other_on_one_day_are_asked_about(days: int, second: float, status: str) -> None:
+    twice = tuple((ago, "pain_nrs", value) for ago in range(10, 10 + days) for value in (1.0, second))
+    history = patient(*MORPHINE, checkins=twice, days=0)
+    found = asked(history)
+    assert found["status"] == status
+    assert ("contradictory reports: on 3 of" in " ".join(found["reasons"])) is (status == "abstain")
+    assert asked(history, TODAY + timedelta(days=28))["status"] == "recommend"  # it is long ago
+
+
+def test_answers_at_random_are_not_spoken_about() -> None:
+    luck = np.random.default_rng(5)
+    scales = {"sows_gossop": 14, "pain_nrs": 10, "mood_item": 10, "function": 100}
+    said = tuple((ago, n, float(luck.integers(0, most + 1))) for ago in range(1, 57) for n, most in scales.items())
+    found = asked(patient(*MORPHINE, checkins=said, days=0))
+    assert found["status"] == "abstain" and "contradictory reports: they scatter" in " ".join(found["reasons"])
+
+
+def test_what_came_later_does_not_leak_and_row_order_changes_nothing() -> None:
+    history = patient((400, "morphine", "ER", 120.0), (20, "morphine", "ER", 105.0), days=80)
+    then = TODAY - timedelta(days=30)
+    known = History("p", tuple(c for c in history.checkins if c.day <= then), history.doses[:1], history.answers)
+    assert asked(history, then) == asked(known, then)
+    shuffled = replace(history, checkins=history.checkins[::-1], doses=history.doses[::-1])
+    assert json.dumps(asked(shuffled)) == json.dumps(asked(history))
+
+
+def test_a_report_that_was_written_down_later_is_used_from_then_on() -> None:
+    history = patient(*MORPHINE)
+    late = CheckIn(TODAY - timedelta(days=9), "seizure", 1.0, entered=TODAY - timedelta(days=2))
+    history = replace(history, checkins=(*history.checkins, late))
+    assert asked(history, TODAY - timedelta(days=4))["status"] == "recommend"
+    assert asked(history, TODAY)["status"] == "urgent"
+
+
+@pytest.mark.parametrize(
+    ("history", "most"),
+    [
+        (patient(*MORPHINE, days=0), 10.0),
+        (patient(*MORPHINE, days=0, opioid_use_days=200.0), 10.0),
+        (patient((400, "diazepam", "IR", 20.0), days=0, benzodiazepine_use_days=200.0), 10.0),
+        (patient((400, "diazepam", "IR", 20.0), days=0, benzodiazepine_use_days=2000.0), 5.0),
+    ],
+)
+def test_with_no_check_ins_it_is_never_faster_than_the_preset_and_says_so(history: History, most: float) -> None:
+    """CDC, HHS (10 % a month), ASAM (5 % in two weeks), Maudsley (5 % a month): the slowest that fits the use."""
+    found = asked(history)
+    assert found["status"] == "recommend"
+    assert max(float(o["name"].split()[3]) for o in offered(found)) <= most
+    faster = [o["status"] for o in reductions(found) if float(o["name"].split()[3]) > most]
+    assert faster and all("no check-in says" in why or "above the ceiling" in why for why in faster)
+    assert any("no check-in yet" in reason for reason in found["reasons"])
+
+
+def test_check_ins_may_allow_what_no_check_in_does() -> None:
+    sent, silent = (asked(patient(*MORPHINE, opioid_use_days=200.0, days=n), risk=0.9) for n in (56, 0))
+    fastest = [max(float(o["name"].split()[3]) for o in offered(found)) for found in (sent, silent)]
+    assert fastest == [20.0, 10.0]
+
+
+def test_consent_that_is_not_known_is_asked_before_any_reduction() -> None:
+    history = patient(*MORPHINE)
+    found = asked(replace(history, answers={k: v for k, v in history.answers.items() if "agreed" not in k}))
+    assert found["chosen"] == "hold" and not offered(found)
+    assert {o["status"] for o in reductions(found) if "ceiling" not in o["status"]} == {
+        "blocked: ask patient_agreed_to_taper"
+    }
+
+
+@pytest.mark.parametrize("drug_class", ["opioid", "benzodiazepine", "gabapentinoid"])
+def test_after_a_years_use_no_class_is_reduced_by_more_than_10_pct_a_month_and_none_ever_by_more_than_30(
+    drug_class: Any,
+) -> None:
+    assert ceiling_of(drug_class, 366, 0, Limits()).pct_per_28d <= 10
+    assert ceiling_of(drug_class, 10, 0, Limits()).pct_per_28d <= 30
+    with pytest.raises(ValueError, match="30"):
+        Limits(ceiling_raised={drug_class: {"pct_per_28d": 31, "by": "Dr A", "reason": "x"}})
+
+
+def test_options_of_equal_standing_are_all_there() -> None:
+    doses = ((400, "oxycodone", "IR", 100.0), (20, "oxycodone", "IR", 90.0), (400, "lorazepam", "IR", 2.0))
+    found = asked(patient(*doses, benzodiazepine_use_days=400.0))
+    kinds = {o["kind"] for o in found["options"]}
+    assert kinds == {"hold", "maintain", "step_back", "reduce", "rotate", "adjunct", "monitor", "refer"}
+    assert any("which class next" in reason for reason in found["reasons"])
+    assert {o["drug_class"] for o in reductions(found)} == {"opioid", "benzodiazepine"}
+
+
+def test_no_schedule_passes_the_next_milestone_or_the_target() -> None:
+    found = asked(patient(*MORPHINE), milestones={"opioid": [60.0, 105.0]}, target={"opioid": 30.0})
+    assert offered(found)
+    for option in offered(found):
+        doses: dict[str, float] = {}
+        for row in option["schedule"]:
+            doses[row["formulation"]] = row["dose_mg_per_day"]
+        assert sum(doses.values()) >= 105.0, option["name"]
+    low = asked(patient((400, "morphine", "ER", 45.0)), target={"opioid": 38.0})
+    for option in offered(low):
+        doses = {row["formulation"]: row["dose_mg_per_day"] for row in option["schedule"]}
+        assert sum(doses.values()) >= 38.0, option["name"]
+
+
+@pytest.mark.parametrize("target", [120.0, 150.0])
+def test_a_target_that_is_reached_is_held_and_said(target: float) -> None:
+    found = asked(patient(*MORPHINE), target={"opioid": target})
+    assert found["chosen"] == "hold"
+    within = [o["status"] for o in reductions(found) if "ceiling" not in o["status"]]
+    assert set(within) == {f"blocked: the target of {target:g} equivalents a day is reached: the dose of today is 120"}
+
+
+def test_limits_that_no_option_keeps_mean_hold_and_say_why() -> None:
+    found = asked(patient(*MORPHINE), withdrawal=1e-9)
+    assert found["chosen"] == "hold" and not offered(found)
+    assert any("no reduction keeps every limit" in reason for reason in found["reasons"])
+    assert any("holding itself does not keep every limit" in reason for reason in found["reasons"])
+
+
+def test_it_says_what_would_be_if_half_of_the_withdrawal_were_not_said() -> None:
+    found = asked(patient(*MORPHINE), withdrawal=0.01)
+    if found["chosen"].startswith("reduce"):
+        assert any("of the withdrawal were said" in line for line in found["would_change"])
+    read = asked(patient((400, "morphine", "ER", 120.0), (30, "morphine", "ER", 90.0)), withdrawal=0.03, risk=0.9)
+    chosen = next(o for o in read["options"] if o["name"] == read["chosen"])
+    assert chosen["kind"] == "reduce"
+    assert read["quality"]["p_withdrawal_over_if_half_said"] > chosen["p_withdrawal_over"]
+
+
+def test_with_a_benzodiazepine_one_class_at_a_time() -> None:
+    history = patient(
+        (400, "morphine", "ER", 120.0),
+        (10, "morphine", "ER", 105.0),
+        (400, "diazepam", "IR", 20.0),
+        benzodiazepine_use_days=200.0,
+    )
+    found = asked(history)
+    mine = [o for o in reductions(found) if o["drug_class"] == "benzodiazepine"]
+    assert mine and all("one class at a time" in o["status"] or "ceiling" in o["status"] for o in mine)
+    assert any(f["flag"] == "opioid_bzd" and f["state"] == "true" for f in found["red_flags"])
+
+
+def test_options_of_equal_doses_go_to_the_slower_and_every_chance_has_its_interval() -> None:
+    found = asked(patient(*MORPHINE))
+    for option in found["options"]:
+        if option["p_crisis"] is not None:
+            for name in ("p_withdrawal_over", "p_function_loss", "p_pain_rise", "p_crisis", "p_overdose"):
+                assert 0 <= option[f"{name}_lo90"] <= option[name] + 1e-9 <= option[f"{name}_hi90"] + 2e-2 <= 1.03
+    chosen = next(o for o in found["options"] if o["name"] == found["chosen"])
+    for slower in offered(found):
+        if slower["schedule"] == chosen["schedule"]:
+            assert float(slower["name"].split()[3]) >= float(chosen["name"].split()[3])
+
+
+def test_holding_keeps_the_dose_and_the_longer_acting_form_its_equivalents() -> None:
+    found = asked(patient((400, "lorazepam", "IR", 2.0), benzodiazepine_use_days=100.0))
+    change = next(o for o in found["options"] if o["kind"] == "rotate")
+    assert change["schedule"][0]["drug"] == LONG_ACTING_BENZODIAZEPINE[0]
+    assert change["expected_dose_pct"] == pytest.approx(100.0, abs=6)
+    hold = next(o for o in found["options"] if o["kind"] == "hold")
+    assert [row["dose_mg_per_day"] for row in hold["schedule"]] == [2.0]
+
+
+def test_what_unsplittable_tablets_cannot_make_is_made_up_with_immediate_release() -> None:
+    er = find_drug("morphine", "ER")
+    parts = dispensed(er, 2, 82.0, 90.0, 81.0)
+    assert sum(p.dose for p in parts) == pytest.approx(82.5)
+    assert {p.drug.formulation for p in parts} == {"ER", "IR"}
+    assert all(regimen(p.drug, p.dose, p.times) for p in parts)
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    """Call the command."""
+    code = main(["recommend", *argv])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+FILES = (str(EXAMPLES / "checkins.csv"), "--doses", str(EXAMPLES / "doses.csv"))
+
+
+def test_the_command_answers_in_words_and_in_json_and_replays_to_the_byte(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assessed = (*FILES, "--baseline", str(EXAMPLES / "assessment.yaml"), "--limits", str(EXAMPLES / "limits.yaml"))
+    log = tmp_path / "log.jsonl"
+    code, text, _ = run(capsys, *assessed, "--log", str(log))
+    assert code == 0 and "chosen: reduce opioid" in text and "not a medical device" in text
+    first, again = (run(capsys, *assessed, "--json")[1] for _ in range(2))
+    assert first == again
+    found = json.loads(first)
+    assert list(found)[:3] == ["patient_id", "as_of", "status"]
+    assert found["posterior"]["sigma_opioid"].keys() == {"mean", "lo90", "hi90"}
+    assert main(["decide", str(log), "--patient", "p1", "--did", "hold", "--by", "Dr A", "--reason", "a move"]) == 0
+    before = [
+        "decide",
+        str(log),
+        "--patient",
+        "p1",
+        "--did",
+        "hold",
+        "--by",
+        "Dr A",
+        "--reason",
+        "a",
+        "--on",
+        "2026-03-28",
+    ]
+    assert main(before) == 2 and "the day of the offer, 2026-03-29" in capsys.readouterr().err
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["offered", "decided"]
+    assert lines[1]["offer"] == lines[0]["id"] and lines[1]["as_chosen"] is False
+
+
+def test_without_answers_the_example_is_held_and_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text, _ = run(capsys, *FILES)
+    assert code == 0 and "chosen: hold" in text and "to ask before any reduction" in text
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (("--as-of", "2026-02-30"), "a date that exists"),
+        (("--horizon", "3"), "14 to 364"),
+        (("--patient", "p9"), "a patient of doses.csv"),
+        (("--all", "--patient", "p1"), "one of the two"),
+        (("--baseline", str(EXAMPLES / "limits.yaml")), "limits.yaml"),
+        (("--limits", str(EXAMPLES / "assessment.yaml")), "assessment.yaml"),
+    ],
+)
+def test_wrong_arguments_get_a_line_and_exit_2(
+    capsys: pytest.CaptureFixture[str], extra: tuple[str, ...], said: str
+) -> None:
+    code, out, err = run(capsys, *FILES, *extra)
+    assert code == 2 and out == "" and said in err and "Traceback" not in err
+    assert all(": given " in line and "allowed: " in line for line in err.splitlines())

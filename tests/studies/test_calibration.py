@@ -1,0 +1,32 @@
+"""The committed table of calibration: of this code, and with nothing in it that calibration would not show."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from taper_sim.studies.calibration import DERIVED_QUANTITY, POPULATIONS, code_hash, replicate
+
+TABLE = pd.read_csv(Path(__file__).parent.parent.parent / "docs" / "tables" / "sbc.csv")
+
+
+def test_the_table_is_of_this_code() -> None:
+    """Else: ``python -m taper_sim.studies.calibration --out docs/tables/sbc.csv``, some seven minutes."""
+    assert set(TABLE["code"]) == {code_hash()}
+
+
+def test_ranks_are_uniform_and_intervals_cover_what_they_say() -> None:
+    assert set(TABLE["population"]) == set(POPULATIONS) and (TABLE["n"] >= 1000).all()
+    assert (TABLE["ks_p"] > 0.001 / len(TABLE)).all()  # Bonferroni, one in a thousand for the table
+    for level, column in ((0.50, "cover50"), (0.80, "cover80"), (0.95, "cover95")):
+        error = np.sqrt(level * (1 - level) / TABLE["n"])
+        assert (np.abs(TABLE[column] - level) < np.maximum(4.5 * error, 0.04)).all(), column
+    assert DERIVED_QUANTITY in set(TABLE["quantity"])
+
+
+@pytest.mark.parametrize("population", POPULATIONS)
+def test_a_replication_is_the_same_whenever_it_is_run(population: str) -> None:
+    one, again = (replicate(population, 1, 3, 256) for _ in range(2))
+    assert one == again
+    assert all(0.0 <= rank <= 1.0 for rank in one.ranks.values())

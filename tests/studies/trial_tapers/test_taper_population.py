@@ -1,0 +1,111 @@
+"""The population: its scores are gradients, it finds what wrote the data, and it predicts from what was known only."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taper_sim.data.trial import read_trial
+from taper_sim.studies.trial_tapers import simulated_trial
+from taper_sim.studies.trial_tapers.predict import INFORMATION, asked, predict
+from taper_sim.studies.trial_tapers.scores import mean_and_interval, scored
+from taper_sim.studies.trial_tapers.taper_people import HIGH, people_of
+from taper_sim.studies.trial_tapers.taper_population import TaperPopulation, fit, hyperparameters
+
+TRUTH = {
+    "sigma": 2.5,
+    "sigma_sd": 0.7,
+    "sigma_carried": 0.8,
+    "tau_F": 7.0,
+    "EC50": 6.0,
+    "c0": 0.0,
+    "c0_sd": 2.5,
+    "c0_carried": 0.9,
+    "white": 3.0,
+    "slow": 2.0,
+    "use_points": 3.0,
+}
+
+
+def truth() -> TaperPopulation:
+    """A population in which people differ much."""
+    here = []
+    for h in hyperparameters():
+        forward = {"log": np.log, "atanh": np.arctanh, "linear": float, "logit": lambda p: np.log(p / (1 - p))}
+        here.append(forward[h.scale](TRUTH[h.symbol]) if h.symbol in TRUTH else h.mean)
+    return TaperPopulation("effect", np.array(here))
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """90 people of that population, through the reader."""
+    path: Path = tmp_path_factory.mktemp("trial") / "daily.csv"
+    simulated_trial.daily_table(truth(), 90, 3).to_csv(path, index=False)
+    return people_of(read_trial(path))
+
+
+def test_scores_are_the_gradient_of_the_evidence(people: dict) -> None:
+    population, some = truth(), list(people.values())[:4]
+    evidence, scores = population.scores(some)
+    assert evidence == pytest.approx([population.log_evidence(person) for person in some])
+    for column, h in enumerate(population.free):
+        up, down = population.moved(h.symbol, 0.01), population.moved(h.symbol, -0.01)
+        slope = [(up.log_evidence(person) - down.log_evidence(person)) / 0.02 for person in some]
+        assert scores[:, column] == pytest.approx(slope, rel=0.02, abs=0.02), h.symbol
+
+
+def test_the_fit_finds_the_population_that_wrote_the_data(people: dict) -> None:
+    found = fit(list(people.values()))
+    assert found.converged
+    sd = np.sqrt(np.diag(found.covariance))
+    off = (found.population.theta - truth().theta) / sd
+    # 18 standard normals, if sampling and the normal approximation are right: 4 is passed once in 900 fits
+    assert np.abs(off).max() < 4.0, dict(zip([h.symbol for h in found.population.free], off, strict=True))
+    sure = {h.symbol: s for h, s in zip(found.population.free, sd, strict=True)}
+    assert sure["white"] < 0.15 and sure["c0"] < 1.0  # and the data, not the priors, say so
+
+
+def test_what_is_known_of_a_person_helps_to_predict_her(people: dict) -> None:
+    population = truth()
+    for information in INFORMATION:
+        ask = asked(people, information)
+        category, who = np.array([v.category for v in ask]), np.array([v.who for v in ask])
+        anybody, her = (predict(population, ask, personal=p) for p in (False, True))
+        assert anybody.sum(axis=1) == pytest.approx(1.0) and her.sum(axis=1) == pytest.approx(1.0)
+        gain = scored(her, category)["log_loss"] - scored(anybody, category)["log_loss"]
+        assert mean_and_interval(gain, who, 1)[2] < 0.0, information
+        # calibrated: observed minus expected withdrawal, in standard errors over people
+        surplus = mean_and_interval((category > 0) - (1.0 - her[:, 0]), who, 1)
+        assert surplus[1] < 0.02 and surplus[2] > -0.02, information
+
+
+def test_nothing_that_comes_later_moves_a_prediction(people: dict) -> None:
+    population = truth()
+    one = {"0": people["0"]}
+    taper = people["0"][1]
+    for information in INFORMATION:
+        for row, visit in enumerate(asked(one, information)):
+            if row % 5:
+                continue
+            known = np.zeros(len(taper.day), dtype=bool) if information == INFORMATION[0] else visit.known
+            other = replace(taper, category=np.where(known, taper.category, len(HIGH) - 1 - taper.category))
+            changed = asked({"0": (people["0"][0], other)}, information)
+            here, there = (
+                predict(population, [visit], personal=True),
+                predict(population, [changed[row]], personal=True),
+            )
+            np.testing.assert_array_equal(here, there)
+    anybody = predict(population, asked(one, INFORMATION[2]), personal=False)
+    other = replace(taper, category=len(HIGH) - 1 - taper.category)
+    same = predict(population, asked({"0": (people["0"][0], other)}, INFORMATION[2]), personal=False)
+    np.testing.assert_array_equal(anybody, same)
+
+
+def test_asked_one_by_one_or_together_is_the_same(people: dict) -> None:
+    population = truth()
+    for information in INFORMATION:
+        ask = asked({who: people[who] for who in ("1", "2")}, information)
+        together = predict(population, ask, personal=True)
+        alone = np.concatenate([predict(population, [v], personal=True) for v in reversed(ask)])[::-1]
+        np.testing.assert_allclose(together, alone, rtol=1e-12)
