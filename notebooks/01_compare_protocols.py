@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Which taper hurts least, and which gets furthest?
 #
-# The story of one comparison: a cohort of people on long-term opioids, several protocols on the same people and the
-# same luck, what differs and how sure that is. Everything here is simulated, not calibrated to published results, and
-# **research use: not clinically reviewed**.
+# This notebook is for readers who want to see one comparison from start to end. It has a cohort of people on long-term
+# opioids, several protocols on the same people with common random numbers, the differences, and their uncertainty.
+# Everything is simulated and not calibrated to published results. **Research use: not clinically reviewed**.
 
 # %%
 import tempfile
@@ -41,7 +41,7 @@ def quietly(total: int) -> Callable[[int], None]:
 # %% [markdown]
 # ## The comparison
 #
-# 400 people and half a year, so that the notebook runs in seconds; the command runs the whole scenario:
+# The notebook uses 400 people and half a year, so that it runs in seconds. This command runs the whole scenario:
 # `taper-sim compare scenarios/opioid_protocols.yaml --patients 20000 --out run`.
 
 # %%
@@ -55,18 +55,19 @@ whole = done.summary[(done.summary["subgroup"] == "all") & done.summary["outcome
 whole.pivot(index="protocol", columns="outcome", values="mean").loc[order, outcomes].round(2)
 
 # %% [markdown]
-# A mean without its interval says little. `lo95` and `hi95` are over draws of the parameters with Monte Carlo error
-# added: what we do not know about people in general, and not only how many we simulated.
+# A mean needs its interval. `lo95` and `hi95` cover the draws of the parameters plus Monte Carlo error. They describe
+# our uncertainty about people in general, not only the number of simulated people.
 
 # %%
 peak = whole[whole["outcome"] == "withdrawal_peak"].set_index("protocol")[["mean", "lo95", "hi95", "mc_se"]]
 peak.round(3)
 
 # %% [markdown]
-# ## Person by person
+# ## Paired differences
 #
-# Every protocol meets the same person with the same luck, so differences are paired: the share of people for whom a
-# protocol is better or worse by more than the smallest important difference.
+# Every protocol has the same people and the same random numbers, so differences are paired. `share_better` and
+# `share_worse` are the shares of people for whom a protocol is better or worse by more than the smallest important
+# difference.
 
 # %%
 paired = done.differences[
@@ -86,25 +87,26 @@ for name in ("trajectories", "forest", "pareto"):
 # %% [markdown]
 # ## A policy of your own, in ten lines
 #
-# It sees check-ins and nothing else. Registered under a name, it can be written as a call like every other protocol.
+# The policy sees check-ins and nothing else. Once it is registered under a name, you can write it as a call like every
+# other protocol.
 
 
 # %%
 @register("halve_on_good_weeks")
 class HalveOnGoodWeeks:
-    """Halve the opioid after a fortnight with little withdrawal."""
+    """Halve the opioid after two weeks with little withdrawal."""
 
     name, sees_reports = "halve on good weeks", True
 
     def decision_days(self, n_days: int) -> range:
-        """Every fortnight."""
+        """Every two weeks."""
         return range(1, n_days + 1, 14)
 
     def start(self, patients: Patients) -> None:
-        """Nothing to remember."""
+        """Keep no memory."""
 
     def decide(self, memory: None, seen: Seen) -> Order:
-        """Halve where the mean SOWS-Gossop of the reports that came is below 4."""
+        """Halve the dose if the mean SOWS-Gossop of the reports is below 4."""
         sows = pd.DataFrame(seen.reports.get("sows_gossop", np.full((len(seen.share), 1), np.nan))).mean(axis=1)
         return Order(np.where((sows < 4).to_numpy()[:, None], seen.share * [0.5, 1, 1], seen.share))
 
@@ -120,5 +122,5 @@ table = mine.summary[(mine.summary["subgroup"] == "all") & mine.summary["outcome
 table.pivot(index="protocol", columns="outcome", values="mean").round(2)
 
 # %% [markdown]
-# What this rests on: `run/manifest.json` has the scenario's hash, seed, versions, parameters and the hashes of inputs
-# and outputs; `report.html` is the page for a committee.
+# `run/manifest.json` documents the run: the scenario's hash, seed, versions, parameters and the hashes of inputs and
+# outputs. `report.html` is the report for a committee.

@@ -11,15 +11,16 @@
 # ---
 
 # %% [markdown]
-# # Does one taper tell of the next?
+# # Does one taper predict the next?
 #
-# A population fitted to people of a trial, tapered off buprenorphine once in two weeks and then in four, and asked for
-# the second taper of people it has not seen. `docs/real-tapers.md` has method and findings, `taper-sim tapers` does the
-# whole study. **Research use: not clinically reviewed.**
+# This notebook is for readers who want to see a population fit and its predictions. The population is fitted to people
+# of a trial, who tapered off buprenorphine once in two weeks and then in four. It predicts the second taper of other
+# people. `docs/real-tapers.md` has the method and the results, and `taper-sim tapers` runs the whole study. **Research
+# use: not clinically reviewed.**
 #
-# The trial's data are not part of this package. Where the environment variable `TAPER_SIM_CTN0030` names the daily
-# table (`docs/how-to/trial-data.md` says where to get it), real people are shown below; elsewhere people who were
-# written by the fitted model itself, and the figures of real people come from the committed tables.
+# The trial's data are not part of this package. If the environment variable `TAPER_SIM_CTN0030` names the daily table
+# (`docs/how-to/trial-data.md` has its source), the notebook shows real people. Otherwise it simulates people from the
+# fitted model, and the results for real people come from the committed tables.
 
 # %%
 import os
@@ -48,14 +49,14 @@ daily = os.environ.get("TAPER_SIM_CTN0030")
 if daily is None:
     daily = Path(tempfile.mkdtemp()) / "daily.csv"
     simulated_trial.daily_table(population, 60, seed=1).to_csv(daily, index=False)
-    print("TAPER_SIM_CTN0030 is not set: the trial is skipped, these are 60 people whom the fitted model wrote")
+    print("TAPER_SIM_CTN0030 is not set: the notebook uses 60 people simulated from the fitted model")
 people = people_of(read_trial(Path(daily)))
 print(f"{len(people)} people, {sum(len(taper.day) for person in people.values() for taper in person)} ratings")
 
 # %% [markdown]
 # ## The population
 #
-# What the trial's people say of the model's parameters: value and 95 % interval.
+# The table has the parameters estimated from the trial's people: value and 95 % interval.
 
 # %%
 values[values["variant"] == "effect"][["symbol", "value", "lo95", "hi95", "unit", "meaning"]].round(2)
@@ -63,8 +64,8 @@ values[values["variant"] == "effect"][["symbol", "value", "lo95", "hi95", "unit"
 # %% [markdown]
 # ## The second taper of real people
 #
-# Log loss of the COWS category, visits from the first reduction on, hyperparameters fitted on other people. Lower is
-# better; the interval is over people.
+# The table has the log loss of the COWS category for visits from the first reduction on, with hyperparameters fitted on
+# other people. Lower is better. The interval is over people.
 
 # %%
 table = pd.read_csv(TABLES / "real_tapers.csv")
@@ -79,8 +80,8 @@ mine[mine["method"] == study.PERSONAL][
 # %% [markdown]
 # ## One person
 #
-# Chance of any withdrawal (COWS 5 or more) at each visit of her second taper: of anybody on those doses, and of her,
-# given every visit before. Points are what was found.
+# The lines are the probability of any withdrawal (COWS 5 or more) at each visit of the person's second taper: for the
+# population on those doses, and for this person given every earlier visit. Points are the observed categories.
 
 # %%
 who = max(people, key=lambda one: sum(int((t.category[t.day >= 0] > 0).sum()) for t in people[one][1:]))
@@ -89,35 +90,35 @@ taper, day = ask[0].taper, np.array([visit.taper.day[visit.r] for visit in ask])
 figure, (above, below) = plt.subplots(2, 1, figsize=(8, 5), sharex=True)
 above.step(np.arange(len(taper.dose)), taper.dose, where="post", color="0.3")
 above.set_ylabel("buprenorphine, mg")
-for personal, label in ((False, "anybody on these doses"), (True, "her, visits before known")):
+for personal, label in ((False, "population"), (True, "this person, earlier visits known")):
     below.plot(day, 1 - predict(population, ask, personal=personal)[:, 0], marker=".", label=label)
-below.scatter(day, [min(visit.category, 1) for visit in ask], color="0.3", label="found")
-below.set(xlabel="days since the start of the taper's course", ylabel="chance of COWS 5 or more", ylim=(-0.05, 1.05))
+below.scatter(day, [min(visit.category, 1) for visit in ask], color="0.3", label="observed")
+below.set(xlabel="days since the start of the course", ylabel="probability of COWS 5 or more", ylim=(-0.05, 1.05))
 below.legend()
 plt.show()
 
 # %% [markdown]
-# ## Everybody here
+# ## All people
 #
-# The same hyperparameters, not fitted anew. (With the trial's own table these people are those it was fitted to: a few
-# numbers of some three hundred people, but not held out. The table above is.)
+# The hyperparameters are the same, without a new fit. (With the trial's own table they were fitted to these people.
+# They are a few numbers for about three hundred people, but the result is not held out. The table above is.)
 
 # %%
 rows = []
 for information in INFORMATION:
     ask = [visit for visit in asked(people, information) if visit.stage in study.VISITS[study.FROM_THE_TAPER]]
     category, whose = np.array([visit.category for visit in ask]), np.array([visit.who for visit in ask])
-    her, anybody = (predict(population, ask, personal=personal) for personal in (True, False))
-    gain = scored(her, category)["log_loss"] - scored(anybody, category)["log_loss"]
+    own, general = (predict(population, ask, personal=personal) for personal in (True, False))
+    gain = scored(own, category)["log_loss"] - scored(general, category)["log_loss"]
     rows.append((information, len(ask), *mean_and_interval(gain, whose, 1)))
-pd.DataFrame(rows, columns=["information", "visits", "log loss, personal less anybody", "lo95", "hi95"]).round(3)
+pd.DataFrame(rows, columns=["information", "visits", "log loss, personal minus population", "lo95", "hi95"]).round(3)
 
 # %%
-calibration(1 - her[:, 0], category > 0).round(2)
+calibration(1 - own[:, 0], category > 0).round(2)
 
 # %% [markdown]
-# What carries over from one taper to the next, found and as the population itself would give it, is in
-# `real_tapers_between.csv`:
+# `real_tapers_between.csv` has the association between one taper and the next, as observed and as predicted by the
+# population:
 
 # %%
 pd.read_csv(TABLES / "real_tapers_between.csv").round(3)
@@ -125,9 +126,9 @@ pd.read_csv(TABLES / "real_tapers_between.csv").round(3)
 # %% [markdown]
 # ## A population from daily check-ins
 #
-# What `taper-sim fit` does, on people of the model whose population is known: 20 people on morphine, six weeks of five
-# daily scales, tapered (`docs/population.md`; recovery of known populations by 60 people over 90 days is in
-# `docs/tables/population_recovery.csv`). A small fit, so that this page runs in less than a minute.
+# This section shows `taper-sim fit` on simulated people with a known population: 20 people on morphine, tapered, with
+# five daily scales over six weeks (`docs/population.md`). `docs/tables/population_recovery.csv` has the recovery of
+# known populations from 60 people over 90 days. The fit is small, so that it runs in less than a minute.
 
 # %%
 settings = Settings(draws=500, tune=300, person_draws=256, seed=3)
@@ -135,8 +136,9 @@ found = fit_population(recovery.simulated(20, 42, seed=3), settings)
 found.failures() or "diagnostics are good"
 
 # %% [markdown]
-# Prior (grey) and posterior (blue) of every hyperparameter, 90 %, in prior sds; crosses are the truth. Twenty people
-# teach the baselines and the noise; of adaptation, effect level and long-run benefit they teach little.
+# The figure has the prior (grey) and posterior (blue) of every hyperparameter, 90 %, in prior sds; crosses are the
+# truth. Twenty people are informative about the baselines and the noise, and much less about adaptation, effect level
+# and long-run benefit.
 
 # %%
 learnt = population_table(found)
@@ -159,8 +161,8 @@ figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# Predictive check: how often each value was reported (points), and 90 % of ten replicates from the posterior (blue) and
-# from the prior (grey), each replicate of the prior with a population of its own.
+# The predictive check compares the observed frequency of each value (points) with 90 % of ten replicates from the
+# posterior (blue) and from the prior (grey). Each replicate of the prior has a population of its own.
 
 # %%
 shares = values_table(predicted(found))

@@ -11,11 +11,12 @@
 # ---
 
 # %% [markdown]
-# # One patient: what her check-ins say, and what may follow
+# # One patient: the inference from check-ins, and the options
 #
-# The made-up patient of `examples/`: 90 MME of morphine, two steps down, some weeks of check-ins. What is believed of
-# her before and after, how sure that is, what may be done from here, and what the tool does not know. Everything is
-# made up, the population is not calibrated to published results, and **research use: not clinically reviewed**.
+# This notebook is for readers who want to see one recommendation in detail. It uses the invented patient of
+# `examples/`: 90 MME of morphine, two steps down, some weeks of check-ins. It shows the prior and the posterior of the
+# patient's values, the options from here, and the limits of the tool. Everything is invented, and the population is not
+# calibrated to published results. **Research use: not clinically reviewed**.
 
 # %%
 from dataclasses import replace
@@ -44,7 +45,7 @@ history = History(history.patient_id, history.checkins, history.doses, answers_o
 today = default_as_of(history)
 
 # %% [markdown]
-# ## What was reported
+# ## The reports
 
 # %%
 reports = pd.DataFrame([(c.day, c.instrument, c.value) for c in history.checkins], columns=["day", "scale", "value"])
@@ -60,10 +61,10 @@ axes[0].set_title("Check-ins; lines are changes of dose")
 plt.show()
 
 # %% [markdown]
-# ## What is believed of her, before and after
+# ## Prior and posterior
 #
-# Before: what is known of people like her and of her baseline assessment. After: what is left of it once her reports
-# are in. Where the two intervals are alike, the reports said little, and the pace rests on what is known of others.
+# The prior combines the population and the patient's baseline assessment. The posterior adds the patient's reports.
+# Where the two intervals are alike, the reports had little information, and the pace rests on the population.
 
 # %%
 record = record_of(history, today, patient)
@@ -89,13 +90,13 @@ pd.DataFrame(rows, columns=columns).set_index("value").round(2)
 print(f"{n_reports} reports, {posterior.ess:.0f} effective draws, k-hat {posterior.khat:.2f}")
 
 # %% [markdown]
-# ## Withdrawal, as it was and as it may be
+# ## Past withdrawal
 #
-# Each line is a draw from the posterior: the same doses, another person whom her reports do not rule out.
+# Each line is a draw from the posterior: a course on the same doses that is compatible with the reports.
 
 # %%
-luck = np.random.default_rng(0)
-drawn = luck.choice(len(posterior.z), 60, p=posterior.weights)
+rng = np.random.default_rng(0)
+drawn = rng.choice(len(posterior.z), 60, p=posterior.weights)
 days = [record.start + timedelta(days=d) for d in range(record.n_days + 1)]
 for values in posterior.prior.values(posterior.z[drawn]):
     latent = at.course(values, evidence.shared, evidence.regimen)
@@ -107,7 +108,7 @@ plt.xticks(rotation=30)
 plt.show()
 
 # %% [markdown]
-# ## What may follow
+# ## The options
 
 # %%
 answer = recommend(history, today, patient=patient, limits=Limits()).as_dict()
@@ -120,16 +121,16 @@ options = pd.DataFrame(answer["options"]).set_index("name")
 options[["status", "expected_dose_pct", "p_withdrawal_over", "p_function_loss", "p_pain_rise", "p_crisis"]].round(3)
 
 # %% [markdown]
-# ## What would change it
+# ## What would change the recommendation
 
 # %%
 for line in answer["would_change"]:
     print("-", line)
 
 # %% [markdown]
-# ## Without a single check-in
+# ## Without check-ins
 #
-# The same woman before she sent anything: the belief is that of people like her, and nothing is faster than a preset.
+# This is the same patient before the first check-in. The posterior is the prior, and no option is faster than a preset.
 
 # %%
 quiet = recommend(silent, today, patient=patient, limits=Limits()).as_dict()

@@ -13,10 +13,11 @@
 # %% [markdown]
 # # Is personal pace worth it?
 #
-# Policies from presets of guidance to an oracle, on the same simulated people and the same luck, with and without the
-# ceiling of guidance, over one year and over two, each policy's knob set on other people. The numbers are those of the
-# committed tables ([how they were made, and what follows](../docs/personal-pace.md)); the last cells run a small ladder
-# anew. Everything is simulated, not calibrated to published results, and **research use: not clinically reviewed**.
+# This notebook is for readers who compare personalised with fixed tapers. It compares policies from presets of guidance
+# to an oracle, on the same simulated people with common random numbers, with and without the ceiling of guidance, over
+# one year and over two. One parameter of each policy is tuned on other people. The numbers are those of the committed
+# tables ([method and results](../docs/personal-pace.md)). The last cells run a small comparison. Everything is
+# simulated and not calibrated to published results. **Research use: not clinically reviewed**.
 
 # %%
 import tempfile
@@ -38,10 +39,10 @@ ladders = {years: pd.read_csv(TABLES / f"{name}.csv") for years, name in YEARS.i
 gaps = pd.concat([pd.read_csv(TABLES / f"{name}_gap.csv").assign(over=years) for years, name in YEARS.items()])
 
 # %% [markdown]
-# ## The ladder
+# ## The policies in order (the ladder)
 #
-# Loss counts medication, pain, function and distress over the time, in smallest important differences, and the worst
-# 5 % of people: lower is better.
+# The loss sums medication, pain, function and distress over time, in smallest important differences, and adds weight to
+# the worst 5 % of people. Lower is better. `knob` is the tuned parameter.
 
 # %%
 columns = ["policy", "knob", "share_over", "exposure", "pain", "function", "cvar95", "loss", "lo95", "hi95"]
@@ -55,10 +56,10 @@ figure, _ = ladder_figure(ladders["two years"])
 display(SVG(data=svg(figure, "The ladder of policies over two years")))
 
 # %% [markdown]
-# ## How much of the way
+# ## The share of the gap
 #
-# From the best policy that does not learn to one that knows everything. `prior only` chooses steps as well as personal
-# pace does but looks at no check-in: it is the rival to beat.
+# The gap lies between the best policy that does not learn and the oracle. `prior only` chooses steps as well as
+# personal pace does but uses no check-ins. It is the main alternative.
 
 # %%
 shown = [
@@ -78,10 +79,10 @@ shown = [
 gaps[shown].round(3)
 
 # %% [markdown]
-# ## When people are otherwise than the policies believe
+# ## Misspecified models
 #
-# Two years, inside the ceiling. Where the effect is linear in mg, or almost relative to the current dose, even the
-# oracle is wrong: it knows everybody's values and believes the wrong equation.
+# The tables cover two years within the ceiling. If the effect is linear in mg, or almost relative to the current dose,
+# even the oracle is wrong: it knows everybody's values and uses the wrong equation.
 
 # %%
 truths = pd.read_csv(TABLES / "ladder_truths.csv")
@@ -92,11 +93,11 @@ against = pd.read_csv(TABLES / "ladder_truths_gap.csv").query("against == 'prior
 against[["truth", "gain", "gain_lo95", "gain_hi95", "room"]].round(3)
 
 # %% [markdown]
-# ## A small ladder, run here
+# ## A small comparison
 #
-# Far too few people to say anything: it shows how to ask. The command does the same with any scenario:
-# `taper-sim evaluate scenarios/ladder.yaml --out run`, and `scenarios/ladder_truths.yaml` asks it again where people
-# are otherwise than the policies believe.
+# This run has far too few people for a result; it only shows the call. The command does the same with any scenario:
+# `taper-sim evaluate scenarios/ladder.yaml --out run`. `scenarios/ladder_truths.yaml` repeats it for people who follow
+# another model than the policies assume.
 
 # %%
 scenario = yaml.safe_load(Path("../scenarios/ladder.yaml").read_text())

@@ -13,10 +13,11 @@
 # %% [markdown]
 # # Which team?
 #
-# A clinic lead asks: with this team, how many patients can we taper safely, what breaks first, and what if I hire one,
-# enrol fewer, or let patients check in every other day? And which team is the cheapest that keeps its promises?
-# Everything here is simulated, not calibrated to published results, and **research use: not clinically reviewed**;
-# minutes and costs are planning assumptions.
+# This notebook is for clinical leads who plan a team. It answers these questions. How many patients can this team taper
+# safely? Which resource becomes a bottleneck first? What changes with one more staff member, fewer enrolments, or
+# check-ins every other day? Which team is the cheapest that meets its targets? Everything is simulated and not
+# calibrated to published results; minutes and costs are planning assumptions. **Research use: not clinically
+# reviewed**.
 
 # %%
 import tempfile
@@ -42,9 +43,10 @@ def quietly(total: int) -> Callable[[int], None]:
 
 
 # %% [markdown]
-# ## What is known before anything runs
+# ## Bounds before the run
 #
-# Planned work against the hours of the largest team of the ranges. A panel of 3,000 would be too many for any of them.
+# The bounds compare planned work with the hours of the largest team in the ranges. A panel of 3,000 exceeds all of
+# them.
 
 # %%
 plan = read_staffing(SCENARIO, Overrides(patients=40, days=28))
@@ -57,8 +59,8 @@ print("\n".join(bound_text(read_staffing(SCENARIO, Overrides(patients=3000, days
 # %% [markdown]
 # ## The search
 #
-# A small panel, four weeks and a loose test, so that the notebook runs in seconds; the command runs the scenario as it
-# is: `taper-sim staffing scenarios/staffing_small.yaml --out team`.
+# The panel is small, the period is four weeks and the test is loose, so that the notebook runs in seconds. This command
+# runs the unchanged scenario: `taper-sim staffing scenarios/staffing_small.yaml --out team`.
 
 # %%
 loose = {
@@ -72,21 +74,21 @@ loose = {
 }
 plan = replace(plan, entry=plan.entry.model_copy(update=loose))
 done = run_staffing(SCENARIO, plan, FOLDER, quietly)
-print("wanted:", "; ".join(map(str, plan.entry.targets)))
+print("targets:", "; ".join(map(str, plan.entry.targets)))
 print("chosen:", None if done.found.chosen is None else done.found.chosen.name)
-print("stopped before it had to be sure that nothing is cheaper:", done.found.stopped)
+print("stopped at a bound, so a cheaper team may exist:", done.found.stopped)
 
 # %%
 tried = done.table[done.table["metric"] == "all_targets"]
 tried[["team", "fte", "cost", "estimate", "lo95", "hi95", "verdict", "n_replications"]].round(2)
 
 # %% [markdown]
-# `estimate` is the share of replications in which every target was met. A verdict is Wald's sequential test of that
-# share: few replications where a team is far from the line, many where it is near.
+# `estimate` is the share of replications that met every target. A verdict is Wald's sequential test of that share. A
+# team far from the threshold needs few replications, a team near it many.
 #
 # ## The three levers
 #
-# Today's team with one thing changed, on the same patients and luck.
+# Each lever changes one thing about today's team, on the same patients with common random numbers.
 
 # %%
 assert done.what_if is not None
@@ -97,11 +99,13 @@ for metric in ("late", "order_wait_days", "composite_against_never_short", "cost
     display(own[["name", "what", "estimate", "change", "change_lo95", "change_hi95", "p_meets"]].round(3))
 
 # %% [markdown]
-# With three replications intervals are wide: where one holds zero, this run does not tell whether the lever helps.
+# With three replications intervals are wide. An interval that contains zero means that this run does not show an effect
+# of the lever.
 #
-# ## How many patients
+# ## The number of patients
 #
-# Today's team with other panels: late work, and harm (the composite outcome against staff that is never short).
+# The figure has today's team with other panels: late work, and harm (the composite outcome relative to unlimited
+# staff).
 
 # %%
 write_staffing_figures(FOLDER)
@@ -111,9 +115,9 @@ display(SVG(FOLDER / "figures" / "capacity.svg"))
 display(SVG(FOLDER / "figures" / "tornado.svg"))
 
 # %% [markdown]
-# ## Whom it reaches
+# ## Access by subgroup
 #
-# Access by subgroup, and its gap to everybody. Groups under eleven people are left out.
+# The table has access by subgroup, and its gap to all patients. Groups under eleven people are left out.
 
 # %%
 equity = done.what_if.equity

@@ -11,12 +11,12 @@
 # ---
 
 # %% [markdown]
-# # What late reviews do
+# # The effect of late reviews
 #
-# The same patients, the same luck, the same protocol; only the people who watch them differ. A small panel under a
-# protocol that reacts to check-ins: with staff that is never short, with the scenario's team, and with a shorter one;
-# then three rules of triage on the short team. Everything here is simulated, not calibrated to
-# published results, and **research use: not clinically reviewed**.
+# This notebook is for readers who ask what happens to patients when staff are late. The patients, the random numbers
+# and the protocol are the same; only the team differs. A small panel has a protocol that reacts to check-ins, with
+# unlimited staff, with the scenario's team, and with a smaller one. Three triage rules follow on the small team.
+# Everything is simulated and not calibrated to published results. **Research use: not clinically reviewed**.
 
 # %%
 from dataclasses import replace
@@ -39,7 +39,7 @@ arm, cohort, ensemble = plan.arms[0], plan.cohort(0), plan.ensemble(0)
 
 
 def people(**wanted: int) -> Team:
-    """The scenario's team with other numbers of people in some roles."""
+    """Return the scenario's team with other numbers of people in some roles."""
     kept = []
     for worker in plan.team.workers:
         number = int(worker.name.split()[-1])
@@ -49,15 +49,15 @@ def people(**wanted: int) -> Team:
 
 
 def run(team: Team, triage: str = "urgency"):
-    """One replication: the same patients and luck for every team."""
+    """Run one replication: the same patients and random numbers for every team."""
     setting = replace(plan.setting, triage=triage)
     return serve(cohort, arm.build, ensemble, plan.seed(0), N_DAYS, arm.care, team, setting)
 
 
 # %% [markdown]
-# ## What is known before running
+# ## Bounds before the run
 #
-# Planned work against hours on duty. Alerts and urgent visits come on top.
+# The bounds compare planned work with hours on duty. Alerts and urgent visits add to the planned work.
 
 # %%
 short = people(nurse=1, psychologist=1, pt=1, np_pa=0)
@@ -68,13 +68,13 @@ for load in loads(cohort, arm.care, plan.setting, short, days, N_DAYS):
 # %% [markdown]
 # ## Three teams
 #
-# Days on which an order waited for somebody, check-ins that nobody had read by night, visits that were given, and what
-# the patients have of it.
+# The table has the days on which an order waited for staff, the check-ins unread by night, the visits given, and the
+# patients' outcomes.
 
 
 # %%
 def line(served) -> dict[str, float]:
-    """What a lead would ask."""
+    """Summarise one run for a clinical lead."""
     outcomes, clinic = served.outcomes, served.clinic
     return {
         "order waits, days": clinic["days_waiting"].mean(),
@@ -93,8 +93,8 @@ table = pd.DataFrame({name: line(served) for name, served in runs.items()}).T
 table.round(2)
 
 # %% [markdown]
-# Late signatures and unread check-ins need not raise withdrawal: a protocol that hears nothing holds the dose, and the
-# taper stands still. What the patients lose is care that is not given, and time at a dose they wanted to leave.
+# Late signatures and unread check-ins need not raise withdrawal: a protocol without reports holds the dose, and the
+# taper stops. Patients lose planned care, and they spend more time at a dose that they wanted to leave.
 
 # %%
 assert table.loc["never short", "order waits, days"] == 0
@@ -103,8 +103,8 @@ assert table.loc["short", "visits given, %"] < table.loc["never short", "visits 
 # %% [markdown]
 # ## Triage
 #
-# First come, by urgency, by a score of risk, on the short team: share of work begun late or lost, by urgency, and by
-# whether the patient speaks the clinic's language.
+# The three rules are first come, urgency and a risk score, on the small team. The table has the share of work begun
+# late or lost, by urgency, and by whether the patient speaks the clinic's language.
 
 # %%
 rows = []
@@ -129,9 +129,10 @@ for rule in ("first_come", "urgency", "risk_score"):
 pd.DataFrame(rows).set_index("triage").round(1)
 
 # %% [markdown]
-# One replication says little of who is treated worse. `taper-sim triage ../scenarios/clinic_triage.yaml --out triage`
-# runs several, with the risk that each patient's own posterior predicts as the fourth rule. Its table: change against
-# who came first, with its interval, and where a subgroup stands apart from everybody.
+# One replication has little information about differences between subgroups. `taper-sim triage
+# ../scenarios/clinic_triage.yaml --out triage` runs several, and a fourth rule uses the risk predicted by each
+# patient's own posterior. Its table has the change against first come with its interval, and the subgroups whose gap to
+# all patients excludes zero.
 
 # %%
 kept = pd.read_csv("../docs/tables/triage.csv")
