@@ -13,7 +13,7 @@ _PUBLIC = {
     "Overrides": "taper_sim.scenario.building",
     "Patients": "taper_sim.policies.interface",
     "Policy": "taper_sim.policies.interface",
-    "Seen": "taper_sim.policies.interface",
+    "Observation": "taper_sim.policies.interface",
     "compare": "taper_sim.experiments.compare",
     "read_patient": "taper_sim.data.patient",
     "register": "taper_sim.policies.interface",
@@ -21,12 +21,12 @@ _PUBLIC = {
 }
 __all__ = [  # noqa: PLE0604, F822, RUF100 - resolved by __getattr__
     "Cohort",
+    "Observation",
     "Order",
     "Outcome",
     "Overrides",
     "Patients",
     "Policy",
-    "Seen",
     "compare",
     "read_patient",
     "register",

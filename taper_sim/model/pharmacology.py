@@ -243,7 +243,7 @@ def most_equivalents(drug: Drug, absorption: Absorption, doses_per_day: float = 
     return float(_curve(drug, absorption, doses_per_day)[1][-1]) if drug.drug == "gabapentin" else math.inf
 
 
-class Unit(NamedTuple):
+class Tablet(NamedTuple):
     """One thing to take: a whole tablet (capsule, film, patch) of a strength, or half of one."""
 
     strength: float
@@ -275,22 +275,22 @@ class _Amounts(NamedTuple):
 
     grid: float
     amounts: npt.NDArray[np.int64]
-    pieces: dict[int, tuple[Unit, ...]]
+    pieces: dict[int, tuple[Tablet, ...]]
 
 
 @lru_cache(maxsize=1024)
 def _amounts(strengths: tuple[float, ...], halves: tuple[float, ...], apart: float, up_to: float) -> _Amounts:
     """Amounts from 0 to the first at or above ``up_to``: fewest pieces, at most one half, not nearer than ``apart``."""
-    in_micro = [(round(s * _MICRO), Unit(s)) for s in strengths]
-    halved = [(round(s * _MICRO / 2), Unit(s, half=True)) for s in halves]
+    in_micro = [(round(s * _MICRO), Tablet(s)) for s in strengths]
+    halved = [(round(s * _MICRO / 2), Tablet(s, half=True)) for s in halves]
     grid = math.gcd(*(size for size, _ in in_micro + halved))
     largest = in_micro[-1][0] // grid
-    fewest: list[tuple[Unit, ...] | None] = [()]
+    fewest: list[tuple[Tablet, ...] | None] = [()]
     for amount in range(1, math.ceil(up_to * _MICRO / grid) + largest + 1):
         # falling strengths, and min keeps the first of equals: of two ways with as many pieces that with the larger
         rests = ((fewest[amount - size // grid], piece) for size, piece in in_micro[::-1] if size // grid <= amount)
         fewest.append(min(((piece, *rest) for rest, piece in rests if rest is not None), key=len, default=None))
-    ways: dict[int, tuple[Unit, ...]] = {}
+    ways: dict[int, tuple[Tablet, ...]] = {}
     for amount, whole in enumerate(fewest):
         rests = ((fewest[amount - size // grid], piece) for size, piece in halved if size // grid <= amount)
         split = [(*rest, piece) for rest, piece in rests if rest is not None]
@@ -405,7 +405,7 @@ _TIMES: Final[dict[int, tuple[str, ...]]] = {
 }
 
 
-def _in_words(pieces: tuple[Unit, ...], drug: Drug) -> str:
+def _in_words(pieces: tuple[Tablet, ...], drug: Drug) -> str:
     counts = Counter(f"{'half of a ' if piece.half else ''}{piece.strength:g} {drug.unit}" for piece in pieces)
     parts = (one if count == 1 else f"{count} × {one}" for one, count in counts.items())
     return f"{' + '.join(parts)} {drug.form}"
@@ -421,11 +421,11 @@ class TabletRegimen:
 
     drug: Drug
     total: float
-    times: tuple[tuple[str, tuple[Unit, ...]], ...]
+    times: tuple[tuple[str, tuple[Tablet, ...]], ...]
     change_every_h: float
 
     @property
-    def pills_per_day(self) -> dict[Unit, int]:
+    def pills_per_day(self) -> dict[Tablet, int]:
         """Pieces a day by strength, halves apart, largest first; for patches, pieces worn at one time."""
         counts = Counter(piece for _, pieces in self.times for piece in pieces)
         return dict(sorted(counts.items(), key=lambda item: -item[0].amount))
@@ -438,7 +438,7 @@ class TabletRegimen:
             worn = _in_words(self.times[0][1], self.drug)
             together = ", worn together" if len(self.times[0][1]) > 1 else ""
             return f"{worn}{together}, changed every {self.change_every_h:g} h"
-        moments: dict[tuple[Unit, ...], list[str]] = {}
+        moments: dict[tuple[Tablet, ...], list[str]] = {}
         for moment, pieces in self.times:
             moments.setdefault(pieces, []).append(moment)
         listed = {pieces: " and ".join(filter(None, [", ".join(w[:-1]), w[-1]])) for pieces, w in moments.items()}

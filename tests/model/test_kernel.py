@@ -610,7 +610,7 @@ PARTS = {
     "doses": lambda x, c: kernel.doses(x, c, 3.0),
     "medicine": lambda x, c: kernel.medicine(x, c, 1),
     "person": lambda x, c: kernel.person(x, c),
-    "events": lambda x, c: kernel.events(x, c, 3.0),
+    "events": lambda x, c: kernel.events_of_day(x, c, 3.0),
     "reports": lambda x, c: kernel.reports_of_day(x, c, 3.0),
     "add_up": lambda x, c: kernel.add_up(x, c, 3.0),
 }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from taper_sim.model import pharmacology as ph
-from taper_sim.model.pharmacology import Absorption, Drug, Unit
+from taper_sim.model.pharmacology import Absorption, Drug, Tablet
 
 
 def drug(name: str = "morphine", formulation: str = "ER", **changes: object) -> Drug:
@@ -273,7 +273,7 @@ def test_the_totals_of_a_smaller_dose_begin_those_of_a_larger(taken: Drug) -> No
 
 def test_high_doses_can_still_be_dispensed() -> None:
     assert 1200.0 in ph.dispensable_totals(ER, 2, 1200.0)
-    assert ph.regimen(ER, 1200, 2).pills_per_day == {Unit(60.0): 20}
+    assert ph.regimen(ER, 1200, 2).pills_per_day == {Tablet(60.0): 20}
 
 
 def test_totals_shared_by_a_cohort_cannot_be_changed() -> None:
@@ -353,13 +353,13 @@ def test_larger_amounts_stand_towards_bedtime() -> None:
 
 
 def test_pills_are_counted_by_strength_with_halves_apart() -> None:
-    assert ph.regimen(ER, 240, 3).pills_per_day == {Unit(60.0): 3, Unit(30.0): 1, Unit(15.0): 2}
-    assert ph.regimen(IR, 45, 2).pills_per_day == {Unit(15.0): 2, Unit(15.0, half=True): 2}
+    assert ph.regimen(ER, 240, 3).pills_per_day == {Tablet(60.0): 3, Tablet(30.0): 1, Tablet(15.0): 2}
+    assert ph.regimen(IR, 45, 2).pills_per_day == {Tablet(15.0): 2, Tablet(15.0, half=True): 2}
 
 
 def test_a_regimen_takes_the_fewest_tablets() -> None:
-    assert ph.regimen(ER, 60, 1).pills_per_day == {Unit(60.0): 1}
-    assert ph.regimen(ER, 105, 1).pills_per_day == {Unit(60.0): 1, Unit(30.0): 1, Unit(15.0): 1}
+    assert ph.regimen(ER, 60, 1).pills_per_day == {Tablet(60.0): 1}
+    assert ph.regimen(ER, 105, 1).pills_per_day == {Tablet(60.0): 1, Tablet(30.0): 1, Tablet(15.0): 1}
 
 
 def test_a_dose_that_cannot_be_dispensed_is_refused_with_its_neighbours() -> None:

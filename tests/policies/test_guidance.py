@@ -9,7 +9,7 @@ import pytest
 from taper_sim import tables
 from taper_sim.data import formulary
 from taper_sim.data.problems import InputError
-from taper_sim.model.pharmacology import Unit, dispensable_totals, regimen, round_to_dispensable
+from taper_sim.model.pharmacology import Tablet, dispensable_totals, regimen, round_to_dispensable
 from taper_sim.policies import calls, fixed, guidance
 from taper_sim.policies.fixed import steps_table
 from taper_sim.policies.guidance import Preset, guidelines, listing, preset, presets_markdown
@@ -95,7 +95,7 @@ def test_the_va_example_is_made_of_tablets_and_each_monthly_cut_is_within_5_to_2
     assert given[-1] == 0
     assert all(dose % 15 == 0 for dose in given)
     tablets = {piece for dose in given for piece in regimen(drug, dose, 3).pills_per_day}
-    assert tablets <= {Unit(15.0), Unit(30.0), Unit(60.0)}
+    assert tablets <= {Tablet(15.0), Tablet(30.0), Tablet(60.0)}
     assert set(given) <= set(totals)
     assert np.abs(np.array(given) - [share * start for _, share in path]).max() <= half_a_tablet
     cuts = -np.diff(given)
