@@ -1,4 +1,4 @@
-"""docs/parameters.md and docs/outcomes.md, made from the tables in the code. Imports ``outcomes``, ``model``, ``runs``.
+"""docs/parameters.md and docs/outcomes.md, generated from the tables in the code. Imports ``outcomes``, ``model``.
 
 ``python -m taper_sim.report.reference_pages docs`` writes both, and puts the tables' values behind the symbols in
 docs/model.md and docs/assumptions.md (:func:`refreshed`). tests/report/test_reference_pages.py finds pages out of step.
@@ -31,7 +31,7 @@ _REFRESHED: Final = ("model.md", "assumptions.md")
 _BY_SYMBOL: Final = {q.symbol: q for q in (*TABLE, *CHANCE_TABLE)}
 _NUMBER: Final = r"−?\d+(?:\.\d+)?"
 _SYMBOL_AND_NUMBER: Final = re.compile(rf"`(?P<symbol>\w+)`(?P<space>\s+){_NUMBER}(?: · {_NUMBER})*")
-_MADE: Final = f"Made by `{_COMMAND}` from the tables in the code; change those, not this page."
+_MADE: Final = f"`{_COMMAND}` writes this page from the tables in the code; change the tables."
 
 
 def _number(value: float) -> str:
@@ -140,14 +140,14 @@ def parameters_page() -> str:
     ]
     return f"""# Parameters
 
+This page is for readers who need the value, spread, prior or source of a parameter.
 {_MADE}
 
-The model behind them: [model](model.md). Three values stand for opioid · benzodiazepine · gabapentinoid; one value
-holds for all. The *centre* is the median person. *Between people* is the standard deviation of a person's value around
-the centre. The *prior of the centre* is what we do not know about the centre itself; it is drawn once for each of the
-draws of a run ({DEFAULT_DRAWS} unless a scenario says otherwise). `log` means: sd of the natural logarithm, so 0.3 is
-about ± 30 %. `linear` means: sd in
-the unit of the parameter. A `log` prior keeps the sign. Shares are kept between 0.02 and 0.98. A source such as
+[The model](model.md) defines the symbols. Three values belong to opioid · benzodiazepine · gabapentinoid; one value
+holds for all. The *centre* is the value of the median person. *Between people* is the standard deviation of a person's
+value around the centre. The *prior of the centre* is the uncertainty of the centre itself. A run draws it once for each
+of its draws ({DEFAULT_DRAWS} by default). `log` is an sd of the natural logarithm, so 0.3 is about ± 30 %. `linear` is
+an sd in the unit of the parameter. A `log` prior keeps the sign. Shares are limited to 0.02 to 0.98. A source such as
 [A7](assumptions.md#a7) is a numbered assumption, E064 a [published result](assumptions.md#published-results-by-number).
 
 ## Medicines and the person
@@ -159,28 +159,29 @@ each drug and formulation, with its source. At most {FAILED_TAPERS_COUNTED} earl
 
 ## Events, check-ins and visits
 
-A log daily hazard c is a rate of 36,500 · e^c events a 100 person-years before its covariates. `overdose_0` is stated
-at {_number(RATED_DOSE_MME)} MME.
+A log daily hazard c is a rate of 36,500 · e^c events a 100 person-years before its covariates. `overdose_0` is the
+value at {_number(RATED_DOSE_MME)} MME.
 
 {_table(header, _parameter_lines(CHANCE_TABLE))}
 
 ### Rates of the median person
 
-What the fixed parts come to at the centres, on a steady dose, without withdrawal, distress or pain above the start,
-without barriers and help. A cohort has flags and sedatives and so higher rates.
+The table has the fixed parts at the centres, on a steady dose, without withdrawal, without distress or pain above the
+start, and without barriers and help. A cohort has flags and sedatives, and therefore higher rates.
 
-{_table(("event", "when", "rate or chance"), _rate_lines())}
+{_table(("event", "condition", "rate or probability"), _rate_lines())}
 
 ## Noise of the reports
 
 `white` and `slow` are standard deviations on the scale of the instrument (log(1 + score) for `sows_gossop` and
-`withdrawal_item`, log for `steps`). `shared` is the part of the white sd that a day's common factor carries.
+`withdrawal_item`, log for `steps`). `shared` is the share of the white sd that belongs to a day's common factor.
 
 {_table(("instrument", "white sd", "slow sd", "slow time, d", "shared", "scale", "source"), streams)}
 
 ## State at the start, median person
 
-What a patient's file leaves out ([A3](assumptions.md#a3)). Days of use: {_number(MEDIAN_USE_DAYS)}.
+These values replace keys that a patient's file omits ([A3](assumptions.md#a3)).
+Days of use: {_number(MEDIAN_USE_DAYS)}.
 
 {_table(("name", "value", "scale"), start)}
 """
@@ -205,38 +206,39 @@ def outcomes_page() -> str:
     weights = ", ".join(f"{name} {weight:g}" for name, weight in COMPOSITE_WEIGHTS.items())
     return f"""# Outcomes
 
+This page is for readers who choose or interpret outcomes.
 {_MADE}
 
-An outcome is one number for each patient. `summary.csv` has its mean over patients, `differences.csv` the mean of the
-difference between two protocols on the same people.
+An outcome is one number for each patient. `summary.csv` has its mean over patients. `differences.csv` has the mean of
+the difference between two protocols on the same people.
 
 {_table(header, (_outcome_line(outcome) for outcome in ALL))}
 
-## How they are read
+## Definitions
 
 - **Change** is last day minus day 0. Less pain is negative.
 - **Share of people** is 1 or 0 for one patient; its mean is a proportion.
-- **The class that counts** in dose outcomes is the one tapered: the first taken of opioid, benzodiazepine and
-  gabapentinoid. `…_mme` of another class is in that class's own equivalents, and of buprenorphine in its own mg.
-- **Dose at the end** is the dose prescribed. **Exposure** is the dose really taken, lapses included.
+- **The class of dose outcomes** is the tapered class: the first taken of opioid, benzodiazepine and gabapentinoid.
+  `…_mme` of another class is in that class's own equivalents, and of buprenorphine in its own mg.
+- **Dose at the end** is the prescribed dose. **Exposure** is the dose taken, lapses included.
 - **The fastest month** compares mean prescribed doses of periods of {VELOCITY_MONTH_D} days from day 1, as claims
-  studies count; day 0 is the period before the first.
-- **The dead.** Sums and means run over the days lived. What is read on the last day is missing.
-- **Missing** is left out, never taken as zero: `n` in the tables says how many were left. `time_to_discontinuation_d`
-  has only those who reach dose 0, so two protocols' means are over different people; the difference is over people who
-  reach it under both.
-- **Smallest important difference.** `share_better` and `share_worse` count people whose difference is beyond it; with
+  studies do; day 0 is the period before the first.
+- **Deaths.** Sums and means cover the days lived. Values of the last day are missing.
+- **Missing values** are left out, never taken as zero; `n` in the tables is the number of people with a value.
+  `time_to_discontinuation_d` exists only for people who reach dose 0, so the means of two protocols are over different
+  people. The difference is over people who reach it under both.
+- **Smallest important difference.** `share_better` and `share_worse` count people whose difference exceeds it; with
   `any`, every difference counts. It is not a threshold of significance.
-- **Worst 5 %.** Where the table says yes there is a second row `…_cvar95`, the mean of the 5 % largest values. Large is
+- **Worst 5 %.** If the table has yes, there is a second row `…_cvar95`, the mean of the 5 % largest values. Large is
   worse for all of them.
-- **Withdrawal scores** (`withdrawal_sows_gossop`, `_cows`, `_bwsq`, `_pwc`) are means of what the model expects,
+- **Withdrawal scores** (`withdrawal_sows_gossop`, `_cows`, `_bwsq`, `_pwc`) are means of the model's expected values,
   without the noise of a report.
-- **The composite** adds change of pain, function, mood and medication load, each in smallest important differences
-  (1 point, 10 points, 5 points of PHQ-9; a full stop of the medicine counts as two), with the weights {weights}; a
-  scenario may give others. Medication load falls in every taper that works: look at the parts too.
-- **Overdose in two parts.** `overdose_expected_dose` and `overdose_expected_tolerance` are expected numbers: what the
-  dose brings, and what effect beyond respiratory tolerance adds. Published studies disagree in sign, so the sum alone
-  would hide the question. Both rest on [A5](assumptions.md#a5) and [A10](assumptions.md#a10).
+- **The composite** adds changes of pain, function, mood and medication load, each in smallest important differences
+  (1 point, 10 points, 5 points of PHQ-9; a full stop of the medicine counts as two). The weights are {weights}; a
+  scenario may give others. Medication load falls in every successful taper: report the parts too.
+- **Overdose in two parts.** `overdose_expected_dose` and `overdose_expected_tolerance` are expected numbers: the part
+  from the dose, and the part from an effect beyond respiratory tolerance. Published studies disagree in sign, and the
+  sum alone would hide this. Both rest on [A5](assumptions.md#a5) and [A10](assumptions.md#a10).
 """
 
 
