@@ -22,7 +22,7 @@ from taper_sim.model.parameters import (
     Parameter,
 )
 from taper_sim.run_folder import write_text
-from taper_sim.simulation.ensemble import DEFAULT_DRAWS
+from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS
 from taper_sim.simulation.layout import RATED_DOSE_MME
 from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
 
@@ -145,7 +145,7 @@ def parameters_page() -> str:
 The model behind them: [model](model.md). Three values stand for opioid · benzodiazepine · gabapentinoid; one value
 holds for all. The *centre* is the median person. *Between people* is the standard deviation of a person's value around
 the centre. The *prior of the centre* is what we do not know about the centre itself; it is drawn once for each of the
-draws of a run ({DEFAULT_DRAWS} unless a scenario says otherwise). `log` means: sd of the natural logarithm, so 0.3 is
+draws of a run ({ENSEMBLE_DRAWS} unless a scenario says otherwise). `log` means: sd of the natural logarithm, so 0.3 is
 about ± 30 %. `linear` means: sd in
 the unit of the parameter. A `log` prior keeps the sign. Shares are kept between 0.02 and 0.98. A source such as
 [A7](assumptions.md#a7) is a numbered assumption, E064 a [published result](assumptions.md#published-results-by-number).

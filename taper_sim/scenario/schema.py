@@ -19,9 +19,9 @@ from taper_sim.data.yaml_input import Strict, Wrong, divided, refuse_unknown, sh
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import administrations, most_equivalents
 from taper_sim.scenario.clinic_schema import ClinicEntry
-from taper_sim.scenario.true_models import MODEL, TRUTHS
+from taper_sim.scenario.true_models import MODEL, TRUE_MODELS
 from taper_sim.simulation.cohort import FLAGS, MODALITIES
-from taper_sim.simulation.ensemble import DEFAULT_DRAWS, PARAMETERS
+from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, PARAMETERS
 from taper_sim.units import HOURS_PER_DAY, LONGEST_D, YEAR_D, DrugClass
 
 DEFAULT_SEED = 20260101
@@ -257,10 +257,13 @@ class LadderEntry(Strict):
     @field_validator("truths")
     @classmethod
     def _are_truths(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in given if name not in TRUTHS]
+        unknown = [name for name in given if name not in TRUE_MODELS]
         if unknown:
             raise Wrong(
-                *(("", f"{shown(name)}, which is none{nearest(name, TRUTHS)}", ", ".join(TRUTHS)) for name in unknown)
+                *(
+                    ("", f"{shown(name)}, which is none{nearest(name, TRUE_MODELS)}", ", ".join(TRUE_MODELS))
+                    for name in unknown
+                )
             )
         return given
 
@@ -283,7 +286,7 @@ class Scenario(Strict):
     question: str = Field(default="", max_length=2000)
     seed: int = Field(default=DEFAULT_SEED, ge=0, lt=2**63)
     days: int = Field(default=YEAR_D, ge=1, le=LONGEST_D)
-    draws: int = Field(default=DEFAULT_DRAWS, ge=1, le=1000)
+    draws: int = Field(default=ENSEMBLE_DRAWS, ge=1, le=1000)
     cohort: CohortEntry
     care: CareEntry = CareEntry()
     protocols: tuple[Annotated[ProtocolEntry, BeforeValidator(_as_entry)], ...] = Field(min_length=1, max_length=50)

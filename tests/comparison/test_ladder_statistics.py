@@ -38,7 +38,7 @@ def test_the_loss_of_a_policy_counts_the_worst_twentieth() -> None:
 
 
 def test_a_decision_weighs_harm_beyond_staying_on_the_full_dose_more() -> None:
-    good, bad = LOSS.weighed(np.array([0.3, 0.6]))
+    good, bad = LOSS.decision_loss(np.array([0.3, 0.6]))
     assert good == pytest.approx(0.8 * 0.3)
     assert bad == pytest.approx(0.8 * 0.6 + 0.2 / 0.05 * 0.1)
 
