@@ -1,6 +1,7 @@
-"""The scenario file (YAML): keys, types, defaults. Imports ``data.yaml_input``, ``outcomes``, ``comparison.tables``.
+"""Schema of the scenario file (YAML): keys, types, defaults. Imports ``comparison``, ``simulation``, ``data``.
 
-Unknown keys are refused with the nearest known one named. ``taper-sim schema`` prints the JSON Schema for editors.
+An unknown key is an error whose message names the nearest known key. ``taper-sim schema`` prints the JSON Schema for
+editors.
 """
 
 import math
@@ -30,7 +31,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DrugInMix(Strict):
-    """A drug and formulation of the formulary, and its share among those who take the class."""
+    """A drug and formulation of the formulary, and its share among the patients who take the class."""
 
     drug: str
     formulation: str | None = None
@@ -48,7 +49,7 @@ class DrugInMix(Strict):
 
 
 class ClassOfDrugs(Strict):
-    """Who takes a class, what of it, how much (equivalents a day, log-normal between low and high), since when."""
+    """Prevalence, drugs, dose (equivalents a day, log-normal, clipped to low and high) and days of use of a class."""
 
     share: Share = 1.0
     mix: tuple[DrugInMix, ...] = Field(min_length=1)
@@ -75,13 +76,13 @@ class ClassOfDrugs(Strict):
             absorbed = most_equivalents(drug, formulary.absorption(), times)
             if self.dose_high > absorbed:
                 given = f"{' '.join(drug.key)} every {HOURS_PER_DAY / times:g} h with dose_high {self.dose_high:g}"
-                allowed = f"dose_high of at most {math.floor(10 * absorbed) / 10:g}: more has no known absorption"
+                allowed = f"dose_high of at most {math.floor(10 * absorbed) / 10:g}: the absorption of more is unknown"
                 raise ValueError(f"{given}; allowed: {allowed}")
         return self
 
 
 class CohortEntry(Strict):
-    """Who the patients are: sampled (``patients``), or read (``file``) with drugs from a file or sampled."""
+    """The cohort: sampled (``patients``), or read from ``file`` with drugs from ``drugs_file`` or sampled."""
 
     patients: int | None = Field(default=None, ge=1, le=MAX_PATIENTS)
     file: Path | None = None
@@ -111,7 +112,7 @@ class CohortEntry(Strict):
     @field_validator("classes")
     @classmethod
     def _hold_their_own(cls, given: dict[DrugClass, ClassOfDrugs]) -> dict[DrugClass, ClassOfDrugs]:
-        """Refuse a drug in another class, whose equivalents its dose would be read in."""
+        """Refuse a drug under another class: its dose would be read in the equivalents of that class."""
         wrong = [
             (f"{name}.mix.{number}", f"{entry.drug}, which is of the class {drug.drug_class}", f"drugs of {name}")
             for name, margin in given.items()
@@ -130,7 +131,7 @@ class CohortEntry(Strict):
 
 
 class CareEntry(Strict):
-    """Visits and check-ins that a protocol plans."""
+    """Visits and check-ins planned by a protocol."""
 
     disciplines: dict[str, Share] = Field(default_factory=lambda: dict.fromkeys(DISCIPLINES[:5], 1.0))
     visit_every_d: int = Field(default=7, ge=0, le=364)
@@ -148,7 +149,7 @@ def _as_entry(value: Any) -> Any:
 
 
 class ProtocolEntry(Strict):
-    """A protocol as a call, with a name for tables and care of its own where it differs."""
+    """A protocol: its call, its name in tables, and its planned care if it differs from the scenario's."""
 
     call: str = Field(min_length=1, max_length=2000)
     name: str | None = Field(default=None, max_length=80)
@@ -172,11 +173,11 @@ class LossEntry(Strict):
 
 
 class RungEntry(Strict):
-    """A policy of the ladder, with one knob.
+    """A policy of the ladder with one tuning value (knob).
 
-    ``{knob}`` in the call is replaced by each of the knobs, ``{ceiling}`` by on or off, ``{run_in}`` by the days of
-    the run-in. A call without ``{ceiling}`` gets ``+ within_ceiling()`` where the ceiling holds, one without
-    ``{run_in}`` gets ``+ run_in(days=…)`` where there is a run-in.
+    In the call, ``{knob}`` is replaced by each value of ``knobs``, ``{ceiling}`` by on or off, ``{run_in}`` by the days
+    of the run-in. If the call lacks ``{ceiling}``, ``+ within_ceiling()`` is appended when the ceiling applies. If it
+    lacks ``{run_in}``, ``+ run_in(days=…)`` is appended when there is a run-in.
     """
 
     name: str = Field(min_length=1, max_length=80)
@@ -197,7 +198,7 @@ class RungEntry(Strict):
         return self
 
 
-_RISKS: Final = (0.1, 0.3, 0.6)
+_RISK_LIMITS: Final = (0.1, 0.3, 0.6)
 DEFAULT_RUNGS: Final = (
     RungEntry(
         name="preset",
@@ -212,16 +213,18 @@ DEFAULT_RUNGS: Final = (
     RungEntry(name="linear to a floor", call="linear(pct=10, every=28, floor_pct={knob})", knobs=(0, 25, 50, 75)),
     RungEntry(name="exponential", call="exponential(pct={knob}, every=28)", knobs=(5, 10, 15, 20, 30, 40)),
     RungEntry(name="integral control", call="integral(max_pct={knob}, every=14)", knobs=(2.5, 5, 10, 15, 20)),
-    RungEntry(name="prior only", call="prior_only(risk={knob}, ceiling={ceiling}, run_in={run_in})", knobs=_RISKS),
+    RungEntry(
+        name="prior only", call="prior_only(risk={knob}, ceiling={ceiling}, run_in={run_in})", knobs=_RISK_LIMITS
+    ),
     RungEntry(
         name="personal, weekly",
-        knobs=_RISKS,
+        knobs=_RISK_LIMITS,
         role="personal",
         call="personal(risk={knob}, ceiling={ceiling}, run_in={run_in}, checkins=weekly)",
     ),
     RungEntry(
         name="personal, daily",
-        knobs=_RISKS,
+        knobs=_RISK_LIMITS,
         role="personal",
         call="personal(risk={knob}, ceiling={ceiling}, run_in={run_in})",
     ),
@@ -235,7 +238,7 @@ DEFAULT_RUNGS: Final = (
 
 
 class LadderEntry(Strict):
-    """How policies are set and judged by ``taper-sim evaluate``; the cohort is sampled anew for each seed."""
+    """Tuning and evaluation of policies by ``taper-sim evaluate``. Each seed samples a new cohort."""
 
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(default=(1, 2, 3), min_length=1, max_length=50)
     tuning_people: int = Field(default=100, ge=2, le=100_000)
@@ -250,7 +253,7 @@ class LadderEntry(Strict):
     @field_validator("ceilings", mode="before")
     @classmethod
     def _yaml_words(cls, given: Any) -> Any:
-        """``on`` and ``off`` are true and false in YAML."""
+        """Convert true and false, which YAML reads for ``on`` and ``off``, to the words."""
         words = {True: "on", False: "off"}
         return [words.get(g, g) if isinstance(g, bool) else g for g in given] if isinstance(given, list) else given
 
@@ -261,7 +264,7 @@ class LadderEntry(Strict):
         if unknown:
             raise Wrong(
                 *(
-                    ("", f"{shown(name)}, which is none{nearest(name, TRUE_MODELS)}", ", ".join(TRUE_MODELS))
+                    ("", f"{shown(name)}, an unknown true model{nearest(name, TRUE_MODELS)}", ", ".join(TRUE_MODELS))
                     for name in unknown
                 )
             )
@@ -275,7 +278,7 @@ class LadderEntry(Strict):
             raise Wrong(("", f"roles {', '.join(roles)}", "exactly one oracle and at least one other"))
         names = [rung.name for rung in given]
         if len(set(names)) < len(names):
-            raise Wrong(("", "a name a second time", "each name once"))
+            raise Wrong(("", "the same name twice", "each name once"))
         return given
 
 
@@ -304,7 +307,9 @@ class Scenario(Strict):
         unknown = [name for name in given or () if name not in BY_NAME]
         if unknown:
             allowed = "an outcome of `taper-sim outcomes`"
-            raise Wrong(*(("", f"{shown(name)}, which is none{nearest(name, BY_NAME)}", allowed) for name in unknown))
+            raise Wrong(
+                *(("", f"{shown(name)}, an unknown outcome{nearest(name, BY_NAME)}", allowed) for name in unknown)
+            )
         return given
 
     @field_validator("subgroups")
@@ -314,7 +319,9 @@ class Scenario(Strict):
         unknown = [name for name in given if name not in known]
         if unknown:
             allowed = f"one of {', '.join(known)}"
-            raise Wrong(*(("", f"{shown(name)}, which is none{nearest(name, known)}", allowed) for name in unknown))
+            raise Wrong(
+                *(("", f"{shown(name)}, an unknown subgroup{nearest(name, known)}", allowed) for name in unknown)
+            )
         return given
 
     @field_validator("composite")

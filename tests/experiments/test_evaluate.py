@@ -78,7 +78,7 @@ def test_the_command_writes_the_tables_and_goes_on_where_it_was_stopped(
     ("change", "said"),
     [
         ("role: oracle", "exactly one oracle"),
-        ("truths: [the model,", "which is none"),
+        ("truths: [the model,", "an unknown true model"),
         ("knobs: [5, 10]", "both or"),
         ("linear(pct={knob}", "lineer"),
     ],

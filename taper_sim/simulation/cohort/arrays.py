@@ -140,7 +140,7 @@ def with_doses(cohort: Cohort) -> Cohort:
     return replace(cohort, dose=dose, half_life_h=half_life, trough_mean=trough, buprenorphine=buprenorphine)
 
 
-# -- individual parameters ----------------------------------------------------------------------------------------------
+# -- individual parameters ---------------------------------------------------------------------------------------------
 
 
 def individual(cohort: Cohort, centres: Mapping[str, Floats], seed: int) -> dict[str, Floats]:

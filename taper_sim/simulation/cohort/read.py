@@ -1,4 +1,4 @@
-"""Cohorts from patients' files, and from tables of patients and drugs. Imports ``cohort.arrays``, ``cohort.sampled`` and below."""
+"""Cohorts from patients' files and from tables of patients and drugs. Imports the other modules of ``cohort``."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -110,7 +110,7 @@ CHOIR: Final = Margins(
     modality=(0.7, 0.2, 0.1),
 )
 
-# Conversion of PROMIS T-scores to the model's scales. PHQ-9 crosswalk: Choi 2014 (PROsetta), sleep onto ISI: assumption A16.
+# PROMIS T-scores to the model's scales. PHQ-9 crosswalk: Choi 2014 (PROsetta). Sleep to ISI: assumption A16.
 _DEPRESSION_T = np.array([34.0, 44.0, 52.5, 59.9, 66.0, 72.0, 85.0])
 _DEPRESSION_PHQ9 = np.array([0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 27.0])
 _SLEEP_T = np.array([26.0, 40.0, 50.0, 60.0, 70.0, 84.0])
