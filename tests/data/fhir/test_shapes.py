@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from taper_sim.data.fhir import BundleReading, read_bundle
-from taper_sim.data.fhir.frequency import often
+from taper_sim.data.fhir.frequency import frequency_of
 from taper_sim.data.formulary import equivalents
 from taper_sim.data.records import History
 
@@ -174,7 +174,7 @@ def test_a_product_by_the_name_that_others_give_it(
     ],
 )
 def test_how_often_by_words_is_read_as_a_whole_or_not_at_all(text: str, a_day: float | None) -> None:
-    said = often(text)
+    said = frequency_of(text)
     assert (None if said is None else said.times) == pytest.approx(a_day)
 
 
