@@ -14,7 +14,7 @@ from taper_sim.comparison.loss import Loss
 from taper_sim.comparison.outcomes import BY_NAME, COMPOSITE_WEIGHTS
 from taper_sim.comparison.tables import DERIVED_SUBGROUPS
 from taper_sim.data import formulary
-from taper_sim.data.patient import LARGEST, range_of
+from taper_sim.data.patient import LARGEST_PARAMETER, range_of
 from taper_sim.data.problems import nearest, shown
 from taper_sim.data.yaml_input import Strict, Wrong, divided, refuse_unknown, shares_of_patients
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
@@ -346,8 +346,8 @@ class Scenario(Strict):
                 wrong += [] if allowed is None else [(symbol, value, allowed)]
             elif known[symbol].scale == "share" and not 0 <= value <= 1:
                 wrong.append((symbol, value, "a share from 0 to 1"))
-            elif abs(value) > LARGEST:
-                wrong.append((symbol, value, f"at most {LARGEST:,.0f}"))
+            elif abs(value) > LARGEST_PARAMETER:
+                wrong.append((symbol, value, f"at most {LARGEST_PARAMETER:,.0f}"))
         if wrong:
             raise Wrong(*wrong)
         return given

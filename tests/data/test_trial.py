@@ -83,9 +83,9 @@ def test_the_row_order_changes_nothing_and_further_columns_are_passed_over(tmp_p
         ("7,10.5,1,7,8,,0", ("study_day", "10.5")),
         (",10,1,7,8,,0", ("who", "id")),
         ("7,10,0,7,8,,0", ("phase", "1, 2")),
-        ("7,10,1,-1,8,,0", ("day_in_phase", "as many days")),
+        ("7,10,1,-1,8,,0", ("day_in_phase", "the same increase")),
         ("7,9,1,6,8,,0", ("row 13, study_day", "as in row 8")),
-        ("7,10,1,9,8,,0", ("row 13, day_in_phase", "as many days")),
+        ("7,10,1,9,8,,0", ("row 13, day_in_phase", "the same increase")),
     ],
 )
 def test_what_is_wrong_is_said_with_row_and_column(tmp_path: Path, row: str, said: tuple[str, ...]) -> None:

@@ -298,21 +298,3 @@ def test_a_days_own_value_is_that_days_and_a_long_question_covers_its_days() -> 
     assert [v.value("peg", ago) for ago in (1, 2, 8, 9)] == [None, 6.0, 6.0, None]
     assert [v.value("opioid_mme", ago) for ago in (19, 21)] == [108.0, 120.0]
     assert values(*TAPERED, copd=1.0).value("copd", 5) == 1.0
-
-
-def test_a_value_says_where_it_comes_from() -> None:
-    v = Values(
-        History(
-            "p",
-            (CheckIn(TODAY, "seizure", 1.0, where="checkins.csv, row 7"),),
-            values(*OPIOID).history.doses,
-            {"copd": 1.0},
-        ),
-        TODAY,
-        {"reduction_planned": 1.0},
-    )
-    assert v.came_from("seizure") == "reported on 2026-03-31 (checkins.csv, row 7)"
-    assert v.came_from("copd") == "the patient's file"
-    assert v.came_from("opioid_mme") == "computed from doses" == v.came_from("opioid")
-    assert v.came_from("reduction_planned") == "assumed by the question"
-    assert v.came_from("spo2") == ""

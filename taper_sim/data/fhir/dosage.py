@@ -19,8 +19,8 @@ from taper_sim.data.fhir.medications import MG, Product
 from taper_sim.data.fhir.names import form_of
 from taper_sim.data.problems import shown
 from taper_sim.model.pharmacology import Drug
+from taper_sim.units import TOLERANCE
 
-_SAME: Final = 1e-9  # relative or absolute difference below which two numbers are equal
 MAX_PERIOD_D: Final = 7.0
 """Longest period over which doses by mouth are averaged to a daily dose, days: a week. A design choice."""
 ORAL_ROUTE_CODES: Final = ("26643006", "PO")
@@ -208,7 +208,7 @@ def times_a_day(timing: Mapping[str, Any], notes: list[str]) -> tuple[float, boo
             given = f"frequency {count:g} in {per:g} {unit or '(no unit)'}"
             raise Cannot(given, "a frequency above 0 in hours, days or weeks")
         frequencies.append(count * _PER_DAY[unit] / per)
-        if per / _PER_DAY[unit] > MAX_PERIOD_D + _SAME:
+        if per / _PER_DAY[unit] > MAX_PERIOD_D + TOLERANCE:
             raise Cannot(f"one dose in {per:g} {unit}", f"a period of at most {MAX_PERIOD_D:g} days")
     times, when = texts(repeat.get("timeOfDay")), texts(repeat.get("when"))
     if times and when:
@@ -228,14 +228,14 @@ def times_a_day(timing: Mapping[str, Any], notes: list[str]) -> tuple[float, boo
         return None
     if not frequencies:
         frequencies.append(1.0)
-    if (ranged and len(frequencies) > 1) or max(frequencies) - min(frequencies) > _SAME * max(frequencies):
+    if (ranged and len(frequencies) > 1) or max(frequencies) - min(frequencies) > TOLERANCE * max(frequencies):
         raise Cannot("a frequency, times of day or a code that disagree", "one frequency")
     daily = frequencies[0]
     if days:
         if daily < 1:
             raise Cannot("days of the week beside a period of days", "one of them")
         daily *= len(set(days)) / 7.0
-    if daily < 1 - _SAME or (days and len(set(days)) < 7):
+    if daily < 1 - TOLERANCE or (days and len(set(days)) < 7):
         notes.append(f"a dose that is not taken every day is averaged: {daily:.3g} a day")
     if ranged:
         notes.append("a range of frequencies is read as its upper end, the highest that may be taken")
@@ -261,7 +261,7 @@ def _one_dose(dose_and_rate: Mapping[str, Any], product: Product, drug: Drug, no
     if rate and (dose_and_rate.get("doseQuantity") or dose_and_rate.get("doseRange")):
         dose = amount_of(dose_and_rate.get("doseQuantity"), product, drug, notes)
         released = _one_dose({rate: dose_and_rate[rate]}, product, drug, notes)
-        if abs(dose - released[0]) > _SAME * max(dose, 1.0):
+        if abs(dose - released[0]) > TOLERANCE * max(dose, 1.0):
             raise Cannot(f"a dose of {dose:g} {drug.unit} with a rate of {released[0]:g} {drug.unit}", "one dose")
         return released
     if rate == "rateQuantity":
@@ -377,7 +377,7 @@ def _most_a_day(dosage: Mapping[str, Any], product: Product, drug: Drug, notes: 
     length = number(denominator.get("value"))
     if unit is None or not length or length < 0:
         raise Cannot("a highest dose without its period", "a period in hours or days")
-    if abs(length * unit - 1.0) > _SAME:
+    if abs(length * unit - 1.0) > TOLERANCE:
         raise Cannot(f"a highest dose in {length:g} {time_unit}", "a highest dose a day")
     return amount_of(ratio.get("numerator"), product, drug, notes)
 
@@ -403,7 +403,7 @@ def _length(bounds: Mapping[str, Any], start: date) -> date | None:
         raise Cannot(f"a duration of {shown(bounds.get('value'))}", "a number above 0")
     try:
         if unit in days:
-            return start + timedelta(days=math.ceil(value * days[unit] - _SAME))
+            return start + timedelta(days=math.ceil(value * days[unit] - TOLERANCE))
         if unit in ("mo", "month", "months") and value == int(value) and value < 1200:
             month = start.month - 1 + int(value)
             year, month = start.year + month // 12, month % 12 + 1
@@ -521,7 +521,7 @@ def _counted_out(dosage: Mapping[str, Any], first: date) -> date | None:
     frequency = times_a_day(part(dosage, "timing"), []) if count else None
     if not count or frequency is None or count <= 0 or count / frequency[0] > 36500:
         return None
-    return first + timedelta(days=math.ceil(count / frequency[0] - _SAME))
+    return first + timedelta(days=math.ceil(count / frequency[0] - TOLERANCE))
 
 
 def added_up(overlapping: Sequence[Segment]) -> list[Segment]:
