@@ -92,7 +92,7 @@ def _drug(row: tables.Row) -> Drug:
     if not 0 < drug.trough_mean < 1:
         raise ValueError(f"{name}: given trough_mean {drug.trough_mean:g}; allowed: above 0 and below 1")
     if list(drug.strengths) != sorted(set(drug.strengths)):
-        raise ValueError(f"{name}: given strengths {row['strengths']}; allowed: rising, each once")
+        raise ValueError(f"{name}: given strengths {row['strengths']}; allowed: ascending, without repeats")
     return drug
 
 
@@ -110,9 +110,9 @@ def formulary() -> Mapping[tuple[str, str], Drug]:
 
 @cache
 def absorption() -> Absorption:
-    """Gabapentin swallowed and absorbed at once, mg, arrays of shape (n_rows,), read-only.
+    """Gabapentin swallowed and absorbed per administration, mg, read-only arrays (n_rows,).
 
-    The table's ``absorbed_mg`` is a day's; divided by its ``doses_per_day`` it is that of one dose.
+    The table's ``absorbed_mg`` is per day; divided by ``doses_per_day`` it is per administration.
     """
     rows = tables.read("gabapentin_absorption").rows
     single = np.array([float(row["single_dose_mg"]) for row in rows])
@@ -125,7 +125,7 @@ def absorption() -> Absorption:
 
 
 def find_drug(name: str, formulation: str | None = None) -> Drug:
-    """Look up one drug, by the table's own words; capitals do not matter, nothing is guessed.
+    """Look up a drug by the names of drugs.csv, without regard to case; near matches are not accepted.
 
     Parameters
     ----------

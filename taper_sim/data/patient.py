@@ -152,10 +152,10 @@ class Patient(Strict):
 
     @field_validator("answers")
     @classmethod
-    def _are_variables(cls, given: dict[str, Any]) -> dict[str, Any]:
+    def _are_variables(cls, answers: dict[str, Any]) -> dict[str, Any]:
         known = {row["name"]: row for row in tables.read("variables").rows}
         wrong: list[tuple[str, Any, str]] = []
-        for name, value in given.items():
+        for name, value in answers.items():
             row = known.get(name)
             if row is None:
                 wrong.append((name, f"an unknown answer{nearest(name, known)}", "a variable of variables.csv"))
@@ -167,14 +167,14 @@ class Patient(Strict):
                 wrong.append((name, value, f"{row['min']} to {row['max']} {row['unit']}".strip()))
         if wrong:
             raise Wrong(*wrong)
-        return given
+        return answers
 
     @field_validator("parameters")
     @classmethod
-    def _are_symbols(cls, given: dict[str, Any]) -> dict[str, Any]:
+    def _are_symbols(cls, parameters: dict[str, Any]) -> dict[str, Any]:
         known = [*BY_SYMBOL, *FORMULATION_SYMBOLS]
         wrong: list[tuple[str, Any, str]] = []
-        for symbol, value in given.items():
+        for symbol, value in parameters.items():
             if symbol not in known:
                 wrong.append((symbol, f"an unknown symbol{nearest(symbol, known)}", "a symbol of docs/parameters.md"))
                 continue
@@ -189,15 +189,15 @@ class Patient(Strict):
                     wrong.append((f"{symbol}.{place}".rstrip("."), number, in_range))
         if wrong:
             raise Wrong(*wrong)
-        return given
+        return parameters
 
     @field_validator("schedule")
     @classmethod
-    def _starts_on_day_0(cls, given: Any) -> Any:
+    def _starts_on_day_0(cls, schedule: Any) -> Any:
         wrong: list[tuple[str, Any, str]] = []
-        if given is not None and not given:
+        if schedule is not None and not schedule:
             wrong.append(("", "nothing", "at least one drug class, such as opioid: {0: 90, 29: 75}"))
-        for drug_class, doses in (given or {}).items():
+        for drug_class, doses in (schedule or {}).items():
             if 0 not in doses:
                 wrong.append((drug_class, doses or "no day", "a dose on day 0, the start, and on each day of a change"))
             elif doses[0] == 0 and any(doses.values()):
@@ -210,7 +210,7 @@ class Patient(Strict):
                 )
         if wrong:
             raise Wrong(*wrong)
-        return given
+        return schedule
 
     @model_validator(mode="after")
     def _takes_something(self) -> "Patient":

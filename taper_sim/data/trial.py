@@ -94,7 +94,7 @@ class TrialPhase:
         """COWS categories as interval-censored reports, opioid use as ``illicit_use_reported``; dates from DAY_0."""
         reports: list[CheckIn] = []
         for k, day in enumerate(self.study_day):
-            report_day, where = DAY_0 + timedelta(days=int(day)), f"person {self.who}, study day {day}"
+            report_day, where = DAY_0 + timedelta(days=int(day)), f"participant {self.who}, study day {day}"
             if self.cows_cat[k] >= 0:
                 low, high = COWS_CATEGORIES[self.cows_cat[k]]
                 reports.append(CheckIn(report_day, "cows", low, high, where=where))
@@ -115,7 +115,7 @@ class TrialPhase:
                 continue
             if rows or mg > 0:
                 on = DAY_0 + timedelta(days=int(day))
-                rows.append(DoseRow(on, film, float(mg), where=f"person {self.who}, study day {day}"))
+                rows.append(DoseRow(on, film, float(mg), where=f"participant {self.who}, study day {day}"))
         carried = int((np.isnan(self.dose_mg) & (taken > 0)).sum())
         unknown = int(np.isnan(taken).sum())
         notes = []
@@ -164,7 +164,7 @@ def read_trial(path: Path) -> tuple[TrialPhase, ...]:
         A missing column, an invalid day, dose, category or answer, a repeated day, or days that disagree with the
         phase. Every problem is reported with file, row and column.
     """
-    table = read_csv(path, "no day", "at least one day of one person")
+    table = read_csv(path, "no day", "at least one day of one participant")
     bad = Problems(str(path))
     for column in TRIAL_COLUMNS:
         if column not in table.columns:
@@ -174,7 +174,7 @@ def read_trial(path: Path) -> tuple[TrialPhase, ...]:
                 f"the columns {', '.join(TRIAL_COLUMNS)}",
             )
     bad.raise_if_any()
-    bad.rows(table, "who", (table["who"] == "").to_numpy(), "a person's id")
+    bad.rows(table, "who", (table["who"] == "").to_numpy(), "a participant's id")
     days = f"a whole number of days, -{_LAST_DAY:g} to {_LAST_DAY:g}"
     cells: Mapping[str, Floats] = {
         "study_day": _column(table, "study_day", bad, days, _whole(-_LAST_DAY, _LAST_DAY), empty_allowed=False),
@@ -199,7 +199,9 @@ def read_trial(path: Path) -> tuple[TrialPhase, ...]:
     for (who, day), same in rows[repeated].groupby(["who", "study_day"]):
         first, second = same["row"].iloc[:2]
         bad.add(
-            f"row {second}, study_day", f"{day:g} of person {who}, as in row {first}", "one row for a person and day"
+            f"row {second}, study_day",
+            f"{day:g} of participant {who}, as in row {first}",
+            "one row per participant and day",
         )
     bad.raise_if_any()
     rows = rows.sort_values(["who", "phase", "study_day"], kind="stable")
@@ -213,7 +215,7 @@ def _phase(phase_rows: pd.DataFrame, bad: Problems) -> TrialPhase:
     row, day, in_phase = (phase_rows[name].to_numpy() for name in ("row", "study_day", "day_in_phase"))
     who = str(phase_rows["who"].iloc[0])
     for k in np.flatnonzero(np.diff(day) != np.diff(in_phase)) + 1:
-        given = f"{in_phase[k]:g} on study day {day[k]:g} of person {who}"
+        given = f"{in_phase[k]:g} on study day {day[k]:g} of participant {who}"
         bad.add(f"row {row[k]}, day_in_phase", given, "the same increase as study_day")
     return TrialPhase(
         who,
@@ -233,5 +235,5 @@ def _sort_key(phase: TrialPhase) -> tuple[int, int, str, int]:
 
 
 def histories(phases: tuple[TrialPhase, ...]) -> dict[str, History]:
-    """Each phase as a separate history, by ``person/phase``."""
+    """Each phase as a separate history, by ``participant/phase``."""
     return {f"{p.who}/{p.phase}": replace(p.history(), patient_id=f"{p.who}/{p.phase}") for p in phases}

@@ -61,7 +61,8 @@ def ceiling_of(drug_class: DrugClass, use_days: float, failed_tapers: int, limit
     rows = [row for row in rows if _fits(row, use_days)] or rows
     slowest = min(rows, key=lambda row: float(row["ceiling_pct_per_28d"]))
     pct, basis = float(slowest["ceiling_pct_per_28d"]), f"{slowest['guideline']} ({slowest['year']})"
-    paces = {row["guideline"]: _pace(row) for row in rows if row["pct"]}
+    # percent of the original dose in 28 days of each guidance's own steps
+    paces = {row["guideline"]: float(row["pct"]) * MONTH_D / float(row["every_days"]) for row in rows if row["pct"]}
     preset = min(paces, key=lambda name: paces[name])
     if pct > _CLASS_CAP_PCT[drug_class]:
         pct, basis = _CLASS_CAP_PCT[drug_class], f"the tool's own cap for this class, below {basis}"
@@ -75,8 +76,3 @@ def ceiling_of(drug_class: DrugClass, use_days: float, failed_tapers: int, limit
         basis = f"raised by {raised.by}: {raised.reason}"
         return Ceiling(drug_class, min(raised.pct_per_28d, CAP_PCT), basis, preset_pct, preset, raised.by)
     return Ceiling(drug_class, pct, basis, preset_pct, preset)
-
-
-def _pace(row: tables.Row) -> float:
-    """Pace of a row's own steps, percent of the original dose in 28 days."""
-    return float(row["pct"]) * MONTH_D / float(row["every_days"])

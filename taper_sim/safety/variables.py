@@ -21,7 +21,7 @@ from taper_sim.safety.validity import is_asked, keeps_value_for_d, variable_rows
 from taper_sim.units import DRUG_CLASSES, TOLERANCE
 
 NEVER_REDUCED_D: Final = 10_000.0
-"""Value of ``days_since_reduction`` for a patient without a reduction, days: more than any rule asks for."""
+"""Value of ``days_since_reduction`` for a patient without a reduction, days: longer than the period of any rule."""
 _GAP_D: Final = 30
 """Longest gap without a new start of use, days. Source: variables.csv, opioid_use_days."""
 _SEROTONERGIC: Final = ("tramadol", "tapentadol", "methadone", "fentanyl")

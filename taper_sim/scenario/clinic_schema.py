@@ -85,19 +85,19 @@ class StaffEntry(Strict):
 
     @field_validator("role")
     @classmethod
-    def _is_a_role(cls, given: str) -> str:
-        if given not in ROLES:
-            raise Wrong(("", f"{shown(given)}, an unknown role{nearest(given, ROLES)}", f"one of {', '.join(ROLES)}"))
-        return given
+    def _is_a_role(cls, role: str) -> str:
+        if role not in ROLES:
+            raise Wrong(("", f"{shown(role)}, an unknown role{nearest(role, ROLES)}", f"one of {', '.join(ROLES)}"))
+        return role
 
     @field_validator("stands_in_for")
     @classmethod
-    def _are_queues(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in given if name not in QUEUES]
+    def _are_queues(cls, queues: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in queues if name not in QUEUES]
         if unknown:
             allowed = f"one of {', '.join(QUEUES)}"
             raise Wrong(*(("", f"{shown(name)}, an unknown queue{nearest(name, QUEUES)}", allowed) for name in unknown))
-        return given
+        return queues
 
     @model_validator(mode="after")
     def _may_stand_in(self) -> "StaffEntry":
@@ -112,17 +112,17 @@ class StaffEntry(Strict):
 
     @field_validator("skills")
     @classmethod
-    def _are_kinds(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        return _known_kinds(given)
+    def _are_kinds(cls, skills: tuple[str, ...]) -> tuple[str, ...]:
+        return _known_kinds(skills)
 
     @field_validator("leave")
     @classmethod
-    def _are_spans(cls, given: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-        wrong = [span for span in given if not 1 <= span[0] <= span[1] <= LONGEST_D]
+    def _are_spans(cls, spans: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        wrong = [span for span in spans if not 1 <= span[0] <= span[1] <= LONGEST_D]
         if wrong:
             allowed = f"days of the study, 1 to {LONGEST_D}, the first at most the last"
             raise Wrong(*(("", f"days {a} to {b}", allowed) for a, b in wrong))
-        return given
+        return spans
 
     def workers(self, first: int) -> list[Worker]:
         """The members of staff, numbered from ``first``."""
@@ -192,27 +192,27 @@ class ClinicEntry(Strict):
 
     @field_validator("triage")
     @classmethod
-    def _is_a_rule(cls, given: str) -> str:
-        if given not in RULES:
-            raise Wrong(("", f"{shown(given)}{nearest(given, RULES)}", f"one of {', '.join(RULES)}"))
-        return given
+    def _is_a_rule(cls, rule: str) -> str:
+        if rule not in RULES:
+            raise Wrong(("", f"{shown(rule)}{nearest(rule, RULES)}", f"one of {', '.join(RULES)}"))
+        return rule
 
     @field_validator("without")
     @classmethod
-    def _are_kinds(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        return _known_kinds(given)
+    def _are_kinds(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        return _known_kinds(kinds)
 
     @field_validator("states")
     @classmethod
-    def _are_shares(cls, given: dict[str, float]) -> dict[str, float]:
-        return shares_of_patients(given)
+    def _are_shares(cls, shares: dict[str, float]) -> dict[str, float]:
+        return shares_of_patients(shares)
 
     @field_validator("first_day")
     @classmethod
-    def _is_a_tuesday(cls, given: dt.date) -> dt.date:
-        if given.weekday() != _FIRST_DAY_WEEKDAY:
-            raise Wrong(("", f"{given}, a {given:%A}", "a Tuesday: the model's day 0 is a Monday"))
-        return given
+    def _is_a_tuesday(cls, first_day: dt.date) -> dt.date:
+        if first_day.weekday() != _FIRST_DAY_WEEKDAY:
+            raise Wrong(("", f"{first_day}, a {first_day:%A}", "a Tuesday: the model's day 0 is a Monday"))
+        return first_day
 
     def setting(self) -> Setting:
         """The operating rules, as the simulation takes them."""

@@ -111,23 +111,23 @@ class CohortEntry(Strict):
 
     @field_validator("classes")
     @classmethod
-    def _hold_their_own(cls, given: dict[DrugClass, ClassOfDrugs]) -> dict[DrugClass, ClassOfDrugs]:
+    def _hold_their_own(cls, classes: dict[DrugClass, ClassOfDrugs]) -> dict[DrugClass, ClassOfDrugs]:
         """Refuse a drug under another class: its dose would be read in the equivalents of that class."""
         wrong = [
             (f"{name}.mix.{number}", f"{entry.drug}, which is of the class {drug.drug_class}", f"drugs of {name}")
-            for name, margin in given.items()
+            for name, margin in classes.items()
             for number, entry in enumerate(margin.mix)
             if (drug := formulary.find_drug(entry.drug, entry.formulation)).drug_class != name
         ]
         if wrong:
             raise Wrong(*wrong)
-        return given
+        return classes
 
     @field_validator("modality")
     @classmethod
-    def _are_ways_to_meet(cls, given: dict[str, float]) -> dict[str, float]:
-        refuse_unknown(given, MODALITIES, "modality")
-        return shares_of_patients(given)
+    def _are_ways_to_meet(cls, shares: dict[str, float]) -> dict[str, float]:
+        refuse_unknown(shares, MODALITIES, "modality")
+        return shares_of_patients(shares)
 
 
 class CareEntry(Strict):
@@ -139,9 +139,9 @@ class CareEntry(Strict):
 
     @field_validator("disciplines")
     @classmethod
-    def _known(cls, given: dict[str, float]) -> dict[str, float]:
-        refuse_unknown(given, DISCIPLINES, "discipline")
-        return given
+    def _known(cls, disciplines: dict[str, float]) -> dict[str, float]:
+        refuse_unknown(disciplines, DISCIPLINES, "discipline")
+        return disciplines
 
 
 def _as_entry(value: Any) -> Any:
@@ -252,15 +252,19 @@ class LadderEntry(Strict):
 
     @field_validator("ceilings", mode="before")
     @classmethod
-    def _yaml_words(cls, given: Any) -> Any:
+    def _yaml_words(cls, ceilings: Any) -> Any:
         """Convert true and false, which YAML reads for ``on`` and ``off``, to the words."""
         words = {True: "on", False: "off"}
-        return [words.get(g, g) if isinstance(g, bool) else g for g in given] if isinstance(given, list) else given
+        return (
+            [words.get(g, g) if isinstance(g, bool) else g for g in ceilings]
+            if isinstance(ceilings, list)
+            else ceilings
+        )
 
     @field_validator("truths")
     @classmethod
-    def _are_truths(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in given if name not in TRUE_MODELS]
+    def _are_truths(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in names if name not in TRUE_MODELS]
         if unknown:
             raise Wrong(
                 *(
@@ -268,18 +272,18 @@ class LadderEntry(Strict):
                     for name in unknown
                 )
             )
-        return given
+        return names
 
     @field_validator("rungs")
     @classmethod
-    def _whole_ladder(cls, given: tuple[RungEntry, ...]) -> tuple[RungEntry, ...]:
-        roles = [rung.role for rung in given]
+    def _whole_ladder(cls, rungs: tuple[RungEntry, ...]) -> tuple[RungEntry, ...]:
+        roles = [rung.role for rung in rungs]
         if roles.count("oracle") != 1 or "other" not in roles:
             raise Wrong(("", f"roles {', '.join(roles)}", "exactly one oracle and at least one other"))
-        names = [rung.name for rung in given]
+        names = [rung.name for rung in rungs]
         if len(set(names)) < len(names):
             raise Wrong(("", "the same name twice", "each name once"))
-        return given
+        return rungs
 
 
 class Scenario(Strict):
@@ -303,42 +307,42 @@ class Scenario(Strict):
 
     @field_validator("outcomes")
     @classmethod
-    def _are_outcomes(cls, given: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        unknown = [name for name in given or () if name not in BY_NAME]
+    def _are_outcomes(cls, outcomes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        unknown = [name for name in outcomes or () if name not in BY_NAME]
         if unknown:
             allowed = "an outcome of `taper-sim outcomes`"
             raise Wrong(
                 *(("", f"{shown(name)}, an unknown outcome{nearest(name, BY_NAME)}", allowed) for name in unknown)
             )
-        return given
+        return outcomes
 
     @field_validator("subgroups")
     @classmethod
-    def _are_subgroups(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+    def _are_subgroups(cls, subgroups: tuple[str, ...]) -> tuple[str, ...]:
         known = [*FLAGS, *DERIVED_SUBGROUPS]
-        unknown = [name for name in given if name not in known]
+        unknown = [name for name in subgroups if name not in known]
         if unknown:
             allowed = f"one of {', '.join(known)}"
             raise Wrong(
                 *(("", f"{shown(name)}, an unknown subgroup{nearest(name, known)}", allowed) for name in unknown)
             )
-        return given
+        return subgroups
 
     @field_validator("composite")
     @classmethod
-    def _are_weights(cls, given: dict[str, float]) -> dict[str, float]:
-        if set(given) != set(COMPOSITE_WEIGHTS):
-            raise Wrong(("", f"weights of {', '.join(given) or 'nothing'}", f"all of {', '.join(COMPOSITE_WEIGHTS)}"))
-        if any(weight < 0 for weight in given.values()) or sum(given.values()) <= 0:
-            raise Wrong(("", given, "weights of at least 0, not all of them 0"))
-        return given
+    def _are_weights(cls, weights: dict[str, float]) -> dict[str, float]:
+        if set(weights) != set(COMPOSITE_WEIGHTS):
+            raise Wrong(("", f"weights of {', '.join(weights) or 'nothing'}", f"all of {', '.join(COMPOSITE_WEIGHTS)}"))
+        if any(weight < 0 for weight in weights.values()) or sum(weights.values()) <= 0:
+            raise Wrong(("", weights, "weights of at least 0, not all of them 0"))
+        return weights
 
     @field_validator("parameters")
     @classmethod
-    def _are_symbols(cls, given: dict[str, float]) -> dict[str, float]:
+    def _are_symbols(cls, parameters: dict[str, float]) -> dict[str, float]:
         known = {q.symbol: q for q in PARAMETERS}
         wrong: list[tuple[str, Any, str]] = []
-        for symbol, value in given.items():
+        for symbol, value in parameters.items():
             if symbol not in known:
                 wrong.append((symbol, f"an unknown symbol{nearest(symbol, known)}", "a symbol of docs/parameters.md"))
             elif symbol in BY_SYMBOL or known[symbol].scale == "log":
@@ -350,4 +354,4 @@ class Scenario(Strict):
                 wrong.append((symbol, value, f"at most {LARGEST_PARAMETER:,.0f}"))
         if wrong:
             raise Wrong(*wrong)
-        return given
+        return parameters

@@ -136,15 +136,15 @@ class StaffingEntry(Strict):
 
     @field_validator("fte")
     @classmethod
-    def _are_ranges(cls, given: Mapping[str, FteRange]) -> Mapping[str, FteRange]:
-        unknown = [name for name in given if name not in ROLES]
+    def _are_ranges(cls, ranges: Mapping[str, FteRange]) -> Mapping[str, FteRange]:
+        unknown = [name for name in ranges if name not in ROLES]
         if unknown:
             allowed = f"one of {', '.join(ROLES)}"
             raise Wrong(*((name, f"an unknown role{nearest(name, ROLES)}", allowed) for name in unknown))
-        n = prod(len(fte_range.levels()) for fte_range in given.values())
+        n = prod(len(fte_range.levels()) for fte_range in ranges.values())
         if n > MAX_CANDIDATES:
             raise Wrong(("", f"ranges of {n:,} teams", f"at most {MAX_CANDIDATES:,}: larger steps, or fewer roles"))
-        return given
+        return ranges
 
     @model_validator(mode="after")
     def _can_be_told(self) -> "StaffingEntry":

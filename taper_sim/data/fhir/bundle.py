@@ -136,7 +136,7 @@ class _Reader:
                 continue
             if kind == "Bundle":
                 given = "a Bundle inside the Bundle"
-                self.fail(k, _place(k, resource), given, "its entries beside the others")
+                self.fail(k, _place(k, resource), given, "its entries in the outer Bundle")
                 self.invalid.append((k, resource, given))
                 continue
             if kind not in RESOURCE_TYPES:

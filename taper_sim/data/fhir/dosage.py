@@ -193,7 +193,7 @@ def times_a_day(timing: Mapping[str, Any], notes: list[str]) -> tuple[float, boo
     """
     repeat = part(timing, "repeat")
     if timing.get("event"):
-        raise Cannot("single dates instead of a frequency", "timing.repeat with frequency and period, or a code")
+        raise Cannot("dates instead of a frequency", "timing.repeat with frequency and period, or a code")
     frequency, most = number(repeat.get("frequency")), number(repeat.get("frequencyMax"))
     period, longest_period = number(repeat.get("period")), number(repeat.get("periodMax"))
     unit, days = word(repeat.get("periodUnit")), texts(repeat.get("dayOfWeek"))
@@ -212,7 +212,7 @@ def times_a_day(timing: Mapping[str, Any], notes: list[str]) -> tuple[float, boo
             raise Cannot(f"one dose in {per:g} {unit}", f"a period of at most {MAX_PERIOD_D:g} days")
     times, when = texts(repeat.get("timeOfDay")), texts(repeat.get("when"))
     if times and when:
-        raise Cannot("times of day beside parts of the day", "one of them")
+        raise Cannot("both times of day and parts of the day", "one of the two")
     if times:
         frequencies.append(float(len(set(times))))
     if when:
@@ -229,11 +229,11 @@ def times_a_day(timing: Mapping[str, Any], notes: list[str]) -> tuple[float, boo
     if not frequencies:
         frequencies.append(1.0)
     if (ranged and len(frequencies) > 1) or max(frequencies) - min(frequencies) > TOLERANCE * max(frequencies):
-        raise Cannot("a frequency, times of day or a code that disagree", "one frequency")
+        raise Cannot("contradictory frequency, times of day and code", "one frequency")
     daily = frequencies[0]
     if days:
         if daily < 1:
-            raise Cannot("days of the week beside a period of days", "one of them")
+            raise Cannot("both days of the week and a period of days", "one of the two")
         daily *= len(set(days)) / 7.0
     if daily < 1 - TOLERANCE or (days and len(set(days)) < 7):
         notes.append(f"a dose that is not taken every day is averaged: {daily:.3g} a day")
@@ -432,7 +432,7 @@ def _bounds(dosage: Mapping[str, Any], start: date | None) -> tuple[date | None,
     """Start and end (exclusive) that a Dosage states."""
     repeat = part(part(dosage, "timing"), "repeat")
     if repeat.get("boundsRange"):
-        raise Cannot("a duration between two limits", "boundsPeriod or boundsDuration")
+        raise Cannot("a duration as a range", "boundsPeriod or boundsDuration")
     period = part(repeat, "boundsPeriod")
     first, end = day_of(period.get("start")), end_of(period.get("end"))
     for key, bound in (("start", first), ("end", end)):
@@ -466,7 +466,7 @@ def segments(
     numbers = [dosage.get("sequence") for dosage in dosages]
     stepwise = len({n for n in numbers if n is not None}) > 1
     if stepwise and any(number(n) is None for n in numbers):
-        raise Cannot("steps of which some have no sequence", "a sequence for each")
+        raise Cannot("steps without a sequence number", "a sequence number for each step")
     groups: dict[float, list[Mapping[str, Any]]] = {}
     for dosage, n in zip(dosages, numbers, strict=True):
         groups.setdefault((number(n) or 0.0) if stepwise else 0.0, []).append(dosage)
@@ -501,7 +501,7 @@ def segments(
             )
     for (_, last, _), (first, _, _) in pairwise(steps):
         if last is not None and (last - first).days > 1:
-            raise Cannot(f"steps that overlap (from {first})", "steps one after the other")
+            raise Cannot(f"steps that overlap (from {first})", "consecutive steps")
     every: list[Segment] = []
     for place, (_, _, step_segments) in enumerate(steps):
         until = steps[place + 1][0] if place + 1 < len(steps) else end

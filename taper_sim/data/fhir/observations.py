@@ -130,7 +130,7 @@ def _loinc(concept: Any) -> Code | None:
         if word(coding.get("system")) in LOINC_SYSTEMS and (code := word(coding.get("code"))) in codes()
     }
     if len({(c.instrument, c.item) for c in rows}) > 1:
-        raise Cannot("codes of two instruments on one value", "one instrument")
+        raise Cannot("a value with codes of two instruments", "one instrument")
     return min(rows, key=lambda c: c.code) if rows else None
 
 
@@ -338,7 +338,7 @@ def of_questionnaire(resource: Mapping[str, Any], where: str) -> tuple[list[Chec
         else:
             earlier = totals.setdefault(code.instrument, checked(code.code, code.instrument, value))
         if earlier != value:
-            raise Cannot(f"two answers of LOINC {code.code}", "one")
+            raise Cannot(f"two answers of LOINC {code.code}", "one answer")
     summed, notes = _summed(items, totals.get("phq9_item9"))
     for instrument, value in summed.items():
         if instrument in totals and abs(totals[instrument] - value) > (0.51 if instrument == "peg" else 1e-9):

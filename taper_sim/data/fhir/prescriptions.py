@@ -177,7 +177,7 @@ class Prescriptions:
             elif order.drug.drug in names:
                 reason = f"{' '.join(key)} by a statement, beside orders of another form of the drug"
                 self.unread.append(Unread(f"{order.where}: {reason}", order.start, not order.active))
-                fail(k, order.where, reason, "a statement of the form that is ordered")
+                fail(k, order.where, reason, "a statement of the ordered form")
             else:
                 without_order.setdefault(key, []).append(order)
         for key, entries in self.administered_by.items():
