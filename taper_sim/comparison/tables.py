@@ -10,6 +10,7 @@ from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.comparison.outcomes import ALL, BY_NAME, Outcome
 from taper_sim.comparison.statistics import ENDS_95, mixture_quantiles, over_draws, spread_quantiles, tail_terms
 from taper_sim.simulation.cohort import Cohort
+from taper_sim.units import DRUG_CLASSES
 
 Groups = Mapping[str, Bools]
 
@@ -75,7 +76,7 @@ def _labels(cohort: Cohort, name: str) -> NDArray[np.str_]:
     if name == "failed_tapers":
         return np.where(cohort.failed_tapers > 0, "yes", "no")
     if name == "drug_classes":
-        classes = np.array(["opioid", "benzodiazepine", "gabapentinoid"])
+        classes = np.array(DRUG_CLASSES)
         return np.array(["+".join(classes[row]) for row in cohort.taken])
     if name == "formulation":
         first_drug = np.where(cohort.slot_dose[:, 0] > 0, cohort.slot_drug[:, 0], -1)

@@ -14,6 +14,7 @@ from taper_sim.model.pharmacology import Absorption, Drug, administrations, chec
 from taper_sim.units import DRUG_CLASSES, EQUIVALENTS, DrugClass
 
 __all__ = [
+    "LONGEST_INTERVAL_H",
     "MAX_DOSE",
     "DoseError",
     "UnknownDrugError",
@@ -35,6 +36,8 @@ Source: assumption. Each limit is about three to thirty times the usual high-dos
 600 mg pregabalin), so that rare but real doses pass. Gabapentin has a lower limit, the end of its absorption table
 (1600 mg per administration).
 """
+LONGEST_INTERVAL_H: Final = 336
+"""Longest dosing interval, hours: two weeks. Source: assumption."""
 MAX_BUPRENORPHINE_MG: Final = 64.0
 """Largest plausible dose of film or tablet, mg a day: twice the highest dose in use, 32 mg. Source: assumption."""
 MAX_BUPRENORPHINE_MCG_PER_H: Final = 140.0

@@ -43,7 +43,7 @@ class DrugEntry(Strict):
     formulation: str | None = None
     dose_mg_per_day: NumberNotBoolean | None = None
     dose_mcg_per_h: NumberNotBoolean | None = None
-    interval_h: NumberNotBoolean | None = Field(default=None, ge=1, le=336)
+    interval_h: NumberNotBoolean | None = Field(default=None, ge=1, le=formulary.LONGEST_INTERVAL_H)
 
     @model_validator(mode="after")
     def _exists(self) -> "DrugEntry":

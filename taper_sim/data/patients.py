@@ -19,8 +19,6 @@ from taper_sim.data.yaml_input import divided
 from taper_sim.model.parameters import BASELINE_LIMITS
 from taper_sim.model.pharmacology import Drug, administrations, check_one_scale
 
-_LONGEST_INTERVAL_H: Final = 336
-
 #: Columns of a patients file: name → lowest and highest value. ``promis_*`` are T-scores; they replace a missing column
 #: of the model's own scale.
 NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
@@ -212,8 +210,8 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
         mg = _optional_number(cell(row, "dose_mg_per_day"), f"{place}, dose_mg_per_day", bad)
         rate = _optional_number(cell(row, "dose_mcg_per_h"), f"{place}, dose_mcg_per_h", bad)
         interval_h = _optional_number(cell(row, "interval_h"), f"{place}, interval_h", bad)
-        if interval_h is not None and not 1 <= interval_h <= _LONGEST_INTERVAL_H:
-            bad.add(f"{place}, interval_h", interval_h, f"1 to {_LONGEST_INTERVAL_H} h")
+        if interval_h is not None and not 1 <= interval_h <= formulary.LONGEST_INTERVAL_H:
+            bad.add(f"{place}, interval_h", interval_h, f"1 to {formulary.LONGEST_INTERVAL_H} h")
         if bad.count > before:
             continue
         try:

@@ -36,7 +36,7 @@ class DrugInMix(Strict):
     drug: str
     formulation: str | None = None
     share: float = Field(gt=0)
-    interval_h: float | None = Field(default=None, ge=1, le=336)
+    interval_h: float | None = Field(default=None, ge=1, le=formulary.LONGEST_INTERVAL_H)
 
     @model_validator(mode="after")
     def _exists(self) -> "DrugInMix":

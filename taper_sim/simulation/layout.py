@@ -16,6 +16,7 @@ from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import level_decay
 from taper_sim.simulation.cohort import MODALITIES, Cohort, fixed_or, individual, shapes
 from taper_sim.simulation.ensemble import Ensemble, draw_of
+from taper_sim.units import DRUG_CLASSES
 
 RATED_DOSE_MME = 75.0
 """Dose at which ``overdose_0`` is the overdose rate, MME (0.7 % a year at 50 to 99 MME). Source: Dunn 2010; A10."""
@@ -155,7 +156,7 @@ def _coefficients(ensemble: Ensemble, draw: Ints) -> Floats:
             }[kind]
         else:
             load, _, drug_class = name.partition("_")
-            k = ("opioid", "benzodiazepine", "gabapentinoid").index(drug_class)
+            k = DRUG_CLASSES.index(drug_class)
             table[:, column] = ensemble.values[load][draw, k]
     return table
 
