@@ -77,8 +77,8 @@ class _Reader:
     def __init__(self, path: Path, bundle: Mapping[str, Any]):
         self.path = path
         self.entries = [entry if isinstance(entry, dict) else {} for entry in bundle.get("entry") or []]
-        self.stamped = day_of(bundle.get("timestamp"))
-        self.made = self.stamped or day_of(part(bundle, "meta").get("lastUpdated"))
+        self.timestamp = day_of(bundle.get("timestamp"))
+        self.created = self.timestamp or day_of(part(bundle, "meta").get("lastUpdated"))
         self.failed: list[tuple[int, Problem]] = []
         self.not_read: Counter[str] = Counter()
         self.by_name: dict[str, dict[str, Any]] = {}
@@ -276,14 +276,14 @@ class _Reader:
         if replaced is not None:
             previous = f"{word(replaced.get('resourceType'))}/{word(replaced.get('id'))}"
         names = references_to(self.entries[k], resource)
-        record.prescriptions.request(place, resource, product, self.made, names, previous)
+        record.prescriptions.request(place, resource, product, self.created, names, previous)
 
     def _statement(self, k: int, place: str, resource: dict[str, Any], record: _PatientRecord) -> None:
         product = self._counted(resource)
         if product is None:
             return
         try:
-            record.prescriptions.statement(k, place, resource, product, self.made)
+            record.prescriptions.statement(k, place, resource, product, self.created)
         except Cannot as error:  # an order of the drug takes precedence: its dose is known without the statement
             unread = self._unread(place, resource, error.given)
             record.prescriptions.unread_statements.append((product.name, unread))
@@ -311,20 +311,20 @@ class _Reader:
 
     def _drop_future_reports(self) -> None:
         """Refuse reports dated after the bundle's timestamp; if several and most reports are, ignore the timestamp."""
-        if self.stamped is None:
+        if self.timestamp is None:
             return
-        until = self.stamped + timedelta(days=1)  # a local day may be one ahead
+        until = self.timestamp + timedelta(days=1)  # a local day may be one ahead
         late = [(record, c) for record in self.records.values() for c in record.checkins if c.day > until]
         if len(late) >= _WRONG_STAMP_REPORTS and 2 * len(late) > sum(
             len(record.checkins) for record in self.records.values()
         ):
             self.not_read["report(s) dated after the bundle's timestamp: the timestamp is ignored"] = len(late)
-            self.stamped = self.made = None
+            self.timestamp = self.created = None
             return
         for record, c in late:
             k, place = record.checkins.pop(c)
             self.fail(
-                k, place, f"{c.instrument} of {c.day}, after the bundle was created", f"a day up to {self.stamped}"
+                k, place, f"{c.instrument} of {c.day}, after the bundle was created", f"a day up to {self.timestamp}"
             )
 
     # -- one patient ---------------------------------------------------------------------------------------------------
@@ -339,7 +339,7 @@ class _Reader:
             *(c.known_on for c in checkins),
             *(u.since for u in prescriptions.unread if u.since),
         ]
-        written = self.made or (max(days) if days else None)
+        written = self.created or (max(days) if days else None)
         return History(
             patient,
             checkins,

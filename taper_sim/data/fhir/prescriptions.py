@@ -72,7 +72,7 @@ class Prescriptions:
         place: str,
         resource: dict[str, Any],
         product: Product,
-        made: date | None,
+        created: date | None,
         names: frozenset[str],
         replaces: str,
     ) -> None:
@@ -84,7 +84,7 @@ class Prescriptions:
             Place of the entry, for messages.
         resource : dict
         product : Product
-        made : date or None
+        created : date or None
             Day on which the bundle was created.
         names : frozenset of str
             References by which other resources refer to it.
@@ -105,7 +105,7 @@ class Prescriptions:
         ended = word(resource.get("status")) in ENDED["MedicationRequest"]
         supply = _supply(dispensed, product, drug, dose_segments)
         if ended and dose_segments[-1].end is None:
-            dose_segments = _ended(drug, resource, dose_segments, supply, made, notes)
+            dose_segments = _ended(drug, resource, dose_segments, supply, created, notes)
         unended = ended and dose_segments[-1].end is None
         self.requests.append(
             MedicationOrder(place, drug, dose_segments, authored, not ended, names, replaces, supply, unended)
@@ -113,7 +113,7 @@ class Prescriptions:
         self.written.append(authored or dose_segments[0].start)
         self.notes += [(self.written[-1], f"{place}: {note}") for note in dict.fromkeys(notes)]
 
-    def statement(self, k: int, place: str, resource: dict[str, Any], product: Product, made: date | None) -> None:
+    def statement(self, k: int, place: str, resource: dict[str, Any], product: Product, created: date | None) -> None:
         """Add a MedicationStatement: a dose taken, or not taken."""
         period = part(resource, "effectivePeriod")
         start, end = day_of(period.get("start")) or day_of(resource.get("effectiveDateTime")), end_of(period.get("end"))
@@ -129,7 +129,7 @@ class Prescriptions:
         else:
             drug, dose_segments = _segments(parts(resource.get("dosage")), product, start, end, notes)
         if status in ("completed", "stopped") and dose_segments[-1].end is None:
-            dose_segments = _ended(drug, resource, dose_segments, None, made, notes)
+            dose_segments = _ended(drug, resource, dose_segments, None, created, notes)
         active = status not in ENDED["MedicationStatement"]
         unended = not active and status != "not-taken" and dose_segments[-1].end is None
         self.statements.append((MedicationOrder(place, drug, dose_segments, asserted, active, unended=unended), k))
@@ -259,11 +259,11 @@ def _ended(
     resource: Mapping[str, Any],
     dose_segments: list[Segment],
     supply: date | None,
-    made: date | None,
+    created: date | None,
     notes: list[str],
 ) -> list[Segment]:
     """Set the latest possible end of an ended order without a date, if it is stated and near."""
-    written = day_of(part(resource, "meta").get("lastUpdated")) or made
+    written = day_of(part(resource, "meta").get("lastUpdated")) or created
     last = dose_segments[-1]
     if written is not None and (written - last.start).days > LONGEST_UNENDED_D:
         written = None  # the order may have ended long before
