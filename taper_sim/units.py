@@ -25,7 +25,9 @@ HOURS_PER_DAY: Final = 24.0
 MONTH_D: Final = 28
 VELOCITY_MONTH_D: Final = 30
 YEAR_D: Final = 364
-#: As long as a scenario may be, ten years.
+#: Relative or absolute difference below which two doses, or two frequencies, are equal: rounding error of their sums.
+TOLERANCE: Final = 1e-9
+#: Longest scenario, days: ten years.
 LONGEST_D: Final = 3650
 
 

@@ -40,12 +40,12 @@ def test_columns_are_those_of_the_contract_and_a_class_not_taken_has_only_its_do
     assert (table["dose_gabapentinoid"] == 0).all()
 
 
-def test_a_schedule_is_taken_unrounded_and_each_dose_holds_until_the_next_day_named(tmp_path: Path):
+def test_a_schedule_is_not_rounded_and_each_dose_holds_until_the_next_day_in_it(tmp_path: Path):
     text = VA + "schedule: {opioid: {0: 90, 3: 71.3, 5: 0}}\n"
     assert trace(tmp_path, text, "--days", "6")["dose_opioid"].tolist() == [90, 90, 90, 71.3, 71.3, 0, 0]
 
 
-def test_a_fixed_sigma_stands_as_it_is_and_a_free_one_grows_with_failed_tapers(tmp_path: Path):
+def test_a_fixed_sigma_is_unchanged_and_a_free_one_grows_with_failed_tapers(tmp_path: Path):
     stop = "schedule: {opioid: {0: 90, 1: 0}}\n"
     peaks = {}
     for name, text in (
@@ -61,7 +61,7 @@ def test_a_fixed_sigma_stands_as_it_is_and_a_free_one_grows_with_failed_tapers(t
     assert peaks["five"] == pytest.approx(1.15**3 * peaks["median"])
 
 
-def test_buprenorphine_stands_on_its_own_scale(tmp_path: Path):
+def test_buprenorphine_is_on_its_own_scale(tmp_path: Path):
     text = "id: b\ndrugs: [{drug: buprenorphine, formulation: SL film/tablet, dose_mg_per_day: 8}]\n"
     table = trace(tmp_path, text, "--days", "2")
     assert table["dose_opioid"].tolist() == [8, 8, 8]
@@ -89,7 +89,7 @@ def test_a_protocol_that_waits_for_reports_has_no_trace(tmp_path: Path, capsys: 
     assert not (tmp_path / "o.csv").exists()
 
 
-def test_care_that_a_protocol_brings_is_received_in_place_of_the_files(tmp_path: Path):
+def test_care_of_a_protocol_replaces_the_care_in_the_patients_file(tmp_path: Path):
     taper = "linear(pct=10, every=28)"
     none, own, brought = (
         trace(tmp_path, VA + care, "--protocol", protocol, "--days", "84")

@@ -1,5 +1,5 @@
-"""A against B on the same people and the same luck. Imports ``outcomes`` and below.
+"""Paired comparison of policies on the same patients and random draws. Imports ``simulation``, ``policies`` and below.
 
-``statistics`` knows no files and no simulation; ``tables`` makes summary and differences; ``jobs`` runs the courses,
-chunk by chunk.
+``outcomes`` defines the outcomes, ``statistics`` estimates (no files, no simulation), ``tables`` makes the summary and
+the paired differences, ``loss`` and ``ladder_statistics`` score policies, ``jobs`` simulates in chunks of patients.
 """

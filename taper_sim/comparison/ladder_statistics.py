@@ -1,7 +1,8 @@
-"""The ladder's statistics: which knob, what it costs, how much of the gap personal pace closes. Imports ``loss``.
+"""Statistics of the ladder: tuning, expected loss, share of the gap to the oracle closed. Imports ``loss``.
 
-Policies are compared at the same share of people ever over the withdrawal limit: each has one knob, set on other people
-than those on whom it is judged. Nothing here knows files or simulations.
+Policies are compared at the same share of patients who ever exceed the withdrawal limit. Each policy has one tuning
+value (knob). It is tuned on one set of patients and evaluated on another. The module reads no file and runs no
+simulation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,95 +13,103 @@ import numpy as np
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.comparison.loss import Loss
-from taper_sim.comparison.statistics import tail_terms
+from taper_sim.comparison.statistics import ENDS_95, tail_terms
 
 RungRole = Literal["other", "personal", "oracle"]
 
-REPLICATES: Final = 1000
-"""Samples of people, drawn with replacement within each seed, from which intervals are read (Efron 1979)."""
-_ENDS: Final = (0.025, 0.975)
+BOOTSTRAP_RESAMPLES: Final = 1000
+"""Bootstrap resamples of patients, within each seed, for 95 % intervals (Efron 1979)."""
 
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """One policy at one knob on some people.
+    """Outcomes of one policy at one knob in a set of patients.
 
     Attributes
     ----------
     figures : mapping of str to ndarray, (n,)
         As ``loss.person_figures``.
     seed_of : ndarray of int, (n,)
-        Which cohort each person is of.
+        Seed of the cohort that each patient belongs to.
     """
 
     figures: Mapping[str, Floats]
     seed_of: Ints
 
     def share_over(self, limit: float) -> float:
-        """Share of people whose withdrawal was ever over the limit."""
+        """Share of patients whose withdrawal ever exceeded the limit."""
         return float(np.mean(self.figures["peak"] > limit))
 
     def of_person(self, loss: Loss) -> Floats:
-        """Loss of each person, (n,)."""
+        """Loss of each patient, (n,)."""
         f = self.figures
         return loss.of_person(f["exposure"], f["pain"], f["function"], f["distress"])
 
     def columns(self, loss: Loss, limit: float) -> dict[str, float]:
-        """Columns of the ladder's table."""
-        f, own = self.figures, self.of_person(loss)
+        """Columns of the ladder's table, by name."""
+        f, losses = self.figures, self.of_person(loss)
         return {
             "share_over": self.share_over(limit),
             "days_over": float(np.mean(f["days_over"])),
             "peak_cvar95": float(np.mean(tail_terms(f["peak"]))),
-            "cvar95": float(np.mean(tail_terms(own))),
+            "cvar95": float(np.mean(tail_terms(losses))),
             "exposure": float(np.mean(f["exposure"])),
             "pain": float(np.mean(f["pain"])),
             "function": float(np.mean(f["function"])),
             "distress": float(np.mean(f["distress"])),
-            "loss": float(np.mean(loss.terms(own))),
+            "loss": float(np.mean(loss.terms(losses))),
         }
 
 
 def best_knob(tried: Sequence[PolicyResult], loss: Loss, limit: float, share_at_most: float) -> tuple[int, bool]:
-    """Which knob has the least loss of those that keep the share, and whether any does; else the smallest share."""
-    shares = np.array([one.share_over(limit) for one in tried])
-    losses = np.array([one.columns(loss, limit)["loss"] for one in tried])
+    """Choose a knob by constrained minimisation of the loss.
+
+    Returns
+    -------
+    knob : int
+        Index of the knob with the least loss among those whose share of patients over ``limit`` is at most
+        ``share_at_most``. If no knob meets the constraint: index of the knob with the smallest share.
+    met : bool
+        Whether any knob meets the constraint.
+    """
+    shares = np.array([result.share_over(limit) for result in tried])
+    losses = np.array([result.columns(loss, limit)["loss"] for result in tried])
     keeps = shares <= share_at_most + 1e-12
     if keeps.any():
         return int(np.argmin(np.where(keeps, losses, np.inf))), True
     return int(np.argmin(shares)), False
 
 
-def resampled(seed_of: Ints, seed: int, replicates: int = REPLICATES) -> Ints:
-    """Rows of samples of people within each seed, (replicates, n), the same for every policy: luck is shared."""
-    luck = np.random.default_rng(seed)
+def resampled(seed_of: Ints, seed: int, replicates: int = BOOTSTRAP_RESAMPLES) -> Ints:
+    """Row indices of bootstrap resamples of patients within each seed, (replicates, n), the same for every policy."""
+    rng = np.random.default_rng(seed)
     places = np.empty((replicates, len(seed_of)), dtype=np.int64)
-    for one in np.unique(seed_of):
-        mine = np.flatnonzero(seed_of == one)
-        places[:, mine] = mine[luck.integers(0, len(mine), (replicates, len(mine)))]
+    for cohort_seed in np.unique(seed_of):
+        members = np.flatnonzero(seed_of == cohort_seed)
+        places[:, members] = members[rng.integers(0, len(members), (replicates, len(members)))]
     return places
 
 
 def losses_of(of_person: Floats, loss: Loss, places: Ints) -> Floats:
-    """Loss of a policy on each sample of people, (replicates,)."""
+    """Loss of a policy on each bootstrap resample, (replicates,)."""
     return np.array([float(np.mean(loss.terms(of_person[row]))) for row in places])
 
 
-def interval(values: Floats) -> tuple[float, float]:
-    """Its 95 % interval; missing where a value is."""
+def bootstrap_interval(values: Floats) -> tuple[float, float]:
+    """Percentile 95 % interval of bootstrap values; NaN if a value is missing."""
     if not np.isfinite(values).all():
         return float("nan"), float("nan")
-    low, high = np.quantile(values, _ENDS)
+    low, high = np.quantile(values, ENDS_95)
     return float(low), float(high)
 
 
 @dataclass(frozen=True)
 class Gap:
-    """How much of the way from the best policy that is not personal to the oracle a personal one goes.
+    """Share of the gap between the best non-personalised policy and the oracle that a personalised policy closes.
 
-    ``gap`` is (loss of the best other − personal) ÷ (best other − oracle); ``gain`` its numerator, ``room`` its
-    denominator. Intervals are over samples of people; ``gap_low`` and ``gap_high`` are the least and greatest of a
-    seed. Missing where the oracle is not better than the best other.
+    ``gap`` is (loss of the best other − personal) ÷ (best other − oracle). ``gain`` is its numerator, ``room`` its
+    denominator. Intervals are over bootstrap resamples of patients. ``gap_low`` and ``gap_high`` are the smallest and
+    largest value of a single seed. A value is NaN if the oracle is not better than the best other policy.
     """
 
     best_other: str
@@ -120,28 +129,29 @@ class Gap:
 def gap_of(
     personal: PolicyResult, others: Mapping[str, PolicyResult], oracle: PolicyResult, loss: Loss, seed: int
 ) -> Gap:
-    """Gap of one personal policy; the best other is that of all people together."""
-    own = {name: one.of_person(loss) for name, one in others.items()}
-    best = min(own, key=lambda name: float(np.mean(loss.terms(own[name]))))
-    three = (own[best], personal.of_person(loss), oracle.of_person(loss))
+    """Gap closed by one personalised policy; the best other policy is chosen on all patients together."""
+    of_others = {name: result.of_person(loss) for name, result in others.items()}
+    best = min(of_others, key=lambda name: float(np.mean(loss.terms(of_others[name]))))
+    losses = (of_others[best], personal.of_person(loss), oracle.of_person(loss))
     places = resampled(personal.seed_of, seed)
-    other, mine, known = (losses_of(one, loss, places) for one in three)
-    whole = [float(np.mean(loss.terms(one))) for one in three]
-    gain, room = whole[0] - whole[1], whole[0] - whole[2]
-    of_seed = []
-    for one in np.unique(personal.seed_of):
-        a, b, c = (float(np.mean(loss.terms(x[personal.seed_of == one]))) for x in three)
-        of_seed.append((a - b) / (a - c) if a > c else np.nan)
-    shares = np.divide(other - mine, other - known, out=np.full(len(other), np.nan), where=other > known)
-    known_all = bool(np.isfinite(of_seed).all())
+    best_other, personalised, best_possible = (losses_of(of_person, loss, places) for of_person in losses)
+    means = [float(np.mean(loss.terms(of_person))) for of_person in losses]
+    gain, room = means[0] - means[1], means[0] - means[2]
+    gap_of_seed = []
+    for cohort_seed in np.unique(personal.seed_of):
+        a, b, c = (float(np.mean(loss.terms(of_person[personal.seed_of == cohort_seed]))) for of_person in losses)
+        gap_of_seed.append((a - b) / (a - c) if a > c else np.nan)
+    gains, rooms = best_other - personalised, best_other - best_possible
+    shares = np.divide(gains, rooms, out=np.full(len(gains), np.nan), where=best_other > best_possible)
+    in_every_seed = bool(np.isfinite(gap_of_seed).all())
     return Gap(
         best,
         gain,
-        *interval(other - mine),
+        *bootstrap_interval(gains),
         room,
-        *interval(other - known),
+        *bootstrap_interval(rooms),
         gain / room if room > 0 else float("nan"),
-        *interval(shares),
-        float(min(of_seed)) if known_all else float("nan"),
-        float(max(of_seed)) if known_all else float("nan"),
+        *bootstrap_interval(shares),
+        float(min(gap_of_seed)) if in_every_seed else float("nan"),
+        float(max(gap_of_seed)) if in_every_seed else float("nan"),
     )

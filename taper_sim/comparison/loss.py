@@ -1,7 +1,8 @@
-"""What a course costs a person, and what a policy costs people: one number. Imports ``outcomes`` and below.
+"""Loss function for patients and for policies. Imports ``comparison.outcomes``, ``simulation`` and below.
 
-Exposure, pain, function and distress are means over the days lived, each in its smallest important differences and
-weighted as the composite of docs/outcomes.md is (A18). A policy's loss counts people's mean and its worst 5 %.
+A patient's loss is a weighted mean of exposure, pain, function and distress. Each domain is a mean over the days alive,
+in units of its smallest important difference, with the weights of the composite of docs/outcomes.md (A18). A policy's
+loss combines the mean over patients with the mean of the worst 5 % of patients.
 """
 
 from collections.abc import Mapping
@@ -12,34 +13,32 @@ import numpy as np
 
 from taper_sim.array_types import Floats
 from taper_sim.comparison.outcomes import COMPOSITE_WEIGHTS, OutcomeWindow
-from taper_sim.comparison.statistics import tail_terms
+from taper_sim.comparison.statistics import CVAR_SHARE, tail_terms
 from taper_sim.model.compiled import rows
 from taper_sim.simulation.days import Trajectory
 
 FULL_STOP: Final = 2.0
-"""Smallest important differences that a year without the drug counts, against one at the full dose. Source: A18."""
+"""Smallest important differences between a year without the drug and a year at the full dose. Source: A18."""
 PAIN_STEP: Final = 1.0
-"""NRS points that count as one important difference. Source: A18, scales.csv."""
+"""Smallest important difference of pain, NRS points. Source: A18, scales.csv."""
 FUNCTION_STEP: Final = 10.0
-"""Points of function (0 to 100) that count as one. Source: A18, scales.csv."""
+"""Smallest important difference of function, points of 0 to 100. Source: A18, scales.csv."""
 DISTRESS_STEP: Final = 5.0 / 27.0
-"""Distress (0 to 1) that counts as one: five points of PHQ-9. Source: A18, scales.csv."""
-WORST_SHARE: Final = 0.05
-"""Share of people who are the tail. Source: docs/personal-pace.md."""
+"""Smallest important difference of distress (0 to 1): five points of PHQ-9. Source: A18, scales.csv."""
 TAIL_SHARE: Final = 0.2
-"""Weight of the worst 5 % of people in a policy's loss, against 0.8 of the mean. Source: docs/personal-pace.md."""
+"""Weight of the worst 5 % of patients in a policy's loss; the mean has weight 0.8. Source: docs/personal-pace.md."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Weights of the loss, important differences.
+    """Weights of the loss. The loss is in smallest important differences.
 
     Attributes
     ----------
     medication, pain, function, distress : float
-        Weights of a person's domains; they are divided by their sum.
+        Weights of a patient's domains; they are divided by their sum.
     tail : float
-        Weight of the worst 5 % of people, 0 to 1; the mean of all has the rest.
+        Weight of the worst 5 % of patients, 0 to 1; the mean over all patients has the remaining weight.
     """
 
     medication: float = COMPOSITE_WEIGHTS["medication"]
@@ -49,7 +48,7 @@ class Loss:
     tail: float = TAIL_SHARE
 
     def of_person(self, exposure: Floats, pain: Floats, function: Floats, distress: Floats) -> Floats:
-        """Loss of people, (n,).
+        """Loss of each patient, (n,).
 
         Parameters
         ----------
@@ -69,33 +68,34 @@ class Loss:
             / total
         )
 
-    def weighed(self, of_person: Floats) -> Floats:
-        """What a decision for one person makes small in expectation, (n,): her loss, and more where it is harm.
+    def decision_loss(self, of_person: Floats) -> Floats:
+        """Loss plus a penalty on harm, (n,): a decision for a single patient minimises its expectation.
 
-        Harm is a loss beyond that of the full dose and no change. It weighs as much more as a policy's worst 5 % do, so
-        that who decides person by person wants what the policy is judged by.
+        Harm is the part of the loss that exceeds the loss at the full dose without any other change. Its extra weight
+        equals the weight of the worst 5 % of patients in a policy's loss. Decisions for single patients and the
+        evaluation of a policy therefore follow the same criterion.
         """
         total = self.medication + self.pain + self.function + self.distress
-        untouched = self.medication * FULL_STOP / total
-        harm = np.maximum(of_person - untouched, 0.0)
-        return np.asarray((1.0 - self.tail) * of_person + self.tail / WORST_SHARE * harm)
+        full_dose = self.medication * FULL_STOP / total
+        harm = np.maximum(of_person - full_dose, 0.0)
+        return np.asarray((1.0 - self.tail) * of_person + self.tail / CVAR_SHARE * harm)
 
     def terms(self, of_person: Floats) -> Floats:
-        """Numbers, one a person, whose mean is the policy's loss, (n,)."""
+        """One number per patient whose mean is the policy's loss, (n,)."""
         return (1.0 - self.tail) * of_person + self.tail * tail_terms(of_person)
 
 
 def person_figures(course: Trajectory) -> Mapping[str, Floats]:
-    """What the loss and the ladder's columns are made of, one number a person, (n,) each."""
-    look = OutcomeWindow(course, course.n_days, course.n_days)
-    days = np.maximum(look.total(rows.DAYS), 1.0)
-    by_class = np.stack([look.total(rows.SUM_DOSE + k) for k in range(3)], axis=1)
-    taken = by_class[np.arange(len(by_class)), look.target]
+    """Inputs of the loss and of the ladder's columns by name, one number per patient, (n,) each."""
+    window = OutcomeWindow(course, course.n_days, course.n_days)
+    days = np.maximum(window.total(rows.DAYS), 1.0)
+    by_class = np.stack([window.total(rows.SUM_DOSE + k) for k in range(3)], axis=1)
+    taken = by_class[np.arange(len(by_class)), window.target]
     return {
-        "exposure": taken / days / look.dose_start,
-        "pain": look.total(rows.SUM_P) / days - course.start[rows.P],
-        "function": look.total(rows.SUM_U) / days - course.start[rows.U],
-        "distress": look.total(rows.SUM_M) / days - course.start[rows.M],
-        "peak": look.total(rows.MAX_W),
-        "days_over": look.total(rows.OVER_LIMIT),
+        "exposure": taken / days / window.dose_start,
+        "pain": window.total(rows.SUM_P) / days - course.start[rows.P],
+        "function": window.total(rows.SUM_U) / days - course.start[rows.U],
+        "distress": window.total(rows.SUM_M) / days - course.start[rows.M],
+        "peak": window.total(rows.MAX_W),
+        "days_over": window.total(rows.OVER_LIMIT),
     }

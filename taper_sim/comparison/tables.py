@@ -1,4 +1,4 @@
-"""Summary and differences from one number a patient. Imports ``comparison.statistics``, ``outcomes``, ``cohort``."""
+"""Summary and paired differences from one number per patient. Imports ``outcomes``, ``statistics``, ``cohort``."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.comparison.outcomes import ALL, BY_NAME, Outcome
-from taper_sim.comparison.statistics import mixture_quantiles, over_draws, spread_quantiles, tail_terms
+from taper_sim.comparison.statistics import ENDS_95, mixture_quantiles, over_draws, spread_quantiles, tail_terms
 from taper_sim.simulation.cohort import Cohort
+from taper_sim.units import DRUG_CLASSES
 
 Groups = Mapping[str, Bools]
-
-_ENDS = (0.025, 0.975)
 
 SUMMARY_COLUMNS = (
     "protocol",
@@ -53,18 +52,18 @@ DIFFERENCE_COLUMNS = (
 _DOSE_BANDS = ((0.0, 50.0, "<50"), (50.0, 90.0, "50-89"), (90.0, np.inf, ">=90"))
 _AGE_BANDS = ((0.0, 45.0, "<45"), (45.0, 65.0, "45-64"), (65.0, np.inf, ">=65"))
 
-#: Names a scenario may list under ``subgroups``, besides the flags of the cohort.
+#: Names that a scenario may list under ``subgroups`` in addition to the flags of the cohort.
 DERIVED_SUBGROUPS = ("dose", "age", "drug_classes", "failed_tapers", "formulation")
 
 
 def subgroups(cohort: Cohort, names: Sequence[str]) -> dict[str, Bools]:
-    """Masks of ``all`` and of every ``name=value`` that occurs."""
-    found: dict[str, Bools] = {"all": np.ones(len(cohort), dtype=bool)}
+    """Masks (n,) of ``all`` and of every ``name=value`` in the cohort."""
+    masks: dict[str, Bools] = {"all": np.ones(len(cohort), dtype=bool)}
     for name in names:
         labels = _labels(cohort, name)
         for label in sorted(set(labels)):
-            found[f"{name}={label}"] = labels == label
-    return found
+            masks[f"{name}={label}"] = labels == label
+    return masks
 
 
 def _labels(cohort: Cohort, name: str) -> NDArray[np.str_]:
@@ -77,12 +76,12 @@ def _labels(cohort: Cohort, name: str) -> NDArray[np.str_]:
     if name == "failed_tapers":
         return np.where(cohort.failed_tapers > 0, "yes", "no")
     if name == "drug_classes":
-        short = np.array(["opioid", "benzodiazepine", "gabapentinoid"])
-        return np.array(["+".join(short[row]) for row in cohort.taken])
+        classes = np.array(DRUG_CLASSES)
+        return np.array(["+".join(classes[row]) for row in cohort.taken])
     if name == "formulation":
-        first = np.where(cohort.slot_dose[:, 0] > 0, cohort.slot_drug[:, 0], -1)
-        return np.array([cohort.drugs[k].formulation if k >= 0 else "none" for k in first])
-    raise ValueError(f"{name} is no subgroup")
+        first_drug = np.where(cohort.slot_dose[:, 0] > 0, cohort.slot_drug[:, 0], -1)
+        return np.array([cohort.drugs[k].formulation if k >= 0 else "none" for k in first_drug])
+    raise ValueError(f"{name} is not a subgroup")
 
 
 def _banded(values: Floats, bands: Sequence[tuple[float, float, str]]) -> NDArray[np.str_]:
@@ -90,7 +89,7 @@ def _banded(values: Floats, bands: Sequence[tuple[float, float, str]]) -> NDArra
 
 
 def _terms(outcome: Outcome, values: Floats) -> Iterator[tuple[str, Floats]]:
-    """The outcome and, where it makes sense, its worst 5 %."""
+    """The outcome, and the mean of its worst 5 % if the outcome defines a tail."""
     yield outcome.name, values
     if outcome.tail and len(values):
         yield f"{outcome.name}_cvar95", tail_terms(values)
@@ -107,28 +106,28 @@ def summary_rows(
         present = ~np.isnan(values[k])
         for group, mask in groups.items():
             who = present & mask
-            some, under = values[k, who], draw[who]
-            if len(some) == 0:
+            present_values, draws = values[k, who], draw[who]
+            if len(present_values) == 0:
                 continue
-            sd = float(some.std(ddof=1)) if len(some) > 1 else 0.0
-            for name, terms in _terms(outcome, some):
-                cells.append((outcome, name, group, sd, spreads[group][:, k], over_draws(terms, under)))
-    ends = mixture_quantiles([cell[-1] for cell in cells], _ENDS)
-    for (outcome, name, group, sd, spread, known), (lo95, hi95) in zip(cells, ends.tolist(), strict=True):
+            sd = float(present_values.std(ddof=1)) if len(present_values) > 1 else 0.0
+            for name, terms in _terms(outcome, present_values):
+                cells.append((outcome, name, group, sd, spreads[group][:, k], over_draws(terms, draws)))
+    ends = mixture_quantiles([cell[-1] for cell in cells], ENDS_95)
+    for (outcome, name, group, sd, spread, estimate), (lo95, hi95) in zip(cells, ends.tolist(), strict=True):
         if outcome.unit == "share of people":
             lo95, hi95 = max(lo95, 0.0), min(hi95, 1.0)
         row = (
             protocol,
             name,
             group,
-            known.n,
-            known.mean,
+            estimate.n,
+            estimate.mean,
             sd,
             *spread,
             lo95,
             hi95,
-            known.mc_se,
-            len(known.weights),
+            estimate.mc_se,
+            len(estimate.weights),
             calibrated,
             outcome.unit,
             outcome.direction,
@@ -144,39 +143,41 @@ def difference_rows(
     draw: Ints,
     groups: Groups,
 ) -> Iterator[dict[str, object]]:
-    """Rows of differences.csv, protocol minus reference, person by person."""
+    """Rows of differences.csv: protocol minus reference, paired by patient."""
     cells = []
     for outcome in outcomes:
-        values, against = read[protocol][outcome.name], read[reference][outcome.name]
-        present = ~np.isnan(values) & ~np.isnan(against)
+        values, reference_values = read[protocol][outcome.name], read[reference][outcome.name]
+        present = ~np.isnan(values) & ~np.isnan(reference_values)
         sign = {"lower": -1.0, "higher": 1.0, "neither": 0.0}[outcome.direction]
         important = outcome.important if outcome.important is not None else 0.0
         for group, mask in groups.items():
             who = present & mask
             if not who.any():
                 continue
-            gain = sign * (values[who] - against[who])
+            gain = sign * (values[who] - reference_values[who])
             shares = (float(np.mean(gain > important)), float(np.mean(gain < -important)))
-            for (name, a), (_, b) in zip(_terms(outcome, values[who]), _terms(outcome, against[who]), strict=True):
-                whole = name == outcome.name and outcome.direction != "neither"
-                said = shares if whole else (np.nan, np.nan)
-                cells.append((outcome, name, group, said, over_draws(a - b, draw[who])))
-    ends = mixture_quantiles([cell[-1] for cell in cells], _ENDS)
-    for (outcome, name, group, said, known), (lo95, hi95) in zip(cells, ends.tolist(), strict=True):
-        above = 1.0 - known.chance_below(0.0)
+            for (name, a), (_, b) in zip(
+                _terms(outcome, values[who]), _terms(outcome, reference_values[who]), strict=True
+            ):
+                is_outcome = name == outcome.name and outcome.direction != "neither"
+                shares_of_patients = shares if is_outcome else (np.nan, np.nan)
+                cells.append((outcome, name, group, shares_of_patients, over_draws(a - b, draw[who])))
+    ends = mixture_quantiles([cell[-1] for cell in cells], ENDS_95)
+    for (outcome, name, group, shares_of_patients, estimate), (lo95, hi95) in zip(cells, ends.tolist(), strict=True):
+        above = 1.0 - estimate.chance_below(0.0)
         p_better = {"lower": 1.0 - above, "higher": above, "neither": np.nan}[outcome.direction]
         row = (
             protocol,
             reference,
             name,
             group,
-            known.mean,
+            estimate.mean,
             lo95,
             hi95,
             p_better,
-            *said,
-            known.mc_se,
-            known.n,
+            *shares_of_patients,
+            estimate.mc_se,
+            estimate.n,
             outcome.unit,
             outcome.direction,
         )
@@ -200,22 +201,22 @@ def make_tables(
     protocols : sequence of str
         In the order of the scenario.
     reference : str
-        The protocol that the others are set against.
+        The protocol that the others are compared with.
     read : mapping of protocol to mapping of outcome to ndarray (n,)
-        One number a patient, NaN where missing; rows in the same order for every protocol.
+        One number per patient, NaN where missing; patients in the same order for every protocol.
     draw : ndarray of int, (n,)
-        The draw each person lives under.
+        Draw of each patient.
     groups : mapping of subgroup to mask (n,)
     names : sequence of str, optional
-        Outcomes wanted; all if left out.
+        Outcomes to report; all if omitted.
     """
-    wanted = [BY_NAME[name] for name in names] if names is not None else list(ALL)
+    chosen = [BY_NAME[name] for name in names] if names is not None else list(ALL)
     summary: list[dict[str, object]] = []
     differences: list[dict[str, object]] = []
     for protocol in protocols:
-        summary += summary_rows(protocol, wanted, read[protocol], draw, groups, calibrated)
+        summary += summary_rows(protocol, chosen, read[protocol], draw, groups, calibrated)
         if protocol != reference:
-            differences += difference_rows(protocol, reference, wanted, read, draw, groups)
+            differences += difference_rows(protocol, reference, chosen, read, draw, groups)
     return (
         pd.DataFrame(summary, columns=list(SUMMARY_COLUMNS)),
         pd.DataFrame(differences, columns=list(DIFFERENCE_COLUMNS)),

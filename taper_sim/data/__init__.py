@@ -1,1 +1,1 @@
-"""What comes in: patients, check-ins, doses, drugs; validated where it enters. Imports tables, model, units, rng."""
+"""Input data: patients, check-ins, doses, drugs, validated on reading. Imports ``tables``, ``model``, ``units``."""

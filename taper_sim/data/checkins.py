@@ -1,7 +1,7 @@
-"""Check-ins from a long CSV: ``patient_id,date,instrument,value``. Imports ``data``, ``tables``.
+"""Reads check-ins from a long CSV: ``patient_id,date,instrument,value``. Imports ``data``, ``tables``.
 
-An instrument is one of scales.csv or a variable of variables.csv that is reported; a value off its scale is an error,
-never rescaled. How two reports of a day, late entries and gaps are read: :mod:`taper_sim.data.reading`.
+An instrument is a row of scales.csv or a reported variable of variables.csv. A value outside its scale is an error,
+never rescaled. :mod:`taper_sim.data.reading` documents repeated reports of a day, late entries and gaps.
 """
 
 import re
@@ -24,7 +24,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True)
 class Scale:
-    """What a reported value may be: ends (both included), unit in words, days its question looks back."""
+    """Scale of an instrument: ends (both included), unit in words, recall period in days."""
 
     name: str
     low: float
@@ -36,13 +36,13 @@ class Scale:
 
 @cache
 def scales() -> Mapping[str, Scale]:
-    """Everything that may be reported, by instrument: scales.csv first, then variables.csv."""
-    found: dict[str, Scale] = {}
+    """Scales of all instruments by name: rows of scales.csv first, then of variables.csv."""
+    by_instrument: dict[str, Scale] = {}
     units = {row["name"]: row["unit"] for row in tables.read("variables").rows}
     for row in tables.read("scales").rows:
         if row["min"] and row["max"]:
             recall = int(float(row["recall_days"])) if row["recall_days"] else 1
-            found[row["instrument"]] = Scale(
+            by_instrument[row["instrument"]] = Scale(
                 row["instrument"],
                 float(row["min"]),
                 float(row["max"]),
@@ -51,30 +51,30 @@ def scales() -> Mapping[str, Scale]:
                 units.get(row["instrument"]) or "points",
             )
     for row in tables.read("variables").rows:
-        if row["name"] not in found:
+        if row["name"] not in by_instrument:
             boolean = row["type"] == "boolean"
             low, high = float(row["min"] or "-inf"), float(row["max"] or "inf")
-            found[row["name"]] = Scale(row["name"], low, high, boolean, 1, row["unit"])
-    return found
+            by_instrument[row["name"]] = Scale(row["name"], low, high, boolean, 1, row["unit"])
+    return by_instrument
 
 
 @lru_cache(maxsize=100_000)
 def the_date(text: str) -> date | None:
-    """A date written as ``2026-01-31`` in the years that may be meant, else None."""
+    """Parse a date written as ``2026-01-31``, years 1900 to 2200; else None."""
     if not _DATE.fullmatch(text):
         return None
     try:
-        found = date.fromisoformat(text)
+        parsed = date.fromisoformat(text)
     except ValueError:
         return None
-    return found if FIRST_YEAR <= found.year <= LAST_YEAR else None
+    return parsed if FIRST_YEAR <= parsed.year <= LAST_YEAR else None
 
 
 DATE_ALLOWED: Final = f"a date that exists, written as 2026-01-31, years {FIRST_YEAR} to {LAST_YEAR}"
 
 
 def value_problem(scale: Scale, text: str) -> tuple[float, str]:
-    """The value of a report, and what is allowed if it is not one (else an empty text)."""
+    """Value of a report, and the allowed values if the text is invalid (else an empty text)."""
     allowed = "0 or 1" if scale.boolean else f"{scale.low:g} to {scale.high:g} {scale.unit}".rstrip()
     word = text.strip().lower()
     if scale.boolean and word in ("true", "yes", "false", "no"):
@@ -83,8 +83,8 @@ def value_problem(scale: Scale, text: str) -> tuple[float, str]:
         value = float(word)
     except ValueError:
         return float("nan"), allowed
-    right = value in (0.0, 1.0) if scale.boolean else scale.low <= value <= scale.high
-    return value, "" if right else allowed
+    valid = value in (0.0, 1.0) if scale.boolean else scale.low <= value <= scale.high
+    return value, "" if valid else allowed
 
 
 def read_checkins(path: Path) -> dict[str, tuple[CheckIn, ...]]:
@@ -93,25 +93,25 @@ def read_checkins(path: Path) -> dict[str, tuple[CheckIn, ...]]:
     Returns
     -------
     dict of str to tuple of CheckIn
-        By patient, in canonical order; rows that say the same twice are kept once.
+        By patient, in canonical order; identical rows are kept once.
 
     Raises
     ------
     InputError
         Every problem with file, row and column.
     """
-    table = read_csv(path, None)  # nobody has answered yet: that is allowed
+    table = read_csv(path, None)  # a file without reports is allowed
     bad = Problems(str(path))
     for column in CHECKIN_COLUMNS:
         if column not in table.columns:
             close = nearest(column, table.columns)
             bad.said("header", f"no column {column}{close}", f"the columns {', '.join(CHECKIN_COLUMNS)}")
     bad.raise_if_any()
-    known = scales()
-    entered_there = "entered" in table.columns
-    found: dict[str, set[CheckIn]] = {}
+    known_scales = scales()
+    has_entered = "entered" in table.columns
+    reports: dict[str, set[CheckIn]] = {}
     columns = [table[c].tolist() for c in CHECKIN_COLUMNS]
-    entries = table["entered"].tolist() if entered_there else [""] * len(table)
+    entries = table["entered"].tolist() if has_entered else [""] * len(table)
     for number, (patient_id, when, instrument, text, entry) in enumerate(zip(*columns, entries, strict=True), start=2):
         place, before = f"row {number}", bad.count
         if not patient_id:
@@ -121,18 +121,18 @@ def read_checkins(path: Path) -> dict[str, tuple[CheckIn, ...]]:
             bad.add(f"{place}, date", when or "nothing", DATE_ALLOWED)
         entered = the_date(entry) if entry else None
         if entry and (entered is None or (day is not None and entered < day)):
-            bad.add(f"{place}, entered", entry, f"{DATE_ALLOWED}, not before the day it is about")
-        scale = known.get(instrument)
+            bad.add(f"{place}, entered", entry, f"{DATE_ALLOWED}, not before the day of the report")
+        scale = known_scales.get(instrument)
         if scale is None:
-            given = "" if bad.full else f"{shown(instrument) or 'nothing'}{nearest(instrument, known)}"
+            given = "" if bad.full else f"{shown(instrument) or 'nothing'}{nearest(instrument, known_scales)}"
             bad.said(f"{place}, instrument", given, "an instrument of scales.csv or a reported variable")
             continue
         value, allowed = value_problem(scale, text)
         if allowed:
             bad.add(f"{place}, value", f"{text or 'nothing'} ({instrument})", allowed)
         if bad.count == before and day is not None:
-            found.setdefault(patient_id, set()).add(
+            reports.setdefault(patient_id, set()).add(
                 CheckIn(day, instrument, value, entered=entered, where=f"{path.name}, {place}")
             )
     bad.raise_if_any()
-    return {patient_id: tuple(sorted(found[patient_id])) for patient_id in sorted(found)}
+    return {patient_id: tuple(sorted(reports[patient_id])) for patient_id in sorted(reports)}

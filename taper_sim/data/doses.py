@@ -1,8 +1,8 @@
-"""Doses from a long CSV, and a patient's whole history. Imports ``data``.
+"""Reads doses from a long CSV, and patients' histories. Imports ``data``, ``model``.
 
-``patient_id,date,drug,formulation,dose_mg_per_day``, for patches ``dose_mcg_per_h``; ``taken_…`` where known. A row
-holds from its date until the next row of that drug and formulation; stopping is a row with 0. Rules of reading:
-docs/how-to/checkins-and-doses.md.
+Columns: ``patient_id,date,drug,formulation,dose_mg_per_day``, for patches ``dose_mcg_per_h``, and ``taken_…`` if the
+dose taken is known. A row applies from its date until the next row of that drug and formulation. A row with 0 stops the
+drug. Reading rules: docs/how-to/checkins-and-doses.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ from taper_sim.data.records import DoseRow, History
 from taper_sim.data.yaml_input import divided
 from taper_sim.model.pharmacology import Drug, check_one_scale
 
-NEEDED: Final = ("patient_id", "date", "drug")
+REQUIRED_COLUMNS: Final = ("patient_id", "date", "drug")
 DOSE_COLUMNS: Final = (
-    *NEEDED,
+    *REQUIRED_COLUMNS,
     "formulation",
     "dose_mg_per_day",
     "dose_mcg_per_h",
@@ -32,13 +32,13 @@ DOSE_COLUMNS: Final = (
 
 
 def _number(text: str, place: str, bad: Problems) -> float | None:
-    """A number, None for an empty cell; anything else is a problem."""
+    """The number in a cell; None for an empty cell. Any other text is a problem."""
     if text == "":
         return None
     try:
         return float(text)
     except ValueError:
-        bad.add(place, text, "a number, or nothing where it is not known")
+        bad.add(place, text, "a number, or an empty cell if unknown")
         return None
 
 
@@ -60,13 +60,13 @@ def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
     Raises
     ------
     InputError
-        Unknown drug, wrong unit, a dose that nobody takes, an impossible date, two different rows for one drug,
-        formulation and date: every problem with file, row and column. Buprenorphine beside another opioid is read, and
-        left to whoever must convert it (:func:`one_scale_problem`).
+        Unknown drug, wrong unit, implausible dose, impossible date, or two different rows for one drug, formulation and
+        date. Every problem is reported with file, row and column. Buprenorphine with another opioid is read;
+        :func:`one_scale_problem` reports it to functions that convert doses.
     """
     table = read_csv(path, "no dose", "at least one dose")
     bad = Problems(str(path))
-    for column in NEEDED:
+    for column in REQUIRED_COLUMNS:
         if column not in table.columns:
             close = nearest(column, table.columns)
             bad.said("header", f"no column {column}{close}", f"the columns {', '.join(DOSE_COLUMNS)}")
@@ -74,8 +74,8 @@ def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
         bad.said("header", "no column with a dose", "dose_mg_per_day, or dose_mcg_per_h for patches")
     bad.raise_if_any()
     cells = {c: table[c].tolist() if c in table.columns else [""] * len(table) for c in DOSE_COLUMNS}
-    found: dict[str, dict[tuple[object, ...], DoseRow]] = {}
-    drug_of = lru_cache(maxsize=10_000)(_drug_or_problem)  # a million rows name a few drugs
+    rows_of: dict[str, dict[tuple[object, ...], DoseRow]] = {}
+    drug_of = lru_cache(maxsize=10_000)(_drug_or_problem)  # files have many rows and few drugs
     for k in range(len(table)):
         place, before = f"row {k + 2}", bad.count
         cell = {c: cells[c][k] for c in DOSE_COLUMNS}
@@ -92,32 +92,34 @@ def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
             if isinstance(drug, formulary.UnknownDrugError):
                 raise drug
             dose = formulary.validate_dose(drug, mg, rate)
-            given = taken_mg is not None or taken_rate is not None
-            taken = formulary.validate_dose(drug, taken_mg, taken_rate) if given else None
+            has_taken = taken_mg is not None or taken_rate is not None
+            taken = formulary.validate_dose(drug, taken_mg, taken_rate) if has_taken else None
         except ValueError as error:
             bad.said(place, *divided(str(error), "a drug, formulation and dose of `taper-sim drugs`"))
             continue
         row = DoseRow(day, drug, dose, taken, where=f"{path.name}, {place}")
-        mine = found.setdefault(cell["patient_id"], {})
-        earlier = mine.setdefault(row.order, row)
+        patient_rows = rows_of.setdefault(cell["patient_id"], {})
+        earlier = patient_rows.setdefault(row.order, row)
         if earlier is not row:
             if (earlier.dose, earlier.taken) != (row.dose, row.taken):
-                said = f"{dose:g} {drug.unit} of {' '.join(drug.key)} on {day}, and {earlier.dose:g} {drug.unit} in "
-                bad.said(place, said + earlier.where, "one row for a drug, formulation and date")
+                doses_given = (
+                    f"{dose:g} {drug.unit} of {' '.join(drug.key)} on {day}, and {earlier.dose:g} {drug.unit} in "
+                )
+                bad.said(place, doses_given + earlier.where, "one row for a drug, formulation and date")
             else:
-                mine[row.order] = replace(earlier, copies=earlier.copies + 1)
+                patient_rows[row.order] = replace(earlier, copies=earlier.copies + 1)
     bad.raise_if_any()
-    return {p: tuple(sorted(found[p].values(), key=lambda row: row.order)) for p in sorted(found)}
+    return {p: tuple(sorted(rows_of[p].values(), key=lambda row: row.order)) for p in sorted(rows_of)}
 
 
 def one_scale_problem(rows: Sequence[DoseRow]) -> tuple[str, str] | None:
-    """What is wrong where doses at one time stand on two scales: given, allowed; None where they do not."""
+    """Problem of concurrent opioid doses on two scales, as (given, allowed); None without such doses."""
     in_force: dict[tuple[str, str], DoseRow] = {}
     last = None
     for row in [*rows, None]:
         if row is None or (last is not None and row.day != last):
             try:
-                check_one_scale([kept.drug for kept in in_force.values() if kept.dose > 0])
+                check_one_scale([row_in_force.drug for row_in_force in in_force.values() if row_in_force.dose > 0])
             except ValueError as error:
                 given, allowed = divided(str(error), "one scale of opioid dose")
                 return f"{given}, on {last}", allowed
@@ -129,23 +131,23 @@ def one_scale_problem(rows: Sequence[DoseRow]) -> tuple[str, str] | None:
 def read_histories(
     checkins: Path | None, doses: Path, answers: Mapping[str, Mapping[str, float]] | None = None
 ) -> dict[str, History]:
-    """Histories of every patient of a doses file, with their check-ins if there are any.
+    """Read the history of every patient of a doses file, with the patient's check-ins if there are any.
 
     Raises
     ------
     InputError
-        As the readers; and check-ins of a patient who has no doses.
+        The problems of :func:`read_doses` and ``read_checkins``, and check-ins of a patient without doses.
     """
     rows = read_doses(doses)
     reported = read_checkins(checkins) if checkins is not None else {}
-    without = [patient_id for patient_id in reported if patient_id not in rows]
-    if without:
+    without_doses = [patient_id for patient_id in reported if patient_id not in rows]
+    if without_doses:
         raise InputError(
             Problem(str(checkins), f"patient {shown(p)}", "check-ins without doses", f"a row in {doses.name}")
-            for p in without
+            for p in without_doses
         )
-    found = {}
-    for patient_id, mine in rows.items():
-        known = MappingProxyType(dict((answers or {}).get(patient_id, {})))
-        found[patient_id] = History(patient_id, reported.get(patient_id, ()), mine, known)
-    return found
+    histories = {}
+    for patient_id, patient_rows in rows.items():
+        patient_answers = MappingProxyType(dict((answers or {}).get(patient_id, {})))
+        histories[patient_id] = History(patient_id, reported.get(patient_id, ()), patient_rows, patient_answers)
+    return histories

@@ -1,4 +1,4 @@
-"""A drug as a patient takes it: dose in its own unit, times a day, equivalents. Imports ``formulary``, ``model``."""
+"""A drug taken by a patient: dose, administrations a day, equivalents. Imports ``formulary``, ``model``."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from taper_sim.units import DRUG_CLASSES
 
 @dataclass(frozen=True)
 class DrugTaken:
-    """A drug as it is taken: dose in its own unit (mg a day; patches mcg/h), administrations a day."""
+    """A drug taken by a patient: dose in its own unit (mg a day; patches mcg/h), administrations a day."""
 
     drug: Drug
     dose: float
@@ -24,13 +24,13 @@ class DrugTaken:
 
     @property
     def words(self) -> str:
-        """Tablets in words, or why there are none."""
+        """The regimen in words, or the reason why it has none."""
         if self.dose == 0:
             return "none"
         try:
             return regimen(self.drug, self.dose, self.times).words()
         except ValueError:
-            return "as now: cannot be made of the formulary's strengths"
+            return "as now: not dispensable in the formulary's strengths"
 
 
 DrugsTaken = tuple[DrugTaken, ...]

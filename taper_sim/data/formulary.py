@@ -1,4 +1,4 @@
-"""Drugs built from the tables, looked up by name, with the doses one may give. Imports tables, model, units."""
+"""The formulary: drugs of drugs.csv by name, their equivalents and plausible doses. Imports ``tables``, ``model``."""
 
 import math
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from taper_sim.model.pharmacology import Absorption, Drug, administrations, chec
 from taper_sim.units import DRUG_CLASSES, EQUIVALENTS, DrugClass
 
 __all__ = [
+    "LONGEST_INTERVAL_H",
     "MAX_DOSE",
     "DoseError",
     "UnknownDrugError",
@@ -29,23 +30,26 @@ __all__ = [
 MAX_DOSE: Final[Mapping[DrugClass, float]] = MappingProxyType(
     {"opioid": 3000.0, "benzodiazepine": 1000.0, "gabapentinoid": 3000.0}
 )
-"""Most equivalents a day that are taken for a dose. Above it a unit or a total over days is the likelier reading.
+"""Largest plausible dose by class, equivalents a day. A larger number likely has a wrong unit or sums several days.
 
-Source: assumption. Each is some three to thirty times the usual high-dose line (90 MME; 30 mg diazepam; 600 mg
-pregabalin), so that rare but real doses pass. Gabapentin ends earlier, with its absorption table (1600 mg at once).
+Source: assumption. Each limit is about three to thirty times the usual high-dose threshold (90 MME; 30 mg diazepam;
+600 mg pregabalin), so that rare but real doses pass. Gabapentin has a lower limit, the end of its absorption table
+(1600 mg per administration).
 """
+LONGEST_INTERVAL_H: Final = 336
+"""Longest dosing interval, hours: two weeks. Source: assumption."""
 MAX_BUPRENORPHINE_MG: Final = 64.0
-"""Most mg a day of film or tablet: twice the highest dose in use, 32 mg. Source: assumption."""
+"""Largest plausible dose of film or tablet, mg a day: twice the highest dose in use, 32 mg. Source: assumption."""
 MAX_BUPRENORPHINE_MCG_PER_H: Final = 140.0
-"""Most mcg/h of patches: two of the strongest made anywhere (70 mcg/h). Source: assumption."""
+"""Largest plausible dose of patches, mcg/h: two of the strongest patch marketed (70 mcg/h). Source: assumption."""
 
 
 class UnknownDrugError(ValueError):
-    """No such drug or formulation in the formulary; the message names what there is."""
+    """An unknown drug or formulation; the message lists the known ones."""
 
 
 class DoseError(ValueError):
-    """A dose in the wrong unit, or one that nobody takes; the message names what is allowed."""
+    """A dose in the wrong unit or an implausible dose; the message states what is allowed."""
 
 
 def _number(text: str) -> float | None:
@@ -53,7 +57,7 @@ def _number(text: str) -> float | None:
 
 
 def _drug(row: tables.Row) -> Drug:
-    """One drug of one row; errors name the row."""
+    """Build the drug of a row; errors name the row."""
     name = f"drugs.csv: {row['drug']} {row['formulation']}"
     drug_class = next((c for c in DRUG_CLASSES if c == row["drug_class"]), None)
     units: dict[str, Literal["mg", "mcg_per_h"]] = {"mg": "mg", "mcg_per_h": "mcg_per_h"}
@@ -91,7 +95,7 @@ def _drug(row: tables.Row) -> Drug:
     if not 0 < drug.trough_mean < 1:
         raise ValueError(f"{name}: given trough_mean {drug.trough_mean:g}; allowed: above 0 and below 1")
     if list(drug.strengths) != sorted(set(drug.strengths)):
-        raise ValueError(f"{name}: given strengths {row['strengths']}; allowed: rising, each once")
+        raise ValueError(f"{name}: given strengths {row['strengths']}; allowed: ascending, without repeats")
     return drug
 
 
@@ -102,16 +106,16 @@ def formulary() -> Mapping[tuple[str, str], Drug]:
     for row in tables.read("drugs").rows:
         drug = _drug(row)
         if drug.key in drugs:
-            raise ValueError(f"drugs.csv: {' '.join(drug.key)} stands in two rows; allowed: one")
+            raise ValueError(f"drugs.csv: {' '.join(drug.key)} is in two rows; allowed: one")
         drugs[drug.key] = drug
     return MappingProxyType(drugs)
 
 
 @cache
 def absorption() -> Absorption:
-    """Gabapentin swallowed and absorbed at once, mg, arrays of shape (n_rows,), read-only.
+    """Gabapentin swallowed and absorbed per administration, mg, read-only arrays (n_rows,).
 
-    The table's ``absorbed_mg`` is a day's; divided by its ``doses_per_day`` it is that of one dose.
+    The table's ``absorbed_mg`` is per day; divided by ``doses_per_day`` it is per administration.
     """
     rows = tables.read("gabapentin_absorption").rows
     single = np.array([float(row["single_dose_mg"]) for row in rows])
@@ -124,19 +128,20 @@ def absorption() -> Absorption:
 
 
 def find_drug(name: str, formulation: str | None = None) -> Drug:
-    """Look up one drug, by the table's own words; capitals do not matter, nothing is guessed.
+    """Look up a drug by the names of drugs.csv, without regard to case; near matches are not accepted.
 
     Parameters
     ----------
     name : str
         As in ``drugs.csv``, such as ``morphine``.
     formulation : str, optional
-        As there, such as ``ER``; may be left out where the drug has just one.
+        As in ``drugs.csv``, such as ``ER``; optional for a drug with one formulation.
 
     Raises
     ------
     UnknownDrugError
-        If there is no such drug (the nearest name is shown) or formulation, or it has several and none is given.
+        If the drug is unknown (the message shows the nearest name), the formulation is unknown, or the drug has several
+        formulations and none is given.
     """
     drugs = formulary()
     known = list(dict.fromkeys(drug for drug, _ in drugs))
@@ -147,24 +152,24 @@ def find_drug(name: str, formulation: str | None = None) -> Drug:
             + ("" if nearest(wanted, known) else f"; known: {', '.join(known)}")
         )
     forms = {form.lower(): drug for (drug_name, form), drug in drugs.items() if drug_name == wanted}
-    listed = ", ".join(drug.formulation for drug in forms.values())
+    formulations = ", ".join(drug.formulation for drug in forms.values())
     if formulation is None:
         if len(forms) > 1:
-            raise UnknownDrugError(f"{wanted} needs a formulation; allowed: {listed}")
+            raise UnknownDrugError(f"{wanted} needs a formulation; allowed: {formulations}")
         return next(iter(forms.values()))
-    found = forms.get(formulation.strip().lower())
-    if found is None:
-        raise UnknownDrugError(f"{wanted} has no formulation {shown(formulation)}; allowed: {listed}")
-    return found
+    match = forms.get(formulation.strip().lower())
+    if match is None:
+        raise UnknownDrugError(f"{wanted} has no formulation {shown(formulation)}; allowed: {formulations}")
+    return match
 
 
 def equivalents(drug: Drug, dose_per_day: float, interval_h: float | None = None) -> float:
-    """Equivalents a day of one dose (see ``model.pharmacology.to_equivalents``), gabapentin by the package's table."""
+    """Equivalents a day of a dose (``model.pharmacology.to_equivalents``); gabapentin by gabapentin_absorption.csv."""
     return float(to_equivalents(drug, dose_per_day, absorption(), administrations(drug, interval_h)))
 
 
 def provenance(drugs: list[Drug]) -> list[dict[str, object]]:
-    """Describe what output carries along of the tables used: rows, verification and review status, one entry each."""
+    """Provenance of the tables used, for outputs: rows, verification and review status, one entry per table."""
     keys = {drug.key for drug in drugs}
     table = tables.read("drugs")
     used = [table.provenance(row for row in table.rows if (row["drug"], row["formulation"]) in keys)]
@@ -179,18 +184,18 @@ def validate_dose(
     dose_mcg_per_h: float | None = None,
     interval_h: float | None = None,
 ) -> float:
-    """Refuse a dose in the wrong unit, or one that nobody takes.
+    """Refuse a dose in the wrong unit and an implausible dose.
 
     Parameters
     ----------
     drug : Drug
-        Says which of the two units is right.
+        Determines which of the two units is right.
     dose_mg_per_day : float, optional
-        mg a day, for everything but patches; 0 means stopped.
+        mg a day, for all drugs except patches; 0 means stopped.
     dose_mcg_per_h : float, optional
         mcg/h, for patches.
     interval_h : float, optional
-        The patient's own interval, hours; checked too where given.
+        The patient's own dosing interval, hours; checked if given.
 
     Returns
     -------
@@ -200,33 +205,33 @@ def validate_dose(
     Raises
     ------
     DoseError
-        If the unit is wrong, both or none is given, the number is negative or not finite, or the dose is above the
-        bound of its class (:data:`MAX_DOSE`). One line: what was given, what is allowed.
+        If the unit is wrong, both units or none are given, the number is negative or not finite, or the dose exceeds
+        the limit of its class (:data:`MAX_DOSE`). The message has one line: what was given, what is allowed.
     """
     name = " ".join(drug.key)
-    given = {"dose_mg_per_day": dose_mg_per_day, "dose_mcg_per_h": dose_mcg_per_h}
-    right, wrong = list(given)[::-1] if drug.is_patch else list(given)
-    what = "a patch, released in mcg/h" if drug.is_patch else "no patch, taken in mg a day"
-    dose = given[right]
-    if given[wrong] is not None:
-        raise DoseError(f"{name} is {what}: given {wrong} {given[wrong]}; allowed: {right} alone")
+    doses = {"dose_mg_per_day": dose_mg_per_day, "dose_mcg_per_h": dose_mcg_per_h}
+    right_unit, wrong_unit = list(doses)[::-1] if drug.is_patch else list(doses)
+    kind = "a patch, released in mcg/h" if drug.is_patch else "no patch, taken in mg a day"
+    dose = doses[right_unit]
+    if doses[wrong_unit] is not None:
+        raise DoseError(f"{name} is {kind}: given {wrong_unit} {doses[wrong_unit]}; allowed: {right_unit} alone")
     if dose is None:
-        raise DoseError(f"{name} is {what}: no dose given; allowed: {right}, 0 or more")
+        raise DoseError(f"{name} is {kind}: no dose given; allowed: {right_unit}, 0 or more")
     if not math.isfinite(dose) or dose < 0:
-        raise DoseError(f"{name}: given {right} {dose}; allowed: a finite number, 0 or more")
+        raise DoseError(f"{name}: given {right_unit} {dose}; allowed: a finite number, 0 or more")
     try:
         if drug.is_buprenorphine:
             administrations(drug, interval_h)
-            amount, most = dose, MAX_BUPRENORPHINE_MCG_PER_H if drug.is_patch else MAX_BUPRENORPHINE_MG
+            amount, largest = dose, MAX_BUPRENORPHINE_MCG_PER_H if drug.is_patch else MAX_BUPRENORPHINE_MG
             scale = "mcg/h" if drug.is_patch else "mg a day"
         else:
-            amount, most = equivalents(drug, dose, interval_h), MAX_DOSE[drug.drug_class]
+            amount, largest = equivalents(drug, dose, interval_h), MAX_DOSE[drug.drug_class]
             scale = EQUIVALENTS[drug.drug_class]
     except ValueError as error:
-        raise DoseError(f"{name}: given {right} {dose:g}: {error}") from None
-    if amount > most:
+        raise DoseError(f"{name}: given {right_unit} {dose:g}: {error}") from None
+    if amount > largest:
         raise DoseError(
-            f"{name}: given {right} {dose:g}, which is {amount:g} {scale}; allowed: at most {most:g}; "
+            f"{name}: given {right_unit} {dose:g}, which is {amount:g} {scale}; allowed: at most {largest:g}; "
             "check the unit, and that it is one day's dose"
         )
     return float(dose)

@@ -1,4 +1,4 @@
-"""One patient's file (YAML): drugs, baseline, risks, answers, parameters, schedule. Imports data, model, units."""
+"""Schema of a patient's file (YAML): drugs, baseline, answers, parameters, schedule. Imports ``data``, ``model``."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,34 +16,34 @@ from taper_sim.model.pharmacology import Drug, check_one_scale
 from taper_sim.units import DRUG_CLASSES, DrugClass
 
 MAX_EQUIVALENTS = 5000.0
-"""Largest dose a schedule may name, equivalents a day: above every dose in the formulary's ranges."""
+"""Largest dose in a schedule, equivalents a day: above every dose in the formulary's ranges."""
 
-LARGEST = 1e6
-"""Largest value of any parameter: a slip of the keyboard above it."""
+LARGEST_PARAMETER = 1e6
+"""Largest value of any parameter; a larger value is a typing error."""
 
 
 def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _no_truth(value: Any) -> Any:
+def _refuse_boolean(value: Any) -> Any:
     if isinstance(value, bool):
         raise PydanticCustomError("float_type", "a number")
     return value
 
 
 Name = Annotated[str, BeforeValidator(_as_text)]
-NumberNotBoolean = Annotated[float, BeforeValidator(_no_truth)]
+NumberNotBoolean = Annotated[float, BeforeValidator(_refuse_boolean)]
 
 
 class DrugEntry(Strict):
-    """A drug as it is taken; a patch in mcg/h, everything else in mg a day."""
+    """A drug that the patient takes: patches in mcg/h, all other drugs in mg a day."""
 
     drug: str
     formulation: str | None = None
     dose_mg_per_day: NumberNotBoolean | None = None
     dose_mcg_per_h: NumberNotBoolean | None = None
-    interval_h: NumberNotBoolean | None = Field(default=None, ge=1, le=336)
+    interval_h: NumberNotBoolean | None = Field(default=None, ge=1, le=formulary.LONGEST_INTERVAL_H)
 
     @model_validator(mode="after")
     def _exists(self) -> "DrugEntry":
@@ -62,13 +62,13 @@ class DrugEntry(Strict):
 
     @property
     def dose(self) -> float:
-        """Dose in the row's own unit: mg a day, or mcg/h for a patch."""
-        given = self.dose_mcg_per_h if self.row.is_patch else self.dose_mg_per_day
-        return float(given) if given is not None else 0.0
+        """Dose in the drug's own unit: mg a day, or mcg/h for a patch."""
+        amount = self.dose_mcg_per_h if self.row.is_patch else self.dose_mg_per_day
+        return float(amount) if amount is not None else 0.0
 
 
 class BaselineEntry(Strict):
-    """State before any change; what is left out is the median person's."""
+    """State before any change; an omitted entry takes the median patient's value."""
 
     pain: NumberNotBoolean = Baseline.pain
     distress: NumberNotBoolean = Baseline.distress
@@ -105,7 +105,7 @@ class Risk(Strict):
 
 
 class Access(Strict):
-    """What makes visits and check-ins happen."""
+    """Access to visits and check-ins."""
 
     modality: Literal["video", "phone", "in_person"] = "video"
     broadband: bool = True
@@ -134,7 +134,7 @@ Day = Annotated[int, Field(ge=0, le=36500)]
 
 
 class Patient(Strict):
-    """One patient's file. See ``examples/patient.yaml`` and docs/how-to/patient-file.md."""
+    """A patient's file. See ``examples/patient.yaml`` and docs/how-to/patient-file.md."""
 
     id: Name = Field(min_length=1, max_length=200)
     drugs: tuple[DrugEntry, ...] = ()
@@ -152,10 +152,10 @@ class Patient(Strict):
 
     @field_validator("answers")
     @classmethod
-    def _are_variables(cls, given: dict[str, Any]) -> dict[str, Any]:
+    def _are_variables(cls, answers: dict[str, Any]) -> dict[str, Any]:
         known = {row["name"]: row for row in tables.read("variables").rows}
         wrong: list[tuple[str, Any, str]] = []
-        for name, value in given.items():
+        for name, value in answers.items():
             row = known.get(name)
             if row is None:
                 wrong.append((name, f"an unknown answer{nearest(name, known)}", "a variable of variables.csv"))
@@ -167,14 +167,14 @@ class Patient(Strict):
                 wrong.append((name, value, f"{row['min']} to {row['max']} {row['unit']}".strip()))
         if wrong:
             raise Wrong(*wrong)
-        return given
+        return answers
 
     @field_validator("parameters")
     @classmethod
-    def _are_symbols(cls, given: dict[str, Any]) -> dict[str, Any]:
+    def _are_symbols(cls, parameters: dict[str, Any]) -> dict[str, Any]:
         known = [*BY_SYMBOL, *FORMULATION_SYMBOLS]
         wrong: list[tuple[str, Any, str]] = []
-        for symbol, value in given.items():
+        for symbol, value in parameters.items():
             if symbol not in known:
                 wrong.append((symbol, f"an unknown symbol{nearest(symbol, known)}", "a symbol of docs/parameters.md"))
                 continue
@@ -189,15 +189,15 @@ class Patient(Strict):
                     wrong.append((f"{symbol}.{place}".rstrip("."), number, in_range))
         if wrong:
             raise Wrong(*wrong)
-        return given
+        return parameters
 
     @field_validator("schedule")
     @classmethod
-    def _starts_on_day_0(cls, given: Any) -> Any:
+    def _starts_on_day_0(cls, schedule: Any) -> Any:
         wrong: list[tuple[str, Any, str]] = []
-        if given is not None and not given:
+        if schedule is not None and not schedule:
             wrong.append(("", "nothing", "at least one drug class, such as opioid: {0: 90, 29: 75}"))
-        for drug_class, doses in (given or {}).items():
+        for drug_class, doses in (schedule or {}).items():
             if 0 not in doses:
                 wrong.append((drug_class, doses or "no day", "a dose on day 0, the start, and on each day of a change"))
             elif doses[0] == 0 and any(doses.values()):
@@ -205,12 +205,12 @@ class Patient(Strict):
                     (
                         drug_class,
                         doses,
-                        "a dose above 0 on day 0, or 0 throughout: what is not taken at the start is not begun later",
+                        "a dose above 0 on day 0, or 0 throughout: a schedule cannot start a class after day 0",
                     )
                 )
         if wrong:
             raise Wrong(*wrong)
-        return given
+        return schedule
 
     @model_validator(mode="after")
     def _takes_something(self) -> "Patient":
@@ -241,9 +241,9 @@ class Patient(Strict):
 
 
 def range_of(symbol: str, value: float) -> str | None:
-    """What is allowed, where a value is one with which the equations have no meaning; else None."""
-    if abs(value) > LARGEST:
-        return f"at most {LARGEST:,.0f}"
+    """The allowed range, if a parameter value makes the equations meaningless; else None."""
+    if abs(value) > LARGEST_PARAMETER:
+        return f"at most {LARGEST_PARAMETER:,.0f}"
     if symbol == "b":
         return None
     if symbol == "trough_mean":
@@ -256,12 +256,12 @@ def range_of(symbol: str, value: float) -> str | None:
 
 
 def read_patient(path: Path) -> Patient:
-    """Read one patient's file; raises :class:`InputError` with every problem."""
+    """Read a patient's file; raises :class:`InputError` with every problem."""
     return parse(str(path), read_yaml(path), Patient)
 
 
 def doses_by_day(schedule: dict[DrugClass, dict[int, float]], n_days: int) -> np.ndarray:
-    """Doses of an outright schedule, equivalents a day, shape (n_days + 1, 3): each dose until the next day named."""
+    """Doses of a schedule, equivalents a day, (n_days + 1, 3); each dose holds until the next day in the schedule."""
     doses = np.zeros((n_days + 1, len(DRUG_CLASSES)))
     for drug_class, steps in schedule.items():
         for start in sorted(steps):

@@ -1,6 +1,6 @@
-"""Cohorts from CSV: one row a patient, drugs in their own file. Imports ``data``, ``tables``, ``units``.
+"""Reads cohorts from CSV: one row per patient, and a file of drugs. Imports ``data``, ``model``.
 
-Every problem is one line with file, row and column; rows are numbered as an editor shows them, the header being row 1.
+Every problem is one line with file, row and column. Rows are numbered as in an editor; the header is row 1.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +19,8 @@ from taper_sim.data.yaml_input import divided
 from taper_sim.model.parameters import BASELINE_LIMITS
 from taper_sim.model.pharmacology import Drug, administrations, check_one_scale
 
-_LONGEST_INTERVAL_H: Final = 336
-
-#: Columns of a patients file: name → lowest and highest value. ``promis_*`` are T-scores, used where the model's own
-#: column is absent.
+#: Columns of a patients file: name → lowest and highest value. ``promis_*`` are T-scores; they replace a missing column
+#: of the model's own scale.
 NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
     **BASELINE_LIMITS,
     "promis_pf": (10.0, 80.0),
@@ -62,7 +60,7 @@ _DRUG_COLUMNS: Final = ("patient_id", "drug", "formulation", "dose_mg_per_day", 
 
 @dataclass(frozen=True)
 class PatientTable:
-    """Patients as read: ids, numbers and booleans by column, and how many rows were left out for missing values."""
+    """Patients of a file: ids, numbers and booleans by column, and the number of rows dropped for missing values."""
 
     ids: tuple[str, ...]
     numbers: Mapping[str, Floats]
@@ -72,7 +70,7 @@ class PatientTable:
 
 @dataclass(frozen=True)
 class DrugRow:
-    """One patient's drug: dose in the drug's own unit (mg a day; patches mcg/h), administrations a day."""
+    """A drug of a patient: dose in the drug's own unit (mg a day; patches mcg/h), administrations a day."""
 
     patient_id: str
     drug: Drug
@@ -87,11 +85,11 @@ def _numbers(
     empty = (table[column] == "").to_numpy() | table[column].str.lower().isin(["nan", "na", "null"]).to_numpy()
     low, high = limits
     with np.errstate(invalid="ignore"):
-        off = ~empty & ~((values >= low) & (values <= high))
+        out_of_range = ~empty & ~((values >= low) & (values <= high))
     missing = empty & (not missing_allowed)
     allowed = f"a number from {low:g} to {high:g}" if column == name else f"{name}, a number from {low:g} to {high:g}"
-    bad.rows(table, column, off, allowed)
-    bad.rows(table, column, missing, f"{allowed} (drop_missing: true leaves such rows out)")
+    bad.rows(table, column, out_of_range, allowed)
+    bad.rows(table, column, missing, f"{allowed} (drop_missing: true drops such rows)")
     return values
 
 
@@ -102,18 +100,18 @@ def _booleans(table: pd.DataFrame, column: str, bad: Problems) -> Bools:
 
 
 def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool, strict: bool) -> PatientTable:
-    """Read patients.
+    """Read a file of patients.
 
     Parameters
     ----------
     path : Path
         The CSV.
-    columns : mapping of our name to the file's
-        For files that call things otherwise, such as ``{"pain": "PAIN_INTENSITY_AVERAGE"}``.
+    columns : mapping of column name to the file's name
+        For files with other column names, such as ``{"pain": "PAIN_INTENSITY_AVERAGE"}``.
     drop_missing : bool
-        Leave out rows with a missing value, and count them; else a missing value is an error.
+        Whether rows with a missing value are dropped and counted. If False, a missing value is an error.
     strict : bool
-        Whether a column that is not ours is an error (a file of our own form) or is passed over (a registry's).
+        Whether an unknown column is an error (a file in this format) or is ignored (a registry's file).
 
     Raises
     ------
@@ -157,10 +155,10 @@ def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool,
         keep &= (ids != "").to_numpy()
         for values in numbers.values():
             keep &= ~np.isnan(values)
-    named = (ids != "").to_numpy()
-    bad.rows(table, str(ids.name), keep & ~named, "an id")
-    again = keep & named & ids.where(keep & named).duplicated().to_numpy()
-    bad.rows(table, str(ids.name), again, "each patient once", " a second time")
+    has_id = (ids != "").to_numpy()
+    bad.rows(table, str(ids.name), keep & ~has_id, "an id")
+    repeated = keep & has_id & ids.where(keep & has_id).duplicated().to_numpy()
+    bad.rows(table, str(ids.name), repeated, "each patient once", " a second time")
     bad.raise_if_any()
     if not keep.any():
         raise problem(str(path), "", "no row without missing values: an empty cohort", "at least one patient")
@@ -183,13 +181,13 @@ def _optional_number(text: str, place: str, bad: Problems) -> float | None:
 
 
 def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
-    """Read each patient's drugs: ``patient_id,drug,formulation,dose_mg_per_day`` (patches ``dose_mcg_per_h``).
+    """Read the patients' drugs: ``patient_id,drug,formulation,dose_mg_per_day`` (patches ``dose_mcg_per_h``).
 
     Raises
     ------
     InputError
-        Unknown drug, wrong unit, mg for a patch, a dose that nobody takes, a patient not in the patients file, a drug
-        twice, a patient without drugs.
+        Unknown drug, wrong unit, mg for a patch, implausible dose, unknown patient, repeated drug, or a patient without
+        drugs.
     """
     table = read_csv(path)
     bad = Problems(str(path))
@@ -211,25 +209,25 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
         before = bad.count
         mg = _optional_number(cell(row, "dose_mg_per_day"), f"{place}, dose_mg_per_day", bad)
         rate = _optional_number(cell(row, "dose_mcg_per_h"), f"{place}, dose_mcg_per_h", bad)
-        every = _optional_number(cell(row, "interval_h"), f"{place}, interval_h", bad)
-        if every is not None and not 1 <= every <= _LONGEST_INTERVAL_H:
-            bad.add(f"{place}, interval_h", every, f"1 to {_LONGEST_INTERVAL_H} h")
+        interval_h = _optional_number(cell(row, "interval_h"), f"{place}, interval_h", bad)
+        if interval_h is not None and not 1 <= interval_h <= formulary.LONGEST_INTERVAL_H:
+            bad.add(f"{place}, interval_h", interval_h, f"1 to {formulary.LONGEST_INTERVAL_H} h")
         if bad.count > before:
             continue
         try:
             drug = formulary.find_drug(cell(row, "drug"), cell(row, "formulation") or None)
-            dose = formulary.validate_dose(drug, mg, rate, every)
+            dose = formulary.validate_dose(drug, mg, rate, interval_h)
             if (patient_id, drug.key) in seen:
                 bad.said(place, f"{' '.join(drug.key)} of patient {shown(patient_id)} a second time", "each drug once")
             seen.add((patient_id, drug.key))
-            rows.append(DrugRow(patient_id, drug, dose, administrations(drug, every)))
+            rows.append(DrugRow(patient_id, drug, dose, administrations(drug, interval_h)))
         except ValueError as error:
             bad.said(place, *divided(str(error), "a drug, formulation and dose of `taper-sim drugs`"))
     bad.raise_if_any()
     by_patient: dict[str, list[Drug]] = {patient_id: [] for patient_id in patients}
-    for item in rows:
-        if item.dose > 0:
-            by_patient[item.patient_id].append(item.drug)
+    for drug_row in rows:
+        if drug_row.dose > 0:
+            by_patient[drug_row.patient_id].append(drug_row.drug)
     for patient_id, drugs in by_patient.items():
         if not drugs:
             bad.said("", f"no drug for patient {shown(patient_id)}", "at least one drug with a dose above 0")

@@ -1,8 +1,8 @@
-"""What was recorded of one patient: check-ins, doses, answers, in one form whatever file they came from.
+"""Record types of one patient: check-ins, doses, answers, the same for every file format. Imports ``model``.
 
-Imports ``data.formulary``, ``tables``, ``model``. CSV files (:mod:`taper_sim.data.checkins`, ``doses``), FHIR bundles
-(:mod:`taper_sim.data.fhir`) and trial tables are read into these types; inference sees nothing else. Records stand in a
-canonical order, so that the row order of a file changes nothing.
+CSV files (:mod:`taper_sim.data.checkins`, ``doses``), FHIR bundles (:mod:`taper_sim.data.fhir`) and trial tables are
+read into these types. Inference uses only these types. Records are kept in a canonical order; the row order of a file
+has no effect.
 """
 
 from collections.abc import Mapping
@@ -14,30 +14,30 @@ from typing import Final
 from taper_sim.model.pharmacology import Drug
 
 PAST_D: Final = 364
-"""Days after which an entry that is over and could not be read is no longer missed: by then adaptation to its dose has
-passed (``tau_L`` 75 d, nearly five times). A design choice."""
+"""Days after which an ended, unreadable entry no longer makes the history incomplete: the adaptation to its dose has
+decayed by then (nearly five times ``tau_L``, 75 d). A design choice."""
 PAST_ONCE_D: Final = 28
-"""The same for something given once, such as an injection. A design choice."""
+"""The same limit for a single administration, such as an injection, days. A design choice."""
 
 
 @dataclass(frozen=True, order=True)
 class CheckIn:
-    """One report of one patient on one day.
+    """A report of a patient on a day.
 
     Attributes
     ----------
     day : date
-        The day the report is about.
+        Day that the report describes.
     instrument : str
         An ``instrument`` of scales.csv or a variable of variables.csv.
     value : float
-        On the instrument's scale, in its unit; a boolean is 0 or 1.
+        Value on the instrument's scale and in its unit; 0 or 1 for a boolean.
     high : float or None
-        Of a report known as a category: it lies between ``value`` and ``high``, both included. Else None.
+        Upper end of an interval-censored report, which lies between ``value`` and ``high``, both included. Else None.
     entered : date or None
-        The day on which it was written down, where that is known to be later than ``day``.
+        Day on which the report was entered, if known and later than ``day``.
     where : str
-        File and place it was read from, for messages.
+        File and place of the record, for messages.
     """
 
     day: date
@@ -49,30 +49,30 @@ class CheckIn:
 
     @property
     def known_on(self) -> date:
-        """The first day on which somebody could know of it."""
+        """First day on which the report was available."""
         return self.day if self.entered is None else max(self.day, self.entered)
 
 
 @dataclass(frozen=True)
 class DoseRow:
-    """A dose from ``day`` until the next row of the same drug and formulation; stopping is a row with 0.
+    """A dose from ``day`` until the next row of the same drug and formulation; a dose of 0 stops the drug.
 
     Attributes
     ----------
     day : date
         First day of the dose.
     drug : Drug
-        The row of the formulary.
+        Row of the formulary.
     dose : float
-        Prescribed, in the drug's own unit: mg a day, or mcg/h for a patch.
+        Prescribed dose in the drug's own unit: mg a day, or mcg/h for a patch.
     taken : float or None
-        Really taken, in the same unit, where known.
+        Dose taken, in the same unit, if known.
     as_needed : bool
-        Whether the order says "as needed": the prescribed dose is then the most that may be taken.
+        Whether the order is "as needed": the prescribed dose is then the highest that may be taken.
     where : str
-        File and place it was read from, for messages.
+        File and place of the record, for messages.
     copies : int
-        How often the same row stood in the file once more.
+        Number of further identical rows in the file.
     """
 
     day: date
@@ -85,24 +85,24 @@ class DoseRow:
 
     @property
     def order(self) -> tuple[date, str, str]:
-        """Place in the canonical order."""
+        """Key of the canonical order."""
         return (self.day, *self.drug.key)
 
 
 @dataclass(frozen=True)
 class Unread:
-    """A medication entry that could not be read: without it the doses are not known to be complete.
+    """A medication entry that could not be read. It may make the dose history incomplete.
 
     Attributes
     ----------
     why : str
         Place and reason.
     since : date or None
-        Day from which it may have counted; None if nothing says.
+        First day on which the entry may apply; None if unknown.
     over : bool
-        Whether it is said to be over.
+        Whether the entry is recorded as ended.
     once : bool
-        Whether it was given once, such as an injection for an operation.
+        Whether it is a single administration, such as an injection for an operation.
     """
 
     why: str
@@ -111,16 +111,16 @@ class Unread:
     once: bool = False
 
     def matters(self, day: date) -> bool:
-        """Whether the doses up to ``day`` may lack it: not if it began later, or is over and long past."""
+        """Whether the doses up to ``day`` may be incomplete: not if the entry began later or ended long ago."""
         if self.since is None:
             return True
-        ago = (day - self.since).days
-        return ago >= 0 and not (self.over and ago > (PAST_ONCE_D if self.once else PAST_D))
+        days_since = (day - self.since).days
+        return days_since >= 0 and not (self.over and days_since > (PAST_ONCE_D if self.once else PAST_D))
 
 
 @dataclass(frozen=True)
 class History:
-    """Everything recorded of one patient, in canonical order.
+    """All records of one patient, in canonical order.
 
     Attributes
     ----------
@@ -130,18 +130,18 @@ class History:
     doses : tuple of DoseRow
         By day, then drug and formulation.
     answers : mapping of str to float
-        Variables of variables.csv known from a patient's file and not from a day's check-in (booleans 0 or 1).
+        Variables of variables.csv from the patient's file, not from a check-in (booleans 0 or 1).
     notes : tuple of str
-        What a reader of the output must know of how the records were read, one line each. What follows from the rows
-        themselves is said by ``data.reading``.
+        Notes on how the records were read, for readers of the output, one line each. ``data.reading`` derives further
+        notes from the rows.
     dated : tuple of (date, str)
-        The same, of something written on that day: not known before.
+        Notes on entries written on a day; they are not available before that day.
     unread : tuple of Unread
         Medication entries that could not be read.
     barred : tuple of str
-        Reasons in the records themselves to say nothing of this patient.
+        Reasons in the records to give no recommendation for this patient.
     written : date or None
-        Day up to which the records were written, where they say so: a later row is a plan.
+        Day on which the records end, if stated. A later row is a plan.
     """
 
     patient_id: str
@@ -155,16 +155,16 @@ class History:
     written: date | None = None
 
     def __post_init__(self) -> None:
-        """Put the records in their order."""
+        """Sort the records into canonical order."""
         object.__setattr__(self, "checkins", tuple(sorted(self.checkins)))
         object.__setattr__(self, "doses", tuple(sorted(self.doses, key=lambda row: row.order)))
 
     def as_of(self, day: date) -> "History":
-        """What could be known at the end of ``day``: nothing later enters."""
+        """The records available at the end of ``day``; nothing later is included."""
         return replace(
             self,
             checkins=tuple(c for c in self.checkins if c.known_on <= day),
             doses=tuple(d for d in self.doses if d.day <= day),
-            dated=tuple((on, said) for on, said in self.dated if on <= day),
+            dated=tuple((on, note) for on, note in self.dated if on <= day),
             unread=tuple(u for u in self.unread if u.matters(day)),
         )

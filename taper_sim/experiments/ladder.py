@@ -19,7 +19,14 @@ import pandas as pd
 from taper_sim import tables
 from taper_sim.comparison import ladder_statistics as statistics_
 from taper_sim.comparison import loss as loss_
-from taper_sim.comparison.ladder_statistics import PolicyResult, best_knob, gap_of, interval, losses_of, resampled
+from taper_sim.comparison.ladder_statistics import (
+    PolicyResult,
+    best_knob,
+    bootstrap_interval,
+    gap_of,
+    losses_of,
+    resampled,
+)
 from taper_sim.comparison.loss import Loss, person_figures
 from taper_sim.data.problems import InputError, Problem
 from taper_sim.experiments.manifest import versions_of
@@ -29,7 +36,7 @@ from taper_sim.provenance import hash_of
 from taper_sim.run_folder import check_writable, claim, sha256_of, write_atomically, write_csv, write_json
 from taper_sim.scenario.building import Overrides, build_cohort, care_plan, overridden, read_scenario, scenario_hash
 from taper_sim.scenario.schema import LadderEntry, RungEntry, Scenario
-from taper_sim.scenario.true_models import TRUTHS
+from taper_sim.scenario.true_models import TRUE_MODELS
 from taper_sim.simulation.days import run
 from taper_sim.simulation.ensemble import from_prior
 
@@ -113,7 +120,7 @@ class _Ladder:
         """Figures of each person."""
         path = self.folder / "parts" / f"{one.key}.npy"
         if not path.exists():
-            s, truth = self.scenario, TRUTHS[one.truth]
+            s, truth = self.scenario, TRUE_MODELS[one.truth]
             entry = s.cohort.model_copy(update={"patients": one.people})
             cohort = build_cohort(entry, one.seed, self.base)
             ensemble = truth.ensemble(from_prior(one.seed, min(s.draws, len(cohort)), s.parameters))
@@ -240,7 +247,7 @@ def _rows(
     for rung in entry.rungs:
         one = judged[rung.name]
         places = resampled(one.seed_of, seed)
-        lo95, hi95 = interval(losses_of(one.of_person(loss), loss, places))
+        lo95, hi95 = bootstrap_interval(losses_of(one.of_person(loss), loss, places))
         knob, keeps = knobs[rung.name, ceiling]
         rows.append(
             {
@@ -303,7 +310,7 @@ def _write_manifest(
             "seeds": list(entry.seeds),
             "calibrated": False,
             "review": tables.UNREVIEWED,
-            "truths": {name: TRUTHS[name].meaning for name in entry.truths},
+            "truths": {name: TRUE_MODELS[name].meaning for name in entry.truths},
             "loss": entry.loss.model_dump(),
             "versions": versions_of("taper-sim", "numpy", "numba", "pandas"),
             "timings_s": {"all": round(time.time() - began, 1)},

@@ -11,7 +11,7 @@ from taper_sim.data.drugs_taken import DrugsTaken
 from taper_sim.data.patient import Access, BaselineEntry, DrugEntry, Patient, Risk
 from taper_sim.inference.rollout import EVENT_COEFFICIENTS, N_EVENTS
 from taper_sim.simulation.cohort import from_patients
-from taper_sim.simulation.ensemble import DEFAULT_DRAWS, from_prior
+from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, from_prior
 from taper_sim.simulation.layout import log_hazards
 
 #: Variables that say a risk flag where a patient's file is silent.
@@ -58,7 +58,7 @@ def described(
 _prior = lru_cache(maxsize=4)(from_prior)  # the same for every patient of a run
 
 
-def event_draws(patient: Patient, seed: int, n_draws: int = DEFAULT_DRAWS) -> Floats:
+def event_draws(patient: Patient, seed: int, n_draws: int = ENSEMBLE_DRAWS) -> Floats:
     """Parameters of the events for one person, (n_draws, N_EVENTS), under draws of the prior.
 
     Parameters

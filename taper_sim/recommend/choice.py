@@ -194,7 +194,7 @@ def rolled_of(
 
 def loss_of(f: Floats, column: int, loss: Loss = LOSS) -> Floats:
     """Loss of each draw, (n,), over the days that its figures are of, harm weighing more (``Loss.weighed``)."""
-    return loss.weighed(
+    return loss.decision_loss(
         loss.of_person(
             f[:, rollout.EXPOSURE + column],
             f[:, rollout.PAIN_MEAN],

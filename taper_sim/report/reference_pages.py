@@ -22,7 +22,7 @@ from taper_sim.model.parameters import (
     Parameter,
 )
 from taper_sim.run_folder import write_text
-from taper_sim.simulation.ensemble import DEFAULT_DRAWS
+from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS
 from taper_sim.simulation.layout import RATED_DOSE_MME
 from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
 
@@ -146,7 +146,7 @@ This page is for readers who need the value, spread, prior or source of a parame
 [The model](model.md) defines the symbols. Three values belong to opioid · benzodiazepine · gabapentinoid; one value
 holds for all. The *centre* is the value of the median person. *Between people* is the standard deviation of a person's
 value around the centre. The *prior of the centre* is the uncertainty of the centre itself. A run draws it once for each
-of its draws ({DEFAULT_DRAWS} by default). `log` is an sd of the natural logarithm, so 0.3 is about ± 30 %. `linear` is
+of its draws ({ENSEMBLE_DRAWS} by default). `log` is an sd of the natural logarithm, so 0.3 is about ± 30 %. `linear` is
 an sd in the unit of the parameter. A `log` prior keeps the sign. Shares are limited to 0.02 to 0.98. A source such as
 [A7](assumptions.md#a7) is a numbered assumption, E064 a [published result](assumptions.md#published-results-by-number).
 

@@ -1,4 +1,4 @@
-"""Rules that come before any statistic: red flags, limits, ceilings. Imports ``policies``, ``data``, ``tables``.
+"""Safety rules that take precedence over any estimate: red flags, limits, ceilings. Imports ``policies``, ``data``.
 
-A clinician can review this room alone: nothing in it is estimated.
+A clinician can review this package alone: it contains no statistics.
 """

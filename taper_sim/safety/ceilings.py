@@ -1,8 +1,8 @@
-"""How fast guidance allows a class to be reduced, before anything is optimised. Imports ``tables``, ``policies``.
+"""Ceilings: the fastest reduction of a class that guidance allows. Imports ``tables``, ``policies``, ``limits``.
 
-A ceiling is percent of the original dose within any 28 days. It comes from the rows of guidelines.csv that fit the
-class and the days of use, and the tool's own caps; a personal pace moves below it. Only a named prescriber raises it,
-with a reason, and never beyond the cap.
+A ceiling is a percentage of the original dose within any 28 days. It is the lowest of the rows of guidelines.csv for
+the class and the days of use, and the tool's own caps. A personalised pace never exceeds it. Only a named prescriber
+can raise it, with a reason, and never above the cap.
 """
 
 import re
@@ -15,21 +15,21 @@ from taper_sim.safety.limits import Limits
 from taper_sim.units import MONTH_D, DrugClass
 
 _CLASS_CAP_PCT: Final = {"opioid": CAP_PCT, "benzodiazepine": 20.0, "gabapentinoid": 30.0}
-"""Most percent of the original dose in 28 days, by class. Source: opioid as policies.guidance; others A31.
+"""Cap by class, percent of the original dose in 28 days. Source: opioid as policies.guidance; others A31.
 
-After a year's use of any class ``CAP_LONG_USE_PCT`` (A31), and ``CAP_PCT`` whoever raises a ceiling.
+After a year's use the cap of any class is ``CAP_LONG_USE_PCT`` (A31). A raised ceiling is at most ``CAP_PCT``.
 """
 FAILED_FACTOR: Final = 0.5
-"""Share of the ceiling after an earlier failed taper. Source: risk_factors.csv, prior_failed_taper (design)."""
+"""Factor on the ceiling after an earlier failed taper. Source: risk_factors.csv, prior_failed_taper (design)."""
 _USE_DAYS = re.compile(r"use_days\s*(<=|>=|<|>)\s*(\d+)")
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """Ceiling of one class, percent of the original dose in 28 days, and what it rests on.
+    """Ceiling of one class, percent of the original dose in 28 days, and its basis.
 
-    ``preset_pct`` is the pace that the slowest guidance which fits proposes, ``preset`` its name: nobody is reduced
-    faster before a check-in came.
+    ``preset_pct`` is the pace of the slowest applicable guidance, ``preset`` the name of that guidance. Before the
+    first check-in no patient is tapered faster.
     """
 
     drug_class: DrugClass
@@ -41,16 +41,18 @@ class Ceiling:
 
 
 def _fits(row: tables.Row, use_days: float) -> bool:
-    """Whether a row names days of use and these are among them."""
-    found = _USE_DAYS.search(row["applies_if"])
-    if found is None:
+    """Whether a row has a condition on days of use and these days meet it."""
+    condition = _USE_DAYS.search(row["applies_if"])
+    if condition is None:
         return False
-    limit = float(found[2])
-    return {"<": use_days < limit, "<=": use_days <= limit, ">": use_days > limit, ">=": use_days >= limit}[found[1]]
+    limit = float(condition[2])
+    return {"<": use_days < limit, "<=": use_days <= limit, ">": use_days > limit, ">=": use_days >= limit}[
+        condition[1]
+    ]
 
 
 def ceiling_of(drug_class: DrugClass, use_days: float, failed_tapers: int, limits: Limits) -> Ceiling:
-    """Ceiling for one class of one patient."""
+    """Ceiling of one class for one patient."""
     rows = [
         row
         for row in tables.read("guidelines").rows
@@ -59,7 +61,8 @@ def ceiling_of(drug_class: DrugClass, use_days: float, failed_tapers: int, limit
     rows = [row for row in rows if _fits(row, use_days)] or rows
     slowest = min(rows, key=lambda row: float(row["ceiling_pct_per_28d"]))
     pct, basis = float(slowest["ceiling_pct_per_28d"]), f"{slowest['guideline']} ({slowest['year']})"
-    paces = {row["guideline"]: _pace(row) for row in rows if row["pct"]}
+    # percent of the original dose in 28 days of each guidance's own steps
+    paces = {row["guideline"]: float(row["pct"]) * MONTH_D / float(row["every_days"]) for row in rows if row["pct"]}
     preset = min(paces, key=lambda name: paces[name])
     if pct > _CLASS_CAP_PCT[drug_class]:
         pct, basis = _CLASS_CAP_PCT[drug_class], f"the tool's own cap for this class, below {basis}"
@@ -73,8 +76,3 @@ def ceiling_of(drug_class: DrugClass, use_days: float, failed_tapers: int, limit
         basis = f"raised by {raised.by}: {raised.reason}"
         return Ceiling(drug_class, min(raised.pct_per_28d, CAP_PCT), basis, preset_pct, preset, raised.by)
     return Ceiling(drug_class, pct, basis, preset_pct, preset)
-
-
-def _pace(row: tables.Row) -> float:
-    """Percent of the original dose in 28 days of a row's own steps."""
-    return float(row["pct"]) * MONTH_D / float(row["every_days"])

@@ -1,7 +1,4 @@
-"""What is taken on a day, as an answer shows it: the doses an answer rests on, so that a reader can check them.
-
-Imports ``data``, ``variables``.
-"""
+"""The doses of a day on which a recommendation is based, for readers to check. Imports ``data``, ``variables``."""
 
 from datetime import date
 from typing import Any
@@ -13,9 +10,9 @@ from taper_sim.units import DRUG_CLASSES, EQUIVALENTS
 
 
 def doses_shown(history: History, day: date) -> list[dict[str, Any]]:
-    """Rows in force on a day: drug, dose in its own unit, equivalents, since when, and where they were read.
+    """Dose rows in force on a day: drug, dose in its own unit, equivalents, start, and place in the file.
 
-    ``equivalents`` is None for buprenorphine, which has none.
+    ``equivalents`` is None for buprenorphine, which has no equivalents.
     """
     return [
         {
@@ -36,7 +33,7 @@ def doses_shown(history: History, day: date) -> list[dict[str, Any]]:
 
 
 def equivalents_shown(history: History, day: date) -> dict[str, float | None]:
-    """Equivalents a day by class; None where they are not known, as before the first row or with buprenorphine."""
+    """Equivalents a day by class; None if unknown: before the first row, or with buprenorphine."""
     values = Values(history, day)
-    found = {drug_class: values.dose(drug_class, day) for drug_class in DRUG_CLASSES}
-    return {name: None if dose is None else round(dose, 6) for name, dose in found.items()}
+    doses = {drug_class: values.dose(drug_class, day) for drug_class in DRUG_CLASSES}
+    return {name: None if dose is None else round(dose, 6) for name, dose in doses.items()}

@@ -1,4 +1,4 @@
-"""What a recommendation has to keep to: limits, preferences, target, acknowledgements, from a file. Imports ``data``.
+"""Constraints of a recommendation: limits, preferences, target, acknowledgements. Imports ``policies``, ``data``.
 
 Every default is stated in the output and in docs/how-to/recommend.md.
 """
@@ -11,11 +11,12 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from taper_sim import tables
 from taper_sim.data.problems import nearest
 from taper_sim.data.yaml_input import Strict, Wrong, parse, read_yaml
+from taper_sim.policies.guidance import CAP_PCT
 from taper_sim.units import DrugClass
 
 
 def _as_text(value: Any) -> Any:
-    """Text without the spaces around it: spaces alone are nobody's name and no reason."""
+    """Strip a text: blanks alone are neither a name nor a reason."""
     if isinstance(value, str):
         return value.strip()
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -25,48 +26,48 @@ ShortText = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_le
 
 
 class Signed(Strict):
-    """Something that only a named person may say, with a reason."""
+    """A decision signed by a named person, with a reason."""
 
     by: ShortText
     reason: ShortText
 
 
 class CeilingRaised(Signed):
-    """A ceiling raised for one class by a named prescriber."""
+    """The raised ceiling of one class, signed by a named prescriber."""
 
     pct_per_28d: float = Field(gt=0, le=100)
 
 
 class Limits(Strict):
-    """Limits of one recommendation.
+    """Limits and preferences of one recommendation.
 
     Attributes
     ----------
     withdrawal : float
-        Overall withdrawal, 0 to 1, that is not to be passed: 0.15 is 4.5 of 30 SOWS-Gossop points (docs/model.md 8).
+        Upper limit of overall withdrawal, 0 to 1: 0.15 is 4.5 of 30 SOWS-Gossop points (docs/model.md 8).
     function_loss : float
-        Points of function (0 to 100) whose loss counts: the smallest important difference.
+        Loss of function that counts, points of 0 to 100: the smallest important difference.
     pain_rise : float
-        NRS points whose rise counts: the smallest important difference.
+        Rise of pain that counts, NRS points: the smallest important difference.
     risk : float
-        Largest chance of each of these three within the horizon.
+        Largest accepted probability of each of these three within the horizon.
     crisis_excess, overdose_excess : float
-        Largest chance beyond that of holding the dose, within the horizon.
+        Largest accepted increase of the probability over holding the dose, within the horizon.
     horizon_days : int
     step_every_d : int
-        Days between steps of the paces that are offered.
+        Days between steps of the offered paces.
     target : mapping of class to equivalents a day
-        Where the taper ends; 0 unless said.
+        Dose at which the taper ends; default 0.
     milestones : mapping of class to list of equivalents a day
-        Doses at which a taper stops for a review: what is proposed never passes the next one below the dose of today.
+        Doses at which a taper pauses for a review: no option goes below the next milestone under today's dose.
     first : drug class or None
-        Class that patient and team want to reduce first.
+        Class that patient and team prefer to reduce first.
     allow_step_back : bool
     prefer : "fastest" or "least loss"
-        Of the options that keep every limit: the fastest, or the one with the least expected loss of
-        ``comparison.loss`` within the horizon, which may be holding.
+        Choice among the options that keep every limit: the fastest, or the one with the least expected loss of
+        ``comparison.loss`` within the horizon, which may be to hold the dose.
     acknowledged : mapping of flag to Signed
-        Same-day red flags that a named person has seen, with a reason.
+        Same-day red flags that a named person has acknowledged, with a reason.
     ceiling_raised : mapping of class to CeilingRaised
     """
 
@@ -89,12 +90,12 @@ class Limits(Strict):
 
     @field_validator("acknowledged")
     @classmethod
-    def _are_flags(cls, given: dict[str, Signed]) -> dict[str, Signed]:
+    def _are_flags(cls, flags: dict[str, Signed]) -> dict[str, Signed]:
         known = [row["flag"] for row in tables.read("red_flags").rows]
-        wrong = [(f, f"an unknown flag{nearest(f, known)}", "a flag of red_flags.csv") for f in given if f not in known]
+        wrong = [(f, f"an unknown flag{nearest(f, known)}", "a flag of red_flags.csv") for f in flags if f not in known]
         if wrong:
             raise Wrong(*wrong)
-        return given
+        return flags
 
     @model_validator(mode="after")
     def _cap(self) -> "Limits":
@@ -102,18 +103,14 @@ class Limits(Strict):
             (
                 f"ceiling_raised.{c}.pct_per_28d",
                 raised.pct_per_28d,
-                f"at most {MOST_PCT:g} % of original in 28 days, whoever asks",
+                f"at most {CAP_PCT:g} % of original in 28 days, for every prescriber",
             )
             for c, raised in self.ceiling_raised.items()
-            if raised.pct_per_28d > MOST_PCT
+            if raised.pct_per_28d > CAP_PCT
         ]
         if wrong:
             raise Wrong(*wrong)
         return self
-
-
-MOST_PCT: Literal[30] = 30
-"""Nothing is reduced by more than this share of the original dose in 28 days. Source: policies.guidance.CAP_PCT."""
 
 
 def read_limits(path: Path) -> Limits:

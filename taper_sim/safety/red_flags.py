@@ -1,7 +1,7 @@
-"""Red flags and interactions judged for one patient: what stops, what holds, what is listed, what must be asked.
+"""Evaluates the red-flag and interaction rules for one patient. Imports ``rule_language``, ``variables``, ``tables``.
 
-Imports ``rules``, ``variables``, ``tables``. The rules are rows of red_flags.csv and interactions.csv; nobody licensed
-has reviewed them until their review columns say so, and every judgement carries that. Map: docs/red-flags.md.
+The rules are the rows of red_flags.csv and interactions.csv. Every result carries the review status of its row. A rule
+can stop or hold a taper, be listed, or require a question. Overview: docs/red-flags.md.
 """
 
 from collections.abc import Mapping
@@ -25,17 +25,17 @@ WITHIN: Final[Mapping[str, str]] = {
     "within_72h": "within 72 hours",
     "next_visit": "at the next visit",
 }
-"""By when somebody acts, by urgency."""
+"""Time limit for action, by urgency."""
 ASK_BEFORE: Final = "ask_before_any_reduction"
 _ANSWERED_BY_PEOPLE: Final = ("check-in", "baseline", "order")
-"""Sources of variables that a question can fill; a device and a laboratory cannot be asked."""
-_NOT_FORGOTTEN: Final = ("emergency", "same_day")
-"""Urgencies whose alarm stands until a later answer takes it back, for ``ALARM_KEEPS_D`` days."""
+"""Sources of variables that a person can answer; devices and laboratories are not asked."""
+_PERSISTENT: Final = ("emergency", "same_day")
+"""Urgencies whose alarm persists for ``ALARM_KEEPS_D`` days unless a later answer withdraws it."""
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One rule as judged: what it is, its state, what follows, whom to call, what it lacked and what to ask."""
+    """The result of one rule: its row, its state, the consequence, the contact, missing variables, questions."""
 
     flag: str
     domain: str
@@ -58,13 +58,13 @@ class Flag:
 
 @dataclass(frozen=True)
 class JudgedRules:
-    """Every rule as judged, in the tables' order."""
+    """The results of all rules, in the order of the tables."""
 
     flags: tuple[Flag, ...]
     interactions: tuple[Flag, ...]
 
     def raised(self, *urgencies: str) -> list[Flag]:
-        """Flags that are true, of these urgencies (all if none is named), interactions last."""
+        """True flags of these urgencies (of all urgencies if none is given), interactions last."""
         return [
             f
             for f in (*self.flags, *self.interactions)
@@ -73,12 +73,12 @@ class JudgedRules:
 
     @property
     def urgent(self) -> list[Flag]:
-        """Emergencies."""
+        """True flags that stop the taper: emergencies."""
         return [f for f in self.flags if f.state == "true" and f.effect == "urgent_stop"]
 
     @property
     def holding(self) -> list[Flag]:
-        """Same-day flags that nobody has acknowledged: hold and slower only."""
+        """True same-day flags without acknowledgement: only holding or a slower pace is allowed."""
         return [
             f
             for f in self.flags
@@ -87,35 +87,35 @@ class JudgedRules:
 
     @property
     def blocking(self) -> list[Flag]:
-        """Unknown rules that must be answered before any reduction."""
+        """Unknown rules that must be answered before any dose reduction."""
         return [f for f in self.flags if f.state == "unknown" and f.if_unknown == ASK_BEFORE]
 
     def questions(self) -> list[dict[str, str]]:
-        """What to ask, each variable once: those that block a reduction first, then those that are only asked."""
-        first_asked = [f for f in self.flags if f.state == "true" and f.effect == "ask_first"]
-        asked = [f for f in self.flags if f.state == "unknown" and f.if_unknown == "ask"]
-        found: dict[str, dict[str, str]] = {}
-        for blocks, flags in (("yes", self.blocking), ("no", first_asked), ("no", asked)):
-            for flag, name in ((f, name) for f in flags for name in f.asks if name not in found):
-                found[name] = {
+        """Questions, one per variable: first those that block a reduction, then the others."""
+        asked_first = [f for f in self.flags if f.state == "true" and f.effect == "ask_first"]
+        only_asked = [f for f in self.flags if f.state == "unknown" and f.if_unknown == "ask"]
+        questions: dict[str, dict[str, str]] = {}
+        for blocks, flags in (("yes", self.blocking), ("no", asked_first), ("no", only_asked)):
+            for flag, name in ((f, name) for f in flags for name in f.asks if name not in questions):
+                questions[name] = {
                     "variable": name,
                     "question": variable_rows()[name]["question"],
                     "flag": flag.flag,
                     "needed_before_reduction": blocks,
                 }
-        return list(found.values())
+        return list(questions.values())
 
 
 @cache
 def variable_names() -> tuple[str, ...]:
-    """Names that a rule may use: variables.csv, and the drugs of the formulary (in the current doses or not)."""
+    """Names that a rule may use: variables of variables.csv, and drugs of the formulary (1 if currently taken)."""
     drugs = {key[0] for key in formulary.formulary()} | {key[0].split("-")[0] for key in formulary.formulary()}
     return (*variable_rows(), *sorted(name for name in drugs if "-" not in name))
 
 
 @dataclass(frozen=True)
 class _WithDrugs:
-    """Values, and for the name of a drug whether it is in the current doses."""
+    """Values of variables; for the name of a drug, whether the current doses include it."""
 
     values: Values
 
@@ -124,25 +124,25 @@ class _WithDrugs:
 
 
 def _state(rule: SafetyRule, urgency: str, values: Values) -> ThreeValued:
-    """Truth of a rule; an alarm that has aged out of knowledge, and that no later answer took back, is still one."""
+    """Truth value of a rule; an expired alarm that no later answer has withdrawn is still true."""
     state = rule.judge(_WithDrugs(values))
-    if state is None and urgency in _NOT_FORGOTTEN:
+    if state is None and urgency in _PERSISTENT:
         state = rule.judge(_WithDrugs(replace(values, keeps_at_least_d=ALARM_KEEPS_D))) or None
     return state
 
 
 def _asks(rule: SafetyRule, state: ThreeValued, lacking: tuple[str, ...], values: Values) -> tuple[str, ...]:
-    """Variables to ask a person for: what an unknown rule lacks, what would take a true one back."""
+    """Variables to ask for: those missing in an unknown rule, and those that would withdraw a true one."""
     if state:
         return tuple(name for name in rule.names if name in SAFER_TRUE and not values.value(name))
     known = variable_rows()
-    found = [
+    candidates = [
         known[name]["instrument"] if known[name]["source"] == "derived" else name for name in lacking if name in known
     ]
     return tuple(
         dict.fromkeys(
             name
-            for name in found
+            for name in candidates
             if name in known and known[name]["source"] in _ANSWERED_BY_PEOPLE and values.value(name) is None
         )
     )
@@ -151,8 +151,8 @@ def _asks(rule: SafetyRule, state: ThreeValued, lacking: tuple[str, ...], values
 def _judged(name: str, row: tables.Row, rule: SafetyRule, values: Values, signed: Mapping[str, Signed]) -> Flag:
     urgency = row["urgency"] if "urgency" in row else _SEVERITY[row["severity"]]
     state = _state(rule, urgency, values)
-    lacking = rule.lacking(_WithDrugs(values)) if state is None else ()
-    by = signed.get(name) if state else None
+    missing = rule.lacking(_WithDrugs(values)) if state is None else ()
+    acknowledgement = signed.get(name) if state else None
     return Flag(
         flag=name,
         domain=row.get("domain", "interaction"),
@@ -167,14 +167,14 @@ def _judged(name: str, row: tables.Row, rule: SafetyRule, values: Values, signed
         source=row["source"],
         verified=row["verified"],
         reviewed=tables.is_reviewed(row),
-        unknown=lacking,
-        acknowledged_by=by.by if by is not None else "",
-        acknowledged_reason=by.reason if by is not None else "",
-        asks=_asks(rule, state, lacking, values),
+        unknown=missing,
+        acknowledged_by=acknowledgement.by if acknowledgement is not None else "",
+        acknowledged_reason=acknowledgement.reason if acknowledgement is not None else "",
+        asks=_asks(rule, state, missing, values),
     )
 
 
-#: By when an interaction is acted on, by its severity: an assumption of this tool.
+#: Urgency of an interaction by its severity. Source: an assumption of this tool.
 _SEVERITY: Final = {
     "contraindicated": "within_72h",
     "major": "within_72h",
@@ -185,39 +185,39 @@ _SEVERITY: Final = {
 
 @cache
 def _rules(table: str, column: str) -> tuple[tuple[str, tables.Row, SafetyRule], ...]:
-    """Rules of a table by their names; rows without a rule are for reading only."""
-    found = []
+    """Rules of a table with name and row; rows without a rule are documentation only."""
+    rules = []
     for row in tables.read(table).rows:
         if row["rule"]:
             try:
-                found.append((row[column], row, read_rule(row["rule"], variable_names())))
+                rules.append((row[column], row, read_rule(row["rule"], variable_names())))
             except RuleError as error:
                 raise RuleError(f"{table}.csv: {row[column]}: {error}") from None
-    return tuple(found)
+    return tuple(rules)
 
 
 def judge(values: Values, acknowledged: Mapping[str, Signed] | None = None) -> JudgedRules:
-    """Judge every rule.
+    """Evaluate every rule.
 
     Parameters
     ----------
     values : Values
-        Of one patient on one day.
+        Values of one patient on one day.
     acknowledged : mapping of flag to Signed, optional
-        Same-day flags that a named person has seen, with a reason; emergencies cannot be acknowledged away.
+        Same-day flags that a named person has acknowledged, with a reason. Acknowledgement does not lift an emergency.
 
     Returns
     -------
-    Judged
+    JudgedRules
     """
     signed = acknowledged or {}
-    flags = [_judged(*known, values, signed) for known in _rules("red_flags", "flag")]
-    pairs = [_judged(*known, values, {}) for known in _rules("interactions", "pair")]
+    flags = [_judged(*rule, values, signed) for rule in _rules("red_flags", "flag")]
+    pairs = [_judged(*rule, values, {}) for rule in _rules("interactions", "pair")]
     return JudgedRules(tuple(flags), tuple(pairs))
 
 
 def shown_flag(flag: Flag) -> dict[str, Any]:
-    """A flag as plain values for JSON; what to ask stands with the questions."""
-    shown = asdict(flag) | {"unknown": list(flag.unknown)}
-    del shown["asks"]
-    return shown
+    """A flag as plain values for JSON, without ``asks``; the questions are reported separately."""
+    values = asdict(flag) | {"unknown": list(flag.unknown)}
+    del values["asks"]
+    return values

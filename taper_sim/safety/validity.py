@@ -1,6 +1,6 @@
-"""How long a report counts, and which of two reports of a day does. Imports ``data``, ``tables``.
+"""Validity periods of reports, and the choice among reports of one day. Imports ``data``, ``tables``.
 
-The table of docs/red-flags.md. A report that does not count any more leaves its variable unknown, never false.
+The periods are those of the table in docs/red-flags.md. An expired report leaves its variable unknown, never false.
 """
 
 import re
@@ -12,13 +12,13 @@ from taper_sim import tables
 from taper_sim.data.checkins import scales
 
 REPORT_KEEPS_D: Final = 7
-"""Days for which an answer counts, at least; longer where its question looks back further. A design choice."""
+"""Shortest validity of an answer, days; longer if the recall period is longer. A design choice."""
 ALARM_KEEPS_D: Final = 28
-"""Days for which a sign that was reported counts until a later answer takes it back. A design choice: not forgotten."""
+"""Validity of a reported alarm, days, unless a later answer withdraws it. A design choice: alarms persist."""
 ASK_AGAIN_D: Final = 90
-"""Days for which consent, or that one is not pregnant, counts; the other answer until it is taken back. As above."""
+"""Validity of consent and of a negative pregnancy answer, days; the opposite answers are alarms. A design choice."""
 STANDING_KEEPS_D: Final = 365
-"""Days for which a questionnaire without a period to look back on counts (``recall_days`` empty). As above."""
+"""Validity of a questionnaire without recall period (``recall_days`` empty), days. A design choice."""
 _KEEPS_BY_SOURCE: Final = {"baseline": 36_500, "lab": 365, "order": 90}
 ASK_AGAIN: Final = frozenset({"pregnant", "patient_agreed_to_taper"})
 _PERIOD = re.compile(r"_(\d+)d$")
@@ -42,11 +42,11 @@ def variable_rows() -> Mapping[str, tables.Row]:
 
 @cache
 def keeps_for_d(name: str) -> int:
-    """Days for which a report counts, whatever it says (:func:`keeps_value_for_d` keeps alarms longer)."""
+    """Validity of a report of a variable, days, without extension for alarms (see :func:`keeps_value_for_d`)."""
     row = variable_rows().get(name)
     source = row["source"] if row is not None else "check-in"
     period = _PERIOD.search(name)
-    if source == "order" and period is not None:  # "in the last 14 days" says nothing of the day after
+    if source == "order" and period is not None:  # "in the last 14 days" does not cover the following day
         return int(period[1])
     standing = any(r["instrument"] == name and not r["recall_days"] for r in tables.read("scales").rows)
     recall = STANDING_KEEPS_D if standing else scales()[name].recall_d if name in scales() else 1
@@ -55,13 +55,13 @@ def keeps_for_d(name: str) -> int:
 
 @cache
 def is_asked(name: str) -> bool:
-    """Whether its value is an answer or a reading of a day, and not a fact that stands until it is changed."""
+    """Whether a variable is an answer or a device reading of a day, not a fact that holds until it is changed."""
     row = variable_rows().get(name)
     return row is None or row["source"] in ("check-in", "device")
 
 
 def worse(name: str, values: list[float]) -> float:
-    """The value of several on one day that points to danger."""
+    """The most adverse of several values of one day."""
     if name in _USUAL:
         return max(values, key=lambda v: abs(v - _USUAL[name]))
     better_high = next(
@@ -71,7 +71,7 @@ def worse(name: str, values: list[float]) -> float:
 
 
 def keeps_value_for_d(name: str, value: float, at_least: int = 0) -> int:
-    """Days for which this value of a variable counts; answers and readings ``at_least`` so many."""
+    """Validity of this value of a variable, days; for answers and device readings at least ``at_least``."""
     boolean = name in scales() and scales()[name].boolean
     alarm = boolean and (value == 0.0) == (name in SAFER_TRUE)
     if name in ASK_AGAIN and not alarm:

@@ -1,7 +1,7 @@
-"""The value of every variable of variables.csv for one patient on one day, or that it is unknown. Imports ``windows``.
+"""Values of the variables of variables.csv for one patient on one day. Imports ``validity``, ``data``.
 
-What is derived (a baseline, a mean, a reduction in percent) is defined in the table's own words, column ``question``;
-here is one function for each. Everything else was reported: a report counts for a while and then is not known any more
+A value can be unknown. The column ``question`` of the table defines each derived variable (a baseline, a mean, a
+percentage reduction); this module has one function for each. All other variables are reported, and a report expires
 (:mod:`taper_sim.safety.validity`).
 """
 
@@ -18,13 +18,12 @@ from taper_sim.data import formulary
 from taper_sim.data.checkins import scales
 from taper_sim.data.records import DoseRow, History
 from taper_sim.safety.validity import is_asked, keeps_value_for_d, variable_rows, worse
-from taper_sim.units import DRUG_CLASSES
+from taper_sim.units import DRUG_CLASSES, TOLERANCE
 
 NEVER_REDUCED_D: Final = 10_000.0
-_SAME: Final = 1e-9
-"""Equivalents a day below which two doses are one."""
+"""Value of ``days_since_reduction`` for a patient without a reduction, days: longer than the period of any rule."""
 _GAP_D: Final = 30
-"""Longest gap of use that does not begin it anew. Source: variables.csv, opioid_use_days."""
+"""Longest gap without a new start of use, days. Source: variables.csv, opioid_use_days."""
 _SEROTONERGIC: Final = ("tramadol", "tapentadol", "methadone", "fentanyl")
 _CYP3A4: Final = (
     "oxycodone",
@@ -43,19 +42,19 @@ _RENAL_CAPS: Final = {"gabapentin": (1400.0, 700.0, 300.0), "pregabalin": (300.0
 
 @dataclass
 class Values:
-    """Values of one patient on ``as_of``, for rules.
+    """Values of the variables of one patient on day ``as_of``, for rules.
 
     Attributes
     ----------
     history : History
-        What could not be known on ``as_of`` is left out.
+        Records that were not available on ``as_of`` are removed.
     as_of : date
     assumed : mapping of str to float
-        Values that this question brings with it, such as ``reduction_planned``.
+        Values assumed by the caller, such as ``reduction_planned``.
     planned : mapping of drug class to float
-        Lowest planned dose of a class within the next 14 days, in equivalents a day, where one is planned.
+        Lowest planned dose of a class within the next 14 days, equivalents a day, if a change is planned.
     keeps_at_least_d : int
-        Days for which answers and readings count at least, to see which alarms nobody has taken back.
+        Shortest validity of answers and device readings, days, to find alarms without a withdrawal.
     """
 
     history: History
@@ -66,28 +65,28 @@ class Values:
     _known: dict[tuple[str, int | None], float | None] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Leave out what comes later."""
+        """Remove records later than ``as_of``."""
         self.history = self.history.as_of(self.as_of)
 
     def value(self, name: str, days_ago: int | None = None) -> float | None:
-        """Value of a variable now, or on the very day so many days ago; None if it is not known."""
+        """Current value of a variable, or its value on the day ``days_ago``; None if unknown."""
         key = (name, days_ago)
         if key not in self._known:
-            self._known[key] = self._found(name) if days_ago is None else self._then(name, days_ago)
+            self._known[key] = self._current(name) if days_ago is None else self._value_on_day(name, days_ago)
         return self._known[key]
 
-    def _found(self, name: str) -> float | None:
+    def _current(self, name: str) -> float | None:
         if name in self.assumed:
             return self.assumed[name]
         derive = DERIVED.get(name)
-        found = derive(self) if derive is not None else None
+        derived = derive(self) if derive is not None else None
         row = variable_rows().get(name)
-        if found is None and self.history.doses and row is not None and derive and row["instrument"] == "doses file":
-            return None  # the doses are the list: what they cannot say, no answer says
-        return self.reported(name) if found is None else found
+        if derived is None and self.history.doses and row is not None and derive and row["instrument"] == "doses file":
+            return None  # the dose history is authoritative: an answer does not replace it
+        return self.reported(name) if derived is None else derived
 
-    def _then(self, name: str, days_ago: int) -> float | None:
-        """Value on the very day: an answer covers the days that its question looks back on."""
+    def _value_on_day(self, name: str, days_ago: int) -> float | None:
+        """Value on one day; an answer covers the days of its recall period."""
         day = self.as_of - timedelta(days=days_ago)
         row = variable_rows().get(name)
         if name in self.assumed or name.endswith("_baseline") or row is None:
@@ -100,43 +99,26 @@ class Values:
         covered = bool(days) and (min(days) - day).days < scales()[name].recall_d
         return self.on(name, min(days)) if covered else None
 
-    def came_from(self, name: str) -> str:
-        """Where the value of a variable comes from, in a few words; empty if it is not known."""
-        if self.value(name) is None:
-            return ""
-        if name in self.assumed:
-            return "assumed by the question"
-        last = self._last(name)
-        if last is not None and self.reported(name) == self.value(name):
-            day, where = last
-            return f"reported on {day}{f' ({where})' if where else ''}"
-        if self.history.answers.get(name) == self.value(name):
-            return "the patient's file"
-        row = variable_rows().get(name)
-        of = row["instrument"] if row is not None else "doses file"
-        return "computed from doses" if of in ("doses file", "orders") else f"computed from {of}"
-
     def _names(self, name: str) -> tuple[str, ...]:
-        """Names under which a variable is reported: its own, and that of an instrument which carries it."""
+        """Names under which a variable is reported: its own, and the instrument that contains it."""
         row = variable_rows().get(name)
         carrier = row["instrument"] if row is not None and row["source"] != "derived" else name
         return (name, carrier) if carrier != name and carrier in scales() else (name,)
 
-    def _last(self, name: str) -> tuple[date, str] | None:
-        """Day and place of the last report."""
+    def _last_day(self, name: str) -> date | None:
+        """Day of the last report; None without a report."""
         names = self._names(name)
-        reports = [(c.day, c.where) for c in self.history.checkins if c.instrument in names]
-        return max(reports) if reports else None
+        return max((c.day for c in self.history.checkins if c.instrument in names), default=None)
 
     def on(self, name: str, day: date) -> float | None:
-        """What was reported of a day, the worse of several; of a category its worse end."""
+        """The reported value of a day: the most adverse of several; of an interval its more adverse end."""
         names = self._names(name)
         reports = [c for c in self.history.checkins if c.instrument in names and c.day == day]
         values = [end for c in reports for end in (c.value, c.high) if end is not None]
         return worse(name, values) if values else None
 
     def daily(self, name: str, first: date, end: date) -> list[list[float]]:
-        """Reports from ``first`` to the day before ``end``, a list for each day that has any (a category: its ends)."""
+        """Reports from ``first`` to the day before ``end``, one list per day with reports (both ends of intervals)."""
         days: dict[date, list[float]] = {}
         for c in self.history.checkins:
             if c.instrument == name and first <= c.day < end:
@@ -144,12 +126,11 @@ class Values:
         return list(days.values())
 
     def reported(self, name: str) -> float | None:
-        """The last report while it counts, else what the patient's file says and no worse report speaks against."""
+        """The last valid report; else the patient's file, unless an expired report is more adverse."""
         answer = self.history.answers.get(name)
-        last = self._last(name)
-        if last is None:
+        day = self._last_day(name)
+        if day is None:
             return answer
-        day, _ = last
         value = self.on(name, day)
         if value is None or (self.as_of - day).days <= keeps_value_for_d(name, value, self.keeps_at_least_d):
             return value
@@ -158,15 +139,15 @@ class Values:
     # -- doses ---------------------------------------------------------------------------------------------------------
 
     def last_rows(self, day: date) -> list[DoseRow]:
-        """Rows that hold on a day, one for a drug and formulation, those that stop it among them."""
+        """The last row of each drug and formulation on a day, including rows with dose 0."""
         return list({row.drug.key: row for row in self.history.doses if row.day <= day}.values())
 
     def in_force(self, day: date) -> list[DoseRow]:
-        """Rows of what is taken on a day, one for a drug and formulation."""
+        """The rows of the drugs prescribed on a day, one per drug and formulation."""
         return [row for row in self.last_rows(day) if row.dose > 0]
 
     def dose(self, drug_class: str, day: date) -> float | None:
-        """Equivalents a day of a class; None before the first row, and where a part has no equivalents (MME)."""
+        """Dose of a class, equivalents a day; None before the first row, and with buprenorphine (no equivalents)."""
         if not self.history.doses or day < self.history.doses[0].day:
             return None
         rows = [row for row in self.in_force(day) if row.drug.drug_class == drug_class]
@@ -175,49 +156,49 @@ class Values:
         return float(sum(formulary.equivalents(row.drug, row.dose) for row in rows))
 
     def has(self, *drugs: str) -> float | None:
-        """1 if one of these drugs is in the current doses, 0 if not."""
+        """1 if the current doses include one of these drugs, 0 if not; None without a dose history."""
         if not self.history.doses:
             return None
         return float(any(row.drug.drug.split("-")[0] in drugs for row in self.in_force(self.as_of)))
 
     def has_class(self, drug_class: str) -> float | None:
-        """1 if the class is in the current doses, 0 if not."""
+        """1 if the current doses include the class, 0 if not; None without a dose history."""
         if not self.history.doses:
             return None
         return float(any(row.drug.drug_class == drug_class for row in self.in_force(self.as_of)))
 
     def changes(self, drug_class: str, *, buprenorphine: bool = False) -> list[tuple[date, float, float]]:
-        """Days on which the dose of a class changed: day, before, after; buprenorphine apart, it has no equivalents."""
-        mine = [
+        """Dose changes of a class as (day, before, after); buprenorphine separately, because it has no equivalents."""
+        class_rows = [
             row
             for row in self.history.doses
             if row.drug.drug_class == drug_class and row.drug.is_buprenorphine == buprenorphine
         ]
         current: dict[tuple[str, str], float] = {}
         doses: dict[date, float] = {}
-        for row in mine:
+        for row in class_rows:
             current[row.drug.key] = formulary.equivalents(row.drug, row.dose)
             doses[row.day] = sum(current.values())
-        return [(d, a, b) for (_, a), (d, b) in pairwise(doses.items()) if abs(a - b) > _SAME]
+        return [(d, a, b) for (_, a), (d, b) in pairwise(doses.items()) if abs(a - b) > TOLERANCE]
 
     def cuts(self, *classes: str) -> list[date]:
-        """Days on which a lower dose began, of these classes (all if none is named)."""
-        found = {
+        """Days of dose reductions in these classes (in all classes if none is given), sorted."""
+        days = {
             day
-            for c in classes or DRUG_CLASSES
-            for own in (False, True)
-            for day, before, after in self.changes(c, buprenorphine=own)
+            for drug_class in classes or DRUG_CLASSES
+            for buprenorphine in (False, True)
+            for day, before, after in self.changes(drug_class, buprenorphine=buprenorphine)
             if after < before
         }
-        return sorted(found)
+        return sorted(days)
 
     def first_reduction(self) -> date | None:
-        """Day of the first lower dose of any class."""
+        """Day of the first dose reduction in any class; None without one."""
         return next(iter(self.cuts()), None)
 
 
 def _baseline(name: str) -> Callable[[Values], float | None]:
-    """Mean before the first reduction: at least 3 days in the 14 days before it, one answer for scales of two weeks."""
+    """Mean of the 14 days before the first reduction, from at least 3 days (two-week scales: one answer)."""
 
     def derive(v: Values) -> float | None:
         end = v.first_reduction() or v.as_of + timedelta(days=1)
@@ -230,26 +211,26 @@ def _baseline(name: str) -> Callable[[Values], float | None]:
 
 
 def _window(
-    name: str, days: int, least: int, how: Callable[[list[float]], float], *, before_first: bool = False
+    name: str, days: int, least: int, statistic: Callable[[list[float]], float], *, before_first: bool = False
 ) -> Callable[[Values], float | None]:
-    """A statistic over the last days, of each the worse report; unknown with fewer days than ``least``."""
+    """A statistic over the most adverse reports of the last days; unknown with fewer days than ``least``."""
 
     def derive(v: Values) -> float | None:
         end = v.as_of + timedelta(days=1)
         if before_first:
             end = v.first_reduction() or end
         values = [worse(name, reports) for reports in v.daily(name, end - timedelta(days=days), end)]
-        return float(how(values)) if len(values) >= least else None
+        return float(statistic(values)) if len(values) >= least else None
 
     return derive
 
 
 def _promis_change(v: Values) -> float | None:
-    """Latest minus baseline; one answer before the first reduction makes a baseline here."""
+    """Latest value minus baseline; a single answer before the first reduction is a sufficient baseline."""
     now, base = v.reported("promis_pf"), _baseline("promis_pf")(v)
     if base is None:
-        known = v.daily("promis_pf", date.min, v.first_reduction() or v.as_of + timedelta(days=1))
-        base = float(np.mean([np.mean(values) for values in known])) if known else None
+        earlier = v.daily("promis_pf", date.min, v.first_reduction() or v.as_of + timedelta(days=1))
+        base = float(np.mean([np.mean(values) for values in earlier])) if earlier else None
     return None if now is None or base is None else now - base
 
 
@@ -258,20 +239,22 @@ def _answered_within(name: str, days: int) -> Callable[[Values], float | None]:
 
 
 def _reduction(drug_class: str, days: int, *, of_original: bool = False) -> Callable[[Values], float | None]:
-    """Percent by which the dose fell over so many days, or will by the plan; an increase is negative."""
+    """Percentage reduction over so many days, including planned reductions; an increase is negative."""
 
     def derive(v: Values) -> float | None:
         if not v.history.doses:
             return None
-        ago = max(v.as_of - timedelta(days=days), v.history.doses[0].day)
-        then, now = v.dose(drug_class, ago), v.dose(drug_class, v.as_of)
-        if then is None or now is None:
+        start_day = max(v.as_of - timedelta(days=days), v.history.doses[0].day)
+        dose_then, dose_now = v.dose(drug_class, start_day), v.dose(drug_class, v.as_of)
+        if dose_then is None or dose_now is None:
             return None
-        now = min(now, v.planned.get(drug_class, now))
+        dose_now = min(dose_now, v.planned.get(drug_class, dose_now))
         cuts = [before for _, before, after in v.changes(drug_class) if after < before]
         original = cuts[0] if cuts else v.dose(drug_class, v.as_of) or 0.0
-        reference = original if of_original else then
-        return round(100.0 * (then - now) / reference, 9) if reference > 0 else 0.0  # 10 % is not above 10 %
+        reference = original if of_original else dose_then
+        return (
+            round(100.0 * (dose_then - dose_now) / reference, 9) if reference > 0 else 0.0
+        )  # rounding, so that a reduction of 10 % is not above 10 %
 
     return derive
 
@@ -281,8 +264,8 @@ def _cut_within_14d(drug_class: str) -> Callable[[Values], float | None]:
         if not v.history.doses:
             return None
         recent = any((v.as_of - day).days < 14 for day in v.cuts(drug_class))
-        now = v.dose(drug_class, v.as_of)
-        ahead = drug_class in v.planned and now is not None and v.planned[drug_class] < now - _SAME
+        dose_now = v.dose(drug_class, v.as_of)
+        ahead = drug_class in v.planned and dose_now is not None and v.planned[drug_class] < dose_now - TOLERANCE
         return float(recent or ahead)
 
     return derive
@@ -294,7 +277,7 @@ def _since_reduction(v: Values) -> float | None:
 
 
 def _use_days(drug_class: str) -> Callable[[Values], float | None]:
-    """Days of daily use without a gap over 30 days; the patient's file says how many there were before the record."""
+    """Days of daily use without a gap over 30 days; the patient's file adds the days before the first record."""
 
     def derive(v: Values) -> float | None:
         before = v.history.answers.get(f"{drug_class}_use_days")
@@ -305,8 +288,8 @@ def _use_days(drug_class: str) -> Callable[[Values], float | None]:
         stopped: date | None = None
         for day in days:
             takes = any(row.drug.drug_class == drug_class for row in v.in_force(day))
-            anew = since is None or (stopped is not None and (day - stopped).days > _GAP_D)
-            since = day if takes and anew else since
+            new_start = since is None or (stopped is not None and (day - stopped).days > _GAP_D)
+            since = day if takes and new_start else since
             stopped = None if takes else (stopped or day)
         if since is None or (stopped is not None and (v.as_of - stopped).days > _GAP_D):
             return 0.0
@@ -361,16 +344,16 @@ def _mme_change(v: Values) -> float | None:
 
 
 def _taken(v: Values) -> tuple[date, float] | None:
-    """Opioid really taken, MME a day, and the day it is about: the later of a report and what doses say was taken."""
-    reported, last = v.reported("opioid_taken_mme"), v._last("opioid_taken_mme")
-    found = [] if reported is None else [(v.as_of if last is None else last[0], reported)]
+    """Opioid dose taken, MME a day, with its day: the later of a report and the dose rows' ``taken``."""
+    reported, last_day = v.reported("opioid_taken_mme"), v._last_day("opioid_taken_mme")
+    candidates = [] if reported is None else [(last_day or v.as_of, reported)]
     rows = [row for row in v.last_rows(v.as_of) if row.drug.drug_class == "opioid"]
-    stated = [row.day for row in rows if row.taken is not None]
-    if stated and not any(row.drug.is_buprenorphine and (row.dose or row.taken) for row in rows):
+    stated_days = [row.day for row in rows if row.taken is not None]
+    if stated_days and not any(row.drug.is_buprenorphine and (row.dose or row.taken) for row in rows):
         taken = [row.dose if row.taken is None else row.taken for row in rows]
         mme = sum(formulary.equivalents(row.drug, x) for row, x in zip(rows, taken, strict=True))
-        found.append((max(stated), float(mme)))
-    return max(found) if found else None
+        candidates.append((max(stated_days), float(mme)))
+    return max(candidates) if candidates else None
 
 
 def _prescribed_when_taken(v: Values) -> float | None:
@@ -384,21 +367,17 @@ def _taken_mme(v: Values) -> float | None:
 
 
 def _depressants(v: Values) -> float | None:
-    """Sedating drugs: a report, and not less than the doses and drinks show; these alone only where they are two."""
-    known = len({row.drug.drug for row in v.in_force(v.as_of)}) + ((v.value("drinks_7d") or 0.0) >= 1.0)
+    """Number of sedating drugs: the report, at least the number in doses and drinks; unreported, only from two."""
+    known_number = len({row.drug.drug for row in v.in_force(v.as_of)}) + ((v.value("drinks_7d") or 0.0) >= 1.0)
     reported = v.reported("cns_depressants")
     if reported is None:
-        return float(known) if known >= 2 else None
-    return max(reported, float(known))
+        return float(known_number) if known_number >= 2 else None
+    return max(reported, float(known_number))
 
 
 def _pregnant(v: Values) -> float | None:
     reported = v.reported("pregnant")
     return 0.0 if reported is None and v.reported("sex_male") == 1.0 else reported
-
-
-def _seizure_lowering(v: Values) -> float | None:
-    return 1.0 if v.has("tramadol") == 1.0 else None
 
 
 DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
@@ -450,11 +429,11 @@ DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
     "serotonergic_opioid": lambda v: v.has(*_SEROTONERGIC),
     "cyp3a4_substrate": lambda v: v.has(*_CYP3A4),
     "cyp2d6_prodrug": lambda v: v.has(*_CYP2D6),
-    "seizure_lowering_drug": _seizure_lowering,
+    "seizure_lowering_drug": lambda v: 1.0 if v.has("tramadol") == 1.0 else None,
     "buprenorphine_started_7d": _buprenorphine_started,
     "same_class_overlap": _overlap,
     "pregnant": _pregnant,
 }
-"""Variables that are computed; where a computation cannot say, a report may. Those reported alone are not here."""
+"""Computed variables. If a computation gives no value, a report may. Variables that are only reported are absent."""
 REPORTED_ONLY: Final = frozenset({"refill_days_early", "missed_visits_14d", "days_at_old_dose_after_step"})
-"""Derived by the table's word, but from orders and visits that no file of the contract carries: given as reports."""
+"""Variables that the table derives from orders and visits. No input file holds those; the variables are reported."""

@@ -1,5 +1,5 @@
-"""The composition root: files into objects and objects into runs. Imports everything below it.
+"""Scenario files: validation, and the objects built from them. Imports ``recommend``, ``clinic`` and everything below.
 
-``schema`` says what a scenario file may hold, ``building`` makes the objects, ``comparing`` runs a comparison,
-``tracing`` follows a patient.
+``schema``, ``clinic_schema`` and ``staffing_schema`` define the keys of a scenario file, ``building`` builds cohort,
+ensemble and arms, ``true_models`` lists the data-generating models of the ladder.
 """

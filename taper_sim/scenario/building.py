@@ -1,4 +1,4 @@
-"""A scenario's objects: cohort, ensemble, arms. Imports ``scenario.schema`` and everything below."""
+"""Builds a scenario's objects: cohort, ensemble, arms, plan. Imports ``scenario.schema`` and everything below."""
 
 import hashlib
 import json
@@ -28,15 +28,15 @@ from taper_sim.simulation.ensemble import Ensemble, from_prior
 from taper_sim.simulation.layout import CarePlan
 from taper_sim.units import LONGEST_D
 
-_MET = 4096  # patients whom a policy meets before the run
+_FIRST_PATIENTS = 4096  # patients with which every policy is tried before a run
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the command line changes of a scenario; None leaves it as it is.
+    """Changes to a scenario from the command line; None keeps the scenario's value.
 
-    With ``folder``, against which protocols look up their files, what is wrong with ``protocols`` is said to stand
-    there, not in the scenario.
+    ``folder`` is the folder of the files that protocols name. If it is set, problems of new protocols are reported
+    under ``--protocols``, not under the scenario file.
     """
 
     patients: int | None = None
@@ -52,7 +52,7 @@ def read_scenario(path: Path) -> Scenario:
 
 
 def overridden(scenario: Scenario, change: Overrides) -> Scenario:
-    """The scenario with the command line's changes, validated again."""
+    """Apply the command line's changes to a scenario and validate the result."""
     content = scenario.model_dump()
     if change.patients is not None:
         if not 1 <= change.patients <= MAX_PATIENTS:
@@ -68,40 +68,37 @@ def overridden(scenario: Scenario, change: Overrides) -> Scenario:
         content["seed"] = change.seed
     if change.protocols is not None:
         content["protocols"] = _chosen(scenario, change.protocols, change.folder)
-        content["reference"] = None if scenario.reference not in _names(content["protocols"]) else scenario.reference
+        names = [entry.get("name") or entry["call"] for entry in content["protocols"]]
+        content["reference"] = scenario.reference if scenario.reference in names else None
     return parse("--protocols", content, Scenario)
 
 
-def _names(entries: Sequence[dict[str, Any]]) -> list[str]:
-    return [entry.get("name") or entry["call"] for entry in entries]
-
-
 def _chosen(scenario: Scenario, text: str, folder: Path | None) -> list[dict[str, Any]]:
-    """``--protocols a,b``: names of the scenario's protocols, or calls; all problems are raised together."""
+    """Entries of ``--protocols a,b``: names of the scenario's protocols, or calls. All problems are raised together."""
     by_name = {arm_name(entry): entry for entry in scenario.protocols} | {e.call: e for e in scenario.protocols}
     chosen: list[dict[str, Any]] = []
     problems: list[Problem] = []
-    for wanted in calls.split_protocols(text, file="--protocols", place=""):
-        entry = by_name.get(wanted)
+    for name in calls.split_protocols(text, file="--protocols", place=""):
+        entry = by_name.get(name)
         try:
-            if entry is None and "(" not in wanted:
+            if entry is None and "(" not in name:
                 known = list(dict.fromkeys(by_name))
-                given = f"{shown(wanted)}, which is no protocol of the scenario{nearest(wanted, known)}"
+                given = f"{shown(name)}, which is no protocol of the scenario{nearest(name, known)}"
                 raise InputError(Problem("--protocols", "", given, f"a call, or one of {'; '.join(known)}"))
             if entry is None and folder is not None:
-                build_policy(wanted, file="--protocols", folder=folder)
+                build_policy(name, file="--protocols", folder=folder)
         except InputError as error:
             problems += error.problems
-        found = entry.model_dump() if entry is not None else {"call": wanted}
-        if found in chosen:
-            problems.append(Problem("--protocols", "", f"{shown(wanted)} a second time", "each protocol once"))
-        chosen.append(found)
+        chosen_entry = entry.model_dump() if entry is not None else {"call": name}
+        if chosen_entry in chosen:
+            problems.append(Problem("--protocols", "", f"{shown(name)} a second time", "each protocol once"))
+        chosen.append(chosen_entry)
     if problems:
         raise InputError(problems)
     return chosen
 
 
-_LATER: Final = (
+_LATER_KEYS: Final = (
     ("clinic",),
     ("ladder",),
     ("cohort", "modality"),
@@ -109,18 +106,18 @@ _LATER: Final = (
     ("clinic", "staffing", "budget_usd_week"),
     ("clinic", "staffing", "harm"),
 )
-"""Keys that scenarios have not always had: what a scenario does not say does not change its hash."""
+"""Keys added after the first release. If a scenario omits such a key, the key does not enter the hash."""
 
 
 def scenario_hash(scenario: Scenario, folder: Path) -> str:
-    """Hash of everything the numbers depend on: the scenario's content and the bytes of the files it names."""
+    """Hash of all inputs of the results: the scenario's content and the bytes of the files that it names."""
     content = scenario.model_dump(mode="json")
-    for *place, key in _LATER:
-        inside: Any = content
+    for *place, key in _LATER_KEYS:
+        section: Any = content
         for name in place:
-            inside = None if inside is None else inside.get(name)
-        if inside is not None and not inside[key]:
-            del inside[key]
+            section = None if section is None else section.get(name)
+        if section is not None and not section[key]:
+            del section[key]
     if content.get("clinic", {}).get("team_file") is not None:
         content["clinic"]["team_file"] = _digest(folder / content["clinic"]["team_file"])
     for key in ("file", "drugs_file"):
@@ -141,7 +138,7 @@ def _digest(path: Path) -> str:
 
 
 def class_margin(entry: ClassOfDrugs) -> ClassMargin:
-    """A class of drugs as the cohort samples it."""
+    """Distribution of a drug class, as the cohort samples it."""
     return ClassMargin(
         entry.share,
         tuple(DrugShare(formulary.find_drug(d.drug, d.formulation), d.share, d.interval_h) for d in entry.mix),
@@ -155,7 +152,7 @@ def class_margin(entry: ClassOfDrugs) -> ClassMargin:
 
 
 def build_cohort(entry: CohortEntry, seed: int, folder: Path) -> Cohort:
-    """Sample or read the cohort; paths are relative to the scenario's folder."""
+    """Sample the cohort or read it from files; paths are relative to the scenario's folder."""
     classes = {name: class_margin(margin) for name, margin in entry.classes.items()}
     if entry.file is None:
         margins = replace(cohorts.CHOIR, shares={**cohorts.CHOIR.shares, **entry.shares})
@@ -163,8 +160,8 @@ def build_cohort(entry: CohortEntry, seed: int, folder: Path) -> Cohort:
             margins = replace(margins, modality=tuple(entry.modality.get(name, 0.0) for name in cohorts.MODALITIES))
         return cohorts.sample(entry.patients or 0, seed, classes, margins, entry.description or "sampled")
     table = read_patients(folder / entry.file, entry.columns, drop_missing=entry.drop_missing, strict=not entry.columns)
-    said = f"{entry.file.name}: {len(table.ids)} patients read, {table.dropped} left out for missing values"
-    people = cohorts.from_table(table, entry.description or said)
+    description = f"{entry.file.name}: {len(table.ids)} patients read, {table.dropped} left out for missing values"
+    people = cohorts.from_table(table, entry.description or description)
     if entry.drugs_file is None:
         people = cohorts.sample_drugs(people, seed, classes)
     else:
@@ -173,18 +170,18 @@ def build_cohort(entry: CohortEntry, seed: int, folder: Path) -> Cohort:
 
 
 def care_plan(entry: CareEntry) -> CarePlan:
-    """Planned care as the simulation takes it; 0 days means never: NaN, which no day equals."""
+    """Planned care as the simulation takes it; an interval of 0 days (never) becomes NaN, which no day equals."""
     never = float("nan")
     return CarePlan(dict(entry.disciplines), float(entry.visit_every_d) or never, float(entry.checkin_every_d) or never)
 
 
 def arm_name(entry: ProtocolEntry) -> str:
-    """Name of a protocol in tables: its own, or its call in normal form."""
+    """Name of a protocol in tables: the entry's name, or the call in canonical form."""
     return entry.name or calls.canonical(calls.parse(entry.call))
 
 
 def build_arms(scenario: Scenario, file: str, folder: Path) -> list[Arm]:
-    """Every protocol's arm; all problems of all protocols are raised together."""
+    """The arm of every protocol. All problems of all protocols are raised together."""
     arms: list[Arm] = []
     problems: list[Problem] = []
     for number, entry in enumerate(scenario.protocols):
@@ -205,45 +202,48 @@ def build_arms(scenario: Scenario, file: str, folder: Path) -> list[Arm]:
     return arms
 
 
-def _care_of(policy: Policy, entry: ProtocolEntry, usual: CareEntry, file: str, place: str) -> CarePlan:
-    """Care of an arm: the protocol's own disciplines and modality where it brings them, else the entry's or usual."""
+def _care_of(policy: Policy, entry: ProtocolEntry, scenario_care: CareEntry, file: str, place: str) -> CarePlan:
+    """Planned care of an arm: the policy's disciplines and modality, else those of its entry, else the scenario's."""
     planned = getattr(policy, "planned_care", None)
     if planned is not None and entry.care is not None and "disciplines" in entry.care.model_fields_set:
         raise problem(file, f"{place}.care.disciplines", "care beside that of the call", "one of the two")
-    care = care_plan(entry.care or usual)
+    care = care_plan(entry.care or scenario_care)
     return replace(
         care, planned=care.planned if planned is None else planned, modality=getattr(policy, "modality", None)
     )
 
 
 def refuse_without_rule(cohort: Cohort, arms: Sequence[Arm], file: str) -> None:
-    """Refuse people for whom a protocol has no rule: a pregnant patient, or one on buprenorphine.
+    """Refuse a cohort with patients for whom a protocol has no rule: pregnant patients, patients on buprenorphine.
 
-    A protocol says that it has one by an attribute ``rules_for`` that names them; holding the dose needs none.
+    The policy's attribute ``rules_for`` names the groups for which it has a rule. A policy that holds the dose needs no
+    rule.
     """
-    problems = [found for arm in arms for found in without_rule(cohort, arm.build(), file, f"protocols: {arm.name}")]
+    problems: list[Problem] = []
+    for arm in arms:
+        problems += without_rule(cohort, arm.build(), file, f"protocols: {arm.name}")
     if problems:
         raise InputError(problems)
 
 
 def refuse_at_start(cohort: Cohort, arms: Sequence[Arm], seed: int) -> None:
-    """Let every policy meet its patients, whom it may refuse: to be found out before anything is written."""
-    first = known_of(cohort.take(slice(0, min(len(cohort), _MET))), seed)
+    """Start every policy with the first patients, so that a refusal is raised before any file is written."""
+    first = known_of(cohort.take(slice(0, min(len(cohort), _FIRST_PATIENTS))), seed)
     for arm in arms:
         arm.build().start(first)
 
 
 def without_rule(cohort: Cohort, policy: Policy, file: str, place: str) -> list[Problem]:
-    """Problems of people for whom one protocol has no rule; see :func:`refuse_without_rule`."""
-    needs = {"pregnancy": cohort.flags["pregnant"], "buprenorphine": cohort.buprenorphine}
+    """Problems of one protocol with patients for whom it has no rule; see :func:`refuse_without_rule`."""
+    groups = {"pregnancy": cohort.flags["pregnant"], "buprenorphine": cohort.buprenorphine}
     rules: frozenset[str] = getattr(policy, "rules_for", frozenset())
     problems = []
-    for what, who in needs.items():
-        if who.any() and what not in rules and not getattr(policy, "holds", False):
-            first, n = shown(cohort.ids[int(np.argmax(who))]), int(who.sum())
-            many = f"{n} patients with {what} (the first: {first})" if n > 1 else f"patient {first} with {what}"
+    for group, members in groups.items():
+        if members.any() and group not in rules and not getattr(policy, "holds", False):
+            first, n = shown(cohort.ids[int(np.argmax(members))]), int(members.sum())
+            many = f"{n} patients with {group} (the first: {first})" if n > 1 else f"patient {first} with {group}"
             given = f"{many}, for whom it has no rule"
-            allowed = f"a protocol with a rule, such as … + hold({what}), or people without {what}"
+            allowed = f"a protocol with a rule, such as … + hold({group}), or patients without {group}"
             problems.append(Problem(file, place, given, allowed))
     return problems
 

@@ -1,4 +1,4 @@
-"""The part of a scenario that describes a clinic: keys, types, defaults. Imports ``data.yaml_input``, ``clinic``."""
+"""Schema of a scenario's clinic: keys, types, defaults. Imports ``staffing_schema``, ``clinic`` and ``data``."""
 
 import datetime as dt
 from pathlib import Path
@@ -19,16 +19,16 @@ from taper_sim.data.yaml_input import Strict, Wrong, divided, shares_of_patients
 from taper_sim.scenario.staffing_schema import StaffingEntry
 from taper_sim.units import LONGEST_D
 
-MAX_PEOPLE = 500
+MAX_STAFF_OF_AN_ENTRY = 500
 MAX_REPLICATIONS = 1000
 _LUNCH_MIN = (720.0, 750.0)
-_FIRST_DAY_WEEKDAY = 1  # day 1 is a Tuesday, as the model counts weekends
+_FIRST_DAY_WEEKDAY = 1  # Tuesday: the model counts weekends from a Monday on day 0
 
 
 class ShiftEntry(Strict):
-    """A weekly shift: ``days`` such as ``mon-fri``, times hh:mm (24:00 and more lie on the next day).
+    """A weekly shift: ``days`` such as ``mon-fri``, times hh:mm (24:00 and later are on the next day).
 
-    Without ``breaks`` a shift that covers it has one from 12:00 to 12:30; an on-call shift has none.
+    If ``breaks`` is omitted, a shift that covers 12:00 to 12:30 has its break then. An on-call shift has no break.
     """
 
     days: str = "mon-fri"
@@ -44,9 +44,9 @@ class ShiftEntry(Strict):
         except ValueError as error:
             given, allowed = divided(str(error), "")
             raise Wrong(("", given, allowed)) from None
-        found = shift.problems("", "")
-        if found:
-            raise Wrong(*(("", one.given, one.allowed) for one in found))
+        problems = shift.problems("", "")
+        if problems:
+            raise Wrong(*(("", shift_problem.given, shift_problem.allowed) for shift_problem in problems))
         return self
 
     def shift(self) -> Shift:
@@ -62,20 +62,20 @@ class ShiftEntry(Strict):
         return Shift(weekdays_of(self.days), start, end, tuple(breaks), self.on_call)
 
 
-def _known_kinds(given: tuple[str, ...]) -> tuple[str, ...]:
-    """The same, if all are kinds of work."""
-    unknown = [name for name in given if name not in BY_NAME]
+def _known_kinds(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names if all of them are kinds of work; raise :class:`Wrong` otherwise."""
+    unknown = [name for name in names if name not in BY_NAME]
     if unknown:
         allowed = f"one of {', '.join(BY_NAME)}"
-        raise Wrong(*(("", f"{shown(name)}, no work{nearest(name, BY_NAME)}", allowed) for name in unknown))
-    return given
+        raise Wrong(*(("", f"{shown(name)}, no kind of work{nearest(name, BY_NAME)}", allowed) for name in unknown))
+    return names
 
 
 class StaffEntry(Strict):
-    """Some people of one role who work alike."""
+    """Staff of one role with the same shifts, licences and skills."""
 
     role: str
-    people: int = Field(default=1, ge=0, le=MAX_PEOPLE)
+    people: int = Field(default=1, ge=0, le=MAX_STAFF_OF_AN_ENTRY)
     shifts: tuple[ShiftEntry, ...] = Field(default=(ShiftEntry(),), min_length=1)
     licences: tuple[str, ...] = ()
     stands_in_for: tuple[str, ...] = ()
@@ -85,19 +85,19 @@ class StaffEntry(Strict):
 
     @field_validator("role")
     @classmethod
-    def _is_a_role(cls, given: str) -> str:
-        if given not in ROLES:
-            raise Wrong(("", f"{shown(given)}, which is no role{nearest(given, ROLES)}", f"one of {', '.join(ROLES)}"))
-        return given
+    def _is_a_role(cls, role: str) -> str:
+        if role not in ROLES:
+            raise Wrong(("", f"{shown(role)}, an unknown role{nearest(role, ROLES)}", f"one of {', '.join(ROLES)}"))
+        return role
 
     @field_validator("stands_in_for")
     @classmethod
-    def _are_queues(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in given if name not in QUEUES]
+    def _are_queues(cls, queues: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in queues if name not in QUEUES]
         if unknown:
             allowed = f"one of {', '.join(QUEUES)}"
-            raise Wrong(*(("", f"{shown(name)}, which is no work{nearest(name, QUEUES)}", allowed) for name in unknown))
-        return given
+            raise Wrong(*(("", f"{shown(name)}, an unknown queue{nearest(name, QUEUES)}", allowed) for name in unknown))
+        return queues
 
     @model_validator(mode="after")
     def _may_stand_in(self) -> "StaffEntry":
@@ -112,20 +112,20 @@ class StaffEntry(Strict):
 
     @field_validator("skills")
     @classmethod
-    def _are_kinds(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        return _known_kinds(given)
+    def _are_kinds(cls, skills: tuple[str, ...]) -> tuple[str, ...]:
+        return _known_kinds(skills)
 
     @field_validator("leave")
     @classmethod
-    def _are_spans(cls, given: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-        wrong = [span for span in given if not 1 <= span[0] <= span[1] <= LONGEST_D]
+    def _are_spans(cls, spans: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        wrong = [span for span in spans if not 1 <= span[0] <= span[1] <= LONGEST_D]
         if wrong:
             allowed = f"days of the study, 1 to {LONGEST_D}, the first at most the last"
             raise Wrong(*(("", f"days {a} to {b}", allowed) for a, b in wrong))
-        return given
+        return spans
 
     def workers(self, first: int) -> list[Worker]:
-        """The people, numbered from ``first``."""
+        """The members of staff, numbered from ``first``."""
         role = ROLES[self.role]
         return [
             Worker(
@@ -143,28 +143,28 @@ class StaffEntry(Strict):
 
 
 class IllnessEntry(Strict):
-    """How often staff falls ill at short notice: chance on a day of the calendar, mean days ill. Source: A49."""
+    """Sick leave at short notice: probability that it starts on a calendar day, mean length in days. Source: A49."""
 
     per_day: float = Field(default=0.007, ge=0, le=0.5)
     days: float = Field(default=3.0, ge=1, le=365)
 
     def built(self) -> Illness:
-        """As the clinic takes it."""
+        """The parameters as the clinic takes them."""
         return Illness(self.per_day, self.days)
 
 
 class HomeVisitsEntry(Strict):
-    """Visits in person are at the patient's home: mean minutes one way. Source: A52."""
+    """In-person visits take place at the patient's home: mean travel time one way, minutes. Source: A52."""
 
     travel_min: float = Field(default=30.0, gt=0, le=600)
 
     def built(self) -> HomeVisits:
-        """As the clinic takes it."""
+        """The parameters as the clinic takes them."""
         return HomeVisits(self.travel_min)
 
 
 class ClinicEntry(Strict):
-    """A clinic: its team, or a workbook that lists it, and how it works."""
+    """A clinic: its team (listed here or in a workbook) and its operating rules."""
 
     team: tuple[StaffEntry, ...] = ()
     team_file: Path | None = None
@@ -184,38 +184,38 @@ class ClinicEntry(Strict):
 
     @model_validator(mode="after")
     def _one_team(self) -> "ClinicEntry":
-        given = [name for name in ("team", "team_file", "unlimited") if getattr(self, name)]
-        if len(given) != 1:
-            said = " and ".join(given) or "no team"
-            raise Wrong(("", said, "one of team, team_file (a workbook), unlimited: true"))
+        sources = [name for name in ("team", "team_file", "unlimited") if getattr(self, name)]
+        if len(sources) != 1:
+            listed = " and ".join(sources) or "no team"
+            raise Wrong(("", listed, "one of team, team_file (a workbook), unlimited: true"))
         return self
 
     @field_validator("triage")
     @classmethod
-    def _is_a_rule(cls, given: str) -> str:
-        if given not in RULES:
-            raise Wrong(("", f"{shown(given)}{nearest(given, RULES)}", f"one of {', '.join(RULES)}"))
-        return given
+    def _is_a_rule(cls, rule: str) -> str:
+        if rule not in RULES:
+            raise Wrong(("", f"{shown(rule)}{nearest(rule, RULES)}", f"one of {', '.join(RULES)}"))
+        return rule
 
     @field_validator("without")
     @classmethod
-    def _are_kinds(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        return _known_kinds(given)
+    def _are_kinds(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        return _known_kinds(kinds)
 
     @field_validator("states")
     @classmethod
-    def _are_shares(cls, given: dict[str, float]) -> dict[str, float]:
-        return shares_of_patients(given)
+    def _are_shares(cls, shares: dict[str, float]) -> dict[str, float]:
+        return shares_of_patients(shares)
 
     @field_validator("first_day")
     @classmethod
-    def _is_a_tuesday(cls, given: dt.date) -> dt.date:
-        if given.weekday() != _FIRST_DAY_WEEKDAY:
-            raise Wrong(("", f"{given}, a {given:%A}", "a Tuesday: the model's day 0 is a Monday"))
-        return given
+    def _is_a_tuesday(cls, first_day: dt.date) -> dt.date:
+        if first_day.weekday() != _FIRST_DAY_WEEKDAY:
+            raise Wrong(("", f"{first_day}, a {first_day:%A}", "a Tuesday: the model's day 0 is a Monday"))
+        return first_day
 
     def setting(self) -> Setting:
-        """How the clinic works, as the simulation takes it."""
+        """The operating rules, as the simulation takes them."""
         from_day = None if self.in_person_from is None else max((self.in_person_from - self.first_day).days + 1, 1)
         return Setting(
             self.triage,
@@ -230,11 +230,11 @@ class ClinicEntry(Strict):
         )
 
     def built(self) -> Team:
-        """The team that the scenario spells out; one of a workbook is read by ``rosters.read_team``."""
+        """The team listed in the scenario. ``rosters.read_team`` reads a team from a workbook."""
         workers: list[Worker] = []
         numbered: dict[str, int] = {}
         for entry in self.team:
-            people = entry.workers(numbered.get(entry.role, 0) + 1)
-            numbered[entry.role] = numbered.get(entry.role, 0) + len(people)
-            workers += people
+            staff = entry.workers(numbered.get(entry.role, 0) + 1)
+            numbered[entry.role] = numbered.get(entry.role, 0) + len(staff)
+            workers += staff
         return Team(tuple(workers), self.unlimited)

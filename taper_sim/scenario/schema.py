@@ -1,6 +1,7 @@
-"""The scenario file (YAML): keys, types, defaults. Imports ``data.yaml_input``, ``outcomes``, ``comparison.tables``.
+"""Schema of the scenario file (YAML): keys, types, defaults. Imports ``comparison``, ``simulation``, ``data``.
 
-Unknown keys are refused with the nearest known one named. ``taper-sim schema`` prints the JSON Schema for editors.
+An unknown key is an error whose message names the nearest known key. ``taper-sim schema`` prints the JSON Schema for
+editors.
 """
 
 import math
@@ -13,15 +14,15 @@ from taper_sim.comparison.loss import Loss
 from taper_sim.comparison.outcomes import BY_NAME, COMPOSITE_WEIGHTS
 from taper_sim.comparison.tables import DERIVED_SUBGROUPS
 from taper_sim.data import formulary
-from taper_sim.data.patient import LARGEST, range_of
+from taper_sim.data.patient import LARGEST_PARAMETER, range_of
 from taper_sim.data.problems import nearest, shown
 from taper_sim.data.yaml_input import Strict, Wrong, divided, refuse_unknown, shares_of_patients
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import administrations, most_equivalents
 from taper_sim.scenario.clinic_schema import ClinicEntry
-from taper_sim.scenario.true_models import MODEL, TRUTHS
+from taper_sim.scenario.true_models import MODEL, TRUE_MODELS
 from taper_sim.simulation.cohort import FLAGS, MODALITIES
-from taper_sim.simulation.ensemble import DEFAULT_DRAWS, PARAMETERS
+from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, PARAMETERS
 from taper_sim.units import HOURS_PER_DAY, LONGEST_D, YEAR_D, DrugClass
 
 DEFAULT_SEED = 20260101
@@ -30,12 +31,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DrugInMix(Strict):
-    """A drug and formulation of the formulary, and its share among those who take the class."""
+    """A drug and formulation of the formulary, and its share among the patients who take the class."""
 
     drug: str
     formulation: str | None = None
     share: float = Field(gt=0)
-    interval_h: float | None = Field(default=None, ge=1, le=336)
+    interval_h: float | None = Field(default=None, ge=1, le=formulary.LONGEST_INTERVAL_H)
 
     @model_validator(mode="after")
     def _exists(self) -> "DrugInMix":
@@ -48,7 +49,7 @@ class DrugInMix(Strict):
 
 
 class ClassOfDrugs(Strict):
-    """Who takes a class, what of it, how much (equivalents a day, log-normal between low and high), since when."""
+    """Prevalence, drugs, dose (equivalents a day, log-normal, clipped to low and high) and days of use of a class."""
 
     share: Share = 1.0
     mix: tuple[DrugInMix, ...] = Field(min_length=1)
@@ -75,13 +76,13 @@ class ClassOfDrugs(Strict):
             absorbed = most_equivalents(drug, formulary.absorption(), times)
             if self.dose_high > absorbed:
                 given = f"{' '.join(drug.key)} every {HOURS_PER_DAY / times:g} h with dose_high {self.dose_high:g}"
-                allowed = f"dose_high of at most {math.floor(10 * absorbed) / 10:g}: more has no known absorption"
+                allowed = f"dose_high of at most {math.floor(10 * absorbed) / 10:g}: the absorption of more is unknown"
                 raise ValueError(f"{given}; allowed: {allowed}")
         return self
 
 
 class CohortEntry(Strict):
-    """Who the patients are: sampled (``patients``), or read (``file``) with drugs from a file or sampled."""
+    """The cohort: sampled (``patients``), or read from ``file`` with drugs from ``drugs_file`` or sampled."""
 
     patients: int | None = Field(default=None, ge=1, le=MAX_PATIENTS)
     file: Path | None = None
@@ -110,27 +111,27 @@ class CohortEntry(Strict):
 
     @field_validator("classes")
     @classmethod
-    def _hold_their_own(cls, given: dict[DrugClass, ClassOfDrugs]) -> dict[DrugClass, ClassOfDrugs]:
-        """Refuse a drug in another class, whose equivalents its dose would be read in."""
+    def _hold_their_own(cls, classes: dict[DrugClass, ClassOfDrugs]) -> dict[DrugClass, ClassOfDrugs]:
+        """Refuse a drug under another class: its dose would be read in the equivalents of that class."""
         wrong = [
             (f"{name}.mix.{number}", f"{entry.drug}, which is of the class {drug.drug_class}", f"drugs of {name}")
-            for name, margin in given.items()
+            for name, margin in classes.items()
             for number, entry in enumerate(margin.mix)
             if (drug := formulary.find_drug(entry.drug, entry.formulation)).drug_class != name
         ]
         if wrong:
             raise Wrong(*wrong)
-        return given
+        return classes
 
     @field_validator("modality")
     @classmethod
-    def _are_ways_to_meet(cls, given: dict[str, float]) -> dict[str, float]:
-        refuse_unknown(given, MODALITIES, "modality")
-        return shares_of_patients(given)
+    def _are_ways_to_meet(cls, shares: dict[str, float]) -> dict[str, float]:
+        refuse_unknown(shares, MODALITIES, "modality")
+        return shares_of_patients(shares)
 
 
 class CareEntry(Strict):
-    """Visits and check-ins that a protocol plans."""
+    """Visits and check-ins planned by a protocol."""
 
     disciplines: dict[str, Share] = Field(default_factory=lambda: dict.fromkeys(DISCIPLINES[:5], 1.0))
     visit_every_d: int = Field(default=7, ge=0, le=364)
@@ -138,9 +139,9 @@ class CareEntry(Strict):
 
     @field_validator("disciplines")
     @classmethod
-    def _known(cls, given: dict[str, float]) -> dict[str, float]:
-        refuse_unknown(given, DISCIPLINES, "discipline")
-        return given
+    def _known(cls, disciplines: dict[str, float]) -> dict[str, float]:
+        refuse_unknown(disciplines, DISCIPLINES, "discipline")
+        return disciplines
 
 
 def _as_entry(value: Any) -> Any:
@@ -148,7 +149,7 @@ def _as_entry(value: Any) -> Any:
 
 
 class ProtocolEntry(Strict):
-    """A protocol as a call, with a name for tables and care of its own where it differs."""
+    """A protocol: its call, its name in tables, and its planned care if it differs from the scenario's."""
 
     call: str = Field(min_length=1, max_length=2000)
     name: str | None = Field(default=None, max_length=80)
@@ -172,11 +173,11 @@ class LossEntry(Strict):
 
 
 class RungEntry(Strict):
-    """A policy of the ladder, with one knob.
+    """A policy of the ladder with one tuning value (knob).
 
-    ``{knob}`` in the call is replaced by each of the knobs, ``{ceiling}`` by on or off, ``{run_in}`` by the days of
-    the run-in. A call without ``{ceiling}`` gets ``+ within_ceiling()`` where the ceiling holds, one without
-    ``{run_in}`` gets ``+ run_in(days=…)`` where there is a run-in.
+    In the call, ``{knob}`` is replaced by each value of ``knobs``, ``{ceiling}`` by on or off, ``{run_in}`` by the days
+    of the run-in. If the call lacks ``{ceiling}``, ``+ within_ceiling()`` is appended when the ceiling applies. If it
+    lacks ``{run_in}``, ``+ run_in(days=…)`` is appended when there is a run-in.
     """
 
     name: str = Field(min_length=1, max_length=80)
@@ -197,7 +198,7 @@ class RungEntry(Strict):
         return self
 
 
-_RISKS: Final = (0.1, 0.3, 0.6)
+_RISK_LIMITS: Final = (0.1, 0.3, 0.6)
 DEFAULT_RUNGS: Final = (
     RungEntry(
         name="preset",
@@ -212,16 +213,18 @@ DEFAULT_RUNGS: Final = (
     RungEntry(name="linear to a floor", call="linear(pct=10, every=28, floor_pct={knob})", knobs=(0, 25, 50, 75)),
     RungEntry(name="exponential", call="exponential(pct={knob}, every=28)", knobs=(5, 10, 15, 20, 30, 40)),
     RungEntry(name="integral control", call="integral(max_pct={knob}, every=14)", knobs=(2.5, 5, 10, 15, 20)),
-    RungEntry(name="prior only", call="prior_only(risk={knob}, ceiling={ceiling}, run_in={run_in})", knobs=_RISKS),
+    RungEntry(
+        name="prior only", call="prior_only(risk={knob}, ceiling={ceiling}, run_in={run_in})", knobs=_RISK_LIMITS
+    ),
     RungEntry(
         name="personal, weekly",
-        knobs=_RISKS,
+        knobs=_RISK_LIMITS,
         role="personal",
         call="personal(risk={knob}, ceiling={ceiling}, run_in={run_in}, checkins=weekly)",
     ),
     RungEntry(
         name="personal, daily",
-        knobs=_RISKS,
+        knobs=_RISK_LIMITS,
         role="personal",
         call="personal(risk={knob}, ceiling={ceiling}, run_in={run_in})",
     ),
@@ -235,7 +238,7 @@ DEFAULT_RUNGS: Final = (
 
 
 class LadderEntry(Strict):
-    """How policies are set and judged by ``taper-sim evaluate``; the cohort is sampled anew for each seed."""
+    """Tuning and evaluation of policies by ``taper-sim evaluate``. Each seed samples a new cohort."""
 
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(default=(1, 2, 3), min_length=1, max_length=50)
     tuning_people: int = Field(default=100, ge=2, le=100_000)
@@ -249,31 +252,38 @@ class LadderEntry(Strict):
 
     @field_validator("ceilings", mode="before")
     @classmethod
-    def _yaml_words(cls, given: Any) -> Any:
-        """``on`` and ``off`` are true and false in YAML."""
+    def _yaml_words(cls, ceilings: Any) -> Any:
+        """Convert true and false, which YAML reads for ``on`` and ``off``, to the words."""
         words = {True: "on", False: "off"}
-        return [words.get(g, g) if isinstance(g, bool) else g for g in given] if isinstance(given, list) else given
+        return (
+            [words.get(g, g) if isinstance(g, bool) else g for g in ceilings]
+            if isinstance(ceilings, list)
+            else ceilings
+        )
 
     @field_validator("truths")
     @classmethod
-    def _are_truths(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in given if name not in TRUTHS]
+    def _are_truths(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in names if name not in TRUE_MODELS]
         if unknown:
             raise Wrong(
-                *(("", f"{shown(name)}, which is none{nearest(name, TRUTHS)}", ", ".join(TRUTHS)) for name in unknown)
+                *(
+                    ("", f"{shown(name)}, an unknown true model{nearest(name, TRUE_MODELS)}", ", ".join(TRUE_MODELS))
+                    for name in unknown
+                )
             )
-        return given
+        return names
 
     @field_validator("rungs")
     @classmethod
-    def _whole_ladder(cls, given: tuple[RungEntry, ...]) -> tuple[RungEntry, ...]:
-        roles = [rung.role for rung in given]
+    def _whole_ladder(cls, rungs: tuple[RungEntry, ...]) -> tuple[RungEntry, ...]:
+        roles = [rung.role for rung in rungs]
         if roles.count("oracle") != 1 or "other" not in roles:
             raise Wrong(("", f"roles {', '.join(roles)}", "exactly one oracle and at least one other"))
-        names = [rung.name for rung in given]
+        names = [rung.name for rung in rungs]
         if len(set(names)) < len(names):
-            raise Wrong(("", "a name a second time", "each name once"))
-        return given
+            raise Wrong(("", "the same name twice", "each name once"))
+        return rungs
 
 
 class Scenario(Strict):
@@ -283,7 +293,7 @@ class Scenario(Strict):
     question: str = Field(default="", max_length=2000)
     seed: int = Field(default=DEFAULT_SEED, ge=0, lt=2**63)
     days: int = Field(default=YEAR_D, ge=1, le=LONGEST_D)
-    draws: int = Field(default=DEFAULT_DRAWS, ge=1, le=1000)
+    draws: int = Field(default=ENSEMBLE_DRAWS, ge=1, le=1000)
     cohort: CohortEntry
     care: CareEntry = CareEntry()
     protocols: tuple[Annotated[ProtocolEntry, BeforeValidator(_as_entry)], ...] = Field(min_length=1, max_length=50)
@@ -297,38 +307,42 @@ class Scenario(Strict):
 
     @field_validator("outcomes")
     @classmethod
-    def _are_outcomes(cls, given: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        unknown = [name for name in given or () if name not in BY_NAME]
+    def _are_outcomes(cls, outcomes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        unknown = [name for name in outcomes or () if name not in BY_NAME]
         if unknown:
             allowed = "an outcome of `taper-sim outcomes`"
-            raise Wrong(*(("", f"{shown(name)}, which is none{nearest(name, BY_NAME)}", allowed) for name in unknown))
-        return given
+            raise Wrong(
+                *(("", f"{shown(name)}, an unknown outcome{nearest(name, BY_NAME)}", allowed) for name in unknown)
+            )
+        return outcomes
 
     @field_validator("subgroups")
     @classmethod
-    def _are_subgroups(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+    def _are_subgroups(cls, subgroups: tuple[str, ...]) -> tuple[str, ...]:
         known = [*FLAGS, *DERIVED_SUBGROUPS]
-        unknown = [name for name in given if name not in known]
+        unknown = [name for name in subgroups if name not in known]
         if unknown:
             allowed = f"one of {', '.join(known)}"
-            raise Wrong(*(("", f"{shown(name)}, which is none{nearest(name, known)}", allowed) for name in unknown))
-        return given
+            raise Wrong(
+                *(("", f"{shown(name)}, an unknown subgroup{nearest(name, known)}", allowed) for name in unknown)
+            )
+        return subgroups
 
     @field_validator("composite")
     @classmethod
-    def _are_weights(cls, given: dict[str, float]) -> dict[str, float]:
-        if set(given) != set(COMPOSITE_WEIGHTS):
-            raise Wrong(("", f"weights of {', '.join(given) or 'nothing'}", f"all of {', '.join(COMPOSITE_WEIGHTS)}"))
-        if any(weight < 0 for weight in given.values()) or sum(given.values()) <= 0:
-            raise Wrong(("", given, "weights of at least 0, not all of them 0"))
-        return given
+    def _are_weights(cls, weights: dict[str, float]) -> dict[str, float]:
+        if set(weights) != set(COMPOSITE_WEIGHTS):
+            raise Wrong(("", f"weights of {', '.join(weights) or 'nothing'}", f"all of {', '.join(COMPOSITE_WEIGHTS)}"))
+        if any(weight < 0 for weight in weights.values()) or sum(weights.values()) <= 0:
+            raise Wrong(("", weights, "weights of at least 0, not all of them 0"))
+        return weights
 
     @field_validator("parameters")
     @classmethod
-    def _are_symbols(cls, given: dict[str, float]) -> dict[str, float]:
+    def _are_symbols(cls, parameters: dict[str, float]) -> dict[str, float]:
         known = {q.symbol: q for q in PARAMETERS}
         wrong: list[tuple[str, Any, str]] = []
-        for symbol, value in given.items():
+        for symbol, value in parameters.items():
             if symbol not in known:
                 wrong.append((symbol, f"an unknown symbol{nearest(symbol, known)}", "a symbol of docs/parameters.md"))
             elif symbol in BY_SYMBOL or known[symbol].scale == "log":
@@ -336,8 +350,8 @@ class Scenario(Strict):
                 wrong += [] if allowed is None else [(symbol, value, allowed)]
             elif known[symbol].scale == "share" and not 0 <= value <= 1:
                 wrong.append((symbol, value, "a share from 0 to 1"))
-            elif abs(value) > LARGEST:
-                wrong.append((symbol, value, f"at most {LARGEST:,.0f}"))
+            elif abs(value) > LARGEST_PARAMETER:
+                wrong.append((symbol, value, f"at most {LARGEST_PARAMETER:,.0f}"))
         if wrong:
             raise Wrong(*wrong)
-        return given
+        return parameters

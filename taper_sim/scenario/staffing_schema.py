@@ -1,4 +1,4 @@
-"""The part of a clinic that says which team is looked for. Imports ``data.yaml_input``, ``clinic``, ``outcomes``."""
+"""Schema of the search for a team: range, targets, objective. Imports ``comparison.outcomes``, ``clinic``, ``data``."""
 
 from collections.abc import Mapping
 from math import prod
@@ -15,7 +15,7 @@ from taper_sim.data.yaml_input import Strict, Wrong
 MAX_CANDIDATES: Final = 20_000
 MAX_FTE: Final = 200.0
 ROLE_METRICS: Final = ("late", "lost", "utilisation", "overtime", "wait_mean", "wait_p90", "queue")
-"""Metrics of ``service.csv`` that a role has."""
+"""Metrics of ``service.csv`` that are defined for a role."""
 CLINIC_METRICS: Final = (
     "late",
     "lost",
@@ -26,12 +26,12 @@ CLINIC_METRICS: Final = (
     "spike_alerts_dismissed",
     "cost",
 )
-"""Metrics of ``service.csv`` that the whole clinic has."""
+"""Metrics of ``service.csv`` that are defined for the whole clinic."""
 Fte = Annotated[float, Field(ge=0, le=MAX_FTE)]
 
 
 class FteRange(Strict):
-    """FTE of a role that are looked at: from ``least`` to ``most`` in steps."""
+    """FTE of a role to evaluate: from ``least`` to ``most`` in steps."""
 
     least: Fte
     most: Fte
@@ -40,20 +40,21 @@ class FteRange(Strict):
     @model_validator(mode="after")
     def _is_a_range(self) -> "FteRange":
         if self.least > self.most:
-            raise Wrong(("", f"{self.least:g} to {self.most:g} FTE", "a least that is at most the most"))
+            raise Wrong(("", f"{self.least:g} to {self.most:g} FTE", "least at most as large as most"))
         return self
 
     def levels(self) -> list[float]:
-        """Every level; the most is always one."""
+        """Every FTE level to evaluate; ``most`` is always included."""
         n = int((self.most - self.least) / self.step + 1e-9)
-        found = [round(self.least + k * self.step, 6) for k in range(n + 1)]
-        return found if abs(found[-1] - self.most) < 1e-6 else [*found, self.most]
+        levels = [round(self.least + k * self.step, 6) for k in range(n + 1)]
+        return levels if abs(levels[-1] - self.most) < 1e-6 else [*levels, self.most]
 
 
 class Target(Strict):
-    """A limit of one number of a replication: a metric of the service, or the patients' mean of an outcome.
+    """A limit on one result of a replication: a service metric, or the patients' mean of an outcome.
 
-    ``against: never_short`` takes the difference from the same patients with staff that is never short.
+    With ``against: never_short`` the limit applies to the paired difference from the same patients with unlimited
+    staff.
     """
 
     metric: str
@@ -83,17 +84,17 @@ class Target(Strict):
 
     @property
     def key(self) -> str:
-        """Name of its number in tables."""
+        """Name of the limited result in tables."""
         return self.metric if self.against is None else f"{self.metric}_against_never_short"
 
     def met(self, value: float) -> bool:
-        """Whether a number meets it; a number that is not there (nobody asked for anything) does."""
+        """Whether a value meets the target. A missing value (no demand in the replication) meets it."""
         if np.isnan(value):
             return True
         return (self.at_most is None or value <= self.at_most) and (self.at_least is None or value >= self.at_least)
 
     def __str__(self) -> str:
-        """In one line."""
+        """The target in one line of text."""
         limit = f"at most {self.at_most:g}" if self.at_most is not None else f"at least {self.at_least:g}"
         return f"{self.key}{'' if self.role is None else f' ({self.role})'} {limit}"
 
@@ -105,16 +106,16 @@ DEFAULT_TARGETS: Final = (
 )
 """Source: assumption A46."""
 INDIFFERENCE: Final = 0.15
-"""Probability above or below the stated one that does not matter, where a scenario does not say. Source: judged."""
+"""Default half-width of the indifference zone around the required probability. Source: judged."""
 UNIMPORTANT: Final = 0.1
-"""Share of a smallest important difference that does not matter, where a scenario does not say. Source: A46."""
+"""Default indifference in an outcome, as a share of its smallest important difference. Source: A46."""
 
 
 class StaffingEntry(Strict):
-    """The team that is looked for; without ``fte`` from half of today's people of each role to twice as many.
+    """Search for a team. If ``fte`` is omitted, each role ranges from half of today's staff to twice as many.
 
-    With ``minimise: harm`` it is the one whose patients lose least for ``budget_usd_week``, by the outcome ``harm``
-    against staff that is never short; targets then are reported.
+    With ``minimise: harm`` the search selects the team with the least harm to patients within ``budget_usd_week``. Harm
+    is the paired difference of the outcome ``harm`` from unlimited staff. Targets are then reported, not required.
     """
 
     protocol: str | None = None
@@ -135,15 +136,15 @@ class StaffingEntry(Strict):
 
     @field_validator("fte")
     @classmethod
-    def _are_ranges(cls, given: Mapping[str, FteRange]) -> Mapping[str, FteRange]:
-        unknown = [name for name in given if name not in ROLES]
+    def _are_ranges(cls, ranges: Mapping[str, FteRange]) -> Mapping[str, FteRange]:
+        unknown = [name for name in ranges if name not in ROLES]
         if unknown:
             allowed = f"one of {', '.join(ROLES)}"
-            raise Wrong(*((name, f"a role nobody has{nearest(name, ROLES)}", allowed) for name in unknown))
-        n = prod(len(one.levels()) for one in given.values())
+            raise Wrong(*((name, f"an unknown role{nearest(name, ROLES)}", allowed) for name in unknown))
+        n = prod(len(fte_range.levels()) for fte_range in ranges.values())
         if n > MAX_CANDIDATES:
             raise Wrong(("", f"ranges of {n:,} teams", f"at most {MAX_CANDIDATES:,}: larger steps, or fewer roles"))
-        return given
+        return ranges
 
     @model_validator(mode="after")
     def _can_be_told(self) -> "StaffingEntry":
@@ -152,45 +153,47 @@ class StaffingEntry(Strict):
         low, high = self.zone
         if low <= 0 or high >= 1:
             given = f"{self.probability:g} with an indifference of {self.unimportant:g}"
-            raise Wrong(("probability", given, "a zone inside 0 to 1, without its ends"))
+            raise Wrong(("probability", given, "probability plus and minus indifference inside 0 to 1, ends excluded"))
         return self
 
     @model_validator(mode="after")
     def _has_a_budget_for_harm(self) -> "StaffingEntry":
         with_harm = "with minimise: harm"
         if self.minimise != "harm":
-            alone = [(name, getattr(self, name)) for name in ("budget_usd_week", "harm")]
-            wrong = [(name, f"{value} with minimise: {self.minimise}", with_harm) for name, value in alone if value]
+            keys_for_harm = [(name, getattr(self, name)) for name in ("budget_usd_week", "harm")]
+            wrong = [
+                (name, f"{value} with minimise: {self.minimise}", with_harm) for name, value in keys_for_harm if value
+            ]
             if wrong:
                 raise Wrong(*wrong)
             return self
         wrong = []
         if self.budget_usd_week is None:
-            wrong.append(("budget_usd_week", f"nothing {with_harm}", "USD a week that the team may cost"))
+            wrong.append(("budget_usd_week", f"nothing {with_harm}", "the highest cost of the team, USD a week"))
         directed = [name for name, outcome in BY_NAME.items() if outcome.direction != "neither"]
         if self.harm is not None and self.harm not in directed:
             given = f"{shown(self.harm)}{nearest(self.harm, directed)}"
-            wrong.append(("harm", given, "an outcome of `taper-sim outcomes` of which lower or higher is better"))
+            wrong.append(("harm", given, "an outcome of `taper-sim outcomes` with a better direction"))
         elif self.indifference is None and self.loses.important is None:
             given = f"nothing, and {self.loses.name} has no smallest important difference"
-            wrong.append(("indifference", given, f"what does not matter, in its unit: {self.loses.unit}"))
+            wrong.append(("indifference", given, f"the largest unimportant difference, in {self.loses.unit}"))
         if wrong:
             raise Wrong(*wrong)
         return self
 
     @property
     def loses(self) -> Outcome:
-        """The outcome by which harm is measured."""
+        """The outcome that measures harm."""
         return BY_NAME[self.harm or "composite"]
 
     @property
     def unimportant(self) -> float:
-        """What does not matter: of the probability that targets are met; with ``minimise: harm`` of the outcome."""
+        """Half-width of the indifference zone: a probability; with ``minimise: harm`` a difference of the outcome."""
         if self.indifference is not None:
             return self.indifference
         return INDIFFERENCE if self.minimise != "harm" else UNIMPORTANT * (self.loses.important or 0.0)
 
     @property
     def zone(self) -> tuple[float, float]:
-        """Probabilities that the test of a team's targets tells apart."""
+        """The two probabilities of meeting the targets between which the test of a team decides."""
         return self.probability - self.unimportant, self.probability + self.unimportant

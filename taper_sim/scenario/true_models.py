@@ -1,7 +1,7 @@
-"""What may be otherwise than the model says: truths of the ladder. Imports ``simulation``.
+"""True models of the ladder: data-generating models that differ from the analysis model. Imports ``simulation``.
 
-A truth is an ensemble of other parameters and a world (``simulation.world``): the kernel, the policies and the scenario
-stay as they are. The policies go on believing the model.
+A true model is an ensemble with changed parameters and a ``simulation.misspecification``. The kernel, the policies and
+the scenario are unchanged. Policies continue to assume the analysis model.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,22 +14,22 @@ import numpy as np
 from taper_sim.array_types import Floats
 from taper_sim.model.event_parameters import STREAMS
 from taper_sim.simulation.ensemble import Ensemble
-from taper_sim.simulation.misspecification import MODEL_WORLD, Misspecification
+from taper_sim.simulation.misspecification import NO_MISSPECIFICATION, Misspecification
 
 _REFERENCE_MME: Final = 90.0
-"""Dose at which the drive that is linear in mg is made as large as the model's, MME a day. Source: docs/model.md 1."""
+"""Dose at which the drive linear in mg equals the model's drive, MME a day. Source: docs/model.md 1."""
 _LINEAR: Final = 50.0
-"""Factor on EC50 by which effect becomes all but linear in mg. A design choice: 2 % of curvature at 90 MME."""
+"""Factor on EC50 that makes the effect nearly linear in mg. A design choice: 2 % of curvature at 90 MME."""
 _OTHER_EC50: Final = 2.5  # 200 and 32 MME instead of 80, both within the reviewed range of 30 to 250 (docs/model.md 1)
 
 
 @dataclass(frozen=True)
 class TrueModel:
-    """Parameters and world of a truth, and what it says."""
+    """A true model: its meaning in words, its parameters and its misspecification."""
 
     meaning: str
     ensemble: Callable[[Ensemble], Ensemble]
-    world: Misspecification = MODEL_WORLD
+    world: Misspecification = NO_MISSPECIFICATION
 
 
 def _same(ensemble: Ensemble) -> Ensemble:
@@ -41,14 +41,14 @@ def _changed(ensemble: Ensemble, **values: object) -> Ensemble:
 
 
 def _opioid(ensemble: Ensemble, symbol: str, factor: float | Floats) -> Floats:
-    """Values of a symbol with the opioid's times a factor, (n_draws, 3)."""
+    """Values of a symbol with the opioid's value multiplied by a factor, (n_draws, 3)."""
     values = ensemble.values[symbol].copy()
     values[:, 0] = values[:, 0] * factor
     return values
 
 
 def _linear(ensemble: Ensemble) -> Ensemble:
-    """Effect linear in mg: EC50 far above any dose, and all that effect drives made as large as before at 90 MME."""
+    """Effect linear in mg: EC50 far above any dose; all that depends on effect keeps its value at 90 MME."""
     ec50 = ensemble.values["EC50"][:, 0]
     before, after = (_REFERENCE_MME / (_REFERENCE_MME + k) for k in (ec50, _LINEAR * ec50))
     ratio = before / after
@@ -63,7 +63,7 @@ def _linear(ensemble: Ensemble) -> Ensemble:
 
 
 def _ec50(factor: float) -> Callable[[Ensemble], Ensemble]:
-    """Another EC50, with sigma such that the peak after an abrupt stop at 90 MME stays (assumption A17)."""
+    """Another EC50; sigma is rescaled to keep the peak after an abrupt stop at 90 MME (assumption A17)."""
 
     def change(ensemble: Ensemble) -> Ensemble:
         ec50 = ensemble.values["EC50"][:, 0]
@@ -76,7 +76,7 @@ def _ec50(factor: float) -> Callable[[Ensemble], Ensemble]:
 
 
 def _lag1(target: float) -> Callable[[Ensemble], Ensemble]:
-    """Reports whose correlation from day to day is ``target``, their variance as before: more or less of it is slow."""
+    """Reports with lag-1 autocorrelation ``target`` and unchanged variance: the share of slow noise is changed."""
 
     def change(ensemble: Ensemble) -> Ensemble:
         values = {}
@@ -91,25 +91,33 @@ def _lag1(target: float) -> Callable[[Ensemble], Ensemble]:
 
 
 MODEL: Final = "the model"
-TRUTHS: Final[Mapping[str, TrueModel]] = MappingProxyType(
+TRUE_MODELS: Final[Mapping[str, TrueModel]] = MappingProxyType(
     {
-        MODEL: TrueModel("what the policies believe, parameters drawn from their priors", _same),
-        "linear in mg": TrueModel("the drive follows mg and not effect", _linear),
+        MODEL: TrueModel("the model that the policies assume, parameters drawn from their priors", _same),
+        "linear in mg": TrueModel("the drive is proportional to mg, not to effect", _linear),
         "EC50 x 2.5": TrueModel("half-maximal effect at 200 MME", _ec50(_OTHER_EC50)),
         "relative to current": TrueModel(
-            "half-maximal effect at 32 MME: between 96 and 11 MME equal cuts of the current dose "
-            "weigh alike to within a quarter",
+            "half-maximal effect at 32 MME: between 96 and 11 MME equal percentage cuts of the current dose "
+            "change the effect equally to within a quarter",
             _ec50(1.0 / _OTHER_EC50),
         ),
-        "heavy tails": TrueModel("8 % of reports three times as far off", _same, Misspecification(outliers=0.08)),
+        "heavy tails": TrueModel(
+            "8 % of reports with three times the usual error", _same, Misspecification(outliers=0.08)
+        ),
         "missing on bad days": TrueModel(
-            "log odds of answering 1.5 lower for 4 points of SOWS-Gossop", _same, Misspecification(away_on_bad_days=1.5)
+            "log odds of answering lower by 1.5 for each 4 points of SOWS-Gossop",
+            _same,
+            Misspecification(missing_on_bad_days=1.5),
         ),
         "drift": TrueModel(
-            "log sigma moves 0.05 a day (0.26 in 28 days)", _same, Misspecification(sigma_drift_sd=0.05 * 28**0.5)
+            "log sigma follows a random walk with sd 0.05 a day (0.26 in 28 days)",
+            _same,
+            Misspecification(sigma_drift_sd=0.05 * 28**0.5),
         ),
-        "under-reporting": TrueModel("half of withdrawal is not said", _same, Misspecification(said=0.5)),
-        "lag-1 0.2": TrueModel("reports remember less of the day before", _lag1(0.2)),
-        "lag-1 0.6": TrueModel("reports remember more of the day before", _lag1(0.6)),
+        "under-reporting": TrueModel(
+            "half of the withdrawal is not reported", _same, Misspecification(reported_share=0.5)
+        ),
+        "lag-1 0.2": TrueModel("reports less correlated from day to day than in the model", _lag1(0.2)),
+        "lag-1 0.6": TrueModel("reports more correlated from day to day than in the model", _lag1(0.6)),
     }
 )

@@ -1,5 +1,6 @@
-"""A cohort under a policy, day by day. Imports ``cohort``, ``policies``, ``runs`` and below.
+"""Simulation of a cohort under a policy, day by day. Imports ``policies``, ``data``, ``model`` and below.
 
-``ensemble`` draws parameters, ``people`` turns a cohort into the kernel's arrays, ``dispensing`` orders into doses,
-``days`` runs them, ``trace`` follows one patient.
+``cohort`` holds the patients, ``ensemble`` draws parameters, ``layout`` converts a cohort to the kernel's arrays,
+``dispensing`` converts orders to dispensed doses, ``days`` runs the simulation, ``misspecification`` distorts it for
+robustness studies, ``trace`` simulates one patient with the reference model.
 """

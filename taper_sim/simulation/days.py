@@ -17,7 +17,7 @@ from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.dispensing import Dispenser, known_of
 from taper_sim.simulation.ensemble import Ensemble, draw_of
 from taper_sim.simulation.layout import Arrays, CarePlan, arrays_of
-from taper_sim.simulation.misspecification import MODEL_WORLD, Misspecification
+from taper_sim.simulation.misspecification import NO_MISSPECIFICATION, Misspecification
 from taper_sim.simulation.pending_orders import PendingOrders
 from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
 
@@ -156,7 +156,7 @@ class Days:
         snapshot_days: Sequence[int] = (),
         chance: bool = True,
         keep_reports: bool = False,
-        world: Misspecification = MODEL_WORLD,
+        world: Misspecification = NO_MISSPECIFICATION,
     ):
         self.cohort, self.policy, self.ensemble, self.n_days, self.chance = cohort, policy, ensemble, n_days, chance
         self.a = (arrays or arrays_of(cohort, ensemble, seed, care)).copy()
@@ -207,7 +207,7 @@ class Days:
         """
         decides = first in self.decisions
         if decides:
-            reports = self._world.reported(
+            reports = self._world.distorted_reports(
                 _reports_of(self.a, self._collected), self.cohort, self._seed, self._heard, self._usual
             )
             self._heard = first
@@ -245,7 +245,7 @@ class Days:
     def live(self, first: int, last: int) -> None:
         """Live the days from ``first`` to ``last``, within one block."""
         a, n_days = self.a, last - first + 1
-        self._world.between(a, self.cohort, self._seed, first, last)
+        self._world.drift_parameters(a, self.cohort, self._seed, first, last)
         reports = np.empty((len(a.state), n_days * rows.N_REPORTS if self._records else 0, rows.LANES), np.float32)
         _advance(a, reports, self._seed_low, self._seed_high, first, last, self.chance, self._records)
         self.days_since_decision += n_days
@@ -311,7 +311,7 @@ def run(
     snapshot_days: Sequence[int] = (),
     chance: bool = True,
     tick: Callable[[int], None] | None = None,
-    world: Misspecification = MODEL_WORLD,
+    world: Misspecification = NO_MISSPECIFICATION,
 ) -> Trajectory:
     """Simulate a cohort under a policy.
 

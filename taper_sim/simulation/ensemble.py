@@ -1,4 +1,4 @@
-"""Draws of the parameters' centres from their priors. Imports ``model.parameters``, ``model.chance``, ``rng``."""
+"""Draws of the typical parameter values (centres) from their priors. Imports ``model`` and ``rng``."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,26 +12,26 @@ from scipy.special import betaincinv, ndtr
 from taper_sim import rng
 from taper_sim.array_types import Floats, Ints
 from taper_sim.model.event_parameters import CHANCE_TABLE
-from taper_sim.model.parameters import TABLE, Parameter
+from taper_sim.model.parameters import BY_SYMBOL, TABLE, Parameter
 from taper_sim.units import DRUG_CLASSES
 
 PARAMETERS: Final[tuple[Parameter, ...]] = (*TABLE, *CHANCE_TABLE)
-DEFAULT_DRAWS: Final = 50
+ENSEMBLE_DRAWS: Final = 50
 
 _PEAK_DOSE: Final = {"opioid": 90.0, "benzodiazepine": 20.0, "gabapentinoid": 300.0}
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Draws of every centre.
+    """Draws of every parameter's centre.
 
     Attributes
     ----------
     values : mapping of symbol to ndarray
-        (n_draws, 3) for symbols with a value for each drug class, (n_draws,) for the rest.
+        (n_draws, 3) for symbols with one value per drug class, (n_draws,) for the others.
     n_draws : int
     calibrated : bool
-        Whether the draws were fitted to published results; draws from the prior are not.
+        Whether the draws were fitted to published results. Draws from the prior are not.
     """
 
     values: Mapping[str, Floats]
@@ -48,27 +48,26 @@ class Ensemble:
         return digest.hexdigest()[:12]
 
     def of(self, draw: Ints) -> dict[str, Floats]:
-        """Centres for people, given each person's draw: (n, 3) or (n,)."""
+        """Centres for patients, from each patient's draw: (n, 3) or (n,)."""
         return {symbol: values[draw] for symbol, values in self.values.items()}
 
 
-def from_prior(seed: int, n_draws: int = DEFAULT_DRAWS, fixed: Mapping[str, float] | None = None) -> Ensemble:
+def from_prior(seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, float] | None = None) -> Ensemble:
     """Draw the centres from their priors.
 
     Parameters
     ----------
     seed : int
-        Seed of the run; draw k is the same whatever ``n_draws`` is.
+        Seed of the run; draw k does not depend on ``n_draws``.
     n_draws : int
         1 gives the centres themselves.
     fixed : mapping of symbol to value, optional
-        Centres held at a value in every draw (for a symbol with a value a class: in every class).
+        Centres fixed at a value in every draw. For a symbol with one value per class: in every class.
 
     Returns
     -------
     Ensemble
-        With sigma tied to EC50 so that the peak after an abrupt stop, and not sigma, is what the prior is about
-        (assumption A17).
+        Sigma is rescaled with EC50: the prior is on the peak after an abrupt stop, not on sigma (assumption A17).
     """
     fixed = dict(fixed or {})
     columns = [(q, k) for q in PARAMETERS for k in (range(3) if q.per_class else (0,))]
@@ -91,7 +90,7 @@ def from_prior(seed: int, n_draws: int = DEFAULT_DRAWS, fixed: Mapping[str, floa
             values[q.symbol] = drawn
     if "sigma" not in fixed:
         for k, drug_class in enumerate(DRUG_CLASSES):
-            dose, centre = _PEAK_DOSE[drug_class], _by_symbol("EC50").centre(drug_class)
+            dose, centre = _PEAK_DOSE[drug_class], BY_SYMBOL["EC50"].centre(drug_class)
             values["sigma"][:, k] *= (dose / (dose + centre)) / (dose / (dose + values["EC50"][:, k]))
     return Ensemble(values, n_draws)
 
@@ -106,13 +105,9 @@ def _drawn(q: Parameter, centre: float, z: Floats) -> Floats:
         return np.full_like(z, centre)
     size = centre * (1.0 - centre) / q.prior_sd**2 - 1.0  # the Beta with this mean and sd
     quantile = np.asarray(betaincinv(centre * size, (1.0 - centre) * size, ndtr(z)))
-    return np.where(z == 0.0, centre, quantile)  # one draw is the centre itself
-
-
-def _by_symbol(symbol: str) -> Parameter:
-    return next(q for q in PARAMETERS if q.symbol == symbol)
+    return np.where(z == 0.0, centre, quantile)  # z = 0 gives the centre itself
 
 
 def draw_of(keys: NDArray[np.uint64], n_draws: int) -> Ints:
-    """Each person lives under one draw of the ensemble, by the person's key: (n,), shared by every protocol."""
+    """Draw of each patient, (n,): a function of the patient's key, the same under every protocol."""
     return (keys % np.uint64(n_draws)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""A cohort as the reference's people and as the kernel's arrays. Imports ``cohort``, ``model``."""
+"""A cohort as parameters of the reference model and as arrays of the kernel. Imports ``cohort``, ``model``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +16,10 @@ from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import level_decay
 from taper_sim.simulation.cohort import MODALITIES, Cohort, fixed_or, individual, shapes
 from taper_sim.simulation.ensemble import Ensemble, draw_of
+from taper_sim.units import DRUG_CLASSES
 
 RATED_DOSE_MME = 75.0
-"""Dose whose overdose rate ``overdose_0`` states (0.7 % a year at 50 to 99 MME). Source: Dunn 2010; A10."""
+"""Dose at which ``overdose_0`` is the overdose rate, MME (0.7 % a year at 50 to 99 MME). Source: Dunn 2010; A10."""
 
 _ACCESS_FLAGS = ("device", "literacy", "language_match")
 _BUPRENORPHINE = {q.symbol: q.buprenorphine for q in BY_SYMBOL.values() if q.buprenorphine is not None}
@@ -26,11 +27,11 @@ _BUPRENORPHINE = {q.symbol: q.buprenorphine for q in BY_SYMBOL.values() if q.bup
 
 @dataclass(frozen=True)
 class CarePlan:
-    """What the programme plans for everybody: visits by discipline and check-ins.
+    """Planned care, the same for every patient: visits by discipline, and check-ins.
 
-    ``planned`` is the share of full care of each discipline (``parameters.DISCIPLINES``), ``visit_every_d`` and
-    ``checkin_every_d`` are in days; 0 days means never. ``modality`` is how everybody's visits happen, None each
-    person's own way.
+    ``planned`` is the share of full care of each discipline (``parameters.DISCIPLINES``). ``visit_every_d`` and
+    ``checkin_every_d`` are in days; NaN means never. ``modality`` is the modality of every visit; None means that each
+    patient keeps their own modality.
     """
 
     planned: Mapping[str, float]
@@ -40,20 +41,20 @@ class CarePlan:
 
 
 def values_of(cohort: Cohort, ensemble: Ensemble, seed: int) -> dict[str, Floats]:
-    """Every parameter of each person under the person's draw: (n, 3) or (n,)."""
+    """Every parameter of each patient under the patient's draw: (n, 3) or (n,)."""
     centres = ensemble.of(draw_of(cohort.keys, ensemble.n_draws))
     for symbol, value in _BUPRENORPHINE.items():
-        usual = BY_SYMBOL[symbol].centre("opioid")
-        # on its own scale; what the draw says of the uncertainty of the centre carries over as a factor
+        centre = BY_SYMBOL[symbol].centre("opioid")
+        # buprenorphine has its own scale; the draw's deviation from the centre applies as a factor
         centres[symbol][:, 0] = np.where(
-            cohort.buprenorphine, np.clip(value * centres[symbol][:, 0] / usual, 0, None), centres[symbol][:, 0]
+            cohort.buprenorphine, np.clip(value * centres[symbol][:, 0] / centre, 0, None), centres[symbol][:, 0]
         )
     centres["omega"] = np.clip(centres["omega"], 0.02, 0.98)
     return individual(cohort, centres, seed)
 
 
 def reference_person(cohort: Cohort, values: Mapping[str, Floats]) -> reference.PersonParameters:
-    """People for the reference, from their parameters."""
+    """Parameters of the patients, as the reference model takes them."""
     scalar = {s: np.asarray(v) for s, v in values.items() if np.asarray(v).ndim == 1}
     return reference.PersonParameters(
         taken=cohort.taken,
@@ -77,7 +78,7 @@ def reference_person(cohort: Cohort, values: Mapping[str, Floats]) -> reference.
 
 @dataclass
 class Arrays:
-    """What the kernel works on. Person ``i`` stands at ``(tile[i], lane[i])``; the other lanes are padding."""
+    """Arrays of the kernel. Patient ``i`` is at ``(tile[i], lane[i])``; the other lanes are padding."""
 
     state: Floats
     sums: Floats
@@ -89,24 +90,24 @@ class Arrays:
     lane: Ints
 
     def get(self, array: Floats, row: int) -> Floats:
-        """A row of everybody, (n,)."""
+        """One row for every patient, (n,)."""
         return array[self.tile, row, self.lane]
 
     def get3(self, array: Floats, row: int) -> Floats:
-        """Three rows of everybody, (n, 3)."""
+        """Three consecutive rows for every patient, (n, 3)."""
         return np.stack([array[self.tile, row + k, self.lane] for k in range(3)], axis=1)
 
     def put(self, array: Floats, row: int, values: Any) -> None:
-        """Set a row of everybody."""
+        """Set one row for every patient."""
         array[self.tile, row, self.lane] = values
 
     def put3(self, array: Floats, row: int, values: Floats) -> None:
-        """Set three rows of everybody, from (n, 3)."""
+        """Set three consecutive rows for every patient, from (n, 3)."""
         for k in range(values.shape[1]):
             array[self.tile, row + k, self.lane] = values[:, k]
 
     def copy(self) -> "Arrays":
-        """A copy whose state, sums and parameters may be changed."""
+        """A copy with its own state, sums and parameters."""
         return Arrays(
             self.state.copy(),
             self.sums.copy(),
@@ -120,7 +121,7 @@ class Arrays:
 
 
 def _places(draw: Ints) -> tuple[Ints, Ints, Ints]:
-    """Tile and lane of each person, people of one draw together, and the draw of each tile."""
+    """Tile and lane of each patient, and the draw of each tile; patients of one draw share tiles."""
     tile, lane = np.empty_like(draw), np.empty_like(draw)
     draws_of_tiles: list[int] = []
     for value in np.unique(draw):
@@ -155,13 +156,13 @@ def _coefficients(ensemble: Ensemble, draw: Ints) -> Floats:
             }[kind]
         else:
             load, _, drug_class = name.partition("_")
-            k = ("opioid", "benzodiazepine", "gabapentinoid").index(drug_class)
+            k = DRUG_CLASSES.index(drug_class)
             table[:, column] = ensemble.values[load][draw, k]
     return table
 
 
 def log_hazards(cohort: Cohort, v: Mapping[str, Floats]) -> list[Floats]:
-    """Fixed part of each log hazard: intercept and risk flags, in the order of the kernel's rows."""
+    """Time-constant part of each log hazard, (n,) each: intercept and risk flags, in the order of the kernel's rows."""
     flag = {name: np.asarray(value, dtype=np.float64) for name, value in cohort.flags.items()}
     mood = np.maximum(flag["mood_disorder"], flag["ptsd"])
     opioid = np.where(cohort.buprenorphine, 0.0, cohort.dose[:, 0])
@@ -185,29 +186,29 @@ def log_hazards(cohort: Cohort, v: Mapping[str, Floats]) -> list[Floats]:
 
 
 def _barriers(cohort: Cohort, modality: str | None) -> tuple[Floats, Floats]:
-    """Barriers to check-ins and to visits, counted; the latter of the modality given, or each person's own."""
+    """Number of barriers to check-ins and to visits, (n,) each; ``modality`` None means each patient's own."""
     flags = cohort.flags
     lacking = sum((~flags[name]).astype(np.float64) for name in _ACCESS_FLAGS)
     checkin = lacking + (~flags["broadband"])
-    how = cohort.modality if modality is None else MODALITIES.index(modality)
-    video, in_person = how == MODALITIES.index("video"), how == MODALITIES.index("in_person")
+    modality_index = cohort.modality if modality is None else MODALITIES.index(modality)
+    video, in_person = modality_index == MODALITIES.index("video"), modality_index == MODALITIES.index("in_person")
     visit = (~flags["language_match"]) + (video & ~flags["broadband"]) * 1.0 + (in_person & ~flags["transport"]) * 1.0
     return np.asarray(checkin, dtype=np.float64), np.asarray(visit, dtype=np.float64)
 
 
 def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> Arrays:
-    """Lay a cohort out for the kernel, at the start of day 1.
+    """Convert a cohort to the kernel's arrays, at the start of day 1.
 
     Parameters
     ----------
     cohort : Cohort
-        n people.
+        n patients.
     ensemble : Ensemble
-        Each person lives under one of its draws.
+        Each patient is simulated under one of its draws.
     seed : int
         Seed of the run.
     care : CarePlan
-        Visits and check-ins planned.
+        Planned visits and check-ins.
     """
     draw = draw_of(cohort.keys, ensemble.n_draws)
     tile, lane, tile_draw = _places(draw)
@@ -231,7 +232,7 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
     taken = cohort.taken
 
     s, p = a.state, a.params
-    for row, three in (
+    for row, class_rows in (
         (rows.G, start.G),
         (rows.F, start.F),
         (rows.L, start.L),
@@ -241,9 +242,9 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         (rows.PRESCRIBED, start.dose),
         (rows.BEFORE_CUT, start.dose),
     ):
-        a.put3(s, row, three)
-    one: Any
-    for row, one in (
+        a.put3(s, row, class_rows)
+    scalar_row: Any
+    for row, scalar_row in (
         (rows.R, start.R),
         (rows.X, start.X),
         (rows.P, start.P),
@@ -254,13 +255,13 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         (rows.C, start.C),
         (rows.W_ALL, start.withdrawal),
     ):
-        a.put(s, row, one)
+        a.put(s, row, scalar_row)
     a.put(s, rows.ALIVE, 1.0)
     a.put(s, rows.IN_CARE, 1.0)
     a.put(s, rows.LAST_CUT, np.argmax(taken, axis=1).astype(np.float64))
 
     decay_g = level_decay(person.effect_half_life_h)
-    for row, three in (
+    for row, class_rows in (
         (rows.DECAY_G, decay_g),
         (rows.EC50, v["EC50"]),
         (rows.DECAY_F, np.exp(-1.0 / v["tau_F"])),
@@ -277,14 +278,14 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         (rows.E0, start.E),
         (rows.DOSE, start.dose),
     ):
-        a.put3(p, row, three)
+        a.put3(p, row, class_rows)
     for k in range(3):
         for point in range(4):
             a.put(p, rows.SHAPE + 4 * k + point, person.shape[:, k, point])
     flags = cohort.flags
     checkin_barriers, visit_barriers = _barriers(cohort, care.modality)
     help_given = flags["caregiver"] * 1.0 + flags["peer_support"] * 1.0
-    for row, one in (
+    for row, scalar_row in (
         (rows.P0, start.P),
         (rows.M0, start.M),
         (rows.I0, start.I),
@@ -308,7 +309,7 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         (rows.CHECKIN_EVERY, care.checkin_every_d),
         (rows.VISIT_EVERY, care.visit_every_d),
     ):
-        a.put(p, row, one)
+        a.put(p, row, scalar_row)
     for event, fixed in enumerate(log_hazards(cohort, v)):
         a.put(p, rows.HAZARD + event, fixed)
     for k, discipline in enumerate(DISCIPLINES):

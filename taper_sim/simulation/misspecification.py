@@ -1,7 +1,7 @@
-"""What is otherwise than the model says, beyond its parameters: for studies of a wrong model. Imports ``people``.
+"""Model misspecification beyond parameter values, for robustness studies. Imports ``cohort``, ``layout``, ``rng``.
 
-A world may change parameters of people between blocks of days, and what their check-ins say before a policy sees them.
-Draws are a function of seed, person and day, as all others are.
+A misspecification may change patients' parameters between blocks of days, and the check-ins before a policy sees them.
+Its random draws are a function of seed, patient and day, as all draws of the simulation are.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.layout import Arrays
 from taper_sim.units import MONTH_D
 
-_CALL: Final = 1000  # calls of the generator from here on are a world's
+_CALL: Final = 1000  # first generator call reserved for misspecification
 _SPREAD: Final = {
     "sows_gossop": 2.0,
     "withdrawal_item": 1.0,
@@ -26,36 +26,36 @@ _SPREAD: Final = {
     "sleep_item": 2.0,
     "function": 5.7,
 }
-"""Sd of a report around its mean, points: what an outlier is a multiple of. Source: noise of docs/model.md 4."""
+"""Usual sd of a report around its mean, points; outliers have a multiple of it. Source: noise of docs/model.md 4."""
 _BAD_POINTS: Final = 4.0
-"""SOWS-Gossop points over the person's median that count as a bad day. Source: docs/inference.md, "Checks"."""
+"""SOWS-Gossop points above the patient's median that define a bad day. Source: docs/inference.md, "Checks"."""
 
 
 @dataclass(frozen=True)
 class Misspecification:
-    """A world; the default is the model's.
+    """Departures of the true model from the analysis model; the default has none.
 
     Attributes
     ----------
     sigma_drift_sd : float
-        Sd of the change of log sigma in 28 days; a step at each block of days.
+        Sd of the change of log sigma in 28 days: a random walk with one step at each block of days.
     outliers : float
-        Share of reports that are off by ``outlier_factor`` times the usual spread.
+        Share of reports with an error of ``outlier_factor`` times the usual sd.
     outlier_factor : float
-    said : float
-        Share that is said of withdrawal beyond the person's first reports.
-    away_on_bad_days : float
-        Fall of the log odds of answering for four points of SOWS-Gossop above the person's median.
+    reported_share : float
+        Share of the withdrawal above the median of the patient's first reports that the patient reports.
+    missing_on_bad_days : float
+        Decrease of the log odds of answering for four points of SOWS-Gossop above the patient's median.
     """
 
     sigma_drift_sd: float = 0.0
     outliers: float = 0.0
     outlier_factor: float = 3.0
-    said: float = 1.0
-    away_on_bad_days: float = 0.0
+    reported_share: float = 1.0
+    missing_on_bad_days: float = 0.0
 
-    def between(self, arrays: Arrays, cohort: Cohort, seed: int, first: int, last: int) -> None:
-        """Change people's parameters before the days ``first`` to ``last``; the arrays are changed in place."""
+    def drift_parameters(self, arrays: Arrays, cohort: Cohort, seed: int, first: int, last: int) -> None:
+        """Change patients' parameters in place before the days ``first`` to ``last``."""
         if self.sigma_drift_sd == 0.0 or first == 1:
             return
         step = self.sigma_drift_sd * np.sqrt((last - first + 1) / MONTH_D)
@@ -64,49 +64,49 @@ class Misspecification:
             sigma = arrays.get(arrays.params, rows.SIGMA + k)
             arrays.put(arrays.params, rows.SIGMA + k, sigma * np.exp(step * z))
 
-    def reported(
+    def distorted_reports(
         self, reports: dict[str, Floats], cohort: Cohort, seed: int, first: int, usual: dict[str, Floats]
     ) -> dict[str, Floats]:
-        """What check-ins say of the days from ``first`` on.
+        """Check-ins of the days from ``first``, as this misspecification distorts them.
 
         Parameters
         ----------
         reports : mapping of instrument to ndarray, (n, n_days)
-            As the model writes them.
+            As the model generates them.
         cohort : Cohort
         seed : int
         first : int
-            First of the days.
+            First of these days.
         usual : dict
-            Kept by the caller between calls: medians of each person's first reports.
+            Median of each patient's first reports; the caller keeps the dict between calls.
         """
-        if not reports or (self.outliers == 0.0 and self.said == 1.0 and self.away_on_bad_days == 0.0):
+        if not reports or (self.outliers == 0.0 and self.reported_share == 1.0 and self.missing_on_bad_days == 0.0):
             return reports
-        found = {name: values.copy() for name, values in reports.items()}
-        n_days = next(iter(found.values())).shape[1]
+        distorted = {name: values.copy() for name, values in reports.items()}
+        n_days = next(iter(distorted.values())).shape[1]
         days = np.arange(first, first + n_days)
-        sows = found["sows_gossop"]
+        sows = distorted["sows_gossop"]
         if "sows_gossop" not in usual:
             usual["sows_gossop"] = np.full(len(sows), np.nan)
-        new = np.isnan(usual["sows_gossop"]) & (~np.isnan(sows)).any(axis=1)
-        usual["sows_gossop"][new] = np.nanmedian(sows[new], axis=1)
-        at_first = usual["sows_gossop"][:, None]
-        beyond = np.nan_to_num(np.maximum(sows - at_first, 0.0))
+        first_time = np.isnan(usual["sows_gossop"]) & (~np.isnan(sows)).any(axis=1)
+        usual["sows_gossop"][first_time] = np.nanmedian(sows[first_time], axis=1)
+        first_median = usual["sows_gossop"][:, None]
+        beyond = np.nan_to_num(np.maximum(sows - first_median, 0.0))
         for number, stream in enumerate(STREAMS):
             name = stream.instrument
-            if self.said < 1.0 and name == "sows_gossop":
-                found[name] = np.floor(sows - (1.0 - self.said) * beyond + 0.5)
+            if self.reported_share < 1.0 and name == "sows_gossop":
+                distorted[name] = np.floor(sows - (1.0 - self.reported_share) * beyond + 0.5)
             if self.outliers > 0.0 and name in _SPREAD:
                 w = rng.words(seed, cohort.keys[:, None], days[None], _CALL + 1 + number)
-                far = self.outlier_factor * _SPREAD[name] * rng.normal_pair(w[0], w[1])[0]
-                off = np.where(rng.uniform(w[2]) < self.outliers, far, 0.0)
-                found[name] = np.floor(np.clip(found[name] + off, stream.low, stream.high) + 0.5)
-        if self.away_on_bad_days > 0.0:
+                outlier = self.outlier_factor * _SPREAD[name] * rng.normal_pair(w[0], w[1])[0]
+                error = np.where(rng.uniform(w[2]) < self.outliers, outlier, 0.0)
+                distorted[name] = np.floor(np.clip(distorted[name] + error, stream.low, stream.high) + 0.5)
+        if self.missing_on_bad_days > 0.0:
             u = rng.uniform(rng.words(seed, cohort.keys[:, None], days[None], _CALL + 20)[0])
-            odds = self.away_on_bad_days * (beyond - _BAD_POINTS / 2.0) / _BAD_POINTS
-            away = u > 1.0 / (1.0 + np.exp(odds))
-            found = {name: np.where(away, np.nan, values) for name, values in found.items()}
-        return found
+            odds = self.missing_on_bad_days * (beyond - _BAD_POINTS / 2.0) / _BAD_POINTS
+            missing = u > 1.0 / (1.0 + np.exp(odds))
+            distorted = {name: np.where(missing, np.nan, values) for name, values in distorted.items()}
+        return distorted
 
 
-MODEL_WORLD: Final = Misspecification()
+NO_MISSPECIFICATION: Final = Misspecification()

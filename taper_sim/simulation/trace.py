@@ -1,4 +1,4 @@
-"""One patient, latent states by day, by the reference. Imports ``cohort``, ``model``, ``simulation``."""
+"""Latent states of one patient by day, from the reference model. Imports ``cohort``, ``layout``, ``model``."""
 
 import numpy as np
 import pandas as pd
@@ -32,23 +32,23 @@ _PERSON_COLUMNS = (
 
 
 def trace(cohort: Cohort, ensemble: Ensemble, doses: np.ndarray, seed: int) -> pd.DataFrame:
-    """Follow the first person of a cohort without chance.
+    """Simulate the first patient of a cohort without random events.
 
     Parameters
     ----------
     cohort : Cohort
-        One person.
+        One patient.
     ensemble : Ensemble
         One draw.
     doses : ndarray, (n_days + 1, 3)
-        Equivalents a day by day and class; row 0 is the start.
+        Equivalents a day, by day and class; row 0 is the start.
     seed : int
-        Seed of the run (the median person has no spread and does not use it).
+        Seed of the run (the median patient has no between-patient variation and does not use it).
 
     Returns
     -------
     DataFrame
-        Row d the state at the end of day d, row 0 the start; columns as in docs/how-to/trace.md, unrounded.
+        Row d holds the state at the end of day d, row 0 the start; columns as in docs/how-to/trace.md, unrounded.
     """
     person = reference_person(cohort, values_of(cohort, ensemble, seed))
     states = [reference.start(person, doses[:1])]

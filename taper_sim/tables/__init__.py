@@ -1,8 +1,8 @@
 """The package's CSV tables, with sources and review columns. Imports nothing of the package.
 
-Every row carries ``source``, ``verified`` (was the key number seen in that source?) and ``reviewed_by``,
-``reviewed_on`` (has a licensed person read the row against its source?). The two are different questions, and only a
-person answers the second: nothing in this package writes those columns.
+Every row has the columns ``source``, ``verified`` (whether the key number was seen in that source), ``reviewed_by`` and
+``reviewed_on`` (whether a licensed person has read the row against its source). Only a licensed person fills the review
+columns; nothing in this package writes them.
 """
 
 import csv
@@ -30,19 +30,19 @@ def is_reviewed(row: Row) -> bool:
 
 
 def review_status(rows: Iterable[Row]) -> str:
-    """Say what output must say of the rows it used.
+    """Review status of the rows used, for outputs.
 
     Returns
     -------
     str
-        :data:`REVIEWED` if there are rows and every one is signed, else :data:`UNREVIEWED`.
+        :data:`REVIEWED` if there is at least one row and every row is signed, else :data:`UNREVIEWED`.
     """
     signed = [is_reviewed(row) for row in rows]
     return REVIEWED if signed and all(signed) else UNREVIEWED
 
 
 def verified_counts(rows: Iterable[Row]) -> dict[str, int]:
-    """How many of the rows used are verified ``yes``, ``partial`` and ``no``; all three keys are always there."""
+    """Number of rows with ``verified`` equal to ``yes``, ``partial`` and ``no``; all three keys are present."""
     counts = dict.fromkeys(VERIFIED_VALUES, 0)
     for row in rows:
         counts[row["verified"]] += 1
@@ -51,18 +51,18 @@ def verified_counts(rows: Iterable[Row]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Table:
-    """One CSV table of the package.
+    """A CSV table of the package.
 
     Attributes
     ----------
     name : str
         File name without ``.csv``.
     columns : tuple of str
-        As in the file's first line.
+        The file's first line.
     rows : tuple of mapping
         Column to text, read-only, in file order; an empty cell is ``""``.
     sha256 : str
-        Of the file's bytes, for run manifests.
+        Hash of the file's bytes, for run manifests.
     """
 
     name: str
@@ -71,12 +71,12 @@ class Table:
     sha256: str
 
     def provenance(self, rows: Iterable[Row] | None = None) -> dict[str, object]:
-        """Describe what output carries along: the table, how many rows were used, their verification and review.
+        """Provenance of the table for outputs: number of rows used, their verification and review.
 
         Parameters
         ----------
         rows : iterable of mapping, optional
-            The rows that were used; all of the table if left out.
+            The rows that were used; all rows if omitted.
         """
         used = self.rows if rows is None else tuple(rows)
         return {
@@ -90,14 +90,14 @@ class Table:
 
 
 def names() -> tuple[str, ...]:
-    """Names of the tables there are, sorted."""
+    """Names of all tables, sorted."""
     files = (entry.name for entry in resources.files(__name__).iterdir())
     return tuple(sorted(name.removesuffix(".csv") for name in files if name.endswith(".csv")))
 
 
 @cache
 def read(name: str) -> Table:
-    """Read one table of the package; read once, then kept.
+    """Read a table of the package; the result is cached.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def read(name: str) -> Table:
     Raises
     ------
     ValueError
-        If there is no such table, or a line has more or fewer cells than the first.
+        If the table does not exist, or a line has more or fewer cells than the first.
     """
     if name not in names():
         raise ValueError(f"there is no table {name!r}; allowed: {', '.join(names())}")

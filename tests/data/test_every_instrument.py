@@ -27,13 +27,13 @@ def allowed(name: str, text: str) -> bool:
     return not value_problem(scales()[name], text)[1]
 
 
-def test_the_tables_are_not_empty_and_nothing_of_them_is_left_out() -> None:
+def test_the_tables_are_not_empty_and_every_row_is_covered() -> None:
     assert len(SCALES) > 40 and len(VARIABLES) > 100 and len(BOOLEANS) > 30
     assert set(scales()) == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_a_number_is_taken_on_its_scale_and_refused_off_it(name: str) -> None:
+def test_a_number_is_accepted_on_its_scale_and_refused_outside(name: str) -> None:
     low, high = ends(name)
     inside = [end for end in (low, high, (low + high) / 2) if math.isfinite(end)] or [0.0]
     beyond = [end for end in (low - 0.01 * max(abs(low), 1), high + 0.01 * max(abs(high), 1)) if math.isfinite(end)]
@@ -43,7 +43,7 @@ def test_a_number_is_taken_on_its_scale_and_refused_off_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BOOLEANS)
-def test_a_boolean_is_0_or_1_and_nothing_between_or_beyond(name: str) -> None:
+def test_a_boolean_is_0_or_1_and_no_other_number(name: str) -> None:
     assert allowed(name, "0") and allowed(name, "1")
     assert not any(allowed(name, text) for text in ("0.5", "2", "-1", "nan", "", "maybe"))
 

@@ -1,4 +1,4 @@
-"""The formulary: every row is a drug, names are never guessed, and a dose in the wrong unit never passes."""
+"""The formulary: every row is a drug, names are never guessed, a dose in the wrong unit is always refused."""
 
 import math
 
@@ -23,8 +23,8 @@ def test_every_row_of_the_table_is_a_drug_with_its_own_numbers() -> None:
 
 
 def test_only_buprenorphine_has_no_equivalence_factor() -> None:
-    without = {drug.drug for drug in formulary.formulary().values() if drug.equivalence_factor is None}
-    assert without == {"buprenorphine"}
+    without_factor = {drug.drug for drug in formulary.formulary().values() if drug.equivalence_factor is None}
+    assert without_factor == {"buprenorphine"}
 
 
 def test_no_drug_is_reviewed_until_a_person_signs_its_row() -> None:
@@ -49,11 +49,11 @@ def test_the_absorption_of_one_dose_is_a_third_of_the_days() -> None:
     assert (single[0], absorbed[0], single[-1]) == (0.0, 0.0, 1600.0)
 
 
-def test_capitals_and_spaces_around_a_name_do_not_matter() -> None:
+def test_names_ignore_case_and_surrounding_spaces() -> None:
     assert find_drug(" Morphine ", "er") is formulary.formulary()["morphine", "ER"]
 
 
-def test_a_formulation_may_be_left_out_only_where_there_is_one() -> None:
+def test_the_formulation_is_optional_only_for_a_drug_with_one_formulation() -> None:
     assert find_drug("fentanyl").formulation == "TD"
     with pytest.raises(UnknownDrugError, match="morphine needs a formulation; allowed: IR, ER"):
         find_drug("morphine")
@@ -108,7 +108,7 @@ def test_a_dose_is_finite_and_not_negative(dose: float) -> None:
         ("buprenorphine", "SL film/tablet", 32, 65),
     ],
 )
-def test_a_dose_that_nobody_takes_is_refused(name: str, form: str, passes: float, refused: float) -> None:
+def test_an_implausible_dose_is_refused(name: str, form: str, passes: float, refused: float) -> None:
     drug = find_drug(name, form)
     assert validate_dose(drug, passes) == passes
     with pytest.raises(DoseError) as caught:
@@ -116,7 +116,7 @@ def test_a_dose_that_nobody_takes_is_refused(name: str, form: str, passes: float
     assert "\n" not in str(caught.value)
 
 
-def test_an_absurd_patch_is_refused_on_the_patches_own_scale() -> None:
+def test_an_implausible_patch_is_refused_on_its_own_scale() -> None:
     assert validate_dose(find_drug("fentanyl"), None, 300.0) == 300.0
     with pytest.raises(DoseError, match="3600"):
         validate_dose(find_drug("fentanyl"), None, 1500.0)
@@ -136,11 +136,11 @@ def test_equivalents_of_gabapentin_use_the_patients_interval() -> None:
     assert formulary.equivalents(gabapentin, 1200.0, interval_h=6) == pytest.approx(1200 * 0.6 / 3.6)
 
 
-def test_provenance_names_the_tables_and_says_they_are_not_reviewed() -> None:
+def test_provenance_names_the_tables_with_their_review_status() -> None:
     drugs = [find_drug("morphine", "ER"), find_drug("gabapentin", "IR")]
-    found = formulary.provenance(drugs)
-    assert [entry["table"] for entry in found] == ["drugs", "gabapentin_absorption"]
-    assert found[0]["rows"] == 2
+    provenance = formulary.provenance(drugs)
+    assert [entry["table"] for entry in provenance] == ["drugs", "gabapentin_absorption"]
+    assert provenance[0]["rows"] == 2
     expected = tables.REVIEWED if all(drug.reviewed for drug in drugs) else tables.UNREVIEWED
-    assert found[0]["status"] == expected
+    assert provenance[0]["status"] == expected
     assert len(formulary.provenance(drugs[:1])) == 1

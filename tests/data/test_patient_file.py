@@ -30,7 +30,7 @@ def test_the_example_is_read():
     assert patient.care.pt == 1.0
 
 
-def test_what_is_left_out_is_the_median_person(tmp_path: Path):
+def test_an_omitted_entry_takes_the_median_patients_value(tmp_path: Path):
     patient = _patient(tmp_path, "id: 7\ndrugs: [{drug: fentanyl, formulation: TD, dose_mcg_per_h: 25}]\n")
     assert patient.id == "7"
     assert patient.drugs[0].dose == 25.0
@@ -39,7 +39,7 @@ def test_what_is_left_out_is_the_median_person(tmp_path: Path):
     assert patient.schedule is None
 
 
-def test_a_dose_holds_until_the_next_day_named():
+def test_a_dose_holds_until_the_next_day_in_the_schedule():
     doses = doses_by_day({"opioid": {29: 60.0, 0: 90.0, 1: 75.0}, "gabapentinoid": {0: 10.0}}, 30)
     assert doses.shape == (31, 3)
     np.testing.assert_array_equal(doses[[0, 1, 28, 29, 30], 0], [90, 75, 75, 60, 60])
@@ -47,7 +47,7 @@ def test_a_dose_holds_until_the_next_day_named():
     np.testing.assert_array_equal(doses[:, 2], 10.0)
 
 
-def test_a_schedule_of_nothing_taken_is_right(tmp_path: Path):
+def test_a_schedule_of_a_class_not_taken_is_valid(tmp_path: Path):
     patient = _patient(tmp_path, "id: p\nschedule: {opioid: {0: 0}}\n")
     assert patient.schedule == {"opioid": {0: 0.0}}
 

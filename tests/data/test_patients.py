@@ -43,7 +43,7 @@ def test_numbers_and_booleans_are_as_written(read: Read):
         lambda t: t.replace("a,", '"a",'),
     ],
 )
-def test_how_a_file_was_saved_changes_no_number(read: Read, change: Callable[[str], str]):
+def test_the_encoding_and_format_of_a_file_change_no_number(read: Read, change: Callable[[str], str]):
     text = "patient_id,pain,oud\na,5,1\nb,6,0\n"
     plain, saved = read(text), read(change(text))
     assert saved.ids == plain.ids
@@ -51,7 +51,7 @@ def test_how_a_file_was_saved_changes_no_number(read: Read, change: Callable[[st
     np.testing.assert_array_equal(saved.booleans["oud"], plain.booleans["oud"])
 
 
-def test_an_id_stays_as_it_is_written(read: Read):
+def test_an_id_is_kept_as_written(read: Read):
     assert read("patient_id,pain\n007,5\nNA,5\n<b>1</b>,5\n").ids == ("007", "NA", "<b>1</b>")
 
 
@@ -62,14 +62,14 @@ def test_columns_are_found_under_other_names(read: Read):
     assert set(table.numbers) == {"pain"}
 
 
-def test_rows_without_a_value_are_left_out_and_counted(read: Read):
+def test_rows_with_missing_values_are_dropped_and_counted(read: Read):
     table = read("patient_id,pain,age\na,5,60\nb,,50\n,3,40\nd,nan,30\ne,6,20\n", drop_missing=True)
     assert table.ids == ("a", "e")
     assert table.dropped == 3
     np.testing.assert_array_equal(table.numbers["age"], [60.0, 20.0])
 
 
-def test_promis_scores_become_the_models_own(read: Read):
+def test_promis_scores_are_converted_to_the_models_scales(read: Read):
     table = read("patient_id,promis_pf,promis_depression,promis_sleep\na,15,59.9,60\nb,70,34,26\nc,42.5,85,84\n")
     people = cohorts.from_table(table, "three")
     np.testing.assert_allclose(people.baseline["function"], [0.0, 100.0, 50.0])
@@ -78,12 +78,12 @@ def test_promis_scores_become_the_models_own(read: Read):
     np.testing.assert_array_equal(people.flags["mood_disorder"], [False, False, True])
 
 
-def test_the_models_own_column_goes_before_promis(read: Read):
+def test_the_models_own_column_takes_precedence_over_promis(read: Read):
     people = cohorts.from_table(read("patient_id,promis_pf,function\na,15,33\n"), "one")
     np.testing.assert_array_equal(people.baseline["function"], [33.0])
 
 
-def test_what_a_file_is_silent_about_is_the_median_persons(read: Read):
+def test_a_missing_column_takes_the_median_patients_value(read: Read):
     people = cohorts.from_table(read("patient_id\na\n"), "one")
     assert {name: float(values[0]) for name, values in people.baseline.items()} == {
         "pain": 6.0,
@@ -97,7 +97,7 @@ def test_what_a_file_is_silent_about_is_the_median_persons(read: Read):
     np.testing.assert_array_equal(people.use_days, [[1825.0] * 3])
 
 
-def test_the_order_of_rows_changes_nobodys_key(read: Read):
+def test_the_order_of_rows_changes_no_patients_key(read: Read):
     straight = cohorts.from_table(read("patient_id,pain\na,5\nb,6\nc,7\n"), "")
     turned = cohorts.from_table(read("patient_id,pain\nc,7\na,5\nb,6\n"), "")
     assert dict(zip(straight.ids, straight.keys, strict=True)) == dict(zip(turned.ids, turned.keys, strict=True))

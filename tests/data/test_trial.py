@@ -1,4 +1,4 @@
-"""A trial's daily table: what a row becomes, what an empty cell means, and a line for each thing wrong."""
+"""Reading of a trial's daily table: rows, empty cells, and one line per problem."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ GOOD = (
 
 
 def write(tmp_path: Path, rows: str, head: str = HEAD) -> Path:
-    """A made table."""
+    """Write a table."""
     path = tmp_path / "daily.csv"
     path.write_text(head + rows, encoding="utf-8")
     return path
@@ -33,7 +33,7 @@ def test_a_category_is_a_report_between_two_scores(tmp_path: Path) -> None:
     assert use[DAY_0 + timedelta(days=5)] == 1.0 and DAY_0 + timedelta(days=7) not in use
 
 
-def test_an_empty_dose_is_carried_between_doses_and_nothing_after_the_last(tmp_path: Path) -> None:
+def test_a_dose_is_carried_forward_between_recorded_doses_and_is_0_after_the_last(tmp_path: Path) -> None:
     first = read_trial(write(tmp_path, GOOD))[0]
     assert np.isnan(first.dose_mg[[2, 5, 6]]).all() and first.last_dose_day == 4
     assert first.taken_mg().tolist() == [4, 16, 16, 12, 8, 0, 0]
@@ -48,20 +48,20 @@ def test_a_long_gap_between_doses_is_unknown(tmp_path: Path, gap: int, known: bo
 
 
 def test_a_phase_is_a_history_of_changes(tmp_path: Path) -> None:
-    found = histories(read_trial(write(tmp_path, GOOD)))
-    assert list(found) == ["7/1", "7/2", "11/1"]
-    assert [((row.day - DAY_0).days, row.dose) for row in found["7/1"].doses] == [
+    by_phase = histories(read_trial(write(tmp_path, GOOD)))
+    assert list(by_phase) == ["7/1", "7/2", "11/1"]
+    assert [((row.day - DAY_0).days, row.dose) for row in by_phase["7/1"].doses] == [
         (3, 4),
         (4, 16),
         (6, 12),
         (7, 8),
         (8, 0),
     ]
-    assert all(row.drug.is_buprenorphine for row in found["7/1"].doses)
-    assert any("1 day(s) without a recorded dose" in note for note in found["7/1"].notes)
+    assert all(row.drug.is_buprenorphine for row in by_phase["7/1"].doses)
+    assert any("1 day(s) without a recorded dose" in note for note in by_phase["7/1"].notes)
 
 
-def test_the_row_order_changes_nothing_and_further_columns_are_passed_over(tmp_path: Path) -> None:
+def test_the_row_order_has_no_effect_and_further_columns_are_ignored(tmp_path: Path) -> None:
     rows = GOOD.splitlines()
     before = histories(read_trial(write(tmp_path, GOOD)))
     mixed = "".join(f"x,{row}\n" for row in [*rows[1::2], *rows[::-2]])
@@ -69,7 +69,7 @@ def test_the_row_order_changes_nothing_and_further_columns_are_passed_over(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "fragments"),
     [
         ("7,10,1,7,8,4,0", ("cows_cat", "0, 1, 2 or 3")),
         ("7,10,1,7,8,1.5,0", ("cows_cat", "0, 1, 2 or 3")),
@@ -83,16 +83,16 @@ def test_the_row_order_changes_nothing_and_further_columns_are_passed_over(tmp_p
         ("7,10.5,1,7,8,,0", ("study_day", "10.5")),
         (",10,1,7,8,,0", ("who", "id")),
         ("7,10,0,7,8,,0", ("phase", "1, 2")),
-        ("7,10,1,-1,8,,0", ("day_in_phase", "as many days")),
+        ("7,10,1,-1,8,,0", ("day_in_phase", "the same increase")),
         ("7,9,1,6,8,,0", ("row 13, study_day", "as in row 8")),
-        ("7,10,1,9,8,,0", ("row 13, day_in_phase", "as many days")),
+        ("7,10,1,9,8,,0", ("row 13, day_in_phase", "the same increase")),
     ],
 )
-def test_what_is_wrong_is_said_with_row_and_column(tmp_path: Path, row: str, said: tuple[str, ...]) -> None:
+def test_a_problem_is_reported_with_row_and_column(tmp_path: Path, row: str, fragments: tuple[str, ...]) -> None:
     with pytest.raises(InputError) as error:
         read_trial(write(tmp_path, GOOD + row + "\n"))
     (line,) = map(str, error.value.problems)
-    assert "row 13" in line and "daily.csv" in line and all(part in line for part in said), line
+    assert "row 13" in line and "daily.csv" in line and all(part in line for part in fragments), line
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from taper_sim.cli import main
 from taper_sim.experiments.ladder import evaluate
 from taper_sim.policies.catalogue import build_policy
 from taper_sim.scenario.building import Overrides, read_scenario, scenario_hash
-from taper_sim.scenario.true_models import MODEL, TRUTHS
+from taper_sim.scenario.true_models import MODEL, TRUE_MODELS
 from taper_sim.simulation.days import run
 from taper_sim.simulation.ensemble import from_prior
 from taper_sim.simulation.layout import CarePlan
@@ -78,7 +78,7 @@ def test_the_command_writes_the_tables_and_goes_on_where_it_was_stopped(
     ("change", "said"),
     [
         ("role: oracle", "exactly one oracle"),
-        ("truths: [the model,", "which is none"),
+        ("truths: [the model,", "an unknown true model"),
         ("knobs: [5, 10]", "both or"),
         ("linear(pct={knob}", "lineer"),
     ],
@@ -133,12 +133,12 @@ clinic:
     assert scenario_hash(read_scenario(path), tmp_path) != registered
 
 
-@pytest.mark.parametrize("name", [name for name in TRUTHS if name != MODEL])
+@pytest.mark.parametrize("name", [name for name in TRUE_MODELS if name != MODEL])
 def test_every_truth_changes_what_happens_or_what_is_said(name: str) -> None:
     cohort = opioid_cohort(40)
     care = CarePlan({})
     seen = []
-    for truth in (TRUTHS[MODEL], TRUTHS[name]):
+    for truth in (TRUE_MODELS[MODEL], TRUE_MODELS[name]):
         policy = build_policy("integral(max_pct=20, every=14)", file="test")
         course = run(cohort, policy, truth.ensemble(from_prior(SEED, 2)), SEED, 70, care, world=truth.world)
         seen.append((course.ordered, course.sums[70]))
@@ -149,7 +149,7 @@ def test_every_truth_changes_what_happens_or_what_is_said(name: str) -> None:
 def test_memory_of_reports_is_as_the_truth_says() -> None:
     ensemble = from_prior(SEED, 1)
     for name, target in (("lag-1 0.2", 0.2), ("lag-1 0.6", 0.6)):
-        values = TRUTHS[name].ensemble(ensemble).values
+        values = TRUE_MODELS[name].ensemble(ensemble).values
         white, slow = values["white_pain_nrs"][0], values["slow_pain_nrs"][0]
         assert white**2 + slow**2 == pytest.approx(0.95**2 + 0.75**2)
         assert slow**2 * np.exp(-1 / 10) / (white**2 + slow**2) == pytest.approx(target)

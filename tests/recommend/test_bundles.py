@@ -174,7 +174,7 @@ def test_a_report_of_a_day_to_come_does_not_enter(tmp_path: Path, capsys: pytest
     today, ahead = pain(date(2026, 2, 1), 5, "now"), pain(date(2099, 1, 1), 5, "ahead")
     path = written(tmp_path, PATIENT, order(ER, 1), today, ahead, timestamp="2026-02-01T12:00:00Z")
     found, err = answered(capsys, path)
-    assert found["as_of"] == "2026-02-01" and "Observation/ahead" in err and "after the bundle was made" in err
+    assert found["as_of"] == "2026-02-01" and "Observation/ahead" in err and "after the bundle was created" in err
     found, err = answered(capsys, written(tmp_path, PATIENT, order(ER, 1), today, ahead), "--as-of", "2026-02-01")
     assert found["quality"]["n_checkins"] == 1
     assert "1 check-in(s) and 0 dose row(s) after 2026-02-01: not used" in err
@@ -188,7 +188,7 @@ def test_one_report_or_two_of_days_to_come_do_not_say_that_the_timestamp_is_wron
     path = written(tmp_path, PATIENT, order(ER, 1), *ahead, timestamp="2026-02-01T12:00:00Z")
     found, err = answered(capsys, path)
     assert found["as_of"] == as_of
-    assert err.count("after the bundle was made") == (0 if late >= 3 else late)
+    assert err.count("after the bundle was created") == (0 if late >= 3 else late)
 
 
 def test_orders_without_a_patient_resource_are_those_of_whom_they_refer_to(

@@ -368,7 +368,7 @@ def states(history: History) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("flag", "true", "false", "unknown"), CASES, ids=[f"{c[0]}-{k}" for k, c in enumerate(CASES)])
-def test_a_rule_is_true_false_and_unknown_where_it_should_be(
+def test_a_rule_is_true_false_or_unknown_as_worked_out_by_hand(
     flag: str, true: History, false: History, unknown: History | None
 ) -> None:
     assert states(true)[flag] == "true"
@@ -377,7 +377,7 @@ def test_a_rule_is_true_false_and_unknown_where_it_should_be(
         assert states(unknown)[flag] == "unknown"
 
 
-def test_every_rule_has_its_cases_and_those_never_unknown_are_named() -> None:
+def test_every_rule_has_cases_and_the_rules_that_are_never_unknown_are_listed() -> None:
     flags = [row["flag"] for row in tables.read("red_flags").rows]
     pairs = [row["pair"] for row in tables.read("interactions").rows if row["rule"]]
     assert {case[0] for case in CASES} == {*flags, *pairs}
@@ -385,7 +385,7 @@ def test_every_rule_has_its_cases_and_those_never_unknown_are_named() -> None:
     assert sum(not row["rule"] for row in tables.read("interactions").rows) == NOT_JUDGED
 
 
-def test_without_doses_or_answers_nothing_is_false_that_a_person_could_tell() -> None:
+def test_without_doses_or_answers_no_rule_on_reported_variables_is_false() -> None:
     known_anyway = {"missed_appointment"}  # never reduced: nothing missed after a reduction
     found = states(History("p"))
     false = {name for name, state in found.items() if state == "false"}
@@ -409,7 +409,7 @@ def test_every_emergency_stops_and_every_same_day_flag_holds() -> None:
         assert flag not in [f.flag for f in (*found.urgent, *found.holding)]
 
 
-def test_a_judgement_is_json_and_always_the_same() -> None:
+def test_the_result_is_valid_json_and_reproducible() -> None:
     def written() -> str:
         found = judge(Values(known((*TAPERED, *BENZO), phq9_item9=1, hr=150), TODAY))
         return json.dumps([shown_flag(f) for f in (*found.flags, *found.interactions)], allow_nan=False)

@@ -157,7 +157,7 @@ def test_a_baseline_is_the_mean_before_the_first_reduction_and_is_kept() -> None
     assert few.value("pain_nrs_baseline") is None
 
 
-def test_a_sign_that_was_reported_is_not_forgotten_and_a_denial_is() -> None:
+def test_a_reported_alarm_persists_and_a_denial_expires() -> None:
     alarm = taking((100, "morphine", "ER", 120.0), checkins=((20, "suicidal_intent", 1.0),))
     denial = taking((100, "morphine", "ER", 120.0), checkins=((20, "suicidal_intent", 0.0),))
     taken_back = taking(
@@ -168,7 +168,7 @@ def test_a_sign_that_was_reported_is_not_forgotten_and_a_denial_is() -> None:
     assert taken_back.value("suicidal_intent") == 0.0
 
 
-def test_of_two_reports_of_a_day_the_worse_counts() -> None:
+def test_the_more_adverse_of_two_reports_of_a_day_counts() -> None:
     v = taking(
         (100, "morphine", "ER", 120.0),
         checkins=((0, "sows_gossop", 3.0), (0, "sows_gossop", 17.0), (0, "spo2", 97.0), (0, "spo2", 88.0)),
@@ -185,7 +185,7 @@ def test_only_a_same_day_flag_can_be_acknowledged() -> None:
     assert "suicidal_thought" in [f.flag for f in judge(v).holding]
 
 
-def test_what_must_be_asked_is_asked_in_words() -> None:
+def test_questions_have_a_text() -> None:
     found = judge(taking((100, "morphine", "ER", 120.0)))
     blocking = {f.flag for f in found.blocking}
     assert {"suicidal_intent", "overdose_sign", "pregnancy"} <= blocking
@@ -195,7 +195,7 @@ def test_what_must_be_asked_is_asked_in_words() -> None:
     assert asked["suicidal_intent"]["question"].endswith("?")
 
 
-def test_an_alarm_that_nobody_took_back_is_not_forgotten_and_an_all_clear_is() -> None:
+def test_an_alarm_persists_without_a_withdrawal_and_an_all_clear_expires() -> None:
     def state(ago: int, name: str, value: float, flag: str) -> str:
         found = judge(taking((100, "morphine", "ER", 120.0), checkins=((ago, name, value),)))
         return next(f.state for f in found.flags if f.flag == flag)
@@ -213,18 +213,18 @@ def test_an_alarm_that_nobody_took_back_is_not_forgotten_and_an_all_clear_is() -
     assert state(10, "craving", 9.0, "craving_spike") == "unknown"  # listed only: asked again
 
 
-def test_a_later_answer_takes_an_alarm_back() -> None:
+def test_a_later_answer_withdraws_an_alarm() -> None:
     v = taking((100, "morphine", "ER", 120.0), checkins=((20, "phq9_item9", 3.0), (2, "phq9_item9", 0.0)))
     assert next(f.state for f in judge(v).flags if f.flag == "suicidal_thought") == "false"
 
 
-def test_taking_much_more_than_prescribed_is_an_emergency_from_the_doses_file_alone() -> None:
+def test_taking_much_more_than_prescribed_is_an_emergency_even_from_the_doses_file_alone() -> None:
     row = DoseRow(TODAY - timedelta(days=9), find_drug("morphine", "ER"), 60.0, taken=120.0)
     found = judge(Values(History("p", (), (row,), {}), TODAY))
     assert [f.flag for f in found.urgent] == ["return_to_prior_dose"]
 
 
-def test_questions_are_ones_that_a_person_can_answer_and_has_not() -> None:
+def test_questions_concern_only_unanswered_variables_that_a_person_can_answer() -> None:
     v = taking((100, "morphine", "ER", 120.0), (20, "morphine", "ER", 100.0), checkins=((0, "phq9", 9.0),))
     asked = {q["variable"] for q in judge(v).questions()}
     source = {row["name"]: row["source"] for row in tables.read("variables").rows}
@@ -233,13 +233,13 @@ def test_questions_are_ones_that_a_person_can_answer_and_has_not() -> None:
     assert "phq9" not in asked and "opioid" not in asked
 
 
-def test_a_true_flag_that_asks_first_asks_for_what_would_take_it_back() -> None:
+def test_a_true_flag_that_asks_first_asks_for_the_variables_that_would_withdraw_it() -> None:
     found = judge(taking((100, "morphine", "ER", 120.0), naloxone_at_home=0.0, overdose_history=0.0, osa=0.0))
     assert next(f.asks for f in found.flags if f.flag == "no_naloxone") == ("naloxone_at_home",)
     assert "naloxone_at_home" in {q["variable"] for q in found.questions()}
 
 
-def test_whatever_blocks_a_reduction_says_what_to_ask() -> None:
+def test_every_rule_that_blocks_a_reduction_has_a_question() -> None:
     for doses in (
         ("morphine", "ER", 120.0),
         ("tramadol", "IR", 200.0),
@@ -252,7 +252,7 @@ def test_whatever_blocks_a_reduction_says_what_to_ask() -> None:
         assert asked == {name for f in found.blocking for name in f.asks}
 
 
-def test_a_rule_that_cannot_be_read_is_named_with_its_table_and_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_rule_is_reported_with_its_table_and_row(monkeypatch: pytest.MonkeyPatch) -> None:
     row = dict(tables.read("red_flags").rows[0]) | {"rule": "phq9_itm9 > 0"}
 
     class Table:

@@ -35,7 +35,7 @@ def judged(text: str, **values: float | bool | list[float | None] | None) -> Thr
 
 
 @pytest.mark.parametrize(("a", "b"), list(product(TRUTHS, TRUTHS)))
-def test_and_or_not_are_kleenes(a: ThreeValued, b: ThreeValued) -> None:
+def test_and_or_not_follow_kleenes_logic(a: ThreeValued, b: ThreeValued) -> None:
     both = False if False in (a, b) else None if None in (a, b) else True
     either = True if True in (a, b) else None if None in (a, b) else False
     known = True if True in (a, b) else False if False in (a, b) else None
@@ -113,19 +113,19 @@ def test_sustained_needs_every_day() -> None:
         "await a",
     ],
 )
-def test_what_is_not_of_the_language_is_refused_in_one_line(text: str) -> None:
+def test_syntax_outside_the_language_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(RuleError) as error:
         read_rule(text, KNOWN)
     assert "allowed:" in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) < 400
 
 
-def test_an_unknown_name_is_told_with_the_nearest_known_one() -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_known_name() -> None:
     with pytest.raises(RuleError, match="did you mean sows_gossop"):
         read_rule("sows_gosop > 3", variable_names())
 
 
 @given(st.text(alphabet="abcxy ()<>=+-*andort.,0123456789", max_size=60))
-def test_whatever_is_written_is_read_or_refused(text: str) -> None:
+def test_any_text_is_either_parsed_or_refused(text: str) -> None:
     try:
         rule = read_rule(text, KNOWN)
     except RuleError:
@@ -133,7 +133,7 @@ def test_whatever_is_written_is_read_or_refused(text: str) -> None:
     assert rule.judge(Fixed()) in TRUTHS
 
 
-def test_every_rule_of_the_tables_is_of_the_language() -> None:
+def test_every_rule_of_the_tables_is_valid() -> None:
     names = variable_names()
     for table in ("red_flags", "interactions"):
         for row in tables.read(table).rows:
@@ -142,7 +142,7 @@ def test_every_rule_of_the_tables_is_of_the_language() -> None:
         assert not row["applies_if"] or read_rule(row["applies_if"], names)
 
 
-def test_a_number_that_is_none_is_unknown_and_never_false() -> None:
+def test_a_number_that_is_not_finite_is_unknown_and_never_false() -> None:
     for odd in (float("nan"), float("inf")):
         assert judged("x > 3", x=odd) is None
         assert judged("x < 3", x=odd) is None
@@ -150,7 +150,7 @@ def test_a_number_that_is_none_is_unknown_and_never_false() -> None:
     assert judged("x * y - x * y < 1", x=1e300, y=1e300) is None
 
 
-def test_what_a_rule_lacks_is_what_makes_it_unknown_and_nothing_else() -> None:
+def test_the_missing_names_are_exactly_those_that_make_a_rule_unknown() -> None:
     def lacking(text: str, **values: float | bool | list[float | None] | None) -> tuple[str, ...]:
         return read_rule(text, KNOWN).lacking(Fixed(**values))
 
@@ -179,7 +179,9 @@ KNOWLEDGE = st.fixed_dictionaries({"a": BOOLEAN, "b": BOOLEAN, "c": BOOLEAN, "x"
 
 
 @given(KLEENE, KLEENE, KLEENE, KNOWLEDGE)
-def test_the_laws_of_three_values_hold_for_whole_expressions(p: str, q: str, r: str, known: dict[str, float]) -> None:
+def test_the_laws_of_three_valued_logic_hold_for_whole_expressions(
+    p: str, q: str, r: str, known: dict[str, float]
+) -> None:
     def of(text: str) -> ThreeValued:
         return judged(text, **known)
 
@@ -193,22 +195,22 @@ def test_the_laws_of_three_values_hold_for_whole_expressions(p: str, q: str, r: 
 
 
 @given(KLEENE, KNOWLEDGE, KNOWLEDGE)
-def test_to_learn_more_never_turns_a_verdict(text: str, known: dict[str, float], more: dict[str, float]) -> None:
+def test_further_values_never_change_a_known_truth_value(
+    text: str, known: dict[str, float], more: dict[str, float]
+) -> None:
     before = judged(text, **known)
     after = judged(text, **{name: value if value is not None else more[name] for name, value in known.items()})
     assert before is None or after is before
 
 
 @given(KLEENE, KNOWLEDGE)
-def test_a_verdict_lacks_nothing_and_an_unknown_lacks_something_that_is_missing(
-    text: str, known: dict[str, float]
-) -> None:
+def test_a_known_rule_has_no_missing_names_and_an_unknown_rule_has_some(text: str, known: dict[str, float]) -> None:
     lacking = read_rule(text, KNOWN).lacking(Fixed(**known))
     assert (judged(text, **known) is None) == bool(lacking)
     assert all(known[name] is None for name in lacking)
 
 
-def test_rules_of_the_tables_name_booleans_barely_and_compare_numbers() -> None:
+def test_rules_of_the_tables_use_booleans_without_comparison_and_compare_numbers() -> None:
     boolean = {row["name"]: row["type"] == "boolean" for row in tables.read("variables").rows}
     for table in ("red_flags", "interactions"):
         for row in tables.read(table).rows:

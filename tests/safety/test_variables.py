@@ -41,7 +41,7 @@ def test_every_variable_is_reported_or_computed() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(variable_rows()) - set(DERIVED)))
-def test_what_is_reported_today_is_the_value_and_what_the_file_says_where_nothing_is(name: str) -> None:
+def test_the_value_is_todays_report_else_the_patients_file(name: str) -> None:
     low = float(variable_rows()[name]["min"])
     assert values(*OPIOID, reports=[(0, name, low + 1)]).value(name) == low + 1
     assert values(*OPIOID, answers={name: low + 1}).value(name) == low + 1
@@ -67,7 +67,7 @@ def test_what_is_reported_today_is_the_value_and_what_the_file_says_where_nothin
         ("copd", 36_500),
     ],
 )
-def test_a_report_counts_for_its_window_and_is_unknown_after(name: str, days: int) -> None:
+def test_a_report_is_valid_for_its_period_and_unknown_after(name: str, days: int) -> None:
     assert keeps_for_d(name) == days
     value = 1.0 if name in SAFER_TRUE or not scales()[name].boolean else 0.0
     assert values(*OPIOID, reports=[(days, name, value)]).value(name) == value
@@ -75,7 +75,7 @@ def test_a_report_counts_for_its_window_and_is_unknown_after(name: str, days: in
 
 
 @pytest.mark.parametrize("row", tables.read("variables").rows, ids=lambda row: row["name"])
-def test_no_alarm_is_forgotten_before_the_answer_that_all_is_well(row: tables.Row) -> None:
+def test_an_alarm_is_valid_at_least_as_long_as_an_all_clear(row: tables.Row) -> None:
     if row["type"] == "boolean":
         alarm = 0.0 if row["name"] in SAFER_TRUE else 1.0
         assert keeps_value_for_d(row["name"], alarm) >= keeps_value_for_d(row["name"], 1.0 - alarm)
@@ -83,14 +83,14 @@ def test_no_alarm_is_forgotten_before_the_answer_that_all_is_well(row: tables.Ro
             assert keeps_value_for_d(row["name"], alarm) == 28
 
 
-def test_consent_and_no_pregnancy_are_asked_again_and_the_other_answer_stands() -> None:
+def test_consent_and_a_negative_pregnancy_answer_expire_and_the_opposite_answers_persist() -> None:
     for name, well in (("patient_agreed_to_taper", 1.0), ("pregnant", 0.0)):
         assert values(*OPIOID, reports=[(90, name, well)]).value(name) == well
         assert values(*OPIOID, reports=[(91, name, well)]).value(name) is None
         assert values(*OPIOID, reports=[(250, name, 1.0 - well)]).value(name) == 1.0 - well
 
 
-def test_an_undated_answer_does_not_take_back_a_report() -> None:
+def test_an_undated_answer_does_not_withdraw_a_report() -> None:
     alarm = (40, "suicidal_intent", 1.0)
     assert values(*OPIOID, reports=[alarm], suicidal_intent=0.0).value("suicidal_intent") is None
     assert values(*OPIOID, reports=[alarm], suicidal_intent=1.0).value("suicidal_intent") == 1.0
@@ -114,20 +114,18 @@ def test_an_undated_answer_does_not_take_back_a_report() -> None:
         ("qtc_ms", [520, 430], 520),
     ],
 )
-def test_of_two_reports_of_a_day_the_one_that_points_to_danger_counts(
-    name: str, reports: list[float], found: float
-) -> None:
+def test_the_more_adverse_of_two_reports_of_a_day_counts(name: str, reports: list[float], found: float) -> None:
     assert worse(name, reports) == found
     assert values(*OPIOID, reports=[(1, name, value) for value in reports]).value(name) == found
 
 
-def test_of_a_category_the_worse_end_counts() -> None:
+def test_the_more_adverse_end_of_an_interval_counts() -> None:
     band = CheckIn(TODAY, "function", 40.0, high=60.0), CheckIn(TODAY, "phq9", 10.0, high=14.0)
     v = Values(History("p", band, (), {}), TODAY)
     assert v.value("function") == 40.0 and v.value("phq9") == 14.0
 
 
-def test_what_was_written_down_later_or_comes_later_does_not_enter() -> None:
+def test_records_of_or_entered_on_later_days_are_excluded() -> None:
     late = CheckIn(TODAY - timedelta(days=2), "seizure", 1.0, entered=TODAY + timedelta(days=1))
     order = DoseRow(TODAY + timedelta(days=1), find_drug("morphine", "ER"), 30.0)
     first = DoseRow(TODAY - timedelta(days=400), find_drug("morphine", "ER"), 120.0)
@@ -150,7 +148,7 @@ def test_a_baseline_without_enough_answers_is_unknown_and_never_todays_value(nam
     assert values(*TAPERED, reports=[(k, of, 1.0) for k in ago] + [(0, of, top)]).value(name) == 1.0
 
 
-def test_means_and_medians_need_enough_days_and_not_enough_reports() -> None:
+def test_means_and_medians_need_enough_days_not_enough_reports() -> None:
     def of(name: str, reports: list[tuple[int, float]]) -> float | None:
         return values(*TAPERED, reports=[(ago, name.split("_")[0], x) for ago, x in reports]).value(name)
 
@@ -165,7 +163,7 @@ def test_means_and_medians_need_enough_days_and_not_enough_reports() -> None:
     assert of("steps_14d_median", [(k, 1000.0 * k) for k in range(6)]) is None
 
 
-def test_promis_moves_from_its_baseline() -> None:
+def test_the_promis_change_is_from_its_baseline() -> None:
     assert values(*TAPERED, reports=[(30, "promis_pf", 42.0), (1, "promis_pf", 37.0)]).value("promis_pf_change") == -5.0
     assert values(*TAPERED, reports=[(1, "promis_pf", 37.0)]).value("promis_pf_change") is None
 
@@ -178,7 +176,7 @@ def test_doses_are_in_the_equivalents_of_their_class() -> None:
     assert v.value("gabapentinoid_reduction_7d_pct") == pytest.approx(100 / 3)
 
 
-def test_reductions_are_of_the_dose_the_table_names_and_an_increase_is_negative() -> None:
+def test_reductions_are_percentages_of_the_tables_reference_dose_and_an_increase_is_negative() -> None:
     doses: tuple[Dose, ...] = (
         (100, "morphine", "ER", 120.0),
         (40, "morphine", "ER", 90.0),
@@ -206,14 +204,14 @@ def test_ten_percent_is_not_above_ten_percent() -> None:
         assert v.value("opioid_reduction_28d_pct") == 10.0
 
 
-def test_buprenorphine_leaves_the_total_unknown_whatever_a_file_says() -> None:
+def test_with_buprenorphine_the_mme_total_is_unknown_even_if_the_file_states_one() -> None:
     v = values(*OPIOID, (3, *BUPRENORPHINE, 8.0), opioid_mme=90.0)
     for name in ("opioid_mme", "opioid_prescribed_mme", "opioid_reduction_28d_pct", "opioid_mme_change_28d"):
         assert v.value(name) is None, name
     assert v.value("opioid") == 1.0 and v.value("buprenorphine_started_7d") == 1.0
 
 
-def test_a_switch_to_buprenorphine_is_a_cut_and_so_is_less_of_it() -> None:
+def test_a_switch_to_buprenorphine_is_a_reduction_and_so_is_a_lower_dose_of_it() -> None:
     low = ((400, "morphine", "ER", 5.0), (3, "morphine", "ER", 0.0), (3, *BUPRENORPHINE, 16.0))
     assert values(*low).value("opioid_cut_within_14d") == 1.0  # 16 mg of it are not 16 MME
     less = values((400, *BUPRENORPHINE, 16.0), (3, *BUPRENORPHINE, 12.0))
@@ -222,13 +220,13 @@ def test_a_switch_to_buprenorphine_is_a_cut_and_so_is_less_of_it() -> None:
     assert more.value("days_since_reduction") == 10_000.0
 
 
-def test_another_drug_of_the_class_at_the_same_equivalents_is_no_cut() -> None:
+def test_a_switch_within_the_class_at_equal_equivalents_is_not_a_reduction() -> None:
     swap = ((400, "morphine", "ER", 60.0), (3, "morphine", "ER", 0.0), (3, "oxycodone", "ER", 40.0))
     assert values(*swap).value("opioid_cut_within_14d") == 0.0
     assert values(*swap).value("same_class_overlap") == 0.0
 
 
-def test_days_of_use_end_with_a_gap_and_go_on_from_what_the_file_says() -> None:
+def test_days_of_use_end_with_a_gap_and_include_the_days_stated_in_the_file() -> None:
     assert values(*OPIOID).value("opioid_use_days") == 400
     assert values(*OPIOID, opioid_use_days=1000.0).value("opioid_use_days") == 1400
     gap = (*OPIOID, (100, "morphine", "ER", 0.0), (20, "morphine", "ER", 30.0))
@@ -246,7 +244,7 @@ def taking(prescribed: float, taken: float, *reports: CheckIn) -> Values:
     return Values(History("p", reports, (row,), {}), TODAY)
 
 
-def test_what_the_doses_file_says_was_taken_counts_until_a_later_report() -> None:
+def test_the_dose_taken_in_the_doses_file_counts_until_a_later_report() -> None:
     assert taking(60.0, 180.0).value("opioid_taken_mme") == 180.0
     assert taking(60.0, 180.0).value("opioid_prescribed_mme") == 60.0
     assert taking(0.0, 30.0).value("opioid_taken_mme") == 30.0  # stopped on paper, still taken
@@ -257,7 +255,7 @@ def test_what_the_doses_file_says_was_taken_counts_until_a_later_report() -> Non
     assert v.value("opioid_prescribed_mme") == 120.0  # that of the day it was about
 
 
-def test_sedating_drugs_are_not_fewer_than_the_doses_show() -> None:
+def test_the_number_of_sedating_drugs_is_at_least_that_in_the_doses() -> None:
     both = (*OPIOID, (400, "lorazepam", "IR", 2.0))
     assert values(*both).value("cns_depressants") == 2.0
     assert values(*both, cns_depressants=1.0).value("cns_depressants") == 2.0
@@ -284,7 +282,7 @@ def test_renal_caps_are_those_of_the_table(drug: str, clearance: float, cap: flo
     assert values((9, drug, form, 300.0)).value("gabapentinoid_renal_cap_mg") is None
 
 
-def test_checkins_missed_in_a_row_follow_the_persons_own_rhythm() -> None:
+def test_missed_check_ins_are_counted_in_the_patients_own_interval() -> None:
     daily = [(ago, "craving", 1.0) for ago in range(3, 20)]
     assert values(*OPIOID, reports=daily).value("missed_checkins_in_row") == 2
     weekly = [(ago, "craving", 1.0) for ago in range(3, 60, 7)]
@@ -292,27 +290,9 @@ def test_checkins_missed_in_a_row_follow_the_persons_own_rhythm() -> None:
     assert values(*OPIOID).value("missed_checkins_in_row") is None
 
 
-def test_a_days_own_value_is_that_days_and_a_long_question_covers_its_days() -> None:
+def test_the_value_of_a_day_is_its_own_report_or_one_whose_recall_period_covers_it() -> None:
     v = values(*TAPERED, reports=[(2, "pain_nrs", 5.0), (2, "peg", 6.0)])
     assert [v.value("pain_nrs", ago) for ago in (1, 2, 3)] == [None, 5.0, None]
     assert [v.value("peg", ago) for ago in (1, 2, 8, 9)] == [None, 6.0, 6.0, None]
     assert [v.value("opioid_mme", ago) for ago in (19, 21)] == [108.0, 120.0]
     assert values(*TAPERED, copd=1.0).value("copd", 5) == 1.0
-
-
-def test_a_value_says_where_it_comes_from() -> None:
-    v = Values(
-        History(
-            "p",
-            (CheckIn(TODAY, "seizure", 1.0, where="checkins.csv, row 7"),),
-            values(*OPIOID).history.doses,
-            {"copd": 1.0},
-        ),
-        TODAY,
-        {"reduction_planned": 1.0},
-    )
-    assert v.came_from("seizure") == "reported on 2026-03-31 (checkins.csv, row 7)"
-    assert v.came_from("copd") == "the patient's file"
-    assert v.came_from("opioid_mme") == "computed from doses" == v.came_from("opioid")
-    assert v.came_from("reduction_planned") == "assumed by the question"
-    assert v.came_from("spo2") == ""

@@ -1,4 +1,4 @@
-"""The package's tables: they read, they say what was checked, and nothing is reviewed that nobody signed."""
+"""The package's tables can be read, state their verification, and are reviewed only if a person has signed."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_every_table_reads_with_a_source_and_review_columns(name: str) -> None:
     assert set(tables.verified_counts(table.rows)) == {"yes", "partial", "no"}
 
 
-def test_the_tables_are_those_that_the_package_uses() -> None:
+def test_the_tables_of_the_package_are_present() -> None:
     assert {"drugs", "gabapentin_absorption", "guidelines", "red_flags", "scales", "variables"} <= set(tables.names())
 
 
@@ -37,14 +37,14 @@ def test_no_rows_are_not_called_reviewed() -> None:
 def test_provenance_counts_only_the_rows_used() -> None:
     table = tables.read("gabapentin_absorption")
     label = [row for row in table.rows if row["kind"] == "label"]
-    found = table.provenance(label)
-    assert found["rows"] == 5
-    assert found["verified"] == {"yes": 5, "partial": 0, "no": 0}
+    provenance = table.provenance(label)
+    assert provenance["rows"] == 5
+    assert provenance["verified"] == {"yes": 5, "partial": 0, "no": 0}
     assert table.provenance()["verified"] == {"yes": 5, "partial": 0, "no": 3}
     assert table.provenance()["sha256"] == table.sha256
 
 
-def test_rows_cannot_be_changed_by_whoever_reads_them() -> None:
+def test_rows_are_read_only() -> None:
     with pytest.raises(TypeError):
         tables.read("drugs").rows[0]["verified"] = "yes"  # type: ignore[index]
 

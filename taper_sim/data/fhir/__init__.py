@@ -1,6 +1,6 @@
-"""FHIR R4 bundles into histories, entry by entry. Imports ``data``, ``tables``, ``model``.
+"""Reads FHIR R4 bundles into patients' histories. Imports ``data``, ``tables``, ``model``.
 
-Rules: docs/how-to/fhir.md.
+The reading rules are in docs/how-to/fhir.md.
 """
 
 from taper_sim.data.fhir.bundle import BundleReading, read_bundle

@@ -1,7 +1,7 @@
-"""A FHIR R4 Bundle, entry by entry, into one history for each patient. Imports ``data``, ``model``.
+"""Reads a FHIR R4 Bundle, entry by entry, into one history per patient. Imports ``data``, ``model``.
 
-Each entry that is read is checked by ``fhir.resources`` (R4B) and then turned into rows. What fails is one line with
-its place and reason, and the others go on; only what makes the file no R4 Bundle ends the reading.
+Each entry is validated by ``fhir.resources`` (R4B) and then converted to rows. An entry that fails is reported with its
+place and reason; the others are still read. Only a file that is not an R4 Bundle is refused as a whole.
 """
 
 from collections import Counter
@@ -13,33 +13,38 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from taper_sim.data.fhir import conditions, observations
-from taper_sim.data.fhir.demographics import answers_of, has_died
+from taper_sim.data.fhir.demographics import answers_of_patient, has_died
 from taper_sim.data.fhir.json_input import Cannot, concept_texts, day_of, part, parts, read_json, word
 from taper_sim.data.fhir.medications import Product, product_of
 from taper_sim.data.fhir.names import form_of
 from taper_sim.data.fhir.prescriptions import ENDED, IN_FORCE, Prescriptions
-from taper_sim.data.fhir.references import found_by, id_of, names_of
-from taper_sim.data.fhir.versions import READ, refuse_other, validated
+from taper_sim.data.fhir.references import id_of, references_to, resolved
+from taper_sim.data.fhir.versions import RESOURCE_TYPES, refuse_other, validated
 from taper_sim.data.problems import Problem, shown
 from taper_sim.data.records import CheckIn, History, Unread
 
 ORDERS: Final = ("order", "original-order", "instance-order", "filler-order", "reflex-order")
-_SEVERAL: Final = 3  # reports of later days that say that the stamp is wrong, and not they. A design choice
-_DEPOT: Final = ("buprenorphine", "sublocade", "brixadi", "probuphine")  # given once, and they act for weeks
+_WRONG_STAMP_REPORTS: Final = 3  # reports after the timestamp from which the timestamp is wrong. A design choice
+_DEPOT: Final = (
+    "buprenorphine",
+    "sublocade",
+    "brixadi",
+    "probuphine",
+)  # depot drugs: one administration acts for weeks
 
 
 @dataclass(frozen=True)
 class BundleReading:
-    """What a bundle holds.
+    """The content of a bundle.
 
     Attributes
     ----------
     histories : dict of str to History
         By Patient id, sorted.
     failed : tuple of Problem
-        Entries that could not be read, each with its place and reason, in the order of the file.
+        Entries that could not be read, with place and reason, in the order of the file.
     notes : tuple of str
-        What a reader of the output must know of the whole bundle.
+        Notes on the bundle for readers of the output.
     """
 
     histories: dict[str, History]
@@ -48,8 +53,8 @@ class BundleReading:
 
 
 @dataclass
-class _Record:
-    """What is collected of one patient."""
+class _PatientRecord:
+    """Everything collected for one patient."""
 
     patient: Mapping[str, Any] = field(default_factory=dict)
     prescriptions: Prescriptions = field(default_factory=Prescriptions)
@@ -58,8 +63,8 @@ class _Record:
 
 
 def _place(k: int, resource: Mapping[str, Any]) -> str:
-    kind, own = word(resource.get("resourceType")), word(resource.get("id"))
-    return f"entry[{k}].resource ({shown(kind or 'no resourceType')}{'/' + shown(own) if own else ''})"
+    kind, resource_id = word(resource.get("resourceType")), word(resource.get("id"))
+    return f"entry[{k}].resource ({shown(kind or 'no resourceType')}{'/' + shown(resource_id) if resource_id else ''})"
 
 
 def _is_medication_entry(resource: Mapping[str, Any]) -> bool:
@@ -72,12 +77,12 @@ class _Reader:
     def __init__(self, path: Path, bundle: Mapping[str, Any]):
         self.path = path
         self.entries = [entry if isinstance(entry, dict) else {} for entry in bundle.get("entry") or []]
-        self.stamped = day_of(bundle.get("timestamp"))
-        self.made = self.stamped or day_of(part(bundle, "meta").get("lastUpdated"))
+        self.timestamp = day_of(bundle.get("timestamp"))
+        self.created = self.timestamp or day_of(part(bundle, "meta").get("lastUpdated"))
         self.failed: list[tuple[int, Problem]] = []
-        self.set_aside: Counter[str] = Counter()
+        self.not_read: Counter[str] = Counter()
         self.by_name: dict[str, dict[str, Any]] = {}
-        self.records: dict[str, _Record] = {}
+        self.records: dict[str, _PatientRecord] = {}
         self.subjects: dict[str, str] = {}
         self.valid: dict[int, dict[str, Any]] = {}
         self.invalid: list[tuple[int, dict[str, Any], str]] = []
@@ -87,7 +92,7 @@ class _Reader:
 
     def read(self) -> BundleReading:
         self._index()
-        steps: dict[str, Callable[[int, str, dict[str, Any], _Record], None]] = {
+        steps: dict[str, Callable[[int, str, dict[str, Any], _PatientRecord], None]] = {
             "MedicationRequest": self._request,
             "MedicationStatement": self._statement,
             "MedicationAdministration": self._administration,
@@ -107,41 +112,41 @@ class _Reader:
                 if record is not None and _is_medication_entry(resource):
                     record.prescriptions.unread.append(self._unread(place, resource, error.given))
                 self.fail(k, place, error.given, error.allowed)
-        self._doubtful()
-        self._from_the_future()
+        self._mark_invalid_medication()
+        self._drop_future_reports()
         histories = {patient: self._history(patient) for patient in sorted(self.records)}
-        self.failed.sort(key=lambda both: both[0])
-        notes = [f"{count} {why}" for why, count in sorted(self.set_aside.items())]
+        self.failed.sort(key=lambda failure: failure[0])
+        notes = [f"{count} {why}" for why, count in sorted(self.not_read.items())]
         if not histories:
-            notes.insert(0, "no Patient in the bundle that can be read")
-        return BundleReading(histories, tuple(found for _, found in self.failed), tuple(notes))
+            notes.insert(0, "no readable Patient in the bundle")
+        return BundleReading(histories, tuple(problem for _, problem in self.failed), tuple(notes))
 
-    # -- who is who ----------------------------------------------------------------------------------------------------
+    # -- patients -----------------------------------------------------------------------------------------------------
 
     def _index(self) -> None:
-        """Check every resource that is read, and note by which names others refer to it."""
+        """Validate every resource of a type that is read, and index it by its references."""
         for k, entry in enumerate(self.entries):
             resource = part(entry, "resource")
             kind = word(resource.get("resourceType"))
             if not resource or not kind:
                 if entry.get("resource") is None and entry.get("fullUrl") is None and entry:
-                    self.set_aside["entry(s) without a resource: not read"] += 1
+                    self.not_read["entry(s) without a resource: not read"] += 1
                 else:
                     self.fail(k, f"entry[{k}].resource", "no resource with a resourceType", "a FHIR R4 resource")
                 continue
             if kind == "Bundle":
                 given = "a Bundle inside the Bundle"
-                self.fail(k, _place(k, resource), given, "its entries beside the others")
+                self.fail(k, _place(k, resource), given, "its entries in the outer Bundle")
                 self.invalid.append((k, resource, given))
                 continue
-            if kind not in READ:
-                self.set_aside[f"{shown(kind)} resource(s): not read"] += 1
+            if kind not in RESOURCE_TYPES:
+                self.not_read[f"{shown(kind)} resource(s): not read"] += 1
                 continue
             if kind == "Observation" and not observations.is_read(resource):
-                self.set_aside["Observation(s) of other codes: not read"] += 1
+                self.not_read["Observation(s) of other codes: not read"] += 1
                 continue
             if kind == "Condition" and not conditions.is_read(resource):
-                self.set_aside["Condition(s) of other codes: not read"] += 1
+                self.not_read["Condition(s) of other codes: not read"] += 1
                 continue
             try:
                 validated(resource)
@@ -149,7 +154,7 @@ class _Reader:
                 self.fail(k, _place(k, resource), error.given, error.allowed)
                 self.invalid.append((k, resource, error.given))
                 continue
-            names = names_of(entry, resource)
+            names = references_to(entry, resource)
             if kind == "Patient" and not self._patient(k, entry, resource, names):
                 continue
             self.valid[k] = resource
@@ -159,43 +164,43 @@ class _Reader:
             self._patients_by_reference()
 
     def _patient(self, k: int, entry: Mapping[str, Any], resource: Mapping[str, Any], names: frozenset[str]) -> bool:
-        own = word(resource.get("id")) or word(entry.get("fullUrl")).rsplit(":", 1)[-1].rsplit("/", 1)[-1]
+        patient_id = word(resource.get("id")) or word(entry.get("fullUrl")).rsplit(":", 1)[-1].rsplit("/", 1)[-1]
         place = _place(k, resource)
-        if not own:
+        if not patient_id:
             self.fail(k, place, "a Patient without an id", "an id, or a fullUrl")
             return False
-        if own in self.records:
-            self.fail(k, place, f"the Patient {shown(own)} a second time", "each Patient once")
+        if patient_id in self.records:
+            self.fail(k, place, f"the Patient {shown(patient_id)} a second time", "each Patient once")
             return False
-        self.records[own] = _Record(resource)
+        self.records[patient_id] = _PatientRecord(resource)
         for name in names:
-            self.subjects[name] = own
+            self.subjects[name] = patient_id
         return True
 
     def _patients_by_reference(self) -> None:
-        """A bundle without any Patient, as a search for one kind of resource gives: whom the entries refer to."""
+        """Patients of a bundle without Patient resources (such as a search result): the subjects of the entries."""
         references = {word(part(resource, "subject").get("reference")) for resource in self.valid.values()}
         for reference in sorted(references):
-            own = id_of(reference, "Patient") or (reference if reference.startswith("urn:") else "")
-            if own:
-                self.records.setdefault(own, _Record())
-                self.subjects |= {reference: own, f"Patient/{own}": own}
+            patient_id = id_of(reference, "Patient") or (reference if reference.startswith("urn:") else "")
+            if patient_id:
+                self.records.setdefault(patient_id, _PatientRecord())
+                self.subjects |= {reference: patient_id, f"Patient/{patient_id}": patient_id}
         if self.records:
-            self.set_aside["patient(s) known by reference alone: no Patient in the bundle"] = len(self.records)
+            self.not_read["patient(s) known only by reference: no Patient in the bundle"] = len(self.records)
 
-    def _record(self, resource: Mapping[str, Any]) -> _Record:
+    def _record(self, resource: Mapping[str, Any]) -> _PatientRecord:
         """The record of a resource's patient."""
         reference = word(part(resource, "subject").get("reference"))
-        own = found_by(reference, self.subjects)
-        if own is None:
+        patient_id = resolved(reference, self.subjects)
+        if patient_id is None:
             given = f"the subject {shown(reference)}, which is not in the bundle" if reference else "no subject"
             raise Cannot(given, "a reference to a Patient of the bundle")
-        return self.records[own]
+        return self.records[patient_id]
 
     # -- medication ----------------------------------------------------------------------------------------------------
 
     def _unread(self, place: str, resource: Mapping[str, Any], why: str) -> Unread:
-        """What stands in a history for a medication entry that could not be read."""
+        """Placeholder in the history for a medication entry that could not be read."""
         kind, status = word(resource.get("resourceType")), word(resource.get("status"))
         days = (
             resource.get("authoredOn"),
@@ -204,19 +209,19 @@ class _Reader:
             part(resource, "effectivePeriod").get("start"),
         )
         since = next((day for day in map(day_of, days) if day is not None), None)
-        said = " ".join(concept_texts(resource.get("medicationCodeableConcept"))).lower()
-        once = form_of(said) == "other" and not any(name in said for name in _DEPOT)
+        text = " ".join(concept_texts(resource.get("medicationCodeableConcept"))).lower()
+        once = form_of(text) == "other" and not any(name in text for name in _DEPOT)
         return Unread(f"{place}: {why}", since, status in ENDED.get(kind, ()), once)
 
-    def _doubtful(self) -> None:
-        """Entries that may hold medication and are no FHIR R4 count as unread: for their patient, else for all."""
+    def _mark_invalid_medication(self) -> None:
+        """Record invalid entries that may hold medication as unread: for their patient, else for every patient."""
         for k, resource, why in self.invalid:
             if resource.get("resourceType") != "Bundle" and not _is_medication_entry(resource):
                 continue
             concept = resource.get("medicationCodeableConcept") or part(resource, "medication").get("concept")
             try:
                 if isinstance(concept, dict) and product_of([concept]) is None:
-                    continue  # of another class, whatever is wrong with it
+                    continue  # a medication outside the three classes
             except Cannot:
                 pass
             try:
@@ -227,19 +232,19 @@ class _Reader:
                 record.prescriptions.unread.append(self._unread(_place(k, resource), resource, why))
 
     def _product(self, resource: Mapping[str, Any]) -> Product | None:
-        """The medication of a request, statement or administration; None if it is of another class."""
+        """The medication of a request, statement or administration; None outside the three classes."""
         concept = resource.get("medicationCodeableConcept")
         reference = part(resource, "medicationReference")
         name, display = word(reference.get("reference")), word(reference.get("display"))
         if isinstance(concept, dict):
             return product_of([concept])
         if name.startswith("#"):
-            inside = [r for r in parts(resource.get("contained")) if word(r.get("id")) == name[1:]]
-            found = inside[0] if len(inside) == 1 else None
+            contained = [r for r in parts(resource.get("contained")) if word(r.get("id")) == name[1:]]
+            target = contained[0] if len(contained) == 1 else None
         else:
-            found = found_by(name, self.by_name)
-        if found is not None and found.get("resourceType") == "Medication":
-            return product_of([found.get("code"), {"text": display}], found)
+            target = resolved(name, self.by_name)
+        if target is not None and target.get("resourceType") == "Medication":
+            return product_of([target.get("code"), {"text": display}], target)
         if display:
             return product_of([{"text": display}])
         if not name:
@@ -247,103 +252,111 @@ class _Reader:
         raise Cannot(f"the medication {shown(name)}, which is not in the bundle", "a Medication of the bundle")
 
     def _counted(self, resource: Mapping[str, Any]) -> Product | None:
-        """The product of an entry that counts; None, with a note, for one that does not."""
+        """The product of an entry that counts; None, with a note, for any other entry."""
         status, kind = word(resource.get("status")), word(resource.get("resourceType"))
         if status not in (*IN_FORCE[kind], *ENDED[kind]):
-            self.set_aside[f"{kind}(s) of status {shown(status or 'nothing')}: not counted"] += 1
+            self.not_read[f"{kind}(s) of status {shown(status or 'nothing')}: not counted"] += 1
             return None
         product = self._product(resource)
         if product is None:
-            self.set_aside["medication entry(s) of other drugs: not read"] += 1
+            self.not_read["medication entry(s) of other drugs: not read"] += 1
         return product
 
-    def _request(self, k: int, place: str, resource: dict[str, Any], record: _Record) -> None:
+    def _request(self, k: int, place: str, resource: dict[str, Any], record: _PatientRecord) -> None:
         intent = word(resource.get("intent"))
         if intent not in ORDERS or resource.get("doNotPerform") is True:
-            said = "doNotPerform" if intent in ORDERS else f"intent {shown(intent)}"
-            self.set_aside[f"MedicationRequest(s) of {said}: not counted"] += 1
+            reason = "doNotPerform" if intent in ORDERS else f"intent {shown(intent)}"
+            self.not_read[f"MedicationRequest(s) of {reason}: not counted"] += 1
             return
         product = self._counted(resource)
         if product is None:
             return
         previous = word(part(resource, "priorPrescription").get("reference"))
-        replaced = found_by(previous, self.by_name) if previous else None
+        replaced = resolved(previous, self.by_name) if previous else None
         if replaced is not None:
             previous = f"{word(replaced.get('resourceType'))}/{word(replaced.get('id'))}"
-        names = names_of(self.entries[k], resource)
-        record.prescriptions.request(place, resource, product, self.made, names, previous)
+        names = references_to(self.entries[k], resource)
+        record.prescriptions.request(place, resource, product, self.created, names, previous)
 
-    def _statement(self, k: int, place: str, resource: dict[str, Any], record: _Record) -> None:
+    def _statement(self, k: int, place: str, resource: dict[str, Any], record: _PatientRecord) -> None:
         product = self._counted(resource)
         if product is None:
             return
         try:
-            record.prescriptions.statement(k, place, resource, product, self.made)
-        except Cannot as error:  # an order of the drug wins, so that its dose is known without the statement
-            lost = self._unread(place, resource, error.given)
-            record.prescriptions.unread_statements.append((product.name, lost))
+            record.prescriptions.statement(k, place, resource, product, self.created)
+        except Cannot as error:  # an order of the drug takes precedence: its dose is known without the statement
+            unread = self._unread(place, resource, error.given)
+            record.prescriptions.unread_statements.append((product.name, unread))
             self.fail(k, place, error.given, error.allowed)
 
-    def _administration(self, k: int, place: str, resource: dict[str, Any], record: _Record) -> None:
+    def _administration(self, k: int, place: str, resource: dict[str, Any], record: _PatientRecord) -> None:
         product = self._counted(resource)
         if product is not None and not record.prescriptions.administration(k, place, resource, product):
-            self.set_aside["administration(s) of patches: not counted, for they are worn for days"] += 1
+            self.not_read["administration(s) of patches, which are worn for days: not counted"] += 1
 
     # -- reports -------------------------------------------------------------------------------------------------------
 
-    def _observation(self, k: int, place: str, resource: dict[str, Any], record: _Record) -> None:
-        found, aside = observations.of_observation(resource, f"{self.path.name}, {place}")
-        record.checkins |= dict.fromkeys(found, (k, place))
-        self.set_aside.update(aside)
+    def _observation(self, k: int, place: str, resource: dict[str, Any], record: _PatientRecord) -> None:
+        checkins, reasons = observations.of_observation(resource, f"{self.path.name}, {place}")
+        record.checkins |= dict.fromkeys(checkins, (k, place))
+        self.not_read.update(reasons)
 
-    def _questionnaire(self, k: int, place: str, resource: dict[str, Any], record: _Record) -> None:
-        found, aside = observations.of_questionnaire(resource, f"{self.path.name}, {place}")
-        record.checkins |= dict.fromkeys(found, (k, place))
-        self.set_aside.update(aside)
+    def _questionnaire(self, k: int, place: str, resource: dict[str, Any], record: _PatientRecord) -> None:
+        checkins, reasons = observations.of_questionnaire(resource, f"{self.path.name}, {place}")
+        record.checkins |= dict.fromkeys(checkins, (k, place))
+        self.not_read.update(reasons)
 
-    def _condition(self, k: int, place: str, resource: dict[str, Any], record: _Record) -> None:
-        record.problems += conditions.answers_of(resource)
+    def _condition(self, k: int, place: str, resource: dict[str, Any], record: _PatientRecord) -> None:
+        record.problems += conditions.answers_of_condition(resource)
 
-    def _from_the_future(self) -> None:
-        """Reports of a day after the bundle was made are listed; if several and most are, the stamp is wrong."""
-        if self.stamped is None:
+    def _drop_future_reports(self) -> None:
+        """Refuse reports dated after the bundle's timestamp; if several and most reports are, ignore the timestamp."""
+        if self.timestamp is None:
             return
-        until = self.stamped + timedelta(days=1)  # a local day may be one ahead
+        until = self.timestamp + timedelta(days=1)  # a local day may be one ahead
         late = [(record, c) for record in self.records.values() for c in record.checkins if c.day > until]
-        if len(late) >= _SEVERAL and 2 * len(late) > sum(len(record.checkins) for record in self.records.values()):
-            self.set_aside["report(s) of days after the bundle's timestamp, which is therefore not used"] = len(late)
-            self.stamped = self.made = None
+        if len(late) >= _WRONG_STAMP_REPORTS and 2 * len(late) > sum(
+            len(record.checkins) for record in self.records.values()
+        ):
+            self.not_read["report(s) dated after the bundle's timestamp: the timestamp is ignored"] = len(late)
+            self.timestamp = self.created = None
             return
         for record, c in late:
             k, place = record.checkins.pop(c)
-            self.fail(k, place, f"{c.instrument} of {c.day}, after the bundle was made", f"a day up to {self.stamped}")
+            self.fail(
+                k, place, f"{c.instrument} of {c.day}, after the bundle was created", f"a day up to {self.timestamp}"
+            )
 
     # -- one patient ---------------------------------------------------------------------------------------------------
 
     def _history(self, patient: str) -> History:
         record = self.records[patient]
-        mine = record.prescriptions
-        rows, notes = mine.rows(self.fail, self.path.name)
+        prescriptions = record.prescriptions
+        rows, notes = prescriptions.rows(self.fail, self.path.name)
         checkins = tuple(sorted(record.checkins))
-        days: list[date] = [*mine.written, *(c.known_on for c in checkins), *(u.since for u in mine.unread if u.since)]
-        written = self.made or (max(days) if days else None)
+        days: list[date] = [
+            *prescriptions.written,
+            *(c.known_on for c in checkins),
+            *(u.since for u in prescriptions.unread if u.since),
+        ]
+        written = self.created or (max(days) if days else None)
         return History(
             patient,
             checkins,
             tuple(rows),
             answers=MappingProxyType(
-                {**answers_of(record.patient, written), **conditions.known_on(record.problems, written)}
+                {**answers_of_patient(record.patient, written), **conditions.valid_on(record.problems, written)}
             ),
             notes=tuple(dict.fromkeys(notes)),
-            dated=tuple(dict.fromkeys(mine.notes)),
-            unread=tuple(mine.unread),
+            dated=tuple(dict.fromkeys(prescriptions.notes)),
+            unread=tuple(prescriptions.unread),
             barred=("the Patient is recorded as dead",) if has_died(record.patient) else (),
             written=written,
         )
 
 
 def read_bundle(path: Path) -> BundleReading:
-    """Read a FHIR R4 Bundle (JSON): searchset, transaction, collection or document alike.
+    """Read a FHIR R4 Bundle (JSON): searchset, transaction, collection or document.
 
     Parameters
     ----------
@@ -353,12 +366,12 @@ def read_bundle(path: Path) -> BundleReading:
     Returns
     -------
     BundleReading
-        A history for each Patient, every entry that failed, and notes.
+        The history of each Patient, the entries that failed, and notes.
 
     Raises
     ------
     InputError
-        No JSON (or something after its end), no Bundle, a Bundle of DSTU2; file, place and what is allowed.
+        The file is not JSON (or has content after its end), not a Bundle, or a DSTU2 Bundle.
     """
     bundle = read_json(path)
     refuse_other(path, bundle)

@@ -1,15 +1,15 @@
-"""How often a day, from the words and codes of ``Timing.code``. Imports nothing of the package.
+"""Dosing frequency from the words and codes of ``Timing.code``. Imports nothing of the package.
 
-A closed grammar of what prescribers' systems write ("BID", "Q6H PRN", "3 times daily", "every other day"): a text that
-it does not match as a whole says nothing.
+The module parses a closed grammar of the texts that prescribing systems write ("BID", "Q6H PRN", "3 times daily",
+"every other day"). A text that does not match the grammar as a whole has no frequency.
 """
 
 import re
 from typing import Final, NamedTuple
 
 
-class Often(NamedTuple):
-    """Times a day, and whether that is the upper end of a range."""
+class Frequency(NamedTuple):
+    """Administrations a day, and whether the number is the upper end of a range."""
 
     times: float
     ranged: bool = False
@@ -45,7 +45,7 @@ _CODES: Final[dict[str, float]] = {
     "once": 0,
     "one time": 0,
 }
-"""Times a day by the codes of v3 GTSAbbreviation and their usual words; 0 is a single dose."""
+"""Administrations a day, by the codes of v3 GTSAbbreviation and their usual words; 0 means a single dose."""
 _COUNTS: Final[dict[str, int]] = {
     "once": 1,
     "one": 1,
@@ -61,11 +61,11 @@ _COUNTS: Final[dict[str, int]] = {
 _COUNT = r"(\d{1,2}|" + "|".join(_COUNTS) + ")"
 _RANGE = _COUNT + r"(?: ?(?:-|–|to) ?" + _COUNT + ")?"
 _OF_DAY = r"(morning|evening|night|afternoon|noon|midday|bedtime)"
-_BESIDES = re.compile(
+_QUALIFIERS = re.compile(
     r"\b(prn|as needed|if needed|when needed|as required|scheduled|oral|orally|by mouth|po|around the clock|atc|"
     r"(with|after|before|w) ?(meals?|food|breakfast|lunch|dinner|supper)|for pain|for severe pain|for moderate pain)\b"
 )
-"""Words that leave how often as it is."""
+"""Words that do not change the frequency."""
 _EVERY_H = re.compile(rf"(?:every|each|q) ?{_RANGE} ?(?:h|hr|hrs|hour|hours)")
 _EVERY_D = re.compile(rf"(?:every|each|q) ?{_COUNT} ?(?:d|days?)")
 _A_DAY = re.compile(rf"{_RANGE} ?(?:x|times?)? ?(?:a|per|each|every)? ?(?:day|daily)")
@@ -82,29 +82,31 @@ def _ends(low: str, high: str | None) -> tuple[float, float]:
     return first, first if high is None else _number(high)
 
 
-def often(text: str) -> Often | None:
-    """Times a day that a code or a text says; None if it says nothing that is known.
+def frequency_of(text: str) -> Frequency | None:
+    """Frequency of a code or a text; None if the grammar does not match it.
 
     Examples
     --------
-    >>> often("Q6H PRN").times, often("twice a day").times, often("every 4-6 hours").times, often("as directed")
-    (4.0, 2.0, 6.0, None)
+    >>> [frequency_of(text).times for text in ("Q6H PRN", "twice a day", "every 4-6 hours")]
+    [4.0, 2.0, 6.0]
+    >>> frequency_of("as directed") is None
+    True
     """
     plain = re.sub(r"[.()]", "", text.lower())
     plain = re.sub(r"[\s:,;/_]+", " ", plain)
-    plain = re.sub(r"\s+", " ", _BESIDES.sub(" ", plain)).strip()
+    plain = re.sub(r"\s+", " ", _QUALIFIERS.sub(" ", plain)).strip()
     if plain in _CODES:
-        return Often(float(_CODES[plain]))
+        return Frequency(float(_CODES[plain]))
     if match := _EVERY_H.fullmatch(plain):
         low, high = _ends(match[1], match[2])
-        return Often(24.0 / low, high != low) if 0 < low <= high else None
+        return Frequency(24.0 / low, high != low) if 0 < low <= high else None
     if match := _EVERY_D.fullmatch(plain):
         days = _number(match[1])
-        return Often(1.0 / days) if days > 0 else None
+        return Frequency(1.0 / days) if days > 0 else None
     for pattern, days in ((_A_DAY, 1.0), (_A_WEEK, 7.0)):
         if match := pattern.fullmatch(plain):
             low, high = _ends(match[1], match[2])
-            return Often(high / days, high != low) if 0 < low <= high else None
+            return Frequency(high / days, high != low) if 0 < low <= high else None
     if _AT.fullmatch(plain) or re.fullmatch(rf"(?:once|1 time) (?:daily|a day) at {_OF_DAY}", plain):
-        return Often(1.0)
+        return Frequency(1.0)
     return None

@@ -1,7 +1,7 @@
-"""Which drug of the formulary a medication is, and how much of it one tablet holds. Imports ``data``, ``tables``.
+"""Drug, form and strength of a FHIR medication. Imports ``data``, ``model``.
 
-Code and words are read together: an ingredient's RxNorm code stands in drugs.csv, a product's says drug, strength and
-form in its display. What they do not say, or say twice in different ways, is not guessed.
+Codes and texts are read together. drugs.csv holds the RxNorm codes of ingredients; a product's display names drug,
+strength and form. Missing or contradictory information is an error, never a guess.
 """
 
 import re
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from taper_sim.data.fhir.json_input import Cannot, concept_texts, number, part, parts, word
-from taper_sim.data.fhir.names import ACETAMINOPHEN, BRANDS, OTHERS, PARTNERS, form_of, stem
+from taper_sim.data.fhir.names import ACETAMINOPHEN, BRANDS, NOT_IN_FORMULARY, PARTNERS, form_of, stem
 from taper_sim.data.formulary import formulary
 from taper_sim.data.problems import shown
 from taper_sim.model.pharmacology import Drug
@@ -20,7 +20,7 @@ from taper_sim.model.pharmacology import Drug
 RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ATC: Final = ("http://www.whocc.no/atc", "urn:oid:2.16.840.1.113883.6.73")
 _ATC_CLASSES: Final = ("N02A", "N07BC", "R05DA", "N05BA", "N05CD", "N03AE", "N02BF", "N03AX12", "N03AX16")
-"""Beginnings of ATC codes of opioids, benzodiazepines and gabapentinoids. Source: WHO ATC index; not reviewed."""
+"""Prefixes of the ATC codes of opioids, benzodiazepines and gabapentinoids. Source: WHO ATC index; not reviewed."""
 MG: Final[Mapping[str, float]] = MappingProxyType(
     {
         "mg": 1.0,
@@ -34,7 +34,7 @@ MG: Final[Mapping[str, float]] = MappingProxyType(
         "microgram": 1e-3,
     }
 )
-"""mg in one unit of mass."""
+"""mg per unit of mass."""
 _MASS = r"(mg|mcg|ug|µg|μg|g|milligrams?|micrograms?|grams?)"
 _NUMBER = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _STRENGTH = re.compile(rf"(?<![\w.,/–-]){_NUMBER}[ -]?{_MASS}\b(?:/({_NUMBER} ?)?([a-z]+))?")
@@ -47,17 +47,17 @@ _PER_HOUR = ("h", "hr", "hrs", "hour", "hours")
 
 @dataclass(frozen=True)
 class Strength:
-    """How much of the drug is in one: mg of a tablet (``per`` "one") or mL ("ml"), mcg/h of a patch ("h").
+    """Amount of the drug: mg in one tablet (``per`` "one") or in one mL ("ml"), mcg/h of one patch ("h").
 
-    "15 mg/12 hr" is kept as mg in 12 or 24 hours ("12h", "24h") until the form is known: of a tablet it says for how
-    long it lasts, of a patch what it releases.
+    "15 mg/12 hr" is kept as mg in 12 or 24 hours ("12h", "24h") until the form is known. For a tablet the hours are the
+    duration of action; for a patch the ratio is the release rate.
     """
 
     amount: float
     per: str
 
     def of(self, form: str) -> "Strength":
-        """The same of a product in this form."""
+        """The strength of a product in this form."""
         if self.per not in ("12h", "24h"):
             return self
         hours = float(self.per.removesuffix("h"))
@@ -68,22 +68,22 @@ class Strength:
 
 @dataclass(frozen=True)
 class Product:
-    """What is known of a medication of the three classes.
+    """A medication of the three drug classes.
 
     Attributes
     ----------
     name : str
-        Ingredient, as the first word of a drug of the formulary.
+        Ingredient: the first word of a drug of the formulary.
     form : str
-        ``ER``, ``plain``, ``patch``, ``sublingual``, ``buccal``, ``other``; empty if nothing tells.
+        ``ER``, ``plain``, ``patch``, ``sublingual``, ``buccal``, ``other``; empty if unknown.
     strength : Strength or None
-        Of this ingredient, where exactly one is told.
+        Strength of this ingredient, if exactly one is stated.
     partners : frozenset of str
-        Other ingredients by name; ``"?"`` for one without a known name.
+        Other ingredients by name; ``"?"`` for an unknown ingredient.
     capsule : bool
-        Whether a capsule is named.
-    said : str
-        The words, for messages.
+        Whether a text names a capsule.
+    description : str
+        The texts, for messages.
     """
 
     name: str
@@ -91,25 +91,25 @@ class Product:
     strength: Strength | None
     partners: frozenset[str]
     capsule: bool
-    said: str
+    description: str
 
     @property
     def counted(self) -> bool:
-        """Whether "1" can mean one tablet, capsule or film."""
+        """Whether the strength is per tablet, capsule or film."""
         return self.strength is not None and self.strength.per == "one"
 
     def drug(self, released: bool = False) -> Drug:
-        """The row of the formulary; ``released`` says that the dose is a release per hour, so a patch."""
+        """The drug of the formulary. ``released`` marks a dose that is a release per hour, which only a patch has."""
         rows = {form: drug for (name, form), drug in formulary().items() if name.split("-")[0] == self.name}
         form = "patch" if released and not self.form else self.form
         allowed = "a form of the formulary: " + ", ".join(" ".join(drug.key) for drug in rows.values())
         if form == "":
-            found = list(rows.values()) if self.name not in ("hydrocodone", "fentanyl", "buprenorphine") else []
+            matches = list(rows.values()) if self.name not in ("hydrocodone", "fentanyl", "buprenorphine") else []
             if self.name == "hydrocodone" and self.partners & ACETAMINOPHEN:
-                found = [rows["IR"]]
-            if len(found) != 1:
-                raise Cannot(f"{self.name} without a form ({shown(self.said)})", allowed)
-            return found[0]
+                matches = [rows["IR"]]
+            if len(matches) != 1:
+                raise Cannot(f"{self.name} without a form ({shown(self.description)})", allowed)
+            return matches[0]
         if form == "ER" and self.name == "hydrocodone":
             wanted = "ER capsule" if self.capsule else "ER tablet"
         elif form == "sublingual" and self.name != "buprenorphine":
@@ -117,11 +117,11 @@ class Product:
         else:
             wanted = {"plain": "IR", "patch": "TD", "sublingual": "SL"}.get(form, form)
         if self.name == "hydrocodone" and (form == "plain") != bool(self.partners & ACETAMINOPHEN):
-            raise Cannot(f"hydrocodone as {shown(self.said)}", allowed)
-        found = [drug for row_form, drug in rows.items() if row_form.startswith(wanted)]
-        if len(found) != 1:
-            raise Cannot(f"{self.name} in a form that is not in the formulary ({shown(self.said)})", allowed)
-        return found[0]
+            raise Cannot(f"hydrocodone as {shown(self.description)}", allowed)
+        matches = [drug for row_form, drug in rows.items() if row_form.startswith(wanted)]
+        if len(matches) != 1:
+            raise Cannot(f"{self.name} in a form that is not in the formulary ({shown(self.description)})", allowed)
+        return matches[0]
 
 
 class NotInFormulary(Cannot):
@@ -130,7 +130,7 @@ class NotInFormulary(Cannot):
 
 @cache
 def _ingredients() -> Mapping[str, str]:
-    """Ingredient by the stem of its name."""
+    """Ingredients of the formulary by the stem of the name."""
     return {stem(name): name for name in dict.fromkeys(name.split("-")[0] for name, _ in formulary())}
 
 
@@ -139,7 +139,7 @@ def _by_rxnorm() -> Mapping[str, str]:
     return {drug.rxnorm: drug.drug.split("-")[0] for drug in formulary().values() if drug.rxnorm}
 
 
-_OTHER_STEMS = frozenset(map(stem, OTHERS))
+_OTHER_STEMS = frozenset(map(stem, NOT_IN_FORMULARY))
 
 
 def _tokens(text: str) -> list[str]:
@@ -147,42 +147,44 @@ def _tokens(text: str) -> list[str]:
 
 
 def _brands(text: str) -> list[str]:
-    """Brands that a text names, "lyrica cr" before "lyrica"."""
+    """Brands in a text; "lyrica cr" takes precedence over "lyrica"."""
     line = f" {' '.join(_tokens(text))} "
-    found = [brand for brand in BRANDS if f" {brand} " in line]
-    return [brand for brand in found if not any(brand != longer and brand in longer for longer in found)]
+    brands = [brand for brand in BRANDS if f" {brand} " in line]
+    return [brand for brand in brands if not any(brand != longer and brand in longer for longer in brands)]
 
 
 @cache
 def _ingredient(token: str) -> str | None:
-    """The ingredient that a word names, also where its salt is written in one with it ("Oxycodonhydrochlorid")."""
-    known, own = _ingredients(), stem(token)
-    return known.get(own) or next((name for start, name in known.items() if own.startswith(start)), None)
+    """The ingredient that a word names, including compounds with its salt ("Oxycodonhydrochlorid")."""
+    by_stem, token_stem = _ingredients(), stem(token)
+    return by_stem.get(token_stem) or next(
+        (name for name_stem, name in by_stem.items() if token_stem.startswith(name_stem)), None
+    )
 
 
 def _named(text: str) -> set[str]:
-    """Ingredients of the formulary in a text, by own name or brand."""
-    own = {name for token in _tokens(text) if (name := _ingredient(token)) is not None}
-    return own | {BRANDS[brand].drug for brand in _brands(text)}
+    """Ingredients of the formulary in a text, by name or by brand."""
+    names = {name for token in _tokens(text) if (name := _ingredient(token)) is not None}
+    return names | {BRANDS[brand].drug for brand in _brands(text)}
 
 
 def _straightened(text: str) -> str:
-    """Without brackets, and with "5 mg / mL", "25 mcg per hour" written as one word each."""
+    """The text without brackets; "5 mg / mL" and "25 mcg per hour" become "5 mg/ml" and "25 mcg/hour"."""
     text = re.sub(r"\[[^\]]*\]", " ", text.lower())
     text = re.sub(r"\s+per\s+(?=(h|hr|hour|ml)\b)", "/", text)
     return re.sub(r"\s*/\s*(?=(\d[\d.]* ?)?(ml|h|hr|hrs|hour|hours)\b)", "/", text)
 
 
 def _strength(component: str) -> Strength | None:
-    """The one strength of one ingredient's words, also if it is said twice; None if there is none, or several."""
-    found = [_one_strength(match) for match in _STRENGTH.finditer(component)]
-    if not found or len(found) != len(_ANY_STRENGTH.findall(component)) or _SEVERAL.search(component):
+    """The strength in the text of one ingredient (repetition allowed); None without a strength or with several."""
+    strengths = [_one_strength(match) for match in _STRENGTH.finditer(component)]
+    if not strengths or len(strengths) != len(_ANY_STRENGTH.findall(component)) or _SEVERAL.search(component):
         return None
-    return found[0] if len(set(found)) == 1 else None
+    return strengths[0] if len(set(strengths)) == 1 else None
 
 
 def _one_strength(match: re.Match[str]) -> Strength | None:
-    """A strength as written; None if of what it is cannot be told."""
+    """A strength as written; None if its reference amount is unclear."""
     amount, unit, _, of, per = match.groups()
     mg = float(amount.replace(",", "")) * MG[unit if unit in MG else unit.removesuffix("s")]
     of_many = float(of.replace(",", "")) if of else 1.0
@@ -198,90 +200,93 @@ def _one_strength(match: re.Match[str]) -> Strength | None:
 
 
 _HEAVY: Final = ACETAMINOPHEN | {"aspirin", "asa", "ibuprofen", "carisoprodol"}
-"""Partners of which a tablet holds 200 mg and more."""
+"""Partners with 200 mg or more in a tablet."""
 
 
 def _pair(text: str, name: str, partner: str) -> Strength | None:
     """Strength of ``name`` in "name-partner 5-325 mg" or "Brand 5 mg / 325 mg": numbers in the order of the names.
 
-    A brand alone has the order of its label, the drug of the three classes first. None unless the numbers can be what
-    the order says: such partners have 100 mg and more, and at least three times the drug; naloxone a half to a seventh.
+    A brand without ingredient names lists the drug of the three classes first, as its label does. The result is None
+    unless the amounts are plausible: a heavy partner has at least 100 mg and three times the drug; naloxone has between
+    a half and a seventh of the drug.
     """
-    found = _PAIR.findall(text)
-    if len(found) != 1 or len(re.findall(_NUMBER, _PAIR.sub(" ", re.sub(r"#\d", " ", text)))) > 0:
+    pairs = _PAIR.findall(text)
+    if len(pairs) != 1 or len(re.findall(_NUMBER, _PAIR.sub(" ", re.sub(r"#\d", " ", text)))) > 0:
         return None
-    first, first_unit, second, unit = found[0][0], found[0][2], found[0][3], found[0][5]
+    first, first_unit, second, unit = pairs[0][0], pairs[0][2], pairs[0][3], pairs[0][5]
     if {first_unit or "mg", unit or "mg"} != {"mg"}:
         return None
     tokens = _tokens(text)
-    own = next((k for k, token in enumerate(tokens) if _ingredient(token) == name), None)
-    other = next((k for k, token in enumerate(tokens) if token in PARTNERS), None)
+    drug_place = next((k for k, token in enumerate(tokens) if _ingredient(token) == name), None)
+    partner_place = next((k for k, token in enumerate(tokens) if token in PARTNERS), None)
     amounts = [float(first.replace(",", "")), float(second.replace(",", ""))]
-    if own is not None and other is not None and other < own:
+    if drug_place is not None and partner_place is not None and partner_place < drug_place:
         amounts.reverse()
-    elif (own is None or other is None) and not _brands(text):
+    elif (drug_place is None or partner_place is None) and not _brands(text):
         return None
-    mine, theirs = amounts
-    if mine <= 0 or theirs <= 0:
+    drug_amount, partner_amount = amounts
+    if drug_amount <= 0 or partner_amount <= 0:
         return None
     if partner == "naloxone":
-        return Strength(mine, "one") if 1.9 * theirs < mine < 7.1 * theirs else None
-    return Strength(mine, "one") if partner in _HEAVY and theirs >= max(100.0, 3.0 * mine) else None
+        return Strength(drug_amount, "one") if 1.9 * partner_amount < drug_amount < 7.1 * partner_amount else None
+    return (
+        Strength(drug_amount, "one") if partner in _HEAVY and partner_amount >= max(100.0, 3.0 * drug_amount) else None
+    )
 
 
 def _partners(text: str) -> set[str]:
-    """Other ingredients that a text names, acetaminophen by one name."""
+    """Combination partners in a text; acetaminophen has one name."""
     return {"acetaminophen" if token in ACETAMINOPHEN else token for token in _tokens(text) if token in PARTNERS}
 
 
 def _of_text(text: str, name: str) -> tuple[Strength | None, set[str], bool]:
-    """Strength of ``name`` in a text, its partners, and whether a strength stands there that cannot be told."""
+    """Strength of ``name`` in a text, its partners, and whether the text has a strength that is ambiguous."""
     line = _straightened(text)
     components = re.split(r"\s+/\s+|\s+\+\s+|\s+with\s+|\s+and\s+", line)
     partners = _partners(line)
     brand_partners = {BRANDS[brand].partner for brand in _brands(text)} - {""}
     partners = partners or brand_partners
     with_strength = [c for c in components if _ANY_STRENGTH.search(c)]
-    mine = [c for c in components if name in _named(c)]
+    of_drug = [c for c in components if name in _named(c)]
     if len(with_strength) > 1 and not partners:
         partners = {"?"}
     if len(partners) == 1 and (pair := _pair(line, name, next(iter(partners)))) is not None:
         return pair, partners, False
-    of_mine = [c for c in mine if _ANY_STRENGTH.search(c)]
-    told = bool(with_strength)
-    if len(of_mine) != 1 or set(_tokens(of_mine[0])) & PARTNERS:
-        return None, partners, told
-    own_words = {known for token in _tokens(of_mine[0]) if (known := _ingredient(token))}
-    if brand_partners and not own_words:  # "Percocet 5 MG": of which part is not said
-        return None, partners, told
-    found = _strength(of_mine[0])
-    return found, partners, told and found is None
+    of_drug_with_strength = [c for c in of_drug if _ANY_STRENGTH.search(c)]
+    has_strength = bool(with_strength)
+    if len(of_drug_with_strength) != 1 or set(_tokens(of_drug_with_strength[0])) & PARTNERS:
+        return None, partners, has_strength
+    ingredient_names = {ingredient for token in _tokens(of_drug_with_strength[0]) if (ingredient := _ingredient(token))}
+    if brand_partners and not ingredient_names:  # "Percocet 5 MG" does not state the ingredient
+        return None, partners, has_strength
+    strength = _strength(of_drug_with_strength[0])
+    return strength, partners, has_strength and strength is None
 
 
 def product_of(concepts: Iterable[Any], medication: Any = None) -> Product | None:
-    """What a medication is, from its CodeableConcepts and the Medication resource, if any.
+    """Identify a medication from its CodeableConcepts and its Medication resource, if any.
 
     Returns
     -------
     Product or None
-        None if it is none of the three classes.
+        None for a medication outside the three classes.
 
     Raises
     ------
     Cannot
-        No name at all; two drugs at once; another form or strength in one place than in another.
+        No name, two drugs, or contradictory forms or strengths.
     NotInFormulary
-        A drug of the classes without a row.
+        A drug of the three classes without a row in drugs.csv.
     """
     concepts = [concept for concept in concepts if isinstance(concept, dict)]
-    said = [text for concept in concepts for text in concept_texts(concept)]
+    texts = [text for concept in concepts for text in concept_texts(concept)]
     codes = {
         word(coding.get("code"))
         for concept in concepts
         for coding in parts(concept.get("coding"))
         if word(coding.get("system")) in (RXNORM, "urn:oid:2.16.840.1.113883.6.88")
     }
-    classed = [
+    class_codes = [
         code
         for concept in concepts
         for coding in parts(concept.get("coding"))
@@ -294,69 +299,71 @@ def product_of(concepts: Iterable[Any], medication: Any = None) -> Product | Non
         for text in concept_texts(ingredient.get("itemCodeableConcept"))[:1]
     }
     names = {_by_rxnorm()[code] for code in codes if code in _by_rxnorm()}
-    for text in said or ingredient_texts:
+    for text in texts or ingredient_texts:
         names |= _named(text)
-    tokens = {token for text in (*said, *ingredient_texts) for token in _tokens(text)}
-    other = sorted(token for token in tokens if token in OTHERS or stem(token) in _OTHER_STEMS)
-    if other:
-        raise NotInFormulary(f"{other[0]}, a drug that is not in the formulary", "a drug of `taper-sim drugs`")
+    tokens = {token for text in (*texts, *ingredient_texts) for token in _tokens(text)}
+    unlisted = sorted(token for token in tokens if token in NOT_IN_FORMULARY or stem(token) in _OTHER_STEMS)
+    if unlisted:
+        raise NotInFormulary(f"{unlisted[0]}, a drug that is not in the formulary", "a drug of `taper-sim drugs`")
     if not names:
         if not tokens:
             raise Cannot(
                 "a medication without a name, by a code that is not in the formulary",
                 "a text, a display, or an ingredient's RxNorm code of drugs.csv",
             )
-        if classed:
-            given = f"{shown(' | '.join(said))}, of the class {classed[0]} (ATC), by a name that is not known"
+        if class_codes:
+            given = f"{shown(' | '.join(texts))}, of the class {class_codes[0]} (ATC), by an unknown name"
             raise NotInFormulary(given, "a drug of `taper-sim drugs`")
         return None
     if len(names) > 1:
         raise Cannot(f"{' and '.join(sorted(names))} in one medication", "one drug of the formulary")
     name = names.pop()
     form_texts = concept_texts((medication or {}).get("form"))
-    form = _one_form([*said, *form_texts])
+    form = _one_form([*texts, *form_texts])
     partners: set[str] = set()
     strengths: set[Strength] = set()
     unclear = False
-    for text in said:
+    for text in texts:
         if name in _named(text) or _ANY_STRENGTH.search(_straightened(text)):
-            strength, more, unsure = _of_text(text, name)
-            partners |= more
-            unclear = unclear or unsure
+            strength, text_partners, text_unclear = _of_text(text, name)
+            partners |= text_partners
+            unclear = unclear or text_unclear
             strengths |= {strength.of(form)} if strength is not None else set()
     if not strengths and not unclear:
-        strengths, more = _of_ingredients(ingredient_texts, name)
-        partners |= more
+        strengths, text_partners = _of_ingredients(ingredient_texts, name)
+        partners |= text_partners
     if len(strengths) > 1:
-        raise Cannot(f"{name} with two strengths ({shown(' | '.join(said))})", "one strength")
+        raise Cannot(f"{name} with two strengths ({shown(' | '.join(texts))})", "one strength")
     if len(partners) > 1:
         partners -= {"?"}
     strength = next(iter(strengths), None)
-    if strength is not None and strength.per == "one" and any(_LIQUID.search(text.lower()) for text in said):
-        strength = None  # of what volume is not said
+    if strength is not None and strength.per == "one" and any(_LIQUID.search(text.lower()) for text in texts):
+        strength = None  # the volume is not stated
     if strength is not None and (strength.per == "h") != (form == "patch"):
         if strength.per == "h" and not form:
             form = "patch"
         else:
             strength = None
-    capsule = any("cap" in text.lower() for text in (*said, *form_texts))
-    return Product(name, form, strength, frozenset(partners), capsule, " | ".join((*said, *form_texts)) or name)
+    capsule = any("cap" in text.lower() for text in (*texts, *form_texts))
+    return Product(name, form, strength, frozenset(partners), capsule, " | ".join((*texts, *form_texts)) or name)
 
 
-def _one_form(said: list[str]) -> str:
-    """The one form that texts and brands tell: a plain word such as "tablet" gives way to a particular one."""
-    forms = {form for text in said if (form := form_of(text))}
-    brands = {BRANDS[brand].form for text in said for brand in _brands(text)} - {""}
-    if any(re.search(r"\bir\b|immediate[- ]release", text.lower()) for text in said) and "ER" in forms | brands:
-        raise Cannot(f"immediate and extended release in one medication ({shown(' | '.join(said))})", "one form")
+def _one_form(texts: list[str]) -> str:
+    """The form that texts and brands name; a specific form takes precedence over a plain one such as "tablet"."""
+    forms = {form for text in texts if (form := form_of(text))}
+    brands = {BRANDS[brand].form for text in texts for brand in _brands(text)} - {""}
+    if any(re.search(r"\bir\b|immediate[- ]release", text.lower()) for text in texts) and "ER" in forms | brands:
+        raise Cannot(f"immediate and extended release in one medication ({shown(' | '.join(texts))})", "one form")
     if "plain" in brands and "ER" in forms:
-        raise Cannot(f"a brand that is no extended release, called so ({shown(' | '.join(said))})", "one form")
-    particular = (forms | brands) - {"plain"}
-    if "other" in particular:
+        raise Cannot(
+            f"an immediate-release brand, described as extended release ({shown(' | '.join(texts))})", "one form"
+        )
+    specific = (forms | brands) - {"plain"}
+    if "other" in specific:
         return "other"
-    if len(particular) > 1:
-        raise Cannot(f"several forms in one medication ({shown(' | '.join(said))})", "one form")
-    return next(iter(particular), "plain" if forms | brands else "")
+    if len(specific) > 1:
+        raise Cannot(f"several forms in one medication ({shown(' | '.join(texts))})", "one form")
+    return next(iter(specific), "plain" if forms | brands else "")
 
 
 def _of_ingredients(ingredients: Mapping[str, dict[str, Any]], name: str) -> tuple[set[Strength], set[str]]:
@@ -368,16 +375,19 @@ def _of_ingredients(ingredients: Mapping[str, dict[str, Any]], name: str) -> tup
             partners |= _partners(text) or {"?"}
             continue
         ratio = part(ingredient, "strength")
-        top, below = part(ratio, "numerator"), part(ratio, "denominator")
-        amount, of = number(top.get("value")), number(below.get("value")) if below else 1.0
-        unit = (word(top.get("code")) or word(top.get("unit"))).lower()
-        per = (word(below.get("code")) or word(below.get("unit")) or "1").lower().strip("{}")
-        if amount is None or amount <= 0 or of is None or of <= 0 or unit not in MG:
+        numerator, denominator = part(ratio, "numerator"), part(ratio, "denominator")
+        amount, reference_amount = (
+            number(numerator.get("value")),
+            number(denominator.get("value")) if denominator else 1.0,
+        )
+        unit = (word(numerator.get("code")) or word(numerator.get("unit"))).lower()
+        reference_unit = (word(denominator.get("code")) or word(denominator.get("unit")) or "1").lower().strip("{}")
+        if amount is None or amount <= 0 or reference_amount is None or reference_amount <= 0 or unit not in MG:
             continue
-        if per == "ml":
-            strengths.add(Strength(amount * MG[unit] / of, "ml"))
-        elif per in _PER_HOUR:
-            strengths.add(Strength(round(1000.0 * amount * MG[unit] / of, 6), "h"))
-        elif per in ("1", "tbl", "tablet", "tab", "capsule", "cap", "film"):
-            strengths.add(Strength(amount * MG[unit] / of, "one"))
+        if reference_unit == "ml":
+            strengths.add(Strength(amount * MG[unit] / reference_amount, "ml"))
+        elif reference_unit in _PER_HOUR:
+            strengths.add(Strength(round(1000.0 * amount * MG[unit] / reference_amount, 6), "h"))
+        elif reference_unit in ("1", "tbl", "tablet", "tab", "capsule", "cap", "film"):
+            strengths.add(Strength(amount * MG[unit] / reference_amount, "one"))
     return strengths, partners

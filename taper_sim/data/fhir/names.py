@@ -1,7 +1,8 @@
-"""Words by which a product is recognised: brands, other drugs of the classes, what they are combined with, forms.
+"""Names that identify a product: brands, other drugs of the classes, combination partners, forms. Imports nothing.
 
-No doses and no strengths stand here. A drug of the three classes that is in no list would pass as "another medicine",
-so the lists are long on purpose. Source: RxNorm ingredient and brand names, from general knowledge; not reviewed.
+The module holds no doses and no strengths. A drug of the three classes that is missing from the lists would be read as
+a drug of another class, so the lists are long on purpose. Source: RxNorm ingredient and brand names, from general
+knowledge; not reviewed.
 """
 
 import re
@@ -9,7 +10,7 @@ from typing import Final, NamedTuple
 
 
 class Brand(NamedTuple):
-    """Ingredient, the form that the brand alone tells ("" if several), and its second ingredient ("" if none)."""
+    """Ingredient of a brand, its form ("" if the brand has several), and its second ingredient ("" if none)."""
 
     drug: str
     form: str = ""
@@ -210,7 +211,7 @@ BRANDS: Final[dict[str, Brand]] = {
     "panadeine": Brand("codeine", "plain", _APAP),
 }
 
-OTHERS: Final[frozenset[str]] = frozenset(
+NOT_IN_FORMULARY: Final[frozenset[str]] = frozenset(
     # opioids
     "levorphanol levomethadyl dezocine meperidine pethidine dihydrocodeine sufentanil remifentanil alfentanil "
     "butorphanol nalbuphine "
@@ -227,14 +228,14 @@ OTHERS: Final[frozenset[str]] = frozenset(
     # gabapentinoids
     "mirogabalin enacarbil horizant tarlige".split()
 )
-"""Drugs of the three classes that drugs.csv does not have: said, for the history is then known to be incomplete."""
+"""Drugs of the three classes without a row in drugs.csv. Such a drug makes the history incomplete and is reported."""
 
 PARTNERS: Final[frozenset[str]] = frozenset(
     "acetaminophen paracetamol apap tylenol aspirin asa ibuprofen naloxone naltrexone carisoprodol butalbital caffeine "
     "celecoxib clidinium amitriptyline guaifenesin chlorpheniramine pseudoephedrine homatropine promethazine "
     "phenylephrine brompheniramine triprolidine diclofenac dexketoprofen".split()
 )
-"""What the drugs are combined with: with one of these a dose in mg does not say of what."""
+"""Combination partners. With a partner, a dose in mg does not tell which ingredient it refers to."""
 
 ACETAMINOPHEN: Final = frozenset({"acetaminophen", "paracetamol", "apap", "tylenol"})
 
@@ -262,11 +263,11 @@ _FORMS: Final[tuple[tuple[str, str], ...]] = (
 
 
 def form_of(text: str) -> str:
-    """The form that a text tells, the most particular word first; empty if it tells none."""
+    """The form that a text names, the most specific word first; empty if it names none."""
     lower = text.lower()
     return next((form for form, pattern in _FORMS if re.search(pattern, lower)), "")
 
 
 def stem(token: str) -> str:
-    """A name without the endings and spellings by which languages differ: morphine, Morphin, morfina are one."""
+    """Stem of a name, equal across languages: morphine, Morphin and morfina have one stem."""
     return re.sub(r"[aeo]+$", "", token.lower().replace("ph", "f").replace("y", "i").replace("k", "c"))

@@ -1,7 +1,7 @@
-"""Observations and questionnaire answers into check-ins, by LOINC code. Imports ``data``, ``tables``.
+"""Check-ins from Observations and QuestionnaireResponses, by LOINC code. Imports ``data``, ``tables``.
 
-Codes and units stand in loinc.csv. A value without its unit, off its scale or without a day is refused; a value known
-only as "below 5" or "above 60" is kept as what it is, a range.
+loinc.csv lists codes and units. A value without unit, outside its scale or without a day is refused. A censored value
+("below 5", "above 60") is kept as a range.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,11 +17,11 @@ from taper_sim.data.fhir.json_input import Cannot, day_of, end_of, number, part,
 from taper_sim.data.problems import shown
 from taper_sim.data.records import CheckIn
 
-LOINC: Final = ("http://loinc.org", "https://loinc.org", "urn:oid:2.16.840.1.113883.6.1")
-READ: Final = ("final", "amended", "corrected", "preliminary")
-"""Status of an Observation that is read; a preliminary one with a note."""
-SCORES: Final = ("ordinalValue", "itemWeight", "questionnaire-ordinalValue", "iso21090-CO-value")
-"""Ends of the urls of extensions that give an answer's score."""
+LOINC_SYSTEMS: Final = ("http://loinc.org", "https://loinc.org", "urn:oid:2.16.840.1.113883.6.1")
+READABLE_STATUSES: Final = ("final", "amended", "corrected", "preliminary")
+"""Statuses of Observations that are read; a preliminary Observation adds a note."""
+SCORE_EXTENSIONS: Final = ("ordinalValue", "itemWeight", "questionnaire-ordinalValue", "iso21090-CO-value")
+"""Last URL segments of the extensions that hold an answer's score."""
 PHQ_ANSWERS: Final[Mapping[str, float]] = MappingProxyType(
     {"LA6568-5": 0.0, "LA6569-3": 1.0, "LA6570-1": 2.0, "LA6571-9": 3.0}
 )
@@ -29,7 +29,7 @@ PHQ_ANSWERS: Final[Mapping[str, float]] = MappingProxyType(
 PREGNANCY_ANSWERS: Final[Mapping[str, float]] = MappingProxyType(
     {"LA15173-0": 1.0, "77386006": 1.0, "LA26683-5": 0.0, "60001007": 0.0}
 )
-"""Pregnant or not, by LOINC and SNOMED CT; others say nothing. Source: hl7.org/fhir/uv/ips, pregnancy status."""
+"""Pregnancy by LOINC and SNOMED CT code; other codes have no value. Source: hl7.org/fhir/uv/ips, pregnancy status."""
 _UNITS: Final[Mapping[str, Mapping[str, tuple[float, float]]]] = MappingProxyType(
     {
         "score": {u: (1.0, 0.0) for u in ("", "1", "{score}", "score", "{points}", "points", "{0-10}", "/10")},
@@ -93,12 +93,12 @@ _UNITS: Final[Mapping[str, Mapping[str, tuple[float, float]]]] = MappingProxyTyp
         },
     }
 )
-"""Factor and offset from each unit that is taken to the table's."""
+"""Factor and offset from each accepted unit to the unit of loinc.csv."""
 
 
 @dataclass(frozen=True)
 class Code:
-    """One row of loinc.csv: instrument, item of it (0 for a total), unit."""
+    """One row of loinc.csv: instrument, item of the instrument (0 for a total), unit."""
 
     code: str
     instrument: str
@@ -108,49 +108,50 @@ class Code:
 
 @cache
 def codes() -> Mapping[str, Code]:
-    """Every code that is read."""
-    found = {}
+    """Every row of loinc.csv by code."""
+    rows = {}
     for row in tables.read("loinc").rows:
         instrument, _, item = row["instrument"].partition(" item ")
-        found[row["code"]] = Code(row["code"], instrument, int(item or 0), row["unit"])
-    return MappingProxyType(found)
+        rows[row["code"]] = Code(row["code"], instrument, int(item or 0), row["unit"])
+    return MappingProxyType(rows)
 
 
 def _loinc(concept: Any) -> Code | None:
-    """The row of a concept's LOINC codes; None if none is read.
+    """The row of a concept's LOINC codes; None without a code of loinc.csv.
 
     Raises
     ------
     Cannot
-        Codes of two instruments at once.
+        Codes of two instruments.
     """
-    found = {
+    rows = {
         codes()[code]
         for coding in parts(concept.get("coding") if isinstance(concept, dict) else None)
-        if word(coding.get("system")) in LOINC and (code := word(coding.get("code"))) in codes()
+        if word(coding.get("system")) in LOINC_SYSTEMS and (code := word(coding.get("code"))) in codes()
     }
-    if len({(c.instrument, c.item) for c in found}) > 1:
-        raise Cannot("codes of two instruments on one value", "one instrument")
-    return min(found, key=lambda c: c.code) if found else None
+    if len({(c.instrument, c.item) for c in rows}) > 1:
+        raise Cannot("a value with codes of two instruments", "one instrument")
+    return min(rows, key=lambda c: c.code) if rows else None
 
 
 def _in_unit(code: Code, quantity: Mapping[str, Any]) -> float:
     value = number(quantity.get("value"))
     if value is None:
         raise Cannot(f"{code.instrument} without a number", "a number")
-    known, said = _UNITS[code.unit], [word(quantity.get("code")), word(quantity.get("unit"))]
-    lower = {unit.lower(): both for unit, both in known.items()}
-    found = {known.get(text) or lower.get(text.lower()) for text in said if text} or {known.get("")}
-    if None in found and len(found) == 2 and (known.get(said[0]) or lower.get(said[0].lower())):
-        found.discard(None)  # a UCUM code that is known, beside a word of somebody's own
-    if len(found) != 1 or (both := found.pop()) is None:
-        given = " ".join(dict.fromkeys(text for text in said if text)) or "no unit"
+    conversions, unit_texts = _UNITS[code.unit], [word(quantity.get("code")), word(quantity.get("unit"))]
+    lower = {unit.lower(): conversion for unit, conversion in conversions.items()}
+    matches = {conversions.get(text) or lower.get(text.lower()) for text in unit_texts if text} or {conversions.get("")}
+    if None in matches and len(matches) == 2 and (conversions.get(unit_texts[0]) or lower.get(unit_texts[0].lower())):
+        matches.discard(None)  # a known UCUM code with a free-text unit
+    if len(matches) != 1 or (conversion := matches.pop()) is None:
+        given = " ".join(dict.fromkeys(text for text in unit_texts if text)) or "no unit"
         raise Cannot(f"{code.instrument} in {shown(given)}", f"the unit {code.unit}")
-    return round(value * both[0] + both[1], 6)
+    factor, offset = conversion
+    return round(value * factor + offset, 6)
 
 
 def _score(answer: Mapping[str, Any]) -> float | None:
-    """Number of an answer or a coding: as written, by a score extension, or by the PHQ's list of answers."""
+    """Score of an answer or a coding: a number, a score extension, or the PHQ's answer list."""
     for key in ("valueDecimal", "valueInteger"):
         if (value := number(answer.get(key))) is not None:
             return value
@@ -158,24 +159,24 @@ def _score(answer: Mapping[str, Any]) -> float | None:
     if quantity:
         return number(quantity.get("value")) if not quantity.get("comparator") else None
     codings = parts(answer.get("valueCoding") or part(answer, "valueCodeableConcept").get("coding") or [])
-    found = set()
+    scores = set()
     for holder in (answer, part(answer, "valueCodeableConcept"), *codings):
         for extension in parts(holder.get("extension")):
-            if word(extension.get("url")).rsplit("/", 1)[-1] in SCORES:
-                found |= {number(extension.get(k)) for k in ("valueDecimal", "valueInteger") if k in extension}
-    if not found:
-        found = {PHQ_ANSWERS.get(word(coding.get("code"))) for coding in codings}
-    found.discard(None)
-    return found.pop() if len(found) == 1 else None
+            if word(extension.get("url")).rsplit("/", 1)[-1] in SCORE_EXTENSIONS:
+                scores |= {number(extension.get(k)) for k in ("valueDecimal", "valueInteger") if k in extension}
+    if not scores:
+        scores = {PHQ_ANSWERS.get(word(coding.get("code"))) for coding in codings}
+    scores.discard(None)
+    return scores.pop() if len(scores) == 1 else None
 
 
 def checked(code: str, instrument: str, value: float) -> float:
-    """A value on its instrument's scale.
+    """Check that a value is on its instrument's scale.
 
     Raises
     ------
     Cannot
-        Off the scale.
+        The value is outside the scale.
     """
     scale = scales()[instrument]
     if not scale.low <= value <= scale.high:
@@ -185,7 +186,7 @@ def checked(code: str, instrument: str, value: float) -> float:
 
 
 def _value(code: Code, holder: Mapping[str, Any]) -> tuple[float, float | None] | None:
-    """Value of an observation or component and the upper end if it is a range; None if it says that it has none."""
+    """Value of an observation or component, with the upper end of a range; None if the value is declared absent."""
     if code.unit == "pregnancy":
         return _pregnancy(holder)
     quantity = part(holder, "valueQuantity")
@@ -209,16 +210,16 @@ def _value(code: Code, holder: Mapping[str, Any]) -> tuple[float, float | None] 
 
 
 def _pregnancy(holder: Mapping[str, Any]) -> tuple[float, None] | None:
-    """Whether somebody is pregnant; None for an answer that is neither yes nor no."""
+    """Pregnancy, 0 or 1; None for an answer that is neither yes nor no."""
     if isinstance(holder.get("valueBoolean"), bool):
         return float(holder["valueBoolean"]), None
     codings = parts(part(holder, "valueCodeableConcept").get("coding"))
-    said = {value for c in codings if (value := PREGNANCY_ANSWERS.get(word(c.get("code")))) is not None}
-    return (said.pop(), None) if len(said) == 1 else None
+    values = {value for c in codings if (value := PREGNANCY_ANSWERS.get(word(c.get("code")))) is not None}
+    return (values.pop(), None) if len(values) == 1 else None
 
 
 def _when(resource: Mapping[str, Any]) -> tuple[date, float | None]:
-    """The day of an observation, and how many hours it lasted if that is told."""
+    """The day of an observation, and its duration in hours if stated."""
     period = part(resource, "effectivePeriod")
     for key in ("effectiveDateTime", "effectiveInstant"):
         if resource.get(key):
@@ -241,13 +242,13 @@ def _when(resource: Mapping[str, Any]) -> tuple[date, float | None]:
         lasted = (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds() / 3600.0
     except (ValueError, TypeError):
         return day, None
-    if end_of(end) == day and lasted > 0:  # until midnight: the day before
+    if end_of(end) == day and lasted > 0:  # the period ends at midnight: the day before
         day = date.fromordinal(day.toordinal() - 1)
     return day, lasted
 
 
 def is_read(resource: Mapping[str, Any]) -> bool:
-    """Whether an Observation or a component of it has a code that is read; looked at before it is checked."""
+    """Whether an Observation or one of its components has a code of loinc.csv; called before validation."""
     holders = [resource.get("code"), *(component.get("code") for component in parts(resource.get("component")))]
     return any(
         word(coding.get("code")) in codes()
@@ -257,41 +258,43 @@ def is_read(resource: Mapping[str, Any]) -> bool:
 
 
 def of_observation(resource: Mapping[str, Any], where: str) -> tuple[list[CheckIn], list[str]]:
-    """Check-ins of an Observation and its components, and reasons for what is set aside (counted in the notes).
+    """Check-ins of an Observation and its components, and the reasons for parts not read (counted in the notes).
 
     Raises
     ------
     Cannot
-        A value that is read here and has no day, no unit or is off its scale.
+        A value of a known code without a day or unit, or outside its scale.
     """
     holders = [(resource, _loinc(resource.get("code")))]
     holders += [(component, _loinc(component.get("code"))) for component in parts(resource.get("component"))]
-    mine = [(holder, code) for holder, code in holders if code is not None and not code.item]
-    if not mine:
+    read_holders = [(holder, code) for holder, code in holders if code is not None and not code.item]
+    if not read_holders:
         return [], ["Observation(s) of other codes: not read"]
     status = word(resource.get("status"))
-    if status not in READ:
+    if status not in READABLE_STATUSES:
         return [], [f"Observation(s) of status {shown(status)}: not read"]
     notes = ["preliminary Observation(s): read"] if status == "preliminary" else []
     day, lasted = _when(resource)
     entered = day_of(resource.get("issued"))
-    found = []
-    for holder, code in mine:
+    checkins = []
+    for holder, code in read_holders:
         if holder is resource and not any(key.startswith("value") for key in holder) and resource.get("component"):
             continue
-        told = _value(code, holder)
-        if told is None:
-            notes.append("Observation(s) that say why they have no value: not read")
+        value_range = _value(code, holder)
+        if value_range is None:
+            notes.append("Observation(s) with a reason for an absent value: not read")
             continue
         if code.code == "55423-8" and (lasted is None or not 20 <= lasted <= 28):
-            raise Cannot("steps in a time that is not told to be a day", "41950-7, or an effectivePeriod of a day")
+            raise Cannot(
+                "steps over a period that is not stated to be a day", "41950-7, or an effectivePeriod of a day"
+            )
         late = entered if entered is not None and entered > day else None
-        found.append(CheckIn(day, code.instrument, told[0], told[1], late, where))
-    return found, notes
+        checkins.append(CheckIn(day, code.instrument, value_range[0], value_range[1], late, where))
+    return checkins, notes
 
 
 def _items(resource: Mapping[str, Any]) -> Iterator[tuple[Code, dict[str, Any]]]:
-    """Every answered item whose linkId ends in a LOINC code that is read."""
+    """Every answered item whose linkId ends in a code of loinc.csv."""
     waiting = [resource]
     while waiting:
         holder = waiting.pop()
@@ -305,16 +308,16 @@ def _items(resource: Mapping[str, Any]) -> Iterator[tuple[Code, dict[str, Any]]]
 
 
 def of_questionnaire(resource: Mapping[str, Any], where: str) -> tuple[list[CheckIn], list[str]]:
-    """Check-ins of a QuestionnaireResponse: totals as answered, or of the items where all of them are.
+    """Check-ins of a QuestionnaireResponse: stated totals, or totals of complete items.
 
     Raises
     ------
     Cannot
-        No day, an answer without a score or off its scale, an item twice, or a total that is not that of the items.
+        No day, an answer without a score or outside its scale, contradictory answers, or a total unlike its items.
     """
     answered = list(_items(resource))
     if not answered:
-        return [], ["QuestionnaireResponse(s) without LOINC codes that are read"]
+        return [], ["QuestionnaireResponse(s) without a known LOINC code: not read"]
     status = word(resource.get("status"))
     if status not in ("completed", "amended"):
         return [], [f"QuestionnaireResponse(s) of status {shown(status)}: not read"]
@@ -328,41 +331,41 @@ def of_questionnaire(resource: Mapping[str, Any], where: str) -> tuple[list[Chec
         if value is None:
             raise Cannot(f"an answer without a score (LOINC {code.code})", "a number, or a code with its score")
         if code.item:
-            most = 10.0 if code.instrument == "peg" else 3.0
-            if not 0 <= value <= most:
-                raise Cannot(f"{value:g} (LOINC {code.code})", f"0 to {most:g}")
+            highest = 10.0 if code.instrument == "peg" else 3.0
+            if not 0 <= value <= highest:
+                raise Cannot(f"{value:g} (LOINC {code.code})", f"0 to {highest:g}")
             earlier = items.setdefault(code.instrument, {}).setdefault(code.item, value)
         else:
             earlier = totals.setdefault(code.instrument, checked(code.code, code.instrument, value))
         if earlier != value:
-            raise Cannot(f"two answers of LOINC {code.code}", "one")
+            raise Cannot(f"two answers of LOINC {code.code}", "one answer")
     summed, notes = _summed(items, totals.get("phq9_item9"))
     for instrument, value in summed.items():
         if instrument in totals and abs(totals[instrument] - value) > (0.51 if instrument == "peg" else 1e-9):
             given = f"a total of {totals[instrument]:g} ({instrument}) where the items give {value:g}"
             raise Cannot(given, "a total of its items")
         totals.setdefault(instrument, value)
-    found = [CheckIn(day, instrument, value, where=where) for instrument, value in totals.items()]
-    if not found:
-        raise Cannot("a questionnaire of which items are missing", "a total, or every item")
-    return found, notes
+    checkins = [CheckIn(day, instrument, value, where=where) for instrument, value in totals.items()]
+    if not checkins:
+        raise Cannot("a questionnaire with missing items", "a total, or every item")
+    return checkins, notes
 
 
 def _summed(items: Mapping[str, Mapping[int, float]], ninth: float | None) -> tuple[dict[str, float], list[str]]:
-    """Totals by the items, where they are complete: nine are PHQ-9, the first eight PHQ-8, the first two PHQ-2."""
-    found: dict[str, float] = {}
+    """Totals of complete items: nine items are PHQ-9, the first eight PHQ-8, the first two PHQ-2."""
+    totals: dict[str, float] = {}
     notes = []
     phq, gad, peg = (items.get(name, {}) for name in ("phq9", "gad7", "peg"))
     if len(phq) == 8:
-        found["phq8" if ninth is None else "phq9"] = sum(phq.values()) + (ninth or 0.0)
+        totals["phq8" if ninth is None else "phq9"] = sum(phq.values()) + (ninth or 0.0)
         if ninth is None:
             notes.append("PHQ answers without item 9: read as PHQ-8")
     elif set(phq) == {1, 2} and ninth is None:
-        found["phq2"] = sum(phq.values())
+        totals["phq2"] = sum(phq.values())
     if len(gad) == 7:
-        found["gad7"] = sum(gad.values())
+        totals["gad7"] = sum(gad.values())
     elif set(gad) == {1, 2}:
-        found["gad2"] = sum(gad.values())
+        totals["gad2"] = sum(gad.values())
     if len(peg) == 3:
-        found["peg"] = round(sum(peg.values()) / 3.0, 6)
-    return found, notes
+        totals["peg"] = round(sum(peg.values()) / 3.0, 6)
+    return totals, notes

@@ -1,6 +1,6 @@
-"""From the orders, statements and administrations of one drug to its dose rows. Imports ``data``, ``model``.
+"""Dose rows of one drug from its orders, statements and administrations. Imports ``data``, ``model``.
 
-An order is what is prescribed; a statement or an administration says what was taken. Rules: docs/how-to/fhir.md.
+An order gives the prescribed dose; a statement or an administration gives the dose taken. Rules: docs/how-to/fhir.md.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from taper_sim.data.records import DoseRow
 from taper_sim.model.pharmacology import Drug
 
 LONGEST_UNENDED_D: Final = 92
-"""Days for which an order that is over may have gone on where nothing says when it ended: three months are the most
-that is usually given out. A design choice."""
+"""Longest possible duration of an ended order without a recorded end, days: prescriptions usually cover at most three
+months. A design choice."""
 EARLY_REFILL_D: Final = 7
-"""Days before the end of a supply on which an order may follow it rather than come on top. A design choice."""
+"""Days before the end of a supply within which a new order is a refill, not an additional order. A design choice."""
 
 
 @dataclass(frozen=True)
 class MedicationOrder:
-    """One request or statement that could be read.
+    """A readable request or statement.
 
     Attributes
     ----------
@@ -30,18 +30,18 @@ class MedicationOrder:
         Entry, for messages.
     drug : Drug
     segments : list of Segment
-        In order, not overlapping.
+        In chronological order, not overlapping.
     authored : date or None
     active : bool
-        Whether it is still in force.
+        Whether the order is still in force.
     name : frozenset of str
-        References by which others call it.
+        References by which other resources refer to it.
     replaces : str
-        Reference to the order it replaces, if it says so.
+        Reference to the order that it replaces; empty without one.
     supplied : date or None
-        First day after what was dispensed on it lasts, with its repeats, if that is told.
+        First day after the dispensed supply with its repeats, if stated.
     unended : bool
-        Whether it is over and nothing says when that was.
+        Whether the order has ended on an unknown day.
     """
 
     where: str
@@ -61,45 +61,45 @@ class MedicationOrder:
 
     @property
     def end(self) -> date | None:
-        """First day after it; None if open."""
+        """First day after the order; None if open-ended."""
         return self.segments[-1].end
 
 
 @dataclass
 class Taken:
-    """What was taken of one drug and form: as stated over spans, and as administered by day."""
+    """Doses taken of one drug and form: statements over periods, and administrations by day."""
 
     stated: list[Segment] = field(default_factory=list)
-    given: dict[date, float] = field(default_factory=dict)
+    administered: dict[date, float] = field(default_factory=dict)
 
     def on(self, day: date) -> float | None:
-        """Dose taken on a day; None if not known. What was administered counts before what was stated."""
-        if day in self.given:
-            return self.given[day]
-        held = [s for s in self.stated if s.start <= day and (s.end is None or s.end > day)]
-        return held[-1].dose if held else None
+        """Dose taken on a day; None if unknown. Administrations take precedence over statements."""
+        if day in self.administered:
+            return self.administered[day]
+        in_force = [s for s in self.stated if s.start <= day and (s.end is None or s.end > day)]
+        return in_force[-1].dose if in_force else None
 
     def changes(self) -> set[date]:
-        """Days on which the answer may change."""
+        """Days on which the dose taken may change."""
         days = {s.start for s in self.stated} | {s.end for s in self.stated if s.end is not None}
-        return days | set(self.given) | {day + timedelta(days=1) for day in self.given}
+        return days | set(self.administered) | {day + timedelta(days=1) for day in self.administered}
 
 
 def _overlap(first: MedicationOrder, second: MedicationOrder) -> bool:
-    """Whether the second begins while the first is in force; a day shared at the border does not count."""
+    """Whether two orders are in force at the same time; a shared first or last day does not count."""
     return (first.end is None or (first.end - second.start).days > 1) and (
         second.end is None or (second.end - first.start).days > 1
     )
 
 
 def _same(first: MedicationOrder, second: MedicationOrder) -> bool:
-    """Whether two orders say the same dose at every time that both hold."""
+    """Whether two orders have the same dose whenever both are in force."""
     doses = {(s.dose, s.as_needed) for s in (*first.segments, *second.segments)}
     return len(doses) == 1 or first.segments == second.segments
 
 
 def closed(orders: Sequence[MedicationOrder], notes: list[str]) -> tuple[list[MedicationOrder], list[MedicationOrder]]:
-    """Orders that are over without an end, ended by the next order of the drug; and those that none follows soon."""
+    """End each order of unknown end at the next order of the drug; also return the orders without a next one soon."""
     kept, lost = [], []
     for order in orders:
         following = [other.start for other in orders if other.start > order.start]
@@ -108,19 +108,19 @@ def closed(orders: Sequence[MedicationOrder], notes: list[str]) -> tuple[list[Me
         elif following and (min(following) - order.start).days <= LONGEST_UNENDED_D:
             last = order.segments[-1]
             kept.append(replace(order, segments=[*order.segments[:-1], replace(last, end=min(following))]))
-            notes.append(f"{order.where}: over, and nothing says when; ended on {min(following)} by the next order")
+            notes.append(f"{order.where}: ended on an unknown day; read as ended on {min(following)} by the next order")
         else:
             lost.append(order)
     return kept, lost
 
 
 def in_turn(orders: Sequence[MedicationOrder], notes: list[str]) -> list[MedicationOrder]:
-    """Orders of one drug and form, cut so that the later authored one replaces the earlier.
+    """Orders of one drug and form without overlap: an order authored later replaces an earlier one.
 
     Raises
     ------
     Cannot
-        Two different orders of which both are in force at a time, or of which none is the later.
+        Two different orders are in force at the same time, or were authored on the same day.
     """
     ordered = sorted(orders, key=lambda o: (o.authored or o.start, o.start, o.where))
     name = " ".join(ordered[0].drug.key)
@@ -143,7 +143,7 @@ def in_turn(orders: Sequence[MedicationOrder], notes: list[str]) -> list[Medicat
                 why = "written on one day" if tied else "both active"
                 raise Cannot(
                     f"two different orders of {name} in force at a time, {why} ({first.where} and "
-                    f"{second.where}): whether they add up or one replaces the other is not said",
+                    f"{second.where}): it is not stated whether they add up or one replaces the other",
                     "an end, another status or priorPrescription for one of them",
                 )
     cut: list[MedicationOrder] = []
@@ -156,7 +156,7 @@ def in_turn(orders: Sequence[MedicationOrder], notes: list[str]) -> list[Medicat
                 if s.start < order.start
             ]
             after = order.end is not None and (earlier.end is None or earlier.end > order.end)
-            if after and _same(earlier, order) and segments:  # the same dose goes on after the shorter of two
+            if after and _same(earlier, order) and segments:  # the same dose continues after the shorter order
                 order = replace(order, segments=[replace(order.segments[0], end=earlier.end)])
             if segments:
                 kept.append(replace(earlier, segments=segments))
@@ -165,7 +165,7 @@ def in_turn(orders: Sequence[MedicationOrder], notes: list[str]) -> list[Medicat
 
 
 def rows_of(drug: Drug, orders: Sequence[MedicationOrder], taken: Taken) -> list[DoseRow]:
-    """Dose rows of one drug and form: each order's steps, 0 where none holds, and what was taken where known."""
+    """Dose rows of one drug and form: the orders' doses, 0 without an order in force, and the dose taken if known."""
     spans = [(s, order.where) for order in orders for s in order.segments]
     days = {s.start for s, _ in spans} | {s.end for s, _ in spans if s.end is not None}
     first = min(days)
@@ -173,10 +173,14 @@ def rows_of(drug: Drug, orders: Sequence[MedicationOrder], taken: Taken) -> list
     rows: list[DoseRow] = []
     where = ""
     for day in sorted(days):
-        held = [(s, place) for s, place in spans if s.start <= day and (s.end is None or s.end > day)]
-        s, where = held[-1] if held else (Segment(day, None, 0.0, False), where)
+        in_force = [(s, place) for s, place in spans if s.start <= day and (s.end is None or s.end > day)]
+        s, where = in_force[-1] if in_force else (Segment(day, None, 0.0, False), where)
         row = DoseRow(day, drug, s.dose, taken.on(day), s.as_needed, where)
-        before = rows[-1] if rows else None
-        if before is None or (before.dose, before.taken, before.as_needed) != (row.dose, row.taken, row.as_needed):
+        previous = rows[-1] if rows else None
+        if previous is None or (previous.dose, previous.taken, previous.as_needed) != (
+            row.dose,
+            row.taken,
+            row.as_needed,
+        ):
             rows.append(row)
     return rows

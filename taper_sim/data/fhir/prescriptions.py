@@ -1,7 +1,7 @@
-"""One patient's requests, statements and administrations into dose rows, and what could not be read. Imports ``data``.
+"""Dose rows of a patient from requests, statements and administrations. Imports ``data``, ``model``.
 
-Each method takes one checked resource and its product; :meth:`Prescriptions.rows` brings them together at the end.
-Rules: docs/how-to/fhir.md.
+Each method takes one validated resource and its product; :meth:`Prescriptions.rows` combines them at the end. Entries
+that cannot be read are kept with their reason. Rules: docs/how-to/fhir.md.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,39 +29,39 @@ ENDED: Final[Mapping[str, tuple[str, ...]]] = {
     "MedicationStatement": ("completed", "stopped", "not-taken"),
     "MedicationAdministration": ("completed", "not-done"),
 }
-"""Status of what is over, by resource; of anything else than these two nothing is counted."""
+"""Statuses of ended entries, by resource. Entries of a status in neither mapping are not counted."""
 
 Failed = Callable[[int, str, str, str], None]
-"""Notes an entry as failed: number, place, given, allowed."""
+"""Records an entry as failed: number, place, given, allowed."""
 
 
 @dataclass
 class Prescriptions:
-    """What one patient's medication entries say.
+    """The medication entries of one patient.
 
     Attributes
     ----------
-    requests : list of Order
-    statements : list of (Order, int)
+    requests : list of MedicationOrder
+    statements : list of (MedicationOrder, int)
         With the number of the entry.
-    given : dict of drug to dict of date to float
-        Administered on a day, in the drug's own unit.
-    given_by : dict of drug to list of (int, str)
-        Entries that say so: number and place.
+    administered : dict of drug to dict of date to float
+        Amount administered on a day, in the drug's own unit.
+    administered_by : dict of drug to list of (int, str)
+        Entries of these administrations: number and place.
     unread : list of Unread
-        Entries without which the doses are not complete.
+        Unreadable entries that make the dose history incomplete.
     unread_statements : list of (str, Unread)
-        Statements that could not be read, by ingredient: missed only where no order says the dose of that drug.
+        Unreadable statements, by ingredient. They matter only without an order of that drug.
     written : list of date
-        Days on which something was written down.
+        Days on which entries were written.
     notes : list of (date, str)
-        What was done with what was written on a day.
+        How an entry written on a day was read.
     """
 
     requests: list[MedicationOrder] = field(default_factory=list)
     statements: list[tuple[MedicationOrder, int]] = field(default_factory=list)
-    given: dict[tuple[str, str], dict[date, float]] = field(default_factory=dict)
-    given_by: dict[tuple[str, str], list[tuple[int, str]]] = field(default_factory=dict)
+    administered: dict[tuple[str, str], dict[date, float]] = field(default_factory=dict)
+    administered_by: dict[tuple[str, str], list[tuple[int, str]]] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
     unread_statements: list[tuple[str, Unread]] = field(default_factory=list)
     written: list[date] = field(default_factory=list)
@@ -72,47 +72,49 @@ class Prescriptions:
         place: str,
         resource: dict[str, Any],
         product: Product,
-        made: date | None,
+        created: date | None,
         names: frozenset[str],
         replaces: str,
     ) -> None:
-        """A MedicationRequest: an order.
+        """Add a MedicationRequest: an order.
 
         Parameters
         ----------
         place : str
-            Of the entry, for messages.
+            Place of the entry, for messages.
         resource : dict
         product : Product
-        made : date or None
-            Day on which the bundle was made.
+        created : date or None
+            Day on which the bundle was created.
         names : frozenset of str
-            References by which others call it.
+            References by which other resources refer to it.
         replaces : str
             Reference to the order that it replaces; empty if it names none.
         """
         dispensed = part(resource, "dispenseRequest")
-        valid = part(dispensed, "validityPeriod")
+        validity = part(dispensed, "validityPeriod")
         authored = day_of(resource.get("authoredOn"))
         if resource.get("authoredOn") and authored is None:
             raise Cannot(f"authoredOn {shown(resource['authoredOn'])}", "a whole date, years 1900 to 2200")
         for key in ("start", "end"):
-            if valid.get(key) and day_of(valid[key]) is None:
-                raise Cannot(f"validityPeriod.{key} {shown(valid[key])}", "a whole date")
-        start, end = day_of(valid.get("start")) or authored, end_of(valid.get("end"))
+            if validity.get(key) and day_of(validity[key]) is None:
+                raise Cannot(f"validityPeriod.{key} {shown(validity[key])}", "a whole date")
+        start, end = day_of(validity.get("start")) or authored, end_of(validity.get("end"))
         notes: list[str] = []
-        drug, found = _segments(parts(resource.get("dosageInstruction")), product, start, end, notes)
-        over = word(resource.get("status")) in ENDED["MedicationRequest"]
-        supply = _supply(dispensed, product, drug, found)
-        if over and found[-1].end is None:
-            found = _ended(drug, resource, found, supply, made, notes)
-        unended = over and found[-1].end is None
-        self.requests.append(MedicationOrder(place, drug, found, authored, not over, names, replaces, supply, unended))
-        self.written.append(authored or found[0].start)
+        drug, dose_segments = _segments(parts(resource.get("dosageInstruction")), product, start, end, notes)
+        ended = word(resource.get("status")) in ENDED["MedicationRequest"]
+        supply = _supply(dispensed, product, drug, dose_segments)
+        if ended and dose_segments[-1].end is None:
+            dose_segments = _ended(drug, resource, dose_segments, supply, created, notes)
+        unended = ended and dose_segments[-1].end is None
+        self.requests.append(
+            MedicationOrder(place, drug, dose_segments, authored, not ended, names, replaces, supply, unended)
+        )
+        self.written.append(authored or dose_segments[0].start)
         self.notes += [(self.written[-1], f"{place}: {note}") for note in dict.fromkeys(notes)]
 
-    def statement(self, k: int, place: str, resource: dict[str, Any], product: Product, made: date | None) -> None:
-        """A MedicationStatement: what is taken, or was not."""
+    def statement(self, k: int, place: str, resource: dict[str, Any], product: Product, created: date | None) -> None:
+        """Add a MedicationStatement: a dose taken, or not taken."""
         period = part(resource, "effectivePeriod")
         start, end = day_of(period.get("start")) or day_of(resource.get("effectiveDateTime")), end_of(period.get("end"))
         asserted = day_of(resource.get("dateAsserted"))
@@ -123,19 +125,19 @@ class Prescriptions:
             drug = product.drug()
             if start is None:
                 raise Cannot("not taken, without a day", "effectiveDateTime or effectivePeriod")
-            found = [Segment(start, end, 0.0, False)]
+            dose_segments = [Segment(start, end, 0.0, False)]
         else:
-            drug, found = _segments(parts(resource.get("dosage")), product, start, end, notes)
-        if status in ("completed", "stopped") and found[-1].end is None:
-            found = _ended(drug, resource, found, None, made, notes)
+            drug, dose_segments = _segments(parts(resource.get("dosage")), product, start, end, notes)
+        if status in ("completed", "stopped") and dose_segments[-1].end is None:
+            dose_segments = _ended(drug, resource, dose_segments, None, created, notes)
         active = status not in ENDED["MedicationStatement"]
-        unended = not active and status != "not-taken" and found[-1].end is None
-        self.statements.append((MedicationOrder(place, drug, found, asserted, active, unended=unended), k))
-        self.written.append(asserted or found[0].start)
+        unended = not active and status != "not-taken" and dose_segments[-1].end is None
+        self.statements.append((MedicationOrder(place, drug, dose_segments, asserted, active, unended=unended), k))
+        self.written.append(asserted or dose_segments[0].start)
         self.notes += [(self.written[-1], f"{place}: {note}") for note in dict.fromkeys(notes)]
 
     def administration(self, k: int, place: str, resource: dict[str, Any], product: Product) -> bool:
-        """A MedicationAdministration: what was taken on a day; False for a patch, which is worn for days."""
+        """Add a MedicationAdministration: an amount taken on a day. False for a patch, which is worn for days."""
         when = resource.get("effectiveDateTime") or part(resource, "effectivePeriod").get("start")
         day = day_of(when)
         if day is None:
@@ -149,60 +151,59 @@ class Prescriptions:
             if not dosage.get("dose"):
                 raise Cannot("an administration without a dose", "dosage.dose")
             amount = amount_of(dosage["dose"], product, drug, notes)
-        days = self.given.setdefault(drug.key, {})
+        days = self.administered.setdefault(drug.key, {})
         days[day] = round(days.get(day, 0.0) + amount, 9)
-        self.given_by.setdefault(drug.key, []).append((k, place))
+        self.administered_by.setdefault(drug.key, []).append((k, place))
         self.written.append(day)
         self.notes += [(day, f"{place}: {note}") for note in notes]
         return True
 
     def rows(self, fail: Failed, file: str) -> tuple[list[DoseRow], list[str]]:
-        """Dose rows of every drug, and notes; what is ambiguous fails, and leaves its drug without a dose."""
+        """Dose rows of every drug, and notes. An ambiguous drug fails and has no dose."""
         rows: list[DoseRow] = []
         notes: list[str] = []
         ordered = {order.drug.key: order.drug for order in self.requests}
         names = {drug.drug for drug in ordered.values()}
-        said_by_order = {name.split("-")[0] for name in names}
-        self.unread += [lost for name, lost in self.unread_statements if name not in said_by_order]
-        taken: dict[tuple[str, str], Taken] = {key: Taken(given=days) for key, days in self.given.items()}
-        alone: dict[tuple[str, str], list[MedicationOrder]] = {}
+        ordered_ingredients = {name.split("-")[0] for name in names}
+        self.unread += [lost for name, lost in self.unread_statements if name not in ordered_ingredients]
+        taken: dict[tuple[str, str], Taken] = {key: Taken(administered=days) for key, days in self.administered.items()}
+        without_order: dict[tuple[str, str], list[MedicationOrder]] = {}
         for order, k in self.statements:
             key = order.drug.key
             if key in ordered and order.unended:
-                notes.append(f"{order.where}: a statement that is over, and nothing says when: not counted")
+                notes.append(f"{order.where}: a statement that ended on an unknown day: not counted")
             elif key in ordered:
                 taken.setdefault(key, Taken()).stated += order.segments
             elif order.drug.drug in names:
-                said = f"{' '.join(key)} by a statement, beside orders of another form of it"
-                self.unread.append(Unread(f"{order.where}: {said}", order.start, not order.active))
-                fail(k, order.where, said, "a statement of the form that is ordered")
+                reason = f"{' '.join(key)} by a statement, beside orders of another form of the drug"
+                self.unread.append(Unread(f"{order.where}: {reason}", order.start, not order.active))
+                fail(k, order.where, reason, "a statement of the ordered form")
             else:
-                alone.setdefault(key, []).append(order)
-        for key, (k, place) in ((key, by[0]) for key, by in self.given_by.items()):
-            if key not in ordered and key not in alone:
-                said = f"{' '.join(key)} administered, without an order of it"
-                self.unread.append(Unread(f"{place}: {said}", max(self.given[key]), over=True))
-                fail(k, place, said, "an order of this drug")
-        groups: dict[tuple[str, str], list[MedicationOrder]] = dict(alone)
+                without_order.setdefault(key, []).append(order)
+        for key, entries in self.administered_by.items():
+            k, place = entries[0]
+            if key not in ordered and key not in without_order:
+                reason = f"{' '.join(key)} administered, without an order of the drug"
+                self.unread.append(Unread(f"{place}: {reason}", max(self.administered[key]), over=True))
+                fail(k, place, reason, "an order of this drug")
+        groups: dict[tuple[str, str], list[MedicationOrder]] = dict(without_order)
         for order in self.requests:
             groups.setdefault(order.drug.key, []).append(order)
         for key, orders in sorted(groups.items()):
             drug = orders[0].drug
-            if key in alone:
-                notes.append(f"{' '.join(key)}: by a statement, not by an order")
+            if key in without_order:
+                notes.append(f"{' '.join(key)}: from a statement, without an order")
             orders, lost = closed(orders, notes)
             for order in lost:
                 self.unread.append(
-                    Unread(
-                        f"{order.where}: {' '.join(key)}, over, and nothing says when it ended", order.start, over=True
-                    )
+                    Unread(f"{order.where}: {' '.join(key)}, ended on an unknown day", order.start, over=True)
                 )
-                notes.append(f"{order.where}: {' '.join(key)}, over, and nothing says when it ended: not counted")
+                notes.append(f"{order.where}: {' '.join(key)}, ended on an unknown day: not counted")
             if not orders:
                 continue
             try:
-                mine = rows_of(drug, in_turn(orders, notes), taken.get(key, Taken()))
-                for row in mine:
+                drug_rows = rows_of(drug, in_turn(orders, notes), taken.get(key, Taken()))
+                for row in drug_rows:
                     _may_be(drug, row.dose)
                     if row.taken is not None:
                         _may_be(drug, row.taken)
@@ -212,65 +213,70 @@ class Prescriptions:
                 self.unread.append(Unread(f"{where}: {error.given}", max(o.start for o in orders), over))
                 fail(min(_number(order.where) for order in orders), where, error.given, error.allowed)
                 continue
-            rows += [DoseRow(r.day, r.drug, r.dose, r.taken, r.as_needed, f"{file}, {r.where}") for r in mine]
+            rows += [DoseRow(r.day, r.drug, r.dose, r.taken, r.as_needed, f"{file}, {r.where}") for r in drug_rows]
         return sorted(rows, key=lambda row: row.order), notes
 
 
 def _segments(
     dosages: list[dict[str, Any]], product: Product, start: date | None, end: date | None, notes: list[str]
 ) -> tuple[Drug, list[Segment]]:
-    """Drug and doses by days, each dose one that somebody may take."""
+    """Drug and daily doses; refuses implausible doses."""
     rates = ("rateQuantity", "rateRatio", "rateRange")
-    released = any(one.get(key) for d in dosages for one in parts(d.get("doseAndRate")) for key in rates) or any(
+    is_release_rate = any(
+        dose_and_rate.get(key) for d in dosages for dose_and_rate in parts(d.get("doseAndRate")) for key in rates
+    ) or any(
         word(quantity.get("unit")).lower() in ("mcg/h", "mcg/hr", "ug/h", "µg/h") or quantity.get("code") == "ug/h"
         for quantity in walk(dosages)
     )
-    drug = product.drug(released)
-    found = segments(dosages, product, drug, start, end, notes)
-    for segment in found:
+    drug = product.drug(is_release_rate)
+    dose_segments = segments(dosages, product, drug, start, end, notes)
+    for segment in dose_segments:
         _may_be(drug, segment.dose)
-    return drug, found
+    return drug, dose_segments
 
 
-def _supply(dispensed: Mapping[str, Any], product: Product, drug: Drug, found: list[Segment]) -> date | None:
-    """First day after a supply with its repeats: by its duration or, of one dose by mouth, by its quantity."""
+def _supply(dispensed: Mapping[str, Any], product: Product, drug: Drug, dose_segments: list[Segment]) -> date | None:
+    """First day after a supply with its repeats: from its duration, or for a single oral dose from its quantity."""
     repeats = number(dispensed.get("numberOfRepeatsAllowed")) or 0.0
-    until = supplied_until(dispensed.get("expectedSupplyDuration"), found[-1].start, repeats)
-    if until is not None or drug.is_patch or len(found) > 1 or found[0].dose <= 0 or not dispensed.get("quantity"):
+    until = supplied_until(dispensed.get("expectedSupplyDuration"), dose_segments[-1].start, repeats)
+    if (
+        until is not None
+        or drug.is_patch
+        or len(dose_segments) > 1
+        or dose_segments[0].dose <= 0
+        or not dispensed.get("quantity")
+    ):
         return until
     try:
-        days = amount_of(dispensed["quantity"], product, drug, []) / found[0].dose
+        days = amount_of(dispensed["quantity"], product, drug, []) / dose_segments[0].dose
     except Cannot:
         return None
-    return supplied_until({"value": days, "unit": "d"}, found[0].start, repeats)
+    return supplied_until({"value": days, "unit": "d"}, dose_segments[0].start, repeats)
 
 
 def _ended(
     drug: Drug,
     resource: Mapping[str, Any],
-    found: list[Segment],
+    dose_segments: list[Segment],
     supply: date | None,
-    made: date | None,
+    created: date | None,
     notes: list[str],
 ) -> list[Segment]:
-    """Give an order that is over, without a date, the latest end it can have had, if that is told and near."""
-    written = day_of(part(resource, "meta").get("lastUpdated")) or made
-    last = found[-1]
+    """Set the latest possible end of an ended order without a date, if it is stated and near."""
+    written = day_of(part(resource, "meta").get("lastUpdated")) or created
+    last = dose_segments[-1]
     if written is not None and (written - last.start).days > LONGEST_UNENDED_D:
-        written = None  # it was over by then, and may have been for long
+        written = None  # the order may have ended long before
     ends = [
         (day, why)
-        for day, why in ((supply, "its supply lasted"), (written, "its status was written"))
+        for day, why in ((supply, "the end of its supply"), (written, "the day its status was written"))
         if day is not None and day > last.start
     ]
     if not ends:
-        return found
+        return dose_segments
     end, why = ends[0]
-    notes.append(
-        f"{' '.join(drug.key)}: {word(resource.get('status'))}, and no end is given; ended on {end}, the day "
-        f"to which {why}"
-    )
-    return [*found[:-1], Segment(last.start, end, last.dose, last.as_needed)]
+    notes.append(f"{' '.join(drug.key)}: {word(resource.get('status'))} without an end; read as ended on {end}, {why}")
+    return [*dose_segments[:-1], Segment(last.start, end, last.dose, last.as_needed)]
 
 
 def _number(place: str) -> int:
@@ -279,8 +285,8 @@ def _number(place: str) -> int:
 
 
 def _may_be(drug: Drug, dose: float) -> None:
-    """Refuse a dose that nobody takes."""
+    """Refuse an implausible dose."""
     try:
         formulary.validate_dose(drug, **{"dose_mcg_per_h" if drug.is_patch else "dose_mg_per_day": dose})
     except ValueError as error:
-        raise Cannot(*divided(str(error), "a dose that may be taken")) from None
+        raise Cannot(*divided(str(error), "a plausible dose")) from None

@@ -1,4 +1,4 @@
-"""Who refers to whom in a bundle: by fullUrl, by ``Type/id``, by the end of an absolute URL. Imports ``data``."""
+"""References between resources of a bundle: by fullUrl, ``Type/id`` or an absolute URL. Imports ``fhir.json_input``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,27 +6,27 @@ from typing import Any
 from taper_sim.data.fhir.json_input import word
 
 
-def names_of(entry: Mapping[str, Any], resource: Mapping[str, Any]) -> frozenset[str]:
-    """Names by which other resources may call that of an entry."""
-    kind, own, url = word(resource.get("resourceType")), word(resource.get("id")), word(entry.get("fullUrl"))
-    found = {f"{kind}/{own}"} if own else set()
+def references_to(entry: Mapping[str, Any], resource: Mapping[str, Any]) -> frozenset[str]:
+    """References by which other resources may refer to the resource of an entry."""
+    kind, resource_id, url = word(resource.get("resourceType")), word(resource.get("id")), word(entry.get("fullUrl"))
+    references = {f"{kind}/{resource_id}"} if resource_id else set()
     if url:
-        found.add(url)
+        references.add(url)
     if url.startswith(("http://", "https://")) and url.split("/")[-2:-1] == [kind]:
-        found.add("/".join(url.split("/")[-2:]))
-    return frozenset(found)
+        references.add("/".join(url.split("/")[-2:]))
+    return frozenset(references)
 
 
-def found_by[Named](reference: str, known: Mapping[str, Named]) -> Named | None:
-    """What a reference names, whatever its version; None if it is not known."""
+def resolved[Target](reference: str, targets: Mapping[str, Target]) -> Target | None:
+    """The target of a reference, of any version; None if the target is unknown."""
     bare = reference.split("/_history/", 1)[0]
-    if bare in known:
-        return known[bare]
+    if bare in targets:
+        return targets[bare]
     tail = "/".join(bare.split("/")[-2:])
-    return known.get(tail) if bare.startswith(("http://", "https://")) else None
+    return targets.get(tail) if bare.startswith(("http://", "https://")) else None
 
 
 def id_of(reference: str, kind: str) -> str:
-    """The id in a reference to a resource of this kind, such as ``Patient/7``; empty if it holds none."""
-    steps = reference.split("/_history/", 1)[0].split("/")
-    return steps[-1] if len(steps) > 1 and steps[-2] == kind else ""
+    """The id in a reference to a resource of this kind, such as ``Patient/7``; empty if there is none."""
+    segments = reference.split("/_history/", 1)[0].split("/")
+    return segments[-1] if len(segments) > 1 and segments[-2] == kind else ""

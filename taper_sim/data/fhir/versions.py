@@ -1,4 +1,4 @@
-"""Which FHIR a resource is: R4 is checked by ``fhir.resources`` (R4B), other versions are named. Imports ``data``."""
+"""Validation of resources against FHIR R4 (``fhir.resources``, R4B); other versions are refused. Imports ``data``."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -8,7 +8,7 @@ from typing import Any, Final
 from taper_sim.data.fhir.json_input import Cannot, part, parts, texts, word
 from taper_sim.data.problems import problem, shown
 
-READ: Final = (
+RESOURCE_TYPES: Final = (
     "Patient",
     "MedicationRequest",
     "MedicationStatement",
@@ -23,7 +23,7 @@ DSTU2_ONLY: Final = ("MedicationOrder", "DiagnosticOrder", "DeviceUseRequest", "
 
 @cache
 def _models() -> Mapping[str, Any]:
-    """The checkers of the resources that are read; imported when first needed, for they are slow to import."""
+    """Validation models of :data:`RESOURCE_TYPES`, imported at first use because the import is slow."""
     from fhir.resources.R4B.condition import Condition
     from fhir.resources.R4B.medication import Medication
     from fhir.resources.R4B.medicationadministration import MedicationAdministration
@@ -49,36 +49,40 @@ def _models() -> Mapping[str, Any]:
 
 
 def validated(resource: Mapping[str, Any]) -> None:
-    """Check a resource against FHIR R4B.
+    """Validate a resource against FHIR R4B.
 
     Raises
     ------
     Cannot
-        The first thing that is wrong, by its path; values are not repeated, for they may name a person.
+        The first validation error, with its path. Values are not repeated, because they may identify a patient.
     """
     kind = word(resource.get("resourceType"))
     try:
         _models()[kind].model_validate(resource)
     except RecursionError:
-        raise Cannot("parts nested without end", "FHIR R4") from None
-    except Exception as error:  # the checker's own, and whatever it stumbles over in what is no FHIR
+        raise Cannot("parts nested too deep", "FHIR R4") from None
+    except Exception as error:  # validation errors, and any failure of the validator on content that is not FHIR
         errors: Callable[[], list[Any]] | None = getattr(error, "errors", None)
-        found = errors() if errors is not None else []
-        place = ".".join(map(str, found[0].get("loc", ()))) if found else ""
-        said = f"{shown(place) or kind}: {shown(found[0].get('msg', ''))}" if found else "what is no FHIR R4"
-        raise Cannot(f"{said}{_other_version(resource)}", f"a {kind} of FHIR R4") from None
+        validation_errors = errors() if errors is not None else []
+        place = ".".join(map(str, validation_errors[0].get("loc", ()))) if validation_errors else ""
+        reason = (
+            f"{shown(place) or kind}: {shown(validation_errors[0].get('msg', ''))}"
+            if validation_errors
+            else "content that is not FHIR R4"
+        )
+        raise Cannot(f"{reason}{_other_version(resource)}", f"a {kind} of FHIR R4") from None
 
 
 def _other_version(resource: Mapping[str, Any]) -> str:
-    """A hint that a resource is of another version of FHIR; empty if nothing tells."""
+    """A hint that a resource is of another version of FHIR; empty without evidence."""
     profiles = " ".join(texts(part(resource, "meta").get("profile")))
     if "medication" in resource or ("STU3" not in profiles and isinstance(resource.get("reason"), list)):
         return " (as in R5, where medication is a CodeableReference)"
     dosages = parts(resource.get("dosageInstruction") or resource.get("dosage"))
-    stu3 = any(key in dosage for dosage in dosages for key in ("doseQuantity", "doseRange"))
+    has_stu3_dose = any(key in dosage for dosage in dosages for key in ("doseQuantity", "doseRange"))
     if (
         "STU3" in profiles
-        or stu3
+        or has_stu3_dose
         or "taken" in resource
         or "agent" in part(resource, "requester")
         or ("context" in resource)
@@ -88,7 +92,7 @@ def _other_version(resource: Mapping[str, Any]) -> str:
 
 
 def refuse_other(path: Path, bundle: Any) -> None:
-    """Refuse a file that is no Bundle of R4."""
+    """Refuse a file that is not an R4 Bundle."""
     if not isinstance(bundle, dict):
         raise problem(str(path), "", f"a JSON {type(bundle).__name__}", "a FHIR R4 Bundle")
     kind = bundle.get("resourceType")
@@ -98,8 +102,8 @@ def refuse_other(path: Path, bundle: Any) -> None:
     entries = bundle.get("entry", [])
     if not isinstance(entries, list):
         raise problem(str(path), "entry", f"a {type(entries).__name__}", "a list of entries")
-    for k, holder in enumerate([bundle, *entries]):
-        resource = holder if k == 0 else part(holder, "resource")
+    for k, container in enumerate([bundle, *entries]):
+        resource = container if k == 0 else part(container, "resource")
         place = "" if k == 0 else f"entry[{k - 1}].resource"
         version = word(resource.get("fhirVersion"))
         profiles = [p for p in texts(part(resource, "meta").get("profile")) if "dstu2" in p.lower() or "/fhir/1.0" in p]

@@ -1,6 +1,7 @@
-"""Who the patients are: sampled, or read. Imports ``data``, ``tables``, ``model`` and below.
+"""The cohort of patients: sampled, or read from files. Imports ``data``, ``tables``, ``model`` and below.
 
-``arrays`` holds a cohort and each person's own parameters, ``sampled`` draws people, ``read`` takes them from files.
+``arrays`` holds a cohort and the patients' individual parameters, ``sampled`` draws patients, ``read`` builds a cohort
+from files.
 """
 
 from taper_sim.simulation.cohort.arrays import FLAGS, MODALITIES, Cohort, fixed_or, individual, shapes, with_doses

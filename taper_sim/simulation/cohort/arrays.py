@@ -1,4 +1,4 @@
-"""The arrays of a cohort, and each person's own parameters. Imports ``data``, ``model`` and below."""
+"""The arrays of a cohort, and the patients' individual parameters. Imports ``data``, ``model`` and below."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -12,15 +12,15 @@ from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.data import formulary
 from taper_sim.data.patients import BOOLEANS
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
-from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES, FAILED_TAPERS_COUNTED, MEDIAN_USE_DAYS, Parameter
+from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES, FAILED_TAPERS_COUNTED, MEDIAN_USE_DAYS
 from taper_sim.model.pharmacology import Drug, to_equivalents, within_day_shape
 from taper_sim.units import DRUG_CLASSES
 
-#: Risk flags, answers and access of a patient, as columns of a patients file name them.
+#: Risk flags, answers and access of a patient, named as the columns of a patients file.
 FLAGS: Final = BOOLEANS
 MODALITIES: Final = ("video", "phone", "in_person")
 
-#: Symbols with a spread between people, in the order of the columns of standard normals (a new one goes to the end).
+#: Symbols that vary between patients, in the order of the columns of standard normals (append new symbols).
 VARYING: Final[tuple[tuple[str, int], ...]] = (
     *((symbol, k) for symbol in ("EC50", "tau_F", "tau_L", "sigma", "b") for k in range(3)),
     ("xi", 0),
@@ -28,7 +28,7 @@ VARYING: Final[tuple[tuple[str, int], ...]] = (
     ("steps_0", 0),
 )
 
-_FIRST_CALL_VARYING = 100  # calls of the generator below this sample the person's attributes
+_FIRST_CALL_VARYING = 100  # generator calls below this one sample the patient's attributes
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Cohort:
     ids : tuple of str
         Patient ids as given.
     keys : ndarray of uint64, (n,)
-        What the generator knows a patient by.
+        Key of each patient for the random number generator.
     drugs : tuple of Drug
-        Every drug that somebody takes.
+        Every drug that a patient of the cohort takes.
     slot_drug : ndarray of int, (n, n_slots)
         Index into ``drugs`` of each drug a patient takes, −1 for none.
     slot_dose : ndarray, (n, n_slots)
@@ -54,7 +54,7 @@ class Cohort:
     use_days : ndarray, (n, 3)
         Days of use before day 0.
     half_life_h, trough_mean : ndarray, (n, 3)
-        Of the formulation; where a class has two drugs, of the one with more equivalents (assumption A15).
+        Values of the formulation; with two drugs in a class, of the drug with more equivalents (assumption A15).
     buprenorphine : ndarray of bool, (n,)
         Whether the opioid is buprenorphine, on its own scale.
     baseline : dict of str to ndarray (n,)
@@ -67,13 +67,13 @@ class Cohort:
     modality : ndarray of int, (n,)
         Index into :data:`MODALITIES`.
     fixed : dict of str to ndarray, (n,) or (n, 3)
-        Parameters fixed for a person, NaN where free.
+        Parameters fixed for a patient, NaN where free.
     care : ndarray, (n, 6)
-        Care delivered ÷ planned that a patient's file fixes, else 0.
+        Care delivered ÷ planned, if the patient's file fixes it, else 0.
     spread : bool
-        False: everybody is the median person but for what ``fixed`` says.
+        Whether parameters vary between patients. If False, every patient has the median values, except for ``fixed``.
     description : str
-        Where the cohort comes from, in words.
+        Origin of the cohort, in words.
     """
 
     ids: tuple[str, ...]
@@ -102,11 +102,11 @@ class Cohort:
 
     @property
     def taken(self) -> Bools:
-        """Which classes each person takes, (n, 3): dose above 0 on day 0."""
+        """Whether each patient takes each class, (n, 3): dose above 0 on day 0."""
         return self.dose > 0
 
     def take(self, index: Any) -> "Cohort":
-        """The same cohort with only the rows of an index (slice, positions or mask)."""
+        """The cohort restricted to the patients of an index (slice, positions or mask)."""
         positions = np.arange(len(self))[index]
 
         def rows_of(value: Any) -> Any:
@@ -119,7 +119,7 @@ class Cohort:
 
 
 def with_doses(cohort: Cohort) -> Cohort:
-    """Fill what follows from the slots: equivalents, formulation values, buprenorphine."""
+    """Derive from the slots: equivalents, values of the formulation, buprenorphine."""
     n, n_slots = cohort.slot_drug.shape
     dose, largest = np.zeros((n, 3)), np.zeros((n, 3))
     half_life = np.full((n, 3), 24.0)
@@ -129,47 +129,43 @@ def with_doses(cohort: Cohort) -> Cohort:
         for number, drug in enumerate(cohort.drugs):
             k = DRUG_CLASSES.index(drug.drug_class)
             for times in np.unique(cohort.slot_times[cohort.slot_drug[:, slot] == number, slot]):
-                who = (cohort.slot_drug[:, slot] == number) & (cohort.slot_times[:, slot] == times)
-                amount = to_equivalents(drug, cohort.slot_dose[who, slot], formulary.absorption(), int(times))
-                dose[who, k] += amount
-                main = np.flatnonzero(who)[amount > largest[who, k]]
-                largest[main, k] = amount[amount > largest[who, k]]
-                half_life[main, k], trough[main, k] = drug.effect_half_life_h, drug.trough_mean
+                takers = (cohort.slot_drug[:, slot] == number) & (cohort.slot_times[:, slot] == times)
+                amount = to_equivalents(drug, cohort.slot_dose[takers, slot], formulary.absorption(), int(times))
+                dose[takers, k] += amount
+                largest_takers = np.flatnonzero(takers)[amount > largest[takers, k]]
+                largest[largest_takers, k] = amount[amount > largest[takers, k]]
+                half_life[largest_takers, k], trough[largest_takers, k] = drug.effect_half_life_h, drug.trough_mean
                 if drug.is_buprenorphine:
-                    buprenorphine |= who & (cohort.slot_dose[:, slot] > 0)
+                    buprenorphine |= takers & (cohort.slot_dose[:, slot] > 0)
     return replace(cohort, dose=dose, half_life_h=half_life, trough_mean=trough, buprenorphine=buprenorphine)
 
 
-# -- parameters of each person -----------------------------------------------------------------------------------------
-
-
-def _parameter(symbol: str) -> Parameter:
-    return BY_SYMBOL.get(symbol) or CHANCE_BY_SYMBOL[symbol]
+# -- individual parameters ---------------------------------------------------------------------------------------------
 
 
 def individual(cohort: Cohort, centres: Mapping[str, Floats], seed: int) -> dict[str, Floats]:
-    """Values of each person: centre of the draw, spread between people, earlier failed tapers, what is fixed.
+    """Individual parameters: centre of the draw, variation between patients, earlier failed tapers, fixed values.
 
     Parameters
     ----------
     cohort : Cohort
-        n people.
+        n patients.
     centres : mapping of symbol to ndarray
-        Centres for each person, (n, 3) for symbols with a value a class and (n,) for the rest; see
-        ``simulation.centres_of``.
+        Centres for each patient: (n, 3) for symbols with one value per class, (n,) for the others; see
+        ``simulation.ensemble.Ensemble.of``.
     seed : int
         Seed of the run.
 
     Returns
     -------
     dict of str to ndarray
-        The same symbols with each person's value; ``sigma`` includes the factor for failed tapers.
+        The same symbols with each patient's value; ``sigma`` includes the factor for failed tapers.
     """
     values = {symbol: np.array(centre, dtype=np.float64) for symbol, centre in centres.items()}
     if cohort.spread:
         z = rng.person_normals(seed, cohort.keys, len(VARYING), first_call=_FIRST_CALL_VARYING)
         for column, (symbol, k) in enumerate(VARYING):
-            parameter = _parameter(symbol)
+            parameter = BY_SYMBOL.get(symbol) or CHANCE_BY_SYMBOL[symbol]
             sd = parameter.between_people(DRUG_CLASSES[k] if parameter.per_class else None)
             at = (slice(None), k) if parameter.per_class else slice(None)
             centre = values[symbol][at]
@@ -186,14 +182,14 @@ def individual(cohort: Cohort, centres: Mapping[str, Floats], seed: int) -> dict
 
 
 def shapes(cohort: Cohort) -> Floats:
-    """Within-day shapes ``s_j``, (n, 3, 4), solved once for each trough that occurs."""
+    """Within-day shapes ``s_j``, (n, 3, 4), solved once for each distinct trough."""
     troughs, inverse = np.unique(fixed_or(cohort, "trough_mean", cohort.trough_mean), return_inverse=True)
     solved = np.array([within_day_shape(float(trough)) for trough in troughs])
     return solved[inverse].reshape(*cohort.trough_mean.shape, 4)
 
 
 def fixed_or(cohort: Cohort, symbol: str, value: Floats) -> Floats:
-    """A value, or what the person's file fixes instead."""
+    """The value that the patient's file fixes; where it fixes none, ``value``."""
     fixed = cohort.fixed.get(symbol)
     return value if fixed is None else np.where(np.isnan(fixed), value, fixed)
 
@@ -209,7 +205,7 @@ def without_drugs(
     modality: Ints,
     description: str,
 ) -> Cohort:
-    """A cohort that takes nothing yet, everybody with a spread."""
+    """A cohort without drugs; parameters vary between patients."""
     n = len(ids)
     zeros = np.zeros((n, 3))
     return Cohort(

@@ -1,4 +1,4 @@
-"""Cohorts read from files of patients and of drugs. Imports ``cohort.arrays``, ``cohort.sampled`` and below."""
+"""Cohorts from patients' files and from tables of patients and drugs. Imports the other modules of ``cohort``."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ from taper_sim.units import DRUG_CLASSES
 
 
 def from_patients(patients: Sequence[Patient], *, spread: bool = False, description: str = "") -> Cohort:
-    """Build a cohort of patients' files, the median person where they are silent."""
+    """Build a cohort from patients' files; a missing entry takes the median patient's value."""
     n = len(patients)
     drugs = tuple(dict.fromkeys(entry.row for patient in patients for entry in patient.drugs))
     n_slots = max([1, *(len(patient.drugs) for patient in patients)])
@@ -75,9 +75,9 @@ def from_patients(patients: Sequence[Patient], *, spread: bool = False, descript
 
 
 def _flag(patient: Patient, name: str) -> bool:
-    for part in (patient.risk, patient.access):
-        if hasattr(part, name):
-            return bool(getattr(part, name))
+    for section in (patient.risk, patient.access):
+        if hasattr(section, name):
+            return bool(getattr(section, name))
     answer = {"agreed": "patient_agreed_to_taper"}.get(name, name)
     return bool(getattr(patient, name, None) or patient.answers.get(answer, name == "agreed"))
 
@@ -87,7 +87,7 @@ _PROMIS = {"promis_pf": "function", "promis_depression": "distress", "promis_sle
 
 
 def from_table(table: PatientTable, description: str) -> Cohort:
-    """A cohort of a patients file, still without drugs; what a file is silent about is the median person's."""
+    """Build a cohort without drugs from a table of patients; a missing column takes the median patient's value."""
     n = len(table.ids)
     columns = dict(table.numbers)
     for t_score, convert in (
@@ -121,17 +121,17 @@ def from_table(table: PatientTable, description: str) -> Cohort:
 
 
 def with_drugs(cohort: Cohort, drug_rows: Sequence[DrugRow]) -> Cohort:
-    """Give each patient the drugs of a drugs file."""
+    """Add the drugs of a drugs file to a cohort."""
     row_of = {patient_id: row for row, patient_id in enumerate(cohort.ids)}
-    drugs = tuple(dict.fromkeys(item.drug for item in drug_rows))
+    drugs = tuple(dict.fromkeys(drug_row.drug for drug_row in drug_rows))
     number = {drug: k for k, drug in enumerate(drugs)}
     used = np.zeros(len(cohort), dtype=np.int64)
-    n_slots = max(np.unique([row_of[item.patient_id] for item in drug_rows], return_counts=True)[1])
+    n_slots = max(np.unique([row_of[drug_row.patient_id] for drug_row in drug_rows], return_counts=True)[1])
     slot_drug = np.full((len(cohort), n_slots), -1)
     slot_dose, slot_times = np.zeros((len(cohort), n_slots)), np.ones((len(cohort), n_slots), dtype=np.int64)
-    for item in drug_rows:
-        row = row_of[item.patient_id]
-        slot_drug[row, used[row]] = number[item.drug]
-        slot_dose[row, used[row]], slot_times[row, used[row]] = item.dose, item.times
+    for drug_row in drug_rows:
+        row = row_of[drug_row.patient_id]
+        slot_drug[row, used[row]] = number[drug_row.drug]
+        slot_dose[row, used[row]], slot_times[row, used[row]] = drug_row.dose, drug_row.times
         used[row] += 1
     return with_doses(replace(cohort, drugs=drugs, slot_drug=slot_drug, slot_dose=slot_dose, slot_times=slot_times))

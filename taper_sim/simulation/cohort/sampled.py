@@ -1,6 +1,6 @@
-"""Cohorts sampled from margins and correlations. Imports ``cohort.arrays``, ``data``, ``model``.
+"""Cohorts sampled from marginal distributions and correlations. Imports ``cohort.arrays``, ``data``, ``model``.
 
-A person's draws depend on the seed and the person's key alone, so one extra patient changes nobody else.
+A patient's draws depend only on the seed and the patient's key: an extra patient leaves all others unchanged.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from taper_sim.units import DRUG_CLASSES, DrugClass
 
 @dataclass(frozen=True)
 class DrugShare:
-    """A drug and formulation, and its share among those who take the class."""
+    """A drug and formulation, and its share among the patients who take the class."""
 
     drug: Drug
     share: float
@@ -35,10 +35,11 @@ class DrugShare:
 
 @dataclass(frozen=True)
 class ClassMargin:
-    """A drug class: who takes it, what, how much and since when.
+    """Distribution of a drug class: prevalence, drugs, dose and duration of use.
 
-    ``share`` of people who take it; ``median`` and ``log_sd`` of the dose in equivalents a day, cut at ``low`` and
-    ``high``; median and log sd of the days of use.
+    ``share`` is the share of patients who take the class. ``median`` and ``log_sd`` describe the log-normal dose,
+    equivalents a day, clipped to ``low`` and ``high``. ``use_days_median`` and ``use_days_log_sd`` describe the days of
+    use.
     """
 
     share: float
@@ -53,10 +54,10 @@ class ClassMargin:
 
 @dataclass(frozen=True)
 class Margins:
-    """Margins and correlations of the sampled attributes. Source of the defaults: docs/cohort.md.
+    """Marginal distributions and correlations of the sampled attributes. Source of the defaults: docs/cohort.md.
 
-    ``moments`` holds (mean, sd, low, high) on the instrument's own scale; ``correlation`` is between them in that
-    order, of the normals behind them.
+    ``moments`` holds (mean, sd, low, high) on the instrument's own scale. ``correlation`` is the correlation matrix of
+    the underlying normals, in the order of ``moments``.
     """
 
     moments: Mapping[str, tuple[float, float, float, float]]
@@ -66,7 +67,7 @@ class Margins:
     modality: tuple[float, ...]
 
 
-#: 21,658 people of the CHOIR registry (Alter 2021, PLoS ONE, data S1): means, sds and Pearson correlations.
+#: 21,658 patients of the CHOIR registry (Alter 2021, PLoS ONE, data S1): means, sds and Pearson correlations.
 CHOIR: Final = Margins(
     moments={
         "pain_nrs": (6.49, 2.01, 0, 10),
@@ -109,7 +110,7 @@ CHOIR: Final = Margins(
     modality=(0.7, 0.2, 0.1),
 )
 
-# PROMIS T-scores onto the model's scales. PHQ-9 crosswalk: Choi 2014 (PROsetta), sleep onto ISI: assumption A16.
+# PROMIS T-scores to the model's scales. PHQ-9 crosswalk: Choi 2014 (PROsetta). Sleep to ISI: assumption A16.
 _DEPRESSION_T = np.array([34.0, 44.0, 52.5, 59.9, 66.0, 72.0, 85.0])
 _DEPRESSION_PHQ9 = np.array([0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 27.0])
 _SLEEP_T = np.array([26.0, 40.0, 50.0, 60.0, 70.0, 84.0])
@@ -118,17 +119,17 @@ MOOD_DISORDER_T = 60.0
 
 
 def distress_of_promis(t_score: Floats) -> Floats:
-    """Distress M, 0 to 1, of a PROMIS depression T-score (by the PHQ-9 crosswalk, PHQ-9 = 27 M)."""
+    """Distress M, 0 to 1, from a PROMIS depression T-score (PHQ-9 crosswalk, PHQ-9 = 27 M)."""
     return np.interp(t_score, _DEPRESSION_T, _DEPRESSION_PHQ9) / 27.0
 
 
 def insomnia_of_promis(t_score: Floats) -> Floats:
-    """Insomnia I, 0 to 1, of a PROMIS sleep-disturbance T-score (ISI = 28 I)."""
+    """Insomnia I, 0 to 1, from a PROMIS sleep-disturbance T-score (ISI = 28 I)."""
     return np.interp(t_score, _SLEEP_T, _SLEEP_ISI) / 28.0
 
 
 def function_of_promis(t_score: Floats) -> Floats:
-    """Function U, 0 to 100, of a PROMIS physical-function T-score: 15 to 70 stretched over the scale."""
+    """Function U, 0 to 100, from a PROMIS physical-function T-score: linear, T 15 is 0 and T 70 is 100."""
     return np.clip((np.asarray(t_score) - 15.0) / 55.0 * 100.0, 0.0, 100.0)
 
 
@@ -140,13 +141,13 @@ def sample(
     Parameters
     ----------
     n : int
-        Number of patients; patient k is the same whatever n is.
+        Number of patients; patient k does not depend on n.
     seed : int
         Seed of the run.
     classes : mapping of drug class to ClassMargin
-        Medicines.
+        Distributions of the drugs.
     margins : Margins
-        Everything else.
+        Distributions of all other attributes.
     """
     ids = tuple(str(k) for k in range(1, n + 1))
     keys = np.arange(1, n + 1, dtype=np.uint64)
@@ -158,15 +159,15 @@ def sample(
     u = rng.person_uniforms(seed, keys, len(FLAGS) + 6, first_call=10)
     flags = {name: u[:, column] < margins.shares.get(name, 0.0) for column, name in enumerate(FLAGS)}
     flags["mood_disorder"] = scores["promis_depression"] >= MOOD_DISORDER_T
-    extra = rng.person_normals(seed, keys, 3, first_call=20)
+    normals = rng.person_normals(seed, keys, 3, first_call=20)
     baseline = {
         "pain": np.round(scores["pain_nrs"]),
         "distress": distress_of_promis(scores["promis_depression"]),
         "insomnia": insomnia_of_promis(scores["promis_sleep"]),
         "function": function_of_promis(scores["promis_pf"]),
-        "engagement": np.clip(0.8 + 0.1 * extra[:, 0], 0.2, 1.0),
-        "craving": np.clip(0.1 * np.exp(0.8 * extra[:, 1]) * np.where(flags["oud"], 2.0, 1.0), 0.0, 1.0),
-        "sows_gossop": np.minimum(2.5 * np.exp(0.5 * extra[:, 2]), 30.0),
+        "engagement": np.clip(0.8 + 0.1 * normals[:, 0], 0.2, 1.0),
+        "craving": np.clip(0.1 * np.exp(0.8 * normals[:, 1]) * np.where(flags["oud"], 2.0, 1.0), 0.0, 1.0),
+        "sows_gossop": np.minimum(2.5 * np.exp(0.5 * normals[:, 2]), 30.0),
     }
     people = without_drugs(
         ids,
@@ -182,16 +183,16 @@ def sample(
 
 
 def _poisson(u: Floats, mean: float) -> Floats:
-    """Poisson numbers by inversion, at most 10."""
+    """Poisson counts by inversion of uniforms, (n,), at most 10."""
     k = np.arange(11)
     terms = np.exp(-mean) * np.cumprod(np.concatenate(([1.0], np.full(10, mean) / k[1:])))
     return np.searchsorted(np.cumsum(terms), u).clip(max=10).astype(np.float64)
 
 
 def sample_drugs(cohort: Cohort, seed: int, classes: Mapping[DrugClass, ClassMargin]) -> Cohort:
-    """Add sampled drugs, one slot a class: whether, which, how much, since when.
+    """Sample drugs, one slot per class: use of the class, drug, dose, days of use.
 
-    A dose is what can be dispensed of the drug nearest to the one drawn, and never 0.
+    A dose is the dispensable dose of the drug nearest to the sampled dose, and never 0.
     """
     if not classes:
         raise ValueError("sample_drugs needs at least one drug class")
@@ -204,21 +205,21 @@ def sample_drugs(cohort: Cohort, seed: int, classes: Mapping[DrugClass, ClassMar
         u = rng.person_uniforms(seed, cohort.keys, 2, first_call=30 + 4 * k)
         z = rng.person_normals(seed, cohort.keys, 2, first_call=32 + 4 * k)
         takes = u[:, 0] < margin.share
-        wanted = np.clip(margin.median * np.exp(margin.log_sd * z[:, 0]), margin.low, margin.high)
+        equivalents = np.clip(margin.median * np.exp(margin.log_sd * z[:, 0]), margin.low, margin.high)
         shares = np.cumsum([entry.share for entry in margin.mix])
-        which = np.searchsorted(shares / shares[-1], u[:, 1], side="right").clip(max=len(margin.mix) - 1)
+        mix_index = np.searchsorted(shares / shares[-1], u[:, 1], side="right").clip(max=len(margin.mix) - 1)
         drug_of, dose_of, times_of = np.full(n, -1), np.zeros(n), np.ones(n, dtype=np.int64)
         for number, entry in enumerate(margin.mix):
-            who = takes & (which == number)
+            takers = takes & (mix_index == number)
             drug, times = entry.drug, administrations(entry.drug, entry.interval_h)
             if drug not in drugs:
                 drugs.append(drug)
-            own = from_equivalents(drug, wanted[who], formulary.absorption(), times)
+            sampled_dose = from_equivalents(drug, equivalents[takers], formulary.absorption(), times)
             top = float(from_equivalents(drug, margin.high, formulary.absorption(), times))
             totals = dispensable_totals(drug, times, max(top, drug.smallest_step * times))
-            made = round_to_dispensable(own, np.full_like(own, 2.0 * top), totals)
-            drug_of[who], times_of[who] = drugs.index(drug), times
-            dose_of[who] = np.maximum(made, totals[1])
+            dispensable = round_to_dispensable(sampled_dose, np.full_like(sampled_dose, 2.0 * top), totals)
+            drug_of[takers], times_of[takers] = drugs.index(drug), times
+            dose_of[takers] = np.maximum(dispensable, totals[1])
         use_days[:, k] = np.maximum(1.0, margin.use_days_median * np.exp(margin.use_days_log_sd * z[:, 1]))
         slot_drug.append(drug_of)
         slot_dose.append(dose_of)

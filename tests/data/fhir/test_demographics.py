@@ -41,13 +41,11 @@ def condition(code: str, system: str = ICD, status: str = "active", **more: Any)
     ("born", "age"),
     [("1970-03-01", 56), ("1970-03-02", 55), ("1970-03", 55), ("1970-02", 56), ("1970", 55), ("2026-03-01", 0)],
 )
-def test_an_age_is_that_on_the_day_of_the_bundle_and_the_youngest_it_can_be(
-    tmp_path: Path, born: str, age: float
-) -> None:
+def test_the_age_is_the_lowest_possible_on_the_day_of_the_bundle(tmp_path: Path, born: str, age: float) -> None:
     assert history(tmp_path, birthDate=born).answers == {"age": age}
 
 
-def test_sex_is_what_gender_says_if_it_is_one_of_two(tmp_path: Path) -> None:
+def test_sex_is_read_from_gender_if_female_or_male(tmp_path: Path) -> None:
     assert history(tmp_path, gender="female").answers == {"sex_female": 1.0, "sex_male": 0.0}
     assert history(tmp_path, gender="other").answers == history(tmp_path).answers == {}
 
@@ -71,7 +69,7 @@ def test_sex_is_what_gender_says_if_it_is_one_of_two(tmp_path: Path) -> None:
         (condition("I10"), {}),
     ],
 )
-def test_a_problem_that_is_listed_says_yes_and_nothing_says_no(
+def test_a_listed_problem_answers_yes_and_no_problem_answers_no(
     tmp_path: Path, problem: Json, answer: dict[str, float]
 ) -> None:
     assert history(tmp_path, problem).answers == answer

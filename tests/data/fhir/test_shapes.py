@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from taper_sim.data.fhir import BundleReading, read_bundle
-from taper_sim.data.fhir.frequency import often
+from taper_sim.data.fhir.frequency import frequency_of
 from taper_sim.data.formulary import equivalents
 from taper_sim.data.records import History
 
@@ -131,7 +131,7 @@ def dose(folder: Path, *resources: Json) -> float | None:
         ("levomethadyl 10 MG/ML Oral Solution", 1, "mL", BID, None),
     ],
 )
-def test_a_product_by_the_name_that_others_give_it(
+def test_product_names_of_other_systems_are_read(
     tmp_path: Path, product: str, value: float, unit: str, timing: Json, a_day: float | None
 ) -> None:
     assert dose(tmp_path, order(product, dosage(value, unit, timing))) == pytest.approx(a_day)
@@ -173,12 +173,12 @@ def test_a_product_by_the_name_that_others_give_it(
         ("every 8 to 6 hours", None),
     ],
 )
-def test_how_often_by_words_is_read_as_a_whole_or_not_at_all(text: str, a_day: float | None) -> None:
-    said = often(text)
+def test_a_frequency_in_words_is_read_as_a_whole_or_not_at_all(text: str, a_day: float | None) -> None:
+    said = frequency_of(text)
     assert (None if said is None else said.times) == pytest.approx(a_day)
 
 
-def test_a_range_of_hours_is_the_most_that_may_be_taken_and_a_single_dose_is_none(tmp_path: Path) -> None:
+def test_a_range_of_hours_gives_the_highest_dose_and_a_single_dose_gives_none(tmp_path: Path) -> None:
     history = read(tmp_path, order(OXYCODONE, dosage(1, "tablet", {"code": {"text": "q4-6h prn"}}))).histories["p"]
     assert [(row.dose, row.as_needed) for row in history.doses] == [(30, True)]
     assert dose(tmp_path, order(OXYCODONE, dosage(1, "tablet", {"code": {"text": "ONCE"}}))) is None
@@ -219,11 +219,11 @@ def test_a_timing_in_every_form(tmp_path: Path, timing: Json, times: float | Non
         ("puff", None),
     ],
 )
-def test_a_unit_by_the_word_that_others_use(tmp_path: Path, unit: str | None, right: float | None) -> None:
+def test_units_of_other_systems_are_read(tmp_path: Path, unit: str | None, right: float | None) -> None:
     assert dose(tmp_path, order(OXYCODONE, dosage(1, unit))) == right
 
 
-def test_a_medication_is_found_wherever_it_stands_and_else_by_its_display(tmp_path: Path) -> None:
+def test_a_medication_is_resolved_by_any_reference_and_else_by_its_display(tmp_path: Path) -> None:
     medication = {"resourceType": "Medication", "id": "drug", "code": {"text": "oxycodone 15 MG Oral Tablet"}}
     take = dosage(1, "tablet")
     for reference in ("Medication/drug", "https://a.example/R4/Medication/drug", "Medication/drug/_history/2"):
@@ -245,7 +245,7 @@ def test_a_medication_is_found_wherever_it_stands_and_else_by_its_display(tmp_pa
     assert daily(read(tmp_path, entries=entries).histories["p"]) == 45
 
 
-def test_a_name_nobody_knows_of_a_drug_of_the_classes_by_its_code_is_missed(tmp_path: Path) -> None:
+def test_an_unknown_name_with_an_atc_code_of_the_classes_makes_the_history_incomplete(tmp_path: Path) -> None:
     known = order(OXYCODONE, dosage(1, "tablet"))
     for code, right in (("N02AA05", None), ("N05BA12", None), ("N02BE01", 15)):
         concept = {"coding": [{"system": "http://www.whocc.no/atc", "code": code, "display": "Neuartikel"}]}
@@ -257,7 +257,7 @@ def step(number: int, tablets: float, **bounds: Any) -> Json:
     return dosage(tablets, "tablet", repeat(**bounds), sequence=number)
 
 
-def test_a_taper_by_durations_by_counts_and_in_any_order(tmp_path: Path) -> None:
+def test_a_taper_is_read_from_durations_or_counts_in_any_order(tmp_path: Path) -> None:
     two_weeks = {"boundsDuration": {"value": 2, "unit": "weeks", "code": "wk"}}
     assert dose(tmp_path, order(MORPHINE_ER, step(1, 3, **two_weeks), step(2, 2, **two_weeks), step(3, 1))) == 30
     assert dose(tmp_path, order(MORPHINE_ER, step(3, 1), step(1, 3, **two_weeks), step(2, 2, **two_weeks))) == 30
@@ -275,7 +275,7 @@ def test_a_taper_by_durations_by_counts_and_in_any_order(tmp_path: Path) -> None
         {"quantity": {"value": 84, "unit": "tablet"}},
     ],
 )
-def test_an_active_order_whose_supply_is_out_is_followed_by_the_next(tmp_path: Path, supply: Json) -> None:
+def test_an_active_order_whose_supply_has_ended_is_replaced_by_the_next(tmp_path: Path, supply: Json) -> None:
     first = order(MORPHINE_ER, dosage(3, "tablet"), name="a", dispenseRequest=supply)
     for authored, right in (("2026-01-19", 30), ("2026-01-14", 30), ("2026-01-10", None)):
         assert dose(tmp_path, first, order(MORPHINE_ER, dosage(1, "tablet"), name="b", authoredOn=authored)) == right
@@ -284,7 +284,7 @@ def test_an_active_order_whose_supply_is_out_is_followed_by_the_next(tmp_path: P
     assert any("supply" in note for note in later.histories["p"].notes)
 
 
-def test_a_statement_that_cannot_be_read_is_not_missed_where_an_order_says_the_dose(tmp_path: Path) -> None:
+def test_an_unreadable_statement_does_not_matter_if_an_order_states_the_dose(tmp_path: Path) -> None:
     statement = {
         "resourceType": "MedicationStatement",
         "id": "s",
@@ -302,7 +302,7 @@ def test_a_statement_that_cannot_be_read_is_not_missed_where_an_order_says_the_d
     assert row.taken is None
 
 
-def test_drugs_of_an_operation_long_past_do_not_make_the_doses_incomplete(tmp_path: Path) -> None:
+def test_drugs_of_an_operation_long_ago_do_not_make_the_history_incomplete(tmp_path: Path) -> None:
     def injected(text: str, day: str, status: str = "completed") -> Json:
         return order(text, name="i", status=status, authoredOn=day)
 
@@ -313,13 +313,13 @@ def test_drugs_of_an_operation_long_past_do_not_make_the_doses_incomplete(tmp_pa
     assert dose(tmp_path, now, injected("Sublocade 300 MG Prefilled Syringe", "2025-12-20")) is None
 
 
-def test_a_bundle_inside_a_bundle_is_listed_and_missed(tmp_path: Path) -> None:
+def test_a_bundle_inside_a_bundle_is_reported_and_makes_the_history_incomplete(tmp_path: Path) -> None:
     inside = {"resourceType": "Bundle", "id": "in", "entry": [{"resource": order(OXYCODONE, dosage(1, "tablet"))}]}
     reading = read(tmp_path, order(MORPHINE_ER, dosage(1, "tablet")), inside)
     assert "a Bundle inside the Bundle" in str(reading.failed[0]) and daily(reading.histories["p"]) is None
 
 
-def test_a_resource_that_is_no_r4_leaves_the_doses_incomplete_for_its_patient_alone(tmp_path: Path) -> None:
+def test_a_resource_that_is_not_r4_makes_only_its_patients_history_incomplete(tmp_path: Path) -> None:
     stu3 = order(OXYCODONE, {"timing": BID, "doseQuantity": {"value": 1, "unit": "tablet"}}, name="old")
     two = {"resourceType": "Patient", "id": "q"}
     other = order(OXYCODONE, dosage(1, "tablet"), name="n", subject={"reference": "Patient/q"})
@@ -332,7 +332,7 @@ def test_a_resource_that_is_no_r4_leaves_the_doses_incomplete_for_its_patient_al
 
 
 @pytest.mark.parametrize("kind", ["searchset", "transaction", "collection", "document", "history", "batch"])
-def test_every_kind_of_bundle_is_read_past_what_it_holds_besides(tmp_path: Path, kind: str) -> None:
+def test_every_type_of_bundle_is_read_and_other_content_is_ignored(tmp_path: Path, kind: str) -> None:
     server = "https://a.example/fhir/R4"
     patient = {"resourceType": "Patient", "id": "p", "extension": [{"url": "http://x.example/y", "valueString": "z"}]}
     medication = {"resourceType": "Medication", "id": "drug", "code": {"text": OXYCODONE}}
