@@ -5,7 +5,7 @@ from scipy.stats import chi2
 
 from taper_sim.inference import course as at
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
-from taper_sim.inference.predictive_checks import LIMIT_MISSINGNESS_P, LIMIT_P, missingness, support_of
+from taper_sim.inference.predictive_checks import LIMIT_MISSINGNESS_P, LIMIT_P, missingness, predictive_checks_of
 from taper_sim.studies.simulated_people import DAILY, Reported, evidence_from, population_prior, tapered, until, written
 
 N_DAYS = 112
@@ -45,7 +45,7 @@ def test_bursts_of_missing_days_are_no_sign_of_bad_days() -> None:
 def test_nothing_is_judged_where_everything_was_answered() -> None:
     evidence, posterior = sent(1, "never")
     assert missingness(evidence, posterior) == 1.0
-    assert support_of(evidence, posterior).missingness == 1.0
+    assert predictive_checks_of(evidence, posterior).missingness == 1.0
 
 
 def test_a_single_report_that_nobody_would_send_is_seen() -> None:
@@ -64,5 +64,5 @@ def test_a_single_report_that_nobody_would_send_is_seen() -> None:
             high=np.where(np.arange(len(y)) == k, y + 0.5, r.high),
         ),
     )
-    assert support_of(evidence, posterior).largest > LIMIT_P
-    assert support_of(odd, posterior).largest < LIMIT_P
+    assert predictive_checks_of(evidence, posterior).largest > LIMIT_P
+    assert predictive_checks_of(odd, posterior).largest < LIMIT_P

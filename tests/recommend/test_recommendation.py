@@ -305,7 +305,7 @@ def test_with_no_check_ins_it_is_never_faster_than_the_preset_and_says_so(histor
     assert found["status"] == "recommend"
     assert max(float(o["name"].split()[3]) for o in offered(found)) <= most
     faster = [o["status"] for o in reductions(found) if float(o["name"].split()[3]) > most]
-    assert faster and all("no check-in says" in why or "above the ceiling" in why for why in faster)
+    assert faster and all("no check-in supports" in why or "above the ceiling" in why for why in faster)
     assert any("no check-in yet" in reason for reason in found["reasons"])
 
 
@@ -362,7 +362,7 @@ def test_a_target_that_is_reached_is_held_and_said(target: float) -> None:
     found = asked(patient(*MORPHINE), target={"opioid": target})
     assert found["chosen"] == "hold"
     within = [o["status"] for o in reductions(found) if "ceiling" not in o["status"]]
-    assert set(within) == {f"blocked: the target of {target:g} equivalents a day is reached: the dose of today is 120"}
+    assert set(within) == {f"blocked: the target of {target:g} equivalents a day is reached: today's dose is 120"}
 
 
 def test_limits_that_no_option_keeps_mean_hold_and_say_why() -> None:

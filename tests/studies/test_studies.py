@@ -77,14 +77,14 @@ def test_the_exact_filter_of_two_reports_is_the_normal_probability_of_their_rect
     box = [(a, b) for a, b in zip(r.low, r.high, strict=True)]
     corners = {(i, j): multivariate_normal(mean, cov).cdf([box[0][i], box[1][j]]) for i in (0, 1) for j in (0, 1)}
     known = corners[1, 1] - corners[0, 1] - corners[1, 0] + corners[0, 0]
-    found = filter_form.exact(mean, noise, r, 20_000, np.random.default_rng(2))
+    found = filter_form.exact_log_likelihood(mean, noise, r, 20_000, np.random.default_rng(2))
     assert found == pytest.approx(np.log(known), abs=0.01)
 
 
 def test_the_filter_is_nearer_to_the_exact_one_than_reports_at_face_value() -> None:
-    rows = pd.DataFrame(filter_form.compared("floors", "opioid", 0, 1, n_draws=4), columns=filter_form._ONE).set_index(
-        "form"
-    )
+    rows = pd.DataFrame(
+        filter_form.rows_of_person("floors", "opioid", 0, 1, n_draws=4), columns=filter_form._COLUMNS
+    ).set_index("form")
     assert rows.loc["the filter", "sd"] < 0.3 * rows.loc["all at face value", "sd"]
     assert abs(rows.loc["intervals everywhere", "mean"]) < 0.5
 
@@ -98,7 +98,9 @@ def test_a_forecast_depends_on_nothing_that_came_after() -> None:
     known = posterior_of(seen, 128)
     other = [(d, replace(c, value=0.0) if d > 28 else c) for d, c in person.reports]
     changed = evidence_from(person.evidence.prior, person.evidence.shared, person.regimen, other, 42)
-    one, two = (forecasts.foretold(e, known, 28, np.random.default_rng(4), 50)[0] for e in (person.evidence, changed))
+    one, two = (
+        forecasts.forecast_reports(e, known, 28, np.random.default_rng(4), 50)[0] for e in (person.evidence, changed)
+    )
     np.testing.assert_array_equal(one[:, person.evidence.reports.day > 28], two[:, changed.reports.day > 28])
 
 

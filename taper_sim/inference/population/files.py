@@ -25,7 +25,7 @@ from taper_sim.inference.population.fit import PopulationFit, Say, Settings, fit
 from taper_sim.inference.population.hierarchy import Hyper, prior_centres
 from taper_sim.inference.population.people import read_people
 from taper_sim.inference.population.predictive import Predicted, predicted
-from taper_sim.inference.prior import KNOWN, TRAITS, Population, Trait
+from taper_sim.inference.prior import TRAITS, VALUE_PRIORS, Population, Trait
 from taper_sim.model import equations, event_parameters, parameters
 from taper_sim.provenance import hash_of_sources
 from taper_sim.run_folder import check_file_writable, write_atomically
@@ -135,7 +135,7 @@ def tree_of(fit: PopulationFit, predicted: Predicted) -> xr.DataTree:
                 "prior_centre": ("value", centre),
                 "prior_centre_sd": ("value", centre_sd),
                 "prior_spread": ("value", spread),
-                "is_log": ("value", [int(KNOWN[k].is_log) for k in keys]),
+                "is_log": ("value", [int(VALUE_PRIORS[k].is_log) for k in keys]),
                 "people_with": ("value", fit.draws.hers.sum(axis=0)),
                 "trait_centre": ("trait", fit.draws.trait_centre),
             },
@@ -235,7 +235,7 @@ def read_population(path: Path) -> Population:
 def _population(tree: xr.DataTree, about: Mapping[Any, Any]) -> Population:
     posterior, constant = tree["posterior"].to_dataset(), tree["constant_data"].to_dataset()
     keys = [str(k) for k in posterior["value"].values]
-    if not set(keys) <= set(KNOWN):
+    if not set(keys) <= set(VALUE_PRIORS):
         raise ValueError("unknown values")
     over = ("chain", "draw")
     centre, spread = posterior["centre"], posterior["spread"]

@@ -28,7 +28,7 @@ from taper_sim.inference.population.hierarchy import (
 )
 from taper_sim.inference.population.people import RecordedPerson
 from taper_sim.inference.posterior import KHAT_LIMIT
-from taper_sim.inference.prior import DEFAULT_POPULATION, DRIFT_SD, KNOWN
+from taper_sim.inference.prior import DEFAULT_POPULATION, DRIFT_SD, VALUE_PRIORS
 
 Say = Callable[[str], None]
 
@@ -181,9 +181,9 @@ def population_text(found: PopulationFit, out: Path) -> str:
     ]
     for k, key in enumerate(found.draws.keys):
         middle = np.quantile(centre[:, k], (0.5, 0.05, 0.95))
-        middle = np.exp(middle) if KNOWN[key].is_log else middle
+        middle = np.exp(middle) if VALUE_PRIORS[key].is_log else middle
         wide = np.quantile(spread[:, k], (0.5, 0.05, 0.95))
-        of = "log " if KNOWN[key].is_log else ""
+        of = "log " if VALUE_PRIORS[key].is_log else ""
         lines.append(
             f"{key:32}{f'{middle[0]:.3g} ({middle[1]:.3g} to {middle[2]:.3g})':>26}"
             f"{f'{of}{wide[0]:.3g} ({wide[1]:.3g} to {wide[2]:.3g})':>32}"

@@ -24,7 +24,7 @@ from taper_sim.inference.population.marginal_likelihood import ROBUST_DF, People
 from taper_sim.inference.population.missing import log_chance_of_answering
 from taper_sim.inference.population.people import RecordedPerson
 from taper_sim.inference.posterior import Posterior, posterior_of
-from taper_sim.inference.prior import ASSESSED, ASSESSED_LOG_S0, DRIFT_SD, KNOWN, TRAITS, Population, Trait
+from taper_sim.inference.prior import ASSESSED, ASSESSED_LOG_S0, DRIFT_SD, TRAITS, VALUE_PRIORS, Population, Trait
 from taper_sim.inference.prior import failed_shift as by_failed_tapers
 
 SPREAD_LOG_SD: Final = 0.4
@@ -128,7 +128,7 @@ def draws_of(people: Sequence[RecordedPerson], reference: Population, n_draws: i
         found = posterior_of(person.evidence(reference), n_draws, seed + number)
         posteriors.append(found)
         names.append(person.keys(found.prior.names))
-    keys = tuple(key for key in KNOWN if any(key in mine for mine in names))
+    keys = tuple(key for key in VALUE_PRIORS if any(key in mine for mine in names))
     varying = tuple(t for t in TRAITS if _range([p.traits[t] for p in people if t in p.traits]) >= LEAST_RANGE)
     n = len(posteriors[0].weights)
     x, hers = np.zeros((len(people), n, len(keys))), np.zeros((len(people), len(keys)))
@@ -137,7 +137,7 @@ def draws_of(people: Sequence[RecordedPerson], reference: Population, n_draws: i
     for q, (person, found, mine) in enumerate(zip(people, posteriors, names, strict=True)):
         p = found.prior
         values = p.mean + p.sd * found.z
-        kept = [k for k, key in enumerate(mine) if key in KNOWN]
+        kept = [k for k, key in enumerate(mine) if key in VALUE_PRIORS]
         at_ = [keys.index(mine[k]) for k in kept]
         x[q][:, at_] = values[:, kept]
         hers[q, at_] = 1.0
@@ -176,7 +176,7 @@ def _assessed(person: RecordedPerson, names: Sequence[str], natural: Floats) -> 
 
 def prior_centres(keys: Sequence[str]) -> tuple[Floats, Floats, Floats]:
     """Prior mean and sd of each centre, and prior median of each spread: the table's (A47 where it has no sd)."""
-    known = [KNOWN[key] for key in keys]
+    known = [VALUE_PRIORS[key] for key in keys]
     centre = np.array([k.centre for k in known])
     spread = np.array([k.spread for k in known])
     sd = np.array([k.centre_sd if k.centre_sd > 0 else k.spread for k in known])

@@ -11,7 +11,7 @@ import io
 from pathlib import Path
 from typing import Final
 
-from taper_sim.inference.prior import DRIFT_SD, KNOWN, Known
+from taper_sim.inference.prior import DRIFT_SD, VALUE_PRIORS, ValuePrior
 from taper_sim.run_folder import write_text
 
 COLUMNS: Final = (
@@ -28,7 +28,7 @@ COLUMNS: Final = (
 )
 
 
-def _row(name: str, known: Known) -> tuple[str, ...]:
+def _row(name: str, known: ValuePrior) -> tuple[str, ...]:
     numbers = (repr(float(x)) for x in (known.centre, known.spread, known.centre_sd))
     return (name, "log" if known.is_log else "linear", *numbers, known.unit, known.source, "no", "", "")
 
@@ -38,7 +38,7 @@ def default_table() -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for name, known in KNOWN.items():
+    for name, known in VALUE_PRIORS.items():
         writer.writerow(_row(name, known))
     writer.writerow(("drift_sd", "linear", "0", repr(DRIFT_SD), "0", "log sigma in 28 d", "A28", "no", "", ""))
     return out.getvalue()
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     write_text(args.out, default_table())
-    print(f"{len(KNOWN) + 1} values written to {args.out}")
+    print(f"{len(VALUE_PRIORS) + 1} values written to {args.out}")
 
 
 if __name__ == "__main__":

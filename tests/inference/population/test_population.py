@@ -28,7 +28,7 @@ from taper_sim.inference.population.people import read_people
 from taper_sim.inference.population.predictive import as_written
 from taper_sim.inference.population.shipped import default_table
 from taper_sim.inference.posterior import posterior_of
-from taper_sim.inference.prior import ASSESSED, DEFAULT_POPULATION, KNOWN, Population, Trait, prior_of
+from taper_sim.inference.prior import ASSESSED, DEFAULT_POPULATION, VALUE_PRIORS, Population, Trait, prior_of
 from taper_sim.studies import recovery
 from taper_sim.studies.recovery import simulated
 from taper_sim.studies.simulated_people import ORIGIN
@@ -379,7 +379,7 @@ def test_days_without_an_answer_speak_for_distress() -> None:
 def test_the_shipped_table_is_what_its_script_writes() -> None:
     table = Path(__file__).parents[3] / "taper_sim" / "tables" / "population.csv"
     assert table.read_text(encoding="utf-8") == default_table()
-    assert all(DEFAULT_POPULATION.of(key) == Population().of(key) for key in KNOWN)
+    assert all(DEFAULT_POPULATION.of(key) == Population().of(key) for key in VALUE_PRIORS)
     assert "not calibrated" in DEFAULT_POPULATION.origin
 
 

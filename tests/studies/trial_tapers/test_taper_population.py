@@ -8,8 +8,8 @@ import pytest
 
 from taper_sim.data.trial import read_trial
 from taper_sim.studies.trial_tapers import simulated_trial
-from taper_sim.studies.trial_tapers.predict import INFORMATION, asked, predict
-from taper_sim.studies.trial_tapers.scores import mean_and_interval, scored
+from taper_sim.studies.trial_tapers.predict import INFORMATION, predict, visits_to_predict
+from taper_sim.studies.trial_tapers.scores import category_scores, mean_and_interval
 from taper_sim.studies.trial_tapers.taper_people import HIGH, people_of
 from taper_sim.studies.trial_tapers.taper_population import TaperPopulation, fit, hyperparameters
 
@@ -69,11 +69,11 @@ def test_the_fit_finds_the_population_that_wrote_the_data(people: dict) -> None:
 def test_what_is_known_of_a_person_helps_to_predict_her(people: dict) -> None:
     population = truth()
     for information in INFORMATION:
-        ask = asked(people, information)
+        ask = visits_to_predict(people, information)
         category, who = np.array([v.category for v in ask]), np.array([v.who for v in ask])
         anybody, her = (predict(population, ask, personal=p) for p in (False, True))
         assert anybody.sum(axis=1) == pytest.approx(1.0) and her.sum(axis=1) == pytest.approx(1.0)
-        gain = scored(her, category)["log_loss"] - scored(anybody, category)["log_loss"]
+        gain = category_scores(her, category)["log_loss"] - category_scores(anybody, category)["log_loss"]
         assert mean_and_interval(gain, who, 1)[2] < 0.0, information
         # calibrated: observed minus expected withdrawal, in standard errors over people
         surplus = mean_and_interval((category > 0) - (1.0 - her[:, 0]), who, 1)
@@ -85,27 +85,27 @@ def test_nothing_that_comes_later_moves_a_prediction(people: dict) -> None:
     one = {"0": people["0"]}
     taper = people["0"][1]
     for information in INFORMATION:
-        for row, visit in enumerate(asked(one, information)):
+        for row, visit in enumerate(visits_to_predict(one, information)):
             if row % 5:
                 continue
             known = np.zeros(len(taper.day), dtype=bool) if information == INFORMATION[0] else visit.known
             other = replace(taper, category=np.where(known, taper.category, len(HIGH) - 1 - taper.category))
-            changed = asked({"0": (people["0"][0], other)}, information)
+            changed = visits_to_predict({"0": (people["0"][0], other)}, information)
             here, there = (
                 predict(population, [visit], personal=True),
                 predict(population, [changed[row]], personal=True),
             )
             np.testing.assert_array_equal(here, there)
-    anybody = predict(population, asked(one, INFORMATION[2]), personal=False)
+    anybody = predict(population, visits_to_predict(one, INFORMATION[2]), personal=False)
     other = replace(taper, category=len(HIGH) - 1 - taper.category)
-    same = predict(population, asked({"0": (people["0"][0], other)}, INFORMATION[2]), personal=False)
+    same = predict(population, visits_to_predict({"0": (people["0"][0], other)}, INFORMATION[2]), personal=False)
     np.testing.assert_array_equal(anybody, same)
 
 
 def test_asked_one_by_one_or_together_is_the_same(people: dict) -> None:
     population = truth()
     for information in INFORMATION:
-        ask = asked({who: people[who] for who in ("1", "2")}, information)
+        ask = visits_to_predict({who: people[who] for who in ("1", "2")}, information)
         together = predict(population, ask, personal=True)
         alone = np.concatenate([predict(population, [v], personal=True) for v in reversed(ask)])[::-1]
         np.testing.assert_allclose(together, alone, rtol=1e-12)

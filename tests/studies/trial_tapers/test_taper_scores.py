@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from taper_sim.studies.trial_tapers import baseline_forecasts
-from taper_sim.studies.trial_tapers.predict import INFORMATION, asked
-from taper_sim.studies.trial_tapers.scores import calibration, mean_and_interval, scored
+from taper_sim.studies.trial_tapers.predict import INFORMATION, visits_to_predict
+from taper_sim.studies.trial_tapers.scores import calibration, category_scores, mean_and_interval
 from taper_sim.studies.trial_tapers.taper_people import Taper
 
 
@@ -20,7 +20,7 @@ def taper(who: str, phase: int, category: list[int]) -> Taper:
 
 
 def test_scores_by_hand() -> None:
-    found = scored(np.array([[0.5, 0.3, 0.2, 0.0], [0.1, 0.2, 0.3, 0.4]]), np.array([0, 2]))
+    found = category_scores(np.array([[0.5, 0.3, 0.2, 0.0], [0.1, 0.2, 0.3, 0.4]]), np.array([0, 2]))
     assert found["log_loss"] == pytest.approx([-np.log(0.5), -np.log(0.3)])
     assert found["brier"] == pytest.approx([0.25 + 0.09 + 0.04, 0.01 + 0.04 + 0.49 + 0.16])
     assert found["rps"] == pytest.approx([0.25 + 0.04 + 0.0, 0.01 + 0.09 + 0.16])
@@ -66,7 +66,7 @@ def test_rivals_learn_from_what_is_known_and_from_nothing_else() -> None:
         people[str(k)] = (taper(str(k), 1, draw[0]), taper(str(k), 2, draw[1]))
     regression = baseline_forecasts.Mixed(people)
     for information in INFORMATION:
-        ask = asked(people, information)
+        ask = visits_to_predict(people, information)
         ill = np.array([int(v.who) % 2 for v in ask], dtype=bool)
         mixed = regression.predict(ask)
         for chances in (baseline_forecasts.last_value(ask, ask), baseline_forecasts.person_mean(ask, ask), mixed):
@@ -74,7 +74,7 @@ def test_rivals_learn_from_what_is_known_and_from_nothing_else() -> None:
             assert chances[ill, 0].mean() < chances[~ill, 0].mean() - 0.1
         first = ask[0]
         hidden = replace(first.taper, category=np.where(first.known, first.taper.category, 3))
-        other = asked({first.who: (first.person[0], hidden)}, information)[0]
+        other = visits_to_predict({first.who: (first.person[0], hidden)}, information)[0]
         np.testing.assert_array_equal(regression.predict([other])[0], mixed[0])
         np.testing.assert_array_equal(
             baseline_forecasts.last_value(ask, [other])[0], baseline_forecasts.last_value(ask, [first])[0]

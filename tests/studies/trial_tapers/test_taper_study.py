@@ -33,7 +33,7 @@ def test_people_of_one_file_predict_those_of_another_and_it_goes_on_where_it_sto
     assert main(command) == 0
     found = pd.read_csv(tmp_path / "out" / "predictions.csv")
     assert set(found["information"]) == set(INFORMATION) and set(found["phase"]) == {2}
-    assert found[study.CHANCES].sum(axis=1).to_numpy() == pytest.approx(1.0)
+    assert found[study.CATEGORY_COLUMNS].sum(axis=1).to_numpy() == pytest.approx(1.0)
     assert found["who"].nunique() == 4 and {study.POPULATION_ONLY, study.PERSONAL} < set(found["method"])
     reduction = pd.read_csv(tmp_path / "out" / "scores.csv")
     assert set(reduction["score"]) == {"log_loss", "brier", "rps", "brier_withdrawal"}
@@ -91,7 +91,7 @@ def test_the_committed_tables_are_of_this_code(name: str) -> None:
 
 def test_what_the_documentation_says_of_real_people_stands_in_the_table() -> None:
     table = pd.read_csv(TABLES / "real_tapers.csv")
-    mine = table[(table["score"] == "log_loss") & (table["visits"] == study.FROM_THE_TAPER)]
+    mine = table[(table["score"] == "log_loss") & (table["visits"] == study.TAPER_AND_AFTER)]
     for information in INFORMATION:
         by = mine[mine["information"] == information].set_index("method")
         assert by.loc[study.PERSONAL, "value"] < by.loc[study.POPULATION_ONLY, "value"]
