@@ -13,6 +13,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import norm
 
 from taper_sim.array_types import Floats, Ints
+from taper_sim.inference.draws import equal_draws
 from taper_sim.inference.observation import LOG1P, Reports
 from taper_sim.inference.posterior import Evidence, Posterior
 
@@ -62,17 +63,10 @@ class Support:
         return said
 
 
-def _draws_of(posterior: Posterior) -> Ints:
-    """Places of a handful of draws, evenly over the cumulated weights."""
-    cumulative = np.cumsum(posterior.weights)
-    places = np.searchsorted(cumulative, (np.arange(CHECK_DRAWS) + 0.5) / CHECK_DRAWS * cumulative[-1])
-    return np.minimum(places, len(posterior.z) - 1)
-
-
 def _scores(evidence: Evidence, posterior: Posterior, seed: int) -> Floats:
     """Normal scores of every report at some posterior draws, (CHECK_DRAWS, n_reports)."""
     r = evidence.reports
-    _, centre, spread = evidence.log_posterior(posterior.z[_draws_of(posterior)], predicted=True)
+    _, centre, spread = evidence.log_posterior(posterior.z[equal_draws(posterior.weights, CHECK_DRAWS)], predicted=True)
     sd = np.sqrt(spread - r.rounding)
     low, high = ndtr((r.low - centre) / sd), ndtr((r.high - centre) / sd)
     uniform = np.random.default_rng([seed, 2]).random(low.shape)
@@ -134,7 +128,7 @@ def missingness(evidence: Evidence, posterior: Posterior) -> float:
     after = np.setdiff1d(answered[:-1] + 1, answered)  # days missed after an answered one
     silent = _with_silent(r, slot, after)
     quiet = Evidence(evidence.prior, evidence.shared, evidence.regimen, silent)
-    _, centre, _ = quiet.log_posterior(posterior.z[_draws_of(posterior)], predicted=True)
+    _, centre, _ = quiet.log_posterior(posterior.z[equal_draws(posterior.weights, CHECK_DRAWS)], predicted=True)
     mine = (silent.slot == slot) & np.isin(silent.day - 1, answered)
     day = silent.day[mine]
     expected = centre[:, mine].mean(axis=0)

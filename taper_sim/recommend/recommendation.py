@@ -28,7 +28,7 @@ from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.inference.predictive_checks import Support, support_of
 from taper_sim.inference.prior import DEFAULT_POPULATION, Population, prior_of
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of, regimen_of, reports_for, used_by_model
-from taper_sim.inference.underreporting import SHARE_SAID, posterior_if_half_said
+from taper_sim.inference.underreporting import SHARE_REPORTED, posterior_under_underreporting
 from taper_sim.recommend.choice import CHANCES, Rolled, choose, courses_of, keeps_limits, roll, situation_of
 from taper_sim.recommend.options import Option, Situation, options_of, schedule_of
 from taper_sim.recommend.value_of_information import NextWeek, next_week
@@ -179,10 +179,10 @@ def recommend(
     chosen, reasons = choose(rolled, options, limits)
     may = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
     options = [_limited(o, rolled, limits) for o in options]
-    doubt = posterior_if_half_said(evidence, seed) if rolled[chosen].option.kind == "reduce" else None
-    if doubt is not None:
+    underreported = posterior_under_underreporting(evidence, seed) if rolled[chosen].option.kind == "reduce" else None
+    if underreported is not None:
         both = [rolled["hold"].option, rolled[chosen].option]
-        again = roll(record, situation, doubt, evidence.shared, events, both, limits)
+        again = roll(record, situation, underreported, evidence.shared, events, both, limits)
         answer = replace(answer, if_half_said=again[chosen].chances["p_withdrawal_over"])
 
     def chooser(draws: Posterior) -> Callable[[Floats], str]:
@@ -373,7 +373,7 @@ class _Answer:
             now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_half_said[0]
             keeps = "the limit would still be kept" if then <= self.limits.risk else "the limit would not be kept"
             said.append(
-                f"if only {100 * SHARE_SAID:.0f} % of the withdrawal were said, the chance of withdrawal over "
+                f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were said, the chance of withdrawal over "
                 f"{self.limits.withdrawal:g} would be {100 * then:.0f} % and not {100 * now:.0f} %: {keeps}. "
                 "Reports alone cannot tell; a clinician's own rating can"
             )

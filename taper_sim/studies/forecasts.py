@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.array_types import Bools, Floats
+from taper_sim.inference.draws import equal_draws
 from taper_sim.inference.observation import INSTRUMENTS, names_of, on_scale, unheard
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
-from taper_sim.recommend.value_of_information import drawn
 from taper_sim.studies.calibration import code_hash
 from taper_sim.studies.resumable import run_study
 from taper_sim.studies.simulated_people import CLASSES, SimulatedPerson, evidence_from, person_of
@@ -74,7 +74,7 @@ def foretold(
         Foretold values, and which reports are after the day.
     """
     r = unheard(evidence.reports, after_day)
-    z = posterior.z[drawn(posterior.weights, n)]
+    z = posterior.z[equal_draws(posterior.weights, n)]
     quiet = Evidence(evidence.prior, evidence.shared, evidence.regimen, r)
     _, centre, spread = quiet.log_posterior(z, predicted=True)
     sd = np.sqrt(np.maximum(spread - r.rounding, 0.0))

@@ -24,7 +24,7 @@ from taper_sim.inference.posterior import Evidence, posterior_of
 from taper_sim.inference.predictive_checks import LIMIT_MISSINGNESS_P, LIMIT_P, support_of
 from taper_sim.inference.prior import Prior
 from taper_sim.inference.rollout import carried_peaks
-from taper_sim.inference.underreporting import SHARE_SAID, read_as_half_said
+from taper_sim.inference.underreporting import SHARE_REPORTED, read_as_underreported
 from taper_sim.provenance import hash_of
 from taper_sim.studies.calibration import code_hash
 from taper_sim.studies.simulated_people import DAILY, Reported, evidence_from, population_prior, tapered, until, written
@@ -110,7 +110,7 @@ def _under_reported(reports: Reported, latent: Floats, luck: np.random.Generator
     return [
         (
             d,
-            replace(c, value=float(round(max(c.value - (1 - SHARE_SAID) * 30.0 * latent[d, at.W], 0.0))))
+            replace(c, value=float(round(max(c.value - (1 - SHARE_REPORTED) * 30.0 * latent[d, at.W], 0.0))))
             if c.instrument == "sows_gossop"
             else c,
         )
@@ -166,7 +166,7 @@ TRUTHS: Final[Mapping[str, OtherTruth]] = {
     "the model": OtherTruth(),
     "heavy tails": OtherTruth(said=_heavy_tails),
     "missing on bad days": OtherTruth(said=_missing_on_bad_days),
-    "half of withdrawal is not said": OtherTruth(said=_under_reported, alternative=read_as_half_said),
+    "half of withdrawal is not said": OtherTruth(said=_under_reported, alternative=read_as_underreported),
     "sensitivity drifts fast": OtherTruth(_drifting, alternative=_drift_prior),
     "effect linear in mg": OtherTruth(_other_effect(LINEAR_MME), alternative=_effect_prior(LINEAR_MME)),
     "effect relative to the dose": OtherTruth(_other_effect(RELATIVE_MME), alternative=_effect_prior(RELATIVE_MME)),
