@@ -13,6 +13,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import norm
 
 from taper_sim.array_types import Floats, Ints
+from taper_sim.inference.draws import equal_draws
 from taper_sim.inference.observation import LOG1P, Reports
 from taper_sim.inference.posterior import Evidence, Posterior
 
@@ -63,17 +64,10 @@ class PredictiveChecks:
         return sentences
 
 
-def _draws_of(posterior: Posterior) -> Ints:
-    """Places of a handful of draws, evenly over the cumulated weights."""
-    cumulative = np.cumsum(posterior.weights)
-    places = np.searchsorted(cumulative, (np.arange(CHECK_DRAWS) + 0.5) / CHECK_DRAWS * cumulative[-1])
-    return np.minimum(places, len(posterior.z) - 1)
-
-
 def _scores(evidence: Evidence, posterior: Posterior, seed: int) -> Floats:
     """Normal scores of every report at some posterior draws, (CHECK_DRAWS, n_reports)."""
     r = evidence.reports
-    _, centre, spread = evidence.log_posterior(posterior.z[_draws_of(posterior)], predicted=True)
+    _, centre, spread = evidence.log_posterior(posterior.z[equal_draws(posterior.weights, CHECK_DRAWS)], predicted=True)
     sd = np.sqrt(spread - r.rounding)
     low, high = ndtr((r.low - centre) / sd), ndtr((r.high - centre) / sd)
     uniform = np.random.default_rng([seed, 2]).random(low.shape)
@@ -141,7 +135,9 @@ def missingness(evidence: Evidence, posterior: Posterior) -> float:
     missed = np.setdiff1d(answered[:-1] + 1, answered)  # missed days that follow an answered day
     reports = _with_unobserved(r, slot, missed)
     unobserved_evidence = Evidence(evidence.prior, evidence.shared, evidence.regimen, reports)
-    _, centre, _ = unobserved_evidence.log_posterior(posterior.z[_draws_of(posterior)], predicted=True)
+    _, centre, _ = unobserved_evidence.log_posterior(
+        posterior.z[equal_draws(posterior.weights, CHECK_DRAWS)], predicted=True
+    )
     compared = (reports.slot == slot) & np.isin(reports.day - 1, answered)
     day = reports.day[compared]
     expected = centre[:, compared].mean(axis=0)

@@ -17,7 +17,7 @@ from taper_sim.inference.posterior import Posterior
 from taper_sim.inference.predictive_checks import PredictiveChecks
 from taper_sim.inference.prior import Population
 from taper_sim.inference.record import PatientRecord
-from taper_sim.inference.underreporting import SHARE_SAID
+from taper_sim.inference.underreporting import SHARE_REPORTED
 from taper_sim.recommend.choice import CHANCES, Rolled
 from taper_sim.recommend.options import Option, Situation, schedule_of
 from taper_sim.recommend.value_of_information import ChoicesAfterAWeek
@@ -118,7 +118,7 @@ class Answer:
             now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_half_said[0]
             keeps = "the limit would still be kept" if then <= self.limits.risk else "the limit would not be kept"
             sentences.append(
-                f"if only {100 * SHARE_SAID:.0f} % of the withdrawal were said, the chance of withdrawal over "
+                f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were said, the chance of withdrawal over "
                 f"{self.limits.withdrawal:g} would be {100 * then:.0f} % and not {100 * now:.0f} %: {keeps}. "
                 "Reports alone cannot tell; a clinician's own rating can"
             )

@@ -24,7 +24,7 @@ from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.inference.predictive_checks import predictive_checks_of
 from taper_sim.inference.prior import DEFAULT_POPULATION, Population, prior_of
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of, regimen_of, reports_for, used_by_model
-from taper_sim.inference.underreporting import posterior_if_half_said
+from taper_sim.inference.underreporting import posterior_under_underreporting
 from taper_sim.recommend.answer import Answer, Recommendation
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
 from taper_sim.recommend.options import Option, Situation, options_of
@@ -153,7 +153,7 @@ def recommend(
     chosen, reasons = choose(rolled, options, limits)
     candidates = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
     options = [_limited(o, rolled, limits) for o in options]
-    underreported = posterior_if_half_said(evidence, seed) if rolled[chosen].option.kind == "reduce" else None
+    underreported = posterior_under_underreporting(evidence, seed) if rolled[chosen].option.kind == "reduce" else None
     if underreported is not None:
         hold_and_chosen = [rolled["hold"].option, rolled[chosen].option]
         rolled_again = roll(record, situation, underreported, evidence.shared, events, hold_and_chosen, limits)

@@ -15,6 +15,7 @@ import numpy as np
 from taper_sim.array_types import Floats, Ints
 from taper_sim.data.records import CheckIn
 from taper_sim.inference.course import NOISE
+from taper_sim.inference.draws import equal_draws
 from taper_sim.inference.observation import INSTRUMENTS, Reports, on_scale, reports_of, unobserved_after, weekends
 from taper_sim.inference.posterior import Evidence, Posterior
 from taper_sim.inference.record import PatientRecord, regimen_of
@@ -57,12 +58,6 @@ class ChoicesAfterAWeek:
         )
 
 
-def drawn(weights: Floats, n: int) -> Ints:
-    """Places of ``n`` draws out of weighted ones, evenly over their cumulated weights."""
-    cumulated = np.cumsum(weights)
-    return np.minimum(np.searchsorted(cumulated, (np.arange(n) + 0.5) / n * cumulated[-1]), len(weights) - 1)
-
-
 def value_of_next_week(
     record: PatientRecord,
     evidence: Evidence,
@@ -93,7 +88,9 @@ def value_of_next_week(
     if not len(recent_slots):
         return None
     rng = np.random.default_rng([seed, 15])
-    subset = replace(posterior, z=posterior.z[drawn(posterior.weights, _DRAWS)], weights=np.full(_DRAWS, 1.0 / _DRAWS))
+    subset = replace(
+        posterior, z=posterior.z[equal_draws(posterior.weights, _DRAWS)], weights=np.full(_DRAWS, 1.0 / _DRAWS)
+    )
     ahead = replace(evidence, regimen=regimen_of(record, (), WEEK_D))
     names = [INSTRUMENTS[place].name for place in evidence.reports.place[recent_slots]]
     due = [

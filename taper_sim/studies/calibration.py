@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.stats import binom, kstest
 
 from taper_sim.array_types import Floats
-from taper_sim.inference import course, likelihood, observation, posterior
+from taper_sim.inference import course, draws, likelihood, observation, posterior
 from taper_sim.inference.posterior import posterior_of
 from taper_sim.inference.rollout import carried_peaks
 from taper_sim.model import equations
@@ -95,6 +95,7 @@ def code_hash() -> str:
     return hash_of(
         equations,
         course,
+        draws,
         likelihood,
         posterior,
         simulated_people,

@@ -1,6 +1,6 @@
 """Forecasts of the next weeks' reports: the model against baseline forecasts.
 
-Imports ``inference``, ``studies.simulated_people``, ``recommend.value_of_information``. ``python -m
+Imports ``inference``, ``studies.simulated_people``. ``python -m
 taper_sim.studies.forecasts --out docs/tables/forecasts.csv`` resumes an interrupted study. Every seventh day the
 posterior is computed from the reports up to that day, and an ensemble forecasts each later report. Baseline forecasts:
 
@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.array_types import Bools, Floats
+from taper_sim.inference.draws import equal_draws
 from taper_sim.inference.observation import INSTRUMENTS, names_of, on_scale, unobserved_after
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
-from taper_sim.recommend.value_of_information import drawn
 from taper_sim.studies.calibration import code_hash
 from taper_sim.studies.resumable import run_study
 from taper_sim.studies.simulated_people import CLASSES, SimulatedPerson, evidence_from, person_of
@@ -76,7 +76,7 @@ def forecast_reports(
         Whether a report is after the day.
     """
     r = unobserved_after(evidence.reports, after_day)
-    z = posterior.z[drawn(posterior.weights, n)]
+    z = posterior.z[equal_draws(posterior.weights, n)]
     unobserved_evidence = Evidence(evidence.prior, evidence.shared, evidence.regimen, r)
     _, centre, spread = unobserved_evidence.log_posterior(z, predicted=True)
     sd = np.sqrt(np.maximum(spread - r.rounding, 0.0))

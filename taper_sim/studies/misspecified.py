@@ -25,7 +25,7 @@ from taper_sim.inference.posterior import Evidence, posterior_of
 from taper_sim.inference.predictive_checks import LIMIT_MISSINGNESS_P, LIMIT_P, predictive_checks_of
 from taper_sim.inference.prior import Prior
 from taper_sim.inference.rollout import carried_peaks
-from taper_sim.inference.underreporting import SHARE_SAID, read_as_half_said
+from taper_sim.inference.underreporting import SHARE_REPORTED, read_as_underreported
 from taper_sim.provenance import hash_of
 from taper_sim.studies.calibration import code_hash
 from taper_sim.studies.simulated_people import DAILY, Reported, evidence_from, population_prior, tapered, until, written
@@ -111,7 +111,7 @@ def _underreported(reports: Reported, latent: Floats, rng: np.random.Generator) 
     return [
         (
             d,
-            replace(c, value=float(round(max(c.value - (1 - SHARE_SAID) * 30.0 * latent[d, at.W], 0.0))))
+            replace(c, value=float(round(max(c.value - (1 - SHARE_REPORTED) * 30.0 * latent[d, at.W], 0.0))))
             if c.instrument == "sows_gossop"
             else c,
         )
@@ -170,7 +170,7 @@ TRUTHS: Final[Mapping[str, OtherTruth]] = {
     "the model": OtherTruth(),
     "heavy tails": OtherTruth(change_reports=_heavy_tails),
     "missing on bad days": OtherTruth(change_reports=_missing_on_bad_days),
-    "half of withdrawal is not said": OtherTruth(change_reports=_underreported, alternative=read_as_half_said),
+    "half of withdrawal is not said": OtherTruth(change_reports=_underreported, alternative=read_as_underreported),
     "sensitivity drifts fast": OtherTruth(_drifting, alternative=_with_fast_drift),
     "effect linear in mg": OtherTruth(_other_effect(_LINEAR_MME), alternative=_with_effect_curve(_LINEAR_MME)),
     "effect relative to the dose": OtherTruth(

@@ -136,7 +136,7 @@ def tree_of(fit: PopulationFit, predicted: Predicted) -> xr.DataTree:
                 "prior_centre_sd": ("value", centre_sd),
                 "prior_spread": ("value", spread),
                 "is_log": ("value", [int(VALUE_PRIORS[k].is_log) for k in keys]),
-                "people_with": ("value", fit.draws.hers.sum(axis=0)),
+                "people_with": ("value", fit.draws.has_value.sum(axis=0)),
                 "trait_centre": ("trait", fit.draws.trait_centre),
             },
             coords=coords,

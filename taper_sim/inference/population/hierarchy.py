@@ -58,8 +58,8 @@ class Draws:
         That vary between the people.
     x : ndarray, (n_people, n_draws, n_keys)
         Values on the log where they are, less what failed tapers add; 0 where a person has none.
-    hers : ndarray, (n_people, n_keys)
-        1 where she has that value.
+    has_value : ndarray, (n_people, n_keys)
+        1 where the person has that value.
     drift2 : ndarray, (n_people, n_draws)
         Sum of squares of the pieces of drift.
     n_drift : ndarray, (n_people,)
@@ -75,7 +75,7 @@ class Draws:
     keys: tuple[str, ...]
     traits: tuple[str, ...]
     x: Floats = field(repr=False)
-    hers: Floats = field(repr=False)
+    has_value: Floats = field(repr=False)
     drift2: Floats = field(repr=False)
     n_drift: Floats = field(repr=False)
     trait: Floats = field(repr=False)
@@ -93,7 +93,7 @@ class Draws:
         mean = h.centre + (self.trait @ h.effect)[:, None] * self.sigma
         off = (self.x - mean[:, None, :]) / h.spread
         shape = -0.5 * (ROBUST_DF + 1) * np.log1p(off**2 / ROBUST_DF) if robust else -0.5 * off**2
-        found = ((shape - np.log(h.spread)) * self.hers[:, None, :]).sum(axis=2)
+        found = ((shape - np.log(h.spread)) * self.has_value[:, None, :]).sum(axis=2)
         return np.asarray(
             found - 0.5 * self.drift2 / h.drift_sd**2 - self.n_drift[:, None] * np.log(h.drift_sd), dtype=np.float64
         )
@@ -131,7 +131,7 @@ def draws_of(people: Sequence[RecordedPerson], reference: Population, n_draws: i
     keys = tuple(key for key in VALUE_PRIORS if any(key in mine for mine in names))
     varying = tuple(t for t in TRAITS if _range([p.traits[t] for p in people if t in p.traits]) >= LEAST_RANGE)
     n = len(posteriors[0].weights)
-    x, hers = np.zeros((len(people), n, len(keys))), np.zeros((len(people), len(keys)))
+    x, has_value = np.zeros((len(people), n, len(keys))), np.zeros((len(people), len(keys)))
     drift2, n_drift = np.zeros((len(people), n)), np.zeros(len(people))
     log_weight = np.zeros((len(people), n))
     for q, (person, found, mine) in enumerate(zip(people, posteriors, names, strict=True)):
@@ -140,7 +140,7 @@ def draws_of(people: Sequence[RecordedPerson], reference: Population, n_draws: i
         kept = [k for k, key in enumerate(mine) if key in VALUE_PRIORS]
         at_ = [keys.index(mine[k]) for k in kept]
         x[q][:, at_] = values[:, kept]
-        hers[q, at_] = 1.0
+        has_value[q, at_] = 1.0
         sigma = [k for k in at_ if keys[k].startswith("sigma_")]
         x[q][:, sigma] -= by_failed_tapers(person.failed_tapers)
         drifts = np.array([name.startswith("drift_") for name in p.names])
@@ -154,7 +154,16 @@ def draws_of(people: Sequence[RecordedPerson], reference: Population, n_draws: i
     given = np.array([[p.traits.get(t, np.nan) for t in varying] for p in people]).reshape(len(people), len(varying))
     centre = np.nanmean(given, axis=0) if varying else np.zeros(0)
     return Draws(
-        keys, varying, x, hers, drift2, n_drift, np.nan_to_num(given - centre), centre, log_weight, tuple(posteriors)
+        keys,
+        varying,
+        x,
+        has_value,
+        drift2,
+        n_drift,
+        np.nan_to_num(given - centre),
+        centre,
+        log_weight,
+        tuple(posteriors),
     )
 
 
@@ -193,19 +202,19 @@ def expected(draws: Draws, h: Hyper, robust: bool) -> Hyper:
     shift = (draws.trait @ h.effect)[:, None, None] * draws.sigma
     off = (draws.x - shift - h.centre) / h.spread
     share = (ROBUST_DF + 1) / (ROBUST_DF + off**2) if robust else np.ones_like(off)
-    mass = np.einsum("ps,psk,pk->k", w, share, draws.hers)
-    first = np.einsum("ps,psk,psk,pk->k", w, share, draws.x - shift, draws.hers)
+    mass = np.einsum("ps,psk,pk->k", w, share, draws.has_value)
+    first = np.einsum("ps,psk,psk,pk->k", w, share, draws.x - shift, draws.has_value)
     precision = mass / h.spread**2 + 1.0 / sd0**2
     centre = (first / h.spread**2 + centre0 / sd0**2) / precision
-    second = np.einsum("ps,psk,psk,pk->k", w, share, (draws.x - shift - centre) ** 2, draws.hers)
-    spread = _likeliest_spread(draws.hers.sum(axis=0), second, spread0, SPREAD_LOG_SD)
+    second = np.einsum("ps,psk,psk,pk->k", w, share, (draws.x - shift - centre) ** 2, draws.has_value)
+    spread = _likeliest_spread(draws.has_value.sum(axis=0), second, spread0, SPREAD_LOG_SD)
     drift = _likeliest_spread(
         np.array([draws.n_drift.sum()]), np.array([(w * draws.drift2).sum()]), np.array([DRIFT_SD]), DRIFT_LOG_SD
     )[0]
     effect = h.effect
     if draws.traits:
-        weight = (draws.hers * draws.sigma / spread**2).sum(axis=1)
-        mine = np.einsum("ps,psk,pk->p", w, draws.x - centre, draws.hers * draws.sigma / spread**2)
+        weight = (draws.has_value * draws.sigma / spread**2).sum(axis=1)
+        mine = np.einsum("ps,psk,pk->p", w, draws.x - centre, draws.has_value * draws.sigma / spread**2)
         normal = draws.trait.T @ (draws.trait * weight[:, None]) + np.eye(len(effect)) / TRAIT_SD**2
         effect = np.linalg.solve(normal, draws.trait.T @ mine)
     return Hyper(centre, spread, np.asarray(drift), effect)
@@ -248,7 +257,7 @@ def data_of(draws: Draws) -> dict[str, Floats]:
     given = {
         "log_weight": log_weight,
         "x": np.moveaxis(draws.x, 2, 1),
-        "hers": draws.hers,
+        "has_value": draws.has_value,
         "drift2": draws.drift2,
         "n_drift": draws.n_drift,
         "trait_off": draws.trait,
