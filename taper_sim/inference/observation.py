@@ -191,7 +191,7 @@ def weekends(first: date, n_days: int) -> Floats:
     return np.array([float((first.toordinal() + k - 1) % 7 >= 5) for k in range(n_days + 1)])
 
 
-def names_of(reports: Reports) -> Sequence[str]:
+def instrument_names(reports: Reports) -> Sequence[str]:
     """Names of the instruments present, by slot."""
     return [INSTRUMENTS[place].name for place in reports.place]
 

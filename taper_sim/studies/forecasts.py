@@ -20,7 +20,7 @@ import pandas as pd
 
 from taper_sim.array_types import Bools, Floats
 from taper_sim.inference.draws import equal_draws
-from taper_sim.inference.observation import INSTRUMENTS, names_of, on_scale, unobserved_after
+from taper_sim.inference.observation import INSTRUMENTS, instrument_names, on_scale, unobserved_after
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.studies.calibration import code_hash
 from taper_sim.studies.resumable import run_study
@@ -152,7 +152,7 @@ def rows_of_person(classes: str, number: int, seed: int) -> list[tuple[Any, ...]
     person = person_of("usual", classes, pct, _N_DAYS, rng)
     reference = reference_reports(classes, pct, seed)
     evidence = person.evidence
-    r, names = evidence.reports, np.array(names_of(evidence.reports))
+    r, names = evidence.reports, np.array(instrument_names(evidence.reports))
     order = [i.name for i in INSTRUMENTS]
     in_order = sorted(person.reports, key=lambda item: (item[0], order.index(item[1].instrument)))
     written = np.array([report.value for _, report in in_order])

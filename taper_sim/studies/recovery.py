@@ -15,7 +15,7 @@ from taper_sim.inference import course as at
 from taper_sim.inference.observation import reports_of
 from taper_sim.inference.population import fit, hierarchy, marginal_likelihood
 from taper_sim.inference.population import people as people_module
-from taper_sim.inference.population.fit import PopulationFit, Settings, fit_population, flat, names_of
+from taper_sim.inference.population.fit import PopulationFit, Settings, fit_population, flat, hyperparameter_names
 from taper_sim.inference.population.hierarchy import Hyper
 from taper_sim.inference.population.people import RecordedPerson
 from taper_sim.inference.prior import DRIFT_SD, VALUE_PRIORS, Population, Trait, prior_of
@@ -145,7 +145,7 @@ def table_of(fitted: PopulationFit, truth: Population) -> pd.DataFrame:
     lo, hi = np.quantile(x, (0.05, 0.95), axis=0)
     return pd.DataFrame(
         {
-            "hyperparameter": names_of(fitted.draws),
+            "hyperparameter": hyperparameter_names(fitted.draws),
             "truth": true,
             "prior_mean": prior.mean(axis=0),
             "prior_sd": prior.std(axis=0),

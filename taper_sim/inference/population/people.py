@@ -16,7 +16,7 @@ from taper_sim.data.problems import InputError, Problem, problem, shown
 from taper_sim.data.records import History
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
-from taper_sim.inference.observation import Reports, names_of
+from taper_sim.inference.observation import Reports, instrument_names
 from taper_sim.inference.posterior import Evidence
 from taper_sim.inference.prior import ASSESSED, Population, key_of, prior_of
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of, regimen_of, reports_for, used_by_model
@@ -69,7 +69,7 @@ class RecordedPerson:
         prior = prior_of(
             self.taken,
             -(-self.n_days // at.SEGMENT_D),
-            tuple(names_of(self.reports)),
+            tuple(instrument_names(self.reports)),
             buprenorphine=self.buprenorphine,
             failed_tapers=self.failed_tapers,
             population=population,

@@ -21,7 +21,7 @@ from taper_sim.data.problems import InputError
 from taper_sim.inference import course as at
 from taper_sim.inference.population import hierarchy
 from taper_sim.inference.population.files import read_population, write_population
-from taper_sim.inference.population.hierarchy import Hyper, as_population, data_of, draws_of, expected, start_of
+from taper_sim.inference.population.hierarchy import Hyper, as_population, data_of, draws_of, em_step, start_of
 from taper_sim.inference.population.marginal_likelihood import summed
 from taper_sim.inference.population.missing import log_chance_of_answering
 from taper_sim.inference.population.people import read_people
@@ -337,7 +337,7 @@ def test_a_step_of_expectation_and_maximisation_goes_up() -> None:
 
     gains = []
     for _ in range(6):
-        better = expected(DRAWS, h, robust=False)
+        better = em_step(DRAWS, h, robust=False)
         gains.append(target(better) - target(h))
         h = better
     assert gains[0] > 0.1 and min(gains) > -1e-6 * abs(target(h))
@@ -346,7 +346,7 @@ def test_a_step_of_expectation_and_maximisation_goes_up() -> None:
 def test_robust_lets_one_unusual_person_weigh_less() -> None:
     far = replace(DRAWS, x=DRAWS.x + 6.0 * start_of(DRAWS).spread * (np.arange(N_PEOPLE) == 0)[:, None, None])
     moved = {
-        robust: expected(far, start_of(far), robust).centre - expected(DRAWS, start_of(DRAWS), robust).centre
+        robust: em_step(far, start_of(far), robust).centre - em_step(DRAWS, start_of(DRAWS), robust).centre
         for robust in (False, True)
     }
     taught = DRAWS.keys.index("function")
