@@ -127,7 +127,7 @@ def _value_priors() -> dict[str, ValuePrior]:
         q = BY_SYMBOL[symbol]
         for k, drug_class in enumerate(DRUG_CLASSES):
             for buprenorphine in (False, True):
-                key = key_of(symbol, drug_class, buprenorphine)
+                key = value_key(symbol, drug_class, buprenorphine)
                 centre, is_log = q.centre(drug_class, buprenorphine=buprenorphine), q.scale == "log"
                 priors[key] = ValuePrior(
                     place + k,
@@ -158,7 +158,7 @@ def _value_priors() -> dict[str, ValuePrior]:
     return priors
 
 
-def key_of(symbol: str, drug_class: DrugClass, buprenorphine: bool) -> str:
+def value_key(symbol: str, drug_class: DrugClass, buprenorphine: bool) -> str:
     """Name of a value in a population; some parameters have a value of their own for people on buprenorphine."""
     separate = buprenorphine and drug_class == "opioid" and BY_SYMBOL[symbol].buprenorphine is not None
     return f"{symbol}_{drug_class}{_BUPRENORPHINE if separate else ''}"
@@ -298,7 +298,7 @@ def prior_of(
         for k, drug_class in enumerate(DRUG_CLASSES):
             if taken[k]:
                 shift = (failed_shift(failed_tapers) + trait_shift, trait_sd) if symbol == "sigma" else (0.0, 0.0)
-                add(f"{symbol}_{drug_class}", key_of(symbol, drug_class, buprenorphine), *shift)
+                add(f"{symbol}_{drug_class}", value_key(symbol, drug_class, buprenorphine), *shift)
     add("xi", "xi")
     add("noise", "noise")
     if taken[0]:

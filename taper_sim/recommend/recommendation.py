@@ -19,7 +19,7 @@ from taper_sim.data.records import History
 from taper_sim.inference import course as at
 from taper_sim.inference.event_risk import described, event_draws
 from taper_sim.inference.observation import BY_NAME
-from taper_sim.inference.population.people import FLAGS, traits_of
+from taper_sim.inference.population.people import TRAIT_FLAGS, traits_of
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.inference.predictive_checks import predictive_checks_of
 from taper_sim.inference.prior import DEFAULT_POPULATION, Population, prior_of
@@ -126,7 +126,7 @@ def recommend(
     flags = (
         {}
         if patient is None
-        else {name: bool(getattr(patient.risk, name)) for name in FLAGS if name in patient.risk.model_fields_set}
+        else {name: bool(getattr(patient.risk, name)) for name in TRAIT_FLAGS if name in patient.risk.model_fields_set}
     )
     evidence, notes, n_reports = evidence_of(record, limits.horizon_days, failed, baseline, population, fixed, flags)
     posterior = posterior_of(evidence, draws, seed)

@@ -166,7 +166,7 @@ class OtherTruth:
     alternative: Callable[[Evidence], Evidence] | None = None
 
 
-TRUTHS: Final[Mapping[str, OtherTruth]] = {
+SIMULATED_TRUTHS: Final[Mapping[str, OtherTruth]] = {
     "the model": OtherTruth(),
     "heavy tails": OtherTruth(change_reports=_heavy_tails),
     "missing on bad days": OtherTruth(change_reports=_missing_on_bad_days),
@@ -190,10 +190,10 @@ def row_of(truth: str, number: int, seed: int) -> dict[str, Any]:
     regimen = tapered(float(rng.choice(_PACES_PCT)), _N_DAYS)
     prior, shared = population_prior("usual", _N_DAYS), at.couplings()
     drawn = prior.values(rng.standard_normal((1, len(prior.names))))[0]
-    values, true_couplings = TRUTHS[truth].change_values(drawn, rng)
+    values, true_couplings = SIMULATED_TRUTHS[truth].change_values(drawn, rng)
     observed = until(regimen, _N_DAYS)
     reports = written(values, true_couplings, observed, DAILY, rng.random(_N_DAYS + 1) < _ANSWERED, rng)
-    reports = TRUTHS[truth].change_reports(reports, at.course(values, true_couplings, observed), rng)
+    reports = SIMULATED_TRUTHS[truth].change_reports(reports, at.course(values, true_couplings, observed), rng)
     evidence = evidence_from(prior, shared, regimen, reports, _N_DAYS)
     posterior = posterior_of(evidence, 1024, seed)
     checks = predictive_checks_of(evidence, posterior, seed)
@@ -203,7 +203,7 @@ def row_of(truth: str, number: int, seed: int) -> dict[str, Any]:
     p_over = float(posterior.weights @ (ahead > _LIMIT_W))
     ratios = {
         f"ratio: {name}": posterior_of(other.alternative(evidence), 512, seed).log_evidence - posterior.log_evidence
-        for name, other in TRUTHS.items()
+        for name, other in SIMULATED_TRUTHS.items()
         if other.alternative is not None and truth in (name, "the model")
     }
     return {
@@ -269,7 +269,7 @@ def main() -> None:
     people = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["truth", "number"])
     done = set(people[["truth", "number"]].itertuples(index=False, name=None))
     for first in range(0, args.people, 20):  # truths in turn, so that an early table has all of them
-        for truth in TRUTHS:
+        for truth in SIMULATED_TRUTHS:
             numbers = [k for k in range(first, min(first + 20, args.people)) if (truth, k) not in done]
             if not numbers:
                 continue

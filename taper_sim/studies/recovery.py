@@ -183,7 +183,7 @@ def code_hash() -> str:
 
 def _pieces(n_people: int) -> Iterator[tuple[str, int]]:
     yield _SET, 1
-    for number in range(2, _N_DRAWN + 2):  # seeds: nobody has the rng of the people before
+    for number in range(2, _N_DRAWN + 2):  # seeds: each population has people of its own
         yield DRAWN, number
 
 

@@ -183,7 +183,7 @@ def studies(folder: Path) -> Numbers:
         for classes in ("opioid", "all three")
         for population in ("usual", "floors")
     ]
-    truths = [misspecified.row_of(truth, 5, 1) for truth in misspecified.TRUTHS]
+    truths = [misspecified.row_of(truth, 5, 1) for truth in misspecified.SIMULATED_TRUTHS]
     prior = TaperPopulation("effect", np.array([h.mean for h in hyperparameters()]))
     simulated_trial.daily_table(prior, 24, 1).to_csv(folder / "daily.csv", index=False)
     _command("tapers", folder / "daily.csv", "--folds", 2, "--out", folder / "run", allowed=(0, 3))

@@ -18,12 +18,12 @@ from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.observation import Reports, instrument_names
 from taper_sim.inference.posterior import Evidence
-from taper_sim.inference.prior import ASSESSED, Population, key_of, prior_of
+from taper_sim.inference.prior import ASSESSED, Population, prior_of, value_key
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of, regimen_of, reports_for, used_by_model
 from taper_sim.model.parameters import MEDIAN_USE_DAYS
 from taper_sim.units import DRUG_CLASSES
 
-FLAGS = ("mood_disorder", "oud")
+TRAIT_FLAGS = ("mood_disorder", "oud")
 """Flags of a baseline assessment that are among ``prior.TRAITS``."""
 _CLASS_SYMBOLS = ("sigma", "tau_F", "tau_L", "EC50", "b")
 
@@ -80,7 +80,7 @@ class RecordedPerson:
     def keys(self, names: Sequence[str]) -> list[str]:
         """Names, in a population, of the values of the person's prior; some differ for people on buprenorphine."""
         keys = {
-            f"{symbol}_{drug_class}": key_of(symbol, drug_class, self.buprenorphine)
+            f"{symbol}_{drug_class}": value_key(symbol, drug_class, self.buprenorphine)
             for symbol in _CLASS_SYMBOLS
             for drug_class in DRUG_CLASSES
         }
@@ -171,6 +171,6 @@ def _person(history: History, table: PatientTable | None) -> RecordedPerson:
         regimen_of(record),
         reports_for(record, used, record.n_days),
         int(numbers.get("failed_tapers", 0)),
-        traits_of(record, {name: flags[name] for name in FLAGS if name in flags}),
+        traits_of(record, {name: flags[name] for name in TRAIT_FLAGS if name in flags}),
         {name: numbers[name] for name in (*ASSESSED, "sows_gossop") if name in numbers},
     )

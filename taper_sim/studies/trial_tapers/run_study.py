@@ -31,7 +31,7 @@ def _read(path: Path, to_fit: bool) -> study.People:
     if to_fit and twice < LEAST_PEOPLE:
         raise problem(str(path), "", f"{twice} people with visits in two phases", f"at least {LEAST_PEOPLE} to fit")
     if not twice:
-        raise problem(str(path), "", "nobody with visits in two phases", "somebody whose later taper is predicted")
+        raise problem(str(path), "", "no person with visits in two phases", "at least one such person")
     return people
 
 
@@ -43,7 +43,7 @@ def _checked(daily: Path | None, train: Path | None, test: Path | None, folds: i
     if not 2 <= folds <= MOST_FOLDS:
         problems.append(Problem("tapers", "--folds", str(folds), f"2 to {MOST_FOLDS}"))
     if drives and daily is None:
-        problems.append(Problem("tapers", "--drives", "--train and --test", "DAILY.csv, whose people are held out"))
+        problems.append(Problem("tapers", "--drives", "--train and --test", "DAILY.csv, for cross-validation"))
     if problems:
         raise InputError(problems)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from taper_sim.array_types import Bools, Floats, Ints
 
-SCORES = ("log_loss", "brier", "rps", "brier_withdrawal")
+SCORE_NAMES = ("log_loss", "brier", "rps", "brier_withdrawal")
 """Scores, means over visits, lower is better: minus the log probability of the observed category; squared errors of the
 probabilities (Brier); squared errors of the cumulative probabilities (ranked); squared error of the probability of any
 withdrawal (category 1 or above)."""

@@ -214,7 +214,7 @@ def score_table(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
             }
             for method, part in parts.items():
                 who = part["who"].to_numpy(dtype=str)
-                for score in scores.SCORES:
+                for score in scores.SCORE_NAMES:
                     value = values[method][score]
                     difference = scores.mean_and_interval(value - values[POPULATION_ONLY][score], who, seed)
                     rows.append(

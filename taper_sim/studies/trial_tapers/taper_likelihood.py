@@ -19,7 +19,7 @@ from taper_sim.model.compiled.jit import fast, kept_by_sources
 DRIVES: Final = ("effect", "linear", "relative")
 """Quantity whose shortfall drives withdrawal: effect ``G/(G + EC50)``; mg over a unit of mg; mg over the dose to which
 the person is adapted."""
-EFFECT, LINEAR, RELATIVE = range(3)
+EFFECT_DRIVE, LINEAR_DRIVE, RELATIVE_DRIVE = range(3)
 
 with kept_by_sources(__file__, likelihood):
 
@@ -52,7 +52,7 @@ with kept_by_sources(__file__, likelihood):
         for day in range(n_days):
             if day > 0:
                 level = eq.relax(level, dose[day], decay_g)
-            if drive == EFFECT:
+            if drive == EFFECT_DRIVE:
                 e1, e2 = eq.effect(level, s1, scale_mg), eq.effect(level, s2, scale_mg)
                 e3, e4 = eq.effect(level, s3, scale_mg), eq.effect(level, s4, scale_mg)
             else:
@@ -62,9 +62,9 @@ with kept_by_sources(__file__, likelihood):
                 fast_ = eq.adapted_at_start(e, math.exp(-adapted_d / tau_f))
                 slow = eq.adapted_at_start(e, math.exp(-adapted_d / tau_l))
             expected, unit = eq.set_point(omega, fast_, slow), 1.0
-            if drive == LINEAR:
+            if drive == LINEAR_DRIVE:
                 unit = scale_mg
-            if drive == RELATIVE:
+            if drive == RELATIVE_DRIVE:
                 unit = expected + scale_mg
             missing = eq.shortfall(expected / unit, e1 / unit, e2 / unit, e3 / unit, e4 / unit, delta)
             for i in range(n):

@@ -14,9 +14,9 @@ from taper_sim.inference.observation import BY_NAME, reports_of
 from taper_sim.model.parameters import BY_SYMBOL
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 from taper_sim.studies.trial_tapers.taper_likelihood import (
-    EFFECT,
-    LINEAR,
-    RELATIVE,
+    EFFECT_DRIVE,
+    LINEAR_DRIVE,
+    RELATIVE_DRIVE,
     at_shortfall,
     reported,
     withdrawals,
@@ -61,7 +61,7 @@ def values(sigma: float) -> np.ndarray:
 
 
 def test_withdrawal_is_that_of_the_personal_course() -> None:
-    mine = of_drive(EFFECT, 3.0)
+    mine = of_drive(EFFECT_DRIVE, 3.0)
     for k, sigma in enumerate(SIGMA):
         theirs = at.course(values(sigma), at.couplings(True, omega_0=0.7), regimen())[:, at.W]
         np.testing.assert_allclose(mine[:, k], theirs, rtol=1e-10, atol=1e-13)
@@ -91,7 +91,7 @@ def test_the_filter_is_that_of_the_personal_likelihood() -> None:
         white,
         slow,
         tau,
-        of_drive(EFFECT, 3.0),
+        of_drive(EFFECT_DRIVE, 3.0),
         day,
         day,
         LOW[category],
@@ -117,9 +117,9 @@ def test_other_drives_are_what_their_names_say() -> None:
         withdrawals(drive, SIGMA, 6.0, 50.0, 0.7, scale, dose, 1e6, DECAY, flat, DELTA, DECAY_S, out)
         return out
 
-    np.testing.assert_allclose(of(LINEAR, 16.0, high), of(LINEAR, 16.0, low), rtol=1e-9)
-    np.testing.assert_allclose(of(RELATIVE, 1e-9, high), of(RELATIVE, 1e-9, doubled), rtol=1e-6)
-    assert of(EFFECT, 3.0, low)[-1, 1] > 2 * of(EFFECT, 3.0, high)[-1, 1]  # the last mg weigh most
+    np.testing.assert_allclose(of(LINEAR_DRIVE, 16.0, high), of(LINEAR_DRIVE, 16.0, low), rtol=1e-9)
+    np.testing.assert_allclose(of(RELATIVE_DRIVE, 1e-9, high), of(RELATIVE_DRIVE, 1e-9, doubled), rtol=1e-6)
+    assert of(EFFECT_DRIVE, 3.0, low)[-1, 1] > 2 * of(EFFECT_DRIVE, 3.0, high)[-1, 1]  # the last mg weigh most
 
 
 def test_induction_is_withdrawal_at_a_steady_shortfall() -> None:
