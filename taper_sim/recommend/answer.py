@@ -65,7 +65,7 @@ class Answer:
     checks: PredictiveChecks | None = None
     n_reports: int = 0
     notes: tuple[str, ...] = ()
-    if_half_said: tuple[float, float, float] | None = None
+    if_underreported: tuple[float, float, float] | None = None
     after_a_week: ChoicesAfterAWeek | None = None
 
     def urgent(self) -> Recommendation:
@@ -83,7 +83,7 @@ class Answer:
         options: Sequence[Option],
         rolled: Mapping[str, Rolled],
         chosen: str,
-        why: Sequence[str],
+        choice_reasons: Sequence[str],
     ) -> Recommendation:
         """Answer with every option and its figures, the chosen option, and the reasons."""
         days = [(self.as_of + timedelta(days=d)).isoformat() for d in range(self.limits.horizon_days + 2)]
@@ -94,8 +94,8 @@ class Answer:
         ranks = {o.name: k for k, o in enumerate(order, start=1)}
         rows = [_shown(o, rolled.get(o.name), situation, days, ranks.get(o.name)) for o in options]
         reasons = [
-            *why[::-1][:1],
-            *why[:-1],
+            *choice_reasons[::-1][:1],
+            *choice_reasons[:-1],
             *_fastest_by_class(options, situation),
             *_learned(self.posterior, self.record, self.n_reports),
         ]
@@ -114,8 +114,8 @@ class Answer:
             sentences.append(f"{slowest.name} is not offered now: {slowest.blocked}")
         if self.judged.blocking:
             sentences.append("answers to the questions that must be known before a reduction")
-        if self.if_half_said is not None:
-            now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_half_said[0]
+        if self.if_underreported is not None:
+            now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_underreported[0]
             keeps = "the limit would still be kept" if then <= self.limits.risk else "the limit would not be kept"
             sentences.append(
                 f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were said, the chance of withdrawal over "
@@ -178,8 +178,8 @@ class Answer:
                     "n_checkins": len({c.day for c in self.history.checkins}),
                     "n_reports_used": self.n_reports,
                     "p_withdrawal_over_if_half_said": None
-                    if self.if_half_said is None
-                    else round(self.if_half_said[0], 5),
+                    if self.if_underreported is None
+                    else round(self.if_underreported[0], 5),
                     "p_choice_changes_after_week": None
                     if self.after_a_week is None
                     else self.after_a_week.share_changed,

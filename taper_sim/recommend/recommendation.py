@@ -157,7 +157,7 @@ def recommend(
     if underreported is not None:
         hold_and_chosen = [rolled["hold"].option, rolled[chosen].option]
         rolled_again = roll(record, situation, underreported, evidence.shared, events, hold_and_chosen, limits)
-        answer = replace(answer, if_half_said=rolled_again[chosen].chances["p_withdrawal_over"])
+        answer = replace(answer, if_underreported=rolled_again[chosen].chances["p_withdrawal_over"])
 
     def chooser(draws: Posterior) -> Callable[[Floats], str]:
         """Choose without Monte Carlo margins: reweighting widens them, and the choice must not depend on that."""
