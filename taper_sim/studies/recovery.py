@@ -47,7 +47,7 @@ _PACES_PCT: Final = (5.0, 10.0, 20.0)  # percent of the original dose every two 
 _SET: Final = "set"
 DRAWN: Final = "drawn"
 _N_PEOPLE: Final = 60
-_N_DAYS: Final = 90
+N_DAYS: Final = 90
 _N_DRAWN: Final = 3
 """Populations drawn from the hyperpriors: their 78 intervals distinguish a coverage of 0.90 from 0.78."""
 _MOOD_SHARE: Final = 0.4
@@ -190,7 +190,7 @@ def _pieces(n_people: int) -> Iterator[tuple[str, int]]:
 def _rows(piece: tuple[Any, ...], n_people: int, seed: int) -> list[tuple[Any, ...]]:
     truths, number = str(piece[0]), int(piece[1])
     truth = true_population() if truths == _SET else drawn_population(1000 * seed + number)
-    people = simulated(n_people, _N_DAYS, 1000 * seed + number, truth)
+    people = simulated(n_people, N_DAYS, 1000 * seed + number, truth)
     fitted = fit_population(people, Settings(seed=number, cores=1), lambda line: print(line, flush=True))
     for line in fitted.failures():
         print(f"diagnostics failed: {line}", flush=True)
