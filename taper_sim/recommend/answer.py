@@ -1,6 +1,7 @@
 """The answer to one patient's records: status, reasons, options with figures, quality, basis.
 
-Imports ``inference``, ``safety``, ``data`` and ``recommend.choice``. docs/how-to/recommend.md defines each field.
+Imports ``inference``, ``safety``, ``data``, ``choice``, ``options``, ``value_of_information``. docs/how-to/recommend.md
+defines each field.
 """
 
 from collections.abc import Mapping, Sequence
