@@ -19,7 +19,7 @@ from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import DoseRow, History
 from taper_sim.recommend.recommendation import recommend
 from taper_sim.studies import simulated_people
-from taper_sim.studies.against_nuts import compared
+from taper_sim.studies.against_nuts import rows_of_person
 
 N_DAYS = 90
 _MEASURED = ("opioid_taken_mme", "cows")
@@ -58,7 +58,7 @@ def seconds(classes: str, turns: int) -> tuple[float, int]:
 
 def posterior_vs_nuts(people: int) -> list[float]:
     """Effective draws a second over those of NUTS, for some people, at the draws of a report."""
-    return [float(compared(number, 1)[-1][-1]) for number in range(people)]
+    return [float(rows_of_person(number, 1)[-1][-1]) for number in range(people)]
 
 
 def measured(turns: int) -> pd.DataFrame:

@@ -38,11 +38,11 @@ def automatic_model(draws: Draws) -> pm.Model:
         centre = centre0 + sd0 * pm.Normal("centre_z", dims="value")
         spread = spread0 * pt.exp(SPREAD_LOG_SD * pm.Normal("spread_z", dims="value"))
         drift = DRIFT_SD * pt.exp(0.5 * pm.Normal("drift_z"))
-        precision = draws.hers * (spread0 / spread) ** 2
+        precision = draws.has_value * (spread0 / spread) ** 2
         mean = (centre[None, :] - centre0) / spread0
         factors = pt.concatenate([precision, precision * mean], axis=1)
         shape = pt.matmul(features, factors[:, :, None])[:, :, 0] - 0.5 * draws.drift2 / drift**2
-        constant = pt.sum(draws.hers * pt.log(spread), axis=1) + draws.n_drift * pt.log(drift)
+        constant = pt.sum(draws.has_value * pt.log(spread), axis=1) + draws.n_drift * pt.log(drift)
         constant = constant + 0.5 * pt.sum(precision * mean**2, axis=1)
         log = pm.math.logsumexp(draws.log_weight + shape - constant[:, None], axis=1)
         pm.Potential("people", pt.sum(log))

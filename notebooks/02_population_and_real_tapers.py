@@ -37,8 +37,8 @@ from taper_sim.inference.population.predictive import predicted
 from taper_sim.report.population_figures import population_table, values_table
 from taper_sim.studies import recovery
 from taper_sim.studies.trial_tapers import simulated_trial, study
-from taper_sim.studies.trial_tapers.predict import INFORMATION, asked, predict
-from taper_sim.studies.trial_tapers.scores import calibration, mean_and_interval, scored
+from taper_sim.studies.trial_tapers.predict import INFORMATION, predict, visits_to_predict
+from taper_sim.studies.trial_tapers.scores import calibration, category_scores, mean_and_interval
 from taper_sim.studies.trial_tapers.taper_people import people_of
 
 TABLES = Path("../docs/tables")
@@ -85,7 +85,7 @@ mine[mine["method"] == study.PERSONAL][
 
 # %%
 who = max(people, key=lambda one: sum(int((t.category[t.day >= 0] > 0).sum()) for t in people[one][1:]))
-ask = asked({who: people[who]}, INFORMATION[2])
+ask = visits_to_predict({who: people[who]}, INFORMATION[2])
 taper, day = ask[0].taper, np.array([visit.taper.day[visit.r] for visit in ask])
 figure, (above, below) = plt.subplots(2, 1, figsize=(8, 5), sharex=True)
 above.step(np.arange(len(taper.dose)), taper.dose, where="post", color="0.3")
@@ -106,10 +106,11 @@ plt.show()
 # %%
 rows = []
 for information in INFORMATION:
-    ask = [visit for visit in asked(people, information) if visit.stage in study.VISITS[study.FROM_THE_TAPER]]
+    stages = study.VISITS[study.TAPER_AND_AFTER]
+    ask = [visit for visit in visits_to_predict(people, information) if visit.stage in stages]
     category, whose = np.array([visit.category for visit in ask]), np.array([visit.who for visit in ask])
     own, general = (predict(population, ask, personal=personal) for personal in (True, False))
-    gain = scored(own, category)["log_loss"] - scored(general, category)["log_loss"]
+    gain = category_scores(own, category)["log_loss"] - category_scores(general, category)["log_loss"]
     rows.append((information, len(ask), *mean_and_interval(gain, whose, 1)))
 pd.DataFrame(rows, columns=["information", "visits", "log loss, personal minus population", "lo95", "hi95"]).round(3)
 

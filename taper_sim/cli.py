@@ -415,7 +415,7 @@ def _tapers(args: argparse.Namespace) -> int:
         folds=args.folds,
         drives=args.drives,
         seed=args.seed,
-        say=lambda line: print(line, file=sys.stderr, flush=True),
+        log=lambda line: print(line, file=sys.stderr, flush=True),
     )
     print(taper_scores_text(scores))
     return DONE if converged else NOT_TRUSTED

@@ -58,7 +58,7 @@ class Evaluation:
 @cache  # every part is named by it
 def code_hash() -> str:
     """Short hash of the code that a ladder's numbers describe: the personal policy, its loss, the truths."""
-    from taper_sim.inference import course, likelihood, rollout, true_state, warm_start
+    from taper_sim.inference import course, draws, likelihood, rollout, tracker, true_state, warm_start
     from taper_sim.recommend import choice, personal_decisions, personal_policy
     from taper_sim.safety import within_ceiling
     from taper_sim.scenario import true_models
@@ -67,10 +67,12 @@ def code_hash() -> str:
     of_choice = (choice.rolled_of, choice.loss_of, choice.keeps_limits, choice.choose)
     of_policy = (
         course,
+        draws,
         likelihood,
         personal_decisions,
         personal_policy,
         rollout,
+        tracker,
         true_state,
         warm_start,
         within_ceiling,

@@ -38,6 +38,7 @@ from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.comparison.tables import subgroups
 from taper_sim.data.problems import problem
 from taper_sim.experiments.clinic_run import ClinicPlan, never_short
+from taper_sim.inference import draws, tracker
 from taper_sim.provenance import hash_of
 from taper_sim.run_folder import check_writable, claim, write_atomically, write_csv, write_json
 from taper_sim.scenario.building import scenario_hash
@@ -103,6 +104,8 @@ def code_hash() -> str:
         absence,
         work,
         lateness,
+        draws,
+        tracker,
         numbers_of,
         compared,
     )

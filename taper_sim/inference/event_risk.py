@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 
@@ -9,10 +10,13 @@ from taper_sim import tables
 from taper_sim.array_types import Floats
 from taper_sim.data.drugs_taken import DrugsTaken
 from taper_sim.data.patient import Access, BaselineEntry, DrugEntry, Patient, Risk
-from taper_sim.inference.rollout import EVENT_COEFFICIENTS, N_EVENTS
-from taper_sim.simulation.cohort import from_patients
+from taper_sim.inference.rollout import EVENT_COEFFICIENTS
+from taper_sim.simulation.cohort import Cohort, from_patients
 from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, from_prior
 from taper_sim.simulation.layout import log_hazards
+
+_HAZARDS: Final = ("dropout", "return", "lapse", "crisis", "overdose", "seizure")  # order of ``layout.log_hazards``
+_MOST_LAPSE_MORE: Final = 0.9  # of lapses above the baseline dose: some stay below it
 
 #: Variables that say a risk flag where a patient's file is silent.
 _RISKS = {
@@ -72,16 +76,22 @@ def event_draws(patient: Patient, seed: int, n_draws: int = ENSEMBLE_DRAWS) -> F
     cohort = one.take(np.zeros(n_draws, dtype=np.int64))
     ensemble = _prior(seed, n_draws)
     v = ensemble.of(np.arange(n_draws))
-    hazards = dict(
-        zip(("dropout", "return", "lapse", "crisis", "overdose", "seizure"), log_hazards(cohort, v), strict=False)
-    )
-    out = np.empty((n_draws, N_EVENTS))
-    for column, symbol in enumerate(EVENT_COEFFICIENTS):
-        out[:, column] = v[symbol]
-    n = len(EVENT_COEFFICIENTS)
-    for column, event in enumerate(("return", "lapse", "crisis", "overdose", "seizure")):
-        out[:, n + column] = hazards[event]
-    out[:, n + 5] = v["excess_apnoea"] * cohort.flags["sleep_apnoea"]
-    factor = np.where(cohort.flags["oud"], v["lapse_more_oud"], 1.0)
-    out[:, n + 6] = np.minimum(v["lapse_more"] * factor, 0.9)
-    return out
+    return event_matrix(cohort, v)
+
+
+def event_matrix(cohort: Cohort, v: Mapping[str, Floats]) -> Floats:
+    """Parameters of everybody's events as the roll-out reads them, (n, N_EVENTS).
+
+    Parameters
+    ----------
+    cohort : Cohort
+        n people.
+    v : mapping of str to ndarray (n,)
+        Values of the model's parameters for each, from ``Ensemble.of``.
+    """
+    hazards = dict(zip(_HAZARDS, log_hazards(cohort, v), strict=False))
+    lapse_more = v["lapse_more"] * np.where(cohort.flags["oud"], v["lapse_more_oud"], 1.0)
+    columns = [v[symbol] for symbol in EVENT_COEFFICIENTS]
+    columns += [hazards[event] for event in _HAZARDS[1:]]
+    columns += [v["excess_apnoea"] * cohort.flags["sleep_apnoea"], np.minimum(lapse_more, _MOST_LAPSE_MORE)]
+    return np.stack(columns, axis=1)

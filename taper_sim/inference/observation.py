@@ -1,6 +1,6 @@
-"""What a report says of the person: instruments, their noise, and reports as the likelihood reads them.
+"""Observation model: instruments, their noise, and reports as the likelihood reads them. Imports ``data``, ``model``.
 
-Imports ``data``, ``model``, ``tables``. Maps and noise: docs/inference.md, "Reports".
+docs/inference.md, "Reports", gives the mean of each instrument and its noise.
 """
 
 from collections import namedtuple
@@ -14,18 +14,18 @@ from taper_sim.array_types import Floats, Ints
 from taper_sim.data.records import CheckIn
 from taper_sim.model.event_parameters import STREAMS
 
-# -- what an instrument's mean is made of ---------------------------------------------------------------------------
+# -- latent quantity of an instrument's mean ------------------------------------------------------------------------
 WITHDRAWAL, PAIN, DISTRESS, INSOMNIA, FUNCTION, CLINICIAN, CRAVING, BENZODIAZEPINE, LAST_CUT, STEPS, SLEEP = range(11)
 # -- scale on which noise is added ----------------------------------------------------------------------------------
 LINEAR, LOG1P, LOG = range(3)
 
 
 class Instrument(NamedTuple):
-    """One instrument of scales.csv that teaches the model.
+    """One instrument of scales.csv in the likelihood.
 
-    ``kind`` and ``scale`` say what its mean is (``scale`` times the latent quantity), ``recall_d`` over how many days
-    it is averaged; ``white``, ``slow``, ``tau_d``, ``shared`` are the noise as in ``model.chance.Stream``, on
-    ``transform``; ``low``, ``high`` are the ends, ``step`` the width to which a report is rounded.
+    Its mean is ``scale`` times the latent quantity ``kind``, averaged over ``recall_d`` days. ``white``, ``slow``,
+    ``tau_d`` (days) and ``shared`` are its noise on the scale ``transform``, as in ``model.event_parameters.Stream``.
+    ``low`` and ``high`` are the ends of its scale; reports are rounded to multiples of ``step``.
     """
 
     name: str
@@ -75,7 +75,8 @@ INSTRUMENTS: Final[tuple[Instrument, ...]] = (
 BY_NAME: Final[Mapping[str, Instrument]] = {i.name: i for i in INSTRUMENTS}
 
 _EXACT_WIDTH = 1.2
-"""An interval wider than so many white sds is integrated, a narrower one is its middle with variance width²/12."""
+"""Width of a report's interval, in sds of the white noise, above which the likelihood integrates over the interval. A
+narrower interval is replaced by its midpoint with variance width²/12. A design choice."""
 
 
 class Reports(
@@ -85,22 +86,24 @@ class Reports(
         "kind scale recall transform white slow own shared decay place weekend last_cut",
     )
 ):
-    """Reports of a person, by day and then instrument, as arrays that the compiled likelihood reads.
+    """Reports of a person, ordered by day and then instrument, as arrays that the compiled likelihood reads.
 
     Attributes
     ----------
     day, slot : ndarray of int, (n_reports,)
-        Day since the start; which of the instruments present.
+        Day since the start; index of the instrument among the instruments present.
     y, low, high : ndarray, (n_reports,)
-        Middle and ends of what the report stands for, on the instrument's transform; ends may be infinite.
+        Midpoint and ends of the interval that the rounded report stands for, on the instrument's transform; an end may
+        be infinite.
     rounding : ndarray, (n_reports,)
-        Variance of the rounding, where the middle is used.
+        Variance of the rounding error of a report that enters as its midpoint; 0 for a half-open interval.
     interval : ndarray of bool, (n_reports,)
-        Whether the interval is integrated: at the ends of a scale, and where it is wide.
+        Whether the likelihood integrates over the interval: at the ends of a scale, and for wide intervals.
     kind, scale, recall, transform, white, slow, own, shared, decay : ndarray, (n_slots,)
-        Of the instruments present.
+        Properties of the instruments present, as in :class:`Instrument`; ``own`` is sqrt(1 - shared²), the
+        loading of the white noise of this instrument alone; ``decay`` is the factor by which slow noise falls in a day.
     place : ndarray of int, (n_slots,)
-        Of the instrument in :data:`INSTRUMENTS`.
+        Position of the instrument in :data:`INSTRUMENTS`.
     weekend : ndarray, (n_days + 1,)
         1 on Saturday and Sunday.
     last_cut : ndarray of int, (n_days + 1,)
@@ -111,6 +114,7 @@ class Reports(
 
 
 def _transformed(transform: int, value: float) -> float:
+    """A score on the scale on which noise is added."""
     if transform == LINEAR:
         return value
     shifted = value + (1.0 if transform == LOG1P else 0.0)
@@ -123,28 +127,30 @@ def reports_of(checkins: Iterable[tuple[int, CheckIn]], last_cut: Ints, weekend:
     Parameters
     ----------
     checkins : iterable of (int, CheckIn)
-        Day since the start, and the report; at most one of an instrument a day. Others than :data:`INSTRUMENTS` are
-        left out.
+        Day since the start, and the report; at most one of an instrument a day. Instruments that are not in
+        :data:`INSTRUMENTS` are ignored.
     last_cut : ndarray of int, (n_days + 1,)
+        Class that was reduced last, by day.
     weekend : ndarray, (n_days + 1,)
+        1 on Saturday and Sunday.
 
     Returns
     -------
     Reports
     """
-    known = sorted(
+    rows = sorted(
         ((day, INSTRUMENTS.index(BY_NAME[c.instrument]), c) for day, c in checkins if c.instrument in BY_NAME),
         key=lambda item: item[:2],
     )
-    places = sorted({place for _, place, _ in known})
+    places = sorted({place for _, place, _ in rows})
     used = [INSTRUMENTS[place] for place in places]
-    n = len(known)
+    n = len(rows)
     y, low, high, rounding = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
     interval = np.zeros(n, dtype=np.bool_)
-    for row, (_, place, report) in enumerate(known):
+    for row, (_, place, report) in enumerate(rows):
         i = INSTRUMENTS[place]
         first, last = report.value, report.value if report.high is None else report.high
-        # at an end of the scale everything beyond it was reported as the end
+        # a report at an end of the scale stands for every value beyond it
         low[row] = -np.inf if first <= i.low else _transformed(i.transform, first - i.step / 2)
         high[row] = np.inf if last >= i.high else _transformed(i.transform, last + i.step / 2)
         open_end = not (np.isfinite(low[row]) and np.isfinite(high[row]))
@@ -153,24 +159,24 @@ def reports_of(checkins: Iterable[tuple[int, CheckIn]], last_cut: Ints, weekend:
         interval[row] = width > _EXACT_WIDTH * i.white
         rounding[row] = 0.0 if open_end else width**2 / 12.0
 
-    def each(of: str) -> Floats:
-        return np.array([float(getattr(i, of)) for i in used])
+    def of_instruments(name: str) -> Floats:
+        return np.array([float(getattr(i, name)) for i in used])
 
-    shared, tau = each("shared"), each("tau_d")
+    shared, tau = of_instruments("shared"), of_instruments("tau_d")
     return Reports(
-        np.array([day for day, _, _ in known], dtype=np.int64),
-        np.array([places.index(place) for _, place, _ in known], dtype=np.int64),
+        np.array([day for day, _, _ in rows], dtype=np.int64),
+        np.array([places.index(place) for _, place, _ in rows], dtype=np.int64),
         y,
         low,
         high,
         rounding,
         interval,
-        each("kind").astype(np.int64),
-        each("scale"),
-        each("recall_d").astype(np.int64),
-        each("transform").astype(np.int64),
-        each("white"),
-        each("slow"),
+        of_instruments("kind").astype(np.int64),
+        of_instruments("scale"),
+        of_instruments("recall_d").astype(np.int64),
+        of_instruments("transform").astype(np.int64),
+        of_instruments("white"),
+        of_instruments("slow"),
         np.sqrt(1.0 - shared**2),
         shared,
         np.exp(-1.0 / tau) if used else tau,
@@ -181,17 +187,17 @@ def reports_of(checkins: Iterable[tuple[int, CheckIn]], last_cut: Ints, weekend:
 
 
 def weekends(first: date, n_days: int) -> Floats:
-    """1 on Saturday and Sunday, for day 0 = ``first`` to day ``n_days``: (n_days + 1,)."""
+    """1 on Saturday and Sunday, for day 0 (the date ``first``) to day ``n_days``, (n_days + 1,)."""
     return np.array([float((first.toordinal() + k - 1) % 7 >= 5) for k in range(n_days + 1)])
 
 
-def names_of(reports: Reports) -> Sequence[str]:
-    """Instruments present, by slot."""
+def instrument_names(reports: Reports) -> Sequence[str]:
+    """Names of the instruments present, by slot."""
     return [INSTRUMENTS[place].name for place in reports.place]
 
 
-def unheard(reports: Reports, after_day: int) -> Reports:
-    """The same reports, with those after a day saying nothing: their predicted means are then forecasts."""
+def unobserved_after(reports: Reports, after_day: int) -> Reports:
+    """The reports with every report after a day unobserved: the filter's predicted means of these are forecasts."""
     later = reports.day > after_day
     return reports._replace(
         interval=reports.interval | later,
@@ -201,11 +207,12 @@ def unheard(reports: Reports, after_day: int) -> Reports:
 
 
 def on_scale(score: Floats, reports: Reports) -> Floats:
-    """What is written on each instrument's scale for scores on its transform, (..., n_reports)."""
+    """Reports on each instrument's scale, rounded and clipped, of scores on its transform, (..., n_reports)."""
     transform = reports.transform[reports.slot]
     score = np.where(transform == LOG1P, np.expm1(np.where(transform == LINEAR, 0.0, np.minimum(score, 20.0))), score)
     score = np.where(transform == LOG, np.exp(np.where(transform == LOG, np.minimum(score, 20.0), 0.0)), score)
     low, high, step = (
-        np.array([getattr(INSTRUMENTS[p], of) for p in reports.place])[reports.slot] for of in ("low", "high", "step")
+        np.array([getattr(INSTRUMENTS[p], name) for p in reports.place])[reports.slot]
+        for name in ("low", "high", "step")
     )
     return np.asarray(np.floor(np.clip(score, low, high) / step + 0.5) * step)

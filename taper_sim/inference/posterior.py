@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import numpy as np
 from scipy.special import gammaln, logsumexp, ndtri
-from scipy.stats import chi2, qmc
+from scipy.stats import chi2
 
 from taper_sim.array_types import Floats
 from taper_sim.inference.course import Regimen
+from taper_sim.inference.draws import sobol_normals, sobol_uniforms
 from taper_sim.inference.likelihood import log_posteriors
 from taper_sim.inference.observation import Reports
 from taper_sim.inference.prior import Prior
@@ -164,11 +165,10 @@ def _curvature(evidence: Evidence, z: Floats) -> Floats:
 
 @lru_cache(maxsize=64)
 def _points(d: int, n: int, seed: int) -> tuple[Floats, Floats, Floats]:
-    """Fixed scrambled Sobol normals (n, d), their Student t stretch (n,), and normals for the prior's part."""
-    u = np.clip(qmc.Sobol(d + 1, rng=np.random.default_rng([seed, 0])).random(n), 1e-12, 1 - 1e-12)
+    """Fixed normals (n, d), their Student t stretch (n,), and normals for the prior's part (n / _PRIOR_SHARE, d)."""
+    u = sobol_uniforms(d + 1, n, seed, 0)
     stretch = np.sqrt(_STUDENT_DF / chi2.ppf(u[:, d], _STUDENT_DF))
-    wide = np.clip(qmc.Sobol(d, rng=np.random.default_rng([seed, 1])).random(n // _PRIOR_SHARE), 1e-12, 1 - 1e-12)
-    return ndtri(u[:, :d]), stretch, ndtri(wide)
+    return ndtri(u[:, :d]), stretch, sobol_normals(d, n // _PRIOR_SHARE, seed, 1)
 
 
 def _sampled(evidence: Evidence, centre: Floats, factor: Floats, n: int, seed: int) -> tuple[Floats, Floats]:

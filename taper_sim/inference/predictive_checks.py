@@ -1,8 +1,8 @@
-"""Whether a patient's reports lie within what the model can say: predictive checks. Imports ``patient``.
+"""Posterior predictive checks of one patient's reports. Imports ``posterior``, ``observation``.
 
-Normal scores of the randomised predictive PIT, from the filter, at a handful of posterior draws, against as many
-independent normals; and whether check-ins stay away when bad days are to be expected. None of these sees a slow drift
-of sensitivity, which is therefore in the model (docs/inference.md, "Checks").
+The filter gives each report's randomised predictive PIT. Its normal scores at 20 posterior draws are compared with
+independent standard normals. A further check compares missed days with the symptoms that the model expects on them. No
+check detects a slow drift of sensitivity, so the model itself includes one (docs/inference.md, "Checks").
 """
 
 from dataclasses import dataclass
@@ -13,24 +13,26 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import norm
 
 from taper_sim.array_types import Floats, Ints
+from taper_sim.inference.draws import equal_draws
 from taper_sim.inference.observation import LOG1P, Reports
 from taper_sim.inference.posterior import Evidence, Posterior
 
 CHECK_DRAWS: Final = 20
-REPLICATES: Final = 400
+_REPLICATES: Final = 400
 LIMIT_P: Final = 0.01
-"""Below this a check of the reports fails. A design choice (docs/inference.md, "Checks", has the false alarms)."""
+"""p below which a check of the reports fails. A design choice (docs/inference.md, "Checks", gives the false alarms)."""
 LIMIT_MISSINGNESS_P: Final = 0.04
-"""Below this check-ins are taken to stay away on bad days; the test is weak, so it may err oftener."""
-LEAST_REPORTS: Final = 20
-"""With fewer reports nothing is judged."""
-BLOCK_D: Final = 28
-"""Days within which answered and missed days are compared."""
+"""p below which check-ins count as missing on bad days. The test has little power, so its false alarm rate is higher.
+A design choice."""
+_LEAST_REPORTS: Final = 20
+"""Fewest reports for a check. A design choice."""
+_BLOCK_D: Final = 28
+"""Days of a block within which answered and missed days are compared. A design choice."""
 
 
 @dataclass(frozen=True)
-class Support:
-    """Chance under the model of reports as odd as these, by check; 1 where there are too few to judge."""
+class PredictiveChecks:
+    """Predictive p-value of each check; 1 if there are too few reports."""
 
     spread: float
     tails: float
@@ -40,90 +42,89 @@ class Support:
 
     @property
     def predictive_p(self) -> float:
-        """The smallest of the checks on reports, corrected for there being four."""
+        """Smallest p of the four checks on reports, with Bonferroni's correction."""
         return min(1.0, 4.0 * min(self.spread, self.tails, self.largest, self.memory))
 
     @property
     def reasons(self) -> list[str]:
-        """Why the reports are out of the model's support; empty where they are not."""
-        said = []
+        """A reason to abstain for each failed check; empty if all pass."""
+        sentences = []
         if self.spread < LIMIT_P:
-            said.append(f"reports vary otherwise than the model allows (p {self.spread:.3f})")
+            sentences.append(f"the variance of the reports differs from the model's (p {self.spread:.3f})")
         if self.tails < LIMIT_P or self.largest < LIMIT_P:
             p = min(self.tails, self.largest)
-            said.append(f"single reports are too far from anything the model expects (p {p:.3f})")
+            sentences.append(f"single reports are further out than the model predicts (p {p:.3f})")
         if self.memory < LIMIT_P:
-            said.append(f"reports follow each other more closely than the model allows (p {self.memory:.3f})")
+            sentences.append(f"autocorrelation of the reports is above the model's (p {self.memory:.3f})")
         if self.missingness < LIMIT_MISSINGNESS_P:
-            said.append(
-                f"check-ins stay away when bad days are to be expected (p {self.missingness:.3f}): what is "
-                "missing matters"
+            sentences.append(
+                f"check-ins are missing on days on which the model expects more symptoms (p {self.missingness:.3f}): "
+                "missing days are informative"
             )
-        return said
-
-
-def _draws_of(posterior: Posterior) -> Ints:
-    """Places of a handful of draws, evenly over the cumulated weights."""
-    cumulative = np.cumsum(posterior.weights)
-    places = np.searchsorted(cumulative, (np.arange(CHECK_DRAWS) + 0.5) / CHECK_DRAWS * cumulative[-1])
-    return np.minimum(places, len(posterior.z) - 1)
+        return sentences
 
 
 def _scores(evidence: Evidence, posterior: Posterior, seed: int) -> Floats:
     """Normal scores of every report at some posterior draws, (CHECK_DRAWS, n_reports)."""
     r = evidence.reports
-    _, centre, spread = evidence.log_posterior(posterior.z[_draws_of(posterior)], predicted=True)
+    _, centre, spread = evidence.log_posterior(posterior.z[equal_draws(posterior.weights, CHECK_DRAWS)], predicted=True)
     sd = np.sqrt(spread - r.rounding)
     low, high = ndtr((r.low - centre) / sd), ndtr((r.high - centre) / sd)
     uniform = np.random.default_rng([seed, 2]).random(low.shape)
     return np.asarray(ndtri(np.clip(low + uniform * (high - low), 1e-12, 1 - 1e-12)))
 
 
-def support_of(evidence: Evidence, posterior: Posterior, seed: int = 0) -> Support:
-    """Check one patient's reports against her own posterior.
+def predictive_checks_of(evidence: Evidence, posterior: Posterior, seed: int = 0) -> PredictiveChecks:
+    """Check one patient's reports against the patient's own posterior.
 
     Returns
     -------
-    Support
-        p-values averaged over posterior draws, and of the missingness. Memory is one-sided: reports that follow each
-        other less than the model expects tell more than it takes from them, and its intervals are then too wide.
+    PredictiveChecks
+        p-values averaged over posterior draws. The check of autocorrelation (``memory``) is one-sided: autocorrelation
+        below the model's is not a reason to abstain, because such reports carry more information than the model
+        credits and its intervals are then too wide.
     """
     n = len(evidence.reports.day)
     missing = missingness(evidence, posterior)
-    if n < LEAST_REPORTS:
-        return Support(1.0, 1.0, 1.0, 1.0, missing)
+    if n < _LEAST_REPORTS:
+        return PredictiveChecks(1.0, 1.0, 1.0, 1.0, missing)
     e = _scores(evidence, posterior, seed)
-    like = np.random.default_rng([seed, 3]).standard_normal((REPLICATES, n))
+    reference = np.random.default_rng([seed, 3]).standard_normal((_REPLICATES, n))
 
-    def p_of(statistic: Floats, reference: Floats, two_sided: bool) -> float:
-        above = (reference[None, :] >= statistic[:, None]).mean(axis=1)
+    def p_of(statistic: Floats, under_model: Floats, two_sided: bool) -> float:
+        above = (under_model[None, :] >= statistic[:, None]).mean(axis=1)
         p = np.where(above < 0.5, 2 * above, 2 * (1 - above)) if two_sided else above
-        return float(np.clip(p.mean() + 0.5 / REPLICATES, 0.0, 1.0))
+        return float(np.clip(p.mean() + 0.5 / _REPLICATES, 0.0, 1.0))
 
-    return Support(
-        p_of((e**2).sum(axis=1), (like**2).sum(axis=1), True),
-        p_of((e**4).sum(axis=1), (like**4).sum(axis=1), False),
-        p_of(np.abs(e).max(axis=1), np.abs(like).max(axis=1), False),
-        p_of(_following(e, evidence), _following(like, evidence), False),
+    return PredictiveChecks(
+        p_of((e**2).sum(axis=1), (reference**2).sum(axis=1), True),
+        p_of((e**4).sum(axis=1), (reference**4).sum(axis=1), False),
+        p_of(np.abs(e).max(axis=1), np.abs(reference).max(axis=1), False),
+        p_of(_lagged_products(e, evidence), _lagged_products(reference, evidence), False),
         missing,
     )
 
 
-def _following(e: Floats, evidence: Evidence) -> Floats:
-    """Sum of products of each score with the instrument's last one, (n,)."""
+def _lagged_products(e: Floats, evidence: Evidence) -> Floats:
+    """Sum of products of each score with the previous score of its instrument, (n,)."""
     total = np.zeros(len(e))
     for slot in range(len(evidence.reports.kind)):
-        mine = e[:, evidence.reports.slot == slot]
-        total += (mine[:, 1:] * mine[:, :-1]).sum(axis=1)
+        scores = e[:, evidence.reports.slot == slot]
+        total += (scores[:, 1:] * scores[:, :-1]).sum(axis=1)
     return total
 
 
 def missingness(evidence: Evidence, posterior: Posterior) -> float:
-    """One-sided p that answering does not fall where the model expects a bad day: a score test.
+    """One-sided p of a score test: the probability of an answer falls with the score that the model expects on the day.
 
-    Of the first daily instrument present, in the order of ``observation.INSTRUMENTS``. Days after an answered one are
-    compared, since one missed day follows another whatever they were like, and within :data:`BLOCK_D` days, since how
-    often somebody is asked may change. What is expected of a day is the filter's prediction from the days before.
+    The test uses the first daily instrument present, in the order of ``observation.INSTRUMENTS``. Only days after an
+    answered day are compared, because missed days come in runs whatever the symptoms. They are compared within blocks
+    of 28 days, because check-in frequency may change. The filter predicts each day's score from the days before.
+
+    Returns
+    -------
+    float
+        1 with fewer than 20 such days, or if all or none of them were answered.
     """
     r = evidence.reports
     daily = np.flatnonzero(r.recall == 1)
@@ -131,29 +132,31 @@ def missingness(evidence: Evidence, posterior: Posterior) -> float:
         return 1.0
     slot = int(daily[0])
     answered = np.unique(r.day[r.slot == slot])
-    after = np.setdiff1d(answered[:-1] + 1, answered)  # days missed after an answered one
-    silent = _with_silent(r, slot, after)
-    quiet = Evidence(evidence.prior, evidence.shared, evidence.regimen, silent)
-    _, centre, _ = quiet.log_posterior(posterior.z[_draws_of(posterior)], predicted=True)
-    mine = (silent.slot == slot) & np.isin(silent.day - 1, answered)
-    day = silent.day[mine]
-    expected = centre[:, mine].mean(axis=0)
+    missed = np.setdiff1d(answered[:-1] + 1, answered)  # missed days that follow an answered day
+    reports = _with_unobserved(r, slot, missed)
+    unobserved_evidence = Evidence(evidence.prior, evidence.shared, evidence.regimen, reports)
+    _, centre, _ = unobserved_evidence.log_posterior(
+        posterior.z[equal_draws(posterior.weights, CHECK_DRAWS)], predicted=True
+    )
+    compared = (reports.slot == slot) & np.isin(reports.day - 1, answered)
+    day = reports.day[compared]
+    expected = centre[:, compared].mean(axis=0)
     if r.transform[slot] == LOG1P:
         expected = np.expm1(expected)
     score, variance = 0.0, 0.0
-    for block in np.unique(day // BLOCK_D):
-        x, a = expected[day // BLOCK_D == block], np.isin(day[day // BLOCK_D == block], answered).astype(float)
+    for block in np.unique(day // _BLOCK_D):
+        x, a = expected[day // _BLOCK_D == block], np.isin(day[day // _BLOCK_D == block], answered).astype(float)
         score += float(((a - a.mean()) * (x - x.mean())).sum())
         variance += float(a.mean() * (1 - a.mean()) * ((x - x.mean()) ** 2).sum())
-    if len(day) < LEAST_REPORTS or variance <= 0:
+    if len(day) < _LEAST_REPORTS or variance <= 0:
         return 1.0
     return float(norm.cdf(score / np.sqrt(variance)))
 
 
-def _with_silent(r: Reports, slot: int, days: Ints) -> Reports:
-    """The same reports and, on some days, one of an instrument that says nothing: its prediction can then be read."""
+def _with_unobserved(r: Reports, slot: int, days: Ints) -> Reports:
+    """The reports, and an unobserved report of one instrument on each of ``days``: the filter predicts its score."""
     n = len(days)
-    of_each = {
+    columns = {
         "day": (r.day, days),
         "slot": (r.slot, np.full(n, slot)),
         "y": (r.y, np.zeros(n)),
@@ -163,4 +166,4 @@ def _with_silent(r: Reports, slot: int, days: Ints) -> Reports:
         "interval": (r.interval, np.ones(n, dtype=np.bool_)),
     }
     order = np.lexsort((np.r_[r.slot, np.full(n, slot)], np.r_[r.day, days]))
-    return r._replace(**{name: np.concatenate(both)[order] for name, both in of_each.items()})
+    return r._replace(**{name: np.concatenate(parts)[order] for name, parts in columns.items()})

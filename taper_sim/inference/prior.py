@@ -1,12 +1,13 @@
-"""What is believed of one person before her reports: values inferred, their priors. Imports ``model``, ``tables``.
+"""Prior of one person's values, given a population. Imports ``model``, ``tables``, ``inference.course``.
 
-A value is inferred where reports can teach it. Its prior is the spread between people and what is not known of the
-centre, together, as a :class:`Population` holds them: the shipped one is made of :data:`KNOWN`
-(:mod:`taper_sim.inference.population.shipped`), a fitted one replaces it (:mod:`taper_sim.inference.population.files`).
+A value is inferred if reports carry information on it. The prior variance is the variance between people plus the
+variance of the uncertain centre. A :class:`Population` holds both. The shipped population comes from
+:data:`VALUE_PRIORS` (:mod:`taper_sim.inference.population.shipped`); a fitted one replaces it
+(:mod:`taper_sim.inference.population.files`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,11 +20,12 @@ from taper_sim.model.parameters import BY_SYMBOL, FAILED_TAPERS_COUNTED, Baselin
 from taper_sim.units import DRUG_CLASSES, DrugClass
 
 DRIFT_SD: Final = 0.2
-"""Sd of the drift of log sigma over 28 days. Source: A28 (0.13 covers a slow drift, 0.265 a fast one: err high)."""
+"""Sd of the drift of log sigma over 28 days. Source: A28 (0.13 covers a slow drift, 0.265 a fast one; the value is on
+the high side)."""
 
-#: Baselines without a baseline assessment: mean and sd between people. Source: the registry of docs/cohort.md (NRS,
-#: PROMIS T-scores on the model's scales), craving and engagement A3.
-_UNKNOWN: Final[Mapping[str, tuple[float, float]]] = {
+#: Baseline values of people without a baseline assessment: mean and sd between people. Source: the registry of
+#: docs/cohort.md (NRS, PROMIS T-scores on the model's scales); craving and engagement A3.
+_WITHOUT_ASSESSMENT: Final[Mapping[str, tuple[float, float]]] = {
     "pain": (6.5, 2.0),
     "distress": (0.30, 0.22),
     "insomnia": (0.50, 0.22),
@@ -31,7 +33,7 @@ _UNKNOWN: Final[Mapping[str, tuple[float, float]]] = {
     "engagement": (Baseline.engagement, 0.15),
     "craving": (Baseline.craving, 0.15),
 }
-#: With one: the sd with which a single assessment tells the level. Source: A29 (noise of one report of that scale).
+#: Measurement sd of a baseline assessment of each level. Source: A29 (noise of one report on that scale).
 ASSESSED: Final[Mapping[str, float]] = {
     "pain": 1.2,
     "distress": 0.10,
@@ -49,7 +51,7 @@ _BASELINE_PLACE: Final = {
     "engagement": at.N0,
     "craving": at.C0,
 }
-#: Values that one instrument alone teaches: name, place, mean, sd, on the log or not. Source: docs/model.md 4; A27.
+#: Values that only one instrument informs: name, place, mean, sd, whether on the log. Source: docs/model.md 4; A27.
 _OF_INSTRUMENT: Final[Mapping[str, tuple[tuple[str, int, float, float, bool], ...]]] = {
     "cows": (("cows0", at.COWS0, np.log(1.5), 0.5, True), ("kappa", at.KAPPA, np.log(30.0), 0.3, True)),
     "bwsq": (("bwsq0", at.BWSQ0, np.log(3.0), 0.6, True),),
@@ -57,23 +59,26 @@ _OF_INSTRUMENT: Final[Mapping[str, tuple[tuple[str, int, float, float, bool], ..
     "steps": (("steps0", at.STEPS0, CHANCE_BY_SYMBOL["steps_0"].centre(), 0.5, False),),
     "sleep_hours": (("hours0", at.HOURS0, CHANCE_BY_SYMBOL["hours_0"].centre(), 1.0, False),),
     "withdrawal_item": (("item0", at.ITEM0, np.log(CHANCE_BY_SYMBOL["item_0"].centre()), 0.4, True),),
-    "craving": (("craving", at.C0, *_UNKNOWN["craving"], False),),
+    "craving": (("craving", at.C0, *_WITHOUT_ASSESSMENT["craving"], False),),
 }
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Independent normals over a person's values, on the log where ``is_log``; everything else stands in ``base``.
+    """Independent normal priors of a person's inferred values; ``base`` holds the values that are not inferred.
 
     Attributes
     ----------
     names : tuple of str
-        Of the values inferred: ``sigma_opioid`` … ``pain`` … ``drift_0``.
+        Names of the inferred values: ``sigma_opioid`` … ``pain`` … ``drift_0``.
     place : ndarray of int, (d,)
-        In the vector of values (``inference.course``).
+        Position in the vector of values (``inference.course``).
     mean, sd : ndarray, (d,)
+        Prior mean and sd, of the log if ``is_log``.
     is_log : ndarray of bool, (d,)
+        Whether the normal is over the log of the value.
     base : ndarray, (N_VALUES,)
+        Vector of values before the inferred ones are put in.
     """
 
     names: tuple[str, ...]
@@ -85,37 +90,25 @@ class Prior:
 
     @property
     def compiled(self) -> Any:
-        """As the compiled code takes it."""
+        """The arrays of the prior, in the order that the compiled code takes them."""
         return (self.base, self.place, self.mean, self.sd, self.is_log)
 
     def natural(self, z: Floats) -> Floats:
-        """Values inferred, (n, d), from whitened ones (n, d)."""
+        """Inferred values, (n, d), from whitened ones (n, d)."""
         x = self.mean + self.sd * z
         return np.where(self.is_log, np.exp(np.minimum(x, 50.0)), x)
 
     def values(self, z: Floats) -> Floats:
-        """Whole vectors of values, (n, N_VALUES), from whitened ones (n, d)."""
+        """Full vectors of values, (n, N_VALUES), from whitened ones (n, d)."""
         v = np.repeat(self.base[None], len(z), axis=0)
         v[:, self.place] = self.natural(z)
         return v
 
-    def without_drift(self) -> "Prior":
-        """The same with a sensitivity that stays as it is."""
-        keep = np.array([not name.startswith("drift_") for name in self.names])
-        return replace(
-            self,
-            names=tuple(name for name, k in zip(self.names, keep, strict=True) if k),
-            place=self.place[keep],
-            mean=self.mean[keep],
-            sd=self.sd[keep],
-            is_log=self.is_log[keep],
-        )
 
+class ValuePrior(NamedTuple):
+    """Prior of a value in the population, before any reports; ``centre`` and the sds are of the log if ``is_log``.
 
-class Known(NamedTuple):
-    """What is known of a value before anybody's reports; centre and sds on the log where ``is_log``.
-
-    ``spread`` is the sd between people, ``centre_sd`` what is not known of the centre, ``source`` where both come from.
+    ``spread`` is the sd between people, ``centre_sd`` the sd of the uncertain centre, ``source`` the source of both.
     """
 
     place: int
@@ -127,15 +120,16 @@ class Known(NamedTuple):
     source: str
 
 
-def _known() -> dict[str, Known]:
-    found: dict[str, Known] = {}
+def _value_priors() -> dict[str, ValuePrior]:
+    """Prior of every value by its name in a population."""
+    priors: dict[str, ValuePrior] = {}
     for symbol, place in _INFERRED:
         q = BY_SYMBOL[symbol]
         for k, drug_class in enumerate(DRUG_CLASSES):
             for buprenorphine in (False, True):
-                key = key_of(symbol, drug_class, buprenorphine)
+                key = value_key(symbol, drug_class, buprenorphine)
                 centre, is_log = q.centre(drug_class, buprenorphine=buprenorphine), q.scale == "log"
-                found[key] = Known(
+                priors[key] = ValuePrior(
                     place + k,
                     float(np.log(centre)) if is_log else centre,
                     q.between_people(drug_class),
@@ -149,25 +143,29 @@ def _known() -> dict[str, Known]:
         ("noise", at.NOISE, CHANCE_BY_SYMBOL["noise"]),
         ("s0", at.S0, CHANCE_BY_SYMBOL["s0"]),
     ):
-        found[name] = Known(place, float(np.log(q.centre())), q.between_people(), q.prior_sd, True, q.unit, q.source)
-    for name, (mean, sd) in _UNKNOWN.items():
-        found[name] = Known(
+        priors[name] = ValuePrior(
+            place, float(np.log(q.centre())), q.between_people(), q.prior_sd, True, q.unit, q.source
+        )
+    for name, (mean, sd) in _WITHOUT_ASSESSMENT.items():
+        priors[name] = ValuePrior(
             _BASELINE_PLACE[name], mean, sd, 0.0, False, _BASELINE_UNIT.get(name, "1"), _BASELINE_SOURCE
         )
     for values in _OF_INSTRUMENT.values():
         for name, place, mean, sd, is_log in values:
-            found.setdefault(name, Known(place, float(mean), sd, 0.0, is_log, "of the instrument", _INSTRUMENT_SOURCE))
-    return found
+            priors.setdefault(
+                name, ValuePrior(place, float(mean), sd, 0.0, is_log, "of the instrument", _INSTRUMENT_SOURCE)
+            )
+    return priors
 
 
-def key_of(symbol: str, drug_class: DrugClass, buprenorphine: bool) -> str:
-    """Name of a value in a population: people on buprenorphine have their own where the parameter has."""
-    own = buprenorphine and drug_class == "opioid" and BY_SYMBOL[symbol].buprenorphine is not None
-    return f"{symbol}_{drug_class}{BUPRENORPHINE if own else ''}"
+def value_key(symbol: str, drug_class: DrugClass, buprenorphine: bool) -> str:
+    """Name of a value in a population; some parameters have a value of their own for people on buprenorphine."""
+    separate = buprenorphine and drug_class == "opioid" and BY_SYMBOL[symbol].buprenorphine is not None
+    return f"{symbol}_{drug_class}{_BUPRENORPHINE if separate else ''}"
 
 
 class Trait(NamedTuple):
-    """What a trait does to log sigma: ``effect`` for each unit above ``centre``, with the effect's sd."""
+    """Effect of a trait on log sigma: ``effect`` per unit above ``centre``, with sd ``sd``."""
 
     effect: float
     sd: float
@@ -176,57 +174,57 @@ class Trait(NamedTuple):
 
 @dataclass(frozen=True)
 class Population:
-    """Centres and spreads of the values that people differ in.
+    """Centres and spreads of the values that differ between people.
 
     Attributes
     ----------
     id : str
-        Which population this is, for the outputs.
+        Identifier in the outputs.
     calibrated : bool
-        Whether it was fitted to published results.
+        Whether the population was fitted to published results.
     centre, sd : mapping of str to float
-        By name (``sigma_opioid`` …), on the log where the parameter's scale is; ``sd`` holds the spread between people
-        and what is not known of the centre. What is missing is :data:`KNOWN`'s.
+        By name (``sigma_opioid`` …), of the log if the value's prior is on the log. ``sd`` combines the spread between
+        people and the uncertainty of the centre. :data:`VALUE_PRIORS` fills in absent values.
     drift_sd : float
-        Of log sigma over 28 days.
+        Sd of the drift of log sigma over 28 days.
     traits : mapping of str to Trait
-        What is known to move log sigma: ``mood_disorder`` …, see :data:`TRAITS`.
+        Traits that shift log sigma: ``mood_disorder`` …, see :data:`TRAITS`.
     origin : str
-        Where it came from, one line.
+        Origin, one line.
     """
 
-    id: str = "of one's own"
+    id: str = "custom"
     calibrated: bool = False
     centre: Mapping[str, float] = field(default_factory=dict)
     sd: Mapping[str, float] = field(default_factory=dict)
     drift_sd: float = DRIFT_SD
     traits: Mapping[str, Trait] = field(default_factory=dict)
-    origin: str = "not said"
+    origin: str = "not stated"
 
     def of(self, key: str) -> tuple[float, float]:
-        """Centre and sd of a value, both on the log where it is."""
-        known = KNOWN[key]
-        sd = float(np.hypot(known.spread, known.centre_sd))
-        return self.centre.get(key, known.centre), self.sd.get(key, sd)
+        """Centre and sd of a value, of its log if its prior is on the log."""
+        prior = VALUE_PRIORS[key]
+        sd = float(np.hypot(prior.spread, prior.centre_sd))
+        return self.centre.get(key, prior.centre), self.sd.get(key, sd)
 
-    def shift(self, known: Mapping[str, float]) -> tuple[float, float]:
-        """Shift of a person's log sigma by what is known of her, and the sd that the effects' own adds."""
-        mine = [(known[name] - t.centre, t) for name, t in self.traits.items() if name in known]
-        return sum(off * t.effect for off, t in mine), float(np.sqrt(sum((off * t.sd) ** 2 for off, t in mine)))
+    def shift(self, values: Mapping[str, float]) -> tuple[float, float]:
+        """Shift of a person's log sigma by the traits whose values are known, and the sd of this shift."""
+        offsets = [(values[name] - t.centre, t) for name, t in self.traits.items() if name in values]
+        return sum(off * t.effect for off, t in offsets), float(np.sqrt(sum((off * t.sd) ** 2 for off, t in offsets)))
 
 
-BUPRENORPHINE: Final = "_buprenorphine"
+_BUPRENORPHINE: Final = "_buprenorphine"
 TRAITS: Final = ("mood_disorder", "oud", "log_use")
-"""Traits that a fit can weigh: two flags, and the log of days of use over the median person's."""
+"""Traits whose effect a fit can estimate: two flags, and the log of days of use relative to the median person's."""
 _INFERRED: Final = (("sigma", at.SIGMA), ("tau_F", at.TAU_F), ("tau_L", at.TAU_L), ("EC50", at.EC50), ("b", at.B))
 _BASELINE_UNIT: Final = {"pain": "NRS points", "function": "points of 0 to 100"}
 _INSTRUMENT_SOURCE: Final = "docs/model.md 4; A27"
 _BASELINE_SOURCE: Final = "registry of docs/cohort.md; A3"
-KNOWN: Final[Mapping[str, Known]] = _known()
+VALUE_PRIORS: Final[Mapping[str, ValuePrior]] = _value_priors()
 
 
 def _shipped() -> Population:
-    """The population of the package's table, made by ``inference.default_population``."""
+    """Population of the package's table, which ``inference.population.shipped`` writes."""
     table = tables.read("population")
     rows = {row["value"]: row for row in table.rows}
     drift = rows.pop("drift_sd")
@@ -244,7 +242,7 @@ DEFAULT_POPULATION: Final = _shipped()
 
 
 def failed_shift(failed_tapers: int) -> float:
-    """Shift of log sigma by earlier failed tapers, of which three count: by the table, never fitted."""
+    """Shift of log sigma by earlier failed tapers, at most three of which count; taken from the table, never fitted."""
     return float(np.log(BY_SYMBOL["sigma_failed"].centre())) * min(failed_tapers, FAILED_TAPERS_COUNTED)
 
 
@@ -265,37 +263,42 @@ def prior_of(
     Parameters
     ----------
     taken : tuple of bool
-        Which drug classes are taken.
+        Whether each drug class is taken.
     n_segments : int
-        Pieces of 28 days of drift that data and horizon cover.
+        Number of 28-day drift segments that record and horizon cover.
     instruments : tuple of str
-        That were sent: some values are taught by one instrument only.
+        Instruments with reports; some values are informed by one instrument only.
     buprenorphine : bool
-        Whether the opioid is buprenorphine, on its own scale.
+        Whether the opioid is buprenorphine, which has its own scale.
     failed_tapers : int
-        Earlier ones, of which three count.
+        Earlier failed tapers, at most three of which count.
     baseline : mapping, optional
-        Of a baseline assessment, as in ``model.parameters.Baseline``.
+        Baseline assessment, as in ``model.parameters.Baseline``.
     population : Population
-    fixed : mapping of name to value, optional
+    fixed : mapping of str to float, optional
         Values that a patient's file fixes: they are not inferred.
-    traits : mapping of name to value, optional
-        What is known of her, of :data:`TRAITS`.
+    traits : mapping of str to float, optional
+        Known traits of the person, of :data:`TRAITS`.
+
+    Returns
+    -------
+    Prior
     """
     baseline, fixed = dict(baseline or {}), dict(fixed or {})
     rows: list[tuple[str, int, float, float, bool]] = []
     base = at.centre_values(buprenorphine, baseline)
 
-    def add(name: str, key: str, shift: float = 0.0, more: float = 0.0) -> None:
+    def add(name: str, key: str, shift: float = 0.0, shift_sd: float = 0.0) -> None:
         centre, sd = population.of(key)
-        rows.append((name, KNOWN[key].place, centre + shift, float(np.hypot(sd, more)), KNOWN[key].is_log))
+        prior = VALUE_PRIORS[key]
+        rows.append((name, prior.place, centre + shift, float(np.hypot(sd, shift_sd)), prior.is_log))
 
-    by_traits, unsure = population.shift(traits or {})
+    trait_shift, trait_sd = population.shift(traits or {})
     for symbol, _ in _INFERRED:
         for k, drug_class in enumerate(DRUG_CLASSES):
             if taken[k]:
-                moved = (failed_shift(failed_tapers) + by_traits, unsure) if symbol == "sigma" else (0.0, 0.0)
-                add(f"{symbol}_{drug_class}", key_of(symbol, drug_class, buprenorphine), *moved)
+                shift = (failed_shift(failed_tapers) + trait_shift, trait_sd) if symbol == "sigma" else (0.0, 0.0)
+                add(f"{symbol}_{drug_class}", value_key(symbol, drug_class, buprenorphine), *shift)
     add("xi", "xi")
     add("noise", "noise")
     if taken[0]:
@@ -303,10 +306,10 @@ def prior_of(
             rows.append(("s0", at.S0, float(np.log(baseline["sows_gossop"])), ASSESSED_LOG_S0, True))
         else:
             add("s0", "s0")
-    alone = [name for i in sorted(set(instruments)) for name, *_ in _OF_INSTRUMENT.get(i, ())]
-    for name in ("pain", "distress", "insomnia", "function", *alone):
+    of_instruments = [name for i in sorted(set(instruments)) for name, *_ in _OF_INSTRUMENT.get(i, ())]
+    for name in ("pain", "distress", "insomnia", "function", *of_instruments):
         if name in baseline and name in ASSESSED:
-            rows.append((name, KNOWN[name].place, baseline[name], ASSESSED[name], False))
+            rows.append((name, VALUE_PRIORS[name].place, baseline[name], ASSESSED[name], False))
         else:
             add(name, name)
     for name, value in fixed.items():

@@ -1,16 +1,203 @@
-"""The record of many patients at once as the likelihood reads it. Imports ``observation``."""
+"""Patients who are followed: what is known of each, their doses and reports by day, and their posterior.
+
+Imports ``posterior``, ``warm_start``, ``observation``, ``policies.interface``.
+"""
 
 from datetime import date
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from taper_sim.array_types import Floats
+from taper_sim.array_types import Floats, Ints
 from taper_sim.data.records import CheckIn
+from taper_sim.inference import course
+from taper_sim.inference.course import Regimen
 from taper_sim.inference.observation import Reports, reports_of
+from taper_sim.inference.posterior import Evidence, Posterior
+from taper_sim.inference.prior import Prior, prior_of
+from taper_sim.inference.warm_start import warm_started_posterior
+from taper_sim.model.event_parameters import STREAMS
+from taper_sim.model.parameters import BY_SYMBOL
+from taper_sim.model.pharmacology import level_decay, within_day_shape
+from taper_sim.policies.interface import Patients
 
+STREAM_COLUMN: Final = {stream.instrument: k for k, stream in enumerate(STREAMS)}
+"""Column of each daily instrument in the reports that are kept."""
+_OPIOID: Final = ("sows_gossop", "pain_nrs", "mood_item", "sleep_item", "function")
+_OTHER_CLASS: Final = ("withdrawal_item", *_OPIOID[1:])  # scales of opioid withdrawal teach nothing of other classes
+_SAME: Final = 1e-9  # equivalents a day: a smaller fall of the dose is none
 _ANY_DAY: Final = date(2026, 1, 5)
+
+
+class TrackedPatients:
+    """The records of n patients and the posterior of each.
+
+    A posterior depends on that patient alone: what was known before, doses, reports, and fixed points for the draws.
+    Patients may be at different days. Different rows may be read in different threads, but not while something is
+    added.
+
+    Parameters
+    ----------
+    patients : Patients
+        What was known before, with ``half_life_h`` and ``trough_mean``.
+    column : ndarray of int, (n,)
+        Class whose dose is reduced; -1 for a patient who takes none that is meant.
+    n_draws : int
+        Draws of a posterior, a power of two.
+    n_days : int
+        Days for which there is room at the start; more is made when it is needed.
+
+    Attributes
+    ----------
+    instruments : list of tuple of str
+        Instruments whose reports a patient's posterior is computed from.
+    buprenorphine : list of bool
+        Which patients take buprenorphine.
+    failed_tapers : ndarray, (n,)
+        Earlier tapers that failed.
+
+    Raises
+    ------
+    ValueError
+        If the patients' formulations are not known.
+    """
+
+    def __init__(self, patients: Patients, column: Ints, n_draws: int, n_days: int = 28):
+        if patients.half_life_h is None or patients.trough_mean is None:
+            raise ValueError("patients to follow need their formulation: half_life_h and trough_mean")
+        n, taken = len(patients.dose), patients.taken
+        self.patients, self.column, self.n_draws = patients, column, n_draws
+        self._decay = np.where(taken, level_decay(patients.half_life_h), 0.0)
+        troughs, which = np.unique(patients.trough_mean, return_inverse=True)
+        shapes = np.array([within_day_shape(float(trough)) for trough in troughs])[which].reshape(n, 3, 4)
+        self._shape = np.where(taken[:, :, None], shapes, 1.0)
+        self._use_days = np.asarray(patients.use_days, dtype=np.float64)
+        self._imposed = np.asarray(patients.flags.get("imposed", np.zeros(n)), dtype=bool)
+        self.failed_tapers = np.asarray(patients.flags.get("failed_tapers", np.zeros(n)))
+        self.buprenorphine = [names.get(0, "") == "buprenorphine" for names in patients.drug]
+        self.instruments = [_OPIOID if k == 0 else _OTHER_CLASS for k in column]
+        self._modes: list[Floats] = [np.zeros(0)] * n
+        self._dose = np.empty((n, 0, 3))
+        self._reports = np.empty((n, 0, len(STREAMS)))
+        self._make_room(n_days)
+
+    # -- what comes in -------------------------------------------------------------------------------------------------
+
+    def add_doses(self, rows: Ints, day: Ints | int, dose: Floats) -> None:
+        """Doses that were taken; on days without any the original dose counts.
+
+        Parameters
+        ----------
+        rows, day : ndarray of int
+            Patients, and days of their own course (1 is the first day of the study); broadcast against each other.
+        dose : ndarray, (..., 3)
+            Equivalents a day.
+        """
+        self._make_room(int(np.max(day, initial=0)))
+        self._dose[rows, day] = dose
+
+    def doses(self, rows: Ints, day: Ints) -> Floats:
+        """Doses of days that were added, or the original dose; as :meth:`add_doses`, (..., 3)."""
+        return self._dose[rows, day]
+
+    def add_reports(self, rows: Ints, day: Ints | int, values: Floats) -> None:
+        """Check-ins that came.
+
+        Parameters
+        ----------
+        rows, day : ndarray of int
+            As in :meth:`add_doses`.
+        values : ndarray, (..., len(STREAMS))
+            Whole numbers of the instruments' scales in the order of ``STREAMS``, NaN where none came.
+        """
+        self._make_room(int(np.max(day, initial=0)))
+        self._reports[rows, day] = values
+
+    def _make_room(self, last_day: int) -> None:
+        kept = self._dose.shape[1]
+        if last_day < kept:
+            return
+        more = max(last_day + 1 - kept, kept)
+        dose = np.repeat(self.patients.dose[:, None], more, axis=1)
+        self._dose = np.concatenate([self._dose, dose], axis=1)
+        self._reports = np.concatenate([self._reports, np.full((len(dose), more, len(STREAMS)), np.nan)], axis=1)
+
+    # -- one patient ---------------------------------------------------------------------------------------------------
+
+    def couplings(self, row: int) -> Any:
+        """Couplings of the model for one patient."""
+        return course.couplings(self.buprenorphine[row])
+
+    def announced(self, row: int) -> float:
+        """What an announced reduction counts for one patient, as in :class:`Regimen`: 1 agreed, more imposed."""
+        return BY_SYMBOL["xi_imposed"].centre() if self._imposed[row] else 1.0
+
+    def regimen(self, row: int, n_days: int, n_ahead: int) -> Regimen:
+        """Doses of the record to the end of day ``n_days``, and the last of them held for ``n_ahead`` days more."""
+        lived = self._dose[row, : n_days + 1]
+        dose = np.concatenate([lived, np.repeat(lived[-1:], n_ahead, axis=0)])
+        n = len(dose)
+        cut = np.zeros(n)
+        cut[1:] = np.where((np.diff(dose, axis=0) < -_SAME).any(axis=1), self.announced(row), 0.0)
+        return Regimen(
+            dose,
+            cut,
+            np.repeat(self._decay[row][None], n, axis=0),
+            np.repeat(self._shape[row][None], n, axis=0),
+            self.patients.taken[row],
+            self._use_days[row],
+            np.zeros((n, 3)),
+            np.zeros(n),
+        )
+
+    def reports(self, row: int, n_days: int) -> Floats:
+        """Reports of one patient's instruments by the end of day ``n_days``, day 1 first, (n_days, n_instruments)."""
+        return self._reports[row, 1 : n_days + 1][:, [STREAM_COLUMN[name] for name in self.instruments[row]]]
+
+    def last_report(self, row: int, n_days: int) -> int:
+        """Last day by the end of ``n_days`` on which a report came; 0 if none did."""
+        answered = np.flatnonzero((~np.isnan(self.reports(row, n_days))).any(axis=1))
+        return int(answered[-1]) + 1 if len(answered) else 0
+
+    def prior(self, row: int, n_segments: int, *, reported: bool) -> Prior:
+        """Prior of one patient, with ``n_segments`` pieces of drift, and the instruments' values once one reported."""
+        taken = self.patients.taken[row]
+        return prior_of(
+            (bool(taken[0]), bool(taken[1]), bool(taken[2])),
+            n_segments,
+            self.instruments[row] if reported else (),
+            buprenorphine=self.buprenorphine[row],
+            failed_tapers=int(self.failed_tapers[row]),
+            baseline={name: float(of[row]) for name, of in self.patients.baseline.items()},
+        )
+
+    def posterior(self, row: int, n_days: int, drift_to_d: int) -> Posterior:
+        """Posterior of one patient after ``n_days``; its mode is searched for from that of the last call.
+
+        Parameters
+        ----------
+        row : int
+        n_days : int
+            Last day whose reports count.
+        drift_to_d : int
+            Day to which the drift is part of the posterior, the day of the last report or later: days without a report
+            have the drift of the prior.
+        """
+        last = self.last_report(row, n_days)
+        prior = self.prior(row, -(-drift_to_d // course.SEGMENT_D), reported=last > 0)
+        reports = laid_out(self.reports(row, last), self.instruments[row], max(int(self.column[row]), 0))
+        evidence = Evidence(prior, self.couplings(row), self.regimen(row, last, 0), reports)
+        before = self._modes[row]
+        start = np.zeros(len(prior.names))
+        start[: len(before)] = before  # pieces of drift are last: new ones begin at 0
+        posterior = warm_started_posterior(evidence, start, self.n_draws)
+        if last:  # without a report the instruments' values are not in the prior yet
+            self._modes[row] = posterior.mode
+        return posterior
+
+
+# -- reports as the likelihood reads them ------------------------------------------------------------------------------
 
 
 @cache
@@ -44,18 +231,24 @@ def laid_out(values: Floats, instruments: tuple[str, ...], column: int) -> Repor
         Class that is reduced.
     """
     came = ~np.isnan(values)
-    there = came.any(axis=0)
-    used = tuple(name for name, present in zip(instruments, there, strict=True) if present)
+    answered = came.any(axis=0)
+    used = tuple(name for name, present in zip(instruments, answered, strict=True) if present)
     frame = _frame(used)
-    day, slot = np.nonzero(came[:, there])
+    day, slot = np.nonzero(came[:, answered])
     read = np.empty((len(day), 5))
-    given = values[:, there][day, slot].astype(np.int64)
+    scores = values[:, answered][day, slot].astype(np.int64)
     for k, name in enumerate(used):
-        mine = slot == k
-        read[mine] = _as_read(name)[given[mine]]
+        of_instrument = slot == k
+        read[of_instrument] = _as_read(name)[scores[of_instrument]]
     n = len(values) + 1
     return frame._replace(
-        day=day + 1, slot=slot, y=read[:, 0].copy(), low=read[:, 1].copy(), high=read[:, 2].copy(),
-        rounding=read[:, 3].copy(), interval=read[:, 4] > 0, weekend=np.zeros(n),
+        day=day + 1,
+        slot=slot,
+        y=read[:, 0].copy(),
+        low=read[:, 1].copy(),
+        high=read[:, 2].copy(),
+        rounding=read[:, 3].copy(),
+        interval=read[:, 4] > 0,
+        weekend=np.zeros(n),
         last_cut=np.full(n, column, dtype=np.int64),
-    )  # fmt: skip
+    )

@@ -1,4 +1,4 @@
-"""The same posterior with less effort, for thousands of patients at every decision. Imports ``patient``.
+"""The same posterior with less effort, for thousands of patients at every decision. Imports ``posterior``, ``draws``.
 
 The mode is looked for from where it stood before, by one-sided differences; the information of the predictions, which
 the search has anyway, stands for the Hessian. Importance sampling with Pareto-smoothed weights corrects what is left,
@@ -6,14 +6,13 @@ from a normal and not a Student t: over the some 20 values of a year's record a 
 (docs/personal-pace.md, "Speed").
 """
 
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from scipy.special import logsumexp, ndtri
-from scipy.stats import qmc
+from scipy.special import logsumexp
 
 from taper_sim.array_types import Floats
+from taper_sim.inference.draws import sobol_normals
 from taper_sim.inference.posterior import Evidence, Posterior, pareto_smoothed
 
 _STEP: Final = 0.02  # of differences, prior sds
@@ -61,7 +60,7 @@ def warm_started_posterior(evidence: Evidence, start: Floats, n_draws: int, seed
         z = at + move
     mode = at + move if damping == 0.0 else at
     factor = np.linalg.cholesky(np.linalg.inv(information))
-    normal = _normals(d, n_draws, seed)
+    normal = sobol_normals(d, n_draws, seed, 4)
     draws = mode + normal @ factor.T
     log_normal = -0.5 * (normal**2).sum(axis=1) - np.log(np.diag(factor)).sum()
     log_weights = evidence.log_posterior(draws)[0] - log_normal
@@ -71,10 +70,3 @@ def warm_started_posterior(evidence: Evidence, start: Floats, n_draws: int, seed
     return Posterior(
         evidence.prior, draws, weights, mode, khat, 1.0 / float((weights**2).sum()), 1, steps, log_evidence
     )
-
-
-@lru_cache(maxsize=64)
-def _normals(d: int, n: int, seed: int) -> Floats:
-    """Fixed scrambled Sobol normals, (n, d)."""
-    u = qmc.Sobol(d, rng=np.random.default_rng([seed, 4])).random(n)
-    return np.asarray(ndtri(np.clip(u, 1e-12, 1 - 1e-12)))

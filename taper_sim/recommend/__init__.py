@@ -1,4 +1,4 @@
-"""What may be done for one patient, and what is best: options, chances, choice. Imports ``inference``, ``safety``.
+"""Options for one patient, their predicted outcomes, and the choice among them. Imports ``inference``, ``safety``.
 
-Knows nothing of ``clinic``.
+This package does not import ``clinic``.
 """

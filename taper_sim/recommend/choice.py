@@ -1,6 +1,7 @@
-"""Which option: every one rolled out over the posterior, the best that keeps every limit. Imports ``rollout``.
+"""Choice of an option: each is rolled out over the posterior; the best that keeps every limit is chosen.
 
-The best is the fastest, or that of the least expected loss, as the limits say.
+Imports ``inference``, ``safety``, ``comparison.loss``, ``recommend.options``. The best option is the fastest or the one
+with the least expected loss, as the limits file sets.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,15 +32,31 @@ CHANCES: Final = (
 )
 LOSS: Final = Loss()
 _LIMITED: Final = CHANCES[:3]
-_WORST: Final = ("p_crisis", "p_overdose")
+_HARMS: Final = ("p_crisis", "p_overdose")
 _Z90: Final = 1.6448536269514722
-_LEFT_OUT: Final = 1e-3
-"""Weight in all of the draws that are not rolled out: below the Monte Carlo error of any chance. A design choice."""
+_NEGLECTED_WEIGHT: Final = 1e-3
+"""Total posterior weight of the draws that are not rolled out: below the Monte Carlo error of any probability. A design
+choice."""
 
 
 @dataclass(frozen=True)
 class Rolled:
-    """An option's figures: chances, each with an interval and its Monte Carlo error; the expected loss."""
+    """Predicted outcomes of one option.
+
+    Attributes
+    ----------
+    option : Option
+    chances : mapping of str to (float, float, float)
+        By name, of :data:`CHANCES`: probability within the horizon and its 90 % interval.
+    mc_error : mapping of str to float
+        By name: Monte Carlo standard error of the probability.
+    relapse : float
+        Probability of an overdose after a lapse.
+    end_share_pct : float
+        Dose at the end, percent of the original.
+    loss : float
+        Expected loss.
+    """
 
     option: Option
     chances: Mapping[str, tuple[float, float, float]]
@@ -50,33 +67,33 @@ class Rolled:
 
 
 def situation_of(record: PatientRecord, failed_tapers: int, limits: Limits) -> Situation:
-    """Where the patient stands: drugs now, at first and before each last reduction, ceilings."""
+    """Current and earlier doses of a record, and the ceiling of each class."""
     dose = regimen_of(record).dose
     recent = np.array([dose[max(record.n_days - k, 0)] for k in range(MONTH_D - 1, -1, -1)])
     prescribed = np.array([equivalents_of(slots) for _, slots in record.segments])
-    before, back, last_cut = equivalents_of(record.now).copy(), {}, {}
+    before_cut, step_back_to, last_cut_d = equivalents_of(record.now).copy(), {}, {}
     for k, drug_class in enumerate(DRUG_CLASSES):
         for number in range(len(record.segments) - 1, 0, -1):
             if prescribed[number, k] < prescribed[number - 1, k] - 1e-9:
-                last_cut[drug_class] = record.n_days - record.segments[number][0]
-                before[k] = prescribed[number - 1, k]
-                back[drug_class] = tuple(
+                last_cut_d[drug_class] = record.n_days - record.segments[number][0]
+                before_cut[k] = prescribed[number - 1, k]
+                step_back_to[drug_class] = tuple(
                     slot for slot in record.segments[number - 1][1] if slot.drug.drug_class == drug_class
                 )
                 break
     use = record.use_days + record.n_days
     ceilings = {c: ceiling_of(c, float(use[k]), failed_tapers, limits) for k, c in enumerate(DRUG_CLASSES)}
-    return Situation(record.now, record.segments[0][1], recent, before, back, ceilings, last_cut)
+    return Situation(record.now, record.segments[0][1], recent, before_cut, step_back_to, ceilings, last_cut_d)
 
 
 @dataclass(frozen=True)
 class Courses:
-    """What options do to each draw of a person's values: chances follow for any weights of the draws.
+    """Outcomes of options at each draw of a person's values; probabilities follow for any weights of the draws.
 
     Attributes
     ----------
     rows : tuple of (Option, ndarray (n, N_FIGURES), int, float)
-        Option, figures, class whose exposure counts, dose at the end as percent of the original.
+        Option; outcomes at each draw; class whose exposure enters the loss; dose at the end, percent of the original.
     limits : Limits
     """
 
@@ -84,7 +101,7 @@ class Courses:
     limits: Limits
 
     def under(self, weights: Floats) -> dict[str, Rolled]:
-        """Chances and expected losses by option's name; weights (n,) sum to 1."""
+        """Probabilities and expected loss by option name; weights (n,) sum to 1."""
         return {o.name: rolled_of(o, f, weights, self.limits, k, share) for o, f, k, share in self.rows}
 
 
@@ -102,10 +119,10 @@ def roll(
     Returns
     -------
     dict of str to Rolled
-        By the option's name, of those that can be rolled.
+        By the option's name; options that cannot be simulated are absent.
     """
     rising = np.argsort(posterior.weights, kind="stable")
-    keep = np.sort(rising[np.cumsum(posterior.weights[rising]) > _LEFT_OUT])
+    keep = np.sort(rising[np.cumsum(posterior.weights[rising]) > _NEGLECTED_WEIGHT])
     values, weights = posterior.values()[keep], posterior.weights[keep] / posterior.weights[keep].sum()
     return courses_of(record, situation, values, shared, events, options, limits).under(weights)
 
@@ -119,12 +136,12 @@ def courses_of(
     options: Sequence[Option],
     limits: Limits,
 ) -> Courses:
-    """Courses of the options that can be rolled, for each vector of values, (n, N_VALUES)."""
+    """Outcomes of the options that can be simulated, at each vector of values, (n, N_VALUES)."""
     n = limits.horizon_days
-    could = [option for option in options if option.rolled]
-    regimens = tuple(regimen_of(record, option.steps, n, adjunct=option.adjunct) for option in could)
+    rollable = [option for option in options if option.rolled]
+    regimens = tuple(regimen_of(record, option.steps, n, adjunct=option.adjunct) for option in rollable)
     original = equivalents_of(situation.original)
-    scored = 0.0 if record.buprenorphine else 1.0
+    counts_mme = 0.0 if record.buprenorphine else 1.0
     ahead = rollout.Options(
         regimens,
         record.n_days + 1,
@@ -132,16 +149,17 @@ def courses_of(
         float(situation.before_cut[0]),
         recent_reduction(record),
         float(np.exp(-1.0 / CHANCE_BY_SYMBOL["tau_V"].centre())),
-        scored,
+        counts_mme,
     )
-    place: dict[bytes, int] = {}  # options of the same doses are rolled out once
+    index_of: dict[bytes, int] = {}  # options with the same doses are rolled out once
     which = [
-        place.setdefault(r.dose.tobytes() + r.adjunct.tobytes() + r.decay_g.tobytes(), len(place)) for r in regimens
+        index_of.setdefault(r.dose.tobytes() + r.adjunct.tobytes() + r.decay_g.tobytes(), len(index_of))
+        for r in regimens
     ]
-    different = tuple(regimens[which.index(k)] for k in range(len(place)))
-    figures = rollout.figures_of(values, shared, events, ahead._replace(regimens=different), limits.withdrawal)
+    distinct = tuple(regimens[which.index(k)] for k in range(len(index_of)))
+    figures = rollout.figures_of(values, shared, events, ahead._replace(regimens=distinct), limits.withdrawal)
     rows = []
-    for option, k_figures in zip(could, which, strict=True):
+    for option, k_figures in zip(rollable, which, strict=True):
         end = equivalents_of(option.steps[-1][1] if option.steps else situation.now)
         k = DRUG_CLASSES.index(option.drug_class) if option.drug_class else int(np.argmax(original > 0))
         share = 100.0 * float(end[k] / original[k]) if original[k] else 0.0
@@ -152,18 +170,18 @@ def courses_of(
 def rolled_of(
     option: Option, f: Floats, weights: Floats, limits: Limits, column: int, end_share_pct: float, loss: Loss = LOSS
 ) -> Rolled:
-    """An option's chances and expected loss from the figures of each draw.
+    """Probabilities and expected loss of an option from its outcomes at each draw.
 
     Parameters
     ----------
     option : Option
     f : ndarray, (n, N_FIGURES)
-        From ``rollout.roll_out``.
+        Outcomes from ``rollout.figures_of``.
     weights : ndarray, (n,)
-        Of the draws; they sum to 1.
+        Weights of the draws; they sum to 1.
     limits : Limits
     column : int
-        Class whose exposure counts in the loss.
+        Class whose exposure enters the loss.
     end_share_pct : float
         Dose at the end, percent of the original.
     loss : Loss
@@ -183,7 +201,7 @@ def rolled_of(
     for name, p in per_draw.items():
         mean = float(weights @ p)
         errors[name] = float(np.sqrt(((weights * (p - mean)) ** 2).sum()))
-        if name in _LIMITED:  # a share of draws: what is uncertain is the Monte Carlo alone
+        if name in _LIMITED:  # a share of draws: its only uncertainty is Monte Carlo error
             low, high = _interval(mean, ess)
         else:
             low, high = weighted_quantile(p, weights, 0.05), weighted_quantile(p, weights, 0.95)
@@ -193,7 +211,7 @@ def rolled_of(
 
 
 def loss_of(f: Floats, column: int, loss: Loss = LOSS) -> Floats:
-    """Loss of each draw, (n,), over the days that its figures are of, harm weighing more (``Loss.weighed``)."""
+    """Loss at each draw over the horizon, (n,); harm has a higher weight than benefit (``Loss.decision_loss``)."""
     return loss.decision_loss(
         loss.of_person(
             f[:, rollout.EXPOSURE + column],
@@ -205,76 +223,81 @@ def loss_of(f: Floats, column: int, loss: Loss = LOSS) -> Floats:
 
 
 def _interval(p: float, n: float) -> tuple[float, float]:
-    """90 % interval of a share of ``n`` effective draws (Wilson 1927)."""
+    """90 % interval of a share estimated from ``n`` effective draws (Wilson 1927)."""
     centre = (p + _Z90**2 / (2 * n)) / (1 + _Z90**2 / n)
     half = _Z90 / (1 + _Z90**2 / n) * np.sqrt(p * (1 - p) / n + _Z90**2 / (4 * n * n))
     return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
 
 
 def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
-    """Which limits an option does not keep, Monte Carlo error against it: near-ties go to the slower."""
-    broken = []
-    for name, words in (
+    """Limits that an option exceeds, a sentence each.
+
+    The three probabilities with a limit of their own are compared at their upper 95 % Monte Carlo bound, so that the
+    slower of two nearly equal options is chosen.
+    """
+    exceeded = []
+    for name, event in (
         ("p_withdrawal_over", f"withdrawal over {limits.withdrawal:g}"),
         ("p_function_loss", f"function down by more than {limits.function_loss:g} points"),
         ("p_pain_rise", f"pain up by more than {limits.pain_rise:g} NRS points"),
     ):
         p = rolled.chances[name][0]
         if p + _Z90 * rolled.mc_error[name] > limits.risk:
-            broken.append(f"chance of {words} {100 * p:.0f} %, limit {100 * limits.risk:g} %")
-    for name, words, most in (
+            exceeded.append(f"chance of {event} {100 * p:.0f} %, limit {100 * limits.risk:g} %")
+    for name, event, most in (
         ("p_crisis", "a mental-health crisis", limits.crisis_excess),
         ("p_overdose", "an overdose", limits.overdose_excess),
     ):
         excess = rolled.chances[name][0] - hold.chances[name][0]
         if excess > most:
-            broken.append(f"chance of {words} {100 * excess:.1f} points above holding, limit {100 * most:g}")
-    return broken
+            exceeded.append(f"chance of {event} {100 * excess:.1f} points above holding, limit {100 * most:g}")
+    return exceeded
 
 
 def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limits) -> tuple[str, list[str]]:
-    """The best reduction that keeps every limit, else hold, else the step back that is better; and why.
+    """Name of the chosen option, and the reasons.
 
-    The best is the fastest or, as the limits prefer, that of the least expected loss, holding and stepping back among
-    them.
+    The best reduction that keeps every limit is chosen. Without one, the patient holds, or steps back if holding
+    exceeds a limit and the step back is better. The best option is the fastest; if the limits file prefers the least
+    loss, it is the one with the least expected loss, and holding and stepping back compete with the reductions.
     """
     hold = rolled["hold"]
     reductions = sorted(
         (o for o in options if o.kind == "reduce" and not o.blocked),
-        key=lambda o: (-o.pct_per_28d, sum(rolled[o.name].chances[n][0] for n in _WORST), o.name),
-    )  # of two classes at one pace, that with fewer crises and overdoses
+        key=lambda o: (-o.pct_per_28d, sum(rolled[o.name].chances[n][0] for n in _HARMS), o.name),
+    )  # of two classes at one pace, the one with fewer crises and overdoses comes first
     if limits.first is not None:
         reductions.sort(key=lambda o: o.drug_class != limits.first)
-    why: list[str] = []
+    reasons: list[str] = []
     if limits.maintain:
         return "maintain long term at this dose", ["the limits file asks to maintain"]
     if limits.prefer == "least loss":
-        keep = [o for o in reductions if not keeps_limits(rolled[o.name], hold, limits)]
+        within = [o for o in reductions if not keeps_limits(rolled[o.name], hold, limits)]
         others = [o for o in options if o.kind in ("hold", "step_back") and not o.blocked]
-        best = min((*others, *keep), key=lambda o: (rolled[o.name].loss, o.pct_per_28d))
-        if keep or best.kind == "step_back":
-            return best.name, [f"{best.name}: the least expected loss of what keeps every limit"]
+        best = min((*others, *within), key=lambda o: (rolled[o.name].loss, o.pct_per_28d))
+        if within or best.kind == "step_back":
+            return best.name, [f"{best.name}: the least expected loss of the options that keep every limit"]
     for option in reductions:
-        broken = keeps_limits(rolled[option.name], hold, limits)
-        if not broken:
-            same = [
+        exceeded = keeps_limits(rolled[option.name], hold, limits)
+        if not exceeded:
+            same_doses = [
                 o
                 for o in reductions
                 if o.drug_class == option.drug_class
                 and o.steps == option.steps
                 and rolled[o.name].end_share_pct == rolled[option.name].end_share_pct
             ]
-            slowest = min(same, key=lambda o: o.pct_per_28d)
-            why.append(f"{slowest.name}: the fastest that keeps every limit")
-            return slowest.name, why
-        why.append(f"not {option.name}: {'; '.join(broken)}")
-    broken = keeps_limits(hold, hold, limits)
+            slowest = min(same_doses, key=lambda o: o.pct_per_28d)
+            reasons.append(f"{slowest.name}: the fastest that keeps every limit")
+            return slowest.name, reasons
+        reasons.append(f"not {option.name}: {'; '.join(exceeded)}")
+    exceeded = keeps_limits(hold, hold, limits)
     for option in options:
-        if broken and option.kind == "step_back" and not option.blocked:
+        if exceeded and option.kind == "step_back" and not option.blocked:
             before, after = (sum(r.chances[n][0] for n in _LIMITED) for r in (hold, rolled[option.name]))
             if after < before:
-                return option.name, [f"holding itself breaks a limit: {'; '.join(broken)}; stepping back is better"]
-    if broken:
-        why.append(f"holding itself does not keep every limit: {'; '.join(broken)}")
-    why.append("hold: no reduction keeps every limit" if reductions else "hold: no reduction may be offered")
-    return "hold", why
+                return option.name, [f"holding itself exceeds a limit: {'; '.join(exceeded)}; stepping back is better"]
+    if exceeded:
+        reasons.append(f"holding itself does not keep every limit: {'; '.join(exceeded)}")
+    reasons.append("hold: no reduction keeps every limit" if reductions else "hold: no reduction may be offered")
+    return "hold", reasons

@@ -18,7 +18,8 @@ from taper_sim.data.patient import Patient, read_patient
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.data.records import History
 from taper_sim.inference.prior import DEFAULT_POPULATION
-from taper_sim.recommend.recommendation import Recommendation, recommend
+from taper_sim.recommend.answer import Recommendation
+from taper_sim.recommend.recommendation import recommend
 from taper_sim.safety.limits import Limits, read_limits
 
 #: What a baseline assessment says, by the name that rules use.

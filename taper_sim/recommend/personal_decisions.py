@@ -1,31 +1,25 @@
-"""Personal pace for many patients at once: what each has shown so far, and what follows for each. Imports ``choice``.
+"""Personal pace for many patients at once: what follows for each from the record so far.
 
-A row depends on that patient alone: her doses, reports, assessment, and fixed points for the draws. Patients are done
-in threads; the compiled parts run without the interpreter's lock.
+Imports ``choice``, ``inference.tracker``. A row depends on that patient alone: doses, reports, assessment, and fixed
+points for the draws. Patients are done in threads; the compiled parts run without the interpreter's lock.
 """
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import qmc
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.inference import course as at
 from taper_sim.inference import rollout
 from taper_sim.inference.course import Regimen
-from taper_sim.inference.posterior import Evidence
-from taper_sim.inference.prior import DRIFT_SD, Prior, prior_of
-from taper_sim.inference.tracker import laid_out
+from taper_sim.inference.draws import equal_draws, sobol_normals
+from taper_sim.inference.prior import DRIFT_SD
+from taper_sim.inference.tracker import STREAM_COLUMN, TrackedPatients
 from taper_sim.inference.true_state import TrueState
-from taper_sim.inference.warm_start import warm_started_posterior
-from taper_sim.model.parameters import BY_SYMBOL
-from taper_sim.model.pharmacology import level_decay, within_day_shape
 from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.interface import Observation, Patients
 from taper_sim.recommend.choice import Rolled, choose, keeps_limits, loss_of, rolled_of
@@ -48,17 +42,12 @@ SLOWER: Final = 0.5
 """Share of the fastest pace that keeps every limit at which a slower one is weighed against it. A design choice."""
 STOP_SHARE: Final = 0.02
 """A share of the original dose below which the next step is to stop. A design choice: no tablet is smaller."""
-_SEED: Final = 0  # of the points of the draws, the same for everybody
+_PRIOR_POINTS: Final = (0, 10)
+"""Seed of the prior's draws for a patient who has sent nothing."""
+_DRIFT_POINTS: Final = (0, 11)
+"""Seed of the drift still to come, the same for everybody."""
+_MOST_DRAWS: Final = 8192  # of a policy: points of the drift for as many
 _SAME: Final = 1e-9
-_INSTRUMENTS: Final = ("sows_gossop", "pain_nrs", "mood_item", "sleep_item", "function")
-_OTHER_CLASS: Final = ("withdrawal_item", *_INSTRUMENTS[1:])  # scales of opioid withdrawal teach nothing of others
-
-
-@cache
-def _normals(d: int, n: int, stream: int) -> Floats:
-    """Fixed scrambled Sobol normals, (n, d)."""
-    u = qmc.Sobol(max(d, 1), rng=np.random.default_rng([_SEED, 10 + stream])).random(n)
-    return np.asarray(ndtri(np.clip(u, 1e-12, 1 - 1e-12)))
 
 
 class PersonalDecisions:
@@ -67,48 +56,32 @@ class PersonalDecisions:
     def __init__(self, policy: "Personal", patients: Patients):
         self.policy, self.patients = policy, patients
         n = len(patients.dose)
-        if patients.half_life_h is None or patients.trough_mean is None:
-            raise ValueError("a personal pace needs each patient's formulation: half_life_h and trough_mean")
         self.column = column_of(patients, policy.drug_class)
-        self.decay = np.where(patients.taken, level_decay(patients.half_life_h), 0.0)
-        self.shape = np.ones((n, 3, 4))
-        troughs, which = np.unique(patients.trough_mean, return_inverse=True)
-        solved = np.array([within_day_shape(float(trough)) for trough in troughs])[which].reshape(n, 3, 4)
-        self.shape = np.where(patients.taken[:, :, None], solved, 1.0)
-        self.imposed = np.asarray(patients.flags.get("imposed", np.zeros(n, dtype=bool)))
-        self.failed = np.asarray(patients.flags.get("failed_tapers", np.zeros(n)))
+        self.tracked = TrackedPatients(patients, self.column, policy.draws)
         self.limits = policy.limits
         ceilings = [self._ceiling(row) for row in range(n)]
         self.ceiling = np.array([ceiling for ceiling, _ in ceilings])
         self.preset = np.array([preset for _, preset in ceilings])
-        self.dose = [patients.dose]  # by day, day 0 first
+        self.day = 1  # of the last decision
         self.ordered: list[tuple[int, Floats]] = [(0, np.ones(n))]  # share of the class that is tapered, from a day on
         self.path: list[list[float]] = [[1.0] for _ in range(n)]  # shares on the way down, to step back on
-        self.reports: list[Floats] = []  # (n, days, instruments) by block
-        self.modes: list[Floats] = [np.zeros(0)] * n
         self.kept: dict[int, tuple[int, Floats, Floats, Floats, Floats]] = {}  # of who is not asked
-        self.named = [_INSTRUMENTS if self.column[row] == 0 else _OTHER_CLASS for row in range(n)]
 
     def _ceiling(self, row: int) -> tuple[float, float]:
         """Ceiling and pace of the preset that fits, percent of the original dose in 28 days."""
         k = self.column[row]
         if k < 0:
             return 0.0, 0.0
-        use = float(self.patients.use_days[row, k])
-        found = ceiling_of(DRUG_CLASSES[k], use, int(self.failed[row]), self.limits)
-        return found.pct_per_28d, found.preset_pct
+        use, failed = float(self.patients.use_days[row, k]), int(self.tracked.failed_tapers[row])
+        ceiling = ceiling_of(DRUG_CLASSES[k], use, failed, self.limits)
+        return ceiling.pct_per_28d, ceiling.preset_pct
 
     def decide(self, seen: Observation) -> Floats:
         """Shares of the original dose from ``seen.day`` on, (n, 3)."""
         n = len(self.column)
-        days_since = seen.day - len(self.dose)
-        self.dose += [np.where(self.patients.taken, seen.dispensed * self.patients.dose, 0.0)] * days_since
-        if self.policy.sees_reports:
-            self._keep(seen.reports, days_since)
-        rows_ = np.arange(n)
-        now = np.where(self.column >= 0, seen.share[rows_, self.column], 1.0)
-        doses = np.stack(self.dose, axis=1)
-        reports = np.concatenate(self.reports, axis=1) if self.reports else np.zeros((n, 0, len(_BOTH)))
+        everybody = np.arange(n)
+        self._take_in(seen)
+        now = np.where(self.column >= 0, seen.share[everybody, self.column], 1.0)
         true = TrueState(seen.latent.arrays) if self.policy.sees_state else None
         follows = self.column >= 0
         for gone in (None if seen.in_care is None else ~seen.in_care, seen.returned):
@@ -117,7 +90,7 @@ class PersonalDecisions:
         people = np.flatnonzero(follows)
 
         def one(row: int) -> float:
-            return self._share(int(row), seen.day, float(now[row]), doses[row], reports[row], true)
+            return self._share(int(row), seen.day, float(now[row]), true)
 
         with ThreadPoolExecutor(max(os.cpu_count() or 1, 1)) as pool:
             share[people] = list(pool.map(one, people))
@@ -129,46 +102,44 @@ class PersonalDecisions:
             way.append(float(share[row]))
         return put_share(seen.share, self.column, share)
 
-    def _keep(self, given: Mapping[str, Floats], n_days: int) -> None:
-        """Keep the check-ins that came since the last decision."""
-        if n_days <= 0:
+    def _take_in(self, seen: Observation) -> None:
+        """Doses and check-ins of the days since the last decision."""
+        days = np.arange(self.day, seen.day)
+        self.day = seen.day
+        if not len(days):
             return
-        block = np.full((len(self.column), n_days, len(_BOTH)), np.nan)
-        for k, name in enumerate(_BOTH):
-            if name in given:
-                block[:, :, k] = given[name]
-        self.reports.append(block)
+        everybody = np.arange(len(self.column))[:, None]
+        dose = np.where(self.patients.taken, seen.dispensed * self.patients.dose, 0.0)
+        self.tracked.add_doses(everybody, days, dose[:, None])
+        if self.policy.sees_reports:
+            self.tracked.add_reports(everybody, days, _by_stream(seen.reports, len(everybody), len(days)))
 
     # -- one person ----------------------------------------------------------------------------------------------------
 
-    def _share(self, row: int, day: int, now: float, doses: Floats, reports: Floats, true: TrueState | None) -> float:
+    def _share(self, row: int, day: int, now: float, true: TrueState | None) -> float:
         """Share from ``day`` on for one person."""
         if now <= 0.0:  # who has stopped is left in peace
             return now
-        mine = reports[:, [_BOTH.index(name) for name in self.named[row]]]
-        regimen = self._regimen(row, doses, max(self.policy.horizon_d, self.policy.outlook_d))
+        regimen = self.tracked.regimen(row, day - 1, max(self.policy.horizon_d, self.policy.outlook_d))
         if true is not None:
             values, shared, states, drifts = true.of(row)
             weights = np.ones(1)
         else:
-            buprenorphine = self.patients.drug[row].get(0, "") == "buprenorphine"
-            shared = at.couplings(buprenorphine)
+            shared = self.tracked.couplings(row)
             if self.policy.sees_reports:
-                values, weights = self._believed(row, day, regimen, mine, shared, buprenorphine)
+                values, weights = self._believed(row, day)
                 states, drifts = rollout.carried(values, shared, regimen, day - 1)
             else:
-                values, weights, states, drifts = self._carried_on(row, day, regimen, mine, shared, buprenorphine)
-        silent = self.policy.sees_reports and not (~np.isnan(mine)).any()
+                values, weights, states, drifts = self._carried_on(row, day, regimen, shared)
+        silent = self.policy.sees_reports and not self.tracked.last_report(row, day - 1)
         ahead = _Ahead(self, row, day, now, regimen, values, weights, shared, states, drifts)
         return ahead.best(silent)
 
-    def _carried_on(
-        self, row: int, day: int, regimen: Regimen, reports: Floats, shared: Any, buprenorphine: bool
-    ) -> tuple[Floats, Floats, Floats, Floats]:
+    def _carried_on(self, row: int, day: int, regimen: Regimen, shared: Any) -> tuple[Floats, Floats, Floats, Floats]:
         """Draws, weights, states and drifts of who is not asked: what is believed stays, and is carried on."""
         before = self.kept.get(row)
         if before is None:
-            values, weights = self._believed(row, day, regimen, reports, shared, buprenorphine)
+            values, weights = self._believed(row, day)
             states, drifts = rollout.carried(values, shared, regimen, day - 1)
         else:
             last, values, weights, states, drifts = before
@@ -176,71 +147,28 @@ class PersonalDecisions:
         self.kept[row] = (day - 1, values, weights, states, drifts)
         return values, weights, states, drifts
 
-    def _regimen(self, row: int, doses: Floats, n_ahead: int) -> Regimen:
-        """Doses of the record, and the last of them held over days ahead."""
-        n = len(doses) + n_ahead
-        dose = np.concatenate([doses, np.repeat(doses[-1:], n_ahead, axis=0)])
-        announced = BY_SYMBOL["xi_imposed"].centre() if self.imposed[row] else 1.0
-        cut = np.zeros(n)
-        cut[1:] = np.where((np.diff(dose, axis=0) < -_SAME).any(axis=1), announced, 0.0)
-        return Regimen(
-            dose,
-            cut,
-            np.repeat(self.decay[row][None], n, axis=0),
-            np.repeat(self.shape[row][None], n, axis=0),
-            self.patients.taken[row],
-            self.patients.use_days[row],
-            np.zeros((n, 3)),
-            np.zeros(n),
-        )
-
-    def _prior(self, row: int, n_segments: int, instruments: tuple[str, ...], buprenorphine: bool) -> Prior:
-        taken = self.patients.taken[row]
-        return prior_of(
-            (bool(taken[0]), bool(taken[1]), bool(taken[2])),
-            n_segments,
-            instruments,
-            buprenorphine=buprenorphine,
-            failed_tapers=int(self.failed[row]),
-            baseline={name: float(of[row]) for name, of in self.patients.baseline.items()},
-        )
-
-    def _believed(
-        self, row: int, day: int, regimen: Regimen, reports: Floats, shared: Any, buprenorphine: bool
-    ) -> tuple[Floats, Floats]:
+    def _believed(self, row: int, day: int) -> tuple[Floats, Floats]:
         """Draws of the person's values, (n, N_VALUES), and their weights; drift still to come is of its prior."""
-        answered = np.flatnonzero((~np.isnan(reports)).any(axis=1))
-        last = int(answered[-1]) + 1 if len(answered) else 0
-        n_segments = -(-last // at.SEGMENT_D)
-        prior = self._prior(row, n_segments, self.named[row] if last else (), buprenorphine)
+        last = self.tracked.last_report(row, day - 1)
         if last:
-            seen = Regimen(
-                regimen.dose[: last + 1],
-                regimen.cut[: last + 1],
-                regimen.decay_g[: last + 1],
-                regimen.shape[: last + 1],
-                regimen.taken,
-                regimen.use_days,
-                regimen.adjunct[: last + 1],
-                regimen.rotated[: last + 1],
-            )
-            evidence = Evidence(prior, shared, seen, laid_out(reports[:last], self.named[row], int(self.column[row])))
-            before = self.modes[row]
-            start = np.zeros(len(prior.names))
-            start[: len(before)] = before  # pieces of drift are last: new ones begin at 0
-            found = warm_started_posterior(evidence, start, self.policy.draws, _SEED)
-            self.modes[row] = found.mode
-            z, weights = found.z, found.weights
+            posterior = self.tracked.posterior(row, day - 1, last)
+            values, weights = posterior.values(), posterior.weights
         else:
-            z = _normals(len(prior.names), self.policy.draws, 0)
-            weights = np.full(len(z), 1.0 / len(z))
-        values = prior.values(z)
-        to_come = at.MAX_SEGMENTS - n_segments
-        values[:, at.DRIFT + n_segments :] = DRIFT_SD * _normals(at.MAX_SEGMENTS, 8192, 1)[: len(z), :to_come]
+            prior = self.tracked.prior(row, 0, reported=False)
+            values = prior.values(sobol_normals(len(prior.names), self.policy.draws, *_PRIOR_POINTS))
+            weights = np.full(len(values), 1.0 / len(values))
+        n_segments = -(-last // at.SEGMENT_D)
+        to_come = sobol_normals(at.MAX_SEGMENTS, _MOST_DRAWS, *_DRIFT_POINTS)
+        values[:, at.DRIFT + n_segments :] = DRIFT_SD * to_come[: len(values), : at.MAX_SEGMENTS - n_segments]
         return values, weights
 
 
-_BOTH: Final = (*_INSTRUMENTS, "withdrawal_item")
+def _by_stream(reports: Mapping[str, Floats], n: int, n_days: int) -> Floats:
+    """Reports with the instruments in the order of ``STREAMS``, (n, n_days, n_streams), NaN where none came."""
+    by_stream = np.full((n, n_days, len(STREAM_COLUMN)), np.nan)
+    for name, values in reports.items():
+        by_stream[:, :, STREAM_COLUMN[name]] = values
+    return by_stream
 
 
 class _Ahead:
@@ -268,9 +196,7 @@ class _Ahead:
         self.lowest = float(ago[row]) - memory.ceiling[row] / 100.0  # what the ceiling leaves in the first step
         if len(weights) > LOSS_DRAWS:  # equally likely draws, spread over the long-run benefit, on which losses hang
             order = np.argsort(values[:, at.B + self.column], kind="stable")
-            cumulative = np.cumsum(weights[order])
-            heights = (np.arange(LOSS_DRAWS) + 0.5) / LOSS_DRAWS * cumulative[-1]
-            self.few = order[np.minimum(np.searchsorted(cumulative, heights), len(weights) - 1)]
+            self.few = order[equal_draws(weights[order], LOSS_DRAWS)]
             self.few_weights = np.full(LOSS_DRAWS, 1.0 / LOSS_DRAWS)
         else:
             self.few, self.few_weights = np.arange(len(weights)), weights
@@ -292,9 +218,8 @@ class _Ahead:
         dose[self.day :, k] = shares * self.original[k]
         if len(shares):
             fallen = np.flatnonzero(np.diff(dose[self.day - 1 :, k]) < -_SAME)
-            announced = BY_SYMBOL["xi_imposed"].centre() if self.memory.imposed[self.row] else 1.0
             cut[self.day :] = 0.0
-            cut[self.day + fallen] = announced
+            cut[self.day + fallen] = self.memory.tracked.announced(self.row)
         ahead = Regimen(
             dose, cut, r.decay_g[:end], r.shape[:end], r.taken, r.use_days, r.adjunct[:end], r.rotated[:end]
         )

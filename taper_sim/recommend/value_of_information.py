@@ -1,7 +1,7 @@
-"""What another week of check-ins may change: weeks simulated from what is believed, and what each would have led to.
+"""Value of one more week of check-ins, by preposterior analysis. Imports ``inference``, ``data``.
 
-Imports ``choice``, ``patient``. A preposterior analysis (Raiffa and Schlaifer 1961): the value of what is not yet known
-is in the decisions that it would change.
+Weeks of reports are simulated from the posterior, and the option is chosen again after each (Raiffa and Schlaifer
+1961). Information has value in so far as it changes the decision.
 """
 
 from collections import Counter
@@ -15,142 +15,140 @@ import numpy as np
 from taper_sim.array_types import Floats, Ints
 from taper_sim.data.records import CheckIn
 from taper_sim.inference.course import NOISE
-from taper_sim.inference.observation import INSTRUMENTS, Reports, on_scale, reports_of, unheard, weekends
+from taper_sim.inference.draws import equal_draws
+from taper_sim.inference.observation import INSTRUMENTS, Reports, on_scale, reports_of, unobserved_after, weekends
 from taper_sim.inference.posterior import Evidence, Posterior
 from taper_sim.inference.record import PatientRecord, regimen_of
+from taper_sim.units import WEEK_D
 
-WEEK_D: Final = 7
-WEEKS: Final = 8
-"""Weeks that are simulated. A design choice: each costs as much as a reading of the record."""
-DRAWS: Final = 256
-"""Posterior draws that stand for all of them. A design choice."""
-ASKED_D: Final = 14
-"""An instrument answered within so many days is expected next week too. A design choice."""
+_WEEKS: Final = 8
+"""Number of simulated weeks. A design choice: each costs one evaluation of the likelihood of the record."""
+_DRAWS: Final = 256
+"""Number of posterior draws that represent the posterior here. A design choice."""
+_RECENT_D: Final = 14
+"""An instrument that was answered in the last 14 days is expected in the next week too. A design choice."""
 
 
 @dataclass(frozen=True)
-class NextWeek:
-    """What would be chosen now, over the draws that stand for all, and after each simulated week."""
+class ChoicesAfterAWeek:
+    """Names of the options chosen today and after each simulated week, over the same subset of draws."""
 
-    now: str
-    then: tuple[str, ...]
+    today: str
+    after_week: tuple[str, ...]
 
     @property
     def share_changed(self) -> float:
-        """Share of the weeks after which another option would be chosen."""
-        return sum(name != self.now for name in self.then) / len(self.then)
+        """Share of the simulated weeks after which another option would be chosen."""
+        return sum(name != self.today for name in self.after_week) / len(self.after_week)
 
-    def said(self, chosen: str) -> str:
-        """In words, of which option is chosen today over all draws."""
-        others = Counter(name for name in self.then if name != self.now)
-        which = "; ".join(f"{name} {count}" for name, count in others.most_common())
-        near = (
-            f"; it is a near thing already: the {DRAWS} draws that stand for all here would choose {self.now} today"
-            if self.now != chosen
+    def sentence(self, chosen: str) -> str:
+        """Sentence for the recommendation; ``chosen`` is the option chosen today over all draws."""
+        other_choices = Counter(name for name in self.after_week if name != self.today)
+        counts = "; ".join(f"{name} {count}" for name, count in other_choices.most_common())
+        close_call = (
+            f"; today's choice is close: the {_DRAWS} draws used here would choose {self.today} today"
+            if self.today != chosen
             else ""
         )
         return (
             f"one more week of check-ins: had it been known today, another option would have been chosen in "
-            f"{sum(others.values())} of {len(self.then)} weeks simulated from what is believed"
-            + (f" ({which})" if which else "")
-            + near
+            f"{sum(other_choices.values())} of {len(self.after_week)} weeks simulated from what is believed"
+            + (f" ({counts})" if counts else "")
+            + close_call
         )
 
 
-def drawn(weights: Floats, n: int) -> Ints:
-    """Places of ``n`` draws out of weighted ones, evenly over their cumulated weights."""
-    cumulated = np.cumsum(weights)
-    return np.minimum(np.searchsorted(cumulated, (np.arange(n) + 0.5) / n * cumulated[-1]), len(weights) - 1)
-
-
-def next_week(
+def value_of_next_week(
     record: PatientRecord,
     evidence: Evidence,
     posterior: Posterior,
     chooser: Callable[[Posterior], Callable[[Floats], str]],
     seed: int,
-) -> NextWeek | None:
-    """Simulate weeks at the dose of today, and choose again after each.
+) -> ChoicesAfterAWeek | None:
+    """Simulate weeks of reports at today's dose, and choose an option again after each.
 
     Parameters
     ----------
-    record : Record
+    record : PatientRecord
     evidence : Evidence
-        What is known.
+        Prior, doses and reports up to today.
     posterior : Posterior
-        Of it.
+        Posterior given this evidence.
     chooser : callable
-        Given draws, what names the option that is chosen under any weights of them.
+        Takes posterior draws; returns a function from weights of these draws, (n,), to the name of the chosen option.
     seed : int
-        Of the weeks.
+        Seed of the simulated weeks.
 
     Returns
     -------
-    NextWeek or None
-        None where no instrument was answered of late.
+    ChoicesAfterAWeek or None
+        None if no instrument was answered in the last 14 days.
     """
-    places = np.unique(evidence.reports.slot[evidence.reports.day > record.n_days - ASKED_D])
-    if not len(places):
+    recent_slots = np.unique(evidence.reports.slot[evidence.reports.day > record.n_days - _RECENT_D])
+    if not len(recent_slots):
         return None
-    luck = np.random.default_rng([seed, 15])
-    few = replace(posterior, z=posterior.z[drawn(posterior.weights, DRAWS)], weights=np.full(DRAWS, 1.0 / DRAWS))
+    rng = np.random.default_rng([seed, 15])
+    subset = replace(
+        posterior, z=posterior.z[equal_draws(posterior.weights, _DRAWS)], weights=np.full(_DRAWS, 1.0 / _DRAWS)
+    )
     ahead = replace(evidence, regimen=regimen_of(record, (), WEEK_D))
-    names = [INSTRUMENTS[place].name for place in evidence.reports.place[places]]
+    names = [INSTRUMENTS[place].name for place in evidence.reports.place[recent_slots]]
     due = [
         (record.n_days + d, name)
         for d in range(1, WEEK_D + 1)
-        for name, recall in zip(names, evidence.reports.recall[places], strict=True)
+        for name, recall in zip(names, evidence.reports.recall[recent_slots], strict=True)
         if recall == 1 or d == WEEK_D
     ]
     blank = _with(evidence.reports, record, due, np.zeros(len(due)))
-    silent = replace(ahead, reports=unheard(blank, record.n_days))
-    before, centres, spreads = silent.log_posterior(few.z, predicted=True)
+    unobserved = replace(ahead, reports=unobserved_after(blank, record.n_days))
+    log_density, centres, spreads = unobserved.log_posterior(subset.z, predicted=True)
     new = np.flatnonzero(blank.day > record.n_days)
-    noise = few.values()[:, NOISE]
-    choose, then = chooser(few), []
-    for k in luck.choice(DRAWS, WEEKS, replace=False):
+    noise = subset.values()[:, NOISE]
+    choose, after_week = chooser(subset), []
+    for k in rng.choice(_DRAWS, _WEEKS, replace=False):
         covariance = _covariance(blank, new, noise[k], spreads[k, new] - blank.rounding[new])
         score = centres[k].copy()
-        score[new] += np.linalg.cholesky(covariance) @ luck.standard_normal(len(new))
-        heard = replace(ahead, reports=_with(evidence.reports, record, due, on_scale(score, blank)[new]))
-        gained = heard.log_posterior(few.z)[0] - before
-        weights = np.exp(gained - gained.max())
-        then.append(choose(weights / weights.sum()))
-    return NextWeek(choose(few.weights), tuple(then))
+        score[new] += np.linalg.cholesky(covariance) @ rng.standard_normal(len(new))
+        observed = replace(ahead, reports=_with(evidence.reports, record, due, on_scale(score, blank)[new]))
+        log_weights = observed.log_posterior(subset.z)[0] - log_density
+        weights = np.exp(log_weights - log_weights.max())
+        after_week.append(choose(weights / weights.sum()))
+    return ChoicesAfterAWeek(choose(subset.weights), tuple(after_week))
 
 
 def _with(reports: Reports, record: PatientRecord, due: list[tuple[int, str]], values: Floats) -> Reports:
-    """Reports with others behind them, by day and instrument as ``due``."""
+    """The reports followed by new ones: ``due`` gives day and instrument of each new value, (n_new,)."""
     n_days = record.n_days + WEEK_D
-    still = np.full(n_days + 1, reports.last_cut[-1])
-    added = [
+    last_cut_at_end = np.full(n_days + 1, reports.last_cut[-1])
+    checkins = [
         (day, CheckIn(record.start + timedelta(days=day), name, float(value)))
         for (day, name), value in zip(due, values, strict=True)
     ]
-    more = reports_of(added, still, weekends(record.start, n_days))
-    at = {int(place): slot for slot, place in enumerate(reports.place)}
-    both = {
-        of: np.concatenate([getattr(reports, of), getattr(more, of)])
-        for of in ("day", "y", "low", "high", "rounding", "interval")
+    new = reports_of(checkins, last_cut_at_end, weekends(record.start, n_days))
+    slot_of_place = {int(place): slot for slot, place in enumerate(reports.place)}
+    columns = {
+        name: np.concatenate([getattr(reports, name), getattr(new, name)])
+        for name in ("day", "y", "low", "high", "rounding", "interval")
     }
-    slot = np.concatenate([reports.slot, np.array([at[int(place)] for place in more.place])[more.slot]])
-    last_cut = np.concatenate([reports.last_cut, still[len(reports.last_cut) :]])
-    return reports._replace(**both, slot=slot, weekend=more.weekend, last_cut=last_cut)
+    slot = np.concatenate([reports.slot, np.array([slot_of_place[int(place)] for place in new.place])[new.slot]])
+    last_cut = np.concatenate([reports.last_cut, last_cut_at_end[len(reports.last_cut) :]])
+    return reports._replace(**columns, slot=slot, weekend=new.weekend, last_cut=last_cut)
 
 
 def _covariance(reports: Reports, new: Ints, noise: float, variance: Floats) -> Floats:
-    """Of the new reports' scores given the values and what was heard before, (n_new, n_new).
+    """Covariance of the new reports' scores given a person's values and the earlier reports, (n_new, n_new).
 
-    ``variance`` is that of each alone. What ties them: slow noise of one instrument, the day factor of one day; what
-    the slow residuals of two instruments still have in common from before is left out.
+    ``variance``, (n_new,), is the predictive variance of each score. Two scores of one instrument share its slow noise;
+    two scores of one day share the day factor. The correlation that earlier reports induce between the slow noise of
+    two instruments is neglected.
     """
     day, slot = reports.day[new], reports.slot[new]
     slow, white = noise * reports.slow[slot], noise * reports.white[slot]
-    left = np.clip(variance - white**2, 0.0, slow**2)  # of the slow noise, on each day
+    slow_variance = np.clip(variance - white**2, 0.0, slow**2)  # of the slow noise on the day of each report
     same_slot, same_day = slot[:, None] == slot[None, :], day[:, None] == day[None, :]
     gap = np.abs(day[:, None] - day[None, :])
-    first = np.where(day[:, None] <= day[None, :], left[:, None], left[None, :])
+    earlier = np.where(day[:, None] <= day[None, :], slow_variance[:, None], slow_variance[None, :])
     shared = white * reports.shared[slot]
-    found = same_slot * first * reports.decay[slot][:, None] ** gap + same_day * np.outer(shared, shared)
-    np.fill_diagonal(found, left + white**2 + 1e-9)
-    return np.asarray(found)
+    covariance = same_slot * earlier * reports.decay[slot][:, None] ** gap + same_day * np.outer(shared, shared)
+    np.fill_diagonal(covariance, slow_variance + white**2 + 1e-9)
+    return np.asarray(covariance)

@@ -7,7 +7,7 @@ import textwrap
 from typing import Any
 
 from taper_sim.data.problems import escaped
-from taper_sim.recommend.recommendation import Recommendation
+from taper_sim.recommend.answer import Recommendation
 
 _WIDTH = 100
 _COLUMNS = (

@@ -1,12 +1,13 @@
-"""The likelihood's form against an exact one: the reports' chance by simulation. Imports ``simulated``.
+"""The filter's log likelihood against an exact one by simulation. Imports ``inference``, ``studies.simulated_people``.
 
-``python -m taper_sim.studies.filter_form --out docs/tables/likelihood.csv`` goes on where it stopped.
+``python -m taper_sim.studies.filter_form --out docs/tables/likelihood.csv`` resumes an interrupted study.
 
-Exact means: every report, rounded or at an end of its scale, is an interval of a Gaussian process (slow noise of each
-instrument, day factor, white noise). Its chance is estimated by sequential importance sampling with resampling: draw
-the unrounded report from its truncated normal, weigh by the interval's mass, condition exactly on what was drawn
-(Geweke, Hajivassiliou, Keane; covariances are then the same for all particles). Both the sd over posterior draws of the
-difference of log likelihoods (a constant difference moves no posterior) and the Monte Carlo error are in the table.
+In the exact likelihood every report, rounded or at an end of its scale, is an interval of a Gaussian process (slow
+noise of each instrument, day factor, white noise). Its probability is estimated by sequential importance sampling with
+resampling: draw the unrounded report from its truncated normal, weight by the interval's probability, condition on the
+drawn value (Geweke, Hajivassiliou, Keane; all particles then have the same covariance). The table has the sd, over
+posterior draws, of the difference of log likelihoods, and its Monte Carlo error; a constant difference changes no
+posterior.
 """
 
 from itertools import product
@@ -24,20 +25,21 @@ from taper_sim.studies.calibration import code_hash
 from taper_sim.studies.resumable import run_study
 from taper_sim.studies.simulated_people import POPULATIONS, person_of
 
-N_DAYS: Final = 84
-PCT: Final = 10.0
-FORMS: Final = ("the filter", "all at face value", "intervals everywhere")
-"""Ours; every report its middle, ends of scales as well; the truncated normal's moments for every report."""
-PARTICLES: Final = 3000
-_ONE: Final = ["classes", "population", "number", "at_end", "form", "sd", "mean", "mc_sd"]
+_N_DAYS: Final = 84
+_PCT: Final = 10.0
+_FORMS: Final = ("the filter", "all at face value", "intervals everywhere")
+"""The filter of ``inference.likelihood``; every report as its midpoint, ends of scales too; every report as an interval
+with the moments of the truncated normal."""
+_PARTICLES: Final = 3000
+_COLUMNS: Final = ["classes", "population", "number", "at_end", "form", "sd", "mean", "mc_sd"]
 
 
 def in_form(reports: Reports, form: str) -> Reports:
-    """The same reports, read in another form."""
+    """The reports in one of :data:`_FORMS`."""
     if form == "all at face value":
         finite = np.isfinite(reports.low) & np.isfinite(reports.high)
         linear = reports.transform[reports.slot] == LINEAR
-        # of an end of the scale only the width inside is known; on a log scale, that of a unit above the end
+        # at an end of the scale the width is that of the finite side; on a log scale, of one unit above the end
         step = np.where(linear, 1.0, np.log1p(np.exp(-np.maximum(reports.y, 0.0))))
         low, high = np.where(finite, reports.low, 0.0), np.where(finite, reports.high, step)
         return reports._replace(interval=np.zeros(len(reports.y), dtype=np.bool_), rounding=(high - low) ** 2 / 12.0)
@@ -46,19 +48,19 @@ def in_form(reports: Reports, form: str) -> Reports:
     return reports
 
 
-def exact(mean: Floats, noise: float, reports: Reports, n: int, generator: np.random.Generator) -> float:
-    """Log chance of the reports, estimated.
+def exact_log_likelihood(mean: Floats, noise: float, reports: Reports, n: int, generator: np.random.Generator) -> float:
+    """Estimate of the log probability of the reports.
 
     Parameters
     ----------
     mean : ndarray, (n_reports,)
-        Of each report on its transform, without any noise.
+        Mean of each report on its transform, without noise.
     noise : float
         The person's factor on all noise.
     reports : Reports
     n : int
-        Particles.
-    generator : numpy Generator
+        Number of particles.
+    generator : numpy.random.Generator
     """
     n_slots = len(reports.kind)
     z = n_slots
@@ -78,12 +80,12 @@ def exact(mean: Floats, noise: float, reports: Reports, n: int, generator: np.ra
         sd = np.sqrt(slow * along[s] + shared * along[z] + own**2)
         mu = mean[r] + slow * m[:, s] + shared * m[:, z]
         low, high = (reports.low[r] - mu) / sd, (reports.high[r] - mu) / sd
-        turned = low + high > 0.0  # towards the lower side, where differences of tails are exact
-        low, high = np.where(turned, -high, low), np.where(turned, -low, high)
+        mirrored = low + high > 0.0  # to the lower tail, where differences of probabilities do not cancel
+        low, high = np.where(mirrored, -high, low), np.where(mirrored, -low, high)
         p_low, p_high = ndtr(low), ndtr(high)
         mass = np.maximum(p_high - p_low, 1e-300)
         drawn = ndtri(np.clip(p_low + generator.random(n) * (p_high - p_low), 1e-300, 1.0 - 1e-16))
-        drawn = np.where(turned, -drawn, drawn)
+        drawn = np.where(mirrored, -drawn, drawn)
         log_weights += np.log(mass)
         m += np.outer(drawn / sd, along)
         cov = cov - np.outer(along, along) / sd**2
@@ -99,51 +101,52 @@ def exact(mean: Floats, noise: float, reports: Reports, n: int, generator: np.ra
 
 
 def means_of(evidence: Evidence, z: Floats) -> Floats:
-    """Mean of every report at each row of z, without noise, (n, n_reports): predicted if no report teaches."""
+    """Mean of every report without noise at each row of z, (n, n_reports): the prediction if no report is observed."""
     r = evidence.reports
-    silent = r._replace(
+    unobserved = r._replace(
         interval=np.ones(len(r.y), dtype=np.bool_), low=np.full(len(r.y), -np.inf), high=np.full(len(r.y), np.inf)
     )
-    quiet = Evidence(evidence.prior, evidence.shared, evidence.regimen, silent)
-    return quiet.log_posterior(z, predicted=True)[1]
+    unobserved_evidence = Evidence(evidence.prior, evidence.shared, evidence.regimen, unobserved)
+    return unobserved_evidence.log_posterior(z, predicted=True)[1]
 
 
-def compared(population: str, classes: str, number: int, seed: int, n_draws: int = 16) -> list[tuple[Any, ...]]:
-    """Rows of one person: each form's log likelihood minus the exact one, over posterior draws."""
-    luck = np.random.default_rng([seed, number, POPULATIONS.index(population), 7])
-    person = person_of(population, classes, PCT, N_DAYS, luck)
+def rows_of_person(population: str, classes: str, number: int, seed: int, n_draws: int = 16) -> list[tuple[Any, ...]]:
+    """Rows of one person: log likelihood of each form minus the exact one, sd and mean over posterior draws."""
+    rng = np.random.default_rng([seed, number, POPULATIONS.index(population), 7])
+    person = person_of(population, classes, _PCT, _N_DAYS, rng)
     evidence = person.evidence
     posterior = posterior_of(evidence, 1024, seed)
-    z = posterior.z[luck.choice(len(posterior.z), n_draws, p=posterior.weights)]
+    z = posterior.z[rng.choice(len(posterior.z), n_draws, p=posterior.weights)]
     means, noise = means_of(evidence, z), evidence.prior.values(z)[:, NOISE]
-    twice = np.array(
+    estimates = np.array(  # two of each draw, (n_draws, 2)
         [
-            [exact(mean, float(f), evidence.reports, PARTICLES, luck) for _ in range(2)]
+            [exact_log_likelihood(mean, float(f), evidence.reports, _PARTICLES, rng) for _ in range(2)]
             for mean, f in zip(means, noise, strict=True)
         ]
     )
     at_end = float(np.mean(~np.isfinite(evidence.reports.low) | ~np.isfinite(evidence.reports.high)))
-    mc = float(np.sqrt(np.mean((twice[:, 0] - twice[:, 1]) ** 2) / 4.0))
+    mc = float(np.sqrt(np.mean((estimates[:, 0] - estimates[:, 1]) ** 2) / 4.0))
     rows: list[tuple[Any, ...]] = []
-    for form in FORMS:
-        read = Evidence(evidence.prior, evidence.shared, evidence.regimen, in_form(evidence.reports, form))
-        difference = read.log_posterior(z)[0] + 0.5 * (z**2).sum(axis=1) - twice.mean(axis=1)
-        plain = ~read.reports.interval
-        difference += 0.5 * np.log(12.0 * read.reports.rounding[plain]).sum()  # from density to mass: times the width
+    for form in _FORMS:
+        in_this_form = Evidence(evidence.prior, evidence.shared, evidence.regimen, in_form(evidence.reports, form))
+        difference = in_this_form.log_posterior(z)[0] + 0.5 * (z**2).sum(axis=1) - estimates.mean(axis=1)
+        midpoint = ~in_this_form.reports.interval
+        # a density times the width of the interval is a probability
+        difference += 0.5 * np.log(12.0 * in_this_form.reports.rounding[midpoint]).sum()
         rows.append(
             (classes, population, number, at_end, form, float(difference.std(ddof=1)), float(difference.mean()), mc)
         )
     return rows
 
 
-def summary(found: pd.DataFrame) -> pd.DataFrame:
+def summary(people: pd.DataFrame) -> pd.DataFrame:
     """A row for each form and population: range of the sds over people, Monte Carlo error, share of reports at an end.
 
-    ``sd_net_max`` is the largest sd after the Monte Carlo variance is taken off.
+    ``sd_net_max`` is the largest sd after subtraction of the Monte Carlo variance.
     """
-    net = np.sqrt(np.maximum(found["sd"] ** 2 - found["mc_sd"] ** 2, 0.0))
+    net = np.sqrt(np.maximum(people["sd"] ** 2 - people["mc_sd"] ** 2, 0.0))
     table = (
-        found.assign(net=net)
+        people.assign(net=net)
         .groupby(["classes", "population", "form"], sort=False)
         .agg(
             people=("number", "size"),
@@ -161,14 +164,14 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Run what is missing and write the table."""
+    """Run the missing people and write the table."""
     run_study(
-        "the likelihood's form against an exact filter",
+        "the filter's log likelihood against an exact one",
         "run-filters",
         8,
-        _ONE,
+        _COLUMNS,
         lambda n_people: product(("opioid", "all three"), POPULATIONS, range(n_people)),
-        lambda piece, n_people, seed: compared(piece[1], piece[0], piece[2], seed),
+        lambda piece, n_people, seed: rows_of_person(piece[1], piece[0], piece[2], seed),
         summary,
         code_hash(),
     )

@@ -1,12 +1,12 @@
-"""Reports of the next weeks, foretold each week before they came: the model against simpler forecasts.
+"""Forecasts of the next weeks' reports: the model against baseline forecasts.
 
-``python -m taper_sim.studies.forecasts --out docs/tables/forecasts.csv`` goes on where it stopped. Imports
-``simulated``. Every seventh day the posterior is computed from what was reported so far, and the reports of the weeks
-after are foretold, each by an ensemble, from what was known on that day alone. Rivals:
+Imports ``inference``, ``studies.simulated_people``. ``python -m
+taper_sim.studies.forecasts --out docs/tables/forecasts.csv`` resumes an interrupted study. Every seventh day the
+posterior is computed from the reports up to that day, and an ensemble forecasts each later report. Baseline forecasts:
 
-- *last value*: the last report of that instrument, with the spread that such a change has among other people
+- *last value*: the last report of the instrument plus changes over the same gap among other people
 - *population mean*: reports of other people of the same pace on the same day
-- *prior only*: the model on the same doses, without a single report
+- *prior only*: the model on the same doses, without any report
 """
 
 from collections.abc import Mapping
@@ -19,24 +19,24 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.array_types import Bools, Floats
-from taper_sim.inference.observation import INSTRUMENTS, names_of, on_scale, unheard
+from taper_sim.inference.draws import equal_draws
+from taper_sim.inference.observation import INSTRUMENTS, instrument_names, on_scale, unobserved_after
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
-from taper_sim.recommend.value_of_information import drawn
 from taper_sim.studies.calibration import code_hash
 from taper_sim.studies.resumable import run_study
 from taper_sim.studies.simulated_people import CLASSES, SimulatedPerson, evidence_from, person_of
 
-N_DAYS: Final = 84
-PACES_PCT: Final = (5.0, 10.0, 20.0)
-AHEAD_D: Final = (7, 14, 28)
-"""Ends of the spans ahead that are judged: the first week, the second, the third and fourth."""
-FIRST_D: Final = 14
+_N_DAYS: Final = 84
+_PACES_PCT: Final = (5.0, 10.0, 20.0)
+_AHEAD_D: Final = (7, 14, 28)
+"""Ends of the scored spans ahead, days: the first week, the second week, the third and fourth weeks."""
+_FIRST_D: Final = 14
 """Day of the first forecast."""
-ENSEMBLE: Final = 400
-OTHERS: Final = 200
-"""People that rivals learn from, by pace."""
-METHODS: Final = ("model", "prior only", "last value", "population mean")
-_ONE: Final = [
+_ENSEMBLE: Final = 400
+_N_REFERENCE: Final = 200
+"""Number of other people on whom the baseline forecasts rest, for each pace."""
+_METHODS: Final = ("model", "prior only", "last value", "population mean")
+_COLUMNS: Final = [
     "classes",
     "number",
     "instrument",
@@ -52,31 +52,33 @@ _ONE: Final = [
 ]
 
 
-def foretold(
-    evidence: Evidence, posterior: Posterior, after_day: int, generator: np.random.Generator, n: int = ENSEMBLE
+def forecast_reports(
+    evidence: Evidence, posterior: Posterior, after_day: int, generator: np.random.Generator, n: int = _ENSEMBLE
 ) -> tuple[Floats, Bools]:
-    """Ensembles of the reports after a day, as written on their scales.
+    """Ensemble forecasts of the reports after a day, on the instruments' scales.
 
     Parameters
     ----------
     evidence : Evidence
-        With doses and reports beyond the day; what these reports say is not used.
+        Doses and reports beyond the day; the values of reports after the day are not used.
     posterior : Posterior
-        Of what was known on that day, or a prior's draws.
+        Posterior given the reports up to the day, or draws of the prior.
     after_day : int
-    generator : numpy Generator
+    generator : numpy.random.Generator
     n : int
         Size of an ensemble.
 
     Returns
     -------
-    ndarray, (n, n_reports), ndarray of bool, (n_reports,)
-        Foretold values, and which reports are after the day.
+    ndarray, (n, n_reports)
+        Forecast values.
+    ndarray of bool, (n_reports,)
+        Whether a report is after the day.
     """
-    r = unheard(evidence.reports, after_day)
-    z = posterior.z[drawn(posterior.weights, n)]
-    quiet = Evidence(evidence.prior, evidence.shared, evidence.regimen, r)
-    _, centre, spread = quiet.log_posterior(z, predicted=True)
+    r = unobserved_after(evidence.reports, after_day)
+    z = posterior.z[equal_draws(posterior.weights, n)]
+    unobserved_evidence = Evidence(evidence.prior, evidence.shared, evidence.regimen, r)
+    _, centre, spread = unobserved_evidence.log_posterior(z, predicted=True)
     sd = np.sqrt(np.maximum(spread - r.rounding, 0.0))
     score = centre + sd * generator.standard_normal(centre.shape)
     return on_scale(score, r), r.day > after_day
@@ -87,7 +89,7 @@ def scores_of(ensemble: Floats, truth: Floats, generator: np.random.Generator) -
     ordered = np.sort(ensemble, axis=0)
     n = len(ordered)
     error = ordered.mean(axis=0) - truth
-    # the CRPS of an ensemble: mean distance to the truth less half the mean distance between two members
+    # CRPS of an ensemble: mean distance to the truth minus half the mean distance between two members
     between = 2.0 * ((2.0 * np.arange(1, n + 1) - n - 1)[:, None] * ordered).sum(axis=0) / n**2
     crps = np.abs(ordered - truth).mean(axis=0) - 0.5 * between
     below, equal = (ordered < truth).sum(axis=0), (ordered == truth).sum(axis=0)
@@ -97,94 +99,97 @@ def scores_of(ensemble: Floats, truth: Floats, generator: np.random.Generator) -
 
 
 @dataclass(frozen=True)
-class Others:
-    """What rivals know: reports of other people of one pace by instrument, (OTHERS, N_DAYS + 1), nan where none."""
+class ReferenceReports:
+    """Reports of other people of one pace, by instrument (200 people, 85 days); nan on a day without a report."""
 
     reports: Mapping[str, Floats]
 
     def on(self, instrument: str, day: int) -> Floats:
-        """Reports of others on a day, at least a handful: of the days around where they are few."""
+        """Reports on a day; the window around the day widens until it holds at least 50 reports.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than 50 reports of the instrument.
+        """
         table = self.reports[instrument]
-        for around in range(N_DAYS):
-            found = table[:, max(day - around, 1) : day + around + 1].ravel()
-            found = found[np.isfinite(found)]
-            if len(found) >= OTHERS // 4:
-                return np.asarray(found)
-        raise ValueError(f"no report of {instrument}")
+        for around in range(_N_DAYS):
+            window = table[:, max(day - around, 1) : day + around + 1].ravel()
+            window = window[np.isfinite(window)]
+            if len(window) >= _N_REFERENCE // 4:
+                return np.asarray(window)
+        raise ValueError(f"fewer than {_N_REFERENCE // 4} reports of {instrument}")
 
     def changes(self, instrument: str, gap: int) -> Floats:
-        """Changes of a report over a gap of days."""
+        """Changes between two reports of a person ``gap`` days apart."""
         table = self.reports[instrument]
-        found = (table[:, 1 + gap :] - table[:, 1:-gap]).ravel()
-        return np.asarray(found[np.isfinite(found)])
+        change = (table[:, 1 + gap :] - table[:, 1:-gap]).ravel()
+        return np.asarray(change[np.isfinite(change)])
 
 
 @lru_cache(maxsize=8)
-def others_of(classes: str, pct: float, seed: int) -> Others:
-    """People like those foretold, none of them among these."""
-    luck = np.random.default_rng([seed, int(10 * pct), list(CLASSES).index(classes), 99])
+def reference_reports(classes: str, pct: float, seed: int) -> ReferenceReports:
+    """Reports of people from the same population on the same pace; none of them is a person of the study."""
+    rng = np.random.default_rng([seed, int(10 * pct), list(CLASSES).index(classes), 99])
     tables: dict[str, Floats] = {}
-    for number in range(OTHERS):
-        for day, report in person_of("usual", classes, pct, N_DAYS, luck).reports:
-            table = tables.setdefault(report.instrument, np.full((OTHERS, N_DAYS + 1), np.nan))
+    for number in range(_N_REFERENCE):
+        for day, report in person_of("usual", classes, pct, _N_DAYS, rng).reports:
+            table = tables.setdefault(report.instrument, np.full((_N_REFERENCE, _N_DAYS + 1), np.nan))
             table[number, day] = report.value
-    return Others(tables)
+    return ReferenceReports(tables)
 
 
 def _prior_draws(person: SimulatedPerson, seed: int) -> Posterior:
-    """Draws of the prior in a posterior's form."""
+    """Draws of the prior, as the posterior given no reports."""
     evidence = person.evidence
-    nothing = evidence_from(evidence.prior, evidence.shared, person.regimen, [], 0)
-    return posterior_of(nothing, 1024, seed)
+    return posterior_of(evidence_from(evidence.prior, evidence.shared, person.regimen, [], 0), 1024, seed)
 
 
-def judged(classes: str, number: int, seed: int) -> list[tuple[Any, ...]]:
-    """Scores of one person's forecasts, a row for each instrument, span ahead and method: sums over reports."""
-    luck = np.random.default_rng([seed, number, list(CLASSES).index(classes), 8])
-    pct = float(luck.choice(PACES_PCT))
-    person = person_of("usual", classes, pct, N_DAYS, luck)
-    others = others_of(classes, pct, seed)
+def rows_of_person(classes: str, number: int, seed: int) -> list[tuple[Any, ...]]:
+    """Scores of one person's forecasts, summed over reports: a row for each instrument, span ahead and method."""
+    rng = np.random.default_rng([seed, number, list(CLASSES).index(classes), 8])
+    pct = float(rng.choice(_PACES_PCT))
+    person = person_of("usual", classes, pct, _N_DAYS, rng)
+    reference = reference_reports(classes, pct, seed)
     evidence = person.evidence
-    r, names = evidence.reports, np.array(names_of(evidence.reports))
+    r, names = evidence.reports, np.array(instrument_names(evidence.reports))
     order = [i.name for i in INSTRUMENTS]
     in_order = sorted(person.reports, key=lambda item: (item[0], order.index(item[1].instrument)))
     written = np.array([report.value for _, report in in_order])
-    before_all = _prior_draws(person, seed)
-    found: list[pd.DataFrame] = []
-    for day in range(FIRST_D, N_DAYS - 6, 7):
-        known = posterior_of(
+    prior_draws = _prior_draws(person, seed)
+    scores: list[pd.DataFrame] = []
+    for day in range(_FIRST_D, _N_DAYS - 6, 7):
+        posterior = posterior_of(
             evidence_from(evidence.prior, evidence.shared, person.regimen, person.reports, day), 1024, seed
         )
-        model, later = foretold(evidence, known, day, luck)
-        prior, _ = foretold(evidence, before_all, 0, luck)
+        model, later = forecast_reports(evidence, posterior, day, rng)
+        prior, _ = forecast_reports(evidence, prior_draws, 0, rng)
         last, mean = np.zeros_like(model), np.zeros_like(model)
         for k in np.flatnonzero(later):
             name, ahead = str(names[r.slot[k]]), int(r.day[k])
-            mean[:, k] = luck.choice(others.on(name, ahead), ENSEMBLE)
-            mine = np.flatnonzero((r.slot == r.slot[k]) & (r.day <= day))
-            if len(mine):
-                changed = luck.choice(others.changes(name, ahead - int(r.day[mine[-1]])), ENSEMBLE)
+            mean[:, k] = rng.choice(reference.on(name, ahead), _ENSEMBLE)
+            earlier = np.flatnonzero((r.slot == r.slot[k]) & (r.day <= day))
+            if len(earlier):
+                change = rng.choice(reference.changes(name, ahead - int(r.day[earlier[-1]])), _ENSEMBLE)
                 i = INSTRUMENTS[r.place[r.slot[k]]]
-                last[:, k] = np.clip(written[mine[-1]] + changed, i.low, i.high)
+                last[:, k] = np.clip(written[earlier[-1]] + change, i.low, i.high)
             else:
                 last[:, k] = mean[:, k]
-        span = np.searchsorted(AHEAD_D, r.day - day)
-        use = later & (span < len(AHEAD_D))
-        for method, ensemble in zip(METHODS, (model, prior, last, mean), strict=True):
-            scores = scores_of(ensemble[:, use], written[use], luck)
-            found.append(
-                pd.DataFrame({"instrument": names[r.slot[use]], "span": span[use], "method": method, **scores})
-            )
-    scored = pd.concat(found)
-    scored["n"] = 1
-    sums = scored.groupby(["instrument", "span", "method"], sort=False).sum(numeric_only=True).reset_index()
-    sums["span"] = np.array(AHEAD_D)[sums["span"]]
-    return list(sums.assign(classes=classes, number=number)[_ONE].itertuples(index=False, name=None))
+        span = np.searchsorted(_AHEAD_D, r.day - day)
+        scored = later & (span < len(_AHEAD_D))
+        for method, ensemble in zip(_METHODS, (model, prior, last, mean), strict=True):
+            columns = {"instrument": names[r.slot[scored]], "span": span[scored], "method": method}
+            scores.append(pd.DataFrame({**columns, **scores_of(ensemble[:, scored], written[scored], rng)}))
+    table = pd.concat(scores)
+    table["n"] = 1
+    sums = table.groupby(["instrument", "span", "method"], sort=False).sum(numeric_only=True).reset_index()
+    sums["span"] = np.array(_AHEAD_D)[sums["span"]]
+    return list(sums.assign(classes=classes, number=number)[_COLUMNS].itertuples(index=False, name=None))
 
 
-def summary(found: pd.DataFrame) -> pd.DataFrame:
-    """A row for each classes, instrument, span and method; the last value's and the others' CRPS over the model's."""
-    sums = found.drop(columns="number").groupby(["classes", "instrument", "span", "method"], sort=False).sum()
+def summary(people: pd.DataFrame) -> pd.DataFrame:
+    """Mean scores, a row for each set of classes, instrument, span and method; each CRPS over the model's."""
+    sums = people.drop(columns="number").groupby(["classes", "instrument", "span", "method"], sort=False).sum()
     table = sums.div(sums["n"], axis=0).drop(columns="n")
     table.insert(0, "n", sums["n"])
     table["rmse"] = np.sqrt(table.pop("square"))
@@ -199,14 +204,14 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Run what is missing and write the table."""
+    """Run the missing people and write the table."""
     run_study(
-        "reports of the next weeks foretold",
+        "forecasts of the next weeks' reports",
         "run-forecasts",
         60,
-        _ONE,
+        _COLUMNS,
         lambda n_people: product(("opioid", "all three"), range(n_people)),
-        lambda piece, n_people, seed: judged(piece[0], piece[1], seed),
+        lambda piece, n_people, seed: rows_of_person(piece[0], piece[1], seed),
         summary,
         code_hash(),
     )

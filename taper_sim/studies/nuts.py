@@ -1,8 +1,8 @@
-"""One person's posterior by NUTS, as the reference for ``patient``. Imports ``patient``.
+"""One person's posterior by NUTS, the reference for the importance sampler. Imports ``inference``.
 
-The compiled likelihood of ``inference.likelihood`` under nutpie, its gradient by central differences: they agree with
-the graph of ``inference.graph`` to 1e-5 of the largest (tests/inference/test_graph.py), cost two courses a value, and
-need no compilation for each person, which the graph does (minutes).
+nutpie samples the compiled likelihood of ``inference.likelihood`` with gradients by central differences. These agree
+with the gradients of ``studies.pytensor_graph`` to 1e-5 of the largest component (tests/studies/test_graph.py). They
+cost two simulated courses a value and need no compilation; the graph needs minutes of compilation for each person.
 """
 
 from typing import Any, Final
@@ -14,21 +14,27 @@ from taper_sim.array_types import Floats
 from taper_sim.inference.likelihood import IMPOSSIBLE
 from taper_sim.inference.posterior import Evidence
 
-_STEP: Final = 1e-4  # prior sds: error of a slope some 1e-8 of the curvature
+_STEP: Final = 1e-4  # prior sds; the error of a slope is about 1e-8 of the curvature
 
 
 def log_posterior_and_gradient(evidence: Evidence, z: Floats) -> tuple[float, Floats]:
-    """Log posterior of whitened values z, (d,), and its gradient, (d,)."""
-    each = _STEP * np.eye(len(z))
-    found = evidence.log_posterior(np.concatenate([z[None], z + each, z - each]))[0]
-    if not (found > IMPOSSIBLE).all():
+    """Log posterior of whitened values z, (d,), and its gradient, (d,).
+
+    Raises
+    ------
+    ValueError
+        If the log posterior is not finite at z or at a neighbouring point.
+    """
+    steps = _STEP * np.eye(len(z))
+    log_density = evidence.log_posterior(np.concatenate([z[None], z + steps, z - steps]))[0]
+    if not (log_density > IMPOSSIBLE).all():
         raise ValueError("impossible values")
     d = len(z)
-    return float(found[0]), (found[1 : d + 1] - found[d + 1 :]) / (2.0 * _STEP)
+    return float(log_density[0]), (log_density[1 : d + 1] - log_density[d + 1 :]) / (2.0 * _STEP)
 
 
 class _Recoverable(ValueError):
-    """A point where the posterior has no value: NUTS ends the trajectory there."""
+    """A point with impossible values: NUTS ends the trajectory there."""
 
     is_recoverable = True
 
@@ -41,11 +47,12 @@ def nuts_of(
     Parameters
     ----------
     evidence : Evidence
-    draws, tune, chains : int
-        Per chain.
+    draws, tune : int
+        Draws and warm-up draws of each chain.
+    chains : int
     seed : int
     cores : int
-        Chains at once.
+        Number of chains run in parallel.
 
     Returns
     -------

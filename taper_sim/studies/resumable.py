@@ -1,6 +1,6 @@
-"""A study of many pieces that goes on where it stopped. Imports nothing of the package.
+"""Resumable studies: a study is a list of pieces; a rerun computes the missing ones. Imports nothing of the package.
 
-What is finished stands in a file named by the hash of the code it describes: rows of other code are not gone on with.
+The file of finished rows carries the hash of the code in its name, so that rows of other code are never reused.
 """
 
 import argparse
@@ -23,46 +23,46 @@ def run_study(
     summary: Callable[[pd.DataFrame], pd.DataFrame],
     code: str,
 ) -> None:
-    """Run the pieces of a study that are missing, and write its table.
+    """Run the missing pieces of a study, and write its table.
 
     Parameters
     ----------
     description : str
-        For ``--help``.
+        Description for ``--help``.
     folder : str
-        Where finished rows are kept unless ``--finished`` says another.
+        Default of ``--finished``, the folder of finished rows.
     n_people : int
-        Unless ``--people`` says another number.
+        Default of ``--people``.
     columns : list of str
-        Of a row; the first ones are a piece's name.
+        Columns of a row; the first ones name the piece.
     pieces : callable
-        Names of all pieces, for so many people.
+        Takes the number of people; returns the names of all pieces.
     rows_of : callable
-        Rows of a piece, for so many people and a seed.
+        Takes a piece, the number of people and a seed; returns the rows of the piece.
     summary : callable
-        The table of all rows.
+        Takes all rows; returns the table.
     code : str
         Hash of the code that the rows describe.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--finished", type=Path, default=Path(folder), help="folder of what is finished")
+    parser.add_argument("--finished", type=Path, default=Path(folder), help="folder of finished rows")
     parser.add_argument("--people", type=int, default=n_people)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    kept = args.finished / f"people-{code}.csv"
+    path = args.finished / f"people-{code}.csv"
     args.finished.mkdir(parents=True, exist_ok=True)
-    found = pd.read_csv(kept) if kept.exists() else pd.DataFrame(columns=columns)
-    wanted = list(pieces(args.people))
-    name = columns[: len(wanted[0])]
-    done = set(found[name].itertuples(index=False, name=None))
-    for piece in wanted:
-        if piece in done:
+    rows = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=columns)
+    all_pieces = list(pieces(args.people))
+    key = columns[: len(all_pieces[0])]
+    finished = set(rows[key].itertuples(index=False, name=None))
+    for piece in all_pieces:
+        if piece in finished:
             continue
         new = pd.DataFrame(list(rows_of(piece, args.people, args.seed)), columns=columns)
-        found = pd.concat([found, new], ignore_index=True) if len(found) else new
-        found.to_csv(kept, index=False)
+        rows = pd.concat([rows, new], ignore_index=True) if len(rows) else new
+        rows.to_csv(path, index=False)
         print(*piece, flush=True)
-    table = summary(found)
+    table = summary(rows)
     table.to_csv(args.out, index=False)
     print(table.to_string())

@@ -1,6 +1,6 @@
-"""People of the model on whom inference is tried: truth from the prior, doses, reports. Imports ``patient`` and below.
+"""Simulated people for studies of the inference: true values from the prior, doses, reports. Imports ``inference``.
 
-What the studies of this package measure, they measure on these people, so that their tables speak of the same thing.
+All studies of this package use these people, so that their tables are comparable.
 """
 
 from collections.abc import Mapping
@@ -27,10 +27,10 @@ Reported = list[tuple[int, CheckIn]]
 
 ORIGIN: Final = date(2026, 1, 1)
 """Day 0."""
-HORIZON_D: Final = 28
-"""Days ahead over which a forecast is judged."""
-FIRST_STEP_D, EVERY_D = 15, 14
-"""Day of the first reduction, and days between reductions."""
+FORECAST_D: Final = 28
+"""Days ahead over which a forecast is scored."""
+_STEP_EVERY_D: Final = 14
+"""Days between reductions; the first is on day 15."""
 ANSWERED: Final = 0.8
 """Share of days with a check-in."""
 DAILY: Final = ("sows_gossop", "pain_nrs", "mood_item", "sleep_item", "function")
@@ -39,41 +39,42 @@ CLASSES: Final[Mapping[str, tuple[bool, bool, bool]]] = {
     "opioid and benzodiazepine": (True, True, False),
     "all three": (True, True, True),
 }
-"""Drug classes that are taken, by the name in the tables."""
+"""Whether each drug class is taken, by the name of the set of classes in the tables."""
 _DRUGS: Final = (("morphine", "ER", 90.0, 2), ("diazepam", "IR", 20.0, 2), ("pregabalin", "IR capsule", 300.0, 2))
 POPULATIONS: Final = ("usual", "floors")
-"""``floors``: well people, so that many reports stand at the end of their scale."""
+"""``floors``: people with few symptoms, so that many reports are at the end of their scale."""
 _FLOORS: Final = {"s0": (np.log(0.8), 0.6), "distress": (0.10, 0.10), "insomnia": (0.12, 0.12)}
 
 
 def instruments_of(taken: tuple[bool, bool, bool]) -> tuple[str, ...]:
-    """What is asked: the five daily items, the benzodiazepine checklist weekly, and the item of the class reduced."""
+    """Instruments sent: five daily items; the withdrawal item on several classes; weekly BWSQ on a benzodiazepine."""
     several = ("withdrawal_item",) if sum(taken) > 1 else ()
     return (*DAILY, *several, *(("bwsq",) if taken[1] else ()))
 
 
 def tapered(pct: float, n_days: int, taken: tuple[bool, bool, bool] = CLASSES["opioid"], first: int = 0) -> Regimen:
-    """Every two weeks one class is reduced by ``pct`` of its original dose, the classes in turn.
+    """Regimen in which every two weeks one class is reduced by ``pct`` of its original dose, the classes in turn.
 
     Parameters
     ----------
     pct : float
         Percent of the original dose; 100 is an abrupt stop of one class after the other.
     n_days : int
-        Days of reports; the horizon of :data:`HORIZON_D` days comes on top.
+        Days of reports; the regimen continues for another :data:`FORECAST_D` days.
     taken : tuple of bool
+        Whether each drug class is taken.
     first : int
-        Which of the classes taken is reduced first.
+        Position, among the classes taken, of the class that is reduced first.
     """
-    n = n_days + HORIZON_D
+    n = n_days + FORECAST_D
     doses, decay, shape = np.zeros((n + 1, 3)), np.zeros((n + 1, 3)), np.ones((n + 1, 3, 4))
-    mine = [k for k in range(3) if taken[k]]
-    steps = np.maximum((np.arange(n + 1) - 1) // EVERY_D, 0)
-    for number, k in enumerate(mine):
+    classes = [k for k in range(3) if taken[k]]
+    steps = np.maximum((np.arange(n + 1) - 1) // _STEP_EVERY_D, 0)
+    for number, k in enumerate(classes):
         name, formulation, mg, times = _DRUGS[k]
         slot = DrugTaken(find_drug(name, formulation), mg, times)
-        turn = (number - first) % len(mine)
-        cuts = np.maximum(steps - turn + len(mine) - 1, 0) // len(mine)
+        turn = (number - first) % len(classes)
+        cuts = np.maximum(steps - turn + len(classes) - 1, 0) // len(classes)
         doses[:, k] = slot.equivalents * np.maximum(1.0 - pct / 100 * cuts, 0.0)
         decay[:, k] = level_decay(slot.drug.effect_half_life_h)
         shape[:, k] = within_day_shape(slot.drug.trough_mean)
@@ -83,7 +84,7 @@ def tapered(pct: float, n_days: int, taken: tuple[bool, bool, bool] = CLASSES["o
 
 
 def until(regimen: Regimen, n_days: int) -> Regimen:
-    """The same, to the end of day ``n_days``."""
+    """The regimen up to the end of day ``n_days``."""
     end = n_days + 1
     return Regimen(
         regimen.dose[:end],
@@ -98,15 +99,15 @@ def until(regimen: Regimen, n_days: int) -> Regimen:
 
 
 def last_cut_of(regimen: Regimen) -> Ints:
-    """Class that was reduced last, by day, (n_days + 1,); before any reduction the first class taken."""
-    at_class = int(np.argmax(regimen.taken))
-    found = np.zeros(len(regimen.dose), dtype=np.int64)
+    """Class that was reduced last, by day, (n_days + 1,); before the first reduction, the first class taken."""
+    reduced = int(np.argmax(regimen.taken))
+    last_cut = np.zeros(len(regimen.dose), dtype=np.int64)
     for day in range(len(regimen.dose)):
         if day:
             fallen = np.flatnonzero(regimen.dose[day] < regimen.dose[day - 1] - 1e-9)
-            at_class = int(fallen[0]) if len(fallen) else at_class
-        found[day] = at_class
-    return found
+            reduced = int(fallen[0]) if len(fallen) else reduced
+        last_cut[day] = reduced
+    return last_cut
 
 
 def written(
@@ -117,27 +118,29 @@ def written(
     answered: Bools,
     generator: np.random.Generator,
 ) -> Reported:
-    """Check-ins that a person with these values would write.
+    """Simulate the check-ins of a person with these values.
 
     Parameters
     ----------
     values : ndarray, (N_VALUES,)
+        The person's true values.
     shared : Couplings
     regimen : Regimen
     instruments : tuple of str
-        Asked on every day; a recall scale once a window.
+        Sent every day; a scale with a recall window is sent once a window.
     answered : ndarray of bool, (n_days + 1,)
-        Days on which a check-in came.
-    generator : numpy Generator
+        Days with a check-in.
+    generator : numpy.random.Generator
 
     Returns
     -------
     list of (int, CheckIn)
+        Day and report.
     """
     n_days = len(answered) - 1
     last_cut = last_cut_of(regimen)
     z_day = generator.standard_normal(n_days + 1)
-    found: Reported = []
+    reports: Reported = []
     for name in instruments:
         i = BY_NAME[name]
         slow = _slow(i, n_days, generator)
@@ -155,12 +158,12 @@ def written(
             score = np.exp(np.log1p(mean) + noise) - 1.0 if i.transform == LOG1P else mean + noise
             score = np.exp(mean + noise) if i.transform == LOG else score
             score = np.floor(np.clip(score, i.low, i.high) / i.step + 0.5) * i.step
-            found.append((day, CheckIn(ORIGIN + timedelta(days=day), name, float(score))))
-    return found
+            reports.append((day, CheckIn(ORIGIN + timedelta(days=day), name, float(score))))
+    return reports
 
 
 def _slow(i: Instrument, n_days: int, generator: np.random.Generator) -> Floats:
-    """Slow noise of one instrument, sd 1, (n_days + 1,)."""
+    """Slow noise of one instrument by day, sd 1, (n_days + 1,)."""
     decay = np.exp(-1.0 / i.tau_d)
     x = generator.standard_normal(n_days + 1)
     for day in range(1, n_days + 1):
@@ -169,15 +172,16 @@ def _slow(i: Instrument, n_days: int, generator: np.random.Generator) -> Floats:
 
 
 def evidence_from(prior: Prior, shared: Any, regimen: Regimen, reports: Reported, n_days: int) -> Evidence:
-    """What a posterior is computed from, of the reports up to the end of day ``n_days``."""
-    seen = until(regimen, n_days)
-    known = [(day, report) for day, report in reports if day <= n_days]
-    return Evidence(prior, shared, seen, reports_of(known, last_cut_of(seen), np.zeros(n_days + 1)))
+    """Evidence from the doses and reports up to the end of day ``n_days``."""
+    regimen_then = until(regimen, n_days)
+    reports_then = [(day, report) for day, report in reports if day <= n_days]
+    laid_out = reports_of(reports_then, last_cut_of(regimen_then), np.zeros(n_days + 1))
+    return Evidence(prior, shared, regimen_then, laid_out)
 
 
 def population_prior(population: str, n_days: int, taken: tuple[bool, bool, bool] = (True, False, False)) -> Prior:
-    """The prior that both draws the truth and is fitted."""
-    prior = prior_of(taken, -(-(n_days + HORIZON_D) // at.SEGMENT_D), instruments_of(taken))
+    """Prior from which true values are drawn and with which they are inferred."""
+    prior = prior_of(taken, -(-(n_days + FORECAST_D) // at.SEGMENT_D), instruments_of(taken))
     if population == "floors":
         mean, sd = prior.mean.copy(), prior.sd.copy()
         for name, (centre, spread) in _FLOORS.items():
@@ -189,18 +193,20 @@ def population_prior(population: str, n_days: int, taken: tuple[bool, bool, bool
 
 @dataclass(frozen=True)
 class SimulatedPerson:
-    """One simulated person: what she is, what is done, what she writes.
+    """One simulated person: true values, doses, reports.
 
     Attributes
     ----------
     z : ndarray, (d,)
-        Her values, whitened by the prior.
+        True values, whitened by the prior.
     values : ndarray, (N_VALUES,)
+        True values.
     regimen : Regimen
-        Over the days of reports and the horizon.
+        Doses over the days of reports and the forecast.
     reports : list of (int, CheckIn)
+        Day and report.
     evidence : Evidence
-        Of all her reports.
+        Evidence from all reports.
     n_days : int
         Days of reports.
     """
@@ -216,7 +222,7 @@ class SimulatedPerson:
 def person_of(
     population: str, classes: str, pct: float, n_days: int, generator: np.random.Generator
 ) -> SimulatedPerson:
-    """Somebody drawn from the prior, tapered by ``pct`` of original every two weeks, who answers on most days."""
+    """Simulate a person from the prior: reductions by ``pct`` of original every two weeks, 80 % of days answered."""
     taken = CLASSES[classes]
     prior, shared = population_prior(population, n_days, taken), at.couplings()
     z = generator.standard_normal(len(prior.names))

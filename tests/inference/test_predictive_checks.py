@@ -1,19 +1,19 @@
-"""What the checks of a patient's reports must see, and what they must not be misled by."""
+"""Predictive checks detect missingness on bad days and single outliers, and ignore runs of missed days."""
 
 import numpy as np
 from scipy.stats import chi2
 
 from taper_sim.inference import course as at
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
-from taper_sim.inference.predictive_checks import LIMIT_MISSINGNESS_P, LIMIT_P, missingness, support_of
+from taper_sim.inference.predictive_checks import LIMIT_MISSINGNESS_P, LIMIT_P, missingness, predictive_checks_of
 from taper_sim.studies.simulated_people import DAILY, Reported, evidence_from, population_prior, tapered, until, written
 
 N_DAYS = 112
 
 
 def sent(seed: int, gone: str) -> tuple[Evidence, Posterior]:
-    """Somebody whom cuts hurt, whose check-ins stay away on bad days, in bursts whatever the day, or never."""
-    luck = np.random.default_rng(seed)
+    """A sensitive person whose check-ins are missing on bad days, in runs independent of symptoms, or never."""
+    rng = np.random.default_rng(seed)
     prior, shared = population_prior("usual", N_DAYS), at.couplings()
     regimen = tapered(20.0, N_DAYS)
     values = prior.values(np.zeros((1, len(prior.names))))[0]
@@ -21,34 +21,34 @@ def sent(seed: int, gone: str) -> tuple[Evidence, Posterior]:
     answered = np.ones(N_DAYS + 1, dtype=np.bool_)
     w = at.course(values, shared, until(regimen, N_DAYS))[:, at.W]
     if gone == "on bad days":
-        answered = luck.random(N_DAYS + 1) > np.where(w > np.quantile(w, 0.75), 0.7, 0.15)
+        answered = rng.random(N_DAYS + 1) > np.where(w > np.quantile(w, 0.75), 0.7, 0.15)
     elif gone == "in bursts":
         for day in range(1, N_DAYS + 1):
-            answered[day] = luck.random() > (0.13 if answered[day - 1] else 0.52)
-    reports: Reported = written(values, shared, until(regimen, N_DAYS), DAILY, answered, luck)
+            answered[day] = rng.random() > (0.13 if answered[day - 1] else 0.52)
+    reports: Reported = written(values, shared, until(regimen, N_DAYS), DAILY, answered, rng)
     evidence = evidence_from(prior, shared, regimen, reports, N_DAYS)
     return evidence, posterior_of(evidence, 128)
 
 
-def test_check_ins_that_stay_away_on_bad_days_are_seen() -> None:
-    """One person tells little, five together (Fisher's sum of logs) leave no doubt."""
+def test_check_ins_missing_on_bad_days_are_detected() -> None:
+    """The test has little power for one person; Fisher's combination of five people rejects clearly."""
     p = [missingness(*sent(seed, "on bad days")) for seed in range(5)]
     assert chi2.sf(-2.0 * np.log(p).sum(), 2 * len(p)) < 0.001
 
 
-def test_bursts_of_missing_days_are_no_sign_of_bad_days() -> None:
-    """Days after an answered one are compared; of 12 people at most 3 below 0.04 has a chance of 0.999."""
+def test_runs_of_missed_days_are_not_taken_for_bad_days() -> None:
+    """Only days after an answered day are compared. At most 3 of 12 people below 0.04 has probability 0.999."""
     p = [missingness(*sent(seed, "in bursts")) for seed in range(12)]
     assert sum(x < LIMIT_MISSINGNESS_P for x in p) <= 3
 
 
-def test_nothing_is_judged_where_everything_was_answered() -> None:
+def test_missingness_is_1_if_every_day_was_answered() -> None:
     evidence, posterior = sent(1, "never")
     assert missingness(evidence, posterior) == 1.0
-    assert support_of(evidence, posterior).missingness == 1.0
+    assert predictive_checks_of(evidence, posterior).missingness == 1.0
 
 
-def test_a_single_report_that_nobody_would_send_is_seen() -> None:
+def test_a_single_impossible_report_is_detected() -> None:
     evidence, posterior = sent(2, "never")
     r = evidence.reports
     k = np.flatnonzero(r.kind[r.slot] == r.kind[1])[40]  # pain
@@ -64,5 +64,5 @@ def test_a_single_report_that_nobody_would_send_is_seen() -> None:
             high=np.where(np.arange(len(y)) == k, y + 0.5, r.high),
         ),
     )
-    assert support_of(evidence, posterior).largest > LIMIT_P
-    assert support_of(odd, posterior).largest < LIMIT_P
+    assert predictive_checks_of(evidence, posterior).largest > LIMIT_P
+    assert predictive_checks_of(odd, posterior).largest < LIMIT_P

@@ -183,14 +183,14 @@ def studies(folder: Path) -> Numbers:
         for classes in ("opioid", "all three")
         for population in ("usual", "floors")
     ]
-    truths = [misspecified.one(truth, 5, 1) for truth in misspecified.TRUTHS]
+    truths = [misspecified.row_of(truth, 5, 1) for truth in misspecified.SIMULATED_TRUTHS]
     prior = TaperPopulation("effect", np.array([h.mean for h in hyperparameters()]))
     simulated_trial.daily_table(prior, 24, 1).to_csv(folder / "daily.csv", index=False)
     _command("tapers", folder / "daily.csv", "--folds", 2, "--out", folder / "run", allowed=(0, 3))
     return {
         "sbc": pd.DataFrame(ranks),
-        "filters": pd.DataFrame(filter_form.compared("usual", "opioid", 2, 1, 4)),
-        "forecasts": pd.DataFrame(forecasts.judged("opioid", 2, 1)),
+        "filters": pd.DataFrame(filter_form.rows_of_person("usual", "opioid", 2, 1, 4)),
+        "forecasts": pd.DataFrame(forecasts.rows_of_person("opioid", 2, 1)),
         "support": pd.DataFrame(truths).drop(columns="seconds", errors="ignore"),
         **{f"tapers-{name}": table[:400] for name, table in _tables_of(folder / "run").items()},
     }

@@ -1,19 +1,16 @@
 """Personal pace in the simulator: what a row depends on, what it learns, what it never does."""
 
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pytest
 
 from taper_sim.data.problems import InputError
-from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
 from taper_sim.inference import rollout
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.observation import reports_of
 from taper_sim.inference.posterior import Evidence, posterior_of
-from taper_sim.inference.tracker import laid_out
 from taper_sim.inference.true_state import TrueState
 from taper_sim.inference.warm_start import warm_started_posterior
 from taper_sim.model.compiled import rows
@@ -97,7 +94,7 @@ def test_an_expected_loss_weighs_its_draws() -> None:
     n = LOSS_DRAWS
     values = np.repeat(at.centre_values()[None], 8 * n, axis=0)
     values[:, at.B] = luck.normal(0.0, 1.5, 8 * n)
-    regimen = memory._regimen(0, cohort.dose[:1], 364)
+    regimen = memory.tracked.regimen(0, 0, 364)
     states, drifts = rollout.carried(values, at.couplings(), regimen, 0)
     shares = np.linspace(1.0, 0.2, 364)
 
@@ -124,23 +121,6 @@ def test_sensitive_people_are_tapered_more_slowly_only_where_their_check_ins_are
         share = follow(call, cohort, 113, chance=False).ordered[-1, :, 0]
         gap[call[:5]] = share[6:].mean() - share[:6].mean()
     assert gap["perso"] > gap["prior"] + 0.1
-
-
-def test_reports_laid_out_at_once_are_those_laid_out_one_by_one() -> None:
-    luck = np.random.default_rng(3)
-    values = np.floor(luck.random((40, 5)) * [31, 11, 11, 11, 101])
-    values[luck.random((40, 1))[:, 0] < 0.3] = np.nan
-    values[5, 0] = 0.0
-    reports = [
-        (day + 1, CheckIn(date(2026, 1, 5), name, float(values[day, k])))
-        for day in range(40)
-        for k, name in enumerate(DAILY)
-        if not np.isnan(values[day, k])
-    ]
-    one_by_one = reports_of(reports, np.zeros(41, dtype=np.int64), np.zeros(41))
-    at_once = laid_out(values, DAILY, 0)
-    for name in one_by_one._fields:
-        np.testing.assert_array_equal(getattr(at_once, name), getattr(one_by_one, name), err_msg=name)
 
 
 @pytest.mark.parametrize("number", range(3))

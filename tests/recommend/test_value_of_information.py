@@ -1,4 +1,4 @@
-"""What another week may change: simulated weeks tell on average what was believed, and never the same twice."""
+"""Value of one more week: simulated weeks average to the posterior, and no two weeks give the same weights."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,14 +14,14 @@ from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.inference.prior import prior_of
 from taper_sim.inference.record import PatientRecord, record_of, regimen_of, reports_for, used_by_model
 from taper_sim.recommend import value_of_information as module
-from taper_sim.recommend.value_of_information import next_week
+from taper_sim.recommend.value_of_information import value_of_next_week
 from taper_sim.studies.simulated_people import ORIGIN, person_of
 
 N_DAYS = 42
 
 
-def known() -> tuple[PatientRecord, Evidence, Posterior]:
-    """A record of six weeks, and what follows from it."""
+def six_weeks() -> tuple[PatientRecord, Evidence, Posterior]:
+    """A record of six weeks, its evidence and posterior."""
     person = person_of("usual", "opioid", 10.0, N_DAYS, np.random.default_rng(3))
     doses = (DoseRow(ORIGIN - timedelta(days=400), find_drug("morphine", "ER"), 90.0),)
     history = History("p", tuple(report for _, report in person.reports), doses, {})
@@ -32,10 +32,10 @@ def known() -> tuple[PatientRecord, Evidence, Posterior]:
     return record, evidence, posterior_of(evidence, 1024)
 
 
-def test_on_average_a_week_leaves_what_was_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weeks are drawn from the very draws that are weighed: the mean of what is believed after them is what it was."""
-    record, evidence, posterior = known()
-    monkeypatch.setattr(module, "WEEKS", 200)
+def test_the_posterior_after_a_week_averages_to_the_posterior_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weeks are simulated from the same draws that are reweighted, so the means after them average to the mean now."""
+    record, evidence, posterior = six_weeks()
+    monkeypatch.setattr(module, "_WEEKS", 200)
     kept: list[np.ndarray] = []
     held: list[Posterior] = []
 
@@ -48,19 +48,19 @@ def test_on_average_a_week_leaves_what_was_believed(monkeypatch: pytest.MonkeyPa
 
         return choose
 
-    found = next_week(record, evidence, posterior, chooser, 1)
-    assert found is not None and found.share_changed == 0.0 and len(found.then) == 200
+    choices = value_of_next_week(record, evidence, posterior, chooser, 1)
+    assert choices is not None and choices.share_changed == 0.0 and len(choices.after_week) == 200
     weights, z = np.array(kept[:-1]), held[0].z
     after, now = weights @ z, z.mean(axis=0)
     error = np.sqrt((after.var(axis=0) + z.var(axis=0) / len(z)) / len(after)) + 1e-9
     assert (np.abs(after.mean(axis=0) - now) / error < 4.5).all()
-    assert (after.var(axis=0) > 1e-4 * z.var(axis=0)).all()  # each week does teach
+    assert (after.var(axis=0) > 1e-4 * z.var(axis=0)).all()  # each week carries information
     assert np.std(1.0 / (weights**2).sum(axis=1)) > 0  # and no two alike
 
 
-def test_new_reports_are_tied_as_the_model_ties_them() -> None:
-    """Where nothing was heard before, the covariance is that of section 4: slow noise, day factor, own noise."""
-    record, evidence, _ = known()
+def test_the_covariance_of_new_reports_is_the_models() -> None:
+    """Without earlier reports, the covariance is that of docs/model.md 4: slow noise, day factor, white noise."""
+    record, evidence, _ = six_weeks()
     due = [(record.n_days + d, name) for d in (1, 2, 5) for name in ("pain_nrs", "mood_item")]
     r = module._with(evidence.reports, record, due, np.full(len(due), 5.0))
     new = np.flatnonzero(r.day > record.n_days)
@@ -83,20 +83,20 @@ def test_new_reports_are_tied_as_the_model_ties_them() -> None:
     np.testing.assert_allclose(module._covariance(r, new, noise, alone), expected, rtol=1e-6, atol=1e-8)
 
 
-def test_changes_are_counted_and_said() -> None:
-    record, evidence, posterior = known()
+def test_changed_choices_are_counted_and_named() -> None:
+    record, evidence, posterior = six_weeks()
 
     def chooser(draws: Posterior):  # type: ignore[no-untyped-def]
         sigma = draws.z[:, draws.prior.names.index("sigma_opioid")]
         middle = sigma.mean()
         return lambda weights: "faster" if weights @ sigma < middle - 1e-9 else "hold"
 
-    found, again = (next_week(record, evidence, posterior, chooser, 4) for _ in range(2))
-    assert found == again and found is not None
-    changed = sum(name == "faster" for name in found.then)
-    assert found.now == "hold" and 0 < changed < module.WEEKS and found.share_changed == changed / module.WEEKS
-    said = found.said("hold")
-    assert f"in {changed} of {module.WEEKS} weeks" in said and f"(faster {changed})" in said
-    assert "near thing" not in said and "would choose hold today" in found.said("faster")
-    silent = replace(evidence, reports=evidence.reports._replace(day=evidence.reports.day - module.ASKED_D - N_DAYS))
-    assert next_week(record, silent, posterior, chooser, 4) is None
+    choices, again = (value_of_next_week(record, evidence, posterior, chooser, 4) for _ in range(2))
+    assert choices == again and choices is not None
+    changed = sum(name == "faster" for name in choices.after_week)
+    assert choices.today == "hold" and 0 < changed < module._WEEKS and choices.share_changed == changed / module._WEEKS
+    sentence = choices.sentence("hold")
+    assert f"in {changed} of {module._WEEKS} weeks" in sentence and f"(faster {changed})" in sentence
+    assert "close" not in sentence and "would choose hold today" in choices.sentence("faster")
+    silent = replace(evidence, reports=evidence.reports._replace(day=evidence.reports.day - module._RECENT_D - N_DAYS))
+    assert value_of_next_week(record, silent, posterior, chooser, 4) is None

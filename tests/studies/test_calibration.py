@@ -1,4 +1,4 @@
-"""The committed table of calibration: of this code, and with nothing in it that calibration would not show."""
+"""The committed table of the calibration comes from this code, and its ranks are uniform."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from taper_sim.studies.calibration import DERIVED_QUANTITY, POPULATIONS, code_ha
 TABLE = pd.read_csv(Path(__file__).parent.parent.parent / "docs" / "tables" / "sbc.csv")
 
 
-def test_the_table_is_of_this_code() -> None:
+def test_the_table_comes_from_this_code() -> None:
     """Else: ``python -m taper_sim.studies.calibration --out docs/tables/sbc.csv``, some seven minutes."""
     assert set(TABLE["code"]) == {code_hash()}
 
 
-def test_ranks_are_uniform_and_intervals_cover_what_they_say() -> None:
+def test_ranks_are_uniform_and_intervals_have_their_coverage() -> None:
     assert set(TABLE["population"]) == set(POPULATIONS) and (TABLE["n"] >= 1000).all()
     assert (TABLE["ks_p"] > 0.001 / len(TABLE)).all()  # Bonferroni, one in a thousand for the table
     for level, column in ((0.50, "cover50"), (0.80, "cover80"), (0.95, "cover95")):
@@ -26,7 +26,7 @@ def test_ranks_are_uniform_and_intervals_cover_what_they_say() -> None:
 
 
 @pytest.mark.parametrize("population", POPULATIONS)
-def test_a_replication_is_the_same_whenever_it_is_run(population: str) -> None:
-    one, again = (replicate(population, 1, 3, 256) for _ in range(2))
-    assert one == again
-    assert all(0.0 <= rank <= 1.0 for rank in one.ranks.values())
+def test_a_replication_is_reproducible(population: str) -> None:
+    first, again = (replicate(population, 1, 3, 256) for _ in range(2))
+    assert first == again
+    assert all(0.0 <= rank <= 1.0 for rank in first.ranks.values())

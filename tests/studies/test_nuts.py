@@ -24,16 +24,16 @@ def some_evidence() -> Evidence:
 
 
 def test_nuts_and_importance_sampling_agree() -> None:
-    """Means within 5 Monte Carlo errors, and the baseline, which the reports teach, is no longer the prior's."""
+    """Means agree within 5 Monte Carlo errors, and the posterior of the baseline differs from its prior."""
     evidence = some_evidence()
-    found = nuts_of(evidence, draws=400, tune=200, chains=1, seed=3)
+    trace = nuts_of(evidence, draws=400, tune=200, chains=1, seed=3)
     weighted = posterior_of(evidence, 1024, 0)
-    z = found.posterior["z"].values[0]
+    z = trace.posterior["z"].values[0]
     mean = weighted.weights @ weighted.z
     np.testing.assert_allclose(z.mean(axis=0), mean, atol=5 / np.sqrt(200))  # half of the draws effective
     pain = evidence.prior.names.index("pain")
     assert abs(mean[pain]) > 1 and z[:, pain].std() < 0.6
-    assert int(found.sample_stats["diverging"].sum()) == 0
+    assert int(trace.sample_stats["diverging"].sum()) == 0
 
 
 def test_an_impossible_point_has_no_gradient() -> None:

@@ -1,4 +1,4 @@
-"""The studies of the posterior measure rightly what is known otherwise, and their tables are of this code."""
+"""The studies of the posterior agree with closed forms, and their tables come from this code."""
 
 import importlib.util
 from dataclasses import replace
@@ -20,7 +20,7 @@ TABLES = Path(__file__).parent.parent.parent / "docs" / "tables"
 
 
 @pytest.mark.parametrize("name", ["sbc", "sbc_nuts", "sampling", "nuts", "likelihood", "forecasts", "support"])
-def test_a_table_is_of_this_code(name: str) -> None:
+def test_a_committed_table_comes_from_this_code(name: str) -> None:
     """Else run the command that docs/inference.md names beside the table."""
     table = pd.read_csv(TABLES / f"{name}.csv")
     expected = misspecified.table_hash() if name == "support" else code_hash()
@@ -76,15 +76,15 @@ def test_the_exact_filter_of_two_reports_is_the_normal_probability_of_their_rect
     cov = np.diag(white**2 + slow**2) + off * (1 - np.eye(2))
     box = [(a, b) for a, b in zip(r.low, r.high, strict=True)]
     corners = {(i, j): multivariate_normal(mean, cov).cdf([box[0][i], box[1][j]]) for i in (0, 1) for j in (0, 1)}
-    known = corners[1, 1] - corners[0, 1] - corners[1, 0] + corners[0, 0]
-    found = filter_form.exact(mean, noise, r, 20_000, np.random.default_rng(2))
-    assert found == pytest.approx(np.log(known), abs=0.01)
+    expected = corners[1, 1] - corners[0, 1] - corners[1, 0] + corners[0, 0]
+    estimate = filter_form.exact_log_likelihood(mean, noise, r, 20_000, np.random.default_rng(2))
+    assert estimate == pytest.approx(np.log(expected), abs=0.01)
 
 
 def test_the_filter_is_nearer_to_the_exact_one_than_reports_at_face_value() -> None:
-    rows = pd.DataFrame(filter_form.compared("floors", "opioid", 0, 1, n_draws=4), columns=filter_form._ONE).set_index(
-        "form"
-    )
+    rows = pd.DataFrame(
+        filter_form.rows_of_person("floors", "opioid", 0, 1, n_draws=4), columns=filter_form._COLUMNS
+    ).set_index("form")
     assert rows.loc["the filter", "sd"] < 0.3 * rows.loc["all at face value", "sd"]
     assert abs(rows.loc["intervals everywhere", "mean"]) < 0.5
 
@@ -92,39 +92,40 @@ def test_the_filter_is_nearer_to_the_exact_one_than_reports_at_face_value() -> N
 # -- forecasts ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_forecast_depends_on_nothing_that_came_after() -> None:
+def test_a_forecast_does_not_depend_on_later_reports() -> None:
     person = person_of("usual", "opioid", 20.0, 42, np.random.default_rng(3))
-    seen = evidence_from(person.evidence.prior, person.evidence.shared, person.regimen, person.reports, 28)
-    known = posterior_of(seen, 128)
+    first_28_days = evidence_from(person.evidence.prior, person.evidence.shared, person.regimen, person.reports, 28)
+    posterior = posterior_of(first_28_days, 128)
     other = [(d, replace(c, value=0.0) if d > 28 else c) for d, c in person.reports]
     changed = evidence_from(person.evidence.prior, person.evidence.shared, person.regimen, other, 42)
-    one, two = (forecasts.foretold(e, known, 28, np.random.default_rng(4), 50)[0] for e in (person.evidence, changed))
-    np.testing.assert_array_equal(one[:, person.evidence.reports.day > 28], two[:, changed.reports.day > 28])
+    both = (person.evidence, changed)
+    a, b = (forecasts.forecast_reports(e, posterior, 28, np.random.default_rng(4), 50)[0] for e in both)
+    np.testing.assert_array_equal(a[:, person.evidence.reports.day > 28], b[:, changed.reports.day > 28])
 
 
 def test_scores_of_a_normal_ensemble_are_those_of_the_normal() -> None:
-    luck = np.random.default_rng(5)
-    truth = luck.standard_normal(4000)
-    found = forecasts.scores_of(luck.standard_normal((400, 4000)), truth, luck)
+    rng = np.random.default_rng(5)
+    truth = rng.standard_normal(4000)
+    scores = forecasts.scores_of(rng.standard_normal((400, 4000)), truth, rng)
     # Gneiting 2007: the CRPS of a normal
     exact = truth * (2 * norm.cdf(truth) - 1) + 2 * norm.pdf(truth) - 1 / np.sqrt(np.pi)
-    np.testing.assert_allclose(found["crps"].mean(), exact.mean(), atol=0.01)
+    np.testing.assert_allclose(scores["crps"].mean(), exact.mean(), atol=0.01)
     for level in (50, 80, 95):
         p = level / 100
-        assert abs(found[f"cover{level}"].mean() - p) < 4.5 * np.sqrt(p * (1 - p) / 4000)
+        assert abs(scores[f"cover{level}"].mean() - p) < 4.5 * np.sqrt(p * (1 - p) / 4000)
 
 
 # -- bands, other truths -----------------------------------------------------------------------------------------------
 
 
-def test_uniform_ranks_stay_in_the_band_and_others_leave_it() -> None:
-    luck = np.random.default_rng(6)
-    inside = [band_p(luck.random(300)) > 0.05 for _ in range(200)]
+def test_the_band_holds_uniform_ranks_and_excludes_others() -> None:
+    rng = np.random.default_rng(6)
+    inside = [band_p(rng.random(300)) > 0.05 for _ in range(200)]
     assert abs(np.mean(inside) - 0.95) < 4.5 * np.sqrt(0.05 * 0.95 / 200)
-    assert band_p(luck.beta(1.5, 1.5, 1000)) < 0.01 and band_p(luck.beta(1.0, 1.4, 1000)) < 0.01
+    assert band_p(rng.beta(1.5, 1.5, 1000)) < 0.01 and band_p(rng.beta(1.0, 1.4, 1000)) < 0.01
 
 
-def test_another_effect_curve_leaves_a_full_stop_as_it_was() -> None:
+def test_another_effect_curve_keeps_the_effect_of_a_full_stop() -> None:
     values = at.centre_values()
     moved, shared = misspecified._other_effect(9000.0)(values, np.random.default_rng(0))
     at_90 = [v[at.SIGMA] * 90.0 / (90.0 + v[at.EC50]) for v in (values, moved)]

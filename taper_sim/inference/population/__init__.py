@@ -1,1 +1,1 @@
-"""A population from many people's check-ins: centres, spreads, diagnostics. Imports ``inference``, ``run_folder``."""
+"""Population fitted to many people's check-ins: centres, spreads, diagnostics. Imports ``inference``, ``data``."""

@@ -1,8 +1,9 @@
-"""Population files: what a fit found as NetCDF, and back as a prior for one person. Imports ``population``, ``runs``.
+"""Population files: writes a fit as NetCDF, and reads it as the prior of one person.
 
-The file has the groups of ArviZ (``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``,
-``observed_data``, ``constant_data``, ``sample_stats``) and ``diagnostics``; what each holds is in docs/population.md.
-It names no patient: people are numbered, and a hash says which data it was.
+Imports the other modules of ``inference.population``, ``run_folder``, ``provenance``. The file has the groups of ArviZ
+(``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``, ``observed_data``, ``constant_data``,
+``sample_stats``) and ``diagnostics``; docs/population.md describes each. The file contains no patient ids: people are
+numbered, and a hash identifies the data.
 """
 
 import hashlib
@@ -21,11 +22,11 @@ from taper_sim.inference import course, likelihood, observation, prior
 from taper_sim.inference.observation import INSTRUMENTS
 from taper_sim.inference.population import fit as fit_module
 from taper_sim.inference.population import hierarchy, marginal_likelihood, people
-from taper_sim.inference.population.fit import PopulationFit, Say, Settings, fit_population
+from taper_sim.inference.population.fit import Log, PopulationFit, Settings, fit_population
 from taper_sim.inference.population.hierarchy import Hyper, prior_centres
 from taper_sim.inference.population.people import read_people
 from taper_sim.inference.population.predictive import Predicted, predicted
-from taper_sim.inference.prior import KNOWN, TRAITS, Population, Trait
+from taper_sim.inference.prior import TRAITS, VALUE_PRIORS, Population, Trait
 from taper_sim.model import equations, event_parameters, parameters
 from taper_sim.provenance import hash_of_sources
 from taper_sim.run_folder import check_file_writable, write_atomically
@@ -37,7 +38,7 @@ _MAX_BYTES: Final = 2_000_000_000
 
 
 def code_hash() -> str:
-    """Short hash of the code that a population stands for: model, likelihood, hierarchy."""
+    """Short hash of the code on which a population depends: model, likelihood, hierarchy."""
     modules = (
         equations,
         parameters,
@@ -55,19 +56,19 @@ def code_hash() -> str:
 
 
 def data_hash(fit: PopulationFit) -> str:
-    """Hash of everything that was learnt from, whatever its order in the files."""
-    each = []
+    """Hash of the data of a fit; it does not depend on the order of the people in the files."""
+    digests = []
     for p in fit.people:
         digest = hashlib.sha256()
         for array in (*p.regimen, *p.reports):
             digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
         digest.update(repr((p.failed_tapers, sorted(p.traits.items()), sorted(p.assessed.items()))).encode())
-        each.append(digest.hexdigest())
-    return hashlib.sha256("".join(sorted(each)).encode()).hexdigest()[:16]
+        digests.append(digest.hexdigest())
+    return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()[:16]
 
 
 def attributes_of(fit: PopulationFit) -> dict[str, Any]:
-    """What the whole file says of itself."""
+    """Attributes of the file: format, origin, diagnostics, settings, hashes, versions."""
     s, data, failures = fit.settings, data_hash(fit), fit.failures()
     settings = (
         f"draws={s.draws} tune={s.tune} chains={s.chains} seed={s.seed} robust={s.robust} missing={s.missing} "
@@ -98,7 +99,7 @@ def attributes_of(fit: PopulationFit) -> dict[str, Any]:
 
 
 def tree_of(fit: PopulationFit, predicted: Predicted) -> xr.DataTree:
-    """The fit as groups of arrays."""
+    """The fit and its predictive draws as groups of arrays."""
     keys, traits = list(fit.draws.keys), list(fit.draws.traits)
     coords: dict[str, Any] = {"value": keys, "trait": traits}
 
@@ -135,8 +136,8 @@ def tree_of(fit: PopulationFit, predicted: Predicted) -> xr.DataTree:
                 "prior_centre": ("value", centre),
                 "prior_centre_sd": ("value", centre_sd),
                 "prior_spread": ("value", spread),
-                "is_log": ("value", [int(KNOWN[k].is_log) for k in keys]),
-                "people_with": ("value", fit.draws.hers.sum(axis=0)),
+                "is_log": ("value", [int(VALUE_PRIORS[k].is_log) for k in keys]),
+                "people_with": ("value", fit.draws.has_value.sum(axis=0)),
                 "trait_centre": ("trait", fit.draws.trait_centre),
             },
             coords=coords,
@@ -161,32 +162,50 @@ def tree_of(fit: PopulationFit, predicted: Predicted) -> xr.DataTree:
 
 
 def fit_files(
-    checkins: Path, doses: Path, patients: Path | None, out: Path, settings: Settings, say: Say
+    checkins: Path, doses: Path, patients: Path | None, out: Path, settings: Settings, log: Log
 ) -> tuple[PopulationFit, Predicted]:
-    """Files in, population file out: what ``taper-sim fit`` does. Who was left out, and what is done, is said.
+    """Read files, fit a population and write its file, as ``taper-sim fit`` does.
+
+    Parameters
+    ----------
+    checkins, doses : Path
+        Long CSV files.
+    patients : Path or None
+        CSV file with a row a patient.
+    out : Path
+        Population file.
+    settings : Settings
+    log : callable
+        Receives a line for each patient who is left out, and progress messages.
+
+    Returns
+    -------
+    PopulationFit
+    Predicted
+        Predictive draws of the reports.
 
     Raises
     ------
     InputError
-        Whatever is wrong with the input; nothing is written then.
+        For every problem of the input; nothing is written then.
     """
     check_file_writable(out)
-    everybody, left_out = read_people(checkins, doses, patients)
+    recorded_people, left_out = read_people(checkins, doses, patients)
     for line in left_out:
-        say(line)
-    found = fit_population(everybody, settings, say)
-    say("predictive draws")
-    guessed = predicted(found)
-    write_population(out, tree_of(found, guessed))
-    return found, guessed
+        log(line)
+    fitted = fit_population(recorded_people, settings, log)
+    log("simulating predictive draws")
+    draws = predicted(fitted)
+    write_population(out, tree_of(fitted, draws))
+    return fitted, draws
 
 
 def write_population(path: Path, tree: xr.DataTree) -> None:
-    """Write a file, whole or not at all."""
+    """Write a population file atomically."""
     with tempfile.TemporaryDirectory() as folder:
-        beside = Path(folder) / "population.nc"
-        tree.to_netcdf(beside, engine="h5netcdf")
-        content = beside.read_bytes()
+        temporary = Path(folder) / "population.nc"
+        tree.to_netcdf(temporary, engine="h5netcdf")
+        content = temporary.read_bytes()
 
     def write(handle: Any) -> None:
         handle.write(content)
@@ -195,12 +214,12 @@ def write_population(path: Path, tree: xr.DataTree) -> None:
 
 
 def read_population(path: Path) -> Population:
-    """A fitted population as one person's prior: the spread between people and what is not known of the centre.
+    """Read a fitted population as the prior of one person: spread between people and uncertainty of the centres.
 
     Raises
     ------
     InputError
-        If it is no such file, of another version, or not to be trusted.
+        If the file is not a population file, has another version, or its fit failed the diagnostics.
     """
     allowed = "a file that `taper-sim fit` wrote"
     if not path.is_file():
@@ -220,7 +239,7 @@ def read_population(path: Path) -> Population:
                 str(path),
                 "format_version",
                 int(about.get("format_version", 0)),
-                f"{FORMAT_VERSION}: a file of another version of taper-sim must be fitted anew",
+                f"{FORMAT_VERSION}: with a file of another version of taper-sim, fit the population again",
             )
         if int(about.get("trusted", 0)) != 1:
             raise problem(
@@ -229,13 +248,20 @@ def read_population(path: Path) -> Population:
         try:
             return _population(tree, about)
         except (KeyError, ValueError, TypeError):
-            raise problem(str(path), "", "groups or values that are missing or of another kind", allowed) from None
+            raise problem(str(path), "", "missing groups or values, or values of another type", allowed) from None
 
 
 def _population(tree: xr.DataTree, about: Mapping[Any, Any]) -> Population:
+    """Population from the groups and attributes of a file.
+
+    Raises
+    ------
+    KeyError, ValueError, TypeError
+        If a group or a value is missing or of another kind.
+    """
     posterior, constant = tree["posterior"].to_dataset(), tree["constant_data"].to_dataset()
     keys = [str(k) for k in posterior["value"].values]
-    if not set(keys) <= set(KNOWN):
+    if not set(keys) <= set(VALUE_PRIORS):
         raise ValueError("unknown values")
     over = ("chain", "draw")
     centre, spread = posterior["centre"], posterior["spread"]
@@ -250,7 +276,7 @@ def _population(tree: xr.DataTree, about: Mapping[Any, Any]) -> Population:
             traits[name] = Trait(float(effect.mean()), float(effect.std()), float(constant["trait_centre"].values[k]))
     origin = str(about["origin"])
     if str(about.get("code_hash")) != code_hash():
-        origin += "; by other code than this"
+        origin += "; fitted with another version of the code"
     return Population(
         str(about["population_id"]),
         bool(int(about["calibrated"])),

@@ -46,7 +46,9 @@ def _less_logs(log_p: Floats, factor: float, product: Floats) -> None:
 
 
 @register_jitable
-def _densities(log_p: Floats, lw: Floats, x: Floats, hers: Floats, mean: Floats, spread: Floats, robust: bool) -> None:
+def _densities(
+    log_p: Floats, lw: Floats, x: Floats, has_value: Floats, mean: Floats, spread: Floats, robust: bool
+) -> None:
     """Log weight of each draw of one person and its log density but for what all draws share, into ``log_p``."""
     n = len(log_p)
     for s in range(n):
@@ -55,7 +57,7 @@ def _densities(log_p: Floats, lw: Floats, x: Floats, hers: Floats, mean: Floats,
         product = np.ones(n)
         held = 0
         for k in range(len(mean)):
-            if hers[k] > 0.0:
+            if has_value[k] > 0.0:
                 m, scale = mean[k], 1.0 / (spread[k] ** 2 * ROBUST_DF)
                 for s in range(n):
                     product[s] *= 1.0 + (x[k, s] - m) ** 2 * scale
@@ -66,7 +68,7 @@ def _densities(log_p: Floats, lw: Floats, x: Floats, hers: Floats, mean: Floats,
                 held = 0
     else:
         for k in range(len(mean)):
-            if hers[k] > 0.0:
+            if has_value[k] > 0.0:
                 m, half = mean[k], 0.5 / spread[k] ** 2
                 for s in range(n):
                     log_p[s] -= half * (x[k, s] - m) ** 2
@@ -94,7 +96,7 @@ def _moments(w: Floats, x: Floats, m: float, spread: float, robust: bool) -> tup
 def summed(
     log_weight: Floats,
     x: Floats,
-    hers: Floats,
+    has_value: Floats,
     drift2: Floats,
     n_drift: Floats,
     trait: Floats,
@@ -114,8 +116,8 @@ def summed(
     log_weight : ndarray, (n_people, n_draws)
     x : ndarray, (n_people, n_keys, n_draws)
         Draws of a value side by side.
-    hers : ndarray, (n_people, n_keys)
-        1 where she has that value.
+    has_value : ndarray, (n_people, n_keys)
+        1 where the person has that value.
     drift2 : ndarray, (n_people, n_draws)
     n_drift : ndarray, (n_people,)
     trait : ndarray, (n_people, n_traits)
@@ -143,7 +145,7 @@ def summed(
             shift += trait[q, t] * effect[t]
         for k in range(n_keys):
             mean[k] = centre[k] + shift * moved[k]
-        _densities(log_p, log_weight[q], x[q], hers[q], mean, spread, robust)
+        _densities(log_p, log_weight[q], x[q], has_value[q], mean, spread, robust)
         top = -np.inf
         for s in range(n):
             log_p[s] -= 0.5 * drift_precision * drift2[q, s]
@@ -159,7 +161,7 @@ def summed(
         by_drift += drifted / mass * drift_precision - n_drift[q]
         by_shift = 0.0
         for k in range(n_keys):
-            if hers[q, k] > 0.0:
+            if has_value[q, k] > 0.0:
                 slope, second = _moments(log_p, x[q, k], mean[k], spread[k], robust)
                 by_centre[k] += slope
                 by_shift += slope * moved[k]
@@ -210,9 +212,9 @@ def _compiled(op: PeopleSummed, node: Apply, **_: Any) -> Any:
     robust = op.robust
 
     @numba.njit(nogil=True)
-    def call(lw, x, hers, drift2, n_drift, trait, moved, centre, spread, drift, effect):  # type: ignore[no-untyped-def]
+    def call(lw, x, has_value, drift2, n_drift, trait, moved, centre, spread, drift, effect):  # type: ignore[no-untyped-def]
         total, a, b, c, d = summed(
-            lw, x, hers, drift2, n_drift, trait, moved, centre, spread, drift.item(), effect, robust
+            lw, x, has_value, drift2, n_drift, trait, moved, centre, spread, drift.item(), effect, robust
         )
         return np.asarray(total), a, b, np.asarray(c), d
 

@@ -1,7 +1,7 @@
-"""Days without an answer as evidence: the chance of answering, given the person's course. Imports ``people``.
+"""Likelihood of missed check-ins given the person's course. Imports ``people``, ``inference``, ``model``.
 
-By the equation of the simulator's check-ins, with the coefficients of docs/parameters.md and without the day factor,
-of which a day without reports says nothing.
+It uses the simulator's equation for check-ins with the coefficients of docs/parameters.md. The day factor is left out,
+because a day without reports carries no information on it.
 """
 
 from typing import Final
@@ -15,28 +15,28 @@ from taper_sim.inference.posterior import Posterior
 from taper_sim.model import equations as eq
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 
-_SYMBOLS: Final = ("miss_0", "miss_missed", "miss_bad", "miss_m")
+_MISSING_SYMBOLS: Final = ("miss_0", "miss_missed", "miss_bad", "miss_m")
 
 
 def answered_days(person: RecordedPerson) -> Bools:
-    """Days of the record from the first report to the last, and whether a report came: (n_days + 1,) and a mask."""
+    """Whether each day of the record has a report, (n_days + 1,)."""
     answered = np.zeros(person.n_days + 1, dtype=bool)
     answered[person.reports.day] = True
     return answered
 
 
 def log_chance_of_answering(person: RecordedPerson, posterior: Posterior) -> Floats:
-    """Log probability of the person's pattern of answers at each posterior draw, (n_draws,).
+    """Log probability of the person's pattern of answered days at each posterior draw, (n_draws,).
 
-    Days between her first and last report count; of people who are asked once a week or less nothing is said, since the
-    days on which they were asked are not known.
+    Only days between the first and the last report count. The result is 0 for a person with reports on fewer than a
+    quarter of these days, because the days on which check-ins were due are unknown.
     """
     answered = answered_days(person)
     first, last = int(person.reports.day.min()), int(person.reports.day.max())
     days = np.arange(first + 1, last + 1)
     if len(days) == 0 or answered[first : last + 1].mean() < 0.25:
         return np.zeros(len(posterior.z))
-    fixed, per_missed, per_bad, per_m = (CHANCE_BY_SYMBOL[s].centre() for s in _SYMBOLS)
+    fixed, per_missed, per_bad, per_m = (CHANCE_BY_SYMBOL[s].centre() for s in _MISSING_SYMBOLS)
     missed_before = (~answered[days - 1]).astype(float)
     missed = ~answered[days]
     shared = at.couplings(person.buprenorphine)

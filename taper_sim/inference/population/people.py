@@ -1,13 +1,12 @@
-"""People of a population fit: files in, evidence and traits of each out. Imports ``data``, ``record``, ``patient``.
+"""People of a population fit: reads files, returns evidence and traits of each person. Imports ``data``, ``inference``.
 
-Who cannot be followed (no dose history, doses that cannot be converted, no report that teaches the model) is left out
-and named; the others go on.
+A patient is left out, with a note, if the model cannot follow them: no dose history, doses that cannot be converted, or
+no report that informs the model.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,16 +16,16 @@ from taper_sim.data.problems import InputError, Problem, problem, shown
 from taper_sim.data.records import History
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
-from taper_sim.inference.observation import Reports, names_of
+from taper_sim.inference.observation import Reports, instrument_names
 from taper_sim.inference.posterior import Evidence
-from taper_sim.inference.prior import ASSESSED, Population, key_of, prior_of
+from taper_sim.inference.prior import ASSESSED, Population, prior_of, value_key
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of, regimen_of, reports_for, used_by_model
 from taper_sim.model.parameters import MEDIAN_USE_DAYS
 from taper_sim.units import DRUG_CLASSES
 
-FLAGS = ("mood_disorder", "oud")
-"""Flags of a baseline assessment that are traits of ``prior.TRAITS``."""
-_SYMBOLS = ("sigma", "tau_F", "tau_L", "EC50", "b")
+TRAIT_FLAGS = ("mood_disorder", "oud")
+"""Flags of a baseline assessment that are among ``prior.TRAITS``."""
+_CLASS_SYMBOLS = ("sigma", "tau_F", "tau_L", "EC50", "b")
 
 
 @dataclass(frozen=True)
@@ -36,16 +35,19 @@ class RecordedPerson:
     Attributes
     ----------
     id : str
+        Patient id of the files.
     taken : tuple of bool
-        Classes taken at the start.
+        Whether each class is taken at the start.
     buprenorphine : bool
+        Whether the opioid is buprenorphine.
     regimen : Regimen
     reports : Reports
     failed_tapers : int
-    traits : mapping
-        Of ``prior.TRAITS``, those that are known.
-    assessed : mapping
-        Baseline values of an assessment: one more report each.
+        Number of earlier failed tapers.
+    traits : mapping of str to float
+        Known traits, of ``prior.TRAITS``.
+    assessed : mapping of str to float
+        Baseline assessment by value; each counts as one report of the level.
     """
 
     id: str
@@ -59,15 +61,15 @@ class RecordedPerson:
 
     @property
     def n_days(self) -> int:
-        """Days followed."""
+        """Days from the start of the record to its end."""
         return len(self.regimen.dose) - 1
 
     def evidence(self, population: Population) -> Evidence:
-        """What her posterior is computed from if she comes from ``population``; an assessment does not enter."""
+        """Evidence for the person's posterior with the prior of ``population``, without the baseline assessment."""
         prior = prior_of(
             self.taken,
             -(-self.n_days // at.SEGMENT_D),
-            tuple(names_of(self.reports)),
+            tuple(instrument_names(self.reports)),
             buprenorphine=self.buprenorphine,
             failed_tapers=self.failed_tapers,
             population=population,
@@ -76,67 +78,79 @@ class RecordedPerson:
         return Evidence(prior, at.couplings(self.buprenorphine), self.regimen, self.reports)
 
     def keys(self, names: Sequence[str]) -> list[str]:
-        """Names in a population of the values of her prior: people on buprenorphine have some of their own."""
-        own = {
-            f"{symbol}_{drug_class}": key_of(symbol, drug_class, self.buprenorphine)
-            for symbol in _SYMBOLS
+        """Names, in a population, of the values of the person's prior; some differ for people on buprenorphine."""
+        keys = {
+            f"{symbol}_{drug_class}": value_key(symbol, drug_class, self.buprenorphine)
+            for symbol in _CLASS_SYMBOLS
             for drug_class in DRUG_CLASSES
         }
-        return [own.get(name, name) for name in names]
+        return [keys.get(name, name) for name in names]
 
 
 def traits_of(record: PatientRecord, flags: Mapping[str, bool]) -> dict[str, float]:
-    """Traits of a person: flags that are known, and days of use where they are recorded."""
-    known = {name: float(value) for name, value in flags.items()}
+    """Traits of a person: known flags, and the log of days of use if these are recorded."""
+    traits = {name: float(value) for name, value in flags.items()}
     k = int(np.argmax(record.classes))
     if not any(note.startswith(f"days of {DRUG_CLASSES[k]} use") for note in record.notes):
-        known["log_use"] = float(np.log(record.use_days[k] / MEDIAN_USE_DAYS))
-    return known
+        traits["log_use"] = float(np.log(record.use_days[k] / MEDIAN_USE_DAYS))
+    return traits
 
 
 def read_people(checkins: Path, doses: Path, patients: Path | None = None) -> tuple[list[RecordedPerson], list[str]]:
-    """People of the files, and who was left out and why, a line each.
+    """Read people from files.
 
     Parameters
     ----------
     checkins, doses : Path
-        Long CSVs, as ``recommend`` reads them.
+        Long CSV files, as ``recommend`` reads them.
     patients : Path, optional
-        A row a patient: baseline assessment, failed tapers, days of use, flags (docs/population.md).
+        CSV file with a row a patient: baseline assessment, failed tapers, days of use, flags (docs/population.md).
+
+    Returns
+    -------
+    list of RecordedPerson
+    list of str
+        A line for each patient who is left out, with the reason.
 
     Raises
     ------
     InputError
-        Whatever is wrong with the files; and if nobody is left.
+        For every problem of the files, or if no patient can be followed.
     """
     histories = read_histories(checkins, doses)
     table = None if patients is None else read_patients(patients, {}, drop_missing=False, strict=True)
     if table is not None:
-        strangers = [i for i in table.ids if i not in histories]
-        if strangers:
-            raise InputError(
-                [Problem(str(patients), "patient_id", shown(i), f"a patient of {doses.name}") for i in strangers[:20]]
-            )
-    found, left_out = [], []
+        without_doses = [i for i in table.ids if i not in histories]
+        if without_doses:
+            allowed = f"a patient of {doses.name}"
+            raise InputError([Problem(str(patients), "patient_id", shown(i), allowed) for i in without_doses[:20]])
+    people, left_out = [], []
     for patient_id, history in histories.items():
         try:
-            found.append(_person(history, table))
+            people.append(_person(history, table))
         except NoDoseHistory as error:
             left_out.append(f"patient {shown(patient_id)} is left out: {error}")
-    if not found:
+    if not people:
         raise problem(
             str(checkins),
             "",
-            f"nobody to learn from ({left_out[0] if left_out else 'no patient'})",
+            f"no patient that the model can follow ({left_out[0] if left_out else 'no patient'})",
             "check-ins and doses of at least one person that the model can follow",
         )
-    return found, left_out
+    return people, left_out
 
 
 def _person(history: History, table: PatientTable | None) -> RecordedPerson:
-    wrong = one_scale_problem(history.doses)
-    if wrong is not None:
-        raise NoDoseHistory(f"doses that cannot be converted: {wrong[0]}; {wrong[1]}")
+    """One person of the files.
+
+    Raises
+    ------
+    NoDoseHistory
+        If the model cannot follow the person.
+    """
+    scale_problem = one_scale_problem(history.doses)
+    if scale_problem is not None:
+        raise NoDoseHistory(f"doses that cannot be converted: {scale_problem[0]}; {scale_problem[1]}")
     numbers: dict[str, float] = {}
     flags: dict[str, bool] = {}
     if table is not None and history.patient_id in table.ids:
@@ -149,7 +163,7 @@ def _person(history: History, table: PatientTable | None) -> RecordedPerson:
     record = replace(record_of(history, as_of), imposed=flags.get("imposed", False))
     used, _ = used_by_model(record)
     if not used:
-        raise NoDoseHistory("no report that teaches the model")
+        raise NoDoseHistory("no report that informs the model")
     return RecordedPerson(
         history.patient_id,
         record.classes,
@@ -157,14 +171,6 @@ def _person(history: History, table: PatientTable | None) -> RecordedPerson:
         regimen_of(record),
         reports_for(record, used, record.n_days),
         int(numbers.get("failed_tapers", 0)),
-        traits_of(record, {name: flags[name] for name in FLAGS if name in flags}),
+        traits_of(record, {name: flags[name] for name in TRAIT_FLAGS if name in flags}),
         {name: numbers[name] for name in (*ASSESSED, "sows_gossop") if name in numbers},
     )
-
-
-def people_of(each: Sequence[tuple[str, Regimen, Reports]], **more: Any) -> list[RecordedPerson]:
-    """People whose doses and reports are at hand, all alike otherwise: for studies of simulated people."""
-    return [
-        RecordedPerson(name, tuple(bool(t) for t in regimen.taken), False, regimen, reports, **more)  # type: ignore[arg-type]
-        for name, regimen, reports in each
-    ]

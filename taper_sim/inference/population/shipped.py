@@ -1,8 +1,8 @@
-"""The shipped population, written from what is known before any fit. Imports ``prior``.
+"""The shipped population, from the priors and their sources. Imports ``prior``, ``run_folder``.
 
-``python -m taper_sim.inference.population.shipped --out taper_sim/tables/population.csv`` makes the table that
-``recommend`` reads where no ``--population`` is named; a test holds the two together. Each row says where its centre
-and spread come from; none was fitted to published results.
+``python -m taper_sim.inference.population.shipped --out taper_sim/tables/population.csv`` writes the table that
+``recommend`` reads without ``--population``; a test compares the two. Each row names the source of its centre and
+spread; no row was fitted to published results.
 """
 
 import argparse
@@ -11,10 +11,10 @@ import io
 from pathlib import Path
 from typing import Final
 
-from taper_sim.inference.prior import DRIFT_SD, KNOWN, Known
+from taper_sim.inference.prior import DRIFT_SD, VALUE_PRIORS, ValuePrior
 from taper_sim.run_folder import write_text
 
-COLUMNS: Final = (
+_COLUMNS: Final = (
     "value",
     "scale",
     "centre",
@@ -28,29 +28,30 @@ COLUMNS: Final = (
 )
 
 
-def _row(name: str, known: Known) -> tuple[str, ...]:
-    numbers = (repr(float(x)) for x in (known.centre, known.spread, known.centre_sd))
-    return (name, "log" if known.is_log else "linear", *numbers, known.unit, known.source, "no", "", "")
+def _row(name: str, prior: ValuePrior) -> tuple[str, ...]:
+    """One value's row of the table."""
+    numbers = (repr(float(x)) for x in (prior.centre, prior.spread, prior.centre_sd))
+    return (name, "log" if prior.is_log else "linear", *numbers, prior.unit, prior.source, "no", "", "")
 
 
 def default_table() -> str:
-    """The table as CSV: centres and sds on the log where ``scale`` says so."""
+    """The table as CSV text; centres and sds are of the log if ``scale`` is ``log``."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for name, known in KNOWN.items():
-        writer.writerow(_row(name, known))
+    writer.writerow(_COLUMNS)
+    for name, prior in VALUE_PRIORS.items():
+        writer.writerow(_row(name, prior))
     writer.writerow(("drift_sd", "linear", "0", repr(DRIFT_SD), "0", "log sigma in 28 d", "A28", "no", "", ""))
     return out.getvalue()
 
 
 def main() -> None:
     """Write the table."""
-    parser = argparse.ArgumentParser(description="the shipped population, from priors and their sources")
+    parser = argparse.ArgumentParser(description="write the shipped population from the priors and their sources")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     write_text(args.out, default_table())
-    print(f"{len(KNOWN) + 1} values written to {args.out}")
+    print(f"{len(VALUE_PRIORS) + 1} values written to {args.out}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Real tapers: a population fitted to a trial's people, others predicted. Imports ``inference``, ``data``.
+"""Tapers of a trial: fit a population to some people, predict the tapers of others. Imports ``inference``, ``data``.
 
-``python -m taper_sim.studies.trial_tapers DAILY.csv --out DIR``; docs/real-tapers.md says what was found.
+``taper-sim tapers DAILY.csv --out DIR`` runs the study. docs/real-tapers.md has the results.
 """

@@ -1,8 +1,8 @@
-"""What a personal forecast has to beat: statistics of categories without a model of the person. Imports ``predict``.
+"""Baseline forecasts: ordinal regressions without a model of the person. Imports ``predict``, ``taper_people``.
 
-Each rival is an ordinal (cumulative) logistic regression fitted on the training people under the same information, so
-that its chances are calibrated as fairly as the model's: the last value and the person's mean as its only covariate,
-and a mixed one, with covariates of the dose and a random intercept for each person.
+Each baseline is a cumulative logistic regression fitted to the training people with the same information as the model,
+so that its probabilities are as well calibrated as the model's. Two have a single covariate, the last value or the
+person's mean. The mixed one has covariates of the dose and a random intercept for each person.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,29 +13,40 @@ from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
 
 from taper_sim.array_types import Floats, Ints
-from taper_sim.studies.trial_tapers.predict import Asked
+from taper_sim.studies.trial_tapers.predict import VisitToPredict
 from taper_sim.studies.trial_tapers.taper_people import N_CATEGORIES, PersonTapers, Taper
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _LOG_NODE_WEIGHTS: Final[Floats] = np.log(_NODE_WEIGHTS / _NODE_WEIGHTS.sum())
-_GAP_PRIOR: Final = (0.5, 1.0)  # log of the gap between thresholds: keeps a category that nobody had from running away
+_GAP_PRIOR: Final = (0.5, 1.0)  # log of the gap between thresholds; keeps the threshold of an empty category finite
 _SLOPE_SD: Final = 3.0
-_MEAN_PRIOR_VISITS: Final = 2.0  # a person's mean is shrunk as if so many visits had had the mean of all
+_MEAN_PRIOR_VISITS: Final = 2.0  # visits at the mean of all people that shrink a person's mean
 
 
 def _log_chances(thresholds: Floats, linear: Floats) -> Floats:
-    """Log chances of the categories, (…, n_categories): ``P(y <= k) = expit(threshold_k - linear)``."""
+    """Log probabilities of the categories, (…, n_categories): ``P(y <= k) = expit(threshold_k - linear)``."""
     below = expit(thresholds - linear[..., None])
     edges = np.concatenate([np.zeros((*linear.shape, 1)), below, np.ones((*linear.shape, 1))], axis=-1)
     return np.asarray(np.log(np.maximum(np.diff(edges, axis=-1), 1e-12)))
 
 
 def _thresholds(parameters: Floats) -> Floats:
+    """Ascending thresholds from the first one and the logs of the gaps, (n_categories - 1,)."""
     return np.asarray(np.cumsum(np.r_[parameters[0], np.exp(parameters[1 : N_CATEGORIES - 1])]))
 
 
 class Ordinal:
-    """Ordinal logistic regression, with a random intercept for each group if ``groups`` are given."""
+    """Ordinal logistic regression, with a random intercept for each group if there are ``groups``.
+
+    Parameters
+    ----------
+    x : ndarray, (n_rows, n_slopes)
+        Covariates.
+    y : ndarray of int, (n_rows,)
+        Categories.
+    groups : sequence, optional
+        Group of each row.
+    """
 
     def __init__(self, x: Floats, y: Ints, groups: Sequence[object] | None = None):
         self.mixed = groups is not None
@@ -50,22 +61,22 @@ class Ordinal:
                 return prior - float(_log_chances(_thresholds(p), x @ slopes)[np.arange(len(y)), y].sum())
             linear = (x @ slopes)[:, None] + np.exp(log_sd) * _NODES
             mass = _log_chances(_thresholds(p), linear)[np.arange(len(y)), :, y]
-            each = np.zeros((number.max() + 1, len(_NODES)))
-            np.add.at(each, number, mass)
-            return prior + 0.5 * float(log_sd**2) - float(logsumexp(each + _LOG_NODE_WEIGHTS, axis=1).sum())
+            by_group = np.zeros((number.max() + 1, len(_NODES)))
+            np.add.at(by_group, number, mass)
+            return prior + 0.5 * float(log_sd**2) - float(logsumexp(by_group + _LOG_NODE_WEIGHTS, axis=1).sum())
 
-        first = np.r_[1.0, np.full(N_CATEGORIES - 2, _GAP_PRIOR[0]), np.zeros(n_slopes + int(self.mixed))]
-        found = minimize(loss, first, method="BFGS", options={"gtol": 1e-2, "maxiter": 200}).x
-        self.thresholds = _thresholds(found)
-        self.slopes = found[N_CATEGORIES - 1 : N_CATEGORIES - 1 + n_slopes]
-        self.intercepts: Floats = float(np.exp(found[-1])) * _NODES if self.mixed else np.zeros(1)
+        start = np.r_[1.0, np.full(N_CATEGORIES - 2, _GAP_PRIOR[0]), np.zeros(n_slopes + int(self.mixed))]
+        fitted = minimize(loss, start, method="BFGS", options={"gtol": 1e-2, "maxiter": 200}).x
+        self.thresholds = _thresholds(fitted)
+        self.slopes = fitted[N_CATEGORIES - 1 : N_CATEGORIES - 1 + n_slopes]
+        self.intercepts: Floats = float(np.exp(fitted[-1])) * _NODES if self.mixed else np.zeros(1)
 
     def log_chances(self, x: Floats) -> Floats:
-        """Log chances of the categories at each node of the random intercept, (n_rows, n_nodes, n_categories)."""
+        """Log probabilities of the categories at each node of the random intercept, (n_rows, n_nodes, n_categories)."""
         return _log_chances(self.thresholds, (x @ self.slopes)[:, None] + self.intercepts)
 
     def chances(self, x: Floats, log_weights: Floats | None = None) -> Floats:
-        """Chances of the categories, (n_rows, n_categories), with log weights (n_rows, n_nodes) of the intercept."""
+        """Probabilities of the categories, (n_rows, n_categories), with log weights of the nodes, (n_rows, n_nodes)."""
         logs = self.log_chances(x)
         if not self.mixed:
             return np.asarray(np.exp(logs[:, 0]))
@@ -74,47 +85,47 @@ class Ordinal:
         return np.asarray(np.exp(logsumexp(logs + weights[..., None], axis=1)))
 
 
-def _known(visit: Asked) -> list[int]:
-    """Categories known, without induction's."""
+def _known_categories(visit: VisitToPredict) -> list[int]:
+    """Categories of the usable visits, without those at induction."""
     return [int(taper.category[r]) for taper, r in visit.known_visits() if taper.day[r] >= 0]
 
 
-def _induction(visit: Asked) -> float:
+def _induction(visit: VisitToPredict) -> float:
     return float(visit.taper.day[visit.r] < 0)
 
 
-def _last(visit: Asked) -> list[float]:
-    known = _known(visit) or [-1]
+def _last_value_covariates(visit: VisitToPredict) -> list[float]:
+    known = _known_categories(visit) or [-1]
     return [float(known[-1] == 1), float(known[-1] >= 2), float(known[-1] < 0), _induction(visit)]
 
 
-def _mean_of(overall: float) -> Callable[[Asked], list[float]]:
-    def mean(visit: Asked) -> list[float]:
-        known = [min(category, 2) for category in _known(visit)]
+def _person_mean_covariates(overall: float) -> Callable[[VisitToPredict], list[float]]:
+    def mean(visit: VisitToPredict) -> list[float]:
+        known = [min(category, 2) for category in _known_categories(visit)]
         return [(sum(known) + _MEAN_PRIOR_VISITS * overall) / (len(known) + _MEAN_PRIOR_VISITS), _induction(visit)]
 
     return mean
 
 
-def last_value(train: list[Asked], test: list[Asked]) -> Floats:
-    """Chances by the last known category alone (2 and above as one, none known as another), and induction."""
-    model = Ordinal(np.array([_last(v) for v in train]), np.array([v.category for v in train]))
-    return model.chances(np.array([_last(v) for v in test]))
+def last_value(train: list[VisitToPredict], test: list[VisitToPredict]) -> Floats:
+    """Probabilities from the last known category alone (2 and above together, none known apart) and induction."""
+    model = Ordinal(np.array([_last_value_covariates(v) for v in train]), np.array([v.category for v in train]))
+    return model.chances(np.array([_last_value_covariates(v) for v in test]))
 
 
-def person_mean(train: list[Asked], test: list[Asked]) -> Floats:
-    """Chances by the mean of the person's known categories alone, shrunk to the mean of all."""
-    known = [min(category, 2) for visit in train for category in _known(visit)]
-    of = _mean_of(float(np.mean(known)) if known else 0.0)
-    model = Ordinal(np.array([of(v) for v in train]), np.array([v.category for v in train]))
-    return model.chances(np.array([of(v) for v in test]))
+def person_mean(train: list[VisitToPredict], test: list[VisitToPredict]) -> Floats:
+    """Probabilities from the mean of the person's known categories alone, shrunk to the mean of all people."""
+    known = [min(category, 2) for visit in train for category in _known_categories(visit)]
+    covariates = _person_mean_covariates(float(np.mean(known)) if known else 0.0)
+    model = Ordinal(np.array([covariates(v) for v in train]), np.array([v.category for v in train]))
+    return model.chances(np.array([covariates(v) for v in test]))
 
 
 def dose_covariates(taper: Taper, r: int) -> list[float]:
-    """Covariates of a visit that need no model: dose against its peak, the last week's fall, time since the last dose.
+    """Covariates of a visit from the doses alone, six numbers.
 
-    Share of the peak dose cut; share of it cut in the last seven days; whether the last dose is past, and how long,
-    as ``exp(-days/7)`` and ``exp(-days/28)``; and whether it is induction.
+    Share of the peak dose that has been cut; share of the peak dose cut in the last seven days; whether the last dose
+    is past; then ``exp(-days/7)`` and ``exp(-days/28)`` of the days since it; whether the visit is at induction.
     """
     day = int(taper.day[r])
     if day < 0:
@@ -137,15 +148,15 @@ class Mixed:
             [who for who, _, _ in rows],
         )
 
-    def predict(self, visits: list[Asked]) -> Floats:
-        """Chances of the categories given the person's known visits."""
-        each: dict[tuple[int, int], Floats] = {}
+    def predict(self, visits: list[VisitToPredict]) -> Floats:
+        """Probabilities of the categories given the person's usable visits, (n_visits, n_categories)."""
+        by_visit: dict[tuple[int, int], Floats] = {}
         for visit in visits:
             for taper in visit.person[: visit.k + 1]:
-                if (id(taper), 0) not in each:
+                if (id(taper), 0) not in by_visit:
                     x = np.array([dose_covariates(taper, r) for r in range(len(taper.day))])
                     logs = self.model.log_chances(x)[np.arange(len(x)), :, taper.category]
-                    each |= {(id(taper), r): logs[r] for r in range(len(x))}
+                    by_visit |= {(id(taper), r): logs[r] for r in range(len(x))}
         nodes = np.zeros(len(self.model.intercepts))
-        weights = np.array([sum((each[id(t), r] for t, r in v.known_visits()), nodes) for v in visits])
+        weights = np.array([sum((by_visit[id(t), r] for t, r in v.known_visits()), nodes) for v in visits])
         return self.model.chances(np.array([dose_covariates(v.taper, v.r) for v in visits]), weights)

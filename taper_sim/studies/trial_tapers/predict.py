@@ -1,7 +1,6 @@
-"""Chances of the COWS categories of a person's later visits, by what is known of her. Imports ``population``.
+"""Predictive probabilities of the COWS categories of a person's later visits. Imports ``taper_population``.
 
-What may be known, from nothing to everything before a visit: :data:`INFORMATION`. A visit never teaches its own
-prediction, nor does one after it.
+:data:`INFORMATION` names the visits that a prediction may use. No prediction uses its own visit or a later one.
 """
 
 from collections.abc import Iterator
@@ -16,13 +15,14 @@ from taper_sim.studies.trial_tapers.taper_people import HIGH, LOW, STAGES, Perso
 from taper_sim.studies.trial_tapers.taper_population import Likelihoods, TaperPopulation
 
 INFORMATION: Final = ("earlier tapers", "before the taper", "before the visit")
-"""Visits of her earlier tapers · and of this one's time on a stable dose · and every visit before the one predicted."""
-FROM_THE_TAPER: Final = "before the taper"
+"""Visits that a prediction uses: those of earlier tapers; these and the visits on the stable dose before this taper;
+all visits before the predicted one."""
+BEFORE_THE_TAPER: Final = "before the taper"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One visit to predict: the k-th taper of a person, visit ``r`` of it, and which of its visits may be known."""
+class VisitToPredict:
+    """A visit to predict: visit ``r`` of the k-th taper of a person; ``known``, (n_visits,), are the usable visits."""
 
     who: str
     person: PersonTapers
@@ -37,86 +37,89 @@ class Asked:
 
     @property
     def category(self) -> int:
-        """What was found at the visit."""
+        """COWS category at the visit."""
         return int(self.taper.category[self.r])
 
     @property
     def stage(self) -> str:
-        """Of the visit."""
+        """Stage of the visit, of :data:`~taper_sim.studies.trial_tapers.taper_people.STAGES`."""
         return STAGES[int(self.taper.stage[self.r])]
 
     def known_visits(self) -> Iterator[tuple[Taper, int]]:
-        """Every visit that may be known, in order."""
+        """Every usable visit, with its taper, in order."""
         for taper in self.person[: self.k]:
             yield from ((taper, r) for r in range(len(taper.day)))
         yield from ((self.taper, int(r)) for r in np.flatnonzero(self.known))
 
 
-def asked(people: dict[str, PersonTapers], information: str) -> list[Asked]:
-    """Visits to predict under some :data:`INFORMATION`: those of every phase but the first.
+def visits_to_predict(people: dict[str, PersonTapers], information: str) -> list[VisitToPredict]:
+    """Visits to predict with one kind of :data:`INFORMATION`: the visits of every phase after the first.
 
     Raises
     ------
     ValueError
-        No such information.
+        If ``information`` is not one of :data:`INFORMATION`.
     """
     if information not in INFORMATION:
-        raise ValueError(f"information is one of {', '.join(INFORMATION)}; given {information}")
-    found = []
+        raise ValueError(f"information: given {information}; allowed: {', '.join(INFORMATION)}")
+    visits = []
     for who, person in people.items():
         for k, taper in enumerate(person):
             for r in range(len(taper.day) if taper.earlier else 0):
                 known = np.zeros(len(taper.day), dtype=np.bool_)
-                if information == FROM_THE_TAPER:
+                if information == BEFORE_THE_TAPER:
                     known = taper.day < taper.taper_day
                     if known[r]:
                         continue
                 elif information == INFORMATION[2]:
                     known[:r] = True
-                found.append(Asked(who, person, k, r, known))
-    return found
+                visits.append(VisitToPredict(who, person, k, r, known))
+    return visits
 
 
 def category_chances(centre: Floats, spread: Floats, weights: Floats) -> Floats:
-    """Chances of the categories, (n_categories,), over grid points with those weights."""
+    """Probabilities of the categories, (n_categories,), averaged over grid points with ``weights``."""
     sd = np.sqrt(spread)
     upper, lower = ndtr((HIGH[:, None, None] - centre) / sd), ndtr((LOW[:, None, None] - centre) / sd)
     return np.asarray(((upper - lower) * weights).sum(axis=(1, 2)))
 
 
-def predict(population: TaperPopulation, visits: list[Asked], *, personal: bool) -> Floats:
-    """Chances of the categories, (n_visits, n_categories).
+def predict(population: TaperPopulation, visits: list[VisitToPredict], *, personal: bool) -> Floats:
+    """Predictive probabilities of the categories, (n_visits, n_categories).
 
     Parameters
     ----------
-    population : Population
-        Fitted on other people.
-    visits : list of Asked
+    population : TaperPopulation
+        Fitted to other people.
+    visits : list of VisitToPredict
     personal : bool
-        Whether what is known of the person is used; else she is anybody on those doses.
+        Whether the person's usable visits inform the prediction; otherwise it rests on the doses alone.
     """
-    out = np.empty((len(visits), len(LOW)))
+    chances = np.empty((len(visits), len(LOW)))
     before: dict[tuple[str, int], Floats] = {}
     filtered: dict[tuple[str, int, bytes], Likelihoods] = {}
     for row, visit in enumerate(visits):
         key = (visit.who, visit.k)
         if key not in before:
-            before[key] = _before(population, visit) if personal else population.start
+            before[key] = _weights_before(population, visit) if personal else population.start
         known = visit.known if personal else np.zeros_like(visit.known)
-        in_order = bool(known[: visit.r].all())  # then one pass over all visits serves each: it knows what is before
-        known = np.ones_like(known) if in_order else known
-        this = (*key, known.tobytes())
-        if this not in filtered:
-            filtered[this] = population.likelihoods(visit.taper, known)
-        found = filtered[this]
-        log_weights = np.log(before[key]) + found.mass[: visit.r].sum(axis=0)
+        # if all earlier visits are usable, one pass of the filter over all visits serves every prediction
+        all_before = bool(known[: visit.r].all())
+        known = np.ones_like(known) if all_before else known
+        filter_key = (*key, known.tobytes())
+        if filter_key not in filtered:
+            filtered[filter_key] = population.likelihoods(visit.taper, known)
+        likelihoods = filtered[filter_key]
+        log_weights = np.log(before[key]) + likelihoods.mass[: visit.r].sum(axis=0)
         weights = np.exp(log_weights - log_weights.max())
-        out[row] = category_chances(found.centre[visit.r], found.spread[visit.r], weights / weights.sum())
-    return out
+        chances[row] = category_chances(
+            likelihoods.centre[visit.r], likelihoods.spread[visit.r], weights / weights.sum()
+        )
+    return chances
 
 
-def _before(population: TaperPopulation, visit: Asked) -> Floats:
-    """What is believed at the start of the taper, from the earlier ones."""
+def _weights_before(population: TaperPopulation, visit: VisitToPredict) -> Floats:
+    """Probability of each grid point at the start of the taper, given the earlier tapers."""
     weights = population.start
     for taper in visit.person[: visit.k]:
         log_mass = population.likelihoods(taper).mass.sum(axis=0)

@@ -1,4 +1,4 @@
-"""The command ``taper-sim tapers``: files in, a folder of tables out. Imports ``study``, ``simulated``, ``data``."""
+"""The command ``taper-sim tapers``: reads files, writes a folder of tables. Imports ``study``, ``data``."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,32 +13,39 @@ from taper_sim.studies.trial_tapers import study
 from taper_sim.studies.trial_tapers.taper_people import people_of
 
 LEAST_PEOPLE: Final = 20
-"""People with two tapers that a fit needs at least: fewer cannot say what carries over from one to the next."""
+"""Fewest people with two tapers for a fit: fewer carry too little information on the correlation between tapers."""
 MOST_FOLDS: Final = 50
 _FITTED: Final = ("effect", "effect, own use")
 
 
 def _read(path: Path, to_fit: bool) -> study.People:
+    """People of a trial's daily table.
+
+    Raises
+    ------
+    InputError
+        If too few people have two tapers.
+    """
     people = people_of(read_trial(path))
     twice = sum(len(person) > 1 for person in people.values())
     if to_fit and twice < LEAST_PEOPLE:
         raise problem(str(path), "", f"{twice} people with visits in two phases", f"at least {LEAST_PEOPLE} to fit")
     if not twice:
-        raise problem(str(path), "", "nobody with visits in two phases", "somebody whose later taper is predicted")
+        raise problem(str(path), "", "no person with visits in two phases", "at least one such person")
     return people
 
 
 def _checked(daily: Path | None, train: Path | None, test: Path | None, folds: int, drives: bool) -> None:
-    """Raise an InputError where the arguments do not go together."""
-    found = []
+    """Raise an InputError for arguments that contradict each other."""
+    problems = []
     if (daily is None) == (train is None) or (train is None) != (test is None):
-        found.append(Problem("tapers", "", "other files", "DAILY.csv alone, or --train and --test"))
+        problems.append(Problem("tapers", "", "other files", "DAILY.csv alone, or --train and --test"))
     if not 2 <= folds <= MOST_FOLDS:
-        found.append(Problem("tapers", "--folds", str(folds), f"2 to {MOST_FOLDS}"))
+        problems.append(Problem("tapers", "--folds", str(folds), f"2 to {MOST_FOLDS}"))
     if drives and daily is None:
-        found.append(Problem("tapers", "--drives", "--train and --test", "DAILY.csv, whose people are held out"))
-    if found:
-        raise InputError(found)
+        problems.append(Problem("tapers", "--drives", "--train and --test", "DAILY.csv, for cross-validation"))
+    if problems:
+        raise InputError(problems)
 
 
 def run(
@@ -50,52 +57,57 @@ def run(
     folds: int,
     drives: bool,
     seed: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> tuple[pd.DataFrame, bool]:
     """Fit, predict, score, and write the tables of docs/real-tapers.md.
 
     Parameters
     ----------
     daily : Path or None
-        People who are held out in parts; or else
+        Daily table for cross-validation: each fold of its people is predicted from the others.
     train, test : Path or None
-        people to fit, and people to predict.
+        Daily tables of people to fit and people to predict, instead of ``daily``.
     out : Path
-        A folder; fits that are finished are kept in it, and the same call goes on from them.
-    folds, seed : int
-        How many parts; of the parts and the intervals.
+        Output folder; it keeps finished fits, and a rerun of the same command resumes from them.
+    folds : int
+        Number of folds.
+    seed : int
+        Seed of the folds and of the bootstrap intervals.
     drives : bool
-        Whether drives and adaptation times are compared too.
-    say : callable
-        Takes a line of progress.
+        Whether to compare withdrawal drives and adaptation times too.
+    log : callable
+        Receives progress messages, a line each.
 
     Returns
     -------
-    DataFrame, bool
-        The scores, and whether every fit reached its top.
+    DataFrame
+        The scores.
+    bool
+        Whether every fit converged.
 
     Raises
     ------
     InputError
+        If arguments contradict each other, or for every problem of the files.
     """
     _checked(daily, train, test, folds, drives)
     check_writable(out)
-    kept, code = study.Kept(out / "fits", say), study.code_hash()
+    store, code = study.FitStore(out / "fits", log), study.code_hash()
     if daily is not None:
-        everybody, sources = _read(daily, True), [daily]
-        parts = study.folds_of(everybody, folds, seed)
-        each = [kept.predictions(study.others(parts, k), part) for k, part in enumerate(parts)]
-        found = pd.concat(each, ignore_index=True)
+        people, sources = _read(daily, True), [daily]
+        parts = study.folds_of(people, folds, seed)
+        of_folds = [store.predictions(study.all_but(parts, k), part) for k, part in enumerate(parts)]
+        predictions = pd.concat(of_folds, ignore_index=True)
     elif train is not None and test is not None:
-        everybody, parts, sources = _read(train, True), [], [train, test]
-        found = kept.predictions(everybody, _read(test, False))
-    fits = {variant: kept.fit(everybody, variant) for variant in (study.VARIANTS if drives else _FITTED)}
-    scores = study.scored(found, seed)
-    tables = {"predictions": found, "scores": scores, "calibration": study.calibrations(found)}
+        people, parts, sources = _read(train, True), [], [train, test]
+        predictions = store.predictions(people, _read(test, False))
+    fits = {variant: store.fit(people, variant) for variant in (study.VARIANTS if drives else _FITTED)}
+    scores = study.score_table(predictions, seed)
+    tables = {"predictions": predictions, "scores": scores, "calibration": study.calibrations(predictions)}
     tables["population"] = pd.concat([study.fitted_values(fit, v) for v, fit in fits.items()], ignore_index=True)
-    tables["between_tapers"] = study.between_tapers(everybody, fits["effect"].population, seed)
+    tables["between_tapers"] = study.between_tapers(people, fits["effect"].population, seed)
     if drives:
-        tables["drives"] = study.compared(everybody, parts, kept)
+        tables["drives"] = study.variant_table(people, parts, store)
     for name, table in tables.items():
         write_csv(table.assign(code=code), out / f"{name}.csv")
     converged = {variant: fit.converged for variant, fit in fits.items()}
@@ -104,7 +116,7 @@ def run(
         "code": code,
         "seed": seed,
         "inputs": {path.name: sha256_of(path) for path in sources},
-        "people": {"fitted": len(everybody), "predicted": int(found["who"].nunique())},
+        "people": {"fitted": len(people), "predicted": int(predictions["who"].nunique())},
         "converged": converged,
     }
     write_json(manifest, out / "manifest.json")

@@ -1,7 +1,7 @@
-"""People of a trial who were never there: a daily table written by the model itself. Imports ``population``.
+"""Simulated trial: a daily table of people drawn from a population. Imports ``taper_population``, ``taper_people``.
 
-For tests, and for a notebook where the trial's data are absent. What the model writes it can read: good figures here
-say that the computation is right, not that people are so.
+Tests use it, and the notebook if the trial's data are absent. Good scores on simulated people show that the computation
+is right; they say nothing about real people.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,15 +18,15 @@ from taper_sim.studies.trial_tapers.taper_population import TaperPopulation
 
 _DOWN_2_WEEKS: Final = (12, 12, 10, 10, 8, 8, 8, 8, 6, 6, 4, 4, 2, 2)
 _DOWN_4_WEEKS: Final = (12, 12, 12, 10, 10, 10, *(8,) * 6, *(6,) * 6, *(4,) * 6, *(2,) * 4)
-"""Buprenorphine by day, mg: falls much as in the trial, from 16 mg in two and in four weeks."""
-_STABLE_D: Final = (16, 60)  # days on 16 mg before the fall, first and later taper
+"""Buprenorphine by day, mg: tapers like the trial's, from 16 mg over two and over four weeks."""
+_STABLE_D: Final = (16, 60)  # days on 16 mg before the reduction, first and later tapers
 _AFTER_D: Final = 21
-_USE: Final = 0.1  # chance of own opioid use on a day
+_USE: Final = 0.1  # probability of own opioid use on a day
 _VISIT_EVERY_D: Final = 7
 
 
 def _phase(who: str, number: int, first_day: int, generator: np.random.Generator) -> TrialPhase:
-    """Doses, own use and days of visits of one phase; categories are not known yet (0 marks a visit)."""
+    """One phase with doses, own use and visits; a category of 0 marks a visit and is replaced later."""
     down = _DOWN_2_WEEKS if number == 1 else _DOWN_4_WEEKS
     dose = np.r_[4.0, np.full(_STABLE_D[min(number, 2) - 1], 16.0), down, np.full(_AFTER_D, np.nan)]
     n = len(dose)
@@ -37,10 +37,10 @@ def _phase(who: str, number: int, first_day: int, generator: np.random.Generator
 
 
 def categories(population: TaperPopulation, tapers: Sequence[Taper], generator: np.random.Generator) -> list[Ints]:
-    """COWS categories of one person drawn from the population, at the visits of each of her tapers."""
+    """Simulate one person's COWS categories at the visits of each taper, (n_visits,) each."""
     v = population.value
     carried = np.array([v["c0_carried"], v["sigma_carried"]])
-    found, z = [], generator.standard_normal(2)
+    simulated, z = [], generator.standard_normal(2)
     for k, taper in enumerate(tapers):
         if k:
             z = carried * z + np.sqrt(1.0 - carried**2) * generator.standard_normal(2)
@@ -50,23 +50,25 @@ def categories(population: TaperPopulation, tapers: Sequence[Taper], generator: 
             fade = np.exp(-(day - before) / v["tau_slow"])
             slow, before = fade * slow + np.sqrt(1.0 - fade**2) * generator.standard_normal(), int(day)
             score[r] = mean[r] + v["slow"] * slow + v["white"] * generator.standard_normal()
-        found.append(np.searchsorted(HIGH[:-1], score).astype(np.int64))
-    return found
+        simulated.append(np.searchsorted(HIGH[:-1], score).astype(np.int64))
+    return simulated
 
 
-def replicated(population: TaperPopulation, people: Mapping[str, PersonTapers], seed: int) -> dict[str, PersonTapers]:
-    """The same people, doses and visits, with categories that the population would give."""
-    out = {}
+def simulated_like(
+    population: TaperPopulation, people: Mapping[str, PersonTapers], seed: int
+) -> dict[str, PersonTapers]:
+    """The people with their doses and visits, and with categories simulated from the population."""
+    simulated = {}
     for number, (who, person) in enumerate(people.items()):
         drawn = categories(population, person, np.random.default_rng([seed, number]))
-        out[who] = tuple(replace(t, category=c) for t, c in zip(person, drawn, strict=True))
-    return out
+        simulated[who] = tuple(replace(t, category=c) for t, c in zip(person, drawn, strict=True))
+    return simulated
 
 
 def _person(
     population: TaperPopulation, who: str, generator: np.random.Generator, n_tapers: int = 2
 ) -> list[TrialPhase]:
-    """One person's phases, drawn from the population."""
+    """Simulate one person's phases."""
     phases: list[TrialPhase] = []
     for k in range(n_tapers):
         first_day = int(phases[-1].study_day[-1]) + 8 if phases else 0
@@ -78,7 +80,7 @@ def _person(
 
 
 def daily_table(population: TaperPopulation, n_people: int, seed: int) -> pd.DataFrame:
-    """A table of ``n_people`` in the form that ``data.trial.read_trial`` reads; each person has her own seed."""
+    """Simulate a table in the form that ``data.trial.read_trial`` reads; each person has their own seed."""
     parts = []
     for number in range(n_people):
         for phase in _person(population, str(number), np.random.default_rng([seed, number])):

@@ -1,9 +1,9 @@
-"""Reports of one taper under a grid of persons at once, compiled. Imports ``inference.likelihood``, ``model``.
+"""Likelihood of one taper's visits on a grid of sensitivities and levels, compiled.
 
-The equations of ``model.equations`` and the filter of ``inference.likelihood``, reduced to one drug and one rated
-scale: the shortfall does not depend on a person's sensitivity, so it is computed once and a whole grid of persons
-follows from it. ``tests/inference/tapers/test_likelihood.py`` holds both to ``inference.course`` and
-``inference.likelihood``.
+Imports ``inference.likelihood``, ``model``. It uses the equations of ``model.equations`` and the filter of
+``inference.likelihood``, reduced to one drug and one scale. The shortfall does not depend on a person's sensitivity, so
+it is computed once for the whole grid. ``tests/studies/trial_tapers/test_taper_likelihood.py`` compares the results
+with ``inference.course`` and ``inference.likelihood``.
 """
 
 import math
@@ -17,8 +17,9 @@ from taper_sim.model import equations as eq
 from taper_sim.model.compiled.jit import fast, kept_by_sources
 
 DRIVES: Final = ("effect", "linear", "relative")
-"""What the shortfall is measured in: effect ``G/(G + EC50)``; mg, over a unit of mg; mg, over the dose adapted to."""
-EFFECT, LINEAR, RELATIVE = range(3)
+"""Quantity whose shortfall drives withdrawal: effect ``G/(G + EC50)``; mg over a unit of mg; mg over the dose to which
+the person is adapted."""
+EFFECT_DRIVE, LINEAR_DRIVE, RELATIVE_DRIVE = range(3)
 
 with kept_by_sources(__file__, likelihood):
 
@@ -38,10 +39,11 @@ with kept_by_sources(__file__, likelihood):
         decay_s: float,
         out: Any,
     ) -> None:
-        """Withdrawal by day and sensitivity into ``out``, (at least n_days, n_sigma).
+        """Withdrawal by day and sensitivity, written to ``out``, (at least n_days, n_sigma).
 
-        ``dose`` (n_days,) mg a day, the first the dose of the start, adapted to for ``adapted_d`` days; ``scale_mg`` is
-        EC50 of the effect, the unit of a linear drive, or what is added to the dose adapted to in a relative one.
+        ``dose``, (n_days,), is in mg a day; the person is adapted to the first dose for ``adapted_d`` days.
+        ``scale_mg`` is EC50 of the effect, the unit of a linear drive, or the constant added to the dose to which the
+        person is adapted in a relative drive.
         """
         n_days, n = len(dose), len(sigma)
         decay_f, decay_l = math.exp(-1.0 / tau_f), math.exp(-1.0 / tau_l)
@@ -50,7 +52,7 @@ with kept_by_sources(__file__, likelihood):
         for day in range(n_days):
             if day > 0:
                 level = eq.relax(level, dose[day], decay_g)
-            if drive == EFFECT:
+            if drive == EFFECT_DRIVE:
                 e1, e2 = eq.effect(level, s1, scale_mg), eq.effect(level, s2, scale_mg)
                 e3, e4 = eq.effect(level, s3, scale_mg), eq.effect(level, s4, scale_mg)
             else:
@@ -60,9 +62,9 @@ with kept_by_sources(__file__, likelihood):
                 fast_ = eq.adapted_at_start(e, math.exp(-adapted_d / tau_f))
                 slow = eq.adapted_at_start(e, math.exp(-adapted_d / tau_l))
             expected, unit = eq.set_point(omega, fast_, slow), 1.0
-            if drive == LINEAR:
+            if drive == LINEAR_DRIVE:
                 unit = scale_mg
-            if drive == RELATIVE:
+            if drive == RELATIVE_DRIVE:
                 unit = expected + scale_mg
             missing = eq.shortfall(expected / unit, e1 / unit, e2 / unit, e3 / unit, e4 / unit, delta)
             for i in range(n):
@@ -74,7 +76,7 @@ with kept_by_sources(__file__, likelihood):
 
     @fast
     def at_shortfall(sigma: Any, missing: float, out: Any) -> None:
-        """Withdrawal that a steady shortfall leads to, by sensitivity, into ``out``, (n_sigma,)."""
+        """Withdrawal at a steady shortfall, by sensitivity, written to ``out``, (n_sigma,)."""
         for i in range(len(sigma)):
             out[i] = eq.withdrawal_target(eq.drive(sigma[i], 0.0, missing))
 
@@ -97,9 +99,10 @@ with kept_by_sources(__file__, likelihood):
     ) -> None:
         """Filter over the reports of one taper, for each level ``c0`` (n_c0,) and each column of ``w``.
 
-        ``row, day, low, high, shift`` (n_reports,): its row of ``w``, when, between which scores, and points added to
-        the mean; a report between minus and plus infinity teaches nothing. ``mass, centre, spread`` (n_reports, n_c0,
-        n_sigma) get each report's log probability, mean and variance given those before it.
+        ``row, day, low, high, shift``, (n_reports,), are the report's row of ``w``, its day, its interval of scores and
+        the points added to its mean. A report between minus and plus infinity carries no information. ``mass, centre,
+        spread``, (n_reports, n_c0, n_sigma), receive each report's log probability, mean and variance given the earlier
+        reports.
         """
         n_reports, n_c0, n_sigma = mass.shape
         fades = np.empty(n_reports)

@@ -1,4 +1,4 @@
-"""The population fit, from files to a file that one person's prior is read from."""
+"""The population fit: from input files to a population file, and from it to the prior of one person."""
 
 import json
 import re
@@ -21,14 +21,14 @@ from taper_sim.data.problems import InputError
 from taper_sim.inference import course as at
 from taper_sim.inference.population import hierarchy
 from taper_sim.inference.population.files import read_population, write_population
-from taper_sim.inference.population.hierarchy import Hyper, as_population, data_of, draws_of, expected, start_of
+from taper_sim.inference.population.hierarchy import Hyper, as_population, data_of, draws_of, em_step, start_of
 from taper_sim.inference.population.marginal_likelihood import summed
 from taper_sim.inference.population.missing import log_chance_of_answering
 from taper_sim.inference.population.people import read_people
 from taper_sim.inference.population.predictive import as_written
 from taper_sim.inference.population.shipped import default_table
 from taper_sim.inference.posterior import posterior_of
-from taper_sim.inference.prior import ASSESSED, DEFAULT_POPULATION, KNOWN, Population, Trait, prior_of
+from taper_sim.inference.prior import ASSESSED, DEFAULT_POPULATION, VALUE_PRIORS, Population, Trait, prior_of
 from taper_sim.studies import recovery
 from taper_sim.studies.recovery import simulated
 from taper_sim.studies.simulated_people import ORIGIN
@@ -39,7 +39,7 @@ OPIOID = (True, False, False)
 
 
 def files(folder: Path) -> tuple[Path, Path, Path]:
-    """The same people as files; everybody on 90 mg of morphine, a tenth less after two weeks."""
+    """The same people as files; all on 90 mg of morphine, reduced by a tenth after two weeks."""
     rows = []
     for person in PEOPLE:
         r = person.reports
@@ -96,7 +96,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
     return code, folder
 
 
-def test_a_badly_sampled_fit_is_written_and_not_trusted(fitted: tuple[int, Path]) -> None:
+def test_a_fit_that_fails_its_diagnostics_is_written_and_marked(fitted: tuple[int, Path]) -> None:
     code, folder = fitted
     assert code == NOT_TRUSTED
     with xr.open_datatree(folder / "p.nc", engine="h5netcdf") as tree:
@@ -159,7 +159,7 @@ def test_an_untrusted_population_is_refused_and_a_trusted_one_is_the_prior(
     assert "format_version: given 99" in capsys.readouterr().err
 
 
-def test_a_file_of_another_kind_is_no_population(tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "text.nc").write_text("not NetCDF")
     xr.Dataset({"x": ("a", [1.0])}).to_netcdf(tmp_path / "foreign.nc", engine="h5netcdf")
     for name, said in (("text.nc", "not NetCDF"), ("foreign.nc", "no format"), ("absent.nc", "no such file")):
@@ -168,7 +168,7 @@ def test_a_file_of_another_kind_is_no_population(tmp_path: Path) -> None:
         assert len(found.value.problems) == 1
 
 
-def test_people_of_the_files_are_the_people_that_were_written(tmp_path: Path) -> None:
+def test_reading_the_files_recovers_the_people(tmp_path: Path) -> None:
     checkins, doses, patients = files(tmp_path)
     with doses.open("a") as more:
         more.write("lonely,2026-01-01,morphine,ER,60\n")
@@ -180,7 +180,7 @@ def test_people_of_the_files_are_the_people_that_were_written(tmp_path: Path) ->
     assert found[1].traits["mood_disorder"] == 1.0 and "log_use" in found[1].traits
 
 
-def test_a_patient_of_no_doses_in_the_patients_file_is_an_error(
+def test_a_row_of_the_patients_file_without_doses_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkins, doses, patients = files(tmp_path)
@@ -204,10 +204,10 @@ def marginal(h: Hyper, robust: bool = False) -> float:
     return float(DRAWS.log_marginal(h, robust).sum())
 
 
-def test_summing_people_out_is_their_evidence_under_other_populations() -> None:
-    """The change of the log marginal likelihood, against fits of each person under that population.
+def test_the_marginal_likelihood_equals_the_evidence_under_other_populations() -> None:
+    """The change of the log marginal likelihood equals that of the evidence of each person under the population.
 
-    One of them has failed tapers behind her, and the other population has a trait that matters.
+    One person has failed tapers, and one population has a trait with an effect.
     """
     people = [replace(PEOPLE[0], failed_tapers=3), *PEOPLE[1:]]
     draws = draws_of(people, DEFAULT_POPULATION, 1024, 1, missing=False)
@@ -246,7 +246,7 @@ def test_densities_of_draws_are_those_of_the_distributions_named(robust: bool) -
     np.testing.assert_allclose(again, -len(DRAWS.keys) * np.log(2.0), atol=1e-9)
 
 
-def test_traits_count_from_the_mean_of_those_in_whom_they_are_known() -> None:
+def test_traits_are_centred_on_the_people_for_whom_they_are_known() -> None:
     given = (None, 1.0, 0.0, 0.0)
     people = [replace(PEOPLE[k], traits={} if v is None else {"mood_disorder": v}) for k, v in enumerate(given)]
     draws = draws_of(people, DEFAULT_POPULATION, 64, 1, missing=False)
@@ -257,7 +257,7 @@ def test_traits_count_from_the_mean_of_those_in_whom_they_are_known() -> None:
     np.testing.assert_allclose(np.array(sigma) - sigma[0], 0.6 * draws.trait[:, 0])
 
 
-def test_an_assessment_is_one_more_report_of_the_level() -> None:
+def test_an_assessment_counts_as_one_report_of_the_level() -> None:
     with_one = draws_of([replace(PEOPLE[0], assessed={"pain": 3.0})], DEFAULT_POPULATION, 64, 1, missing=False)
     without = draws_of([PEOPLE[0]], DEFAULT_POPULATION, 64, 1, missing=False)
     pain = without.x[0, :, without.keys.index("pain")]
@@ -272,11 +272,11 @@ def test_the_pymc_model_is_the_marginal_likelihood_and_its_hyperpriors(robust: b
         mode = Mode("vm_nogc", None)
         log_density = pytensor.function(model.value_vars, model.logp(), mode=mode)
         gradient = pytensor.function(model.value_vars, model.dlogp(), mode=mode)
-    luck = np.random.default_rng(2)
+    rng = np.random.default_rng(2)
     k = len(DRAWS.keys)
     sizes = {"centre_z": k, "spread_z": k, "drift_z": (), "effect_z": len(DRAWS.traits)}
     assert {v.name for v in model.value_vars} == set(sizes)
-    values = {name: 0.4 * np.asarray(luck.standard_normal(size)) for name, size in sizes.items()}
+    values = {name: 0.4 * np.asarray(rng.standard_normal(size)) for name, size in sizes.items()}
     points = [values, {name: np.zeros_like(x) for name, x in values.items()}]
     found = [float(log_density(*(point[v.name] for v in model.value_vars))) for point in points]
     centre, sd, spread = hierarchy.prior_centres(DRAWS.keys)
@@ -291,7 +291,7 @@ def test_the_pymc_model_is_the_marginal_likelihood_and_its_hyperpriors(robust: b
         mine.append(marginal(h, robust) - 0.5 * sum(float(np.sum(x**2)) for x in point.values()))
     assert found[0] - found[1] == pytest.approx(mine[0] - mine[1], rel=1e-8)
     names = [v.name for v in model.value_vars]
-    along = {name: np.asarray(luck.standard_normal(size)) for name, size in sizes.items()}
+    along = {name: np.asarray(rng.standard_normal(size)) for name, size in sizes.items()}
     there, back = ([values[n] + step * along[n] for n in names] for step in (1e-5, -1e-5))
     slope = float(gradient(*(values[n] for n in names)) @ np.concatenate([np.ravel(along[n]) for n in names]))
     assert slope == pytest.approx((float(log_density(*there)) - float(log_density(*back))) / 2e-5, rel=1e-5)
@@ -325,7 +325,7 @@ def test_the_compiled_sum_and_its_gradient_are_those_of_the_readable_one(robust:
         np.testing.assert_allclose(slopes, expect, rtol=1e-5, atol=1e-5)
 
 
-def test_a_step_of_expectation_and_maximisation_goes_up() -> None:
+def test_a_step_of_expectation_maximisation_increases_the_target() -> None:
     h = start_of(DRAWS)
 
     def target(h: Hyper) -> float:
@@ -337,24 +337,24 @@ def test_a_step_of_expectation_and_maximisation_goes_up() -> None:
 
     gains = []
     for _ in range(6):
-        better = expected(DRAWS, h, robust=False)
+        better = em_step(DRAWS, h, robust=False)
         gains.append(target(better) - target(h))
         h = better
     assert gains[0] > 0.1 and min(gains) > -1e-6 * abs(target(h))
 
 
-def test_robust_lets_one_unusual_person_weigh_less() -> None:
+def test_robust_gives_an_outlying_person_less_weight() -> None:
     far = replace(DRAWS, x=DRAWS.x + 6.0 * start_of(DRAWS).spread * (np.arange(N_PEOPLE) == 0)[:, None, None])
     moved = {
-        robust: expected(far, start_of(far), robust).centre - expected(DRAWS, start_of(DRAWS), robust).centre
+        robust: em_step(far, start_of(far), robust).centre - em_step(DRAWS, start_of(DRAWS), robust).centre
         for robust in (False, True)
     }
     taught = DRAWS.keys.index("function")
     assert 0 < moved[True][taught] < 0.5 * moved[False][taught]
 
 
-def test_days_without_an_answer_speak_for_distress() -> None:
-    """The same person, silent after her cut: draws in which distress rises then become likelier."""
+def test_missed_days_make_draws_with_distress_likelier() -> None:
+    """A person without answers after a reduction: draws in which distress rises then get more weight."""
     person = PEOPLE[0]
     posterior = posterior_of(person.evidence(DEFAULT_POPULATION), 64, 1)
     day = person.reports.day
@@ -379,7 +379,7 @@ def test_days_without_an_answer_speak_for_distress() -> None:
 def test_the_shipped_table_is_what_its_script_writes() -> None:
     table = Path(__file__).parents[3] / "taper_sim" / "tables" / "population.csv"
     assert table.read_text(encoding="utf-8") == default_table()
-    assert all(DEFAULT_POPULATION.of(key) == Population().of(key) for key in KNOWN)
+    assert all(DEFAULT_POPULATION.of(key) == Population().of(key) for key in VALUE_PRIORS)
     assert "not calibrated" in DEFAULT_POPULATION.origin
 
 
@@ -400,7 +400,7 @@ def test_failed_tapers_and_traits_move_a_fitted_centre() -> None:
 
 
 def test_people_on_buprenorphine_have_centres_of_their_own() -> None:
-    """A population of people on full agonists says nothing of an effect level in mg of buprenorphine."""
+    """A population of people on full agonists has no information on an effect level in mg of buprenorphine."""
     fitted = Population(centre={"EC50_opioid": np.log(150.0), "sigma_opioid": 0.9})
     agonist, partial = (prior_of(OPIOID, 0, population=fitted, buprenorphine=b) for b in (False, True))
     k = agonist.names.index("EC50_opioid")
@@ -408,7 +408,7 @@ def test_people_on_buprenorphine_have_centres_of_their_own() -> None:
     assert partial.mean[partial.names.index("sigma_opioid")] == 0.9
 
 
-def test_the_recovery_table_is_of_this_code_and_its_intervals_hold_the_truth() -> None:
+def test_the_recovery_table_comes_from_this_code_and_its_intervals_have_their_coverage() -> None:
     """Else: ``python -m taper_sim.studies.recovery --out docs/tables/population_recovery.csv``."""
     table = pd.read_csv(Path(__file__).parents[3] / "docs" / "tables" / "population_recovery.csv")
     assert set(table["code"]) == {recovery.code_hash()}

@@ -1,4 +1,4 @@
-"""The reduced course and filter of a trial against the personal ones, and the chances that follow from them."""
+"""The reduced course and filter of a trial agree with the personal ones; drives have their defining invariances."""
 
 from datetime import date, timedelta
 
@@ -14,9 +14,9 @@ from taper_sim.inference.observation import BY_NAME, reports_of
 from taper_sim.model.parameters import BY_SYMBOL
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 from taper_sim.studies.trial_tapers.taper_likelihood import (
-    EFFECT,
-    LINEAR,
-    RELATIVE,
+    EFFECT_DRIVE,
+    LINEAR_DRIVE,
+    RELATIVE_DRIVE,
     at_shortfall,
     reported,
     withdrawals,
@@ -61,11 +61,11 @@ def values(sigma: float) -> np.ndarray:
 
 
 def test_withdrawal_is_that_of_the_personal_course() -> None:
-    mine = of_drive(EFFECT, 3.0)
+    reduced = of_drive(EFFECT_DRIVE, 3.0)
     for k, sigma in enumerate(SIGMA):
-        theirs = at.course(values(sigma), at.couplings(True, omega_0=0.7), regimen())[:, at.W]
-        np.testing.assert_allclose(mine[:, k], theirs, rtol=1e-10, atol=1e-13)
-    assert mine.max() > 0.2
+        expected = at.course(values(sigma), at.couplings(True, omega_0=0.7), regimen())[:, at.W]
+        np.testing.assert_allclose(reduced[:, k], expected, rtol=1e-10, atol=1e-13)
+    assert reduced.max() > 0.2
 
 
 def test_the_filter_is_that_of_the_personal_likelihood() -> None:
@@ -81,7 +81,7 @@ def test_the_filter_is_that_of_the_personal_likelihood() -> None:
     reports = reports._replace(white=np.array([white]), slow=np.array([slow]), decay=np.array([np.exp(-1.0 / tau)]))
     assert reports.kind[0] == BY_NAME["cows"].kind and reports.interval.all()
     centre, spread = np.empty((1, len(day))), np.empty((1, len(day)))
-    theirs = personal.log_likelihoods(
+    expected = personal.log_likelihoods(
         values(SIGMA[1])[None], at.couplings(True, omega_0=0.7), regimen(), reports, centre, spread
     )[0]
     mass, mean, variance = (np.empty((len(day), 1, len(SIGMA))) for _ in range(3))
@@ -91,7 +91,7 @@ def test_the_filter_is_that_of_the_personal_likelihood() -> None:
         white,
         slow,
         tau,
-        of_drive(EFFECT, 3.0),
+        of_drive(EFFECT_DRIVE, 3.0),
         day,
         day,
         LOW[category],
@@ -101,13 +101,13 @@ def test_the_filter_is_that_of_the_personal_likelihood() -> None:
         mean,
         variance,
     )
-    np.testing.assert_allclose(mass[:, 0, 1].sum(), theirs, rtol=1e-9)
+    np.testing.assert_allclose(mass[:, 0, 1].sum(), expected, rtol=1e-9)
     np.testing.assert_allclose(mean[:, 0, 1], centre[0], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(variance[:, 0, 1], spread[0] - reports.rounding, rtol=1e-9)
 
 
-def test_other_drives_are_what_their_names_say() -> None:
-    # linear: as many mg less weigh the same from any dose; relative: the same share of a dose weighs the same
+def test_the_linear_drive_ignores_the_dose_level_and_the_relative_drive_its_scale() -> None:
+    # linear: the same cut in mg has the same effect from any dose; relative: the same share of the dose
     high, low = np.r_[20.0, np.full(9, 16.0)], np.r_[8.0, np.full(9, 4.0)]
     doubled = 2.0 * high
     flat = np.ones(4)
@@ -117,9 +117,9 @@ def test_other_drives_are_what_their_names_say() -> None:
         withdrawals(drive, SIGMA, 6.0, 50.0, 0.7, scale, dose, 1e6, DECAY, flat, DELTA, DECAY_S, out)
         return out
 
-    np.testing.assert_allclose(of(LINEAR, 16.0, high), of(LINEAR, 16.0, low), rtol=1e-9)
-    np.testing.assert_allclose(of(RELATIVE, 1e-9, high), of(RELATIVE, 1e-9, doubled), rtol=1e-6)
-    assert of(EFFECT, 3.0, low)[-1, 1] > 2 * of(EFFECT, 3.0, high)[-1, 1]  # the last mg weigh most
+    np.testing.assert_allclose(of(LINEAR_DRIVE, 16.0, high), of(LINEAR_DRIVE, 16.0, low), rtol=1e-9)
+    np.testing.assert_allclose(of(RELATIVE_DRIVE, 1e-9, high), of(RELATIVE_DRIVE, 1e-9, doubled), rtol=1e-6)
+    assert of(EFFECT_DRIVE, 3.0, low)[-1, 1] > 2 * of(EFFECT_DRIVE, 3.0, high)[-1, 1]  # the last mg matter most
 
 
 def test_induction_is_withdrawal_at_a_steady_shortfall() -> None:

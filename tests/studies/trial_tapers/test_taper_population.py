@@ -1,4 +1,4 @@
-"""The population: its scores are gradients, it finds what wrote the data, and it predicts from what was known only."""
+"""The population: scores are gradients, the fit recovers the truth, predictions use earlier visits only."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 
 from taper_sim.data.trial import read_trial
 from taper_sim.studies.trial_tapers import simulated_trial
-from taper_sim.studies.trial_tapers.predict import INFORMATION, asked, predict
-from taper_sim.studies.trial_tapers.scores import mean_and_interval, scored
+from taper_sim.studies.trial_tapers.predict import INFORMATION, predict, visits_to_predict
+from taper_sim.studies.trial_tapers.scores import category_scores, mean_and_interval
 from taper_sim.studies.trial_tapers.taper_people import HIGH, people_of
 from taper_sim.studies.trial_tapers.taper_population import TaperPopulation, fit, hyperparameters
 
@@ -29,7 +29,7 @@ TRUTH = {
 
 
 def truth() -> TaperPopulation:
-    """A population in which people differ much."""
+    """A population with a large spread between people."""
     here = []
     for h in hyperparameters():
         forward = {"log": np.log, "atanh": np.arctanh, "linear": float, "logit": lambda p: np.log(p / (1 - p))}
@@ -55,57 +55,54 @@ def test_scores_are_the_gradient_of_the_evidence(people: dict) -> None:
         assert scores[:, column] == pytest.approx(slope, rel=0.02, abs=0.02), h.symbol
 
 
-def test_the_fit_finds_the_population_that_wrote_the_data(people: dict) -> None:
-    found = fit(list(people.values()))
-    assert found.converged
-    sd = np.sqrt(np.diag(found.covariance))
-    off = (found.population.theta - truth().theta) / sd
-    # 18 standard normals, if sampling and the normal approximation are right: 4 is passed once in 900 fits
-    assert np.abs(off).max() < 4.0, dict(zip([h.symbol for h in found.population.free], off, strict=True))
-    sure = {h.symbol: s for h, s in zip(found.population.free, sd, strict=True)}
-    assert sure["white"] < 0.15 and sure["c0"] < 1.0  # and the data, not the priors, say so
+def test_the_fit_recovers_the_population_of_the_data(people: dict) -> None:
+    fitted = fit(list(people.values()))
+    assert fitted.converged
+    sd = np.sqrt(np.diag(fitted.covariance))
+    off = (fitted.population.theta - truth().theta) / sd
+    # 18 standard normals under the normal approximation: one of them exceeds 4 in one of 900 fits
+    assert np.abs(off).max() < 4.0, dict(zip([h.symbol for h in fitted.population.free], off, strict=True))
+    by_symbol = {h.symbol: s for h, s in zip(fitted.population.free, sd, strict=True)}
+    assert by_symbol["white"] < 0.15 and by_symbol["c0"] < 1.0  # far below the prior sds
 
 
-def test_what_is_known_of_a_person_helps_to_predict_her(people: dict) -> None:
+def test_a_persons_earlier_visits_improve_predictions_and_keep_them_calibrated(people: dict) -> None:
     population = truth()
     for information in INFORMATION:
-        ask = asked(people, information)
-        category, who = np.array([v.category for v in ask]), np.array([v.who for v in ask])
-        anybody, her = (predict(population, ask, personal=p) for p in (False, True))
-        assert anybody.sum(axis=1) == pytest.approx(1.0) and her.sum(axis=1) == pytest.approx(1.0)
-        gain = scored(her, category)["log_loss"] - scored(anybody, category)["log_loss"]
+        visits = visits_to_predict(people, information)
+        category, who = np.array([v.category for v in visits]), np.array([v.who for v in visits])
+        population_only, personal = (predict(population, visits, personal=p) for p in (False, True))
+        assert population_only.sum(axis=1) == pytest.approx(1.0) and personal.sum(axis=1) == pytest.approx(1.0)
+        gain = category_scores(personal, category)["log_loss"] - category_scores(population_only, category)["log_loss"]
         assert mean_and_interval(gain, who, 1)[2] < 0.0, information
         # calibrated: observed minus expected withdrawal, in standard errors over people
-        surplus = mean_and_interval((category > 0) - (1.0 - her[:, 0]), who, 1)
+        surplus = mean_and_interval((category > 0) - (1.0 - personal[:, 0]), who, 1)
         assert surplus[1] < 0.02 and surplus[2] > -0.02, information
 
 
-def test_nothing_that_comes_later_moves_a_prediction(people: dict) -> None:
+def test_no_later_visit_changes_a_prediction(people: dict) -> None:
     population = truth()
-    one = {"0": people["0"]}
+    one_person = {"0": people["0"]}
     taper = people["0"][1]
     for information in INFORMATION:
-        for row, visit in enumerate(asked(one, information)):
+        for row, visit in enumerate(visits_to_predict(one_person, information)):
             if row % 5:
                 continue
             known = np.zeros(len(taper.day), dtype=bool) if information == INFORMATION[0] else visit.known
             other = replace(taper, category=np.where(known, taper.category, len(HIGH) - 1 - taper.category))
-            changed = asked({"0": (people["0"][0], other)}, information)
-            here, there = (
-                predict(population, [visit], personal=True),
-                predict(population, [changed[row]], personal=True),
-            )
-            np.testing.assert_array_equal(here, there)
-    anybody = predict(population, asked(one, INFORMATION[2]), personal=False)
+            changed = visits_to_predict({"0": (people["0"][0], other)}, information)
+            before, after = (predict(population, [v], personal=True) for v in (visit, changed[row]))
+            np.testing.assert_array_equal(before, after)
+    population_only = predict(population, visits_to_predict(one_person, INFORMATION[2]), personal=False)
     other = replace(taper, category=len(HIGH) - 1 - taper.category)
-    same = predict(population, asked({"0": (people["0"][0], other)}, INFORMATION[2]), personal=False)
-    np.testing.assert_array_equal(anybody, same)
+    same = predict(population, visits_to_predict({"0": (people["0"][0], other)}, INFORMATION[2]), personal=False)
+    np.testing.assert_array_equal(population_only, same)
 
 
-def test_asked_one_by_one_or_together_is_the_same(people: dict) -> None:
+def test_predictions_do_not_depend_on_the_other_visits_predicted(people: dict) -> None:
     population = truth()
     for information in INFORMATION:
-        ask = asked({who: people[who] for who in ("1", "2")}, information)
-        together = predict(population, ask, personal=True)
-        alone = np.concatenate([predict(population, [v], personal=True) for v in reversed(ask)])[::-1]
+        visits = visits_to_predict({who: people[who] for who in ("1", "2")}, information)
+        together = predict(population, visits, personal=True)
+        alone = np.concatenate([predict(population, [v], personal=True) for v in reversed(visits)])[::-1]
         np.testing.assert_allclose(together, alone, rtol=1e-12)

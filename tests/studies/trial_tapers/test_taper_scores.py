@@ -1,4 +1,4 @@
-"""Scores by hand, intervals over people, and rivals that are as well calibrated as they can be."""
+"""Scores against hand calculations, intervals over people, baseline forecasts that use the usable visits only."""
 
 from dataclasses import replace
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from taper_sim.studies.trial_tapers import baseline_forecasts
-from taper_sim.studies.trial_tapers.predict import INFORMATION, asked
-from taper_sim.studies.trial_tapers.scores import calibration, mean_and_interval, scored
+from taper_sim.studies.trial_tapers.predict import INFORMATION, visits_to_predict
+from taper_sim.studies.trial_tapers.scores import calibration, category_scores, mean_and_interval
 from taper_sim.studies.trial_tapers.taper_people import Taper
 
 
@@ -20,21 +20,21 @@ def taper(who: str, phase: int, category: list[int]) -> Taper:
 
 
 def test_scores_by_hand() -> None:
-    found = scored(np.array([[0.5, 0.3, 0.2, 0.0], [0.1, 0.2, 0.3, 0.4]]), np.array([0, 2]))
-    assert found["log_loss"] == pytest.approx([-np.log(0.5), -np.log(0.3)])
-    assert found["brier"] == pytest.approx([0.25 + 0.09 + 0.04, 0.01 + 0.04 + 0.49 + 0.16])
-    assert found["rps"] == pytest.approx([0.25 + 0.04 + 0.0, 0.01 + 0.09 + 0.16])
-    assert found["brier_withdrawal"] == pytest.approx([0.25, 0.01])
+    scores = category_scores(np.array([[0.5, 0.3, 0.2, 0.0], [0.1, 0.2, 0.3, 0.4]]), np.array([0, 2]))
+    assert scores["log_loss"] == pytest.approx([-np.log(0.5), -np.log(0.3)])
+    assert scores["brier"] == pytest.approx([0.25 + 0.09 + 0.04, 0.01 + 0.04 + 0.49 + 0.16])
+    assert scores["rps"] == pytest.approx([0.25 + 0.04 + 0.0, 0.01 + 0.09 + 0.16])
+    assert scores["brier_withdrawal"] == pytest.approx([0.25, 0.01])
 
 
 def test_the_interval_is_over_people_and_not_over_visits() -> None:
     generator = np.random.default_rng(5)
-    own = np.repeat(generator.standard_normal(200), 10)  # ten visits of a person say the same
+    values = np.repeat(generator.standard_normal(200), 10)  # a person has ten visits with one value
     who = np.repeat(np.arange(200).astype(str), 10)
-    mean, low, high = mean_and_interval(own, who, 1)
-    assert mean == pytest.approx(own.mean())
+    mean, low, high = mean_and_interval(values, who, 1)
+    assert mean == pytest.approx(values.mean())
     # a standard error of 1/sqrt(200) is known to 5 % from 200 people, to 4 % from 4,000 replicates at its ends
-    assert (high - low) / 2 == pytest.approx(1.96 * own.std() / np.sqrt(200), rel=0.1)
+    assert (high - low) / 2 == pytest.approx(1.96 * values.std() / np.sqrt(200), rel=0.1)
 
 
 def test_a_calibration_table_has_the_shares_of_its_bins() -> None:
@@ -44,41 +44,45 @@ def test_a_calibration_table_has_the_shares_of_its_bins() -> None:
     assert table["lo95"][1] == pytest.approx(0.7864, abs=1e-3)  # Wilson, 45 of 50
 
 
-def test_an_ordinal_regression_gives_back_the_shares_it_was_shown() -> None:
-    # one covariate, two values, proportional odds: P(0) 0.8 and 0.5, the rest as the odds say
+def test_an_ordinal_regression_recovers_the_shares_of_the_data() -> None:
+    # one covariate with two values, proportional odds: P(0) is 0.8 and 0.5
     odds = np.array([4.0, 1.0])
     p0, p01 = odds / (1 + odds), 5 * odds / (1 + 5 * odds)
     shares = np.stack([p0, p01 - p0, (1 - p01) * 0.8, (1 - p01) * 0.2], axis=1)
     counts = np.round(shares * 4000).astype(int)
     y = np.concatenate([np.repeat(np.arange(4), row) for row in counts])
     x = np.repeat([0.0, 1.0], counts.sum(axis=1))[:, None]
-    got = baseline_forecasts.Ordinal(x, y).chances(np.array([[0.0], [1.0]]))
-    np.testing.assert_allclose(got[:, :2], shares[:, :2], atol=0.01)
-    np.testing.assert_allclose(got.sum(axis=1), 1.0)
+    fitted = baseline_forecasts.Ordinal(x, y).chances(np.array([[0.0], [1.0]]))
+    np.testing.assert_allclose(fitted[:, :2], shares[:, :2], atol=0.01)
+    np.testing.assert_allclose(fitted.sum(axis=1), 1.0)
 
 
-def test_rivals_learn_from_what_is_known_and_from_nothing_else() -> None:
+def test_baseline_forecasts_use_the_usable_visits_and_no_other() -> None:
     generator = np.random.default_rng(1)
     people = {}
-    for k in range(80):  # half of them always without withdrawal, half mostly with
+    for k in range(80):  # half of them without withdrawal, half mostly with withdrawal
         ill = k % 2
         draw = [[int(generator.random() < (0.75 if ill else 0.02)) for _ in range(10)] for _ in range(2)]
         people[str(k)] = (taper(str(k), 1, draw[0]), taper(str(k), 2, draw[1]))
     regression = baseline_forecasts.Mixed(people)
     for information in INFORMATION:
-        ask = asked(people, information)
-        ill = np.array([int(v.who) % 2 for v in ask], dtype=bool)
-        mixed = regression.predict(ask)
-        for chances in (baseline_forecasts.last_value(ask, ask), baseline_forecasts.person_mean(ask, ask), mixed):
+        visits = visits_to_predict(people, information)
+        ill = np.array([int(v.who) % 2 for v in visits], dtype=bool)
+        mixed = regression.predict(visits)
+        for chances in (
+            baseline_forecasts.last_value(visits, visits),
+            baseline_forecasts.person_mean(visits, visits),
+            mixed,
+        ):
             assert chances.sum(axis=1) == pytest.approx(1.0)
             assert chances[ill, 0].mean() < chances[~ill, 0].mean() - 0.1
-        first = ask[0]
+        first = visits[0]
         hidden = replace(first.taper, category=np.where(first.known, first.taper.category, 3))
-        other = asked({first.who: (first.person[0], hidden)}, information)[0]
+        other = visits_to_predict({first.who: (first.person[0], hidden)}, information)[0]
         np.testing.assert_array_equal(regression.predict([other])[0], mixed[0])
         np.testing.assert_array_equal(
-            baseline_forecasts.last_value(ask, [other])[0], baseline_forecasts.last_value(ask, [first])[0]
+            baseline_forecasts.last_value(visits, [other])[0], baseline_forecasts.last_value(visits, [first])[0]
         )
         np.testing.assert_array_equal(
-            baseline_forecasts.person_mean(ask, [other])[0], baseline_forecasts.person_mean(ask, [first])[0]
+            baseline_forecasts.person_mean(visits, [other])[0], baseline_forecasts.person_mean(visits, [first])[0]
         )

@@ -25,18 +25,18 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "a.csv", folder / "b.csv"
 
 
-def test_people_of_one_file_predict_those_of_another_and_it_goes_on_where_it_stopped(
+def test_people_of_one_file_predict_those_of_another_and_a_rerun_reuses_finished_fits(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train, test = files
     command = ["tapers", "--train", str(train), "--test", str(test), "--out", str(tmp_path / "out")]
     assert main(command) == 0
-    found = pd.read_csv(tmp_path / "out" / "predictions.csv")
-    assert set(found["information"]) == set(INFORMATION) and set(found["phase"]) == {2}
-    assert found[study.CHANCES].sum(axis=1).to_numpy() == pytest.approx(1.0)
-    assert found["who"].nunique() == 4 and {study.POPULATION_ONLY, study.PERSONAL} < set(found["method"])
-    reduction = pd.read_csv(tmp_path / "out" / "scores.csv")
-    assert set(reduction["score"]) == {"log_loss", "brier", "rps", "brier_withdrawal"}
+    predictions = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    assert set(predictions["information"]) == set(INFORMATION) and set(predictions["phase"]) == {2}
+    assert predictions[study.CATEGORY_COLUMNS].sum(axis=1).to_numpy() == pytest.approx(1.0)
+    assert predictions["who"].nunique() == 4 and {study.POPULATION_ONLY, study.PERSONAL} < set(predictions["method"])
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert set(scores["score"]) == {"log_loss", "brier", "rps", "brier_withdrawal"}
     first = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.csv")}
     assert "fitted" in capsys.readouterr().err
     assert main(command) == 0
@@ -44,7 +44,7 @@ def test_people_of_one_file_predict_those_of_another_and_it_goes_on_where_it_sto
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.csv")} == first
 
 
-def test_parts_hold_everybody_once_whatever_the_order() -> None:
+def test_folds_hold_each_person_once_in_any_row_order() -> None:
     everybody = {str(k): () for k in range(23)}
     parts = study.folds_of(everybody, 5, 1)
     assert sorted(who for part in parts for who in part) == sorted(everybody)
@@ -53,13 +53,13 @@ def test_parts_hold_everybody_once_whatever_the_order() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["few", "absent"])
-def test_what_cannot_be_fitted_is_said_in_a_line_and_nothing_is_written(
+def test_a_file_that_cannot_be_fitted_gets_one_line_and_nothing_is_written(
     wrong: str, files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = files[1] if wrong == "few" else tmp_path / "nothing.csv"
     assert main(["tapers", str(path), "--out", str(tmp_path / "out")]) == 2
-    said = capsys.readouterr().err
-    assert len(said.strip().splitlines()) == 1 and str(path) in said and "allowed" in said
+    message = capsys.readouterr().err
+    assert len(message.strip().splitlines()) == 1 and str(path) in message and "allowed" in message
     assert not (tmp_path / "out").exists()
 
 
@@ -84,24 +84,24 @@ def test_a_population_is_read_back_from_its_table() -> None:
         "real_tapers_between.csv",
     ],
 )
-def test_the_committed_tables_are_of_this_code(name: str) -> None:
+def test_the_committed_tables_come_from_this_code(name: str) -> None:
     """Else: the command of docs/real-tapers.md, with the trial's data."""
     assert set(pd.read_csv(TABLES / name)["code"]) == {study.code_hash()}
 
 
-def test_what_the_documentation_says_of_real_people_stands_in_the_table() -> None:
+def test_the_table_supports_the_documented_results_on_real_people() -> None:
     table = pd.read_csv(TABLES / "real_tapers.csv")
-    mine = table[(table["score"] == "log_loss") & (table["visits"] == study.FROM_THE_TAPER)]
+    log_loss = table[(table["score"] == "log_loss") & (table["visits"] == study.TAPER_AND_AFTER)]
     for information in INFORMATION:
-        by = mine[mine["information"] == information].set_index("method")
+        by = log_loss[log_loss["information"] == information].set_index("method")
         assert by.loc[study.PERSONAL, "value"] < by.loc[study.POPULATION_ONLY, "value"]
         assert by.loc[study.PERSONAL, "difference_hi95"] < 0.0
-        for rival in ("last value", "person mean", "mixed logistic"):
-            assert by.loc[study.PERSONAL, "value"] < by.loc[rival, "value"]
+        for baseline in ("last value", "person mean", "mixed logistic"):
+            assert by.loc[study.PERSONAL, "value"] < by.loc[baseline, "value"]
 
 
 @pytest.mark.skipif("TAPER_SIM_CTN0030" not in os.environ, reason="TAPER_SIM_CTN0030 names no daily table of the trial")
-def test_the_trial_is_read_as_the_table_says() -> None:
+def test_the_trial_has_the_number_of_people_of_the_table() -> None:
     from taper_sim.data.trial import read_trial
     from taper_sim.studies.trial_tapers.taper_people import people_of
 

@@ -1,0 +1,293 @@
+"""The answer to one patient's records: status, reasons, options with figures, quality, basis.
+
+Imports ``inference``, ``safety``, ``data``, ``choice``, ``options``, ``value_of_information``. docs/how-to/recommend.md
+defines each field.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+
+from taper_sim import tables
+from taper_sim.data.records import History
+from taper_sim.inference.posterior import Posterior
+from taper_sim.inference.predictive_checks import PredictiveChecks
+from taper_sim.inference.prior import Population
+from taper_sim.inference.record import PatientRecord
+from taper_sim.inference.underreporting import SHARE_REPORTED
+from taper_sim.recommend.choice import CHANCES, Rolled
+from taper_sim.recommend.options import Option, Situation, schedule_of
+from taper_sim.recommend.value_of_information import ChoicesAfterAWeek
+from taper_sim.safety.current_values import doses_shown, equivalents_shown
+from taper_sim.safety.limits import Limits
+from taper_sim.safety.red_flags import Flag, JudgedRules, shown_flag
+
+NOT_FOR: Final = (
+    "not a medical device, not reviewed by any regulator; for health professionals, as one voice beside their own "
+    "judgement; not for emergencies, pregnancy, or people under 18"
+)
+_NALOXONE: Final = (
+    "with every reduction: naloxone at home, and say that tolerance falls with the dose: a former dose can kill"
+)
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The answer by output field; ``--json`` prints :meth:`as_dict`."""
+
+    fields: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def status(self) -> str:
+        """``recommend``, ``abstain`` or ``urgent``."""
+        return str(self.fields["status"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Fields as plain values that JSON can hold."""
+        return dict(self.fields)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Intermediate results from which the answer is written; fields of steps that were not reached are empty."""
+
+    history: History
+    as_of: date
+    judged: JudgedRules
+    limits: Limits
+    population: Population
+    seed: int
+    record: PatientRecord | None = None
+    posterior: Posterior | None = None
+    checks: PredictiveChecks | None = None
+    n_reports: int = 0
+    notes: tuple[str, ...] = ()
+    if_underreported: tuple[float, float, float] | None = None
+    after_a_week: ChoicesAfterAWeek | None = None
+
+    def urgent(self) -> Recommendation:
+        """Answer with the person to call and the time limit, without options."""
+        return self._fields("urgent", [_call(f) for f in self.judged.urgent], [], None, [])
+
+    def abstain(self, reasons: Sequence[str]) -> Recommendation:
+        """Answer with the reasons for abstaining and the person to call."""
+        calls = ["call: the prescriber, with the pharmacist", *map(_call, self.judged.raised())]
+        return self._fields("abstain", [*reasons, *calls], [], None, [])
+
+    def recommended(
+        self,
+        situation: Situation,
+        options: Sequence[Option],
+        rolled: Mapping[str, Rolled],
+        chosen: str,
+        choice_reasons: Sequence[str],
+    ) -> Recommendation:
+        """Answer with every option and its figures, the chosen option, and the reasons."""
+        days = [(self.as_of + timedelta(days=d)).isoformat() for d in range(self.limits.horizon_days + 2)]
+        order = sorted(
+            (o for o in options if not o.blocked),
+            key=lambda o: (o.name != chosen, -o.pct_per_28d, list(options).index(o)),
+        )
+        ranks = {o.name: k for k, o in enumerate(order, start=1)}
+        rows = [_shown(o, rolled.get(o.name), situation, days, ranks.get(o.name)) for o in options]
+        reasons = [
+            *choice_reasons[::-1][:1],
+            *choice_reasons[:-1],
+            *_fastest_by_class(options, situation),
+            *_learned(self.posterior, self.record, self.n_reports),
+        ]
+        if any(o.kind == "reduce" and not o.blocked for o in options):
+            reasons.append(_NALOXONE)
+        reasons += map(_call, self.judged.raised())
+        changes = self._would_change(options, rolled, chosen)
+        return self._fields("recommend", reasons, rows, chosen, changes, situation)
+
+    def _would_change(self, options: Sequence[Option], rolled: Mapping[str, Rolled], chosen: str) -> list[str]:
+        """What would change the choice, a sentence each."""
+        sentences = []
+        blocked = [o for o in options if o.kind == "reduce" and o.blocked and o.name in rolled]
+        if blocked:
+            slowest = min(blocked, key=lambda o: o.pct_per_28d)
+            sentences.append(f"{slowest.name} is not offered now: {slowest.blocked}")
+        if self.judged.blocking:
+            sentences.append("answers to the questions that must be known before a reduction")
+        if self.if_underreported is not None:
+            now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_underreported[0]
+            keeps = "the limit would still be kept" if then <= self.limits.risk else "the limit would not be kept"
+            sentences.append(
+                f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were said, the chance of withdrawal over "
+                f"{self.limits.withdrawal:g} would be {100 * then:.0f} % and not {100 * now:.0f} %: {keeps}. "
+                "Reports alone cannot tell; a clinician's own rating can"
+            )
+        if self.after_a_week is not None:
+            sentences.append(self.after_a_week.sentence(chosen))
+        return sentences
+
+    def _fields(
+        self,
+        status: str,
+        reasons: Sequence[str],
+        options: Sequence[Mapping[str, Any]],
+        chosen: str | None,
+        would_change: Sequence[str],
+        situation: Situation | None = None,
+    ) -> Recommendation:
+        limits, posterior = self.limits, self.posterior
+        ceilings = (
+            {}
+            if situation is None
+            else {
+                c: {"pct_per_28d": situation.ceilings[c].pct_per_28d, "basis": situation.ceilings[c].basis}
+                for c in situation.classes
+            }
+        )
+        first_ceiling = next(iter(ceilings.values()), {"pct_per_28d": None})
+        names_of_tables = ("red_flags", "interactions", "guidelines", "population")
+        rows = [row for name in names_of_tables for row in tables.read(name).rows]
+        return Recommendation(
+            {
+                "patient_id": self.history.patient_id,
+                "as_of": self.as_of.isoformat(),
+                "status": status,
+                "reasons": [*reasons, *self.notes, f"tables: {tables.review_status(rows)}"],
+                # raised flags, then unknown ones that must be answered before a reduction
+                "red_flags": [shown_flag(f) for f in (*self.judged.raised(), *self.judged.blocking)],
+                "questions": self.judged.questions(),
+                "doses": doses_shown(self.history, self.as_of),
+                "dose_equivalents": equivalents_shown(self.history, self.as_of),
+                "limits": {
+                    "withdrawal": limits.withdrawal,
+                    "function_loss": limits.function_loss,
+                    "pain_rise": limits.pain_rise,
+                    "risk": limits.risk,
+                    "horizon_days": limits.horizon_days,
+                    "ceiling_pct_per_28d": first_ceiling["pct_per_28d"],
+                    "ceilings": ceilings,
+                    "crisis_excess": limits.crisis_excess,
+                    "overdose_excess": limits.overdose_excess,
+                },
+                "posterior": {} if posterior is None else _summary(posterior),
+                "quality": {
+                    "ess": None if posterior is None else round(posterior.ess, 1),
+                    "khat": None if posterior is None or not np.isfinite(posterior.khat) else round(posterior.khat, 3),
+                    "predictive_p": None if self.checks is None else round(self.checks.predictive_p, 4),
+                    "missingness_p": None if self.checks is None else round(self.checks.missingness, 4),
+                    "n_checkins": len({c.day for c in self.history.checkins}),
+                    "n_reports_used": self.n_reports,
+                    "p_withdrawal_over_if_half_said": None
+                    if self.if_underreported is None
+                    else round(self.if_underreported[0], 5),
+                    "p_choice_changes_after_week": None
+                    if self.after_a_week is None
+                    else self.after_a_week.share_changed,
+                },
+                "options": list(options),
+                "chosen": chosen,
+                "would_change": list(would_change),
+                "basis": {
+                    "calibrated": self.population.calibrated,
+                    "tables_reviewed": tables.review_status(rows) == tables.REVIEWED,
+                    "population_id": self.population.id,
+                    "population_origin": self.population.origin,
+                },
+                "not_for": NOT_FOR,
+                "seed": self.seed,
+                "version": version("taper-sim"),
+            }
+        )
+
+
+def _call(flag: Flag) -> str:
+    """Sentence of a raised flag: the action, the person to call and the time limit."""
+    return f"{flag.flag}: {flag.action} (call: {flag.who}, {flag.within})"
+
+
+def _shown(
+    option: Option, rolled: Rolled | None, situation: Situation, days: Sequence[str], rank: int | None
+) -> dict[str, Any]:
+    """One option as a row of the output; ``days[d]`` is the date d days from today."""
+    chances: dict[str, Any] = {}
+    for name in CHANCES:
+        interval = None if rolled is None else rolled.chances[name]
+        for ending, k in (("", 0), ("_lo90", 1), ("_hi90", 2)):
+            chances[f"{name}{ending}"] = None if interval is None else round(interval[k], 5)
+    return {
+        "name": option.name,
+        "kind": option.kind,
+        "drug_class": option.drug_class,
+        "status": f"blocked: {option.blocked}" if option.blocked else "offered",
+        "schedule": schedule_of(option, situation.now, days) if option.rolled else [],
+        **chances,
+        "p_overdose_after_lapse": None if rolled is None else round(rolled.relapse, 5),
+        "expected_dose_pct": None if rolled is None else round(rolled.end_share_pct, 1),
+        "rank": rank,
+    }
+
+
+def _summary(posterior: Posterior) -> dict[str, dict[str, float]]:
+    """Posterior mean and 90 % interval of every inferred value except the drift."""
+    rows = {}
+    for name in posterior.prior.names:
+        if not name.startswith("drift_"):
+            x = posterior.of(name)
+            rows[name] = {
+                "mean": round(posterior.mean(x), 4),
+                "lo90": round(posterior.quantile(x, 0.05), 4),
+                "hi90": round(posterior.quantile(x, 0.95), 4),
+            }
+    return rows
+
+
+def _sds(posterior: Posterior, name: str) -> tuple[float, float]:
+    """Posterior and prior sd of a value on the scale of its prior."""
+    k = posterior.prior.names.index(name)
+    z = posterior.z[:, k]
+    mean = posterior.mean(z)
+    sd = float(np.sqrt(posterior.mean((z - mean) ** 2)))
+    return sd * float(posterior.prior.sd[k]), float(posterior.prior.sd[k])
+
+
+def _fastest_by_class(options: Sequence[Option], situation: Situation) -> list[str]:
+    """Fastest offered pace of each class, fastest class first; nothing for a patient on one class."""
+    if len(situation.classes) < 2:
+        return []
+    offered = [o for o in options if o.kind == "reduce" and not o.blocked]
+    fastest = {c: max((o.pct_per_28d for o in offered if o.drug_class == c), default=0.0) for c in situation.classes}
+    paces = [
+        f"{c} {pct:g} % of original in 28 days" if pct else f"{c} not now"
+        for c, pct in sorted(fastest.items(), key=lambda item: -item[1])
+    ]
+    return [f"which class next, and how fast at most: {'; '.join(paces)}"]
+
+
+def _learned(posterior: Posterior | None, record: PatientRecord | None, n_reports: int) -> list[str]:
+    """How far the check-ins narrowed each sensitivity, and the probability of opioid-induced hyperalgesia."""
+    if posterior is None or record is None:
+        return []
+    sentences = []
+    for name in posterior.prior.names:
+        if not name.startswith("sigma_"):
+            continue
+        posterior_sd, prior_sd = _sds(posterior, name)
+        narrowed_pct = 100.0 * (1.0 - posterior_sd / prior_sd)
+        if n_reports == 0:
+            sentences.append(f"{name}: no check-in yet: the pace rests on the population and stays within the preset")
+        elif narrowed_pct < 20.0:
+            sentences.append(
+                f"{name}: check-ins have narrowed the belief by {max(narrowed_pct, 0.0):.0f} % only: a slow or "
+                "short start tells little, the pace rests mostly on what is known of others"
+            )
+        else:
+            sentences.append(f"{name}: check-ins have narrowed the belief by {narrowed_pct:.0f} %")
+    if "b_opioid" in posterior.prior.names:
+        chance = posterior.mean((posterior.of("b_opioid") < 0.0).astype(float))
+        sentences.append(
+            f"chance that the opioid's long-run effect on pain is against this person (hyperalgesia): "
+            f"{100 * chance:.0f} %; a suspicion only: pain that falls and stays lower weeks after a cut would "
+            f"confirm it"
+        )
+    return sentences
