@@ -76,43 +76,43 @@ class PersonalDecisions:
         ceiling = ceiling_of(DRUG_CLASSES[k], use, failed, self.limits)
         return ceiling.pct_per_28d, ceiling.preset_pct
 
-    def decide(self, seen: Observation) -> Floats:
-        """Shares of the original dose from ``seen.day`` on, (n, 3)."""
+    def decide(self, observation: Observation) -> Floats:
+        """Shares of the original dose from ``observation.day`` on, (n, 3)."""
         n = len(self.column)
         everybody = np.arange(n)
-        self._take_in(seen)
-        now = np.where(self.column >= 0, seen.share[everybody, self.column], 1.0)
-        true = TrueState(seen.latent.arrays) if self.policy.sees_state else None
+        self._take_in(observation)
+        now = np.where(self.column >= 0, observation.dose_fraction[everybody, self.column], 1.0)
+        true = TrueState(observation.latent.arrays) if self.policy.sees_state else None
         follows = self.column >= 0
-        for gone in (None if seen.in_care is None else ~seen.in_care, seen.returned):
+        for gone in (None if observation.in_care is None else ~observation.in_care, observation.returned):
             follows = follows & ~gone if gone is not None else follows
         share = now.copy()
         people = np.flatnonzero(follows)
 
         def one(row: int) -> float:
-            return self._share(int(row), seen.day, float(now[row]), true)
+            return self._share(int(row), observation.day, float(now[row]), true)
 
         with ThreadPoolExecutor(max(os.cpu_count() or 1, 1)) as pool:
             share[people] = list(pool.map(one, people))
-        self.ordered.append((seen.day, share))
+        self.ordered.append((observation.day, share))
         for row in people:
             way = self.path[row]
             while way and way[-1] <= share[row] + _SAME:
                 way.pop()
             way.append(float(share[row]))
-        return put_share(seen.share, self.column, share)
+        return put_share(observation.dose_fraction, self.column, share)
 
-    def _take_in(self, seen: Observation) -> None:
+    def _take_in(self, observation: Observation) -> None:
         """Doses and check-ins of the days since the last decision."""
-        days = np.arange(self.day, seen.day)
-        self.day = seen.day
+        days = np.arange(self.day, observation.day)
+        self.day = observation.day
         if not len(days):
             return
         everybody = np.arange(len(self.column))[:, None]
-        dose = np.where(self.patients.taken, seen.dispensed * self.patients.dose, 0.0)
+        dose = np.where(self.patients.taken, observation.dispensed * self.patients.dose, 0.0)
         self.tracked.add_doses(everybody, days, dose[:, None])
         if self.policy.sees_reports:
-            self.tracked.add_reports(everybody, days, _by_stream(seen.reports, len(everybody), len(days)))
+            self.tracked.add_reports(everybody, days, _by_stream(observation.reports, len(everybody), len(days)))
 
     # -- one person ----------------------------------------------------------------------------------------------------
 
