@@ -15,7 +15,7 @@ from taper_sim.data.problems import problem
 from taper_sim.model.pharmacology import Drug, administrations, most_equivalents
 from taper_sim.policies.calls import FILE
 from taper_sim.policies.interface import Observation, Order, Patients, Policy, Rotation
-from taper_sim.units import DRUG_CLASSES
+from taper_sim.units import DRUG_CLASSES, LONGEST_D
 
 ALPHA2_AGONISTS: Final = ("lofexidine", "clonidine")
 """Adjuncts whose effect on opioid withdrawal is in the model. Source: E049, E050; adjuncts.csv."""
@@ -25,6 +25,32 @@ LOFEXIDINE_FULL_MG: Final = 2.88
 """mg of base a day that have the full effect, the largest dose of the trials. Source: E050."""
 LOFEXIDINE_POWER: Final = 0.742
 """Effect as a power of the dose: 2.16 and 2.88 mg lower log SOWS-Gossop by 0.21 and 0.26. Source: E049, E050."""
+
+
+class OwnDays:
+    """A protocol inside another policy that decides on more days: it decides on its own alone.
+
+    On these it is handed every report since it decided last; on the others its last order stands.
+    """
+
+    def __init__(self, policy: Policy, patients: Patients):
+        self._policy, self._memory = policy, policy.start(patients)
+        self._days = set(policy.decision_days(LONGEST_D))
+        self._order: Order | None = None
+        self._reports: list[Mapping[str, Floats]] = []
+
+    def order(self, observation: Observation) -> Order:
+        """Order of the protocol on a day of the outer policy; a change of drug is ordered once."""
+        if self._order is not None and observation.day not in self._days:
+            self._reports.append(observation.reports)
+            return replace(self._order, rotation=None)
+        earlier, self._reports = self._reports, []
+        if earlier:
+            blocks = [*earlier, observation.reports]
+            reports = {name: np.concatenate([block[name] for block in blocks], axis=1) for name in observation.reports}
+            observation = replace(observation, reports=reports)
+        self._order = self._policy.decide(self._memory, observation)
+        return self._order
 
 
 @dataclass(frozen=True)
@@ -108,11 +134,15 @@ class WithAdjunct(Added):
         ends = {self.days + 1} if 0 < self.days < n_days else set()
         return sorted({*self.policy.decision_days(n_days), *ends})
 
-    def decide(self, memory: Any, observation: Observation) -> Order:
+    def start(self, patients: Patients) -> OwnDays:
+        """As the protocol."""
+        return OwnDays(self.policy, patients)
+
+    def decide(self, memory: OwnDays, observation: Observation) -> Order:
         """Add the adjunct to the order."""
-        order = self.policy.decide(memory, observation)
-        given = self.days == 0 or observation.day <= self.days
-        return replace(order, adjunct=np.full(len(order.dose_fraction), self.effect if given else 0.0))
+        order = memory.order(observation)
+        effect = self.effect if self.days == 0 or observation.day <= self.days else 0.0
+        return replace(order, adjunct=np.full(len(order.dose_fraction), effect))
 
 
 @dataclass(frozen=True)
@@ -138,12 +168,12 @@ class WithRotation(Added):
         if wanted > most:
             given = f"a patient who is to take {wanted:.0f} equivalents a day of it"
             raise problem(FILE, self.name, given, f"at most {most:.0f}: more has no known absorption")
-        return self.policy.start(patients), patients.taken[:, column]
+        return OwnDays(self.policy, patients), patients.taken[:, column]
 
     def decide(self, memory: Any, observation: Observation) -> Order:
         """Add the rotation on its day."""
         inner, takes = memory
-        order = self.policy.decide(inner, observation)
+        order = inner.order(observation)
         if observation.day != self.day:
             return order
         column = DRUG_CLASSES.index(self.drug.drug_class)
@@ -166,12 +196,12 @@ class WithHandoff(Added):
     def start(self, patients: Patients) -> Any:
         """Remember since when each patient's order stands still."""
         n = len(patients.dose)
-        return self.policy.start(patients), np.zeros(n), np.ones((n, 3))
+        return OwnDays(self.policy, patients), np.zeros(n), np.ones((n, 3))
 
     def decide(self, memory: Any, observation: Observation) -> Order:
         """Hand over who has stood still long enough below the starting dose."""
         inner, since, last = memory
-        order = self.policy.decide(inner, observation)
+        order = inner.order(observation)
         moved = (order.dose_fraction != last).any(axis=1)
         since[moved] = observation.day
         last[:] = order.dose_fraction

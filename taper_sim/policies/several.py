@@ -16,9 +16,8 @@ from taper_sim.array_types import Floats
 from taper_sim.data.problems import problem
 from taper_sim.policies.calls import FILE
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
-from taper_sim.units import DRUG_CLASSES
+from taper_sim.units import DRUG_CLASSES, LONGEST_D
 
-_HORIZON_D: Final = 3650
 _BENZODIAZEPINE: Final = DRUG_CLASSES.index("benzodiazepine")
 
 
@@ -52,7 +51,7 @@ class Followed:
 def followed(policy: Policy, patients: Patients) -> Followed:
     """Ask a schedule for every day of the next ten years; nothing is reported meanwhile."""
     memory, share = policy.start(patients), np.ones_like(patients.dose)
-    days, shares = policy.decision_days(_HORIZON_D), []
+    days, shares = policy.decision_days(LONGEST_D), []
     for day in days:
         share = policy.decide(memory, Observation(day, share, share)).dose_fraction
         shares.append(share)
@@ -61,7 +60,7 @@ def followed(policy: Policy, patients: Patients) -> Followed:
 
 def grid_of(policies: Sequence[Policy], gap_d: int = 0) -> int:
     """Days between decisions: the largest step on which every schedule's days, and a gap, lie."""
-    days = [day - 1 for policy in policies for day in policy.decision_days(_HORIZON_D)]
+    days = [day - 1 for policy in policies for day in policy.decision_days(LONGEST_D)]
     return max(1, reduce(math.gcd, [*days, gap_d], 0))
 
 

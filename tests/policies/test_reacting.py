@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from taper_sim.data.formulary import find_drug
 from taper_sim.data.problems import InputError
 from taper_sim.model.compiled import rows
 from taper_sim.policies.catalogue import build_policy
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
-from taper_sim.policies.modified import WithRunIn
+from taper_sim.policies.modified import WithAdjunct, WithHandoff, WithRotation, WithRunIn
+from taper_sim.safety.within_ceiling import WithinCeiling
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.days import Trajectory, run
 from taper_sim.simulation.dispensing import known_of
@@ -268,6 +270,49 @@ def test_what_came_in_the_run_in_is_seen_at_the_first_decision():
     assert not kept
     policy.decide(None, Observation(15, share, share, given))
     assert kept[0][0] == 1 and kept[0][1]["sows_gossop"].shape == (2, 14)
+
+
+class Reacts(Policy):
+    """Decides every ten days; keeps what it was handed."""
+
+    name = "reacts()"
+    sees_reports = True
+
+    def __init__(self):
+        self.kept = []
+
+    def decision_days(self, n_days):
+        return range(1, n_days + 1, 10)
+
+    def start(self, patients):
+        return None
+
+    def decide(self, memory, observation):
+        self.kept.append((observation.day, {name: v.shape[1] for name, v in observation.reports.items()}))
+        return Order(observation.dose_fraction - 0.05)
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda policy: WithHandoff(policy, "handoff()", look_every_d=7),
+        lambda policy: WithAdjunct(policy, "adjunct()", days=16),
+        lambda policy: WithRotation(policy, "rotate()", find_drug("oxycodone", "ER"), 2, 16),
+        lambda policy: WithinCeiling(policy, "within_ceiling()"),
+    ],
+)
+def test_what_is_added_asks_the_protocol_on_its_own_days_alone_and_hands_it_every_report(add):
+    policy, days = Reacts(), Reacts().decision_days(60)
+    run(opioid_cohort(3), add(policy), from_prior(SEED, 1), SEED, 60, CarePlan({}))
+    assert [day for day, _ in policy.kept] == list(days)
+    assert [widths.get("pain_nrs", 0) for _, widths in policy.kept] == [0, *[10] * (len(days) - 1)]
+
+
+def test_a_change_of_drug_is_ordered_once_whatever_is_added_to_it():
+    policy = build_policy("constant() + rotate(oxycodone, ER, day=1) + handoff()", file="test")
+    memory, fraction = policy.start(known_of(opioid_cohort(3))), np.ones((3, 3))
+    orders = [policy.decide(memory, Observation(day, fraction, fraction)) for day in policy.decision_days(84)]
+    assert [order.rotation is not None for order in orders] == [True, False, False]
 
 
 def test_handoff_changes_what_is_watched_and_nothing_that_is_taken():
