@@ -16,7 +16,7 @@ import numpy as np
 
 from taper_sim.array_types import Floats
 from taper_sim.model.compiled import rows
-from taper_sim.policies import calls, fixed  # noqa: F401 - fixed registers its policies
+from taper_sim.policies.catalogue import build_policy
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.policies.modified import adjunct
 from taper_sim.scenario.building import build_cohort, read_scenario
@@ -39,7 +39,7 @@ OPIOID_MIX: list[dict[str, Any]] = [
 
 
 @dataclass(frozen=True)
-class ClaimsTaper:
+class ClaimsTaper(Policy):
     """A taper as claims show it: everybody has a pace and an end of the own.
 
     ``pct`` of the original dose is cut every 28 days until ``floor`` (a share) is reached. Source: pace E011, median
@@ -62,10 +62,10 @@ class ClaimsTaper:
         """Nothing to remember."""
         return None
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
+    def decide(self, memory: Any, observation: Observation) -> Order:
         """Cut the opioid by the own pace, the rest stays."""
-        share = np.ones_like(seen.share)
-        step = (seen.day - 1) // 28 + 1
+        share = np.ones_like(observation.dose_fraction)
+        step = (observation.day - 1) // 28 + 1
         share[:, 0] = np.maximum(1.0 - step * self.pct / 100.0, self.floor)
         return Order(share)
 
@@ -150,7 +150,7 @@ class Bench:
         self, cohort: Cohort, policy: Policy | str, n_days: int, care: CarePlan = USUAL_CARE, look: Sequence[int] = ()
     ) -> Trajectory:
         """One course."""
-        built = calls.build(policy) if isinstance(policy, str) else policy
+        built = build_policy(policy, file="benchmark") if isinstance(policy, str) else policy
         return days.run(cohort, built, self.ensemble, SEED, n_days, care, look_days=look)
 
 
@@ -441,7 +441,7 @@ def stopping(bench: Bench) -> list[Measured]:
     }
     dependent = cohort_of(bench.n // 2, shares={"oud": 1.0}, classes=short)
     untreated = bench.run(dependent, "abrupt()", 7)
-    treated = bench.run(dependent, adjunct(calls.build("abrupt()"), "lofexidine"), 7)
+    treated = bench.run(dependent, adjunct(build_policy("abrupt()", file="benchmark"), "lofexidine"), 7)
     return [
         Measured(
             "seizure or delirium within 12 weeks, alprazolam 4 mg and more: at once; a twelfth every 3 days",

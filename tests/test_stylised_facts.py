@@ -20,7 +20,7 @@ from taper_sim.comparison.outcomes import OutcomeWindow
 from taper_sim.data.formulary import absorption, find_drug
 from taper_sim.model.compiled import rows
 from taper_sim.model.pharmacology import from_equivalents, to_equivalents
-from taper_sim.policies import calls, fixed  # noqa: F401 - fixed registers its policies
+from taper_sim.policies.catalogue import build_policy
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.policies.modified import adjunct
 from taper_sim.scenario.building import build_cohort, read_scenario
@@ -124,7 +124,7 @@ def run(
     cohort: Cohort, policy: Policy | str, n_days: int, look: Sequence[int] = (), care: CarePlan = USUAL
 ) -> Trajectory:
     """A course with chance and tablets."""
-    built = calls.build(policy) if isinstance(policy, str) else policy
+    built = build_policy(policy, file="test") if isinstance(policy, str) else policy
     return days.run(cohort, built, CENTRES, SEED, n_days, care, look_days=look)
 
 
@@ -140,7 +140,7 @@ def events(course: Trajectory, *which: int) -> float:
 
 
 @dataclass(frozen=True)
-class AsInClaims:
+class AsInClaims(Policy):
     """Everybody is tapered at a pace and to an end of the own: E011 (median 22.7 % a month, IQR 15 to 41.3), E012."""
 
     pct: Floats
@@ -153,13 +153,13 @@ class AsInClaims:
     def start(self, patients: Patients) -> Any:
         return None
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
-        share = np.ones_like(seen.share)
-        share[:, 0] = np.maximum(1.0 - ((seen.day - 1) // 28 + 1) * self.pct / 100.0, self.floor)
+    def decide(self, memory: Any, observation: Observation) -> Order:
+        share = np.ones_like(observation.dose_fraction)
+        share[:, 0] = np.maximum(1.0 - ((observation.day - 1) // 28 + 1) * self.pct / 100.0, self.floor)
         return Order(share)
 
 
-class Diary:
+class Diary(Policy):
     """The starting dose, and a record of every check-in."""
 
     name = "diary"
@@ -174,9 +174,9 @@ class Diary:
     def start(self, patients: Patients) -> Any:
         return None
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
-        self.kept.append(seen.reports)
-        return Order(np.ones_like(seen.share))
+    def decide(self, memory: Any, observation: Observation) -> Order:
+        self.kept.append(observation.reports)
+        return Order(np.ones_like(observation.dose_fraction))
 
 
 # -- shared simulations ------------------------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ def test_s03_a_methadone_taper_of_21_days_peaks_at_its_end_and_one_of_10_days_pe
 def detox(short_acting: Cohort) -> tuple[Trajectory, Trajectory]:
     """A week after an abrupt stop in people with OUD on a short-acting opioid: placebo, alpha-2 agonist."""
     cohort = people("oxycodone", "IR", 90, shares={"oud": 1.0})
-    return run(cohort, "abrupt()", 7), run(cohort, adjunct(calls.build("abrupt()"), "lofexidine"), 7)
+    return run(cohort, "abrupt()", 7), run(cohort, adjunct(build_policy("abrupt()", file="test"), "lofexidine"), 7)
 
 
 def test_s04_mean_sows_of_the_first_week_is_8_to_11_and_an_alpha_2_agonist_cuts_it_by_15_to_25_percent(

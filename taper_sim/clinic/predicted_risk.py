@@ -1,14 +1,14 @@
-"""What each patient's own check-ins say of her next two weeks: triage's predicted risk. Imports ``inference``.
+"""Predicted risk for triage: chance of harm within two weeks, from a patient's check-ins. Imports ``inference``.
 
 The risk is the chance, over the patient's posterior, that within :data:`HORIZON_D` days at the dose that is ordered now
 withdrawal passes its limit, pain or function is worse than at the first assessment by more than the smallest important
-difference, whatever the taper has to do with it, or what raises a red flag happens (mental-health crisis, overdose,
-seizure; their hazards at the centre of the prior): what a review is there to find. Nobody has to have read a check-in
-for it to count; a sum needs no nurse.
+difference, whatever its cause, or an event occurs that raises a red flag (mental-health crisis, overdose, seizure;
+their hazards at the centre of the prior). A review is there to find these. A check-in counts before anybody has read
+it.
 
-A posterior is made every :data:`EVERY_D` days of a patient's own course, and sooner for a check-in some way above the
-baseline, but not within :data:`AGAIN_D` days of the last; in between the risk stands (assumption A48). A risk hangs on
-that patient's record alone: the same record gives the same number, whoever else is in the clinic.
+A posterior is computed every :data:`EVERY_D` days of a patient's own course. A check-in well above the baseline brings
+it forward, but not within :data:`AGAIN_D` days of the last. In between the risk is unchanged (assumption A48). A risk
+depends on that patient's record alone: the same record gives the same number, whoever else is in the clinic.
 """
 
 from typing import Final
@@ -32,14 +32,14 @@ HORIZON_D: Final = 14
 EVERY_D: Final = 7
 """Days of a patient's course from one posterior to the next. Source: assumption A48."""
 AGAIN_D: Final = 3
-"""Days after a posterior before which no check-in asks for another. Source: assumption A48."""
+"""Days after a posterior within which no check-in brings the next one forward. Source: assumption A48."""
 N_DRAWS: Final = 128
-"""Posterior draws, as many as the personal policy takes. Source: assumption A48."""
+"""Posterior draws, as many as the personal policy uses. Source: assumption A48."""
 _DECAY_V: Final = float(np.exp(-1.0 / CHANCE_BY_SYMBOL["tau_V"].centre()))
 
 
 class RiskPredictor:
-    """The records of a clinic's patients, and what follows from each.
+    """Records of a clinic's patients, and the risk of each.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class RiskPredictor:
     n_days : int
         Days of the calendar.
     limits : Limits, optional
-        What withdrawal, pain and function are not to pass; the defaults of a recommendation.
+        Limits of withdrawal, pain and function; the defaults of a recommendation.
     """
 
     def __init__(self, cohort: Cohort, n_days: int, limits: Limits | None = None):
@@ -65,7 +65,7 @@ class RiskPredictor:
         self.n_posteriors = 0
 
     def look(self, own: Ints, dose: Floats, reports: Floats, here: Bools, rose: Bools) -> Floats:
-        """Take in the patients' last day and make the posteriors that are due.
+        """Add the patients' last day and compute the posteriors that are due.
 
         Parameters
         ----------
@@ -74,16 +74,16 @@ class RiskPredictor:
         dose : ndarray, (n, 3)
             Equivalents a day that were ordered for that day.
         reports : ndarray, (n, 8)
-            That day's check-ins in the order of ``chance.STREAMS``, NaN where none came.
+            That day's check-ins in the order of ``event_parameters.STREAMS``, NaN where none came.
         here : ndarray of bool, (n,)
             Who is enrolled.
         rose : ndarray of bool, (n,)
-            Whose last check-in stands some way above the baseline.
+            Whose last check-in is well above the baseline.
 
         Returns
         -------
         ndarray, (n,)
-            Risks as they stand now.
+            Current risks.
         """
         lived = here & (own >= 2)
         who = np.flatnonzero(lived)

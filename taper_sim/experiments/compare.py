@@ -24,7 +24,6 @@ from taper_sim.data.problems import problem
 from taper_sim.data.yaml_input import parse
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
 from taper_sim.policies import calls
-from taper_sim.policies.catalogue import files_named
 from taper_sim.run_folder import (
     PLAN_KEYS,
     check_writable,
@@ -37,6 +36,7 @@ from taper_sim.run_folder import (
     write_json,
 )
 from taper_sim.scenario.building import Overrides, build_plan, overridden, read_scenario, scenario_hash
+from taper_sim.scenario.catalogue import files_named
 from taper_sim.scenario.schema import Scenario
 from taper_sim.units import DRUG_CLASSES
 

@@ -31,10 +31,10 @@ from taper_sim.comparison.loss import Loss, person_figures
 from taper_sim.data.problems import InputError, Problem
 from taper_sim.experiments.manifest import versions_of
 from taper_sim.policies import calls
-from taper_sim.policies.catalogue import build_policy, files_named
 from taper_sim.provenance import hash_of
 from taper_sim.run_folder import check_writable, claim, sha256_of, write_atomically, write_csv, write_json
 from taper_sim.scenario.building import Overrides, build_cohort, care_plan, overridden, read_scenario, scenario_hash
+from taper_sim.scenario.catalogue import build_policy, files_named
 from taper_sim.scenario.schema import LadderEntry, RungEntry, Scenario
 from taper_sim.scenario.true_models import TRUE_MODELS
 from taper_sim.simulation.days import run

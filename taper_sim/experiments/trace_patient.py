@@ -12,9 +12,9 @@ from taper_sim.data.patient import doses_by_day, read_patient
 from taper_sim.data.problems import InputError, problem
 from taper_sim.model.parameters import DISCIPLINES
 from taper_sim.model.pharmacology import MAX_DISPENSED_D, regimen, to_dispense, to_equivalents
-from taper_sim.policies.catalogue import build_policy
 from taper_sim.policies.interface import Observation, Policy
 from taper_sim.scenario.building import without_rule
+from taper_sim.scenario.catalogue import build_policy
 from taper_sim.simulation.cohort import Cohort, from_patients
 from taper_sim.simulation.dispensing import Dispenser, known_of
 from taper_sim.simulation.ensemble import from_prior
@@ -45,7 +45,7 @@ def dispensed_by_day(cohort: Cohort, policy: Policy, n_days: int, seed: int) -> 
         equivalents a day, tablets in words, and whole tablets to hand out for the next 28 days at most.
     """
     dispenser, known = Dispenser(cohort), known_of(cohort, seed)
-    if getattr(policy, "sees_reports", False) or getattr(policy, "sees_state", False):
+    if policy.waits:
         raise problem("--protocol", "", policy.name, "a schedule: a trace has no check-ins to react to; use compare")
     memory = policy.start(known)
     doses = np.empty((n_days + 1, 3))
@@ -56,7 +56,7 @@ def dispensed_by_day(cohort: Cohort, policy: Policy, n_days: int, seed: int) -> 
         order = policy.decide(memory, Observation(day, share, share))
         if order.adjunct is not None or order.rotation is not None:
             raise problem("--protocol", "", policy.name, "a schedule of doses; adjuncts and rotations: use compare")
-        share = order.share
+        share = order.dose_fraction
         doses[day:] = dispenser.dispense(share)[0]
         given.append((day, dispenser.given[0].copy(), dispenser.ideal[0].copy()))
     return doses, _tablets(cohort, given, n_days)
@@ -109,7 +109,7 @@ def trace_patient(path: Path, protocol: str | None, n_days: int | None, seed: in
         if unruled:
             raise InputError(unruled)
         doses, tablets = dispensed_by_day(cohort, policy, n_days or YEAR_D, seed)
-        planned = getattr(policy, "planned_care", None)
+        planned = policy.planned_care
         if planned is not None:  # in place of what the patient's file says
             cohort = replace(cohort, care=np.array([[planned.get(discipline, 0.0) for discipline in DISCIPLINES]]))
     elif patient.schedule is not None:

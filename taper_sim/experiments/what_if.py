@@ -18,7 +18,8 @@ from taper_sim.clinic.team import Team
 from taper_sim.comparison.jobs import Arm
 from taper_sim.experiments.clinic_run import ClinicPlan
 from taper_sim.experiments.team_search import AGAINST, HARMS, StaffingPlan, Trials, ends_of, meets, value_of, within
-from taper_sim.policies.interface import Observation, Order, Policy
+from taper_sim.policies.interface import Observation, Order
+from taper_sim.policies.modified import Wrapped
 from taper_sim.scenario.building import build_arms
 from taper_sim.scenario.clinic_schema import IllnessEntry
 from taper_sim.scenario.schema import CareEntry, Scenario
@@ -39,22 +40,17 @@ ABSENCE_D: Final = 14
 """Days that one person of each role is away in the tornado's absence."""
 
 
-class RarerCheckins:
+@dataclass(frozen=True)
+class RarerCheckins(Wrapped):
     """A policy whose own check-ins are so many times as far apart; in everything else the policy itself."""
 
-    def __init__(self, policy: Policy, times: int):
-        self._policy, self._times = policy, times
+    times: int
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._policy, name)
-
-    def decide(self, memory: Any, seen: Observation) -> Order:
+    def decide(self, memory: Any, observation: Observation) -> Order:
         """The policy's order with its check-ins further apart."""
-        order = self._policy.decide(memory, seen)
+        order = self.policy.decide(memory, observation)
         every = order.checkin_every_d
-        return order if every is None else replace(order, checkin_every_d=self._times * every)
+        return order if every is None else replace(order, checkin_every_d=self.times * every)
 
 
 @dataclass(frozen=True)

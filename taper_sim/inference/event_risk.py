@@ -1,4 +1,4 @@
-"""What may happen to one person: the events' parameters under draws of their prior. Imports ``simulation``."""
+"""Parameters of the events (crisis, overdose, lapse, return, seizure) for a roll-out. Imports ``simulation``."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -30,7 +30,7 @@ _RISKS = {
 def described(
     slots: DrugsTaken, patient: Patient | None, known: Mapping[str, float | None], patient_id: str
 ) -> Patient:
-    """The patient as the simulator takes her: the file if there is one, else drugs and what answers say of risks."""
+    """The patient as the simulator reads them: the file if there is one, else drugs and the risks that answers name."""
     drugs = tuple(
         DrugEntry(
             drug=slot.drug.drug,

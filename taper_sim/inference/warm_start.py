@@ -1,9 +1,9 @@
 """The same posterior with less effort, for thousands of patients at every decision. Imports ``posterior``, ``draws``.
 
-The mode is looked for from where it stood before, by one-sided differences; the information of the predictions, which
-the search has anyway, stands for the Hessian. Importance sampling with Pareto-smoothed weights corrects what is left,
-from a normal and not a Student t: over the some 20 values of a year's record a Student t leaves few draws that count
-(docs/personal-pace.md, "Speed").
+The search for the mode starts at the previous mode and uses one-sided differences. The information of the predictions,
+which the search computes anyway, replaces the Hessian. Importance sampling with Pareto-smoothed weights corrects the
+rest. Its proposal is a normal and not a Student t: over some 20 values of a year's record a Student t leaves few draws
+with weight (docs/personal-pace.md, "Speed").
 """
 
 from typing import Final

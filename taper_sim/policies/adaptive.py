@@ -17,7 +17,7 @@ from taper_sim.data.problems import nearest, problem
 from taper_sim.data.yaml_input import Strict, load
 from taper_sim.model.event_parameters import STREAMS
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import BASE_FOLDER, Observation, Order, Patients, register
+from taper_sim.policies.interface import BASE_FOLDER, Observation, Order, Patients, Policy
 from taper_sim.units import DRUG_CLASSES, DrugClass
 
 INSTRUMENTS: Final = tuple(stream.instrument for stream in STREAMS)
@@ -188,7 +188,7 @@ def _statistic(condition: Condition, reports: Floats) -> tuple[Floats, Bools]:
 
 
 @dataclass(frozen=True)
-class Adaptive:
+class Adaptive(Policy):
     """Rules on check-ins; see the module."""
 
     rules: Rules
@@ -241,39 +241,39 @@ class Adaptive:
                 true, enough = first - value > (condition.fall_above or 0.0), enough & ~np.isnan(first)
         return np.where(enough, true, condition.if_unknown)
 
-    def _actions(self, memory: _Memory, seen: Observation, n: int) -> np.ndarray:
+    def _actions(self, memory: _Memory, observation: Observation, n: int) -> np.ndarray:
         """What the first rule that holds says, "go on" where none does."""
         action = np.full(n, "go on", dtype="<U12")
-        if not seen.reports:
+        if not observation.reports:
             return action
         decided = np.zeros(n, dtype=bool)
         for number, rule in enumerate(self.rules.rules):
             holds = np.ones(n, dtype=bool)
             for condition in rule.all:
-                holds &= self._holds(condition, memory, seen.reports, n)
+                holds &= self._holds(condition, memory, observation.reports, n)
             if rule.any:
-                holds &= np.any([self._holds(c, memory, seen.reports, n) for c in rule.any], axis=0)
+                holds &= np.any([self._holds(c, memory, observation.reports, n) for c in rule.any], axis=0)
             memory.held[number] = np.where(holds, memory.held[number] + 1, 0)
             fires = (memory.held[number] >= rule.confirm) & ~decided
             action[fires] = rule.then
             decided |= fires
         if self.rules.hold_without_reports:
-            silent = np.all([np.isnan(values).all(axis=1) for values in seen.reports.values()], axis=0)
+            silent = np.all([np.isnan(values).all(axis=1) for values in observation.reports.values()], axis=0)
             action[silent & ~decided] = "pause"
-        for instrument, values in seen.reports.items():
+        for instrument, values in observation.reports.items():
             came = (~np.isnan(values)).any(axis=1)
             first = memory.first.setdefault(instrument, np.full(n, np.nan))
             new = came & np.isnan(first)
             first[new] = np.nanmean(values[new], axis=1)
         return action
 
-    def decide(self, memory: _Memory, seen: Observation) -> Order:
+    def decide(self, memory: _Memory, observation: Observation) -> Order:
         """Apply the rules; see the module."""
         r = self.rules
         n = len(memory.column)
         rows = np.arange(n)
-        now = np.where(memory.column >= 0, seen.share[rows, memory.column], 1.0)
-        action = self._actions(memory, seen, n)
+        now = np.where(memory.column >= 0, observation.dose_fraction[rows, memory.column], 1.0)
+        action = self._actions(memory, observation, n)
         escalate = action == "escalate"
         memory.escalated |= escalate
         slower = np.maximum(memory.pace * r.slow_factor, min(r.slowest_pct, r.step_pct))
@@ -283,7 +283,7 @@ class Adaptive:
         memory.pauses += pause
         if r.give_up_after_pauses is not None:
             pause |= memory.pauses >= r.give_up_after_pauses
-        pause |= seen.day - memory.last_cut < r.minimum_hold_d
+        pause |= observation.day - memory.last_cut < r.minimum_hold_d
         step = np.minimum(memory.pace, r.maximum_step_pct) / 100.0
         lower = now - step if r.basis == "original" else now * (1.0 - step)
         lower = np.where(lower < r.end_pct / 100.0 - 1e-12, 0.0, lower)
@@ -293,13 +293,14 @@ class Adaptive:
         share = np.where(back, now + r.step_back_share * (memory.cut_from - now), share)
         cut = share < now
         memory.cut_from = np.where(cut, now, memory.cut_from)
-        memory.last_cut = np.where(cut, seen.day, memory.last_cut)
-        critical = seen.day - memory.last_cut < r.critical_d
+        memory.last_cut = np.where(cut, observation.day, memory.last_cut)
+        critical = observation.day - memory.last_cut < r.critical_d
         every = np.where(critical, r.checkin_critical_every_d, r.checkin_every_d).astype(np.float64)
-        return Order(put_share(seen.share, memory.column, share), memory.escalated.astype(np.float64), every)
+        return Order(
+            put_share(observation.dose_fraction, memory.column, share), memory.escalated.astype(np.float64), every
+        )
 
 
-@register("adaptive")
 def adaptive(rules: str, /, *, step_pct: float | None = None) -> Adaptive:
     """Build the policy of a rules file, with another step where one is given; raises InputError with every problem."""
     read = load(BASE_FOLDER.get() / rules, Rules)

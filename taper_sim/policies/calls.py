@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
-from taper_sim.policies.interface import Factory, Policy, registered
+from taper_sim.policies.interface import Factory, Policy, not_a_policy, registered
 
 __all__ = ["Call", "Filter", "Value", "argument_list", "build", "canonical", "parse", "split_protocols", "written"]
 
@@ -371,11 +371,14 @@ class _Builder:
             raise InputError(problems)
         first = [values.pop(p.name) for p in parameters if p.kind is p.POSITIONAL_ONLY and p.name in values]
         try:
-            return factory(*([] if added_to is None else [added_to]), *first, **values)
+            policy = factory(*([] if added_to is None else [added_to]), *first, **values)
         except InputError as error:
             raise InputError(
                 Problem(self.file, self.place, p.given, p.allowed) if p.file == FILE else p for p in error.problems
             ) from None
+        if not isinstance(policy, Policy):
+            raise TypeError(not_a_policy(type(policy)))
+        return policy
 
     def bound(self, call: Call, parameters: list[inspect.Parameter]) -> tuple[dict[str, Any], list[Problem]]:
         """Values by the factory's names, and what is wrong with them."""

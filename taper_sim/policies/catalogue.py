@@ -1,11 +1,40 @@
-"""Every policy that the package ships: importing this registers them. Imports the modules of ``policies``."""
+"""Every policy of this room, by the name of its call. Imports the modules of ``policies``.
 
+``scenario.catalogue`` adds those that need ``safety`` and ``recommend``.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from taper_sim.policies import adaptive, calls, fixed, guidance, integral, modified, oracle, published, several
-from taper_sim.policies.interface import BASE_FOLDER, Policy
+from taper_sim.policies.interface import BASE_FOLDER, Factory, Policy, ship
 
-SHIPPED = (adaptive, fixed, guidance, integral, modified, oracle, published, several)
+SHIPPED: Final[Mapping[str, Factory]] = {
+    "adaptive": adaptive.adaptive,
+    "constant": fixed.Constant,
+    "abrupt": fixed.Abrupt,
+    "linear": fixed.Linear,
+    "exponential": fixed.Exponential,
+    "fixed_mg": fixed.FixedMg,
+    "hyperbolic": fixed.Hyperbolic,
+    "rapid": fixed.Rapid,
+    "preset": guidance.preset,
+    "integral": integral.integral,
+    "adjunct": modified.adjunct,
+    "rotate": modified.rotate,
+    "handoff": modified.handoff,
+    "hold": modified.hold,
+    "run_in": modified.run_in,
+    "oracle": oracle.oracle,
+    "sequence": several.sequence,
+    "alternating": several.alternating,
+    "together": several.together,
+    "observed_mix": published.observed_mix,
+    "usual_care": published.usual_care,
+    "supported": published.supported,
+}
+ship(SHIPPED)
 
 
 def build_policy(text: str, *, file: str, place: str | None = None, folder: Path = Path()) -> Policy:

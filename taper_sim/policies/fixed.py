@@ -14,13 +14,13 @@ from taper_sim.data.formulary import formulary
 from taper_sim.data.problems import InputError, Problem, nearest
 from taper_sim.model.parameters import BY_SYMBOL
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import Observation, Order, Patients, Policy, register
+from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.policies.schedule import LEAST_PCT, PCT_RANGE, Check, Schedule, Stepped, Tapered, in_mg, whole
 from taper_sim.units import DRUG_CLASSES, DrugClass
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(Policy):
     """The starting dose for the whole time."""
 
     holds: ClassVar[bool] = True  # nobody is reduced, so no rule is needed for special people
@@ -38,9 +38,9 @@ class Constant:
         """Nothing to remember."""
         return None
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
+    def decide(self, memory: Any, observation: Observation) -> Order:
         """Order the original dose of everything."""
-        return Order(np.ones_like(seen.share))
+        return Order(np.ones_like(observation.dose_fraction))
 
 
 @dataclass(frozen=True)
@@ -250,15 +250,6 @@ class Rapid(Stepped):
         return share - 1 / self.days
 
 
-register("constant")(Constant)
-register("abrupt")(Abrupt)
-register("linear")(Linear)
-register("exponential")(Exponential)
-register("fixed_mg")(FixedMg)
-register("hyperbolic")(Hyperbolic)
-register("rapid")(Rapid)
-
-
 def steps_table(
     policy: Policy, patients: Patients, n_days: int, *, patient: int = 0, drug_class: DrugClass | None = None
 ) -> list[tuple[int, float]]:
@@ -287,7 +278,7 @@ def steps_table(
     share = np.ones_like(patients.dose)
     listed = [(0, 1.0)]
     for day in policy.decision_days(n_days):
-        share = policy.decide(memory, Observation(day=day, share=share, dispensed=share)).share
+        share = policy.decide(memory, Observation(day=day, dose_fraction=share, dispensed=share)).dose_fraction
         if share[patient, k] != listed[-1][1]:
             listed.append((day, float(share[patient, k])))
     return listed

@@ -20,7 +20,7 @@ from taper_sim.array_types import Floats
 from taper_sim.data.problems import InputError, Problem, nearest, problem
 from taper_sim.policies.calls import FILE, Call, Value, argument_list, canonical, written
 from taper_sim.policies.fixed import Exponential, FixedMg, Linear, check_drug, class_of, step_in_mg
-from taper_sim.policies.interface import Observation, Order, Patients, register, registered
+from taper_sim.policies.interface import Observation, Order, Patients, Policy, registered
 from taper_sim.policies.schedule import LEAST_PCT, PCT_RANGE, Check, Schedule, ScheduleProgress, Stepped, Tapered, in_mg
 from taper_sim.units import DRUG_CLASSES, MONTH_D, DrugClass
 
@@ -184,7 +184,7 @@ def _in_range(row: tables.Row, name: str, given: float | None, own: str, low: st
 
 
 @dataclass(frozen=True)
-class Preset:
+class Preset(Policy):
     """The pace of one row of ``guidelines.csv``, as a policy.
 
     Attributes
@@ -193,13 +193,18 @@ class Preset:
         The row.
     schedule : Schedule
         What is simulated.
-    name : str
+    call : str
         The call in normal form.
     """
 
     row: tables.Row
     schedule: Schedule
-    name: str
+    call: str
+
+    @property
+    def name(self) -> str:
+        """The call."""
+        return self.call
 
     def decision_days(self, n_days: int) -> Sequence[int]:
         """As the schedule."""
@@ -209,9 +214,9 @@ class Preset:
         """As the schedule; who does not take the row's class keeps the original dose."""
         return self.schedule.start(patients)
 
-    def decide(self, memory: ScheduleProgress, seen: Observation) -> Order:
+    def decide(self, memory: ScheduleProgress, observation: Observation) -> Order:
         """As the schedule."""
-        return self.schedule.decide(memory, seen)
+        return self.schedule.decide(memory, observation)
 
     @property
     def fastest_pct_per_28d(self) -> float | None:
@@ -234,7 +239,11 @@ class Preset:
     @property
     def last_step_rule(self) -> str:
         """What happens at the end, and whose rule it is."""
-        ours = " (this rule is ours: the source gives no last step)" if getattr(self.schedule, "end_pct", 0) else ""
+        ours = (
+            " (this rule is ours: the source gives no last step)"
+            if isinstance(self.schedule, Stepped) and self.schedule.end_pct
+            else ""
+        )
         return self.schedule.last_step + ours
 
     def warnings(self, patients: Patients) -> list[str]:
@@ -255,7 +264,7 @@ class Preset:
                     f"exceeds the tool's cap for {count} of {n} patients: {fastest:.3g} % of original per 28 "
                     f"days, cap {limit:g} %"
                 )
-        drug = getattr(self.schedule, "drug", None)
+        drug = self.schedule.drug if isinstance(self.schedule, FixedMg | Ladder) else None
         if drug is not None:
             other = int((who & (tapered.drug != drug)).sum())
             if other:
@@ -357,9 +366,6 @@ def preset(
     given: dict[str, Value | None] = {"pct": pct, "every": every, "end_pct": end_pct, **options}
     call = Call("preset", (guideline,), {name: value for name, value in given.items() if value is not None})
     return Preset(row, _schedule(row, pct, every, options), canonical(call))
-
-
-register("preset")(preset)
 
 
 # -- what there is -----------------------------------------------------------------------------------------------------

@@ -13,12 +13,12 @@ import numpy as np
 from taper_sim.data.problems import problem
 from taper_sim.policies.adaptive import INSTRUMENTS, column_of, put_share
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import Observation, Order, Patients, register
+from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.units import DrugClass
 
 
 @dataclass(frozen=True)
-class Integral:
+class Integral(Policy):
     """Cut by ``gain`` times the distance of mean reported withdrawal from ``target``, between 0 and ``max_pct``.
 
     Parameters
@@ -58,24 +58,23 @@ class Integral:
         """Find the class each patient tapers."""
         return column_of(patients, self.drug_class)
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
+    def decide(self, memory: Any, observation: Observation) -> Order:
         """Move each patient's dose by the reported distance from the target; without a report it stands still."""
         rows = np.arange(len(memory))
-        now = np.where(memory >= 0, seen.share[rows, memory], 1.0)
-        if not seen.reports:
+        now = np.where(memory >= 0, observation.dose_fraction[rows, memory], 1.0)
+        if not observation.reports:
             cut = np.full(len(memory), self.gain * self.target / 2.0)  # nothing known yet: half of the way
         else:
-            reports = seen.reports[self.instrument]
+            reports = observation.reports[self.instrument]
             came = (~np.isnan(reports)).sum(axis=1)
             mean = np.divide(np.nansum(reports, axis=1), came, out=np.full(len(memory), np.nan), where=came > 0)
             cut = np.nan_to_num(self.gain * (self.target - mean))
         lowest = -self.max_pct if self.may_raise else 0.0
         share = np.round(now - np.clip(cut, lowest, self.max_pct) / 100.0, 12)
         share = np.where(share < self.end_pct / 100.0, 0.0, np.minimum(share, 1.0))
-        return Order(put_share(seen.share, memory, share))
+        return Order(put_share(observation.dose_fraction, memory, share))
 
 
-@register("integral")
 def integral(
     *,
     target: float = 7.0,

@@ -1,14 +1,27 @@
 """The interface of a policy, and the registry of names. Imports ``model.pharmacology``, ``rng``.
 
-A policy looks at what has been seen up to a day and says which share of the original dose of each drug class is to be
-taken from then on until its next decision. Shares are ideal: the simulation turns them into tablets that exist.
+A policy looks at what has been observed up to a day and orders the share of the original dose of each drug class that
+is taken from then on until its next decision. Shares are ideal: the simulation turns them into tablets that exist.
+
+To create a new policy (docs/how-to/own-policy.md has one in ten lines):
+
+1. derive a class from :class:`Policy` and give it a ``name``, the call that makes it;
+2. set what it needs, such as ``sees_reports = True`` to be handed check-ins (all attributes: :class:`Policy`);
+3. ``decision_days(n_days)`` returns the days on which a new dose may be taken;
+4. ``start(patients)`` returns what the policy remembers of them, handed back as ``memory``;
+5. ``decide(memory, observation)`` returns an :class:`Order`, in which a row depends on that patient alone;
+6. ``register("name")(TheClass)`` makes it a protocol of scenarios; in the package, add it to ``catalogue.SHIPPED``.
 """
 
+import difflib
+import inspect
+import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +93,7 @@ class Observation:
     ----------
     day : int
         First day on which the doses decided now are taken (1 is the first day of the study).
-    share : ndarray, (n, 3)
+    dose_fraction : ndarray, (n, 3)
         Share of the original dose that the policy ordered last; 1 at the start.
     dispensed : ndarray, (n, 3)
         The same as dispensed: what the patient was given in tablets that exist.
@@ -95,7 +108,7 @@ class Observation:
     """
 
     day: int
-    share: Floats
+    dose_fraction: Floats
     dispensed: Floats
     reports: Mapping[str, Floats] = field(default_factory=dict)
     in_care: Bools | None = None
@@ -115,15 +128,15 @@ class Rotation:
         The drug class (0 opioid, 1 benzodiazepine, 2 gabapentinoid).
     drug : Drug
         What is taken from now on, ``times`` a day.
-    share : float
-        Equivalents of the new drug at the start of it ÷ equivalents of the old, on which later shares build.
+    equivalents_ratio : float
+        Equivalents of the new drug at the start of it ÷ equivalents of the old, on which later fractions build.
     """
 
     who: Bools
     column: int
     drug: Drug
     times: int
-    share: float
+    equivalents_ratio: float
 
 
 @dataclass(frozen=True)
@@ -132,63 +145,151 @@ class Order:
 
     Attributes
     ----------
-    share : ndarray, (n, 3)
+    dose_fraction : ndarray, (n, 3)
         Share of the original dose of each class, 0 to 1 (above 1 only where a policy is allowed to raise).
     adjunct : ndarray (n,), optional
         Alpha-2 agonist: share of its full effect, 0 for who is given none.
     checkin_every_d, visit_every_d : ndarray (n,), optional
         Days between check-ins and between visits; kept as they were where left out.
     rotation : Rotation, optional
-        A change of drug; taken before the share.
+        A change of drug; it is made before the dose.
     """
 
-    share: Floats
+    dose_fraction: Floats
     adjunct: Floats | None = None
     checkin_every_d: Floats | None = None
     visit_every_d: Floats | None = None
     rotation: Rotation | None = None
 
 
-class Policy(Protocol):
-    """A rule on what has been seen. Ten lines are enough for one of your own: docs/how-to/own-policy.md.
+class Policy(ABC):
+    """A rule on what has been observed; the module says how to write one.
 
-    A policy may have, besides: ``sees_reports = True`` to be handed check-ins; ``sees_state = True`` (the oracle) to be
-    handed the state; ``holds = True`` where it never reduces; ``rules_for``, a set of "pregnancy" and "buprenorphine",
-    where it has a rule for such patients; ``planned_care`` (share of full care by discipline) and ``modality`` (phone,
-    video, in_person), where it brings its own.
+    Attributes that a policy may set in its class body, or give as a property:
+
+    Attributes
+    ----------
+    name : str
+        The call that makes this policy, in normal form (``calls.canonical``). Required.
+    sees_reports : bool
+        Whether it is handed check-ins. Default: False.
+    sees_state : bool
+        Whether it is handed the true state: an oracle. Default: False.
+    holds : bool
+        Whether it never reduces, so that no patient needs a rule. Default: False.
+    rules_for : frozenset of str
+        ``pregnancy``, ``buprenorphine``: patients it has a rule for; without one they are refused. Default: none.
+    planned_care : mapping of discipline to float, or None
+        Share of full care where the policy brings its own. Default: None, the scenario's.
+    modality : str or None
+        ``phone``, ``video`` or ``in_person`` where it brings its own. Default: None, the scenario's.
+
+    Raises
+    ------
+    TypeError
+        When a class is defined: for an attribute whose name is nearly that of one of these.
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        annotated = inspect.get_annotations(cls)
+        for attribute, value in vars(cls).items():
+            if attribute.startswith("_") or attribute in _POLICY_NAMES or attribute in annotated:
+                continue
+            if callable(value) or hasattr(type(value), "__get__"):  # methods and properties are meant
+                continue
+            near = difflib.get_close_matches(attribute, _POLICY_NAMES, 1, _MISSPELT)
+            if near:
+                raise TypeError(f"policy {cls.__name__} has `{attribute}`; did you mean `{near[0]}`?")
+
     @property
+    @abstractmethod
     def name(self) -> str:
         """The call that makes this policy, in normal form (``calls.canonical``)."""
-        ...
 
+    @abstractmethod
     def decision_days(self, n_days: int) -> Sequence[int]:
         """Days on which a new dose may be taken for the first time, the first of them 1, rising."""
-        ...
 
+    @abstractmethod
     def start(self, patients: Patients) -> Any:
         """Make whatever the policy wants to remember of these patients; handed back to :meth:`decide`."""
-        ...
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
-        """Say the doses from ``seen.day`` on. A row depends on that patient alone."""
-        ...
+    @abstractmethod
+    def decide(self, memory: Any, observation: Observation) -> Order:
+        """Order the doses from ``observation.day`` on. A row depends on that patient alone."""
+
+    @property
+    def sees_reports(self) -> bool:
+        """Whether it is handed check-ins."""
+        return False
+
+    @property
+    def sees_state(self) -> bool:
+        """Whether it is handed the true state."""
+        return False
+
+    @property
+    def holds(self) -> bool:
+        """Whether it never reduces."""
+        return False
+
+    @property
+    def rules_for(self) -> frozenset[str]:
+        """Patients it has a rule for."""
+        return frozenset()
+
+    @property
+    def planned_care(self) -> Mapping[str, float] | None:
+        """Share of full care by discipline where it brings its own."""
+        return None
+
+    @property
+    def modality(self) -> str | None:
+        """How visits happen where it brings its own."""
+        return None
+
+    @property
+    def waits(self) -> bool:
+        """Whether its orders depend on what happens, so that they are not known ahead."""
+        return self.sees_reports or self.sees_state
+
+
+_MISSPELT: Final = 0.85
+"""Similarity of two names, 0 to 1, from which one is taken for a misspelling of the other. A design choice: it catches
+a letter left out, added or exchanged."""
+_POLICY_NAMES: Final = tuple(name for name in vars(Policy) if not name.startswith("_"))
 
 
 #: Folder against which a policy's own files are looked up; the scenario's while its protocols are built.
 BASE_FOLDER: ContextVar[Path] = ContextVar("BASE_FOLDER", default=Path())
 
 Factory = Callable[..., Policy]
+_SHIPPED: dict[str, Factory] = {}
 _REGISTRY: dict[str, Factory] = {}
 
 
+def ship(factories: Mapping[str, Factory]) -> None:
+    """Make policies of the package known; those of :func:`register` stay before them."""
+    _SHIPPED.update(factories)
+
+
 def register(name: str) -> Callable[[Factory], Factory]:
-    """Make a policy known under the name of its call, such as ``linear``."""
+    """Make a function or class known that makes a policy, under the name of its call, such as ``linear``.
+
+    A name that is known already is replaced, with a warning: a notebook's cell may run twice.
+
+    Raises
+    ------
+    TypeError
+        If a class is given that does not derive from :class:`Policy`.
+    """
 
     def keep(factory: Factory) -> Factory:
-        if name in _REGISTRY:
-            raise ValueError(f"a policy named {name} is registered already")
+        if isinstance(factory, type) and not issubclass(factory, Policy):
+            raise TypeError(not_a_policy(factory))
+        if registered().get(name, factory) is not factory:
+            warnings.warn(f"policy {name} was known already: the new one replaces it", stacklevel=2)
         _REGISTRY[name] = factory
         return factory
 
@@ -197,4 +298,9 @@ def register(name: str) -> Callable[[Factory], Factory]:
 
 def registered() -> Mapping[str, Factory]:
     """Every policy by the name of its call."""
-    return dict(_REGISTRY)
+    return _SHIPPED | _REGISTRY
+
+
+def not_a_policy(kind: type) -> str:
+    """Message for a class that should derive from :class:`Policy`."""
+    return f"{kind.__name__} is no policy: class {kind.__name__}(Policy), with Policy from taper_sim"

@@ -14,8 +14,8 @@ from taper_sim.data import formulary
 from taper_sim.data.problems import problem
 from taper_sim.model.pharmacology import Drug, administrations, most_equivalents
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import Observation, Order, Patients, Policy, Rotation, register
-from taper_sim.units import DRUG_CLASSES
+from taper_sim.policies.interface import Observation, Order, Patients, Policy, Rotation
+from taper_sim.units import DRUG_CLASSES, LONGEST_D
 
 ALPHA2_AGONISTS: Final = ("lofexidine", "clonidine")
 """Adjuncts whose effect on opioid withdrawal is in the model. Source: E049, E050; adjuncts.csv."""
@@ -27,47 +27,72 @@ LOFEXIDINE_POWER: Final = 0.742
 """Effect as a power of the dose: 2.16 and 2.88 mg lower log SOWS-Gossop by 0.21 and 0.26. Source: E049, E050."""
 
 
+class OwnDays:
+    """A protocol inside another policy that decides on more days: it decides on its own alone.
+
+    On these it is handed every report since it decided last; on the others its last order stands.
+    """
+
+    def __init__(self, policy: Policy, patients: Patients):
+        self._policy, self._memory = policy, policy.start(patients)
+        self._days = set(policy.decision_days(LONGEST_D))
+        self._order: Order | None = None
+        self._reports: list[Mapping[str, Floats]] = []
+
+    def order(self, observation: Observation) -> Order:
+        """Order of the protocol on a day of the outer policy; a change of drug is ordered once."""
+        if self._order is not None and observation.day not in self._days:
+            self._reports.append(observation.reports)
+            return replace(self._order, rotation=None)
+        earlier, self._reports = self._reports, []
+        if earlier:
+            blocks = [*earlier, observation.reports]
+            reports = {name: np.concatenate([block[name] for block in blocks], axis=1) for name in observation.reports}
+            observation = replace(observation, reports=reports)
+        self._order = self._policy.decide(self._memory, observation)
+        return self._order
+
+
 @dataclass(frozen=True)
-class Added:
-    """A protocol with something added; what is not changed is handed through."""
+class Wrapped(Policy):
+    """A protocol inside another policy: what the outer one does not change is as the protocol has it."""
 
     policy: Policy
-    added: str
 
     @property
     def name(self) -> str:
-        """The call of the protocol, + and what was added."""
-        return f"{self.policy.name} + {self.added}"
+        """As the protocol."""
+        return self.policy.name
 
     @property
     def sees_reports(self) -> bool:
         """As the protocol."""
-        return bool(getattr(self.policy, "sees_reports", False))
+        return self.policy.sees_reports
 
     @property
     def sees_state(self) -> bool:
         """As the protocol."""
-        return bool(getattr(self.policy, "sees_state", False))
+        return self.policy.sees_state
 
     @property
     def holds(self) -> bool:
         """As the protocol: whether it never reduces."""
-        return bool(getattr(self.policy, "holds", False))
+        return self.policy.holds
 
     @property
     def rules_for(self) -> frozenset[str]:
         """As the protocol: special people it has a rule for."""
-        return frozenset(getattr(self.policy, "rules_for", frozenset()))
+        return frozenset(self.policy.rules_for)
 
     @property
     def planned_care(self) -> Mapping[str, float] | None:
         """As the protocol: care that it brings."""
-        return getattr(self.policy, "planned_care", None)
+        return self.policy.planned_care
 
     @property
     def modality(self) -> str | None:
         """As the protocol: how visits happen."""
-        return getattr(self.policy, "modality", None)
+        return self.policy.modality
 
     def decision_days(self, n_days: int) -> Sequence[int]:
         """As the protocol."""
@@ -77,9 +102,21 @@ class Added:
         """As the protocol."""
         return self.policy.start(patients)
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
+    def decide(self, memory: Any, observation: Observation) -> Order:
         """As the protocol."""
-        return self.policy.decide(memory, seen)
+        return self.policy.decide(memory, observation)
+
+
+@dataclass(frozen=True)
+class Added(Wrapped):
+    """A protocol with something added by ``+``."""
+
+    added: str
+
+    @property
+    def name(self) -> str:
+        """The call of the protocol, + and what was added."""
+        return f"{self.policy.name} + {self.added}"
 
 
 @dataclass(frozen=True)
@@ -97,11 +134,15 @@ class WithAdjunct(Added):
         ends = {self.days + 1} if 0 < self.days < n_days else set()
         return sorted({*self.policy.decision_days(n_days), *ends})
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
+    def start(self, patients: Patients) -> OwnDays:
+        """As the protocol."""
+        return OwnDays(self.policy, patients)
+
+    def decide(self, memory: OwnDays, observation: Observation) -> Order:
         """Add the adjunct to the order."""
-        order = self.policy.decide(memory, seen)
-        given = self.days == 0 or seen.day <= self.days
-        return replace(order, adjunct=np.full(len(order.share), self.effect if given else 0.0))
+        order = memory.order(observation)
+        effect = self.effect if self.days == 0 or observation.day <= self.days else 0.0
+        return replace(order, adjunct=np.full(len(order.dose_fraction), effect))
 
 
 @dataclass(frozen=True)
@@ -127,13 +168,13 @@ class WithRotation(Added):
         if wanted > most:
             given = f"a patient who is to take {wanted:.0f} equivalents a day of it"
             raise problem(FILE, self.name, given, f"at most {most:.0f}: more has no known absorption")
-        return self.policy.start(patients), patients.taken[:, column]
+        return OwnDays(self.policy, patients), patients.taken[:, column]
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
+    def decide(self, memory: Any, observation: Observation) -> Order:
         """Add the rotation on its day."""
         inner, takes = memory
-        order = self.policy.decide(inner, seen)
-        if seen.day != self.day:
+        order = inner.order(observation)
+        if observation.day != self.day:
             return order
         column = DRUG_CLASSES.index(self.drug.drug_class)
         return replace(order, rotation=Rotation(takes, column, self.drug, self.times, self.start_pct / 100.0))
@@ -155,16 +196,16 @@ class WithHandoff(Added):
     def start(self, patients: Patients) -> Any:
         """Remember since when each patient's order stands still."""
         n = len(patients.dose)
-        return self.policy.start(patients), np.zeros(n), np.ones((n, 3))
+        return OwnDays(self.policy, patients), np.zeros(n), np.ones((n, 3))
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
+    def decide(self, memory: Any, observation: Observation) -> Order:
         """Hand over who has stood still long enough below the starting dose."""
         inner, since, last = memory
-        order = self.policy.decide(inner, seen)
-        moved = (order.share != last).any(axis=1)
-        since[moved] = seen.day
-        last[:] = order.share
-        over = (seen.day - since >= self.after_d) & (order.share < 1.0).any(axis=1)
+        order = inner.order(observation)
+        moved = (order.dose_fraction != last).any(axis=1)
+        since[moved] = observation.day
+        last[:] = order.dose_fraction
+        over = (observation.day - since >= self.after_d) & (order.dose_fraction < 1.0).any(axis=1)
         return replace(
             order,
             checkin_every_d=_where(over, self.checkin_every_d, order.checkin_every_d),
@@ -197,11 +238,11 @@ class WithRules(Added):
             held |= np.array([names.get(0) == "buprenorphine" for names in patients.drug], dtype=bool)
         return self.policy.start(patients), held
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
+    def decide(self, memory: Any, observation: Observation) -> Order:
         """Hold them, whatever the protocol says."""
         inner, held = memory
-        order = self.policy.decide(inner, seen)
-        return replace(order, share=np.where(held[:, None], 1.0, order.share))
+        order = self.policy.decide(inner, observation)
+        return replace(order, dose_fraction=np.where(held[:, None], 1.0, order.dose_fraction))
 
 
 @dataclass(frozen=True)
@@ -214,11 +255,11 @@ class WithRunIn(Added):
         """Day 1, and those of the protocol as many days later."""
         return [1, *(day + self.days for day in self.policy.decision_days(max(n_days - self.days, 0)))]
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
+    def decide(self, memory: Any, observation: Observation) -> Order:
         """Hold, then decide as if today were so many days earlier."""
-        if seen.day <= self.days:
-            return Order(seen.share.copy())
-        return self.policy.decide(memory, replace(seen, day=seen.day - self.days))
+        if observation.day <= self.days:
+            return Order(observation.dose_fraction.copy())
+        return self.policy.decide(memory, replace(observation, day=observation.day - self.days))
 
 
 def _in_range(call: str, name: str, value: float, low: float, high: float) -> None:
@@ -226,7 +267,6 @@ def _in_range(call: str, name: str, value: float, low: float, high: float) -> No
         raise problem(FILE, call, f"{name}={value:g}", f"{low:g} to {high:g}")
 
 
-@register("adjunct")
 def adjunct(policy: Policy, drug: str, /, *, mg: float | None = None, days: int = 0) -> WithAdjunct:
     """Add an alpha-2 agonist (lofexidine, clonidine); ``mg`` of lofexidine a day, by which its effect is smaller."""
     if drug not in ALPHA2_AGONISTS:
@@ -242,7 +282,6 @@ def adjunct(policy: Policy, drug: str, /, *, mg: float | None = None, days: int 
     return WithAdjunct(policy, f"adjunct({said})", days, effect)
 
 
-@register("rotate")
 def rotate(
     policy: Policy,
     drug: str,
@@ -267,7 +306,6 @@ def rotate(
     return WithRotation(policy, f"rotate({drug} {formulation}, day={day})", row, times, day, start_pct)
 
 
-@register("handoff")
 def handoff(policy: Policy, /, *, after_d: int = 84, checkin_every_d: int = 28, visit_every_d: int = 84) -> WithHandoff:
     """Hand over to primary care once the dose has stood still for ``after_d`` days: fewer check-ins and visits."""
     _in_range("handoff", "after_d", after_d, 7, 3650)
@@ -276,7 +314,6 @@ def handoff(policy: Policy, /, *, after_d: int = 84, checkin_every_d: int = 28, 
     return WithHandoff(policy, f"handoff(after_d={after_d})", after_d, checkin_every_d, visit_every_d)
 
 
-@register("hold")
 def hold(policy: Policy, who: str, /) -> WithRules:
     """Hold the dose of people for whom the protocol has no rule: ``pregnancy``, ``buprenorphine`` or both by ``/``."""
     named = frozenset(who.split("/"))
@@ -286,7 +323,6 @@ def hold(policy: Policy, who: str, /) -> WithRules:
     return WithRules(policy, f"hold({who})", named)
 
 
-@register("run_in")
 def run_in(policy: Policy, /, *, days: int = 14) -> WithRunIn:
     """Begin the protocol ``days`` days later, with the dose held and check-ins coming until then."""
     _in_range("run_in", "days", days, 1, 364)

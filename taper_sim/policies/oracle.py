@@ -16,14 +16,14 @@ from taper_sim.model import equations as eq
 from taper_sim.model.compiled import rows
 from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import Observation, Order, Patients, register
+from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.units import DrugClass
 
 _CUTS_PCT: Final = (100.0, 60.0, 40.0, 30.0, 20.0, 15.0, 10.0, 7.5, 5.0, 2.5)
 
 
 @dataclass(frozen=True)
-class Oracle:
+class Oracle(Policy):
     """Largest cut that keeps withdrawal of the tapered class under ``limit`` for ``horizon_d`` days."""
 
     limit: float = 0.15
@@ -50,16 +50,16 @@ class Oracle:
         """Try the cuts from the largest down; who can bear none holds."""
         column = memory
         people = np.arange(len(column))
-        now = np.where(column >= 0, seen.share[people, column], 1.0)
+        now = np.where(column >= 0, seen.dose_fraction[people, column], 1.0)
         state = _of_class(seen.latent.arrays, np.maximum(column, 0))
         share, decided = now.copy(), column < 0
         for cut in (c for c in _CUTS_PCT if c <= self.max_pct):
             tried = np.maximum(np.round(now - cut / 100.0, 12), 0.0)
-            doses = seen.latent.doses(put_share(seen.share, column, tried))[people, np.maximum(column, 0)]
+            doses = seen.latent.doses(put_share(seen.dose_fraction, column, tried))[people, np.maximum(column, 0)]
             bearable = _highest(state, doses, self.horizon_d) <= self.limit
             share = np.where(bearable & ~decided, tried, share)
             decided |= bearable
-        return Order(put_share(seen.share, column, share))
+        return Order(put_share(seen.dose_fraction, column, share))
 
 
 def _of_class(arrays: Any, column: np.ndarray) -> dict[str, Any]:
@@ -96,7 +96,6 @@ def _highest(s: dict[str, Any], dose: Floats, n_days: int) -> Floats:
     return highest
 
 
-@register("oracle")
 def oracle(
     *,
     limit: float = 0.15,

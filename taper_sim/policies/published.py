@@ -15,7 +15,7 @@ from taper_sim.array_types import Bools, Floats
 from taper_sim.data.problems import problem
 from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.calls import FILE, written
-from taper_sim.policies.interface import Observation, Order, Patients, Policy, register
+from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.policies.modified import Added
 from taper_sim.policies.several import Followed, followed, grid_of
 from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D, DrugClass
@@ -50,7 +50,7 @@ class _Mix:
 
 
 @dataclass(frozen=True)
-class ObservedMix:
+class ObservedMix(Policy):
     """Tapers as claims data show them, for a share of people; the rest keep their dose.
 
     The dose changes with the monthly prescription, on days 1, 31, 61 …: first by the person's fastest month; who stops
@@ -61,7 +61,12 @@ class ObservedMix:
     velocity_median_pct_per_month: float
     taper_share: float
     drug_class: DrugClass | None
-    name: str
+    call: str
+
+    @property
+    def name(self) -> str:
+        """The call."""
+        return self.call
 
     def decision_days(self, n_days: int) -> Sequence[int]:
         """Day 1 and every 30 days, until the slowest has stopped."""
@@ -76,9 +81,9 @@ class ObservedMix:
         column = column_of(patients, self.drug_class)
         return _Mix(column, cut, u[:, 0] < self.taper_share, stops, ~stops & (u[:, 1] < REVERSED))
 
-    def decide(self, memory: _Mix, seen: Observation) -> Order:
+    def decide(self, memory: _Mix, observation: Observation) -> Order:
         """Order the month's dose."""
-        months = (seen.day - 1) // VELOCITY_MONTH_D + 1
+        months = (observation.day - 1) // VELOCITY_MONTH_D + 1
         first = 1.0 - memory.cut
         if months > 1:
             held = first - np.minimum(0.5 * memory.cut, 0.5 * first)
@@ -86,7 +91,7 @@ class ObservedMix:
         if months > REVERSAL_MONTHS:
             first = np.where(memory.reversed, 1.0, first)
         share = np.where(memory.tapered, first, 1.0)
-        return Order(put_share(np.ones_like(seen.share), memory.column, share))
+        return Order(put_share(np.ones_like(observation.dose_fraction), memory.column, share))
 
 
 def _written(call: str, first: str, value: float, drug_class: DrugClass | None) -> str:
@@ -100,7 +105,6 @@ def _checked(call: str, velocity: float, drug_class: DrugClass | None) -> None:
         raise problem(FILE, call, f"drug_class={drug_class}", ", ".join(DRUG_CLASSES))
 
 
-@register("observed_mix")
 def observed_mix(*, velocity_median_pct_per_month: float, drug_class: DrugClass | None = None) -> ObservedMix:
     """Everybody is tapered as claims show it: fastest month drawn with this median, some stop, some are reversed."""
     _checked("observed_mix", velocity_median_pct_per_month, drug_class)
@@ -108,7 +112,6 @@ def observed_mix(*, velocity_median_pct_per_month: float, drug_class: DrugClass 
     return ObservedMix(velocity_median_pct_per_month, 1.0, drug_class, name)
 
 
-@register("usual_care")
 def usual_care(*, taper_share: float, drug_class: DrugClass | None = None) -> ObservedMix:
     """Usual care: this share is tapered as in observed_mix(), the rest keep their dose."""
     if not 0 <= taper_share <= 1:
@@ -183,24 +186,26 @@ class Supported(Added):
         nobody = np.zeros(n, dtype=bool)
         return _Pace(followed(self.policy, patients), np.zeros(n, np.int64), nobody, np.full(n, np.nan), patients)
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
+    def decide(self, memory: Any, observation: Observation) -> Order:
         """Move on the clock of everybody who takes the step that is offered, if one is."""
         if self.pace == "fixed":
-            return self.policy.decide(memory, seen)
+            return self.policy.decide(memory, observation)
         own: _Pace = memory
         next_day = np.where(own.own_day == 0, 1, own.own_day + grid_of([self.policy]))
         now, after = own.ahead.at(own.own_day), own.ahead.at(next_day)
         offered = (after < now).any(axis=1)
-        u = own.patients.uniforms(2, _LUCK, day=(seen.day - 1) // _WEEK_D)
+        u = own.patients.uniforms(2, _LUCK, day=(observation.day - 1) // _WEEK_D)
         own.settled |= offered & (u[:, 0] < SETTLED)
-        refused = offered & (own.settled | (u[:, 1] < POSTPONED) | self._worse(own, seen))
+        refused = offered & (own.settled | (u[:, 1] < POSTPONED) | self._worse(own, observation))
         own.own_day = np.where(refused, own.own_day, next_day)
         return Order(own.ahead.at(own.own_day))
 
     @staticmethod
-    def _worse(own: _Pace, seen: Observation) -> Bools:
+    def _worse(own: _Pace, observation: Observation) -> Bools:
         """Who has reported so much since the last decision that a step would be refused; without reports nobody."""
-        pain, sows = (_mean(seen.reports.get(name), len(seen.share)) for name in ("pain_nrs", "sows_gossop"))
+        pain, sows = (
+            _mean(observation.reports.get(name), len(observation.dose_fraction)) for name in ("pain_nrs", "sows_gossop")
+        )
         own.first_pain = np.where(np.isnan(own.first_pain), pain, own.first_pain)
         return (pain - own.first_pain >= WORSE_PAIN) | (sows >= WORSE_SOWS)
 
@@ -215,7 +220,6 @@ def _mean(reports: Floats | None, n: int) -> Floats:
     return np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
 
 
-@register("supported")
 def supported(
     *,
     taper: Policy,
@@ -228,10 +232,9 @@ def supported(
     unknown = [name for name in named if name not in CARE]
     if unknown:
         raise problem(FILE, "supported", f"care={'/'.join(unknown)}", f"one or more, joined by /, of {', '.join(CARE)}")
-    if getattr(taper, "planned_care", None) is not None:
+    if taper.planned_care is not None:
         raise problem(FILE, "supported", f"taper={taper.name}", "a taper without care of its own")
-    reacts = getattr(taper, "sees_reports", False) or getattr(taper, "sees_state", False)
-    if pace == "patient" and reacts:
+    if pace == "patient" and taper.waits:
         raise problem(
             FILE, "supported", f"pace=patient with {taper.name}", "a schedule, which does not wait for reports"
         )

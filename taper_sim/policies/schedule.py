@@ -7,7 +7,7 @@ is that of the original dose in mg a day of the patient's own drug (mcg/h of a p
 A schedule of one's own says in ``_next`` what a step does to the share; the rest stands here.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property, lru_cache
@@ -22,7 +22,7 @@ from taper_sim.data.formulary import absorption, find_drug, formulary
 from taper_sim.data.problems import InputError, Problem, shown
 from taper_sim.model.pharmacology import Drug, from_equivalents, most_equivalents, to_equivalents
 from taper_sim.policies.calls import FILE, written
-from taper_sim.policies.interface import Observation, Order, Patients
+from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.units import DRUG_CLASSES, MONTH_D, DrugClass
 
 Check = tuple[str, Any, bool, str]
@@ -134,7 +134,7 @@ class ScheduleProgress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class Schedule(Policy):
     """What all schedules that reduce have in common.
 
     Parameters
@@ -256,9 +256,9 @@ class Schedule:
         self.check(tapered)
         return ScheduleProgress(tapered, 0, np.ones(len(rows)))
 
-    def decide(self, memory: ScheduleProgress, seen: Observation) -> Order:
-        """Order the share of the step that ``seen.day`` has reached; nothing of what was reported is looked at."""
-        step = self.steps_by(seen.day)
+    def decide(self, memory: ScheduleProgress, observation: Observation) -> Order:
+        """Order the share of the step that ``observation.day`` has reached, whatever was reported."""
+        step = self.steps_by(observation.day)
         if step < memory.step:
             memory.step, memory.share = 0, np.ones_like(memory.share)
         while memory.step < step:
@@ -275,7 +275,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stepped(Schedule, ABC):
+class Stepped(Schedule):
     """A schedule of steps ``every`` so many days.
 
     Parameters

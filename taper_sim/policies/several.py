@@ -15,10 +15,9 @@ import numpy as np
 from taper_sim.array_types import Floats
 from taper_sim.data.problems import problem
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import Observation, Order, Patients, Policy, register
-from taper_sim.units import DRUG_CLASSES
+from taper_sim.policies.interface import Observation, Order, Patients, Policy
+from taper_sim.units import DRUG_CLASSES, LONGEST_D
 
-_HORIZON_D: Final = 3650
 _BENZODIAZEPINE: Final = DRUG_CLASSES.index("benzodiazepine")
 
 
@@ -52,16 +51,16 @@ class Followed:
 def followed(policy: Policy, patients: Patients) -> Followed:
     """Ask a schedule for every day of the next ten years; nothing is reported meanwhile."""
     memory, share = policy.start(patients), np.ones_like(patients.dose)
-    days, shares = policy.decision_days(_HORIZON_D), []
+    days, shares = policy.decision_days(LONGEST_D), []
     for day in days:
-        share = policy.decide(memory, Observation(day, share, share)).share
+        share = policy.decide(memory, Observation(day, share, share)).dose_fraction
         shares.append(share)
     return Followed(np.array(days), np.array(shares))
 
 
 def grid_of(policies: Sequence[Policy], gap_d: int = 0) -> int:
     """Days between decisions: the largest step on which every schedule's days, and a gap, lie."""
-    days = [day - 1 for policy in policies for day in policy.decision_days(_HORIZON_D)]
+    days = [day - 1 for policy in policies for day in policy.decision_days(LONGEST_D)]
     return max(1, reduce(math.gcd, [*days, gap_d], 0))
 
 
@@ -73,7 +72,7 @@ class _Memory:
 
 
 @dataclass(frozen=True)
-class Several:
+class Several(Policy):
     """Schedules of several classes. ``how`` is sequence, alternating or together; ``gap_d`` days between two."""
 
     how: Literal["sequence", "alternating", "together"]
@@ -114,11 +113,11 @@ class Several:
             offset = np.where(mine, -(-after // grid) * grid, offset)
         return _Memory(parts, offsets, order)
 
-    def decide(self, memory: _Memory, seen: Observation) -> Order:
+    def decide(self, memory: _Memory, observation: Observation) -> Order:
         """Put the parts' shares together."""
-        share = np.ones_like(seen.share)
+        share = np.ones_like(observation.dose_fraction)
         if self.how == "alternating":
-            turn = (seen.day - 1) // self._grid()
+            turn = (observation.day - 1) // self._grid()
             n_parts = np.maximum(np.max(memory.order, axis=0) + 1, 1)
             for part, place in zip(memory.parts, memory.order, strict=True):
                 # the own clock moves one grid step at each of the part's turns
@@ -127,37 +126,34 @@ class Several:
                 share = np.minimum(share, part.at(own))
         else:
             for part, offset in zip(memory.parts, memory.offsets, strict=True):
-                share = np.minimum(share, part.at(seen.day - offset))
+                share = np.minimum(share, part.at(observation.day - offset))
         return Order(share)
 
 
 def _several(
     how: Literal["sequence", "alternating", "together"], policies: Sequence[Policy | None], gap_d: int, even: bool
 ) -> Several:
-    given = tuple(policy for policy in policies if policy is not None)
-    for policy in given:
-        if getattr(policy, "sees_reports", False) or getattr(policy, "sees_state", False):
+    parts = tuple(policy for policy in policies if policy is not None)
+    for policy in parts:
+        if policy.waits:
             raise problem(FILE, how, policy.name, "schedules, which do not wait for reports")
-        if getattr(policy, "planned_care", None) is not None:
+        if policy.planned_care is not None:
             raise problem(FILE, how, policy.name, f"schedules; care belongs around them: supported(taper={how}(…), …)")
     if gap_d < 0:
         raise problem(FILE, how, f"gap_d={gap_d}", "0 days or more")
-    return Several(how, given, gap_d, even)
+    return Several(how, parts, gap_d, even)
 
 
-@register("sequence")
 def sequence(first: Policy, second: Policy, third: Policy | None = None, *, gap_d: int = 28) -> Several:
     """Taper one class after the other: the next begins ``gap_d`` days after the last change of the one before."""
     return _several("sequence", (first, second, third), gap_d, False)
 
 
-@register("alternating")
 def alternating(first: Policy, second: Policy, third: Policy | None = None) -> Several:
     """Taper classes in turn: at each decision the next class takes its next step."""
     return _several("alternating", (first, second, third), 0, False)
 
 
-@register("together")
 def together(
     first: Policy, second: Policy, third: Policy | None = None, *, even_with_benzodiazepine: bool = False
 ) -> Several:

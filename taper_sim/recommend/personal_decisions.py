@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FASTER_PCT: Final = (45.0, 60.0, 100.0)
 """Paces beyond those of a recommendation, percent of the original dose in 28 days: without a ceiling, for studies."""
 FLOORS: Final = (0.0, 0.25, 0.5, 0.75)
-"""Shares of the original dose at which a taper may be planned to end. A design choice."""
+"""Fractions of the original dose at which a taper may be planned to end. A design choice."""
 LOSS_DRAWS: Final = 128
 """Posterior draws over which a loss is expected, at most. With 32 the noise of the expectation was as large as what
 personal pace can gain (docs/personal-pace.md). A design choice."""
@@ -65,7 +65,9 @@ class PersonalDecisions:
         self.day = 1  # of the last decision
         self.ordered: list[tuple[int, Floats]] = [(0, np.ones(n))]  # share of the class that is tapered, from a day on
         self.path: list[list[float]] = [[1.0] for _ in range(n)]  # shares on the way down, to step back on
-        self.kept: dict[int, tuple[int, Floats, Floats, Floats, Floats]] = {}  # of who is not asked
+        self.kept: dict[
+            int, tuple[int, Floats, Floats, Floats, Floats]
+        ] = {}  # of patients whose check-ins are not read
 
     def _ceiling(self, row: int) -> tuple[float, float]:
         """Ceiling and pace of the preset that fits, percent of the original dose in 28 days."""
@@ -76,49 +78,49 @@ class PersonalDecisions:
         ceiling = ceiling_of(DRUG_CLASSES[k], use, failed, self.limits)
         return ceiling.pct_per_28d, ceiling.preset_pct
 
-    def decide(self, seen: Observation) -> Floats:
-        """Shares of the original dose from ``seen.day`` on, (n, 3)."""
+    def decide(self, observation: Observation) -> Floats:
+        """Shares of the original dose from ``observation.day`` on, (n, 3)."""
         n = len(self.column)
         everybody = np.arange(n)
-        self._take_in(seen)
-        now = np.where(self.column >= 0, seen.share[everybody, self.column], 1.0)
-        true = TrueState(seen.latent.arrays) if self.policy.sees_state else None
+        self._take_in(observation)
+        now = np.where(self.column >= 0, observation.dose_fraction[everybody, self.column], 1.0)
+        true = TrueState(observation.latent.arrays) if self.policy.sees_state else None
         follows = self.column >= 0
-        for gone in (None if seen.in_care is None else ~seen.in_care, seen.returned):
+        for gone in (None if observation.in_care is None else ~observation.in_care, observation.returned):
             follows = follows & ~gone if gone is not None else follows
         share = now.copy()
         people = np.flatnonzero(follows)
 
-        def one(row: int) -> float:
-            return self._share(int(row), seen.day, float(now[row]), true)
+        def decided(row: int) -> float:
+            return self._share(int(row), observation.day, float(now[row]), true)
 
         with ThreadPoolExecutor(max(os.cpu_count() or 1, 1)) as pool:
-            share[people] = list(pool.map(one, people))
-        self.ordered.append((seen.day, share))
+            share[people] = list(pool.map(decided, people))
+        self.ordered.append((observation.day, share))
         for row in people:
             way = self.path[row]
             while way and way[-1] <= share[row] + _SAME:
                 way.pop()
             way.append(float(share[row]))
-        return put_share(seen.share, self.column, share)
+        return put_share(observation.dose_fraction, self.column, share)
 
-    def _take_in(self, seen: Observation) -> None:
+    def _take_in(self, observation: Observation) -> None:
         """Doses and check-ins of the days since the last decision."""
-        days = np.arange(self.day, seen.day)
-        self.day = seen.day
+        days = np.arange(self.day, observation.day)
+        self.day = observation.day
         if not len(days):
             return
         everybody = np.arange(len(self.column))[:, None]
-        dose = np.where(self.patients.taken, seen.dispensed * self.patients.dose, 0.0)
+        dose = np.where(self.patients.taken, observation.dispensed * self.patients.dose, 0.0)
         self.tracked.add_doses(everybody, days, dose[:, None])
         if self.policy.sees_reports:
-            self.tracked.add_reports(everybody, days, _by_stream(seen.reports, len(everybody), len(days)))
+            self.tracked.add_reports(everybody, days, _by_stream(observation.reports, len(everybody), len(days)))
 
     # -- one person ----------------------------------------------------------------------------------------------------
 
     def _share(self, row: int, day: int, now: float, true: TrueState | None) -> float:
         """Share from ``day`` on for one person."""
-        if now <= 0.0:  # who has stopped is left in peace
+        if now <= 0.0:  # a patient who has stopped stays at 0
             return now
         regimen = self.tracked.regimen(row, day - 1, max(self.policy.horizon_d, self.policy.outlook_d))
         if true is not None:
@@ -136,7 +138,7 @@ class PersonalDecisions:
         return ahead.best(silent)
 
     def _carried_on(self, row: int, day: int, regimen: Regimen, shared: Any) -> tuple[Floats, Floats, Floats, Floats]:
-        """Draws, weights, states and drifts of who is not asked: what is believed stays, and is carried on."""
+        """Draws, weights, states and drifts without check-ins: the first draws, carried on to today."""
         before = self.kept.get(row)
         if before is None:
             values, weights = self._believed(row, day)
@@ -242,7 +244,7 @@ class _Ahead:
     def paces(self, silent: bool) -> Iterator[float]:
         """Paces that the ceiling, and what is known, allow, percent of the original dose in 28 days."""
         most = float(self.memory.ceiling[self.row]) if self.policy.ceiling else np.inf
-        if silent:  # who has sent nothing is tapered no faster than the preset that fits
+        if silent:  # without a report no faster than the preset that fits
             most = min(most, float(self.memory.preset[self.row]))
         for pct in (*PACES_PCT, *(() if self.policy.ceiling else FASTER_PCT)):
             if pct <= most + _SAME:
@@ -290,7 +292,7 @@ class _Ahead:
         return first[name]
 
     def _weigh(self, options: Sequence[Option], rolled: dict[str, Rolled], back: float) -> None:
-        """Put the loss over the outlook in: first where to end, at the fastest pace, then the pace to get there."""
+        """Set the loss over the outlook: first the dose to end at, at the fastest pace, then the pace."""
         outlook, floor = self.policy.outlook_d, 0.0
         for o in sorted(options, key=lambda o: -o.pct_per_28d):
             if o.kind != "reduce":
@@ -306,9 +308,10 @@ class _Ahead:
 
 def _last_that(keeps: Callable[[float], Option | None], paces: Sequence[float]) -> Option | None:
     """The fastest pace that keeps its limits, by halving: the faster a pace, the more it risks."""
-    found = keeps(paces[-1]) if paces else None
-    if found is not None:
-        return found
+    option = keeps(paces[-1]) if paces else None
+    if option is not None:
+        return option
+    fastest = None
     low, high = -1, len(paces) - 1
     while high - low > 1:
         middle = (low + high) // 2
@@ -316,8 +319,8 @@ def _last_that(keeps: Callable[[float], Option | None], paces: Sequence[float]) 
         if option is None:
             high = middle
         else:
-            found, low = option, middle
-    return found
+            fastest, low = option, middle
+    return fastest
 
 
 _NO_EVENTS: Final = np.zeros((0, rollout.N_EVENTS))

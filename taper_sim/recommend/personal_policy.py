@@ -13,7 +13,7 @@ import numpy as np
 
 from taper_sim.data.problems import InputError, Problem, shown
 from taper_sim.policies.calls import FILE
-from taper_sim.policies.interface import Observation, Order, Patients, register
+from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.safety.limits import Limits
 from taper_sim.units import DrugClass
 
@@ -25,7 +25,7 @@ _CHECKIN_EVERY_D: Final = {"daily": 1.0, "weekly": 7.0}
 
 
 @dataclass(frozen=True)
-class Personal:
+class Personal(Policy):
     """Least expected loss of the options that keep every chance below ``risk``, anew at each decision.
 
     Parameters
@@ -114,10 +114,10 @@ class Personal:
 
         return PersonalDecisions(self, patients)
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
+    def decide(self, memory: Any, observation: Observation) -> Order:
         """Decide for each patient by herself."""
-        every = np.full(len(seen.share), _CHECKIN_EVERY_D[self.checkins])
-        share = seen.share.copy() if seen.day <= self.run_in else memory.decide(seen)
+        every = np.full(len(observation.dose_fraction), _CHECKIN_EVERY_D[self.checkins])
+        share = observation.dose_fraction.copy() if observation.day <= self.run_in else memory.decide(observation)
         return Order(share, checkin_every_d=every if self.sees == "reports" else None)
 
 
@@ -142,7 +142,6 @@ def _checked(call: str, policy: Personal) -> Personal:
     return policy
 
 
-@register("personal")
 def personal(
     *,
     risk: float = 0.10,
@@ -180,7 +179,6 @@ def personal(
     )
 
 
-@register("prior_only")
 def prior_only(
     *,
     risk: float = 0.10,

@@ -7,9 +7,7 @@ import pandas as pd
 from taper_sim import tables
 from taper_sim.comparison.outcomes import ALL
 from taper_sim.data import formulary
-from taper_sim.policies import catalogue, guidance  # noqa: F401 - the catalogue registers every policy
-from taper_sim.recommend import personal_policy as _personal_pace  # noqa: F401 - registers personal and prior_only
-from taper_sim.safety import within_ceiling as _within  # noqa: F401 - registers within_ceiling
+from taper_sim.scenario import catalogue
 from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS
 
 
@@ -102,7 +100,7 @@ def outcomes_text() -> str:
 
 def protocols_text() -> str:
     """Every protocol call with its arguments and defaults, then the presets with year, source and review."""
-    found = guidance.listing()
+    found = catalogue.listing()
     calls = [(r["call"], r["arguments"], r["meaning"]) for r in found if not r["review"]]
     presets = [
         (r["call"], r["year"], r["drug_class"], r["simulated"], r["arguments"], r["verified"], r["note"], r["source"])

@@ -6,27 +6,22 @@ caught up with later.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from taper_sim.array_types import Floats
-from taper_sim.policies.interface import Observation, Order, Patients, Policy, register
-from taper_sim.policies.modified import Added
+from taper_sim.policies.interface import Observation, Order, Patients, Policy
+from taper_sim.policies.modified import Added, OwnDays
 from taper_sim.safety.ceilings import ceiling_of
 from taper_sim.safety.limits import Limits
 from taper_sim.units import DRUG_CLASSES, MONTH_D
 
-LONGEST_D = 3650  # as long as a scenario may be
-
 
 @dataclass
 class _Memory:
-    """What the protocol remembers, its last order, shares ordered by day, the ceiling of each patient and class."""
+    """The protocol, fractions ordered by day, the ceiling of each patient and class."""
 
-    inner: Any
-    days: set[int]
-    order: Order | None
+    protocol: OwnDays
     ordered: list[tuple[int, Floats]]
     ceiling: Floats
 
@@ -53,20 +48,17 @@ class WithinCeiling(Added):
                 for row in range(n)
             ]
         )
-        days = {1, *self.policy.decision_days(LONGEST_D)}
-        return _Memory(self.policy.start(patients), days, None, [(0, np.ones((n, 3)))], ceiling)
+        return _Memory(OwnDays(self.policy, patients), [(0, np.ones((n, 3)))], ceiling)
 
-    def decide(self, memory: _Memory, seen: Observation) -> Order:
+    def decide(self, memory: _Memory, observation: Observation) -> Order:
         """What the protocol orders, or the lowest share that the ceiling leaves."""
-        if seen.day in memory.days or memory.order is None:
-            memory.order = self.policy.decide(memory.inner, seen)
-        before = next(share for day, share in reversed(memory.ordered) if day <= max(seen.day - MONTH_D, 0))
-        share = np.maximum(memory.order.share, np.round(before - memory.ceiling, 12))
-        memory.ordered.append((seen.day, share))
-        return replace(memory.order, share=share)
+        order = memory.protocol.order(observation)
+        before = next(share for day, share in reversed(memory.ordered) if day <= max(observation.day - MONTH_D, 0))
+        share = np.maximum(order.dose_fraction, np.round(before - memory.ceiling, 12))
+        memory.ordered.append((observation.day, share))
+        return replace(order, dose_fraction=share)
 
 
-@register("within_ceiling")
 def within_ceiling(policy: Policy) -> WithinCeiling:
     """Keep a protocol within the ceiling of guidance that fits each patient (added by ``+``)."""
     return WithinCeiling(policy, "within_ceiling()")

@@ -15,11 +15,9 @@ from taper_sim.data.patients import read_drugs, read_patients
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.data.yaml_input import load, parse
 from taper_sim.policies import calls
-from taper_sim.policies.catalogue import build_policy, files_named
 from taper_sim.policies.interface import Policy
-from taper_sim.recommend import personal_policy as _personal_pace  # noqa: F401 - registers personal and prior_only
 from taper_sim.run_folder import sha256_of
-from taper_sim.safety import within_ceiling as _within  # noqa: F401 - registers within_ceiling
+from taper_sim.scenario.catalogue import build_policy, files_named
 from taper_sim.scenario.schema import MAX_PATIENTS, CareEntry, ClassOfDrugs, CohortEntry, ProtocolEntry, Scenario
 from taper_sim.simulation import cohort as cohorts
 from taper_sim.simulation.cohort import ClassMargin, Cohort, DrugShare
@@ -204,13 +202,11 @@ def build_arms(scenario: Scenario, file: str, folder: Path) -> list[Arm]:
 
 def _care_of(policy: Policy, entry: ProtocolEntry, scenario_care: CareEntry, file: str, place: str) -> CarePlan:
     """Planned care of an arm: the policy's disciplines and modality, else those of its entry, else the scenario's."""
-    planned = getattr(policy, "planned_care", None)
+    planned = policy.planned_care
     if planned is not None and entry.care is not None and "disciplines" in entry.care.model_fields_set:
         raise problem(file, f"{place}.care.disciplines", "care beside that of the call", "one of the two")
     care = care_plan(entry.care or scenario_care)
-    return replace(
-        care, planned=care.planned if planned is None else planned, modality=getattr(policy, "modality", None)
-    )
+    return replace(care, planned=care.planned if planned is None else planned, modality=policy.modality)
 
 
 def refuse_without_rule(cohort: Cohort, arms: Sequence[Arm], file: str) -> None:
@@ -236,10 +232,9 @@ def refuse_at_start(cohort: Cohort, arms: Sequence[Arm], seed: int) -> None:
 def without_rule(cohort: Cohort, policy: Policy, file: str, place: str) -> list[Problem]:
     """Problems of one protocol with patients for whom it has no rule; see :func:`refuse_without_rule`."""
     groups = {"pregnancy": cohort.flags["pregnant"], "buprenorphine": cohort.buprenorphine}
-    rules: frozenset[str] = getattr(policy, "rules_for", frozenset())
     problems = []
     for group, members in groups.items():
-        if members.any() and group not in rules and not getattr(policy, "holds", False):
+        if members.any() and group not in policy.rules_for and not policy.holds:
             first, n = shown(cohort.ids[int(np.argmax(members))]), int(members.sum())
             many = f"{n} patients with {group} (the first: {first})" if n > 1 else f"patient {first} with {group}"
             given = f"{many}, for whom it has no rule"

@@ -12,13 +12,13 @@ from taper_sim.array_types import Bools, Floats
 from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import STREAMS
 from taper_sim.model.pharmacology import Drug, level_decay, within_day_shape
-from taper_sim.policies.interface import Observation, Policy, Rotation
+from taper_sim.policies.interface import Observation, Policy, Rotation, not_a_policy
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.dispensing import Dispenser, known_of
 from taper_sim.simulation.ensemble import Ensemble, draw_of
 from taper_sim.simulation.layout import Arrays, CarePlan, arrays_of
 from taper_sim.simulation.misspecification import NO_MISSPECIFICATION, Misspecification
-from taper_sim.simulation.pending_orders import PendingOrders
+from taper_sim.simulation.pending_orders import PendingOrders, checked_days, checked_order
 from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
 
 #: Rows kept at snapshots for figures: name, row of the state.
@@ -158,6 +158,8 @@ class Days:
         keep_reports: bool = False,
         world: Misspecification = NO_MISSPECIFICATION,
     ):
+        if not isinstance(policy, Policy):
+            raise TypeError(not_a_policy(type(policy)))
         self.cohort, self.policy, self.ensemble, self.n_days, self.chance = cohort, policy, ensemble, n_days, chance
         self.a = (arrays or arrays_of(cohort, ensemble, seed, care)).copy()
         self._seed_low, self._seed_high = (np.uint64(half) for half in rng.split(seed))
@@ -166,11 +168,11 @@ class Days:
         self._heard = 1  # first day of which check-ins have not been handed on
         self._dispenser = Dispenser(cohort)
         self._memory = policy.start(known_of(cohort, seed))
-        self.sees_reports = bool(getattr(policy, "sees_reports", False))
+        self.sees_reports = policy.sees_reports
         self._records = self.sees_reports or keep_reports
         self.today = np.full((len(cohort), rows.N_REPORTS), np.nan)
         self.days_since_decision = 0
-        self.decisions = set(policy.decision_days(n_days))
+        self.decisions = set(checked_days(policy, n_days))
         self._look_days, self._snapshot_days = set(look_days), set(snapshot_days)
         self._periods = {*range(VELOCITY_MONTH_D, n_days, VELOCITY_MONTH_D), n_days}
         ends = [*self._look_days, *self._snapshot_days, *self._periods]
@@ -213,17 +215,18 @@ class Days:
             self._heard = first
             if unread is not None:
                 reports = {name: np.where(unread, np.nan, values) for name, values in reports.items()}
-            seen = Observation(
+            observation = Observation(
                 first,
                 self._standing.wanted,
                 self._standing.given,
                 reports,
                 in_care=self.a.get(self.a.state, rows.IN_CARE) > 0,
                 returned=self.a.get(self.a.state, rows.RETURN_DAY) > 0,
-                latent=Latent(self.a, self._dispenser) if getattr(self.policy, "sees_state", False) else None,
+                latent=Latent(self.a, self._dispenser) if self.policy.sees_state else None,
             )
             self._collected, self.days_since_decision = [], 0
-            self._standing.order(self.policy.decide(self._memory, seen))
+            order = self.policy.decide(self._memory, observation)
+            self._standing.order(checked_order(order, self.policy, first, *self.cohort.dose.shape))
         if decides or self._standing.pending.any():
             self._follow(np.ones(len(self.cohort), dtype=bool) if waits is None else ~waits)
 

@@ -72,7 +72,7 @@ class Dispenser:
         return dose
 
     def rotate(self, rotation: Rotation) -> None:
-        """Change the drug of a class: from now on shares are of ``rotation.share`` of the old equivalents."""
+        """Change the drug of a class: later fractions are of ``equivalents_ratio`` times the old equivalents."""
         c, column = self.cohort, rotation.column
         who = np.flatnonzero(rotation.who & c.taken[:, column])
         drugs = c.drugs if rotation.drug in c.drugs else (*c.drugs, rotation.drug)
@@ -86,7 +86,7 @@ class Dispenser:
             self.given[person, of_class[person]] = 0.0
             slot_drug[person, of_class[person]] = -1
         new = from_equivalents(
-            rotation.drug, c.dose[who, column] * rotation.share, formulary.absorption(), rotation.times
+            rotation.drug, c.dose[who, column] * rotation.equivalents_ratio, formulary.absorption(), rotation.times
         )
         slot_drug[who, first[who]] = drugs.index(rotation.drug)
         slot_times[who, first[who]] = rotation.times

@@ -16,7 +16,7 @@ PRESET = 'preset("CDC 2022 (use >=1 year)")'
 
 
 @dataclass(frozen=True)
-class Probe:
+class Probe(Policy):
     """A policy of one's own, with an argument of every kind."""
 
     number: float
@@ -35,8 +35,8 @@ class Probe:
     def start(self, patients: Patients) -> Any:
         return None
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
-        return Order(np.ones_like(seen.share))
+    def decide(self, memory: Any, observation: Observation) -> Order:
+        return Order(np.ones_like(observation.dose_fraction))
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def course(policy: Policy, patients: Patients, n_days: int = 2500) -> tuple[list
     memory, share, shares = policy.start(patients), np.ones_like(patients.dose), []
     days = list(policy.decision_days(n_days))
     for day in days:
-        share = policy.decide(memory, Observation(day=day, share=share, dispensed=share)).share
+        share = policy.decide(memory, Observation(day=day, dose_fraction=share, dispensed=share)).dose_fraction
         shares.append(share)
     return days, np.array(shares)
 
@@ -402,10 +402,10 @@ def test_a_decision_depends_on_the_day_and_not_on_the_decisions_before(call: str
     days, shares = course(policy, MIXED)
     memory = policy.start(MIXED)
     for at in (len(days) - 1, 0, len(days) // 2, len(days) // 2):
-        seen = Observation(day=days[at], share=np.ones((7, 3)), dispensed=np.ones((7, 3)))
-        assert np.array_equal(policy.decide(memory, seen).share, shares[at])
-    between = Observation(day=days[-1] + 1000, share=np.ones((7, 3)), dispensed=np.ones((7, 3)))
-    assert np.array_equal(policy.decide(memory, between).share, shares[-1])
+        seen = Observation(day=days[at], dose_fraction=np.ones((7, 3)), dispensed=np.ones((7, 3)))
+        assert np.array_equal(policy.decide(memory, seen).dose_fraction, shares[at])
+    between = Observation(day=days[-1] + 1000, dose_fraction=np.ones((7, 3)), dispensed=np.ones((7, 3)))
+    assert np.array_equal(policy.decide(memory, between).dose_fraction, shares[-1])
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -414,7 +414,7 @@ def test_doses_change_on_decision_days_only(call: str) -> None:
     days = set(policy.decision_days(300))
     memory, before = policy.start(MIXED), np.ones((7, 3))
     for day in range(1, 301):
-        now = policy.decide(memory, Observation(day=day, share=before, dispensed=before)).share
+        now = policy.decide(memory, Observation(day=day, dose_fraction=before, dispensed=before)).dose_fraction
         assert day in days or np.array_equal(now, before)
         before = now
 
@@ -431,7 +431,7 @@ def test_a_long_schedule_of_many_patients_is_worked_out_once() -> None:
     memory = policy.start(many)
     steps = []
     for day in policy.decision_days(365):
-        seen = Observation(day=day, share=many.dose, dispensed=many.dose)
+        seen = Observation(day=day, dose_fraction=many.dose, dispensed=many.dose)
         policy.decide(memory, seen)
         steps.append(memory.step)
     assert steps == list(range(1, 366))

@@ -40,7 +40,7 @@ def shares(call: str, n: int = 4000, n_days: int = 364) -> np.ndarray:
     memory, share = policy.start(known_of(cohort, SEED)), np.ones((n, 3))
     by_day = np.ones((n_days + 1, n))
     for day in policy.decision_days(n_days):
-        share = policy.decide(memory, Observation(day, share, share)).share
+        share = policy.decide(memory, Observation(day, share, share)).dose_fraction
         by_day[day:] = share[:, 0]
     return by_day
 
@@ -110,7 +110,9 @@ def test_who_feels_worse_puts_the_step_off():
         memory, share = policy.start(known_of(cohort, SEED)), np.ones((500, 3))
         policy.decide(memory, Observation(1, share, share))
         for day, pain in ((8, 5.0), (15, later)):
-            share = policy.decide(memory, Observation(day, share, share, {"pain_nrs": np.full((500, 7), pain)})).share
+            share = policy.decide(
+                memory, Observation(day, share, share, {"pain_nrs": np.full((500, 7), pain)})
+            ).dose_fraction
             ordered[name, day] = share[:, 0]
     np.testing.assert_array_equal(ordered["worse", 15], ordered["worse", 8])
     assert (ordered["well", 15] < ordered["well", 8]).mean() > 0.5

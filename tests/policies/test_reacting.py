@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from taper_sim.data.formulary import find_drug
 from taper_sim.data.problems import InputError
 from taper_sim.model.compiled import rows
 from taper_sim.policies.catalogue import build_policy
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
-from taper_sim.policies.modified import WithRunIn
+from taper_sim.policies.modified import WithAdjunct, WithHandoff, WithRotation, WithRunIn
+from taper_sim.safety.within_ceiling import WithinCeiling
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.days import Trajectory, run
 from taper_sim.simulation.dispensing import known_of
@@ -47,8 +49,8 @@ def opioid_share(policy: Policy, cohort: Cohort, views: Sequence[Observation]) -
     memory, ordered = policy.start(known_of(cohort)), []
     for view in views:
         order = policy.decide(memory, view)
-        assert np.ptp(order.share[:, 0]) == 0
-        ordered.append(float(order.share[0, 0]))
+        assert np.ptp(order.dose_fraction[:, 0]) == 0
+        ordered.append(float(order.dose_fraction[0, 0]))
     return ordered
 
 
@@ -97,7 +99,7 @@ def test_a_step_back_gives_part_of_the_last_cut_back_and_only_where_it_is_allowe
 def test_risk_factors_slow_the_pace_of_those_who_have_them(tmp_path: Path):
     cohort = opioid_cohort(400)
     policy = rules(tmp_path, "pace_from_risk: {mood_disorder: 0.5}\n" + PAUSE)
-    share = policy.decide(policy.start(known_of(cohort)), seen(400, 1, 1.0)).share[:, 0]
+    share = policy.decide(policy.start(known_of(cohort)), seen(400, 1, 1.0)).dose_fraction[:, 0]
     assert set(np.round(share[cohort.flags["mood_disorder"]], 9)) == {0.95}
     assert set(np.round(share[~cohort.flags["mood_disorder"]], 9)) == {0.9}
 
@@ -151,7 +153,7 @@ def shares_by_day(call: str, cohort: Cohort, n_days: int = 140) -> np.ndarray:
     memory, share = policy.start(known), np.ones((len(cohort), 3))
     by_day = np.ones((n_days + 1, len(cohort), 3))
     for day in policy.decision_days(n_days):
-        share = policy.decide(memory, Observation(day, share, share)).share
+        share = policy.decide(memory, Observation(day, share, share)).dose_fraction
         by_day[day:] = share
     return by_day
 
@@ -249,7 +251,7 @@ def test_what_came_in_the_run_in_is_seen_at_the_first_decision():
     given = {"sows_gossop": np.full((2, 14), 3.0)}
     kept = []
 
-    class Asks:
+    class Asks(Policy):
         name, sees_reports = "asks", True
 
         def decision_days(self, n_days):
@@ -258,9 +260,9 @@ def test_what_came_in_the_run_in_is_seen_at_the_first_decision():
         def start(self, patients):
             return None
 
-        def decide(self, memory, seen):
-            kept.append((seen.day, dict(seen.reports)))
-            return Order(seen.share)
+        def decide(self, memory, observation):
+            kept.append((observation.day, dict(observation.reports)))
+            return Order(observation.dose_fraction)
 
     policy = WithRunIn(Asks(), "run_in(days=14)", 14)
     share = np.ones((2, 3))
@@ -268,6 +270,49 @@ def test_what_came_in_the_run_in_is_seen_at_the_first_decision():
     assert not kept
     policy.decide(None, Observation(15, share, share, given))
     assert kept[0][0] == 1 and kept[0][1]["sows_gossop"].shape == (2, 14)
+
+
+class Reacts(Policy):
+    """Decides every ten days; keeps what it was handed."""
+
+    name = "reacts()"
+    sees_reports = True
+
+    def __init__(self):
+        self.kept = []
+
+    def decision_days(self, n_days):
+        return range(1, n_days + 1, 10)
+
+    def start(self, patients):
+        return None
+
+    def decide(self, memory, observation):
+        self.kept.append((observation.day, {name: v.shape[1] for name, v in observation.reports.items()}))
+        return Order(observation.dose_fraction - 0.05)
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda policy: WithHandoff(policy, "handoff()", look_every_d=7),
+        lambda policy: WithAdjunct(policy, "adjunct()", days=16),
+        lambda policy: WithRotation(policy, "rotate()", find_drug("oxycodone", "ER"), 2, 16),
+        lambda policy: WithinCeiling(policy, "within_ceiling()"),
+    ],
+)
+def test_what_is_added_asks_the_protocol_on_its_own_days_alone_and_hands_it_every_report(add):
+    policy, days = Reacts(), Reacts().decision_days(60)
+    run(opioid_cohort(3), add(policy), from_prior(SEED, 1), SEED, 60, CarePlan({}))
+    assert [day for day, _ in policy.kept] == list(days)
+    assert [widths.get("pain_nrs", 0) for _, widths in policy.kept] == [0, *[10] * (len(days) - 1)]
+
+
+def test_a_change_of_drug_is_ordered_once_whatever_is_added_to_it():
+    policy = build_policy("constant() + rotate(oxycodone, ER, day=1) + handoff()", file="test")
+    memory, fraction = policy.start(known_of(opioid_cohort(3))), np.ones((3, 3))
+    orders = [policy.decide(memory, Observation(day, fraction, fraction)) for day in policy.decision_days(84)]
+    assert [order.rotation is not None for order in orders] == [True, False, False]
 
 
 def test_handoff_changes_what_is_watched_and_nothing_that_is_taken():
@@ -291,7 +336,7 @@ def test_held_patients_keep_their_dose():
 
 
 @dataclass(frozen=True)
-class HalveOnGoodWeeks:
+class HalveOnGoodWeeks(Policy):
     """A policy defined here, without touching the package: halve after a good fortnight."""
 
     name: str = "halve on good weeks"
@@ -303,9 +348,13 @@ class HalveOnGoodWeeks:
     def start(self, patients: Patients) -> None:
         return None
 
-    def decide(self, memory: None, seen: Observation) -> Order:
-        good = np.nanmean(seen.reports["sows_gossop"], axis=1) < 4 if seen.reports else np.zeros(len(seen.share), bool)
-        return Order(np.where(good[:, None], seen.share * [0.5, 1, 1], seen.share))
+    def decide(self, memory: None, observation: Observation) -> Order:
+        good = (
+            np.nanmean(observation.reports["sows_gossop"], axis=1) < 4
+            if observation.reports
+            else np.zeros(len(observation.dose_fraction), bool)
+        )
+        return Order(np.where(good[:, None], observation.dose_fraction * [0.5, 1, 1], observation.dose_fraction))
 
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")  # who sent nothing in a fortnight has no mean

@@ -15,10 +15,9 @@ from taper_sim.inference.true_state import TrueState
 from taper_sim.inference.warm_start import warm_started_posterior
 from taper_sim.model.compiled import rows
 from taper_sim.model.pharmacology import level_decay, within_day_shape
-from taper_sim.policies.catalogue import build_policy
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
-from taper_sim.recommend import personal_policy as personal_pace  # noqa: F401 - registers
 from taper_sim.recommend.personal_decisions import LOSS_DRAWS, _Ahead
+from taper_sim.scenario.catalogue import build_policy
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.days import Trajectory, run
 from taper_sim.simulation.dispensing import known_of
@@ -57,8 +56,8 @@ def test_who_sends_nothing_is_never_tapered_faster_than_guidance_would() -> None
         cuts = []
         for day in (1, 29, 57):
             order = policy.decide(memory, Observation(day, share, share, silence if day > 1 else {}))
-            cuts.append(share[:, 0] - order.share[:, 0])
-            share = order.share
+            cuts.append(share[:, 0] - order.dose_fraction[:, 0])
+            share = order.dose_fraction
         assert (np.array(cuts) <= preset + 1e-6).all() == bounded
 
 
@@ -142,7 +141,7 @@ def test_less_effort_finds_the_same_posterior(number: int) -> None:
         assert abs(near.weights @ near.z[:, k] - mean) < 5 * error, name
 
 
-class _Held:
+class _Held(Policy):
     """Hold, and keep the true state of day 29."""
 
     name, sees_state = "held", True
@@ -153,10 +152,10 @@ class _Held:
     def start(self, patients: Patients) -> None:
         self.patients = patients
 
-    def decide(self, memory: None, seen: Observation) -> Order:
-        if seen.day == 29:
-            self.true = TrueState(seen.latent.arrays).of(0)
-        return Order(seen.share * (0.6 if seen.day == 1 else 1.0))
+    def decide(self, memory: None, observation: Observation) -> Order:
+        if observation.day == 29:
+            self.true = TrueState(observation.latent.arrays).of(0)
+        return Order(observation.dose_fraction * (0.6 if observation.day == 1 else 1.0))
 
 
 def test_the_true_state_rolled_out_is_what_the_simulator_does_without_chance() -> None:

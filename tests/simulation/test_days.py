@@ -7,7 +7,7 @@ import pytest
 
 from taper_sim.model.compiled import rows
 from taper_sim.policies.catalogue import build_policy
-from taper_sim.policies.interface import Order
+from taper_sim.policies.interface import Order, Policy
 from taper_sim.scenario.building import build_cohort, care_plan
 from taper_sim.scenario.schema import CareEntry, CohortEntry
 from taper_sim.simulation.days import Days, run
@@ -96,7 +96,7 @@ def test_a_policy_does_not_see_what_nobody_has_read(people):
     cohort, ensemble, care = people
     seen = []
 
-    class Watching:
+    class Watching(Policy):
         name, sees_reports = "watching()", True
 
         def decision_days(self, n_days):
@@ -105,9 +105,9 @@ def test_a_policy_does_not_see_what_nobody_has_read(people):
         def start(self, patients):
             return None
 
-        def decide(self, memory, what):
-            seen.append(what.reports)
-            return Order(what.share)
+        def decide(self, memory, observation):
+            seen.append(observation.reports)
+            return Order(observation.dose_fraction)
 
     days = Days(cohort, Watching(), ensemble, SEED, 14, care)
     unread = np.zeros((len(cohort), 7), dtype=bool)
