@@ -21,6 +21,7 @@ MgPerDay = NewType("MgPerDay", float)
 McgPerHour = NewType("McgPerHour", float)
 
 HOURS_PER_DAY: Final = 24.0
+WEEK_D: Final = 7
 #: A month of a taper (the guidance speaks of four weeks); claims studies count 30 (VELOCITY_MONTH_D).
 MONTH_D: Final = 28
 VELOCITY_MONTH_D: Final = 30

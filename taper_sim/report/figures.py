@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from taper_sim.comparison.statistics import pareto_front
+from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.report.drawing import (
     DOUBLE_COLUMN_MM,
     GREY,
@@ -33,7 +34,7 @@ from taper_sim.report.drawing import (
     svg,
     wrapped,
 )
-from taper_sim.report.run_tables import SMALLEST_CELL, Run, label_of, outcome_of, read_run
+from taper_sim.report.run_tables import Run, label_of, outcome_of, read_run
 from taper_sim.run_folder import write_csv, write_text
 
 MOST_FACETS: Final = 6  # protocols side by side; more are drawn over one another

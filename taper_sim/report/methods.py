@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from taper_sim import tables
-from taper_sim.report.run_tables import SMALLEST_CELL, label_of, outcome_of
+from taper_sim.comparison.tables import SMALLEST_CELL
+from taper_sim.report.run_tables import label_of, outcome_of
 
 _HASH_SHOWN = 12  # letters of a hash in running text; the whole of it stands under provenance
 

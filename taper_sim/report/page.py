@@ -14,11 +14,12 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from taper_sim.comparison.outcomes import BY_NAME
+from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
 from taper_sim.report.figures import FOREST_OUTCOMES, pareto_axes, write_figures
 from taper_sim.report.methods import cautions, is_calibrated, listed, methods_paragraph, people_are_sampled
-from taper_sim.report.run_tables import SMALLEST_CELL, Run, label_of, outcome_of, read_run
+from taper_sim.report.run_tables import Run, label_of, outcome_of, read_run
 from taper_sim.run_folder import write_text
 
 HIDDEN: Final = f"<{SMALLEST_CELL}"

@@ -14,8 +14,6 @@ from pyarrow import csv as arrow_csv
 from taper_sim.comparison.outcomes import BY_NAME, Outcome
 from taper_sim.data.problems import problem
 
-SMALLEST_CELL: Final = 11  # people; a cell of fewer is hidden in every figure and report
-
 TAIL: Final = "_cvar95"
 
 #: Names in words, for axes and tables; an outcome that is not here keeps its own name.

@@ -58,7 +58,7 @@ def test_a_silent_day_tells_nothing_until_the_count_at_the_refill(people, monkey
     assert not alerts(clinic, patient, 26) and clinic.demand.watch.uncounted[patient] == 1.0
     clinic.day(28)
     assert alerts(clinic, patient, 27) and clinic.demand.watch.uncounted[patient] == 0.0
-    assert clinic.demand.watch.found[patient] >= 1.0
+    assert clinic.demand.watch.lapses_found[patient] >= 1.0
 
 
 def test_counts_that_do_not_come_out_are_false_as_often_as_is_said(people, monkeypatch):  # noqa: F811
@@ -81,7 +81,7 @@ def test_counts_that_do_not_come_out_are_false_as_often_as_is_said(people, monke
 def test_without_the_alert_orders_wait_less_and_nothing_is_found(people, monkeypatch):  # noqa: F811
     monkeypatch.setattr(work, "COUNT_ERRS", 0.9)
     base = served(people, team("pharmacist", 60), n_days=DAYS)
-    less = served(people, team("pharmacist", 60), n_days=DAYS, without=frozenset({KIND}))
+    less = served(people, team("pharmacist", 60), n_days=DAYS, disabled_work=frozenset({KIND}))
     assert (base.events["work"] == KIND).any() and not (less.events["work"] == KIND).any()
     assert less.clinic["days_waiting"].sum() < base.clinic["days_waiting"].sum()
     assert less.clinic["lapse_days_found"].sum() == 0

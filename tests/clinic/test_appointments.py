@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from taper_sim.clinic.appointments import HORIZON_D, Diary
+from taper_sim.clinic.appointments import BOOKING_HORIZON_D, Diary
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.team import Team, Worker
 from tests.clinic.test_coupling import MAIN_ROLE, SEED, at_work, people, served, team, worker  # noqa: F401 - a fixture
@@ -88,7 +88,7 @@ def test_time_given_back_is_booked_again():
     assert [slot.day for slot in slots] == [1, 1, 2]
     diary.free(slots[0])
     assert diary.book("pt", 1, 200.0, interpreting=200.0).day == 1
-    assert diary.book("pt", 1 + HORIZON_D, 200.0).day == 1 + HORIZON_D
+    assert diary.book("pt", 1 + BOOKING_HORIZON_D, 200.0).day == 1 + BOOKING_HORIZON_D
 
 
 def test_with_few_interpreters_visits_of_those_who_need_one_come_later(people):  # noqa: F811

@@ -110,7 +110,7 @@ def with_everything(people):
 
     def of(thin, without):
         if (thin, without) not in kept:
-            kept[thin, without] = served(people, team(thin), n_days=DAYS, without=without)
+            kept[thin, without] = served(people, team(thin), n_days=DAYS, disabled_work=without)
         return kept[thin, without]
 
     return of
@@ -133,15 +133,15 @@ def test_without_work_that_holds_orders_they_wait_less(kind, queue, people, with
     also = frozenset({"initial_assessment"}) if queue == "prescriber" else frozenset()  # else that alone holds them
     also -= {kind}
     base = with_everything(queue, also)
-    less = served(people, team(queue), n_days=DAYS, without=also | {kind})
+    less = served(people, team(queue), n_days=DAYS, disabled_work=also | {kind})
     assert (base.events["work"] == kind).any() and not (less.events["work"] == kind).any()
     assert less.clinic["days_waiting"].sum() < base.clinic["days_waiting"].sum()
 
 
 def test_without_spike_alerts_orders_wait_less_where_nobody_else_takes_them(people):
     alone = frozenset({"escalation"})
-    base = served(people, team("nurse"), n_days=DAYS, without=alone)
-    less = served(people, team("nurse"), n_days=DAYS, without=alone | {"alert_spike"})
+    base = served(people, team("nurse"), n_days=DAYS, disabled_work=alone)
+    less = served(people, team("nurse"), n_days=DAYS, disabled_work=alone | {"alert_spike"})
     assert less.clinic["days_waiting"].sum() < base.clinic["days_waiting"].sum()
     assert base.clinic["alarms"].sum() > 0 == less.clinic["alarms"].sum()
 
@@ -158,7 +158,7 @@ def test_without_spike_alerts_orders_wait_less_where_nobody_else_takes_them(peop
 )
 def test_without_work_that_helps_patients_fare_worse(kind, outcome, worse, people):
     base = served(people, UNLIMITED, n_days=DAYS)
-    less = served(people, UNLIMITED, n_days=DAYS, without=frozenset({kind}))
+    less = served(people, UNLIMITED, n_days=DAYS, disabled_work=frozenset({kind}))
     assert (base.events["work"] == kind).any() and not (less.events["work"] == kind).any()
     change = np.nanmean(less.outcomes[outcome] - base.outcomes[outcome])
     assert worse * change > 0
@@ -166,7 +166,8 @@ def test_without_work_that_helps_patients_fare_worse(kind, outcome, worse, peopl
 
 def test_patients_who_never_learned_what_they_can_do_themselves_are_less_engaged(people):
     base, less = (
-        at_work(people, UNLIMITED, DAYS, without=without) for without in (frozenset(), frozenset({"self_management"}))
+        at_work(people, UNLIMITED, DAYS, disabled_work=without)
+        for without in (frozenset(), frozenset({"self_management"}))
     )
     assert any(job.work == "self_management" for job in base.engine.jobs)
     there = base.panel.present(DAYS) & less.panel.present(DAYS)
@@ -201,7 +202,7 @@ def test_unanswered_messages_cost_nursing_care(people):
 def test_check_ins_that_nobody_reads_are_not_seen_by_the_policy(people):
     call = 'adaptive("rules/symptom_guided.yaml")'
     base = served(people, UNLIMITED, call, n_days=DAYS)
-    blind = served(people, UNLIMITED, call, n_days=DAYS, without=frozenset({"checkin_batch", "checkin_review"}))
+    blind = served(people, UNLIMITED, call, n_days=DAYS, disabled_work=frozenset({"checkin_batch", "checkin_review"}))
     assert np.nanmean(blind.clinic["unread"]) == 1.0 and np.nanmean(base.clinic["unread"]) == 0.0
     assert np.nanmean(blind.outcomes["dose_reduction_pct"]) < np.nanmean(base.outcomes["dose_reduction_pct"]) - 1.0
 
@@ -209,7 +210,7 @@ def test_check_ins_that_nobody_reads_are_not_seen_by_the_policy(people):
 def test_a_patient_handed_off_makes_no_more_work(people):
     call = "linear(pct=50, every=7)"
     base = served(people, UNLIMITED, call)
-    kept = served(people, UNLIMITED, call, without=frozenset({"handoff"}))
+    kept = served(people, UNLIMITED, call, disabled_work=frozenset({"handoff"}))
     assert (base.events["work"] == "handoff").any()
     assert len(base.events) < len(kept.events)
     for name in base.outcomes:
@@ -253,7 +254,7 @@ def test_an_event_becomes_work_that_holds_the_patients_orders(row, first, queue,
         assert "escalation" in {job.work for job in made}
     else:
         assert clinic.gates[patient] > 0
-    without = at_work(people, team(queue, minutes=1), 8, without=frozenset({first}))
+    without = at_work(people, team(queue, minutes=1), 8, disabled_work=frozenset({first}))
     happens(without, row, patient)
     without.day(9)
     assert first not in {job.work for job in without.engine.jobs}
@@ -261,7 +262,7 @@ def test_an_event_becomes_work_that_holds_the_patients_orders(row, first, queue,
 
 def test_an_order_late_by_three_days_is_hurried(people):
     alone = frozenset({"initial_assessment"})  # else orders wait for that, and nobody asks for them
-    clinic = at_work(people, team("prescriber", minutes=30), 12, without=alone)
+    clinic = at_work(people, team("prescriber", minutes=30), 12, disabled_work=alone)
     late = [job for job in clinic.engine.jobs if job.work == "alert_late_dose" and job.outcome == "done"]
     hurried = [job for job in clinic.engine.jobs if job.work == "dose_order" and job.urgency == 0]
     assert late and hurried
@@ -282,7 +283,7 @@ def test_no_order_is_asked_for_before_the_prescriber_has_seen_the_patient(people
 
 def test_escalation_is_work_of_the_prescriber_only_where_the_clinic_does_it(people):
     thin = served(people, team("nurse", 5), n_days=28)
-    without = served(people, team("nurse", 5), n_days=28, without=frozenset({"escalation"}))
+    without = served(people, team("nurse", 5), n_days=28, disabled_work=frozenset({"escalation"}))
     assert (thin.events["work"] == "escalation").any() and not (without.events["work"] == "escalation").any()
     assert without.clinic["days_waiting"].sum() > thin.clinic["days_waiting"].sum()
 
@@ -332,7 +333,9 @@ def test_a_visit_without_room_is_put_off_and_its_care_comes_late(people):
 def test_triage_by_urgency_does_urgent_work_sooner_and_first_come_does_not(people):
     found = {}
     for rule in ("first_come", "urgency", "predicted_risk"):
-        events = served(people, team("nurse", 45), n_days=DAYS, triage=rule, without=frozenset({"escalation"})).events
+        events = served(
+            people, team("nurse", 45), n_days=DAYS, triage=rule, disabled_work=frozenset({"escalation"})
+        ).events
         own = events[events["role"] == "nurse"]
         late = lateness.late(own, DAYS * 1440.0)
         found[rule] = late[own["urgency"] <= 1].mean(), late[own["urgency"] == 3].mean()
@@ -387,7 +390,7 @@ def test_a_dismissed_alert_of_a_dose_finds_nothing_and_one_of_a_spike_leaves_the
         for k in range(n):
             for kind, role in (("alert_spike", "nurse"), ("alert_unreported_dose", "pharmacist")):
                 clinic._alert_ended(Job(k, k, kind, role, 1, 0.0, 5.0, note=2.0, outcome="done"))
-        found = clinic.demand.watch.found
+        found = clinic.demand.watch.lapses_found
         assert bool((found == 0).any() and not clinic.read[:, 7].all()) is tired
         had, passed_on = found[0], {"outcome": "cancelled", "why": PASSED_ON}  # the prescriber has it
         clinic._alert_ended(Job(1, 0, "alert_unreported_dose", "pharmacist", 1, 0.0, 5.0, note=3.0, **passed_on))

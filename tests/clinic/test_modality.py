@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from taper_sim.clinic.coupling import Setting
-from taper_sim.clinic.modality import IN_PERSON, SPREAD, HomeVisits, barriers
+from taper_sim.clinic.modality import IN_PERSON, TRAVEL_CV, HomeVisits, barriers
 from taper_sim.clinic.service import metrics
 from taper_sim.clinic.work import IN_PERSON_MORE_MIN, NO_SHOW_MIN
 from tests.clinic.test_coupling import UNLIMITED, people, served, team  # noqa: F401 - a fixture
@@ -26,7 +26,7 @@ def test_the_way_has_the_mean_that_was_asked_for_and_is_the_patients_own(people)
     crowd = Crowd()
     crowd.keys = keys
     way = HOME.there_and_back_min(crowd, 3)
-    assert abs(way.mean() - 80.0) < 4.0 * 80.0 * SPREAD / np.sqrt(len(keys))  # four standard errors
+    assert abs(way.mean() - 80.0) < 4.0 * 80.0 * TRAVEL_CV / np.sqrt(len(keys))  # four standard errors
     assert (way > 0).all()
 
 

@@ -152,7 +152,7 @@ def test_without_interpreting_visits_of_those_who_need_it_do_nothing(people):  #
     cohort, _, _ = people
     other = ~cohort.flags["language_match"]
     base = served(people, UNLIMITED, n_days=DAYS)
-    less = served(people, UNLIMITED, n_days=DAYS, without=frozenset({"interpreting"}))
+    less = served(people, UNLIMITED, n_days=DAYS, disabled_work=frozenset({"interpreting"}))
     assert (base.events["work"] == "interpreting").any() and not (less.events["work"] == "interpreting").any()
     change = less.outcomes["function_change"] - base.outcomes["function_change"]
     assert np.nanmean(change[other]) < 0 and (np.nan_to_num(change[~other]) == 0).all()

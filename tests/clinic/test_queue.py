@@ -9,15 +9,7 @@ from scipy import stats
 
 from taper_sim.clinic.calendars import Duty
 from taper_sim.clinic.event_log import duty_table, events_table
-from taper_sim.clinic.measures import (
-    by_day,
-    in_service,
-    left_queue,
-    queue_length,
-    queue_length_steps,
-    utilisation,
-    waits,
-)
+from taper_sim.clinic.measures import in_service, left_queue, queue_length, queue_length_steps, utilisation, waits
 from taper_sim.clinic.queue import Engine, Job, Server
 from taper_sim.clinic.theory import erlang_a, erlang_c, pollaczek_khinchine
 
@@ -180,18 +172,6 @@ def test_utilisation_is_right_at_the_edges_of_the_window():
     assert (one["on_duty_min"], one["busy_min"]) == (70.0, 20.0 + 30.0)  # the part inside; what still runs counts
     assert left_queue(events, 90.0).tolist() == [0.0, 60.0]
     assert in_service(events, 20.0, 90.0) == pytest.approx(50 / 70)
-
-
-def test_days_add_up_to_the_log():
-    """Three days of one nurse: what was asked, begun late and done, and what waits at midnight."""
-    shifts = tuple(Duty(k * 1440 + 480, k * 1440 + 540) for k in range(3))
-    jobs = stream([490.0, 495.0, 500.0, 1440.0 + 500.0], [50.0, 30.0, 10.0, 15.0], patience=[1e9, 1e9, 600.0, 1e9])
-    events, _ = run(jobs, servers(1, shifts), until=3 * 1440)
-    days = by_day(events, 3, {3: 60.0})
-    assert days["asked"].tolist() == [3, 1, 0]
-    assert days["begun_late"].tolist() == [2, 0, 0]  # one the next morning, one given up
-    assert days["busy_min"].tolist() == [50.0, 45.0, 0.0]
-    assert days["waiting_at_midnight"].tolist() == [1, 0, 0]
 
 
 def test_work_goes_to_those_with_the_licence_and_to_stand_ins_last():

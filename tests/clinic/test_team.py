@@ -8,7 +8,7 @@ import pytest
 from openpyxl import Workbook
 from openpyxl.chart import BarChart
 
-from taper_sim.clinic.appointments import HORIZON_D, Diary
+from taper_sim.clinic.appointments import BOOKING_HORIZON_D, Diary
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.rosters import read_team, weekdays_of
@@ -111,7 +111,7 @@ def test_a_workbook_is_read(tmp_path):
 def test_merged_and_missing_cells_are_refused_one_line_each(tmp_path):
     good = ["Ann", "nurse", "mon-fri", "08:00", "16:30"] + [None] * 7
     assert refused(book(tmp_path, good, good, merge="A2:A3")) == [
-        "FILE: cells A2:A3: given merged cells; allowed: one cell a value: split them and repeat the value"
+        "FILE: cells A2:A3: given merged cells; allowed: one value per cell: split them and repeat the value"
     ]
     assert refused(book(tmp_path, ["Ann", None, "mon", "08:00", None] + [None] * 7)) == [
         "FILE: row 2, role: given an empty cell; allowed: a value",
@@ -122,13 +122,13 @@ def test_merged_and_missing_cells_are_refused_one_line_each(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"role": "nurs"}, "nurs, which is no role; did you mean nurse?"),
+        ({"role": "nurs"}, "nurs, an unknown role; did you mean nurse?"),
         ({"start": "17:00", "end": "09:00"}, "a shift from 17:00 to 09:00, which is not positive"),
         ({"weekdays": "mon-fry"}, "weekdays mon-fry"),
         ({"start": "8 o'clock"}, "start 8 o'clock"),
         ({"break_start": "12:00"}, "half a break"),
         ({"leave": "9-3"}, "leave 9-3"),
-        ({"stands_in_for": "boss"}, "boss, whose work is unknown"),
+        ({"stands_in_for": "boss"}, "boss, an unknown queue"),
         ({"on_call": "maybe"}, "on_call maybe"),
         ({"cost_usd_h": -5}, "-5"),
         ({"cost_usd_h": 1e300}, "1e+300; allowed: a number from 0 to 10,000"),
@@ -154,7 +154,9 @@ def test_a_wrong_cell_is_one_clear_line(change, said, tmp_path):
 def test_a_file_that_is_no_workbook_and_columns_that_are_unknown(tmp_path):
     path = tmp_path / "team.xlsx"
     path.write_text("name,role")
-    assert refused(path) == ["FILE: given a file that is no workbook, or a damaged one; allowed: a workbook (.xlsx)"]
+    assert refused(path) == [
+        "FILE: given a damaged file, or a file that is not a workbook; allowed: a workbook (.xlsx)"
+    ]
     assert refused(tmp_path / "none.xlsx")[0].endswith("given no such file; allowed: a workbook (.xlsx)")
     found = refused(book(tmp_path, header=["name", "rolle", "weekdays", "start", "end"]))
     assert "rolle, an unknown column; did you mean role?" in found[0] and "no column role" in found[1]
@@ -216,7 +218,7 @@ TEXT_NOWHERE = (
     b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData><row r="1">'
     b'<c r="A1" t="s"><v>0</v></c></row></sheetData></worksheet>'
 )
-DAMAGED = ["FILE: given a file that is no workbook, or a damaged one; allowed: a workbook (.xlsx)"]
+DAMAGED = ["FILE: given a damaged file, or a file that is not a workbook; allowed: a workbook (.xlsx)"]
 
 
 @pytest.mark.parametrize(
@@ -272,9 +274,9 @@ def test_a_role_that_nobody_fills_is_said_before_the_run():
     lines = [str(found) for found in team.problems("s.yaml", needed, ["VT", "NH"], 28)]
     assert lines == [
         "s.yaml: clinic.team: given no nurse with a licence of NH, where patients live; allowed: a licence of NH for "
-        "somebody who does this work",
-        "s.yaml: clinic.team: given nobody for the work of a pharmacist (refill); allowed: a pharmacist, or somebody "
-        "who stands in; or work without it",
+        "a worker of this queue",
+        "s.yaml: clinic.team: given no worker for the queue pharmacist (refill); allowed: a pharmacist, or a worker "
+        "who stands in for it; or this work in clinic.without",
     ]
     stand_in = Team((Worker("nurse 1", ROLES["nurse"], (WEEK,), stands_in_for=("pharmacist",)),))
     assert not list(stand_in.problems("s.yaml", needed, [], 28))
@@ -287,7 +289,9 @@ def test_what_is_needed_follows_the_plan_and_the_kinds_of_work():
     setting = Setting()
     assert {"nurse", "prescriber", "pharmacist", "peer", "social_worker"} <= set(setting.needed(care))
     assert "psychologist" not in setting.needed(care) and "pt" not in setting.needed(care)
-    few = Setting(without=frozenset(kind.name for kind in KINDS) - {"visit", "dose_order"}, orders_by="pharmacist")
+    few = Setting(
+        disabled_work=frozenset(kind.name for kind in KINDS) - {"visit", "dose_order"}, orders_by="pharmacist"
+    )
     assert few.needed(care) == {"nurse": "visit", "pharmacist": "dose_order"}
 
 
@@ -307,7 +311,7 @@ def test_the_bound_adds_up_by_hand(people):
     care = CarePlan({"nurse": 1.0}, visit_every_d=28.0, checkin_every_d=1.0)
     team = Team((Worker("nurse 1", ROLES["nurse"], (WEEK,)), Worker("p 1", ROLES["pharmacist"], (WEEK,))))
     only = frozenset(kind.name for kind in KINDS) - {"visit", "message", "checkin_batch", "pharmacist_review"}
-    found = loads(people, care, Setting(without=only), team, [1, 29, 57], 84)
+    found = loads(people, care, Setting(disabled_work=only), team, [1, 29, 57], 84)
     nurse, pharmacist = found
     assert nurse.asked_h == pytest.approx((200 * 0.25 * 15 + 200 * 0.5 * 3 + 200 * 7 * 0.5) / 60)
     assert pharmacist.asked_h == pytest.approx(200 * 3 / 12 * 4 / 60)
@@ -323,13 +327,13 @@ def test_the_bound_of_a_state_counts_those_with_its_licence(people):
     one = Worker("d 1", ROLES["physician"], (WEEK,), licences=frozenset({"CA"}))
     team = Team((one, Worker("d 2", ROLES["physician"], (WEEK,), licences=frozenset({"CA", "NV"}))))
     only = frozenset(kind.name for kind in KINDS) - {"rounds"}
-    setting = Setting(without=only, states=(("CA", 0.2), ("NV", 1.8)))
+    setting = Setting(disabled_work=only, states=(("CA", 0.2), ("NV", 1.8)))
     nevada, california = (load for load in loads(people, care, setting, team, [1], 84) if load.state)
     asked = 200 * 3 / 13 / 60
     assert (nevada.name, nevada.able_h, nevada.n_patients) == ("prescriber licensed in NV", 40.0, 180)
     assert nevada.asked_h == pytest.approx(0.9 * asked) and california.asked_h == pytest.approx(0.1 * asked)
     assert (california.able_h, california.n_patients) == (80.0, 20)
-    assert not any(load.state for load in loads(people, care, Setting(without=only), team, [1], 84))
+    assert not any(load.state for load in loads(people, care, Setting(disabled_work=only), team, [1], 84))
 
 
 def test_the_diary_books_the_first_day_with_room_and_says_when_there_is_none():
@@ -340,7 +344,7 @@ def test_the_diary_books_the_first_day_with_room_and_says_when_there_is_none():
     assert days == [1, 1, 1, 2, 2, 2, 8, 8, 8, 9, 9, 9, 15]  # three of 30 min in three quarters of 120
     assert [slot.at % 1440 for slot in slots[:3]] == [480.0, 520.0, 560.0]
     assert diary.book("pt", 59, 30.0) is None and diary.book("nurse", 1, 30.0) is None
-    assert HORIZON_D == 14
+    assert BOOKING_HORIZON_D == 14
     assert Diary([], 60, unlimited=True).book("pt", 3, 30.0).at == 2 * 1440 + 480.0
 
 

@@ -13,9 +13,9 @@ from openpyxl import Workbook
 
 from taper_sim import cli
 from taper_sim.clinic.measures import utilisation
-from taper_sim.clinic.service import SMALLEST_CELL
 from taper_sim.clinic.work import BY_NAME as WORK
 from taper_sim.comparison.outcomes import BY_NAME
+from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.experiments.clinic_run import read_plan
 from taper_sim.scenario.building import Overrides
 from taper_sim.scenario.clinic_schema import StaffEntry
@@ -136,7 +136,7 @@ def set_in(*keys, value):
     [
         (set_in("clinic", "team", 1, "shifts", value=[{"start": "17:00", "end": "09:00"}]), "not positive"),
         (set_in("clinic", "team", 2, "role", value="farmacist"), "did you mean pharmacist"),
-        (lambda c: c["clinic"]["team"].pop(2), "nobody for the work of a pharmacist"),
+        (lambda c: c["clinic"]["team"].pop(2), "no worker for the queue pharmacist"),
         (set_in("clinic", "triage", value="by_age"), "by_age"),
         (set_in("clinic", "without", value=["visits"]), "visits, no work; did you mean visit?"),
         (set_in("clinic", "unlimited", value=True), "team and unlimited"),

@@ -188,7 +188,7 @@ def test_targets_that_nobody_can_meet_are_said_with_numbers(tmp_path, capsys):
         (set_in("targets", value=[{"metric": "late", "role": "nurce", "at_most": 1}]), "did you mean nurse"),
         (set_in("probability", value=0.95), "0.95 with an indifference of 0.3"),
         (set_in("protocol", value="fast"), "fast, which is none here"),
-        (lambda c: c["clinic"]["team"].pop(1), "nobody for the work of a pharmacist"),
+        (lambda c: c["clinic"]["team"].pop(1), "no worker for the queue pharmacist"),
         (
             lambda c: c["clinic"]["staffing"]["fte"].update(
                 {r: {"least": 0, "most": 20, "step": 0.1} for r in ("pt", "peer", "np_pa")}

@@ -62,7 +62,7 @@ def test_enrolment_brings_first_visits_education_and_authorisations_on_top_of_th
     """Forty patients over 28 days, visits every 14: by hand, first visits and those on own days 15, 29, ..."""
     team = Team((person("pt"), person("nurse"), person("pharmacist")))
     setting = Setting(
-        without=only("initial_assessment", "visit", "education", "prior_authorisation"), enrol_over_d=ENROL_D
+        disabled_work=only("initial_assessment", "visit", "education", "prior_authorisation"), enrol_over_d=ENROL_D
     )
     found = {load.queue: load for load in enrolment_loads(people, CARE, setting, team, [8, 22], DAYS)}
     lived = ENROL_D - enrolment(N, ENROL_D, DAYS) + 1
@@ -101,7 +101,7 @@ def test_what_is_foreseen_is_what_a_clinic_is_asked_for(people):
 
 
 def _foreseen(people, name, setting):
-    one = replace(setting, without=only(name))
+    one = replace(setting, disabled_work=only(name))
     everybody = Team(tuple(person(role) for role in ROLES))
     found = enrolment_loads(people, CARE, one, everybody, [1, 15, 29], DAYS)
     return 60.0 * sum(load.asked_h for load in found)
@@ -110,7 +110,7 @@ def _foreseen(people, name, setting):
 def test_a_load_above_one_while_the_panel_enrols_is_work_late_or_lost(people):
     """And a run shorter than that is judged by the days whose work has its fourteen days."""
     team = Team((*(person(role) for role in ROLES if role != "pt"), person("pt", share=0.15)))
-    setting = Setting(without=only("initial_assessment"), enrol_over_d=10)
+    setting = Setting(disabled_work=only("initial_assessment"), enrol_over_d=10)
     heaviest = enrolment_loads(people, CARE, setting, team, [], DAYS)[0]
     assert heaviest.queue == "pt" and heaviest.share > 1.0 and heaviest.able_d == 24
     served = serve(people, taper, from_prior(1, 1), 1, 30, CARE, team, setting)
@@ -135,7 +135,7 @@ def test_leave_and_on_call_are_no_hours_on_duty():
 def test_who_stands_in_counts_beside_a_queues_own_people(people):
     care = CarePlan({}, visit_every_d=14.0, checkin_every_d=1.0)
     team = Team((person("nurse", share=0.1), person("social_worker", stands_in_for=("nurse",))))
-    setting = Setting(without=only("checkin_batch", "message"))
+    setting = Setting(disabled_work=only("checkin_batch", "message"))
     own = person("nurse", share=0.1).hours_a_week
     load = loads(people, care, setting, team, [1], DAYS)[0]
     assert load.able_h == pytest.approx(own + 40.0) and load.share < 1.0 < load.asked_h / (own / 4)
@@ -145,7 +145,9 @@ def test_who_stands_in_counts_beside_a_queues_own_people(people):
 
 
 def test_first_visits_of_a_state_need_its_licence(people):
-    setting = Setting(without=only("initial_assessment"), enrol_over_d=ENROL_D, states=(("CA", 0.75), ("NV", 0.25)))
+    setting = Setting(
+        disabled_work=only("initial_assessment"), enrol_over_d=ENROL_D, states=(("CA", 0.75), ("NV", 0.25))
+    )
     team = Team((person("pt", licences=frozenset({"CA"})), person("pt", 2, 0.05, licences=frozenset({"NV"}))))
     found = {(load.queue, load.state): load for load in enrolment_loads(people, CARE, setting, team, [], DAYS)}
     whole = found["pt", None]
@@ -160,7 +162,7 @@ def test_visits_are_counted_as_long_as_they_take_and_as_often_as_they_are_kept(p
     """By telephone, in person, at home, with an interpreter; one that is missed costs what a no-show costs."""
     care = CarePlan({"pt": 1.0}, visit_every_d=14.0, checkin_every_d=1.0)
     team = Team((person("pt"), person("interpreter")))
-    setting, video = Setting(without=only("visit", "interpreting")), MAIN_ROLE["pt"].followup_min
+    setting, video = Setting(disabled_work=only("visit", "interpreting")), MAIN_ROLE["pt"].followup_min
 
     def hours(cohort, setting=setting, ensemble=None, care=care):
         found = {one.queue: one.asked_h for one in loads(cohort, care, setting, team, [], DAYS, ensemble)}
@@ -250,7 +252,7 @@ def test_the_search_leaves_out_teams_without_the_licensed_hours_and_says_so(tmp_
     assert f"{plan.n_unable} teams have too few" in said[1]
 
     tried = []
-    monkeypatch.setattr(team_search, "search", lambda able, *_: tried.extend(able) or team_search.Found())
+    monkeypatch.setattr(team_search, "search", lambda able, *_: tried.extend(able) or team_search.SearchResult())
     assert cli.main(["staffing", str(path), "--out", str(tmp_path / "run")]) == 0
     assert tried == plan.able and "licensed in NV" in capsys.readouterr().err
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
