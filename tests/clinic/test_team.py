@@ -264,7 +264,7 @@ def test_a_sheet_that_is_a_chart_is_passed_over_and_one_without_a_chart_is_one_l
 
 def test_what_is_no_file_is_said_in_plain_words(tmp_path):
     assert refused(tmp_path) == ["FILE: given a folder; allowed: a workbook (.xlsx)"]
-    assert "given a device or something else that is no file" in refused(Path("/dev/null"))[0]
+    assert "given a device or another object that is not a file" in refused(Path("/dev/null"))[0]
     assert "given no such file" in refused(tmp_path / ("a" * 300))[0]
 
 

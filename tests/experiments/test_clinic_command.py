@@ -309,7 +309,7 @@ def test_nothing_is_paid_and_no_bound_is_named_where_staff_is_never_short(tmp_pa
     path.write_text(yaml.safe_dump(content).replace("rules/", f"{SCENARIOS}/rules/"))
     assert cli.main(["clinic", str(path), "--out", str(tmp_path / "run")]) == 0
     printed = capsys.readouterr().out
-    assert "staff that is never short" in printed and "USD" not in printed and "How many patients" not in printed
+    assert "unlimited staff" in printed and "USD" not in printed and "How many patients" not in printed
 
 
 def test_intervals_of_outcomes_stay_within_what_these_can_be_and_small_subgroups_are_left_out(done):

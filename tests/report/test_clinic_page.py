@@ -39,23 +39,23 @@ def test_work_that_waits_only_for_somebody_to_be_at_work_does_not_break_first():
     ]
     first, night, urgent = _breaks_first(service(*LATE, *closed), ROLES)
     assert first == "What breaks first: 25 % of the nurse's work is late or lost: check-in batch (40 %)."
-    said = "Late only because nobody of the role is at work then (nights, weekends): prescriber 20 %."
+    said = "Late only because no worker of the role is on duty (nights, weekends): prescriber 20 %."
     assert night == said
-    assert urgent.startswith("What cannot wait did wait for that: 70 % of the prescriber's work on escalation;")
+    assert urgent.startswith("Urgent work waited for the next shift: 70 % of the prescriber's work on escalation.")
     closed = [("late_closed", role, "", 0.24) for role in ("prescriber", "nurse")]
     assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith("What breaks first: 6 % of the prescriber's")
     closed = [("late_closed", "prescriber", "", 0.29), ("late_closed", "nurse", "", 0.25)]
     assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith(
-        "Nothing is late often while people are at work, but the nurse is busy 90 %"
+        "Little is late during staffed hours, but the nurse is busy 90 %"
     )
 
 
 def test_nothing_breaks_is_said_of_the_hours_of_which_it_is_true():
     room = ROLES.assign(mean=0.3)
-    rest = "work is in time, and everybody has room."
+    rest = "work begins in time, and every role has spare capacity."
     assert _breaks_first(service(("late", "nurse", "", 0.01)), room) == [f"Nothing breaks: {rest}"]
     closed = _breaks_first(service(("late", "nurse", "", 0.3), ("late_closed", "nurse", "", 0.29)), room)
-    assert closed[0] == f"Nothing breaks while people are at work: {rest}" and closed[1].endswith("nurse 29 %.")
+    assert closed[0] == f"Nothing breaks during staffed hours: {rest}" and closed[1].endswith("nurse 29 %.")
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ def test_what_is_not_decided_is_said_and_named(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert (
         "Not decided after 5 replications. Still in:" in said
-        and "The least harm so far, FTE of everybody in it:\n" in said
+        and "The team with the least harm so far, FTE by role:\n" in said
     )
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     left = [name for name, verdict in manifest["teams"]["tried"].items() if verdict == "still in"]
