@@ -141,7 +141,7 @@ def test_the_main_table_carries_the_summary_with_direction_and_smallest_importan
     summary = read_run(folder).summary
     chosen = (summary["protocol"] == "NA") & (summary["outcome"] == "withdrawal_peak") & (summary["subgroup"] == "all")
     row = summary[chosen].iloc[0]
-    shown = [page.number("withdrawal_peak", row[column]) for column in ("mean", "lo95", "hi95")]
+    shown = [page.outcome_number("withdrawal_peak", row[column]) for column in ("mean", "lo95", "hi95")]
     assert "{} {} to {}".format(*shown) in text
     assert "peak withdrawal 0-1 lower is better smallest important: 0.1" in text
 
@@ -190,14 +190,14 @@ def test_an_event_nobody_had_is_not_called_certain(tmp_path: Path) -> None:
     ],
 )
 def test_numbers_have_the_decimals_that_matter(name: str, value: float, signed: bool, text: str) -> None:
-    assert page.number(name, value, signed=signed) == text
+    assert page.outcome_number(name, value, signed=signed) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.0, "0 %"), (1e-9, "<1 %"), (0.5, "50 %"), (0.9999, ">99 %"), (1.0, "100 %")]
 )
 def test_a_chance_that_is_only_near_certain_is_not_called_so(value: float, text: str) -> None:
-    assert page.chance(value) == text
+    assert page.probability(value) == text
 
 
 def test_the_methods_paragraph_carries_the_numbers_of_the_run(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_the_methods_of_one_protocol_speak_of_no_difference(tmp_path: Path) -> N
 
 def test_one_protocol_has_a_page_too(tmp_path: Path) -> None:
     _, text = read(write_report(make_run(tmp_path / "run", protocols=("constant()",))))
-    assert "nothing to set it against" in text
+    assert "there is no comparison" in text
 
 
 def test_people_read_from_a_file_are_not_called_simulated_people(tmp_path: Path) -> None:
