@@ -58,8 +58,8 @@ class Shift:
         """Invalid values of the shift, one problem each."""
         problems = []
         if not self.start_min < self.end_min:
-            given = f"a shift from {clock(self.start_min)} to {clock(self.end_min)}, which is not positive"
-            problems.append(Problem(file, place, given, "an end after the start (after midnight: 24:00 and more)"))
+            value = f"a shift from {clock(self.start_min)} to {clock(self.end_min)}, which is not positive"
+            problems.append(Problem(file, place, value, "an end after the start (after midnight: 24:00 and more)"))
         if self.end_min - self.start_min > DAY_MIN:
             problems.append(
                 Problem(file, place, f"a shift of {self.end_min - self.start_min:g} min", "at most 24 hours")
@@ -70,8 +70,8 @@ class Shift:
             problems.append(Problem(file, place, f"weekdays {self.weekdays}", f"some of {', '.join(WEEKDAYS)}"))
         for start, end in self.breaks if self.start_min < self.end_min else ():
             if not self.start_min <= start < end <= self.end_min:
-                given = f"a break from {clock(start)} to {clock(end)}"
-                problems.append(Problem(file, place, given, "a break inside its shift, its end after its start"))
+                value = f"a break from {clock(start)} to {clock(end)}"
+                problems.append(Problem(file, place, value, "a break inside its shift, its end after its start"))
         return problems
 
 

@@ -239,12 +239,12 @@ class _Clinic:
         self.read_in_time = np.zeros((n, n_days + 1), dtype=bool)
         self.seen_today = np.zeros((n, len(DISCIPLINES)), dtype=bool)
         self.group_today = np.zeros(n, dtype=bool)
-        self.answered, self.asked = np.zeros(n), np.zeros(n)
+        self.messages_answered, self.messages = np.zeros(n), np.zeros(n)
         self.handed_off = np.zeros(n, dtype=bool)
         self.taught, self.self_taught = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         self.peer_day = np.full(n, -np.inf)
         self.understood = cohort.flags["language_match"] | ("interpreting" in setting.does)
-        self.kept, self.given = np.zeros(n), np.zeros(n)
+        self.visits_kept, self.visits_given = np.zeros(n), np.zeros(n)
         self.clinic = {"days_waiting": np.zeros(n)} | self.alarms.counted
         self._miss_fixed = self.panel.parameter(rows.MISS_FIXED)
         self._present_before = np.zeros(n, dtype=bool)
@@ -307,7 +307,7 @@ class _Clinic:
             if _holds_orders(job):
                 self.gates[job.patient] += 1
             if job.work == "message":
-                self.asked[job.patient] += 1.0
+                self.messages[job.patient] += 1.0
         if job.work in work.ALERTS and not self.team.unlimited:
             self.engine.at(job.requested + work.ESCALATION_MIN[job.urgency], self._overdue, job)
         self.engine.submit(job)
@@ -359,7 +359,7 @@ class _Clinic:
         elif job.work == "group_session" and done:
             self.group_today[job.note[0]] = True
         elif job.work == "message" and done:
-            self.answered[patient] += 1.0
+            self.messages_answered[patient] += 1.0
         elif job.work == "checkin_batch" and done:
             members, day = job.note
             self.read[members, day] = True
@@ -395,7 +395,7 @@ class _Clinic:
                 self.seen_today[job.patient, appointment.discipline] = True
             else:  # the care counts as delivered from today until the next planned visit
                 self.panel.deliver(job.patient, appointment.discipline)
-                self.given[job.patient] += 1.0
+                self.visits_given[job.patient] += 1.0
         elif job.outcome == "reneged" and appointment.moved == 0 and self.today < self.n_days:
             job.why, moved = work.PUT_OFF, replace(appointment, moved=1)
             for visit in self.demand.booked(job.work, job.role, job.patient, True, moved, self.today + 1):
@@ -439,10 +439,11 @@ class _Clinic:
         group = self.group_today | elsewhere
         share[:, 3] = (1.0 - _GROUP_CARE) * served[:, 3] + _GROUP_CARE * group
         if "message" in does:
-            share[:, 4] *= np.where((self.asked > 0) & ~elsewhere, self.answered / np.maximum(self.asked, 1.0), 1.0)
-            self.asked[due], self.answered[due] = 0.0, 0.0
+            answered = self.messages_answered / np.maximum(self.messages, 1.0)
+            share[:, 4] *= np.where((self.messages > 0) & ~elsewhere, answered, 1.0)
+            self.messages[due], self.messages_answered[due] = 0.0, 0.0
             for p in np.flatnonzero(due).tolist():  # a message that still waits counts in the next interval too
-                self.asked[p] = sum(job.work == "message" for job in self.open[p])
+                self.messages[p] = sum(job.work == "message" for job in self.open[p])
         share[:, 4] *= np.where(self.self_taught | elsewhere, 1.0, 1.0 - _SELF_CARE)
         for d in range(len(DISCIPLINES)):
             panel.put_parameter(rows.PLANNED + d, panel.planned[:, d] * share[:, d])  # the kernel reads it today
@@ -450,8 +451,8 @@ class _Clinic:
         comes = np.zeros(len(due), dtype=bool)
         comes[patients] = panel.keeps_visit(day, patients)
         wanted = (panel.planned > 0).sum(axis=1)
-        self.kept += np.where(comes, wanted, 0)
-        self.given += np.where(comes, (served & (panel.planned > 0)).sum(axis=1), 0)
+        self.visits_kept += np.where(comes, wanted, 0)
+        self.visits_given += np.where(comes, (served & (panel.planned > 0)).sum(axis=1), 0)
 
     def _apply_help(self, day: int) -> None:
         """Set the rate of missed check-ins: a trained caregiver and a recent peer session lower it."""
@@ -486,7 +487,7 @@ class _Clinic:
         unread = (self.came & ~self.read_in_time).sum(axis=1)
         nan = np.full(len(came), np.nan)
         self.clinic["unread"] = np.divide(unread, came, out=nan.copy(), where=came > 0)
-        self.clinic["care"] = np.divide(self.given, self.kept, out=nan.copy(), where=self.kept > 0)
+        self.clinic["care"] = np.divide(self.visits_given, self.visits_kept, out=nan.copy(), where=self.visits_kept > 0)
         self.clinic["lapse_days"] = self.demand.watch.lapses.copy()
         self.clinic["lapse_days_found"] = self.demand.watch.lapses_found.copy()
         events = events_table(self.engine.jobs, self.panel.cohort.ids)

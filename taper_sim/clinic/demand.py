@@ -19,7 +19,7 @@ from taper_sim.clinic import work
 from taper_sim.clinic.appointments import DAYTIME_MIN, NOWHERE, Diary, TimeSlot
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.modality import IN_PERSON, HomeVisits, visit_minutes
-from taper_sim.clinic.panel import EVENTS, Panel
+from taper_sim.clinic.panel import EVENT_SUMS, Panel
 from taper_sim.clinic.queue import ANYWHERE, Job
 from taper_sim.clinic.triage import Rank, risk_score
 from taper_sim.clinic.work import AUTHORISED_SHARE, BATCH_SIZE, GROUP_SIZE, KINDS, NUMBER, Kind
@@ -167,7 +167,7 @@ class Demand:
             silent=zeros.copy(),
             last_cut=np.full(n, -np.inf),
             prescribed=self._prescribed(),
-            counted={name: zeros.copy() for name in EVENTS},
+            counted={name: zeros.copy() for name in EVENT_SUMS},
             open_alert={name: np.zeros(n, dtype=bool) for name in work.ALERTS},
             unassessed=np.zeros(n, dtype=bool),
             unordered=np.zeros(n, dtype=bool),
@@ -186,7 +186,7 @@ class Demand:
         """Update the watch with the patients' day ``day - 1``; events of that day, (n,) each."""
         panel, watch = self.panel, self.watch
         happened: dict[str, Bools] = {}
-        for name, row in EVENTS.items():
+        for name, row in EVENT_SUMS.items():
             count = panel.sums(row)
             happened[name] = (count > watch.counted[name]) & present
             watch.counted[name] = count

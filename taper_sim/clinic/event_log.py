@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from taper_sim.clinic.queue import OUTCOMES, Job, Server
+from taper_sim.clinic.queue import JOB_OUTCOMES, Job, Server
 from taper_sim.clinic.work import CLOCK_MIN
 
 EVENT_COLUMNS: Final = (
@@ -69,7 +69,7 @@ def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
             "requested": np.array([job.requested for job in ordered], dtype=np.float64),
             "started": np.array([job.started for job in ordered], dtype=np.float64),
             "ended": np.array([job.ended for job in ordered], dtype=np.float64),
-            "outcome": pd.Categorical([job.outcome for job in ordered], categories=list(OUTCOMES)),
+            "outcome": pd.Categorical([job.outcome for job in ordered], categories=list(JOB_OUTCOMES)),
             "licence": pd.Series([job.licence for job in ordered], dtype="str"),
             "n_items": np.array([job.n_items for job in ordered], dtype=np.int64),
             "busy": np.array([job.minutes for job in ordered], dtype=np.float64),

@@ -25,7 +25,7 @@ from taper_sim.simulation.ensemble import Ensemble, draw_of
 from taper_sim.simulation.layout import CarePlan
 
 _FIRST_UNIFORM_CALL = 5  # in reference_events.draw the uniforms follow five calls of normals
-EVENTS = {"overdose": rows.OVERDOSES, "seizure": rows.SEIZURES, "crisis": rows.CRISES, "urgent": rows.URGENT}
+EVENT_SUMS = {"overdose": rows.OVERDOSES, "seizure": rows.SEIZURES, "crisis": rows.CRISES, "urgent": rows.URGENT}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from simpy.events import NORMAL, URGENT
 
 from taper_sim.clinic.calendars import Duty
 
-OUTCOMES: Final = ("done", "no_show", "reneged", "cancelled", "open")
+JOB_OUTCOMES: Final = ("done", "no_show", "reneged", "cancelled", "open")
 ANYWHERE: Final = ""
 """Licence that every server holds: the job is bound to no state."""
 
@@ -63,7 +63,7 @@ class Job:
     started, ended : float
         Minutes of start and end; NaN before them.
     outcome : str
-        One of :data:`OUTCOMES`; ``open`` until the job ends.
+        One of :data:`JOB_OUTCOMES`; ``open`` until the job ends.
     resource : str
         Name of the server.
     note : object

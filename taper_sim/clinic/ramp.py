@@ -36,14 +36,14 @@ def by_month(served: Served, team: Team, n_days: int) -> pd.DataFrame:
     for month, first in enumerate(range(0, n_days, MONTH_D), start=1):
         last = min(first + MONTH_D, n_days)
         low, high = first * DAY_MIN, last * DAY_MIN
-        asked = (requested >= low) & (requested < high) & judged
+        assessed = (requested >= low) & (requested < high) & judged
         patient_days = np.clip(last - np.maximum(served.starts - 1, first), 0, None).sum()
         cost = team.cost_usd(last) - team.cost_usd(first)
         keys = ("", "", f"month={month}")
         rows += [
             ("enrolled", *keys, "patients", float((served.starts <= last).sum())),
-            ("asked", *keys, "a week", float(asked.sum()) / ((last - first) / 7.0)),
-            ("late", *keys, "share", float(late[asked].mean()) if asked.any() else np.nan),
+            ("asked", *keys, "a week", float(assessed.sum()) / ((last - first) / 7.0)),
+            ("late", *keys, "share", float(late[assessed].mean()) if assessed.any() else np.nan),
             ("queue", *keys, "waiting, mean", float(overlap(requested, left, low, high).sum() / (high - low))),
             ("cost", *keys, "USD a patient and 30 days", 30.0 * cost / patient_days if patient_days else np.nan),
         ]

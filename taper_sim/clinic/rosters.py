@@ -20,9 +20,18 @@ from taper_sim.clinic.work import BY_NAME
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.units import LONGEST_D, WEEK_D
 
-NEEDED: Final = ("name", "role", "weekdays", "start", "end")
-OPTIONAL: Final = ("break_start", "break_end", "states", "stands_in_for", "on_call", "leave", "cost_usd_h", "skills")
-OF_A_PERSON: Final = ("states", "stands_in_for", "skills", "cost_usd_h")
+REQUIRED_COLUMNS: Final = ("name", "role", "weekdays", "start", "end")
+OPTIONAL_COLUMNS: Final = (
+    "break_start",
+    "break_end",
+    "states",
+    "stands_in_for",
+    "on_call",
+    "leave",
+    "cost_usd_h",
+    "skills",
+)
+WORKER_COLUMNS: Final = ("states", "stands_in_for", "skills", "cost_usd_h")
 """Columns that belong to the worker, read from the worker's first row; all other columns belong to the row."""
 MAX_ROWS: Final = 5000
 
@@ -59,7 +68,7 @@ def read_team(path: Path) -> Team:
         errors = {name: wrong.get(number, {}).get(column) for name, column in columns.items()}
         if not any(errors.values()) and all(value is None for value in cells.values()):
             continue
-        errors |= {name: errors[name] or "an empty cell" for name in NEEDED if cells[name] is None}
+        errors |= {name: errors[name] or "an empty cell" for name in REQUIRED_COLUMNS if cells[name] is None}
         invalid = [Problem(file, f"row {number}, {name}", error, "a value") for name, error in errors.items() if error]
         problems += invalid
         if not invalid:
@@ -96,9 +105,8 @@ def _sheets(path: Path) -> tuple[Any, Any]:
 def _lines(sheet: Any) -> dict[int, dict[int, Any]]:
     """Values of the non-empty cells, by row and column."""
     lines: dict[int, dict[int, Any]] = {}
-    for (row, column), cell in sorted(
-        sheet._cells.items()
-    ):  # iter_rows creates every cell up to the last formatted one
+    # iter_rows would create every cell up to the last formatted one
+    for (row, column), cell in sorted(sheet._cells.items()):
         if _text(cell.value) != "":
             lines.setdefault(row, {})[column] = cell.value
     return lines
@@ -118,7 +126,7 @@ def _wrong_cells(sheet: Any, formulas: Any) -> dict[int, dict[int, str]]:
 
 def _columns(header: Mapping[int, Any], file: str) -> dict[str, int]:
     names = [_text(cell).lower() for cell in header.values()]
-    valid = (*NEEDED, *OPTIONAL)
+    valid = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
     problems = [
         Problem(
             file, f"row 1, column {column}", f"{shown(name)}, an unknown column{nearest(name, valid)}", ", ".join(valid)
@@ -130,7 +138,11 @@ def _columns(header: Mapping[int, Any], file: str) -> dict[str, int]:
         Problem(file, "row 1", f"column {name} twice", "each column once")
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
-    problems += [Problem(file, "row 1", f"no column {name}", ", ".join(NEEDED)) for name in NEEDED if name not in names]
+    problems += [
+        Problem(file, "row 1", f"no column {name}", ", ".join(REQUIRED_COLUMNS))
+        for name in REQUIRED_COLUMNS
+        if name not in names
+    ]
     if problems:
         raise InputError(problems)
     return dict(zip(names, header, strict=True))
@@ -154,7 +166,7 @@ def _worker(file: str, name: str, entries: list[tuple[int, dict[str, Any]]], pro
                 f"{shown(_text(cells[column]))}, where row {number} has {shown(_text(first[column])) or 'nothing'}",
                 f"as in row {number}, or an empty cell",
             )
-            for column in OF_A_PERSON
+            for column in WORKER_COLUMNS
             if _listed(cells.get(column)) not in ([], _listed(first.get(column)))
         ]
         try:

@@ -107,19 +107,19 @@ def _of_queues(served: Served, team: Team, n_days: int, from_day: int) -> Iterat
     places = [(role, "") for role in sorted(set(roles))] + [("", kind) for kind in sorted(set(kinds))] + pairs
     for role, kind in places:
         jobs = ((roles == role) | (role == "")) & ((kinds == kind) | (kind == ""))
-        asked = jobs & inside
+        assessed = jobs & inside
         where = (role, kind)
         if role == "" or kind == "":
             yield ("queue", *where, "all", "waiting, mean", float(waiting[jobs].sum()))
-        if not asked.any():
+        if not assessed.any():
             continue
-        yield ("late", *where, "all", "share", float(late[asked].mean()))
-        yield ("late_closed", *where, "all", "share", float(closed[asked].mean()))
+        yield ("late", *where, "all", "share", float(late[assessed].mean()))
+        yield ("late_closed", *where, "all", "share", float(closed[assessed].mean()))
         if role == "" or kind == "":
-            yield ("asked", *where, "all", "a week", asked.sum() / weeks)
-            yield ("lost", *where, "all", "share", float(lost[asked].mean()))
-            yield ("wait_mean", *where, "all", "h", float(wait[asked].mean()) / 60.0)
-            yield ("wait_p90", *where, "all", "h", float(np.quantile(wait[asked], 0.9)) / 60.0)
+            yield ("asked", *where, "all", "a week", assessed.sum() / weeks)
+            yield ("lost", *where, "all", "share", float(lost[assessed].mean()))
+            yield ("wait_mean", *where, "all", "h", float(wait[assessed].mean()) / 60.0)
+            yield ("wait_p90", *where, "all", "h", float(np.quantile(wait[assessed], 0.9)) / 60.0)
 
 
 def _of_groups(

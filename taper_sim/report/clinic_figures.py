@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, weekday_of
 from taper_sim.clinic.measures import left_queue
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg
-from taper_sim.report.wording import in_words, words
+from taper_sim.report.wording import in_words, name_text
 from taper_sim.run_folder import write_csv, write_text
 from taper_sim.units import WEEK_D
 
@@ -130,7 +130,7 @@ def waiting(events: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         axes.plot(
             data["day"],
             data[role],
-            label=words(role),
+            label=name_text(role),
             color=colours[k % len(colours)],
             linestyle=lines[k % 4],
             linewidth=1.0,

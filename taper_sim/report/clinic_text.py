@@ -9,7 +9,7 @@ from taper_sim import tables
 from taper_sim.clinic.staffing.bounds import EnrolmentLoad, Load
 from taper_sim.clinic.work import KINDS
 from taper_sim.experiments.clinic_run import ClinicRun
-from taper_sim.report.wording import count, interval, number, percent, words
+from taper_sim.report.wording import count, interval_text, name_text, number_text, percent
 
 _HARMS = (
     ("dose_reduction_pct", "dose down, %", 1.0),
@@ -57,7 +57,7 @@ def _of(table: pd.DataFrame, **where: str) -> pd.DataFrame:
 
 def _interval(row: pd.Series, factor: float = 1.0, digits: int = 1) -> str:
     mean, low, high = (factor * row[name] for name in ("mean", "lo95", "hi95"))
-    return interval(mean, low, high, digits)
+    return interval_text(mean, low, high, digits)
 
 
 def clinic_text(done: ClinicRun) -> str:
@@ -89,7 +89,7 @@ def _panel_size(done: ClinicRun) -> list[str]:
     first = done.loads[0]
     return [
         "",
-        f"How many patients: the planned work alone would fill the {words(first.queue)}'s hours at "
+        f"How many patients: the planned work alone would fill the {name_text(first.queue)}'s hours at "
         f"{first.most_patients:,} patients (here {first.n_patients:,}); alerts and urgent visits add to it.",
         f"How many can be tapered safely: `taper-sim staffing {done.manifest['scenario_file']}` tests panels and teams "
         "against targets.",
@@ -123,7 +123,7 @@ def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
             (_interval(over.iloc[0]) if len(over) else "-").rjust(24),
             (_interval(late.iloc[0], 100.0, 0) if len(late) else "-").rjust(22),
         ]
-        lines.append(words(name).ljust(20) + "".join(cells))
+        lines.append(name_text(name).ljust(20) + "".join(cells))
     first = _breaks_first(service, roles)
     lines += ["", *first] if first else []
     lines += _still_growing(service)
@@ -162,25 +162,25 @@ def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
     closed = whole[whole["closed"].round(2) > 0].sort_values("closed", ascending=False)
     lines = []
     if len(closed):
-        shares = ", ".join(f"{words(row['role'])} {percent(row['closed'])}" for _, row in closed.iterrows())
+        shares = ", ".join(f"{name_text(row['role'])} {percent(row['closed'])}" for _, row in closed.iterrows())
         lines.append(f"Late only because no worker of the role is on duty (nights, weekends): {shares}.")
     urgent = late[late["work"].isin([kind.name for kind in KINDS if kind.urgency == 0])]
     for _, row in urgent[urgent["closed"].round(2) > 0].iterrows():
         lines.append(
-            f"Urgent work waited for the next shift: {percent(row['closed'])} of the {words(row['role'])}'s work on "
-            f"{words(row['work'])}. A worker on call would begin it."
+            f"Urgent work waited for the next shift: {percent(row['closed'])} of the {name_text(row['role'])}'s work "
+            f"on {name_text(row['work'])}. A worker on call would begin it."
         )
     top, open_ = roles.iloc[0], " during staffed hours" if len(closed) else ""
     if len(whole) and whole.iloc[0]["beyond"] > 0.05:
         role, share = whole.iloc[0]["role"], whole.iloc[0]["beyond"]
         kinds = late[(late["role"] == role) & (late["work"] != "") & (late["beyond"].round(2) > 0)]
         worst = kinds.sort_values("beyond", ascending=False).head(3)
-        named = ", ".join(f"{words(row['work'])} ({percent(row['beyond'])})" for _, row in worst.iterrows())
+        named = ", ".join(f"{name_text(row['work'])} ({percent(row['beyond'])})" for _, row in worst.iterrows())
         staffed = " although the role is staffed" if role in set(closed["role"]) else ""
-        first = f"What breaks first: {percent(share)} of the {words(role)}'s work is late or lost{staffed}"
+        first = f"What breaks first: {percent(share)} of the {name_text(role)}'s work is late or lost{staffed}"
         return [f"{first}: {named}." if named else f"{first}.", *lines]
     if top["mean"] > _BUSY:
-        busy = f"the {words(top['role'])} is busy {percent(top['mean'])} of the time"
+        busy = f"the {name_text(top['role'])} is busy {percent(top['mean'])} of the time"
         return [f"Little is late{open_}, but {busy}: there is little spare capacity.", *lines]
     return [f"Nothing breaks{open_}: work begins in time, and every role has spare capacity.", *lines]
 
@@ -203,8 +203,8 @@ def _still_growing(service: pd.DataFrame) -> list[str]:
         sure = row["n_replications"] < 3 or row["lo95"] > 0  # two replications give no useful interval
         if sure and row["mean"] > max(_GROWS_BY, _GROWS_SHARE * waiting):
             lines.append(
-                f"The {words(row['role'])}'s queue still grows at the end: {_interval(row)} more jobs wait in the last "
-                f"quarter of the days than in the quarter before (mean of the whole run: {number(waiting)})."
+                f"The {name_text(row['role'])}'s queue still grows at the end: {_interval(row)} more jobs wait in the "
+                f"last quarter of the days than in the quarter before (mean of the whole run: {number_text(waiting)})."
             )
     return lines
 

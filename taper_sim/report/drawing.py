@@ -93,7 +93,7 @@ def place(figure: Figure, left: float, top: float, width: float, height: float) 
     return figure.add_axes(sides)
 
 
-def key_of(style: Style, name: str, width: int, *, line: bool = False, filled: bool = True) -> Line2D:
+def legend_entry(style: Style, name: str, width: int, *, line: bool = False, filled: bool = True) -> Line2D:
     """The legend entry of a protocol, with its name in at most two lines of ``width`` letters."""
     return Line2D(
         [],

@@ -28,7 +28,7 @@ from taper_sim.report.drawing import (
     Style,
     empty_figure,
     inset,
-    key_of,
+    legend_entry,
     place,
     styles_of,
     svg,
@@ -262,7 +262,9 @@ def _overlay(
     grid[0].set_xlim(0, last)
     grid[0].set_xticks(_day_ticks(last, 6))
     _from_zero(grid, quantities)
-    keys: list[Line2D | Patch] = [key_of(styles[name], name, 36 if per_line == 3 else 26, line=True) for name in drawn]
+    keys: list[Line2D | Patch] = [
+        legend_entry(styles[name], name, 36 if per_line == 3 else 26, line=True) for name in drawn
+    ]
     keys.append(Patch(facecolor=GREY, alpha=0.15, label="25 to 75 % of people, reference"))
     figure.legend(handles=keys, loc="outside lower center", ncols=per_line)
     return figure
@@ -371,7 +373,7 @@ def forest_figure(
     panels = {panel: outcome_mm * part["outcome"].nunique() for panel, part in rows.items()}
     tallest = max(sum(panels[panel] + _BELOW_FOREST_MM for panel in column) for column in columns)
     per_line = 3 if len(columns) == 2 else 1
-    keys = [key_of(styles[name], name, 36) for name in drawn]
+    keys = [legend_entry(styles[name], name, 36) for name in drawn]
     title = f"Against {wrapped(reference, 90, 1)}: means with 95 % intervals; right of 0 is better"
     title = wrapped(title, 140 if len(columns) == 2 else 62)
     width, top = DOUBLE_COLUMN_MM if len(columns) == 2 else SINGLE_COLUMN_MM, 3.0 + 3.0 * _most_lines([title])
@@ -486,7 +488,7 @@ def pareto_figure(
     styles = styles_of(protocols, reference)
     with mpl.rc_context(PRINT):
         keys = [
-            key_of(styles[str(row["protocol"])], str(row["protocol"]), 52, filled=bool(row["on_front"]))
+            legend_entry(styles[str(row["protocol"])], str(row["protocol"]), 52, filled=bool(row["on_front"]))
             for row in data.to_dict("records")
         ]
         keys.append(

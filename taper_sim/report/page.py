@@ -25,7 +25,7 @@ from taper_sim.run_folder import write_text
 HIDDEN: Final = f"<{SMALLEST_CELL}"
 NONE_SEEN: Final = "none seen"
 
-#: Outcomes of the main table; a run without all of them shows its first nine outcomes.
+#: Outcomes of the main table; a run with none of them shows its first nine outcomes.
 KEY_OUTCOMES: Final = (
     "dose_reduction_pct",
     "withdrawal_peak",

@@ -23,7 +23,7 @@ from taper_sim.units import WEEK_D
 _BINS: Final = 20
 _PANEL_MM: Final = 34.0
 _BLUE: Final = "#0072B2"
-FIGURES: Final = ("predictive_values", "predictive_weeks", "population")
+POPULATION_FIGURES: Final = ("predictive_values", "predictive_weeks", "population")
 
 
 def values_table(predicted: Predicted) -> pd.DataFrame:
@@ -112,8 +112,10 @@ def population_table(fit: PopulationFit) -> pd.DataFrame:
 
 
 def write_population_figures(fit: PopulationFit, predicted: Predicted, folder: Path) -> None:
-    """Write the figures of :data:`FIGURES` into a folder as SVG, each with its data as CSV."""
-    tables = dict(zip(FIGURES, (values_table(predicted), weeks_table(predicted), population_table(fit)), strict=True))
+    """Write the figures of :data:`POPULATION_FIGURES` into a folder as SVG, each with its data as CSV."""
+    tables = dict(
+        zip(POPULATION_FIGURES, (values_table(predicted), weeks_table(predicted), population_table(fit)), strict=True)
+    )
     for name, table in tables.items():
         write_csv(table, folder / f"{name}.csv")
         drawn = _population_svg(table) if name == "population" else _panels_svg(table, name)

@@ -14,7 +14,7 @@ from taper_sim.experiments.team_search import AGAINST, ALL_TARGETS, StaffingPlan
 from taper_sim.report.clinic_text import ENROLMENT_MEANS
 from taper_sim.report.target_text import target_words, value_words
 from taper_sim.report.what_if_text import what_if_text
-from taper_sim.report.wording import count, in_words, interval, percent, words
+from taper_sim.report.wording import count, in_words, interval_text, name_text, percent
 from taper_sim.scenario.staffing_schema import Target
 
 _MOST_ROWS = 12
@@ -98,7 +98,7 @@ def staffing_text(done: StaffingRun) -> str:
 
 def _composition(plan: StaffingPlan, chosen: Candidate) -> list[str]:
     """The composition of a team, its size and cost, and the roles that the search varied."""
-    searched = ", ".join(words(role) for role, _ in chosen.levels)
+    searched = ", ".join(name_text(role) for role, _ in chosen.levels)
     return [
         f"  {team_words(plan.team(chosen))}",
         f"  {chosen.fte:g} FTE in all, {chosen.cost_usd_week:,.0f} USD a week",
@@ -112,9 +112,9 @@ def team_words(team: Team) -> str:
     for role in dict.fromkeys(worker.role.name for worker in team.workers):
         hours = [worker.hours_a_week for worker in team.workers if worker.role.name == role]
         if any(hours):
-            on_duty.append(f"{words(role)} {sum(hours) / FULL_TIME_H:g}")
+            on_duty.append(f"{name_text(role)} {sum(hours) / FULL_TIME_H:g}")
         if not all(hours):
-            on_call.append(f"{words(role)} {hours.count(0.0)}")
+            on_call.append(f"{name_text(role)} {hours.count(0.0)}")
     return ", ".join(on_duty) + (f"; people on call only: {', '.join(on_call)}" if on_call else "")
 
 
@@ -133,7 +133,7 @@ def _least_harm(done: StaffingRun) -> list[str]:
     lines += _composition(done.plan, chosen)
     row = _lost(done).loc[[chosen.name]].iloc[0]
     lines += [
-        f"  {words(entry.loses.name)} minus that with unlimited staff: {_harm(row)}, {entry.loses.unit}",
+        f"  {name_text(entry.loses.name)} minus that with unlimited staff: {_harm(row)}, {entry.loses.unit}",
         "",
         f"Selection by Kim and Nelson: with {percent(entry.confidence)} confidence the best of "
         f"{len(result.tried):,} teams" + (" is still in" if result.stopped else "") + ", if it is better than",
@@ -151,7 +151,7 @@ def _lost(done: StaffingRun) -> pd.DataFrame:
 
 
 def _harm(row: pd.Series) -> str:
-    return interval(row["estimate"], row["lo95"], row["hi95"], 3)
+    return interval_text(row["estimate"], row["lo95"], row["hi95"], 3)
 
 
 def _tried(table: pd.DataFrame, targets: Sequence[Target], lost: pd.DataFrame | None) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from taper_sim.comparison.outcomes import BY_NAME
-from taper_sim.report.wording import number, words
+from taper_sim.report.wording import name_text, number_text
 from taper_sim.scenario.staffing_schema import Target
 
 _METRICS: Final[Mapping[str, tuple[str, str, int]]] = {
@@ -33,7 +33,7 @@ def target_words(target: Target) -> str:
     label, unit, factor, _ = _shown(target.metric)
     ends = (("most", target.at_most), ("least", target.at_least))
     limit = next(f"at {end} {factor * value:,.10g} {unit}" for end, value in ends if value is not None)
-    of = "" if target.role is None else f" of the {words(target.role)}"
+    of = "" if target.role is None else f" of the {name_text(target.role)}"
     against = "" if target.against is None else ", minus that with unlimited staff,"
     return f"{label}{of}{against} {limit}".rstrip()
 
@@ -41,12 +41,12 @@ def target_words(target: Target) -> str:
 def value_words(target: Target, value: float) -> str:
     """A value of a target's metric in its unit."""
     _, unit, factor, digits = _shown(target.metric)
-    return f"{number(factor * value, digits)} {unit}".rstrip()
+    return f"{number_text(factor * value, digits)} {unit}".rstrip()
 
 
 def _shown(metric: str) -> tuple[str, str, float, int]:
     """Label, unit, factor and digits of a metric."""
     outcome = BY_NAME.get(metric)
     share = outcome is None or outcome.unit.startswith("share")
-    label, unit, digits = _METRICS.get(metric) or (words(metric), "%" if share else BY_NAME[metric].unit, 2)
+    label, unit, digits = _METRICS.get(metric) or (name_text(metric), "%" if share else BY_NAME[metric].unit, 2)
     return label, unit, 100.0 if share and unit == "%" else 1.0, digits

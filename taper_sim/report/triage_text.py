@@ -5,7 +5,7 @@ from typing import Final
 
 import pandas as pd
 
-from taper_sim.report.wording import interval, number
+from taper_sim.report.wording import interval_text, number_text
 
 _SHOWN: Final = (
     ("late of all work", "late or lost, of all work", 100.0, "%", 1),
@@ -28,17 +28,17 @@ def triage_text(table: pd.DataFrame, folder: Path) -> str:
     ]
     all_patients = table[table["subgroup"] == "all"].set_index(["triage", "metric"])
     rules = list(dict.fromkeys(table["triage"]))
-    for metric, words, times, unit, digits in _SHOWN:
-        lines.append(f"  {words}{', ' + unit if unit else ''}")
+    for metric, label, times, unit, digits in _SHOWN:
+        lines.append(f"  {label}{', ' + unit if unit else ''}")
         for rule in rules:
             if (rule, metric) not in all_patients.index:
                 continue
             row = all_patients.loc[(rule, metric)]
             change, low, high = (times * row[name] for name in ("change", "change_lo95", "change_hi95"))
-            shown = "" if rule == rules[0] else f"  {interval(change, low, high, digits, signed=True)}"
-            lines.append(f"    {rule:<15}{number(times * row['estimate'], digits):>8}{shown}")
+            shown = "" if rule == rules[0] else f"  {interval_text(change, low, high, digits, signed=True)}"
+            lines.append(f"    {rule:<15}{number_text(times * row['estimate'], digits):>8}{shown}")
     lines.append("  Subgroups that differ from all patients (interval of the gap excludes 0), under each rule")
-    for metric, words, times, digits in (
+    for metric, label, times, digits in (
         ("order_wait_days", "days an order waits", 1.0, 2),
         ("visits_given", "kept visits that took place, percentage points", 100.0, 1),
         ("composite lost", "harm", 1.0, 3),
@@ -47,7 +47,7 @@ def triage_text(table: pd.DataFrame, folder: Path) -> str:
         apart = groups[(groups["gap_lo95"] > 0) | (groups["gap_hi95"] < 0)]
         for group, rows in apart.groupby("subgroup", sort=False):
             gaps = ", ".join(
-                f"{row['triage']} {number(times * row['gap'], digits, signed=True)}" for _, row in rows.iterrows()
+                f"{row['triage']} {number_text(times * row['gap'], digits, signed=True)}" for _, row in rows.iterrows()
             )
-            lines.append(f"    {words}, {group}: {gaps}")
+            lines.append(f"    {label}, {group}: {gaps}")
     return "\n".join([*lines, "", "Research use: not clinically reviewed.", f"Folder: {folder}"])

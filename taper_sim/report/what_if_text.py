@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.experiments.what_if import WhatIf
-from taper_sim.report.wording import count, in_words, interval, is_nothing, number, percent
+from taper_sim.report.wording import count, in_words, interval_text, is_nothing, number_text, percent
 
 _HARM: Final = "composite_against_never_short"
 _SHOWN: Final = (
@@ -34,7 +34,7 @@ def what_if_text(analyses: WhatIf, probability: float) -> list[str]:
         lines.append(f"    all targets met in {percent(first['p_meets'])} of {_replications(first)}")
         for metric, label, factor, digits in _SHOWN:
             for _, row in rows[rows["metric"] == metric].iterrows():
-                value = f"    {label}: {number(factor * row['estimate'], digits)}"
+                value = f"    {label}: {number_text(factor * row['estimate'], digits)}"
                 lines.append(value if name == "as it is" else f"{value}, {change_text(row, factor, digits)}")
     lines += _tornado(analyses.tornado)
     if len(analyses.capacity):
@@ -73,10 +73,9 @@ def capacity_text(table: pd.DataFrame, probability: float) -> list[str]:
     lines = [first, "patients  per FTE  targets met  late %    harm"]
     for _, panel in panels.iterrows():
         late, harm = (numbers.get((panel["patients"], name), np.nan) for name in ("late", _HARM))
-        met, shown = percent(panel["p_meets"]), number(harm, 3, signed=True)
-        lines.append(
-            f"{panel['patients']:8,}{panel['patients_per_fte']:9.1f}{met:>13}{number(100.0 * late, 0):>8}{shown:>8}"
-        )
+        met, late_text = percent(panel["p_meets"]), number_text(100.0 * late, 0)
+        size = f"{panel['patients']:8,}{panel['patients_per_fte']:9.1f}"
+        lines.append(f"{size}{met:>13}{late_text:>8}{number_text(harm, 3, signed=True):>8}")
     return [*lines, "(harm: the composite outcome minus that with unlimited staff, in smallest important differences)"]
 
 
@@ -85,7 +84,7 @@ def change_text(row: pd.Series, factor: float, digits: int) -> str:
     change, low, high = (factor * row[name] for name in ("change", "change_lo95", "change_hi95"))
     if change == 0.0 and not (low < 0.0 < high):
         return "no change"
-    shown = interval(change, low, high, digits, signed=True)
+    shown = interval_text(change, low, high, digits, signed=True)
     if np.isnan(low):
         return shown
     if all(is_nothing(end, digits) for end in (low, high)):

@@ -10,17 +10,17 @@ from taper_sim.clinic.team import ROLES
 _NAMES: Final[Mapping[str, str]] = {"np_pa": "NP/PA", "pt": "physical therapist"}
 
 
-def words(name: str) -> str:
+def name_text(name: str) -> str:
     """A role or kind of work in words: ``social_worker`` is *social worker*."""
     return _NAMES.get(name) or name.replace("alert_", "alert: ").replace("_", " ").replace("checkin", "check-in")
 
 
 def in_words(text: str) -> str:
     """A text, such as the name of a worker or of a team, with its roles in words."""
-    return " ".join(words(part) if part in ROLES else part for part in text.split(" "))
+    return " ".join(name_text(part) if part in ROLES else part for part in text.split(" "))
 
 
-def number(value: float, digits: int = 1, *, signed: bool = False) -> str:
+def number_text(value: float, digits: int = 1, *, signed: bool = False) -> str:
     """A number with a separator of thousands and without a sign of zero; a dash for a missing value."""
     if pd.isna(value):
         return "-"
@@ -33,15 +33,15 @@ def is_nothing(value: float, digits: int) -> bool:
     return round(value, digits) == 0.0
 
 
-def interval(value: float, low: float, high: float, digits: int = 1, *, signed: bool = False) -> str:
+def interval_text(value: float, low: float, high: float, digits: int = 1, *, signed: bool = False) -> str:
     """A number with its interval in brackets; without brackets for a missing interval."""
-    shown, *ends = (number(part, digits, signed=signed) for part in (value, low, high))
+    shown, *ends = (number_text(part, digits, signed=signed) for part in (value, low, high))
     return shown if pd.isna(low) else f"{shown} ({ends[0]} to {ends[1]})"
 
 
 def percent(share: float, digits: int = 0) -> str:
     """A share in per cent."""
-    return f"{number(100.0 * share, digits)} %"
+    return f"{number_text(100.0 * share, digits)} %"
 
 
 def count(n: int, what: str) -> str:

@@ -194,7 +194,7 @@ def test_unanswered_messages_cost_nursing_care(people):
     clinic = _Clinic(*_arguments(people, team("nurse", 20), Setting()))
     for day in range(1, 16):
         clinic.day(day)
-    asked = clinic.asked > 0
+    asked = clinic.messages > 0
     nursing = clinic.panel.parameter(rows.PLANNED + 4)
     assert (nursing[asked] < 1.0).any()
 

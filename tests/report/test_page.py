@@ -238,7 +238,7 @@ def test_one_protocol_has_a_page_too(tmp_path: Path) -> None:
 def test_people_read_from_a_file_are_not_called_simulated_people(tmp_path: Path) -> None:
     run = read_run(make_run(tmp_path / "run"))
     run.manifest["scenario"]["cohort"]["file"] = "people.csv"
-    assert cautions(run.manifest)[-1].startswith("Simulated courses of people read from a file")
+    assert cautions(run.manifest)[-1].startswith("Simulated courses of people from a file")
     assert "Their baseline was read from a file" in methods_paragraph(run.manifest, run.summary, run.differences)
 
 

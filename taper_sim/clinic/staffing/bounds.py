@@ -257,7 +257,7 @@ def _planned(
     ensemble: Ensemble | None,
 ) -> list[_Planned]:
     """All planned work of a clinic, on the days of ``demand``."""
-    flags, everybody = cohort.flags, np.ones(len(cohort))
+    flags, all_patients = cohort.flags, np.ones(len(cohort))
     kinds: list[_Planned] = []
 
     def add(name: str, minutes: Floats | None, jobs: Floats, queue: str | None, a_week: float, days: Floats) -> None:
@@ -285,36 +285,37 @@ def _planned(
     home = setting.home_visits
     length = visit_minutes(cohort, modality, None if home is None else np.full(len(cohort), 2.0 * home.travel_min))
     missed = np.zeros(len(cohort)) if ensemble is None else missed_share(cohort, care, modality, home, ensemble)
-    interpreted = everybody * ~flags["language_match"] * (1.0 - missed)
+    interpreted = all_patients * ~flags["language_match"] * (1.0 - missed)
     for name in DISCIPLINES:
         if care.planned.get(name, 0.0) > 0:
             first, later = (work.BY_NAME[kind].minutes(name) for kind in ("initial_assessment", "visit"))
             if np.isfinite(visits) and visits > 0:  # the first of the planned visits
-                once("initial_assessment", 1.0, everybody, name, length.expected(first, missed))
+                once("initial_assessment", 1.0, all_patients, name, length.expected(first, missed))
                 once("interpreting", 1.0, interpreted, minutes=length.with_patient(first))
-            every("visit", visits, everybody, name, 1.0 + visits, length.expected(later, missed))
+            every("visit", visits, all_patients, name, 1.0 + visits, length.expected(later, missed))
             every("interpreting", visits, interpreted, first=1.0 + visits, minutes=length.with_patient(later))
     if care.planned.get("psychologist", 0.0) > 0:
-        every("group_session", visits, everybody / work.GROUP_SIZE, first=1.0)
-    every("message", WEEK_D / work.MESSAGES_A_WEEK, everybody)
-    every("checkin_batch", care.checkin_every_d, everybody, first=1.0 + care.checkin_every_d)  # read the next morning
+        every("group_session", visits, all_patients / work.GROUP_SIZE, first=1.0)
+    every("message", WEEK_D / work.MESSAGES_A_WEEK, all_patients)
+    first_reading = 1.0 + care.checkin_every_d  # the day after the first check-in
+    every("checkin_batch", care.checkin_every_d, all_patients, first=first_reading)
     decided = np.array([day for day in decision_days if day <= n_days], dtype=np.float64)
     signs = [("dose_order", setting.orders_by)]
     if setting.orders_by != "pharmacist":
         signs.append(("pharmacist_review", "pharmacist"))
     for name, queue in signs:
-        add(name, None, everybody, queue, WEEK_D * len(decided) / n_days, decided)
+        add(name, None, all_patients, queue, WEEK_D * len(decided) / n_days, decided)
     for day in decided[:1]:
-        once("prior_authorisation", day, everybody * work.AUTHORISED_SHARE)
-    every("refill", work.REFILL_EVERY_D, everybody)
-    every("rounds", work.ROUNDS_EVERY_D, everybody)
-    every("peer_session", work.PEER_EVERY_D, everybody * flags["peer_support"], first=1.0)
+        once("prior_authorisation", day, all_patients * work.AUTHORISED_SHARE)
+    every("refill", work.REFILL_EVERY_D, all_patients)
+    every("rounds", work.ROUNDS_EVERY_D, all_patients)
+    every("peer_session", work.PEER_EVERY_D, all_patients * flags["peer_support"], first=1.0)
     complex_cases = (cohort.taken.sum(axis=1) > 1) | flags["renal_impairment"] | flags["sleep_apnoea"]
     for queue in ("prescriber", "pharmacist", "nurse"):
-        every("case_conference", work.CONFERENCE_EVERY_D, everybody * complex_cases, queue)
-    once("education", 1.0, everybody * flags["caregiver"])
+        every("case_conference", work.CONFERENCE_EVERY_D, all_patients * complex_cases, queue)
+    once("education", 1.0, all_patients * flags["caregiver"])
     if care.planned.get("nurse", 0.0) > 0:
-        once("self_management", 1.0, everybody)
+        once("self_management", 1.0, all_patients)
     return [planned for planned in kinds if planned.name in setting.does]
 
 
