@@ -1,4 +1,4 @@
-"""The queue against theory, a timetable by hand, and another simulator."""
+"""The queue compared with closed forms, a timetable by hand, and another simulator."""
 
 import math
 
@@ -96,7 +96,7 @@ def test_m_g_1_waits_as_pollaczek_and_khinchine_say(cv):
 
 
 def test_littles_law_holds_in_every_queue_exactly_over_a_whole_run():
-    """From empty to empty, sum of waits = area under the queue length: an identity, whatever the rules."""
+    """From empty to empty, the sum of waits equals the area under the queue length under every discipline."""
     rng = np.random.default_rng(3)
     n = 2_000
     arrivals = poisson(n, 0.3, rng)
@@ -223,7 +223,7 @@ def test_cancelled_work_is_not_begun_and_what_has_begun_is_finished():
 
 
 def test_the_same_system_in_ciw_agrees():
-    """Three servers, two priorities, first come within one: every start of service the same."""
+    """Three servers, two priorities, first come, first served within a priority: every start of service is equal."""
 
     class Listed(ciw.dists.Distribution):  # its own Sequential cannot be copied without a warning
         def __init__(self, values):

@@ -1,4 +1,4 @@
-"""Teams: from the table, from a workbook, and what is refused before anything runs."""
+"""Teams from the table and from a workbook, and input that is refused before a run."""
 
 import zipfile
 from pathlib import Path
@@ -56,7 +56,7 @@ def refused(path):
     return [str(found).replace(str(path), "FILE") for found in caught.value.problems]
 
 
-def test_skills_are_kinds_of_work_and_somebody_must_have_each(tmp_path):
+def test_skills_are_kinds_of_work_and_each_needs_a_worker(tmp_path):
     line = ["Ann", "nurse", "mon-fri", "08:00", "16:30", None, None, None, None, None, None, None]
     team = read_team(book(tmp_path, [*line, "checkin_review, message"], header=[*HEADER, "skills"]))
     assert team.workers[0].skills == {"checkin_review", "message"}
@@ -151,7 +151,7 @@ def test_a_wrong_cell_is_one_clear_line(change, said, tmp_path):
     assert len(found) == 1 and said in found[0] and "; allowed: " in found[0]
 
 
-def test_a_file_that_is_no_workbook_and_columns_that_are_unknown(tmp_path):
+def test_a_file_that_is_not_a_workbook_and_unknown_columns_are_refused(tmp_path):
     path = tmp_path / "team.xlsx"
     path.write_text("name,role")
     assert refused(path) == [
@@ -166,7 +166,7 @@ def test_a_file_that_is_no_workbook_and_columns_that_are_unknown(tmp_path):
 GOOD = ["Ann", "nurse", "mon-fri", "08:00", "16:30"]
 
 
-def test_a_person_s_later_rows_say_the_same_or_nothing(tmp_path):
+def test_later_rows_of_a_worker_repeat_the_first_or_are_empty(tmp_path):
     header = [*HEADER[:5], "states", "stands_in_for", "skills", "cost_usd_h"]
     first = [*GOOD, "VT, NH", "peer", "message", 60]
     same = read_team(book(tmp_path, first, [*GOOD, "VT,NH", None, "message", 60], GOOD, header=header))
@@ -188,7 +188,7 @@ def test_a_formula_as_a_heading_is_refused_not_left_out(tmp_path):
     ]
 
 
-def test_rows_are_counted_that_have_something(tmp_path):
+def test_only_rows_with_content_count(tmp_path):
     made = Workbook()
     made.active.append(HEADER)
     made.active.append(GOOD)
@@ -248,7 +248,7 @@ def test_a_workbook_that_ends_early_is_one_line(tmp_path):
         assert refused(path) == DAMAGED
 
 
-def test_a_sheet_that_is_a_chart_is_passed_over_and_one_without_a_chart_is_one_line(tmp_path):
+def test_a_chart_sheet_is_skipped_and_a_workbook_of_charts_only_is_one_line(tmp_path):
     path = tmp_path / "team.xlsx"
     made = Workbook()
     sheet = made.active
@@ -262,13 +262,13 @@ def test_a_sheet_that_is_a_chart_is_passed_over_and_one_without_a_chart_is_one_l
     assert len(read_team(path).workers) == 1
 
 
-def test_what_is_no_file_is_said_in_plain_words(tmp_path):
+def test_a_path_that_is_not_a_file_is_one_clear_line(tmp_path):
     assert refused(tmp_path) == ["FILE: given a folder; allowed: a workbook (.xlsx)"]
     assert "given a device or another object that is not a file" in refused(Path("/dev/null"))[0]
     assert "given no such file" in refused(tmp_path / ("a" * 300))[0]
 
 
-def test_a_role_that_nobody_fills_is_said_before_the_run():
+def test_a_role_without_a_worker_is_reported_before_the_run():
     team = Team((Worker("nurse 1", ROLES["nurse"], (WEEK,), licences=frozenset({"VT"})),))
     needed = {"nurse": "message", "pharmacist": "refill"}
     lines = [str(found) for found in team.problems("s.yaml", needed, ["VT", "NH"], 28)]
@@ -322,7 +322,7 @@ def test_the_bound_adds_up_by_hand(people):
 
 
 def test_the_bound_of_a_state_counts_those_with_its_licence(people):
-    """200 patients, a rounds visit of 3 min every 91 days, nine in ten of them where one of two may practise."""
+    """200 patients, a rounds visit of 3 min every 91 days; one of two prescribers is licensed for nine in ten."""
     care = CarePlan({}, visit_every_d=28.0, checkin_every_d=1.0)
     one = Worker("d 1", ROLES["physician"], (WEEK,), licences=frozenset({"CA"}))
     team = Team((one, Worker("d 2", ROLES["physician"], (WEEK,), licences=frozenset({"CA", "NV"}))))
@@ -336,7 +336,7 @@ def test_the_bound_of_a_state_counts_those_with_its_licence(people):
     assert not any(load.state for load in loads(people, care, Setting(disabled_work=only), team, [1], 84))
 
 
-def test_the_diary_books_the_first_day_with_room_and_says_when_there_is_none():
+def test_the_book_returns_the_first_free_day_or_none():
     team = Team((Worker("pt 1", ROLES["pt"], (Shift((1, 2), 480.0, 600.0),)),))  # 120 min on days 1, 2, 8, 9, 15, ...
     diary = Diary(team.servers(60), 60, unlimited=False)
     slots = [diary.book("pt", 1, 30.0) for _ in range(13)]
@@ -348,7 +348,7 @@ def test_the_diary_books_the_first_day_with_room_and_says_when_there_is_none():
     assert Diary([], 60, unlimited=True).book("pt", 3, 30.0).at == 2 * 1440 + 480.0
 
 
-def test_risk_rises_with_what_is_seen():
+def test_the_risk_score_rises_with_the_observations():
     zero = np.zeros(1)
     base = risk_score(zero, zero, np.full(1, np.inf), zero, zero)
     assert base == 0.0

@@ -1,4 +1,4 @@
-"""Numbers and names as pages show them."""
+"""Text of numbers, roles and kinds of work in reports."""
 
 import numpy as np
 import pytest
@@ -21,11 +21,11 @@ from taper_sim.report.wording import count, in_words, interval_text, name_text, 
         (-0.4, 0, False, "0"),
     ],
 )
-def test_a_number_has_no_sign_before_nothing_and_its_thousands_apart(value, digits, signed, said):
+def test_zero_has_no_sign_and_thousands_have_a_separator(value, digits, signed, said):
     assert number_text(value, digits, signed=signed) == said
 
 
-def test_an_interval_is_left_out_where_there_is_none():
+def test_a_missing_interval_is_not_shown():
     assert interval_text(-0.001, -0.004, 0.2, 2) == "0.00 (0.00 to 0.20)"
     assert interval_text(1.0, np.nan, np.nan) == "1.0"
 
