@@ -77,7 +77,7 @@ def test_one_class_alone_is_a_queue_without_priorities():
 def test_a_timetable_by_hand():
     """One nurse, times in minutes.
 
-    Urgent B (10-15) interrupts routine A at 10. C comes at 12 and is done (15-18) before A resumes at 18 with 20 minutes
+    Urgent B (10-15) interrupts routine A at 10. C comes at 12 and is done (15-18) before A resumes at 18 with 20 min
     left. D (20-24) interrupts A again, and A ends at 42. F (at 45) does not interrupt visit E (42-62) and waits until
     62. The routine job G after F outlasts the shift; after the end of the shift no job interrupts it.
     """
