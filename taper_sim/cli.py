@@ -438,9 +438,9 @@ def _fit(args: argparse.Namespace) -> int:
 
     found, guessed = fit_files(args.checkins, args.doses, args.patients, args.out, settings, say)
     if args.figures is not None:
-        from taper_sim.report.population_figures import write_figures
+        from taper_sim.report.population_figures import write_population_figures
 
-        write_figures(found, guessed, args.figures)
+        write_population_figures(found, guessed, args.figures)
     failures = found.failures()
     print(population_text(found, args.out))
     for line in failures:

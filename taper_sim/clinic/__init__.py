@@ -1,6 +1,9 @@
-"""The telemedicine clinic: who is needed to watch these patients. Imports ``inference``, ``simulation`` and below.
+"""The telemedicine clinic: which staff a panel of patients needs. Imports ``inference``, ``simulation`` and below.
 
-``calendars`` says when somebody is at work, ``absence`` who is ill, ``team`` who there is and what it costs, ``work``
-what there is to do, ``triage`` in which order, ``foresight`` what a patient's own check-ins foretell; ``simulation`` is
-the queue, ``records`` turns it into flat tables, ``measures`` into numbers.
+Staff: ``calendars`` (shifts), ``absence`` (illness), ``team`` (roles, people, cost), ``rosters`` (workbooks).
+Demand: ``panel`` (patients over calendar time), ``work`` (kinds of work), ``modality`` (minutes of a visit), ``demand``
+(the jobs of a day), ``appointments`` (booking). Queue: ``queue`` (the engine), ``triage`` (the order of waiting jobs),
+``predicted_risk`` (each patient's posterior risk), ``alarms`` (false and dismissed alerts), ``coupling`` (clinic and
+patients day by day). Results: ``event_log`` (flat tables), ``measures``, ``lateness``, ``service`` and ``ramp``
+(metrics), ``replications`` (warm-up, intervals), ``theory`` (closed forms for tests), ``staffing`` (the cheapest team).
 """

@@ -1,7 +1,7 @@
-"""Alarms: which are false, and which nobody reads for too many of them. Imports ``clinic``, ``rng``.
+"""False alerts and alert fatigue. Imports ``clinic.panel``, ``clinic.work``, ``rng``.
 
-An alarm is judged when somebody comes to it. What is counted of each patient is a number of the service; what a
-dismissed alarm changes is with whoever asked (``coupling``).
+An alert is classified when a worker takes it up. The counts by patient are service metrics. The consequences of a
+dismissed alert are in ``coupling``.
 """
 
 from collections.abc import Iterable
@@ -23,39 +23,39 @@ JUDGED: Final = {
     "alert_missed_checkins": "silence_alarms",
     "alert_unreported_dose": "dose_alarms",
 }
-"""Alerts that may be false, and the name under which they are counted."""
-COUNTED: Final = tuple(name for kind in JUDGED.values() for name in (kind, f"false_{kind}", f"dismissed_{kind}"))
-"""What is counted of each patient: alarms, those that were false, true ones that nobody read."""
+"""Alerts that may be false, and the names of their counts."""
+ALARM_COUNTS: Final = tuple(name for kind in JUDGED.values() for name in (kind, f"false_{kind}", f"dismissed_{kind}"))
+"""Names of the counts by patient: alarms, false alarms, true alarms that were dismissed unread."""
 
 
 class Alarms:
-    """Alarms of a clinic's patients.
+    """Alarm counts of a clinic's patients.
 
     Parameters
     ----------
     panel : Panel
     seed : int
     duty : DataFrame
-        As ``records.duty_table``.
+        As ``event_log.duty_table``.
     n_days : int
     """
 
     def __init__(self, panel: Panel, seed: int, duty: pd.DataFrame, n_days: int):
         self._panel, self._seed = panel, seed
-        self.counted = {name: np.zeros(len(panel)) for name in COUNTED}
+        self.counted = {name: np.zeros(len(panel)) for name in ALARM_COUNTS}
         self.on_duty = {role: people_on_duty(duty, role, n_days) for role in sorted(set(duty["role"]))}
         self.today: dict[str, float] = {}
         self._day = 0
 
     def morning(self, day: int, jobs: Iterable[Job]) -> None:
-        """Count the day's alerts by whose they are."""
+        """Count the day's alerts by role."""
         self._day, self.today = day, {}
         for job in jobs:
             if job.work in work.ALERTS:
                 self.today[job.role] = self.today.get(job.role, 0.0) + 1.0
 
     def heard(self, alert: Job) -> bool:
-        """Take in an alert that somebody has come to; False where it was one of too many and dismissed unread."""
+        """Classify an alert that a worker takes up; False if alert fatigue dismisses it unread."""
         patient, name = alert.patient, JUDGED.get(alert.work)
         if name is None:
             return True
@@ -69,7 +69,7 @@ class Alarms:
         return not dismissed
 
     def _dismissed(self, alert: Job) -> bool:
-        """A draw of (patient, day, kind), where there are more alerts than a person can take. Source: A39."""
+        """Whether alert fatigue dismisses an alert: a draw of (patient, day, kind). Source: assumption A39."""
         people = self.on_duty[alert.role][self._day] if alert.role in self.on_duty else 0.0
         too_many = self.today.get(alert.role, 0.0) / people - work.FATIGUE_FROM if people > 0 else 0.0
         if too_many <= 0:
@@ -81,12 +81,12 @@ class Alarms:
 
 
 def people_on_duty(duty: pd.DataFrame, role: str, n_days: int) -> Floats:
-    """People of a role at work on each day, on call left out, (n_days + 1,)."""
+    """People of a role on duty on each day, without on-call periods, (n_days + 1,)."""
     people = np.zeros(n_days + 1)
-    own = duty[(duty["role"] == role) & ~duty["on_call"].astype(bool)]
-    for _, stretches in own.groupby("resource"):
-        first = (stretches["start"].to_numpy() // DAY_MIN).astype(int) + 1
-        last = np.ceil(stretches["end"].to_numpy() / DAY_MIN).astype(int)
+    role_duty = duty[(duty["role"] == role) & ~duty["on_call"].astype(bool)]
+    for _, periods in role_duty.groupby("resource"):
+        first = (periods["start"].to_numpy() // DAY_MIN).astype(int) + 1
+        last = np.ceil(periods["end"].to_numpy() / DAY_MIN).astype(int)
         days = {day for a, b in zip(first, last, strict=True) for day in range(a, min(b, n_days) + 1)}
         people[list(days)] += 1.0
     return people

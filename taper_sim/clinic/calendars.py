@@ -1,4 +1,4 @@
-"""When somebody is at work: weekly shifts, breaks, leave, on call. Imports ``data.problems``.
+"""Work schedules: weekly shifts, breaks, leave, on-call periods. Imports ``data.problems``, ``units``.
 
 Times are minutes; day d (1 is the first) runs from ``(d - 1) * 1440`` to ``d * 1440``. Weekday 0 is Monday, and day d
 falls on weekday ``d % 7``, as the model counts weekends.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from taper_sim.data.problems import Problem
+from taper_sim.units import WEEK_D
 
 DAY_MIN: Final = 1440.0
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -16,14 +17,14 @@ WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 @dataclass(frozen=True, order=True)
 class Duty:
-    """A stretch in which work may be begun.
+    """A duty period, in which a worker may begin work.
 
     Attributes
     ----------
     start, end : float
-        Minutes from the start of day 1; work may begin at ``start`` and no more at ``end``.
+        Minutes from the start of day 1; the period includes ``start`` and excludes ``end``.
     urgent_only : bool
-        On call: only what cannot wait is begun.
+        On call: only work of urgency 0 is begun.
     """
 
     start: float
@@ -38,9 +39,9 @@ class Shift:
     Attributes
     ----------
     weekdays : tuple of int
-        0 Monday to 6 Sunday: the days on which it begins.
+        Weekdays on which the shift begins, 0 Monday to 6 Sunday.
     start_min, end_min : float
-        Minutes after midnight; an end above 1440 lies on the next day.
+        Minutes after midnight; an end above 1440 is on the next day.
     breaks : tuple of (float, float)
         Start and end of each break, minutes after midnight of the day on which the shift begins.
     urgent_only : bool
@@ -54,22 +55,24 @@ class Shift:
     urgent_only: bool = False
 
     def problems(self, file: str, place: str) -> list[Problem]:
-        """What is wrong with the shift, one line each."""
-        found = []
+        """Invalid values of the shift, one problem each."""
+        problems = []
         if not self.start_min < self.end_min:
-            given = f"a shift from {clock(self.start_min)} to {clock(self.end_min)}, which is not positive"
-            found.append(Problem(file, place, given, "an end after the start (after midnight: 24:00 and more)"))
+            value = f"a shift from {clock(self.start_min)} to {clock(self.end_min)}, which is not positive"
+            problems.append(Problem(file, place, value, "an end after the start (after midnight: 24:00 and more)"))
         if self.end_min - self.start_min > DAY_MIN:
-            found.append(Problem(file, place, f"a shift of {self.end_min - self.start_min:g} min", "at most 24 hours"))
+            problems.append(
+                Problem(file, place, f"a shift of {self.end_min - self.start_min:g} min", "at most 24 hours")
+            )
         if not 0 <= self.start_min < DAY_MIN:
-            found.append(Problem(file, place, f"a start of {clock(self.start_min)}", "00:00 to 23:59"))
-        if not self.weekdays or any(day not in range(7) for day in self.weekdays):
-            found.append(Problem(file, place, f"weekdays {self.weekdays}", f"some of {', '.join(WEEKDAYS)}"))
+            problems.append(Problem(file, place, f"a start of {clock(self.start_min)}", "00:00 to 23:59"))
+        if not self.weekdays or any(day not in range(WEEK_D) for day in self.weekdays):
+            problems.append(Problem(file, place, f"weekdays {self.weekdays}", f"some of {', '.join(WEEKDAYS)}"))
         for start, end in self.breaks if self.start_min < self.end_min else ():
             if not self.start_min <= start < end <= self.end_min:
-                given = f"a break from {clock(start)} to {clock(end)}"
-                found.append(Problem(file, place, given, "a break inside its shift, its end after its start"))
-        return found
+                value = f"a break from {clock(start)} to {clock(end)}"
+                problems.append(Problem(file, place, value, "a break inside its shift, its end after its start"))
+        return problems
 
 
 def clock(minutes: float) -> str:
@@ -81,11 +84,11 @@ def clock(minutes: float) -> str:
 
 def weekday_of(day: int) -> int:
     """Weekday of a day of the study, 0 Monday."""
-    return day % 7
+    return day % WEEK_D
 
 
 def duties(shifts: Sequence[Shift], n_days: int, leave: Sequence[tuple[int, int]] = ()) -> list[Duty]:
-    """Write a week's shifts out over the days of a study.
+    """Expand weekly shifts to the duty periods of a study.
 
     Parameters
     ----------
@@ -98,8 +101,8 @@ def duties(shifts: Sequence[Shift], n_days: int, leave: Sequence[tuple[int, int]
     Returns
     -------
     list of Duty
-        In order of time, breaks cut out, on-call stretches where no shift is. Work already begun runs on into a break
-        or past the end; the break is then shorter, the rest overtime.
+        In order of time, without breaks; on-call periods without the regular ones. A worker finishes work that was
+        begun before a break or before the end of the shift: the break is then shorter, and the excess is overtime.
     """
     away = {day for first, last in leave for day in range(first, last + 1)}
     regular: list[Duty] = []
@@ -114,41 +117,41 @@ def duties(shifts: Sequence[Shift], n_days: int, leave: Sequence[tuple[int, int]
             at = shift.start_min
             for start, end in (*sorted(shift.breaks), (shift.end_min, shift.end_min)):
                 if start > at:
-                    piece = Duty(midnight + at, midnight + start, shift.urgent_only)
-                    (on_call if shift.urgent_only else regular).append(piece)
+                    period = Duty(midnight + at, midnight + start, shift.urgent_only)
+                    (on_call if shift.urgent_only else regular).append(period)
                 at = max(at, end)
     regular = merged(regular)
-    return sorted([*regular, *_without(merged(on_call), regular)])
+    return sorted([*regular, *_outside(merged(on_call), regular)])
 
 
-def on_duty_min(stretches: Sequence[Duty], first: int, last: int) -> float:
-    """Minutes of stretches from the start of a day to the end of another, on call left out."""
+def on_duty_min(periods: Sequence[Duty], first: int, last: int) -> float:
+    """Minutes on duty from the start of day ``first`` to the end of day ``last``, without on-call periods."""
     begin, end = (first - 1) * DAY_MIN, last * DAY_MIN
-    return sum(max(0.0, min(one.end, end) - max(one.start, begin)) for one in stretches if not one.urgent_only)
+    return sum(max(0.0, min(duty.end, end) - max(duty.start, begin)) for duty in periods if not duty.urgent_only)
 
 
-def merged(pieces: Sequence[Duty]) -> list[Duty]:
-    """The same stretches with overlaps joined."""
-    joined: list[Duty] = []
-    for piece in sorted(pieces):
-        if joined and piece.start <= joined[-1].end:
-            last = joined.pop()
-            piece = Duty(last.start, max(last.end, piece.end), last.urgent_only)
-        joined.append(piece)
-    return joined
+def merged(periods: Sequence[Duty]) -> list[Duty]:
+    """Union of duty periods, in order of time."""
+    union: list[Duty] = []
+    for period in sorted(periods):
+        if union and period.start <= union[-1].end:
+            last = union.pop()
+            period = Duty(last.start, max(last.end, period.end), last.urgent_only)
+        union.append(period)
+    return union
 
 
-def _without(pieces: Sequence[Duty], taken: Sequence[Duty]) -> list[Duty]:
-    """What is left of stretches outside of others."""
-    left = []
-    for piece in pieces:
-        at = piece.start
-        for other in taken:
-            if other.end <= at or other.start >= piece.end:
+def _outside(periods: Sequence[Duty], others: Sequence[Duty]) -> list[Duty]:
+    """The parts of duty periods outside of others."""
+    parts = []
+    for period in periods:
+        at = period.start
+        for other in others:
+            if other.end <= at or other.start >= period.end:
                 continue
             if other.start > at:
-                left.append(Duty(at, other.start, piece.urgent_only))
+                parts.append(Duty(at, other.start, period.urgent_only))
             at = max(at, other.end)
-        if at < piece.end:
-            left.append(Duty(at, piece.end, piece.urgent_only))
-    return left
+        if at < period.end:
+            parts.append(Duty(at, period.end, period.urgent_only))
+    return parts

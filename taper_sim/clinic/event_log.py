@@ -1,6 +1,6 @@
-"""Flat tables of what happened: a row for each piece of work, a row for each person at work. Imports ``simulation``.
+"""The event log: one row for each job, one row for each duty period. Imports ``clinic.queue``, ``clinic.work``.
 
-Everything that is reported of the queue is computed from these two tables (``measures``), never inside the run.
+Every measure of the queue is computed from these two tables (``measures``), never inside the run.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from taper_sim.clinic.queue import OUTCOMES, Job, Server
+from taper_sim.clinic.queue import JOB_OUTCOMES, Job, Server
 from taper_sim.clinic.work import CLOCK_MIN
 
 EVENT_COLUMNS: Final = (
@@ -36,29 +36,32 @@ EVENT_COLUMNS: Final = (
 
 
 def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
-    """A row for each piece of work, in the order in which it was asked for.
+    """One row for each job, in the order of the requests.
 
     Parameters
     ----------
     jobs : sequence of Job
     ids : sequence of str
-        Patients' ids by row; without them the row's number.
+        Patients' ids by row; by default the number of the row.
 
     Returns
     -------
     DataFrame
-        :data:`EVENT_COLUMNS`. Times are minutes from the start of day 1, NaN where it did not happen; ``busy`` is how
-        long the work takes or took (minutes), ``due`` when it was wanted first (a visit may have been booked later).
-        ``interrupted`` how often it was: it took ``ended - started - busy`` minutes longer for that. ``why`` what
-        it was cancelled for. ``travel`` is the part of ``busy`` on the way, ``clock`` the minutes from ``due`` within
-        which it is to be begun. ``outcome`` open: asked for, not ended when the run stopped.
+        :data:`EVENT_COLUMNS`. Times are minutes from the start of day 1, NaN for events that did not occur.
+
+        - ``busy``: service time (minutes). ``travel``: travel time within it (minutes).
+        - ``due``: minute at which the work was first due; a visit may have been booked for a later minute.
+        - ``clock``: minutes from ``due`` within which the work should begin.
+        - ``interrupted``: number of interruptions. They add ``ended - started - busy`` minutes.
+        - ``why``: reason for a cancellation.
+        - ``outcome``: ``open`` if the job had not ended when the run stopped.
     """
     ordered = sorted(jobs, key=lambda job: (job.requested, job.work_id))
-    who = [("" if job.patient < 0 else ids[job.patient] if ids else str(job.patient)) for job in ordered]
+    patients = [("" if job.patient < 0 else ids[job.patient] if ids else str(job.patient)) for job in ordered]
     return pd.DataFrame(
         {
             "work_id": np.array([job.work_id for job in ordered], dtype=np.int64),
-            "patient_id": pd.Series(who, dtype="str"),
+            "patient_id": pd.Series(patients, dtype="str"),
             "work": pd.Series([job.work for job in ordered], dtype="str"),
             "role": pd.Series([job.role for job in ordered], dtype="str"),
             "resource": pd.Series([job.resource for job in ordered], dtype="str"),
@@ -66,7 +69,7 @@ def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
             "requested": np.array([job.requested for job in ordered], dtype=np.float64),
             "started": np.array([job.started for job in ordered], dtype=np.float64),
             "ended": np.array([job.ended for job in ordered], dtype=np.float64),
-            "outcome": pd.Categorical([job.outcome for job in ordered], categories=list(OUTCOMES)),
+            "outcome": pd.Categorical([job.outcome for job in ordered], categories=list(JOB_OUTCOMES)),
             "licence": pd.Series([job.licence for job in ordered], dtype="str"),
             "n_items": np.array([job.n_items for job in ordered], dtype=np.int64),
             "busy": np.array([job.minutes for job in ordered], dtype=np.float64),
@@ -83,7 +86,7 @@ def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def duty_table(servers: Sequence[Server]) -> pd.DataFrame:
-    """A row for each stretch of duty: ``resource, role, start, end, on_call``, minutes from the start of day 1."""
+    """One row for each duty period: ``resource, role, start, end, on_call``; minutes from the start of day 1."""
     rows = [
         (server.name, server.role, duty.start, duty.end, duty.urgent_only)
         for server in servers

@@ -1,7 +1,7 @@
-"""How staff and patient meet: minutes of a visit, the way, what keeps a patient from coming. Imports ``cohort``.
+"""Modality of visits: minutes of a visit, travel time, barriers to attendance. Imports ``rng``, ``work``, ``cohort``.
 
-In a clinic that goes to its patients a visit in person costs whoever goes the way there and back, and nobody lacks
-transport. In one to which they come the way is theirs: those without transport miss more visits (the model's barrier).
+With home visits staff travel to each visit in person, and lack of transport is no barrier. Otherwise patients travel:
+those without transport miss more visits (the model's barrier).
 """
 
 from dataclasses import dataclass
@@ -15,76 +15,76 @@ from taper_sim.clinic import work
 from taper_sim.simulation.cohort import MODALITIES, Cohort
 
 VIDEO, PHONE, IN_PERSON = (MODALITIES.index(name) for name in ("video", "phone", "in_person"))
-SPREAD = 0.7
-"""Coefficient of variation of the way between patients (log-normal). Source: assumption A52."""
-_CALL = 960  # of the generator: how far away a patient lives
+TRAVEL_CV = 0.7
+"""Coefficient of variation of travel time between patients (log-normal). Source: assumption A52."""
+_CALL = 960  # call of the random generator: a patient's travel time
 
 
 @dataclass(frozen=True)
 class HomeVisits:
-    """A clinic that goes to its patients.
+    """Home visits by staff.
 
     Attributes
     ----------
     travel_min : float
-        Mean minutes one way.
+        Mean travel time one way, minutes.
     """
 
     travel_min: float
 
     def there_and_back_min(self, cohort: Cohort, seed: int) -> Floats:
-        """Minutes on the way of a visit to each patient, (n,): each lives somewhere, and stays there."""
+        """Travel time to each patient and back, minutes, (n,); constant over a patient's visits."""
         w = rng.words(seed, cohort.keys, 0, _CALL)
         z, _ = rng.normal_pair(w[0], w[1])
-        sd = sqrt(log1p(SPREAD**2))
+        sd = sqrt(log1p(TRAVEL_CV**2))
         return np.asarray(2.0 * self.travel_min * np.exp(sd * z - sd**2 / 2.0))
 
 
 @dataclass(frozen=True)
 class VisitMinutes:
-    """Minutes of a visit that takes so many by video in a shared language, by patient.
+    """Minutes of visits relative to a video visit in a shared language, by patient.
 
     Attributes
     ----------
     factor : ndarray, (n,)
-        Shorter by telephone, longer with an interpreter.
-    more : ndarray, (n,)
-        Minutes on top with the patient.
-    way : ndarray, (n,)
-        Minutes there and back of whoever goes.
+        Factor on the minutes of a video visit: below 1 by telephone, above 1 with an interpreter.
+    rooming : ndarray, (n,)
+        Additional minutes with the patient.
+    travel : ndarray, (n,)
+        Travel time of staff there and back, minutes.
     """
 
     factor: Floats
-    more: Floats
-    way: Floats
+    rooming: Floats
+    travel: Floats
 
-    def with_patient(self, video_min: float, who: int | slice = slice(None)) -> Floats:
-        """Minutes with one patient who is there, or with each."""
-        return np.asarray(self.factor[who] * video_min + self.more[who])
+    def with_patient(self, video_min: float, rows: int | slice = slice(None)) -> Floats:
+        """Minutes with a patient who attends; by default of every patient, (n,)."""
+        return np.asarray(self.factor[rows] * video_min + self.rooming[rows])
 
     def expected(self, video_min: float, missed: Floats) -> Floats:
-        """Mean minutes of whoever sees the patients, (n,), where so many of their visits (shares) are missed."""
-        return (1.0 - missed) * self.with_patient(video_min) + missed * work.NO_SHOW_MIN + self.way
+        """Mean staff minutes of a visit, (n,), given the share of missed visits, (n,)."""
+        return (1.0 - missed) * self.with_patient(video_min) + missed * work.NO_SHOW_MIN + self.travel
 
 
-def visit_minutes(cohort: Cohort, modality: Ints, way: Floats | None) -> VisitMinutes:
-    """Minutes of visits that happen so (:data:`MODALITIES`), (n,).
+def visit_minutes(cohort: Cohort, modality: Ints, travel: Floats | None) -> VisitMinutes:
+    """Minutes of visits by modality (:data:`MODALITIES`), (n,).
 
     Parameters
     ----------
     cohort : Cohort
     modality : ndarray of int, (n,)
-    way : ndarray, (n,) or None
-        Minutes there and back where visits in person are at the patient's home; None: they are in the clinic.
+    travel : ndarray, (n,) or None
+        Travel time there and back, minutes, of home visits; None: visits in person are in the clinic.
     """
     in_person = modality == IN_PERSON
     interpreted = np.where(cohort.flags["language_match"], 1.0, work.INTERPRETED)
-    roomed = np.where(in_person & (way is None), work.IN_PERSON_MORE_MIN, 0.0)
+    roomed = np.where(in_person & (travel is None), work.IN_PERSON_MORE_MIN, 0.0)
     factor = np.where(modality == PHONE, work.PHONE_SHARE, 1.0) * interpreted
-    return VisitMinutes(factor, roomed * interpreted, np.where(in_person, 0.0 if way is None else way, 0.0))
+    return VisitMinutes(factor, roomed * interpreted, np.where(in_person, 0.0 if travel is None else travel, 0.0))
 
 
 def barriers(cohort: Cohort, modality: Ints, home: HomeVisits | None) -> Floats:
-    """Barriers to a visit of a modality that the clinic decides about, counted, (n,): broadband, transport."""
-    no_way = (modality == IN_PERSON) & ~cohort.flags["transport"] & (home is None)
-    return np.asarray(1.0 * ((modality == VIDEO) & ~cohort.flags["broadband"]) + no_way)
+    """Number of barriers to a visit of a modality, (n,): no broadband (video), no transport (in person)."""
+    no_transport = (modality == IN_PERSON) & ~cohort.flags["transport"] & (home is None)
+    return np.asarray(1.0 * ((modality == VIDEO) & ~cohort.flags["broadband"]) + no_transport)

@@ -1,14 +1,17 @@
-"""The queue: people at work, work that waits, a clock (SimPy). Imports ``clinic.calendars``.
+"""The queueing engine: servers, waiting jobs and a simulation clock (SimPy). Imports ``clinic.calendars``.
 
-Whoever is free takes, of the work they may do, what triage puts first. Nobody is taken off what they have begun,
-unless the engine is told to preempt: then work that cannot wait interrupts work that can, and what was interrupted is
-finished by the same person straight afterwards (preemptive-resume). Work for which the waiting patient has no more
-patience leaves the queue (it *reneges*); work begun before the end of a shift is finished in overtime. A patient is
-in one place at a time: what needs the patient there waits while another does, and a visit that needs a second person
-(an interpreter) begins when both are free. What is asked for at a minute is there before anybody takes work at that
-minute, so that who comes on duty at eight finds the patient of eight o'clock in the queue. The engine knows nothing
-of pain: what comes in is a :class:`Job`, what comes out is the same job with its times, and everything that is
-reported is computed from those.
+- Discipline: an idle server takes the highest-ranked job among those they may do. The triage rule sets the rank.
+- Preemption: off by default. With it, a job that cannot wait interrupts one that can. The same server finishes the
+  interrupted job directly afterwards (preemptive-resume).
+- Reneging: a job leaves the queue when the patient's patience ends.
+- Overtime: a server finishes a job that was begun before the end of the shift.
+- Presence: a patient attends one job at a time. Other jobs that need the patient wait.
+- Joint service: a visit that needs a second server (an interpreter) begins when both servers are idle.
+- Simultaneous events: jobs requested at a minute arrive before any server takes work at that minute. A server who
+  comes on duty at 08:00 therefore finds the patient of 08:00 in the queue.
+
+The engine has no clinical content. It receives a :class:`Job` and writes the job's times. Every reported measure is
+computed from these times.
 """
 
 import math
@@ -18,69 +21,71 @@ from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
 import simpy
-from simpy.core import EventPriority
+from simpy.core import EventPriority, SimTime
 from simpy.events import NORMAL, URGENT
 
 from taper_sim.clinic.calendars import Duty
 
-OUTCOMES: Final = ("done", "no_show", "reneged", "cancelled", "open")
+JOB_OUTCOMES: Final = ("done", "no_show", "reneged", "cancelled", "open")
 ANYWHERE: Final = ""
-"""Licence that everybody has: work that is bound to no state."""
+"""Licence that every server holds: the job is bound to no state."""
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A piece of work.
+    """A piece of work for one server.
 
     Attributes
     ----------
     work_id : int
     patient : int
-        Row of the patient, −1 where there is none (a batch, a meeting).
+        Row of the patient; −1 for a job without a patient (a batch, a meeting).
     work : str
         Kind of work.
     role : str
-        Whose work it is.
+        Role whose queue the job joins.
     urgency : int
         0 cannot wait, 1 today, 2 within days, 3 routine.
     requested : float
-        Minute at which it is asked for.
+        Minute of the request.
     minutes : float
-        How long it takes.
+        Service time, minutes.
     rank : tuple
-        What triage sorts by; the smallest is done first. Ties go by ``work_id``.
+        Sort key of the triage rule; the smallest is served first. ``work_id`` breaks ties.
     patience : float
-        Minutes after which it is no longer waited for.
+        Minutes of waiting after which the job reneges.
     licence : str
-        State whose licence is needed.
+        State whose licence the server needs.
     n_items : int
-        How many things it holds (check-ins of a batch).
+        Items in the job (check-ins of a batch).
     no_show : bool
-        The patient does not come: ``minutes`` is then the time lost.
+        The patient does not come; ``minutes`` is then the time lost.
     started, ended : float
-        NaN until it happens.
+        Minutes of start and end; NaN before them.
     outcome : str
-        One of :data:`OUTCOMES`; ``open`` until it ends.
+        One of :data:`JOB_OUTCOMES`; ``open`` until the job ends.
     resource : str
-        Who did it.
+        Name of the server.
     note : object
-        What whoever made the job wants to find again.
+        Data of the code that made the job; the engine does not read it.
     due : float
-        Minute at which it was wanted first, where it was put off before it was asked for; else ``requested``.
+        Minute at which the work was first due. It precedes ``requested`` where the work was postponed before the
+        request; by default it equals ``requested``.
     interrupts, yields : bool
-        Whether it may interrupt what yields, and whether it may be interrupted, where the engine preempts.
+        Whether the job may interrupt a job that yields, and whether it may be interrupted, in an engine with
+        preemption.
     interrupted : int
-        How often it was.
+        Number of interruptions.
     why : str
-        What it was cancelled for.
+        Reason for a cancellation.
     travel : float
-        Minutes of it that are on the way.
+        Travel time within ``minutes``, minutes.
     present : bool
         The patient takes part.
     companion : Job or None
-        A second person's part, which begins when this does and not without it.
+        The second server's part. Both parts begin together.
     clock : float
-        Minutes from ``due`` within which it is to be begun; NaN: those of its urgency.
+        Minutes from ``due`` within which the job should begin; NaN: the limit of its urgency.
     """
 
     work_id: int
@@ -111,26 +116,26 @@ class Job:
     clock: float = math.nan
 
     def __post_init__(self) -> None:
-        """Work that was not put off is due when it is asked for."""
+        """A job that was not postponed is due at its request."""
         if math.isnan(self.due):
             self.due = self.requested
 
 
 @dataclass(frozen=True)
 class Server:
-    """Somebody at work, as the queue sees them.
+    """A member of staff in the queueing model.
 
     Attributes
     ----------
     name, role : str
     duties : sequence of Duty
-        Stretches in which work may be begun, in order.
+        Periods in which the server may begin work, in order of time.
     stands_in_for : tuple of str
-        Roles whose work is taken when the own role has none waiting, the first first.
+        Roles that the server covers while the server's own queue is empty, in order of preference.
     licences : frozenset of str or None
-        States; None is all.
+        States in which the server is licensed; None: all.
     skills : frozenset of str or None
-        Kinds of work; None is all.
+        Kinds of work that the server can do; None: all.
     """
 
     name: str
@@ -141,7 +146,7 @@ class Server:
     skills: frozenset[str] | None = None
 
     def may_do(self, role: str, licence: str, kind: str = "") -> bool:
-        """Whether work of a role, a state and, where given, a kind may be done by this person."""
+        """Whether the server may do work of a role and a state and, if ``kind`` is not empty, of a kind."""
         allowed = licence == ANYWHERE or self.licences is None or licence in self.licences
         skilled = not kind or self.skills is None or kind in self.skills
         return allowed and skilled and (role == self.role or role in self.stands_in_for)
@@ -149,35 +154,47 @@ class Server:
 
 @dataclass(slots=True, eq=False)
 class _Desk:
-    """A server's place in a running simulation."""
+    """The state of a server while the simulation runs."""
 
     server: Server
     tiers: list[list[tuple[str, str, str]]] = field(default_factory=list)
     until: float = -math.inf
     urgent_only: bool = False
     job: Job | None = None
-    began: float = math.nan  # the piece of the job that is being done now
-    left: float = 0.0  # minutes of it
-    turn: int = 0  # number of the piece: what ends an interrupted one is no longer listened to
-    laid_aside: list[tuple[Job, float]] = field(default_factory=list)  # interrupted work and the minutes it still takes
+    began: float = math.nan  # start of the current segment of the job
+    left: float = 0.0  # minutes of the segment
+    segment: int = 0  # number of the segment; the scheduled end of an interrupted segment is ignored
+    preempted: list[tuple[Job, float]] = field(default_factory=list)  # interrupted jobs and their remaining minutes
 
 
-_Key = tuple[str, str, str]  # role, state, and kind of work where somebody's skills are not all
+_Key = tuple[str, str, str]  # role, state, kind of work; the kind is empty if every server has all skills
 _Entry = tuple[tuple[float, ...], int, Job]
 
 
+class _Arrival(simpy.Timeout):
+    """A timeout that precedes all other events of its minute."""
+
+
+class _Environment(simpy.Environment):
+    """SimPy's environment with arrivals first: SimPy itself gives all timeouts the priority ``NORMAL``."""
+
+    def schedule(self, event: simpy.Event, priority: EventPriority = NORMAL, delay: SimTime = 0) -> None:
+        """Schedule an event; an :class:`_Arrival` is urgent."""
+        super().schedule(event, URGENT if isinstance(event, _Arrival) else priority, delay)
+
+
 class Engine:
-    """A queue that runs.
+    """A multi-server queue with a simulation clock.
 
     Parameters
     ----------
     servers : sequence of Server
     unlimited : bool
-        Everything is begun the moment it is asked for; nobody is needed.
+        Every job begins at its request and occupies no server.
     preempt : bool
-        Whether work that interrupts is begun at once where somebody is at work on what yields.
+        Whether a job that interrupts begins at once if a server is busy with a job that yields.
     finished : callable, optional
-        Called with each job that has ended, at the moment it ends; may submit more.
+        Called with each job at the moment it ends; may submit further jobs.
     """
 
     def __init__(
@@ -188,19 +205,19 @@ class Engine:
         preempt: bool = False,
         finished: Callable[[Job], None] | None = None,
     ):
-        self.env = simpy.Environment()
+        self.env = _Environment()
         self.unlimited, self.preempt = unlimited, preempt
         self.jobs: list[Job] = []
         self._finished = finished
         self._desks = [_Desk(server) for server in servers]
         self._by_kind = any(server.skills is not None for server in servers)
-        self._to_come: list[tuple[float, int, Job]] = []
+        self._future: list[tuple[float, int, Job]] = []
         self._next_arrival = math.inf
         self._queues: dict[_Key, list[_Entry]] = {}
         self._desks_of: dict[_Key, list[_Desk]] = {}
-        self._here: set[int] = set()  # patients who are with somebody
-        self._of_patient: dict[int, list[tuple[_Key, _Entry]]] = {}  # waiting work that needs the patient
-        self._of_two: list[tuple[_Key, _Entry]] = []  # waiting work that needs a second person
+        self._in_service: set[int] = set()  # patients who take part in a job now
+        self._waiting_for: dict[int, list[tuple[_Key, _Entry]]] = {}  # waiting jobs that need the patient
+        self._waiting_for_two: list[tuple[_Key, _Entry]] = []  # waiting jobs that need a second server
         for desk in self._desks:
             self.env.process(self._roster(desk))
 
@@ -210,57 +227,59 @@ class Engine:
         return float(self.env.now)
 
     def submit(self, job: Job) -> None:
-        """Ask for a piece of work, at its ``requested`` time, which may be now or later."""
+        """Add a job, which arrives at its ``requested`` time.
+
+        Raises
+        ------
+        ValueError
+            If that time lies in the past.
+        """
         if job.requested < self.now:
-            raise ValueError(f"work {job.work_id} is asked for at {job.requested}, before now ({self.now})")
+            raise ValueError(f"work {job.work_id} is requested at {job.requested}, before now ({self.now})")
         self.jobs.append(job)
         if job.companion is not None:
             self.jobs.append(job.companion)
-        heappush(self._to_come, (job.requested, len(self.jobs), job))
+        heappush(self._future, (job.requested, len(self.jobs), job))
         if job.requested < self._next_arrival:
             self._await_arrival()
 
     def cancel(self, job: Job, why: str = "") -> None:
-        """Take waiting work out of the queue; what has been begun is finished."""
+        """Take a waiting job out of the queue; a job that has begun is finished."""
         if job.outcome == "open" and math.isnan(job.started):
             job.why = why
             self._end(job, "cancelled")
 
-    def at(self, when: float, what: Callable[..., None], *arguments: Any) -> None:
-        """Have something done at a minute."""
-        self._at(when, what, *arguments)
+    def at(self, minute: float, call: Callable[..., None], *arguments: Any) -> None:
+        """Schedule a call."""
+        timeout = simpy.Timeout(self.env, max(0.0, minute - self.env.now))
+        timeout.callbacks.append(lambda _: call(*arguments))
 
     def run(self, until: float) -> None:
-        """Let time pass up to ``until``; what happens at that very minute happens in the next call."""
+        """Advance the clock to ``until``; events of that very minute belong to the next call."""
         self.env.run(until=until)
 
     def waiting(self) -> list[Job]:
-        """Work that has been asked for and not begun."""
+        """Jobs that have not begun, of those submitted."""
         return [job for job in self.jobs if job.outcome == "open" and math.isnan(job.started)]
 
-    # -- what happens ----------------------------------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------------------------------------
 
     def _await_arrival(self) -> None:
-        """One event for the next work to come, not one for each: a long list of it costs nothing while it waits."""
-        self._next_arrival = self._to_come[0][0] if self._to_come else math.inf
-        if self._to_come:
-            self._at(self._next_arrival, self._arrivals, self._next_arrival, priority=URGENT)
+        """Schedule one event for the next arrival. One event for each future job would make every event slower."""
+        self._next_arrival = awaited = self._future[0][0] if self._future else math.inf
+        if self._future:
+            arrival = _Arrival(self.env, max(0.0, awaited - self.env.now))
+            arrival.callbacks.append(lambda _: self._arrivals(awaited))
 
     def _arrivals(self, awaited: float) -> None:
-        if awaited != self._next_arrival:  # something earlier has been asked for since, and has its own event
+        if awaited != self._next_arrival:  # an earlier job was submitted since and has its own event
             return
-        while self._to_come and self._to_come[0][0] <= self.env.now:
-            self._arrive(heappop(self._to_come)[2])
+        while self._future and self._future[0][0] <= self.env.now:
+            self._arrive(heappop(self._future)[2])
         self._await_arrival()
 
-    def _at(self, when: float, what: Callable[..., None], *arguments: Any, priority: EventPriority = NORMAL) -> None:
-        event = simpy.Event(self.env)
-        event._ok, event._value = True, None  # as a timeout has it
-        event.callbacks.append(lambda _: what(*arguments))
-        self.env.schedule(event, priority, max(0.0, when - self.env.now))
-
     def _roster(self, desk: _Desk) -> Any:
-        """The days of one server, a SimPy process."""
+        """The duty periods of one server, a SimPy process."""
         for duty in desk.server.duties:
             if duty.start > self.env.now:
                 yield self.env.timeout(duty.start - self.env.now)
@@ -269,16 +288,16 @@ class Engine:
             desk.until, desk.urgent_only = duty.end, duty.urgent_only
             if desk.job is None:
                 self._take_next(desk)
-                self._begin_some(self._of_two)
+                self._begin_some(self._waiting_for_two)
             yield self.env.timeout(duty.end - self.env.now)
 
     def _open_queue(self, key: _Key) -> None:
-        """Make a queue and tell everybody who serves it, those of the role before those who stand in."""
+        """Open a queue and assign its servers, those of the role before those who cover for it."""
         self._queues[key] = []
         role = key[0]
-        able = [desk for desk in self._desks if desk.server.may_do(*key)]
-        self._desks_of[key] = sorted(able, key=lambda d: _tier(d.server, role))
-        for desk in able:
+        eligible = [desk for desk in self._desks if desk.server.may_do(*key)]
+        self._desks_of[key] = sorted(eligible, key=lambda desk: _tier(desk.server, role))
+        for desk in eligible:
             tier = _tier(desk.server, role)
             while len(desk.tiers) <= tier:
                 desk.tiers.append([])
@@ -302,11 +321,11 @@ class Engine:
         entry = job.rank, job.work_id, job
         heappush(self._queues[key], entry)
         if job.present:
-            self._of_patient.setdefault(job.patient, []).append((key, entry))
+            self._waiting_for.setdefault(job.patient, []).append((key, entry))
         if job.companion is not None:
-            self._of_two.append((key, entry))
+            self._waiting_for_two.append((key, entry))
         if job.patience < math.inf:
-            self._at(job.requested + job.patience, self._lose_patience, job)
+            self.at(job.requested + job.patience, self._lose_patience, job)
 
     def _key(self, job: Job) -> _Key:
         key = (job.role, job.licence, job.work if self._by_kind else "")
@@ -319,71 +338,75 @@ class Engine:
         return on_duty and self._others_free(job, desk)
 
     def _others_free(self, job: Job, desk: _Desk) -> bool:
-        """Whether whoever else it needs is free: the patient, a second person."""
-        if job.present and job.patient in self._here:
+        """Whether the patient and, for a job that needs one, a second server are free."""
+        if job.present and job.patient in self._in_service:
             return False
-        return job.companion is None or self._second(job.companion, desk) is not None
+        return job.companion is None or self._idle_companion(job.companion, desk) is not None
 
     def _idle(self, key: _Key, job: Job, besides: _Desk | None = None) -> _Desk | None:
-        """Somebody free who can begin it now, those of the role first."""
-        able = (desk for desk in self._desks_of[key] if desk.job is None and desk is not besides)
-        return next((desk for desk in able if self._may_begin(desk, job)), None)
+        """An idle server other than ``besides`` who can begin the job now, those of the role first."""
+        idle = (desk for desk in self._desks_of[key] if desk.job is None and desk is not besides)
+        return next((desk for desk in idle if self._may_begin(desk, job)), None)
 
-    def _second(self, companion: Job, first: _Desk) -> _Desk | None:
-        """Somebody who is free for the second person's part, besides the first."""
+    def _idle_companion(self, companion: Job, first: _Desk) -> _Desk | None:
+        """An idle server for the second part of a joint job, other than the first server."""
         return self._idle(self._key(companion), companion, first)
 
     def _begin_some(self, waiting: list[tuple[_Key, _Entry]]) -> None:
-        """Begin, in the order of triage, what of some waiting work can be begun now."""
-        waiting[:] = [one for one in waiting if one[1][2].outcome == "open" and math.isnan(one[1][2].started)]
-        for key, entry in sorted(waiting, key=lambda one: one[1][:2]):
+        """Begin every job of a list that can begin now, in the order of triage."""
+        waiting[:] = [
+            (key, entry) for key, entry in waiting if entry[2].outcome == "open" and math.isnan(entry[2].started)
+        ]
+        for key, entry in sorted(waiting, key=lambda pair: pair[1][:2]):
             desk = self._idle(key, entry[2])
             if desk is not None:
                 self._remove(key, entry)
                 self._begin(desk, entry[2])
 
     def _interruptible(self, key: _Key, urgent: Job) -> _Desk | None:
-        """Of those on duty who may do a queue's work and are at work on what yields: the most routine, begun last."""
-        found: tuple[tuple[int, float], _Desk] | None = None
+        """The server to interrupt for an urgent job, if any: the least urgent job that yields, begun last."""
+        target: tuple[tuple[int, float], _Desk] | None = None
         for desk in self._desks_of[key]:
             job = desk.job
             if job is not None and job.yields and not desk.urgent_only and self._may_begin(desk, urgent):
                 routine = job.urgency, desk.began
-                if found is None or routine > found[0]:
-                    found = routine, desk
-        return None if found is None else found[1]
+                if target is None or routine > target[0]:
+                    target = routine, desk
+        return None if target is None else target[1]
 
     def _interrupt(self, desk: _Desk) -> None:
         job = desk.job
         if job is None:
-            raise ValueError(f"{desk.server.name} is at work on nothing that could be interrupted")
+            raise ValueError(f"{desk.server.name} has no job to interrupt")
         job.interrupted += 1
-        desk.laid_aside.append((job, desk.began + desk.left - self.env.now))
+        desk.preempted.append((job, desk.began + desk.left - self.env.now))
 
     def _resume(self, desk: _Desk) -> None:
-        """Go on with what was interrupted, after whatever else interrupts; in overtime if need be."""
+        """Begin another waiting job that interrupts, else resume the interrupted one, if necessary in overtime."""
         for tier in desk.tiers if self.env.now < desk.until else ():
             waiting = [
-                (e, key) for key in tier if (e := self._least(key, desk, lambda job: job.interrupts)) is not None
+                (entry, key)
+                for key in tier
+                if (entry := self._least(key, desk, lambda job: job.interrupts)) is not None
             ]
             if waiting:
-                entry, key = min(waiting, key=lambda one: one[0][:2])
+                entry, key = min(waiting, key=lambda pair: pair[0][:2])
                 self._remove(key, entry)
                 self._begin(desk, entry[2])
                 return
-        self._work(desk, *desk.laid_aside.pop())
+        self._work(desk, *desk.preempted.pop())
 
-    def _least(self, key: _Key, desk: _Desk, which: Callable[[Job], bool]) -> _Entry | None:
-        """What triage puts first of some of a queue's work that somebody can begin now."""
-        able = (
+    def _least(self, key: _Key, desk: _Desk, condition: Callable[[Job], bool]) -> _Entry | None:
+        """The highest-ranked job of a queue that meets a condition and that a server can begin now."""
+        ready = (
             entry
             for entry in self._queues[key]
-            if entry[2].outcome == "open" and which(entry[2]) and self._others_free(entry[2], desk)
+            if entry[2].outcome == "open" and condition(entry[2]) and self._others_free(entry[2], desk)
         )
-        return min(able, key=lambda entry: entry[:2], default=None)
+        return min(ready, key=lambda entry: entry[:2], default=None)
 
     def _take_next(self, desk: _Desk) -> None:
-        if desk.laid_aside:
+        if desk.preempted:
             self._resume(desk)
             return
         if not self.env.now < desk.until:
@@ -401,7 +424,7 @@ class Engine:
                 return
 
     def _first(self, key: _Key, desk: _Desk) -> _Entry | None:
-        """What triage puts first in a queue, of what somebody can begin now."""
+        """The highest-ranked job of a queue that a server can begin now."""
         queue = self._queues[key]
         while queue and queue[0][2].outcome != "open":
             heappop(queue)
@@ -422,35 +445,35 @@ class Engine:
     def _begin(self, desk: _Desk | None, job: Job) -> None:
         job.started = self.env.now
         if job.present:
-            self._here.add(job.patient)
+            self._in_service.add(job.patient)
         if desk is None:
-            self._at(self.env.now + job.minutes, self._complete, None, job, 0)
+            self.at(self.env.now + job.minutes, self._complete, None, job, 0)
         else:
             job.resource = desk.server.name
             self._work(desk, job, job.minutes)
         if job.companion is not None:
-            self._begin(None if desk is None else self._second(job.companion, desk), job.companion)
+            self._begin(None if desk is None else self._idle_companion(job.companion, desk), job.companion)
 
     def _work(self, desk: _Desk, job: Job, minutes: float) -> None:
-        """Somebody at work on a piece of a job that takes so many minutes, unless it is interrupted."""
+        """Start a segment of a job, which ends after ``minutes`` unless it is interrupted."""
         desk.job, desk.began, desk.left = job, self.env.now, minutes
-        desk.turn += 1
-        self._at(self.env.now + minutes, self._complete, desk, job, desk.turn)
+        desk.segment += 1
+        self.at(self.env.now + minutes, self._complete, desk, job, desk.segment)
 
-    def _complete(self, desk: _Desk | None, job: Job, turn: int) -> None:
+    def _complete(self, desk: _Desk | None, job: Job, segment: int) -> None:
         if desk is not None:
-            if desk.turn != turn:  # it was interrupted since
+            if desk.segment != segment:  # the segment was interrupted
                 return
             desk.job = None
         if job.present:
-            self._here.discard(job.patient)
+            self._in_service.discard(job.patient)
         self._end(job, "no_show" if job.no_show else "done")
         if desk is not None and desk.job is None:
             self._take_next(desk)
-        if job.present and job.patient in self._of_patient:
-            self._begin_some(self._of_patient[job.patient])
-        if self._of_two:
-            self._begin_some(self._of_two)
+        if job.present and job.patient in self._waiting_for:
+            self._begin_some(self._waiting_for[job.patient])
+        if self._waiting_for_two:
+            self._begin_some(self._waiting_for_two)
 
     def _lose_patience(self, job: Job) -> None:
         if job.outcome == "open" and math.isnan(job.started):
@@ -459,7 +482,7 @@ class Engine:
     def _end(self, job: Job, outcome: str) -> None:
         job.ended, job.outcome = self.env.now, outcome
         if outcome == "cancelled":
-            job.requested = min(job.requested, job.ended)  # an appointment that was to come
+            job.requested = min(job.requested, job.ended)  # a future appointment never arrived
         if job.companion is not None and math.isnan(job.started):
             job.companion.why, job.companion.requested = job.why, job.requested
             self._end(job.companion, outcome)
@@ -468,5 +491,5 @@ class Engine:
 
 
 def _tier(server: Server, role: str) -> int:
-    """0 for the own role, then the roles stood in for in their order."""
+    """0 for the server's own role, then 1, 2, ... for the roles that the server covers, in their order."""
     return 0 if role == server.role else 1 + server.stands_in_for.index(role)

@@ -1,6 +1,4 @@
-"""A panel month by month while it enrols: patients, work, lateness, cost. Imports ``clinic.service``."""
-
-from typing import Final
+"""Metrics by month while the panel enrols: patients, demand, lateness, cost. Imports ``clinic.service``, ``units``."""
 
 import numpy as np
 import pandas as pd
@@ -9,15 +7,13 @@ from taper_sim.clinic import lateness
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.coupling import Served
 from taper_sim.clinic.measures import left_queue, overlap
-from taper_sim.clinic.service import COLUMNS
+from taper_sim.clinic.service import METRIC_COLUMNS
 from taper_sim.clinic.team import Team
-
-MONTH_D: Final = 28
-"""Days of a month, as protocols count it."""
+from taper_sim.units import MONTH_D
 
 
 def by_month(served: Served, team: Team, n_days: int) -> pd.DataFrame:
-    """Months of a run, the last one perhaps short.
+    """Metrics of each month (28 days) of a run; the last month may be shorter.
 
     Parameters
     ----------
@@ -28,27 +24,27 @@ def by_month(served: Served, team: Team, n_days: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As ``service.metrics``, ``subgroup`` ``month=1`` and on: ``enrolled`` (patients enrolled at its end), ``asked``
-        (pieces of work a week), ``late`` (share), ``queue`` (pieces of work that wait, mean), ``cost`` (USD a patient
-        enrolled and 30 days).
+        As ``service.metrics``, with ``subgroup`` ``month=1``, ``month=2``, ...: ``enrolled`` (patients enrolled at the
+        end of the month), ``asked`` (jobs a week), ``late`` (share), ``queue`` (mean number of waiting jobs), ``cost``
+        (USD per enrolled patient and 30 days).
     """
     end = n_days * DAY_MIN
     events = served.events
     late, judged = lateness.late(events, end), lateness.judged(events, end)
-    requested, gone = events["requested"].to_numpy(), left_queue(events, end)
+    requested, left = events["requested"].to_numpy(), left_queue(events, end)
     rows: list[tuple[str, str, str, str, str, float]] = []
     for month, first in enumerate(range(0, n_days, MONTH_D), start=1):
         last = min(first + MONTH_D, n_days)
         low, high = first * DAY_MIN, last * DAY_MIN
-        asked = (requested >= low) & (requested < high) & judged
+        assessed = (requested >= low) & (requested < high) & judged
         patient_days = np.clip(last - np.maximum(served.starts - 1, first), 0, None).sum()
         cost = team.cost_usd(last) - team.cost_usd(first)
-        place = ("", "", f"month={month}")
+        keys = ("", "", f"month={month}")
         rows += [
-            ("enrolled", *place, "patients", float((served.starts <= last).sum())),
-            ("asked", *place, "a week", float(asked.sum()) / ((last - first) / 7.0)),
-            ("late", *place, "share", float(late[asked].mean()) if asked.any() else np.nan),
-            ("queue", *place, "waiting, mean", float(overlap(requested, gone, low, high).sum() / (high - low))),
-            ("cost", *place, "USD a patient and 30 days", 30.0 * cost / patient_days if patient_days else np.nan),
+            ("enrolled", *keys, "patients", float((served.starts <= last).sum())),
+            ("asked", *keys, "a week", float(assessed.sum()) / ((last - first) / 7.0)),
+            ("late", *keys, "share", float(late[assessed].mean()) if assessed.any() else np.nan),
+            ("queue", *keys, "waiting, mean", float(overlap(requested, left, low, high).sum() / (high - low))),
+            ("cost", *keys, "USD a patient and 30 days", 30.0 * cost / patient_days if patient_days else np.nan),
         ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=METRIC_COLUMNS)

@@ -1,9 +1,9 @@
-"""How long to throw away and how often to repeat: published methods. Imports nothing of the package.
+"""Warm-up and number of replications by published methods. Imports ``array_types``.
 
 Warm-up by MSER-5 (White 1997, "An effective truncation heuristic for bias reduction in simulation output", Simulation
 69:323; White, Cobb and Spratt 2000, WSC). Replications by the sequential rule with look-ahead of Hoad, Robinson and
 Davies (2010, "Automated selection of the number of replications for a discrete-event simulation", J Oper Res Soc
-61:1632), as the library sim-tools has it.
+61:1632), as implemented in the library sim-tools.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,25 +16,26 @@ from sim_tools.output_analysis import OnlineStatistics, ReplicationsAlgorithm, R
 
 from taper_sim.array_types import Floats
 
-BATCH: Final = 5
+MSER_BATCH: Final = 5
+"""Values in a batch of MSER-5. Source: White, Cobb and Spratt 2000."""
 LOOK_AHEAD: Final = 5
-"""Further replications that must agree. Source: Hoad, Robinson and Davies 2010, kLimit."""
+"""Further replications that must keep the precision. Source: Hoad, Robinson and Davies 2010, kLimit."""
 SHORTEST_D: Final = 112
-"""Days whose quarters are four weeks, in which planned work comes round once."""
+"""Days of the shortest series for :func:`late_growth`: a quarter of it, four weeks, holds one cycle of planned work."""
 PRECISION: Final = 0.10
-"""Half-width of the interval, share of the mean, that counts as enough. Source: Robinson 2014 names 5 to 10 %."""
+"""Sufficient half-width of the interval, as a share of the mean. Source: Robinson 2014 recommends 5 to 10 %."""
 
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Where a series has settled.
+    """Warm-up period of a series.
 
     Attributes
     ----------
     length : int
-        Values to throw away.
+        Values to discard.
     settled : bool
-        False where the rule would throw away half of the series or more: it is then too short to tell.
+        False if the rule would discard half of the series or more; the series is then too short.
     """
 
     length: int
@@ -47,31 +48,31 @@ def mser5(series: Sequence[float] | Floats) -> WarmUp:
     Parameters
     ----------
     series : sequence of float, (n,)
-        In order of time; missing values are left out.
+        In order of time; missing values are dropped.
 
     Returns
     -------
     WarmUp
-        Equation: the d that makes sum_{i > d} (Z_i - mean)^2 / (m - d)^2 least, Z the means of m batches of five,
-        d up to half of them.
+        Equation: the d <= m / 2 that minimises sum_{i > d} (Z_i - mean)^2 / (m - d)^2, with Z_1, ..., Z_m the means of
+        m batches of five.
     """
     values = np.asarray(series, dtype=np.float64)
     values = values[~np.isnan(values)]
-    m = len(values) // BATCH
+    m = len(values) // MSER_BATCH
     if m < 4:
         return WarmUp(0, settled=False)
-    means = values[: m * BATCH].reshape(m, BATCH).mean(axis=1)
-    shifted = means - means.mean()  # sums of squares lose digits far from zero
+    means = values[: m * MSER_BATCH].reshape(m, MSER_BATCH).mean(axis=1)
+    shifted = means - means.mean()  # centred: sums of squares of large values lose digits
     left = np.arange(m, 0, -1)
     sums, squares = np.cumsum(shifted[::-1])[::-1], np.cumsum(shifted[::-1] ** 2)[::-1]
     statistic = np.clip(squares - sums**2 / left, 0.0, None) / left**2
     half = m // 2
     best = int(np.argmin(statistic[: half + 1]))
-    return WarmUp(best * BATCH, settled=best < half)
+    return WarmUp(best * MSER_BATCH, settled=best < half)
 
 
 def late_growth(series: Sequence[float] | Floats) -> float:
-    """How much a daily series still rises at the end: mean of its last quarter less that of the quarter before.
+    """Growth at the end of a daily series: the mean of its last quarter minus the mean of the quarter before.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def late_growth(series: Sequence[float] | Floats) -> float:
     Returns
     -------
     float
-        NaN under :data:`SHORTEST_D` days: work that comes every four weeks would look like growth.
+        NaN for fewer than :data:`SHORTEST_D` days: four-weekly work would appear as growth.
     """
     values = np.asarray(series, dtype=np.float64)
     n = len(values)
@@ -91,17 +92,17 @@ def late_growth(series: Sequence[float] | Floats) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric over replications.
+    """Estimate of a metric over replications.
 
     Attributes
     ----------
     mean, lo95, hi95 : float
-        Student's interval; NaN ends with a single replication.
+        Mean and Student's 95 % interval; the limits are NaN for a single replication.
     n : int
-        Replications in which it has a value.
+        Replications in which the metric has a value.
     needed : int or None
-        Replications after which the half-width stayed within :data:`PRECISION` of the mean for another
-        :data:`LOOK_AHEAD`; None: these do not show that they are enough.
+        Smallest sufficient number of replications: the half-width stays within :data:`PRECISION` of the mean for
+        :data:`LOOK_AHEAD` further replications. None: these replications do not reach it.
     """
 
     mean: float
@@ -112,7 +113,7 @@ class Estimate:
 
 
 def estimate(values: Sequence[float] | Floats) -> Estimate:
-    """Mean and interval of independent replications, and how many would have been enough."""
+    """Mean and 95 % interval of independent replications, and the sufficient number of replications."""
     x = np.asarray(values, dtype=np.float64)
     x = x[~np.isnan(x)]
     n = len(x)
@@ -126,18 +127,18 @@ def estimate(values: Sequence[float] | Floats) -> Estimate:
 
 
 def _needed(x: Floats) -> int | None:
-    """The number that would have been enough, by sim-tools' record of the running interval."""
+    """Sufficient number of replications, from sim-tools' record of the running interval."""
     if np.ptp(x) == 0.0:
         return 1
     if len(x) < 3 or x.mean() == 0.0:
         return None
     record = ReplicationTabulizer()
-    with np.errstate(divide="ignore", invalid="ignore"):  # while the running mean is 0, no precision is reached
+    with np.errstate(divide="ignore", invalid="ignore"):  # a running mean of 0 has no relative precision
         OnlineStatistics(data=x, alpha=0.05, observer=record)
     rule = ReplicationsAlgorithm(half_width_precision=PRECISION, look_ahead=LOOK_AHEAD)
     deviations = [None if value is None or np.isnan(value) else abs(value) for value in record.dev]
-    found = rule.find_position(deviations)
-    return None if found is None else int(found)
+    position = rule.find_position(deviations)
+    return None if position is None else int(position)
 
 
 def estimates(by_metric: Mapping[str, Sequence[float] | Floats]) -> dict[str, Estimate]:

@@ -1,9 +1,10 @@
-"""A team read from a spreadsheet: a row for each person and shift. Imports ``clinic.team``, ``clinic.work``.
+"""Reader of a team's workbook: one row for each worker and shift. Imports ``clinic.team``, ``clinic.work``.
 
-Columns, in any order: ``name, role, weekdays, start, end`` and, where they apply, ``break_start, break_end, states,
-stands_in_for, on_call, leave, cost_usd_h, skills``. Lists are separated by spaces or commas; weekdays may be a range
-such as ``mon-fri``; leave is pairs of days of the study such as ``100-114``; skills are kinds of work, all if empty.
-States, stands_in_for, skills and cost are of a person: in later rows they are left empty or said once more.
+- Required columns, in any order: ``name, role, weekdays, start, end``.
+- Optional columns: ``break_start, break_end, states, stands_in_for, on_call, leave, cost_usd_h, skills``.
+- Lists are separated by spaces or commas. Weekdays may be a range such as ``mon-fri``.
+- ``leave`` is a list of days of the study such as ``100-114``. ``skills`` are kinds of work; empty means all.
+- ``states, stands_in_for, skills, cost_usd_h`` belong to the worker: later rows of a worker repeat them or are empty.
 """
 
 import datetime as dt
@@ -17,27 +18,36 @@ from taper_sim.clinic.calendars import WEEKDAYS, Shift
 from taper_sim.clinic.team import MAX_COST_USD_H, QUEUES, ROLES, Team, Worker, who_may
 from taper_sim.clinic.work import BY_NAME
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
-from taper_sim.units import LONGEST_D
+from taper_sim.units import LONGEST_D, WEEK_D
 
-NEEDED: Final = ("name", "role", "weekdays", "start", "end")
-OPTIONAL: Final = ("break_start", "break_end", "states", "stands_in_for", "on_call", "leave", "cost_usd_h", "skills")
-OF_A_PERSON: Final = ("states", "stands_in_for", "skills", "cost_usd_h")
-"""Columns that are read in the first row of a person; every other column is of each row by itself."""
+REQUIRED_COLUMNS: Final = ("name", "role", "weekdays", "start", "end")
+OPTIONAL_COLUMNS: Final = (
+    "break_start",
+    "break_end",
+    "states",
+    "stands_in_for",
+    "on_call",
+    "leave",
+    "cost_usd_h",
+    "skills",
+)
+WORKER_COLUMNS: Final = ("states", "stands_in_for", "skills", "cost_usd_h")
+"""Columns that belong to the worker, read from the worker's first row; all other columns belong to the row."""
 MAX_ROWS: Final = 5000
 
 
 def read_team(path: Path) -> Team:
-    """Read a team from a workbook (``.xlsx``), of the first sheet that has cells.
+    """Read a team from the first worksheet of a workbook (``.xlsx``).
 
     Raises
     ------
     InputError
-        With a line for each merged, missing or wrong cell.
+        With one problem for each merged, missing or invalid cell.
     """
     file = str(path)
     sheet, formulas = _sheets(path)
     merged = [
-        Problem(file, f"cells {area.coord}", "merged cells", "one cell a value: split them and repeat the value")
+        Problem(file, f"cells {area.coord}", "merged cells", "one value per cell: split them and repeat the value")
         for area in sheet.merged_cells.ranges
     ]
     if merged:
@@ -48,23 +58,23 @@ def read_team(path: Path) -> Team:
     wrong = _wrong_cells(sheet, formulas)
     if 1 in wrong:
         raise InputError(
-            Problem(file, f"row 1, column {k}", given, "the name of a column") for k, given in wrong[1].items()
+            Problem(file, f"row 1, column {k}", error, "the name of a column") for k, error in wrong[1].items()
         )
     columns = _columns(lines.get(1, {}), file)
     problems: list[Problem] = []
     people: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     for number in sorted((lines.keys() | wrong.keys()) - {1}):
         cells = {name: lines.get(number, {}).get(column) for name, column in columns.items()}
-        said = {name: wrong.get(number, {}).get(column) for name, column in columns.items()}
-        if not any(said.values()) and all(value is None for value in cells.values()):
+        errors = {name: wrong.get(number, {}).get(column) for name, column in columns.items()}
+        if not any(errors.values()) and all(value is None for value in cells.values()):
             continue
-        said |= {name: said[name] or "an empty cell" for name in NEEDED if cells[name] is None}
-        found = [Problem(file, f"row {number}, {name}", given, "a value") for name, given in said.items() if given]
-        problems += found
-        if not found:
+        errors |= {name: errors[name] or "an empty cell" for name in REQUIRED_COLUMNS if cells[name] is None}
+        invalid = [Problem(file, f"row {number}, {name}", error, "a value") for name, error in errors.items() if error]
+        problems += invalid
+        if not invalid:
             people.setdefault(_text(cells["name"]), []).append((number, cells))
     if not people and not problems:
-        problems.append(Problem(file, "", "no people", "a row for each person and shift"))
+        problems.append(Problem(file, "", "no workers", "a row for each worker and shift"))
     workers = [_worker(file, name, entries, problems) for name, entries in people.items()]
     if problems:
         raise InputError(problems)
@@ -72,37 +82,38 @@ def read_team(path: Path) -> Team:
 
 
 def _sheets(path: Path) -> tuple[Any, Any]:
-    """The first sheet with cells, once with the values that are stored and once with the formulas."""
-    from openpyxl import load_workbook  # here: few scenarios have a workbook, all load this module
+    """The first worksheet, with the stored values and with the formulas."""
+    from openpyxl import load_workbook  # local: every scenario imports this module, few have a workbook
 
-    given = "no such file"
+    value = "no such file"
     try:
         if path.is_file():
-            given = "a file that is no workbook, or a damaged one"
+            value = "a damaged file, or a file that is not a workbook"
             with path.open("rb") as book, warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of styles and extensions, which are not in the cells
+                warnings.simplefilter("ignore")  # about styles and extensions, which contain no values
                 values, formulas = (load_workbook(book, data_only=stored).worksheets[0] for stored in (True, False))
             return values, formulas
         if path.exists():
-            given = "a folder" if path.is_dir() else "a device or something else that is no file"
+            value = "a folder" if path.is_dir() else "a device or another object that is not a file"
     except PermissionError:
-        given = "a file that may not be read"
-    except Exception:  # noqa: S110 - a damaged part raises what its reader happens to stumble over
+        value = "a file without read permission"
+    except Exception:  # noqa: S110 - the exception depends on which part of the file is damaged
         pass
-    raise problem(str(path), "", given, "a workbook (.xlsx)")
+    raise problem(str(path), "", value, "a workbook (.xlsx)")
 
 
 def _lines(sheet: Any) -> dict[int, dict[int, Any]]:
-    """Values by row and column, of cells that have one: wherever the last formatted cell may be."""
+    """Values of the non-empty cells, by row and column."""
     lines: dict[int, dict[int, Any]] = {}
-    for (row, column), cell in sorted(sheet._cells.items()):  # iter_rows makes every cell up to the last
+    # iter_rows would create every cell up to the last formatted one
+    for (row, column), cell in sorted(sheet._cells.items()):
         if _text(cell.value) != "":
             lines.setdefault(row, {})[column] = cell.value
     return lines
 
 
 def _wrong_cells(sheet: Any, formulas: Any) -> dict[int, dict[int, str]]:
-    """What is wrong with formulas by row and column: one whose value was never worked out, or came out as an error."""
+    """Invalid formulas by row and column: formulas without a stored value, and formulas with an error."""
     wrong: dict[int, dict[int, str]] = {}
     for (row, column), cell in sorted(formulas._cells.items()):
         stored = sheet._cells.get((row, column))
@@ -115,21 +126,25 @@ def _wrong_cells(sheet: Any, formulas: Any) -> dict[int, dict[int, str]]:
 
 def _columns(header: Mapping[int, Any], file: str) -> dict[str, int]:
     names = [_text(cell).lower() for cell in header.values()]
-    known = (*NEEDED, *OPTIONAL)
-    found = [
+    valid = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
+    problems = [
         Problem(
-            file, f"row 1, column {column}", f"{shown(name)}, an unknown column{nearest(name, known)}", ", ".join(known)
+            file, f"row 1, column {column}", f"{shown(name)}, an unknown column{nearest(name, valid)}", ", ".join(valid)
         )
         for column, name in zip(header, names, strict=True)
-        if name not in known
+        if name not in valid
     ]
-    found += [
+    problems += [
         Problem(file, "row 1", f"column {name} twice", "each column once")
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
-    found += [Problem(file, "row 1", f"no column {name}", ", ".join(NEEDED)) for name in NEEDED if name not in names]
-    if found:
-        raise InputError(found)
+    problems += [
+        Problem(file, "row 1", f"no column {name}", ", ".join(REQUIRED_COLUMNS))
+        for name in REQUIRED_COLUMNS
+        if name not in names
+    ]
+    if problems:
+        raise InputError(problems)
     return dict(zip(names, header, strict=True))
 
 
@@ -139,11 +154,11 @@ def _worker(file: str, name: str, entries: list[tuple[int, dict[str, Any]]], pro
     number, first = entries[0]
     role = ROLES.get(_text(first["role"]).lower())
     if role is None:
-        given = f"{shown(_text(first['role']))}, which is no role{nearest(_text(first['role']), ROLES)}"
-        problems.append(Problem(file, f"row {number}, role", given, f"one of {', '.join(ROLES)}"))
+        value = f"{shown(_text(first['role']))}, an unknown role{nearest(_text(first['role']), ROLES)}"
+        problems.append(Problem(file, f"row {number}, role", value, f"one of {', '.join(ROLES)}"))
     for row, cells in entries:
         if _text(cells["role"]).lower() != _text(first["role"]).lower():
-            problems.append(Problem(file, f"row {row}, role", f"another role of {shown(name)}", "one role a person"))
+            problems.append(Problem(file, f"row {row}, role", f"another role of {shown(name)}", "one role per worker"))
         problems += [
             Problem(
                 file,
@@ -151,31 +166,30 @@ def _worker(file: str, name: str, entries: list[tuple[int, dict[str, Any]]], pro
                 f"{shown(_text(cells[column]))}, where row {number} has {shown(_text(first[column])) or 'nothing'}",
                 f"as in row {number}, or an empty cell",
             )
-            for column in OF_A_PERSON
+            for column in WORKER_COLUMNS
             if _listed(cells.get(column)) not in ([], _listed(first.get(column)))
         ]
         try:
             shift = _shift(cells)
-            found = shift.problems(file, f"row {row}")
-            problems += found
+            problems += shift.problems(file, f"row {row}")
             shifts.append(shift)
             leave += _spans(cells.get("leave"))
         except ValueError as error:
-            given, _, allowed = str(error).partition("; allowed: ")
-            problems.append(Problem(file, f"row {row}", given, allowed))
+            value, _, allowed = str(error).partition("; allowed: ")
+            problems.append(Problem(file, f"row {row}", value, allowed))
     stands_in = tuple(_listed(first.get("stands_in_for")))
     for queue in stands_in:
         if queue not in QUEUES:
-            given = f"{shown(queue)}, whose work is unknown{nearest(queue, QUEUES)}"
-            problems.append(Problem(file, f"row {number}, stands_in_for", given, ", ".join(QUEUES)))
+            value = f"{shown(queue)}, an unknown queue{nearest(queue, QUEUES)}"
+            problems.append(Problem(file, f"row {number}, stands_in_for", value, ", ".join(QUEUES)))
         elif role is not None and role.name not in who_may(queue):
-            given = f"a {role.name} for the work of a {queue}"
-            problems.append(Problem(file, f"row {number}, stands_in_for", given, f"{', '.join(who_may(queue))} only"))
+            value = f"a {role.name} for the work of a {queue}"
+            problems.append(Problem(file, f"row {number}, stands_in_for", value, f"{', '.join(who_may(queue))} only"))
     skills = _listed(first.get("skills"))
     for kind in skills:
         if kind not in BY_NAME:
-            given = f"{shown(kind)}, which is no kind of work{nearest(kind, BY_NAME)}"
-            problems.append(Problem(file, f"row {number}, skills", given, ", ".join(BY_NAME)))
+            value = f"{shown(kind)}, an unknown kind of work{nearest(kind, BY_NAME)}"
+            problems.append(Problem(file, f"row {number}, skills", value, ", ".join(BY_NAME)))
     cost = first.get("cost_usd_h")
     a_number = isinstance(cost, int | float) and not isinstance(cost, bool)
     if cost is not None and not (a_number and 0 <= cost <= MAX_COST_USD_H):
@@ -203,20 +217,20 @@ def _shift(cells: Mapping[str, Any]) -> Shift:
 
 
 def weekdays_of(text: str) -> tuple[int, ...]:
-    """Weekdays of a text such as ``mon-fri`` or ``mon wed``; ValueError where there are none."""
-    found: list[int] = []
+    """Weekdays of a text such as ``mon-fri`` or ``mon wed``; raises ValueError for any other text."""
+    weekdays: list[int] = []
     for part in re.split(r"[,\s]+", text.strip().lower()):
         first, _, last = part.partition("-")
         if first not in WEEKDAYS or (last and last not in WEEKDAYS):
             raise ValueError(f"weekdays {shown(text)}; allowed: {', '.join(WEEKDAYS)}, or a range such as mon-fri")
         k = WEEKDAYS.index(first)
         stop = WEEKDAYS.index(last) if last else k
-        found += [(k + i) % 7 for i in range((stop - k) % 7 + 1)]
-    return tuple(sorted(set(found)))
+        weekdays += [(k + i) % WEEK_D for i in range((stop - k) % WEEK_D + 1)]
+    return tuple(sorted(set(weekdays)))
 
 
 def minutes_of(value: Any, name: str) -> float:
-    """Minutes after midnight of a time (a cell's or a text hh:mm, 24:00 and more on the next day)."""
+    """Minutes after midnight of a time: a cell's value or a text hh:mm; 24:00 and later are on the next day."""
     if isinstance(value, dt.time):
         return value.hour * 60.0 + value.minute
     if isinstance(value, dt.timedelta):

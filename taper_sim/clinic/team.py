@@ -1,6 +1,6 @@
-"""Who works in the clinic: roles, people, shifts, licences, cost. Imports ``clinic.calendars``, ``tables``.
+"""The team: roles, workers, shifts, licences, cost. Imports ``clinic.calendars``, ``clinic.queue``, ``tables``.
 
-Minutes and hourly costs of a role are those of ``tables/team.csv``: planning assumptions, not clinically reviewed.
+The minutes and hourly costs of a role come from ``tables/team.csv``: planning assumptions, not clinically reviewed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,25 +10,26 @@ from types import MappingProxyType
 from typing import Final
 
 from taper_sim import tables
-from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, Shift, duties, on_duty_min
+from taper_sim.clinic.calendars import DAY_MIN, Shift, duties, on_duty_min
 from taper_sim.clinic.queue import Server
 from taper_sim.data.problems import Problem
+from taper_sim.units import WEEK_D
 
 
 @dataclass(frozen=True)
 class Role:
-    """A kind of person.
+    """A profession in the clinic.
 
     Attributes
     ----------
     name : str
-        As a scenario writes it.
+        Name in scenarios.
     queue : str
-        Whose work is done: physicians and NP/PAs share the prescriber's.
+        Queue that the role serves; physicians and NP/PAs share the prescriber's.
     row : str
-        The row's ``role`` in ``tables/team.csv``.
+        ``role`` in ``tables/team.csv``.
     discipline : int
-        Number of the discipline of care in the model (``parameters.DISCIPLINES``), −1 where it has none.
+        Number of the model's discipline of care (``parameters.DISCIPLINES``); −1 without one.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Role:
 
     @property
     def panel(self) -> float:
-        """Patients that one full-time person usually has."""
+        """Typical number of patients per FTE."""
         return float(self.table["typical_panel_size"])
 
     @property
@@ -87,11 +88,11 @@ QUEUES: Final = tuple(dict.fromkeys(role.queue for role in ROLES.values()))
 MAIN_ROLE: Final[Mapping[str, Role]] = MappingProxyType(
     {queue: next(role for role in ROLES.values() if role.queue == queue) for queue in QUEUES}
 )
-"""The role whose minutes are those of a queue's work: the physician's for the prescriber's."""
+"""The role whose minutes apply to a queue's work; the physician for the prescriber's queue."""
 _ONLY_FOR: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"prescriber": ("prescriber",), "pharmacist": ("pharmacist", "prescriber")}
 )
-"""Queues whose work is an act of a profession, and the professions' own. Source: assumption A53."""
+"""Queues with work reserved to professions, and the queues of these professions. Source: assumption A53."""
 
 
 def who_may(queue: str) -> tuple[str, ...]:
@@ -102,13 +103,12 @@ def who_may(queue: str) -> tuple[str, ...]:
 FULL_TIME_H: Final = 40.0
 """Hours a week of one FTE. Source: convention."""
 MAX_COST_USD_H: Final = 10_000.0
-"""Most that an hour may cost, USD. Source: assumption, some sixty times the dearest role's; above it, a slip."""
-_WEEK_D: Final = len(WEEKDAYS)
+"""Largest valid hourly cost, USD; a larger one is a typing error. Source: design choice, 60 times the dearest."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """Somebody.
+    """A member of staff.
 
     Attributes
     ----------
@@ -118,13 +118,13 @@ class Worker:
     leave : tuple of (int, int)
         First and last day of each absence.
     licences : frozenset of str or None
-        States; None is all.
+        States; None: all.
     stands_in_for : tuple of str
-        Queues whose work is taken when the own one is empty.
+        Queues that the worker covers while their own queue is empty.
     cost_usd_h : float
         Cost of an hour; on-call hours and overtime cost the same (assumption A42).
     skills : frozenset of str or None
-        Kinds of work that the person does; None is all of the queues'.
+        Kinds of work that the worker can do; None: all kinds of their queues.
     """
 
     name: str
@@ -138,39 +138,39 @@ class Worker:
 
     @cached_property
     def hours_a_week(self) -> float:
-        """Hours on duty in an ordinary week, without leave, on call left out."""
-        return on_duty_min(duties(self.shifts, 2 * _WEEK_D), _WEEK_D + 1, 2 * _WEEK_D) / 60.0
+        """Hours on duty in a week without leave, without on-call periods."""
+        return on_duty_min(duties(self.shifts, 2 * WEEK_D), WEEK_D + 1, 2 * WEEK_D) / 60.0
 
     def server(self, n_days: int) -> Server:
-        """The person as the queue sees them over the days of a study."""
-        stretches = tuple(duties(self.shifts, n_days, self.leave))
-        return Server(self.name, self.role.queue, stretches, self.stands_in_for, self.licences, self.skills)
+        """The worker as a server of the queue, over the days of a study."""
+        periods = tuple(duties(self.shifts, n_days, self.leave))
+        return Server(self.name, self.role.queue, periods, self.stands_in_for, self.licences, self.skills)
 
 
 @dataclass(frozen=True)
 class Team:
-    """Everybody who works in the clinic; ``unlimited`` is a team that is never short of anybody."""
+    """All workers of the clinic; ``unlimited`` means unlimited staff."""
 
     workers: tuple[Worker, ...] = ()
     unlimited: bool = False
 
     def servers(self, n_days: int) -> list[Server]:
-        """Everybody as the queue sees them."""
+        """All workers as servers of the queue."""
         return [worker.server(n_days) for worker in self.workers]
 
     def of(self, queue: str) -> list[Worker]:
-        """Those whose own work a queue is."""
+        """Workers whose role serves a queue."""
         return [worker for worker in self.workers if worker.role.queue == queue]
 
     def fte(self, queue: str) -> float:
-        """Full-time equivalents of a queue's own people."""
+        """Full-time equivalents of the workers whose role serves a queue."""
         return sum(worker.hours_a_week for worker in self.of(queue)) / FULL_TIME_H
 
     def cost_usd(self, n_days: int) -> float:
-        """Cost of everybody's hours on duty over the days of a study, on call included, USD."""
+        """Cost of all hours on duty and on call over the days of a study, USD."""
         total = 0.0
         for worker in self.workers:
-            minutes = sum(min(d.end, n_days * DAY_MIN) - d.start for d in worker.server(n_days).duties)
+            minutes = sum(min(duty.end, n_days * DAY_MIN) - duty.start for duty in worker.server(n_days).duties)
             total += worker.cost_usd_h * minutes / 60.0
         return total
 
@@ -182,41 +182,39 @@ class Team:
         n_days: int,
         kinds: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> Iterator[Problem]:
-        """What makes the team unable to do what it must, before anything runs.
+        """Work that no worker of the team may do, one problem each.
 
         Parameters
         ----------
         file : str
-            Where the team was read.
+            File of the team.
         needed : mapping of str to str
-            Queues that get work, and which work.
+            Queues that receive work, each with one of its kinds.
         states : sequence of str
             States in which patients live.
         n_days : int
-            Days of the study; somebody must be at work on one of them.
+            Days of the study; each queue needs a worker on duty on at least one of them.
         kinds : mapping of str to sequence of str
-            Kinds of work by queue; somebody must have the skill of each.
+            Kinds of work by queue; each kind needs a worker with the skill.
         """
         if self.unlimited:
             return
-        present = [worker for worker in self.workers if any(not d.urgent_only for d in worker.server(n_days).duties)]
+        present = [w for w in self.workers if any(not duty.urgent_only for duty in w.server(n_days).duties)]
         for queue, work in needed.items():
-            able = [w for w in present if queue in (w.role.queue, *w.stands_in_for)]
-            if not able:
-                own = [role.name for role in ROLES.values() if role.queue == queue]
-                others = ", or somebody who stands in" if len(who_may(queue)) > len(own) else ""
-                given = f"nobody for the work of a {queue} ({work})"
-                yield Problem(file, "clinic.team", given, f"a {' or '.join(own)}{others}; or work without it")
+            eligible = [w for w in present if queue in (w.role.queue, *w.stands_in_for)]
+            if not eligible:
+                roles = [role.name for role in ROLES.values() if role.queue == queue]
+                cover = ", or a worker who stands in for it" if len(who_may(queue)) > len(roles) else ""
+                value = f"no worker for the queue {queue} ({work})"
+                allowed = f"a {' or '.join(roles)}{cover}; or this work in clinic.without"
+                yield Problem(file, "clinic.team", value, allowed)
                 continue
             for kind in kinds.get(queue, ()):
-                if not any(w.skills is None or kind in w.skills for w in able):
-                    yield Problem(
-                        file,
-                        "clinic.team",
-                        f"no {queue} with the skill {kind}",
-                        f"{kind} among the skills of somebody who does this work, or work without it",
-                    )
+                if not any(w.skills is None or kind in w.skills for w in eligible):
+                    value = f"no {queue} with the skill {kind}"
+                    allowed = f"{kind} among the skills of a worker of this queue, or in clinic.without"
+                    yield Problem(file, "clinic.team", value, allowed)
             for state in states:
-                if not any(worker.licences is None or state in worker.licences for worker in able):
-                    given = f"no {queue} with a licence of {state}, where patients live"
-                    yield Problem(file, "clinic.team", given, f"a licence of {state} for somebody who does this work")
+                if not any(w.licences is None or state in w.licences for w in eligible):
+                    value = f"no {queue} with a licence of {state}, where patients live"
+                    yield Problem(file, "clinic.team", value, f"a licence of {state} for a worker of this queue")

@@ -1,6 +1,6 @@
-"""What queueing theory knows without a simulation: waits, abandonment, the load a team can bear. Imports nothing.
+"""Closed forms of queueing theory: M/M/c, M/M/c+M, M/G/1, preemptive priorities. Imports nothing of the package.
 
-Used to test the queue and to tell a team that cannot serve before running. Rates are per minute, times in minutes.
+The tests compare the simulated queue with them. Rates are per minute, times in minutes.
 """
 
 import math
@@ -12,18 +12,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Steady:
-    """A queue in the long run.
+    """Steady state of a queue.
 
     Attributes
     ----------
     p_wait : float
-        Probability that an arrival has to wait.
+        Probability that an arrival waits.
     wait_min : float
-        Mean wait in the queue, of those served and those who gave up.
+        Mean wait in the queue, minutes, of served and reneging arrivals.
     queue : float
-        Mean number waiting.
+        Mean number of waiting jobs.
     p_abandon : float
-        Share that gives up waiting.
+        Share of arrivals that renege.
     """
 
     p_wait: float
@@ -34,7 +34,7 @@ class Steady:
 
 def _stable(load: float, servers: int) -> None:
     if not 0 <= load < servers:
-        raise ValueError(f"a load of {load:g} on {servers} has no steady state; allowed: a load below the servers")
+        raise ValueError(f"a load of {load:g} on {servers} servers has no steady state; allowed: below {servers}")
 
 
 def erlang_c(arrivals: float, service: float, servers: int) -> Steady:
@@ -49,7 +49,7 @@ def erlang_c(arrivals: float, service: float, servers: int) -> Steady:
     Raises
     ------
     ValueError
-        Where the load is not below the number of servers.
+        If the load is not below the number of servers.
     """
     load = arrivals / service
     _stable(load, servers)
@@ -62,9 +62,9 @@ def erlang_c(arrivals: float, service: float, servers: int) -> Steady:
 
 
 def erlang_a(arrivals: float, service: float, servers: int, patience: float) -> Steady:
-    """M/M/c+M: those who wait give up at rate ``patience``. Source: Palm 1957; Garnett, Mandelbaum, Reiman 2002.
+    """M/M/c+M: waiting jobs renege at rate ``patience``. Source: Palm 1957; Garnett, Mandelbaum, Reiman 2002.
 
-    The stationary probabilities are summed until what is left is below 1e-15.
+    The sum of the stationary probabilities is truncated at a remainder below 1e-15.
     """
     log_p, logs, n = 0.0, [0.0], 0
     largest = 0.0
@@ -93,12 +93,12 @@ def pollaczek_khinchine(arrivals: float, service_mean: float, service_sd: float)
 def preemptive_resume(
     arrivals: Sequence[float], means: Sequence[float], second_moments: Sequence[float]
 ) -> tuple[float, ...]:
-    """M/G/1 in which a class interrupts those after it, whose work then goes on: mean minutes in the system.
+    """M/G/1 with preemptive-resume priorities: mean minutes in the system.
 
     Parameters
     ----------
     arrivals, means, second_moments : sequence of float, (n_classes,)
-        Rates of arrival, E[S] and E[S^2] of each class, the first before the others.
+        Rate of arrival, E[S] and E[S^2] of each class, in order of falling priority.
 
     Returns
     -------
@@ -107,11 +107,11 @@ def preemptive_resume(
         s_k the load of classes 1 to k, R_k = sum_(i <= k) lambda_i E[S_i^2] / 2. Source: Kleinrock 1976, Queueing
         Systems II, chapter 3 (priority queueing).
     """
-    found, before, left = [], 0.0, 0.0
+    times, before, residual = [], 0.0, 0.0
     for rate, mean, second in zip(arrivals, means, second_moments, strict=True):
-        with_own = before + rate * mean
-        _stable(with_own, 1)
-        left += rate * second / 2.0
-        found.append(mean / (1.0 - before) + left / ((1.0 - before) * (1.0 - with_own)))
-        before = with_own
-    return tuple(found)
+        load = before + rate * mean
+        _stable(load, 1)
+        residual += rate * second / 2.0
+        times.append(mean / (1.0 - before) + residual / ((1.0 - before) * (1.0 - load)))
+        before = load
+    return tuple(times)

@@ -1,18 +1,18 @@
-"""Every kind of work: what makes it, whose it is, how long it takes, what it does for the patient. Imports ``team``.
+"""Kinds of work: demand, queue, minutes, effect on the patient. Imports ``clinic.team``.
 
-An effect is one of five, and each is felt by the patient's model or by the policy (``coupling``):
+Each kind has one of five effects on the patient model or on the policy (``coupling``):
 
 ``care``
-    Care delivered ÷ planned of the discipline (K of the model): it lowers pain, distress, insomnia, raises function and
-    engagement.
+    Delivered ÷ planned care of the discipline (K of the model). Care lowers pain, distress and insomnia and raises
+    function and engagement.
 ``order``
     A change of dose waits while the work is open.
 ``reports``
-    A policy sees check-ins that somebody has read.
+    The policy sees only the check-ins that a worker has read.
 ``help``
-    A caregiver, or a peer, makes missed check-ins fewer from when they have been taught or seen.
+    A trained caregiver, or a peer session, lowers the rate of missed check-ins.
 ``panel``
-    The patient leaves the clinic's panel; the plan is carried on elsewhere.
+    The patient leaves the clinic's panel; another provider continues the plan.
 """
 
 from collections.abc import Mapping
@@ -34,20 +34,20 @@ class Kind:
     Attributes
     ----------
     name : str
-        As in the event log.
+        Name in the event log.
     queue : str
-        Whose it is; :data:`EACH` for visits, one for each planned discipline.
+        Queue that the work joins; :data:`EACH` for visits, which join the queue of each planned discipline.
     urgency : int
         0 cannot wait, 1 today, 2 within days, 3 routine.
     length : str or float
-        Minutes, or which of the role's minutes of ``tables/team.csv``.
+        Minutes, or the column of the role's minutes in ``tables/team.csv``.
     effect : str
     demand : str
-        What makes it, in words.
+        Origin of the work.
     patience_d : float
-        Days after which nobody waits for it any more.
+        Days of waiting after which the work reneges.
     share : float
-        Of the role's minutes.
+        Factor on the role's minutes.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Kind:
     share: float = 1.0
 
     def minutes(self, queue: str) -> float:
-        """Mean minutes when a queue's people do it."""
+        """Mean minutes in a queue."""
         if isinstance(self.length, float):
             return self.length
         role = MAIN_ROLE[queue]
@@ -69,7 +69,7 @@ class Kind:
         return self.share * (role.followup_min if self.length == "followup" else role.message_min)
 
 
-# Minutes that are no role's, frequencies and urgencies: assumption A38.
+# Source of frequencies, urgencies and minutes that are not in tables/team.csv: assumption A38.
 KINDS: Final[tuple[Kind, ...]] = (
     Kind("initial_assessment", EACH, 2, "initial", "care", "enrolment: one visit of each planned discipline"),
     Kind("visit", EACH, 2, "followup", "care", "the protocol's planned visits, of each planned discipline"),
@@ -82,19 +82,19 @@ KINDS: Final[tuple[Kind, ...]] = (
         2,
         0.5,
         "reports",
-        "check-ins near the patient's baseline, up to 25 at once",
+        "check-ins near the patient's baseline, in batches of up to 25",
         patience_d=7.0,
     ),
-    Kind("checkin_review", "nurse", 1, "message", "reports", "a check-in some way above the baseline", patience_d=7.0),
+    Kind("checkin_review", "nurse", 1, "message", "reports", "a check-in above the patient's baseline", patience_d=7.0),
     Kind("alert_red_flag", "nurse", 0, 15.0, "order", "an overdose, seizure or mental-health crisis"),
     Kind("alert_spike", "nurse", 1, 6.0, "order", "a check-in far above the patient's baseline"),
     Kind("alert_missed_checkins", "nurse", 2, 6.0, "order", "three check-ins missed in a row within 14 days of a cut"),
-    Kind("alert_missed_visit", "social_worker", 2, 15.0, "order", "an appointment missed"),
-    Kind("alert_late_dose", "pharmacist", 1, 6.0, "order", "an order open for three days: it is then hurried"),
-    Kind("escalation", "prescriber", 0, 10.0, "order", "a red flag passed on, or an alert whose clock has run out"),
+    Kind("alert_missed_visit", "social_worker", 2, 15.0, "order", "a missed appointment"),
+    Kind("alert_late_dose", "pharmacist", 1, 6.0, "order", "an order open for three days, which is then expedited"),
+    Kind("escalation", "prescriber", 0, 10.0, "order", "a red flag, or an alert that is not begun in time"),
     Kind("urgent_visit", "prescriber", 1, "followup", "order", "an urgent visit of the model", patience_d=1.0),
     Kind("dose_order", "prescriber", 1, "message", "order", "a decision of the protocol for the patient"),
-    Kind("pharmacist_review", "pharmacist", 1, "message", "order", "an order that the prescriber has made"),
+    Kind("pharmacist_review", "pharmacist", 1, "message", "order", "an order of the prescriber"),
     Kind("refill", "pharmacist", 2, "message", "order", "every 28 days"),
     Kind("prior_authorisation", "pharmacist", 3, 20.0, "order", "the first order, of a fifth of the patients"),
     Kind(
@@ -115,87 +115,102 @@ KINDS: Final[tuple[Kind, ...]] = (
         1,
         15.0,
         "order",
-        "more taken than ordered: found by the count at a refill, or told in a check-in",
+        "a dose above the ordered one, found by the pill count at a refill or reported in a check-in",
     ),
-    Kind("self_management", "nurse", 3, "followup", "care", "enrolment: what patients can do by themselves", share=2.0),
+    Kind("self_management", "nurse", 3, "followup", "care", "enrolment: training in self-management", share=2.0),
 )
 BY_NAME: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in KINDS})
 WITH_CARE_OF: Final[Mapping[str, str]] = MappingProxyType({"group_session": "psychologist", "self_management": "nurse"})
-"""Kinds that are part of a discipline's care, and of which: without that care planned nobody asks for them."""
+"""Kinds that belong to a discipline's care; without planned care of that discipline they do not occur."""
 NUMBER: Final[Mapping[str, int]] = MappingProxyType({kind.name: k for k, kind in enumerate(KINDS)})
 ALERTS: Final = tuple(kind.name for kind in KINDS if kind.name.startswith("alert_"))
 
 NO_ROOM: Final = "no room"
-"""Why a visit is cancelled in the log for which the appointment book has no room in time."""
+"""Reason in the log: the appointment book has no room in time, so the visit does not take place."""
 AFTER_THE_END: Final = "after the end"
-"""Why one is that stands in the book for a day after the run."""
+"""Reason in the log: the visit is booked for a day after the run."""
 STAFF_ILL: Final = "staff ill"
-"""Why one is that was moved on the morning of somebody's illness."""
+"""Reason in the log: a worker is ill, so the visit is rebooked on the morning of the day."""
 PUT_OFF: Final = "put off"
-"""Why one that the patient gave up waiting for is booked once more."""
+"""Reason in the log: the patient left the waiting room, so the visit is rebooked."""
 PASSED_ON: Final = "passed on"
-"""Why an alert is cancelled that went to the prescriber instead."""
+"""Reason in the log: the alert is escalated to the prescriber."""
 HURRIED: Final = "hurried"
-"""Why an order is cancelled that is asked for once more, as what cannot wait."""
+"""Reason in the log: the order is expedited, so it is requested again with urgency 0."""
 DISMISSED: Final = "dismissed"
-"""Why a check-in is not read whose alert was one of too many."""
+"""Reason in the log: alert fatigue dismissed the alert, so the check-in is not read."""
 LEFT: Final = "left"
-"""Why work is cancelled of a patient who is no longer there."""
+"""Reason in the log: the patient has left care or has died."""
 HANDED_OFF: Final = "handed off"
-"""Why work is cancelled of a patient whom somebody else looks after now."""
+"""Reason in the log: another provider has taken over the patient."""
 AGAIN: Final = frozenset({STAFF_ILL, PUT_OFF, PASSED_ON, HURRIED})
-"""Reasons whose work stands in the log once more, or somebody else's for it."""
+"""Reasons after which the log has a later row for the same work."""
 LICENSED: Final = frozenset({"prescriber", "psychologist", "pt"})
-"""Queues whose visits need the licence of the patient's state."""
+"""Queues whose visits need a licence of the patient's state."""
 FIRST_CALL: Final = 1000
-"""Calls of the random generator from here on belong to kinds of work, eight to each, in the order above."""
-BATCH: Final = 25
-GROUP: Final = 8
+"""First call of the random generator for kinds of work; each kind has eight calls, in the order of :data:`KINDS`."""
+BATCH_SIZE: Final = 25
+"""Check-ins in a batch, at most. Source: assumption A38."""
+GROUP_SIZE: Final = 8
+"""Patients in a group session, at most. Source: assumption A38."""
 REFILL_EVERY_D: Final = 28
+"""Days between refills. Source: assumption A38."""
 ROUNDS_EVERY_D: Final = 91
+"""Days between rounds. Source: assumption A38."""
 CONFERENCE_EVERY_D: Final = 28
+"""Days between case conferences. Source: assumption A38."""
 PEER_EVERY_D: Final = 28
+"""Days between peer sessions. Source: assumption A38."""
 HANDOFF_AFTER_D: Final = 28
+"""Days from the stop of the tapered class to the handoff. Source: assumption A38."""
 MESSAGES_A_WEEK: Final = 0.5
+"""Messages per patient and week without withdrawal. Source: assumption A38."""
 AUTHORISED_SHARE: Final = 0.2
+"""Share of the patients whose first order needs a prior authorisation. Source: assumption A38."""
 CRITICAL_D: Final = 14
+"""Days after a cut in which missed check-ins raise an alert. Source: assumption A39."""
 MISSED_IN_A_ROW: Final = 3
+"""Consecutive missed check-ins that raise an alert. Source: assumption A39."""
 LATE_ORDER_D: Final = 3
+"""Days after which an open order raises an alert. Source: assumption A39."""
 INTERRUPTS: Final = frozenset({"alert_red_flag", "escalation", "urgent_visit"})
-"""Kinds that interrupt others in a clinic that preempts. Source: assumption A50."""
+"""Kinds that interrupt others in a clinic with preemption. Source: assumption A50."""
 YIELDS: Final = frozenset(
     {"message", "checkin_batch", "checkin_review", "dose_order", "pharmacist_review", "refill", "prior_authorisation"}
 )
-"""Kinds that may be interrupted: nobody is with a patient. Source: assumption A50."""
+"""Kinds that may be interrupted: no patient is present. Source: assumption A50."""
 WITH_PATIENT: Final = frozenset(
     {"initial_assessment", "visit", "urgent_visit", "education", "self_management", "peer_session"}
 )
-"""Kinds at which the patient is there, who can be in one place only."""
+"""Kinds in which the patient takes part; a patient attends one job at a time."""
 TOLD_SHARE: Final = 0.3
-"""Chance that a day's check-in tells that more was taken than ordered. Source: assumption A51."""
+"""Probability that the check-in of a day reports a dose above the ordered one. Source: assumption A51."""
 COUNT_FINDS: Final = 0.3
-"""Chance that the count at a refill finds one such day since the last; each day by itself. Source: assumption A51."""
+"""Probability that the pill count at a refill detects one such day since the last count, independently by day.
+Source: assumption A51."""
 COUNT_ERRS: Final = 0.03
-"""Chance that a count does not come out though nothing else was taken. Source: assumption A51."""
+"""Probability that a pill count is wrong although the patient took the ordered dose. Source: assumption A51."""
 REVIEW_RISE: Final[Mapping[str, float]] = MappingProxyType({"sows_gossop": 4.0, "pain_nrs": 2.0})
+"""Rise above the baseline (SOWS-Gossop, NRS points) from which a check-in is reviewed singly. Source: A39."""
 SPIKE_RISE: Final[Mapping[str, float]] = MappingProxyType({"sows_gossop": 8.0, "pain_nrs": 3.0})
-SPREAD: Final = 0.5
-"""Coefficient of variation of a piece of work's minutes (log-normal). Source: assumption A38."""
+"""Rise above the baseline (SOWS-Gossop, NRS points) from which a check-in raises an alert. Source: assumption A39."""
+MINUTES_CV: Final = 0.5
+"""Coefficient of variation of service times (log-normal). Source: assumption A38."""
 INTERPRETED: Final = 1.5
 """Factor on a visit's minutes with an interpreter. Source: ``tables/team.csv``, interpreter: adds about 50 %."""
 IN_PERSON_MORE_MIN: Final = 10.0
-"""Minutes more of a visit in person in the clinic (rooming). Source: assumption A38."""
+"""Additional minutes of a visit in person in the clinic (rooming). Source: assumption A38."""
 PHONE_SHARE: Final = 0.8
-"""Minutes of a telephone visit ÷ of a video visit. Source: assumption A38."""
+"""Minutes of a telephone visit ÷ minutes of a video visit. Source: assumption A38."""
 NO_SHOW_MIN: Final = 10.0
 """Minutes lost when a patient does not come. Source: assumption A38."""
 WAITING_ROOM_MIN: Final = 45.0
-"""Minutes a patient waits in the (virtual) waiting room before giving up. Source: assumption A38."""
+"""Patience of a patient in the (virtual) waiting room, minutes. Source: assumption A38."""
 ESCALATION_MIN: Final[Mapping[int, float]] = MappingProxyType({0: 30.0, 1: 480.0, 2: 2880.0})
-"""Minutes after which an alert that nobody has begun goes to the prescriber, by urgency. Source: assumption A39."""
+"""Minutes after which an alert that is not begun is escalated to the prescriber, by urgency. Source: assumption A39."""
 FATIGUE_FROM: Final = 20.0
-"""Alerts a shift and person above which some are dismissed unread. Source: assumption A39."""
+"""Alerts per shift and person above which some are dismissed unread. Source: assumption A39."""
 FATIGUE_SHARE: Final = 0.3
-"""Share of the alerts above that number that is dismissed. Source: assumption A39; Ancker 2017 (direction)."""
+"""Largest share of dismissed alerts above that number. Source: assumption A39; Ancker 2017 (direction)."""
 CLOCK_MIN: Final[Mapping[int, float]] = MappingProxyType({0: 60.0, 1: 1440.0, 2: 4320.0, 3: 10080.0})
-"""Minutes within which work of each urgency is to be begun. Source: assumption A37."""
+"""Minutes within which work should begin, by urgency. Source: assumption A37."""

@@ -54,6 +54,8 @@ _AGE_BANDS = ((0.0, 45.0, "<45"), (45.0, 65.0, "45-64"), (65.0, np.inf, ">=65"))
 
 #: Names that a scenario may list under ``subgroups`` in addition to the flags of the cohort.
 DERIVED_SUBGROUPS = ("dose", "age", "drug_classes", "failed_tapers", "formulation")
+SMALLEST_CELL = 11
+"""Patients; every table of subgroups, figure and report hides a cell of fewer."""
 
 
 def subgroups(cohort: Cohort, names: Sequence[str]) -> dict[str, Bools]:

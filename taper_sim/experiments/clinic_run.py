@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from taper_sim import rng, tables
 from taper_sim.array_types import Floats
-from taper_sim.clinic.coupling import COUNTED, Setting, serve
+from taper_sim.clinic.coupling import PATIENT_COUNTS, Setting, serve
 from taper_sim.clinic.event_log import duty_table
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.replications import estimate, late_growth, mser5
@@ -68,7 +68,7 @@ _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "simpy"
 _SEED_OWNER: Final = rng.ENSEMBLE - 2  # "patient" of the draws that seed replications
 PLAN_FILE: Final = "clinic_plan.json"
 _PLAN_KEYS: Final = {"hash": str, "file": str, "folder": str, "replications": int, "scenario": dict}
-_VECTORS: Final = (*COUNTED, "unread", "care", "lapse_days", "lapse_days_found")
+_VECTORS: Final = (*PATIENT_COUNTS, "unread", "care", "lapse_days", "lapse_days_found")
 
 
 @dataclass(frozen=True)

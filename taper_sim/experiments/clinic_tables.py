@@ -1,6 +1,6 @@
 """A clinic's patients over replications, and what they lose. Imports ``clinic``, ``comparison``, ``outcomes``.
 
-A subgroup is left out of a replication in which fewer than ``service.SMALLEST_CELL`` of its patients have the outcome,
+A subgroup is left out of a replication in which fewer than ``tables.SMALLEST_CELL`` of its patients have the outcome,
 as subgroups of ``service.csv`` are. Intervals are Student's, kept within what the outcome can be.
 """
 
@@ -12,10 +12,9 @@ import pandas as pd
 
 from taper_sim.array_types import Floats
 from taper_sim.clinic.replications import Estimate, estimate
-from taper_sim.clinic.service import SMALLEST_CELL
 from taper_sim.comparison.outcomes import BY_NAME, Outcome
 from taper_sim.comparison.statistics import over_draws
-from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS
+from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SMALLEST_CELL, SUMMARY_COLUMNS
 
 NEVER_SHORT: Final = "staff never short"
 

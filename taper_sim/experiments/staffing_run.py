@@ -13,7 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from taper_sim import tables
-from taper_sim.clinic.staffing.search import Found
+from taper_sim.clinic.staffing.search import SearchResult
 from taper_sim.clinic.staffing.selection import FIRST_REPLICATIONS
 from taper_sim.clinic.team import ROLES
 from taper_sim.data.yaml_input import parse
@@ -35,7 +35,7 @@ class StaffingRun:
 
     folder: Path
     table: pd.DataFrame
-    found: Found
+    found: SearchResult
     plan: StaffingPlan
     manifest: dict[str, Any]
     what_if: WhatIf | None
@@ -113,7 +113,9 @@ def _nothing(_: int) -> None:
     return None
 
 
-def _manifest(plan: StaffingPlan, path: Path, identity: str, found: Found, timings: dict[str, float]) -> dict[str, Any]:
+def _manifest(
+    plan: StaffingPlan, path: Path, identity: str, found: SearchResult, timings: dict[str, float]
+) -> dict[str, Any]:
     """What was looked for, among what, how, and what was found."""
     entry, clinic = plan.entry, plan.clinic
     cohort = clinic.cohort(0)

@@ -26,7 +26,7 @@ from taper_sim.clinic.staffing.bounds import EnrolmentLoad, Load
 from taper_sim.clinic.staffing.feasibility import TargetTest, Verdict, share_interval
 from taper_sim.clinic.staffing.search import (
     Candidate,
-    Found,
+    SearchResult,
     around,
     candidates,
     search,
@@ -304,7 +304,7 @@ def meets(numbers: pd.DataFrame, targets: Sequence[Target]) -> list[bool]:
 class Searched:
     """A finished search: what it found, and the replications of each team that was tried."""
 
-    found: Found
+    found: SearchResult
     runs: dict[Candidate, list[pd.DataFrame]]
 
     @property
@@ -317,7 +317,7 @@ def run_search(plan: StaffingPlan, parts: Path, tick: Callable[[int], None]) -> 
     """Search for the team; finished replications are kept in ``parts``."""
     trials = Trials(plan.clinic, plan.arm, parts, tick)
     if not plan.able:
-        return Searched(Found(), {})
+        return Searched(SearchResult(), {})
     return _least_harm(plan, trials) if plan.entry.minimise == "harm" else _least_price(plan, trials)
 
 
@@ -337,7 +337,7 @@ def _least_harm(plan: StaffingPlan, trials: Trials) -> Searched:
     first, others = (Verdict.BEST, Verdict.AS_GOOD) if said.decided else (Verdict.STILL_IN, Verdict.STILL_IN)
     tried = dict.fromkeys(teams, Verdict.ELIMINATED) | {teams[k]: others for k in said.still_in}
     chosen = teams[said.still_in[0]]
-    return Searched(Found(chosen, tried | {chosen: first}, not said.decided), runs)
+    return Searched(SearchResult(chosen, tried | {chosen: first}, not said.decided), runs)
 
 
 def _least_price(plan: StaffingPlan, trials: Trials) -> Searched:
@@ -360,7 +360,7 @@ def _least_price(plan: StaffingPlan, trials: Trials) -> Searched:
     return Searched(search(plan.able, price, judge, plan.entry.most_teams, plan.today), runs)
 
 
-def staffing_table(plan: StaffingPlan, found: Found, runs: dict[Candidate, list[pd.DataFrame]]) -> pd.DataFrame:
+def staffing_table(plan: StaffingPlan, found: SearchResult, runs: dict[Candidate, list[pd.DataFrame]]) -> pd.DataFrame:
     """``staffing.csv``: every team that was tried, its roles, its numbers; only the largest where none can serve."""
     rows: list[tuple[Any, ...]] = []
     for candidate in found.tried or [plan.largest]:

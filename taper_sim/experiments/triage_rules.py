@@ -32,10 +32,10 @@ from taper_sim.clinic import (
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.replications import estimate
-from taper_sim.clinic.service import SMALLEST_CELL, metrics
+from taper_sim.clinic.service import metrics
 from taper_sim.clinic.triage import RULES
 from taper_sim.comparison.outcomes import BY_NAME
-from taper_sim.comparison.tables import subgroups
+from taper_sim.comparison.tables import SMALLEST_CELL, subgroups
 from taper_sim.data.problems import problem
 from taper_sim.experiments.clinic_run import ClinicPlan, never_short
 from taper_sim.inference import draws, tracker

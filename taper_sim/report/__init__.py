@@ -1,1 +1,1 @@
-"""Figures, tables and pages made of a finished run. Imports ``scenario`` and below."""
+"""Figures, texts and pages of finished runs. Imports ``experiments`` and below."""

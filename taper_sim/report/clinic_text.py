@@ -1,4 +1,4 @@
-"""A clinic run as text for whoever leads the clinic. Imports ``scenario.clinics``, ``tables``, ``report.wording``."""
+"""A clinic run as text for the clinic's lead. Imports ``experiments.clinic_run``, ``tables``, ``report.wording``."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -9,7 +9,7 @@ from taper_sim import tables
 from taper_sim.clinic.staffing.bounds import EnrolmentLoad, Load
 from taper_sim.clinic.work import KINDS
 from taper_sim.experiments.clinic_run import ClinicRun
-from taper_sim.report.wording import count, interval, number, percent, words
+from taper_sim.report.wording import count, interval_text, name_text, number_text, percent
 
 _HARMS = (
     ("dose_reduction_pct", "dose down, %", 1.0),
@@ -22,27 +22,29 @@ _HARMS = (
     ("overdose", "overdose, %", 100.0),
 )
 _BUSY = 0.85
-"""Utilisation above which waits grow fast. Source: common rule of operations research, as in Erlang C."""
+"""Utilisation above which waits grow steeply. Source: common rule of operations research, as in Erlang C."""
 
 _GROWS_BY, _GROWS_SHARE = 5.0, 0.1
-"""A rise from one quarter of the days to the next that is said: pieces of work, and share of those waiting."""
+"""Smallest reported growth of a queue from one quarter of the days to the next: jobs, and share of the waiting jobs."""
 
 
-ENROLMENT_MEANS: Final = "what is over is late, lost or overtime"
-"""What a load above one while the panel enrols comes to."""
+ENROLMENT_MEANS: Final = "the excess will be late, lost or overtime"
+"""Consequence of a load above 1 during enrolment."""
 
 
 def before_text(loads: Mapping[str, Sequence[Load]], enrolling: Mapping[str, Sequence[EnrolmentLoad]]) -> list[str]:
-    """What is known before running: queues that cannot keep up, one line each; nothing if all can."""
+    """Warnings before the run: one line for each overloaded queue; empty without one."""
     lines = []
-    for protocol, found in loads.items():
-        over = [load for load in found if load.share > 1.0]
+    for protocol, planned in loads.items():
+        over = [load for load in planned if load.share > 1.0]
         if over:
             lines.append(f"This team cannot keep up with {protocol}: these queues grow for as long as the clinic runs.")
             lines += [f"  {load}" for load in over]
         at_first = [load for load in enrolling[protocol] if load.share > 1.0]
         if at_first:
-            lines.append(f"While the panel enrols {protocol} plans more than this team can do: {ENROLMENT_MEANS}.")
+            lines.append(
+                f"While the panel enrols {protocol} plans more work than this team has hours: {ENROLMENT_MEANS}."
+            )
             lines += [f"  {load}" for load in at_first]
     return lines
 
@@ -55,55 +57,54 @@ def _of(table: pd.DataFrame, **where: str) -> pd.DataFrame:
 
 def _interval(row: pd.Series, factor: float = 1.0, digits: int = 1) -> str:
     mean, low, high = (factor * row[name] for name in ("mean", "lo95", "hi95"))
-    return interval(mean, low, high, digits)
+    return interval_text(mean, low, high, digits)
 
 
 def clinic_text(done: ClinicRun) -> str:
-    """The page a lead reads first: the load known before, who is overloaded, what is late, what it does to patients."""
+    """The lead's summary: utilisation, late work and service of each protocol, and the effect on patients."""
     plan = done.plan
-    people = len(plan.team.workers)
-    who = "staff that is never short" if plan.team.unlimited else f"a team of {people}"
+    team = "unlimited staff" if plan.team.unlimited else f"a team of {len(plan.team.workers)}"
     n = done.manifest["patients"]["n"]
     lines = [
         "",
-        f"{plan.scenario.name}: {n:,} patients, {plan.n_days} days, {who}, "
+        f"{plan.scenario.name}: {n:,} patients, {plan.n_days} days, {team}, "
         f"{count(plan.n_replications, 'replication')}, seed {plan.scenario.seed}",
     ]
     for arm in plan.arms:
         lines += ["", arm.name, "-" * len(arm.name), *_protocol_text(done, arm.name)]
     lines += [
-        *_how_many(done),
+        *_panel_size(done),
         "",
-        *_what_numbers_are(plan.n_replications),
+        *_interval_note(plan.n_replications),
         f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}.",
-        f"Run folder: {done.folder}",
+        f"Output folder: {done.folder}",
     ]
     return "\n".join(lines)
 
 
-def _how_many(done: ClinicRun) -> list[str]:
-    """The largest panel that the planned work leaves room for, and where to ask for a safe one."""
+def _panel_size(done: ClinicRun) -> list[str]:
+    """The largest panel by planned work, and the command that tests panels against targets."""
     if not done.loads:
         return []
     first = done.loads[0]
     return [
         "",
-        f"How many patients: the planned work alone would fill the {words(first.queue)}'s hours at "
-        f"{first.most_patients:,} patients (here {first.n_patients:,}); alerts and urgent visits come on top.",
-        f"How many can be tapered safely: `taper-sim staffing {done.manifest['scenario_file']}` tries panels and teams "
+        f"How many patients: the planned work alone would fill the {name_text(first.queue)}'s hours at "
+        f"{first.most_patients:,} patients (here {first.n_patients:,}); alerts and urgent visits add to it.",
+        f"How many can be tapered safely: `taper-sim staffing {done.manifest['scenario_file']}` tests panels and teams "
         "against targets.",
     ]
 
 
-def _what_numbers_are(n_replications: int) -> list[str]:
+def _interval_note(n_replications: int) -> list[str]:
     if n_replications == 1:
         return [
-            "One replication, at the centres of the parameters: no intervals. Differences are between the same",
-            "patients with this team and with staff never short.",
+            "One replication, at the centres of the parameters: no intervals. Differences compare the same patients",
+            "with this team and with unlimited staff.",
         ]
     return [
-        "Means over replications, in brackets their 95 % interval. A replication has its own patients, luck and draw",
-        "of the parameters; differences are between the same patients with this team and with staff never short.",
+        "Means over replications, with 95 % intervals in brackets. Each replication has its own patients, random",
+        "numbers and parameter draw. Differences compare the same patients with this team and with unlimited staff.",
     ]
 
 
@@ -122,30 +123,30 @@ def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
             (_interval(over.iloc[0]) if len(over) else "-").rjust(24),
             (_interval(late.iloc[0], 100.0, 0) if len(late) else "-").rjust(22),
         ]
-        lines.append(words(name).ljust(20) + "".join(cells))
+        lines.append(name_text(name).ljust(20) + "".join(cells))
     first = _breaks_first(service, roles)
     lines += ["", *first] if first else []
     lines += _still_growing(service)
-    for metric, said, factor, digits in (
-        ("order_wait_days", "Days on which a patient's order waited for somebody", 1.0, 1),
-        ("checkins_unread_overnight", "Check-ins that nobody had read by night, %", 100.0, 1),
-        ("visits_given", "Visits that patients kept and the clinic gave, %", 100.0, 1),
-        ("spike_alerts", "Alerts of a symptom spike, a patient", 1.0, 1),
-        ("spike_alerts_false", "  of them without withdrawal over the limit", 1.0, 1),
-        ("spike_alerts_dismissed", "  true ones that were dismissed unread", 1.0, 1),
-        ("cost", "Cost of the team, USD a patient and 30 days", 1.0, 0),
+    for metric, label, factor, digits in (
+        ("order_wait_days", "Days per patient with a waiting order", 1.0, 1),
+        ("checkins_unread_overnight", "Check-ins unread by the night of their day, %", 100.0, 1),
+        ("visits_given", "Kept visits that took place, %", 100.0, 1),
+        ("spike_alerts", "Symptom-spike alerts per patient", 1.0, 1),
+        ("spike_alerts_false", "  false: no withdrawal over the limit", 1.0, 1),
+        ("spike_alerts_dismissed", "  true, but dismissed unread", 1.0, 1),
+        ("cost", "Cost of the team, USD per patient and 30 days", 1.0, 0),
     ):
-        found = _of(service, metric=metric, subgroup="all")
-        if len(found) and not (metric == "cost" and done.plan.team.unlimited):  # nobody is paid
-            lines.append(f"{said}: {_interval(found.iloc[0], factor, digits)}")
-    lines += ["", "outcome".ljust(30) + "with this team".rjust(26) + "against staff never short".rjust(30)]
+        rows = _of(service, metric=metric, subgroup="all")
+        if len(rows) and not (metric == "cost" and done.plan.team.unlimited):  # unlimited staff have no cost
+            lines.append(f"{label}: {_interval(rows.iloc[0], factor, digits)}")
+    lines += ["", "outcome".ljust(30) + "with this team".rjust(26) + "minus unlimited staff".rjust(30)]
     for name, title, factor in _HARMS:
-        own = _of(done.summary, protocol=protocol, outcome=name, subgroup="all")
+        with_team = _of(done.summary, protocol=protocol, outcome=name, subgroup="all")
         gap = _of(done.differences, protocol=protocol, outcome=name, subgroup="all")
-        if len(own) and len(gap):
+        if len(with_team) and len(gap):
             lines.append(
                 title.ljust(30)
-                + _interval(own.iloc[0], factor, 2).rjust(26)
+                + _interval(with_team.iloc[0], factor, 2).rjust(26)
                 + _interval(gap.iloc[0], factor, 2).rjust(30)
             )
     lines += _fairness(service)
@@ -153,7 +154,7 @@ def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
 
 
 def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
-    """Whose work is late most, hours at which nobody of the role is at work apart, and what else is to say."""
+    """The role with the most late work beyond closed hours, then notes on closed hours."""
     if len(roles) == 0:
         return []
     late = _late(service)
@@ -161,49 +162,49 @@ def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
     closed = whole[whole["closed"].round(2) > 0].sort_values("closed", ascending=False)
     lines = []
     if len(closed):
-        which = ", ".join(f"{words(row['role'])} {percent(row['closed'])}" for _, row in closed.iterrows())
-        lines.append(f"Late only because nobody of the role is at work then (nights, weekends): {which}.")
+        shares = ", ".join(f"{name_text(row['role'])} {percent(row['closed'])}" for _, row in closed.iterrows())
+        lines.append(f"Late only because no worker of the role is on duty (nights, weekends): {shares}.")
     urgent = late[late["work"].isin([kind.name for kind in KINDS if kind.urgency == 0])]
     for _, row in urgent[urgent["closed"].round(2) > 0].iterrows():
         lines.append(
-            f"What cannot wait did wait for that: {percent(row['closed'])} of the {words(row['role'])}'s work on "
-            f"{words(row['work'])}; somebody on call would begin it."
+            f"Urgent work waited for the next shift: {percent(row['closed'])} of the {name_text(row['role'])}'s work "
+            f"on {name_text(row['work'])}. A worker on call would begin it."
         )
-    top, open_ = roles.iloc[0], " while people are at work" if len(closed) else ""
+    top, open_ = roles.iloc[0], " during staffed hours" if len(closed) else ""
     if len(whole) and whole.iloc[0]["beyond"] > 0.05:
         role, share = whole.iloc[0]["role"], whole.iloc[0]["beyond"]
         kinds = late[(late["role"] == role) & (late["work"] != "") & (late["beyond"].round(2) > 0)]
-        which = kinds.sort_values("beyond", ascending=False).head(3)
-        named = ", ".join(f"{words(row['work'])} ({percent(row['beyond'])})" for _, row in which.iterrows())
-        at_work = ", even with somebody at work" if role in set(closed["role"]) else ""
-        first = f"What breaks first: {percent(share)} of the {words(role)}'s work is late or lost{at_work}"
+        worst = kinds.sort_values("beyond", ascending=False).head(3)
+        named = ", ".join(f"{name_text(row['work'])} ({percent(row['beyond'])})" for _, row in worst.iterrows())
+        staffed = " although the role is staffed" if role in set(closed["role"]) else ""
+        first = f"What breaks first: {percent(share)} of the {name_text(role)}'s work is late or lost{staffed}"
         return [f"{first}: {named}." if named else f"{first}.", *lines]
     if top["mean"] > _BUSY:
-        busy = f"the {words(top['role'])} is busy {percent(top['mean'])} of the time"
-        return [f"Nothing is late often{open_}, but {busy}: little room is left.", *lines]
-    return [f"Nothing breaks{open_}: work is in time, and everybody has room.", *lines]
+        busy = f"the {name_text(top['role'])} is busy {percent(top['mean'])} of the time"
+        return [f"Little is late{open_}, but {busy}: there is little spare capacity.", *lines]
+    return [f"Nothing breaks{open_}: work begins in time, and every role has spare capacity.", *lines]
 
 
 def _late(service: pd.DataFrame) -> pd.DataFrame:
-    """Late work by role and kind: all of it, what waits only for somebody to be at work, and what is beyond that."""
+    """Late work by role and kind: all (``mean``), because of closed hours (``closed``), and the rest (``beyond``)."""
     key = ["role", "work"]
     every = _of(service, subgroup="all").loc[lambda t: t["role"] != ""]
     late = _of(every, metric="late")[[*key, "mean"]]
     closed = _of(every, metric="late_closed")[[*key, "mean"]].rename(columns={"mean": "closed"})
-    found = late.merge(closed, on=key, how="left").fillna({"closed": 0.0})
-    return found.assign(beyond=found["mean"] - found["closed"])
+    table = late.merge(closed, on=key, how="left").fillna({"closed": 0.0})
+    return table.assign(beyond=table["mean"] - table["closed"])
 
 
 def _still_growing(service: pd.DataFrame) -> list[str]:
-    """Queues that have not settled by the end, whatever the bound on planned work said: one line each."""
+    """Queues that still grow at the end of the run, one line each."""
     lines = []
     for _, row in _of(service, metric="queue_growth").sort_values("mean", ascending=False).iterrows():
         waiting = float(_of(service, metric="queue", role=str(row["role"]), work="")["mean"].iloc[0])
-        sure = row["n_replications"] < 3 or row["lo95"] > 0  # two replications have no interval to speak of
+        sure = row["n_replications"] < 3 or row["lo95"] > 0  # two replications give no useful interval
         if sure and row["mean"] > max(_GROWS_BY, _GROWS_SHARE * waiting):
             lines.append(
-                f"The {words(row['role'])}'s queue still grows at the end: {_interval(row)} more pieces of work wait "
-                f"in the last quarter of the days than in the quarter before; {number(waiting)} over the whole run."
+                f"The {name_text(row['role'])}'s queue still grows at the end: {_interval(row)} more jobs wait in the "
+                f"last quarter of the days than in the quarter before (mean of the whole run: {number_text(waiting)})."
             )
     return lines
 

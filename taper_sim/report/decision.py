@@ -1,6 +1,6 @@
-"""A recommendation as text for a terminal. Imports ``inference``.
+"""A recommendation as text for a terminal. Imports ``recommend``.
 
-The same content as ``--json``, in the order in which a clinician asks: what is urgent, what is offered, how sure, why.
+The content is that of ``--json``, in clinical order: status, choice, doses, reasons, options, open questions, quality.
 """
 
 import textwrap
@@ -32,28 +32,28 @@ def _wrapped(text: str, indent: str = "  ") -> str:
 
 
 def recommendation_text(recommendation: Recommendation) -> str:
-    """The answer in words."""
-    said = recommendation.as_dict()
-    lines = [f"patient {escaped(said['patient_id'])}, as of {said['as_of']}: {said['status'].upper()}"]
-    if said["chosen"]:
-        lines.append(f"chosen: {said['chosen']}")
-    if said["doses"]:
-        lines += ["doses that this rests on:", *(_wrapped(_dose(row)) for row in said["doses"])]
-    lines += ["why:", *map(_wrapped, said["reasons"])]
-    if said["options"]:
-        lines += ["", *_options(said)]
-    asked = [q for q in said["questions"] if q["needed_before_reduction"] == "yes"]
-    if asked:
-        lines += ["", "to ask before any reduction:", *(_wrapped(q["question"]) for q in asked)]
-    if said["would_change"]:
-        lines += ["", "what would change this:", *map(_wrapped, said["would_change"])]
-    quality, basis = said["quality"], said["basis"]
+    """The recommendation as text."""
+    answer = recommendation.as_dict()
+    lines = [f"patient {escaped(answer['patient_id'])}, as of {answer['as_of']}: {answer['status'].upper()}"]
+    if answer["chosen"]:
+        lines.append(f"chosen: {answer['chosen']}")
+    if answer["doses"]:
+        lines += ["doses of the recommendation:", *(_wrapped(_dose(row)) for row in answer["doses"])]
+    lines += ["why:", *map(_wrapped, answer["reasons"])]
+    if answer["options"]:
+        lines += ["", *_options(answer)]
+    needed = [q for q in answer["questions"] if q["needed_before_reduction"] == "yes"]
+    if needed:
+        lines += ["", "to ask before any reduction:", *(_wrapped(q["question"]) for q in needed)]
+    if answer["would_change"]:
+        lines += ["", "what would change this:", *map(_wrapped, answer["would_change"])]
+    quality, basis = answer["quality"], answer["basis"]
     lines += [
         "",
         f"check-ins on {quality['n_checkins']} days; effective draws {quality['ess']}, k-hat {quality['khat']}, "
         f"predictive p {quality['predictive_p']}; population {basis['population_id']}, "
         f"{'calibrated' if basis['calibrated'] else 'not calibrated to published results'}",
-        textwrap.fill(said["not_for"], _WIDTH),
+        textwrap.fill(answer["not_for"], _WIDTH),
     ]
     return "\n".join(lines)
 
@@ -66,11 +66,11 @@ def _dose(row: dict[str, Any]) -> str:
     return f"{row['drug']} {row['formulation']} {amount}{equal}{most}, since {row['since']}"
 
 
-def _options(said: dict[str, Any]) -> list[str]:
-    days = said["limits"]["horizon_days"]
-    lines = [f"options, chances in % within {days} days (90 % interval):"]
-    for option in sorted(said["options"], key=lambda o: (o["rank"] is None, o["rank"] or 0)):
-        mark = "*" if option["name"] == said["chosen"] else " "
+def _options(answer: dict[str, Any]) -> list[str]:
+    days = answer["limits"]["horizon_days"]
+    lines = [f"options, probabilities in % within {days} days (90 % interval):"]
+    for option in sorted(answer["options"], key=lambda o: (o["rank"] is None, o["rank"] or 0)):
+        mark = "*" if option["name"] == answer["chosen"] else " "
         status = "" if option["status"] == "offered" else f"  [{option['status']}]"
         lines.append(textwrap.fill(f"{mark} {option['name']}{status}", _WIDTH, subsequent_indent="    "))
         if option["status"] != "offered" or option["p_crisis"] is None:
@@ -79,7 +79,7 @@ def _options(said: dict[str, Any]) -> list[str]:
             f"{word} {_percent(*(option[f'{name}{end}'] for end in ('', '_lo90', '_hi90')))}" for name, word in _COLUMNS
         ]
         lines.append(textwrap.fill(", ".join(figures), _WIDTH, initial_indent="    ", subsequent_indent="    "))
-        if option["name"] == said["chosen"]:
+        if option["name"] == answer["chosen"]:
             for row in option["schedule"]:
                 per_day = row["dose_mg_per_day"]
                 amount = f"{per_day:g} mg a day" if per_day is not None else f"{row['dose_mcg_per_h']:g} mcg/h"

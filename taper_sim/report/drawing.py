@@ -1,7 +1,6 @@
-"""What every figure shares: sizes, colours, signs, letters, and the way to SVG. Imports nothing of the package.
+"""Common elements of all figures: sizes, colours, markers, fonts, output as SVG. Imports nothing of the package.
 
-Sizes are those of print (millimetres), colours those of Okabe and Ito (2008), and no line is told from another by
-colour alone.
+Sizes are in millimetres of print. Colours are those of Okabe and Ito (2008). Lines differ in more than their colour.
 """
 
 import io
@@ -25,8 +24,8 @@ GREY: Final = "#767676"
 
 PRINT: Final[Any] = {
     "font.family": "sans-serif",
-    # the first comes with matplotlib, so bytes do not depend on the machine; where a reader lacks it, the others are
-    # as wide or narrower, so that no label grows into its neighbour
+    # matplotlib includes the first font, so the bytes do not depend on the machine; the other fonts are as wide or
+    # narrower, so labels do not overlap for a reader without the first
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
     "font.size": 7.0,
     "axes.titlesize": 7.0,
@@ -42,9 +41,9 @@ PRINT: Final[Any] = {
     "axes.titlelocation": "left",
     "axes.formatter.useoffset": False,
     "legend.frameon": False,
-    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
+    "svg.fonttype": "none",  # text stays text, for search and screen readers
     "svg.hashsalt": "taper-sim",
-    "text.parse_math": False,  # a dollar sign in a protocol's name is a dollar sign
+    "text.parse_math": False,  # protocol names may contain a dollar sign
 }
 
 
@@ -58,7 +57,7 @@ class Style:
 
 
 def styles_of(protocols: Sequence[str], reference: str) -> dict[str, Style]:
-    """A style for each protocol, no two alike in colour and marker up to 67; the reference is black."""
+    """A style for each protocol; up to 67 protocols differ in colour or marker; the reference is black."""
     others = [name for name in protocols if name != reference]
     styles = {
         name: Style(_COLOURS[k % len(_COLOURS)], _LINES[k % len(_LINES)], _MARKERS[k % len(_MARKERS)])
@@ -68,34 +67,34 @@ def styles_of(protocols: Sequence[str], reference: str) -> dict[str, Style]:
 
 
 def wrapped(name: str, width: int, lines: int = 3) -> str:
-    """A protocol's name in a few short lines; the whole name stands in the CSV."""
+    """A protocol's name in short lines; the CSV has the whole name."""
     plain = "".join(letter if letter.isprintable() else " " for letter in name)
     return "\n".join(textwrap.wrap(plain, width, max_lines=lines, placeholder=" …")) or "?"
 
 
 def empty_figure(width_mm: float, height_mm: float, *, fitted: bool) -> Figure:
-    """A figure of a size; where ``fitted``, room is made for its texts when it is drawn, which takes most of the time.
+    """An empty figure; ``fitted`` computes the margins from the texts at drawing time, which is slow.
 
-    A figure whose texts have sizes known beforehand says where its axes stand (:func:`inset`, :func:`place`).
+    A figure with texts of known sizes sets the positions of its axes itself (:func:`inset`, :func:`place`).
     """
     return Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained" if fitted else None)
 
 
 def inset(figure: Figure, left: float, right: float, top: float, bottom: float) -> dict[str, float]:
-    """Margins in millimetres as the sides of a grid, shares of the figure."""
+    """Positions of a grid's sides, as shares of the figure, from margins in millimetres."""
     width, height = (25.4 * inches for inches in figure.get_size_inches())
     return {"left": left / width, "right": 1.0 - right / width, "top": 1.0 - top / height, "bottom": bottom / height}
 
 
 def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes whose frame stands ``left`` and ``top`` millimetres from that corner, sizes in millimetres too."""
+    """Axes with a frame ``left`` and ``top`` millimetres from the upper left corner; sizes are in millimetres."""
     whole_width, whole_height = (25.4 * inches for inches in figure.get_size_inches())
     sides = (left / whole_width, 1.0 - (top + height) / whole_height, width / whole_width, height / whole_height)
     return figure.add_axes(sides)
 
 
-def key_of(style: Style, name: str, width: int, *, line: bool = False, filled: bool = True) -> Line2D:
-    """The entry of a protocol in a legend, its name in at most two lines of ``width`` letters."""
+def legend_entry(style: Style, name: str, width: int, *, line: bool = False, filled: bool = True) -> Line2D:
+    """The legend entry of a protocol, with its name in at most two lines of ``width`` letters."""
     return Line2D(
         [],
         [],
@@ -110,7 +109,7 @@ def key_of(style: Style, name: str, width: int, *, line: bool = False, filled: b
 
 
 def svg(figure: Figure, title: str) -> str:
-    """The figure as SVG, the same text every time."""
+    """The figure as SVG; the same figure gives the same text."""
     with mpl.rc_context(PRINT):
         out = io.BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Title": title})

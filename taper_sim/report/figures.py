@@ -1,8 +1,8 @@
-"""Figures that a paper could print, each with its data as CSV. Imports ``comparison``, ``runs``.
+"""Figures of a comparison for print, each with its data as CSV. Imports ``comparison``, ``run_tables``, ``drawing``.
 
-Every figure function takes data frames and returns the figure and the data it draws; :func:`write_figures` reads a run
-folder and nothing else. Sizes are those of print (millimetres), colours those of Okabe and Ito (2008), and no line is
-told from another by colour alone. The same folder gives the same bytes.
+A figure function takes data frames and returns the figure and its data. :func:`write_figures` reads an output folder
+only. Sizes are in millimetres of print, colours are those of Okabe and Ito (2008), and lines differ in more than their
+colour. The same folder gives the same bytes.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from taper_sim.comparison.statistics import pareto_front
+from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.report.drawing import (
     DOUBLE_COLUMN_MM,
     GREY,
@@ -27,18 +28,18 @@ from taper_sim.report.drawing import (
     Style,
     empty_figure,
     inset,
-    key_of,
+    legend_entry,
     place,
     styles_of,
     svg,
     wrapped,
 )
-from taper_sim.report.run_tables import SMALLEST_CELL, Run, label_of, outcome_of, read_run
+from taper_sim.report.run_tables import Run, label_of, outcome_of, read_run
 from taper_sim.run_folder import write_csv, write_text
 
-MOST_FACETS: Final = 6  # protocols side by side; more are drawn over one another
+MOST_FACETS: Final = 6  # protocols in separate columns; a larger number shares the axes
 
-#: Outcomes of the forest: those with a smallest important difference, then events. Distance is the Pareto figure's.
+#: Outcomes of the forest plot: those with a smallest important difference, then events. The Pareto figure has benefit.
 FOREST_OUTCOMES: Final = (
     "withdrawal_peak",
     "withdrawal_peak_cvar95",
@@ -68,7 +69,7 @@ _HARMS: Final = (
     "death",
 )
 
-#: What the Pareto figure takes as distance got and as harm: the first that the run has.
+#: Benefit and harm of the Pareto figure: the first outcome of each list that the run reports.
 PARETO_X: Final = ("dose_reduction_pct", "dose_exposure")
 PARETO_Y: Final = (
     "withdrawal_peak_cvar95",
@@ -82,10 +83,10 @@ PARETO_Y: Final = (
 
 _FROM_ZERO: Final = ("dose", "withdrawal")
 
-_LABELS_MM: Final = 19.0  # left of a frame: label of two lines and numbers such as 0.0025
-_GAP_MM: Final = 5.5  # between frames
-_LETTER_MM: Final = 1.4  # of names, on the wide side
-_BELOW_FOREST_MM: Final = 14.0  # numbers and a label of two lines
+_LABELS_MM: Final = 19.0  # left margin of a frame: a label of two lines and numbers such as 0.0025
+_GAP_MM: Final = 5.5  # gap between frames
+_LETTER_MM: Final = 1.4  # width of a letter of a name, an upper estimate
+_BELOW_FOREST_MM: Final = 14.0  # margin below a forest panel: numbers and a label of two lines
 
 _QUANTITIES: Final[Mapping[str, tuple[str, str]]] = {  # name: (axis label, unit)
     "dose": ("prescribed dose\n(share of start)", "share of start, mean over classes taken"),
@@ -107,23 +108,28 @@ def trajectories_figure(
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw dose, withdrawal, pain, function and distress by day and protocol.
 
-    Up to :data:`MOST_FACETS` protocols stand side by side, each with its mean, median and the bands of 25 to 75 and 10
-    to 90 % of people, the mean of the reference in grey. More are drawn as means over one another, on the band of the
-    reference's middle half.
+    Up to :data:`MOST_FACETS` protocols have separate columns with the mean, the median, the bands of 25 to 75 % and 10
+    to 90 % of people, and the reference's mean in grey. A larger number of protocols share the axes: their means, on
+    the reference's band of 25 to 75 %.
 
     Parameters
     ----------
     trajectories : DataFrame
         ``trajectories.csv``.
     protocols : sequence of str
-        In the order wanted.
+        In the order of the figure.
     reference : str
 
     Returns
     -------
     Figure
     DataFrame
-        The rows drawn: those of ``trajectories.csv``, with the unit.
+        The rows of ``trajectories.csv`` in the figure, with the unit.
+
+    Raises
+    ------
+    ValueError
+        If no cell has :data:`SMALLEST_CELL` people.
     """
     shown = trajectories["quantity"].isin(list(_QUANTITIES)) & (trajectories["n"] >= SMALLEST_CELL)
     data = trajectories[shown & trajectories["protocol"].isin(list(protocols))].reset_index(drop=True)
@@ -166,8 +172,8 @@ def _facets(
     grid[0, 0].set_xlim(0, last)
     grid[0, 0].set_xticks(_day_ticks(last, 4 if len(drawn) < 5 else 2))
     for i, quantity in enumerate(quantities):
-        # said before anything is drawn: with shared axes each new band would have them all scaled again
-        grid[i, 0].set_ylim(*_limits(quantity, [courses[one] for one in courses if one[1] == quantity]))
+        # set before drawing: on shared axes every new band would rescale all of them
+        grid[i, 0].set_ylim(*_limits(quantity, [courses[key] for key in courses if key[1] == quantity]))
         for j, protocol in enumerate(drawn):
             axes = grid[i, j]
             rows, against = courses.get((protocol, quantity)), courses.get((reference, quantity))
@@ -194,16 +200,16 @@ def _longest_line(texts: Iterable[str]) -> int:
 
 
 def _limits(quantity: str, courses: Iterable[pd.DataFrame]) -> tuple[float, float]:
-    """Lowest and highest of bands and means with a twentieth of room; dose and withdrawal from 0."""
+    """Range of bands and means with a margin of 5 %; dose and withdrawal start at 0."""
     values = np.concatenate([rows[["mean", "q10", "q90"]].to_numpy().ravel() for rows in courses])
-    known = values[np.isfinite(values)]
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     room = 0.05 * (high - low) or 0.05
     return 0.0 if quantity in _FROM_ZERO else low - room, high + room
 
 
 def _facet_keys(reference: str | None) -> list[Line2D | Patch]:
-    """What lines and bands are; with the mean of the reference where it is drawn beside others."""
+    """Legend of lines and bands, with the reference's mean if other protocols are drawn."""
     black = REFERENCE_COLOUR
     keys: list[Line2D | Patch] = [
         Line2D([], [], color=black, linewidth=1.3, label="mean"),
@@ -256,30 +262,32 @@ def _overlay(
     grid[0].set_xlim(0, last)
     grid[0].set_xticks(_day_ticks(last, 6))
     _from_zero(grid, quantities)
-    keys: list[Line2D | Patch] = [key_of(styles[name], name, 36 if per_line == 3 else 26, line=True) for name in drawn]
+    keys: list[Line2D | Patch] = [
+        legend_entry(styles[name], name, 36 if per_line == 3 else 26, line=True) for name in drawn
+    ]
     keys.append(Patch(facecolor=GREY, alpha=0.15, label="25 to 75 % of people, reference"))
     figure.legend(handles=keys, loc="outside lower center", ncols=per_line)
     return figure
 
 
 def _from_zero(axes: Iterable[Axes], quantities: Sequence[str]) -> None:
-    for one, quantity in zip(axes, quantities, strict=False):
+    for panel, quantity in zip(axes, quantities, strict=False):
         if quantity in _FROM_ZERO:
-            one.set_ylim(bottom=0.0)
+            panel.set_ylim(bottom=0.0)
 
 
 def forest_data(differences: pd.DataFrame, outcomes: Sequence[str] = FOREST_OUTCOMES) -> pd.DataFrame:
-    """Differences of all people on the scale of the forest: positive is better.
+    """Differences of all people on the scale of the forest plot; positive is better.
 
-    ``better`` is the difference ÷ the smallest important difference (``panel`` ``important``), or people in 100 where
-    any difference counts (``panel`` ``harm`` for harms, ``course`` for the rest); ``mean``, ``lo95`` and ``hi95`` are
-    those of ``differences.csv``.
+    ``better`` is the difference ÷ the smallest important difference (``panel`` ``important``). For outcomes without one
+    it is people per 100 (``panel`` ``harm`` for harms, else ``course``). ``mean``, ``lo95`` and ``hi95`` are those of
+    ``differences.csv``.
     """
     rows = []
     whole = differences[(differences["subgroup"] == "all") & (differences["n"] >= SMALLEST_CELL)]
-    found: dict[str, list[dict[Hashable, Any]]] = {}
+    rows_of: dict[str, list[dict[Hashable, Any]]] = {}
     for row in whole.to_dict("records"):
-        found.setdefault(row["outcome"], []).append(row)
+        rows_of.setdefault(row["outcome"], []).append(row)
     for name in outcomes:
         outcome = outcome_of(name)
         if outcome is None or outcome.direction == "neither":
@@ -288,7 +296,7 @@ def forest_data(differences: pd.DataFrame, outcomes: Sequence[str] = FOREST_OUTC
         factor = (1.0 / outcome.important if outcome.important is not None else 100.0) * (
             -1.0 if outcome.direction == "lower" else 1.0
         )
-        for row in found.get(name, ()):
+        for row in rows_of.get(name, ()):
             ends = sorted((factor * row["lo95"], factor * row["hi95"]))
             rows.append(
                 (
@@ -329,24 +337,29 @@ def forest_data(differences: pd.DataFrame, outcomes: Sequence[str] = FOREST_OUTC
 def forest_figure(
     differences: pd.DataFrame, protocols: Sequence[str], reference: str, outcomes: Sequence[str] = FOREST_OUTCOMES
 ) -> tuple[Figure, pd.DataFrame]:
-    """Draw differences against the reference with 95 % intervals; right is better, whatever the outcome's direction.
+    """Draw differences from the reference with 95 % intervals; right is better for every outcome.
 
     Parameters
     ----------
     differences : DataFrame
         ``differences.csv``.
     protocols : sequence of str
-        In the order wanted; the reference is left out.
+        In the order of the figure; the reference has no row.
     reference : str
     outcomes : sequence of str
-        From top to bottom. Those with a smallest important difference are drawn in its units (lines at −1 and 1), the
+        From top to bottom. Outcomes with a smallest important difference are in its units (lines at −1 and 1), the
         others in people per 100.
 
     Returns
     -------
     Figure
     DataFrame
-        As :func:`forest_data` gives it.
+        Result of :func:`forest_data`.
+
+    Raises
+    ------
+    ValueError
+        If no difference has :data:`SMALLEST_CELL` people.
     """
     data = forest_data(differences, outcomes)
     if data.empty:
@@ -360,7 +373,7 @@ def forest_figure(
     panels = {panel: outcome_mm * part["outcome"].nunique() for panel, part in rows.items()}
     tallest = max(sum(panels[panel] + _BELOW_FOREST_MM for panel in column) for column in columns)
     per_line = 3 if len(columns) == 2 else 1
-    keys = [key_of(styles[name], name, 36) for name in drawn]
+    keys = [legend_entry(styles[name], name, 36) for name in drawn]
     title = f"Against {wrapped(reference, 90, 1)}: means with 95 % intervals; right of 0 is better"
     title = wrapped(title, 140 if len(columns) == 2 else 62)
     width, top = DOUBLE_COLUMN_MM if len(columns) == 2 else SINGLE_COLUMN_MM, 3.0 + 3.0 * _most_lines([title])
@@ -402,12 +415,12 @@ def _forest_panel(
     if panel == "important":
         for x in (-1.0, 1.0):
             axes.axvline(x, color=GREY, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
-        axes.set_xlabel("difference ÷ smallest important difference\n(left: worse, right: better; dashed: one of them)")
+        axes.set_xlabel("difference ÷ smallest important difference\n(left: worse, right: better; dashed: −1 and 1)")
         low, high = axes.get_xlim()
         axes.set_xlim(min(low, -1.3), max(high, 1.3))
     else:
-        what = "people per 100" if panel == "course" else "people with the event per 100"
-        axes.set_xlabel(f"{what}\n(left: worse, right: better)")
+        unit = "people per 100" if panel == "course" else "people with the event per 100"
+        axes.set_xlabel(f"{unit}\n(left: worse, right: better)")
         low, high = axes.get_xlim()
         axes.set_xlim(min(low, -1.0), max(high, 1.0))
     axes.locator_params(axis="x", nbins=7, steps=[1, 2, 5, 10])
@@ -418,7 +431,7 @@ def _forest_panel(
 
 
 def pareto_data(summary: pd.DataFrame, protocols: Sequence[str], x: str, y: str) -> pd.DataFrame:
-    """Means of two outcomes by protocol with 95 % intervals, and which protocols no other beats in both means."""
+    """Means of two outcomes by protocol with 95 % intervals, and whether a protocol is on the Pareto front of means."""
     whole = summary[(summary["subgroup"] == "all") & (summary["n"] >= SMALLEST_CELL)]
     cells = {(row["protocol"], row["outcome"]): row for row in whole.to_dict("records")}
     rows = []
@@ -438,16 +451,16 @@ def pareto_data(summary: pd.DataFrame, protocols: Sequence[str], x: str, y: str)
 
 
 def pareto_axes(summary: pd.DataFrame) -> tuple[str, str] | None:
-    """Which outcomes the Pareto figure shows: the first of each list that the run has; None where one lacks."""
-    there = set(summary["outcome"])
-    x, y = (next((name for name in names if name in there), None) for names in (PARETO_X, PARETO_Y))
+    """Outcomes of the Pareto figure, the first reported of each list; None if a list has none."""
+    reported = set(summary["outcome"])
+    x, y = (next((name for name in names if name in reported), None) for names in (PARETO_X, PARETO_Y))
     return None if x is None or y is None else (x, y)
 
 
 def pareto_figure(
     summary: pd.DataFrame, protocols: Sequence[str], reference: str, x: str = PARETO_X[0], y: str = PARETO_Y[0]
 ) -> tuple[Figure, pd.DataFrame]:
-    """Draw the harm of each protocol against the distance it got, the front of the means joined by a line.
+    """Draw the harm of each protocol against its benefit, with a line along the Pareto front of the means.
 
     Parameters
     ----------
@@ -456,13 +469,18 @@ def pareto_figure(
     protocols : sequence of str
     reference : str
     x, y : str
-        Outcomes: how far, and at what harm.
+        Outcomes of benefit and of harm.
 
     Returns
     -------
     Figure
     DataFrame
-        As :func:`pareto_data` gives it.
+        Result of :func:`pareto_data`.
+
+    Raises
+    ------
+    ValueError
+        If no protocol has both outcomes of :data:`SMALLEST_CELL` people.
     """
     data = pareto_data(summary, protocols, x, y)
     if data.empty:
@@ -470,7 +488,7 @@ def pareto_figure(
     styles = styles_of(protocols, reference)
     with mpl.rc_context(PRINT):
         keys = [
-            key_of(styles[str(row["protocol"])], str(row["protocol"]), 52, filled=bool(row["on_front"]))
+            legend_entry(styles[str(row["protocol"])], str(row["protocol"]), 52, filled=bool(row["on_front"]))
             for row in data.to_dict("records")
         ]
         keys.append(
@@ -489,9 +507,9 @@ def pareto_figure(
         axes = place(figure, _LABELS_MM - 3.0, 3.0, DOUBLE_COLUMN_MM - _LABELS_MM - legend_mm, height - 14.0)
         for row in data.to_dict("records"):
             style = styles[str(row["protocol"])]
-            here, there = [row["x_mean"]] * 2, [row["y_mean"]] * 2
-            axes.plot([row["x_lo95"], row["x_hi95"]], there, color=style.colour, linewidth=0.6, alpha=0.7)
-            axes.plot(here, [row["y_lo95"], row["y_hi95"]], color=style.colour, linewidth=0.6, alpha=0.7)
+            x_mean, y_mean = [row["x_mean"]] * 2, [row["y_mean"]] * 2
+            axes.plot([row["x_lo95"], row["x_hi95"]], y_mean, color=style.colour, linewidth=0.6, alpha=0.7)
+            axes.plot(x_mean, [row["y_lo95"], row["y_hi95"]], color=style.colour, linewidth=0.6, alpha=0.7)
             axes.plot(
                 row["x_mean"],
                 row["y_mean"],
@@ -526,32 +544,32 @@ def _axis_label(name: str) -> str:
 
 
 def all_figures(run: Run) -> dict[str, tuple[Figure, pd.DataFrame]]:
-    """Every figure that the run's tables allow, by name; one without a cell of 11 people or more is left out."""
-    found = {}
+    """All figures of a run by name, without those in which every cell has fewer than :data:`SMALLEST_CELL` people."""
+    figures = {}
     if (run.trajectories["n"] >= SMALLEST_CELL).any():
-        found["trajectories"] = trajectories_figure(run.trajectories, run.protocols, run.reference)
+        figures["trajectories"] = trajectories_figure(run.trajectories, run.protocols, run.reference)
     if not forest_data(run.differences).empty:
-        found["forest"] = forest_figure(run.differences, run.protocols, run.reference)
-    wanted = pareto_axes(run.summary)
-    if wanted is not None and not pareto_data(run.summary, run.protocols, *wanted).empty:
-        found["pareto"] = pareto_figure(run.summary, run.protocols, run.reference, *wanted)
-    return found
+        figures["forest"] = forest_figure(run.differences, run.protocols, run.reference)
+    outcomes = pareto_axes(run.summary)
+    if outcomes is not None and not pareto_data(run.summary, run.protocols, *outcomes).empty:
+        figures["pareto"] = pareto_figure(run.summary, run.protocols, run.reference, *outcomes)
+    return figures
 
 
 def write_figures(folder: Path, run: Run | None = None) -> list[Path]:
-    """Write ``figures/NAME.svg`` and ``figures/NAME.csv`` of a run folder.
+    """Write ``figures/NAME.svg`` and ``figures/NAME.csv`` of an output folder.
 
     Parameters
     ----------
     folder : Path
-        A finished run; only its manifest and its tables are read.
+        Output folder of a finished run; the function reads its manifest and its tables only.
     run : Run, optional
-        What was read of it already.
+        The run, if the caller has read it.
 
     Returns
     -------
     list of Path
-        The files written, a figure's SVG before its CSV.
+        The new files, each SVG before its CSV.
     """
     run = read_run(folder) if run is None else run
     written = []

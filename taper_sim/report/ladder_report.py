@@ -1,4 +1,4 @@
-"""What the ladder found, as text and one figure with its data. Imports ``report.drawing``, ``runs``, ``tables``."""
+"""Results of a ladder of policies as text and one figure with its data. Imports ``report.drawing``, ``tables``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,35 +36,35 @@ def _number(value: object) -> str:
 
 
 def ladder_text(folder: Path) -> str:
-    """The tables of a finished ladder, by truth and ceiling, and what they say."""
+    """Tables of a finished ladder by truth and ceiling, each with one line per personalised policy."""
     ladder, gap = pd.read_csv(folder / "ladder.csv"), pd.read_csv(folder / "gap.csv")
     parts = []
     for (truth, ceiling), part in ladder.groupby(["truth", "ceiling"], sort=False):
         parts.append(f"Truth: {truth}; ceiling {ceiling}; {part['n'].iloc[0]} people")
         rows = [(r["policy"], *(_number(r[name]) for name in _SHOWN)) for r in part.to_dict("records")]
         parts.append(as_table(("policy", *_SHOWN), rows))
-        mine = gap[(gap["truth"] == truth) & (gap["ceiling"] == ceiling)]
-        parts += dict.fromkeys(_said(r) for r in mine.to_dict("records"))
+        comparisons = gap[(gap["truth"] == truth) & (gap["ceiling"] == ceiling)]
+        parts += dict.fromkeys(_comparison_line(r) for r in comparisons.to_dict("records"))
         parts.append("")
     parts.append("Loss: smallest important differences; lower is better. Not calibrated to published results.")
     parts.append(f"{tables.UNREVIEWED.capitalize()}.")
     return "\n".join(parts)
 
 
-def _said(row: Mapping[Any, Any]) -> str:
-    """One line on a personal policy."""
+def _comparison_line(row: Mapping[Any, Any]) -> str:
+    """The gain of a personalised policy over its comparator, and the closed share of the gap to the oracle."""
     gain = f"{row['gain']:+.3f} ({row['gain_lo95']:+.3f} to {row['gain_hi95']:+.3f})"
     if not np.isfinite(row["gap"]):
-        share = "no gap to close: the oracle is not better"
+        share = "no gap to the oracle: the oracle is not better"
     else:
-        share = f"{row['gap']:.0%} of the way to the oracle"
+        share = f"{row['gap']:.0%} of the gap to the oracle closed"
         if np.isfinite(row["gap_lo95"]):
             share += f" ({row['gap_lo95']:.0%} to {row['gap_hi95']:.0%})"
-    return f"{row['policy']} against {row['rival']}: gain in loss {gain}, below 0 it loses; {share}"
+    return f"{row['policy']} against {row['rival']}: reduction of the loss {gain}, negative is worse; {share}"
 
 
 def ladder_figure(ladder: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Loss of every policy with its interval, a panel for each truth and ceiling; and the numbers drawn."""
+    """Loss of every policy with its interval, one panel for each truth and ceiling; the figure and its data."""
     with mpl.rc_context(PRINT):
         groups = list(ladder.groupby(["truth", "ceiling"], sort=False))
         columns = min(2, len(groups))
@@ -87,7 +87,7 @@ def ladder_figure(ladder: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 
 def write_ladder_report(folder: Path) -> None:
-    """``ladder.txt`` and ``figures/ladder.svg`` with its CSV, beside the tables of a finished ladder."""
+    """Write ``ladder.txt`` and ``figures/ladder.svg`` with its CSV into the folder of a finished ladder."""
     figure, drawn = ladder_figure(pd.read_csv(folder / "ladder.csv"))
     write_text(folder / "figures" / "ladder.svg", svg(figure, "The ladder of policies"))
     write_csv(drawn, folder / "figures" / "ladder.csv")

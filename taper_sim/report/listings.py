@@ -1,4 +1,4 @@
-"""What there is, as text for a terminal: protocols, drugs, outcomes. Imports ``outcomes``, ``policies``, ``data``."""
+"""Lists of protocols, drugs and outcomes as text. Imports ``comparison``, ``policies``, ``recommend``, ``data``."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS
 
 
 def as_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns as wide as their widest cell."""
+    """A table as text, each column as wide as its widest cell."""
     cells = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
     return "\n".join(
@@ -21,7 +21,7 @@ def as_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def tablets_text(tablets: pd.DataFrame) -> str:
-    """What is dispensed from which day on: dose in the drug's own unit and equivalents, tablets, what to hand out."""
+    """Dispensing steps: first day, dose in the drug's unit and in equivalents, tablets, quantity for 28 days."""
     rows = [
         (
             r["day"],
@@ -35,12 +35,12 @@ def tablets_text(tablets: pd.DataFrame) -> str:
         )
         for r in tablets.to_dict("records")
     ]
-    header = ("from day", "drug", "formulation", "a day", "rounding", "equivalents", "tablets", "for 28 days at most")
+    header = ("from day", "drug", "formulation", "a day", "rounding", "equivalents", "tablets", "at most for 28 days")
     return f"{as_table(header, rows)}\n\n{tables.UNREVIEWED.capitalize()}.\n"
 
 
 def drugs_text() -> str:
-    """Every drug and formulation with unit, factor, strengths and what is flagged."""
+    """Every drug and formulation with unit, factor, strengths and flags."""
     rows = []
     for drug in formulary.formulary().values():
         factor = "none: own scale" if drug.is_buprenorphine else f"{drug.equivalence_factor:g}"
@@ -100,11 +100,11 @@ def outcomes_text() -> str:
 
 def protocols_text() -> str:
     """Every protocol call with its arguments and defaults, then the presets with year, source and review."""
-    found = catalogue.listing()
-    calls = [(r["call"], r["arguments"], r["meaning"]) for r in found if not r["review"]]
+    policies = catalogue.listing()
+    calls = [(r["call"], r["arguments"], r["meaning"]) for r in policies if not r["review"]]
     presets = [
         (r["call"], r["year"], r["drug_class"], r["simulated"], r["arguments"], r["verified"], r["note"], r["source"])
-        for r in found
+        for r in policies
         if r["review"]
     ]
     header = ("preset", "year", "class", "simulated", "as", "verified", "note", "source")
@@ -120,8 +120,8 @@ def protocols_text() -> str:
 
 
 def taper_scores_text(scores: pd.DataFrame) -> str:
-    """Log loss by information and method, and its difference from population only, visits of taper and after."""
-    mine = scores[(scores["visits"] == "taper and after") & (scores["score"] == "log_loss")]
+    """Log loss by information and method, with the difference from the population forecast, taper visits and later."""
+    log_loss = scores[(scores["visits"] == "taper and after") & (scores["score"] == "log_loss")]
     rows = [
         (
             s.information,
@@ -130,7 +130,7 @@ def taper_scores_text(scores: pd.DataFrame) -> str:
             f"{s.value:.4f}",
             f"{s.difference:+.4f} ({s.difference_lo95:+.4f} to {s.difference_hi95:+.4f})",
         )
-        for s in mine.itertuples()
+        for s in log_loss.itertuples()
     ]
-    header = ("known", "method", "visits", "log loss", "against population only (95 % over people)")
+    header = ("information", "method", "visits", "log loss", "minus population only (95 % over people)")
     return "\n".join([as_table(header, rows), "", "Research use: not clinically reviewed."])

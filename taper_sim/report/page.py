@@ -1,7 +1,7 @@
-"""``report.html``: one self-contained page of a run folder. Imports ``report`` and below.
+"""``report.html``: one self-contained page of an output folder. Imports ``report`` and below.
 
-The page asks nothing of anywhere: style inline, figures as data URIs, no scripts. Everything that comes from a file is
-escaped by the template. The same folder gives the same bytes.
+The page loads nothing: the style is inline, figures are data URIs, there are no scripts. The template escapes all text
+from files. The same folder gives the same bytes.
 """
 
 import base64
@@ -14,17 +14,18 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from taper_sim.comparison.outcomes import BY_NAME
+from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
 from taper_sim.report.figures import FOREST_OUTCOMES, pareto_axes, write_figures
 from taper_sim.report.methods import cautions, is_calibrated, listed, methods_paragraph, people_are_sampled
-from taper_sim.report.run_tables import SMALLEST_CELL, Run, label_of, outcome_of, read_run
+from taper_sim.report.run_tables import Run, label_of, outcome_of, read_run
 from taper_sim.run_folder import write_text
 
 HIDDEN: Final = f"<{SMALLEST_CELL}"
 NONE_SEEN: Final = "none seen"
 
-#: Outcomes of the main table; a run that reports none of them shows the first nine it has.
+#: Outcomes of the main table; a run with none of them shows its first nine outcomes.
 KEY_OUTCOMES: Final = (
     "dose_reduction_pct",
     "withdrawal_peak",
@@ -48,16 +49,16 @@ _BETTER: Final = {"lower": "lower is better", "higher": "higher is better", "nei
 _ASSUMED: Final = re.compile(r"A(\d+)\b")
 
 
-def number(name: str, value: float, *, signed: bool = False) -> str:
-    """A value of an outcome as text, decimals by its smallest important difference, events in %.
+def outcome_number(name: str, value: float, *, signed: bool = False) -> str:
+    """A value of an outcome as text, with decimals by its smallest important difference; events in %.
 
     Parameters
     ----------
     name : str
-        The outcome, ``…_cvar95`` included.
+        Name of the outcome, with or without ``_cvar95``.
     value : float
     signed : bool
-        Whether a plus sign is shown.
+        Whether positive values have a plus sign.
     """
     if not math.isfinite(value):
         return "–"
@@ -75,8 +76,8 @@ def number(name: str, value: float, *, signed: bool = False) -> str:
     return f"{sign}{text}{' %' if unit.startswith('share of') else ''}"
 
 
-def chance(value: float) -> str:
-    """A probability in whole %, never 0 or 100 where it is only near."""
+def probability(value: float) -> str:
+    """A probability in whole %; 0 % and 100 % stand for exactly 0 and 1."""
     if not math.isfinite(value):
         return "–"
     if 0.0 < value < 0.005:
@@ -87,16 +88,16 @@ def chance(value: float) -> str:
 
 
 def _cell(row: Mapping[Any, Any] | None, name: str, *, signed: bool) -> dict[str, str]:
-    """Mean and interval, or nothing but the sign that it is hidden.
+    """Mean and interval, or the mark of a hidden cell.
 
-    Where nobody had an event, or nobody's differs, the spread is 0 and an interval of 0 to 0 would look certain.
+    An event that no patient had has an interval of 0 to 0, which would suggest certainty; the cell says *none seen*.
     """
     if row is None or row["n"] < SMALLEST_CELL:
         return {"mean": HIDDEN, "interval": ""}
     if row["lo95"] == row["hi95"] == 0.0 and _is_event(name):
-        return {"mean": number(name, 0.0), "interval": NONE_SEEN}
-    low, high = (number(name, row[end], signed=signed) for end in ("lo95", "hi95"))
-    return {"mean": number(name, row["mean"], signed=signed), "interval": f"{low} to {high}"}
+        return {"mean": outcome_number(name, 0.0), "interval": NONE_SEEN}
+    low, high = (outcome_number(name, row[end], signed=signed) for end in ("lo95", "hi95"))
+    return {"mean": outcome_number(name, row["mean"], signed=signed), "interval": f"{low} to {high}"}
 
 
 def _is_event(name: str) -> bool:
@@ -134,19 +135,19 @@ def _important(name: str) -> str:
     return f"{outcome.important:g}"
 
 
-def _chosen(run: Run, wanted: Sequence[str], most: int) -> list[str]:
-    there = list(dict.fromkeys(str(name) for name in run.summary["outcome"]))
-    return [name for name in wanted if name in there] or there[:most]
+def _chosen(run: Run, preferred: Sequence[str], most: int) -> list[str]:
+    reported = list(dict.fromkeys(str(name) for name in run.summary["outcome"]))
+    return [name for name in preferred if name in reported] or reported[:most]
 
 
 def _main_table(run: Run) -> dict[str, Any]:
     names = _chosen(run, KEY_OUTCOMES, 9)
     whole = run.summary[run.summary["subgroup"] == "all"]
-    found = {(row["protocol"], row["outcome"]): row for row in whole.to_dict("records")}
+    row_of = {(row["protocol"], row["outcome"]): row for row in whole.to_dict("records")}
     rows = [
         {
             "protocol": protocol,
-            "cells": [_cell(found.get((protocol, name)), name, signed=_is_change(name)) for name in names],
+            "cells": [_cell(row_of.get((protocol, name)), name, signed=_is_change(name)) for name in names],
         }
         for protocol in run.protocols
     ]
@@ -154,27 +155,27 @@ def _main_table(run: Run) -> dict[str, Any]:
 
 
 def _differences(run: Run) -> list[dict[str, Any]]:
-    """Groups of rows, one a protocol."""
+    """Groups of rows, one group for each protocol."""
     listed_outcomes = run.manifest["scenario"].get("outcomes")
-    there = dict.fromkeys(str(name) for name in run.differences["outcome"])
-    wanted = [*dict.fromkeys(("dose_reduction_pct", *FOREST_OUTCOMES, "retained"))]
-    names = [name for name in wanted if name in there] if listed_outcomes is None else list(there)
+    reported = dict.fromkeys(str(name) for name in run.differences["outcome"])
+    preferred = [*dict.fromkeys(("dose_reduction_pct", *FOREST_OUTCOMES, "retained"))]
+    names = [name for name in preferred if name in reported] if listed_outcomes is None else list(reported)
     whole = run.differences[run.differences["subgroup"] == "all"]
-    found = {(row["protocol"], row["outcome"]): row for row in whole.to_dict("records")}
+    row_of = {(row["protocol"], row["outcome"]): row for row in whole.to_dict("records")}
     groups = []
     for protocol in run.protocols:
         if protocol == run.reference:
             continue
         rows = []
         for head in _heads(names):
-            row = found.get((protocol, head["name"]))
-            shown = row is not None and row["n"] >= SMALLEST_CELL
-            shares = ("p_better", "share_better", "share_worse")
-            said = {k: chance(float(row[k])) if shown and row is not None else HIDDEN for k in shares}
+            row = row_of.get((protocol, head["name"]))
+            columns = ("p_better", "share_better", "share_worse")
+            visible = row is not None and row["n"] >= SMALLEST_CELL
+            shares = {k: probability(float(row[k])) if visible and row is not None else HIDDEN for k in columns}
             cell = _cell(row, head["name"], signed=True)
             if cell["interval"] == NONE_SEEN:
-                said["p_better"] = "–"
-            rows.append({**head, **cell, **said})
+                shares["p_better"] = "–"
+            rows.append({**head, **cell, **shares})
         groups.append({"protocol": protocol, "rows": rows})
     return groups
 
@@ -182,13 +183,13 @@ def _differences(run: Run) -> list[dict[str, Any]]:
 def _subgroups(run: Run) -> dict[str, Any]:
     groups = [str(name) for name in dict.fromkeys(run.summary["subgroup"]) if name != "all"]
     names = _chosen(run, SUBGROUP_OUTCOMES, 5)
-    found = {(row["subgroup"], row["protocol"], row["outcome"]): row for row in run.summary.to_dict("records")}
+    row_of = {(row["subgroup"], row["protocol"], row["outcome"]): row for row in run.summary.to_dict("records")}
     most = run.summary.groupby("subgroup")["n"].max()
     rows = []
     for group in groups:
         size = int(most[group])
         for protocol in run.protocols:
-            cells = [_cell(found.get((group, protocol, name)), name, signed=_is_change(name)) for name in names]
+            cells = [_cell(row_of.get((group, protocol, name)), name, signed=_is_change(name)) for name in names]
             n = f"{size:,}" if size >= SMALLEST_CELL else HIDDEN
             rows.append({"group": group, "n": n, "protocol": protocol, "cells": cells})
     return {"heads": _heads(names), "rows": rows, "per_group": len(run.protocols)}
@@ -221,11 +222,11 @@ def _value(value: Any) -> str:
 
 
 def _assumptions(run: Run) -> list[dict[str, str]]:
-    """Every value that rests on an assumption and not on a publication, in the order of the assumptions."""
+    """Every value whose source is a numbered assumption, in the order of the assumptions."""
     used = run.manifest.get("parameters", {})
     rows: list[tuple[int, dict[str, str]]] = []
     for parameter in (*TABLE, *CHANCE_TABLE):
-        if found := _ASSUMED.match(parameter.source):
+        if match := _ASSUMED.match(parameter.source):
             row = {
                 "symbol": parameter.symbol,
                 "meaning": parameter.meaning,
@@ -234,9 +235,9 @@ def _assumptions(run: Run) -> list[dict[str, str]]:
                 "source": parameter.source,
                 "here": _value(used[parameter.symbol]) if parameter.symbol in used else "–",
             }
-            rows.append((int(found[1]), row))
+            rows.append((int(match[1]), row))
     for outcome in BY_NAME.values():
-        if (found := _ASSUMED.match(outcome.source)) and outcome.important is not None:
+        if (match := _ASSUMED.match(outcome.source)) and outcome.important is not None:
             row = {
                 "symbol": outcome.name,
                 "meaning": "smallest important difference",
@@ -245,44 +246,44 @@ def _assumptions(run: Run) -> list[dict[str, str]]:
                 "source": outcome.source,
                 "here": f"{outcome.important:g}",
             }
-            rows.append((int(found[1]), row))
+            rows.append((int(match[1]), row))
     return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
 
 
 def _rests_on(run: Run) -> list[str]:
-    """What the page rests on and how sure it is, a sentence each."""
+    """Basis and limits of the results, in sentences."""
     manifest = run.manifest
     people, ensemble = int(manifest["patients"]["n"]), manifest["ensemble"]
     draws = f"{ensemble['n_draws']} parameter draws"
-    said = []
+    sentences = []
     if people_are_sampled(manifest):
         description = str(manifest["patients"].get("description") or "").rstrip(".")
-        said.append(f"{people:,} simulated people, no patients" + (f": {description}." if description else "."))
+        sentences.append(f"{people:,} simulated people, no patients" + (f": {description}." if description else "."))
     else:
-        said.append(f"{people:,} people read from a file; their courses are simulated.")
+        sentences.append(f"{people:,} people from a file; their courses are simulated.")
     if is_calibrated(manifest):
-        said.append(f"{draws} of ensemble {ensemble['id']}, calibrated to published results.")
+        sentences.append(f"{draws} of ensemble {ensemble['id']}, calibrated to published results.")
     else:
-        said.append(
-            f"{draws} from the prior: the model is not calibrated to published results, so sizes of "
-            "differences are less sure than their intervals say. Read them as what the assumptions imply."
+        sentences.append(
+            f"{draws} from the prior: the model is not calibrated to published results. The sizes of differences are "
+            "therefore less certain than their intervals suggest; they follow from the assumptions."
         )
-    said.append(
-        "Intervals cover what is not known about the parameters and Monte Carlo error. They do not cover whether the "
-        "equations are right."
+    sentences.append(
+        "Intervals cover uncertainty about the parameters and Monte Carlo error. They do not cover errors of the "
+        "model's equations."
     )
     for table in manifest["tables"]:
-        seen = table["verified"]
-        said.append(
+        verified = table["verified"]
+        sentences.append(
             f"Table {table['table']}: {table['rows']} rows used, {table['reviewed']} reviewed by a licensed clinician "
-            f"({table['status']}); {seen['yes']} checked against their source in full, {seen['partial']} in part, "
-            f"{seen['no']} not."
+            f"({table['status']}); {verified['yes']} checked against their source in full, {verified['partial']} in "
+            f"part, {verified['no']} not."
         )
     fixed = manifest["scenario"].get("parameters") or {}
     if fixed:
-        said.append("Fixed by the scenario: " + listed([f"{k} = {v:g}" for k, v in fixed.items()]) + ".")
-    said.append(f"{len(_assumptions(run))} values are assumptions; they are listed below.")
-    return said
+        sentences.append("Fixed by the scenario: " + listed([f"{k} = {v:g}" for k, v in fixed.items()]) + ".")
+    sentences.append(f"{len(_assumptions(run))} values are assumptions; they are listed below.")
+    return sentences
 
 
 def _figures(run: Run, folder: Path, written: Sequence[Path]) -> list[dict[str, str]]:
@@ -292,24 +293,24 @@ def _figures(run: Run, folder: Path, written: Sequence[Path]) -> list[dict[str, 
     texts = {
         "trajectories": (
             "Courses by protocol",
-            "Prescribed dose, withdrawal, pain, function and distress by day: mean over people, and bands that hold "
-            "the middle half and the middle 80 % of people (differences between people, not uncertainty). Points are "
-            "a week apart, so a peak between two of them is not seen here. The dead are left out from their death on, "
-            "but for the dose.",
+            "Prescribed dose, withdrawal, pain, function and distress by day: mean over people, and bands of the "
+            "middle 50 % and 80 % of people (variation between people, not uncertainty). The points are one week "
+            "apart, so the figure misses a peak between two points. People who have died count in the dose only.",
             f"Line charts of dose, withdrawal, pain, function and distress by day under {protocols}. The numbers are "
             "in figures/trajectories.csv.",
         ),
         "forest": (
             f"Differences from {reference}",
-            "Means with 95 % intervals over parameter draws; right of 0 is better for every outcome. Left: in smallest "
-            "important differences, dashed lines at one. Right: people per 100, each panel on its own scale.",
+            "Means with 95 % intervals over parameter draws; values right of 0 are better for every outcome. Left "
+            "panels: units of smallest important differences, dashed lines at −1 and 1. Right panels: people per 100; "
+            "the scales differ.",
             f"Differences of each protocol from {reference} with 95 % intervals. The numbers are in the table of "
             "differences and in figures/forest.csv.",
         ),
         "pareto": (
-            f"Distance got and harm: {distance} against {harm}",
-            "Means with 95 % intervals as thin crosses. Filled: no other protocol is better in both means. The "
-            "front is that of the means; where crosses overlap, who is on it is not sure.",
+            f"Benefit and harm: {distance} against {harm}",
+            "Means with 95 % intervals as thin crosses. Filled: no other protocol is better in both means. The Pareto "
+            "front is that of the means; where crosses overlap, membership of the front is uncertain.",
             f"Scatter of {harm} against {distance} for {protocols}. The numbers are in figures/pareto.csv.",
         ),
     }
@@ -363,24 +364,13 @@ def _provenance(run: Run) -> list[tuple[str, str]]:
     return [(str(name), str(value)) for name, value in rows]
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("taper_sim.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment
-
-
 def write_report(folder: Path) -> Path:
-    """Write ``report.html`` of a run folder, and the figures it shows with their data.
+    """Write ``report.html`` of an output folder, and its figures with their data.
 
     Parameters
     ----------
     folder : Path
-        A finished run.
+        Output folder of a finished run.
 
     Returns
     -------
@@ -390,33 +380,36 @@ def write_report(folder: Path) -> Path:
     Raises
     ------
     InputError
-        If the folder is not that of a finished run.
+        If the folder has no finished run.
     """
     run = read_run(folder)
     written = write_figures(folder, run)
-    text = (
-        _environment()
-        .get_template("report.html.jinja")
-        .render(
-            title=run.manifest["scenario"]["name"],
-            question=run.manifest["scenario"].get("question") or "",
-            cautions=cautions(run.manifest),
-            rests_on=_rests_on(run),
-            days=run.manifest["days"],
-            people=f"{int(run.manifest['patients']['n']):,}",
-            reference=run.reference,
-            main=_main_table(run),
-            figures=_figures(run, folder, written),
-            differences=_differences(run),
-            subgroups=_subgroups(run),
-            methods=methods_paragraph(run.manifest, run.summary, run.differences),
-            definitions=_definitions(run),
-            assumptions=_assumptions(run),
-            streams=[stream.instrument for stream in STREAMS if _ASSUMED.search(stream.source)],
-            protocols=_protocol_texts(run),
-            provenance=_provenance(run),
-            smallest=SMALLEST_CELL,
-        )
+    environment = Environment(
+        loader=PackageLoader("taper_sim.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("report.html.jinja").render(
+        title=run.manifest["scenario"]["name"],
+        question=run.manifest["scenario"].get("question") or "",
+        cautions=cautions(run.manifest),
+        rests_on=_rests_on(run),
+        days=run.manifest["days"],
+        people=f"{int(run.manifest['patients']['n']):,}",
+        reference=run.reference,
+        main=_main_table(run),
+        figures=_figures(run, folder, written),
+        differences=_differences(run),
+        subgroups=_subgroups(run),
+        methods=methods_paragraph(run.manifest, run.summary, run.differences),
+        definitions=_definitions(run),
+        assumptions=_assumptions(run),
+        streams=[stream.instrument for stream in STREAMS if _ASSUMED.search(stream.source)],
+        protocols=_protocol_texts(run),
+        provenance=_provenance(run),
+        smallest=SMALLEST_CELL,
     )
     page = folder / "report.html"
     write_text(page, text)

@@ -1,7 +1,7 @@
 """Predictive checks of a population fit as figures, each with its data as CSV. Imports ``inference``, ``drawing``.
 
-One row of panels an instrument: how often each value was reported, against what people of the fitted population and of
-the prior would report; and its mean week by week.
+Each instrument has one panel. The first figure compares the distribution of reported values with posterior and prior
+predictive draws, the second compares weekly means.
 """
 
 from pathlib import Path
@@ -18,29 +18,35 @@ from taper_sim.inference.population.fit import PopulationFit
 from taper_sim.inference.population.predictive import Predicted
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, REFERENCE_COLOUR, empty_figure, svg
 from taper_sim.run_folder import write_csv, write_text
+from taper_sim.units import WEEK_D
 
 _BINS: Final = 20
 _PANEL_MM: Final = 34.0
 _BLUE: Final = "#0072B2"
-FIGURES: Final = ("predictive_values", "predictive_weeks", "population")
+POPULATION_FIGURES: Final = ("predictive_values", "predictive_weeks", "population")
 
 
-def values_table(guessed: Predicted) -> pd.DataFrame:
-    """Share of reports in each bin of each instrument: observed, and 90 % of the replicates of posterior and prior."""
+def values_table(predicted: Predicted) -> pd.DataFrame:
+    """Share of reports by bin and instrument: observed, and 90 % bands of posterior and prior predictive draws."""
     rows = []
-    for place in np.unique(guessed.place):
-        i, mine = INSTRUMENTS[place], guessed.place == place
-        whole = i.step == 1.0 and i.high - i.low <= _BINS * 2
-        top = i.high if np.isfinite(i.high) else float(guessed.observed[mine].max())
-        edges = np.arange(i.low - 0.5, top + 1.0) if whole else np.linspace(i.low, top, _BINS + 1)
+    for place in np.unique(predicted.place):
+        instrument, reports = INSTRUMENTS[place], predicted.place == place
+        whole = instrument.step == 1.0 and instrument.high - instrument.low <= _BINS * 2
+        top = instrument.high if np.isfinite(instrument.high) else float(predicted.observed[reports].max())
+        edges = np.arange(instrument.low - 0.5, top + 1.0) if whole else np.linspace(instrument.low, top, _BINS + 1)
 
         def shares(y: Floats, edges: Floats = edges) -> Floats:
             return np.histogram(np.clip(y, edges[0], edges[-1]), edges)[0] / len(y)
 
-        seen = shares(guessed.observed[mine])
-        bands = [np.array([shares(y) for y in of[:, mine]]) for of in (guessed.posterior, guessed.prior)]
-        for k, share in enumerate(seen):
-            row: dict[str, object] = {"instrument": i.name, "from": edges[k], "to": edges[k + 1], "observed": share}
+        observed = shares(predicted.observed[reports])
+        bands = [np.array([shares(y) for y in draws[:, reports]]) for draws in (predicted.posterior, predicted.prior)]
+        for k, share in enumerate(observed):
+            row: dict[str, object] = {
+                "instrument": instrument.name,
+                "from": edges[k],
+                "to": edges[k + 1],
+                "observed": share,
+            }
             for name, band in zip(("posterior", "prior"), bands, strict=True):
                 row |= {
                     f"{name}_lo90": np.quantile(band[:, k], 0.05),
@@ -51,21 +57,21 @@ def values_table(guessed: Predicted) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def weeks_table(guessed: Predicted) -> pd.DataFrame:
-    """Mean report by week and instrument: observed, and 90 % of the replicates of posterior and prior."""
+def weeks_table(predicted: Predicted) -> pd.DataFrame:
+    """Mean report by week and instrument: observed, and 90 % bands of posterior and prior predictive draws."""
     rows = []
-    week = (guessed.day - 1) // 7
-    for place in np.unique(guessed.place):
-        for w in np.unique(week[guessed.place == place]):
-            mine = (guessed.place == place) & (week == w)
+    week = (predicted.day - 1) // WEEK_D
+    for place in np.unique(predicted.place):
+        for w in np.unique(week[predicted.place == place]):
+            reports = (predicted.place == place) & (week == w)
             row: dict[str, object] = {
                 "instrument": INSTRUMENTS[place].name,
                 "week": int(w) + 1,
-                "n": int(mine.sum()),
-                "observed": guessed.observed[mine].mean(),
+                "n": int(reports.sum()),
+                "observed": predicted.observed[reports].mean(),
             }
-            for name, of in (("posterior", guessed.posterior), ("prior", guessed.prior)):
-                means = of[:, mine].mean(axis=1)
+            for name, draws in (("posterior", predicted.posterior), ("prior", predicted.prior)):
+                means = draws[:, reports].mean(axis=1)
                 row |= {
                     f"{name}_lo90": np.quantile(means, 0.05),
                     f"{name}_mean": means.mean(),
@@ -76,7 +82,7 @@ def weeks_table(guessed: Predicted) -> pd.DataFrame:
 
 
 def population_table(fit: PopulationFit) -> pd.DataFrame:
-    """Every hyperparameter, prior and posterior, in the unit of the value (its log where the value is on the log)."""
+    """Prior and posterior of every hyperparameter, in the unit of the value, or its log for values on the log scale."""
     columns = [
         *(("centre", key, "centre", k) for k, key in enumerate(fit.draws.keys)),
         *(("centre", f"{trait} on log sigma", "effect", k) for k, trait in enumerate(fit.draws.traits)),
@@ -105,9 +111,11 @@ def population_table(fit: PopulationFit) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write_figures(fit: PopulationFit, guessed: Predicted, folder: Path) -> None:
-    """Write the figures of :data:`FIGURES` as SVG into a folder, each with its data as CSV."""
-    tables = dict(zip(FIGURES, (values_table(guessed), weeks_table(guessed), population_table(fit)), strict=True))
+def write_population_figures(fit: PopulationFit, predicted: Predicted, folder: Path) -> None:
+    """Write the figures of :data:`POPULATION_FIGURES` into a folder as SVG, each with its data as CSV."""
+    tables = dict(
+        zip(POPULATION_FIGURES, (values_table(predicted), weeks_table(predicted), population_table(fit)), strict=True)
+    )
     for name, table in tables.items():
         write_csv(table, folder / f"{name}.csv")
         drawn = _population_svg(table) if name == "population" else _panels_svg(table, name)

@@ -39,13 +39,13 @@ def _number(value: float) -> str:
 
 
 def _three(values: Sequence[float]) -> str:
-    """Values by class, or one where all are the same."""
+    """Values by drug class; one value if all are equal."""
     shown = [_number(value) for value in values]
     return shown[0] if len(set(shown)) == 1 else " · ".join(shown)
 
 
 def linked(source: str) -> str:
-    """A source with its assumptions and pages as links."""
+    """A source with links to its assumptions and pages."""
     source = re.sub(r"\bdocs/(\w+)\.md", r"[\1](\1.md)", source)
     source = re.sub(r"\bA(\d+)\b", r"[A\1](assumptions.md#a\1)", source)
     return re.sub(r"\bE(\d{3})\b", r"[E\1](assumptions.md#published-results-by-number)", source)
@@ -63,14 +63,14 @@ def _value(q: Parameter) -> str:
 
 
 def refreshed(text: str) -> str:
-    """Text in which every number right behind a symbol in code marks is the symbol's centre."""
+    """The text with the centre of each parameter after its symbol in code marks."""
 
-    def value(found: re.Match[str]) -> str:
-        q = _BY_SYMBOL.get(found["symbol"])
+    def value(match: re.Match[str]) -> str:
+        q = _BY_SYMBOL.get(match["symbol"])
         if q is None:
-            return found[0]
+            return match[0]
         centre = _three([q.centre(c) for c in DRUG_CLASSES]) if q.per_class else _number(q.centre())
-        return f"`{q.symbol}`{found['space']}{centre}"
+        return f"`{q.symbol}`{match['space']}{centre}"
 
     return _SYMBOL_AND_NUMBER.sub(value, text)
 
@@ -90,7 +90,7 @@ def _parameter_lines(rows: Iterable[Parameter]) -> Iterable[Sequence[str]]:
 
 
 def _rate_lines() -> Iterable[Sequence[str]]:
-    """Rates and chances of the median person, without withdrawal or other change."""
+    """Rates and probabilities of the median person, without withdrawal or other change."""
     v = {symbol: q.centre() for symbol, q in _BY_SYMBOL.items() if not q.per_class}
     median = Baseline()
     hazards = (
@@ -105,8 +105,8 @@ def _rate_lines() -> Iterable[Sequence[str]]:
         ("urgent visit", v["urgent_0"], "not for withdrawal"),
         ("visit coded as withdrawal", v["visit_0"], ""),
     )
-    for what, log_hazard, when in hazards:
-        yield what, when, f"{36500 * math.exp(log_hazard):.3g} a 100 person-years"
+    for event, log_hazard, condition in hazards:
+        yield event, condition, f"{36500 * math.exp(log_hazard):.3g} a 100 person-years"
     noshow = v["noshow_0"] - v["noshow_n"] * median.engagement
     odds = (
         ("missed check-in", v["miss_0"], "after an answered one"),
@@ -114,8 +114,8 @@ def _rate_lines() -> Iterable[Sequence[str]]:
         ("missed visit", noshow, "after a kept one"),
         ("missed visit", noshow + v["noshow_missed"], "after a missed one"),
     )
-    for what, logit, when in odds:
-        yield what, when, f"{1 / (1 + math.exp(-logit)):.2f}"
+    for event, logit, condition in odds:
+        yield event, condition, f"{1 / (1 + math.exp(-logit)):.2f}"
 
 
 def parameters_page() -> str:
@@ -243,12 +243,12 @@ the difference between two protocols on the same people.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write both pages into the folder given, and refresh the numbers of the others there."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if len(given) != 1:
+    """Write both pages into a folder, and update the values in its other pages."""
+    folders = list(sys.argv[1:] if arguments is None else arguments)
+    if len(folders) != 1:
         print(f"usage: {_COMMAND}", file=sys.stderr)
         return 2
-    folder = Path(given[0])
+    folder = Path(folders[0])
     write_text(folder / "parameters.md", parameters_page())
     write_text(folder / "outcomes.md", outcomes_page())
     for page in (folder / name for name in _REFRESHED):

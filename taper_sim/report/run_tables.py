@@ -1,4 +1,4 @@
-"""What figures and reports read of a run folder, and how outcomes are called. Imports ``outcomes``, ``data``."""
+"""Tables of an output folder for figures and reports, and labels of outcomes. Imports ``comparison``, ``data``."""
 
 import csv
 import json
@@ -14,11 +14,9 @@ from pyarrow import csv as arrow_csv
 from taper_sim.comparison.outcomes import BY_NAME, Outcome
 from taper_sim.data.problems import problem
 
-SMALLEST_CELL: Final = 11  # people; a cell of fewer is hidden in every figure and report
-
 TAIL: Final = "_cvar95"
 
-#: Names in words, for axes and tables; an outcome that is not here keeps its own name.
+#: Labels for axes and tables; any other outcome is labelled by its name.
 LABELS: Final[Mapping[str, str]] = {
     "dose_reduction_pct": "dose reduction",
     "dose_exposure": "mean dose taken",
@@ -49,7 +47,7 @@ _COUNTS: Final = ("n", "day", "n_draws")
 
 @dataclass(frozen=True)
 class Run:
-    """What figures and reports read of a run folder: manifest, and three tables as they are in the files."""
+    """Manifest and tables of an output folder."""
 
     manifest: dict[str, Any]
     summary: pd.DataFrame
@@ -63,7 +61,7 @@ class Run:
 
     @property
     def reference(self) -> str:
-        """The protocol that the others are set against."""
+        """The reference protocol of the comparison."""
         return str(self.manifest["reference"])
 
 
@@ -73,7 +71,7 @@ def read_run(folder: Path) -> Run:
     Raises
     ------
     InputError
-        If one of the four files is missing.
+        If one of the four files does not exist.
     """
     for name in ("manifest.json", "summary.csv", "differences.csv", "trajectories.csv"):
         if not (folder / name).is_file():
@@ -84,7 +82,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    """Numbers as they were written, to the last bit; a protocol that is called NA stays a name."""
+    """A table with exact numbers; the text ``NA`` in a column of names is not a missing value."""
     with path.open(encoding="utf-8", newline="") as handle:
         names = next(csv.reader(handle), [])
     kinds = {name: pa.int64() if name in _COUNTS else pa.string() if name in _WORDS else pa.float64() for name in names}
@@ -94,12 +92,12 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def outcome_of(name: str) -> Outcome | None:
-    """The outcome that a name in a table stands for, ``…_cvar95`` included; None where it is not known."""
+    """The outcome of a name in a table, with or without ``_cvar95``; None for an unknown name."""
     return BY_NAME.get(name.removesuffix(TAIL))
 
 
 def label_of(name: str) -> str:
-    """The name of an outcome in words."""
+    """The label of an outcome."""
     base = name.removesuffix(TAIL)
     words = LABELS.get(base, base.replace("_", " "))
     return f"{words}, worst 5 %" if name.endswith(TAIL) else words

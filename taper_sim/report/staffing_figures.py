@@ -1,4 +1,4 @@
-"""Figures of a search for a team, each with its data as CSV. Imports ``report``; reads a run folder only."""
+"""Figures of a staffing search, each with its data as CSV. Imports ``report.drawing``; reads an output folder only."""
 
 from pathlib import Path
 from typing import Final
@@ -22,23 +22,23 @@ _VERDICTS: Final = {
     "still in": (GREY, "s"),
     "eliminated": ("#D55E00", "X"),
 }
-"""Colour and marker of what is known of a team."""
+"""Colour and marker of each verdict."""
 _LABELS: Final = {
     "late": ("late or lost work, %", 100.0),
-    HARM: ("harm, important differences\nagainst staff never short", 1.0),
+    HARM: ("harm, important differences\nminus unlimited staff", 1.0),
 }
-"""Metrics that are drawn: label of the axis, and by what a number is multiplied for it."""
+"""Label of the axis and factor on the values, by metric."""
 _DODGE: Final = 0.08
-"""FTE by which teams of the same size are drawn apart."""
+"""Distance between teams of the same size in the figure, FTE."""
 
 
 def write_staffing_figures(folder: Path) -> list[Path]:
-    """Draw what the tables of a folder hold: capacity curve, harm against staffing, tornado."""
+    """Draw the figures of the folder's tables: capacity curve, harm by staffing, tornado."""
     written = []
     for name, title, source, draw in (
-        ("capacity", "Patients per FTE, late work and harm", "capacity.csv", capacity),
-        ("harm", "Harm and late work against staffing", "staffing.csv", harm),
-        ("tornado", "What moves late work and harm", "tornado.csv", tornado),
+        ("capacity", "Late work and harm by patients per FTE", "capacity.csv", capacity),
+        ("harm", "Late work and harm by staffing", "staffing.csv", harm),
+        ("tornado", "Sensitivity of late work and harm", "tornado.csv", tornado),
     ):
         if not (folder / source).exists():
             continue
@@ -51,18 +51,18 @@ def write_staffing_figures(folder: Path) -> list[Path]:
     return written
 
 
-def _two() -> tuple[Figure, list[Axes]]:
+def _two_panels() -> tuple[Figure, list[Axes]]:
     figure = empty_figure(DOUBLE_COLUMN_MM, 70.0, fitted=True)
-    figure.set_layout_engine("constrained", w_pad=2.0 / 25.4)  # a reader's letters may be wider than those measured
+    figure.set_layout_engine("constrained", w_pad=2.0 / 25.4)  # the reader's font may be wider
     return figure, [figure.add_subplot(1, 2, k) for k in (1, 2)]
 
 
 def _drawn(data: pd.DataFrame, metric: str, factor: float) -> pd.DataFrame:
     """Rows of a metric in the unit of its axis."""
-    own = data[data["metric"] == metric].copy()
-    numbers = [name for name in ("estimate", "lo95", "hi95", "change", "change_lo95", "change_hi95") if name in own]
-    own[numbers] *= factor
-    return own
+    rows = data[data["metric"] == metric].copy()
+    numbers = [name for name in ("estimate", "lo95", "hi95", "change", "change_lo95", "change_hi95") if name in rows]
+    rows[numbers] *= factor
+    return rows
 
 
 def _bars(axes: Axes, data: pd.DataFrame, x: str, colour: str, marker: str, label: str | None = None) -> None:
@@ -74,13 +74,13 @@ def _bars(axes: Axes, data: pd.DataFrame, x: str, colour: str, marker: str, labe
 
 @mpl.rc_context(PRINT)
 def capacity(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Late work and harm over patients per FTE, today's team."""
-    figure, both = _two()
+    """Late work and harm of today's team by patients per FTE."""
+    figure, panels = _two_panels()
     data = table[table["metric"].isin(_LABELS)].sort_values(["metric", "patients_per_fte"])
-    for axes, (metric, (label, factor)) in zip(both, _LABELS.items(), strict=True):
-        own = _drawn(data, metric, factor)
-        axes.plot(own["patients_per_fte"], own["estimate"], color="#0072B2", linewidth=1.0)
-        _bars(axes, own, "patients_per_fte", "#0072B2", "o")
+    for axes, (metric, (label, factor)) in zip(panels, _LABELS.items(), strict=True):
+        rows = _drawn(data, metric, factor)
+        axes.plot(rows["patients_per_fte"], rows["estimate"], color="#0072B2", linewidth=1.0)
+        _bars(axes, rows, "patients_per_fte", "#0072B2", "o")
         axes.set_xlabel("patients per FTE")
         axes.set_ylabel(label)
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
@@ -90,42 +90,43 @@ def capacity(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 @mpl.rc_context(PRINT)
 def harm(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Late work and harm of every team that was tried, over its FTE."""
-    figure, both = _two()
+    """Late work and harm of every tested team by its FTE."""
+    figure, panels = _two_panels()
     data = table[(table["role"] == "all") & table["metric"].isin(_LABELS)].sort_values(["metric", "fte"])
-    for axes, (metric, (label, factor)) in zip(both, _LABELS.items(), strict=True):
-        every = _drawn(data, metric, factor)
-        alike = every.groupby("fte")["fte"]
-        every["at"] = every["fte"] + _DODGE * (alike.cumcount() - (alike.transform("size") - 1) / 2.0)
+    for axes, (metric, (label, factor)) in zip(panels, _LABELS.items(), strict=True):
+        rows = _drawn(data, metric, factor)
+        same_size = rows.groupby("fte")["fte"]
+        rows["at"] = rows["fte"] + _DODGE * (same_size.cumcount() - (same_size.transform("size") - 1) / 2.0)
         for verdict, (colour, marker) in _VERDICTS.items():
-            own = every[every["verdict"] == verdict]
-            if len(own):
-                _bars(axes, own, "at", colour, marker, verdict)
+            teams = rows[rows["verdict"] == verdict]
+            if len(teams):
+                _bars(axes, teams, "at", colour, marker, verdict)
         axes.set_xlabel("FTE of the team")
         axes.set_ylabel(label)
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-    handles, labels = both[0].get_legend_handles_labels()
+    handles, labels = panels[0].get_legend_handles_labels()
     if labels:
         figure.legend(handles, labels, loc="outside lower center", ncols=4)
-    figure.suptitle("Teams that were tried, and what was found of each")
+    figure.suptitle("Tested teams by verdict")
     return figure, data
 
 
 @mpl.rc_context(PRINT)
 def tornado(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Change of late work and harm under each factor, the widest first."""
-    figure, both = _two()
+    """Change of late work and harm under each factor, the largest change first."""
+    figure, panels = _two_panels()
     data = table[table["metric"].isin(_LABELS)].copy()
     data["label"] = data["name"] + ": " + data["what"].map(in_words)
     order = data[data["metric"] == "late"].sort_values("change", key=abs)["label"].tolist()
-    for axes, (metric, (label, factor)) in zip(both, _LABELS.items(), strict=True):
-        own = _drawn(data, metric, factor).set_index("label").reindex(order)
-        axes.barh(range(len(own)), own["change"], color=["#D55E00" if v > 0 else "#0072B2" for v in own["change"]])
-        half = [(own["change"] - own["change_lo95"]).clip(lower=0), (own["change_hi95"] - own["change"]).clip(lower=0)]
-        axes.errorbar(own["change"], range(len(own)), xerr=half, fmt="none", color="black", linewidth=0.8)
+    for axes, (metric, (label, factor)) in zip(panels, _LABELS.items(), strict=True):
+        rows = _drawn(data, metric, factor).set_index("label").reindex(order)
+        change = rows["change"]
+        axes.barh(range(len(rows)), change, color=["#D55E00" if v > 0 else "#0072B2" for v in change])
+        half = [(change - rows["change_lo95"]).clip(lower=0), (rows["change_hi95"] - change).clip(lower=0)]
+        axes.errorbar(change, range(len(rows)), xerr=half, fmt="none", color="black", linewidth=0.8)
         axes.axvline(0.0, color=GREY, linewidth=0.5)
         axes.set_xlabel(f"change of {label.replace('%', 'percentage points')}")
         axes.locator_params(axis="x", nbins=5)
-        axes.set_yticks(range(len(own)) if metric == "late" else [], order if metric == "late" else [])
-    figure.suptitle("Against today's team on the same patients (bars: 95 %)")
+        axes.set_yticks(range(len(rows)) if metric == "late" else [], order if metric == "late" else [])
+    figure.suptitle("Change from today's team, same patients (bars: 95 %)")
     return figure, data

@@ -1,4 +1,4 @@
-"""A comparison as text for a terminal. Imports ``scenario.comparing``, ``tables``."""
+"""A comparison as text for a terminal. Imports ``experiments.compare``, ``tables``."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -49,7 +49,7 @@ def comparison_text(done: Comparison) -> str:
         "Means over patients, in brackets the 95 % interval over parameter draws with Monte Carlo error.",
         "Withdrawal 0 to 1, pain in NRS points, function in points of 100, changes since day 0.",
         f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}.",
-        f"Run folder: {done.folder}",
+        f"Output folder: {done.folder}",
     ]
     page = done.folder / "report.html"
     if page.exists():

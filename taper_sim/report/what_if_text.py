@@ -1,4 +1,4 @@
-"""What else a search for a team asks, as text: levers, what may come, other panels. Imports ``scenario.what_if``."""
+"""What-if analyses of a staffing search as text: levers, tornado, capacity. Imports ``experiments.what_if``."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -7,38 +7,38 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.experiments.what_if import WhatIf
-from taper_sim.report.wording import count, in_words, interval, is_nothing, number, percent
+from taper_sim.report.wording import count, in_words, interval_text, is_nothing, number_text, percent
 
 _HARM: Final = "composite_against_never_short"
 _SHOWN: Final = (
     ("late", "late or lost work, %", 100.0, 1),
     ("order_wait_days", "days a patient's order waits", 1.0, 1),
     ("withdrawal_peak", "peak withdrawal, 0-1", 1.0, 2),
-    (_HARM, "harm against staff never short, important differences", 1.0, 3),
+    (_HARM, "harm minus that with unlimited staff, important differences", 1.0, 3),
     ("dose_reduction_pct", "dose down, %", 1.0, 1),
-    ("cost", "cost, USD a patient and 30 days", 1.0, 0),
+    ("cost", "cost, USD per patient and 30 days", 1.0, 0),
 )
 _LARGEST: Final = 5
-"""Rows of the tornado that the page has."""
+"""Rows of the printed tornado."""
 
 
-def what_if_text(asked: WhatIf, probability: float) -> list[str]:
-    """The lead's levers, what moves late work most, and how many patients today's team can have."""
-    levers = asked.levers
-    bracket = " (in brackets the 95 % interval over replications)" if levers["n_replications"].max() > 1 else ""
-    lines = [f"Today's team, and what would change it{bracket}:"]
-    for name, own in levers.groupby("name", sort=False):
-        first = own.iloc[0]
+def what_if_text(analyses: WhatIf, probability: float) -> list[str]:
+    """Changes under the lead's levers, the largest effects on late work, and the capacity of today's team."""
+    levers = analyses.levers
+    bracket = " (95 % intervals over replications in brackets)" if levers["n_replications"].max() > 1 else ""
+    lines = [f"Today's team, and changes to it{bracket}:"]
+    for name, rows in levers.groupby("name", sort=False):
+        first = rows.iloc[0]
         size = f"{first['patients']:,} patients, {first['fte']:g} FTE, {first['cost_usd_week']:,.0f} USD a week"
         lines.append(f"  {str(name).capitalize()}: {in_words(first['what'])} ({size})")
         lines.append(f"    all targets met in {percent(first['p_meets'])} of {_replications(first)}")
-        for metric, said, factor, digits in _SHOWN:
-            for _, row in own[own["metric"] == metric].iterrows():
-                value = f"    {said}: {number(factor * row['estimate'], digits)}"
+        for metric, label, factor, digits in _SHOWN:
+            for _, row in rows[rows["metric"] == metric].iterrows():
+                value = f"    {label}: {number_text(factor * row['estimate'], digits)}"
                 lines.append(value if name == "as it is" else f"{value}, {change_text(row, factor, digits)}")
-    lines += _tornado(asked.tornado)
-    if len(asked.capacity):
-        lines += ["", *capacity_text(asked.capacity, probability)]
+    lines += _tornado(analyses.tornado)
+    if len(analyses.capacity):
+        lines += ["", *capacity_text(analyses.capacity, probability)]
     return lines
 
 
@@ -47,12 +47,12 @@ def _replications(row: pd.Series) -> str:
 
 
 def _tornado(table: pd.DataFrame) -> Iterator[str]:
-    """What moves late work most, the largest first, and what each does to harm."""
+    """Factors by the size of their effect on late work, each with its effect on harm."""
     late = table[table["metric"] == "late"].sort_values("change", key=abs, ascending=False).head(_LARGEST)
     harms = table[table["metric"] == _HARM].set_index(["name", "what"])
     if len(late):
         yield ""
-        yield "What moves today's late work most (percentage points), and what it does to harm (important differences):"
+        yield "Largest effects on today's late work (percentage points), and on harm (important differences):"
     for _, row in late.iterrows():
         harm = harms.loc[(row["name"], row["what"])]
         yield f"  {str(row['name']).capitalize()}: {in_words(row['what'])}"
@@ -60,36 +60,35 @@ def _tornado(table: pd.DataFrame) -> Iterator[str]:
 
 
 def capacity_text(table: pd.DataFrame, probability: float) -> list[str]:
-    """How many patients today's team can have."""
+    """Panel sizes at which today's team meets its targets."""
     panels = table.drop_duplicates("patients").sort_values("patients")
     kept = panels[(panels["p_meets"] < probability).cumsum() == 0]
     if len(kept):
         last = kept.iloc[-1]
-        more = " (the largest of these panels: look at larger ones)" if len(kept) == len(panels) else ""
-        first = f"Today's team keeps its targets with up to {last['patients']:,} patients{more}:"
+        more = " (the largest panel tested: test larger ones)" if len(kept) == len(panels) else ""
+        first = f"Today's team meets its targets with up to {last['patients']:,} patients{more}:"
     else:
-        first = "Today's team keeps its targets with none of these panels:"
+        first = "Today's team meets its targets with none of these panels:"
     numbers = table.drop_duplicates(["patients", "metric"]).set_index(["patients", "metric"])["estimate"]
     lines = [first, "patients  per FTE  targets met  late %    harm"]
-    for _, one in panels.iterrows():
-        late, harm = (numbers.get((one["patients"], name), np.nan) for name in ("late", _HARM))
-        met, shown = percent(one["p_meets"]), number(harm, 3, signed=True)
-        lines.append(
-            f"{one['patients']:8,}{one['patients_per_fte']:9.1f}{met:>13}{number(100.0 * late, 0):>8}{shown:>8}"
-        )
-    return [*lines, "(harm: the composite outcome against staff never short, in smallest important differences)"]
+    for _, panel in panels.iterrows():
+        late, harm = (numbers.get((panel["patients"], name), np.nan) for name in ("late", _HARM))
+        met, late_text = percent(panel["p_meets"]), number_text(100.0 * late, 0)
+        size = f"{panel['patients']:8,}{panel['patients_per_fte']:9.1f}"
+        lines.append(f"{size}{met:>13}{late_text:>8}{number_text(harm, 3, signed=True):>8}")
+    return [*lines, "(harm: the composite outcome minus that with unlimited staff, in smallest important differences)"]
 
 
 def change_text(row: pd.Series, factor: float, digits: int) -> str:
-    """A change with its interval, and what it comes to."""
+    """A change with its interval and its direction."""
     change, low, high = (factor * row[name] for name in ("change", "change_lo95", "change_hi95"))
     if change == 0.0 and not (low < 0.0 < high):
         return "no change"
-    said = interval(change, low, high, digits, signed=True)
+    shown = interval_text(change, low, high, digits, signed=True)
     if np.isnan(low):
-        return said
+        return shown
     if all(is_nothing(end, digits) for end in (low, high)):
-        return "next to no change"
+        return "almost no change"
     if low <= 0.0 <= high:
-        return f"{said}: no clear change"
-    return f"{said}: {'less' if high < 0 else 'more'}"
+        return f"{shown}: no clear change"
+    return f"{shown}: {'less' if high < 0 else 'more'}"

@@ -1,4 +1,4 @@
-"""Numbers, roles and kinds of work as the clinic's pages and figures show them. Imports ``clinic.team``."""
+"""Text of numbers, roles and kinds of work in the clinic's reports. Imports ``clinic.team``."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,18 +10,18 @@ from taper_sim.clinic.team import ROLES
 _NAMES: Final[Mapping[str, str]] = {"np_pa": "NP/PA", "pt": "physical therapist"}
 
 
-def words(name: str) -> str:
+def name_text(name: str) -> str:
     """A role or kind of work in words: ``social_worker`` is *social worker*."""
     return _NAMES.get(name) or name.replace("alert_", "alert: ").replace("_", " ").replace("checkin", "check-in")
 
 
 def in_words(text: str) -> str:
-    """A text with every role in it in words, such as the name of a person or of a team."""
-    return " ".join(words(part) if part in ROLES else part for part in text.split(" "))
+    """A text, such as the name of a worker or of a team, with its roles in words."""
+    return " ".join(name_text(part) if part in ROLES else part for part in text.split(" "))
 
 
-def number(value: float, digits: int = 1, *, signed: bool = False) -> str:
-    """Thousands set apart, no sign before nothing; a dash where there is no number."""
+def number_text(value: float, digits: int = 1, *, signed: bool = False) -> str:
+    """A number with a separator of thousands and without a sign of zero; a dash for a missing value."""
     if pd.isna(value):
         return "-"
     text = f"{value:{'+' if signed else ''},.{digits}f}"
@@ -29,21 +29,21 @@ def number(value: float, digits: int = 1, *, signed: bool = False) -> str:
 
 
 def is_nothing(value: float, digits: int) -> bool:
-    """Whether a number is 0 as it is shown."""
+    """Whether a number rounds to 0."""
     return round(value, digits) == 0.0
 
 
-def interval(value: float, low: float, high: float, digits: int = 1, *, signed: bool = False) -> str:
-    """A number and its interval in brackets; one replication has none."""
-    shown, *ends = (number(one, digits, signed=signed) for one in (value, low, high))
+def interval_text(value: float, low: float, high: float, digits: int = 1, *, signed: bool = False) -> str:
+    """A number with its interval in brackets; without brackets for a missing interval."""
+    shown, *ends = (number_text(part, digits, signed=signed) for part in (value, low, high))
     return shown if pd.isna(low) else f"{shown} ({ends[0]} to {ends[1]})"
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """A share of one as per cent."""
-    return f"{number(100.0 * share, digits)} %"
+    """A share in per cent."""
+    return f"{number_text(100.0 * share, digits)} %"
 
 
 def count(n: int, what: str) -> str:
-    """So many of something: *1 replication*, *3 replications*."""
+    """A count with its noun: *1 replication*, *3 replications*."""
     return f"{n:,} {what}{'' if n == 1 else 's'}"

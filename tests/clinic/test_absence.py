@@ -1,4 +1,4 @@
-"""Staff ill at short notice: how often, drawn for each person alone, and what becomes of booked visits."""
+"""Short-notice sickness absence: its rate, draws by worker, and the booked visits of an ill worker."""
 
 import itertools
 
@@ -17,7 +17,7 @@ from tests.clinic.test_coupling import DAYS, UNLIMITED, at_work, people, served,
 OFTEN = Illness(per_day=0.05, days=3.0)
 
 
-def test_people_are_ill_as_often_and_as_long_as_is_said():
+def test_the_rate_and_length_of_illness_are_the_given_ones():
     n, n_days = 400, 365
     staff = Team(tuple(worker("nurse", k) for k in range(n)))
     ill = spells(staff, 3, n_days, OFTEN)
@@ -29,7 +29,7 @@ def test_people_are_ill_as_often_and_as_long_as_is_said():
     assert lengths.min() == 1
 
 
-def test_illness_is_of_the_person_and_one_more_person_changes_nobody():
+def test_illness_belongs_to_the_worker_and_an_additional_worker_changes_no_other():
     few, more = (Team(tuple(worker("nurse", k) for k in range(n))) for n in (3, 4))
     one, other = spells(few, 3, 200, OFTEN), spells(more, 3, 200, OFTEN)
     assert all(one[name] == other[name] for name in one)
@@ -57,7 +57,7 @@ def test_never_ill_and_no_illness_are_the_same(people):  # noqa: F811
 
 @pytest.fixture(scope="module")
 def short(people):  # noqa: F811
-    """One physical therapist with room to spare, who is often ill; and one who is never."""
+    """One physical therapist with spare capacity who is often ill, and one who is never ill."""
     thin = team("pt", 300)
     return served(people, thin, n_days=DAYS, illness=OFTEN), served(people, thin, n_days=DAYS)
 
@@ -78,7 +78,7 @@ def test_illness_moves_booked_visits_and_makes_work_late(short):
     assert waited[0] > waited[1] and np.nanmean(ill.clinic["care"]) <= np.nanmean(well.clinic["care"])
 
 
-def test_nothing_is_begun_by_whoever_is_ill(short):
+def test_an_ill_worker_begins_no_work(short):
     ill, _ = short
     first = {name: own for name, own in ill.absences.groupby("resource")}
     begun = ill.events[ill.events["started"].notna()]
@@ -104,7 +104,7 @@ def test_a_moved_visit_is_not_counted_as_lost(short, people):  # noqa: F811
     assert lost == pytest.approx(gone.mean(), abs=0.003)  # a few patients have left
 
 
-def test_who_stands_in_takes_the_visits_of_whoever_is_ill(people):  # noqa: F811
+def test_covering_staff_take_the_visits_of_an_ill_worker(people):  # noqa: F811
     extra = tuple(worker("pharmacist", 90 + k, stands_in_for=("pt",)) for k in range(4))
     alone = served(people, team("pt", 300), n_days=DAYS, illness=OFTEN)
     covered = served(people, team("pt", 300, extra=extra), n_days=DAYS, illness=OFTEN)
@@ -115,7 +115,7 @@ def test_who_stands_in_takes_the_visits_of_whoever_is_ill(people):  # noqa: F811
 
 
 def test_the_book_by_hand_on_a_day_of_illness():
-    """Two at work 8:00 to 17:00, three quarters of which may be booked; a stand-in lends the quarter that is not."""
+    """Two workers from 8:00 to 17:00; three quarters may be booked; a covering worker offers the other quarter."""
     staff = Team((worker("pt", 1), worker("pt", 2), worker("nurse", 1, stands_in_for=("pt",)), worker("nurse", 2)))
     diary = Diary(staff.servers(3), 3, unlimited=False)
     booked = [diary.book("pt", 1, 100.0) for _ in range(9)]
@@ -144,7 +144,7 @@ def test_hours_on_call_and_days_of_illness_are_paid():
 
 
 def test_what_is_read_a_day_late_is_unread_by_night(people):  # noqa: F811
-    """A nurse of 40 minutes reads some check-ins on later days: read in the end, not in time."""
+    """A nurse with 40 minutes a day reads some check-ins on later days, too late for the night of their day."""
     clinic = at_work(people, team("nurse", 40), DAYS)
     later = clinic.read & ~clinic.read_in_time & clinic.came
     assert later.any()

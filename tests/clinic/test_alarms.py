@@ -1,4 +1,4 @@
-"""Alerts of doses that nobody ordered, and of silence: what raises them, which are false, what they hold up."""
+"""Alerts of doses above the ordered one and of missed check-ins: causes, false alerts, delayed orders."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def lapses(clinic, patient, days=1.0):
 
 
 def quiet(clinic):
-    """Patients who are there and have taken what was ordered so far, with no alert open."""
+    """Patients in care who have taken the ordered doses so far and have no open alert."""
     watch = clinic.demand.watch
     calm = (watch.uncounted == 0) & ~watch.open_alert[KIND] & clinic.panel.present(clinic.today + 1)
     return np.flatnonzero(calm)
@@ -46,7 +46,7 @@ def test_a_dose_that_a_check_in_tells_of_raises_an_alert_the_next_morning(people
         assert clinic.demand.watch.uncounted[patient] == (0.0 if expected else 1.0)
 
 
-def test_a_silent_day_tells_nothing_until_the_count_at_the_refill(people, monkeypatch):  # noqa: F811
+def test_a_day_without_a_check_in_reveals_nothing_before_the_count_at_the_refill(people, monkeypatch):  # noqa: F811
     monkeypatch.setattr(work, "TOLD_SHARE", 1.0)
     monkeypatch.setattr(work, "COUNT_FINDS", 1.0)
     monkeypatch.setattr(work, "COUNT_ERRS", 0.0)
@@ -58,10 +58,10 @@ def test_a_silent_day_tells_nothing_until_the_count_at_the_refill(people, monkey
     assert not alerts(clinic, patient, 26) and clinic.demand.watch.uncounted[patient] == 1.0
     clinic.day(28)
     assert alerts(clinic, patient, 27) and clinic.demand.watch.uncounted[patient] == 0.0
-    assert clinic.demand.watch.found[patient] >= 1.0
+    assert clinic.demand.watch.lapses_found[patient] >= 1.0
 
 
-def test_counts_that_do_not_come_out_are_false_as_often_as_is_said(people, monkeypatch):  # noqa: F811
+def test_false_pill_counts_have_the_stated_rate(people, monkeypatch):  # noqa: F811
     monkeypatch.setattr(work, "TOLD_SHARE", 0.0)
     monkeypatch.setattr(work, "COUNT_FINDS", 0.0)
     monkeypatch.setattr(work, "COUNT_ERRS", 0.25)
@@ -81,7 +81,7 @@ def test_counts_that_do_not_come_out_are_false_as_often_as_is_said(people, monke
 def test_without_the_alert_orders_wait_less_and_nothing_is_found(people, monkeypatch):  # noqa: F811
     monkeypatch.setattr(work, "COUNT_ERRS", 0.9)
     base = served(people, team("pharmacist", 60), n_days=DAYS)
-    less = served(people, team("pharmacist", 60), n_days=DAYS, without=frozenset({KIND}))
+    less = served(people, team("pharmacist", 60), n_days=DAYS, disabled_work=frozenset({KIND}))
     assert (base.events["work"] == KIND).any() and not (less.events["work"] == KIND).any()
     assert less.clinic["days_waiting"].sum() < base.clinic["days_waiting"].sum()
     assert less.clinic["lapse_days_found"].sum() == 0

@@ -1,8 +1,8 @@
-"""The appointment book: with whom a visit may stand, when it begins, and what a second person at it changes."""
+"""The appointment book: eligible workers, start of a visit, visits with a second worker."""
 
 import numpy as np
 
-from taper_sim.clinic.appointments import HORIZON_D, Diary
+from taper_sim.clinic.appointments import BOOKING_HORIZON_D, Diary
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.team import Team, Worker
 from tests.clinic.test_coupling import MAIN_ROLE, SEED, at_work, people, served, team, worker  # noqa: F401 - a fixture
@@ -14,7 +14,7 @@ def book_of(*workers):
     return Diary(Team(workers).servers(N_DAYS), N_DAYS, unlimited=False)
 
 
-def test_a_visit_stands_with_somebody_licensed_where_the_patient_lives():
+def test_a_visit_is_booked_with_a_worker_licensed_in_the_patients_state():
     here, there = (worker("pt", k, licences=frozenset({state})) for k, state in ((1, "CA"), (2, "NV")))
     diary = book_of(here, there)
     for state, name in (("CA", "pt 1"), ("NV", "pt 2"), ("CA", "pt 1")):
@@ -25,7 +25,7 @@ def test_a_visit_stands_with_somebody_licensed_where_the_patient_lives():
     assert diary.book("pt", 1, 300.0, licence="OR") is None
 
 
-def test_a_visit_stands_with_somebody_who_has_the_skill():
+def test_a_visit_is_booked_with_a_worker_who_has_the_skill():
     only_first = worker("psychologist", 1, skills=frozenset({"initial_assessment"}))
     diary = book_of(only_first, worker("psychologist", 2))
     assert all(diary.book("psychologist", 1, 50.0, kind="visit").held[0][0] == "psychologist 2" for _ in range(8))
@@ -33,7 +33,7 @@ def test_a_visit_stands_with_somebody_who_has_the_skill():
     assert diary.book("psychologist", 1, 50.0, kind="initial_assessment").held[0] == ("psychologist 1", 50.0)
 
 
-def test_those_who_stand_in_are_booked_where_nobody_of_the_role_may():
+def test_covering_staff_are_booked_only_without_an_eligible_worker_of_the_role():
     second = worker("nurse", 1, stands_in_for=("pt",))
     assert book_of(second).book("pt", 1, 30.0).held[0] == ("nurse 1", 30.0)
     diary = book_of(second, worker("pt", 1))
@@ -42,7 +42,7 @@ def test_those_who_stand_in_are_booked_where_nobody_of_the_role_may():
     assert shared.book("pt", 1, 400.0).day == 1 and shared.book("nurse", 1, 10.0).day == 2
 
 
-def test_a_visit_never_begins_in_a_break_and_never_ends_after_duty_when_all_goes_as_booked():
+def test_a_booked_visit_begins_outside_of_breaks_and_ends_within_duty():
     shift = Shift((1, 2, 3), 480.0, 1020.0, ((600.0, 720.0),))
     diary = book_of(Worker("pt 1", MAIN_ROLE["pt"], (shift,)))
     slots = [diary.book("pt", 1, 35.0) for _ in range(8)]  # 50 minutes each in the book, 120 and 300 to fill
@@ -88,7 +88,7 @@ def test_time_given_back_is_booked_again():
     assert [slot.day for slot in slots] == [1, 1, 2]
     diary.free(slots[0])
     assert diary.book("pt", 1, 200.0, interpreting=200.0).day == 1
-    assert diary.book("pt", 1 + HORIZON_D, 200.0).day == 1 + HORIZON_D
+    assert diary.book("pt", 1 + BOOKING_HORIZON_D, 200.0).day == 1 + BOOKING_HORIZON_D
 
 
 def test_with_few_interpreters_visits_of_those_who_need_one_come_later(people):  # noqa: F811
@@ -106,7 +106,7 @@ def test_with_few_interpreters_visits_of_those_who_need_one_come_later(people): 
     assert max(lag[60][1], lag[540][1]) < 0.1 * lag[60][0]  # others hardly notice
 
 
-def test_the_time_of_somebody_who_leaves_is_given_back(people):  # noqa: F811
+def test_the_booked_time_of_a_patient_who_leaves_becomes_free(people):  # noqa: F811
     clinic = at_work(people, team("pt", 120), 10)
     ahead = [
         job

@@ -1,4 +1,4 @@
-"""Weeks into stretches of duty."""
+"""Duty periods of weekly shifts."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ def test_on_call_is_what_no_shift_covers():
     ],
 )
 def test_the_hours_of_a_week_are_those_on_duty(shifts, hours):
-    """As the duty table has them, a week in which everything that repeats has begun."""
+    """Hours of the duty table in a week without effects of the start."""
     worker = Worker("w", ROLES["nurse"], shifts, leave=((8, 14),))
     team = Team((worker,))
     assert worker.hours_a_week == hours == team.fte("nurse") * FULL_TIME_H == able_h(team, "nurse")
@@ -68,7 +68,7 @@ def test_hours_on_duty_until_a_day_end_at_midnight():
         (Shift((0,), 0, 3000), "3000 min"),
     ],
 )
-def test_what_is_wrong_with_a_shift_is_said_in_one_line(shift, said):
+def test_an_invalid_shift_is_one_clear_line(shift, said):
     lines = [str(found) for found in shift.problems("team.xlsx", "row 4")]
     assert len(lines) == 1 and said in lines[0] and lines[0].startswith("team.xlsx: row 4: given ")
     assert not Shift((0,), 540, 1020, ((600, 615),)).problems("team.xlsx", "row 4")

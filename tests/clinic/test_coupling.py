@@ -1,4 +1,4 @@
-"""Clinic and patients together: equal to the cohort simulation without limits, and each effect where it belongs."""
+"""Coupling of clinic and patients: equality with the cohort simulation under unlimited staff, effects of work."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def worker(queue, k=1, hours=(8, 17), weekdays=range(7), **more):
     ],
 )
 @pytest.mark.parametrize("over", [1, 20])
-def test_a_team_that_is_never_short_gives_the_cohort_simulation_to_the_bit(call, over, people):
+def test_unlimited_staff_give_the_cohort_simulation_to_the_bit(call, over, people):
     cohort, ensemble, care = people
     found = served(people, UNLIMITED, call, enrol_over_d=over)
     starts = enrolment(len(cohort), over, N_DAYS)
@@ -90,7 +90,7 @@ ROOMY = 12
 
 
 def team(thin=None, minutes=20, extra=()):
-    """Everybody round the clock, but for one queue with some minutes on weekdays."""
+    """All roles at all hours, except one queue with some minutes on weekdays."""
     workers = []
     for queue in QUEUES:
         if queue == thin:
@@ -110,7 +110,7 @@ def with_everything(people):
 
     def of(thin, without):
         if (thin, without) not in kept:
-            kept[thin, without] = served(people, team(thin), n_days=DAYS, without=without)
+            kept[thin, without] = served(people, team(thin), n_days=DAYS, disabled_work=without)
         return kept[thin, without]
 
     return of
@@ -133,15 +133,15 @@ def test_without_work_that_holds_orders_they_wait_less(kind, queue, people, with
     also = frozenset({"initial_assessment"}) if queue == "prescriber" else frozenset()  # else that alone holds them
     also -= {kind}
     base = with_everything(queue, also)
-    less = served(people, team(queue), n_days=DAYS, without=also | {kind})
+    less = served(people, team(queue), n_days=DAYS, disabled_work=also | {kind})
     assert (base.events["work"] == kind).any() and not (less.events["work"] == kind).any()
     assert less.clinic["days_waiting"].sum() < base.clinic["days_waiting"].sum()
 
 
 def test_without_spike_alerts_orders_wait_less_where_nobody_else_takes_them(people):
     alone = frozenset({"escalation"})
-    base = served(people, team("nurse"), n_days=DAYS, without=alone)
-    less = served(people, team("nurse"), n_days=DAYS, without=alone | {"alert_spike"})
+    base = served(people, team("nurse"), n_days=DAYS, disabled_work=alone)
+    less = served(people, team("nurse"), n_days=DAYS, disabled_work=alone | {"alert_spike"})
     assert less.clinic["days_waiting"].sum() < base.clinic["days_waiting"].sum()
     assert base.clinic["alarms"].sum() > 0 == less.clinic["alarms"].sum()
 
@@ -158,15 +158,16 @@ def test_without_spike_alerts_orders_wait_less_where_nobody_else_takes_them(peop
 )
 def test_without_work_that_helps_patients_fare_worse(kind, outcome, worse, people):
     base = served(people, UNLIMITED, n_days=DAYS)
-    less = served(people, UNLIMITED, n_days=DAYS, without=frozenset({kind}))
+    less = served(people, UNLIMITED, n_days=DAYS, disabled_work=frozenset({kind}))
     assert (base.events["work"] == kind).any() and not (less.events["work"] == kind).any()
     change = np.nanmean(less.outcomes[outcome] - base.outcomes[outcome])
     assert worse * change > 0
 
 
-def test_patients_who_never_learned_what_they_can_do_themselves_are_less_engaged(people):
+def test_patients_without_training_in_self_management_are_less_engaged(people):
     base, less = (
-        at_work(people, UNLIMITED, DAYS, without=without) for without in (frozenset(), frozenset({"self_management"}))
+        at_work(people, UNLIMITED, DAYS, disabled_work=without)
+        for without in (frozenset(), frozenset({"self_management"}))
     )
     assert any(job.work == "self_management" for job in base.engine.jobs)
     there = base.panel.present(DAYS) & less.panel.present(DAYS)
@@ -176,7 +177,7 @@ def test_patients_who_never_learned_what_they_can_do_themselves_are_less_engaged
     assert 0 < thin.self_taught.mean() < 1  # taught late, and some not yet
 
 
-def test_an_interpreter_who_is_short_costs_care_of_those_who_need_one(people):
+def test_too_few_interpreters_reduce_the_care_of_patients_who_need_one(people):
     cohort, _, _ = people
     base, short = served(people, UNLIMITED, n_days=DAYS), served(people, team("interpreter", 20), n_days=DAYS)
     vendor = Team(tuple(w for w in team().workers if w.role.queue != "interpreter"))
@@ -193,15 +194,15 @@ def test_unanswered_messages_cost_nursing_care(people):
     clinic = _Clinic(*_arguments(people, team("nurse", 20), Setting()))
     for day in range(1, 16):
         clinic.day(day)
-    asked = clinic.asked > 0
+    asked = clinic.messages > 0
     nursing = clinic.panel.parameter(rows.PLANNED + 4)
     assert (nursing[asked] < 1.0).any()
 
 
-def test_check_ins_that_nobody_reads_are_not_seen_by_the_policy(people):
+def test_the_policy_does_not_see_unread_check_ins(people):
     call = 'adaptive("rules/symptom_guided.yaml")'
     base = served(people, UNLIMITED, call, n_days=DAYS)
-    blind = served(people, UNLIMITED, call, n_days=DAYS, without=frozenset({"checkin_batch", "checkin_review"}))
+    blind = served(people, UNLIMITED, call, n_days=DAYS, disabled_work=frozenset({"checkin_batch", "checkin_review"}))
     assert np.nanmean(blind.clinic["unread"]) == 1.0 and np.nanmean(base.clinic["unread"]) == 0.0
     assert np.nanmean(blind.outcomes["dose_reduction_pct"]) < np.nanmean(base.outcomes["dose_reduction_pct"]) - 1.0
 
@@ -209,7 +210,7 @@ def test_check_ins_that_nobody_reads_are_not_seen_by_the_policy(people):
 def test_a_patient_handed_off_makes_no_more_work(people):
     call = "linear(pct=50, every=7)"
     base = served(people, UNLIMITED, call)
-    kept = served(people, UNLIMITED, call, without=frozenset({"handoff"}))
+    kept = served(people, UNLIMITED, call, disabled_work=frozenset({"handoff"}))
     assert (base.events["work"] == "handoff").any()
     assert len(base.events) < len(kept.events)
     for name in base.outcomes:
@@ -253,15 +254,15 @@ def test_an_event_becomes_work_that_holds_the_patients_orders(row, first, queue,
         assert "escalation" in {job.work for job in made}
     else:
         assert clinic.gates[patient] > 0
-    without = at_work(people, team(queue, minutes=1), 8, without=frozenset({first}))
+    without = at_work(people, team(queue, minutes=1), 8, disabled_work=frozenset({first}))
     happens(without, row, patient)
     without.day(9)
     assert first not in {job.work for job in without.engine.jobs}
 
 
-def test_an_order_late_by_three_days_is_hurried(people):
+def test_an_order_open_for_three_days_is_expedited(people):
     alone = frozenset({"initial_assessment"})  # else orders wait for that, and nobody asks for them
-    clinic = at_work(people, team("prescriber", minutes=30), 12, without=alone)
+    clinic = at_work(people, team("prescriber", minutes=30), 12, disabled_work=alone)
     late = [job for job in clinic.engine.jobs if job.work == "alert_late_dose" and job.outcome == "done"]
     hurried = [job for job in clinic.engine.jobs if job.work == "dose_order" and job.urgency == 0]
     assert late and hurried
@@ -269,7 +270,7 @@ def test_an_order_late_by_three_days_is_hurried(people):
     assert all(job.due < job.requested for job in hurried)
 
 
-def test_no_order_is_asked_for_before_the_prescriber_has_seen_the_patient(people):
+def test_no_order_is_requested_before_the_prescribers_assessment(people):
     for who in (UNLIMITED, team("prescriber", minutes=120)):
         log = served(people, who, n_days=DAYS).events
         seen = log[(log["role"] == "prescriber") & log["work"].isin(["initial_assessment", "visit"])]
@@ -282,7 +283,7 @@ def test_no_order_is_asked_for_before_the_prescriber_has_seen_the_patient(people
 
 def test_escalation_is_work_of_the_prescriber_only_where_the_clinic_does_it(people):
     thin = served(people, team("nurse", 5), n_days=28)
-    without = served(people, team("nurse", 5), n_days=28, without=frozenset({"escalation"}))
+    without = served(people, team("nurse", 5), n_days=28, disabled_work=frozenset({"escalation"}))
     assert (thin.events["work"] == "escalation").any() and not (without.events["work"] == "escalation").any()
     assert without.clinic["days_waiting"].sum() > thin.clinic["days_waiting"].sum()
 
@@ -297,8 +298,8 @@ def test_rounds_come_every_91_days(people):
 # -- who works changes the course only through the work -----------------------------------------------------------
 
 
-def test_somebody_who_does_nothing_changes_nothing(people):
-    """A nurse on leave throughout, and a physical therapist on call, for whom nothing is urgent."""
+def test_adding_staff_who_take_no_work_leaves_every_result_unchanged(people):
+    """A nurse on leave for the whole run, and a physical therapist on call, whose queue has no urgent work."""
     on_leave = worker("nurse", 98, leave=((1, 2 * DAYS),))
     at_night = Worker("late", MAIN_ROLE["pt"], (Shift((5,), 1430.0, 1435.0, urgent_only=True),))
     idle = (on_leave, at_night)
@@ -316,7 +317,7 @@ def test_a_shorter_team_harms_and_the_same_team_twice_is_the_same(people):
     assert np.nanmean(short.outcomes["phq9_change"] - base.outcomes["phq9_change"]) > 0
 
 
-def test_a_visit_without_room_is_put_off_and_its_care_comes_late(people):
+def test_a_visit_without_room_is_postponed_and_its_care_is_late(people):
     clinic = at_work(people, team("pt", 120), 20)
     visits = [job for job in clinic.engine.jobs if job.role == "pt" and job.outcome == "done"]
     late = [job for job in visits if (job.note.planned_day - 1) * 1440 + 1440 <= job.started]
@@ -332,7 +333,9 @@ def test_a_visit_without_room_is_put_off_and_its_care_comes_late(people):
 def test_triage_by_urgency_does_urgent_work_sooner_and_first_come_does_not(people):
     found = {}
     for rule in ("first_come", "urgency", "predicted_risk"):
-        events = served(people, team("nurse", 45), n_days=DAYS, triage=rule, without=frozenset({"escalation"})).events
+        events = served(
+            people, team("nurse", 45), n_days=DAYS, triage=rule, disabled_work=frozenset({"escalation"})
+        ).events
         own = events[events["role"] == "nurse"]
         late = lateness.late(own, DAYS * 1440.0)
         found[rule] = late[own["urgency"] <= 1].mean(), late[own["urgency"] == 3].mean()
@@ -360,8 +363,8 @@ def test_a_pharmacist_who_makes_the_orders_takes_them_off_the_prescriber(people)
 
 
 @pytest.mark.parametrize(("kind", "counted"), list(JUDGED.items()))
-def test_too_many_alerts_tire(kind, counted, people):
-    """Above twenty a shift and person some true alarms are dismissed; a rested team dismisses none."""
+def test_too_many_alerts_cause_dismissals(kind, counted, people):
+    """Above twenty alerts per shift and person some true ones are dismissed; below it none is."""
     clinic = at_work(people, team("nurse", 400), 3)
     role, alarms = BY_NAME[kind].queue, clinic.alarms
     alarms.today, alarms.on_duty[role][3] = {role: 500.0}, 1.0
@@ -378,7 +381,7 @@ def test_too_many_alerts_tire(kind, counted, people):
     assert alarms.counted[f"false_{counted}"].sum() - before[f"false_{counted}"] == (0 if kind == "alert_spike" else n)
 
 
-def test_a_dismissed_alert_of_a_dose_finds_nothing_and_one_of_a_spike_leaves_the_report_unread(people):
+def test_a_dismissed_dose_alert_reveals_nothing_and_a_dismissed_spike_alert_leaves_the_report_unread(people):
     for tired in (False, True):
         clinic = at_work(people, team(), 8)
         clinic.alarms.today = {role: 1e9 if tired else 0.0 for role in ("nurse", "pharmacist")}
@@ -387,7 +390,7 @@ def test_a_dismissed_alert_of_a_dose_finds_nothing_and_one_of_a_spike_leaves_the
         for k in range(n):
             for kind, role in (("alert_spike", "nurse"), ("alert_unreported_dose", "pharmacist")):
                 clinic._alert_ended(Job(k, k, kind, role, 1, 0.0, 5.0, note=2.0, outcome="done"))
-        found = clinic.demand.watch.found
+        found = clinic.demand.watch.lapses_found
         assert bool((found == 0).any() and not clinic.read[:, 7].all()) is tired
         had, passed_on = found[0], {"outcome": "cancelled", "why": PASSED_ON}  # the prescriber has it
         clinic._alert_ended(Job(1, 0, "alert_unreported_dose", "pharmacist", 1, 0.0, 5.0, note=3.0, **passed_on))

@@ -1,10 +1,10 @@
-"""Visits at home: the way costs whoever goes, nobody lacks transport, and the way is the patient's own."""
+"""Home visits: travel time of staff, no barrier of transport, travel time constant for a patient."""
 
 import numpy as np
 import pytest
 
 from taper_sim.clinic.coupling import Setting
-from taper_sim.clinic.modality import IN_PERSON, SPREAD, HomeVisits, barriers
+from taper_sim.clinic.modality import IN_PERSON, TRAVEL_CV, HomeVisits, barriers
 from taper_sim.clinic.service import metrics
 from taper_sim.clinic.work import IN_PERSON_MORE_MIN, NO_SHOW_MIN
 from tests.clinic.test_coupling import UNLIMITED, people, served, team  # noqa: F401 - a fixture
@@ -13,7 +13,7 @@ HOME = HomeVisits(40.0)
 DAYS = 56
 
 
-def test_the_way_has_the_mean_that_was_asked_for_and_is_the_patients_own(people):  # noqa: F811
+def test_travel_time_has_the_given_mean_and_is_constant_for_a_patient(people):  # noqa: F811
     cohort, _, _ = people
     many = cohort.take(np.zeros(1, dtype=np.int64))
     assert HOME.there_and_back_min(many, 3) == HOME.there_and_back_min(cohort, 3)[:1]
@@ -26,11 +26,11 @@ def test_the_way_has_the_mean_that_was_asked_for_and_is_the_patients_own(people)
     crowd = Crowd()
     crowd.keys = keys
     way = HOME.there_and_back_min(crowd, 3)
-    assert abs(way.mean() - 80.0) < 4.0 * 80.0 * SPREAD / np.sqrt(len(keys))  # four standard errors
+    assert abs(way.mean() - 80.0) < 4.0 * 80.0 * TRAVEL_CV / np.sqrt(len(keys))  # four standard errors
     assert (way > 0).all()
 
 
-def test_who_goes_is_on_the_way_for_visits_in_person_only(people):  # noqa: F811
+def test_only_visits_in_person_have_travel_time(people):  # noqa: F811
     cohort, _, _ = people
     found = served(people, UNLIMITED, n_days=DAYS, home_visits=HOME)
     visits = found.events[found.events["work"].isin(["visit", "initial_assessment"])]
@@ -52,7 +52,7 @@ def test_who_goes_is_on_the_way_for_visits_in_person_only(people):  # noqa: F811
     assert more[language.to_numpy()].to_numpy() == pytest.approx(-IN_PERSON_MORE_MIN)  # nobody is roomed at home
 
 
-def test_nobody_lacks_transport_where_the_clinic_comes(people):  # noqa: F811
+def test_transport_is_no_barrier_to_home_visits(people):  # noqa: F811
     cohort, _, _ = people
     stuck = ~cohort.flags["transport"] & (cohort.modality == IN_PERSON)
     counted = barriers(cohort, cohort.modality, None), barriers(cohort, cohort.modality, HOME)
@@ -65,7 +65,7 @@ def test_nobody_lacks_transport_where_the_clinic_comes(people):  # noqa: F811
     assert np.array_equal(home.outcomes["no_show"][same], base.outcomes["no_show"][same])
 
 
-def test_a_day_holds_fewer_visits_the_longer_the_way(people):  # noqa: F811
+def test_longer_travel_leaves_room_for_fewer_visits_a_day(people):  # noqa: F811
     cohort, _, _ = people
     given, hours = [], []
     for travel in (1.0, 90.0):

@@ -1,4 +1,4 @@
-"""Work preempted: against theory, a timetable by hand, and what it changes in a clinic."""
+"""Preemption: closed forms, a timetable by hand, and the effect in a clinic."""
 
 import math
 from functools import partial
@@ -8,7 +8,7 @@ import pytest
 
 from taper_sim.clinic.calendars import Duty
 from taper_sim.clinic.event_log import duty_table
-from taper_sim.clinic.measures import by_day, in_service, utilisation, worked
+from taper_sim.clinic.measures import in_service, utilisation, worked
 from taper_sim.clinic.queue import Job, Server
 from taper_sim.clinic.team import Team
 from taper_sim.clinic.theory import preemptive_resume
@@ -75,10 +75,11 @@ def test_one_class_alone_is_a_queue_without_priorities():
 
 
 def test_a_timetable_by_hand():
-    """One nurse. Routine A (0-30) is cut at 10 by urgent B (10-15); C comes at 12 and is done before A goes on (15-18).
+    """One nurse, times in minutes.
 
-    A goes on at 18 with 20 minutes left, is cut again at 20 by D (20-24), and ends at 42. A visit E (begun then) is not
-    cut by F (at 45), who waits until 62; the routine G after that outlasts the shift, is cut past its end by nobody.
+    Urgent B (10-15) interrupts routine A at 10. C comes at 12 and is done (15-18) before A resumes at 18 with 20 min
+    left. D (20-24) interrupts A again, and A ends at 42. F (at 45) does not interrupt visit E (42-62) and waits until
+    62. The routine job G after F outlasts the shift; after the end of the shift no job interrupts it.
     """
     jobs = [
         job(1, ROUTINE, 0, 30),
@@ -110,17 +111,17 @@ def test_a_timetable_by_hand():
     assert (last - first)[rows == 0].tolist() == [10.0, 2.0, 18.0]
     one = utilisation(events, duty_table(staff), 0.0, 2000.0).iloc[0]
     assert (one["busy_min"], one["overtime_min"]) == (70.0 + 5.0, 37.0)
-    assert by_day(events, 1, {0: 60.0, 2: 60.0, 3: 60.0})["busy_min"].sum() == 107.0
+    assert (last - first).sum() == 107.0 + 5.0  # the first day and the next
     assert in_service(events, 0.0, 107.0) > 1.0  # what is laid aside is still in hand
 
 
-def test_without_the_switch_nobody_is_taken_off_what_they_have_begun():
+def test_without_preemption_no_job_is_interrupted():
     jobs = [job(1, ROUTINE, 0, 30), job(2, URGENT, 10, 5)]
     events, _ = run(jobs, servers(1), preempt=False)
     assert events["started"].tolist() == [0.0, 30.0] and (events["interrupted"] == 0).all()
 
 
-def test_of_two_the_more_routine_is_interrupted_and_the_free_are_asked_first():
+def test_an_idle_server_is_used_first_and_then_the_most_routine_job_is_interrupted():
     jobs = [job(1, 1, 0, 30, yields=True), job(2, ROUTINE, 1, 30), job(3, URGENT, 5, 5)]
     events, _ = run(jobs, servers(2))
     assert events["interrupted"].tolist() == [0, 1, 0]
@@ -128,7 +129,7 @@ def test_of_two_the_more_routine_is_interrupted_and_the_free_are_asked_first():
     assert free["interrupted"].tolist() == [0, 0]
 
 
-def test_who_has_no_licence_and_who_is_on_call_is_not_interrupted():
+def test_servers_without_the_licence_and_on_call_servers_are_not_interrupted():
     jobs = [job(1, ROUTINE, 0, 30), job(2, URGENT, 5, 5)]
     jobs[1].licence = "VT"
     elsewhere = Server("elsewhere", "nurse", ALWAYS, licences=frozenset({"NH"}))
@@ -141,8 +142,8 @@ def test_what_interrupts_and_what_yields_are_kinds_of_work_and_no_visit_yields()
     assert not YIELDS & {"visit", "initial_assessment", "group_session", "peer_session", "interpreting", "education"}
 
 
-def test_in_a_clinic_that_preempts_what_cannot_wait_waits_less(people):  # noqa: F811
-    """Alerts that a thin nurse cannot begin go to the one prescriber, whose day has orders in it."""
+def test_preemption_shortens_the_wait_of_urgent_work(people):  # noqa: F811
+    """Alerts that an overloaded nurse does not begin go to the only prescriber, who also has orders."""
     workers = [w for w in team("nurse", 5).workers if w.role.queue != "prescriber"]
     short = Team((*workers, worker("prescriber", hours=(8, 14))))
     events = [served(people, short, n_days=DAYS, preempt=preempt).events for preempt in (False, True)]

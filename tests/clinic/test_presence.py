@@ -1,4 +1,4 @@
-"""One place at a time: patients, second persons, and what the log says of appointments that did not take place."""
+"""Presence: one job at a time for patients and second servers; cancelled appointments in the log."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def run(jobs, *servers, until=10_000.0):
     return {job.work_id: (job.started, job.ended, job.outcome, job.resource) for job in engine.jobs}
 
 
-def test_by_hand_what_needs_the_patient_waits_while_the_patient_is_elsewhere():
+def test_by_hand_a_job_that_needs_the_patient_waits_while_the_patient_is_in_another():
     pt, nurse = Server("pt 1", "pt", ALWAYS), Server("nurse 1", "nurse", ALWAYS)
     found = run(
         [
@@ -54,7 +54,7 @@ def test_by_hand_what_needs_the_patient_waits_while_the_patient_is_elsewhere():
     assert sorted([found[2][0], found[4][0]])[1] in (35.0, 40.0)  # one after the other
 
 
-def test_by_hand_a_visit_with_a_second_person_begins_when_both_are_free():
+def test_by_hand_a_visit_with_a_second_server_begins_when_both_are_idle():
     pt, nurse, one = (
         Server("pt 1", "pt", ALWAYS),
         Server("nurse 1", "nurse", ALWAYS),
@@ -76,8 +76,8 @@ def test_by_hand_a_visit_with_a_second_person_begins_when_both_are_free():
 
 
 @pytest.mark.parametrize("asked_first", [True, False])
-def test_who_comes_on_duty_finds_the_patient_of_that_minute_in_the_queue(asked_first):
-    """Whether the visit was asked for before the shift was foreseen or after, triage chooses between both."""
+def test_a_server_who_comes_on_duty_finds_the_patient_of_that_minute_in_the_queue(asked_first):
+    """The order in which the visit and the shift were scheduled does not matter: triage chooses between the jobs."""
     two_shifts = Server("pt 1", "pt", (Duty(0.0, 10.0), Duty(480.0, 1000.0)))
     engine = Engine([two_shifts])
     message = Job(1, 7, "message", "pt", 3, 20.0, 5.0, rank=(3.0,))
@@ -91,7 +91,7 @@ def test_who_comes_on_duty_finds_the_patient_of_that_minute_in_the_queue(asked_f
     assert (one.started, message.started) == (480.0, 510.0)
 
 
-def test_nobody_is_the_second_person_of_the_own_visit():
+def test_no_server_is_the_second_server_of_their_own_visit():
     both = Server("s 1", "social_worker", ALWAYS, stands_in_for=("interpreter",))
     job = visit(1, 1, "social_worker", 0.0, 20.0, interpreting(11, 1, 0.0, 20.0), patience=45.0)
     assert run([job], both)[1][2] == "reneged"
@@ -101,7 +101,7 @@ def test_nobody_is_the_second_person_of_the_own_visit():
     assert {found[1][3], found[11][3]} == {"s 1", "s 2"}
 
 
-def test_a_second_person_who_comes_on_duty_makes_waiting_visits_begin():
+def test_waiting_visits_begin_when_a_second_server_comes_on_duty():
     late = Server("i", "interpreter", (Duty(15.0, 1e6),))
     job = visit(1, 1, "pt", 0.0, 20.0, interpreting(11, 1, 0.0, 20.0), patience=45.0)
     assert run([job], Server("pt 1", "pt", ALWAYS), late)[1][:2] == (15.0, 35.0)
@@ -109,7 +109,7 @@ def test_a_second_person_who_comes_on_duty_makes_waiting_visits_begin():
 
 @pytest.fixture(scope="module")
 def busy(people):  # noqa: F811
-    """Short of interpreters and physical therapists, who are ill often."""
+    """Too few interpreters and physical therapists, who are often ill."""
     return served(people, team("interpreter", 240), n_days=DAYS, illness=OFTEN)
 
 
@@ -130,7 +130,7 @@ def test_no_patient_is_in_two_visits_and_no_interpreter_without_one(busy):
     assert len(visits) == len(interpreted)  # and no visit without one
 
 
-def test_the_log_never_ends_before_it_asks(busy, people):  # noqa: F811
+def test_no_job_of_the_log_ends_before_its_request(busy, people):  # noqa: F811
     for found in (busy, served(people, team("pt", 240), "linear(pct=50, every=7)", n_days=DAYS, illness=OFTEN)):
         log = found.events
         for earlier, later in (("requested", "started"), ("requested", "ended"), ("started", "ended")):
@@ -139,7 +139,7 @@ def test_the_log_never_ends_before_it_asks(busy, people):  # noqa: F811
         assert (log["why"] == "staff ill").any()
 
 
-def test_who_is_handed_off_has_no_more_appointments(people):  # noqa: F811
+def test_a_patient_after_handoff_has_no_appointments(people):  # noqa: F811
     found = served(people, team("pt", 120), "linear(pct=50, every=7)", n_days=84)
     log = found.events
     handed = log[(log["work"] == "handoff") & (log["outcome"] == "done")].set_index("patient_id")["ended"]
@@ -152,7 +152,7 @@ def test_without_interpreting_visits_of_those_who_need_it_do_nothing(people):  #
     cohort, _, _ = people
     other = ~cohort.flags["language_match"]
     base = served(people, UNLIMITED, n_days=DAYS)
-    less = served(people, UNLIMITED, n_days=DAYS, without=frozenset({"interpreting"}))
+    less = served(people, UNLIMITED, n_days=DAYS, disabled_work=frozenset({"interpreting"}))
     assert (base.events["work"] == "interpreting").any() and not (less.events["work"] == "interpreting").any()
     change = less.outcomes["function_change"] - base.outcomes["function_change"]
     assert np.nanmean(change[other]) < 0 and (np.nan_to_num(change[~other]) == 0).all()
@@ -161,8 +161,8 @@ def test_without_interpreting_visits_of_those_who_need_it_do_nothing(people):  #
 @pytest.mark.parametrize(
     "change", [{"in_person_from": "2026-01-20"}, {"home_visits": {"travel_min": 20}}, {"without": ["peer_session"]}]
 )
-def test_rules_of_the_clinic_are_no_harm_of_its_team(change, tmp_path):
-    """With staff that is never short the reference is the clinic, to the bit, whatever its rules are."""
+def test_the_rules_of_a_clinic_do_not_count_as_harm_of_its_team(change, tmp_path):
+    """With unlimited staff the reference equals the clinic to the bit under all its rules."""
     content = yaml.safe_load((ROOT / "scenarios" / "clinic_rural.yaml").read_text())
     content["clinic"] |= change
     for name in ("team", "in_person_from"):

@@ -1,4 +1,4 @@
-"""The queue against theory, a timetable by hand, and another simulator."""
+"""The queue compared with closed forms, a timetable by hand, and another simulator."""
 
 import math
 
@@ -9,15 +9,7 @@ from scipy import stats
 
 from taper_sim.clinic.calendars import Duty
 from taper_sim.clinic.event_log import duty_table, events_table
-from taper_sim.clinic.measures import (
-    by_day,
-    in_service,
-    left_queue,
-    queue_length,
-    queue_length_steps,
-    utilisation,
-    waits,
-)
+from taper_sim.clinic.measures import in_service, left_queue, queue_length, queue_length_steps, utilisation, waits
 from taper_sim.clinic.queue import Engine, Job, Server
 from taper_sim.clinic.theory import erlang_a, erlang_c, pollaczek_khinchine
 
@@ -104,7 +96,7 @@ def test_m_g_1_waits_as_pollaczek_and_khinchine_say(cv):
 
 
 def test_littles_law_holds_in_every_queue_exactly_over_a_whole_run():
-    """From empty to empty, sum of waits = area under the queue length: an identity, whatever the rules."""
+    """From empty to empty, the sum of waits equals the area under the queue length under every discipline."""
     rng = np.random.default_rng(3)
     n = 2_000
     arrivals = poisson(n, 0.3, rng)
@@ -182,18 +174,6 @@ def test_utilisation_is_right_at_the_edges_of_the_window():
     assert in_service(events, 20.0, 90.0) == pytest.approx(50 / 70)
 
 
-def test_days_add_up_to_the_log():
-    """Three days of one nurse: what was asked, begun late and done, and what waits at midnight."""
-    shifts = tuple(Duty(k * 1440 + 480, k * 1440 + 540) for k in range(3))
-    jobs = stream([490.0, 495.0, 500.0, 1440.0 + 500.0], [50.0, 30.0, 10.0, 15.0], patience=[1e9, 1e9, 600.0, 1e9])
-    events, _ = run(jobs, servers(1, shifts), until=3 * 1440)
-    days = by_day(events, 3, {3: 60.0})
-    assert days["asked"].tolist() == [3, 1, 0]
-    assert days["begun_late"].tolist() == [2, 0, 0]  # one the next morning, one given up
-    assert days["busy_min"].tolist() == [50.0, 45.0, 0.0]
-    assert days["waiting_at_midnight"].tolist() == [1, 0, 0]
-
-
 def test_work_goes_to_those_with_the_licence_and_to_stand_ins_last():
     jobs = stream([0.0, 1.0, 2.0], [10.0, 10.0, 10.0])
     jobs[0].licence = jobs[1].licence = "VT"
@@ -243,7 +223,7 @@ def test_cancelled_work_is_not_begun_and_what_has_begun_is_finished():
 
 
 def test_the_same_system_in_ciw_agrees():
-    """Three servers, two priorities, first come within one: every start of service the same."""
+    """Three servers, two priorities, first come, first served within a priority: every start of service is equal."""
 
     class Listed(ciw.dists.Distribution):  # its own Sequential cannot be copied without a warning
         def __init__(self, values):

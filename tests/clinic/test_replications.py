@@ -1,4 +1,4 @@
-"""Warm-up and replications by published methods, on series whose answer is known."""
+"""Warm-up and replications by published methods, on series with a known answer."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ def transient(rng, length=1000, tau=30.0, height=10.0):
     return height * np.exp(-np.arange(length) / tau) + rng.normal(0, 1, length)
 
 
-def test_mser_5_throws_away_a_known_transient_and_little_more():
+def test_mser_5_discards_a_known_transient_and_little_more():
     """The mean after truncation is unbiased within its error; the mean of the whole is not."""
     rng = np.random.default_rng(8)
     whole, cut, lengths = [], [], []
@@ -35,7 +35,7 @@ def test_mser_5_equals_its_formula_written_out():
     assert mser5(y).length == 5 * int(np.argmin(statistic))
 
 
-def test_a_series_that_never_settles_says_so_and_a_flat_one_loses_nothing():
+def test_a_series_that_never_settles_is_reported_and_a_flat_one_keeps_all_values():
     assert not mser5(np.linspace(0, 1, 300)).settled
     assert not mser5([1.0, 2.0, 3.0]).settled
     assert mser5(np.ones(100)).length == 0
@@ -58,7 +58,7 @@ def test_replications_needed_follow_the_spread():
     assert estimate(wide[:5]).needed is None
 
 
-def test_an_interval_covers_as_often_as_it_says():
+def test_an_interval_has_its_stated_coverage():
     rng = np.random.default_rng(12)
     covered = sum(e.lo95 <= 3.0 <= e.hi95 for e in (estimate(rng.normal(3, 1, 6)) for _ in range(1000)))
     assert abs(covered / 1000 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 1000)
@@ -73,7 +73,7 @@ def test_a_metric_that_begins_with_zeros_has_an_interval_and_warns_of_nothing():
     assert found.mean == pytest.approx(0.5) and found.lo95 < 0.5 < found.hi95 and found.needed is None
 
 
-def test_what_still_grows_is_told_from_what_has_settled_and_from_what_is_too_short_to_say():
+def test_late_growth_separates_growing_settled_and_short_series():
     days = np.arange(160.0)
     assert late_growth(2.0 * days) == pytest.approx(2.0 * 40)  # a quarter of the days further on
     assert late_growth(np.minimum(days, 60.0)) == 0.0

@@ -1,4 +1,4 @@
-"""Late, lost and judged, by hand: each urgency's clock, from when work was wanted first, once for each piece."""
+"""Late and lost work by hand: the clock of each urgency, from the first due minute, once for each piece of work."""
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ def test_work_is_late_one_minute_after_its_clock_and_not_one_before(urgency):
     assert late(log(*rows), END).tolist() == [False, False, True]
 
 
-def test_what_was_put_off_is_late_from_when_it_was_wanted_first():
+def test_postponed_work_is_late_by_the_clock_from_its_first_due_minute():
     hurried = (0, 0.0, 5000.0, 5001.0, 5010.0, "done", "dose_order", "")
     moved = (2, 0.0, 5000.0, 5001.0, 5010.0, "done", "visit", "")
     assert late(log(hurried, moved), END).tolist() == [True, True]
@@ -38,7 +38,7 @@ def test_the_clock_of_the_row_counts_and_not_its_urgency():
     assert not late(passed_on, END).any() and late(passed_on.assign(clock=60.0), END).all()
 
 
-def test_what_was_given_up_or_had_no_room_is_late_and_what_stands_once_more_is_judged_there():
+def test_reneged_work_and_work_without_an_appointment_is_late_and_rebooked_work_is_assessed_at_its_last_row():
     rows = [
         (3, 0.0, 0.0, NAN, 5.0, "reneged", "message", ""),
         (2, 0.0, 0.0, NAN, 0.0, "cancelled", "visit", work.NO_ROOM),
@@ -54,26 +54,26 @@ def test_what_was_given_up_or_had_no_room_is_late_and_what_stands_once_more_is_j
 
 
 @pytest.mark.parametrize("why", [work.LEFT, work.HANDED_OFF])
-def test_work_of_who_is_gone_counts_where_it_was_late_by_then(why):
+def test_work_of_a_patient_who_left_counts_only_if_it_was_late_by_then(why):
     soon, too_late = ((1, 0.0, 0.0, NAN, ended, "cancelled", "dose_order", why) for ended in (1000.0, 2000.0))
     assert judged(log(soon, too_late), END).tolist() == [False, True]
     assert not lost(log(soon, too_late)).any()
 
 
-def test_a_visit_booked_for_after_the_end_is_late_once_its_clock_has_run_out():
+def test_a_visit_booked_after_the_run_is_late_after_its_clock():
     rows = [(2, due, due, NAN, due, "cancelled", "visit", work.AFTER_THE_END) for due in (END - 4321.0, END - 4319.0)]
     assert wait_from_due(log(*rows), END).tolist() == [4321.0, 4319.0]
     assert late(log(*rows), END).tolist() == judged(log(*rows), END).tolist() == [True, False]
 
 
-def test_what_still_waits_is_late_once_its_clock_has_run_out():
+def test_waiting_work_is_late_after_its_clock():
     waiting = (3, END - 10_081.0, END - 10_081.0, NAN, NAN, "open", "message", "")
     fresh = (3, END - 100.0, END - 100.0, NAN, NAN, "open", "message", "")
     assert late(log(waiting, fresh), END).tolist() == [True, False]
 
 
-def test_work_that_waited_for_opening_hours_is_told_from_work_that_waited_for_somebody():
-    """A nurse at work from 480 to 960 and from 4800 to 5280, on call in between, and somebody who stands in."""
+def test_late_work_because_of_closed_hours_differs_from_work_that_waited_for_capacity():
+    """A nurse at work from 480 to 960 and from 4800 to 5280, on call in between, and a covering worker."""
     stand_in = Worker("pt 1", ROLES["pt"], (), stands_in_for=("nurse",))
     team = Team((Worker("nurse 1", ROLES["nurse"], ()), stand_in, Worker("pt 2", ROLES["pt"], ())))
     duty = pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Teams: from the table, from a workbook, and what is refused before anything runs."""
+"""Teams from the table and from a workbook, and input that is refused before a run."""
 
 import zipfile
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from openpyxl import Workbook
 from openpyxl.chart import BarChart
 
-from taper_sim.clinic.appointments import HORIZON_D, Diary
+from taper_sim.clinic.appointments import BOOKING_HORIZON_D, Diary
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.rosters import read_team, weekdays_of
@@ -56,7 +56,7 @@ def refused(path):
     return [str(found).replace(str(path), "FILE") for found in caught.value.problems]
 
 
-def test_skills_are_kinds_of_work_and_somebody_must_have_each(tmp_path):
+def test_skills_are_kinds_of_work_and_each_needs_a_worker(tmp_path):
     line = ["Ann", "nurse", "mon-fri", "08:00", "16:30", None, None, None, None, None, None, None]
     team = read_team(book(tmp_path, [*line, "checkin_review, message"], header=[*HEADER, "skills"]))
     assert team.workers[0].skills == {"checkin_review", "message"}
@@ -111,7 +111,7 @@ def test_a_workbook_is_read(tmp_path):
 def test_merged_and_missing_cells_are_refused_one_line_each(tmp_path):
     good = ["Ann", "nurse", "mon-fri", "08:00", "16:30"] + [None] * 7
     assert refused(book(tmp_path, good, good, merge="A2:A3")) == [
-        "FILE: cells A2:A3: given merged cells; allowed: one cell a value: split them and repeat the value"
+        "FILE: cells A2:A3: given merged cells; allowed: one value per cell: split them and repeat the value"
     ]
     assert refused(book(tmp_path, ["Ann", None, "mon", "08:00", None] + [None] * 7)) == [
         "FILE: row 2, role: given an empty cell; allowed: a value",
@@ -122,13 +122,13 @@ def test_merged_and_missing_cells_are_refused_one_line_each(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"role": "nurs"}, "nurs, which is no role; did you mean nurse?"),
+        ({"role": "nurs"}, "nurs, an unknown role; did you mean nurse?"),
         ({"start": "17:00", "end": "09:00"}, "a shift from 17:00 to 09:00, which is not positive"),
         ({"weekdays": "mon-fry"}, "weekdays mon-fry"),
         ({"start": "8 o'clock"}, "start 8 o'clock"),
         ({"break_start": "12:00"}, "half a break"),
         ({"leave": "9-3"}, "leave 9-3"),
-        ({"stands_in_for": "boss"}, "boss, whose work is unknown"),
+        ({"stands_in_for": "boss"}, "boss, an unknown queue"),
         ({"on_call": "maybe"}, "on_call maybe"),
         ({"cost_usd_h": -5}, "-5"),
         ({"cost_usd_h": 1e300}, "1e+300; allowed: a number from 0 to 10,000"),
@@ -151,10 +151,12 @@ def test_a_wrong_cell_is_one_clear_line(change, said, tmp_path):
     assert len(found) == 1 and said in found[0] and "; allowed: " in found[0]
 
 
-def test_a_file_that_is_no_workbook_and_columns_that_are_unknown(tmp_path):
+def test_a_file_that_is_not_a_workbook_and_unknown_columns_are_refused(tmp_path):
     path = tmp_path / "team.xlsx"
     path.write_text("name,role")
-    assert refused(path) == ["FILE: given a file that is no workbook, or a damaged one; allowed: a workbook (.xlsx)"]
+    assert refused(path) == [
+        "FILE: given a damaged file, or a file that is not a workbook; allowed: a workbook (.xlsx)"
+    ]
     assert refused(tmp_path / "none.xlsx")[0].endswith("given no such file; allowed: a workbook (.xlsx)")
     found = refused(book(tmp_path, header=["name", "rolle", "weekdays", "start", "end"]))
     assert "rolle, an unknown column; did you mean role?" in found[0] and "no column role" in found[1]
@@ -164,7 +166,7 @@ def test_a_file_that_is_no_workbook_and_columns_that_are_unknown(tmp_path):
 GOOD = ["Ann", "nurse", "mon-fri", "08:00", "16:30"]
 
 
-def test_a_person_s_later_rows_say_the_same_or_nothing(tmp_path):
+def test_later_rows_of_a_worker_repeat_the_first_or_are_empty(tmp_path):
     header = [*HEADER[:5], "states", "stands_in_for", "skills", "cost_usd_h"]
     first = [*GOOD, "VT, NH", "peer", "message", 60]
     same = read_team(book(tmp_path, first, [*GOOD, "VT,NH", None, "message", 60], GOOD, header=header))
@@ -186,7 +188,7 @@ def test_a_formula_as_a_heading_is_refused_not_left_out(tmp_path):
     ]
 
 
-def test_rows_are_counted_that_have_something(tmp_path):
+def test_only_rows_with_content_count(tmp_path):
     made = Workbook()
     made.active.append(HEADER)
     made.active.append(GOOD)
@@ -216,7 +218,7 @@ TEXT_NOWHERE = (
     b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData><row r="1">'
     b'<c r="A1" t="s"><v>0</v></c></row></sheetData></worksheet>'
 )
-DAMAGED = ["FILE: given a file that is no workbook, or a damaged one; allowed: a workbook (.xlsx)"]
+DAMAGED = ["FILE: given a damaged file, or a file that is not a workbook; allowed: a workbook (.xlsx)"]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +248,7 @@ def test_a_workbook_that_ends_early_is_one_line(tmp_path):
         assert refused(path) == DAMAGED
 
 
-def test_a_sheet_that_is_a_chart_is_passed_over_and_one_without_a_chart_is_one_line(tmp_path):
+def test_a_chart_sheet_is_skipped_and_a_workbook_of_charts_only_is_one_line(tmp_path):
     path = tmp_path / "team.xlsx"
     made = Workbook()
     sheet = made.active
@@ -260,21 +262,21 @@ def test_a_sheet_that_is_a_chart_is_passed_over_and_one_without_a_chart_is_one_l
     assert len(read_team(path).workers) == 1
 
 
-def test_what_is_no_file_is_said_in_plain_words(tmp_path):
+def test_a_path_that_is_not_a_file_is_one_clear_line(tmp_path):
     assert refused(tmp_path) == ["FILE: given a folder; allowed: a workbook (.xlsx)"]
-    assert "given a device or something else that is no file" in refused(Path("/dev/null"))[0]
+    assert "given a device or another object that is not a file" in refused(Path("/dev/null"))[0]
     assert "given no such file" in refused(tmp_path / ("a" * 300))[0]
 
 
-def test_a_role_that_nobody_fills_is_said_before_the_run():
+def test_a_role_without_a_worker_is_reported_before_the_run():
     team = Team((Worker("nurse 1", ROLES["nurse"], (WEEK,), licences=frozenset({"VT"})),))
     needed = {"nurse": "message", "pharmacist": "refill"}
     lines = [str(found) for found in team.problems("s.yaml", needed, ["VT", "NH"], 28)]
     assert lines == [
         "s.yaml: clinic.team: given no nurse with a licence of NH, where patients live; allowed: a licence of NH for "
-        "somebody who does this work",
-        "s.yaml: clinic.team: given nobody for the work of a pharmacist (refill); allowed: a pharmacist, or somebody "
-        "who stands in; or work without it",
+        "a worker of this queue",
+        "s.yaml: clinic.team: given no worker for the queue pharmacist (refill); allowed: a pharmacist, or a worker "
+        "who stands in for it; or this work in clinic.without",
     ]
     stand_in = Team((Worker("nurse 1", ROLES["nurse"], (WEEK,), stands_in_for=("pharmacist",)),))
     assert not list(stand_in.problems("s.yaml", needed, [], 28))
@@ -287,7 +289,9 @@ def test_what_is_needed_follows_the_plan_and_the_kinds_of_work():
     setting = Setting()
     assert {"nurse", "prescriber", "pharmacist", "peer", "social_worker"} <= set(setting.needed(care))
     assert "psychologist" not in setting.needed(care) and "pt" not in setting.needed(care)
-    few = Setting(without=frozenset(kind.name for kind in KINDS) - {"visit", "dose_order"}, orders_by="pharmacist")
+    few = Setting(
+        disabled_work=frozenset(kind.name for kind in KINDS) - {"visit", "dose_order"}, orders_by="pharmacist"
+    )
     assert few.needed(care) == {"nurse": "visit", "pharmacist": "dose_order"}
 
 
@@ -307,7 +311,7 @@ def test_the_bound_adds_up_by_hand(people):
     care = CarePlan({"nurse": 1.0}, visit_every_d=28.0, checkin_every_d=1.0)
     team = Team((Worker("nurse 1", ROLES["nurse"], (WEEK,)), Worker("p 1", ROLES["pharmacist"], (WEEK,))))
     only = frozenset(kind.name for kind in KINDS) - {"visit", "message", "checkin_batch", "pharmacist_review"}
-    found = loads(people, care, Setting(without=only), team, [1, 29, 57], 84)
+    found = loads(people, care, Setting(disabled_work=only), team, [1, 29, 57], 84)
     nurse, pharmacist = found
     assert nurse.asked_h == pytest.approx((200 * 0.25 * 15 + 200 * 0.5 * 3 + 200 * 7 * 0.5) / 60)
     assert pharmacist.asked_h == pytest.approx(200 * 3 / 12 * 4 / 60)
@@ -318,21 +322,21 @@ def test_the_bound_adds_up_by_hand(people):
 
 
 def test_the_bound_of_a_state_counts_those_with_its_licence(people):
-    """200 patients, a rounds visit of 3 min every 91 days, nine in ten of them where one of two may practise."""
+    """200 patients, a rounds visit of 3 min every 91 days; one of two prescribers is licensed for nine in ten."""
     care = CarePlan({}, visit_every_d=28.0, checkin_every_d=1.0)
     one = Worker("d 1", ROLES["physician"], (WEEK,), licences=frozenset({"CA"}))
     team = Team((one, Worker("d 2", ROLES["physician"], (WEEK,), licences=frozenset({"CA", "NV"}))))
     only = frozenset(kind.name for kind in KINDS) - {"rounds"}
-    setting = Setting(without=only, states=(("CA", 0.2), ("NV", 1.8)))
+    setting = Setting(disabled_work=only, states=(("CA", 0.2), ("NV", 1.8)))
     nevada, california = (load for load in loads(people, care, setting, team, [1], 84) if load.state)
     asked = 200 * 3 / 13 / 60
     assert (nevada.name, nevada.able_h, nevada.n_patients) == ("prescriber licensed in NV", 40.0, 180)
     assert nevada.asked_h == pytest.approx(0.9 * asked) and california.asked_h == pytest.approx(0.1 * asked)
     assert (california.able_h, california.n_patients) == (80.0, 20)
-    assert not any(load.state for load in loads(people, care, Setting(without=only), team, [1], 84))
+    assert not any(load.state for load in loads(people, care, Setting(disabled_work=only), team, [1], 84))
 
 
-def test_the_diary_books_the_first_day_with_room_and_says_when_there_is_none():
+def test_the_book_returns_the_first_free_day_or_none():
     team = Team((Worker("pt 1", ROLES["pt"], (Shift((1, 2), 480.0, 600.0),)),))  # 120 min on days 1, 2, 8, 9, 15, ...
     diary = Diary(team.servers(60), 60, unlimited=False)
     slots = [diary.book("pt", 1, 30.0) for _ in range(13)]
@@ -340,11 +344,11 @@ def test_the_diary_books_the_first_day_with_room_and_says_when_there_is_none():
     assert days == [1, 1, 1, 2, 2, 2, 8, 8, 8, 9, 9, 9, 15]  # three of 30 min in three quarters of 120
     assert [slot.at % 1440 for slot in slots[:3]] == [480.0, 520.0, 560.0]
     assert diary.book("pt", 59, 30.0) is None and diary.book("nurse", 1, 30.0) is None
-    assert HORIZON_D == 14
+    assert BOOKING_HORIZON_D == 14
     assert Diary([], 60, unlimited=True).book("pt", 3, 30.0).at == 2 * 1440 + 480.0
 
 
-def test_risk_rises_with_what_is_seen():
+def test_the_risk_score_rises_with_the_observations():
     zero = np.zeros(1)
     base = risk_score(zero, zero, np.full(1, np.inf), zero, zero)
     assert base == 0.0

@@ -13,9 +13,9 @@ from openpyxl import Workbook
 
 from taper_sim import cli
 from taper_sim.clinic.measures import utilisation
-from taper_sim.clinic.service import SMALLEST_CELL
 from taper_sim.clinic.work import BY_NAME as WORK
 from taper_sim.comparison.outcomes import BY_NAME
+from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.experiments.clinic_run import read_plan
 from taper_sim.scenario.building import Overrides
 from taper_sim.scenario.clinic_schema import StaffEntry
@@ -136,7 +136,7 @@ def set_in(*keys, value):
     [
         (set_in("clinic", "team", 1, "shifts", value=[{"start": "17:00", "end": "09:00"}]), "not positive"),
         (set_in("clinic", "team", 2, "role", value="farmacist"), "did you mean pharmacist"),
-        (lambda c: c["clinic"]["team"].pop(2), "nobody for the work of a pharmacist"),
+        (lambda c: c["clinic"]["team"].pop(2), "no worker for the queue pharmacist"),
         (set_in("clinic", "triage", value="by_age"), "by_age"),
         (set_in("clinic", "without", value=["visits"]), "visits, no kind of work; did you mean visit?"),
         (set_in("clinic", "unlimited", value=True), "team and unlimited"),
@@ -312,7 +312,7 @@ def test_nothing_is_paid_and_no_bound_is_named_where_staff_is_never_short(tmp_pa
     path.write_text(yaml.safe_dump(content).replace("rules/", f"{SCENARIOS}/rules/"))
     assert cli.main(["clinic", str(path), "--out", str(tmp_path / "run")]) == 0
     printed = capsys.readouterr().out
-    assert "staff that is never short" in printed and "USD" not in printed and "How many patients" not in printed
+    assert "unlimited staff" in printed and "USD" not in printed and "How many patients" not in printed
 
 
 def test_intervals_of_outcomes_stay_within_what_these_can_be_and_small_subgroups_are_left_out(done):

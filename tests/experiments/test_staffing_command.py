@@ -13,8 +13,8 @@ from taper_sim import cli
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.staffing.selection import FIRST_REPLICATIONS
 from taper_sim.clinic.team import ROLES, Team, Worker
-from taper_sim.report.staffing_text import everybody
-from taper_sim.report.target_text import found_words, target_words
+from taper_sim.report.staffing_text import team_words
+from taper_sim.report.target_text import target_words, value_words
 from taper_sim.scenario.building import Overrides
 from taper_sim.scenario.staffing_schema import Target
 
@@ -170,7 +170,7 @@ def test_targets_that_nobody_can_meet_are_said_with_numbers(tmp_path, capsys):
     path = scenario(tmp_path, set_in("targets", value=targets))
     assert cli.main(["staffing", str(path), "--out", str(tmp_path / "run")]) == 0
     printed = capsys.readouterr().out
-    assert "None meets" in printed and "most often missed: dose down at least 1,000 %, found" in printed
+    assert "None meets" in printed and "most often missed: dose down at least 1,000 %, estimate" in printed
     every = pd.read_csv(tmp_path / "run" / "replications.csv")
     assert every["team"].nunique() == 1  # the largest failed: nothing else was tried
     assert np.isfinite(every.loc[every["metric"] == "dose_reduction_pct", "value"]).all()
@@ -188,7 +188,7 @@ def test_targets_that_nobody_can_meet_are_said_with_numbers(tmp_path, capsys):
         (set_in("targets", value=[{"metric": "late", "role": "nurce", "at_most": 1}]), "did you mean nurse"),
         (set_in("probability", value=0.95), "0.95 with an indifference of 0.3"),
         (set_in("protocol", value="fast"), "fast, which is none here"),
-        (lambda c: c["clinic"]["team"].pop(1), "nobody for the work of a pharmacist"),
+        (lambda c: c["clinic"]["team"].pop(1), "no worker for the queue pharmacist"),
         (
             lambda c: c["clinic"]["staffing"]["fte"].update(
                 {r: {"least": 0, "most": 20, "step": 0.1} for r in ("pt", "peer", "np_pa")}
@@ -240,7 +240,7 @@ def test_a_team_is_everybody_in_it():
     call = (Shift((0, 1, 2, 3, 4, 5, 6), 0.0, 1440.0, urgent_only=True),)
     people = (("np_pa", week), ("np_pa", week), ("social_worker", week), ("physician", call))
     team = Team(tuple(Worker(f"{role} {k}", ROLES[role], shifts) for k, (role, shifts) in enumerate(people)))
-    assert everybody(team) == "NP/PA 2, social worker 1; people on call only: physician 1"
+    assert team_words(team) == "NP/PA 2, social worker 1; people on call only: physician 1"
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_team_is_everybody_in_it():
         ),
         (
             {"metric": "dropout", "against": "never_short", "at_most": 0.02},
-            "dropout, against staff never short, at most 2 %",
+            "dropout, minus that with unlimited staff, at most 2 %",
             -0.00001,
             "0.00 %",
         ),
@@ -268,4 +268,4 @@ def test_a_team_is_everybody_in_it():
     ],
 )
 def test_targets_and_what_was_found_are_said_in_their_units(target, said, value, found):
-    assert target_words(Target(**target)) == said and found_words(Target(**target), value) == found
+    assert target_words(Target(**target)) == said and value_words(Target(**target), value) == found

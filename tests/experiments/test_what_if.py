@@ -226,7 +226,7 @@ def test_the_page_reads_in_plain_words_and_numbers(done):
     assert not re.search(r"[-+]0\.?0*(?![\d.])", page)  # no sign before nothing
     assert "social_worker" not in page and "order_wait_days" not in page
     assert "all targets met in" in page and "of 2 replications" in page
-    told = page.split("What moves today's late work most", 1)[1].split("Today's team keeps", 1)[0].splitlines()[1:]
+    told = page.split("Largest effects on today's late work", 1)[1].split("Today's team meets", 1)[0].splitlines()[1:]
     late = [float(line.split()[4]) for line in told if line.startswith("    late or lost work ")]
     assert len(late) == 5
     tornado = table(done, "tornado")
@@ -239,7 +239,7 @@ def test_the_page_reads_in_plain_words_and_numbers(done):
     [
         (0.123, 0.1, 0.15, "+12.3 (+10.0 to +15.0): more"),
         (-0.1, -0.2, 0.0001, "-10.0 (-20.0 to 0.0): no clear change"),
-        (-0.0001, -0.0002, -0.0001, "next to no change"),
+        (-0.0001, -0.0002, -0.0001, "almost no change"),
         (0.0, 0.0, 0.0, "no change"),
         (43.1, np.nan, np.nan, "+4,310.0"),
     ],

@@ -1,4 +1,4 @@
-"""The clinic's page: what breaks first, whatever the queue does; and its figures."""
+"""The clinic's summary: the role that breaks first; and the figures of a clinic run."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def test_only_kinds_of_work_that_are_late_are_named():
     assert lines == ["What breaks first: 30 % of the prescriber's work is late or lost: escalation (73 %)."]
 
 
-def test_work_that_waits_only_for_somebody_to_be_at_work_does_not_break_first():
+def test_late_work_because_of_closed_hours_does_not_break_first():
     closed = [
         ("late_closed", "prescriber", "", 0.2),
         ("late_closed", "prescriber", "escalation", 0.7),
@@ -39,23 +39,23 @@ def test_work_that_waits_only_for_somebody_to_be_at_work_does_not_break_first():
     ]
     first, night, urgent = _breaks_first(service(*LATE, *closed), ROLES)
     assert first == "What breaks first: 25 % of the nurse's work is late or lost: check-in batch (40 %)."
-    said = "Late only because nobody of the role is at work then (nights, weekends): prescriber 20 %."
+    said = "Late only because no worker of the role is on duty (nights, weekends): prescriber 20 %."
     assert night == said
-    assert urgent.startswith("What cannot wait did wait for that: 70 % of the prescriber's work on escalation;")
+    assert urgent.startswith("Urgent work waited for the next shift: 70 % of the prescriber's work on escalation.")
     closed = [("late_closed", role, "", 0.24) for role in ("prescriber", "nurse")]
     assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith("What breaks first: 6 % of the prescriber's")
     closed = [("late_closed", "prescriber", "", 0.29), ("late_closed", "nurse", "", 0.25)]
     assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith(
-        "Nothing is late often while people are at work, but the nurse is busy 90 %"
+        "Little is late during staffed hours, but the nurse is busy 90 %"
     )
 
 
-def test_nothing_breaks_is_said_of_the_hours_of_which_it_is_true():
+def test_nothing_breaks_refers_to_staffed_hours_if_work_waits_for_opening():
     room = ROLES.assign(mean=0.3)
-    rest = "work is in time, and everybody has room."
+    rest = "work begins in time, and every role has spare capacity."
     assert _breaks_first(service(("late", "nurse", "", 0.01)), room) == [f"Nothing breaks: {rest}"]
     closed = _breaks_first(service(("late", "nurse", "", 0.3), ("late_closed", "nurse", "", 0.29)), room)
-    assert closed[0] == f"Nothing breaks while people are at work: {rest}" and closed[1].endswith("nurse 29 %.")
+    assert closed[0] == f"Nothing breaks during staffed hours: {rest}" and closed[1].endswith("nurse 29 %.")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def events():
 
 
 def texts_within(figure):
-    """Every text that is drawn lies inside the figure."""
+    """Check that every text lies inside the figure."""
     FigureCanvasAgg(figure).draw()
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     assert box.x0 >= 0.0 and box.y0 >= 0.0 and box.x1 <= width and box.y1 <= height
@@ -87,7 +87,7 @@ def legend(figure):
 
 
 @pytest.mark.parametrize("on_call", [True, False])
-def test_who_is_on_call_is_drawn_and_people_are_named_in_words(events, on_call):
+def test_on_call_periods_are_drawn_and_workers_are_named_in_words(events, on_call):
     duty = pd.DataFrame(
         {"resource": "np_pa 1", "start": [480.0, 3000.0], "end": [960.0, 9000.0], "on_call": [False, on_call]}
     )

@@ -1,4 +1,4 @@
-"""Figures: the data beside them are the run's own numbers, small cells stay out, the bytes are the same every time."""
+"""Figures: their data equal the run's numbers, small cells are excluded, the same run gives the same bytes."""
 
 import json
 from collections.abc import Callable
@@ -87,7 +87,7 @@ def make_run(
     question: str = "Which is better?",
     outcomes: tuple[str, ...] = OUTCOMES,
 ) -> Path:
-    """A run folder with made-up numbers, the columns those of the package."""
+    """An output folder with invented numbers and the package's columns."""
     rng = np.random.default_rng(3)
     sizes = {"all": n, **(subgroups or {})}
     summary, differences, courses = [], [], []
@@ -236,7 +236,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
 
 
-def test_an_svg_is_well_formed_and_asks_nothing_of_anywhere(tmp_path: Path) -> None:
+def test_an_svg_is_well_formed_and_loads_nothing(tmp_path: Path) -> None:
     for path in figures.write_figures(make_run(tmp_path / "run", protocols=("a", "<b> & $c$"))):
         if path.suffix == ".svg":
             for element in ElementTree.fromstring(path.read_text()).iter():  # noqa: S314 - written a line above
@@ -268,7 +268,7 @@ def test_many_protocols_still_make_figures_that_fit_a_column(tmp_path: Path, n_p
 
 @pytest.mark.parametrize("n_protocols", [2, figures.MOST_FACETS, figures.MOST_FACETS + 1, 30])
 @pytest.mark.parametrize("name", ["linear(pct={}, every=28) with a name that is long", "p{}"])
-def test_nothing_of_a_figure_reaches_over_its_edge(tmp_path: Path, n_protocols: int, name: str) -> None:
+def test_no_part_of_a_figure_exceeds_its_edge(tmp_path: Path, n_protocols: int, name: str) -> None:
     names = tuple(name.format(k) for k in range(n_protocols))
     run = run_tables.read_run(make_run(tmp_path / "run", protocols=names))
     for figure, _ in figures.all_figures(run).values():

@@ -1,4 +1,4 @@
-"""The page of a run: it stands alone, escapes what it is given, hides small cells, says what it rests on."""
+"""The page of a run: self-contained, with escaped text, hidden small cells, and the basis of its results."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _VOID = {"meta", "br", "img"}
 
 
 class Reader(HTMLParser):
-    """Keeps tags, their attributes and the text by tag, and whether every tag was closed."""
+    """Parser that keeps tags, attributes and text by tag, and whether every tag was closed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ def change_manifest(folder: Path, **changes: object) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest | changes))
 
 
-def test_the_page_asks_nothing_of_anywhere_and_runs_nothing(tmp_path: Path) -> None:
+def test_the_page_loads_nothing_and_has_no_scripts(tmp_path: Path) -> None:
     reader, _ = read(write_report(make_run(tmp_path / "run")))
     assert not {"script", "link", "iframe", "object", "embed", "form"} & {tag for tag, _ in reader.tags}
     for _, attributes in reader.tags:
@@ -66,7 +66,7 @@ def test_the_page_asks_nothing_of_anywhere_and_runs_nothing(tmp_path: Path) -> N
     assert not re.search(r"https?:|@import|url\(", text)
 
 
-def test_what_comes_from_files_is_escaped(tmp_path: Path) -> None:
+def test_text_from_files_is_escaped(tmp_path: Path) -> None:
     bad = "<script>alert('x')</script>&\"<img src=x onerror=y>"
     folder = make_run(tmp_path / "run", name=bad, question=bad, protocols=("a", bad), subgroups={f"dose={bad}": 40})
     change_manifest(folder, scenario_file=bad, git_commit=bad)
@@ -107,14 +107,14 @@ def test_the_same_folder_gives_the_same_page(tmp_path: Path) -> None:
     assert write_report(other).read_bytes() == first
 
 
-def test_the_page_says_that_nobody_reviewed_and_nothing_calibrated_it(tmp_path: Path) -> None:
+def test_the_page_reports_missing_review_and_calibration(tmp_path: Path) -> None:
     _, text = read(write_report(make_run(tmp_path / "run")))
     assert text.count(UNREVIEWED.capitalize()) >= 2  # top and bottom
     assert text.count("Not calibrated to published results") >= 2
     assert "simulated people, no patients" in text
 
 
-def test_a_calibrated_and_reviewed_run_says_that_instead(tmp_path: Path) -> None:
+def test_the_page_reports_review_and_calibration(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     tables = [dict(read_run(folder).manifest["tables"][0], reviewed=11, status=REVIEWED)]
     change_manifest(
@@ -141,7 +141,7 @@ def test_the_main_table_carries_the_summary_with_direction_and_smallest_importan
     summary = read_run(folder).summary
     chosen = (summary["protocol"] == "NA") & (summary["outcome"] == "withdrawal_peak") & (summary["subgroup"] == "all")
     row = summary[chosen].iloc[0]
-    shown = [page.number("withdrawal_peak", row[column]) for column in ("mean", "lo95", "hi95")]
+    shown = [page.outcome_number("withdrawal_peak", row[column]) for column in ("mean", "lo95", "hi95")]
     assert "{} {} to {}".format(*shown) in text
     assert "peak withdrawal 0-1 lower is better smallest important: 0.1" in text
 
@@ -165,7 +165,7 @@ def test_provenance_protocols_and_assumptions_are_there(tmp_path: Path) -> None:
     assert "A18 withdrawal_area smallest important difference d 3 3" in text
 
 
-def test_an_event_nobody_had_is_not_called_certain(tmp_path: Path) -> None:
+def test_an_event_without_a_case_has_no_interval_of_zero(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     for name in ("summary", "differences"):
         table = pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
@@ -190,14 +190,14 @@ def test_an_event_nobody_had_is_not_called_certain(tmp_path: Path) -> None:
     ],
 )
 def test_numbers_have_the_decimals_that_matter(name: str, value: float, signed: bool, text: str) -> None:
-    assert page.number(name, value, signed=signed) == text
+    assert page.outcome_number(name, value, signed=signed) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.0, "0 %"), (1e-9, "<1 %"), (0.5, "50 %"), (0.9999, ">99 %"), (1.0, "100 %")]
 )
-def test_a_chance_that_is_only_near_certain_is_not_called_so(value: float, text: str) -> None:
-    assert page.chance(value) == text
+def test_a_probability_near_0_or_1_is_not_rounded_to_it(value: float, text: str) -> None:
+    assert page.probability(value) == text
 
 
 def test_the_methods_paragraph_carries_the_numbers_of_the_run(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_the_methods_paragraph_carries_the_numbers_of_the_run(tmp_path: Path) ->
     assert "\n" not in text
 
 
-def test_the_methods_of_one_protocol_speak_of_no_difference(tmp_path: Path) -> None:
+def test_the_methods_of_one_protocol_mention_no_difference(tmp_path: Path) -> None:
     run = read_run(make_run(tmp_path / "run", protocols=("constant()",)))
     text = methods_paragraph(run.manifest, run.summary, run.differences)
     assert "1 protocol: constant()." in text and "minus" not in text and "P(better)" not in text
@@ -232,13 +232,13 @@ def test_the_methods_of_one_protocol_speak_of_no_difference(tmp_path: Path) -> N
 
 def test_one_protocol_has_a_page_too(tmp_path: Path) -> None:
     _, text = read(write_report(make_run(tmp_path / "run", protocols=("constant()",))))
-    assert "nothing to set it against" in text
+    assert "there is no comparison" in text
 
 
 def test_people_read_from_a_file_are_not_called_simulated_people(tmp_path: Path) -> None:
     run = read_run(make_run(tmp_path / "run"))
     run.manifest["scenario"]["cohort"]["file"] = "people.csv"
-    assert cautions(run.manifest)[-1].startswith("Simulated courses of people read from a file")
+    assert cautions(run.manifest)[-1].startswith("Simulated courses of people from a file")
     assert "Their baseline was read from a file" in methods_paragraph(run.manifest, run.summary, run.differences)
 
 

@@ -1,4 +1,4 @@
-"""docs/parameters.md and docs/outcomes.md are what the tables say, and every source that they name exists."""
+"""docs/parameters.md and docs/outcomes.md agree with the tables, and every cited source exists."""
 
 import re
 from pathlib import Path

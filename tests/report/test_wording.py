@@ -1,11 +1,11 @@
-"""Numbers and names as pages show them."""
+"""Text of numbers, roles and kinds of work in reports."""
 
 import numpy as np
 import pytest
 
 from taper_sim.clinic.team import ROLES
 from taper_sim.clinic.work import KINDS
-from taper_sim.report.wording import count, in_words, interval, number, percent, words
+from taper_sim.report.wording import count, in_words, interval_text, name_text, number_text, percent
 
 
 @pytest.mark.parametrize(
@@ -21,13 +21,13 @@ from taper_sim.report.wording import count, in_words, interval, number, percent,
         (-0.4, 0, False, "0"),
     ],
 )
-def test_a_number_has_no_sign_before_nothing_and_its_thousands_apart(value, digits, signed, said):
-    assert number(value, digits, signed=signed) == said
+def test_zero_has_no_sign_and_thousands_have_a_separator(value, digits, signed, said):
+    assert number_text(value, digits, signed=signed) == said
 
 
-def test_an_interval_is_left_out_where_there_is_none():
-    assert interval(-0.001, -0.004, 0.2, 2) == "0.00 (0.00 to 0.20)"
-    assert interval(1.0, np.nan, np.nan) == "1.0"
+def test_a_missing_interval_is_not_shown():
+    assert interval_text(-0.001, -0.004, 0.2, 2) == "0.00 (0.00 to 0.20)"
+    assert interval_text(1.0, np.nan, np.nan) == "1.0"
 
 
 def test_counts_and_shares():
@@ -37,11 +37,11 @@ def test_counts_and_shares():
 
 def test_names_are_in_words():
     assert (
-        words("social_worker") == "social worker"
-        and words("np_pa") == "NP/PA"
-        and words("case_conference") == ("case conference")
+        name_text("social_worker") == "social worker"
+        and name_text("np_pa") == "NP/PA"
+        and name_text("case_conference") == ("case conference")
     )
     assert in_words("np_pa 1, pt 2") == "NP/PA 1, physical therapist 2"
     assert in_words("Dr a_b") == "Dr a_b"  # a person's own name stays
     for name in (*ROLES, *(kind.name for kind in KINDS)):
-        assert "_" not in words(name)
+        assert "_" not in name_text(name)

@@ -1,1 +1,1 @@
-"""The smallest team that meets its targets: bounds, search, selection. Imports ``clinic``."""
+"""Staffing: the cheapest team that meets its targets (bounds, search, feasibility, selection). Imports ``clinic``."""

@@ -1,12 +1,12 @@
-"""What a team can bear at most, before anything runs: work asked for ÷ time at work. Imports ``clinic``.
+"""Lower bounds of a team's load without simulation: planned work ÷ hours on duty. Imports ``clinic``, ``simulation``.
 
-A queue whose load is above one grows for as long as the clinic runs, whatever triage does. The bound counts what the
-protocol plans and what comes by the numbers of ``work``; alerts and urgent visits come on top, so a load below one is
-no promise. Those who stand in for a queue count for it in full, beside its own people: a load above one is one that
-nobody's help takes away.
+A queue with a load above 1 grows as long as the clinic runs, under every triage rule. The bound counts the work that
+the protocol and the frequencies of ``work`` plan. Alerts and urgent visits add to it, so a load below 1 does not
+guarantee a stable queue. Covering staff count in full for every queue that they cover, so no cover can reduce a load
+above 1.
 
-While the panel enrols there is more: first visits, education, prior authorisations. That passes, so such a load rules
-no team out; it says that some of the work is late, lost or done in overtime.
+During enrolment there is additional work: first visits, education, prior authorisations. It is temporary, so a load
+above 1 during enrolment excludes no team; some of that work will be late, lost or done in overtime.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.clinic import work
-from taper_sim.clinic.appointments import HORIZON_D, INTERPRETER
+from taper_sim.clinic.appointments import BOOKING_HORIZON_D, INTERPRETER
 from taper_sim.clinic.calendars import on_duty_min
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.modality import HomeVisits, barriers, visit_minutes
@@ -30,21 +30,22 @@ from taper_sim.model.parameters import DISCIPLINES
 from taper_sim.simulation.cohort import MODALITIES, Cohort
 from taper_sim.simulation.ensemble import Ensemble, draw_of
 from taper_sim.simulation.layout import CarePlan, arrays_of
+from taper_sim.units import WEEK_D
 
 
 @dataclass(frozen=True)
 class Load:
-    """A queue's planned work in a week when everybody is enrolled.
+    """A queue's planned load in a week after enrolment.
 
     Attributes
     ----------
     queue : str
     asked_h, able_h : float
-        Hours a week of planned work, and on duty of those who may do it (:func:`able_h`).
+        Hours a week of planned work, and hours a week on duty of eligible staff (:func:`able_h`).
     n_patients : int
-        Patients of the panel; of a state those who live there.
+        Patients of the panel, or of the state.
     state : str or None
-        Whose licence the work needs; None: all of the queue's work, whoever may do it.
+        State whose licence the work needs; None: all work of the queue.
     """
 
     queue: str
@@ -55,17 +56,17 @@ class Load:
 
     @property
     def name(self) -> str:
-        """The queue, and the state if the load is of one."""
+        """The queue and, for the load of a state, the state."""
         return self.queue if self.state is None else f"{self.queue} licensed in {self.state}"
 
     @property
     def share(self) -> float:
-        """Asked ÷ able."""
+        """Planned hours ÷ hours on duty."""
         return self.asked_h / self.able_h if self.able_h > 0 else np.inf
 
     @property
     def most_patients(self) -> int:
-        """Patients at which the planned work fills the time at work."""
+        """Panel size at which the planned work fills the hours on duty."""
         return int(self.n_patients / self.share) if self.share > 0 else self.n_patients
 
     @property
@@ -73,7 +74,7 @@ class Load:
         return f"{self.asked_h:.0f} h of planned work a week for {self.able_h:.0f} h on duty"
 
     def able(self, team: Team) -> float:
-        """Hours of another team for the same work."""
+        """Hours on duty of another team for the same work."""
         return able_h(team, self.queue, self.state)
 
     def __str__(self) -> str:
@@ -84,15 +85,15 @@ class Load:
 
 @dataclass(frozen=True)
 class EnrolmentLoad(Load):
-    """A queue's planned work while the panel enrols; hours are of the days, not of a week.
+    """A queue's planned load during enrolment; the hours cover the days of enrolment, not a week.
 
     Attributes
     ----------
     asked_d : int
-        Work asked for from day 1 to this one is counted.
+        Last day of the requests that count; the first is day 1.
     able_d : int
-        Hours on duty from day 1 to this one: work that these do not hold is begun later than anything may be (A37), and
-        a visit without room by then does not take place (A40).
+        Last day of the hours on duty that count. Work beyond these hours begins after every limit (A37), and a visit
+        without an appointment by then does not take place (A40).
     """
 
     asked_d: int = 0
@@ -106,16 +107,19 @@ class EnrolmentLoad(Load):
         )
 
     def able(self, team: Team) -> float:
-        """Hours of another team for the same work."""
+        """Hours on duty of another team for the same work."""
         return able_h(team, self.queue, self.state, lambda worker: hours_until(worker, self.able_d))
 
 
 def able_h(
-    team: Team, queue: str, state: str | None = None, hours: Callable[[Worker], float] = lambda one: one.hours_a_week
+    team: Team,
+    queue: str,
+    state: str | None = None,
+    hours: Callable[[Worker], float] = lambda worker: worker.hours_a_week,
 ) -> float:
-    """Hours of those who may do a queue's work for a patient of a state: its own people, and who stands in, in full.
+    """Hours of the staff who may do a queue's work for patients of a state; covering staff count in full.
 
-    A clinic without interpreters has a vendor's, who are never short.
+    A clinic without interpreters uses a vendor with unlimited capacity: the result is then infinite.
     """
     if queue == INTERPRETER and not team.of(queue):
         return np.inf
@@ -128,7 +132,7 @@ def able_h(
 
 
 def hours_until(worker: Worker, day: int) -> float:
-    """Hours on duty from day 1 to a day, on call and leave left out."""
+    """Hours on duty from day 1 to a day, without on-call periods and leave."""
     return on_duty_min(worker.server(day).duties, 1, day) / 60.0
 
 
@@ -141,7 +145,7 @@ def loads(
     n_days: int,
     ensemble: Ensemble | None = None,
 ) -> list[Load]:
-    """Planned load of every queue, and of its work that needs a state's licence.
+    """Planned load of every queue and, for work that needs a licence, of every state.
 
     Parameters
     ----------
@@ -150,29 +154,28 @@ def loads(
     setting : Setting
     team : Team
     decision_days : sequence of int
-        Days on which the policy decides, within ``n_days``.
+        Days of the policy's decisions, within ``n_days``.
     n_days : int
     ensemble : Ensemble, optional
-        From which the share of missed visits comes; without one every visit is taken as kept.
+        Source of the share of missed visits; by default every visit is kept.
 
     Returns
     -------
     list of Load
-        Those of all patients, then those of each state by itself, in which who has several licences counts in each; the
-        heaviest first. Nothing for a team that is never short.
+        Loads of all patients, then of each state, the highest first. A worker with several licences counts in each of
+        these states. Empty for unlimited staff.
     """
     if team.unlimited:
         return []
     minutes: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for one in _planned(cohort, care, setting, decision_days, n_days, ensemble):
-        minutes[one.queue][one.name] += float(one.minutes.sum()) * one.a_week
-    found = [
-        Load(queue, share * wanted / 60.0, able_h(team, queue, state), round(share * len(cohort)), state)
-        for queue, state, share, wanted in _places(minutes, setting)
+    for planned in _planned(cohort, care, setting, decision_days, n_days, ensemble):
+        minutes[planned.queue][planned.name] += float(planned.minutes.sum()) * planned.a_week
+    by_place = [
+        Load(queue, share * asked_min / 60.0, able_h(team, queue, state), round(share * len(cohort)), state)
+        for queue, state, share, asked_min in _places(minutes, setting)
     ]
-    return sorted(
-        (load for load in found if np.isfinite(load.able_h)), key=lambda one: (one.state is not None, -one.share)
-    )
+    finite = (load for load in by_place if np.isfinite(load.able_h))
+    return sorted(finite, key=lambda load: (load.state is not None, -load.share))
 
 
 def enrolment_loads(
@@ -184,35 +187,36 @@ def enrolment_loads(
     n_days: int,
     ensemble: Ensemble | None = None,
 ) -> list[EnrolmentLoad]:
-    """Planned load of every queue, and by state, while the panel enrols: what enrolment brings, and those enrolled.
+    """Planned load of every queue, and by state, during enrolment: work of enrolment and of enrolled patients.
 
-    What was asked for on the last day of enrolment has :data:`booking.HORIZON_D` days more: no kind of work may be
-    begun later. Of a run that ends before, the days whose work has that long are counted; none: no load.
+    Requests of the last day of enrolment have :data:`appointments.BOOKING_HORIZON_D` further days, the longest limit of
+    any kind of work. In a shorter run, requests count only if they have that many days before its end.
     """
-    asked_d = min(setting.enrol_over_d, n_days - HORIZON_D)
+    asked_d = min(setting.enrol_over_d, n_days - BOOKING_HORIZON_D)
     if team.unlimited or asked_d < 1:
         return []
     starts = enrolment(len(cohort), setting.enrol_over_d, n_days)
-    lived = np.maximum(asked_d - starts + 1, 0)
-    able_d = asked_d + HORIZON_D
+    study_days = np.maximum(asked_d - starts + 1, 0)
+    able_d = asked_d + BOOKING_HORIZON_D
     minutes: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for one in _planned(cohort, care, setting, decision_days, n_days, ensemble):
-        minutes[one.queue][one.name] += float(one.minutes @ np.searchsorted(one.own_days, lived, "right"))
-    found = []
-    for queue, state, share, wanted in _places(minutes, setting):
+    for planned in _planned(cohort, care, setting, decision_days, n_days, ensemble):
+        count = np.searchsorted(planned.study_days, study_days, "right")
+        minutes[planned.queue][planned.name] += float(planned.minutes @ count)
+    by_place = []
+    for queue, state, share, asked_min in _places(minutes, setting):
         able = able_h(team, queue, state, lambda worker: hours_until(worker, able_d))
         n = round(share * len(cohort))
-        found.append(EnrolmentLoad(queue, share * wanted / 60.0, able, n, state, asked_d, able_d))
-    return sorted((load for load in found if np.isfinite(load.able_h)), key=lambda load: -load.share)
+        by_place.append(EnrolmentLoad(queue, share * asked_min / 60.0, able, n, state, asked_d, able_d))
+    return sorted((load for load in by_place if np.isfinite(load.able_h)), key=lambda load: -load.share)
 
 
 def _places(
     minutes: Mapping[str, Mapping[str, float]], setting: Setting
 ) -> Iterator[tuple[str, str | None, float, float]]:
-    """Every queue with its minutes, then those that need a licence by state: queue, state, share of it, minutes."""
+    """Every queue, then by state the part that needs a licence: queue, state, share of patients, minutes."""
     whole = sum(share for _, share in setting.states)
     for queue, kinds in minutes.items():
-        # as in demand: all that a prescriber does for a patient, visits of a psychologist or physical therapist
+        # as in demand: a prescriber needs a licence for all work, a psychologist and a physical therapist for visits
         visits = kinds.get("visit", 0.0) + kinds.get("initial_assessment", 0.0)
         bound = {"prescriber": sum(kinds.values()), "psychologist": visits, "pt": visits}.get(queue, 0.0)
         if sum(kinds.values()) > 0:
@@ -223,25 +227,25 @@ def _places(
 
 @dataclass(frozen=True)
 class _Planned:
-    """Work that is known ahead.
+    """Planned work of a kind.
 
     Attributes
     ----------
     name, queue : str
-        Of the kind of work; who does it.
+        Kind of work and its queue.
     minutes : ndarray, (n,)
-        Of each patient whenever it comes.
+        Minutes per occurrence, by patient.
     a_week : float
-        How often it comes in a week of a patient who is enrolled for long.
-    own_days : ndarray
-        The patient's own days on which it comes, ascending.
+        Occurrences in a week after enrolment.
+    study_days : ndarray
+        Study days of the occurrences, ascending.
     """
 
     name: str
     queue: str
     minutes: Floats
     a_week: float
-    own_days: Floats
+    study_days: Floats
 
 
 def _planned(
@@ -252,73 +256,75 @@ def _planned(
     n_days: int,
     ensemble: Ensemble | None,
 ) -> list[_Planned]:
-    """Everything that is known ahead of the work that a clinic does, on the days that ``demand`` has it."""
-    flags, everybody = cohort.flags, np.ones(len(cohort))
-    found: list[_Planned] = []
+    """All planned work of a clinic, on the days of ``demand``."""
+    flags, all_patients = cohort.flags, np.ones(len(cohort))
+    kinds: list[_Planned] = []
 
-    def add(name: str, minutes: Floats | None, pieces: Floats, queue: str | None, a_week: float, days: Floats) -> None:
-        does = queue or work.BY_NAME[name].queue
-        each = work.BY_NAME[name].minutes(does) if minutes is None else minutes
-        found.append(_Planned(name, does, pieces * each, a_week, days))
+    def add(name: str, minutes: Floats | None, jobs: Floats, queue: str | None, a_week: float, days: Floats) -> None:
+        role = queue or work.BY_NAME[name].queue
+        job_min = work.BY_NAME[name].minutes(role) if minutes is None else minutes
+        kinds.append(_Planned(name, role, jobs * job_min, a_week, days))
 
-    def once(name: str, day: float, pieces: Floats, queue: str | None = None, minutes: Floats | None = None) -> None:
-        add(name, minutes, pieces, queue, 0.0, np.array([day]))
+    def once(name: str, day: float, jobs: Floats, queue: str | None = None, minutes: Floats | None = None) -> None:
+        add(name, minutes, jobs, queue, 0.0, np.array([day]))
 
     def every(
         name: str,
         days: float,
-        pieces: Floats,
+        jobs: Floats,
         queue: str | None = None,
         first: float | None = None,
         minutes: Floats | None = None,
     ) -> None:
         if np.isfinite(days) and days > 0:
-            own_days = np.arange(days if first is None else first, n_days + 1, days, dtype=np.float64)
-            add(name, minutes, pieces, queue, 7.0 / days, own_days)
+            study_days = np.arange(days if first is None else first, n_days + 1, days, dtype=np.float64)
+            add(name, minutes, jobs, queue, WEEK_D / days, study_days)
 
     visits = care.visit_every_d
     modality = cohort.modality if care.modality is None else np.full(len(cohort), MODALITIES.index(care.modality))
     home = setting.home_visits
-    lasts = visit_minutes(cohort, modality, None if home is None else np.full(len(cohort), 2.0 * home.travel_min))
+    length = visit_minutes(cohort, modality, None if home is None else np.full(len(cohort), 2.0 * home.travel_min))
     missed = np.zeros(len(cohort)) if ensemble is None else missed_share(cohort, care, modality, home, ensemble)
-    interpreted = everybody * ~flags["language_match"] * (1.0 - missed)
+    interpreted = all_patients * ~flags["language_match"] * (1.0 - missed)
     for name in DISCIPLINES:
         if care.planned.get(name, 0.0) > 0:
             first, later = (work.BY_NAME[kind].minutes(name) for kind in ("initial_assessment", "visit"))
             if np.isfinite(visits) and visits > 0:  # the first of the planned visits
-                once("initial_assessment", 1.0, everybody, name, lasts.expected(first, missed))
-                once("interpreting", 1.0, interpreted, minutes=lasts.with_patient(first))
-            every("visit", visits, everybody, name, 1.0 + visits, lasts.expected(later, missed))
-            every("interpreting", visits, interpreted, first=1.0 + visits, minutes=lasts.with_patient(later))
+                once("initial_assessment", 1.0, all_patients, name, length.expected(first, missed))
+                once("interpreting", 1.0, interpreted, minutes=length.with_patient(first))
+            every("visit", visits, all_patients, name, 1.0 + visits, length.expected(later, missed))
+            every("interpreting", visits, interpreted, first=1.0 + visits, minutes=length.with_patient(later))
     if care.planned.get("psychologist", 0.0) > 0:
-        every("group_session", visits, everybody / work.GROUP, first=1.0)
-    every("message", 7.0 / work.MESSAGES_A_WEEK, everybody)
-    every("checkin_batch", care.checkin_every_d, everybody, first=1.0 + care.checkin_every_d)  # read the next morning
+        every("group_session", visits, all_patients / work.GROUP_SIZE, first=1.0)
+    every("message", WEEK_D / work.MESSAGES_A_WEEK, all_patients)
+    first_reading = 1.0 + care.checkin_every_d  # the day after the first check-in
+    every("checkin_batch", care.checkin_every_d, all_patients, first=first_reading)
     decided = np.array([day for day in decision_days if day <= n_days], dtype=np.float64)
     signs = [("dose_order", setting.orders_by)]
     if setting.orders_by != "pharmacist":
         signs.append(("pharmacist_review", "pharmacist"))
     for name, queue in signs:
-        add(name, None, everybody, queue, 7.0 * len(decided) / n_days, decided)
+        add(name, None, all_patients, queue, WEEK_D * len(decided) / n_days, decided)
     for day in decided[:1]:
-        once("prior_authorisation", day, everybody * work.AUTHORISED_SHARE)
-    every("refill", work.REFILL_EVERY_D, everybody)
-    every("rounds", work.ROUNDS_EVERY_D, everybody)
-    every("peer_session", work.PEER_EVERY_D, everybody * flags["peer_support"], first=1.0)
-    hard = (cohort.taken.sum(axis=1) > 1) | flags["renal_impairment"] | flags["sleep_apnoea"]
+        once("prior_authorisation", day, all_patients * work.AUTHORISED_SHARE)
+    every("refill", work.REFILL_EVERY_D, all_patients)
+    every("rounds", work.ROUNDS_EVERY_D, all_patients)
+    every("peer_session", work.PEER_EVERY_D, all_patients * flags["peer_support"], first=1.0)
+    complex_cases = (cohort.taken.sum(axis=1) > 1) | flags["renal_impairment"] | flags["sleep_apnoea"]
     for queue in ("prescriber", "pharmacist", "nurse"):
-        every("case_conference", work.CONFERENCE_EVERY_D, everybody * hard, queue)
-    once("education", 1.0, everybody * flags["caregiver"])
+        every("case_conference", work.CONFERENCE_EVERY_D, all_patients * complex_cases, queue)
+    once("education", 1.0, all_patients * flags["caregiver"])
     if care.planned.get("nurse", 0.0) > 0:
-        once("self_management", 1.0, everybody)
-    return [one for one in found if one.name in setting.does]
+        once("self_management", 1.0, all_patients)
+    return [planned for planned in kinds if planned.name in setting.does]
 
 
 def missed_share(cohort: Cohort, care: CarePlan, modality: Ints, home: HomeVisits | None, ensemble: Ensemble) -> Floats:
-    """Share of visits that each patient misses in the long run, (n,), with the engagement of the beginning.
+    """Long-run share of missed visits of each patient at baseline engagement, (n,).
 
-    A missed visit makes the next more likely to be missed: the share is that of the chain of two states,
-    ``p0 / (1 - p1 + p0)``, with chance p0 after a visit that was kept and p1 after one that was not.
+    A missed visit raises the probability of missing the next one. The share is the stationary probability of the
+    two-state Markov chain, ``p0 / (1 - p1 + p0)``, with p0 the probability of missing a visit after a kept one and p1
+    after a missed one.
     """
     a = arrays_of(cohort, ensemble, 0, care)
     draw = draw_of(cohort.keys, ensemble.n_draws)

@@ -1,14 +1,14 @@
-"""Which team: candidates of a range, and the search for the cheapest that meets its targets. Imports ``clinic``.
+"""Search for the cheapest team that meets its targets, over a grid of teams. Imports ``clinic.team``, ``calendars``.
 
-The search knows teams and verdicts, no patients: whoever calls it says what a team's verdict is. That more people of
-one role never make a team worse is taken for granted (assumption A45); a team that fails is then an answer for every
-team that has no more of any role.
+The search handles teams and verdicts, not patients: the caller provides the verdict of a team. The search assumes that
+more staff of a role never make a team worse (assumption A45). A team that fails therefore excludes every team with no
+more staff in any role.
 
-1. The largest team. If that fails, none meets.
-2. Today's team, if it is one of those in question and meets: from it down, one step of one role at a time, what saves
-   most first, as long as the smaller team meets. A search that has to stop then has an answer no dearer than today's.
-3. Each role alone, everybody else at the largest: the fewest of that role, by halving.
-4. From the cheapest team that is left up, until one meets.
+1. Test the largest team. If it fails, no team meets the targets.
+2. If today's team is a candidate and meets the targets, reduce it one step of one role at a time, the largest saving
+   first, while the smaller team still meets them. A search that stops early then returns a team no dearer than today's.
+3. For each role, with all others at their largest: find the fewest staff by bisection.
+4. Test the remaining teams in order of price until one meets the targets.
 """
 
 import itertools
@@ -19,24 +19,24 @@ from typing import Final
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.staffing.feasibility import Verdict
 from taper_sim.clinic.team import FULL_TIME_H, Team, Worker
+from taper_sim.units import WEEK_D
 
-WEEK_D: Final = 7
 _TINY: Final = 1e-9
-"""FTE below which nobody is left over."""
+"""Tolerance for rounding, FTE and USD a week."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A team that could be.
+    """A team of the grid.
 
     Attributes
     ----------
     levels : tuple of (str, float)
-        FTE of each role that the search changes.
+        FTE of each role that the search varies.
     cost_usd_week : float
-        Of everybody's hours on duty in a week, on call included, leave left out.
+        Cost of all hours on duty and on call in a week without leave, USD.
     fte : float
-        Of everybody.
+        FTE of the whole team.
     """
 
     levels: tuple[tuple[str, float], ...]
@@ -45,51 +45,52 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """As tables show it."""
+        """Name in tables."""
         return ", ".join(f"{role} {fte:g}" for role, fte in self.levels)
 
     def within(self, other: "Candidate") -> bool:
-        """Whether it has no more of any role than another."""
-        return all(mine <= theirs + _TINY for (_, mine), (_, theirs) in zip(self.levels, other.levels, strict=True))
+        """Whether this team has no more FTE than another in any role."""
+        pairs = zip(self.levels, other.levels, strict=True)
+        return all(fte <= other_fte + _TINY for (_, fte), (_, other_fte) in pairs)
 
 
 def lever(team: Team, role: str, otherwise: Worker) -> tuple[Worker, float]:
-    """Whose number the search changes: the first of a role and those who work alike, and the FTE of the others.
+    """The worker of a role whose number the search varies, and the FTE of the role's workers who differ from them.
 
     Parameters
     ----------
     team : Team
     role : str
     otherwise : Worker
-        Who is taken where the team has nobody of the role.
+        Result for a team without the role.
     """
-    own = [worker for worker in team.workers if worker.role.name == role and worker.hours_a_week > 0]
-    if not own:  # nobody, or on call only
+    members = [worker for worker in team.workers if worker.role.name == role and worker.hours_a_week > 0]
+    if not members:  # no worker, or on-call workers only
         return otherwise, 0.0
-    return own[0], sum(w.hours_a_week for w in own if not _alike(w, own[0])) / FULL_TIME_H
+    return members[0], sum(w.hours_a_week for w in members if not _alike(w, members[0])) / FULL_TIME_H
 
 
-def _alike(one: Worker, other: Worker) -> bool:
-    return replace(one, name="", leave=()) == replace(other, name="", leave=())
+def _alike(first: Worker, second: Worker) -> bool:
+    return replace(first, name="", leave=()) == replace(second, name="", leave=())
 
 
 def with_fte(team: Team, levels: Mapping[str, float], otherwise: Mapping[str, Worker]) -> Team:
-    """The team with other numbers of some roles.
+    """The team with given FTE of some roles.
 
-    People are added or taken away at the end of those who work like the first of the role; a part of a person is
-    somebody who works the first part of each of the same shifts.
+    Workers like the first of the role are added or removed. A fraction of an FTE is a worker on the first part of each
+    of the same shifts.
 
     Raises
     ------
     ValueError
-        Where the others of a role, who stay, are more than is asked for.
+        If the other workers of a role, who stay, exceed the given FTE.
     """
     workers = list(team.workers)
     for role, fte in levels.items():
         model, rest = lever(team, role, otherwise[role])
         wanted = (fte - rest) * FULL_TIME_H / model.hours_a_week
         if wanted < -_TINY:
-            raise ValueError(f"{fte:g} FTE of {role}, where {rest:g} work other shifts than the first")
+            raise ValueError(f"{fte:g} FTE of {role}, of which {rest:g} work other shifts than the first")
         alike = [w for w in workers if w.role.name == role and _alike(w, model)]
         others = [w for w in workers if w.role.name == role and not _alike(w, model)]
         whole = int(wanted + _TINY)
@@ -107,7 +108,7 @@ def with_fte(team: Team, levels: Mapping[str, float], otherwise: Mapping[str, Wo
 
 
 def part_of(shift: Shift, share: float) -> Shift:
-    """The first part of a shift's working time; on call stays whole."""
+    """The first part of a shift's working time; an on-call shift stays whole."""
     if shift.urgent_only:
         return shift
     off = sum(end - start for start, end in shift.breaks)
@@ -123,69 +124,71 @@ def part_of(shift: Shift, share: float) -> Shift:
 
 
 def around(team: Team) -> dict[str, tuple[float, float, float]]:
-    """Half as many to twice as many of each role's people: least FTE, most, step; others of a role stay."""
-    found = {}
+    """Ranges from half to twice today's FTE, by role: least FTE, most FTE, step; workers on other shifts stay."""
+    ranges = {}
     for role in dict.fromkeys(w.role.name for w in team.workers if w.hours_a_week > 0):
-        own = [worker for worker in team.workers if worker.role.name == role]
-        _, rest = lever(team, role, own[0])
-        half = (sum(worker.hours_a_week for worker in own) / FULL_TIME_H - rest) / 2.0
-        found[role] = round(rest + half, 6), round(rest + 4.0 * half, 6), round(1.5 * half, 6)
-    return found
+        members = [worker for worker in team.workers if worker.role.name == role]
+        _, rest = lever(team, role, members[0])
+        half = (sum(worker.hours_a_week for worker in members) / FULL_TIME_H - rest) / 2.0
+        ranges[role] = round(rest + half, 6), round(rest + 4.0 * half, 6), round(1.5 * half, 6)
+    return ranges
 
 
 def weekly_cost(team: Team) -> float:
-    """Cost of an ordinary week, nobody on leave, USD."""
+    """Cost of a week without leave, USD."""
     present = Team(tuple(replace(worker, leave=()) for worker in team.workers))
     return present.cost_usd(2 * WEEK_D) - present.cost_usd(WEEK_D)
 
 
 def candidates(team: Team, levels: Mapping[str, Sequence[float]], otherwise: Mapping[str, Worker]) -> list[Candidate]:
-    """Every team of the levels' combinations; cost and FTE of the roles add up."""
+    """Every combination of the levels; the costs and FTE of the roles are additive."""
     base_cost, base_fte = weekly_cost(team), total_fte(team)
     added = {}
-    for role, some in levels.items():
-        for fte in some:
-            one = with_fte(team, {role: fte}, otherwise)
-            added[role, fte] = weekly_cost(one) - base_cost, total_fte(one) - base_fte
-    found = []
-    for some in itertools.product(*levels.values()):
-        own = tuple(zip(levels, some, strict=True))
-        cost = base_cost + sum(added[one][0] for one in own)
-        found.append(Candidate(own, round(cost, 6), round(base_fte + sum(added[one][1] for one in own), 6)))
-    return found
+    for role, ftes in levels.items():
+        for fte in ftes:
+            changed = with_fte(team, {role: fte}, otherwise)
+            added[role, fte] = weekly_cost(changed) - base_cost, total_fte(changed) - base_fte
+    grid = []
+    for ftes in itertools.product(*levels.values()):
+        combination = tuple(zip(levels, ftes, strict=True))
+        cost = base_cost + sum(added[level][0] for level in combination)
+        fte = base_fte + sum(added[level][1] for level in combination)
+        grid.append(Candidate(combination, round(cost, 6), round(fte, 6)))
+    return grid
 
 
 def total_fte(team: Team) -> float:
-    """Full-time equivalents of everybody."""
+    """Full-time equivalents of the whole team."""
     return sum(worker.hours_a_week for worker in team.workers) / FULL_TIME_H
 
 
 def within_budget(candidates: Sequence[Candidate], budget_usd_week: float) -> list[Candidate]:
-    """Teams that cost no more, without those beside which another has no less of any role; the cheapest first.
+    """Undominated teams within a budget, the cheapest first; a dominated team is within another affordable team.
 
-    More of one role never make a team worse (assumption A45), so the best of these is the best that the money buys.
+    More staff of a role never make a team worse (assumption A45). The best of these teams is therefore the best within
+    the budget.
     """
-    affordable = [one for one in candidates if one.cost_usd_week <= budget_usd_week + _TINY]
+    affordable = [team for team in candidates if team.cost_usd_week <= budget_usd_week + _TINY]
     kept: list[Candidate] = []
-    for one in sorted(affordable, key=lambda one: -sum(fte for _, fte in one.levels)):  # who has more comes before
-        if not any(one.within(other) for other in kept):
-            kept.append(one)
-    return sorted(kept, key=lambda one: (one.cost_usd_week, one.fte, one.levels))
+    for team in sorted(affordable, key=lambda team: -sum(fte for _, fte in team.levels)):  # dominating teams first
+        if not any(team.within(other) for other in kept):
+            kept.append(team)
+    return sorted(kept, key=lambda team: (team.cost_usd_week, team.fte, team.levels))
 
 
 @dataclass
-class Found:
-    """What the search found.
+class SearchResult:
+    """Result of a search.
 
     Attributes
     ----------
     chosen : Candidate or None
-        The cheapest that meets, with ``stopped`` the cheapest of those tried; where harm is compared the team with the
-        least, with ``stopped`` by the replications so far.
+        The cheapest team that meets the targets; if ``stopped``, the cheapest one of the tested teams. In a comparison
+        of harm, the team with the least harm; if ``stopped``, the least harm so far.
     tried : dict of Candidate to Verdict
-        In the order of trial.
+        Tested teams, in order.
     stopped : bool
-        The search ended because it had tried as many teams, or run as many replications, as it may.
+        The search reached its largest number of teams or replications.
     """
 
     chosen: Candidate | None = None
@@ -193,8 +196,8 @@ class Found:
     stopped: bool = False
 
 
-class _Enough(Exception):
-    """As many teams were tried as may be."""
+class _TeamLimitError(Exception):
+    """The search has tested its largest number of teams."""
 
 
 def search(
@@ -203,86 +206,94 @@ def search(
     judge: Callable[[Candidate], Verdict],
     most_teams: int,
     today: Candidate | None = None,
-) -> Found:
+) -> SearchResult:
     """Find the cheapest team that meets its targets.
 
     Parameters
     ----------
     candidates : sequence of Candidate
-        Those that are not known to be unable, the largest among them.
+        Teams that the bounds do not exclude, with the largest team.
     price : callable
-        What is to be least: cost, or FTE.
+        Quantity to minimise: cost or FTE.
     judge : callable
-        A team's verdict.
+        Verdict of a team.
     most_teams : int
-        Teams that may be tried.
+        Largest number of teams to test.
     today : Candidate, optional
         Today's team, one of ``candidates``.
+
+    Returns
+    -------
+    SearchResult
     """
-    found = Found()
+    result = SearchResult()
 
-    def verdict(one: Candidate) -> Verdict:
-        if one not in found.tried:
-            if len(found.tried) >= most_teams:
-                raise _Enough
-            found.tried[one] = judge(one)
-        return found.tried[one]
+    def verdict(team: Candidate) -> Verdict:
+        if team not in result.tried:
+            if len(result.tried) >= most_teams:
+                raise _TeamLimitError
+            result.tried[team] = judge(team)
+        return result.tried[team]
 
-    def hopeless(one: Candidate) -> bool:
-        return any(said is Verdict.FAILS and one.within(other) for other, said in found.tried.items())
+    def excluded(team: Candidate) -> bool:
+        return any(tested is Verdict.FAILS and team.within(other) for other, tested in result.tried.items())
+
+    def order(team: Candidate) -> tuple[float, float, tuple[tuple[str, float], ...]]:
+        return price(team), team.fte, team.levels
 
     try:
-        top = max(candidates, key=lambda one: one.levels)
-        if verdict(top) is Verdict.MEETS:
+        largest = max(candidates, key=lambda team: team.levels)
+        if verdict(largest) is Verdict.MEETS:
             best = today
             while best is not None and verdict(best) is Verdict.MEETS:
-                smaller = (one for one in _one_step_down(best, candidates, price) if not hopeless(one))
-                best = next((one for one in smaller if verdict(one) is Verdict.MEETS), None)
-            for role, _ in top.levels:
-                _halve([one for one in candidates if _differs_in(one, top, role)], role, verdict)
-            for one in sorted(candidates, key=lambda one: (price(one), one.fte, one.levels)):
-                if not hopeless(one) and verdict(one) is Verdict.MEETS:
+                smaller = (team for team in sorted(_one_step_down(best, candidates), key=order) if not excluded(team))
+                best = next((team for team in smaller if verdict(team) is Verdict.MEETS), None)
+            for role, _ in largest.levels:
+                _bisect([team for team in candidates if _differs_in(team, largest, role)], role, verdict)
+            for team in sorted(candidates, key=order):
+                if not excluded(team) and verdict(team) is Verdict.MEETS:
                     break
-    except _Enough:
-        found.stopped = True
-    met = [one for one, said in found.tried.items() if said is Verdict.MEETS]
-    found.chosen = min(met, key=lambda one: (price(one), one.fte, one.levels), default=None)
-    return found
+    except _TeamLimitError:
+        result.stopped = True
+    met = [team for team, tested in result.tried.items() if tested is Verdict.MEETS]
+    result.chosen = min(met, key=order, default=None)
+    return result
 
 
-def _one_step_down(
-    team: Candidate, candidates: Sequence[Candidate], price: Callable[[Candidate], float]
-) -> list[Candidate]:
-    """Teams with one step less of one role, the cheapest first."""
-    found = []
+def _one_step_down(team: Candidate, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Teams with one step less of one role, one for each role."""
+    reduced = []
     for role, fte in team.levels:
-        less = [one for one in candidates if _differs_in(one, team, role) and dict(one.levels)[role] < fte - _TINY]
+        less = [
+            other for other in candidates if _differs_in(other, team, role) and dict(other.levels)[role] < fte - _TINY
+        ]
         if less:
-            found.append(max(less, key=lambda one: dict(one.levels)[role]))
-    return sorted(found, key=lambda one: (price(one), one.fte, one.levels))
+            reduced.append(max(less, key=lambda other: dict(other.levels)[role]))
+    return reduced
 
 
-def _differs_in(one: Candidate, other: Candidate, role: str) -> bool:
-    pairs = zip(one.levels, other.levels, strict=True)
-    return all(mine == theirs or name == role for (name, mine), (_, theirs) in pairs)
+def _differs_in(first: Candidate, second: Candidate, role: str) -> bool:
+    """Whether two teams differ in no role but one."""
+    pairs = zip(first.levels, second.levels, strict=True)
+    return all(fte == other_fte or name == role for (name, fte), (_, other_fte) in pairs)
 
 
-def _halve(ladder: list[Candidate], role: str, verdict: Callable[[Candidate], Verdict]) -> None:
-    """Find where teams that differ in one role begin not to fail; the largest does not."""
-    ladder = sorted(ladder, key=lambda one: dict(one.levels)[role])
-    low, high = 0, len(ladder) - 1
+def _bisect(teams: list[Candidate], role: str, verdict: Callable[[Candidate], Verdict]) -> None:
+    """Test the teams of one role by bisection for the smallest that does not fail; the largest does not fail."""
+    ordered = sorted(teams, key=lambda team: dict(team.levels)[role])
+    low, high = 0, len(ordered) - 1
     while low < high:
         middle = (low + high) // 2
-        if verdict(ladder[middle]) is Verdict.FAILS:
+        if verdict(ordered[middle]) is Verdict.FAILS:
             low = middle + 1
         else:
             high = middle
 
 
 def larger_team(team: Team, queue: str) -> Team:
-    """The team with one more of a queue's people, who works like the first, not on leave."""
-    own = team.of(queue)
-    names = {worker.name for worker in team.workers}
-    known = (f"{own[0].role.name} {k}" for k in itertools.count(len(own) + 1))
-    name = next(one for one in known if one not in names)
-    return Team((*team.workers, replace(own[0], name=name, leave=())))
+    """The team with an additional worker of a queue, like its first worker but without leave."""
+    members = team.of(queue)
+    taken = {worker.name for worker in team.workers}
+    names = (f"{members[0].role.name} {k}" for k in itertools.count(len(members) + 1))
+    name = next(name for name in names if name not in taken)
+    return Team((*team.workers, replace(members[0], name=name, leave=())))

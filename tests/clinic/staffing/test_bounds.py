@@ -1,4 +1,4 @@
-"""What is known before anything runs: planned work against hours, while the panel enrols, by state, with stand-ins."""
+"""Planned load without simulation: hours of work and of duty, during enrolment, by state, with covering staff."""
 
 import json
 from dataclasses import replace
@@ -58,11 +58,11 @@ def people():
     return build_cohort(entry, 1, None)
 
 
-def test_enrolment_brings_first_visits_education_and_authorisations_on_top_of_those_enrolled(people):
+def test_the_load_during_enrolment_adds_first_visits_education_and_authorisations(people):
     """Forty patients over 28 days, visits every 14: by hand, first visits and those on own days 15, 29, ..."""
     team = Team((person("pt"), person("nurse"), person("pharmacist")))
     setting = Setting(
-        without=only("initial_assessment", "visit", "education", "prior_authorisation"), enrol_over_d=ENROL_D
+        disabled_work=only("initial_assessment", "visit", "education", "prior_authorisation"), enrol_over_d=ENROL_D
     )
     found = {load.queue: load for load in enrolment_loads(people, CARE, setting, team, [8, 22], DAYS)}
     lived = ENROL_D - enrolment(N, ENROL_D, DAYS) + 1
@@ -77,8 +77,8 @@ def test_enrolment_brings_first_visits_education_and_authorisations_on_top_of_th
     assert f"pt: {found['pt'].asked_h:.0f} h of planned work by day 28 for 240 h on duty by day 42" in str(found["pt"])
 
 
-def test_what_is_foreseen_is_what_a_clinic_is_asked_for(people):
-    """Every kind that comes to every patient who is there, counted in the log of staff that is never short."""
+def test_the_planned_work_equals_the_requests_of_a_simulated_clinic(people):
+    """The planned kinds of work, counted in the log of unlimited staff."""
     setting = Setting(enrol_over_d=ENROL_D)
     served = serve(people, taper, from_prior(1, 1), 1, ENROL_D + 14, CARE, Team(unlimited=True), setting)
     asked = served.events[served.events["requested"] < ENROL_D * 1440]
@@ -101,16 +101,16 @@ def test_what_is_foreseen_is_what_a_clinic_is_asked_for(people):
 
 
 def _foreseen(people, name, setting):
-    one = replace(setting, without=only(name))
+    one = replace(setting, disabled_work=only(name))
     everybody = Team(tuple(person(role) for role in ROLES))
     found = enrolment_loads(people, CARE, one, everybody, [1, 15, 29], DAYS)
     return 60.0 * sum(load.asked_h for load in found)
 
 
 def test_a_load_above_one_while_the_panel_enrols_is_work_late_or_lost(people):
-    """And a run shorter than that is judged by the days whose work has its fourteen days."""
+    """In a shorter run only the days with fourteen further days count."""
     team = Team((*(person(role) for role in ROLES if role != "pt"), person("pt", share=0.15)))
-    setting = Setting(without=only("initial_assessment"), enrol_over_d=10)
+    setting = Setting(disabled_work=only("initial_assessment"), enrol_over_d=10)
     heaviest = enrolment_loads(people, CARE, setting, team, [], DAYS)[0]
     assert heaviest.queue == "pt" and heaviest.share > 1.0 and heaviest.able_d == 24
     served = serve(people, taper, from_prior(1, 1), 1, 30, CARE, team, setting)
@@ -132,10 +132,10 @@ def test_leave_and_on_call_are_no_hours_on_duty():
     assert hours_until(replace(nurse, shifts=(WEEK, CALL)), 14) == 10 * 8.0
 
 
-def test_who_stands_in_counts_beside_a_queues_own_people(people):
+def test_covering_staff_count_in_addition_to_a_queues_own_staff(people):
     care = CarePlan({}, visit_every_d=14.0, checkin_every_d=1.0)
     team = Team((person("nurse", share=0.1), person("social_worker", stands_in_for=("nurse",))))
-    setting = Setting(without=only("checkin_batch", "message"))
+    setting = Setting(disabled_work=only("checkin_batch", "message"))
     own = person("nurse", share=0.1).hours_a_week
     load = loads(people, care, setting, team, [1], DAYS)[0]
     assert load.able_h == pytest.approx(own + 40.0) and load.share < 1.0 < load.asked_h / (own / 4)
@@ -145,7 +145,9 @@ def test_who_stands_in_counts_beside_a_queues_own_people(people):
 
 
 def test_first_visits_of_a_state_need_its_licence(people):
-    setting = Setting(without=only("initial_assessment"), enrol_over_d=ENROL_D, states=(("CA", 0.75), ("NV", 0.25)))
+    setting = Setting(
+        disabled_work=only("initial_assessment"), enrol_over_d=ENROL_D, states=(("CA", 0.75), ("NV", 0.25))
+    )
     team = Team((person("pt", licences=frozenset({"CA"})), person("pt", 2, 0.05, licences=frozenset({"NV"}))))
     found = {(load.queue, load.state): load for load in enrolment_loads(people, CARE, setting, team, [], DAYS)}
     whole = found["pt", None]
@@ -157,10 +159,10 @@ def test_first_visits_of_a_state_need_its_licence(people):
 
 
 def test_visits_are_counted_as_long_as_they_take_and_as_often_as_they_are_kept(people):
-    """By telephone, in person, at home, with an interpreter; one that is missed costs what a no-show costs."""
+    """By telephone, in person, at home, with an interpreter; a missed visit costs the minutes of a no-show."""
     care = CarePlan({"pt": 1.0}, visit_every_d=14.0, checkin_every_d=1.0)
     team = Team((person("pt"), person("interpreter")))
-    setting, video = Setting(without=only("visit", "interpreting")), MAIN_ROLE["pt"].followup_min
+    setting, video = Setting(disabled_work=only("visit", "interpreting")), MAIN_ROLE["pt"].followup_min
 
     def hours(cohort, setting=setting, ensemble=None, care=care):
         found = {one.queue: one.asked_h for one in loads(cohort, care, setting, team, [], DAYS, ensemble)}
@@ -219,7 +221,7 @@ def scenario(folder, patients, change=lambda content: None):
 
 
 def states(content):
-    """Two states; the physician has both licences, the one who is added works like the first: in California."""
+    """Two states; the physician has both licences; an additional worker has the first one's, of California."""
     content["clinic"] |= {"states": {"CA": 0.5, "NV": 0.5}}
     others = [one for one in content["clinic"]["team"] if one["role"] != "physician"]
     content["clinic"]["team"] = [
@@ -233,7 +235,7 @@ def states(content):
     }
 
 
-def test_the_search_leaves_out_teams_without_the_licensed_hours_and_says_so(tmp_path, capsys, monkeypatch):
+def test_the_search_excludes_teams_with_too_few_licensed_hours_and_reports_it(tmp_path, capsys, monkeypatch):
     from taper_sim.experiments import team_search
 
     path = scenario(tmp_path, 200, states)
@@ -250,14 +252,14 @@ def test_the_search_leaves_out_teams_without_the_licensed_hours_and_says_so(tmp_
     assert f"{plan.n_unable} teams have too few" in said[1]
 
     tried = []
-    monkeypatch.setattr(team_search, "search", lambda able, *_: tried.extend(able) or team_search.Found())
+    monkeypatch.setattr(team_search, "search", lambda able, *_: tried.extend(able) or team_search.SearchResult())
     assert cli.main(["staffing", str(path), "--out", str(tmp_path / "run")]) == 0
     assert tried == plan.able and "licensed in NV" in capsys.readouterr().err
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert "prescriber licensed in NV" in manifest["planned_load_of_the_largest"]
 
 
-def test_enrolment_is_said_before_the_run_and_rules_no_team_out(tmp_path):
+def test_the_load_during_enrolment_is_reported_before_the_run_and_excludes_no_team(tmp_path):
     path = scenario(tmp_path, 180, lambda c: c["clinic"]["staffing"]["fte"].update(physician={"least": 2, "most": 4}))
     plan = read_staffing(path, Overrides())
     over = [load for load in plan.enrolling if plan.n_lacking[load]]
@@ -270,7 +272,7 @@ def test_enrolment_is_said_before_the_run_and_rules_no_team_out(tmp_path):
     assert "While the panel enrols" in said and "by day 7" in said and "by day 21" in said
 
 
-def test_the_clinic_command_says_it_too_before_it_runs(tmp_path, capsys, monkeypatch):
+def test_the_clinic_command_reports_it_before_the_run(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cli, "_run_clinic", lambda *_: 0)
     assert cli.main(["clinic", str(scenario(tmp_path, 180)), "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().err

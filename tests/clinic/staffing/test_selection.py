@@ -1,4 +1,4 @@
-"""The best of some systems by mean: normal systems whose means are known, and what the library's procedure does."""
+"""Selection of the best system: normal systems with known means, and the library's own procedure."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def chosen(x, error=ERROR, most=2000):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_best_is_found_as_often_as_was_said(case):
+def test_the_best_system_is_selected_with_the_stated_probability(case):
     rng, right = np.random.default_rng(3), 0
     for _ in range(N):
         found = chosen(values(rng, *CASES[case]))
@@ -34,8 +34,8 @@ def test_the_best_is_found_as_often_as_was_said(case):
     assert right >= N * (1.0 - ERROR) - 3.72 * np.sqrt(N * ERROR * (1.0 - ERROR))  # by chance once in 10,000 runs
 
 
-def test_a_pair_is_judged_by_the_variance_of_its_own_difference():
-    """The correction of the library's table; this fails too should the library have mended it."""
+def test_a_pair_is_compared_with_the_variance_of_its_own_difference():
+    """The correction of the library's table; the test also fails once the library is corrected."""
     x = values(np.random.default_rng(4), [1, 0, 1, 2], [0.1, 0.2, 0.4, 0.8], 0.3)
     kept = KimNelson(_Model(lambda system, replication: x[system, replication], 4), 4, DELTA, ERROR, 500)
     kept._initialisation()
@@ -48,8 +48,8 @@ def test_a_pair_is_judged_by_the_variance_of_its_own_difference():
             assert kept._limit_to_distance_from_sample_means(i, j) == pytest.approx(limit), (i, j)
 
 
-def test_without_the_correction_the_best_is_lost_more_often_than_was_said():
-    """Why the correction is there: the library as it is, on the third case."""
+def test_without_the_correction_the_best_system_is_lost_more_often_than_stated():
+    """The reason for the correction: the uncorrected library on the third case."""
 
     class Library(KimNelson):
         _limit_to_distance_from_sample_means = KN._limit_to_distance_from_sample_means
@@ -63,7 +63,7 @@ def test_without_the_correction_the_best_is_lost_more_often_than_was_said():
 
 
 def test_two_systems_are_what_the_library_makes_of_their_negated_values():
-    """Its minimum is its maximum of the negated; with two systems its table has one number."""
+    """The library's minimum is its maximum of negated values; with two systems its table has one number."""
     rng = np.random.default_rng(5)
     for _ in range(20):
         x = values(rng, [0, 1], [0.3, 0.2], 0.5)
@@ -82,7 +82,7 @@ def test_the_order_of_systems_changes_nothing():
         assert tuple(np.array(found.n_replications)[order]) == other.n_replications
 
 
-def test_common_luck_makes_it_shorter():
+def test_common_random_numbers_reduce_the_replications():
     n = {
         shared: np.mean(
             [
@@ -95,7 +95,7 @@ def test_common_luck_makes_it_shorter():
     assert n[0.9] < n[0.0] / 3
 
 
-def test_it_stops_at_its_bound_and_names_those_still_in_the_least_mean_first():
+def test_it_stops_at_its_largest_number_of_replications_and_names_the_surviving_systems_by_mean():
     x = values(np.random.default_rng(7), [0, 0, 9], [0.5, 0.5, 0.01], 0.0)
     found = chosen(x, most=15)
     means = x[:2, :15].mean(axis=1)

@@ -1,4 +1,4 @@
-"""The team that does least harm for a budget: which teams are compared, how one is chosen, what is refused."""
+"""The team with the least harm within a budget: compared teams, choice, refused input."""
 
 import itertools
 import json
@@ -59,7 +59,7 @@ def teams_of(levels, cost):
     ]
 
 
-def test_only_teams_beside_which_no_other_of_the_budget_has_more_are_compared():
+def test_only_undominated_teams_of_the_budget_are_compared():
     levels = {"nurse": [1.0, 2.0, 3.0], "pt": [0.0, 1.0, 2.0], "physician": [1.0, 2.0]}
     teams = teams_of(levels, lambda some: float(np.dot(some, (2, 3, 7))))
     found = within_budget(teams, 19.0)
@@ -86,7 +86,7 @@ def test_the_table_says_how_every_team_stands_and_what_it_costs(done):
     assert (table["metric"] == "all_targets").sum() == len(own)  # targets are reported of all
 
 
-def test_harm_goes_on_where_it_stopped_and_can_be_verified(done, tmp_path, monkeypatch):
+def test_a_comparison_of_harm_resumes_and_can_be_verified(done, tmp_path, monkeypatch):
     served, calls = team_search.serve, []
 
     def interrupted(*arguments):
@@ -126,7 +126,7 @@ def test_the_page_names_the_best_and_lists_teams_by_their_harm(done, capsys):
 
 
 def numbers_of(monkeypatch, value, metric=HARM):
-    """Whatever the queue does: a number for each team and replication is put in its place."""
+    """Replace the simulation by a number for each team and replication."""
 
     def numbers(_trials, label, _team, replication):
         rows = [(metric, "", "", "all", "", value(label, replication)), ("late", "nurse", "", "all", "", 0.99)]
@@ -176,7 +176,7 @@ def test_the_procedure_is_asked_with_the_scenarios_confidence_indifference_and_b
     assert asked == [(len(plan.contenders), 0.02, pytest.approx(0.2), 7)]
 
 
-def test_what_is_not_decided_is_said_and_named(tmp_path, monkeypatch, capsys):
+def test_an_undecided_comparison_is_reported_with_the_surviving_teams(tmp_path, monkeypatch, capsys):
     plan = team_search.read_staffing(budget_scenario(tmp_path), Overrides())
     names = [one.name for one in plan.contenders]
     luck = np.random.default_rng(3).normal(size=(len(names), 100))
@@ -186,7 +186,7 @@ def test_what_is_not_decided_is_said_and_named(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert (
         "Not decided after 5 replications. Still in:" in said
-        and "The least harm so far, FTE of everybody in it:\n" in said
+        and "The team with the least harm so far, FTE by role:\n" in said
     )
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     left = [name for name, verdict in manifest["teams"]["tried"].items() if verdict == "still in"]
@@ -210,13 +210,13 @@ def test_a_budget_for_one_team_only_runs_and_chooses_it(tmp_path, monkeypatch):
     assert found.chosen == plan.largest and found.tried[plan.largest].value == "best"
 
 
-def test_what_is_compared_is_said_before_the_run(tmp_path):
+def test_the_compared_teams_are_reported_before_the_run(tmp_path):
     plan = team_search.read_staffing(budget_scenario(tmp_path), Overrides())
     said = bound_text(plan)[-1]
     assert said.startswith(f"{len(plan.contenders)} of {len(plan.able)} teams are compared")
 
 
-def test_what_does_not_matter_is_a_tenth_of_the_important_difference_where_nothing_is_said():
+def test_the_default_indifference_is_a_tenth_of_the_smallest_important_difference():
     assert StaffingEntry(minimise="harm", budget_usd_week=1.0).unimportant == pytest.approx(0.05)
     assert StaffingEntry(minimise="harm", budget_usd_week=1.0, harm="phq9_change").unimportant == pytest.approx(0.5)
     assert StaffingEntry().unimportant == 0.15 and StaffingEntry().zone == pytest.approx((0.65, 0.95))
@@ -248,6 +248,6 @@ def test_bad_input_about_the_budget_is_one_clear_line(more, said, tmp_path, caps
     assert not (tmp_path / "run").exists()
 
 
-def test_a_search_without_a_budget_knows_no_contenders(tmp_path):
+def test_a_search_without_a_budget_has_no_contenders(tmp_path):
     plan = team_search.read_staffing(scenario(tmp_path, set_in("minimise", value="fte")), Overrides())
     assert plan.contenders == []

@@ -1,4 +1,4 @@
-"""The search for a team: sequential test, part-time people, candidates, order of trial. Nothing is simulated."""
+"""The search for a team: sequential test, part-time staff, candidates, order of tests; without simulation."""
 
 import itertools
 
@@ -26,7 +26,7 @@ TEAM = Team(
 OTHERWISE = {role: person(role, 1) for role in ROLES}
 
 
-def test_the_sequential_test_is_wrong_no_more_often_than_it_says():
+def test_the_error_rate_of_the_sequential_test_is_at_most_the_stated_one():
     rule = TargetTest(0.8, 0.1, error=0.05, most=400)
     rng = np.random.default_rng(5)
     n = 400
@@ -40,7 +40,7 @@ def test_the_sequential_test_is_wrong_no_more_often_than_it_says():
         assert wrong <= n * 0.0527 + 3.72 * np.sqrt(n * 0.0527 * 0.9473)
 
 
-def test_the_fewest_replications_that_can_say_yes_are_all_that_a_perfect_team_takes():
+def test_a_perfect_team_passes_after_the_smallest_possible_number_of_replications():
     rule = TargetTest(0.8, 0.1, error=0.005, most=60)
     assert rule.verdict([True] * (rule.fewest - 1)) is None
     assert rule.verdict([True] * rule.fewest) is Verdict.MEETS
@@ -54,14 +54,14 @@ def test_the_interval_of_a_share_is_that_of_the_binomial():
     assert share_interval(0, 4)[0] == 0.0 and share_interval(4, 4)[1] == 1.0
 
 
-def test_a_part_of_a_person_works_that_part_of_the_hours_with_the_breaks_that_lie_in_it():
+def test_a_fraction_of_an_fte_works_the_first_part_of_the_shift_with_its_breaks():
     assert part_of(DAY, 0.5) == Shift(DAY.weekdays, 480.0, 720.0, ())
     assert part_of(DAY, 0.75) == Shift(DAY.weekdays, 480.0, 870.0, ((720.0, 750.0),))
     assert part_of(CALL, 0.5) == CALL
 
 
 @pytest.mark.parametrize("fte", [0.25, 0.75, 1.25, 1.5, 2.25, 3.25])
-def test_a_team_has_the_fte_that_was_asked_for_and_the_others_stay(fte):
+def test_a_team_has_the_given_fte_and_workers_on_other_shifts_stay(fte):
     team = with_fte(TEAM, {"nurse": fte}, OTHERWISE)
     assert team.fte("nurse") == pytest.approx(fte)
     assert [w for w in team.workers if w.shifts == (NIGHT,)] == [TEAM.workers[3]]
@@ -85,7 +85,7 @@ def test_cost_and_hours_of_candidates_are_those_of_their_teams():
         assert able_h(team, "nurse") == pytest.approx(40.0 * dict(one.levels)["nurse"])
 
 
-def test_one_more_works_like_the_first_and_is_there():
+def test_an_additional_worker_works_like_the_first_without_leave():
     team = larger_team(TEAM, "nurse")
     new = next(w for w in team.workers if w not in TEAM.workers)
     assert new.shifts == (DAY,) and new.leave == () and team.fte("nurse") == pytest.approx(TEAM.fte("nurse") + 1.0)
@@ -119,12 +119,12 @@ def test_the_search_finds_the_cheapest_and_tries_fewer_than_all(nurse, physician
     assert len(found.tried) < len(ALL) and not found.stopped
 
 
-def test_where_the_largest_fails_nothing_else_is_tried():
+def test_if_the_largest_team_fails_no_other_team_is_tested():
     found = search(ALL, price, lambda one: Verdict.FAILS, 50)
     assert found.chosen is None and [one.levels for one in found.tried] == [(("nurse", 4.0), ("physician", 3.0))]
 
 
-def test_a_team_that_is_undecided_is_not_chosen_and_rules_no_other_out():
+def test_an_undecided_team_is_not_chosen_and_excludes_no_other():
     def judge(one):
         return Verdict.UNDECIDED if one.cost_usd_week < 15_000 else Verdict.MEETS
 
@@ -132,7 +132,7 @@ def test_a_team_that_is_undecided_is_not_chosen_and_rules_no_other_out():
     assert found.chosen == min((one for one in ALL if one.cost_usd_week >= 15_000), key=price)
 
 
-def test_a_search_stops_at_its_bound_and_says_so():
+def test_a_search_stops_at_its_largest_number_of_teams_and_reports_it():
     def judge(one):
         return Verdict.MEETS if one.fte >= 6 else Verdict.FAILS
 
@@ -153,7 +153,7 @@ def test_from_todays_team_the_cheapest_is_found_too(today, nurse, physician, bot
 
 
 def test_a_search_that_stops_early_has_an_answer_no_dearer_than_todays_team_that_meets():
-    """One step down at a time, what saves most first: three teams, and the physician is the dearer."""
+    """One step down at a time, the largest saving first: three teams; a physician costs more."""
     today = next(one for one in ALL if dict(one.levels) == {"nurse": 2.0, "physician": 2.0})
     found = search(ALL, price, lambda one: Verdict.MEETS, 3, today)
     assert found.stopped and found.chosen is not None
