@@ -12,13 +12,12 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from numba.extending import register_jitable
 
 from taper_sim.array_types import Floats
 from taper_sim.model import equations as eq
 from taper_sim.model.compiled import elementary
 from taper_sim.model.compiled.elementary import exp
-from taper_sim.model.compiled.jit import fast, kept_by_sources, wide
+from taper_sim.model.compiled.jit import fast, inlined, kept_by_sources
 from taper_sim.model.event_parameters import CHANCE_TABLE
 from taper_sim.model.parameters import TABLE, Parameter
 from taper_sim.units import DRUG_CLASSES
@@ -104,7 +103,7 @@ N_COURSE: Final = LEFT + 1
 
 with kept_by_sources(__file__, elementary):
 
-    @register_jitable(forceinline=True)
+    @inlined
     def lanes_of(n: int) -> int:
         """Lanes that ``n`` vectors take, a multiple of eight.
 
@@ -113,13 +112,13 @@ with kept_by_sources(__file__, elementary):
         """
         return int(min((n + 7) // 8 * 8, LANES))
 
-    @register_jitable(forceinline=True)
+    @inlined
     def put(t: Any, lanes: int, row: int, value: float) -> None:
         """A row of one number."""
         for j in range(lanes):
             t[row * STRIDE + j] = value
 
-    @register_jitable(forceinline=True)
+    @inlined
     def put_values(t: Any, lanes: int, values: Any, first: int) -> None:
         """Values (n, N_VALUES) from row ``first`` on into the lanes; lanes beyond the last are as the last."""
         last = values.shape[0] - 1
@@ -127,9 +126,8 @@ with kept_by_sources(__file__, elementary):
             for j in range(lanes):
                 t[row * STRIDE + j] = values[min(first + j, last), row]
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _start_class(t: Any, lanes: int, c: Any, regimen: Any, k: int) -> None:
-        wide()
         omega = (c.omega_0, c.omega_1, c.omega_2)[k]
         level, use, adjunct = regimen.dose[0, k], regimen.use_days[k], regimen.adjunct[0, k]
         s1, s2, s3, s4 = (
@@ -161,17 +159,16 @@ with kept_by_sources(__file__, elementary):
             if k == 0:
                 t[(STATE + R) * STRIDE + j] = eq.adapted_at_start(e, exp(-use / c.tau_R))
 
-    @register_jitable(forceinline=True)
+    @inlined
     def prepare(t: Any, lanes: int) -> None:
         """What a tile's values come to for every day, ``exp(-1/tau)``, and no drift so far."""
-        wide()
         for k in range(3):
             for j in range(lanes):
                 t[(DECAY_F + k) * STRIDE + j] = exp(-1.0 / t[(TAU_F + k) * STRIDE + j])
                 t[(DECAY_L + k) * STRIDE + j] = exp(-1.0 / t[(TAU_L + k) * STRIDE + j])
         put(t, lanes, DRIFTED, 0.0)
 
-    @register_jitable(forceinline=True)
+    @inlined
     def start(t: Any, lanes: int, c: Any, regimen: Any) -> None:
         """State of day 0 from a tile's values: adapted as far as the days of use bring it."""
         prepare(t, lanes)
@@ -195,9 +192,8 @@ with kept_by_sources(__file__, elementary):
             t[(STATE + N) * STRIDE + j] = t[N0 * STRIDE + j]
             t[(STATE + C) * STRIDE + j] = t[C0 * STRIDE + j]
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _advance_class(t: Any, lanes: int, c: Any, regimen: Any, day: int, k: int) -> None:
-        wide()
         omega, alpha = (c.omega_0, c.omega_1, c.omega_2)[k], (c.alpha_0, c.alpha_1, c.alpha_2)[k]
         per_p, per_m, per_i = (c.p_0, c.p_1, c.p_2)[k], (c.m_0, c.m_1, c.m_2)[k], (c.i_0, c.i_1, c.i_2)[k]
         dose, decay_g, adjunct = regimen.dose[day, k], regimen.decay_g[day, k], regimen.adjunct[day, k]
@@ -242,9 +238,8 @@ with kept_by_sources(__file__, elementary):
             t[I_LOAD * STRIDE + j] += per_i * w_bar_k
             t[LEFT * STRIDE + j] = left * (1.0 - w)
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _advance_person(t: Any, lanes: int, c: Any, cut: float) -> None:
-        wide()
         for j in range(lanes):
             p0, m0, i0, u0 = t[P0 * STRIDE + j], t[M0 * STRIDE + j], t[I0 * STRIDE + j], t[U0 * STRIDE + j]
             p, m, i = t[(STATE + P) * STRIDE + j], t[(STATE + M) * STRIDE + j], t[(STATE + I) * STRIDE + j]
@@ -319,13 +314,12 @@ with kept_by_sources(__file__, elementary):
             t[(STATE + N) * STRIDE + j] = eq.relax(t[(STATE + N) * STRIDE + j], engagement, c.decay_N)
             t[(STATE + C) * STRIDE + j] = eq.relax(t[(STATE + C) * STRIDE + j], craving, c.decay_C)
 
-    @register_jitable(forceinline=True)
+    @inlined
     def advance(t: Any, lanes: int, c: Any, regimen: Any, day: int) -> None:
         """One day of sections 1 and 2, in the order of docs/model.md; the tile's states are changed in place.
 
         Log sigma moves in a straight line in each piece of the drift.
         """
-        wide()
         piece = DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)
         for j in range(lanes):
             drifted = t[DRIFTED * STRIDE + j] + t[piece * STRIDE + j] / SEGMENT_D
@@ -351,7 +345,6 @@ with kept_by_sources(__file__, elementary):
     @fast
     def run(values: Any, c: Any, regimen: Any, latent: Any) -> None:
         """From day 0 to the last day of ``latent``, (n_days + 1, N_LATENT), for one vector of values."""
-        wide()
         t = np.empty(N_COURSE * STRIDE)
         lanes = lanes_of(1)
         put_values(t, lanes, values, 0)

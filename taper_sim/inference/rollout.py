@@ -12,7 +12,6 @@ from collections import namedtuple
 from typing import Any, Final
 
 import numpy as np
-from numba.extending import register_jitable
 
 from taper_sim.array_types import Floats
 from taper_sim.inference import course
@@ -38,7 +37,7 @@ from taper_sim.inference.course import (
 from taper_sim.model import equations as eq
 from taper_sim.model.compiled import elementary
 from taper_sim.model.compiled.elementary import exp, one_minus_exp
-from taper_sim.model.compiled.jit import fast, kept_by_sources, wide
+from taper_sim.model.compiled.jit import fast, inlined, kept_by_sources
 
 END_D: Final = 14
 """Pain and function at the end of a horizon are means of its last so many days. A design choice."""
@@ -151,7 +150,7 @@ N_ROWS: Final = LEVEL_BEFORE + 1
 
 with kept_by_sources(__file__, course, elementary):
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _load(t: Any, values: Any, states: Any, drifts: Any, first: int) -> None:
         """A tile of people from row ``first`` on, as they stand; lanes beyond the last are as the last."""
         last = values.shape[0] - 1
@@ -163,7 +162,7 @@ with kept_by_sources(__file__, course, elementary):
         for j in range(LANES):
             t[DRIFTED * STRIDE + j] = drifts[min(first + j, last)]
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _store(t: Any, states: Any, drifts: Any, first: int) -> None:
         for j in range(min(states.shape[0] - first, LANES)):
             for row in range(N_STATE):
@@ -173,7 +172,6 @@ with kept_by_sources(__file__, course, elementary):
     @fast
     def carry_on(values: Any, states: Any, drifts: Any, c: Any, regimen: Any, first: int, last: int) -> None:
         """Carry states (n, N_STATE) and drifts (n,) of the evening before ``first`` to that of ``last``, in place."""
-        wide()
         t = np.empty(N_COURSE * STRIDE)
         for k in range(0, values.shape[0], LANES):
             _load(t, values, states, drifts, k)
@@ -184,7 +182,6 @@ with kept_by_sources(__file__, course, elementary):
     @fast
     def carried(values: Any, c: Any, regimen: Any, last: int) -> Any:
         """State of each draw at the end of day ``last``, (n, N_STATE), and the drift of log sigma there, (n,)."""
-        wide()
         n = values.shape[0]
         states, drifts = np.empty((n, N_STATE)), np.zeros(n)
         t = np.empty(N_COURSE * STRIDE)
@@ -199,7 +196,6 @@ with kept_by_sources(__file__, course, elementary):
     @fast
     def carried_peaks(values: Any, c: Any, regimen: Any, n_days: int) -> Any:
         """Largest overall withdrawal of the days after ``n_days``, for each vector of values, (n,)."""
-        wide()
         n = values.shape[0]
         peak = np.zeros(n)
         t = np.empty(N_COURSE * STRIDE)
@@ -212,10 +208,9 @@ with kept_by_sources(__file__, course, elementary):
                     peak[k + j] = max(peak[k + j], t[(STATE + W_ALL) * STRIDE + j])
         return peak
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _add_day(t: Any, limit_w: float, of_end: float, n_days: float) -> None:
         """Withdrawal, pain, function, distress of a day; ``of_end`` is its share of the last days' mean."""
-        wide()
         for j in range(LANES):
             w, p = t[(STATE + W_ALL) * STRIDE + j], t[(STATE + P) * STRIDE + j]
             m, u = t[(STATE + M) * STRIDE + j], t[(STATE + U) * STRIDE + j]
@@ -230,10 +225,9 @@ with kept_by_sources(__file__, course, elementary):
             t[(FIGURE + FUNCTION_MEAN) * STRIDE + j] += (u - t[course.U0 * STRIDE + j]) / n_days
             t[(FIGURE + DISTRESS_MEAN) * STRIDE + j] += (m - t[course.M0 * STRIDE + j]) / n_days
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _add_hazards(t: Any, recent: float, reduced: bool) -> None:
         """Hazards of crisis, seizure and, where the dose is ``reduced``, of a return to a higher one."""
-        wide()
         returning = 1.0 if reduced else 0.0
         for j in range(LANES):
             w_bar = t[(STATE + W_ALL) * STRIDE + j] - t[(STATE + W_ALL0) * STRIDE + j]
@@ -274,7 +268,7 @@ with kept_by_sources(__file__, course, elementary):
                 )
             )
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _overdose(t: Any, j: int, dose: float, effect: float, scored: float) -> float:
         """Hazard of overdose of a lane at an opioid dose and its effect."""
         by_dose = eq.log_hazard_overdose(
@@ -294,7 +288,7 @@ with kept_by_sources(__file__, course, elementary):
         )
         return exp(by_dose + t[(EVENT + OVERDOSE_EXCESS) * STRIDE + j] * excess)
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _lapsed(
         t: Any, j: int, dose: float, decay_g: float, s1: float, s2: float, s3: float, s4: float, scored: float
     ) -> float:
@@ -304,10 +298,9 @@ with kept_by_sources(__file__, course, elementary):
         e3, e4 = eq.effect(level, s3, ec50), eq.effect(level, s4, ec50)
         return _overdose(t, j, dose, eq.mean_of_four(e1, e2, e3, e4), scored)
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _add_overdose(t: Any, regimen: Any, day: int, previous: float, at_start: float, scored: float) -> None:
         """Hazard of overdose as prescribed, and on days on which more is taken."""
-        wide()
         prescribed, decay_g = regimen.dose[day, 0], regimen.decay_g[day, 0]
         s1, s2, s3, s4 = (
             regimen.shape[day, 0, 0],
@@ -367,7 +360,6 @@ with kept_by_sources(__file__, course, elementary):
         ``events`` (n_event_draws, N_EVENTS), of which draw k lives under row k modulo their number; without a row no
         hazard is followed, and all of them are 0.
         """
-        wide()
         n, last, n_events = values.shape[0], regimen.dose.shape[0] - 1, events.shape[0]
         n_ahead = last - first_day + 1
         out = np.zeros((n, N_FIGURES))

@@ -179,7 +179,6 @@ class Run:
 
     def _fill_coefficients(self) -> None:
         person, chance, tile = self.people.person, self.people.chance, self.people.tile
-        streams = {s.instrument: s for s in STREAMS}
         values = person.scalar | chance.scalar
         for column, name in enumerate(rows.COEFFICIENTS):
             kind, _, rest = name.partition("_")
@@ -187,17 +186,6 @@ class Run:
                 value = values[name]
             elif name in rows.DECAY_SYMBOLS:
                 value = np.exp(-1.0 / values[rows.DECAY_SYMBOLS[name]])
-            elif rest in streams:
-                s = streams[rest]
-                decay = np.exp(-1.0 / s.tau_d)
-                value = {
-                    "decay": decay,
-                    "innovation": np.sqrt(1 - decay**2),
-                    "white": s.white,
-                    "slow": s.slow,
-                    "own": np.sqrt(1 - s.shared**2),
-                    "shared": s.shared,
-                }[kind]
             else:
                 value = person.loads[kind][:, ("opioid", "benzodiazepine", "gabapentinoid").index(rest)]
             self.coefficients[tile, column] = value
@@ -610,7 +598,7 @@ PARTS = {
     "doses": lambda x, c: kernel.doses(x, c, 3.0),
     "medicine": lambda x, c: kernel.medicine(x, c, 1),
     "person": lambda x, c: kernel.person(x, c),
-    "events": lambda x, c: kernel.events(x, c, 3.0),
+    "events": lambda x, c: kernel.events_of_day(x, c, 3.0),
     "reports": lambda x, c: kernel.reports_of_day(x, c, 3.0),
     "add_up": lambda x, c: kernel.add_up(x, c, 3.0),
 }

@@ -116,7 +116,6 @@ COEFFICIENTS: Final[tuple[str, ...]] = (
     *_LIVING,
     *(f"decay_{tau}" for tau in _DECAYS),
     *(q.symbol for q in CHANCE_TABLE if q.symbol != "tau_V"),
-    *(f"{kind}_{s.instrument}" for s in STREAMS for kind in ("decay", "innovation", "white", "slow", "own", "shared")),
 )
 COEFFICIENT: Final[Mapping[str, int]] = MappingProxyType({name: k for k, name in enumerate(COEFFICIENTS)})
 DECAY_SYMBOLS: Final[Mapping[str, str]] = MappingProxyType({f"decay_{tau}": f"tau_{tau}" for tau in _DECAYS})
