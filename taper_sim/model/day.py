@@ -3,8 +3,8 @@
 Each function takes plain numbers and named tuples of plain numbers, and returns a named tuple. It calls the equations
 and nothing else, so that one body serves the compiled kernel (``compiled.patient_day``), NumPy arrays (``reference``),
 the compiled course of one person (``inference.course``), PyTensor variables (``studies.pytensor_course``) and the
-oracle. Coefficients come as one object ``c`` and are read by their symbol in the parameter table: ``c.pain_from_distress``,
-``c.decay_P`` for ``exp(-1/tau_P)``.
+oracle. Coefficients come as one object ``c`` and are read by their symbol in the parameter table:
+``c.pain_from_distress``, and ``c.decay_P`` for ``exp(-1/tau_P)``.
 
 What stays with the caller: ``exp``, the choice of the classes that a person takes, and where numbers are kept.
 """
@@ -37,7 +37,7 @@ class Medicine(NamedTuple):
 
 
 class MedicineState(NamedTuple):
-    """Level (equivalents a day), effect, fast and slow adaptation, analgesic tolerance, withdrawal (all without unit)."""
+    """Level (equivalents a day); effect, fast and slow adaptation, analgesic tolerance, withdrawal (no unit)."""
 
     G: Number
     E: Number
@@ -147,7 +147,7 @@ def respiratory_day(c: Number, tolerance: Number, effect: Number) -> Number:
 
 
 class PersonStart(NamedTuple):
-    """Pain, distress, insomnia, function, engagement, craving and overall withdrawal on day 0, each on its own scale."""
+    """Pain, distress, insomnia, function, engagement, craving, overall withdrawal on day 0, on their own scales."""
 
     P: Number
     M: Number

@@ -122,7 +122,7 @@ def _medicine(person: PersonParameters, k: int) -> Medicine:
     )
 
 
-def _by_class(each: list[MedicineState]) -> dict[str, Floats]:
+def _by_class(each: list[MedicineState]) -> dict[str, Any]:
     """States of the three classes side by side, (n, 3), under their letters."""
     return {name: np.stack([getattr(state, name) for state in each], axis=1) for name in MedicineState._fields}
 

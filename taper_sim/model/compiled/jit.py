@@ -1,6 +1,6 @@
 """What every compiled loop shares: the equations known to Numba, and machine code kept by a hash of its sources.
 
-Imports ``day``, ``equations``, ``rng``. Numba by itself looks only at the file of the function it keeps, and would go on using
+Imports ``day``, ``equations``, ``rng``. Numba by itself looks only at the file of the function it keeps, and would use
 old code after a change in ``equations.py``.
 """
 
@@ -23,6 +23,7 @@ from taper_sim import rng
 from taper_sim.model import day, equations
 
 numba_config: Any = config
+_njit: Any = njit  # its stubs know fewer options than it takes
 
 
 class _WideLower(Lower):
@@ -38,7 +39,7 @@ class _WideLower(Lower):
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _WideLowering(BaseNativeLowering):
-    _name = "wide_native_lowering"
+    _name: Any = "wide_native_lowering"
 
     @property
     def lowering_class(self) -> Any:
@@ -73,7 +74,7 @@ for _module in (equations, day, rng):
             inlined(_function)
 
 
-fast: Final[Any] = njit(
+fast: Final[Any] = _njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, pipeline_class=_Wide, no_cfunc_wrapper=True
 )
 """How every loop is compiled: kept, without the interpreter's lock; of the fast-math options only ``contract``."""
