@@ -23,7 +23,7 @@ from taper_sim import rng
 from taper_sim.model import day as day_of_model
 from taper_sim.model import equations
 from taper_sim.model.compiled import events, patient_day, reports, rows
-from taper_sim.model.compiled.kernel import Coefficients
+from taper_sim.model.compiled.rows import Coefficients
 
 jax.config.update("jax_enable_x64", True)
 

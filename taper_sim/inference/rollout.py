@@ -38,6 +38,7 @@ from taper_sim.model import equations as eq
 from taper_sim.model.compiled import elementary
 from taper_sim.model.compiled.elementary import exp, one_minus_exp
 from taper_sim.model.compiled.jit import fast, inlined, kept_by_sources
+from taper_sim.model.day import mean_effect
 
 END_D: Final = 14
 """Pain and function at the end of a horizon are means of its last so many days. A design choice."""
@@ -289,25 +290,15 @@ with kept_by_sources(__file__, course, elementary):
         return exp(by_dose + t[(EVENT + OVERDOSE_EXCESS) * STRIDE + j] * excess)
 
     @inlined
-    def _lapsed(
-        t: Any, j: int, dose: float, decay_g: float, s1: float, s2: float, s3: float, s4: float, scored: float
-    ) -> float:
+    def _lapsed(t: Any, j: int, medicine: Any, dose: float, scored: float) -> float:
         """Hazard of overdose of a lane on a day on which so much is taken."""
-        ec50, level = t[course.EC50 * STRIDE + j], eq.relax(t[LEVEL_BEFORE * STRIDE + j], dose, decay_g)
-        e1, e2 = eq.effect(level, s1, ec50), eq.effect(level, s2, ec50)
-        e3, e4 = eq.effect(level, s3, ec50), eq.effect(level, s4, ec50)
-        return _overdose(t, j, dose, eq.mean_of_four(e1, e2, e3, e4), scored)
+        level = eq.relax(t[LEVEL_BEFORE * STRIDE + j], dose, medicine.decay_G)
+        return _overdose(t, j, dose, mean_effect(medicine, level), scored)
 
     @inlined
-    def _add_overdose(t: Any, regimen: Any, day: int, previous: float, at_start: float, scored: float) -> None:
+    def _add_overdose(t: Any, c: Any, regimen: Any, day: int, previous: float, at_start: float, scored: float) -> None:
         """Hazard of overdose as prescribed, and on days on which more is taken."""
-        prescribed, decay_g = regimen.dose[day, 0], regimen.decay_g[day, 0]
-        s1, s2, s3, s4 = (
-            regimen.shape[day, 0, 0],
-            regimen.shape[day, 0, 1],
-            regimen.shape[day, 0, 2],
-            regimen.shape[day, 0, 3],
-        )
+        prescribed = regimen.dose[day, 0]
         before, first = max(previous, prescribed), max(at_start, prescribed)
         for j in range(LANES):
             w_bar = t[(STATE + W_ALL) * STRIDE + j] - t[(STATE + W_ALL0) * STRIDE + j]
@@ -327,10 +318,11 @@ with kept_by_sources(__file__, course, elementary):
             usual = (1.0 - more) / (1.0 - of_more)
             most = t[(EVENT + LAPSE_MORE_DOSE) * STRIDE + j] * at_start
             most = most if most > prescribed else prescribed
+            medicine = course.medicine(t, j, c, regimen, day, 0, 0.0)
             lapsed = (
-                of_previous * usual * _lapsed(t, j, before, decay_g, s1, s2, s3, s4, scored)
-                + (1.0 - of_previous - of_more) * usual * _lapsed(t, j, first, decay_g, s1, s2, s3, s4, scored)
-                + more * _lapsed(t, j, most, decay_g, s1, s2, s3, s4, scored)
+                of_previous * usual * _lapsed(t, j, medicine, before, scored)
+                + (1.0 - of_previous - of_more) * usual * _lapsed(t, j, medicine, first, scored)
+                + more * _lapsed(t, j, medicine, most, scored)
             )
             adherent = _overdose(t, j, prescribed, t[(STATE + E) * STRIDE + j], scored)
             # back to calm after the cluster
@@ -395,7 +387,7 @@ with kept_by_sources(__file__, course, elementary):
                     continue
                 _add_hazards(t, recent_v, reduced)
                 if regimen.taken[0]:
-                    _add_overdose(t, regimen, day, previous, baseline[0], scored)
+                    _add_overdose(t, c, regimen, day, previous, baseline[0], scored)
             for j in range(min(n - first, LANES)):
                 for row in range(EXPOSURE):
                     out[first + j, row] = t[(FIGURE + row) * STRIDE + j]

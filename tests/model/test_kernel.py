@@ -16,7 +16,7 @@ from taper_sim import rng
 from taper_sim.model import reference_events
 from taper_sim.model.compiled import kernel, rows
 from taper_sim.model.compiled.kernel import advance
-from taper_sim.model.event_parameters import CHANCE_TABLE, EVENTS, STREAMS
+from taper_sim.model.event_parameters import CHANCE_TABLE, DECAYS, EVENTS, STREAMS
 from taper_sim.model.parameters import TABLE, Parameter
 from taper_sim.model.pharmacology import within_day_shape
 from taper_sim.model.reference import PersonParameters
@@ -184,8 +184,8 @@ class Run:
             kind, _, rest = name.partition("_")
             if name in values:
                 value = values[name]
-            elif name in rows.DECAY_SYMBOLS:
-                value = np.exp(-1.0 / values[rows.DECAY_SYMBOLS[name]])
+            elif name in DECAYS:
+                value = np.exp(-1.0 / values[DECAYS[name]])
             else:
                 value = person.loads[kind][:, ("opioid", "benzodiazepine", "gabapentinoid").index(rest)]
             self.coefficients[tile, column] = value
@@ -611,7 +611,7 @@ def test_no_loop_of_a_day_is_left_to_single_numbers(part: str) -> None:
 
     @njit(fastmath={"contract"}, error_model="numpy")
     def alone(x: Any, coefficients: Any) -> None:
-        inner(x, kernel.Coefficients(*to_fixed_tuple(coefficients, N_COEFFICIENTS)))
+        inner(x, rows.Coefficients(*to_fixed_tuple(coefficients, N_COEFFICIENTS)))
 
     alone(np.ones(rows.N_ROWS * rows.STRIDE), np.ones(N_COEFFICIENTS))
     (assembly,) = alone.inspect_asm().values()

@@ -26,7 +26,7 @@ from taper_sim.inference.population.hierarchy import Hyper, prior_centres
 from taper_sim.inference.population.people import read_people
 from taper_sim.inference.population.predictive import Predicted, predicted
 from taper_sim.inference.prior import KNOWN, TRAITS, Population, Trait
-from taper_sim.model import equations, event_parameters, parameters
+from taper_sim.model import day, equations, event_parameters, parameters
 from taper_sim.provenance import hash_of_sources
 from taper_sim.run_folder import check_file_writable, write_atomically
 
@@ -40,6 +40,7 @@ def code_hash() -> str:
     """Short hash of the code that a population stands for: model, likelihood, hierarchy."""
     modules = (
         equations,
+        day,
         parameters,
         event_parameters,
         course,

@@ -9,10 +9,11 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, Final
 
 from numba import config, njit
+from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
@@ -37,6 +38,25 @@ class _WideLower(Lower):
         set.add(self.function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own add knows no such pairs
 
 
+class _PartLibrary(JITCodeLibrary):
+    """Code that only becomes part of other functions: neither optimised nor turned into machine code by itself."""
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """None: there is no machine code."""
+        return 0
+
+    @property
+    def codegen(self) -> Any:
+        """What Numba tells where a function's environment is; code that is only a part has none of its own."""
+        return SimpleNamespace(set_env=lambda name, env: None)
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _WideLowering(BaseNativeLowering):
     _name: Any = "wide_native_lowering"
@@ -46,21 +66,36 @@ class _WideLowering(BaseNativeLowering):
         return _WideLower
 
 
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _PartLowering(NativeLowering):
+    _name: Any = "part_native_lowering"
+
+    def run_pass(self, state: Any) -> Any:
+        state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        return super().run_pass(state)
+
+
 class _Wide(Compiler):
-    """Numba's compiler, with 512-bit registers."""
+    """Numba's compiler with another lowering."""
+
+    lowering: Any = _WideLowering
 
     def define_pipelines(self) -> Any:
         """Replace the lowering."""
         (pipeline,) = super().define_pipelines()
         pipeline.passes = [
-            (_WideLowering, what) if step is NativeLowering else (step, what) for step, what in pipeline.passes
+            (self.lowering, what) if step is NativeLowering else (step, what) for step, what in pipeline.passes
         ]
         pipeline.finalize()
         return [pipeline]
 
 
+class _Part(_Wide):
+    lowering = _PartLowering
+
+
 inlined: Final[Any] = register_jitable(
-    forceinline=True, pipeline_class=_Wide, no_cpython_wrapper=True, no_cfunc_wrapper=True
+    forceinline=True, pipeline_class=_Part, no_cpython_wrapper=True, no_cfunc_wrapper=True
 )
 """How every function that a loop calls is compiled: into its caller.
 

@@ -5,7 +5,6 @@ them (tests/model/test_kernel.py). How it is laid out and why: docs/kernel.md. I
 compiles :func:`advance` on its first call and keeps the machine code in the user's cache, keyed by these sources.
 """
 
-from collections import namedtuple
 from typing import Any, Final
 
 import numpy as np
@@ -16,10 +15,8 @@ from taper_sim.model.compiled.events import add_up, events_of_day
 from taper_sim.model.compiled.jit import fast, inlined, kept_by_sources
 from taper_sim.model.compiled.patient_day import doses, draw, medicine, person, put_keys
 from taper_sim.model.compiled.reports import reports_of_day
-from taper_sim.model.compiled.rows import COEFFICIENTS, LANES, STRIDE
+from taper_sim.model.compiled.rows import COEFFICIENTS, LANES, STRIDE, Coefficients
 from taper_sim.model.event_parameters import STREAMS
-
-Coefficients = namedtuple("Coefficients", COEFFICIENTS)  # type: ignore[misc]  # its fields are a table's
 
 
 def _reader() -> Any:
