@@ -132,21 +132,24 @@ with kept_by_sources(__file__, elementary):
                 t[row * STRIDE + j] = values[min(first + j, last), row]
 
     @inlined
-    def medicine(t: Any, j: int, c: Any, regimen: Any, day: int, k: int, sigma: float) -> Medicine:
-        """Parameters of class ``k`` of lane ``j`` on a day."""
-        return Medicine(
-            t[(EC50 + k) * STRIDE + j],
+    def of_day(c: Any, regimen: Any, day: int, k: int) -> Any:
+        """What all lanes share of class ``k`` on a day, read before the loop over lanes: it may read no other array."""
+        return (
             (c.omega_0, c.omega_1, c.omega_2)[k],
-            sigma,
             regimen.adjunct[day, k],
             regimen.decay_g[day, k],
-            t[(DECAY_F + k) * STRIDE + j],
-            t[(DECAY_L + k) * STRIDE + j],
             regimen.shape[day, k, 0],
             regimen.shape[day, k, 1],
             regimen.shape[day, k, 2],
             regimen.shape[day, k, 3],
         )
+
+    @inlined
+    def medicine(t: Any, j: int, k: int, shared: Any, sigma: float) -> Medicine:
+        """Parameters of class ``k`` of lane ``j``, from what :func:`of_day` gives."""
+        omega, adjunct, decay_g, s1, s2, s3, s4 = shared
+        decay_f, decay_l = t[(DECAY_F + k) * STRIDE + j], t[(DECAY_L + k) * STRIDE + j]
+        return Medicine(t[(EC50 + k) * STRIDE + j], omega, sigma, adjunct, decay_g, decay_f, decay_l, s1, s2, s3, s4)
 
     @inlined
     def _put_medicine(t: Any, j: int, k: int, now: MedicineState) -> None:
@@ -159,11 +162,11 @@ with kept_by_sources(__file__, elementary):
 
     @inlined
     def _start_class(t: Any, lanes: int, c: Any, regimen: Any, k: int) -> None:
-        level, use = regimen.dose[0, k], regimen.use_days[k]
+        level, use, shared = regimen.dose[0, k], regimen.use_days[k], of_day(c, regimen, 0, k)
         for j in range(lanes):
             now = medicine_start(
                 c,
-                medicine(t, j, c, regimen, 0, k, t[(SIGMA + k) * STRIDE + j]),
+                medicine(t, j, k, shared, t[(SIGMA + k) * STRIDE + j]),
                 level,
                 exp(-use / t[(TAU_F + k) * STRIDE + j]),
                 exp(-use / t[(TAU_L + k) * STRIDE + j]),
@@ -214,7 +217,7 @@ with kept_by_sources(__file__, elementary):
     def _advance_class(t: Any, lanes: int, c: Any, regimen: Any, day: int, k: int) -> None:
         alpha = (c.alpha_0, c.alpha_1, c.alpha_2)[k]
         per_p, per_m, per_i = (c.p_0, c.p_1, c.p_2)[k], (c.m_0, c.m_1, c.m_2)[k], (c.i_0, c.i_1, c.i_2)[k]
-        dose = regimen.dose[day, k]
+        dose, shared = regimen.dose[day, k], of_day(c, regimen, day, k)
         for j in range(lanes):
             sigma = t[(SIGMA + k) * STRIDE + j] * t[FACTOR * STRIDE + j]
             before = MedicineState(
@@ -225,7 +228,7 @@ with kept_by_sources(__file__, elementary):
                 t[(STATE + A + k) * STRIDE + j],
                 t[(STATE + W + k) * STRIDE + j],
             )
-            now = medicine_day(c, medicine(t, j, c, regimen, day, k, sigma), before, dose)
+            now = medicine_day(c, medicine(t, j, k, shared, sigma), before, dose)
             load = medicine_load(
                 alpha,
                 t[(B + k) * STRIDE + j],

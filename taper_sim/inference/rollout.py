@@ -299,6 +299,7 @@ with kept_by_sources(__file__, course, elementary):
     def _add_overdose(t: Any, c: Any, regimen: Any, day: int, previous: float, at_start: float, scored: float) -> None:
         """Hazard of overdose as prescribed, and on days on which more is taken."""
         prescribed = regimen.dose[day, 0]
+        shared = course.of_day(c, regimen, day, 0)
         before, first = max(previous, prescribed), max(at_start, prescribed)
         for j in range(LANES):
             w_bar = t[(STATE + W_ALL) * STRIDE + j] - t[(STATE + W_ALL0) * STRIDE + j]
@@ -318,7 +319,7 @@ with kept_by_sources(__file__, course, elementary):
             usual = (1.0 - more) / (1.0 - of_more)
             most = t[(EVENT + LAPSE_MORE_DOSE) * STRIDE + j] * at_start
             most = most if most > prescribed else prescribed
-            medicine = course.medicine(t, j, c, regimen, day, 0, 0.0)
+            medicine = course.medicine(t, j, 0, shared, 0.0)
             lapsed = (
                 of_previous * usual * _lapsed(t, j, medicine, before, scored)
                 + (1.0 - of_previous - of_more) * usual * _lapsed(t, j, medicine, first, scored)
