@@ -75,6 +75,15 @@ def mean_effect(medicine: Medicine, level: Number) -> Number:
     return eq.mean_of_four(e1, e2, e3, e4)
 
 
+def withdrawal_drive(
+    c: Number, medicine: Medicine, points: tuple[Number, Number, Number, Number], fast: Number, slow: Number
+) -> Number:
+    """Withdrawal drive of one class, no unit; ``points`` from :func:`effects`, adaptation as it was before today."""
+    e1, e2, e3, e4 = points
+    missing = eq.shortfall(eq.set_point(medicine.omega, fast, slow), e1, e2, e3, e4, c.delta)
+    return eq.drive(medicine.sigma, medicine.adjunct, missing)
+
+
 def medicine_start(
     c: Number, medicine: Medicine, dose: Number, remaining_F: Number, remaining_L: Number, remaining_A: Number
 ) -> MedicineState:
@@ -82,13 +91,12 @@ def medicine_start(
 
     ``remaining_x`` is ``exp(-use/tau_x)`` after the days of use; the caller applies ``exp``.
     """
-    e1, e2, e3, e4 = effects(medicine, dose)
-    e = eq.mean_of_four(e1, e2, e3, e4)
+    points = effects(medicine, dose)
+    e = eq.mean_of_four(points[0], points[1], points[2], points[3])
     fast = eq.adapted_at_start(e, remaining_F)
     slow = eq.adapted_at_start(e, remaining_L)
     tolerance = eq.adapted_at_start(e, remaining_A)
-    missing = eq.shortfall(eq.set_point(medicine.omega, fast, slow), e1, e2, e3, e4, c.delta)
-    target = eq.withdrawal_target(eq.drive(medicine.sigma, medicine.adjunct, missing))
+    target = eq.withdrawal_target(withdrawal_drive(c, medicine, points, fast, slow))
     return MedicineState(dose, e, fast, slow, tolerance, target)
 
 
@@ -99,10 +107,9 @@ def medicine_day(c: Number, medicine: Medicine, before: MedicineState, dose: Num
     6. analgesic tolerance.
     """
     level = eq.relax(before.G, dose, medicine.decay_G)
-    e1, e2, e3, e4 = effects(medicine, level)
-    e = eq.mean_of_four(e1, e2, e3, e4)
-    missing = eq.shortfall(eq.set_point(medicine.omega, before.F, before.L), e1, e2, e3, e4, c.delta)
-    target = eq.withdrawal_target(eq.drive(medicine.sigma, medicine.adjunct, missing))
+    points = effects(medicine, level)
+    e = eq.mean_of_four(points[0], points[1], points[2], points[3])
+    target = eq.withdrawal_target(withdrawal_drive(c, medicine, points, before.F, before.L))
     return MedicineState(
         level,
         e,

@@ -20,11 +20,13 @@ from taper_sim.model.day import (
     PersonStart,
     PersonState,
     care_day,
+    effects,
     medicine_day,
     medicine_load,
     medicine_start,
     person_day,
     respiratory_day,
+    withdrawal_drive,
 )
 
 
@@ -80,6 +82,7 @@ class State:
     F: Floats
     L: Floats
     A: Floats
+    drive: Floats
     W: Floats
     R: Floats
     X: Floats
@@ -127,6 +130,12 @@ def _by_class(each: list[MedicineState]) -> dict[str, Any]:
     return {name: np.stack([getattr(state, name) for state in each], axis=1) for name in MedicineState._fields}
 
 
+def _drive(person: PersonParameters, c: Any, k: int, level: Floats, fast: Floats, slow: Floats) -> Floats:
+    """Withdrawal drive of class ``k``, (n,), at a level and with the adaptation before today, (n, 3) each."""
+    medicine = _medicine(person, k)
+    return np.asarray(withdrawal_drive(c, medicine, effects(medicine, level[:, k]), fast[:, k], slow[:, k]))
+
+
 def start(person: PersonParameters, dose: Floats) -> State:
     """State on day 0, at the dose of day 0.
 
@@ -152,6 +161,7 @@ def start(person: PersonParameters, dose: Floats) -> State:
     W = by_class["W"]
     first = State(
         dose=dose,
+        drive=np.stack([_drive(person, c, k, by_class["G"], by_class["F"], by_class["L"]) for k in range(3)], axis=1),
         **by_class,
         R=eq.adapted_at_start(by_class["E"][:, 0], np.exp(-person.use_days[:, 0] / c.tau_R)),
         X=np.zeros(len(dose)),
@@ -236,6 +246,7 @@ def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats,
     )
     return State(
         dose=dose,
+        drive=np.stack([_drive(person, c, k, by_class["G"], state.F, state.L) for k in range(3)], axis=1),
         **by_class,
         R=respiratory_day(c, state.R, by_class["E"][:, 0]),
         **mind._asdict(),

@@ -258,10 +258,7 @@ def test_the_start_is_a_steady_effect_and_adaptation_as_far_as_the_use_went() ->
     assert first.E[0, 0] == pytest.approx(steady, rel=1e-12)
     for value, tau in ((first.F[0, 0], 5), (first.L[0, 0], 75), (first.A[0, 0], 30), (first.R[0], 14)):
         assert value == pytest.approx(steady * (1 - math.exp(-10 / tau)), rel=1e-12)
-    expected = 0.8 * first.F[0, 0] + 0.2 * first.L[0, 0]
-    short = expected - 90.0 * shape / (90.0 * shape + 80.0) - 0.03
-    drive = 1.2 * np.mean((short + np.sqrt(short**2 + 1e-6)) / 2)
-    assert first.W[0, 0] == pytest.approx(drive**1.5 / (1 + drive**1.5), rel=1e-12)
+    assert first.W[0, 0] == pytest.approx(first.drive[0, 0] ** 1.5 / (1 + first.drive[0, 0] ** 1.5), rel=1e-12)
     assert first.X[0] == 0.0 and not first.K.any()
     assert (first.P[0], first.M[0], first.I[0]) == (6.0, 0.30, 0.40)
     assert (first.U[0], first.N[0], first.C[0]) == (45.0, 0.8, 0.1)
@@ -328,11 +325,8 @@ def test_an_adjunct_takes_its_share_off_the_drive() -> None:
     person = person_of([median(), median(adjunct=[0.2, 0.0, 0.0])])
     dose = np.zeros((2, 3))
     state = reference.start(person, np.array([[90.0, 0.0, 0.0]] * 2))
-    before, state = state.W[:, 0], reference.day(person, state, dose, np.zeros((2, 6)))
-    decay = np.exp(-1.0 / person.scalar["tau_s"])
-    target = (state.W[:, 0] - decay * before) / (1.0 - decay)
-    drive = (target / (1.0 - target)) ** (2.0 / 3.0)
-    assert drive[1] == pytest.approx(0.8 * drive[0], rel=1e-9)
+    state = reference.day(person, state, dose, np.zeros((2, 6)))
+    assert state.drive[1, 0] == pytest.approx(0.8 * state.drive[0, 0], rel=1e-12)
 
 
 def test_a_state_that_does_not_know_its_start_is_refused() -> None:
