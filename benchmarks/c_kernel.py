@@ -8,16 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from taper_sim.model.compiled import rows
+from taper_sim.model.compiled import reports, rows
+from taper_sim.model.event_parameters import STREAMS
 
 SOURCE = Path(__file__).with_name("kernel.c")
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-ffast-math", "-fopenmp-simd")
 
 
 def header() -> str:
-    """``rows.h``: every number of ``model.rows`` as ``R_NAME``, and the coefficients as a struct in their order."""
+    """``rows.h``: rows as ``R_NAME``, constants of streams as ``WHITE_instrument``, coefficients as a struct."""
     numbers = {name: value for name, value in vars(rows).items() if isinstance(value, int)}
     defines = [f"#define R_{name} {value}" for name, value in numbers.items() if name.isupper()]
+    for kind in ("DECAY", "INNOVATION", "WHITE", "SLOW", "OWN", "SHARED"):
+        defines += [
+            f"#define {kind}_{s.instrument} {value!r}" for s, value in zip(STREAMS, getattr(reports, kind), strict=True)
+        ]
     return "\n".join(
         [*defines, "struct coefficients {", *(f"  double {name};" for name in rows.COEFFICIENTS), "};", ""]
     )

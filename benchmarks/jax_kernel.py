@@ -9,7 +9,7 @@ import ast
 import inspect
 import os
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
@@ -20,9 +20,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from taper_sim import rng
+from taper_sim.model import day as day_of_model
 from taper_sim.model import equations
 from taper_sim.model.compiled import events, patient_day, reports, rows
-from taper_sim.model.compiled.kernel import Coefficients
+from taper_sim.model.compiled.rows import Coefficients
 
 jax.config.update("jax_enable_x64", True)
 
@@ -61,8 +62,13 @@ def _one_word(value: Any) -> Any:
     return jax.lax.bitcast_convert_type(value, jnp.uint64)
 
 
-_equations = {k: v for k, v in _in_jax(equations, {"np": jnp}).items() if inspect.isfunction(v)}
-_known = _equations | {
+def _functions(module: ModuleType, known: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in _in_jax(module, known).items() if inspect.isfunction(v)}
+
+
+_equations = SimpleNamespace(**_functions(equations, {"np": jnp}))
+_known = _functions(day_of_model, {"eq": _equations}) | {
+    "eq": _equations,
     "np": jnp,
     "LANES": 1,
     "STRIDE": 1,
@@ -72,7 +78,6 @@ _known = _equations | {
     "cos_sin_turn": _cos_sin_turn,
     "uniform": rng.uniform,
     "bits": _one_word,
-    "wide": lambda: None,
 }
 _known["put_where"] = lambda x, at, when, new: x.__setitem__(at, jnp.where(when, new, x[at]))
 _lanes = _in_jax(patient_day, _known) | {"put_where": _known["put_where"]}
@@ -98,7 +103,7 @@ def make(n_days: int) -> Callable[..., Any]:
         for k in range(3):
             _lanes["medicine"](x, c, k)
         _lanes["person"](x, c)
-        _chance["events"](x, c, as_float)
+        _chance["events_of_day"](x, c, as_float)
         _chance["reports_of_day"](x, c, as_float)
         _chance["add_up"](x, c, as_float)
         sent = tuple(x[rows.REPORT + k].astype(jnp.float32) for k in range(rows.N_REPORTS))

@@ -1,7 +1,7 @@
 """One person's deterministic course: the days of sections 1 and 2, compiled. Imports ``model``.
 
-The same equations as ``model.reference``, in the same order, for one person at a time and many parameter vectors side
-by side: what the likelihood and the roll-outs are made of (tests/inference/test_course.py holds it to the reference).
+The days of ``model.day``, as in ``model.reference``, for one person at a time and many parameter vectors side by side:
+what the likelihood and the roll-outs are made of (tests/inference/test_course.py holds it to the reference).
 Vectors go through it in tiles whose loops over lanes vectorise (docs/kernel.md has the same for many people).
 All noise sits in the reports, so that given the parameters nothing here is random.
 """
@@ -12,15 +12,26 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from numba.extending import register_jitable
 
 from taper_sim.array_types import Floats
 from taper_sim.model import equations as eq
 from taper_sim.model.compiled import elementary
 from taper_sim.model.compiled.elementary import exp
-from taper_sim.model.compiled.jit import fast, kept_by_sources, wide
-from taper_sim.model.event_parameters import CHANCE_TABLE
-from taper_sim.model.parameters import TABLE, Parameter
+from taper_sim.model.compiled.jit import fast, inlined, kept_by_sources
+from taper_sim.model.day import (
+    Care,
+    Medicine,
+    MedicineLoad,
+    MedicineState,
+    PersonStart,
+    PersonState,
+    medicine_day,
+    medicine_load,
+    medicine_start,
+    person_day,
+    respiratory_day,
+)
+from taper_sim.model.event_parameters import DECAYS, LOADS, PARAMETERS, SHARED
 from taper_sim.units import DRUG_CLASSES
 
 SEGMENT_D: Final = 28
@@ -42,25 +53,17 @@ W_ALL0: Final = 36
 N_STATE: Final = 37
 N_LATENT: Final = W_ALL + 1  # what a course records of a day
 
-_DECAYS: Final = ("s", "A", "R", "X", "P", "M", "I", "U", "N", "C")
-_LOADS: Final = ("p", "m", "i")
-_PARAMETERS: Final[tuple[Parameter, ...]] = (*TABLE, *CHANCE_TABLE)
-_SHARED: Final = tuple(q.symbol for q in _PARAMETERS if not q.per_class)
-_PER_CLASS: Final = ("omega", "alpha", *_LOADS)
-COUPLINGS: Final[tuple[str, ...]] = (
-    *_SHARED,
-    *(f"decay_{tau}" for tau in _DECAYS),
-    *(f"{symbol}_{k}" for symbol in _PER_CLASS for k in range(3)),
-)
+_PER_CLASS: Final = ("omega", "alpha", *LOADS)
+COUPLINGS: Final[tuple[str, ...]] = (*SHARED, *DECAYS, *(f"{symbol}_{k}" for symbol in _PER_CLASS for k in range(3)))
 Couplings = namedtuple("Couplings", COUPLINGS)  # type: ignore[misc]  # its fields are a table's
 
 
 @cache
 def couplings(buprenorphine: bool = False, **changed: float) -> Any:
     """Everything that one person shares with all others, at the centre of its prior unless ``changed``."""
-    by_symbol = {q.symbol: q for q in _PARAMETERS}
-    values: dict[str, float] = {s: float(changed.get(s, by_symbol[s].centre())) for s in _SHARED}
-    values |= {f"decay_{tau}": float(np.exp(-1.0 / values[f"tau_{tau}"])) for tau in _DECAYS}
+    by_symbol = {q.symbol: q for q in PARAMETERS}
+    values: dict[str, float] = {s: float(changed.get(s, by_symbol[s].centre())) for s in SHARED}
+    values |= {decay: float(np.exp(-1.0 / values[tau])) for decay, tau in DECAYS.items()}
     for symbol in _PER_CLASS:
         for k, drug_class in enumerate(DRUG_CLASSES):
             centre = by_symbol[symbol].centre(drug_class, buprenorphine=buprenorphine)
@@ -99,12 +102,13 @@ STRIDE: Final = LANES + 8  # rows of 256 bytes would alias in the first-level ca
 STATE: Final = N_VALUES  # values come first, at their own places
 DECAY_F, DECAY_L = range(STATE + N_STATE, STATE + N_STATE + 6, 3)
 DRIFTED, FACTOR, LOST, P_LOAD, M_LOAD, I_LOAD, LEFT = range(DECAY_L + 3, DECAY_L + 10)
+NO_CARE: Final = Care(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # a record does not say what care was delivered
 N_COURSE: Final = LEFT + 1
 """Rows of a tile that the course needs; whoever needs more puts them behind."""
 
 with kept_by_sources(__file__, elementary):
 
-    @register_jitable(forceinline=True)
+    @inlined
     def lanes_of(n: int) -> int:
         """Lanes that ``n`` vectors take, a multiple of eight.
 
@@ -113,13 +117,13 @@ with kept_by_sources(__file__, elementary):
         """
         return int(min((n + 7) // 8 * 8, LANES))
 
-    @register_jitable(forceinline=True)
+    @inlined
     def put(t: Any, lanes: int, row: int, value: float) -> None:
         """A row of one number."""
         for j in range(lanes):
             t[row * STRIDE + j] = value
 
-    @register_jitable(forceinline=True)
+    @inlined
     def put_values(t: Any, lanes: int, values: Any, first: int) -> None:
         """Values (n, N_VALUES) from row ``first`` on into the lanes; lanes beyond the last are as the last."""
         last = values.shape[0] - 1
@@ -127,51 +131,65 @@ with kept_by_sources(__file__, elementary):
             for j in range(lanes):
                 t[row * STRIDE + j] = values[min(first + j, last), row]
 
-    @register_jitable(forceinline=True)
-    def _start_class(t: Any, lanes: int, c: Any, regimen: Any, k: int) -> None:
-        wide()
-        omega = (c.omega_0, c.omega_1, c.omega_2)[k]
-        level, use, adjunct = regimen.dose[0, k], regimen.use_days[k], regimen.adjunct[0, k]
-        s1, s2, s3, s4 = (
-            regimen.shape[0, k, 0],
-            regimen.shape[0, k, 1],
-            regimen.shape[0, k, 2],
-            regimen.shape[0, k, 3],
+    @inlined
+    def of_day(c: Any, regimen: Any, day: int, k: int) -> Any:
+        """What all lanes share of class ``k`` on a day, read before the loop over lanes: it may read no other array."""
+        return (
+            (c.omega_0, c.omega_1, c.omega_2)[k],
+            regimen.adjunct[day, k],
+            regimen.decay_g[day, k],
+            regimen.shape[day, k, 0],
+            regimen.shape[day, k, 1],
+            regimen.shape[day, k, 2],
+            regimen.shape[day, k, 3],
         )
-        for j in range(lanes):
-            ec50 = t[(EC50 + k) * STRIDE + j]
-            e1, e2 = eq.effect(level, s1, ec50), eq.effect(level, s2, ec50)
-            e3, e4 = eq.effect(level, s3, ec50), eq.effect(level, s4, ec50)
-            e = eq.mean_of_four(e1, e2, e3, e4)
-            fast_ = eq.adapted_at_start(e, exp(-use / t[(TAU_F + k) * STRIDE + j]))
-            slow = eq.adapted_at_start(e, exp(-use / t[(TAU_L + k) * STRIDE + j]))
-            tolerance = eq.adapted_at_start(e, exp(-use / c.tau_A))
-            missing = eq.shortfall(eq.set_point(omega, fast_, slow), e1, e2, e3, e4, c.delta)
-            w = eq.withdrawal_target(eq.drive(t[(SIGMA + k) * STRIDE + j], adjunct, missing))
-            t[(STATE + G + k) * STRIDE + j] = level
-            t[(STATE + E + k) * STRIDE + j] = e
-            t[(STATE + F + k) * STRIDE + j] = fast_
-            t[(STATE + L + k) * STRIDE + j] = slow
-            t[(STATE + A + k) * STRIDE + j] = tolerance
-            t[(STATE + W + k) * STRIDE + j] = w
-            t[(STATE + MARGIN0 + k) * STRIDE + j] = e - tolerance
-            t[(STATE + L0 + k) * STRIDE + j] = slow
-            t[(STATE + W0 + k) * STRIDE + j] = w
-            t[LEFT * STRIDE + j] *= 1.0 - w
-            if k == 0:
-                t[(STATE + R) * STRIDE + j] = eq.adapted_at_start(e, exp(-use / c.tau_R))
 
-    @register_jitable(forceinline=True)
+    @inlined
+    def medicine(t: Any, j: int, k: int, shared: Any, sigma: float) -> Medicine:
+        """Parameters of class ``k`` of lane ``j``, from what :func:`of_day` gives."""
+        omega, adjunct, decay_g, s1, s2, s3, s4 = shared
+        decay_f, decay_l = t[(DECAY_F + k) * STRIDE + j], t[(DECAY_L + k) * STRIDE + j]
+        return Medicine(t[(EC50 + k) * STRIDE + j], omega, sigma, adjunct, decay_g, decay_f, decay_l, s1, s2, s3, s4)
+
+    @inlined
+    def _put_medicine(t: Any, j: int, k: int, now: MedicineState) -> None:
+        t[(STATE + G + k) * STRIDE + j] = now.G
+        t[(STATE + E + k) * STRIDE + j] = now.E
+        t[(STATE + F + k) * STRIDE + j] = now.F
+        t[(STATE + L + k) * STRIDE + j] = now.L
+        t[(STATE + A + k) * STRIDE + j] = now.A
+        t[(STATE + W + k) * STRIDE + j] = now.W
+
+    @inlined
+    def _start_class(t: Any, lanes: int, c: Any, regimen: Any, k: int) -> None:
+        level, use, shared = regimen.dose[0, k], regimen.use_days[k], of_day(c, regimen, 0, k)
+        for j in range(lanes):
+            now = medicine_start(
+                c,
+                medicine(t, j, k, shared, t[(SIGMA + k) * STRIDE + j]),
+                level,
+                exp(-use / t[(TAU_F + k) * STRIDE + j]),
+                exp(-use / t[(TAU_L + k) * STRIDE + j]),
+                exp(-use / c.tau_A),
+            )
+            _put_medicine(t, j, k, now)
+            t[(STATE + MARGIN0 + k) * STRIDE + j] = now.E - now.A
+            t[(STATE + L0 + k) * STRIDE + j] = now.L
+            t[(STATE + W0 + k) * STRIDE + j] = now.W
+            t[LEFT * STRIDE + j] *= 1.0 - now.W
+            if k == 0:
+                t[(STATE + R) * STRIDE + j] = eq.adapted_at_start(now.E, exp(-use / c.tau_R))
+
+    @inlined
     def prepare(t: Any, lanes: int) -> None:
         """What a tile's values come to for every day, ``exp(-1/tau)``, and no drift so far."""
-        wide()
         for k in range(3):
             for j in range(lanes):
                 t[(DECAY_F + k) * STRIDE + j] = exp(-1.0 / t[(TAU_F + k) * STRIDE + j])
                 t[(DECAY_L + k) * STRIDE + j] = exp(-1.0 / t[(TAU_L + k) * STRIDE + j])
         put(t, lanes, DRIFTED, 0.0)
 
-    @register_jitable(forceinline=True)
+    @inlined
     def start(t: Any, lanes: int, c: Any, regimen: Any) -> None:
         """State of day 0 from a tile's values: adapted as far as the days of use bring it."""
         prepare(t, lanes)
@@ -195,137 +213,82 @@ with kept_by_sources(__file__, elementary):
             t[(STATE + N) * STRIDE + j] = t[N0 * STRIDE + j]
             t[(STATE + C) * STRIDE + j] = t[C0 * STRIDE + j]
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _advance_class(t: Any, lanes: int, c: Any, regimen: Any, day: int, k: int) -> None:
-        wide()
-        omega, alpha = (c.omega_0, c.omega_1, c.omega_2)[k], (c.alpha_0, c.alpha_1, c.alpha_2)[k]
+        alpha = (c.alpha_0, c.alpha_1, c.alpha_2)[k]
         per_p, per_m, per_i = (c.p_0, c.p_1, c.p_2)[k], (c.m_0, c.m_1, c.m_2)[k], (c.i_0, c.i_1, c.i_2)[k]
-        dose, decay_g, adjunct = regimen.dose[day, k], regimen.decay_g[day, k], regimen.adjunct[day, k]
-        s1, s2, s3, s4 = (
-            regimen.shape[day, k, 0],
-            regimen.shape[day, k, 1],
-            regimen.shape[day, k, 2],
-            regimen.shape[day, k, 3],
-        )
+        dose, shared = regimen.dose[day, k], of_day(c, regimen, day, k)
         for j in range(lanes):
-            ec50 = t[(EC50 + k) * STRIDE + j]
-            fast_, slow = t[(STATE + F + k) * STRIDE + j], t[(STATE + L + k) * STRIDE + j]
-            w0, left = t[(STATE + W0 + k) * STRIDE + j], t[LEFT * STRIDE + j]
             sigma = t[(SIGMA + k) * STRIDE + j] * t[FACTOR * STRIDE + j]
-            level = eq.relax(t[(STATE + G + k) * STRIDE + j], dose, decay_g)
-            e1, e2 = eq.effect(level, s1, ec50), eq.effect(level, s2, ec50)
-            e3, e4 = eq.effect(level, s3, ec50), eq.effect(level, s4, ec50)
-            e = eq.mean_of_four(e1, e2, e3, e4)
-            missing = eq.shortfall(eq.set_point(omega, fast_, slow), e1, e2, e3, e4, c.delta)
-            target = eq.withdrawal_target(eq.drive(sigma, adjunct, missing))
-            w = eq.relax(t[(STATE + W + k) * STRIDE + j], target, c.decay_s)
-            tolerance = eq.relax(t[(STATE + A + k) * STRIDE + j], e, c.decay_A)
-            slow = eq.relax(slow, e, t[(DECAY_L + k) * STRIDE + j])
-            w_bar_k = w - w0
-            t[(STATE + G + k) * STRIDE + j] = level
-            t[(STATE + E + k) * STRIDE + j] = e
-            t[(STATE + F + k) * STRIDE + j] = eq.relax(fast_, e, t[(DECAY_F + k) * STRIDE + j])
-            t[(STATE + L + k) * STRIDE + j] = slow
-            t[(STATE + A + k) * STRIDE + j] = tolerance
-            t[(STATE + W + k) * STRIDE + j] = w
-            t[LOST * STRIDE + j] += eq.relief_lost(
+            before = MedicineState(
+                t[(STATE + G + k) * STRIDE + j],
+                t[(STATE + E + k) * STRIDE + j],
+                t[(STATE + F + k) * STRIDE + j],
+                t[(STATE + L + k) * STRIDE + j],
+                t[(STATE + A + k) * STRIDE + j],
+                t[(STATE + W + k) * STRIDE + j],
+            )
+            now = medicine_day(c, medicine(t, j, k, shared, sigma), before, dose)
+            load = medicine_load(
                 alpha,
-                e,
-                tolerance,
-                t[(STATE + MARGIN0 + k) * STRIDE + j],
                 t[(B + k) * STRIDE + j],
-                slow,
+                per_p,
+                per_m,
+                per_i,
+                now,
+                t[(STATE + MARGIN0 + k) * STRIDE + j],
                 t[(STATE + L0 + k) * STRIDE + j],
+                t[(STATE + W0 + k) * STRIDE + j],
             )
-            t[P_LOAD * STRIDE + j] += per_p * w_bar_k
-            t[M_LOAD * STRIDE + j] += per_m * w_bar_k
-            t[I_LOAD * STRIDE + j] += per_i * w_bar_k
-            t[LEFT * STRIDE + j] = left * (1.0 - w)
+            _put_medicine(t, j, k, now)
+            t[LOST * STRIDE + j] += load.lost
+            t[P_LOAD * STRIDE + j] += load.pain
+            t[M_LOAD * STRIDE + j] += load.distress
+            t[I_LOAD * STRIDE + j] += load.insomnia
+            t[LEFT * STRIDE + j] *= 1.0 - now.W
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _advance_person(t: Any, lanes: int, c: Any, cut: float) -> None:
-        wide()
         for j in range(lanes):
-            p0, m0, i0, u0 = t[P0 * STRIDE + j], t[M0 * STRIDE + j], t[I0 * STRIDE + j], t[U0 * STRIDE + j]
-            p, m, i = t[(STATE + P) * STRIDE + j], t[(STATE + M) * STRIDE + j], t[(STATE + I) * STRIDE + j]
-            w_all = 1.0 - t[LEFT * STRIDE + j]
-            w_bar = w_all - t[(STATE + W_ALL0) * STRIDE + j]
-            x = eq.reaction(t[(STATE + X) * STRIDE + j], c.decay_X, t[XI * STRIDE + j], cut)
-            m_bar, i_bar = m - m0, i - i0
-            aim = eq.pain_target(
-                p0,
-                t[LOST * STRIDE + j],
-                t[P_LOAD * STRIDE + j],
-                m_bar,
-                i_bar,
-                0.0,
-                c.pain_from_distress,
-                c.pain_from_insomnia,
-                0.0,
-            )
-            p = eq.relax(p, aim, c.decay_P)
-            p_bar = p - p0
-            aim = eq.distress_target(
-                m0,
-                t[M_LOAD * STRIDE + j],
-                p_bar,
-                i_bar,
-                x,
-                0.0,
-                c.distress_from_pain,
-                c.distress_from_insomnia,
-                c.distress_from_reaction,
-                0.0,
-            )
-            m = eq.relax(m, aim, c.decay_M)
-            m_bar = m - m0
-            aim = eq.insomnia_target(
-                i0, t[I_LOAD * STRIDE + j], m_bar, p_bar, 0.0, c.insomnia_from_distress, c.insomnia_from_pain, 0.0
-            )
-            i = eq.relax(i, aim, c.decay_I)
-            i_bar = i - i0
-            function = eq.function_target(
-                u0,
-                p_bar,
-                m_bar,
-                i_bar,
-                w_bar,
-                0.0,
-                c.function_from_pain,
-                c.function_from_distress,
-                c.function_from_insomnia,
-                c.function_from_withdrawal,
-                0.0,
-            )
-            engagement = eq.engagement_target(
-                t[N0 * STRIDE + j], w_bar, m_bar, 0.0, c.engagement_from_withdrawal, c.engagement_from_distress, 0.0
-            )
-            craving = eq.craving_target(
+            withdrawal = 1.0 - t[LEFT * STRIDE + j]
+            first = PersonStart(
+                t[P0 * STRIDE + j],
+                t[M0 * STRIDE + j],
+                t[I0 * STRIDE + j],
+                t[U0 * STRIDE + j],
+                t[N0 * STRIDE + j],
                 t[C0 * STRIDE + j],
-                w_bar,
-                m_bar,
-                p_bar,
-                c.craving_from_withdrawal,
-                c.craving_from_distress,
-                c.craving_from_pain,
+                t[(STATE + W_ALL0) * STRIDE + j],
             )
-            t[(STATE + R) * STRIDE + j] = eq.relax(t[(STATE + R) * STRIDE + j], t[(STATE + E) * STRIDE + j], c.decay_R)
-            t[(STATE + W_ALL) * STRIDE + j] = w_all
-            t[(STATE + X) * STRIDE + j] = x
-            t[(STATE + P) * STRIDE + j] = p
-            t[(STATE + M) * STRIDE + j] = m
-            t[(STATE + I) * STRIDE + j] = i
-            t[(STATE + U) * STRIDE + j] = eq.relax(t[(STATE + U) * STRIDE + j], function, c.decay_U)
-            t[(STATE + N) * STRIDE + j] = eq.relax(t[(STATE + N) * STRIDE + j], engagement, c.decay_N)
-            t[(STATE + C) * STRIDE + j] = eq.relax(t[(STATE + C) * STRIDE + j], craving, c.decay_C)
+            before = PersonState(
+                t[(STATE + X) * STRIDE + j],
+                t[(STATE + P) * STRIDE + j],
+                t[(STATE + M) * STRIDE + j],
+                t[(STATE + I) * STRIDE + j],
+                t[(STATE + U) * STRIDE + j],
+                t[(STATE + N) * STRIDE + j],
+                t[(STATE + C) * STRIDE + j],
+            )
+            load = MedicineLoad(
+                t[LOST * STRIDE + j], t[P_LOAD * STRIDE + j], t[M_LOAD * STRIDE + j], t[I_LOAD * STRIDE + j]
+            )
+            now = person_day(c, first, before, load, withdrawal, t[XI * STRIDE + j], cut, NO_CARE)
+            t[(STATE + R) * STRIDE + j] = respiratory_day(c, t[(STATE + R) * STRIDE + j], t[(STATE + E) * STRIDE + j])
+            t[(STATE + W_ALL) * STRIDE + j] = withdrawal
+            t[(STATE + X) * STRIDE + j] = now.X
+            t[(STATE + P) * STRIDE + j] = now.P
+            t[(STATE + M) * STRIDE + j] = now.M
+            t[(STATE + I) * STRIDE + j] = now.I
+            t[(STATE + U) * STRIDE + j] = now.U
+            t[(STATE + N) * STRIDE + j] = now.N
+            t[(STATE + C) * STRIDE + j] = now.C
 
-    @register_jitable(forceinline=True)
+    @inlined
     def advance(t: Any, lanes: int, c: Any, regimen: Any, day: int) -> None:
         """One day of sections 1 and 2, in the order of docs/model.md; the tile's states are changed in place.
 
         Log sigma moves in a straight line in each piece of the drift.
         """
-        wide()
         piece = DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)
         for j in range(lanes):
             drifted = t[DRIFTED * STRIDE + j] + t[piece * STRIDE + j] / SEGMENT_D
@@ -351,7 +314,6 @@ with kept_by_sources(__file__, elementary):
     @fast
     def run(values: Any, c: Any, regimen: Any, latent: Any) -> None:
         """From day 0 to the last day of ``latent``, (n_days + 1, N_LATENT), for one vector of values."""
-        wide()
         t = np.empty(N_COURSE * STRIDE)
         lanes = lanes_of(1)
         put_values(t, lanes, values, 0)

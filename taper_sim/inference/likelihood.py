@@ -10,7 +10,6 @@ import math
 from typing import Any, Final
 
 import numpy as np
-from numba.extending import register_jitable
 
 from taper_sim.inference import course, observation
 from taper_sim.inference.course import (
@@ -58,7 +57,7 @@ from taper_sim.inference.observation import (
 from taper_sim.model import equations as eq
 from taper_sim.model.compiled import elementary
 from taper_sim.model.compiled.elementary import log
-from taper_sim.model.compiled.jit import fast, kept_by_sources, wide
+from taper_sim.model.compiled.jit import fast, inlined, kept_by_sources
 
 N_WINDOWS: Final = 4
 """Quantities that recall scales average: pain as reported, distress, insomnia, benzodiazepine withdrawal."""
@@ -112,10 +111,9 @@ with kept_by_sources(__file__, course, observation, elementary):
         mean = pa - pb
         return math.log(z), side * mean, max(1.0 + a * pa - b * pb - mean * mean, _LEAST_VARIANCE)
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _windows(t: Any, lanes: int, c: Any, sums: Any, day: int) -> None:
         """Sums, from day 1 to this one, of what recall scales average."""
-        wide()
         before, at = (day - 1) * N_WINDOWS * STRIDE, day * N_WINDOWS * STRIDE
         for j in range(lanes):
             pain = eq.pain_report_mean(t[(STATE + P) * STRIDE + j], t[(STATE + X) * STRIDE + j], c.pain_report_x)
@@ -124,7 +122,7 @@ with kept_by_sources(__file__, course, observation, elementary):
             sums[at + 2 * STRIDE + j] = sums[before + 2 * STRIDE + j] + t[(STATE + I) * STRIDE + j]
             sums[at + 3 * STRIDE + j] = sums[before + 3 * STRIDE + j] + t[(STATE + W + 1) * STRIDE + j]
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _recalled(
         t: Any, lanes: int, sums: Any, which: int, at_start: int, day: int, recall: int, floor: int, scale: float
     ) -> None:
@@ -132,7 +130,6 @@ with kept_by_sources(__file__, course, observation, elementary):
 
         ``floor`` is a row that is added, or -1.
         """
-        wide()
         first = max(day - recall, 0)
         until, since = (day * N_WINDOWS + which) * STRIDE, (first * N_WINDOWS + which) * STRIDE
         before = float(first - (day - recall))
@@ -142,17 +139,17 @@ with kept_by_sources(__file__, course, observation, elementary):
         if floor >= 0:
             _add(t, lanes, floor)
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _add(t: Any, lanes: int, row: int) -> None:
         for j in range(lanes):
             t[MEAN * STRIDE + j] += t[row * STRIDE + j]
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _scaled(t: Any, lanes: int, row: int, scale: float) -> None:
         for j in range(lanes):
             t[MEAN * STRIDE + j] = scale * t[row * STRIDE + j]
 
-    @register_jitable(forceinline=True)
+    @inlined
     def put_means(
         t: Any,
         lanes: int,
@@ -166,7 +163,6 @@ with kept_by_sources(__file__, course, observation, elementary):
         last_cut: int,
     ) -> None:
         """``MEAN`` of a report of this day, on the instrument's own scale (of steps, its log)."""
-        wide()
         if kind == WITHDRAWAL:
             for j in range(lanes):
                 t[MEAN * STRIDE + j] = eq.sows_mean(
@@ -228,10 +224,9 @@ with kept_by_sources(__file__, course, observation, elementary):
                     c.hours_weekend,
                 )
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _pass_days(lanes: int, reports: Any, gap: int, first: bool, m: Any, cov: Any) -> None:
         """Slow residuals fade over a gap of days (before the ``first`` report they are as in the long run)."""
-        wide()
         z = reports.kind.shape[0]
         for k in range(z):
             fade_k = reports.decay[k] ** gap
@@ -254,10 +249,9 @@ with kept_by_sources(__file__, course, observation, elementary):
             put(cov, lanes, z * (z + 1) // 2 + q, 0.0)
         put(cov, lanes, z * (z + 1) // 2 + z, 1.0)
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _predict(t: Any, lanes: int, s: int, reports: Any, rounding: float, m: Any, cov: Any, gain: Any) -> None:
         """``MU``, ``VARIANCE`` of a report before it is read, and the gains of all states."""
-        wide()
         z = reports.kind.shape[0]
         slow_, white = reports.slow[s], reports.white[s]
         shared_, own_ = white * reports.shared[s], white * reports.own[s]
@@ -284,7 +278,7 @@ with kept_by_sources(__file__, course, observation, elementary):
             t[VARIANCE * STRIDE + j] = variance
             t[SPREAD * STRIDE + j] = variance + rounding
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _read(
         t: Any,
         lanes: int,
@@ -298,7 +292,6 @@ with kept_by_sources(__file__, course, observation, elementary):
         gain: Any,
     ) -> None:
         """A report is read: its log likelihood is added, and the states move."""
-        wide()
         if interval:
             for j in range(lanes):
                 variance, mu = t[VARIANCE * STRIDE + j], t[MU * STRIDE + j]
@@ -326,7 +319,7 @@ with kept_by_sources(__file__, course, observation, elementary):
                 for j in range(lanes):
                     cov[at + j] -= t[LESS * STRIDE + j] * gain[q * STRIDE + j]
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _filtered(
         t: Any,
         lanes: int,
@@ -386,7 +379,7 @@ with kept_by_sources(__file__, course, observation, elementary):
                 )
                 r += 1
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _room(reports: Any) -> Any:
         """Arrays that a filter works in."""
         n_reports, n_states = reports.day.shape[0], reports.kind.shape[0] + 1
@@ -398,7 +391,7 @@ with kept_by_sources(__file__, course, observation, elementary):
             np.zeros(n_states * STRIDE),
         )
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _log_likelihood(t: Any, j: int) -> float:
         total = t[TOTAL * STRIDE + j]
         return total if t[POSSIBLE * STRIDE + j] > 0.0 and np.isfinite(total) else IMPOSSIBLE
@@ -409,7 +402,6 @@ with kept_by_sources(__file__, course, observation, elementary):
 
         ``prior`` is a tuple (base, place, mean, sd, is_log).
         """
-        wide()
         base, place, mean, sd, is_log = prior
         n, d = zs.shape
         out = np.empty(n)
@@ -435,7 +427,6 @@ with kept_by_sources(__file__, course, observation, elementary):
     @fast
     def log_likelihoods(values: Any, c: Any, regimen: Any, reports: Any, centres: Any, spreads: Any) -> Any:
         """Log likelihood of each row of ``values``, (n, N_VALUES); predictions as in :func:`log_posteriors`."""
-        wide()
         n = values.shape[0]
         out = np.empty(n)
         t = np.empty(N_ROWS * STRIDE)
@@ -453,7 +444,6 @@ with kept_by_sources(__file__, course, observation, elementary):
         values: Any, c: Any, regimen: Any, kind: int, scale: float, recall: int, weekend: Any, last_cut: Any
     ) -> Any:
         """Mean of one instrument's report on each day, (n_days + 1,), for one vector of values, (1, N_VALUES)."""
-        wide()
         n_days = regimen.dose.shape[0] - 1
         out = np.empty(n_days + 1)
         t, sums = np.empty(N_ROWS * STRIDE), np.zeros((n_days + 1) * N_WINDOWS * STRIDE)

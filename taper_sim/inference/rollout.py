@@ -12,7 +12,6 @@ from collections import namedtuple
 from typing import Any, Final
 
 import numpy as np
-from numba.extending import register_jitable
 
 from taper_sim.array_types import Floats
 from taper_sim.inference import course
@@ -38,7 +37,8 @@ from taper_sim.inference.course import (
 from taper_sim.model import equations as eq
 from taper_sim.model.compiled import elementary
 from taper_sim.model.compiled.elementary import exp, one_minus_exp
-from taper_sim.model.compiled.jit import fast, kept_by_sources, wide
+from taper_sim.model.compiled.jit import fast, inlined, kept_by_sources
+from taper_sim.model.day import mean_effect
 
 END_D: Final = 14
 """Pain and function at the end of a horizon are means of its last so many days. A design choice."""
@@ -151,7 +151,7 @@ N_ROWS: Final = LEVEL_BEFORE + 1
 
 with kept_by_sources(__file__, course, elementary):
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _load(t: Any, values: Any, states: Any, drifts: Any, first: int) -> None:
         """A tile of people from row ``first`` on, as they stand; lanes beyond the last are as the last."""
         last = values.shape[0] - 1
@@ -163,7 +163,7 @@ with kept_by_sources(__file__, course, elementary):
         for j in range(LANES):
             t[DRIFTED * STRIDE + j] = drifts[min(first + j, last)]
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _store(t: Any, states: Any, drifts: Any, first: int) -> None:
         for j in range(min(states.shape[0] - first, LANES)):
             for row in range(N_STATE):
@@ -173,7 +173,6 @@ with kept_by_sources(__file__, course, elementary):
     @fast
     def carry_on(values: Any, states: Any, drifts: Any, c: Any, regimen: Any, first: int, last: int) -> None:
         """Carry states (n, N_STATE) and drifts (n,) of the evening before ``first`` to that of ``last``, in place."""
-        wide()
         t = np.empty(N_COURSE * STRIDE)
         for k in range(0, values.shape[0], LANES):
             _load(t, values, states, drifts, k)
@@ -184,7 +183,6 @@ with kept_by_sources(__file__, course, elementary):
     @fast
     def carried(values: Any, c: Any, regimen: Any, last: int) -> Any:
         """State of each draw at the end of day ``last``, (n, N_STATE), and the drift of log sigma there, (n,)."""
-        wide()
         n = values.shape[0]
         states, drifts = np.empty((n, N_STATE)), np.zeros(n)
         t = np.empty(N_COURSE * STRIDE)
@@ -199,7 +197,6 @@ with kept_by_sources(__file__, course, elementary):
     @fast
     def carried_peaks(values: Any, c: Any, regimen: Any, n_days: int) -> Any:
         """Largest overall withdrawal of the days after ``n_days``, for each vector of values, (n,)."""
-        wide()
         n = values.shape[0]
         peak = np.zeros(n)
         t = np.empty(N_COURSE * STRIDE)
@@ -212,10 +209,9 @@ with kept_by_sources(__file__, course, elementary):
                     peak[k + j] = max(peak[k + j], t[(STATE + W_ALL) * STRIDE + j])
         return peak
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _add_day(t: Any, limit_w: float, of_end: float, n_days: float) -> None:
         """Withdrawal, pain, function, distress of a day; ``of_end`` is its share of the last days' mean."""
-        wide()
         for j in range(LANES):
             w, p = t[(STATE + W_ALL) * STRIDE + j], t[(STATE + P) * STRIDE + j]
             m, u = t[(STATE + M) * STRIDE + j], t[(STATE + U) * STRIDE + j]
@@ -230,10 +226,9 @@ with kept_by_sources(__file__, course, elementary):
             t[(FIGURE + FUNCTION_MEAN) * STRIDE + j] += (u - t[course.U0 * STRIDE + j]) / n_days
             t[(FIGURE + DISTRESS_MEAN) * STRIDE + j] += (m - t[course.M0 * STRIDE + j]) / n_days
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _add_hazards(t: Any, recent: float, reduced: bool) -> None:
         """Hazards of crisis, seizure and, where the dose is ``reduced``, of a return to a higher one."""
-        wide()
         returning = 1.0 if reduced else 0.0
         for j in range(LANES):
             w_bar = t[(STATE + W_ALL) * STRIDE + j] - t[(STATE + W_ALL0) * STRIDE + j]
@@ -274,7 +269,7 @@ with kept_by_sources(__file__, course, elementary):
                 )
             )
 
-    @register_jitable(forceinline=True)
+    @inlined
     def _overdose(t: Any, j: int, dose: float, effect: float, scored: float) -> float:
         """Hazard of overdose of a lane at an opioid dose and its effect."""
         by_dose = eq.log_hazard_overdose(
@@ -294,27 +289,17 @@ with kept_by_sources(__file__, course, elementary):
         )
         return exp(by_dose + t[(EVENT + OVERDOSE_EXCESS) * STRIDE + j] * excess)
 
-    @register_jitable(forceinline=True)
-    def _lapsed(
-        t: Any, j: int, dose: float, decay_g: float, s1: float, s2: float, s3: float, s4: float, scored: float
-    ) -> float:
+    @inlined
+    def _lapsed(t: Any, j: int, medicine: Any, dose: float, scored: float) -> float:
         """Hazard of overdose of a lane on a day on which so much is taken."""
-        ec50, level = t[course.EC50 * STRIDE + j], eq.relax(t[LEVEL_BEFORE * STRIDE + j], dose, decay_g)
-        e1, e2 = eq.effect(level, s1, ec50), eq.effect(level, s2, ec50)
-        e3, e4 = eq.effect(level, s3, ec50), eq.effect(level, s4, ec50)
-        return _overdose(t, j, dose, eq.mean_of_four(e1, e2, e3, e4), scored)
+        level = eq.relax(t[LEVEL_BEFORE * STRIDE + j], dose, medicine.decay_G)
+        return _overdose(t, j, dose, mean_effect(medicine, level), scored)
 
-    @register_jitable(forceinline=True)
-    def _add_overdose(t: Any, regimen: Any, day: int, previous: float, at_start: float, scored: float) -> None:
+    @inlined
+    def _add_overdose(t: Any, c: Any, regimen: Any, day: int, previous: float, at_start: float, scored: float) -> None:
         """Hazard of overdose as prescribed, and on days on which more is taken."""
-        wide()
-        prescribed, decay_g = regimen.dose[day, 0], regimen.decay_g[day, 0]
-        s1, s2, s3, s4 = (
-            regimen.shape[day, 0, 0],
-            regimen.shape[day, 0, 1],
-            regimen.shape[day, 0, 2],
-            regimen.shape[day, 0, 3],
-        )
+        prescribed = regimen.dose[day, 0]
+        shared = course.of_day(c, regimen, day, 0)
         before, first = max(previous, prescribed), max(at_start, prescribed)
         for j in range(LANES):
             w_bar = t[(STATE + W_ALL) * STRIDE + j] - t[(STATE + W_ALL0) * STRIDE + j]
@@ -334,10 +319,11 @@ with kept_by_sources(__file__, course, elementary):
             usual = (1.0 - more) / (1.0 - of_more)
             most = t[(EVENT + LAPSE_MORE_DOSE) * STRIDE + j] * at_start
             most = most if most > prescribed else prescribed
+            medicine = course.medicine(t, j, 0, shared, 0.0)
             lapsed = (
-                of_previous * usual * _lapsed(t, j, before, decay_g, s1, s2, s3, s4, scored)
-                + (1.0 - of_previous - of_more) * usual * _lapsed(t, j, first, decay_g, s1, s2, s3, s4, scored)
-                + more * _lapsed(t, j, most, decay_g, s1, s2, s3, s4, scored)
+                of_previous * usual * _lapsed(t, j, medicine, before, scored)
+                + (1.0 - of_previous - of_more) * usual * _lapsed(t, j, medicine, first, scored)
+                + more * _lapsed(t, j, medicine, most, scored)
             )
             adherent = _overdose(t, j, prescribed, t[(STATE + E) * STRIDE + j], scored)
             # back to calm after the cluster
@@ -367,7 +353,6 @@ with kept_by_sources(__file__, course, elementary):
         ``events`` (n_event_draws, N_EVENTS), of which draw k lives under row k modulo their number; without a row no
         hazard is followed, and all of them are 0.
         """
-        wide()
         n, last, n_events = values.shape[0], regimen.dose.shape[0] - 1, events.shape[0]
         n_ahead = last - first_day + 1
         out = np.zeros((n, N_FIGURES))
@@ -403,7 +388,7 @@ with kept_by_sources(__file__, course, elementary):
                     continue
                 _add_hazards(t, recent_v, reduced)
                 if regimen.taken[0]:
-                    _add_overdose(t, regimen, day, previous, baseline[0], scored)
+                    _add_overdose(t, c, regimen, day, previous, baseline[0], scored)
             for j in range(min(n - first, LANES)):
                 for row in range(EXPOSURE):
                     out[first + j, row] = t[(FIGURE + row) * STRIDE + j]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from taper_sim.model.parameters import Parameter
+from taper_sim.model.parameters import TABLE, Parameter
 
 EVENTS: Final = ("dropout", "return", "lapse", "crisis", "overdose", "seizure", "urgent")
 
@@ -250,3 +250,14 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
 )
 
 CHANCE_BY_SYMBOL: Final[Mapping[str, Parameter]] = MappingProxyType({p.symbol: p for p in CHANCE_TABLE})
+
+PARAMETERS: Final[tuple[Parameter, ...]] = (*TABLE, *CHANCE_TABLE)
+"""Every row of both tables."""
+LOADS: Final = ("p", "m", "i")
+"""Symbols of what withdrawal of a class adds to pain, distress and insomnia."""
+SHARED: Final[tuple[str, ...]] = tuple(q.symbol for q in PARAMETERS if not q.per_class)
+"""Symbols with one value for all drug classes. Compiled code reads each by its name: a new row needs no other list."""
+DECAYS: Final[Mapping[str, str]] = MappingProxyType(
+    {f"decay_{symbol.removeprefix('tau_')}": symbol for symbol in SHARED if symbol.startswith("tau_")}
+)
+"""Name of ``exp(-1/tau)`` for each time constant among them."""

@@ -1,15 +1,33 @@
-"""The readable day loop in NumPy: the definition of sections 1 and 2. Imports only ``equations``.
+"""The readable day loop in NumPy: the definition of sections 1 and 2. Imports ``day``, ``equations``.
 
 Arrays run over people in the first axis and over drug classes (opioid, benzodiazepine, gabapentinoid) in the second;
 a class that is not taken has dose, level, effect and withdrawal 0 and no share in anything.
 """
 
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
 from taper_sim.array_types import Bools, Floats
 from taper_sim.model import equations as eq
+from taper_sim.model.day import (
+    Care,
+    Medicine,
+    MedicineLoad,
+    MedicineState,
+    PersonStart,
+    PersonState,
+    care_day,
+    effects,
+    medicine_day,
+    medicine_load,
+    medicine_start,
+    person_day,
+    respiratory_day,
+    withdrawal_drive,
+)
 
 
 @dataclass(frozen=True)
@@ -83,16 +101,39 @@ def _decay(tau: Floats | float) -> Floats:
     return np.exp(-1.0 / np.asarray(tau, dtype=np.float64))
 
 
-def _effect(person: PersonParameters, level: Floats) -> tuple[Floats, Floats]:
-    """Effects at the four points of the day, (n, 3, 4), and their mean, (n, 3)."""
-    e = eq.effect(level[..., None], person.shape, person.EC50[..., None])
-    return e, eq.mean_of_four(e[..., 0], e[..., 1], e[..., 2], e[..., 3])
+def _coefficients(person: PersonParameters) -> Any:
+    """Coefficients by name, (n,) each: every scalar symbol, and ``decay_x`` for each ``tau_x``."""
+    decays = {f"decay_{s.removeprefix('tau_')}": _decay(v) for s, v in person.scalar.items() if s.startswith("tau_")}
+    return SimpleNamespace(**person.scalar, **decays)
 
 
-def _drive(person: PersonParameters, e: Floats, F: Floats, L: Floats) -> Floats:
-    expected = eq.set_point(person.omega, F, L)
-    missing = eq.shortfall(expected, e[..., 0], e[..., 1], e[..., 2], e[..., 3], person.scalar["delta"][:, None])
-    return np.where(person.taken, eq.drive(person.sigma, person.adjunct, missing), 0.0)
+def _medicine(person: PersonParameters, k: int) -> Medicine:
+    """Parameters of class ``k``, (n,) each; a class that is not taken has no drive."""
+    decay_level = np.exp(-24.0 * np.log(2.0) / person.effect_half_life_h)
+    return Medicine(
+        EC50=person.EC50[:, k],
+        omega=person.omega[:, k],
+        sigma=np.where(person.taken, person.sigma, 0.0)[:, k],
+        adjunct=person.adjunct[:, k],
+        decay_G=decay_level[:, k],
+        decay_F=_decay(person.tau_F)[:, k],
+        decay_L=_decay(person.tau_L)[:, k],
+        s1=person.shape[:, k, 0],
+        s2=person.shape[:, k, 1],
+        s3=person.shape[:, k, 2],
+        s4=person.shape[:, k, 3],
+    )
+
+
+def _by_class(each: list[MedicineState]) -> dict[str, Any]:
+    """States of the three classes side by side, (n, 3), under their letters."""
+    return {name: np.stack([getattr(state, name) for state in each], axis=1) for name in MedicineState._fields}
+
+
+def _drive(person: PersonParameters, c: Any, k: int, level: Floats, fast: Floats, slow: Floats) -> Floats:
+    """Withdrawal drive of class ``k``, (n,), at a level and with the adaptation before today, (n, 3) each."""
+    medicine = _medicine(person, k)
+    return np.asarray(withdrawal_drive(c, medicine, effects(medicine, level[:, k]), fast[:, k], slow[:, k]))
 
 
 def start(person: PersonParameters, dose: Floats) -> State:
@@ -100,7 +141,7 @@ def start(person: PersonParameters, dose: Floats) -> State:
 
     Parameters
     ----------
-    person : Person
+    person : PersonParameters
         n people.
     dose : ndarray, (n, 3)
         Equivalents a day taken on day 0; 0 for a class not taken.
@@ -111,34 +152,26 @@ def start(person: PersonParameters, dose: Floats) -> State:
         Level at the dose, effect steady, adaptation as far as ``use_days`` of use bring it.
         Source: docs/model.md, section 1, "Start".
     """
-    G = np.where(person.taken, dose, 0.0)
-    e, E = _effect(person, G)
-    tau_A, tau_R = person.scalar["tau_A"][:, None], person.scalar["tau_R"]
-    F = eq.adapted_at_start(E, np.exp(-person.use_days / person.tau_F))
-    L = eq.adapted_at_start(E, np.exp(-person.use_days / person.tau_L))
-    A = eq.adapted_at_start(E, np.exp(-person.use_days / tau_A))
-    R = eq.adapted_at_start(E[:, 0], np.exp(-person.use_days[:, 0] / tau_R))
-    omega_drive = _drive(person, e, F, L)
-    W = eq.withdrawal_target(omega_drive)
-    base = person.baseline
+    c, base = _coefficients(person), person.baseline
+    dose = np.where(person.taken, dose, 0.0)
+    remaining = [np.exp(-person.use_days / tau) for tau in (person.tau_F, person.tau_L, c.tau_A[:, None])]
+    by_class = _by_class(
+        [medicine_start(c, _medicine(person, k), dose[:, k], *(r[:, k] for r in remaining)) for k in range(3)]
+    )
+    W = by_class["W"]
     first = State(
-        dose=G,
-        G=G,
-        E=E,
-        F=F,
-        L=L,
-        A=A,
-        drive=omega_drive,
-        W=W,
-        R=R,
-        X=np.zeros(len(G)),
+        dose=dose,
+        drive=np.stack([_drive(person, c, k, by_class["G"], by_class["F"], by_class["L"]) for k in range(3)], axis=1),
+        **by_class,
+        R=eq.adapted_at_start(by_class["E"][:, 0], np.exp(-person.use_days[:, 0] / c.tau_R)),
+        X=np.zeros(len(dose)),
         P=base["pain"],
         M=base["distress"],
         I=base["insomnia"],
         U=base["function"],
         N=base["engagement"],
         C=base["craving"],
-        K=np.zeros((len(G), 6)),
+        K=np.zeros((len(dose), 6)),
         withdrawal=eq.overall_withdrawal(W[:, 0], W[:, 1], W[:, 2]),
     )
     return replace(first, at_start=first)
@@ -149,7 +182,7 @@ def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats,
 
     Parameters
     ----------
-    person : Person
+    person : PersonParameters
         n people.
     state : State
         At the end of yesterday.
@@ -165,143 +198,58 @@ def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats,
     State
         At the end of today. The order of the steps is that of docs/model.md, sections 1 and 2.
     """
-    s = person.scalar
     zero = state.at_start
     if zero is None:
         raise ValueError("the state does not know its start; make it with start()")
-    # 1-2. level, and effect through the day
-    G = eq.relax(state.G, dose, np.exp(-24.0 * np.log(2.0) / person.effect_half_life_h))
-    G = np.where(person.taken, G, 0.0)
-    e, E = _effect(person, G)
-    # 3-4. drive with yesterday's adaptation; withdrawal
-    omega_drive = _drive(person, e, state.F, state.L)
-    W = eq.relax(state.W, eq.withdrawal_target(omega_drive), _decay(s["tau_s"])[:, None])
-    # 5-6. adaptation
-    F = eq.relax(state.F, E, _decay(person.tau_F))
-    L = eq.relax(state.L, E, _decay(person.tau_L))
-    A = eq.relax(state.A, E, _decay(s["tau_A"])[:, None])
-    R = eq.relax(state.R, E[:, 0], _decay(s["tau_R"]))
-
-    withdrawal = eq.overall_withdrawal(W[:, 0], W[:, 1], W[:, 2])
-    W_bar = W - zero.W
-    w_bar = withdrawal - zero.withdrawal
-
+    c, loads, base = _coefficients(person), person.loads, person.baseline
+    level_dose = np.where(person.taken, dose, 0.0)
+    alpha, b = np.where(person.taken, person.alpha, 0.0), np.where(person.taken, person.b, 0.0)
+    margin0, slow0 = zero.E - zero.A, np.where(person.taken, zero.L, 1.0)
+    medicines, load = [], MedicineLoad(0.0, 0.0, 0.0, 0.0)
+    for k in range(3):
+        before = MedicineState(*(getattr(state, name)[:, k] for name in MedicineState._fields))
+        now = medicine_day(c, _medicine(person, k), before, level_dose[:, k])
+        added = medicine_load(
+            alpha[:, k],
+            b[:, k],
+            loads["p"][:, k],
+            loads["m"][:, k],
+            loads["i"][:, k],
+            now,
+            margin0[:, k],
+            slow0[:, k],
+            zero.W[:, k],
+        )
+        medicines.append(now)
+        load = MedicineLoad(*(total + more for total, more in zip(load, added, strict=True)))
+    by_class = _by_class(medicines)
+    withdrawal = eq.overall_withdrawal(*(now.W for now in medicines))
     cut = (dose < state.dose).any(axis=1) if cut is None else cut
-    announced = np.where(cut, np.where(person.imposed, s["xi_imposed"], 1.0), 0.0)
-    X = eq.reaction(state.X, _decay(s["tau_X"]), s["xi"], announced)
-    K = eq.relax(state.K, delivered, _decay(s["tau_K"])[:, None])
-    k_pt, k_psy, k_nurse = K[:, 2], K[:, 3], K[:, 4]
-
-    lost = np.where(
-        person.taken,
-        eq.relief_lost(person.alpha, E, A, zero.E - zero.A, person.b, L, np.where(person.taken, zero.L, 1.0)),
-        0.0,
-    ).sum(axis=1)
-    P = eq.relax(
-        state.P,
-        eq.pain_target(
-            person.baseline["pain"],
-            lost,
-            (person.loads["p"] * W_bar).sum(axis=1),
-            state.M - zero.M,
-            state.I - zero.I,
-            k_pt,
-            s["pain_from_distress"],
-            s["pain_from_insomnia"],
-            s["pain_from_pt"],
+    K = np.stack([care_day(c, state.K[:, k], delivered[:, k]) for k in range(6)], axis=1)
+    mind = person_day(
+        c,
+        PersonStart(
+            base["pain"],
+            base["distress"],
+            base["insomnia"],
+            base["function"],
+            base["engagement"],
+            base["craving"],
+            zero.withdrawal,
         ),
-        _decay(s["tau_P"]),
-    )
-    M = eq.relax(
-        state.M,
-        eq.distress_target(
-            person.baseline["distress"],
-            (person.loads["m"] * W_bar).sum(axis=1),
-            P - zero.P,
-            state.I - zero.I,
-            X,
-            k_psy,
-            s["distress_from_pain"],
-            s["distress_from_insomnia"],
-            s["distress_from_reaction"],
-            s["distress_from_psychologist"],
-        ),
-        _decay(s["tau_M"]),
-    )
-    I = eq.relax(  # noqa: E741
-        state.I,
-        eq.insomnia_target(
-            person.baseline["insomnia"],
-            (person.loads["i"] * W_bar).sum(axis=1),
-            M - zero.M,
-            P - zero.P,
-            k_psy,
-            s["insomnia_from_distress"],
-            s["insomnia_from_pain"],
-            s["insomnia_from_psychologist"],
-        ),
-        _decay(s["tau_I"]),
-    )
-    U = eq.relax(
-        state.U,
-        eq.function_target(
-            person.baseline["function"],
-            P - zero.P,
-            M - zero.M,
-            I - zero.I,
-            w_bar,
-            k_pt,
-            s["function_from_pain"],
-            s["function_from_distress"],
-            s["function_from_insomnia"],
-            s["function_from_withdrawal"],
-            s["function_from_pt"],
-        ),
-        _decay(s["tau_U"]),
-    )
-    N = eq.relax(
-        state.N,
-        eq.engagement_target(
-            person.baseline["engagement"],
-            w_bar,
-            M - zero.M,
-            k_nurse,
-            s["engagement_from_withdrawal"],
-            s["engagement_from_distress"],
-            s["engagement_from_nurse"],
-        ),
-        _decay(s["tau_N"]),
-    )
-    C = eq.relax(
-        state.C,
-        eq.craving_target(
-            person.baseline["craving"],
-            w_bar,
-            M - zero.M,
-            P - zero.P,
-            s["craving_from_withdrawal"],
-            s["craving_from_distress"],
-            s["craving_from_pain"],
-        ),
-        _decay(s["tau_C"]),
+        PersonState(*(getattr(state, name) for name in PersonState._fields)),
+        load,
+        withdrawal,
+        c.xi,
+        np.where(cut, np.where(person.imposed, c.xi_imposed, 1.0), 0.0),
+        Care(*K.T),
     )
     return State(
         dose=dose,
-        G=G,
-        E=E,
-        F=F,
-        L=L,
-        A=A,
-        drive=omega_drive,
-        W=W,
-        R=R,
-        X=X,
-        P=P,
-        M=M,
-        I=I,
-        U=U,
-        N=N,
-        C=C,
+        drive=np.stack([_drive(person, c, k, by_class["G"], state.F, state.L) for k in range(3)], axis=1),
+        **by_class,
+        R=respiratory_day(c, state.R, by_class["E"][:, 0]),
+        **mind._asdict(),
         K=K,
         withdrawal=withdrawal,
         at_start=zero,

@@ -1,4 +1,4 @@
-"""The oracle: the only policy that sees the true state. Imports ``model.equations``, ``model.rows`` and the interface.
+"""The oracle: the only policy that sees the true state. Imports ``model`` and the interface.
 
 At each decision it tries several cuts on each person's own parameters, without chance, and takes the largest that keeps
 withdrawal under the limit for the days ahead. It bounds what any policy on reports can reach.
@@ -12,8 +12,9 @@ import numpy as np
 
 from taper_sim.array_types import Floats
 from taper_sim.data.problems import problem
-from taper_sim.model import equations as eq
 from taper_sim.model.compiled import rows
+from taper_sim.model.compiled.rows import Coefficients
+from taper_sim.model.day import Medicine, MedicineState, medicine_day
 from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.calls import FILE
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
@@ -51,48 +52,38 @@ class Oracle(Policy):
         column = memory
         people = np.arange(len(column))
         now = np.where(column >= 0, seen.dose_fraction[people, column], 1.0)
-        state = _of_class(seen.latent.arrays, np.maximum(column, 0))
+        of_class = _of_class(seen.latent.arrays, np.maximum(column, 0))
         share, decided = now.copy(), column < 0
         for cut in (c for c in _CUTS_PCT if c <= self.max_pct):
             tried = np.maximum(np.round(now - cut / 100.0, 12), 0.0)
             doses = seen.latent.doses(put_share(seen.dose_fraction, column, tried))[people, np.maximum(column, 0)]
-            bearable = _highest(state, doses, self.horizon_d) <= self.limit
+            bearable = _highest(*of_class, doses, self.horizon_d) <= self.limit
             share = np.where(bearable & ~decided, tried, share)
             decided |= bearable
         return Order(put_share(seen.dose_fraction, column, share))
 
 
-def _of_class(arrays: Any, column: np.ndarray) -> dict[str, Any]:
-    """State and parameters of the tapered class, (n,) each, read from the kernel's arrays."""
+def _of_class(arrays: Any, column: np.ndarray) -> tuple[Any, Medicine, MedicineState]:
+    """Coefficients, parameters and state of the tapered class, (n,) each, read from the kernel's arrays."""
     take = np.arange(len(column))
 
-    def one(array: Floats, row: int) -> Floats:
+    def of(array: Floats, row: int) -> Floats:
         return np.asarray(arrays.get3(array, row)[take, column])
 
-    found: dict[str, Any] = {
-        name: one(arrays.state, row) for name, row in (("G", rows.G), ("F", rows.F), ("L", rows.L), ("W", rows.W))
-    }
-    for name in ("DECAY_G", "EC50", "DECAY_F", "DECAY_L", "OMEGA", "SIGMA", "ADJUNCT"):
-        found[name] = one(arrays.params, getattr(rows, name))
+    names = ("EC50", "OMEGA", "SIGMA", "ADJUNCT", "DECAY_G", "DECAY_F", "DECAY_L")
     shape = np.array([[arrays.get(arrays.params, rows.SHAPE + 4 * k + j) for j in range(4)] for k in range(3)])
-    found["shape"] = shape[column, :, take].T
-    coefficients = arrays.coefficients[arrays.tile]
-    found["delta"] = coefficients[:, rows.COEFFICIENT["delta"]]
-    found["decay_s"] = coefficients[:, rows.COEFFICIENT["decay_s"]]
-    return found
+    medicine = Medicine(*(of(arrays.params, getattr(rows, name)) for name in names), *shape[column, :, take].T)
+    state = MedicineState(*(of(arrays.state, getattr(rows, name)) for name in MedicineState._fields))
+    coefficients = Coefficients(*arrays.coefficients[arrays.tile].T)
+    return coefficients, medicine, state
 
 
-def _highest(s: dict[str, Any], dose: Floats, n_days: int) -> Floats:
-    """Highest withdrawal over the days ahead at a steady dose, by the model's own equations."""
-    g, f, slow, w, highest = s["G"], s["F"], s["L"], s["W"], np.zeros_like(s["W"])
+def _highest(c: Any, medicine: Medicine, state: MedicineState, dose: Floats, n_days: int) -> Floats:
+    """Highest withdrawal over the days ahead at a steady dose, by the model's own day."""
+    highest = np.zeros_like(dose)
     for _ in range(n_days):
-        g = eq.relax(g, dose, s["DECAY_G"])
-        e = [eq.effect(g, s["shape"][j], s["EC50"]) for j in range(4)]
-        missing = eq.shortfall(eq.set_point(s["OMEGA"], f, slow), e[0], e[1], e[2], e[3], s["delta"])
-        w = eq.relax(w, eq.withdrawal_target(eq.drive(s["SIGMA"], s["ADJUNCT"], missing)), s["decay_s"])
-        mean = eq.mean_of_four(e[0], e[1], e[2], e[3])
-        f, slow = eq.relax(f, mean, s["DECAY_F"]), eq.relax(slow, mean, s["DECAY_L"])
-        highest = np.maximum(highest, w)
+        state = medicine_day(c, medicine, state, dose)
+        highest = np.maximum(highest, state.W)
     return highest
 
 

@@ -11,7 +11,7 @@ from taper_sim import rng
 from taper_sim.array_types import Floats, Ints
 from taper_sim.model import reference
 from taper_sim.model.compiled import rows
-from taper_sim.model.event_parameters import STREAMS
+from taper_sim.model.event_parameters import DECAYS
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import level_decay
 from taper_sim.simulation.cohort import MODALITIES, Cohort, fixed_or, individual, shapes
@@ -136,24 +136,11 @@ def _places(draw: Ints) -> tuple[Ints, Ints, Ints]:
 def _coefficients(ensemble: Ensemble, draw: Ints) -> Floats:
     """Coefficients of each tile, (n_tiles, len(COEFFICIENTS))."""
     table = np.empty((len(draw), len(rows.COEFFICIENTS)))
-    streams = {s.instrument: s for s in STREAMS}
     for column, name in enumerate(rows.COEFFICIENTS):
-        kind, _, rest = name.partition("_")
         if name in ensemble.values:
             table[:, column] = ensemble.values[name][draw]
-        elif name in rows.DECAY_SYMBOLS:
-            table[:, column] = np.exp(-1.0 / ensemble.values[rows.DECAY_SYMBOLS[name]][draw])
-        elif rest in streams:
-            stream = streams[rest]
-            decay = np.exp(-1.0 / stream.tau_d)
-            table[:, column] = {
-                "decay": decay,
-                "innovation": np.sqrt(1.0 - decay**2),
-                "white": stream.white,
-                "slow": stream.slow,
-                "own": np.sqrt(1.0 - stream.shared**2),
-                "shared": stream.shared,
-            }[kind]
+        elif name in DECAYS:
+            table[:, column] = np.exp(-1.0 / ensemble.values[DECAYS[name]][draw])
         else:
             load, _, drug_class = name.partition("_")
             k = DRUG_CLASSES.index(drug_class)

@@ -23,7 +23,7 @@ from taper_sim.array_types import Floats
 from taper_sim.inference import course, draws, likelihood, observation, posterior
 from taper_sim.inference.posterior import posterior_of
 from taper_sim.inference.rollout import carried_peaks
-from taper_sim.model import equations
+from taper_sim.model import day, equations
 from taper_sim.provenance import hash_of
 from taper_sim.studies import simulated_people
 from taper_sim.studies.nuts import nuts_of
@@ -94,6 +94,7 @@ def code_hash() -> str:
     numbers += [course.couplings(), noise, doses.dose, doses.decay_g, doses.shape]
     return hash_of(
         equations,
+        day,
         course,
         draws,
         likelihood,

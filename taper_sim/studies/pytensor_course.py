@@ -1,8 +1,7 @@
 """The course of many people as a PyTensor graph: the days of ``course``, differentiable. Imports ``course``, ``model``.
 
-The very functions of ``model.equations``, in the order of :func:`taper_sim.inference.course.advance`, on vectors of
-people inside one scan over the days (tests/inference/test_graph.py holds both to the same numbers). Only what a report
-is made of is followed: engagement and respiratory tolerance are not.
+The days of ``model.day`` on vectors of people, inside one scan over the days (tests/studies/test_graph.py holds it to
+the compiled course). Respiratory tolerance, of which no report is made, is not followed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,17 @@ from pytensor import tensor as pt
 from taper_sim.array_types import Floats
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
-from taper_sim.model import equations as eq
+from taper_sim.model.day import (
+    Medicine,
+    MedicineLoad,
+    MedicineState,
+    PersonStart,
+    PersonState,
+    medicine_day,
+    medicine_load,
+    medicine_start,
+    person_day,
+)
 
 Graph = Any
 """A PyTensor variable: its type says nothing that a reader of the equations needs."""
@@ -76,13 +85,10 @@ def side_by_side(regimens: Sequence[Regimen]) -> Doses:
     )
 
 
-def shared_by_people(each: Sequence[Any]) -> Mapping[str, Any]:
-    """Couplings of several people by name: a number where all share it, else a vector over people."""
-    found = {}
-    for name in at.COUPLINGS:
-        values = np.array([getattr(c, name) for c in each], dtype=np.float64)
-        found[name] = float(values[0]) if np.ptp(values) == 0 else values
-    return found
+def shared_by_people(each: Sequence[Any]) -> Any:
+    """Couplings of several people: a number where all share it, else a vector over people."""
+    values = {name: np.array([getattr(c, name) for c in each], dtype=np.float64) for name in at.COUPLINGS}
+    return at.Couplings(**{name: float(v[0]) if np.ptp(v) == 0 else v for name, v in values.items()})
 
 
 def sensitivity_by_day(values: Mapping[int, Graph], n_days: int, n_people: int) -> Graph:
@@ -96,15 +102,15 @@ def sensitivity_by_day(values: Mapping[int, Graph], n_days: int, n_people: int) 
     return pt.exp(pt.dot(pt.as_tensor(done), pt.stack([values[at.DRIFT + k] for k in pieces])))
 
 
-def course_graph(values: Mapping[int, Graph], c: Mapping[str, Any], doses: Doses, mode: Any = None) -> SymbolicCourse:
+def course_graph(values: Mapping[int, Graph], c: Any, doses: Doses, mode: Any = None) -> SymbolicCourse:
     """Course of every person.
 
     Parameters
     ----------
     values : mapping of place to variable, (n_people,)
         The people's values at the places of ``inference.course``; a drift that is absent is none.
-    c : mapping
-        Couplings, from :func:`shared_by_people`.
+    c : Couplings
+        From :func:`shared_by_people`.
     doses : Doses
     mode : pytensor Mode, optional
         In which the scan's body is compiled.
@@ -134,13 +140,12 @@ def course_graph(values: Mapping[int, Graph], c: Mapping[str, Any], doses: Doses
     ]
 
     def day(*given: Graph) -> list[Graph]:
-        n_class, n_state = 4 * len(classes), 5 * len(classes) + 6
+        n_class, n_state = 4 * len(classes), 5 * len(classes) + len(PersonState._fields)
         by_class, (cut, sensitivity, rotated) = given[:n_class], given[n_class : n_class + _OF_THE_DAY]
         state = given[n_class + _OF_THE_DAY : n_class + _OF_THE_DAY + n_state]
         w_all0, *person = given[n_class + _OF_THE_DAY + n_state :]
         v, by_person = dict(zip(places, person, strict=False)), person[len(places) :]
-        x, p, m, i, u, craving = state[5 * len(classes) :]
-        lost = p_load = m_load = i_load = 0.0
+        load = MedicineLoad(0.0, 0.0, 0.0, 0.0)
         left: Graph = 1.0
         moved: list[Graph] = []
         for j, k in enumerate(classes):
@@ -148,89 +153,30 @@ def course_graph(values: Mapping[int, Graph], c: Mapping[str, Any], doses: Doses
             level, fast, slow, tolerance, w = state[5 * j : 5 * j + 5]
             decay_f, decay_l, margin0, slow0, w0 = by_person[5 * j : 5 * j + 5]
             if k == 0:
-                tolerance = tolerance * (1.0 + (c["cross_tolerance"] - 1.0) * rotated)
-            level = eq.relax(level, dose, decay_g)
-            e1, e2, e3, e4 = (eq.effect(level, shape[u4], v[at.EC50 + k]) for u4 in range(4))
-            e = eq.mean_of_four(e1, e2, e3, e4)
-            expected = eq.set_point(c[f"omega_{k}"], fast, slow)
-            drive = eq.drive(v[at.SIGMA + k] * sensitivity, adjunct, eq.shortfall(expected, e1, e2, e3, e4, c["delta"]))
-            w = eq.relax(w, eq.withdrawal_target(drive), c["decay_s"])
-            fast, slow = eq.relax(fast, e, decay_f), eq.relax(slow, e, decay_l)
-            tolerance = eq.relax(tolerance, e, c["decay_A"])
-            lost = lost + taken[k] * eq.relief_lost(c[f"alpha_{k}"], e, tolerance, margin0, v[at.B + k], slow, slow0)
-            w_bar_k = taken[k] * (w - w0)
-            p_load, m_load, i_load = (
-                total + c[f"{load}_{k}"] * w_bar_k for load, total in (("p", p_load), ("m", m_load), ("i", i_load))
+                tolerance = tolerance * (1.0 + (c.cross_tolerance - 1.0) * rotated)
+            now = medicine_day(
+                c,
+                Medicine(
+                    v[at.EC50 + k],
+                    getattr(c, f"omega_{k}"),
+                    v[at.SIGMA + k] * sensitivity,
+                    adjunct,
+                    decay_g,
+                    decay_f,
+                    decay_l,
+                    *(shape[point] for point in range(4)),
+                ),
+                MedicineState(level, None, fast, slow, tolerance, w),
+                dose,
             )
-            left = left * (1.0 - taken[k] * w)
-            moved += [level, fast, slow, tolerance, w]
-        w_bar = (1.0 - left) - w_all0
-        x = eq.reaction(x, c["decay_X"], v[at.XI], cut)
-        m_bar, i_bar = m - v[at.M0], i - v[at.I0]
-        p = eq.relax(
-            p,
-            eq.pain_target(
-                v[at.P0], lost, p_load, m_bar, i_bar, 0.0, c["pain_from_distress"], c["pain_from_insomnia"], 0.0
-            ),
-            c["decay_P"],
-        )
-        p_bar = p - v[at.P0]
-        m = eq.relax(
-            m,
-            eq.distress_target(
-                v[at.M0],
-                m_load,
-                p_bar,
-                i_bar,
-                x,
-                0.0,
-                c["distress_from_pain"],
-                c["distress_from_insomnia"],
-                c["distress_from_reaction"],
-                0.0,
-            ),
-            c["decay_M"],
-        )
-        m_bar = m - v[at.M0]
-        i = eq.relax(
-            i,
-            eq.insomnia_target(
-                v[at.I0], i_load, m_bar, p_bar, 0.0, c["insomnia_from_distress"], c["insomnia_from_pain"], 0.0
-            ),
-            c["decay_I"],
-        )
-        i_bar = i - v[at.I0]
-        u = eq.relax(
-            u,
-            eq.function_target(
-                v[at.U0],
-                p_bar,
-                m_bar,
-                i_bar,
-                w_bar,
-                0.0,
-                c["function_from_pain"],
-                c["function_from_distress"],
-                c["function_from_insomnia"],
-                c["function_from_withdrawal"],
-                0.0,
-            ),
-            c["decay_U"],
-        )
-        craving = eq.relax(
-            craving,
-            eq.craving_target(
-                v[at.C0],
-                w_bar,
-                m_bar,
-                p_bar,
-                c["craving_from_withdrawal"],
-                c["craving_from_distress"],
-                c["craving_from_pain"],
-            ),
-            c["decay_C"],
-        )
-        return [*moved, x, p, m, i, u, craving]
+            alpha, per_p, per_m, per_i = (getattr(c, f"{symbol}_{k}") for symbol in ("alpha", "p", "m", "i"))
+            added = medicine_load(alpha, v[at.B + k], per_p, per_m, per_i, now, margin0, slow0, w0)
+            load = MedicineLoad(*(total + taken[k] * more for total, more in zip(load, added, strict=True)))
+            left = left * (1.0 - taken[k] * now.W)
+            moved += [now.G, now.F, now.L, now.A, now.W]
+        first = PersonStart(v[at.P0], v[at.M0], v[at.I0], v[at.U0], v[at.N0], v[at.C0], w_all0)
+        before = PersonState(*state[5 * len(classes) :])
+        return [*moved, *person_day(c, first, before, load, 1.0 - left, v[at.XI], cut, at.NO_CARE)]
 
     sequences: list[Graph] = []
     for k in classes:
@@ -248,9 +194,9 @@ def course_graph(values: Mapping[int, Graph], c: Mapping[str, Any], doses: Doses
         return_updates=False,
     )
     days = [pt.concatenate([b[None], o]) for b, o in zip(begin, out, strict=True)]
-    x, p, m, i, u, craving = days[5 * len(classes) :]
+    now = PersonState(*days[5 * len(classes) :])
     withdrawal = [taken[k] * days[5 * classes.index(k) + 4] if k in classes else None for k in range(3)]
-    return SymbolicCourse(p, x, m, i, u, craving, (withdrawal[0], withdrawal[1], withdrawal[2]))
+    return SymbolicCourse(now.P, now.X, now.M, now.I, now.U, now.C, (withdrawal[0], withdrawal[1], withdrawal[2]))
 
 
 def _left(begin: Sequence[Graph], classes: Sequence[int]) -> Graph:
@@ -262,7 +208,7 @@ def _left(begin: Sequence[Graph], classes: Sequence[int]) -> Graph:
 
 
 def _start(
-    v: Mapping[int, Graph], c: Mapping[str, Any], doses: Doses, classes: Sequence[int]
+    v: Mapping[int, Graph], c: Any, doses: Doses, classes: Sequence[int]
 ) -> tuple[list[Graph], dict[int, tuple[Graph, Graph, Graph]]]:
     """States of day 0 as the scan takes them; margin, slow adaptation and withdrawal of the start by class."""
     begin: list[Graph] = []
@@ -274,15 +220,20 @@ def _start(
 
     for k in classes:
         level, use, taken = doses.dose[0, :, k], doses.use_days[:, k], doses.taken[:, k]
-        e1, e2, e3, e4 = (eq.effect(level, doses.shape[0, :, k, u], v[at.EC50 + k]) for u in range(4))
-        e = eq.mean_of_four(e1, e2, e3, e4)
-        fast = eq.adapted_at_start(e, pt.exp(-use / v[at.TAU_F + k]))
-        slow = eq.adapted_at_start(e, pt.exp(-use / v[at.TAU_L + k]))
-        tolerance = eq.adapted_at_start(e, np.exp(-use / c["tau_A"]))
-        expected = eq.set_point(c[f"omega_{k}"], fast, slow)
-        drive = eq.drive(v[at.SIGMA + k], doses.adjunct[0, :, k], eq.shortfall(expected, e1, e2, e3, e4, c["delta"]))
-        w = taken * eq.withdrawal_target(drive)
-        kept[k] = (e - tolerance, slow + (1.0 - taken), w)  # a class not taken has no slow adaptation to divide by
-        begin += [whole(state) for state in (level, fast, slow, tolerance, w)]
-    begin += [whole(0.0), *(whole(v[place]) for place in (at.P0, at.M0, at.I0, at.U0, at.C0))]
+        medicine = Medicine(
+            v[at.EC50 + k],
+            getattr(c, f"omega_{k}"),
+            v[at.SIGMA + k],
+            doses.adjunct[0, :, k],
+            None,
+            None,
+            None,
+            *(doses.shape[0, :, k, point] for point in range(4)),
+        )
+        remaining = (pt.exp(-use / v[at.TAU_F + k]), pt.exp(-use / v[at.TAU_L + k]), np.exp(-use / c.tau_A))
+        first = medicine_start(c, medicine, level, *remaining)
+        w = taken * first.W
+        kept[k] = (first.E - first.A, first.L + (1.0 - taken), w)  # a class not taken has no L to divide by
+        begin += [whole(state) for state in (level, first.F, first.L, first.A, w)]
+    begin += [whole(0.0), *(whole(v[place]) for place in (at.P0, at.M0, at.I0, at.U0, at.N0, at.C0))]
     return begin, kept

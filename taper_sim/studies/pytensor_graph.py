@@ -88,9 +88,7 @@ def _recalled(by_day: Graph, recall: int, n_days: int) -> Graph:
     return total / recall
 
 
-def means_graph(
-    i: Instrument, v: Mapping[int, Graph], c: Mapping[str, Any], course: SymbolicCourse, laid: Laid
-) -> Graph:
+def means_graph(i: Instrument, v: Mapping[int, Graph], c: Any, course: SymbolicCourse, laid: Laid) -> Graph:
     """Mean of an instrument by day, (n_days, n_people), on its own scale (of steps, its log)."""
     n_days, n_people = laid.weekend.shape
     none = pt.as_tensor(np.zeros((n_days + 1, n_people)))
@@ -98,7 +96,7 @@ def means_graph(
     if i.kind == WITHDRAWAL:
         return eq.sows_mean(v[at.S0], opioid[1:], course.reaction[1:], i.scale)
     if i.kind == PAIN:
-        reported = eq.pain_report_mean(course.pain, course.reaction, c["pain_report_x"])
+        reported = eq.pain_report_mean(course.pain, course.reaction, c.pain_report_x)
         return _recalled(reported, i.recall_d, n_days)
     if i.kind in (DISTRESS, INSOMNIA):
         return i.scale * _recalled(course.distress if i.kind == DISTRESS else course.insomnia, i.recall_d, n_days)
@@ -120,17 +118,9 @@ def means_graph(
     p_bar, u_bar, i_bar = (x[1:] - x[0] for x in (course.pain, course.function, course.insomnia))
     if i.kind == STEPS:
         return eq.log_steps_mean(
-            v[at.STEPS0],
-            u_bar,
-            i_bar,
-            p_bar,
-            laid.weekend,
-            c["steps_u"],
-            c["steps_i"],
-            c["steps_p"],
-            c["steps_weekend"],
+            v[at.STEPS0], u_bar, i_bar, p_bar, laid.weekend, c.steps_u, c.steps_i, c.steps_p, c.steps_weekend
         )
-    return eq.sleep_hours_mean(v[at.HOURS0], i_bar, laid.weekend, c["hours_i"], c["hours_weekend"])
+    return eq.sleep_hours_mean(v[at.HOURS0], i_bar, laid.weekend, c.hours_i, c.hours_weekend)
 
 
 # -- truncated normals -------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from taper_sim import rng
 from taper_sim.model import reference_events
 from taper_sim.model.compiled import kernel, rows
 from taper_sim.model.compiled.kernel import advance
-from taper_sim.model.event_parameters import CHANCE_TABLE, EVENTS, STREAMS
+from taper_sim.model.event_parameters import CHANCE_TABLE, DECAYS, EVENTS, STREAMS
 from taper_sim.model.parameters import TABLE, Parameter
 from taper_sim.model.pharmacology import within_day_shape
 from taper_sim.model.reference import PersonParameters
@@ -179,25 +179,13 @@ class Run:
 
     def _fill_coefficients(self) -> None:
         person, chance, tile = self.people.person, self.people.chance, self.people.tile
-        streams = {s.instrument: s for s in STREAMS}
         values = person.scalar | chance.scalar
         for column, name in enumerate(rows.COEFFICIENTS):
             kind, _, rest = name.partition("_")
             if name in values:
                 value = values[name]
-            elif name in rows.DECAY_SYMBOLS:
-                value = np.exp(-1.0 / values[rows.DECAY_SYMBOLS[name]])
-            elif rest in streams:
-                s = streams[rest]
-                decay = np.exp(-1.0 / s.tau_d)
-                value = {
-                    "decay": decay,
-                    "innovation": np.sqrt(1 - decay**2),
-                    "white": s.white,
-                    "slow": s.slow,
-                    "own": np.sqrt(1 - s.shared**2),
-                    "shared": s.shared,
-                }[kind]
+            elif name in DECAYS:
+                value = np.exp(-1.0 / values[DECAYS[name]])
             else:
                 value = person.loads[kind][:, ("opioid", "benzodiazepine", "gabapentinoid").index(rest)]
             self.coefficients[tile, column] = value
@@ -623,7 +611,7 @@ def test_no_loop_of_a_day_is_left_to_single_numbers(part: str) -> None:
 
     @njit(fastmath={"contract"}, error_model="numpy")
     def alone(x: Any, coefficients: Any) -> None:
-        inner(x, kernel.Coefficients(*to_fixed_tuple(coefficients, N_COEFFICIENTS)))
+        inner(x, rows.Coefficients(*to_fixed_tuple(coefficients, N_COEFFICIENTS)))
 
     alone(np.ones(rows.N_ROWS * rows.STRIDE), np.ones(N_COEFFICIENTS))
     (assembly,) = alone.inspect_asm().values()

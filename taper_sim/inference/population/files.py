@@ -27,7 +27,7 @@ from taper_sim.inference.population.hierarchy import Hyper, prior_centres
 from taper_sim.inference.population.people import read_people
 from taper_sim.inference.population.predictive import Predicted, predicted
 from taper_sim.inference.prior import TRAITS, VALUE_PRIORS, Population, Trait
-from taper_sim.model import equations, event_parameters, parameters
+from taper_sim.model import day, equations, event_parameters, parameters
 from taper_sim.provenance import hash_of_sources
 from taper_sim.run_folder import check_file_writable, write_atomically
 
@@ -41,6 +41,7 @@ def code_hash() -> str:
     """Short hash of the code on which a population depends: model, likelihood, hierarchy."""
     modules = (
         equations,
+        day,
         parameters,
         event_parameters,
         course,

@@ -1,4 +1,4 @@
-"""exp, log and the pair cos, sin of 2πu as polynomials. Imports nothing of the package.
+"""exp, log and the pair cos, sin of 2πu as polynomials. Imports ``jit``.
 
 A call to the maths library would keep the kernel's loop from vectorising.
 
@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, register_jitable
+from numba.extending import intrinsic
+
+from taper_sim.model.compiled.jit import inlined
 
 _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
@@ -52,19 +54,19 @@ bits: Any = _bits  # an intrinsic is called without its typing context
 number: Any = _number
 
 
-@register_jitable(forceinline=True)
+@inlined
 def small_integer(word: Any) -> float:
     """The float of an unsigned integer below 2^52, without a conversion that half of the processors lack."""
     return number(word | _TWO_52_BITS) - _TWO_52
 
 
-@register_jitable(forceinline=True)
+@inlined
 def uniform(word: Any) -> float:
     """``(word + 1/2) / 2^32``, to the bit as ``rng.uniform`` gives it: the word becomes the fraction of a number."""
     return number((word << _20) | _BIAS_BITS) - _ALMOST_1
 
 
-@register_jitable(forceinline=True)
+@inlined
 def exp(x: float) -> float:
     """``e^x`` for x from -700 to 700, clamped outside."""
     x = 700.0 if x > 700.0 else x
@@ -72,7 +74,7 @@ def exp(x: float) -> float:
     return _power_of_e(x)
 
 
-@register_jitable(forceinline=True)
+@inlined
 def _power_of_e(x: float) -> float:
     """``e^x`` for x from -700 to 700."""
     rounded = x * _INV_LN2 + _ROUNDER
@@ -94,14 +96,14 @@ def _power_of_e(x: float) -> float:
     return p * number((bits(rounded) + _1023) << _52)
 
 
-@register_jitable(forceinline=True)
+@inlined
 def one_minus_exp(h: float) -> float:
     """``1 - e^(-h)`` for h from 0, as :func:`exp` gives it; a limit on h costs less than the two on ``-h``."""
     h = 700.0 if h > 700.0 else h
     return 1.0 - _power_of_e(-h)
 
 
-@register_jitable(forceinline=True)
+@inlined
 def log(x: float) -> float:
     """Natural logarithm of a normal positive number."""
     b = bits(x)
@@ -121,7 +123,7 @@ def log(x: float) -> float:
     return e * _LN2_HIGH + (2.0 * s * (p * t + 1.0) + e * _LN2_LOW)
 
 
-@register_jitable(forceinline=True)
+@inlined
 def cos_sin_turn(u: float) -> tuple[float, float]:
     """``cos 2πu`` and ``sin 2πu`` for u in [0, 1]."""
     rounded = 4.0 * u + _ROUNDER
@@ -151,7 +153,7 @@ def cos_sin_turn(u: float) -> tuple[float, float]:
     return _negated(cosine, (quarter + _1) & _2), _negated(sine, quarter & _2)
 
 
-@register_jitable(forceinline=True)
+@inlined
 def _negated(x: float, second_bit: Any) -> float:
     """``-x`` where the second lowest bit is set, the only one that may be."""
     return number(bits(x) ^ (second_bit << _62))

@@ -1,59 +1,54 @@
-"""The compiled day loop: many people, many days. Imports ``lanes`` and its parts, ``rows``.
+"""The compiled day loop: many people, many days. Imports ``patient_day``, ``events``, ``reports``, ``rows``.
 
-The same equations as ``reference`` and ``reference_chance``, in the same order, on tiles of people; must agree with
+The same equations as ``reference`` and ``reference_events``, in the same order, on tiles of people; must agree with
 them (tests/model/test_kernel.py). How it is laid out and why: docs/kernel.md. Importing compiles nothing: Numba
 compiles :func:`advance` on its first call and keeps the machine code in the user's cache, keyed by these sources.
 """
 
-from collections import namedtuple
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from taper_sim.model.compiled import elementary, events, patient_day, reports, rows
+from taper_sim.model.compiled import rows as r
 from taper_sim.model.compiled.events import add_up, events_of_day
-from taper_sim.model.compiled.jit import fast, kept_by_sources
+from taper_sim.model.compiled.jit import fast, inlined, kept_by_sources
 from taper_sim.model.compiled.patient_day import doses, draw, medicine, person, put_keys
 from taper_sim.model.compiled.reports import reports_of_day
-from taper_sim.model.compiled.rows import (
-    COEFFICIENTS,
-    LANES,
-    N_PARAM,
-    N_REPORTS,
-    N_ROWS,
-    N_STATE,
-    N_SUMS,
-    PARAM,
-    REPORT,
-    STATE,
-    STRIDE,
-    SUMS,
-)
-
-_NC = len(COEFFICIENTS)
-Coefficients = namedtuple("Coefficients", COEFFICIENTS)  # type: ignore[misc]  # its fields are a table's
+from taper_sim.model.compiled.rows import COEFFICIENTS, LANES, STRIDE, Coefficients
+from taper_sim.model.event_parameters import STREAMS
 
 
-@intrinsic
-def _named(typing_context: Any, row: Any) -> Any:
-    """A contiguous row of coefficients under their names; Numba's own conversion takes as long as some days."""
-    kind = types.NamedUniTuple(types.float64, _NC, Coefficients)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        first = context.make_array(row)(context, builder, args[0]).data
-        places = [builder.gep(first, [ir.Constant(ir.IntType(64), k)]) for k in range(_NC)]
-        return context.make_tuple(builder, kind, [builder.load(place) for place in places])
-
-    return kind(row), generate
+def _reader() -> Any:
+    """A function that reads a row of coefficients under their names, written out: Numba builds no tuple in a loop."""
+    places = ", ".join(f"row[{k}]" for k in range(len(COEFFICIENTS)))
+    namespace: dict[str, Any] = {"Coefficients": Coefficients}
+    exec(f"def named(row):\n    return Coefficients({places})", namespace)  # noqa: S102 - the text is from a table
+    return namespace["named"]
 
 
-named: Any = _named  # an intrinsic is called without its typing context
+named: Final[Any] = inlined(_reader())
 
 
-with kept_by_sources(__file__, elementary, patient_day, events, reports, rows, also=" ".join(COEFFICIENTS)):
+@inlined
+def _copy_in(x: Any, first: int, n_rows: int, block: Any) -> None:
+    """Rows of one tile into the local array, from row ``first`` on."""
+    for row in range(n_rows):
+        for j in range(LANES):
+            x[(first + row) * STRIDE + j] = block[row, j]
+
+
+@inlined
+def _copy_out(x: Any, first: int, n_rows: int, block: Any, at: int) -> None:
+    """Rows of the local array, from row ``first`` on, into rows ``at`` and on of one tile."""
+    for row in range(n_rows):
+        for j in range(LANES):
+            block[at + row, j] = x[(first + row) * STRIDE + j]
+
+
+with kept_by_sources(
+    __file__, elementary, patient_day, events, reports, rows, also=" ".join(COEFFICIENTS) + repr(STREAMS)
+):
 
     @fast
     def advance(
@@ -92,17 +87,11 @@ with kept_by_sources(__file__, elementary, patient_day, events, reports, rows, a
         record : bool
             Whether to fill ``reports``.
         """
-        x = np.empty(N_ROWS * STRIDE)
+        x = np.empty(r.N_ROWS * STRIDE)
         for t in range(state.shape[0]):
-            for r in range(N_STATE):
-                for j in range(LANES):
-                    x[(STATE + r) * STRIDE + j] = state[t, r, j]
-            for r in range(N_SUMS):
-                for j in range(LANES):
-                    x[(SUMS + r) * STRIDE + j] = sums[t, r, j]
-            for r in range(N_PARAM):
-                for j in range(LANES):
-                    x[(PARAM + r) * STRIDE + j] = params[t, r, j]
+            _copy_in(x, r.STATE, r.N_STATE, state[t])
+            _copy_in(x, r.SUMS, r.N_SUMS, sums[t])
+            _copy_in(x, r.PARAM, r.N_PARAM, params[t])
             put_keys(x, id_low[t], id_high[t])
             c = named(coefficients[t])
             for day in range(first_day, last_day + 1):
@@ -115,13 +104,6 @@ with kept_by_sources(__file__, elementary, patient_day, events, reports, rows, a
                 reports_of_day(x, c, float(day))
                 add_up(x, c, float(day))
                 if record:
-                    at = (day - first_day) * N_REPORTS
-                    for r in range(N_REPORTS):
-                        for j in range(LANES):
-                            reports[t, at + r, j] = x[(REPORT + r) * STRIDE + j]
-            for r in range(N_STATE):
-                for j in range(LANES):
-                    state[t, r, j] = x[(STATE + r) * STRIDE + j]
-            for r in range(N_SUMS):
-                for j in range(LANES):
-                    sums[t, r, j] = x[(SUMS + r) * STRIDE + j]
+                    _copy_out(x, r.REPORT, r.N_REPORTS, reports[t], (day - first_day) * r.N_REPORTS)
+            _copy_out(x, r.STATE, r.N_STATE, state[t], 0)
+            _copy_out(x, r.SUMS, r.N_SUMS, sums[t], 0)

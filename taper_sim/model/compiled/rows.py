@@ -1,15 +1,15 @@
-"""Where each state, sum, parameter and coefficient stands in the kernel's arrays. Imports ``chance``, ``parameters``.
+"""Where each state, sum, parameter and coefficient stands in the kernel's arrays. Imports ``event_parameters``.
 
 Arrays are (tile, row, lane); NumPy sees a row of everybody as ``a[:, row, :]``. A row that exists for each drug class
 takes three rows from its number on, K and the planned care six, the slow noise eight.
 """
 
+from collections import namedtuple
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
-from taper_sim.model.parameters import TABLE
+from taper_sim.model.event_parameters import DECAYS, LOADS, SHARED, STREAMS
 from taper_sim.units import DRUG_CLASSES
 
 LANES: Final = 32  # people a tile: X then fits the second-level cache and the loop fills its vectors
@@ -106,20 +106,13 @@ IMPOSED: Final = 92  # 1 where cuts are not agreed
 N_PARAM: Final = 93
 
 # -- coefficients shared by a tile (one draw of the ensemble) -------------------------------------------------------
-_CLASS_LOADS: Final = ("p", "m", "i")
-_LIVING: Final = tuple(
-    q.symbol for q in TABLE if not q.per_class and not q.symbol.startswith("tau_") and q.symbol != "sigma_failed"
-)
-_DECAYS: Final = ("s", "A", "R", "X", "P", "M", "I", "U", "N", "C", "K", "V")
 COEFFICIENTS: Final[tuple[str, ...]] = (
-    *(f"{load}_{drug_class}" for load in _CLASS_LOADS for drug_class in DRUG_CLASSES),
-    *_LIVING,
-    *(f"decay_{tau}" for tau in _DECAYS),
-    *(q.symbol for q in CHANCE_TABLE if q.symbol != "tau_V"),
-    *(f"{kind}_{s.instrument}" for s in STREAMS for kind in ("decay", "innovation", "white", "slow", "own", "shared")),
+    *(f"{load}_{drug_class}" for load in LOADS for drug_class in DRUG_CLASSES),
+    *(symbol for symbol in SHARED if symbol not in DECAYS.values()),
+    *DECAYS,
 )
+Coefficients = namedtuple("Coefficients", COEFFICIENTS)  # type: ignore[misc]  # its fields are a table's
 COEFFICIENT: Final[Mapping[str, int]] = MappingProxyType({name: k for k, name in enumerate(COEFFICIENTS)})
-DECAY_SYMBOLS: Final[Mapping[str, str]] = MappingProxyType({f"decay_{tau}": f"tau_{tau}" for tau in _DECAYS})
 
 # -- reports of a day, NaN where nothing was sent --------------------------------------------------------------------
 N_REPORTS: Final = len(STREAMS)
