@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+from unicodedata import category
 
 _SHOWN = 60  # characters of a bad value that are repeated back
 
@@ -18,6 +19,11 @@ def shown(value: Any) -> str:
 def escaped(text: str) -> str:
     """Text in one line that steers no terminal: what is not printable as its escape, the rest as it is."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def printable(text: str) -> str:
+    """Text of several lines that steers no terminal: line ends and spaces stay, what is not printable is escaped."""
+    return "".join(one if one == "\n" or one.isprintable() or category(one) == "Zs" else escaped(one) for one in text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Figures of a clinic run, each with its data as CSV. Imports ``report``, ``runs``; reads a run folder only."""
+"""Figures of a clinic run, each with its data as CSV. Imports ``report``, ``run_folder``; reads a run folder only."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, weekday_of
 from taper_sim.clinic.measures import left_queue
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg
 from taper_sim.report.wording import in_words, words
-from taper_sim.run_folder import write_csv, write_text
+from taper_sim.run_folder import list_report, read_table, write_csv, write_text
 
 _COLOURS: Final = {"visits": "#0072B2", "alerts": "#D55E00", "orders": "#009E73", "check-ins": "#E69F00", "other": GREY}
 _ON_DUTY: Final[Any] = {"facecolor": "#E6E6E6", "linewidth": 0.0}
@@ -47,7 +47,7 @@ def write_clinic_figures(folder: Path) -> list[Path]:
     """Draw the figures of a clinic's run folder into its ``figures``."""
     events = pq.read_table(folder / "events.parquet").to_pandas()
     first = events[(events["replication"] == 0) & events["protocol"].isin(events["protocol"].iloc[:1])]
-    duty = pd.read_csv(folder / "duty.csv")
+    duty = read_table(folder / "duty.csv")
     written = []
     for name, title, (figure, data) in (
         ("week", "A week of the clinic: who does what", gantt(first, duty)),
@@ -55,7 +55,8 @@ def write_clinic_figures(folder: Path) -> list[Path]:
     ):
         write_text(folder / "figures" / f"{name}.svg", svg(figure, title))
         write_csv(data, folder / "figures" / f"{name}.csv")
-        written.append(folder / "figures" / f"{name}.svg")
+        written += [folder / "figures" / f"{name}.svg", folder / "figures" / f"{name}.csv"]
+    list_report(folder, written)
     return written
 
 

@@ -13,6 +13,7 @@ from pyarrow import csv as arrow_csv
 
 from taper_sim.comparison.outcomes import BY_NAME, Outcome
 from taper_sim.data.problems import problem
+from taper_sim.run_folder import without_guards
 
 SMALLEST_CELL: Final = 11  # people; a cell of fewer is hidden in every figure and report
 
@@ -90,7 +91,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     kinds = {name: pa.int64() if name in _COUNTS else pa.string() if name in _WORDS else pa.float64() for name in names}
     convert = arrow_csv.ConvertOptions(column_types=kinds, null_values=[""], strings_can_be_null=False)
     parse = arrow_csv.ParseOptions(newlines_in_values=True)
-    return arrow_csv.read_csv(path, convert_options=convert, parse_options=parse).to_pandas()
+    return without_guards(arrow_csv.read_csv(path, convert_options=convert, parse_options=parse).to_pandas())
 
 
 def outcome_of(name: str) -> Outcome | None:
