@@ -405,7 +405,8 @@ def _warn(text: str) -> None:
 
 
 def _recommend(args: argparse.Namespace) -> int:
-    from taper_sim.recommend.from_files import append_to_log, logged, recommend_from_files
+    from taper_sim.recommend.decision_log import append_to_log, logged
+    from taper_sim.recommend.from_files import recommend_from_files
     from taper_sim.report.decision import recommendation_text
 
     found = recommend_from_files(
@@ -467,7 +468,7 @@ def _fit(args: argparse.Namespace) -> int:
 
 
 def _decide(args: argparse.Namespace) -> int:
-    from taper_sim.recommend.from_files import append_to_log, decided
+    from taper_sim.recommend.decision_log import append_to_log, decided
 
     append_to_log(args.log, [decided(args.log, args.patient, args.did, args.by, args.reason, args.on)])
     _show(f"written to {args.log}")

@@ -9,6 +9,7 @@ States, stands_in_for, skills and cost are of a person: in later rows they are l
 import datetime as dt
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,8 @@ OPTIONAL: Final = ("break_start", "break_end", "states", "stands_in_for", "on_ca
 OF_A_PERSON: Final = ("states", "stands_in_for", "skills", "cost_usd_h")
 """Columns that are read in the first row of a person; every other column is of each row by itself."""
 MAX_ROWS: Final = 5000
+MAX_UNPACKED_BYTES: Final = 100_000_000
+"""A workbook of 5,000 rows unpacks to some megabytes."""
 
 
 def read_team(path: Path) -> Team:
@@ -78,6 +81,7 @@ def _sheets(path: Path) -> tuple[Any, Any]:
     given = "no such file"
     try:
         if path.is_file():
+            _refuse_swelling(path)
             given = "a file that is no workbook, or a damaged one"
             with path.open("rb") as book, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of styles and extensions, which are not in the cells
@@ -85,11 +89,25 @@ def _sheets(path: Path) -> tuple[Any, Any]:
             return values, formulas
         if path.exists():
             given = "a folder" if path.is_dir() else "a device or something else that is no file"
+    except InputError:
+        raise
     except PermissionError:
         given = "a file that may not be read"
     except Exception:  # noqa: S110 - a damaged part raises what its reader happens to stumble over
         pass
     raise problem(str(path), "", given, "a workbook (.xlsx)")
+
+
+def _refuse_swelling(path: Path) -> None:
+    """Refuse a workbook that takes far more room than its file, before any of it is unpacked."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as book:
+        unpacked = sum(part.file_size for part in book.infolist())
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise problem(
+            str(path), "", f"a workbook that unpacks to {unpacked:,} bytes", f"at most {MAX_UNPACKED_BYTES:,}"
+        )
 
 
 def _lines(sheet: Any) -> dict[int, dict[int, Any]]:

@@ -11,7 +11,11 @@ _SHOWN = 60  # characters of a bad value that are repeated back
 
 def shown(value: Any) -> str:
     """Repeat a value in one short line, control characters escaped."""
-    text = value if isinstance(value, str) else repr(value)
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except ValueError:  # Python does not write whole numbers of thousands of digits
+        return "a number of thousands of digits"
+    text = text[: 2 * _SHOWN] if len(text) > 2 * _SHOWN else text
     text = text.encode("unicode_escape").decode() if not text.isprintable() else text
     return f"{text[:_SHOWN]}…" if len(text) > _SHOWN else text
 
