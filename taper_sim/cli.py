@@ -251,11 +251,11 @@ def _verify_population(path: Path) -> int:
     return NOT_TRUSTED if differing else DONE
 
 
-def _running(args: argparse.Namespace) -> dict[str, Any]:
-    """Keywords of every driver: what draws the report, and whether a large run is run nevertheless."""
+def _running() -> dict[str, Any]:
+    """Keywords of every driver: what draws the report."""
     from taper_sim.report.run_reports import write_run_report
 
-    return {"report": write_run_report, "sure": args.yes}
+    return {"report": write_run_report}
 
 
 def _finished(kind: str, done: Any) -> int:
@@ -274,7 +274,7 @@ def _compare(args: argparse.Namespace) -> int:
     args.folder = args.out or Path(f"run-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
     with _progress() as progress:
-        done = compare.compare(args.scenario, change, args.folder, workers, progress, **_running(args))
+        done = compare.compare(args.scenario, change, args.folder, workers, progress, sure=args.yes, **_running())
     return _finished(compare.KIND, done)
 
 
@@ -285,12 +285,12 @@ def _clinic(args: argparse.Namespace) -> int:
 
     args.folder = args.out or Path(f"clinic-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
-    plan = clinic_run.read_plan(args.scenario, change, args.replications)
+    plan = clinic_run.read_plan(args.scenario, change, args.replications, sure=args.yes)
     loads = before_text(clinic_run.planned_loads(plan), clinic_run.planned_loads_of_enrolment(plan))
     for line in (*loads, *plan.remarks()):
         _warn(line)
     with _progress() as progress:
-        done = clinic_run.run_clinic(args.scenario, plan, args.folder, progress, **_running(args))
+        done = clinic_run.run_clinic(args.scenario, plan, args.folder, progress, **_running())
     return _finished(clinic_run.KIND, done)
 
 
@@ -301,7 +301,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     args.folder = args.out
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
     with _progress() as progress:
-        done = ladder.evaluate(args.scenario, change, args.folder, progress, **_running(args))
+        done = ladder.evaluate(args.scenario, change, args.folder, progress, sure=args.yes, **_running())
     return _finished(ladder.KIND, done)
 
 
@@ -313,11 +313,11 @@ def _staffing(args: argparse.Namespace) -> int:
 
     args.folder = args.out or Path(f"staffing-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
-    plan = read_staffing(args.scenario, change)
+    plan = read_staffing(args.scenario, change, sure=args.yes)
     for line in (*bound_text(plan), *plan.clinic.remarks()):
         _warn(line)
     with _progress() as progress:
-        done = staffing_run.run_staffing(args.scenario, plan, args.folder, progress, **_running(args))
+        done = staffing_run.run_staffing(args.scenario, plan, args.folder, progress, **_running())
     return _finished(staffing_run.KIND, done)
 
 
@@ -328,11 +328,11 @@ def _triage(args: argparse.Namespace) -> int:
 
     args.folder = args.out
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
-    plan = read_plan(args.scenario, change, args.replications)
+    plan = read_plan(args.scenario, change, args.replications, sure=args.yes)
     for line in plan.remarks():
         _warn(line)
     with _progress() as progress:
-        done = triage_rules.run_triage(args.scenario, plan, args.folder, progress, **_running(args))
+        done = triage_rules.run_triage(args.scenario, plan, args.folder, progress, **_running())
     return _finished(triage_rules.KIND, done)
 
 

@@ -36,6 +36,7 @@ from taper_sim.data.problems import InputError, escaped, problem
 from taper_sim.data.yaml_input import parse
 from taper_sim.experiments.clinic_tables import NEVER_SHORT, outcome_tables
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
+from taper_sim.experiments.run_size import refuse_large, size_of
 from taper_sim.experiments.running import Progress, Report, Running
 from taper_sim.experiments.user_policies import recorded_policies, with_policies
 from taper_sim.run_folder import PLAN_FILE, Parts, PlanRecord, RunFolder, Warn, check_writable, open_run, warn_on_stderr
@@ -138,9 +139,20 @@ class ClinicRun:
     plan: ClinicPlan
 
 
-def read_plan(path: Path, change: Overrides, replications: int | None) -> ClinicPlan:
-    """Read a scenario with a clinic; raises InputError with every problem."""
-    return plan_of(overridden(read_scenario(path), change), path, replications)
+def read_plan(path: Path, change: Overrides, replications: int | None, *, sure: bool = False) -> ClinicPlan:
+    """Read a scenario with a clinic; raises InputError with every problem, for a large run too unless ``sure``."""
+    scenario = overridden(read_scenario(path), change)
+    refuse_large_clinic(scenario, path, replications, sure=sure)
+    return plan_of(scenario, path, replications)
+
+
+def refuse_large_clinic(scenario: Scenario, path: Path, replications: int | None, *, sure: bool) -> None:
+    """Refuse a clinic whose sampled panels would need more than a day or the memory there is, before one is made."""
+    n_runs = len(scenario.protocols)
+    if scenario.clinic is not None:
+        n_runs *= replications or scenario.clinic.replications
+    size = size_of("clinic", scenario.cohort.patients or 0, scenario.days, n_runs)
+    refuse_large(str(path), size, sure=sure)
 
 
 def recorded_clinic(record: PlanRecord, folder: Path) -> ClinicPlan:
@@ -237,7 +249,6 @@ def run_clinic(
     *,
     report: Report | None = None,
     warn: Warn = warn_on_stderr,
-    sure: bool = False,
 ) -> ClinicRun:
     """Run every replication of every protocol and write the run folder.
 
@@ -250,10 +261,10 @@ def run_clinic(
         The run folder; an unfinished run of the same plan is resumed.
     progress : callable
         Given the patient-days in all, returns a function called with those done.
-    report, warn, sure
+    report, warn
         See :class:`taper_sim.experiments.running.Running`.
     """
-    return _run(path, plan, folder, Running(progress=progress, report=report, warn=warn, sure=sure))
+    return _run(path, plan, folder, Running(progress=progress, report=report, warn=warn))
 
 
 def plan_hash(plan: ClinicPlan) -> str:

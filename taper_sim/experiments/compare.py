@@ -21,6 +21,7 @@ from taper_sim.data import formulary
 from taper_sim.data.problems import problem
 from taper_sim.data.yaml_input import parse
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
+from taper_sim.experiments.run_size import rate_of, refuse_large, size_of
 from taper_sim.experiments.running import MAX_THREADS, Progress, Report, Running, Workers
 from taper_sim.experiments.user_policies import recorded_policies, with_policies
 from taper_sim.policies import calls
@@ -123,7 +124,9 @@ def _run(scenario: Scenario, path: Path, folder: Path, running: Running) -> Comp
     began = time.time()
     base = path.parent
     check_writable(folder)
+    _refuse_large(scenario, scenario.cohort.patients or 0, path, running)  # before people are sampled
     plan, reference = build_plan(scenario, str(path), base)
+    _refuse_large(scenario, len(plan.cohort), path, running)
     policies = recorded_policies(entry.call for entry in scenario.protocols)
     identity = scenario_hash(scenario, base)
     content = scenario.model_dump(mode="json")
@@ -148,6 +151,11 @@ def _run(scenario: Scenario, path: Path, folder: Path, running: Running) -> Comp
         about["timings_s"] = {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)}
         manifest = kept.finish(about, running.report)
     return Comparison(folder, summary, differences, plan, scenario, reference, manifest)
+
+
+def _refuse_large(scenario: Scenario, n_patients: int, path: Path, running: Running) -> None:
+    rate = rate_of(entry.call for entry in scenario.protocols)
+    refuse_large(str(path), size_of(rate, n_patients, scenario.days, len(scenario.protocols)), sure=running.sure)
 
 
 def _running(workers: Workers) -> AbstractContextManager[Runner]:

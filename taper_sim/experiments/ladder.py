@@ -23,6 +23,7 @@ from taper_sim.comparison.loss import Loss, person_figures
 from taper_sim.data.problems import InputError, Problem
 from taper_sim.data.yaml_input import parse
 from taper_sim.experiments.manifest import git_commit, versions_of
+from taper_sim.experiments.run_size import rate_of, refuse_large, size_of
 from taper_sim.experiments.running import Progress, Report, Running
 from taper_sim.experiments.user_policies import recorded_policies, with_policies
 from taper_sim.policies import calls
@@ -194,6 +195,9 @@ def _run(scenario: Scenario, path: Path, folder: Path, running: Running) -> Eval
     began = time.time()
     entry = entry_of(scenario)
     _refuse(scenario, entry, str(path), path.parent)
+    people = max(scenario.cohort.patients or 0, entry.tuning_people)
+    n_runs = -(-patient_days(scenario) // (people * scenario.days))
+    refuse_large(str(path), size_of(rate_of(calls_of(entry)), people, scenario.days, n_runs), sure=running.sure)
     check_writable(folder)
     policies = recorded_policies(calls_of(entry))
     identity = with_policies(plan_hash(scenario, path.parent), policies)

@@ -48,7 +48,6 @@ def run_staffing(
     *,
     report: Report | None = None,
     warn: Warn = warn_on_stderr,
-    sure: bool = False,
 ) -> StaffingRun:
     """Search, try what else is asked, and write the run folder.
 
@@ -61,10 +60,10 @@ def run_staffing(
         The run folder; an unfinished search of the same plan is resumed.
     progress : callable
         Given the replications in all, as far as they can be foreseen, returns a function called with those done.
-    report, warn, sure
+    report, warn
         See :class:`taper_sim.experiments.running.Running`.
     """
-    return _run(path, plan, folder, Running(progress=progress, report=report, warn=warn, sure=sure))
+    return _run(path, plan, folder, Running(progress=progress, report=report, warn=warn))
 
 
 def recorded_staffing(record: PlanRecord, folder: Path) -> StaffingPlan:

@@ -39,7 +39,14 @@ from taper_sim.comparison.jobs import Arm
 from taper_sim.comparison.outcomes import ALL, BY_NAME
 from taper_sim.comparison.tables import subgroups
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
-from taper_sim.experiments.clinic_run import ClinicPlan, never_short, plan_of, planned_loads, planned_loads_of_enrolment
+from taper_sim.experiments.clinic_run import (
+    ClinicPlan,
+    never_short,
+    plan_of,
+    planned_loads,
+    planned_loads_of_enrolment,
+    refuse_large_clinic,
+)
 from taper_sim.run_folder import Parts
 from taper_sim.scenario.building import Overrides, overridden, read_scenario
 from taper_sim.scenario.clinic_schema import StaffEntry
@@ -113,9 +120,18 @@ class StaffingPlan:
         return with_fte(self.clinic.team, dict(candidate.levels), self.otherwise)
 
 
-def read_staffing(path: Path, change: Overrides) -> StaffingPlan:
-    """Read a scenario whose clinic says which team is looked for; raises InputError with every problem."""
-    return staffing_plan_of(overridden(read_scenario(path), change), path)
+def read_staffing(path: Path, change: Overrides, *, sure: bool = False) -> StaffingPlan:
+    """Read a scenario whose clinic says which team is looked for.
+
+    Raises
+    ------
+    InputError
+        With every problem; unless ``sure``, for a search whose replications of one team are a large run.
+    """
+    scenario = overridden(read_scenario(path), change)
+    entry = None if scenario.clinic is None else scenario.clinic.staffing or StaffingEntry()
+    refuse_large_clinic(scenario, path, None if entry is None else entry.most_replications, sure=sure)
+    return staffing_plan_of(scenario, path)
 
 
 def staffing_plan_of(scenario: Scenario, path: Path) -> StaffingPlan:

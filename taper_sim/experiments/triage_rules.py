@@ -119,7 +119,6 @@ def compare_triage(
     *,
     report: Report | None = None,
     warn: Warn = warn_on_stderr,
-    sure: bool = False,
 ) -> pd.DataFrame:
     """Run every rule of triage and write ``triage.csv``, and ``triage_short.csv`` to keep.
 
@@ -132,7 +131,7 @@ def compare_triage(
         The run folder; an unfinished comparison of the same plan is resumed.
     progress : callable
         Given the runs in all, returns a function called with those done.
-    report, warn, sure
+    report, warn
         See :class:`taper_sim.experiments.running.Running`.
 
     Returns
@@ -146,7 +145,7 @@ def compare_triage(
     InputError
         For staff that is never short: nothing waits.
     """
-    return run_triage(path, plan, folder, progress, report=report, warn=warn, sure=sure).table
+    return run_triage(path, plan, folder, progress, report=report, warn=warn).table
 
 
 @dataclass(frozen=True)
@@ -166,10 +165,9 @@ def run_triage(
     *,
     report: Report | None = None,
     warn: Warn = warn_on_stderr,
-    sure: bool = False,
 ) -> TriageRun:
     """The same as :func:`compare_triage`, with the folder and the manifest."""
-    return _run(path, plan, folder, Running(progress=progress, report=report, warn=warn, sure=sure))
+    return _run(path, plan, folder, Running(progress=progress, report=report, warn=warn))
 
 
 def rerun(record: PlanRecord, folder: Path, running: Running) -> TriageRun:
