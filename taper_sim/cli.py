@@ -3,25 +3,31 @@
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import Any
 
-if TYPE_CHECKING:
-    from taper_sim.experiments.clinic_run import ClinicPlan
-    from taper_sim.experiments.compare import Comparison
-    from taper_sim.experiments.team_search import StaffingPlan
+from taper_sim.data.problems import printable
 
 DONE, WRONG_INPUT, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
 DEFAULT_SEED = 20260101
 MAX_THREADS = 1024
 
 
+def _may_be_large(command: argparse.ArgumentParser) -> None:
+    """A run that may need more than there is."""
+    command.add_argument("--yes", action="store_true", help="run it even if it needs more memory or time than usual")
+
+
 def _of_scenario(command: argparse.ArgumentParser) -> None:
     """A scenario, and what the command line may change of it."""
+    _may_be_large(command)
     command.add_argument("scenario", type=Path, metavar="SCENARIO")
     command.add_argument("--patients", type=int, help="patients, instead of the scenario's number")
     command.add_argument("--days", type=int, help="days, instead of the scenario's")
@@ -67,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     ladder.add_argument("--patients", type=int, help="patients of each seed, instead of the scenario's number")
     ladder.add_argument("--days", type=int, help="days, instead of the scenario's")
     ladder.add_argument("--seed", type=int, help="seed of the people on whom knobs are set, instead of the scenario's")
-    ladder.add_argument("--out", type=Path, required=True, metavar="DIR", help="run folder; an interrupted run goes on")
+    ladder.add_argument("--out", type=Path, required=True, metavar="DIR", help="run folder; rerun to resume")
+    _may_be_large(ladder)
     ladder.set_defaults(run=_evaluate)
 
     staffing = commands.add_parser("staffing", help="the smallest team of a clinic's scenario that meets its targets")
@@ -78,10 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     triage = commands.add_parser("triage", help="who waits, and whom it harms, under each rule of triage of a clinic")
     _of_scenario(triage)
     triage.add_argument("--replications", type=int, help="replications, instead of the scenario's")
-    triage.add_argument("--out", type=Path, required=True, metavar="DIR", help="an interrupted comparison goes on")
+    triage.add_argument("--out", type=Path, required=True, metavar="DIR", help="run folder; rerun to resume")
     triage.set_defaults(run=_triage)
 
-    resume = commands.add_parser("resume", help="go on with an interrupted run")
+    resume = commands.add_parser("resume", help="resume an interrupted run of any kind")
     resume.add_argument("folder", type=Path, metavar="DIR")
     resume.add_argument("--workers", default="2", help="threads (default 2), or tcp://host:port")
     resume.set_defaults(run=_resume)
@@ -149,13 +156,17 @@ def _parser() -> argparse.ArgumentParser:
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
 
-    digest = commands.add_parser("hash", help="hash of a scenario, to register a plan before the run")
-    digest.add_argument("scenario", type=Path, metavar="SCENARIO")
+    digest = commands.add_parser("hash", help="hash of a plan, to register it before the run, or of a run's plan")
+    digest.add_argument("scenario", type=Path, metavar="SCENARIO or DIR")
+    digest.add_argument("--of", default="compare", metavar="COMMAND", help="the command to plan (default compare)")
     digest.set_defaults(run=_hash)
 
-    verify = commands.add_parser("verify", help="recompute a finished run and say what differs")
-    verify.add_argument("folder", type=Path, metavar="DIR")
+    verify = commands.add_parser("verify", help="check and recompute a finished run of any kind, say what differs")
+    verify.add_argument("folder", type=Path, metavar="DIR or F.nc")
     verify.add_argument("--workers", default="2", help="threads (default 2), or tcp://host:port")
+    verify.add_argument(
+        "--trust-policy", action="store_true", help="execute the recorded source of policies that are not shipped"
+    )
     verify.set_defaults(run=_verify)
     return parser
 
@@ -163,21 +174,21 @@ def _parser() -> argparse.ArgumentParser:
 def _protocols(_: argparse.Namespace) -> int:
     from taper_sim.report.listings import protocols_text
 
-    print(protocols_text())
+    _show(protocols_text())
     return DONE
 
 
 def _drugs(_: argparse.Namespace) -> int:
     from taper_sim.report.listings import drugs_text
 
-    print(drugs_text())
+    _show(drugs_text())
     return DONE
 
 
 def _outcomes(_: argparse.Namespace) -> int:
     from taper_sim.report.listings import outcomes_text
 
-    print(outcomes_text())
+    _show(outcomes_text())
     return DONE
 
 
@@ -189,135 +200,151 @@ def _schema(_: argparse.Namespace) -> int:
 
 
 def _hash(args: argparse.Namespace) -> int:
-    from taper_sim.scenario.building import build_arms, read_scenario, scenario_hash
+    from taper_sim.data.problems import nearest, problem
+    from taper_sim.experiments.kinds import KINDS
+    from taper_sim.run_folder import plan_of
+    from taper_sim.scenario.building import read_scenario
 
-    scenario = read_scenario(args.scenario)
-    build_arms(scenario, str(args.scenario), args.scenario.parent)
-    print(scenario_hash(scenario, args.scenario.parent))
+    if args.scenario.is_dir():
+        _show(plan_of(args.scenario).hash)
+        return DONE
+    by_command = {kind.command: kind for kind in KINDS.values()}
+    if args.of not in by_command:
+        raise problem("--of", "", f"{args.of}{nearest(args.of, by_command)}", f"one of {', '.join(by_command)}")
+    _show(by_command[args.of].plan_hash(read_scenario(args.scenario), args.scenario))
     return DONE
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from taper_sim.experiments.clinic_run import PLAN_FILE, verify_clinic
-    from taper_sim.experiments.compare import verify
-    from taper_sim.experiments.staffing_run import STAFFING_PLAN_FILE, verify_staffing
+    if args.folder.is_file():
+        return _verify_population(args.folder)
+    from taper_sim.experiments.kinds import verify_run
+    from taper_sim.experiments.running import Running
+    from taper_sim.report.run_reports import write_run_report
 
     workers = _workers(args.workers)
     with _progress() as progress:
-        if (args.folder / PLAN_FILE).exists():
-            differing = verify_clinic(args.folder, progress)
-        elif (args.folder / STAFFING_PLAN_FILE).exists():
-            differing = verify_staffing(args.folder, progress)
-        else:
-            differing = verify(args.folder, workers, progress)
-    for line in differing:
-        print(line)
-    print("the same numbers" if not differing else f"{len(differing)} files differ")
-    return DONE if not differing else NOT_TRUSTED
+        trust = _warn if args.trust_policy else None
+        done = verify_run(args.folder, Running(workers, progress), write_run_report, trust_policy=trust)
+    for line in (*done.differing, *done.not_recomputed):
+        _show(line)
+    if done.differing:
+        _show(f"{len(done.differing)} differences")
+    elif done.not_recomputed:
+        _show(
+            "The files are those that the manifest lists; the numbers were not recomputed. "
+            "--trust-policy executes the recorded source."
+        )
+    else:
+        _show("the same numbers")
+    return NOT_TRUSTED if done.differing or done.not_recomputed else DONE
+
+
+def _verify_population(path: Path) -> int:
+    from taper_sim.inference.population.files import verify_population
+
+    differing, not_compared = verify_population(path)
+    for line in (*differing, *not_compared):
+        _show(line)
+    if not differing:
+        _show("the same content and code; the inputs that are here are the same")
+    return NOT_TRUSTED if differing else DONE
+
+
+def _running() -> dict[str, Any]:
+    """Keywords of every driver: what draws the report."""
+    from taper_sim.report.run_reports import write_run_report
+
+    return {"report": write_run_report}
+
+
+def _finished(kind: str, done: Any) -> int:
+    """Show what a run of a kind found."""
+    from taper_sim.report.run_reports import RUN_REPORTS
+
+    _show(RUN_REPORTS[kind].text(done))
+    return DONE
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from taper_sim.experiments.compare import compare
+    from taper_sim.experiments import compare
     from taper_sim.scenario.building import Overrides
 
     workers = _workers(args.workers)
-    folder = args.out or Path(f"run-{args.scenario.stem}")
+    args.folder = args.out or Path(f"run-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
     with _progress() as progress:
-        done = compare(args.scenario, change, folder, workers, progress)
-    return _show(done)
+        done = compare.compare(args.scenario, change, args.folder, workers, progress, sure=args.yes, **_running())
+    return _finished(compare.KIND, done)
 
 
 def _clinic(args: argparse.Namespace) -> int:
-    from taper_sim.experiments.clinic_run import planned_loads, planned_loads_of_enrolment, read_plan
+    from taper_sim.experiments import clinic_run
     from taper_sim.report.clinic_text import before_text
     from taper_sim.scenario.building import Overrides
 
-    folder = args.out or Path(f"clinic-{args.scenario.stem}")
+    args.folder = args.out or Path(f"clinic-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
-    plan = read_plan(args.scenario, change, args.replications)
-    for line in (*before_text(planned_loads(plan), planned_loads_of_enrolment(plan)), *plan.remarks()):
-        print(line, file=sys.stderr)
-    return _run_clinic(args.scenario, plan, folder)
-
-
-def _run_clinic(scenario: Path, plan: "ClinicPlan", folder: Path) -> int:
-    from taper_sim.experiments.clinic_run import run_clinic
-    from taper_sim.report.clinic_figures import write_clinic_figures
-    from taper_sim.report.clinic_text import clinic_text
-
+    plan = clinic_run.read_plan(args.scenario, change, args.replications, sure=args.yes)
+    loads = before_text(clinic_run.planned_loads(plan), clinic_run.planned_loads_of_enrolment(plan))
+    for line in (*loads, *plan.remarks()):
+        _warn(line)
     with _progress() as progress:
-        done = run_clinic(scenario, plan, folder, progress)
-    write_clinic_figures(folder)
-    print(clinic_text(done))
-    return DONE
+        done = clinic_run.run_clinic(args.scenario, plan, args.folder, progress, **_running())
+    return _finished(clinic_run.KIND, done)
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from taper_sim.experiments.ladder import evaluate
-    from taper_sim.report.ladder_report import ladder_text, write_ladder_report
+    from taper_sim.experiments import ladder
     from taper_sim.scenario.building import Overrides
 
+    args.folder = args.out
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
     with _progress() as progress:
-        done = evaluate(args.scenario, change, args.out, progress)
-    write_ladder_report(done.folder)
-    print(ladder_text(done.folder))
-    return DONE
+        done = ladder.evaluate(args.scenario, change, args.folder, progress, sure=args.yes, **_running())
+    return _finished(ladder.KIND, done)
 
 
 def _staffing(args: argparse.Namespace) -> int:
+    from taper_sim.experiments import staffing_run
     from taper_sim.experiments.team_search import read_staffing
+    from taper_sim.report.staffing_text import bound_text
     from taper_sim.scenario.building import Overrides
 
+    args.folder = args.out or Path(f"staffing-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
-    folder = args.out or Path(f"staffing-{args.scenario.stem}")
-    return _run_staffing(args.scenario, read_staffing(args.scenario, change), folder)
-
-
-def _run_staffing(path: Path, plan: "StaffingPlan", folder: Path) -> int:
-    from taper_sim.experiments.staffing_run import run_staffing
-    from taper_sim.report.staffing_figures import write_staffing_figures
-    from taper_sim.report.staffing_text import bound_text, staffing_text
-
+    plan = read_staffing(args.scenario, change, sure=args.yes)
     for line in (*bound_text(plan), *plan.clinic.remarks()):
-        print(line, file=sys.stderr)
+        _warn(line)
     with _progress() as progress:
-        done = run_staffing(path, plan, folder, progress)
-    write_staffing_figures(folder)
-    print(staffing_text(done))
-    return DONE
+        done = staffing_run.run_staffing(args.scenario, plan, args.folder, progress, **_running())
+    return _finished(staffing_run.KIND, done)
 
 
 def _triage(args: argparse.Namespace) -> int:
+    from taper_sim.experiments import triage_rules
     from taper_sim.experiments.clinic_run import read_plan
-    from taper_sim.experiments.triage_rules import compare_triage
-    from taper_sim.report.triage_text import triage_text
     from taper_sim.scenario.building import Overrides
 
+    args.folder = args.out
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
-    plan = read_plan(args.scenario, change, args.replications)
+    plan = read_plan(args.scenario, change, args.replications, sure=args.yes)
     for line in plan.remarks():
-        print(line, file=sys.stderr)
+        _warn(line)
     with _progress() as progress:
-        table = compare_triage(args.scenario, plan, args.out, progress)
-    print(triage_text(table, args.out))
-    return DONE
+        done = triage_rules.run_triage(args.scenario, plan, args.folder, progress, **_running())
+    return _finished(triage_rules.KIND, done)
 
 
 def _resume(args: argparse.Namespace) -> int:
-    from taper_sim.experiments.clinic_run import PLAN_FILE, kept_plan
-    from taper_sim.experiments.compare import resume
-    from taper_sim.experiments.staffing_run import STAFFING_PLAN_FILE, kept_staffing
+    from taper_sim.experiments.kinds import resume_run
+    from taper_sim.experiments.running import Running
+    from taper_sim.report.run_reports import write_run_report
 
     workers = _workers(args.workers)
-    if (args.folder / PLAN_FILE).exists():
-        return _run_clinic(*kept_plan(args.folder), args.folder)
-    if (args.folder / STAFFING_PLAN_FILE).exists():
-        return _run_staffing(*kept_staffing(args.folder), args.folder)
     with _progress() as progress:
-        done = resume(args.folder, workers, progress)
-    return _show(done)
+        kind, done = resume_run(args.folder, Running(workers, progress, write_run_report, sure=True))
+    return _finished(kind.name, done)
 
 
 def _workers(given: str) -> int | str:
@@ -367,17 +394,19 @@ def _progress() -> Iterator[Callable[[int], Callable[[int], None]]]:
             bar.stop()
 
 
-def _show(done: "Comparison") -> int:
-    from taper_sim.report.page import write_report
-    from taper_sim.report.terminal import comparison_text
+def _show(text: str) -> None:
+    """Print text; a name in it that steers terminals is shown as its escapes."""
+    print(printable(text))
 
-    write_report(done.folder)
-    print(comparison_text(done))
-    return DONE
+
+def _warn(text: str) -> None:
+    """Print text on standard error, in the same way."""
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def _recommend(args: argparse.Namespace) -> int:
-    from taper_sim.recommend.from_files import append_to_log, logged, recommend_from_files
+    from taper_sim.recommend.decision_log import append_to_log, logged
+    from taper_sim.recommend.from_files import recommend_from_files
     from taper_sim.report.decision import recommendation_text
 
     found = recommend_from_files(
@@ -391,7 +420,7 @@ def _recommend(args: argparse.Namespace) -> int:
         horizon=args.horizon,
         seed=args.seed,
         population=args.population,
-        aside=lambda line: print(line, file=sys.stderr),
+        aside=_warn,
     )
     if args.log is not None:
         append_to_log(args.log, [logged(one) for one in found])
@@ -399,7 +428,7 @@ def _recommend(args: argparse.Namespace) -> int:
         plain = [one.as_dict() for one in found]
         print(json.dumps(plain if args.all else plain[0], indent=1, allow_nan=False))
     else:
-        print("\n\n".join(recommendation_text(one) for one in found))
+        _show("\n\n".join(recommendation_text(one) for one in found))
     return DONE
 
 
@@ -408,16 +437,9 @@ def _tapers(args: argparse.Namespace) -> int:
     from taper_sim.studies.trial_tapers.run_study import run
 
     scores, converged = run(
-        args.daily,
-        args.train,
-        args.test,
-        args.out,
-        folds=args.folds,
-        drives=args.drives,
-        seed=args.seed,
-        log=lambda line: print(line, file=sys.stderr, flush=True),
+        args.daily, args.train, args.test, args.out, folds=args.folds, drives=args.drives, seed=args.seed, log=_warn
     )
-    print(taper_scores_text(scores))
+    _show(taper_scores_text(scores))
     return DONE if converged else NOT_TRUSTED
 
 
@@ -433,26 +455,23 @@ def _fit(args: argparse.Namespace) -> int:
     if args.figures is not None:
         check_writable(args.figures)
 
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
-    found, guessed = fit_files(args.checkins, args.doses, args.patients, args.out, settings, say)
+    found, guessed = fit_files(args.checkins, args.doses, args.patients, args.out, settings, _warn)
     if args.figures is not None:
         from taper_sim.report.population_figures import write_population_figures
 
         write_population_figures(found, guessed, args.figures)
     failures = found.failures()
-    print(population_text(found, args.out))
+    _show(population_text(found, args.out))
     for line in failures:
-        say(f"not to be trusted: {line}")
+        _warn(f"not to be trusted: {line}")
     return NOT_TRUSTED if failures else DONE
 
 
 def _decide(args: argparse.Namespace) -> int:
-    from taper_sim.recommend.from_files import append_to_log, decided
+    from taper_sim.recommend.decision_log import append_to_log, decided
 
     append_to_log(args.log, [decided(args.log, args.patient, args.did, args.by, args.reason, args.on)])
-    print(f"written to {args.log}")
+    _show(f"written to {args.log}")
     return DONE
 
 
@@ -466,8 +485,8 @@ def _trace(args: argparse.Namespace) -> int:
     if args.protocol is not None:
         from taper_sim.report.listings import tablets_text
 
-        print(tablets_text(traced.tablets))
-    print(f"{len(traced.days)} days written to {args.out}")
+        _show(tablets_text(traced.tablets))
+    _show(f"{len(traced.days)} days written to {args.out}")
     return DONE
 
 
@@ -485,6 +504,44 @@ def _keep_bytecode() -> None:
         sys.dont_write_bytecode = False
 
 
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end."""
+
+
+def _terminate(_: int, __: FrameType | None) -> None:
+    raise _Terminated
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: with finished parts kept and a line that says how to continue."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread is told of signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupted(args: argparse.Namespace) -> str:
+    """What to say of an interrupted command."""
+    folder = None if args.command == "verify" else getattr(args, "folder", None)
+    if folder is None or not (folder / "plan.json").exists():
+        return "interrupted"
+    return f"interrupted; finished parts were kept. Continue with: taper-sim resume {folder}"
+
+
+def _refuse_null(args: argparse.Namespace) -> None:
+    """Refuse a null character in any argument: no file has such a name."""
+    from taper_sim.data.problems import problem
+
+    for name, value in vars(args).items():
+        if isinstance(value, Path | str) and "\0" in str(value):
+            raise problem(name, "", "a null character", "a name or text without it")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the returned number is the exit code. Without ``argv`` the process is taken to be ours."""
     if argv is None:
@@ -493,17 +550,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     from taper_sim.data.problems import InputError
 
     try:
-        return int(args.run(args))
+        with _terminated_as_interrupted():
+            _refuse_null(args)
+            return int(args.run(args))
     except InputError as error:
-        for found in error.problems:
-            line = str(found)  # a name in it may hold line ends, or signs that steer a terminal
-            print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line), file=sys.stderr)
+        for line in error.problems:
+            _warn(str(line))
         return WRONG_INPUT
     except BrokenPipeError:  # whoever read the output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:  # a full disk under what is printed, a folder that is gone
+        _warn(f"{error.filename or 'output'}: given {error.strerror or error}; allowed: a place that can be used")
+        return WRONG_INPUT
     except KeyboardInterrupt:
-        print("interrupted; what is finished is kept", file=sys.stderr)
+        _warn(_interrupted(args))
         return INTERRUPTED
 
 

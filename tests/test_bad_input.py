@@ -332,7 +332,7 @@ PATIENT_FILES = [
     case("semicolons", "patient_id;pain\na;5\nb;5\n", "separated by commas"),
     case("no patient_id", "id,pain\na,5\nb,5\n", "no column patient_id"),
     case("an unknown column", "patient_id,pian\na,5\nb,5\n", "did you mean pain?"),
-    case("a column twice", "patient_id,pain,pain\na,5,5\nb,5,5\n", "the column pain twice"),
+    case("a column twice", "patient_id,pain,pain\na,5,5\nb,5,5\n", "column 3 with the name of column 2"),
     case("a row too long", "patient_id,pain\na,5,6\nb,5\n", "row 2: given 3 cells; allowed: 2"),
     case("a row too short", "patient_id,pain\na\nb,5\n", "row 2, pain: given nothing"),
     case("a quote that stays open", 'patient_id,pain\n"a,5\nb,5\n', "quote"),

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
 
 import yaml
@@ -20,18 +21,30 @@ def _named(requirement: str) -> str:
     return re.split(r"[<>=!~ ]", requirement)[0].lower()
 
 
-def test_environment_yml_pins_what_pyproject_pins():
+def _declared() -> set[str]:
+    extras = [name for extra in PROJECT["project"]["optional-dependencies"].values() for name in extra]
+    names = PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"] + extras
+    return {_named(requirement) for requirement in names}
+
+
+def test_environment_yml_pins_what_is_declared_as_pyproject_pins_it():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     conda = dict(line.split("=") for line in environment if isinstance(line, str))
     assert conda.pop("python") == (ROOT / ".python-version").read_text().strip()
     pip = {k: v for entry in environment if isinstance(entry, dict) for k, v in (p.split("==") for p in entry["pip"])}
-    assert conda | pip == _pins()
+    assert (conda | pip).items() <= _pins().items()
+    assert _declared() <= set(conda | pip)  # conda solves for what these need in turn
 
 
 def test_every_declared_dependency_is_pinned():
-    extras = [name for extra in PROJECT["project"]["optional-dependencies"].values() for name in extra]
-    declared = PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"] + extras
-    assert {_named(requirement) for requirement in declared} <= set(_pins())
+    assert _declared() <= set(_pins())
+
+
+def test_every_package_that_is_installed_is_pinned_at_its_version():
+    installed = {one.metadata["Name"].lower().replace("_", "-"): one.version for one in distributions()}
+    for name in ("taper-sim", "pip", "uv"):
+        installed.pop(name, None)
+    assert installed.items() <= _pins().items()
 
 
 def test_readme_commands_begin_with_pip_install_uv():

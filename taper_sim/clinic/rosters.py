@@ -10,6 +10,7 @@
 import datetime as dt
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,8 @@ OPTIONAL_COLUMNS: Final = (
 WORKER_COLUMNS: Final = ("states", "stands_in_for", "skills", "cost_usd_h")
 """Columns that belong to the worker, read from the worker's first row; all other columns belong to the row."""
 MAX_ROWS: Final = 5000
+MAX_UNPACKED_BYTES: Final = 100_000_000
+"""A workbook of 5,000 rows unpacks to some megabytes."""
 
 
 def read_team(path: Path) -> Team:
@@ -88,6 +91,7 @@ def _sheets(path: Path) -> tuple[Any, Any]:
     value = "no such file"
     try:
         if path.is_file():
+            _refuse_swelling(path)
             value = "a damaged file, or a file that is not a workbook"
             with path.open("rb") as book, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about styles and extensions, which contain no values
@@ -95,11 +99,25 @@ def _sheets(path: Path) -> tuple[Any, Any]:
             return values, formulas
         if path.exists():
             value = "a folder" if path.is_dir() else "a device or another object that is not a file"
+    except InputError:
+        raise
     except PermissionError:
         value = "a file without read permission"
     except Exception:  # noqa: S110 - the exception depends on which part of the file is damaged
         pass
     raise problem(str(path), "", value, "a workbook (.xlsx)")
+
+
+def _refuse_swelling(path: Path) -> None:
+    """Refuse a workbook that takes far more room than its file, before any of it is unpacked."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as book:
+        unpacked = sum(part.file_size for part in book.infolist())
+    if unpacked > MAX_UNPACKED_BYTES:
+        raise problem(
+            str(path), "", f"a workbook that unpacks to {unpacked:,} bytes", f"at most {MAX_UNPACKED_BYTES:,}"
+        )
 
 
 def _lines(sheet: Any) -> dict[int, dict[int, Any]]:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 from taper_sim.comparison.jobs import Part, Plan, Runner, SimulationJob, job_of, unfinished
 from taper_sim.data.problems import InputError, Problem
+from taper_sim.run_folder import Parts
 
 ALLOWED: Final = "tcp://host:port or tls://host:port, a Dask scheduler that answers and has workers"
 _CONNECT_S: Final = 5  # in which a scheduler must answer, and have a worker
@@ -69,7 +69,7 @@ def connected(address: str) -> Iterator[Runner]:
             said = str(error).partition("\n")[0] or type(error).__name__
             raise _wrong(f"{address} ({said})") from None
         _refuse_others(address, found)
-        yield lambda plan, folder, tick: _run_all(client, address, plan, folder, tick)
+        yield lambda plan, parts, tick: _run_all(client, address, plan, parts, tick)
     finally:
         if client is not None:
             client.close(timeout=_CONNECT_S)
@@ -85,10 +85,10 @@ def _refuse_others(address: str, found: dict[str, dict[str, str]]) -> None:
             raise _wrong(f"{address}, whose worker {worker} has {', '.join(other)}", "workers with the same versions")
 
 
-def _run_all(client: Any, address: str, plan: Plan, folder: Path, tick: Callable[[int], None]) -> None:
+def _run_all(client: Any, address: str, plan: Plan, parts: Parts, tick: Callable[[int], None]) -> None:
     from distributed import CancelledError, KilledWorker, as_completed
 
-    waiting = unfinished(plan, folder, tick)
+    waiting = unfinished(plan, parts, tick)
     nameless = replace(plan, cohort=replace(plan.cohort, ids=("",) * len(plan.cohort)))
     running, place = as_completed(loop=client.loop), {}
 
@@ -105,10 +105,10 @@ def _run_all(client: Any, address: str, plan: Plan, folder: Path, tick: Callable
     try:
         for future in running:
             part: Part = future.result()
-            part.keep(folder, *place.pop(future.key))
+            part.keep(parts, *place.pop(future.key))
             future.release()
             tick(len(part.columns["row"]) * plan.n_days)
             send()
     except (KilledWorker, CancelledError) as error:
-        allowed = "workers that stay; what is finished is kept, resume goes on"
+        allowed = "workers that stay; finished parts were kept, resume continues the run"
         raise _wrong(f"{address}, whose workers were lost ({type(error).__name__})", allowed) from None

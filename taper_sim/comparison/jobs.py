@@ -7,18 +7,16 @@ Bits do not depend on workers or chunks: a person's course depends on seed, key,
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from taper_sim.array_types import Floats, Ints
+from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.comparison.outcomes import ALL, measure
 from taper_sim.policies.interface import Policy
-from taper_sim.run_folder import write_atomically
+from taper_sim.run_folder import Parts
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.days import TRACKED, run
 from taper_sim.simulation.ensemble import Ensemble, draw_of
@@ -64,14 +62,14 @@ class Plan:
         return sorted({*range(SNAPSHOT_EVERY_D, self.n_days + 1, SNAPSHOT_EVERY_D), self.n_days})
 
 
-def part_path(folder: Path, arm: int, chunk: int) -> Path:
-    """Where the finished part of an arm and a chunk is kept."""
-    return folder / "parts" / f"arm{arm:02d}-chunk{chunk:05d}.parquet"
+def part_name(arm: int, chunk: int) -> str:
+    """Name of the finished part of an arm and a chunk."""
+    return f"arm{arm:02d}-chunk{chunk:05d}.parquet"
 
 
-def trajectory_path(folder: Path, arm: int) -> Path:
-    """Where the first chunk's tracked rows are kept."""
-    return folder / "parts" / f"arm{arm:02d}-trajectories.npz"
+def trajectory_name(arm: int) -> str:
+    """Name of the part with the first chunk's tracked rows."""
+    return f"arm{arm:02d}-trajectories.npz"
 
 
 @dataclass(frozen=True)
@@ -126,15 +124,11 @@ class Part:
     columns: Mapping[str, NDArray[Any]]
     trajectories: Mapping[str, NDArray[Any]] | None
 
-    def keep(self, folder: Path, arm: int, chunk: int) -> None:
-        """Write it among the parts of a run folder."""
+    def keep(self, parts: Parts, arm: int, chunk: int) -> None:
+        """Write it among the parts of a run."""
         if self.trajectories is not None:
-            kept: dict[str, Any] = dict(self.trajectories)
-            write_atomically(trajectory_path(folder, arm), lambda handle: np.savez(handle, **kept))
-        table = pa.table(dict(self.columns))
-        write_atomically(
-            part_path(folder, arm, chunk), lambda handle: pq.write_table(table, handle, compression="zstd")
-        )
+            parts.keep_arrays(trajectory_name(arm), self.trajectories)
+        parts.keep_table(part_name(arm, chunk), pa.table(dict(self.columns)))
 
 
 def job_of(plan: Plan, arm: int, people: Ints, *, first: bool) -> SimulationJob:
@@ -152,28 +146,29 @@ def job_of(plan: Plan, arm: int, people: Ints, *, first: bool) -> SimulationJob:
     )
 
 
-def unfinished(plan: Plan, folder: Path, tick: Callable[[int], None]) -> Iterator[tuple[int, int, Ints]]:
+def unfinished(plan: Plan, parts: Parts, tick: Callable[[int], None]) -> Iterator[tuple[int, int, Ints]]:
     """Arm, chunk and people of what is not finished yet; finished parts are ticked off at once."""
     for chunk, people in enumerate(plan.chunks()):
         for arm in range(len(plan.arms)):
-            if part_path(folder, arm, chunk).exists() and (chunk > 0 or trajectory_path(folder, arm).exists()):
+            drawn = chunk > 0 or parts.is_finished(trajectory_name(arm))
+            if drawn and parts.is_finished(part_name(arm, chunk), len(people)):
                 tick(len(people) * plan.n_days)
             else:
                 yield arm, chunk, people
 
 
-Runner = Callable[[Plan, Path, Callable[[int], None]], None]
-"""What runs a plan's unfinished jobs into the parts of a run folder, ticking off patient-days."""
+Runner = Callable[[Plan, Parts, Callable[[int], None]], None]
+"""What runs a plan's unfinished jobs into the parts of a run, ticking off patient-days."""
 
 
-def run_jobs(plan: Plan, folder: Path, tick: Callable[[int], None], *, workers: int) -> None:
+def run_jobs(plan: Plan, parts: Parts, tick: Callable[[int], None], *, workers: int) -> None:
     """Run what is not finished yet, in threads of this process.
 
     Parameters
     ----------
     plan : Plan
-    folder : Path
-        The run folder; parts go to its ``parts``.
+    parts : Parts
+        Of the run.
     tick : callable
         Called with patient-days as they are done (finished parts count at once).
     workers : int
@@ -181,10 +176,10 @@ def run_jobs(plan: Plan, folder: Path, tick: Callable[[int], None], *, workers: 
     """
 
     def work(arm: int, chunk: int, people: Ints) -> None:
-        job_of(plan, arm, people, first=chunk == 0).run(tick).keep(folder, arm, chunk)
+        job_of(plan, arm, people, first=chunk == 0).run(tick).keep(parts, arm, chunk)
 
     with ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(work, *what) for what in unfinished(plan, folder, tick)]
+        waiting = [pool.submit(work, *what) for what in unfinished(plan, parts, tick)]
         try:
             for done in as_completed(waiting):
                 done.result()
@@ -199,8 +194,8 @@ class Finished(Mapping[str, Mapping[str, Floats]]):
     Two arms are kept in memory, so a comparison of many protocols needs no more than one of two.
     """
 
-    def __init__(self, plan: Plan, folder: Path):
-        self.plan, self.folder = plan, folder
+    def __init__(self, plan: Plan, parts: Parts):
+        self.plan, self.parts = plan, parts
         self._kept: dict[str, dict[str, Floats]] = {}
 
     def __iter__(self) -> Iterator[str]:
@@ -211,16 +206,27 @@ class Finished(Mapping[str, Mapping[str, Floats]]):
 
     def __getitem__(self, name: str) -> Mapping[str, Floats]:
         if name not in self._kept:
-            arm = [a.name for a in self.plan.arms].index(name)
-            n = len(self.plan.cohort)
-            columns = {column: np.empty(n) for column in [*(o.name for o in ALL), "rounding_error"]}
-            for chunk in range(len(self.plan.chunks())):
-                part = pq.read_table(part_path(self.folder, arm, chunk))
-                row = part["row"].to_numpy()
-                for column, values in columns.items():
-                    values[row] = part[column].to_numpy()
+            columns = self._read([arm.name for arm in self.plan.arms].index(name))
             while len(self._kept) >= 2:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[name] = columns
         self._kept[name] = self._kept.pop(name)
         return self._kept[name]
+
+    def _read(self, arm: int) -> dict[str, Floats]:
+        """One number a patient of every outcome of an arm; every patient must have a row."""
+        n = len(self.plan.cohort)
+        columns = {column: np.full(n, np.nan) for column in [*(o.name for o in ALL), "rounding_error"]}
+        filled: Bools = np.zeros(n, dtype=bool)  # NaN may also say that a patient has no such number
+        for chunk, people in enumerate(self.plan.chunks()):
+            part_ = part_name(arm, chunk)
+            part = self.parts.needed(part_, self.parts.table(part_, len(people)))
+            row = part["row"].to_numpy()
+            if not np.array_equal(row, people):
+                raise AssertionError(f"{part_} holds other people than the plan")
+            for column, values in columns.items():
+                values[row] = part[column].to_numpy()
+            filled[row] = True
+        if not filled.all():
+            raise AssertionError(f"{int((~filled).sum())} of {n} patients have no row under arm {arm}")
+        return columns

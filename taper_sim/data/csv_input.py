@@ -18,6 +18,9 @@ from taper_sim.data.yaml_input import read_text
 
 MAX_CSV_BYTES: Final = 1_000_000_000
 """A gigabyte: a million patients need a tenth of it."""
+_MAX_COLUMNS: Final = 10_000
+_MAX_HEADER: Final = 1_000_000
+"""Letters of a header that are looked at: 10,000 names of a hundred letters."""
 _PROBLEMS_SHOWN: Final = 20
 
 
@@ -84,6 +87,17 @@ def _unreadable(path: Path, text: str, said: str) -> InputError:
     return problem(str(path), "", said.strip().splitlines()[-1], "CSV with one header row")
 
 
+def _refuse_wide(path: Path, text: str) -> None:
+    """Refuse a header of more columns than any table has, before they are made: a column takes a reader longer."""
+    head = text[:_MAX_HEADER]
+    try:
+        header = next(csv.reader(io.StringIO(head, newline="")), [])
+    except csv.Error:
+        raise problem(str(path), "header", "a cell of very many letters", "names of columns") from None
+    if len(header) > _MAX_COLUMNS or (len(text) > _MAX_HEADER and "\n" not in head):
+        raise problem(str(path), "header", f"more than {_MAX_COLUMNS:,} columns", f"at most {_MAX_COLUMNS:,}")
+
+
 def read_csv(path: Path, empty: str | None = "an empty cohort", least: str = "at least one patient") -> pd.DataFrame:
     """A CSV as text, cells stripped; empty cells are empty strings. Refuses an empty file and repeated columns.
 
@@ -94,6 +108,7 @@ def read_csv(path: Path, empty: str | None = "an empty cohort", least: str = "at
         raise problem(str(path), "", "an empty file", "a header and rows")
     if "\0" in text:
         raise problem(str(path), f"character {text.index(chr(0)) + 1}", "a null character", "text")
+    _refuse_wide(path, text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be lost
@@ -108,11 +123,14 @@ def read_csv(path: Path, empty: str | None = "an empty cohort", least: str = "at
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         raise _unreadable(path, text, str(error)) from None
     table.columns = [str(name).strip() for name in table.columns]
-    repeated = [name for name in table.columns if name.endswith(".1") and name[:-2] in set(table.columns)]
+    places = {name: k for k, name in enumerate(table.columns, start=1)}
+    repeated = [name for name in places if name.endswith(".1") and name[:-2] in places]
     if repeated:
-        raise problem(str(path), "header", f"the column {repeated[0][:-2]} twice", "each column once")
+        given = f"column {places[repeated[0]]} with the name of column {places[repeated[0][:-2]]}"
+        raise problem(str(path), "header", given, "each column once")
     if table.empty and empty is not None:
         raise problem(str(path), "", f"a header without rows: {empty}", least)
-    if len(table.columns) == 1 and any(sign in table.columns[0] for sign in ";\t|"):
-        raise problem(str(path), "header", table.columns[0], "columns separated by commas")
+    other = next((sign for sign in ";\t|" if sign in table.columns[0]), None)
+    if len(table.columns) == 1 and other is not None:  # its text is not repeated: it may be any file's first line
+        raise problem(str(path), "header", f"one column with {other!r} in its name", "columns separated by commas")
     return table.apply(lambda column: column.str.strip())

@@ -131,7 +131,7 @@ def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool,
     mapped = {column: name for name, column in columns.items()}
     names = {column: mapped.get(column, column) for column in table.columns}
     if "patient_id" not in names.values():
-        given = f"no column patient_id but {', '.join(map(shown, table.columns[:8]))}"
+        given = f"{len(table.columns)} columns, none of them patient_id{nearest('patient_id', table.columns)}"
         allowed = "a column patient_id; another name for it goes under columns, such as {patient_id: ID}"
         raise InputError(Problem(str(path), "header", given, allowed))
     if strict:
@@ -191,7 +191,7 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
     """
     table = read_csv(path)
     bad = Problems(str(path))
-    for column in table.columns:
+    for column in table.columns if set(table.columns) & set(_DRUG_COLUMNS) else ():  # else it is another file
         if column not in _DRUG_COLUMNS:
             given = f"an unknown column {shown(column)}{nearest(column, _DRUG_COLUMNS)}"
             bad.said("header", given, f"one of {', '.join(_DRUG_COLUMNS)}")

@@ -4,13 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+from unicodedata import category
 
 _SHOWN = 60  # characters of a bad value that are repeated back
 
 
 def shown(value: Any) -> str:
     """Repeat a value in one short line, control characters escaped."""
-    text = value if isinstance(value, str) else repr(value)
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except ValueError:  # Python does not write whole numbers of thousands of digits
+        return "a number of thousands of digits"
+    text = text[: 2 * _SHOWN] if len(text) > 2 * _SHOWN else text
     text = text.encode("unicode_escape").decode() if not text.isprintable() else text
     return f"{text[:_SHOWN]}…" if len(text) > _SHOWN else text
 
@@ -18,6 +23,11 @@ def shown(value: Any) -> str:
 def escaped(text: str) -> str:
     """Text in one line that steers no terminal: what is not printable as its escape, the rest as it is."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def printable(text: str) -> str:
+    """Text of several lines that steers no terminal: line ends and spaces stay, what is not printable is escaped."""
+    return "".join(one if one == "\n" or one.isprintable() or category(one) == "Zs" else escaped(one) for one in text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

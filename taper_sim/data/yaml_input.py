@@ -1,6 +1,7 @@
 """YAML files into pydantic models, every problem in one line. Imports ``data.problems`` only."""
 
 import math
+import stat
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -43,6 +44,10 @@ def _types_in(annotation: Any) -> list[Any]:
 
 _DEEPEST: Final = 100
 """Levels of a file: no file written by hand has ten. Counted here, for libraries raise the interpreter's own limit."""
+
+
+_LONGEST_NUMBER: Final = 100
+"""Signs of a number; a double has 17 digits."""
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -95,6 +100,21 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _short(construct: Any) -> Any:
+    """A constructor of numbers that refuses very long ones: base 60 and thousands of digits have no use here."""
+
+    def constructed(loader: _UniqueKeys, node: yaml.ScalarNode) -> Any:
+        if len(node.value) > _LONGEST_NUMBER:
+            raise yaml.MarkedYAMLError(problem=f"a number of {len(node.value):,} signs", problem_mark=node.start_mark)
+        return construct(loader, node)
+
+    return constructed
+
+
+_UniqueKeys.add_constructor("tag:yaml.org,2002:int", _short(yaml.SafeLoader.construct_yaml_int))
+_UniqueKeys.add_constructor("tag:yaml.org,2002:float", _short(yaml.SafeLoader.construct_yaml_float))
+
+
 class Wrong(ValueError):
     """What a model's validator found: place below the model, what was given, what is allowed, for each problem."""
 
@@ -125,28 +145,36 @@ def divided(message: str, otherwise: str) -> tuple[str, str]:
     return given.replace(": given ", ": "), allowed or otherwise
 
 
-def read_text(path: Path, limit: int) -> str:
-    """Text of a file, or an :class:`InputError` that says why not."""
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Content of a file, or an :class:`InputError` that says why not; a pipe or a device is refused unopened."""
     try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+            raise problem(str(path), "", "a pipe, a device or something else that is no file", "a file")
         with path.open("rb") as handle:
-            size = path.stat().st_size
-            content = handle.read(limit + 1) if size <= limit else b""
-        if size > limit or len(content) > limit:
-            raise problem(str(path), "", f"{max(size, len(content)):,} bytes", f"at most {limit:,} bytes")
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+            content = handle.read(limit + 1) if about.st_size <= limit else b""
+        if about.st_size > limit or len(content) > limit:
+            raise problem(str(path), "", f"{max(about.st_size, len(content)):,} bytes", f"at most {limit:,} bytes")
+        return content
     except FileNotFoundError:
         raise problem(str(path), "", "no such file", "a file that exists") from None
     except IsADirectoryError:
         raise problem(str(path), "", "a folder", "a file") from None
     except PermissionError:
         raise problem(str(path), "", "a file that may not be read", "a readable file") from None
-    except UnicodeDecodeError as error:
-        raise problem(str(path), f"byte {error.start + 1}", "bytes that are not UTF-8", "text in UTF-8") from None
     except (OSError, ValueError) as error:  # a name too long, a file below a file, a null character in a name
         if isinstance(error, InputError):
             raise
         given = (getattr(error, "strerror", None) or str(error)).lower()
         raise problem(str(path), "", given, "a file that can be read") from None
+
+
+def read_text(path: Path, limit: int) -> str:
+    """Text of a file, or an :class:`InputError` that says why not."""
+    try:
+        return read_bytes(path, limit).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise problem(str(path), f"byte {error.start + 1}", "bytes that are not UTF-8", "text in UTF-8") from None
 
 
 def read_yaml(path: Path) -> Any:

@@ -1,11 +1,10 @@
-"""Run a clinic into a run folder. Imports ``scenario.building``, ``clinic``, ``comparison``, ``runs``.
+"""Run a clinic into a run folder. Imports ``scenario.building``, ``clinic``, ``comparison``, ``run_folder``.
 
 A replication is one panel of patients with one luck, under one draw of the parameters; the same replication is run with
 the clinic's team and with one that is never short, which the cohort simulation is, to the bit. Finished replications
-are kept in ``parts``: the same command goes on where it was interrupted.
+are kept in ``parts``: rerun the same command to resume.
 """
 
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -37,16 +36,10 @@ from taper_sim.data.problems import InputError, escaped, problem
 from taper_sim.data.yaml_input import parse
 from taper_sim.experiments.clinic_tables import NEVER_SHORT, outcome_tables
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
-from taper_sim.run_folder import (
-    check_writable,
-    claim,
-    differing,
-    read_record,
-    sha256_of,
-    write_atomically,
-    write_csv,
-    write_json,
-)
+from taper_sim.experiments.run_size import refuse_large, size_of
+from taper_sim.experiments.running import Progress, Report, Running
+from taper_sim.experiments.user_policies import recorded_policies, with_policies
+from taper_sim.run_folder import PLAN_FILE, Parts, PlanRecord, RunFolder, Warn, check_writable, open_run, warn_on_stderr
 from taper_sim.scenario.building import (
     Overrides,
     build_arms,
@@ -66,8 +59,9 @@ from taper_sim.simulation.layout import CarePlan
 
 _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "simpy", "sim-tools")
 _SEED_OWNER: Final = rng.ENSEMBLE - 2  # "patient" of the draws that seed replications
-PLAN_FILE: Final = "clinic_plan.json"
-_PLAN_KEYS: Final = {"hash": str, "file": str, "folder": str, "replications": int, "scenario": dict}
+KIND: Final = "clinic"
+_TABLES: Final = ("numbers", "load", "groups", "events", "absences", "patients")
+"""Parts of a replication of a protocol."""
 _VECTORS: Final = (*PATIENT_COUNTS, "unread", "care", "lapse_days", "lapse_days_found")
 
 
@@ -145,22 +139,45 @@ class ClinicRun:
     plan: ClinicPlan
 
 
-def read_plan(path: Path, change: Overrides, replications: int | None) -> ClinicPlan:
-    """Read a scenario with a clinic; raises InputError with every problem."""
-    return plan_of(overridden(read_scenario(path), change), path, replications)
+def read_plan(path: Path, change: Overrides, replications: int | None, *, sure: bool = False) -> ClinicPlan:
+    """Read a scenario with a clinic; raises InputError with every problem, for a large run too unless ``sure``."""
+    scenario = overridden(read_scenario(path), change)
+    refuse_large_clinic(scenario, path, replications, sure=sure)
+    return plan_of(scenario, path, replications)
 
 
-def kept_plan(folder: Path) -> tuple[Path, ClinicPlan]:
-    """The scenario's file and the plan of a clinic's run folder, finished or not."""
-    kept = read_record(folder / PLAN_FILE, _PLAN_KEYS, "the folder of a clinic run")
-    path = Path(kept["folder"]) / kept["file"]
-    return path, plan_of(parse(str(folder / PLAN_FILE), kept["scenario"], Scenario), path, kept["replications"])
+def refuse_large_clinic(scenario: Scenario, path: Path, replications: int | None, *, sure: bool) -> None:
+    """Refuse a clinic whose sampled panels would need more than a day or the memory there is, before one is made."""
+    n_runs = len(scenario.protocols)
+    if scenario.clinic is not None:
+        n_runs *= replications or scenario.clinic.replications
+    size = size_of("clinic", scenario.cohort.patients or 0, scenario.days, n_runs)
+    refuse_large(str(path), size, sure=sure)
 
 
-def verify_clinic(folder: Path, progress: Callable[[int], Callable[[int], None]]) -> list[str]:
-    """Recompute a finished clinic run beside it; a line for each file that was changed or comes out otherwise."""
-    path, plan = kept_plan(folder)
-    return differing(folder, lambda beside: run_clinic(path, plan, beside, progress).manifest)
+def recorded_clinic(record: PlanRecord, folder: Path) -> ClinicPlan:
+    """The plan of a clinic that a run folder recorded."""
+    scenario = parse(str(folder / PLAN_FILE), record.scenario, Scenario)
+    return plan_of(scenario, record.path, record.options.get("replications"))
+
+
+def rerun(record: PlanRecord, folder: Path, running: Running) -> ClinicRun:
+    """Run a recorded plan of a clinic, or resume it."""
+    return _run(record.path, recorded_clinic(record, folder), folder, running)
+
+
+def plan_record(kind: str, plan: ClinicPlan, path: Path, identity: str) -> PlanRecord:
+    """What ``plan.json`` says of a run whose plan has a clinic; ``identity`` is the hash without users' policies."""
+    policies = recorded_policies(entry.call for entry in plan.scenario.protocols)
+    return PlanRecord(
+        kind,
+        with_policies(identity, policies),
+        path.name,
+        str(path.parent.resolve()),
+        plan.scenario.model_dump(mode="json"),
+        {"replications": plan.n_replications},
+        policies,
+    )
 
 
 def plan_of(scenario: Scenario, path: Path, replications: int | None) -> ClinicPlan:
@@ -225,7 +242,13 @@ def _of_each_protocol[L: Load](
 
 
 def run_clinic(
-    path: Path, plan: ClinicPlan, folder: Path, progress: Callable[[int], Callable[[int], None]]
+    path: Path,
+    plan: ClinicPlan,
+    folder: Path,
+    progress: Progress,
+    *,
+    report: Report | None = None,
+    warn: Warn = warn_on_stderr,
 ) -> ClinicRun:
     """Run every replication of every protocol and write the run folder.
 
@@ -235,52 +258,64 @@ def run_clinic(
         The scenario, for the record.
     plan : ClinicPlan
     folder : Path
-        The run folder; an unfinished run of the same plan goes on.
+        The run folder; an unfinished run of the same plan is resumed.
     progress : callable
         Given the patient-days in all, returns a function called with those done.
+    report, warn
+        See :class:`taper_sim.experiments.running.Running`.
     """
+    return _run(path, plan, folder, Running(progress=progress, report=report, warn=warn))
+
+
+def plan_hash(plan: ClinicPlan) -> str:
+    """Hash of everything that a clinic run's numbers depend on, without users' policies."""
+    return f"{scenario_hash(plan.scenario, plan.folder)}-{plan.n_replications}"
+
+
+def _run(path: Path, plan: ClinicPlan, folder: Path, running: Running) -> ClinicRun:
     began = time.time()
     check_writable(folder)
-    identity = f"{scenario_hash(plan.scenario, plan.folder)}-{plan.n_replications}"
-    where = {"file": path.name, "folder": str(path.parent.resolve()), "replications": plan.n_replications}
-    record = {"hash": identity, **where, "scenario": plan.scenario.model_dump(mode="json")}
-    claim(folder, PLAN_FILE, record, "the folder of a clinic run")
-    n = len(plan.cohort(0))
-    tick = progress(n * plan.n_days * len(plan.arms) * plan.n_replications)
-    for replication in range(plan.n_replications):
-        waiting = [k for k in range(len(plan.arms)) if not _part(folder, k, replication, "done").exists()]
-        tick(n * plan.n_days * (len(plan.arms) - len(waiting)))
-        if waiting:
-            cohort, ensemble = plan.cohort(replication), plan.ensemble(replication)
-        for k in waiting:
-            _replicate(plan, folder, k, replication, cohort, ensemble, tick)
-    simulated = time.time()
-    summary, differences = _outcome_tables(plan, folder)
-    service = _service_table(plan, folder)
-    write_csv(summary, folder / "summary.csv")
-    write_csv(differences, folder / "differences.csv")
-    write_csv(service, folder / "service.csv")
-    write_csv(duty_table(plan.team.servers(plan.n_days)), folder / "duty.csv")
-    _write_events(plan, folder)
-    if plan.setting.illness is not None:
-        ill = [_read(folder, 0, r, "absences").assign(replication=r) for r in range(plan.n_replications)]
-        write_csv(pd.concat(ill), folder / "absences.csv")  # every protocol has the same people ill on the same days
-    weekly = planned_loads(plan).items()
-    before = {name: [load for load in found if load.state is None] for name, found in weekly}
-    manifest = _manifest(plan, path, identity, before, folder, simulated - began, time.time() - simulated)
-    write_json(manifest, folder / "manifest.json")
-    shutil.rmtree(folder / "parts")
+    with open_run(folder, plan_record(KIND, plan, path, plan_hash(plan)), running.warn) as kept:
+        n = len(plan.cohort(0))
+        tick = running.progress(n * plan.n_days * len(plan.arms) * plan.n_replications)
+        for replication in range(plan.n_replications):
+            waiting = [k for k in range(len(plan.arms)) if not _is_finished(plan, kept.parts, k, replication)]
+            tick(n * plan.n_days * (len(plan.arms) - len(waiting)))
+            if waiting:
+                cohort, ensemble = plan.cohort(replication), plan.ensemble(replication)
+            for k in waiting:
+                _replicate(plan, kept.parts, k, replication, cohort, ensemble, tick)
+        simulated = time.time()
+        summary, differences = _outcome_tables(plan, kept.parts)
+        service = _service_table(plan, kept.parts)
+        kept.write_csv("summary.csv", summary)
+        kept.write_csv("differences.csv", differences)
+        kept.write_csv("service.csv", service)
+        kept.write_csv("duty.csv", duty_table(plan.team.servers(plan.n_days)))
+        _write_events(plan, kept)
+        if plan.setting.illness is not None:
+            ill = [_read(kept.parts, 0, r, "absences").assign(replication=r) for r in range(plan.n_replications)]
+            kept.write_csv("absences.csv", pd.concat(ill))  # every protocol has the same people ill on the same days
+        weekly = planned_loads(plan).items()
+        before = {name: [load for load in found if load.state is None] for name, found in weekly}
+        timings = {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)}
+        manifest = kept.finish(_about(plan, path, before) | {"timings_s": timings}, running.report)
     heaviest = max(before.values(), key=lambda found: found[0].share if found else 0.0, default=[])
     return ClinicRun(folder, summary, differences, service, heaviest, manifest, plan)
 
 
-def _part(folder: Path, arm: int, replication: int, what: str) -> Path:
-    return folder / "parts" / f"arm{arm:02d}-rep{replication:04d}-{what}.parquet"
+def _part(arm: int, replication: int, what: str) -> str:
+    return f"arm{arm:02d}-rep{replication:04d}-{what}.parquet"
+
+
+def _is_finished(plan: ClinicPlan, parts: Parts, arm: int, replication: int) -> bool:
+    """Whether every table of a replication of a protocol is there."""
+    return all([parts.is_finished(_part(arm, replication, what)) for what in _TABLES])  # each damaged one is named
 
 
 def _replicate(
     plan: ClinicPlan,
-    folder: Path,
+    parts: Parts,
     k: int,
     replication: int,
     cohort: Cohort,
@@ -308,21 +343,10 @@ def _replicate(
     later = metrics(served, plan.team, plan.n_days, groups, ids, from_day=warm)
     numbers = whole.merge(later.rename(columns={"value": "after_warm_up"}), on=KEY, how="left")
     masks = pd.DataFrame(groups)
-    for what, table in (
-        ("numbers", numbers),
-        ("load", load),
-        ("groups", masks),
-        ("events", served.events),
-        ("absences", served.absences),
-    ):
-        content = pa.Table.from_pandas(table, preserve_index=False)
-        write_atomically(_part(folder, k, replication, what), _writer(content))
-    write_atomically(_part(folder, k, replication, "patients"), _writer(patients))
-    write_atomically(_part(folder, k, replication, "done"), _writer(pa.table({"replication": [replication]})))
-
-
-def _writer(content: pa.Table) -> Callable[[Any], None]:
-    return lambda handle: pq.write_table(content, handle, compression="zstd")
+    made = {"numbers": numbers, "load": load, "groups": masks, "events": served.events, "absences": served.absences}
+    for what, table in made.items():
+        parts.keep_table(_part(k, replication, what), pa.Table.from_pandas(table, preserve_index=False))
+    parts.keep_table(_part(k, replication, "patients"), patients)
 
 
 def never_short(plan: ClinicPlan, cohort: Cohort, arm: Arm, ensemble: Ensemble, seed: int) -> dict[str, Floats]:
@@ -347,30 +371,35 @@ def never_short(plan: ClinicPlan, cohort: Cohort, arm: Arm, ensemble: Ensemble, 
 # -- tables ----------------------------------------------------------------------------------------------------------
 
 
-def _read(folder: Path, arm: int, replication: int, what: str) -> pd.DataFrame:
-    return pq.read_table(_part(folder, arm, replication, what)).to_pandas()
+def _table(parts: Parts, arm: int, replication: int, what: str) -> pa.Table:
+    name = _part(arm, replication, what)
+    return parts.needed(name, parts.table(name))
 
 
-def _outcome_tables(plan: ClinicPlan, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _read(parts: Parts, arm: int, replication: int, what: str) -> pd.DataFrame:
+    return _table(parts, arm, replication, what).to_pandas()
+
+
+def _outcome_tables(plan: ClinicPlan, parts: Parts) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Outcomes of the patients, and what they lose against staff that is never short, over replications."""
     names = plan.scenario.outcomes or [outcome.name for outcome in ALL]
     n_draws = min(plan.scenario.draws, plan.n_replications)
     found = []
     for k, arm in enumerate(plan.arms):
         people, masks = (
-            [_read(folder, k, r, what) for r in range(plan.n_replications)] for what in ("patients", "groups")
+            [_read(parts, k, r, what) for r in range(plan.n_replications)] for what in ("patients", "groups")
         )
         found.append(outcome_tables(arm.name, names, people, masks, n_draws))
     summaries, differences = zip(*found, strict=True)
     return pd.concat(summaries, ignore_index=True), pd.concat(differences, ignore_index=True)
 
 
-def _service_table(plan: ClinicPlan, folder: Path) -> pd.DataFrame:
+def _service_table(plan: ClinicPlan, parts: Parts) -> pd.DataFrame:
     """Metrics of the service over replications, with the warm-up and the replications each would need."""
     rows = []
     for k, arm in enumerate(plan.arms):
-        numbers = [_read(folder, k, r, "numbers") for r in range(plan.n_replications)]
-        series = [_read(folder, k, r, "load") for r in range(plan.n_replications)]
+        numbers = [_read(parts, k, r, "numbers") for r in range(plan.n_replications)]
+        series = [_read(parts, k, r, "load") for r in range(plan.n_replications)]
         roles = sorted({role for one in series for role in one.columns})
         warm = {role: mser5(np.mean([one[role].to_numpy() for one in series if role in one], axis=0)) for role in roles}
         table = pd.concat([one.assign(replication=r) for r, one in enumerate(numbers)])
@@ -432,14 +461,14 @@ def _service_table(plan: ClinicPlan, folder: Path) -> pd.DataFrame:
     return frame.astype({"needed": "Int64", "warm_up_d": "Int64", "settled": "boolean"})
 
 
-def _write_events(plan: ClinicPlan, folder: Path) -> None:
+def _write_events(plan: ClinicPlan, kept: RunFolder) -> None:
     """The event logs of every protocol and replication, one after the other."""
 
     def write(handle: Any) -> None:
         writer = None
         for k, arm in enumerate(plan.arms):
             for r in range(plan.n_replications):
-                table = pq.read_table(_part(folder, k, r, "events"))
+                table = _table(kept.parts, k, r, "events")
                 same = pa.array([arm.name] * len(table)).dictionary_encode()
                 table = table.append_column("protocol", same)
                 table = table.append_column("replication", pa.array(np.full(len(table), r)))
@@ -448,28 +477,19 @@ def _write_events(plan: ClinicPlan, folder: Path) -> None:
         if writer is not None:
             writer.close()
 
-    write_atomically(folder / "events.parquet", write)
+    kept.write("events.parquet", write, private=True)
 
 
-def _manifest(
-    plan: ClinicPlan,
-    path: Path,
-    identity: str,
-    before: dict[str, list[Load]],
-    folder: Path,
-    simulated_s: float,
-    tables_s: float,
-) -> dict[str, Any]:
-    """What was run, with what, from what, into what. Patient ids appear as a hash only."""
+def _about(plan: ClinicPlan, path: Path, before: dict[str, list[Load]]) -> dict[str, Any]:
+    """What was run, with what, from what. Patient ids appear as a hash only."""
     cohort = plan.cohort(0)
     team_rows = [ROLES[worker.role.name].table for worker in plan.team.workers]
     unique = list({row["role"]: row for row in team_rows}.values())
     drawn = from_prior(plan.scenario.seed, min(plan.scenario.draws, plan.n_replications), plan.scenario.parameters)
     return {
-        "kind": "clinic",
         "scenario": plan.scenario.model_dump(mode="json"),
         "scenario_file": path.name,
-        "scenario_hash": identity.rpartition("-")[0],
+        "scenario_hash": scenario_hash(plan.scenario, plan.folder),
         "seed": plan.scenario.seed,
         "days": plan.n_days,
         "replications": plan.n_replications,
@@ -498,10 +518,4 @@ def _manifest(
         "clinical_review": tables.UNREVIEWED,
         "versions": versions_of(*_LIBRARIES),
         "git_commit": git_commit(),
-        "timings_s": {"simulation": round(simulated_s, 3), "tables": round(tables_s, 3)},
-        "outputs_sha256": {
-            name: sha256_of(folder / name)
-            for name in ("summary.csv", "differences.csv", "service.csv", "duty.csv", "events.parquet", "absences.csv")
-            if (folder / name).exists()
-        },
     }

@@ -1,8 +1,6 @@
-"""Run a comparison into a run folder. Imports ``scenario.building``, ``comparison``, ``runs``."""
+"""Run a comparison into a run folder. Imports ``scenario.building``, ``comparison``, ``run_folder``."""
 
-import shutil
 import time
-from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taper_sim import tables
-from taper_sim.comparison.jobs import Finished, Plan, Runner, run_jobs, trajectory_path
+from taper_sim.comparison.jobs import Finished, Plan, Runner, run_jobs, trajectory_name
 from taper_sim.comparison.outcomes import ALL
 from taper_sim.comparison.statistics import spread_quantiles
 from taper_sim.comparison.tables import make_tables, subgroups
@@ -23,27 +21,29 @@ from taper_sim.data import formulary
 from taper_sim.data.problems import problem
 from taper_sim.data.yaml_input import parse
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
+from taper_sim.experiments.run_size import rate_of, refuse_large, size_of
+from taper_sim.experiments.running import MAX_THREADS, Progress, Report, Running, Workers
+from taper_sim.experiments.user_policies import recorded_policies, with_policies
 from taper_sim.policies import calls
 from taper_sim.run_folder import (
-    PLAN_KEYS,
+    PLAN_FILE,
+    Parts,
+    PlanRecord,
+    RunFolder,
+    Warn,
     check_writable,
-    claim,
     differing,
-    read_record,
+    open_run,
+    plan_of,
     sha256_of,
-    write_atomically,
-    write_csv,
-    write_json,
+    warn_on_stderr,
 )
 from taper_sim.scenario.building import Overrides, build_plan, overridden, read_scenario, scenario_hash
 from taper_sim.scenario.catalogue import files_named
 from taper_sim.scenario.schema import Scenario
 from taper_sim.units import DRUG_CLASSES
 
-MAX_THREADS: Final = 1024
-Workers = int | str
-"""How many threads, or the address of workers elsewhere."""
-PLAN_FILE: Final = "plan.json"
+KIND: Final = "compare"
 _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "scipy", "pydantic")
 
 
@@ -61,7 +61,15 @@ class Comparison:
 
 
 def compare(
-    path: Path, change: Overrides, folder: Path, workers: Workers, progress: Callable[[int], Callable[[int], None]]
+    path: Path,
+    change: Overrides,
+    folder: Path,
+    workers: Workers,
+    progress: Progress,
+    *,
+    report: Report | None = None,
+    warn: Warn = warn_on_stderr,
+    sure: bool = False,
 ) -> Comparison:
     """Compare the protocols of a scenario.
 
@@ -72,28 +80,35 @@ def compare(
     change : Overrides
         What the command line changes.
     folder : Path
-        The run folder; an unfinished run of the same plan goes on, a finished one is made again, any other is refused.
+        The run folder; an unfinished run of the same plan is resumed, a finished one is made again, any other is
+        refused.
     workers : int or str
-        Threads, or the address of workers elsewhere (``comparison.elsewhere``).
+        Threads, or the address of workers elsewhere (``comparison.dask_workers``).
     progress : callable
         Given the patient-days in all, returns a function called with those done.
+    report, warn, sure
+        See :class:`taper_sim.experiments.running.Running`.
     """
     scenario = overridden(read_scenario(path), change)
-    return _run(scenario, str(path), path.parent, folder, workers, progress)
+    return _run(scenario, path, folder, Running(workers, progress, report, warn, sure))
 
 
-def resume(folder: Path, workers: Workers, progress: Callable[[int], Callable[[int], None]]) -> Comparison:
-    """Go on with an interrupted run from its own plan file."""
-    kept = _plan_of(folder)
-    scenario = parse(str(folder / PLAN_FILE), kept["scenario"], Scenario)
-    return _run(scenario, kept["file"], Path(kept["folder"]), folder, workers, progress)
+def plan_hash(scenario: Scenario, base: Path) -> str:
+    """Hash of everything that a comparison's numbers depend on."""
+    return with_policies(scenario_hash(scenario, base), recorded_policies(entry.call for entry in scenario.protocols))
 
 
-def _plan_of(folder: Path) -> dict[str, Any]:
-    return read_record(folder / PLAN_FILE, PLAN_KEYS, "the folder of a run")
+def rerun(record: PlanRecord, folder: Path, running: Running) -> Comparison:
+    """Run a recorded plan, or resume it."""
+    return _run(parse(str(folder / PLAN_FILE), record.scenario, Scenario), record.path, folder, running)
 
 
-def verify(folder: Path, workers: Workers, progress: Callable[[int], Callable[[int], None]]) -> list[str]:
+def resume(folder: Path, workers: Workers, progress: Progress) -> Comparison:
+    """Resume an interrupted run from its own plan file."""
+    return rerun(plan_of(folder), folder, Running(workers, progress))
+
+
+def verify(folder: Path, workers: Workers, progress: Progress) -> list[str]:
     """Recompute a finished run beside it and name the files whose content is not what the manifest says.
 
     Returns
@@ -101,47 +116,46 @@ def verify(folder: Path, workers: Workers, progress: Callable[[int], Callable[[i
     list of str
         One line for each file that was changed since the run, and for each that comes out otherwise now.
     """
-    kept = _plan_of(folder)
-    scenario = parse(str(folder / PLAN_FILE), kept["scenario"], Scenario)
-
-    def again(beside: Path) -> Mapping[str, Any]:
-        return _run(scenario, kept["file"], Path(kept["folder"]), beside, workers, progress).manifest
-
-    return differing(folder, again)
+    record = plan_of(folder)
+    return differing(folder, lambda beside: rerun(record, beside, Running(workers, progress, sure=True)).manifest)
 
 
-def _run(
-    scenario: Scenario,
-    file: str,
-    base: Path,
-    folder: Path,
-    workers: Workers,
-    progress: Callable[[int], Callable[[int], None]],
-) -> Comparison:
+def _run(scenario: Scenario, path: Path, folder: Path, running: Running) -> Comparison:
     began = time.time()
+    base = path.parent
     check_writable(folder)
-    plan, reference = build_plan(scenario, file, base)
+    _refuse_large(scenario, scenario.cohort.patients or 0, path, running)  # before people are sampled
+    plan, reference = build_plan(scenario, str(path), base)
+    _refuse_large(scenario, len(plan.cohort), path, running)
+    policies = recorded_policies(entry.call for entry in scenario.protocols)
     identity = scenario_hash(scenario, base)
+    content = scenario.model_dump(mode="json")
+    where = (path.name, str(base.resolve()))
+    record = PlanRecord(KIND, with_policies(identity, policies), *where, content, policies=policies)
     groups = subgroups(plan.cohort, scenario.subgroups)
-    with _running(workers) as run:  # workers that do not answer are found before anything is written
-        content = scenario.model_dump(mode="json")
-        record = {"hash": identity, "file": file, "folder": str(base.resolve()), "scenario": content}
-        claim(folder, PLAN_FILE, record, "the folder of a run")
-        run(plan, folder, progress(len(plan.cohort) * plan.n_days * len(plan.arms)))
-    simulated = time.time()
-    finished = Finished(plan, folder)
-    names = [arm.name for arm in plan.arms]
-    summary, differences = make_tables(
-        names, reference, finished, plan.draw, groups, scenario.outcomes, calibrated=plan.ensemble.calibrated
-    )
-    write_csv(summary, folder / "summary.csv")
-    write_csv(differences, folder / "differences.csv")
-    _write_patients(plan, finished, folder / "patients.parquet")
-    _write_trajectories(plan, folder)
-    manifest = _manifest(scenario, file, base, identity, plan, reference, began, simulated, folder)
-    write_json(manifest, folder / "manifest.json")
-    shutil.rmtree(folder / "parts")
+    # workers that do not answer are found before anything is written
+    with _running(running.workers) as run, open_run(folder, record, running.warn) as kept:
+        run(plan, kept.parts, running.progress(len(plan.cohort) * plan.n_days * len(plan.arms)))
+        simulated = time.time()
+        finished = Finished(plan, kept.parts)
+        names = [arm.name for arm in plan.arms]
+        summary, differences = make_tables(
+            names, reference, finished, plan.draw, groups, scenario.outcomes, calibrated=plan.ensemble.calibrated
+        )
+        trajectories = _trajectories(plan, kept.parts)
+        kept.write_csv("summary.csv", summary)
+        kept.write_csv("differences.csv", differences)
+        _write_patients(plan, finished, kept)
+        kept.write_csv("trajectories.csv", trajectories)
+        about = _about(scenario, path, identity, plan, reference)
+        about["timings_s"] = {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)}
+        manifest = kept.finish(about, running.report)
     return Comparison(folder, summary, differences, plan, scenario, reference, manifest)
+
+
+def _refuse_large(scenario: Scenario, n_patients: int, path: Path, running: Running) -> None:
+    rate = rate_of(entry.call for entry in scenario.protocols)
+    refuse_large(str(path), size_of(rate, n_patients, scenario.days, len(scenario.protocols)), sure=running.sure)
 
 
 def _running(workers: Workers) -> AbstractContextManager[Runner]:
@@ -155,7 +169,7 @@ def _running(workers: Workers) -> AbstractContextManager[Runner]:
     return nullcontext(partial(run_jobs, workers=workers))
 
 
-def _write_patients(plan: Plan, finished: Finished, path: Path) -> None:
+def _write_patients(plan: Plan, finished: Finished, kept: RunFolder) -> None:
     """A row per patient and protocol, protocols one after the other."""
     cohort = plan.cohort
     known = {
@@ -180,23 +194,23 @@ def _write_patients(plan: Plan, finished: Finished, path: Path) -> None:
         if writer is not None:
             writer.close()
 
-    write_atomically(path, write)
+    kept.write("patients.parquet", write, private=True)
 
 
-def _write_trajectories(plan: Plan, folder: Path) -> None:
+def _trajectories(plan: Plan, parts: Parts) -> pd.DataFrame:
     """Mean and bands of the tracked rows by protocol, weekly, of the first chunk's people."""
     rows = []
     for arm, which in enumerate(plan.arms):
-        with np.load(trajectory_path(folder, arm)) as kept:
-            by_day, days = kept["values"], kept["day"]
-            for column, name in enumerate(kept["names"]):
-                values = by_day[:, column, :].astype(np.float64)
-                bands = spread_quantiles(values, (0.1, 0.25, 0.5, 0.75, 0.9))
-                mean = np.nanmean(values, axis=1)
-                for k, day in enumerate(days):
-                    rows.append((which.name, str(name), int(day), mean[k], *bands[:, k], values.shape[1]))
+        part = trajectory_name(arm)
+        kept = parts.needed(part, parts.arrays(part))
+        for column, name in enumerate(kept["names"]):
+            values = kept["values"][:, column, :].astype(np.float64)
+            bands = spread_quantiles(values, (0.1, 0.25, 0.5, 0.75, 0.9))
+            mean = np.nanmean(values, axis=1)
+            for k, day in enumerate(kept["day"]):
+                rows.append((which.name, str(name), int(day), mean[k], *bands[:, k], values.shape[1]))
     columns = ["protocol", "quantity", "day", "mean", "q10", "q25", "q50", "q75", "q90", "n"]
-    write_csv(pd.DataFrame(rows, columns=columns), folder / "trajectories.csv")
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _evidence_warnings(plan: Plan) -> list[str]:
@@ -212,26 +226,16 @@ def _evidence_warnings(plan: Plan) -> list[str]:
     return warnings
 
 
-def _manifest(
-    scenario: Scenario,
-    file: str,
-    base: Path,
-    identity: str,
-    plan: Plan,
-    reference: str,
-    began: float,
-    simulated: float,
-    folder: Path,
-) -> dict[str, Any]:
-    """What was run, with what, from what, into what. Patient ids appear as a hash only."""
+def _about(scenario: Scenario, path: Path, identity: str, plan: Plan, reference: str) -> dict[str, Any]:
+    """What was run, with what, from what. Patient ids appear as a hash only."""
     cohort = plan.cohort
     rules = [Path(name) for entry in scenario.protocols for name in files_named(calls.parse(entry.call))]
     named = [scenario.cohort.file, scenario.cohort.drugs_file, *rules]
-    inputs = {name: sha256_of(base / name) for name in named if name is not None}
+    inputs = {name: sha256_of(path.parent / name) for name in named if name is not None}
     used = formulary.provenance(list(cohort.drugs))
     return {
         "scenario": scenario.model_dump(mode="json"),
-        "scenario_file": Path(file).name,
+        "scenario_file": path.name,
         "scenario_hash": identity,
         "seed": scenario.seed,
         "days": scenario.days,
@@ -247,10 +251,5 @@ def _manifest(
         "evidence_warnings": _evidence_warnings(plan),
         "versions": versions_of(*_LIBRARIES),
         "git_commit": git_commit(),
-        "timings_s": {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)},
         "inputs_sha256": {str(name): digest for name, digest in inputs.items()},
-        "outputs_sha256": {
-            name: sha256_of(folder / name)
-            for name in ("summary.csv", "differences.csv", "patients.parquet", "trajectories.csv")
-        },
     }

@@ -1,11 +1,10 @@
 """Run the ladder: set each policy's knob, judge it on other people, under each truth. Imports ``scenario.building``.
 
-Everything simulated is kept in ``parts`` of the run folder, so that an interrupted run goes on; the folder is finished
-when it has a manifest.
+Everything simulated is kept in ``parts`` of the run folder, so that an interrupted run can be resumed; the folder is
+finished when it has a manifest.
 """
 
 import hashlib
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -29,10 +28,14 @@ from taper_sim.comparison.ladder_statistics import (
 )
 from taper_sim.comparison.loss import Loss, person_figures
 from taper_sim.data.problems import InputError, Problem
-from taper_sim.experiments.manifest import versions_of
+from taper_sim.data.yaml_input import parse
+from taper_sim.experiments.manifest import git_commit, versions_of
+from taper_sim.experiments.run_size import rate_of, refuse_large, size_of
+from taper_sim.experiments.running import Progress, Report, Running
+from taper_sim.experiments.user_policies import recorded_policies, with_policies
 from taper_sim.policies import calls
 from taper_sim.provenance import hash_of
-from taper_sim.run_folder import check_writable, claim, sha256_of, write_atomically, write_csv, write_json
+from taper_sim.run_folder import PLAN_FILE, Parts, PlanRecord, Warn, check_writable, open_run, sha256_of, warn_on_stderr
 from taper_sim.scenario.building import Overrides, build_cohort, care_plan, overridden, read_scenario, scenario_hash
 from taper_sim.scenario.catalogue import build_policy, files_named
 from taper_sim.scenario.schema import LadderEntry, RungEntry, Scenario
@@ -40,7 +43,7 @@ from taper_sim.scenario.true_models import TRUE_MODELS
 from taper_sim.simulation.days import run
 from taper_sim.simulation.ensemble import from_prior
 
-PLAN_FILE: Final = "plan.json"
+KIND: Final = "ladder"
 Knobs = dict[tuple[str, str], tuple[float | str | None, bool]]
 FIGURES: Final = ("exposure", "pain", "function", "distress", "peak", "days_over")
 
@@ -53,6 +56,7 @@ class Evaluation:
     scenario: Scenario
     ladder: pd.DataFrame
     gap: pd.DataFrame
+    manifest: dict[str, Any]
 
 
 @cache  # every part is named by it
@@ -115,13 +119,14 @@ class _Run:
 class _Ladder:
     """Runs what is asked for, or reads it where it was run before."""
 
-    def __init__(self, scenario: Scenario, file: str, base: Path, folder: Path, tick: Callable[[int], None]):
-        self.scenario, self.file, self.base, self.folder, self.tick = scenario, file, base, folder, tick
+    def __init__(self, scenario: Scenario, path: Path, parts: Parts, tick: Callable[[int], None]):
+        self.scenario, self.file, self.base, self.parts, self.tick = scenario, str(path), path.parent, parts, tick
 
     def figures(self, one: _Run) -> dict[str, np.ndarray]:
         """Figures of each person."""
-        path = self.folder / "parts" / f"{one.key}.npy"
-        if not path.exists():
+        name = f"{one.key}.npz"
+        figures = self.parts.arrays(name)
+        if figures is None:
             s, truth = self.scenario, TRUE_MODELS[one.truth]
             entry = s.cohort.model_copy(update={"patients": one.people})
             cohort = build_cohort(entry, one.seed, self.base)
@@ -129,9 +134,8 @@ class _Ladder:
             policy = build_policy(one.call, file=self.file, place=f"ladder.rungs: {one.rung.name}", folder=self.base)
             course = run(cohort, policy, ensemble, one.seed, s.days, care_plan(s.care), world=truth.world)
             found = person_figures(course)
-            table = np.stack([found[name] for name in FIGURES])
-            write_atomically(path, lambda handle: np.save(handle, table))
-        figures = dict(zip(FIGURES, np.load(path), strict=True))
+            self.parts.keep_arrays(name, {figure: found[figure] for figure in FIGURES})
+            figures = self.parts.needed(name, self.parts.arrays(name))
         self.tick(one.people * self.scenario.days)
         return figures
 
@@ -143,7 +147,14 @@ class _Ladder:
 
 
 def evaluate(
-    path: Path, change: Overrides, folder: Path, progress: Callable[[int], Callable[[int], None]]
+    path: Path,
+    change: Overrides,
+    folder: Path,
+    progress: Progress,
+    *,
+    report: Report | None = None,
+    warn: Warn = warn_on_stderr,
+    sure: bool = False,
 ) -> Evaluation:
     """Evaluate the ladder of a scenario.
 
@@ -154,25 +165,67 @@ def evaluate(
     change : Overrides
         What the command line changes; ``patients`` are those of each seed.
     folder : Path
-        The run folder; an unfinished run of the same plan goes on, any other is refused.
+        The run folder; an unfinished run of the same plan is resumed, any other is refused.
     progress : callable
         Given the patient-days in all, returns a function called with those done.
+    report, warn, sure
+        See :class:`taper_sim.experiments.running.Running`.
     """
-    began = time.time()
-    scenario = overridden(read_scenario(path), change)
-    entry = scenario.ladder or LadderEntry()
-    _refuse(scenario, entry, str(path), path.parent)
-    check_writable(folder)
-    identity = _identity(scenario, entry, path.parent)
-    where = {"file": str(path), "folder": str(path.parent.resolve())}
-    record = {"hash": identity, "kind": "ladder", **where, "scenario": scenario.model_dump(mode="json")}
-    claim(folder, PLAN_FILE, record, "the folder of a ladder")
+    running = Running(progress=progress, report=report, warn=warn, sure=sure)
+    return _run(overridden(read_scenario(path), change), path, folder, running)
+
+
+def rerun(record: PlanRecord, folder: Path, running: Running) -> Evaluation:
+    """Run a recorded plan of a ladder, or resume it."""
+    return _run(parse(str(folder / PLAN_FILE), record.scenario, Scenario), record.path, folder, running)
+
+
+def entry_of(scenario: Scenario) -> LadderEntry:
+    """The ladder of a scenario, by default the usual one."""
+    return scenario.ladder or LadderEntry()
+
+
+def calls_of(entry: LadderEntry) -> list[str]:
+    """Calls of every rung with each of its knobs."""
+    return [_Run(rung, knob, "off", 0, "", 0, 1).call for rung in entry.rungs for knob in rung.knobs or (None,)]
+
+
+def patient_days(scenario: Scenario) -> int:
+    """Patient-days of a whole ladder."""
+    entry = entry_of(scenario)
     people = scenario.cohort.patients or 0
     n_rungs = [max(len(rung.knobs), 1) for rung in entry.rungs]
     tuned = sum(k for k in n_rungs if k > 1) * entry.tuning_people
     total = len(entry.ceilings) * (tuned + len(entry.truths) * len(entry.rungs) * len(entry.seeds) * people)
-    ladder = _Ladder(scenario, str(path), path.parent, folder, progress(total * scenario.days))
-    loss = Loss(**entry.loss.model_dump())
+    return total * scenario.days
+
+
+def _run(scenario: Scenario, path: Path, folder: Path, running: Running) -> Evaluation:
+    began = time.time()
+    entry = entry_of(scenario)
+    _refuse(scenario, entry, str(path), path.parent)
+    people = max(scenario.cohort.patients or 0, entry.tuning_people)
+    n_runs = -(-patient_days(scenario) // (people * scenario.days))
+    refuse_large(str(path), size_of(rate_of(calls_of(entry)), people, scenario.days, n_runs), sure=running.sure)
+    check_writable(folder)
+    policies = recorded_policies(calls_of(entry))
+    identity = with_policies(plan_hash(scenario, path.parent), policies)
+    where = (path.name, str(path.parent.resolve()))
+    record = PlanRecord(KIND, identity, *where, scenario.model_dump(mode="json"), policies=policies)
+    with open_run(folder, record, running.warn) as kept:
+        ladder = _Ladder(scenario, path, kept.parts, running.progress(patient_days(scenario)))
+        ladder_table, gap_table = _tables(ladder, entry)
+        kept.write_csv("ladder.csv", ladder_table)
+        kept.write_csv("gap.csv", gap_table)
+        timings = {"all": round(time.time() - began, 1)}
+        manifest = kept.finish(_about(scenario, entry, path) | {"timings_s": timings}, running.report)
+    return Evaluation(folder, scenario, ladder_table, gap_table, manifest)
+
+
+def _tables(ladder: _Ladder, entry: LadderEntry) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of ladder.csv and of gap.csv."""
+    scenario, loss = ladder.scenario, Loss(**entry.loss.model_dump())
+    people = scenario.cohort.patients or 0
     knobs: Knobs = {
         (rung.name, ceiling): _tuned(ladder, entry, rung, ceiling, loss)
         for ceiling in entry.ceilings
@@ -194,12 +247,7 @@ def evaluate(
             rows += _rows(entry, judged, knobs, truth, ceiling, loss, scenario.seed)
             gaps += _gaps(entry, judged, truth, ceiling, loss, scenario.seed)
     code = code_hash()
-    ladder_table, gap_table = pd.DataFrame(rows).assign(code=code), pd.DataFrame(gaps).assign(code=code)
-    write_csv(ladder_table, folder / "ladder.csv")
-    write_csv(gap_table, folder / "gap.csv")
-    _write_manifest(folder, scenario, entry, str(path), path, identity, began)
-    shutil.rmtree(folder / "parts", ignore_errors=True)
-    return Evaluation(folder, scenario, ladder_table, gap_table)
+    return pd.DataFrame(rows).assign(code=code), pd.DataFrame(gaps).assign(code=code)
 
 
 def _refuse(scenario: Scenario, entry: LadderEntry, file: str, base: Path) -> None:
@@ -219,13 +267,12 @@ def _refuse(scenario: Scenario, entry: LadderEntry, file: str, base: Path) -> No
         raise InputError(list(dict.fromkeys(problems)))
 
 
-def _identity(scenario: Scenario, entry: LadderEntry, base: Path) -> str:
-    """Hash of the scenario with the files that the rungs name."""
+def plan_hash(scenario: Scenario, base: Path) -> str:
+    """Hash of the scenario with the files that the rungs name, without users' policies."""
     digest = hashlib.sha256(scenario_hash(scenario, base).encode())
-    for rung in entry.rungs:
-        for knob in rung.knobs or (None,):
-            for name in files_named(calls.parse(_Run(rung, knob, "off", 0, "", 0, 1).call)):
-                digest.update(sha256_of(base / name).encode())
+    for call in calls_of(entry_of(scenario)):
+        for name in files_named(calls.parse(call)):
+            digest.update(sha256_of(base / name).encode())
     return digest.hexdigest()
 
 
@@ -299,25 +346,24 @@ def _gaps(
     return rows
 
 
-def _write_manifest(
-    folder: Path, scenario: Scenario, entry: LadderEntry, file: str, path: Path, identity: str, began: float
-) -> None:
-    write_json(
-        {
-            "kind": "ladder",
-            "name": scenario.name,
-            "scenario": file,
-            "hash": identity,
-            "seed": scenario.seed,
-            "seeds": list(entry.seeds),
-            "calibrated": False,
-            "review": tables.UNREVIEWED,
-            "truths": {name: TRUE_MODELS[name].meaning for name in entry.truths},
-            "loss": entry.loss.model_dump(),
-            "versions": versions_of("taper-sim", "numpy", "numba", "pandas"),
-            "timings_s": {"all": round(time.time() - began, 1)},
-            "inputs_sha256": {str(path): sha256_of(path)},
-            "outputs_sha256": {name: sha256_of(folder / name) for name in ("ladder.csv", "gap.csv")},
-        },
-        folder / "manifest.json",
-    )
+def _about(scenario: Scenario, entry: LadderEntry, path: Path) -> dict[str, Any]:
+    """What was run, with what, from what."""
+    base = path.parent
+    names = dict.fromkeys(name for call in calls_of(entry) for name in files_named(calls.parse(call)))
+    return {
+        "name": scenario.name,
+        "scenario": scenario.model_dump(mode="json"),
+        "scenario_file": path.name,
+        "scenario_hash": scenario_hash(scenario, base),
+        "seed": scenario.seed,
+        "seeds": list(entry.seeds),
+        "days": scenario.days,
+        "calibrated": False,
+        "clinical_review": tables.UNREVIEWED,
+        "truths": {name: TRUE_MODELS[name].meaning for name in entry.truths},
+        "loss": entry.loss.model_dump(),
+        "code": code_hash(),
+        "versions": versions_of("taper-sim", "numpy", "numba", "pandas"),
+        "git_commit": git_commit(),
+        "inputs_sha256": {name: sha256_of(base / name) for name in names},
+    }

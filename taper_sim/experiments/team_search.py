@@ -1,7 +1,7 @@
 """Look for the smallest team of a scenario that meets its targets, into a run folder. Imports ``scenario.clinics``.
 
 Every team meets the same patients with the same luck under the same draws of the parameters, replication by replication
-(common random numbers). Finished replications are kept in ``parts``: the same command goes on where it stopped.
+(common random numbers). Finished replications are kept in ``parts``: rerun the same command to resume.
 """
 
 import hashlib
@@ -15,7 +15,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from taper_sim.array_types import Floats
 from taper_sim.clinic.coupling import serve
@@ -40,8 +39,15 @@ from taper_sim.comparison.jobs import Arm
 from taper_sim.comparison.outcomes import ALL, BY_NAME
 from taper_sim.comparison.tables import subgroups
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
-from taper_sim.experiments.clinic_run import ClinicPlan, never_short, plan_of, planned_loads, planned_loads_of_enrolment
-from taper_sim.run_folder import write_atomically
+from taper_sim.experiments.clinic_run import (
+    ClinicPlan,
+    never_short,
+    plan_of,
+    planned_loads,
+    planned_loads_of_enrolment,
+    refuse_large_clinic,
+)
+from taper_sim.run_folder import Parts
 from taper_sim.scenario.building import Overrides, overridden, read_scenario
 from taper_sim.scenario.clinic_schema import StaffEntry
 from taper_sim.scenario.schema import Scenario
@@ -114,9 +120,18 @@ class StaffingPlan:
         return with_fte(self.clinic.team, dict(candidate.levels), self.otherwise)
 
 
-def read_staffing(path: Path, change: Overrides) -> StaffingPlan:
-    """Read a scenario whose clinic says which team is looked for; raises InputError with every problem."""
-    return staffing_plan_of(overridden(read_scenario(path), change), path)
+def read_staffing(path: Path, change: Overrides, *, sure: bool = False) -> StaffingPlan:
+    """Read a scenario whose clinic says which team is looked for.
+
+    Raises
+    ------
+    InputError
+        With every problem; unless ``sure``, for a search whose replications of one team are a large run.
+    """
+    scenario = overridden(read_scenario(path), change)
+    entry = None if scenario.clinic is None else scenario.clinic.staffing or StaffingEntry()
+    refuse_large_clinic(scenario, path, None if entry is None else entry.most_replications, sure=sure)
+    return staffing_plan_of(scenario, path)
 
 
 def staffing_plan_of(scenario: Scenario, path: Path) -> StaffingPlan:
@@ -220,15 +235,15 @@ class Trials:
     ----------
     clinic : ClinicPlan
     arm : Arm
-    folder : Path
-        For the parts.
+    parts : Parts
+        Of the run.
     done : callable
         Called after each replication.
     """
 
     clinic: ClinicPlan
     arm: Arm
-    folder: Path
+    parts: Parts
     done: Callable[[int], None]
 
     @cached_property
@@ -237,13 +252,14 @@ class Trials:
 
     def numbers(self, label: str, team: Team, replication: int) -> pd.DataFrame:
         """Every metric of a replication of a team: ``metric, role, work, subgroup, unit, value``."""
-        part = self.folder / f"{hashlib.sha256(label.encode()).hexdigest()[:16]}-rep{replication:04d}.parquet"
-        if not part.exists():
-            table = self._run(team, replication)
-            content = pa.Table.from_pandas(table, preserve_index=False)
-            write_atomically(part, lambda handle: pq.write_table(content, handle, compression="zstd"))
+        name = f"{hashlib.sha256(label.encode()).hexdigest()[:16]}-rep{replication:04d}.parquet"
+        table = self.parts.table(name)
+        if table is None:
+            made = pa.Table.from_pandas(self._run(team, replication), preserve_index=False)
+            self.parts.keep_table(name, made)
+            table = self.parts.needed(name, self.parts.table(name))
         self.done(1)
-        return pq.read_table(part).to_pandas()
+        return table.to_pandas()
 
     def _run(self, team: Team, replication: int) -> pd.DataFrame:
         clinic, arm, seed = self.clinic, self.arm, self.clinic.seed(replication)
@@ -313,7 +329,7 @@ class Searched:
         return [] if self.found.chosen is None else self.runs[self.found.chosen]
 
 
-def run_search(plan: StaffingPlan, parts: Path, tick: Callable[[int], None]) -> Searched:
+def run_search(plan: StaffingPlan, parts: Parts, tick: Callable[[int], None]) -> Searched:
     """Search for the team; finished replications are kept in ``parts``."""
     trials = Trials(plan.clinic, plan.arm, parts, tick)
     if not plan.able:

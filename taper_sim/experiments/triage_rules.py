@@ -1,21 +1,21 @@
-"""Compare the rules of triage on the same patients and luck: what waits, what it does, to whom. Imports ``clinics``.
+"""Compare the rules of triage on the same patients and luck: what waits, what it does, to whom. Imports ``clinic_run``.
 
 Every rule meets the same replications (patients, luck, draw of the parameters) with the scenario's team. Differences
-are paired, replication by replication, against who came first. Finished replications are kept in ``parts``: the same
-command goes on where it was interrupted.
+are paired, replication by replication, against who came first. Finished replications are kept in ``parts``: rerun the
+same command to resume.
 """
 
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from taper_sim import tables as tables_
 from taper_sim.clinic import (
     absence,
     alarms,
@@ -37,13 +37,16 @@ from taper_sim.clinic.triage import RULES
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.comparison.tables import SMALLEST_CELL, subgroups
 from taper_sim.data.problems import problem
-from taper_sim.experiments.clinic_run import ClinicPlan, never_short
+from taper_sim.experiments.clinic_run import ClinicPlan, never_short, plan_record, recorded_clinic
+from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
+from taper_sim.experiments.running import Progress, Report, Running
 from taper_sim.inference import draws, tracker
 from taper_sim.provenance import hash_of
-from taper_sim.run_folder import check_writable, claim, write_atomically, write_csv, write_json
+from taper_sim.run_folder import PlanRecord, Warn, check_writable, open_run, warn_on_stderr
 from taper_sim.scenario.building import scenario_hash
 
-PLAN_FILE: Final = "triage_plan.json"
+KIND: Final = "triage"
+_LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "simpy")
 REFERENCE: Final = "first_come"
 NEED: Final = "need"
 NEED_SHARE: Final = 0.25
@@ -112,7 +115,13 @@ def code_hash() -> str:
 
 
 def compare_triage(
-    path: Path, plan: ClinicPlan, folder: Path, progress: Callable[[int], Callable[[int], None]]
+    path: Path,
+    plan: ClinicPlan,
+    folder: Path,
+    progress: Progress,
+    *,
+    report: Report | None = None,
+    warn: Warn = warn_on_stderr,
 ) -> pd.DataFrame:
     """Run every rule of triage and write ``triage.csv``, and ``triage_short.csv`` to keep.
 
@@ -122,9 +131,11 @@ def compare_triage(
         The scenario, for the record.
     plan : ClinicPlan
     folder : Path
-        An unfinished comparison of the same plan goes on.
+        The run folder; an unfinished comparison of the same plan is resumed.
     progress : callable
         Given the runs in all, returns a function called with those done.
+    report, warn
+        See :class:`taper_sim.experiments.running.Running`.
 
     Returns
     -------
@@ -137,27 +148,85 @@ def compare_triage(
     InputError
         For staff that is never short: nothing waits.
     """
+    return run_triage(path, plan, folder, progress, report=report, warn=warn).table
+
+
+@dataclass(frozen=True)
+class TriageRun:
+    """A finished comparison of the rules of triage: its folder, table and manifest."""
+
+    folder: Path
+    table: pd.DataFrame
+    manifest: dict[str, Any]
+
+
+def run_triage(
+    path: Path,
+    plan: ClinicPlan,
+    folder: Path,
+    progress: Progress,
+    *,
+    report: Report | None = None,
+    warn: Warn = warn_on_stderr,
+) -> TriageRun:
+    """The same as :func:`compare_triage`, with the folder and the manifest."""
+    return _run(path, plan, folder, Running(progress=progress, report=report, warn=warn))
+
+
+def rerun(record: PlanRecord, folder: Path, running: Running) -> TriageRun:
+    """Run a recorded plan of a comparison of triage, or resume it."""
+    return _run(record.path, recorded_clinic(record, folder), folder, running)
+
+
+def plan_hash(plan: ClinicPlan) -> str:
+    """Hash of everything that the numbers depend on, without users' policies."""
+    return f"{scenario_hash(plan.scenario, plan.folder)}-{plan.n_replications}-{code_hash()}"
+
+
+def _run(path: Path, plan: ClinicPlan, folder: Path, running: Running) -> TriageRun:
     if plan.team.unlimited:
         raise problem(str(path), "clinic.unlimited", "staff that is never short", "a team: without one nothing waits")
+    began = time.time()
     check_writable(folder)
-    identity = f"{scenario_hash(plan.scenario, plan.folder)}-{plan.n_replications}-{code_hash()}"
-    claim(folder, PLAN_FILE, {"hash": identity, "file": path.name}, "the folder of a comparison of triage")
-    tick = progress(len(RULES) * plan.n_replications)
-    runs: dict[str, list[pd.DataFrame]] = {rule: [] for rule in RULES}
-    for replication in range(plan.n_replications):
-        for rule in RULES:
-            part = folder / "parts" / f"{rule}-{replication:04d}.parquet"
-            if not part.exists():
-                content = pa.Table.from_pandas(numbers_of(plan, rule, replication), preserve_index=False)
-                write_atomically(part, _writer(content))
-            runs[rule].append(pq.read_table(part).to_pandas())
-            tick(1)
-    table = compared(runs)
-    write_csv(table, folder / "triage.csv")
-    write_csv(short_table(table), folder / "triage_short.csv")
-    write_json({"kind": "triage", "scenario_file": path.name, "hash": identity}, folder / "manifest.json")
-    shutil.rmtree(folder / "parts")
-    return table
+    with open_run(folder, plan_record(KIND, plan, path, plan_hash(plan)), running.warn) as kept:
+        tick = running.progress(len(RULES) * plan.n_replications)
+        runs: dict[str, list[pd.DataFrame]] = {rule: [] for rule in RULES}
+        for replication in range(plan.n_replications):
+            for rule in RULES:
+                name = f"{rule}-{replication:04d}.parquet"
+                part = kept.parts.table(name)
+                if part is None:
+                    made = pa.Table.from_pandas(numbers_of(plan, rule, replication), preserve_index=False)
+                    kept.parts.keep_table(name, made)
+                    part = kept.parts.needed(name, kept.parts.table(name))
+                runs[rule].append(part.to_pandas())
+                tick(1)
+        table = compared(runs)
+        kept.write_csv("triage.csv", table)
+        kept.write_csv("triage_short.csv", short_table(table))
+        timings = {"all": round(time.time() - began, 3)}
+        manifest = kept.finish(_about(plan, path) | {"timings_s": timings}, running.report)
+    return TriageRun(folder, table, manifest)
+
+
+def _about(plan: ClinicPlan, path: Path) -> dict[str, Any]:
+    """What was run, with what. Patient ids appear as a hash only."""
+    return {
+        "scenario": plan.scenario.model_dump(mode="json"),
+        "scenario_file": path.name,
+        "scenario_hash": scenario_hash(plan.scenario, plan.folder),
+        "seed": plan.scenario.seed,
+        "days": plan.n_days,
+        "replications": plan.n_replications,
+        "protocol": plan.arms[0].name,
+        "rules": list(RULES),
+        "reference": REFERENCE,
+        "patients": patients_entry(plan.cohort(0)),
+        "clinical_review": tables_.UNREVIEWED,
+        "code": code_hash(),
+        "versions": versions_of(*_LIBRARIES),
+        "git_commit": git_commit(),
+    }
 
 
 def short_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -166,10 +235,6 @@ def short_table(table: pd.DataFrame) -> pd.DataFrame:
     numbers = kept.select_dtypes("float").columns
     kept[numbers] = kept[numbers].map(lambda value: float(f"{value:.4g}"))
     return kept.reset_index(drop=True)
-
-
-def _writer(content: pa.Table) -> Callable[[Any], None]:
-    return lambda handle: pq.write_table(content, handle, compression="zstd")
 
 
 def numbers_of(plan: ClinicPlan, rule: str, replication: int) -> pd.DataFrame:

@@ -6,7 +6,6 @@ replication; with fewer or more patients those who are in both are the same peop
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +19,7 @@ from taper_sim.experiments.clinic_run import ClinicPlan
 from taper_sim.experiments.team_search import AGAINST, HARMS, StaffingPlan, Trials, ends_of, meets, value_of, within
 from taper_sim.policies.interface import Observation, Order
 from taper_sim.policies.modified import Wrapped
+from taper_sim.run_folder import Parts
 from taper_sim.scenario.building import build_arms
 from taper_sim.scenario.clinic_schema import IllnessEntry
 from taper_sim.scenario.schema import CareEntry, Scenario
@@ -170,14 +170,14 @@ def shortest(numbers: Sequence[pd.DataFrame], team: Team) -> str:
     return max(queues, key=lambda one: (mean("late", one) - mean("late_closed", one), mean("utilisation", one)))
 
 
-def what_if(plan: StaffingPlan, folder: Path, chosen: Sequence[pd.DataFrame], done: Callable[[int], None]) -> WhatIf:
+def what_if(plan: StaffingPlan, parts: Parts, chosen: Sequence[pd.DataFrame], done: Callable[[int], None]) -> WhatIf:
     """Run everything that is asked besides the search.
 
     Parameters
     ----------
     plan : StaffingPlan
-    folder : Path
-        For the parts.
+    parts : Parts
+        Of the run.
     chosen : sequence of DataFrame
         Replications of the team that the search chose, for equity; empty where it chose none.
     done : callable
@@ -187,7 +187,7 @@ def what_if(plan: StaffingPlan, folder: Path, chosen: Sequence[pd.DataFrame], do
 
     def run(label: str, clinic: ClinicPlan) -> list[pd.DataFrame]:
         arm = next(arm for arm in clinic.arms if arm.name == plan.arm.name)
-        trials = Trials(clinic, arm, folder, done)
+        trials = Trials(clinic, arm, parts, done)
         return [trials.numbers(label, clinic.team, k) for k in range(n)]
 
     today = run(TODAY, plan.clinic)

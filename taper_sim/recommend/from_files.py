@@ -1,15 +1,9 @@
-"""Files in, recommendations out: check-ins, doses, a baseline assessment, limits. Imports ``data``, ``recommendation``.
+"""Files in, recommendations out: check-ins, doses, assessment, limits. Imports ``data``, ``recommendation``."""
 
-The log keeps what was offered, and what was done and why, a line each; it holds ids and no names.
-"""
-
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from taper_sim.data.checkins import DATE_ALLOWED, the_date
 from taper_sim.data.doses import read_histories
@@ -186,89 +180,3 @@ def _wanted(histories: Mapping[str, History], patient_id: str | None, everybody:
         some = ", ".join(map(shown, list(histories)[:NAMED])) + (" …" if len(histories) > NAMED else "")
         raise InputError(Problem(str(doses), "", f"{len(histories)} patients ({some})", "--patient ID or --all"))
     return list(histories)
-
-
-# -- the log -----------------------------------------------------------------------------------------------------------
-
-
-def logged(recommendation: Recommendation) -> dict[str, Any]:
-    """What the log keeps of a recommendation: enough to see what was offered and why, and to replay it."""
-    said = recommendation.as_dict()
-    whole = json.dumps(said, sort_keys=True, allow_nan=False)
-    return {
-        "kind": "offered",
-        "id": hashlib.sha256(whole.encode()).hexdigest()[:16],
-        "patient_id": said["patient_id"],
-        "as_of": said["as_of"],
-        "status": said["status"],
-        "chosen": said["chosen"],
-        "offered": [o["name"] for o in said["options"] if o["status"] == "offered"],
-        "blocked": {o["name"]: o["status"] for o in said["options"] if o["status"] != "offered"},
-        "reasons": said["reasons"],
-        "red_flags": [
-            {
-                "flag": f["flag"],
-                "state": f["state"],
-                "acknowledged_by": f["acknowledged_by"],
-                "acknowledged_reason": f["acknowledged_reason"],
-            }
-            for f in said["red_flags"]
-        ],
-        "limits": said["limits"],
-        "seed": said["seed"],
-        "version": said["version"],
-    }
-
-
-def append_to_log(path: Path, lines: list[dict[str, Any]]) -> None:
-    """Add lines to a log, all or none."""
-    text = "".join(json.dumps(line, sort_keys=True, allow_nan=False) + "\n" for line in lines)
-    try:
-        with path.open("a", encoding="utf-8") as handle:
-            handle.write(text)
-    except OSError as error:
-        raise problem(str(path), "", (error.strerror or "an unwritable file").lower(), "a file to add to") from None
-
-
-def decided(path: Path, patient_id: str, did: str, by: str, reason: str, on: str | None) -> dict[str, Any]:
-    """The line that says what the clinician did with the last offer to a patient, and why.
-
-    Raises
-    ------
-    InputError
-        If the log holds no offer to this patient, a text is empty, or the day is before that of the offer.
-    """
-    for flag, text in (("--did", did), ("--by", by), ("--reason", reason)):
-        if not text.strip():
-            raise problem(flag, "", "nothing", "a few words")
-    if on is not None and the_date(on) is None:
-        raise problem("--on", "", on, DATE_ALLOWED)
-    offers = [line for line in read_log(path) if line.get("kind") == "offered" and line.get("patient_id") == patient_id]
-    if not offers:
-        raise problem(str(path), "", f"no offer to {patient_id}", "a log that `recommend --log` wrote for this patient")
-    last = offers[-1]
-    if on is not None and on < last["as_of"]:
-        raise problem("--on", "", on, f"the day of the offer, {last['as_of']}, or a later one")
-    return {
-        "kind": "decided",
-        "offer": last["id"],
-        "patient_id": patient_id,
-        "on": on or last["as_of"],
-        "did": did,
-        "as_chosen": did == last["chosen"],
-        "by": by,
-        "reason": reason,
-    }
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Every line of a log."""
-    from taper_sim.data.yaml_input import read_text
-
-    found = []
-    for number, line in enumerate(read_text(path, 500_000_000).splitlines(), start=1):
-        try:
-            found.append(dict(json.loads(line)))
-        except (ValueError, TypeError):
-            raise problem(str(path), f"line {number}", line, "a line that `recommend --log` wrote") from None
-    return found

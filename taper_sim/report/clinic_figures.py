@@ -14,7 +14,7 @@ from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, weekday_of
 from taper_sim.clinic.measures import left_queue
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg
 from taper_sim.report.wording import in_words, name_text
-from taper_sim.run_folder import write_csv, write_text
+from taper_sim.run_folder import list_report, read_table, write_csv, write_text
 from taper_sim.units import WEEK_D
 
 _COLOURS: Final = {"visits": "#0072B2", "alerts": "#D55E00", "orders": "#009E73", "check-ins": "#E69F00", "other": GREY}
@@ -47,7 +47,7 @@ def write_clinic_figures(folder: Path) -> list[Path]:
     """Draw the figures of a clinic's output folder into its ``figures``."""
     events = pq.read_table(folder / "events.parquet").to_pandas()
     first = events[(events["replication"] == 0) & events["protocol"].isin(events["protocol"].iloc[:1])]
-    duty = pd.read_csv(folder / "duty.csv")
+    duty = read_table(folder / "duty.csv")
     written = []
     for name, title, (figure, data) in (
         ("week", "A week of the clinic: work by person", gantt(first, duty)),
@@ -55,7 +55,8 @@ def write_clinic_figures(folder: Path) -> list[Path]:
     ):
         write_text(folder / "figures" / f"{name}.svg", svg(figure, title))
         write_csv(data, folder / "figures" / f"{name}.csv")
-        written.append(folder / "figures" / f"{name}.svg")
+        written += [folder / "figures" / f"{name}.svg", folder / "figures" / f"{name}.csv"]
+    list_report(folder, written)
     return written
 
 

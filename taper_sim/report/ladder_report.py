@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from taper_sim import tables
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg, wrapped
 from taper_sim.report.listings import as_table
-from taper_sim.run_folder import write_csv, write_text
+from taper_sim.run_folder import list_report, read_table, write_csv, write_text
 
 _COLOURS: Final = {"other": GREY, "personal": "#0072B2", "oracle": "#000000"}
 _MARKERS: Final = {"other": "s", "personal": "o", "oracle": "D"}
@@ -37,7 +37,7 @@ def _number(value: object) -> str:
 
 def ladder_text(folder: Path) -> str:
     """Tables of a finished ladder by truth and ceiling, each with one line per personalised policy."""
-    ladder, gap = pd.read_csv(folder / "ladder.csv"), pd.read_csv(folder / "gap.csv")
+    ladder, gap = read_table(folder / "ladder.csv"), read_table(folder / "gap.csv")
     parts = []
     for (truth, ceiling), part in ladder.groupby(["truth", "ceiling"], sort=False):
         parts.append(f"Truth: {truth}; ceiling {ceiling}; {part['n'].iloc[0]} people")
@@ -88,7 +88,9 @@ def ladder_figure(ladder: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 def write_ladder_report(folder: Path) -> None:
     """Write ``ladder.txt`` and ``figures/ladder.svg`` with its CSV into the folder of a finished ladder."""
-    figure, drawn = ladder_figure(pd.read_csv(folder / "ladder.csv"))
+    figure, drawn = ladder_figure(read_table(folder / "ladder.csv"))
     write_text(folder / "figures" / "ladder.svg", svg(figure, "The ladder of policies"))
     write_csv(drawn, folder / "figures" / "ladder.csv")
     write_text(folder / "ladder.txt", ladder_text(folder) + "\n")
+    written = ["figures/ladder.svg", "figures/ladder.csv", "ladder.txt"]
+    list_report(folder, [folder / name for name in written])

@@ -20,7 +20,7 @@ from taper_sim.model.parameters import TABLE
 from taper_sim.report.figures import FOREST_OUTCOMES, pareto_axes, write_figures
 from taper_sim.report.methods import cautions, is_calibrated, listed, methods_paragraph, people_are_sampled
 from taper_sim.report.run_tables import Run, label_of, outcome_of, read_run
-from taper_sim.run_folder import write_text
+from taper_sim.run_folder import list_report, write_text
 
 HIDDEN: Final = f"<{SMALLEST_CELL}"
 NONE_SEEN: Final = "none seen"
@@ -413,4 +413,5 @@ def write_report(folder: Path) -> Path:
     )
     page = folder / "report.html"
     write_text(page, text)
+    list_report(folder, [page, *written])
     return page

@@ -13,6 +13,7 @@ from pyarrow import csv as arrow_csv
 
 from taper_sim.comparison.outcomes import BY_NAME, Outcome
 from taper_sim.data.problems import problem
+from taper_sim.run_folder import without_guards
 
 TAIL: Final = "_cvar95"
 
@@ -88,7 +89,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     kinds = {name: pa.int64() if name in _COUNTS else pa.string() if name in _WORDS else pa.float64() for name in names}
     convert = arrow_csv.ConvertOptions(column_types=kinds, null_values=[""], strings_can_be_null=False)
     parse = arrow_csv.ParseOptions(newlines_in_values=True)
-    return arrow_csv.read_csv(path, convert_options=convert, parse_options=parse).to_pandas()
+    return without_guards(arrow_csv.read_csv(path, convert_options=convert, parse_options=parse).to_pandas())
 
 
 def outcome_of(name: str) -> Outcome | None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg
 from taper_sim.report.wording import in_words
-from taper_sim.run_folder import write_csv, write_text
+from taper_sim.run_folder import list_report, read_table, write_csv, write_text
 
 HARM: Final = "composite_against_never_short"
 _VERDICTS: Final = {
@@ -42,12 +42,13 @@ def write_staffing_figures(folder: Path) -> list[Path]:
     ):
         if not (folder / source).exists():
             continue
-        figure, data = draw(pd.read_csv(folder / source))
+        figure, data = draw(read_table(folder / source))
         if len(data) == 0:
             continue
         write_text(folder / "figures" / f"{name}.svg", svg(figure, title))
         write_csv(data, folder / "figures" / f"{name}.csv")
-        written.append(folder / "figures" / f"{name}.svg")
+        written += [folder / "figures" / f"{name}.svg", folder / "figures" / f"{name}.csv"]
+    list_report(folder, written)
     return written
 
 

@@ -19,6 +19,7 @@ from taper_sim.clinic.team import ROLES, Team
 from taper_sim.experiments.team_search import Trials, read_staffing, value_of, within
 from taper_sim.experiments.what_if import shortest, variations, with_absence, with_checkins, with_patients
 from taper_sim.report.what_if_text import capacity_text, change_text
+from taper_sim.run_folder import Parts
 from taper_sim.scenario.building import Overrides, build_arms
 from taper_sim.scenario.clinic_schema import StaffEntry
 
@@ -78,7 +79,7 @@ def test_a_change_is_the_mean_of_paired_differences(done, plan, tmp_path):
     role = levers[levers["name"] == "hire one"]["what"].iloc[0].removeprefix("one more ")
     hired = next(one for one in variations(plan, ROLES[role].queue) if one.name == "hire one")
     trials = [
-        Trials(clinic, plan.arm, tmp_path / str(k), lambda n: None)
+        Trials(clinic, plan.arm, Parts(tmp_path / str(k), "plan"), lambda n: None)
         for k, clinic in enumerate((plan.clinic, hired.clinic))
     ]
     costs = [[value_of(one.numbers("x", one.clinic.team, r), "cost") for r in range(2)] for one in trials]

@@ -57,9 +57,11 @@ def is_json(path: Path) -> bool:
     if ending in (".json", ".ndjson", ".jsonl", ".csv"):
         return ending != ".csv"
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
         with path.open("rb") as handle:
             return handle.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 

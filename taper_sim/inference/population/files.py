@@ -3,10 +3,11 @@
 Imports the other modules of ``inference.population``, ``run_folder``, ``provenance``. The file has the groups of ArviZ
 (``posterior``, ``prior``, ``posterior_predictive``, ``prior_predictive``, ``observed_data``, ``constant_data``,
 ``sample_stats``) and ``diagnostics``; docs/population.md describes each. The file contains no patient ids: people are
-numbered, and a hash identifies the data.
+numbered, and hashes identify data, code and content.
 """
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -17,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from taper_sim.array_types import Floats
-from taper_sim.data.problems import problem
+from taper_sim.data.problems import problem, shown
 from taper_sim.inference import course, likelihood, observation, prior
 from taper_sim.inference.observation import INSTRUMENTS
 from taper_sim.inference.population import fit as fit_module
@@ -29,11 +30,12 @@ from taper_sim.inference.population.predictive import Predicted, predicted
 from taper_sim.inference.prior import TRAITS, VALUE_PRIORS, Population, Trait
 from taper_sim.model import day, equations, event_parameters, parameters
 from taper_sim.provenance import hash_of_sources
-from taper_sim.run_folder import check_file_writable, write_atomically
+from taper_sim.run_folder import check_file_writable, sha256_of, write_atomically
 
 FORMAT: Final = "taper-sim population"
 FORMAT_VERSION: Final = 1
 NOT_CALIBRATED: Final = "not calibrated to published results"
+_ALLOWED: Final = "a file that `taper-sim fit` wrote"
 _MAX_BYTES: Final = 2_000_000_000
 
 
@@ -197,12 +199,16 @@ def fit_files(
     fitted = fit_population(recorded_people, settings, log)
     log("simulating predictive draws")
     draws = predicted(fitted)
-    write_population(out, tree_of(fitted, draws))
+    tree = tree_of(fitted, draws)
+    inputs = [path for path in (checkins, doses, patients) if path is not None]
+    tree.attrs["inputs_sha256"] = json.dumps({path.name: sha256_of(path) for path in inputs})
+    write_population(out, tree)
     return fitted, draws
 
 
 def write_population(path: Path, tree: xr.DataTree) -> None:
-    """Write a population file atomically."""
+    """Write a population file atomically, with the hash of its content; only its owner may read it."""
+    tree.attrs["content_sha256"] = content_hash(tree)
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder) / "population.nc"
         tree.to_netcdf(temporary, engine="h5netcdf")
@@ -211,7 +217,54 @@ def write_population(path: Path, tree: xr.DataTree) -> None:
     def write(handle: Any) -> None:
         handle.write(content)
 
-    write_atomically(path, write)
+    write_atomically(path, write, private=True)
+
+
+def content_hash(tree: xr.DataTree) -> str:
+    """Hash of every value of a file and of what it says of itself, apart from this hash."""
+    digest = hashlib.sha256()
+    digest.update(repr(sorted((k, str(v)) for k, v in tree.attrs.items() if k != "content_sha256")).encode())
+    for group in sorted(tree.groups):
+        for name, variable in sorted(tree[group].to_dataset().variables.items(), key=lambda pair: str(pair[0])):
+            values = variable.values
+            digest.update(f"{group} {name} {variable.dims} {values.shape}".encode())
+            as_text = values.dtype.kind in "OUST"
+            digest.update(repr([str(v) for v in values.ravel()]).encode() if as_text else values.tobytes())
+    return digest.hexdigest()
+
+
+def verify_population(path: Path) -> tuple[list[str], list[str]]:
+    """Whether a population file is as it was written, by this code, from the data that lie here.
+
+    The fit is not repeated: chains take minutes to hours.
+
+    Returns
+    -------
+    differing : list of str
+        What differs, a line each: content, code, an input beside the file or in the working folder.
+    not_compared : list of str
+        Inputs that are in neither place, a line each.
+    """
+    with _opened(path) as tree:
+        about = {str(key): value for key, value in tree.attrs.items()}
+        try:
+            content = content_hash(tree)
+            inputs = {str(name): str(digest) for name, digest in json.loads(str(about["inputs_sha256"])).items()}
+        except Exception:  # a damaged block raises errors of many kinds when it is read
+            return [f"{path}: content that cannot be read, or of an earlier version"], []
+    differing = []
+    if content != about.get("content_sha256"):
+        differing.append(f"{path}: content changed since the fit")
+    if str(about.get("code_hash")) != code_hash():
+        differing.append(f"{path}: fitted by other code than this")
+    not_compared = []
+    for name, digest in inputs.items():
+        here = next((f for f in (path.parent / Path(name).name, Path(Path(name).name)) if f.is_file()), None)
+        if here is None:
+            not_compared.append(f"{shown(name)}: neither beside {path.name} nor here: not compared")
+        elif sha256_of(here) != digest:
+            differing.append(f"{here}: changed since the fit")
+    return differing, not_compared
 
 
 def read_population(path: Path) -> Population:
@@ -222,26 +275,8 @@ def read_population(path: Path) -> Population:
     InputError
         If the file is not a population file, has another version, or its fit failed the diagnostics.
     """
-    allowed = "a file that `taper-sim fit` wrote"
-    if not path.is_file():
-        raise problem(str(path), "", "no such file" if not path.exists() else "a folder", allowed)
-    if path.stat().st_size > _MAX_BYTES:
-        raise problem(str(path), "", f"{path.stat().st_size:,} bytes", f"at most {_MAX_BYTES:,} bytes")
-    try:
-        tree = xr.open_datatree(path, engine="h5netcdf")
-    except Exception:  # the library's errors on a file that is not NetCDF are of many kinds
-        raise problem(str(path), "", "a file that is not NetCDF", allowed) from None
-    with tree:
+    with _opened(path) as tree:
         about = tree.attrs
-        if about.get("format") != FORMAT:
-            raise problem(str(path), "format", str(about.get("format", "no format")), f"{FORMAT}: {allowed}")
-        if int(about.get("format_version", 0)) != FORMAT_VERSION:
-            raise problem(
-                str(path),
-                "format_version",
-                int(about.get("format_version", 0)),
-                f"{FORMAT_VERSION}: with a file of another version of taper-sim, fit the population again",
-            )
         if int(about.get("trusted", 0)) != 1:
             raise problem(
                 str(path), "trusted", f"0 ({about.get('why_not', '')})"[:200], "1: a fit whose diagnostics are good"
@@ -249,7 +284,28 @@ def read_population(path: Path) -> Population:
         try:
             return _population(tree, about)
         except (KeyError, ValueError, TypeError):
-            raise problem(str(path), "", "missing groups or values, or values of another type", allowed) from None
+            raise problem(str(path), "", "missing groups or values, or values of another type", _ALLOWED) from None
+
+
+def _opened(path: Path) -> xr.DataTree:
+    """The file, open, if a fit of this version wrote it; else an InputError."""
+    if not path.is_file():
+        raise problem(str(path), "", "no such file" if not path.exists() else "a folder", _ALLOWED)
+    if path.stat().st_size > _MAX_BYTES:
+        raise problem(str(path), "", f"{path.stat().st_size:,} bytes", f"at most {_MAX_BYTES:,} bytes")
+    try:
+        tree = xr.open_datatree(path, engine="h5netcdf")
+    except Exception:  # the library's errors on a file that is not NetCDF are of many kinds
+        raise problem(str(path), "", "a file that is not NetCDF", _ALLOWED) from None
+    about = tree.attrs
+    form, number = about.get("format"), about.get("format_version", 0)
+    if form == FORMAT and number == FORMAT_VERSION:
+        return tree
+    tree.close()
+    if form != FORMAT:
+        raise problem(str(path), "format", str(form or "no format"), f"{FORMAT}: {_ALLOWED}")
+    allowed = f"{FORMAT_VERSION}: with a file of another version of taper-sim, fit the population again"
+    raise problem(str(path), "format_version", shown(str(number)), allowed)
 
 
 def _population(tree: xr.DataTree, about: Mapping[Any, Any]) -> Population:

@@ -18,7 +18,7 @@ from taper_sim.array_types import Floats
 from taper_sim.inference.likelihood import truncated
 from taper_sim.model import equations
 from taper_sim.provenance import hash_of
-from taper_sim.run_folder import write_csv, write_text
+from taper_sim.run_folder import read_table, write_csv, write_text
 from taper_sim.studies.trial_tapers import (
     baseline_forecasts,
     predict,
@@ -137,7 +137,7 @@ class FitStore:
         if not path.exists():
             write_csv(predictions(train, test, self), path)
             self.log(f"predicted {len(test)} people")
-        return pd.read_csv(path, dtype={"who": str})
+        return read_table(path, dtype={"who": str})
 
 
 def folds_of(people: People, n_folds: int, seed: int) -> list[People]:

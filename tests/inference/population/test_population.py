@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -157,6 +158,30 @@ def test_an_untrusted_population_is_refused_and_a_trusted_one_is_the_prior(
     write_population(folder / "other.nc", good)
     assert main([*ask, str(folder / "other.nc")]) == WRONG_INPUT
     assert "format_version: given 99" in capsys.readouterr().err
+
+
+def test_verify_says_whether_content_code_and_inputs_of_a_population_hold(
+    fitted: tuple[int, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, folder = fitted
+    assert (folder / "p.nc").stat().st_mode & 0o777 == 0o600
+    assert main(["verify", str(folder / "p.nc")]) == 0
+    for name in ("p.nc", "doses.csv"):
+        shutil.copy(folder / name, tmp_path / name)
+    assert main(["verify", str(tmp_path / "p.nc")]) == 0
+    assert "checkins.csv: neither beside p.nc nor here: not compared" in capsys.readouterr().out
+    (tmp_path / "doses.csv").write_text((tmp_path / "doses.csv").read_text() + "\n")
+    assert main(["verify", str(tmp_path / "p.nc")]) == NOT_TRUSTED
+    assert "doses.csv: changed since the fit" in capsys.readouterr().out
+    with xr.open_datatree(folder / "p.nc", engine="h5netcdf") as tree:
+        changed = tree.load()
+    changed.attrs["trusted"] = 1
+    changed.to_netcdf(tmp_path / "p.nc", engine="h5netcdf")
+    assert main(["verify", str(tmp_path / "p.nc")]) == NOT_TRUSTED
+    assert "p.nc: content changed since the fit" in capsys.readouterr().out
+    monkeypatch.setattr("taper_sim.inference.population.files.code_hash", lambda: "other")
+    assert main(["verify", str(folder / "p.nc")]) == NOT_TRUSTED
+    assert "fitted by other code than this" in capsys.readouterr().out
 
 
 def test_a_file_of_another_format_is_an_error(tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""Run folders: files written whole, parts, a lock, plan and manifest, checks. Imports ``data``.
+
+A run's life: :func:`open_run` takes the lock and writes ``plan.json``; finished pieces go to :class:`Parts`; outputs
+are written; :meth:`RunFolder.finish` writes ``manifest.json``, lets the report be drawn, and removes the parts.
+What each file holds: docs/how-to/run-folder.md.
+"""
+
+from taper_sim.run_folder.checking import differing
+from taper_sim.run_folder.csv_cells import read_table, without_guards, write_csv
+from taper_sim.run_folder.files import (
+    Unwritten,
+    check_file_writable,
+    check_writable,
+    read_record,
+    sha256_of,
+    write_atomically,
+    write_json,
+    write_text,
+)
+from taper_sim.run_folder.folder import MANIFEST_FILE, PLAN_FILE, PlanRecord, RunFolder, list_report, open_run, plan_of
+from taper_sim.run_folder.lock import locked
+from taper_sim.run_folder.parts import Parts, Warn, warn_on_stderr
+
+__all__ = [
+    "MANIFEST_FILE",
+    "PLAN_FILE",
+    "Parts",
+    "PlanRecord",
+    "RunFolder",
+    "Unwritten",
+    "Warn",
+    "check_file_writable",
+    "check_writable",
+    "differing",
+    "list_report",
+    "locked",
+    "open_run",
+    "plan_of",
+    "read_record",
+    "read_table",
+    "sha256_of",
+    "warn_on_stderr",
+    "without_guards",
+    "write_atomically",
+    "write_csv",
+    "write_json",
+    "write_text",
+]
