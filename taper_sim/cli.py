@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from taper_sim.data.problems import printable
+from taper_sim.data.problems import printable, shown
 
 DONE, WRONG_INPUT, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
 DEFAULT_SEED = 20260101
@@ -561,7 +561,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:  # a full disk under what is printed, a folder that is gone
-        _warn(f"{error.filename or 'output'}: given {error.strerror or error}; allowed: a place that can be used")
+        where = shown(str(error.filename or "output"))
+        _warn(f"{where}: given {error.strerror or error}; allowed: a place that can be used")
         return WRONG_INPUT
     except KeyboardInterrupt:
         _warn(_interrupted(args))

@@ -203,11 +203,13 @@ def test_a_file_that_is_no_mapping_is_one_line(refused: Refused, command: str, c
         case("below a file", "f.txt/s.yaml", "not a directory"),
         case("a name too long", "a" * 5000, "too long"),
         case("a name with a line end", "a\nb.yaml", "a\\nb.yaml: given no such file"),
-        case("without an end", "/dev/zero", "at most 2,000,000 bytes"),
+        case("without an end", "/dev/zero", "a pipe, a device"),
     ],
 )
 def test_a_path_that_is_no_file_is_one_line(refused: Refused, command: str, path: str, says: str):
     Path("f.txt").write_text("x")
+    if (command, path) == ("hash", "."):
+        says = "no plan.json"  # the hash of a run folder's plan may be asked for
     assert says in refused(command, path, *(() if command == "hash" else ("--out", "out")))[0]
 
 

@@ -1,4 +1,4 @@
-"""Courses of every protocol on every chunk of a cohort, each part kept. Imports ``simulation``, ``outcomes``, ``runs``.
+"""Courses of every protocol on every chunk of a cohort, each part kept. Imports ``simulation``, ``run_folder``.
 
 The kernel works without Python's lock, so threads use the cores; every job builds its own policy, so none is shared.
 Bits do not depend on workers or chunks: a person's course depends on seed, key, parameters and policy alone.

@@ -185,7 +185,8 @@ def open_run(folder: Path, record: PlanRecord, warn: Warn = warn_on_stderr) -> I
                 write_json(asdict(record) | {"version": version("taper-sim")}, folder / PLAN_FILE)
             yield RunFolder(folder, record, warn)
     except Unwritten as error:
-        more = f"; finished parts were kept, `taper-sim resume {folder}` continues the run"
+        begun = (folder / PLAN_FILE).exists()
+        more = f"; finished parts were kept, `taper-sim resume {folder}` continues the run" if begun else ""
         raise Unwritten(error.path, error.error, more) from None
     except OSError as error:
         raise Unwritten(Path(error.filename or folder), error) from None
