@@ -1,45 +1,90 @@
 """Try a taper on a computer before trying it on a person. Public names, loaded when they are used.
 
-A research prototype for health professionals, not reviewed by any regulator.
+A research prototype for health professionals, not reviewed by any regulator. Guide: docs/how-to/api.md.
 """
 
+import sys
 from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from taper_sim.api.comparison import Comparison as Comparison
+    from taper_sim.api.comparison import compare as compare
+    from taper_sim.api.people import People as People
+    from taper_sim.api.people import people as people
+    from taper_sim.api.registration import outcome as outcome
+    from taper_sim.api.registration import register as register
+    from taper_sim.comparison.outcomes import OutcomeWindow as OutcomeWindow
+    from taper_sim.data.patient import Patient as Patient
+    from taper_sim.data.patient import read_patient as read_patient
+    from taper_sim.data.problems import InputError as InputError
+    from taper_sim.policies.interface import Observation as Observation
+    from taper_sim.policies.interface import Order as Order
+    from taper_sim.policies.interface import Patients as Patients
+    from taper_sim.policies.interface import Policy as Policy
+
+    __version__: str
+
+#: Every public name and the module that has it; the imports above say the same to editors and type checkers.
 _PUBLIC = {
-    "Cohort": "taper_sim.simulation.cohort",
+    "Comparison": "taper_sim.api.comparison",
+    "InputError": "taper_sim.data.problems",
+    "Observation": "taper_sim.policies.interface",
     "Order": "taper_sim.policies.interface",
-    "Outcome": "taper_sim.comparison.outcomes",
-    "Overrides": "taper_sim.scenario.building",
+    "OutcomeWindow": "taper_sim.comparison.outcomes",
+    "Patient": "taper_sim.data.patient",
     "Patients": "taper_sim.policies.interface",
+    "People": "taper_sim.api.people",
     "Policy": "taper_sim.policies.interface",
-    "Seen": "taper_sim.policies.interface",
-    "compare": "taper_sim.experiments.compare",
+    "compare": "taper_sim.api.comparison",
+    "outcome": "taper_sim.api.registration",
+    "people": "taper_sim.api.people",
     "read_patient": "taper_sim.data.patient",
-    "register": "taper_sim.policies.interface",
-    "trace_patient": "taper_sim.experiments.trace_patient",
+    "register": "taper_sim.api.registration",
 }
-__all__ = [  # noqa: PLE0604, F822, RUF100 - resolved by __getattr__
-    "Cohort",
+__all__ = [  # noqa: PLE0604, RUF100 - the same names, spelt out for type checkers; a test compares them
+    "Comparison",
+    "InputError",
+    "Observation",
     "Order",
-    "Outcome",
-    "Overrides",
+    "OutcomeWindow",
+    "Patient",
     "Patients",
+    "People",
     "Policy",
-    "Seen",
+    "__version__",
     "compare",
+    "outcome",
+    "people",
     "read_patient",
     "register",
-    "trace_patient",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name's module on first use: importing the package costs next to nothing."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("taper-sim")
     if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
+        value = getattr(import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module taper_sim has no attribute {name}")
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """The package, in which a public function keeps its name from a sub-package of the same name (``recommend``)."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _PUBLIC and isinstance(value, ModuleType)):  # an import binds each sub-package to its name
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -82,6 +82,27 @@ def compare(
     return _run(scenario, str(path), path.parent, folder, workers, progress)
 
 
+def compare_scenario(
+    scenario: Scenario,
+    file: str,
+    base: Path,
+    folder: Path,
+    workers: Workers,
+    progress: Callable[[int], Callable[[int], None]],
+) -> Comparison:
+    """Compare the protocols of a scenario that is held in memory; see :func:`compare`.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    file : str
+        What problems name as its file.
+    base : Path
+        Against which it names files.
+    """
+    return _run(scenario, file, base, folder, workers, progress)
+
+
 def resume(folder: Path, workers: Workers, progress: Callable[[int], Callable[[int], None]]) -> Comparison:
     """Go on with an interrupted run from its own plan file."""
     kept = _plan_of(folder)

@@ -18,7 +18,7 @@ from taper_sim.simulation.dispensing import Dispenser, known_of
 from taper_sim.simulation.ensemble import Ensemble, draw_of
 from taper_sim.simulation.layout import Arrays, CarePlan, arrays_of
 from taper_sim.simulation.misspecification import MODEL_WORLD, Misspecification
-from taper_sim.simulation.pending_orders import PendingOrders
+from taper_sim.simulation.pending_orders import PendingOrders, checked_order
 from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
 
 #: Rows kept at snapshots for figures: name, row of the state.
@@ -223,7 +223,7 @@ class Days:
                 latent=Latent(self.a, self._dispenser) if getattr(self.policy, "sees_state", False) else None,
             )
             self._collected, self.days_since_decision = [], 0
-            self._standing.order(self.policy.decide(self._memory, seen))
+            self._standing.order(checked_order(self.policy.decide(self._memory, seen), self.policy.name, seen))
         if decides or self._standing.pending.any():
             self._follow(np.ones(len(self.cohort), dtype=bool) if waits is None else ~waits)
 

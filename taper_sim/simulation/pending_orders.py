@@ -10,8 +10,31 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from taper_sim.array_types import Bools, Floats
-from taper_sim.policies.interface import Order, Rotation
+from taper_sim.data.problems import problem
+from taper_sim.policies.interface import Observation, Order, Rotation
 from taper_sim.simulation.cohort import Cohort
+
+
+def checked_order(order: Order, policy: str, seen: Observation) -> Order:
+    """The order of a policy, refused where its share is none for each patient and class.
+
+    Raises
+    ------
+    InputError
+        With the policy, the day, the shape given and the shape wanted.
+    """
+    place, shape = f"{policy}, day {seen.day}", seen.share.shape
+    if not isinstance(order, Order):
+        raise problem(
+            "policy", place, f"an object of the type {type(order).__name__}", f"Order(share of shape {shape})"
+        )
+    given = np.shape(order.share)
+    if given != shape:
+        raise problem("policy", place, f"an order whose share has the shape {given}", f"{shape}: patients, classes")
+    if not (np.asarray(order.share) >= 0.0).all():  # false of a missing value too
+        wrong = int((~(np.asarray(order.share) >= 0.0)).any(axis=1).sum())
+        raise problem("policy", place, f"shares below 0 or missing for {wrong} patients", "shares of 0 and more")
+    return order
 
 
 @dataclass

@@ -3,7 +3,8 @@
 ``arrays`` holds a cohort and each person's own parameters, ``sampled`` draws people, ``read`` takes them from files.
 """
 
-from taper_sim.simulation.cohort.arrays import FLAGS, MODALITIES, Cohort, fixed_or, individual, shapes, with_doses
+from taper_sim.data.patients import MODALITIES
+from taper_sim.simulation.cohort.arrays import FLAGS, Cohort, fixed_or, individual, shapes, with_doses
 from taper_sim.simulation.cohort.read import from_patients, from_table, with_drugs
 from taper_sim.simulation.cohort.sampled import (
     CHOIR,
