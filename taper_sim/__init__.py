@@ -13,8 +13,19 @@ if TYPE_CHECKING:
     from taper_sim.api.comparison import compare as compare
     from taper_sim.api.people import People as People
     from taper_sim.api.people import people as people
+    from taper_sim.api.recommendation import Recommendation as Recommendation
+    from taper_sim.api.recommendation import recommend as recommend
     from taper_sim.api.registration import outcome as outcome
     from taper_sim.api.registration import register as register
+    from taper_sim.api.runs import Population as Population
+    from taper_sim.api.runs import Run as Run
+    from taper_sim.api.runs import Trace as Trace
+    from taper_sim.api.runs import evaluate as evaluate
+    from taper_sim.api.runs import find_team as find_team
+    from taper_sim.api.runs import fit as fit
+    from taper_sim.api.runs import load as load
+    from taper_sim.api.runs import run_clinic as run_clinic
+    from taper_sim.api.runs import trace as trace
     from taper_sim.comparison.outcomes import OutcomeWindow as OutcomeWindow
     from taper_sim.data.patient import Patient as Patient
     from taper_sim.data.patient import read_patient as read_patient
@@ -37,11 +48,22 @@ _PUBLIC = {
     "Patients": "taper_sim.policies.interface",
     "People": "taper_sim.api.people",
     "Policy": "taper_sim.policies.interface",
+    "Population": "taper_sim.api.runs",
+    "Recommendation": "taper_sim.api.recommendation",
+    "Run": "taper_sim.api.runs",
+    "Trace": "taper_sim.api.runs",
     "compare": "taper_sim.api.comparison",
+    "evaluate": "taper_sim.api.runs",
+    "find_team": "taper_sim.api.runs",
+    "fit": "taper_sim.api.runs",
+    "load": "taper_sim.api.runs",
     "outcome": "taper_sim.api.registration",
     "people": "taper_sim.api.people",
     "read_patient": "taper_sim.data.patient",
+    "recommend": "taper_sim.api.recommendation",
     "register": "taper_sim.api.registration",
+    "run_clinic": "taper_sim.api.runs",
+    "trace": "taper_sim.api.runs",
 }
 __all__ = [  # noqa: PLE0604, RUF100 - the same names, spelt out for type checkers; a test compares them
     "Comparison",
@@ -53,12 +75,23 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names, spelt out for type checke
     "Patients",
     "People",
     "Policy",
+    "Population",
+    "Recommendation",
+    "Run",
+    "Trace",
     "__version__",
     "compare",
+    "evaluate",
+    "find_team",
+    "fit",
+    "load",
     "outcome",
     "people",
     "read_patient",
+    "recommend",
     "register",
+    "run_clinic",
+    "trace",
 ]
 
 

@@ -29,7 +29,7 @@ from taper_sim.report.run_tables import read_run, read_table
 from taper_sim.report.terminal import KEY_TO_CELLS, key_cells, table_lines
 from taper_sim.run_folder import PLAN_KEYS, check_writable, read_record, write_csv, write_json, write_text
 from taper_sim.scenario.building import Overrides, arm_name, build_cohort, overridden, read_scenario
-from taper_sim.scenario.schema import Scenario
+from taper_sim.scenario.schema import ProtocolEntry, Scenario
 from taper_sim.simulation.cohort import Cohort
 
 if TYPE_CHECKING:
@@ -107,7 +107,14 @@ class Comparison:
     @cached_property
     def answer(self) -> str:
         """Which protocol is better in what, by how much, and how sure that is."""
-        return answer.answer_of(self.summary, self.protocols, self.reference, self.difference)
+        return answer.answer_of(self.summary, self._usable, self.reference, self.difference)
+
+    @property
+    def _usable(self) -> list[str]:
+        """Protocols that a clinic could follow: one that sees the true state is a bound, not a choice."""
+        calls_ = {arm_name(entry): entry.call for entry in map(_entry_of, self.manifest["scenario"]["protocols"])}
+        bounds = [name for name, call in calls_.items() if call.startswith("oracle(") or "sees=state" in call]
+        return [name for name in self.protocols if name not in bounds] or self.protocols
 
     @cached_property
     def plot(self) -> "ComparisonPlots":
@@ -393,6 +400,10 @@ def compare(
     result.inputs = inputs if inputs.is_dir() else None
     result.temporary = temporary
     return result if by is None else _with_subgroups(result, by)
+
+
+def _entry_of(entry: Mapping[str, Any]) -> ProtocolEntry:
+    return ProtocolEntry.model_validate(entry)
 
 
 def _as_yaml(scenario: Scenario) -> str:
