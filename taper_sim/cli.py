@@ -4,11 +4,12 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from taper_sim.api.progress import progress_bar
 
 if TYPE_CHECKING:
     from taper_sim.experiments.clinic_run import ClinicPlan
@@ -149,6 +150,11 @@ def _parser() -> argparse.ArgumentParser:
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
 
+    example = commands.add_parser("example", help="copy a scenario or example beside you; without a name, list them")
+    example.add_argument("name", nargs="?", metavar="NAME")
+    example.add_argument("--into", type=Path, default=Path(), metavar="DIR", help="folder (default: this one)")
+    example.set_defaults(run=_example)
+
     digest = commands.add_parser("hash", help="hash of a scenario, to register a plan before the run")
     digest.add_argument("scenario", type=Path, metavar="SCENARIO")
     digest.set_defaults(run=_hash)
@@ -188,6 +194,14 @@ def _schema(_: argparse.Namespace) -> int:
     return DONE
 
 
+def _example(args: argparse.Namespace) -> int:
+    from taper_sim.api.examples import copy_example, example_names
+
+    lines = example_names() if args.name is None else copy_example(args.name, args.into)
+    print("\n".join(map(str, lines)))
+    return DONE
+
+
 def _hash(args: argparse.Namespace) -> int:
     from taper_sim.scenario.building import build_arms, read_scenario, scenario_hash
 
@@ -203,7 +217,7 @@ def _verify(args: argparse.Namespace) -> int:
     from taper_sim.experiments.staffing_run import STAFFING_PLAN_FILE, verify_staffing
 
     workers = _workers(args.workers)
-    with _progress() as progress:
+    with progress_bar() as progress:
         if (args.folder / PLAN_FILE).exists():
             differing = verify_clinic(args.folder, progress)
         elif (args.folder / STAFFING_PLAN_FILE).exists():
@@ -223,7 +237,7 @@ def _compare(args: argparse.Namespace) -> int:
     workers = _workers(args.workers)
     folder = args.out or Path(f"run-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
-    with _progress() as progress:
+    with progress_bar() as progress:
         done = compare(args.scenario, change, folder, workers, progress)
     return _show(done)
 
@@ -246,7 +260,7 @@ def _run_clinic(scenario: Path, plan: "ClinicPlan", folder: Path) -> int:
     from taper_sim.report.clinic_figures import write_clinic_figures
     from taper_sim.report.clinic_text import clinic_text
 
-    with _progress() as progress:
+    with progress_bar() as progress:
         done = run_clinic(scenario, plan, folder, progress)
     write_clinic_figures(folder)
     print(clinic_text(done))
@@ -259,7 +273,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from taper_sim.scenario.building import Overrides
 
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
-    with _progress() as progress:
+    with progress_bar() as progress:
         done = evaluate(args.scenario, change, args.out, progress)
     write_ladder_report(done.folder)
     print(ladder_text(done.folder))
@@ -282,7 +296,7 @@ def _run_staffing(path: Path, plan: "StaffingPlan", folder: Path) -> int:
 
     for line in (*bound_text(plan), *plan.clinic.remarks()):
         print(line, file=sys.stderr)
-    with _progress() as progress:
+    with progress_bar() as progress:
         done = run_staffing(path, plan, folder, progress)
     write_staffing_figures(folder)
     print(staffing_text(done))
@@ -299,7 +313,7 @@ def _triage(args: argparse.Namespace) -> int:
     plan = read_plan(args.scenario, change, args.replications)
     for line in plan.remarks():
         print(line, file=sys.stderr)
-    with _progress() as progress:
+    with progress_bar() as progress:
         table = compare_triage(args.scenario, plan, args.out, progress)
     print(triage_text(table, args.out))
     return DONE
@@ -315,7 +329,7 @@ def _resume(args: argparse.Namespace) -> int:
         return _run_clinic(*kept_plan(args.folder), args.folder)
     if (args.folder / STAFFING_PLAN_FILE).exists():
         return _run_staffing(*kept_staffing(args.folder), args.folder)
-    with _progress() as progress:
+    with progress_bar() as progress:
         done = resume(args.folder, workers, progress)
     return _show(done)
 
@@ -330,41 +344,6 @@ def _workers(given: str) -> int | str:
         allowed = f"a number of threads, 1 to {MAX_THREADS}, or tcp://host:port of a Dask scheduler"
         raise problem("--workers", "", given or "nothing", allowed)
     return int(given)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int], Callable[[int], None]]]:
-    """A bar on standard error with the time left; its start gives the total, its ticks what is done."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("simulating"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(*columns, console=Console(stderr=True))
-
-    def start(total: int) -> Callable[[int], None]:
-        bar.start()
-        task = bar.add_task("simulating", total=total)
-        return lambda done: bar.advance(task, done)
-
-    try:
-        yield start
-    finally:
-        if bar.live.is_started:  # a bar that never began would print an empty line before what is wrong
-            bar.stop()
 
 
 def _show(done: "Comparison") -> int:
