@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from taper_sim.api.runs import load as load
     from taper_sim.api.runs import run_clinic as run_clinic
     from taper_sim.api.runs import trace as trace
+    from taper_sim.api.sensitivity import Sensitivity as Sensitivity
+    from taper_sim.api.sensitivity import sensitivity as sensitivity
     from taper_sim.comparison.outcomes import OutcomeWindow as OutcomeWindow
     from taper_sim.data.patient import Patient as Patient
     from taper_sim.data.patient import read_patient as read_patient
@@ -51,6 +53,7 @@ _PUBLIC = {
     "Population": "taper_sim.api.runs",
     "Recommendation": "taper_sim.api.recommendation",
     "Run": "taper_sim.api.runs",
+    "Sensitivity": "taper_sim.api.sensitivity",
     "Trace": "taper_sim.api.runs",
     "compare": "taper_sim.api.comparison",
     "evaluate": "taper_sim.api.runs",
@@ -63,6 +66,7 @@ _PUBLIC = {
     "recommend": "taper_sim.api.recommendation",
     "register": "taper_sim.api.registration",
     "run_clinic": "taper_sim.api.runs",
+    "sensitivity": "taper_sim.api.sensitivity",
     "trace": "taper_sim.api.runs",
 }
 __all__ = [  # noqa: PLE0604, RUF100 - the same names, spelt out for type checkers; a test compares them
@@ -78,6 +82,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names, spelt out for type checke
     "Population",
     "Recommendation",
     "Run",
+    "Sensitivity",
     "Trace",
     "__version__",
     "compare",
@@ -91,6 +96,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names, spelt out for type checke
     "recommend",
     "register",
     "run_clinic",
+    "sensitivity",
     "trace",
 ]
 

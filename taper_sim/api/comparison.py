@@ -451,13 +451,27 @@ def _loaded(folder: Path, cohort: Cohort | None) -> Comparison:
     return Comparison(folder, run.manifest, _typed(run.summary), run.differences, run.trajectories, cohort)
 
 
+def _base_of(folder: Path, plan: Mapping[str, Any]) -> Path:
+    """The folder against which a run's scenario names files."""
+    return folder / _INPUTS if (folder / _INPUTS).is_dir() else Path(plan["folder"])
+
+
+def people_of(result: Comparison) -> People:
+    """The people of a comparison, with its scenario's own description of them."""
+    plan = read_record(result.folder / PLAN_FILE, PLAN_KEYS, "the folder of a run")
+    scenario = parse(str(result.folder / PLAN_FILE), plan["scenario"], Scenario)
+    cohort, base = result.cohort, _base_of(result.folder, plan)
+    if cohort is None:
+        raise problem(str(result.folder), "", "a run whose patients file is gone", "a run with its people")
+    return People(cohort, scenario.seed, scenario.cohort, base)
+
+
 def load_comparison(folder: Path) -> Comparison:
     """A comparison of a run folder, with its people where they can be made or read again."""
     plan = read_record(folder / PLAN_FILE, PLAN_KEYS, "the folder of a run")
     scenario = parse(str(folder / PLAN_FILE), plan["scenario"], Scenario)
-    inputs = folder / _INPUTS
     try:
-        cohort = build_cohort(scenario.cohort, scenario.seed, inputs if inputs.is_dir() else Path(plan["folder"]))
+        cohort = build_cohort(scenario.cohort, scenario.seed, _base_of(folder, plan))
     except InputError:
         cohort = None  # its files are gone: outcomes are there, covariates are not
     result = _loaded(folder, cohort)

@@ -312,9 +312,34 @@ def find_team(
 
     Examples
     --------
+    >>> import tempfile
+    >>> from pathlib import Path
     >>> import taper_sim as ts
-    >>> found = ts.find_team("scenarios/staffing_small.yaml", patients=10, days=14, progress=False)
-    >>> "staffing" in found.tables
+    >>> scenario = Path(tempfile.mkdtemp()) / "clinic.yaml"
+    >>> _ = scenario.write_text('''
+    ... name: a small clinic
+    ... days: 7
+    ... draws: 2
+    ... cohort:
+    ...   patients: 6
+    ...   classes: {opioid: {dose_median: 90, mix: [{drug: morphine, formulation: ER, share: 1}]}}
+    ... protocols: ["linear(pct=10, every=14)"]
+    ... clinic:
+    ...   team: [{role: physician, people: 1}, {role: pharmacist, people: 1}, {role: pt, people: 1},
+    ...          {role: psychologist, people: 1}, {role: nurse, people: 1},
+    ...          {role: social_worker, people: 1, stands_in_for: [peer]}]
+    ...   staffing:
+    ...     fte: {nurse: {least: 0.5, most: 1, step: 0.5}}
+    ...     targets: [{metric: late, role: nurse, at_most: 0.9}]
+    ...     probability: 0.5
+    ...     indifference: 0.3
+    ...     confidence: 0.5
+    ...     most_teams: 2
+    ...     most_replications: 3
+    ...     what_if_replications: 0
+    ... ''')
+    >>> found = ts.find_team(scenario, progress=False)
+    >>> {"team", "role", "metric", "p_meets"} <= set(found.tables["staffing"].columns)
     True
     """
     from taper_sim.experiments.staffing_run import run_staffing
