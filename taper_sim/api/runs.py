@@ -401,11 +401,12 @@ def evaluate(
     ...   ceilings: ["on"]
     ...   rungs:
     ...     - {name: linear, call: "linear(pct={knob}, every=28)", knobs: [5, 10]}
+    ...     - {name: integral, call: "integral(max_pct={knob}, every=14)", knobs: [10], role: personal}
     ...     - {name: oracle, call: "oracle(limit={knob}, every=14)", knobs: [0.1, 0.15], role: oracle}
     ... ''')
     >>> run = ts.evaluate(scenario, progress=False)
     >>> run.tables["ladder"]["policy"].tolist()
-    ['linear', 'oracle']
+    ['linear', 'integral', 'oracle']
     """
     from taper_sim.experiments import ladder
     from taper_sim.report.ladder_report import ladder_text, write_ladder_report
@@ -504,10 +505,10 @@ def trace(patient: Keys, *, protocol: str | None = None, days: int | None = None
     --------
     >>> import taper_sim as ts
     >>> taper = ts.trace("examples/patient.yaml", protocol="linear(pct=10, every=28)", days=84)
-    >>> taper.days[["day", "dose_opioid", "withdrawal"]].iloc[[0, 84]].round(2)
-        day  dose_opioid  withdrawal
-    0     0         90.0        ...
-    84   84         67.5        ...
+    >>> taper.days[["day", "dose_opioid"]].iloc[[0, 84]]
+        day  dose_opioid
+    0     0         90.0
+    84   84         60.0
     """
     from taper_sim.experiments.trace_patient import trace_patient
 
