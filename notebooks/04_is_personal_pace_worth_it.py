@@ -28,10 +28,10 @@ import pandas as pd
 import yaml
 from IPython.display import SVG, display
 
-from taper_sim import Overrides
 from taper_sim.experiments.ladder import evaluate
 from taper_sim.report.drawing import svg
 from taper_sim.report.ladder_report import ladder_figure
+from taper_sim.scenario.building import Overrides
 
 TABLES = Path("../docs/tables")
 YEARS = {"one year": "ladder", "two years": "ladder_two_years"}

@@ -27,11 +27,11 @@ from pathlib import Path
 
 from IPython.display import SVG, display
 
-from taper_sim import Overrides
 from taper_sim.experiments.staffing_run import run_staffing
 from taper_sim.experiments.team_search import read_staffing
 from taper_sim.report.staffing_figures import write_staffing_figures
 from taper_sim.report.staffing_text import bound_text
+from taper_sim.scenario.building import Overrides
 
 SCENARIO = Path("../scenarios/staffing_small.yaml")
 FOLDER = Path(tempfile.mkdtemp()) / "team"

@@ -25,12 +25,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from taper_sim import Overrides
 from taper_sim.clinic import lateness
 from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.staffing.bounds import loads
 from taper_sim.clinic.team import Team
 from taper_sim.experiments.clinic_run import read_plan
+from taper_sim.scenario.building import Overrides
 
 SCENARIO = Path("../scenarios/clinic_understaffed.yaml")
 N_PATIENTS, N_DAYS = 240, 112

@@ -1,45 +1,129 @@
 """Try a taper on a computer before trying it on a person. Public names, loaded when they are used.
 
-A research prototype for health professionals, not reviewed by any regulator.
+A research prototype for health professionals, not reviewed by any regulator. Guide: docs/how-to/api.md.
 """
 
+import sys
 from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from taper_sim.api.comparison import Comparison as Comparison
+    from taper_sim.api.comparison import compare as compare
+    from taper_sim.api.people import People as People
+    from taper_sim.api.people import people as people
+    from taper_sim.api.recommendation import Recommendation as Recommendation
+    from taper_sim.api.recommendation import recommend as recommend
+    from taper_sim.api.registration import outcome as outcome
+    from taper_sim.api.registration import register as register
+    from taper_sim.api.runs import Population as Population
+    from taper_sim.api.runs import Run as Run
+    from taper_sim.api.runs import Trace as Trace
+    from taper_sim.api.runs import evaluate as evaluate
+    from taper_sim.api.runs import find_team as find_team
+    from taper_sim.api.runs import fit as fit
+    from taper_sim.api.runs import load as load
+    from taper_sim.api.runs import run_clinic as run_clinic
+    from taper_sim.api.runs import trace as trace
+    from taper_sim.api.sensitivity import Sensitivity as Sensitivity
+    from taper_sim.api.sensitivity import sensitivity as sensitivity
+    from taper_sim.comparison.outcomes import OutcomeWindow as OutcomeWindow
+    from taper_sim.data.patient import Patient as Patient
+    from taper_sim.data.patient import read_patient as read_patient
+    from taper_sim.data.problems import InputError as InputError
+    from taper_sim.policies.interface import Observation as Observation
+    from taper_sim.policies.interface import Order as Order
+    from taper_sim.policies.interface import Patients as Patients
+    from taper_sim.policies.interface import Policy as Policy
+
+    __version__: str
+
+#: Every public name and the module that has it; the imports above say the same to editors and type checkers.
 _PUBLIC = {
-    "Cohort": "taper_sim.simulation.cohort",
-    "Order": "taper_sim.policies.interface",
-    "Outcome": "taper_sim.comparison.outcomes",
-    "Overrides": "taper_sim.scenario.building",
-    "Patients": "taper_sim.policies.interface",
-    "Policy": "taper_sim.policies.interface",
+    "Comparison": "taper_sim.api.comparison",
+    "InputError": "taper_sim.data.problems",
     "Observation": "taper_sim.policies.interface",
-    "compare": "taper_sim.experiments.compare",
+    "Order": "taper_sim.policies.interface",
+    "OutcomeWindow": "taper_sim.comparison.outcomes",
+    "Patient": "taper_sim.data.patient",
+    "Patients": "taper_sim.policies.interface",
+    "People": "taper_sim.api.people",
+    "Policy": "taper_sim.policies.interface",
+    "Population": "taper_sim.api.runs",
+    "Recommendation": "taper_sim.api.recommendation",
+    "Run": "taper_sim.api.runs",
+    "Sensitivity": "taper_sim.api.sensitivity",
+    "Trace": "taper_sim.api.runs",
+    "compare": "taper_sim.api.comparison",
+    "evaluate": "taper_sim.api.runs",
+    "find_team": "taper_sim.api.runs",
+    "fit": "taper_sim.api.runs",
+    "load": "taper_sim.api.runs",
+    "outcome": "taper_sim.api.registration",
+    "people": "taper_sim.api.people",
     "read_patient": "taper_sim.data.patient",
-    "register": "taper_sim.policies.interface",
-    "trace_patient": "taper_sim.experiments.trace_patient",
+    "recommend": "taper_sim.api.recommendation",
+    "register": "taper_sim.api.registration",
+    "run_clinic": "taper_sim.api.runs",
+    "sensitivity": "taper_sim.api.sensitivity",
+    "trace": "taper_sim.api.runs",
 }
-__all__ = [  # noqa: PLE0604, F822, RUF100 - resolved by __getattr__
-    "Cohort",
+__all__ = [  # noqa: PLE0604, RUF100 - the same names, spelt out for type checkers; a test compares them
+    "Comparison",
+    "InputError",
     "Observation",
     "Order",
-    "Outcome",
-    "Overrides",
+    "OutcomeWindow",
+    "Patient",
     "Patients",
+    "People",
     "Policy",
+    "Population",
+    "Recommendation",
+    "Run",
+    "Sensitivity",
+    "Trace",
+    "__version__",
     "compare",
+    "evaluate",
+    "find_team",
+    "fit",
+    "load",
+    "outcome",
+    "people",
     "read_patient",
+    "recommend",
     "register",
-    "trace_patient",
+    "run_clinic",
+    "sensitivity",
+    "trace",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name's module on first use: importing the package costs next to nothing."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("taper-sim")
     if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
+        value = getattr(import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module taper_sim has no attribute {name}")
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """The package, in which a public function keeps its name from a sub-package of the same name (``recommend``)."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _PUBLIC and isinstance(value, ModuleType)):  # an import binds each sub-package to its name
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

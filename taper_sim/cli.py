@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from taper_sim.api.progress import progress_bar
 from taper_sim.data.problems import printable, shown
 
 DONE, WRONG_INPUT, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
@@ -156,6 +157,11 @@ def _parser() -> argparse.ArgumentParser:
     ):
         commands.add_parser(name, help=text).set_defaults(run=run)
 
+    example = commands.add_parser("example", help="copy a scenario or example beside you; without a name, list them")
+    example.add_argument("name", nargs="?", metavar="NAME")
+    example.add_argument("--into", type=Path, default=Path(), metavar="DIR", help="folder (default: this one)")
+    example.set_defaults(run=_example)
+
     digest = commands.add_parser("hash", help="hash of a plan, to register it before the run, or of a run's plan")
     digest.add_argument("scenario", type=Path, metavar="SCENARIO or DIR")
     digest.add_argument("--of", default="compare", metavar="COMMAND", help="the command to plan (default compare)")
@@ -199,6 +205,14 @@ def _schema(_: argparse.Namespace) -> int:
     return DONE
 
 
+def _example(args: argparse.Namespace) -> int:
+    from taper_sim.api.examples import copy_example, example_names
+
+    lines = example_names() if args.name is None else copy_example(args.name, args.into)
+    _show("\n".join(map(str, lines)))
+    return DONE
+
+
 def _hash(args: argparse.Namespace) -> int:
     from taper_sim.data.problems import nearest, problem
     from taper_sim.experiments.kinds import KINDS
@@ -223,7 +237,7 @@ def _verify(args: argparse.Namespace) -> int:
     from taper_sim.report.run_reports import write_run_report
 
     workers = _workers(args.workers)
-    with _progress() as progress:
+    with progress_bar() as progress:
         trust = _warn if args.trust_policy else None
         done = verify_run(args.folder, Running(workers, progress), write_run_report, trust_policy=trust)
     for line in (*done.differing, *done.not_recomputed):
@@ -273,7 +287,7 @@ def _compare(args: argparse.Namespace) -> int:
     workers = _workers(args.workers)
     args.folder = args.out or Path(f"run-{args.scenario.stem}")
     change = Overrides(args.patients, args.days, args.protocols, args.seed, args.scenario.parent)
-    with _progress() as progress:
+    with progress_bar() as progress:
         done = compare.compare(args.scenario, change, args.folder, workers, progress, sure=args.yes, **_running())
     return _finished(compare.KIND, done)
 
@@ -289,7 +303,7 @@ def _clinic(args: argparse.Namespace) -> int:
     loads = before_text(clinic_run.planned_loads(plan), clinic_run.planned_loads_of_enrolment(plan))
     for line in (*loads, *plan.remarks()):
         _warn(line)
-    with _progress() as progress:
+    with progress_bar() as progress:
         done = clinic_run.run_clinic(args.scenario, plan, args.folder, progress, **_running())
     return _finished(clinic_run.KIND, done)
 
@@ -300,7 +314,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
     args.folder = args.out
     change = Overrides(args.patients, args.days, None, args.seed, args.scenario.parent)
-    with _progress() as progress:
+    with progress_bar() as progress:
         done = ladder.evaluate(args.scenario, change, args.folder, progress, sure=args.yes, **_running())
     return _finished(ladder.KIND, done)
 
@@ -316,7 +330,7 @@ def _staffing(args: argparse.Namespace) -> int:
     plan = read_staffing(args.scenario, change, sure=args.yes)
     for line in (*bound_text(plan), *plan.clinic.remarks()):
         _warn(line)
-    with _progress() as progress:
+    with progress_bar() as progress:
         done = staffing_run.run_staffing(args.scenario, plan, args.folder, progress, **_running())
     return _finished(staffing_run.KIND, done)
 
@@ -331,7 +345,7 @@ def _triage(args: argparse.Namespace) -> int:
     plan = read_plan(args.scenario, change, args.replications, sure=args.yes)
     for line in plan.remarks():
         _warn(line)
-    with _progress() as progress:
+    with progress_bar() as progress:
         done = triage_rules.run_triage(args.scenario, plan, args.folder, progress, **_running())
     return _finished(triage_rules.KIND, done)
 
@@ -342,7 +356,7 @@ def _resume(args: argparse.Namespace) -> int:
     from taper_sim.report.run_reports import write_run_report
 
     workers = _workers(args.workers)
-    with _progress() as progress:
+    with progress_bar() as progress:
         kind, done = resume_run(args.folder, Running(workers, progress, write_run_report, sure=True))
     return _finished(kind.name, done)
 
@@ -357,41 +371,6 @@ def _workers(given: str) -> int | str:
         allowed = f"a number of threads, 1 to {MAX_THREADS}, or tcp://host:port of a Dask scheduler"
         raise problem("--workers", "", given or "nothing", allowed)
     return int(given)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int], Callable[[int], None]]]:
-    """A bar on standard error with the time left; its start gives the total, its ticks what is done."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("simulating"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(*columns, console=Console(stderr=True))
-
-    def start(total: int) -> Callable[[int], None]:
-        bar.start()
-        task = bar.add_task("simulating", total=total)
-        return lambda done: bar.advance(task, done)
-
-    try:
-        yield start
-    finally:
-        if bar.live.is_started:  # a bar that never began would print an empty line before what is wrong
-            bar.stop()
 
 
 def _show(text: str) -> None:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 import numpy as np
 
 from taper_sim.array_types import Floats, Ints
+from taper_sim.data.problems import problem
 from taper_sim.model.compiled import rows
 from taper_sim.simulation.days import Trajectory
 
@@ -631,8 +632,54 @@ COMPOSITE: Final = Outcome(
     tail=True,
 )
 
-ALL: Final[tuple[Outcome, ...]] = (*OUTCOMES, COMPOSITE)
-BY_NAME: Final[Mapping[str, Outcome]] = {outcome.name: outcome for outcome in ALL}
+#: Every outcome, and by name; :func:`register_outcome` adds to both.
+ALL: Final[list[Outcome]] = [*OUTCOMES, COMPOSITE]
+BY_NAME: Final[dict[str, Outcome]] = {outcome.name: outcome for outcome in ALL}
+_SHIPPED: Final = frozenset(BY_NAME)
+
+
+def register_outcome(outcome: Outcome) -> bool:
+    """Add an outcome, or replace one of the same name that was added before.
+
+    Returns
+    -------
+    bool
+        Whether it replaced one.
+
+    Raises
+    ------
+    ValueError
+        If the name is that of a shipped outcome: published definitions do not change.
+    """
+    if outcome.name in _SHIPPED or outcome.name.removesuffix("_cvar95") in _SHIPPED:
+        raise ValueError(f"{outcome.name}, which is a shipped outcome; allowed: a name of its own")
+    replaced = outcome.name in BY_NAME
+    if replaced:
+        ALL.remove(BY_NAME[outcome.name])
+    ALL.append(outcome)
+    BY_NAME[outcome.name] = outcome
+    return replaced
+
+
+def own_value(outcome: Outcome, window: OutcomeWindow) -> Floats:
+    """The values of an added outcome, (n,); its function may be anybody's, so that its result is checked.
+
+    Raises
+    ------
+    InputError
+        If the function fails, or gives no number a patient.
+    """
+    n = len(window.course.cohort)
+    allowed = f"a function of the window that gives an array of shape ({n},)"
+    try:
+        values = np.asarray(outcome.of(window), dtype=np.float64)
+    except Exception as error:
+        raise problem(
+            "outcome", outcome.name, f"a function that raised {type(error).__name__}: {error}", allowed
+        ) from error
+    if values.shape != (n,):
+        raise problem("outcome", outcome.name, f"a result of shape {values.shape}", allowed)
+    return values
 
 
 def composite(look: OutcomeWindow, weights: Mapping[str, float]) -> Floats:
@@ -652,4 +699,5 @@ def measure(course: Trajectory, weights: Mapping[str, float] = COMPOSITE_WEIGHTS
     look = OutcomeWindow(course, course.n_days, course.n_days)
     values = {outcome.name: np.asarray(outcome.of(look), dtype=np.float64) for outcome in OUTCOMES}
     values["composite"] = composite(look, weights)
+    values |= {outcome.name: own_value(outcome, look) for outcome in ALL if outcome.name not in _SHIPPED}
     return values

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from taper_sim.array_types import Bools, Floats
+from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.data import formulary
 from taper_sim.data.csv_input import Problems, read_csv
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
@@ -54,18 +54,23 @@ BOOLEANS: Final = (
     "peer_support",
     "catastrophising",
 )
+MODALITIES: Final = ("video", "phone", "in_person")
 _TRUE, _FALSE = {"1", "true", "yes"}, {"0", "false", "no"}
 _DRUG_COLUMNS: Final = ("patient_id", "drug", "formulation", "dose_mg_per_day", "dose_mcg_per_h", "interval_h")
 
 
 @dataclass(frozen=True)
 class PatientTable:
-    """Patients of a file: ids, numbers and booleans by column, and the number of rows dropped for missing values."""
+    """Patients of a file: ids, numbers and booleans by column, and the number of rows dropped for missing values.
+
+    ``modality`` is the index into :data:`MODALITIES` of each patient's visits, None without that column.
+    """
 
     ids: tuple[str, ...]
     numbers: Mapping[str, Floats]
     booleans: Mapping[str, Bools]
     dropped: int
+    modality: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,12 @@ def _booleans(table: pd.DataFrame, column: str, bad: Problems) -> Bools:
     return text.isin(_TRUE).to_numpy()
 
 
+def _modality(table: pd.DataFrame, column: str, bad: Problems) -> Ints:
+    text = table[column].str.lower()
+    bad.rows(table, column, ~text.isin(MODALITIES).to_numpy(), f"one of {', '.join(MODALITIES)}")
+    return np.maximum(pd.Index(MODALITIES).get_indexer(pd.Index(text)), 0)
+
+
 def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool, strict: bool) -> PatientTable:
     """Read a file of patients.
 
@@ -120,7 +131,7 @@ def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool,
     """
     table = read_csv(path)
     bad = Problems(str(path))
-    known = ["patient_id", *NUMBERS, *BOOLEANS]
+    known = ["patient_id", *NUMBERS, *BOOLEANS, "modality"]
     for name, column in columns.items():
         if name not in known:
             raise problem(str(path), f"columns.{name}", f"an unknown name{nearest(name, known)}", ", ".join(known))
@@ -149,6 +160,8 @@ def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool,
         for column, name in names.items()
         if name in BOOLEANS and (strict or column in mapped)
     }
+    how = next((column for column, name in names.items() if name == "modality" and (strict or column in mapped)), None)
+    modality = None if how is None else _modality(table, how, bad)
     ids = table[next(column for column, name in names.items() if name == "patient_id")]
     keep = np.ones(len(table), dtype=bool)
     if drop_missing:
@@ -167,6 +180,7 @@ def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool,
         {name: values[keep] for name, values in numbers.items()},
         {name: values[keep] for name, values in booleans.items()},
         int((~keep).sum()),
+        None if modality is None else modality[keep],
     )
 
 

@@ -58,6 +58,10 @@ class InputError(ValueError):
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a traceback: a line for each problem."""
+        return [f"{type(self).__name__}: {line}" for line in str(self).split("\n")]
+
 
 def problem(file: str, place: str, given: Any, allowed: str) -> InputError:
     """An :class:`InputError` of one problem."""

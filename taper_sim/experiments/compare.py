@@ -98,6 +98,20 @@ def plan_hash(scenario: Scenario, base: Path) -> str:
     return with_policies(scenario_hash(scenario, base), recorded_policies(entry.call for entry in scenario.protocols))
 
 
+def compare_scenario(scenario: Scenario, path: Path, folder: Path, running: Running) -> Comparison:
+    """Compare the protocols of a scenario that is held in memory; see :func:`compare`.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    path : Path
+        File that problems name. The scenario names its own files relative to the folder of ``path``.
+    folder : Path
+    running : Running
+    """
+    return _run(scenario, path, folder, running)
+
+
 def rerun(record: PlanRecord, folder: Path, running: Running) -> Comparison:
     """Run a recorded plan, or resume it."""
     return _run(parse(str(folder / PLAN_FILE), record.scenario, Scenario), record.path, folder, running)

@@ -78,11 +78,11 @@ def read_run(folder: Path) -> Run:
         if not (folder / name).is_file():
             raise problem(str(folder), "", f"no {name}", "the folder of a finished run")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    tables = [_read_table(folder / f"{name}.csv") for name in ("summary", "differences", "trajectories")]
+    tables = [read_table(folder / f"{name}.csv") for name in ("summary", "differences", "trajectories")]
     return Run(manifest, *tables)
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
     """A table with exact numbers; the text ``NA`` in a column of names is not a missing value."""
     with path.open(encoding="utf-8", newline="") as handle:
         names = next(csv.reader(handle), [])

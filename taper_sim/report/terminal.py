@@ -1,7 +1,9 @@
 """A comparison as text for a terminal. Imports ``experiments.compare``, ``tables``."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
 
 from taper_sim import tables
 from taper_sim.experiments.compare import Comparison
@@ -16,6 +18,10 @@ _SHOWN = (
 )
 _WIDTH = 20
 _AS_PERCENT = "share of people"
+KEY_TO_CELLS: Final = (
+    "Means over patients, in brackets the 95 % interval over parameter draws with Monte Carlo error.",
+    "Withdrawal 0 to 1, pain in NRS points, function in points of 100, changes since day 0.",
+)
 
 
 def _cell(row: Mapping[Hashable, Any], form: str) -> str:
@@ -24,30 +30,36 @@ def _cell(row: Mapping[Hashable, Any], form: str) -> str:
     return f"{mean} ({low}, {high})"
 
 
+def key_cells(summary: pd.DataFrame, protocols: Sequence[str]) -> pd.DataFrame:
+    """Key outcomes of all people as text, mean and 95 % interval over parameter draws, a row a protocol."""
+    whole = {(row["protocol"], row["outcome"]): row for row in summary[summary["subgroup"] == "all"].to_dict("records")}
+    shown = [cell for cell in _SHOWN if (protocols[0], cell[0]) in whole]
+    cells = {
+        title: ["-" if (row := whole.get((name, outcome))) is None else _cell(row, form) for name in protocols]
+        for outcome, title, form in shown
+    }
+    return pd.DataFrame(cells, index=pd.Index(protocols, name="protocol"))
+
+
+def table_lines(cells: pd.DataFrame) -> list[str]:
+    """The lines of a table of text, protocols on the left."""
+    width = max(len(str(name)) for name in [*cells.index, "protocol"]) + 2
+    lines = ["protocol".ljust(width) + "".join(str(title).rjust(_WIDTH) for title in cells.columns)]
+    for name, *texts in cells.itertuples():
+        lines.append(str(name).ljust(width) + "".join(str(text).rjust(_WIDTH) for text in texts))
+    return lines
+
+
 def comparison_text(done: Comparison) -> str:
     """The table a person reads first: a protocol a line, mean and 95 % interval over parameter draws."""
-    whole = {
-        (row["protocol"], row["outcome"]): row
-        for row in done.summary[done.summary["subgroup"] == "all"].to_dict("records")
-    }
-    names = [arm.name for arm in done.plan.arms]
-    width = max(len(name) for name in [*names, "protocol"]) + 2
-    cells = [shown for shown in _SHOWN if (names[0], shown[0]) in whole]
     plan = done.plan
     what = f"{done.scenario.name}: {len(plan.cohort):,} patients, {plan.n_days} days"
     lines = ["", *done.manifest["evidence_warnings"]]
     lines += [f"{what}, {plan.ensemble.n_draws} parameter draws, seed {plan.seed}", ""]
-    lines.append("protocol".ljust(width) + "".join(title.rjust(_WIDTH) for _, title, _ in cells))
-    for name in names:
-        line = name.ljust(width)
-        for outcome, _, form in cells:
-            row = whole.get((name, outcome))
-            line += ("-" if row is None else _cell(row, form)).rjust(_WIDTH)
-        lines.append(line)
+    lines += table_lines(key_cells(done.summary, [arm.name for arm in plan.arms]))
     lines += [
         "",
-        "Means over patients, in brackets the 95 % interval over parameter draws with Monte Carlo error.",
-        "Withdrawal 0 to 1, pain in NRS points, function in points of 100, changes since day 0.",
+        *KEY_TO_CELLS,
         f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}.",
         f"Output folder: {done.folder}",
     ]

@@ -17,7 +17,16 @@ from taper_sim.run_folder.files import (
     write_json,
     write_text,
 )
-from taper_sim.run_folder.folder import MANIFEST_FILE, PLAN_FILE, PlanRecord, RunFolder, list_report, open_run, plan_of
+from taper_sim.run_folder.folder import (
+    MANIFEST_FILE,
+    PLAN_FILE,
+    PlanRecord,
+    RunFolder,
+    list_report,
+    list_saved,
+    open_run,
+    plan_of,
+)
 from taper_sim.run_folder.lock import locked
 from taper_sim.run_folder.parts import Parts, Warn, warn_on_stderr
 
@@ -33,6 +42,7 @@ __all__ = [
     "check_writable",
     "differing",
     "list_report",
+    "list_saved",
     "locked",
     "open_run",
     "plan_of",

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from taper_sim.data.problems import shown
 from taper_sim.run_folder.files import PARTIAL, read_record, sha256_of
-from taper_sim.run_folder.folder import MANIFEST_FILE, MANIFEST_KEYS, PARTS, PLAN_FILE, plan_of
+from taper_sim.run_folder.folder import MANIFEST_FILE, MANIFEST_KEYS, PARTS, PLAN_FILE, SAVED_KEY, plan_of
 from taper_sim.run_folder.lock import LOCK_FILE
 
 _OWN: Final = (PLAN_FILE, MANIFEST_FILE, LOCK_FILE)
-_OF_THE_RUN: Final = ("timings_s", "versions", "git_commit", "outputs_sha256", "report_sha256")
+_OF_THE_RUN: Final = ("timings_s", "versions", "git_commit", "outputs_sha256", "report_sha256", SAVED_KEY)
 """Keys of a manifest that another run of the same plan need not repeat, or that are checked by themselves."""
 
 
@@ -51,7 +51,8 @@ def differing(
 
 def _changed(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     """Files that were changed or removed since the run, and files that the manifest does not list."""
-    listed = {**manifest["outputs_sha256"], **manifest["report_sha256"]}
+    saved = manifest.get(SAVED_KEY, {})
+    listed = {**manifest["outputs_sha256"], **manifest["report_sha256"], **(saved if isinstance(saved, dict) else {})}
     for name, digest in listed.items():
         inside = not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts
         path = folder / name

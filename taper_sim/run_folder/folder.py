@@ -33,6 +33,8 @@ _OBJECTS: Final = ("scenario", "options", "policies")
 _PLAN_KEYS: Final[dict[str, type]] = {**dict.fromkeys(_TEXTS, str), **dict.fromkeys(_OBJECTS, dict)}
 MANIFEST_KEYS: Final[dict[str, type]] = {"kind": str, "plan_hash": str, "outputs_sha256": dict, "report_sha256": dict}
 """What ``manifest.json`` must hold to be verified, with its types."""
+SAVED_KEY: Final = "saved_sha256"
+"""Where the manifest lists files that were saved beside the run; absent where there are none."""
 
 
 @dataclass(frozen=True)
@@ -151,13 +153,21 @@ class RunFolder:
 
 
 def list_report(folder: Path, written: Sequence[Path]) -> None:
-    """Add files of a report to the manifest of a finished run, with their hashes, in place of those of before."""
+    """List the files of a report in the manifest of a finished run with their hashes; earlier entries are replaced."""
+    if (folder / MANIFEST_FILE).exists():  # no manifest: the figures belong to tables that are not of a run
+        _list_files(folder, "report_sha256", written)
+
+
+def list_saved(folder: Path, written: Sequence[Path]) -> None:
+    """List files that were saved beside a finished run (its inputs, tables of subgroups) in its manifest."""
+    _list_files(folder, SAVED_KEY, written)
+
+
+def _list_files(folder: Path, key: str, written: Sequence[Path]) -> None:
     path = folder / MANIFEST_FILE
-    if not path.exists():  # figures drawn of tables that are no run's
-        return
     manifest = read_record(path, {}, "the folder of a finished run")
-    names = sorted(one.relative_to(folder).as_posix() for one in written)
-    write_json(manifest | {"report_sha256": {name: sha256_of(folder / name) for name in names}}, path)
+    names = sorted(file.relative_to(folder).as_posix() for file in written)
+    write_json(manifest | {key: {name: sha256_of(folder / name) for name in names}}, path)
 
 
 @contextmanager

@@ -4,7 +4,8 @@
 from files.
 """
 
-from taper_sim.simulation.cohort.arrays import FLAGS, MODALITIES, Cohort, fixed_or, individual, shapes, with_doses
+from taper_sim.data.patients import MODALITIES
+from taper_sim.simulation.cohort.arrays import FLAGS, Cohort, fixed_or, individual, shapes, with_doses
 from taper_sim.simulation.cohort.read import from_patients, from_table, with_drugs
 from taper_sim.simulation.cohort.sampled import (
     CHOIR,

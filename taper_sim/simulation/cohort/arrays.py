@@ -18,7 +18,6 @@ from taper_sim.units import DRUG_CLASSES
 
 #: Risk flags, answers and access of a patient, named as the columns of a patients file.
 FLAGS: Final = BOOLEANS
-MODALITIES: Final = ("video", "phone", "in_person")
 
 #: Symbols that vary between patients, in the order of the columns of standard normals (append new symbols).
 VARYING: Final[tuple[tuple[str, int], ...]] = (
@@ -65,7 +64,7 @@ class Cohort:
     age : ndarray, (n,)
         Years.
     modality : ndarray of int, (n,)
-        Index into :data:`MODALITIES`.
+        Index into :data:`taper_sim.data.patients.MODALITIES`.
     fixed : dict of str to ndarray, (n,) or (n, 3)
         Parameters fixed for a patient, NaN where free.
     care : ndarray, (n, 6)

@@ -8,10 +8,10 @@ import numpy as np
 from taper_sim import rng
 from taper_sim.array_types import Floats
 from taper_sim.data.patient import Patient
-from taper_sim.data.patients import DrugRow, PatientTable
+from taper_sim.data.patients import MODALITIES, DrugRow, PatientTable
 from taper_sim.model.parameters import BASELINE_LIMITS, DISCIPLINES, MEDIAN_USE_DAYS, Baseline
 from taper_sim.model.pharmacology import administrations
-from taper_sim.simulation.cohort.arrays import FLAGS, MODALITIES, Cohort, with_doses, without_drugs
+from taper_sim.simulation.cohort.arrays import FLAGS, Cohort, with_doses, without_drugs
 from taper_sim.simulation.cohort.sampled import (
     MOOD_DISORDER_T,
     distress_of_promis,
@@ -110,7 +110,7 @@ def from_table(table: PatientTable, description: str) -> Cohort:
         flags=flags,
         failed_tapers=columns.get("failed_tapers", np.zeros(n)),
         age=columns.get("age", np.full(n, 55.0)),
-        modality=np.zeros(n, dtype=np.int64),
+        modality=np.zeros(n, dtype=np.int64) if table.modality is None else table.modality,
         description=description,
     )
     use_days = cohort.use_days.copy()

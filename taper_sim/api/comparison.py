@@ -1,0 +1,470 @@
+"""Protocols compared on the same people. Imports ``api``, ``report``, ``experiments.compare`` and below."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from taper_sim.api import answer, display
+from taper_sim.api.arguments import names_checked
+from taper_sim.api.cohort_frame import cohort_frame
+from taper_sim.api.people import People
+from taper_sim.api.progress import progress_bar
+from taper_sim.api.protocols import Protocol, copy_rules, entries_of
+from taper_sim.api.saving import INPUTS, save_run
+from taper_sim.api.subgroups import By, groups_of
+from taper_sim.api.temporary import TemporaryFolder
+from taper_sim.array_types import Bools, Floats, Ints
+from taper_sim.comparison.outcomes import BY_NAME, Outcome
+from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, difference_rows, summary_rows
+from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
+from taper_sim.data.yaml_input import parse
+from taper_sim.experiments.compare import compare_scenario
+from taper_sim.experiments.running import Running, Workers
+from taper_sim.report.methods import cautions
+from taper_sim.report.run_tables import read_run
+from taper_sim.report.terminal import KEY_TO_CELLS, key_cells, table_lines
+from taper_sim.run_folder import PLAN_FILE, PlanRecord, plan_of, read_table, write_csv, write_text
+from taper_sim.scenario.building import Overrides, arm_name, build_cohort, overridden, read_scenario
+from taper_sim.scenario.schema import ProtocolEntry, Scenario
+from taper_sim.simulation.cohort import Cohort
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from taper_sim.api.plots import ComparisonPlots
+
+FILE: Final = "compare"
+_BY_SUMMARY, _BY_DIFFERENCES = "by_summary.csv", "by_differences.csv"
+
+
+@dataclass(eq=False)
+class Comparison:
+    """Protocols compared on the same people with the same chance events.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the run; of this object until it is saved.
+    manifest : dict
+        What was run, with what, from what.
+    summary : DataFrame
+        A row for each protocol, outcome and subgroup: mean and spread over people, 95 % interval of the mean.
+    differences : DataFrame
+        The same for each protocol minus the reference, person by person.
+    trajectories : DataFrame
+        Weekly means and bands by protocol.
+    cohort : Cohort or None
+        None where a loaded run names files that are gone.
+    inputs : Path or None
+        Folder with the files of people made here.
+    temporary : TemporaryFolder or None
+        What keeps the folder of a run that is not saved.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    summary: pd.DataFrame
+    differences: pd.DataFrame
+    trajectories: pd.DataFrame
+    cohort: Cohort | None
+    inputs: Path | None = None
+    temporary: TemporaryFolder | None = None
+
+    @property
+    def protocols(self) -> list[str]:
+        """Names of the protocols, in the order given."""
+        return [str(name) for name in self.manifest["protocols"]]
+
+    @property
+    def reference(self) -> str:
+        """The protocol that the others are set against."""
+        return str(self.manifest["reference"])
+
+    @cached_property
+    def people(self) -> pd.DataFrame:
+        """A row a person and protocol: every outcome, and who the person is (the columns of ``People.frame``)."""
+        outcomes = pd.read_parquet(self.folder / "patients.parquet")
+        outcomes["protocol"] = outcomes["protocol"].astype(str)
+        if self.cohort is None:
+            return outcomes
+        outcomes = outcomes.drop(
+            columns=[
+                name
+                for name in outcomes.columns
+                if name.startswith("dose_")
+                and name.removeprefix("dose_") in ("opioid", "benzodiazepine", "gabapentinoid")
+            ]
+        )
+        covariates = cohort_frame(self.cohort)
+        repeated = pd.concat([covariates] * len(self.protocols), ignore_index=True).drop(columns="patient_id")
+        first = ["protocol", "patient_id", "draw"]
+        return pd.concat([outcomes[first], repeated, outcomes.drop(columns=first)], axis=1)
+
+    @cached_property
+    def answer(self) -> str:
+        """Which protocol is better in what, by how much, and how sure that is."""
+        return answer.answer_of(self.summary, self._usable, self.reference, self.difference)
+
+    @property
+    def _usable(self) -> list[str]:
+        """Protocols that a clinic could follow: one that sees the true state is a bound, not a choice."""
+        calls_ = {arm_name(entry): entry.call for entry in map(_entry_of, self.manifest["scenario"]["protocols"])}
+        bounds = [name for name, call in calls_.items() if call.startswith("oracle(") or "sees=state" in call]
+        return [name for name in self.protocols if name not in bounds] or self.protocols
+
+    @cached_property
+    def plot(self) -> "ComparisonPlots":
+        """Figures: ``trajectories()``, ``forest()``, ``tail()``, ``pareto()``."""
+        from taper_sim.api.plots import ComparisonPlots
+
+        return ComparisonPlots(self)
+
+    def difference(self, a: str, b: str, outcome: str | Sequence[str] | None = None, by: By = None) -> pd.DataFrame:
+        """Compare two protocols person by person, ``a`` minus ``b``.
+
+        Parameters
+        ----------
+        a, b : str
+            Protocols of the run.
+        outcome : str or sequence of str, optional
+            All of the run if left out.
+        by : str, callable, or a sequence of them, optional
+            Subgroups; a sequence is crossed.
+
+        Returns
+        -------
+        DataFrame
+            ``mean`` of the paired differences with its 95 % interval over parameter draws (``lo95``, ``hi95``), the
+            probability that the mean is better (``p_better``), the shares of people who are better and worse by more
+            than the smallest important difference (``share_better``, ``share_worse``), and ``n``.
+        """
+        for place, name in (("a", a), ("b", b)):
+            if name not in self.protocols:
+                given = f"{shown(name)}, which is no protocol of the run{nearest(str(name), self.protocols)}"
+                raise InputError(Problem("difference", place, given, "; ".join(self.protocols)))
+        rows = difference_rows(a, b, self._outcomes(outcome), self._values((a, b)), self._draw, self._groups(by))
+        return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
+
+    def summary_by(self, by: By) -> pd.DataFrame:
+        """The summary of subgroups; see :meth:`difference`."""
+        groups, values = self._groups(by), self._values(self.protocols)
+        calibrated = bool(self.manifest["ensemble"]["calibrated"])
+        rows = [
+            row
+            for name in self.protocols
+            for row in summary_rows(name, self._outcomes(None), values[name], self._draw, groups, calibrated)
+        ]
+        return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
+
+    def differences_by(self, by: By) -> pd.DataFrame:
+        """The differences of subgroups against the reference; see :meth:`difference`."""
+        others = [name for name in self.protocols if name != self.reference]
+        tables = [self.difference(name, self.reference, by=by) for name in others]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(DIFFERENCE_COLUMNS))
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Outcomes as ``(protocol, patient)``, weekly means and bands as ``(protocol, day)``, people as coordinates."""
+        import xarray as xr
+
+        people = self.people
+        n = len(people) // len(self.protocols)
+        ids = people["patient_id"].to_numpy()[:n]
+        outcomes = [o.name for o in self._outcomes(None)]
+        cube: dict[str, Any] = {
+            name: (
+                ("protocol", "patient"),
+                people[name].to_numpy(dtype=np.float64).reshape(-1, n),
+                {"units": BY_NAME[name].unit, "long_name": BY_NAME[name].meaning},
+            )
+            for name in outcomes
+        }
+        coordinates: dict[str, Any] = {"protocol": self.protocols, "patient": ids}
+        if self.cohort is not None:
+            frame = cohort_frame(self.cohort).drop(columns="patient_id")
+            coordinates |= {name: ("patient", frame[name].to_numpy()) for name in frame.columns}
+        for name, rows in self.trajectories.groupby("quantity", sort=False):
+            table = rows.pivot(index="protocol", columns="day", values=["mean", "q10", "q50", "q90"])
+            table = table.reindex(self.protocols)
+            for column in ("mean", "q10", "q50", "q90"):
+                cube[f"trajectory_{name}_{column}"] = (("protocol", "day"), table[column].to_numpy(), {})
+            coordinates["day"] = table["mean"].columns.to_numpy()
+        return xr.Dataset(cube, coordinates, {"seed": int(self.manifest["seed"]), "reference": self.reference})
+
+    def save(self, folder: str | Path) -> Path:
+        """Keep the run: its folder with tables, figures, report and, of people made here, their files.
+
+        Parameters
+        ----------
+        folder : path
+            Empty or new; the same run again is written over.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        return save_run(self.folder, Path(folder), self.inputs, (_BY_SUMMARY, _BY_DIFFERENCES))
+
+    @cached_property
+    def _draw(self) -> Ints:
+        drawn = self.people["draw"].to_numpy(dtype=np.int64)
+        return drawn[: len(drawn) // len(self.protocols)]
+
+    def _values(self, protocols: Sequence[str]) -> dict[str, Mapping[str, Floats]]:
+        people, n = self.people, len(self._draw)
+        parts = {name: people.iloc[k * n : (k + 1) * n] for k, name in enumerate(self.protocols)}
+        names = [outcome.name for outcome in self._outcomes(None)]
+        return {name: {o: parts[name][o].to_numpy(dtype=np.float64) for o in names} for name in protocols}
+
+    def _outcomes(self, wanted: str | Sequence[str] | None) -> list[Outcome]:
+        there = [name for name in dict.fromkeys(self.summary["outcome"]) if name in BY_NAME]
+        names = there if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
+        unknown = [name for name in names if name not in there]
+        if unknown:
+            raise InputError(
+                Problem(
+                    "outcome",
+                    "",
+                    f"{shown(n)}, which the run does not report{nearest(str(n), there)}",
+                    ", ".join(there),
+                )
+                for n in unknown
+            )
+        return [BY_NAME[name] for name in names]
+
+    def _groups(self, by: By) -> dict[str, Bools]:
+        if by is None:
+            return {"all": np.ones(len(self._draw), dtype=bool)}
+        if self.cohort is None:
+            raise problem("by", "", "a run whose patients file is gone", "a run with its people")
+        return groups_of(by, cohort_frame(self.cohort), self.cohort)
+
+    def _lines(self) -> list[str]:
+        n, draws = int(self.manifest["patients"]["n"]), self.manifest["ensemble"]["n_draws"]
+        what = f"{n:,} people, {self.manifest['days']} days, {draws} parameter draws, seed {self.manifest['seed']}"
+        return [*KEY_TO_CELLS, f"{what}. {' '.join(cautions(self.manifest))}"]
+
+    def __repr__(self) -> str:
+        table = table_lines(key_cells(self.summary, self.protocols))
+        return "\n".join([self.answer, "", *table, "", *self._lines()])
+
+    def _repr_html_(self) -> str:
+        table = display.table_html(key_cells(self.summary, self.protocols))
+        return f"<p><b>{display.escape(self.answer)}</b></p>{table}<small>{display.paragraphs(self._lines())}</small>"
+
+
+@names_checked
+def compare(
+    scenario: str | Path | None = None,
+    *,
+    people: People | None = None,
+    protocols: Sequence[Protocol] | Protocol | None = None,
+    days: int | None = None,
+    care: Mapping[str, Any] | None = None,
+    by: By = None,
+    draws: int | None = None,
+    seed: int | None = None,
+    workers: Workers = 2,
+    patients: int | None = None,
+    reference: str | None = None,
+    outcomes: Sequence[str] | None = None,
+    parameters: Mapping[str, float] | None = None,
+    progress: bool = True,
+    yes: bool = False,
+) -> Comparison:
+    """Compare protocols on the same people with the same chance events.
+
+    Parameters
+    ----------
+    scenario : path, optional
+        A scenario file; what the other arguments give replaces what it says.
+    people : People, optional
+        Whom to compare on; :func:`taper_sim.people` makes them. Either this or a scenario.
+    protocols : sequence, optional
+        Calls as text, such as ``"linear(pct=10, every=28)"``, or policies of one's own. The first is the reference
+        unless ``reference`` names another.
+    days : int, optional
+        Days to follow; 364 if left out.
+    care : mapping, optional
+        As in a scenario: ``disciplines``, ``visit_every_d``, ``checkin_every_d``.
+    by : str, callable, or a sequence of them, optional
+        Subgroups of summary and differences: a flag such as ``"ptsd"``, ``"dose"``, ``"age"``, another column of the
+        people with few values, or a function of their table that gives a label a row. A sequence is crossed.
+    draws : int, optional
+        Draws of the uncertain parameters, which the intervals are over; 50 if left out.
+    seed : int, optional
+        Of chance events and draws; that of the scenario or of the people if left out.
+    workers : int or str, optional
+        Threads, or the address of a Dask scheduler; the numbers do not depend on it.
+    patients : int, optional
+        How many people of the scenario.
+    reference : str, optional
+        The protocol that the others are set against.
+    outcomes : sequence of str, optional
+        Those to report; all if left out.
+    parameters : mapping of symbol to value, optional
+        Parameters held at a value in every draw.
+    progress : bool, optional
+        Whether a bar is shown.
+    yes : bool, optional
+        Whether a run above the free memory or a day of work is run nevertheless.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError
+        One line for each problem: an unknown argument, protocol, outcome or subgroup, a value out of range.
+
+    Examples
+    --------
+    >>> import taper_sim as ts
+    >>> cohort = ts.people(100, drug="morphine ER", mg_per_day=90)
+    >>> result = ts.compare(people=cohort, protocols=["constant()", "linear(pct=10, every=28)"],
+    ...                     days=84, draws=5, progress=False)
+    >>> result.protocols
+    ['constant()', 'linear(pct=10, every=28)']
+    >>> result.difference("linear(pct=10, every=28)", "constant()", outcome="dose_end_mme")["n"].tolist()
+    [100]
+    """
+    if (scenario is None) == (people is None):
+        given = "neither a scenario nor people" if scenario is None else "a scenario and people"
+        raise problem(FILE, "people", given, "one of the two")
+    if people is not None and not isinstance(people, People):
+        raise problem(FILE, "people", f"an object of the type {type(people).__name__}", "what ts.people(…) gives")
+    if scenario is not None and not isinstance(scenario, str | Path):
+        raise problem(FILE, "scenario", f"an object of the type {type(scenario).__name__}", "the path of a YAML file")
+    changes = {
+        "days": days,
+        "care": None if care is None else dict(care),
+        "draws": draws,
+        "seed": seed,
+        "outcomes": None if outcomes is None else list(outcomes),
+        "parameters": None if parameters is None else dict(parameters),
+    }
+    entries = None if protocols is None else entries_of(protocols)
+    temporary = TemporaryFolder()
+    inputs, folder = temporary.path / INPUTS, temporary.path / "run"
+    if people is not None:
+        if entries is None:
+            raise problem(FILE, "protocols", "nothing", 'protocols such as ["constant()", "linear(pct=10, every=28)"]')
+        if patients is not None:
+            raise problem(FILE, "patients", "beside people", "as many people as there are")
+        inputs.mkdir()
+        base = inputs if people.entry is None else people.folder
+        cohort_entry = people.write(inputs) if people.entry is None else people.entry
+        if people.entry is None:
+            copy_rules(entries, inputs)
+        content = {
+            "name": "comparison",
+            "seed": people.seed,
+            "cohort": cohort_entry.model_dump(),
+            "protocols": entries,
+            **{name: value for name, value in changes.items() if value is not None},
+        }
+        plan = parse(FILE, content, Scenario)
+        write_text(inputs / "scenario.yaml", _as_yaml(plan))
+    else:
+        plan, base = _changed(Path(str(scenario)), entries, patients, changes)
+    if reference is not None:
+        names = [arm_name(entry) for entry in plan.protocols] + [entry.call for entry in plan.protocols]
+        if reference not in names:
+            given = f"{shown(reference)}{nearest(reference, names)}"
+            raise InputError(Problem(FILE, "reference", given, "; ".join(dict.fromkeys(names))))
+        plan = plan.model_copy(update={"reference": reference})
+    if by is not None:  # what is wrong with it is told before the run, not after
+        cohort = people.cohort if people is not None else build_cohort(plan.cohort, plan.seed, base)
+        groups_of(by, cohort_frame(cohort), cohort)
+    with progress_bar(shown=progress) as bar:
+        path = base / FILE if scenario is None else Path(scenario)
+        done = compare_scenario(plan, path, folder, Running(workers, bar, sure=yes))
+    result = _loaded(folder, done.plan.cohort)
+    result.inputs = inputs if inputs.is_dir() else None
+    result.temporary = temporary
+    return result if by is None else _with_subgroups(result, by)
+
+
+def _entry_of(entry: Mapping[str, Any]) -> ProtocolEntry:
+    return ProtocolEntry.model_validate(entry)
+
+
+def _as_yaml(scenario: Scenario) -> str:
+    import yaml
+
+    content = scenario.model_dump(mode="json", exclude_defaults=True)
+    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+def _changed(
+    path: Path, entries: list[str | dict[str, Any]] | None, patients: int | None, changes: Mapping[str, Any]
+) -> tuple[Scenario, Path]:
+    """The scenario of a file with the arguments' changes, and its folder."""
+    scenario = read_scenario(path)
+    if entries is not None and all(isinstance(entry, str) for entry in entries):
+        chosen = ", ".join(str(entry) for entry in entries)
+        scenario = overridden(scenario, Overrides(None, None, chosen, None, path.parent))
+    elif entries is not None:
+        known = {name: e for e in scenario.protocols for name in (arm_name(e), e.call)}
+        whole = [known[e].model_dump() if isinstance(e, str) and e in known else e for e in entries]
+        scenario = parse(FILE, scenario.model_dump() | {"protocols": whole, "reference": None}, Scenario)
+    content = scenario.model_dump() | {name: value for name, value in changes.items() if value is not None}
+    if patients is not None:
+        content["cohort"] = content["cohort"] | {"patients": patients}
+    return parse(FILE, content, Scenario), path.parent
+
+
+def _with_subgroups(result: Comparison, by: By) -> Comparison:
+    """Subgroups added to summary and differences, and kept beside them in the folder."""
+    summary, differences = result.summary_by(by), result.differences_by(by)
+    write_csv(summary, result.folder / _BY_SUMMARY)
+    write_csv(differences, result.folder / _BY_DIFFERENCES)
+    result.summary = pd.concat([result.summary, summary], ignore_index=True)
+    result.differences = pd.concat([result.differences, differences], ignore_index=True)
+    return result
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of a run folder whose column ``calibrated`` is true or false, not text."""
+    return table.assign(calibrated=table["calibrated"] == "True") if "calibrated" in table else table
+
+
+def _loaded(folder: Path, cohort: Cohort | None) -> Comparison:
+    run = read_run(folder)
+    return Comparison(folder, run.manifest, _typed(run.summary), run.differences, run.trajectories, cohort)
+
+
+def _base_of(folder: Path, plan: PlanRecord) -> Path:
+    """The folder against which a run's scenario names files."""
+    return folder / INPUTS if (folder / INPUTS).is_dir() else Path(plan.folder)
+
+
+def people_of(result: Comparison) -> People:
+    """The people of a comparison, with its scenario's own description of them."""
+    plan = plan_of(result.folder)
+    scenario = parse(str(result.folder / PLAN_FILE), plan.scenario, Scenario)
+    cohort, base = result.cohort, _base_of(result.folder, plan)
+    if cohort is None:
+        raise problem(str(result.folder), "", "a run whose patients file is gone", "a run with its people")
+    return People(cohort, scenario.seed, scenario.cohort, base)
+
+
+def load_comparison(folder: Path) -> Comparison:
+    """A comparison of a run folder, with its people where they can be made or read again."""
+    plan = plan_of(folder)
+    scenario = parse(str(folder / PLAN_FILE), plan.scenario, Scenario)
+    try:
+        cohort = build_cohort(scenario.cohort, scenario.seed, _base_of(folder, plan))
+    except InputError:
+        cohort = None  # its files are gone: outcomes are there, covariates are not
+    result = _loaded(folder, cohort)
+    if (folder / _BY_SUMMARY).is_file():
+        result.summary = pd.concat([result.summary, _typed(read_table(folder / _BY_SUMMARY))], ignore_index=True)
+        result.differences = pd.concat([result.differences, read_table(folder / _BY_DIFFERENCES)], ignore_index=True)
+    return result

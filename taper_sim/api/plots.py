@@ -1,0 +1,204 @@
+"""Figures of a comparison, drawn when asked for. Imports ``report.figures``, ``report.drawing``.
+
+A notebook shows a figure that is the last line of a cell; ``.savefig`` writes it.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import matplotlib as mpl
+import matplotlib.pyplot
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from taper_sim.comparison.tables import SMALLEST_CELL
+from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
+from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, styles_of, wrapped
+from taper_sim.report.figures import (
+    FOREST_OUTCOMES,
+    MOST_FACETS,
+    PARETO_X,
+    PARETO_Y,
+    forest_figure,
+    pareto_axes,
+    pareto_figure,
+    trajectories_figure,
+)
+from taper_sim.report.run_tables import TAIL, label_of, outcome_of
+
+if TYPE_CHECKING:
+    from taper_sim.api.comparison import Comparison
+
+_COLUMNS: Final = 4
+_PANEL_MM: Final = 38.0
+_TAIL_FIRST: Final = "withdrawal_peak"
+
+
+class ComparisonPlots:
+    """Figures of a comparison.
+
+    Parameters
+    ----------
+    result : Comparison
+    """
+
+    def __init__(self, result: "Comparison"):
+        self._result = result
+
+    def __repr__(self) -> str:
+        return ".plot has trajectories(), forest(), tail() and pareto()"
+
+    def _names(self, protocols: Sequence[str] | None) -> list[str]:
+        known = self._result.protocols
+        wanted = known if protocols is None else list(protocols)
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            raise InputError(
+                Problem("plot", "protocols", f"{shown(name)}{nearest(str(name), known)}", "; ".join(known))
+                for name in unknown
+            )
+        return wanted
+
+    def trajectories(self, quantity: str | None = None, protocols: Sequence[str] | None = None) -> Figure:
+        """Draw courses by day.
+
+        Parameters
+        ----------
+        quantity : str, optional
+            One of the quantities of ``.trajectories``, in a panel a protocol, the other protocols in grey. Left out,
+            all quantities are drawn of up to six protocols, and withdrawal of more.
+        protocols : sequence of str, optional
+            All if left out.
+        """
+        names, table = self._names(protocols), self._result.trajectories
+        known = list(dict.fromkeys(table["quantity"]))
+        if quantity is not None and quantity not in known:
+            given = f"{shown(quantity)}{nearest(quantity, known)}"
+            raise InputError(Problem("plot.trajectories", "quantity", given, ", ".join(known)))
+        if not (table["n"] >= SMALLEST_CELL).any():
+            raise problem("plot.trajectories", "", "fewer people than 11", f"{SMALLEST_CELL} people and more")
+        if quantity is None and len(names) <= MOST_FACETS:
+            return trajectories_figure(table, names, self._result.reference)[0]
+        return _panels(table, names, self._result.reference, quantity or "withdrawal")
+
+    def forest(self, outcomes: Sequence[str] | None = None, protocols: Sequence[str] | None = None) -> Figure:
+        """Draw differences against the reference with 95 % intervals; right is better.
+
+        Parameters
+        ----------
+        outcomes : sequence of str, optional
+            From top to bottom; those with a smallest important difference, then events, if left out.
+        protocols : sequence of str, optional
+        """
+        if len(self._result.protocols) < 2:
+            raise problem("plot.forest", "", "one protocol", "two protocols and more")
+        names = self._names(protocols)
+        wanted = FOREST_OUTCOMES if outcomes is None else tuple(outcomes)
+        table = self._result.differences
+        table = table[table["protocol"].isin(names)]
+        try:
+            return forest_figure(table, names, self._result.reference, wanted)[0]
+        except ValueError as error:
+            known = ", ".join(dict.fromkeys(table["outcome"]))
+            raise problem("plot.forest", "outcomes", str(error), f"outcomes of the run: {known}") from None
+
+    def pareto(self, x: str | None = None, y: str | None = None) -> Figure:
+        """Draw the harm of each protocol against the distance it gets.
+
+        Parameters
+        ----------
+        x, y : str, optional
+            Outcomes: how far, and at what harm.
+        """
+        found = pareto_axes(self._result.summary) or (PARETO_X[0], PARETO_Y[0])
+        across, up = x or found[0], y or found[1]
+        try:
+            return pareto_figure(self._result.summary, self._result.protocols, self._result.reference, across, up)[0]
+        except ValueError as error:
+            known = ", ".join(dict.fromkeys(self._result.summary["outcome"]))
+            raise problem("plot.pareto", "", str(error), f"outcomes of the run: {known}") from None
+
+    def tail(self, outcome: str = _TAIL_FIRST) -> Figure:
+        """Draw the mean of everybody beside the mean of the worst 5 %, which it hides.
+
+        Parameters
+        ----------
+        outcome : str, optional
+            One with a ``…_cvar95``.
+        """
+        summary = self._result.summary
+        whole = summary[(summary["subgroup"] == "all") & (summary["n"] >= SMALLEST_CELL)]
+        known = [name.removesuffix(TAIL) for name in dict.fromkeys(whole["outcome"]) if name.endswith(TAIL)]
+        if outcome not in known:
+            given = f"{shown(outcome)}, without a worst 5 %{nearest(outcome, known)}"
+            raise InputError(Problem("plot.tail", "outcome", given, ", ".join(known) or "11 people and more"))
+        return _tail(whole, self._result.protocols, self._result.reference, outcome)
+
+
+def _panels(table: pd.DataFrame, names: Sequence[str], reference: str, quantity: str) -> Figure:
+    """A panel a protocol: its mean and bands, the means of the others in grey, the reference's dashed."""
+    rows = table[table["quantity"] == quantity]
+    courses = {name: rows[rows["protocol"] == name].sort_values("day") for name in names}
+    against = rows[rows["protocol"] == reference].sort_values("day")
+    styles = styles_of(names, reference)
+    n_columns = min(_COLUMNS, len(names))
+    n_rows = -(-len(names) // n_columns)
+    with mpl.rc_context(PRINT):
+        figure = empty_figure(DOUBLE_COLUMN_MM, 12.0 + _PANEL_MM * n_rows, fitted=True)
+        grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes, name in zip(grid, names, strict=False):
+            for other in names:
+                axes.plot(courses[other]["day"], courses[other]["mean"], color="#d8d8d8", linewidth=0.6, zorder=1)
+            own, colour = courses[name], styles[name].colour
+            axes.fill_between(own["day"], own["q10"], own["q90"], color=colour, alpha=0.15, linewidth=0)
+            axes.fill_between(own["day"], own["q25"], own["q75"], color=colour, alpha=0.30, linewidth=0)
+            if name != reference and len(against):
+                axes.plot(against["day"], against["mean"], color=GREY, linewidth=0.9, linestyle=(0, (5, 1.5)))
+            axes.plot(own["day"], own["mean"], color=colour, linewidth=1.3, zorder=3)
+            axes.set_title(wrapped(name, 26, 2))
+        for axes in grid[len(names) :]:
+            axes.set_axis_off()
+        for axes in grid[max(0, len(names) - n_columns) : len(names)]:
+            axes.set_xlabel("day")
+            axes.tick_params(labelbottom=True)
+        unit = {"dose": " (share of start)", "pain": " (NRS, 0-10)", "function": " (0-100)"}.get(quantity, " (0-1)")
+        figure.supylabel(f"{quantity}{unit}", fontsize=7.0)
+        figure.suptitle(
+            "Mean, 25 to 75 % and 10 to 90 % of people; grey: the other protocols; dashed: "
+            f"{wrapped(reference, 40, 1)}",
+            fontsize=7.0,
+        )
+    return figure
+
+
+def _tail(whole: pd.DataFrame, names: Sequence[str], reference: str, outcome: str) -> Figure:
+    """A line a protocol from the mean of everybody to that of the worst 5 %, each with its interval."""
+    styles = styles_of(names, reference)
+    cells = {(row["protocol"], row["outcome"]): row for row in whole.to_dict("records")}
+    drawn = [name for name in names if (name, outcome) in cells and (name, outcome + TAIL) in cells]
+    with mpl.rc_context(PRINT):
+        figure = empty_figure(DOUBLE_COLUMN_MM * 0.8, 22.0 + 7.0 * len(drawn), fitted=True)
+        axes = figure.subplots()
+        for y, name in enumerate(drawn):
+            mean, worst = cells[(name, outcome)], cells[(name, outcome + TAIL)]
+            colour = styles[name].colour
+            axes.plot([mean["mean"], worst["mean"]], [y, y], color=colour, linewidth=0.7, alpha=0.6)
+            for row, face in ((mean, colour), (worst, "white")):
+                axes.plot([row["lo95"], row["hi95"]], [y, y], color=colour, linewidth=2.2, alpha=0.35)
+                axes.plot(row["mean"], y, color=colour, marker="o", markersize=4.5, markerfacecolor=face, zorder=3)
+            axes.annotate(
+                f"{mean['mean']:.2g} | {worst['mean']:.2g}",
+                (max(worst["hi95"], mean["hi95"]), y),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=6.0,
+            )
+        axes.set_yticks(np.arange(len(drawn)), [wrapped(name, 34, 2) for name in drawn])
+        axes.set_ylim(len(drawn) - 0.4, -0.6)
+        axes.margins(x=0.12)
+        known = outcome_of(outcome)
+        axes.set_xlabel(f"{label_of(outcome)} ({known.unit if known is not None else ''})")
+        axes.set_title("filled: mean of everybody; open: mean of the worst 5 %; bars: 95 % intervals")
+    return figure

@@ -1,0 +1,19 @@
+"""Folders that a result keeps for as long as it lives. Imports nothing of the package."""
+
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+
+
+class TemporaryFolder:
+    """A new folder, removed when this object goes, at the latest when Python ends.
+
+    Attributes
+    ----------
+    path : Path
+    """
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="taper-sim-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
