@@ -15,6 +15,7 @@ from taper_sim.api.cohort_frame import cohort_frame
 from taper_sim.api.people import People
 from taper_sim.api.progress import progress_bar
 from taper_sim.api.protocols import Protocol, copy_rules, entries_of
+from taper_sim.api.records import named_by_argument
 from taper_sim.api.saving import INPUTS, save_run
 from taper_sim.api.subgroups import By, groups_of
 from taper_sim.api.temporary import TemporaryFolder
@@ -382,8 +383,8 @@ def compare(
     if by is not None:  # what is wrong with it is told before the run, not after
         cohort = people.cohort if people is not None else build_cohort(plan.cohort, plan.seed, base)
         groups_of(by, cohort_frame(cohort), cohort)
-    with progress_bar(shown=progress) as bar:
-        path = base / FILE if scenario is None else Path(scenario)
+    path = base / FILE if scenario is None else Path(scenario)
+    with named_by_argument(inputs, {}), progress_bar(shown=progress) as bar:
         done = compare_scenario(plan, path, folder, Running(workers, bar, sure=yes))
     result = _loaded(folder, done.plan.cohort)
     result.inputs = inputs if inputs.is_dir() else None

@@ -1,21 +1,20 @@
 """Protocols as a notebook gives them: calls as text, policies of one's own. Imports ``policies``, ``scenario``."""
 
 import inspect
+import re
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 from taper_sim.data.problems import InputError, Problem, problem, shown
 from taper_sim.policies import calls
 from taper_sim.policies.catalogue import files_named
-from taper_sim.policies.interface import Policy, register
+from taper_sim.policies.interface import Factory, Policy, not_a_policy, register
 
 FILE: Final = "protocols"
-_METHODS: Final = ("decision_days", "start", "decide")
-_ALLOWED: Final = 'calls such as "linear(pct=10, every=28)", or policies with name, decision_days, start and decide'
-_numbers = count(1)
+_ALLOWED: Final = 'calls such as "linear(pct=10, every=28)", or policies'
 
 Protocol = str | Policy | type[Policy] | Mapping[str, Any]
 
@@ -53,14 +52,36 @@ def _entry(number: int, protocol: Any) -> str | dict[str, Any]:
             protocol = protocol()
         except TypeError as error:
             raise problem(FILE, place, f"{protocol.__name__}() failed: {error}", "a policy, made") from error
-    missing = [name for name in _METHODS if not callable(getattr(protocol, name, None))]
-    name = getattr(protocol, "name", None)
-    if missing or not isinstance(name, str) or not name:
-        lacks = ", ".join([*missing, *([] if isinstance(name, str) and name else ["name"])])
-        raise problem(FILE, place, f"{type(protocol).__name__} without {lacks}", _ALLOWED)
-    own = f"own_policy_{next(_numbers)}"
-    register(own)(lambda: protocol)
-    return {"call": f"{own}()", "name": name}
+    if not isinstance(protocol, Policy):
+        raise problem(FILE, place, not_a_policy(type(protocol)), _ALLOWED)
+    name = "own_" + re.sub(r"\W+", "_", protocol.name).strip("_")
+    with warnings.catch_warnings():  # a cell that runs again replaces its own policy
+        warnings.simplefilter("ignore")
+        register(name)(_factory_of(protocol))
+    return {"call": f"{name}()", "name": protocol.name}
+
+
+def _factory_of(policy: Policy) -> Factory:
+    """What makes a policy again: its class where that needs no argument, so that a run can record its source."""
+    kind = type(policy)
+    try:
+        same = vars(kind()) == vars(policy)
+    except Exception:  # a constructor with arguments, or one of a user's that fails
+        same = False
+    return kind if same else _Kept(policy)
+
+
+class _Kept:
+    """A policy object as a factory; its name has the object's values, so that a plan's hash depends on them."""
+
+    def __init__(self, policy: Policy):
+        kind = type(policy)
+        self._policy = policy
+        self.__module__ = kind.__module__
+        self.__name__ = self.__qualname__ = f"{kind.__qualname__}({vars(policy)!r})"
+
+    def __call__(self) -> Policy:
+        return self._policy
 
 
 def copy_rules(entries: Sequence[str | Mapping[str, Any]], folder: Path) -> None:
