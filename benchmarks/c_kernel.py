@@ -16,10 +16,10 @@ FLAGS = ("-std=gnu11", "-O3", "-march=native", "-ffast-math", "-fopenmp-simd")
 
 
 def header() -> str:
-    """``rows.h``: rows as ``R_NAME``, constants of streams as ``WHITE_instrument``, coefficients as a struct."""
+    """``rows.h``: rows as ``R_NAME``, constants of streams as ``DECAY_instrument``, coefficients as a struct."""
     numbers = {name: value for name, value in vars(rows).items() if isinstance(value, int)}
     defines = [f"#define R_{name} {value}" for name, value in numbers.items() if name.isupper()]
-    for kind in ("DECAY", "INNOVATION", "WHITE", "SLOW", "OWN", "SHARED"):
+    for kind in ("DECAY", "INNOVATION", "OWN", "SHARED"):
         defines += [
             f"#define {kind}_{s.instrument} {value!r}" for s, value in zip(STREAMS, getattr(reports, kind), strict=True)
         ]

@@ -460,9 +460,9 @@ INLINE double rounded(double value, double low, double high) {
 /* Noise of stream k, whose constants have the instrument in their names. */
 #define NOISE_OF(k, instrument)                                                                                        \
     (STATE(SLOW + k) = STATE(SLOW + k) * DECAY_##instrument + INNOVATION_##instrument * DAY(NORMAL + 2 + 2 * k),       \
-     PARAM(NOISE) * (WHITE_##instrument * (OWN_##instrument * DAY(NORMAL + 1 + 2 * k) +                                \
+     PARAM(NOISE) * (c->white_##instrument * (OWN_##instrument * DAY(NORMAL + 1 + 2 * k) +                                \
                                               SHARED_##instrument * DAY(NORMAL)) +                                     \
-                     SLOW_##instrument * STATE(SLOW + k)))
+                     c->slow_##instrument * STATE(SLOW + k)))
 
 INLINE void reports_of_day(double *restrict x, coefficients c, double day) {
     double week = day - 7.0 * floor(day / 7.0);

@@ -261,3 +261,7 @@ DECAYS: Final[Mapping[str, str]] = MappingProxyType(
     {f"decay_{symbol.removeprefix('tau_')}": symbol for symbol in SHARED if symbol.startswith("tau_")}
 )
 """Name of ``exp(-1/tau)`` for each time constant among them."""
+NOISE_SD: Final[Mapping[str, float]] = MappingProxyType(
+    {f"{part}_{stream.instrument}": getattr(stream, part) for part in ("white", "slow") for stream in STREAMS}
+)
+"""Sds of white and slow noise of each stream, in the order of STREAMS; an ensemble may have others."""

@@ -11,7 +11,7 @@ from taper_sim import rng
 from taper_sim.array_types import Floats, Ints
 from taper_sim.model import reference
 from taper_sim.model.compiled import rows
-from taper_sim.model.event_parameters import DECAYS
+from taper_sim.model.event_parameters import DECAYS, NOISE_SD
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import level_decay
 from taper_sim.simulation.cohort import MODALITIES, Cohort, fixed_or, individual, shapes
@@ -139,6 +139,8 @@ def _coefficients(ensemble: Ensemble, draw: Ints) -> Floats:
     for column, name in enumerate(rows.COEFFICIENTS):
         if name in ensemble.values:
             table[:, column] = ensemble.values[name][draw]
+        elif name in NOISE_SD:
+            table[:, column] = NOISE_SD[name]
         elif name in DECAYS:
             table[:, column] = np.exp(-1.0 / ensemble.values[DECAYS[name]][draw])
         else:

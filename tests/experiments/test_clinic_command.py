@@ -175,7 +175,7 @@ def set_in(*keys, value):
         (set_in("clinic", "team", 5, "stands_in_for", value=["nurse", "prescriber"]), "allowed: physician, np_pa only"),
         (set_in("clinic", "team", 6, "stands_in_for", value=["pharmacist"]), "physician, np_pa, pharmacist only"),
         (set_in("clinic", value={"team_file": ["a.xlsx"]}), "team_file: given ['a.xlsx']; allowed: the name of a file"),
-        (set_in("clinic", value={"team_file": "/dev/null"}), "a device or something else that is no file"),
+        (set_in("clinic", value={"team_file": "/dev/null"}), "a device or another object that is not a file"),
         (set_in("clinic", value={"team_file": "/"}), "/: given a folder; allowed: a workbook"),
     ],
 )

@@ -234,7 +234,7 @@ from pathlib import Path
 import numpy as np
 
 from taper_sim.cli import main
-from taper_sim.policies.interface import Order, register
+from taper_sim.policies.interface import Order, Policy, register
 
 STEP = 0.1
 
@@ -244,7 +244,7 @@ def lower(share):
 
 
 @register("own_policy")
-class Own:
+class Own(Policy):
     name = "own_policy()"
 
     def decision_days(self, n_days):
@@ -253,8 +253,8 @@ class Own:
     def start(self, patients):
         return None
 
-    def decide(self, memory, seen):
-        return Order(lower(seen.share))
+    def decide(self, memory, observation):
+        return Order(lower(observation.dose_fraction))
 
 
 if __name__ == "__main__":

@@ -187,7 +187,7 @@ def test_the_largest_panel_that_keeps_the_targets_is_said():
     ]
     columns = ["patients", "patients_per_fte", "metric", "estimate", "p_meets"]
     lines = capacity_text(pd.DataFrame(rows, columns=columns), 0.8)
-    assert lines[0] == "Today's team keeps its targets with up to 40 patients:"  # a lucky larger panel does not count
+    assert lines[0] == "Today's team meets its targets with up to 40 patients:"  # a lucky larger panel does not count
     assert lines[2].split() == ["20", "5.0", "100", "%", "10", "+0.020"]
     assert "none of these panels" in capacity_text(pd.DataFrame(rows, columns=columns).assign(p_meets=0.0), 0.8)[0]
 

@@ -16,7 +16,7 @@ from taper_sim import rng
 from taper_sim.model import reference_events
 from taper_sim.model.compiled import kernel, rows
 from taper_sim.model.compiled.kernel import advance
-from taper_sim.model.event_parameters import CHANCE_TABLE, DECAYS, EVENTS, STREAMS
+from taper_sim.model.event_parameters import CHANCE_TABLE, DECAYS, EVENTS, NOISE_SD, STREAMS  # CHECK
 from taper_sim.model.parameters import TABLE, Parameter
 from taper_sim.model.pharmacology import within_day_shape
 from taper_sim.model.reference import PersonParameters
@@ -184,6 +184,8 @@ class Run:
             kind, _, rest = name.partition("_")
             if name in values:
                 value = values[name]
+            elif name in NOISE_SD:
+                value = NOISE_SD[name]
             elif name in DECAYS:
                 value = np.exp(-1.0 / values[DECAYS[name]])
             else:

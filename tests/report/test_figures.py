@@ -165,7 +165,7 @@ def test_every_figure_has_its_csv(tmp_path: Path) -> None:
 def test_the_trajectories_beside_the_figure_are_those_of_the_run(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     figures.write_figures(folder)
-    drawn = run_tables._read_table(folder / "figures" / "trajectories.csv").drop(columns="unit")
+    drawn = run_tables.read_table(folder / "figures" / "trajectories.csv").drop(columns="unit")
     run = run_tables.read_run(folder).trajectories
     kept = run[run["quantity"].isin(["dose", "withdrawal", "pain", "function", "distress"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(drawn, kept, check_exact=True)

@@ -18,8 +18,6 @@ from taper_sim.model.event_parameters import STREAMS
 _DECAYS: Final = [np.exp(-1.0 / stream.tau_d) for stream in STREAMS]
 DECAY: Final = tuple(float(decay) for decay in _DECAYS)
 INNOVATION: Final = tuple(float(np.sqrt(1.0 - decay**2)) for decay in _DECAYS)
-WHITE: Final = tuple(float(stream.white) for stream in STREAMS)
-SLOW: Final = tuple(float(stream.slow) for stream in STREAMS)
 OWN: Final = tuple(float(np.sqrt(1.0 - stream.shared**2)) for stream in STREAMS)
 SHARED: Final = tuple(float(stream.shared) for stream in STREAMS)
 HIGH: Final = tuple(float(stream.high) for stream in STREAMS)
@@ -29,7 +27,7 @@ FUNCTION, ITEM, STEPS, HOURS = map(_ORDER.index, ("function", "withdrawal_item",
 
 
 @inlined
-def _noise(x: Any, j: int, k: int) -> float:
+def _noise(x: Any, c: Any, j: int, k: int) -> float:
     """Noise of the report of stream ``k``; its slow part moves on by a day."""
     slow = eq.slow_noise(
         x[(STATE + r.SLOW + k) * STRIDE + j], DECAY[k], INNOVATION[k], x[(r.NORMAL + 2 + 2 * k) * STRIDE + j]
@@ -37,8 +35,8 @@ def _noise(x: Any, j: int, k: int) -> float:
     x[(STATE + r.SLOW + k) * STRIDE + j] = slow
     return eq.report_noise(
         x[(PARAM + r.NOISE) * STRIDE + j],
-        WHITE[k],
-        SLOW[k],
+        c[r.WHITE + k],
+        c[r.SLOW_SD + k],
         OWN[k],
         SHARED[k],
         x[(r.NORMAL + 1 + 2 * k) * STRIDE + j],
@@ -79,15 +77,15 @@ def reports_of_day(x: Any, c: Any, day: float) -> None:
         came = due & (missed == 0.0)
         w_opioid, reaction = x[(STATE + r.W) * STRIDE + j], x[(STATE + r.X) * STRIDE + j]
         sows = eq.sows_mean(x[(PARAM + r.S0) * STRIDE + j], w_opioid, reaction, c.sows_w)
-        _send(x, j, SOWS, exp(log(1.0 + sows) + _noise(x, j, SOWS)) - 1.0, came)
+        _send(x, j, SOWS, exp(log(1.0 + sows) + _noise(x, c, j, SOWS)) - 1.0, came)
         pain = eq.pain_report_mean(x[(STATE + r.P) * STRIDE + j], reaction, c.pain_report_x)
-        _send(x, j, PAIN, pain + _noise(x, j, PAIN), came)
-        _send(x, j, MOOD, 10.0 * x[(STATE + r.M) * STRIDE + j] + _noise(x, j, MOOD), came)
-        _send(x, j, SLEEP, 10.0 * x[(STATE + r.I) * STRIDE + j] + _noise(x, j, SLEEP), came)
+        _send(x, j, PAIN, pain + _noise(x, c, j, PAIN), came)
+        _send(x, j, MOOD, 10.0 * x[(STATE + r.M) * STRIDE + j] + _noise(x, c, j, MOOD), came)
+        _send(x, j, SLEEP, 10.0 * x[(STATE + r.I) * STRIDE + j] + _noise(x, c, j, SLEEP), came)
         x[r.CUT * STRIDE + j] = 1.0 if came else 0.0  # the cut has been used: its row now says whether a check-in came
     for j in range(LANES):
         came = x[r.CUT * STRIDE + j] > 0.0
-        _send(x, j, FUNCTION, x[(STATE + r.U) * STRIDE + j] + _noise(x, j, FUNCTION), came)
+        _send(x, j, FUNCTION, x[(STATE + r.U) * STRIDE + j] + _noise(x, c, j, FUNCTION), came)
 
         last = x[(STATE + r.LAST_CUT) * STRIDE + j]
         w0, w1, w2 = (
@@ -97,7 +95,7 @@ def reports_of_day(x: Any, c: Any, day: float) -> None:
         )
         w = w1 if last == 1.0 else w0
         w = w2 if last == 2.0 else w
-        _send(x, j, ITEM, exp(log(1.0 + c.item_0 + 10.0 * w) + _noise(x, j, ITEM)) - 1.0, came)
+        _send(x, j, ITEM, exp(log(1.0 + c.item_0 + 10.0 * w) + _noise(x, c, j, ITEM)) - 1.0, came)
 
         p_bar = x[(STATE + r.P) * STRIDE + j] - x[(PARAM + r.P0) * STRIDE + j]
         u_bar = x[(STATE + r.U) * STRIDE + j] - x[(PARAM + r.U0) * STRIDE + j]
@@ -113,9 +111,9 @@ def reports_of_day(x: Any, c: Any, day: float) -> None:
             c.steps_p,
             c.steps_weekend,
         )
-        _send(x, j, STEPS, exp(log_steps + _noise(x, j, STEPS)), came)
+        _send(x, j, STEPS, exp(log_steps + _noise(x, c, j, STEPS)), came)
 
-        hours = eq.sleep_hours_mean(c.hours_0, i_bar, weekend, c.hours_i, c.hours_weekend) + _noise(x, j, HOURS)
+        hours = eq.sleep_hours_mean(c.hours_0, i_bar, weekend, c.hours_i, c.hours_weekend) + _noise(x, c, j, HOURS)
         tenths = _rounded(10.0 * hours, 0.0, 10.0 * HIGH[HOURS])
         x[(r.REPORT + HOURS) * STRIDE + j] = 0.1 * tenths if came else np.nan
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from taper_sim.model.event_parameters import DECAYS, LOADS, SHARED, STREAMS
+from taper_sim.model.event_parameters import DECAYS, LOADS, NOISE_SD, SHARED, STREAMS
 from taper_sim.units import DRUG_CLASSES
 
 LANES: Final = 32  # people a tile: X then fits the second-level cache and the loop fills its vectors
@@ -110,9 +110,12 @@ COEFFICIENTS: Final[tuple[str, ...]] = (
     *(f"{load}_{drug_class}" for load in LOADS for drug_class in DRUG_CLASSES),
     *(symbol for symbol in SHARED if symbol not in DECAYS.values()),
     *DECAYS,
+    *NOISE_SD,
 )
 Coefficients = namedtuple("Coefficients", COEFFICIENTS)  # type: ignore[misc]  # its fields are a table's
 COEFFICIENT: Final[Mapping[str, int]] = MappingProxyType({name: k for k, name in enumerate(COEFFICIENTS)})
+WHITE: Final = len(COEFFICIENTS) - len(NOISE_SD)  # place of the first stream's white noise among the coefficients
+SLOW_SD: Final = WHITE + len(STREAMS)
 
 # -- reports of a day, NaN where nothing was sent --------------------------------------------------------------------
 N_REPORTS: Final = len(STREAMS)

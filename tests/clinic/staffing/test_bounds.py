@@ -18,6 +18,7 @@ from taper_sim.clinic.staffing.bounds import able_h, enrolment_loads, hours_unti
 from taper_sim.clinic.team import ROLES, Team, Worker
 from taper_sim.clinic.work import KINDS, MAIN_ROLE
 from taper_sim.comparison.outcomes import measure
+from taper_sim.experiments import clinic_run
 from taper_sim.experiments.team_search import read_staffing
 from taper_sim.policies.catalogue import build_policy
 from taper_sim.report.staffing_text import bound_text
@@ -273,7 +274,8 @@ def test_the_load_during_enrolment_is_reported_before_the_run_and_excludes_no_te
 
 
 def test_the_clinic_command_reports_it_before_the_run(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "_run_clinic", lambda *_: 0)
+    monkeypatch.setattr(clinic_run, "run_clinic", lambda *_, **__: None)
+    monkeypatch.setattr(cli, "_finished", lambda *_: 0)
     assert cli.main(["clinic", str(scenario(tmp_path, 180)), "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().err
     assert "While the panel enrols linear" in said and "late, lost or overtime" in said
