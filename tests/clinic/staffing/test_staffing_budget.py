@@ -112,9 +112,9 @@ def test_the_page_names_the_best_and_lists_teams_by_their_harm(done, capsys):
     said = capsys.readouterr().out.splitlines()
     table, manifest = pd.read_csv(done / "staffing.csv"), json.loads((done / "manifest.json").read_text())
     chosen = manifest["chosen"]
-    everybody = said[said.index("The team that does least harm, FTE of everybody in it:") + 1].strip().split(", ")
+    everybody = said[said.index("The team with the least harm, FTE by role:") + 1].strip().split(", ")
     assert set(everybody) > set(in_words(chosen["team"]).split(", "))
-    first = next(k for k, line in enumerate(said) if line.startswith("team tried")) + 1
+    first = next(k for k, line in enumerate(said) if line.startswith("team tested")) + 1
     own = table[(table["metric"] == HARM) & (table["role"] == "all")].sort_values("estimate")
     for line, (_, row) in zip(said[first:], own.iterrows(), strict=False):
         assert (
@@ -122,7 +122,7 @@ def test_the_page_names_the_best_and_lists_teams_by_their_harm(done, capsys):
             and f" {number_text(row['estimate'], 3)} (" in line
             and row["verdict"] in line
         )
-    assert f"Wanted: least harm for {BUDGET:,} USD a week" in "\n".join(said)
+    assert f"Objective: least harm for {BUDGET:,} USD a week" in "\n".join(said)
 
 
 def numbers_of(monkeypatch, value, metric=HARM):
