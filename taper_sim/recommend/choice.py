@@ -288,7 +288,7 @@ def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limi
                 and rolled[o.name].end_share_pct == rolled[option.name].end_share_pct
             ]
             slowest = min(same_doses, key=lambda o: o.pct_per_28d)
-            reasons.append(f"{slowest.name}: the fastest that keeps every limit")
+            reasons.append(f"{slowest.name}: the fastest reduction that keeps every limit")
             return slowest.name, reasons
         reasons.append(f"not {option.name}: {'; '.join(exceeded)}")
     exceeded = keeps_limits(hold, hold, limits)
@@ -296,8 +296,8 @@ def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limi
         if exceeded and option.kind == "step_back" and not option.blocked:
             before, after = (sum(r.chances[n][0] for n in _LIMITED) for r in (hold, rolled[option.name]))
             if after < before:
-                return option.name, [f"holding itself exceeds a limit: {'; '.join(exceeded)}; stepping back is better"]
+                return option.name, [f"holding exceeds a limit: {'; '.join(exceeded)}; stepping back is better"]
     if exceeded:
-        reasons.append(f"holding itself does not keep every limit: {'; '.join(exceeded)}")
-    reasons.append("hold: no reduction keeps every limit" if reductions else "hold: no reduction may be offered")
+        reasons.append(f"holding does not keep every limit: {'; '.join(exceeded)}")
+    reasons.append("hold: no reduction keeps every limit" if reductions else "hold: no reduction is allowed at present")
     return "hold", reasons
