@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taper_sim.array_types import Floats
-from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS, HOURS_PER_DAY, DrugClass
+from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS, HOURS_PER_DAY, TOLERANCE, DrugClass
 
 GABAPENTIN_PER_PREGABALIN: Final = 3.6
 """mg of gabapentin absorbed that count as 1 mg of pregabalin. Source: judgement (gabapentin_absorption.csv)."""
@@ -24,7 +24,6 @@ MAX_DISPENSED_D: Final = 28
 """Most days of supply written out at once: a taper is looked at again before the next month's. A design choice."""
 EXTRA_PIECES: Final = 6
 """Most pieces at once beyond those of the largest strength that fit: no sum of tablets is lost, a dozen patches are."""
-_SAME = 1e-9  # relative and absolute width within which two doses are one
 _MICRO = 1_000_000  # strengths are whole millionths of their unit
 
 
@@ -192,7 +191,7 @@ def _along(drug: Drug, values: npt.ArrayLike, start: Floats, end: Floats, unit: 
         )
     if len(start) == 2:
         return given * end[1] / start[1]
-    if np.any(given > start[-1] * (1 + _SAME)):
+    if np.any(given > start[-1] * (1 + TOLERANCE)):
         raise ValueError(
             f"absorption of gabapentin is known up to {start[-1]:g} {unit} in so many doses; given "
             f"{np.nanmax(given):g}; check the dose, or divide it into more doses a day"
@@ -264,7 +263,7 @@ def administrations(drug: Drug, interval_h: float | None = None) -> int:
     times = HOURS_PER_DAY / every if math.isfinite(every) and every > 0 else 0.0
     if times > 0 and drug.is_patch:
         return 1
-    if times < 1 or abs(times - round(times)) > _SAME:
+    if times < 1 or abs(times - round(times)) > TOLERANCE:
         allowed = "1, 2, 3, 4, 6, 8, 12 or 24 h (patches: any above 0)"
         raise ValueError(f"{' '.join(drug.key)}: interval_h {every:g} given; allowed: {allowed}")
     return round(times)
@@ -302,7 +301,7 @@ def _amounts(strengths: tuple[float, ...], halves: tuple[float, ...], apart: flo
         if apart == 0 or all(abs(amount - other) * grid >= apart * _MICRO for other in kept):
             kept.append(amount)
     amounts = np.array(sorted(kept), dtype=np.int64)
-    amounts = amounts[: np.searchsorted(amounts, up_to * _MICRO / grid - _SAME) + 1]
+    amounts = amounts[: np.searchsorted(amounts, up_to * _MICRO / grid - TOLERANCE) + 1]
     return _Amounts(grid / _MICRO, amounts, ways)
 
 
@@ -313,7 +312,7 @@ def _amounts_of(drug: Drug, up_to: float) -> _Amounts:
     # 24 mcg/h of two patches and 25 mcg/h of one are the same dose to a person: patches count once, in fewest pieces
     apart = drug.smallest_step / 2 if drug.is_patch else 0.0
     block = drug.strengths[-1]  # asked for in whole blocks, so that few tables serve many people
-    return _amounts(drug.strengths, halves, apart, block * max(1, math.ceil(up_to / block - _SAME)))
+    return _amounts(drug.strengths, halves, apart, block * max(1, math.ceil(up_to / block - TOLERANCE)))
 
 
 def _checked(drug: Drug, doses_per_day: int, dose: float) -> None:
@@ -349,7 +348,7 @@ def dispensable_totals(drug: Drug, doses_per_day: int, up_to: float) -> Floats:
     n_high = np.arange(doses_per_day + 1)
     totals = n_high * made.amounts[1:, None] + (doses_per_day - n_high) * made.amounts[:-1, None]
     steps = np.unique(totals) * made.grid
-    found = np.round(steps[steps <= up_to * (1 + _SAME) + _SAME], 6)
+    found = np.round(steps[steps <= up_to * (1 + TOLERANCE) + TOLERANCE], 6)
     found.setflags(write=False)  # it is cached
     return found
 
@@ -382,7 +381,7 @@ def round_to_dispensable(
     floor = np.asarray(0.0 if at_least is None else at_least, dtype=np.float64)
     if not all(np.all((given >= 0) & (given < np.inf)) for given in (want, now, floor)):
         raise ValueError("ideal, previous and at_least are finite doses of at least 0; a value given is not")
-    tolerance = _SAME * np.maximum(1.0, np.maximum(want, now))
+    tolerance = TOLERANCE * np.maximum(1.0, np.maximum(want, now))
     end = len(made) - 1
     above = np.minimum(np.searchsorted(made, want - tolerance), end)
     below = np.maximum(above - 1, 0)
@@ -466,7 +465,7 @@ def regimen(
     low = int(made.amounts[at])
     high = int(made.amounts[at + 1]) if at + 1 < len(made.amounts) else low + 1
     n_high, left = divmod(steps - n * low, high - low)
-    if left or abs(steps * made.grid - total) > _SAME * max(1.0, total):
+    if left or abs(steps * made.grid - total) > TOLERANCE * max(1.0, total):
         totals = dispensable_totals(drug, n, total + 2 * n * drug.strengths[-1])
         near = totals[(above := int(np.searchsorted(totals, total))) - 1 : above + 1]
         made_of = f"{', '.join(f'{s:g}' for s in drug.strengths)} {drug.unit}, taken {n} times a day"
@@ -505,7 +504,7 @@ def to_dispense(schedule: Sequence[tuple[int, TabletRegimen]], from_day: int, un
     halves: Counter[float] = Counter()  # in half tablets
     for (start, part), end in zip(schedule, [*starts[1:], until_day], strict=True):
         held = min(end, until_day) - max(start, from_day)
-        times = math.ceil(held * HOURS_PER_DAY / part.change_every_h - _SAME) if part.drug.is_patch else held
+        times = math.ceil(held * HOURS_PER_DAY / part.change_every_h - TOLERANCE) if part.drug.is_patch else held
         for piece, count in part.pills_per_day.items() if held > 0 else ():
             halves[piece.strength] += times * count * (1 if piece.half else 2)
     return {strength: -(-halves[strength] // 2) for strength in sorted(halves, reverse=True)}

@@ -281,8 +281,8 @@ def _learned(posterior: Posterior | None, record: PatientRecord | None, n_report
             )
         elif narrowed_pct < 20.0:
             sentences.append(
-                f"{name}: check-ins have reduced the posterior standard deviation by only {max(narrowed_pct, 0.0):.0f} %: "
-                "a slow or short taper carries little information; the pace follows mostly from the population prior"
+                f"{name}: check-ins have reduced the posterior standard deviation by only {max(narrowed_pct, 0.0):.0f} "
+                "%: a slow or short taper carries little information; the pace follows mostly from the population prior"
             )
         else:
             sentences.append(f"{name}: check-ins have reduced the posterior standard deviation by {narrowed_pct:.0f} %")

@@ -20,7 +20,7 @@ from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 from taper_sim.recommend.options import Option, Situation
 from taper_sim.safety.ceilings import ceiling_of
 from taper_sim.safety.limits import Limits
-from taper_sim.units import DRUG_CLASSES, MONTH_D
+from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE
 
 CHANCES: Final = (
     "p_withdrawal_over",
@@ -74,7 +74,7 @@ def situation_of(record: PatientRecord, failed_tapers: int, limits: Limits) -> S
     before_cut, step_back_to, last_cut_d = equivalents_of(record.now).copy(), {}, {}
     for k, drug_class in enumerate(DRUG_CLASSES):
         for number in range(len(record.segments) - 1, 0, -1):
-            if prescribed[number, k] < prescribed[number - 1, k] - 1e-9:
+            if prescribed[number, k] < prescribed[number - 1, k] - TOLERANCE:
                 last_cut_d[drug_class] = record.n_days - record.segments[number][0]
                 before_cut[k] = prescribed[number - 1, k]
                 step_back_to[drug_class] = tuple(
