@@ -380,8 +380,8 @@ def listing() -> list[dict[str, str]]:
     -------
     list of dict
         ``call``, ``arguments`` (with defaults; of a preset the simulated schedule), ``meaning``,
-        ``drug_class``, ``year``, ``source``, ``simulated`` (yes or no), ``note``, ``verified``, ``review``. All text, empty
-        if not applicable.
+        ``drug_class``, ``year``, ``source``, ``simulated`` (yes or no), ``note``, ``verified``, ``review``. All text,
+        empty if not applicable.
     """
     listed = []
     for name, factory in registered().items():
