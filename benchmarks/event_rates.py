@@ -1,9 +1,9 @@
-"""Rates of events: what the model gives at its centres, beside what was published.
+"""Rates of events: simulated at the centres of the priors, and published.
 
 ``python -m benchmarks.event_rates`` prints the table; ``--out docs/events.md`` writes the page. About two minutes on
-one core. Overdose rates are expected ones (the hazards, summed over people's days), so that chance adds little; all
-others are counted, and ``± 95 %`` is of the counting. Nothing here is fitted by a program: the values of
-``taper_sim.model.event_parameters`` were set by hand with this table in view.
+one core. Overdose rates are expected rates (sums of hazards over days), with little Monte Carlo error; the others are
+counts, with 95 % intervals for counts. No program fits them: the values of ``taper_sim.model.event_parameters`` were
+set by hand from this table.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """The day loop in JAX: ``jit`` and ``lax.scan``, float64, on whole rows of people.
 
-Nothing is written again: the sources of ``model.lanes`` and its parts are read, ``a if c else b`` becomes
-``where(c, a, b)``, the loop over lanes a single step whose lane is everybody, and ``np`` is ``jax.numpy``. ``exp``,
-``log``, ``cos`` and ``sin`` are JAX's own. Import before any other use of JAX: it is set to one thread.
+It transforms the sources of ``model.compiled``: ``a if c else b`` becomes ``where(c, a, b)``, the loop over lanes
+becomes one step over all people, and ``np`` is ``jax.numpy``. ``exp``,
+``log``, ``cos`` and ``sin`` are JAX's own. Import it before any other use of JAX, because it sets one thread.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""The readable reference, ``model.reference_chance``, as an opponent: a cohort in chunks, block by block of days."""
+"""The NumPy reference ``model.reference_events`` for comparison: a cohort in chunks, by blocks of days."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ def run(take: Callable[[np.ndarray], Any], n: int, chunk: int, blocks: Sequence[
     Parameters
     ----------
     take : callable
-        Some of the people of the cohort, by their numbers.
+        Function from row numbers to people of the cohort.
     n, chunk : int
-        People, and people at a time.
+        Number of people, and of people in a chunk.
     blocks : sequence of (int, int)
         First and last day between decisions.
     seed : int
-        Seed of the luck.
+        Seed of the random draws.
     """
     records, reports = [], []
     for begin in range(0, n, chunk):

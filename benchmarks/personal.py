@@ -1,6 +1,6 @@
 """Time of personal pace: ``python -m benchmarks.personal --out docs/tables/speed.csv``, a recommendation from 90 days.
 
-Process time of one core, warm: what is compiled and the fixed points of the sampler are made before anything is timed.
+Process time of one core, warm: compilation and the points of the sampler precede the timing.
 :func:`posterior_vs_nuts`, for ``benchmarks.run``, is effective draws a second, of NUTS those of its least well sampled
 value (``taper_sim.studies.against_nuts``).
 """
@@ -27,7 +27,7 @@ _DOSES = (("morphine", "ER", 90.0), ("diazepam", "IR", 20.0), ("pregabalin", "IR
 
 
 def history_of(classes: str) -> tuple[History, date]:
-    """Somebody who is 90 days into a record, with her check-ins, and that day."""
+    """A patient with 90 days of check-ins, and the date of the last."""
     taken = simulated_people.CLASSES[classes]
     person = simulated_people.person_of("usual", classes, 5.0, N_DAYS, np.random.default_rng(1))
     start = simulated_people.ORIGIN
@@ -41,7 +41,7 @@ def history_of(classes: str) -> tuple[History, date]:
     today = start + timedelta(days=N_DAYS)
     asked = recommend(history, today).as_dict()["questions"]
     no = {q["variable"]: 0.0 for q in asked if q["needed_before_reduction"] == "yes" and q["variable"] not in _MEASURED}
-    return replace(history, answers=answers | no), today  # so that reductions are offered, and everything is computed
+    return replace(history, answers=answers | no), today  # no red flag is unanswered, so every option is computed
 
 
 def seconds(classes: str, turns: int) -> tuple[float, int]:

@@ -1,9 +1,9 @@
-"""How fast the kernel is, as ratios within one run: ``python -m benchmarks.run [--quick] [--json]``, from the sources.
+"""Speed of the kernel, as ratios within one run: ``python -m benchmarks.run [--quick] [--json]``, from the sources.
 
 The same cohort, full model, float64, chance and reports every day, in blocks of 14 days: two decisions a month. Kernel,
-C and JAX take turns on one core, NumPy (the readable reference) fewer of them; a ratio is the median over the turns
-of the other's time over the kernel's in the same turn, so above 1 the kernel is faster. Before anything is timed, all
-must have given the same states. Needs gcc; without JAX its ratio is left out.
+C and JAX alternate on one core, NumPy (the reference) in fewer turns; a ratio is the median over the turns
+of the other's time over the kernel's in the same turn, so above 1 the kernel is faster. All must give the
+same states before the timing. gcc is required; without JAX its ratio is omitted.
 """
 
 import argparse

@@ -15,9 +15,9 @@ from typing import Any
 
 from taper_sim.api.progress import progress_bar
 from taper_sim.data.problems import printable, shown
+from taper_sim.units import DEFAULT_SEED
 
 DONE, WRONG_INPUT, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
-DEFAULT_SEED = 20260101
 MAX_THREADS = 1024
 
 

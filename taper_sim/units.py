@@ -28,6 +28,8 @@ VELOCITY_MONTH_D: Final = 30
 YEAR_D: Final = 364
 #: Relative or absolute difference below which two doses, or two frequencies, are equal: rounding error of their sums.
 TOLERANCE: Final = 1e-9
+#: Seed of a run for which none is given. It is kept here because the command line reads it before it loads NumPy.
+DEFAULT_SEED: Final = 20260101
 #: Longest scenario, days: ten years.
 LONGEST_D: Final = 3650
 

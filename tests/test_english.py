@@ -34,7 +34,7 @@ REFUSED = {
     r"\b(how much of the way|worth it and)\b": "the share of the gap to the oracle",
 }
 #: Pages and modules whose wording is still to be changed; remove a name with its last refused expression.
-PENDING_PAGES = {"docs/kernel.md", "docs/how-to/own-policy.md", "docs/progress.md"}
+PENDING_PAGES = {"docs/kernel.md", "docs/progress.md"}
 PENDING_READERS = PENDING_PAGES
 PENDING_MODULES = {
     "taper_sim/cli.py",

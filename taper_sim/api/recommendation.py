@@ -17,7 +17,7 @@ from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.data.problems import problem
 from taper_sim.recommend.from_files import recommend_from_files
 from taper_sim.report.decision import recommendation_text
-from taper_sim.scenario.schema import DEFAULT_SEED
+from taper_sim.units import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -26,7 +26,7 @@ from taper_sim.run_folder import (
     write_text,
 )
 from taper_sim.scenario.building import Overrides
-from taper_sim.scenario.schema import DEFAULT_SEED
+from taper_sim.units import DEFAULT_SEED
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -21,9 +21,10 @@ from taper_sim.api.protocols import Protocol
 from taper_sim.array_types import Floats
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
+from taper_sim.model.event_parameters import PARAMETERS
 from taper_sim.model.parameters import Parameter
 from taper_sim.scenario.building import read_scenario
-from taper_sim.simulation.ensemble import PARAMETERS, Ensemble, from_prior
+from taper_sim.simulation.ensemble import Ensemble, from_prior
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

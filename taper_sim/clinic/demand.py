@@ -204,7 +204,7 @@ class Demand:
             )
         else:
             rose = came & self._rose(work.REVIEW_RISE)
-            self.risk = self._predictor.look(panel.study_day(day), dose, panel.reports, present, rose)
+            self.risk = self._predictor.update(panel.study_day(day), dose, panel.reports, present, rose)
         lapses = panel.sums(rows.LAPSES)
         happened["lapse"] = (lapses > watch.lapses) & present
         watch.lapses = lapses

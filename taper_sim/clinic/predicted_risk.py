@@ -1,14 +1,14 @@
-"""Predicted risk for triage: chance of harm within two weeks, from a patient's check-ins. Imports ``inference``.
+"""Predicted risk for triage: probability of harm within two weeks, from a patient's check-ins. Imports ``inference``.
 
-The risk is the chance, over the patient's posterior, that within :data:`HORIZON_D` days at the dose that is ordered now
-withdrawal passes its limit, pain or function is worse than at the first assessment by more than the smallest important
+The risk is the probability, over the patient's posterior, that within :data:`RISK_HORIZON_D` days at the current order
+withdrawal exceeds its limit, pain or function is worse than at the first assessment by more than the smallest important
 difference, whatever its cause, or an event occurs that raises a red flag (mental-health crisis, overdose, seizure;
-their hazards at the centre of the prior). A review is there to find these. A check-in counts before anybody has read
+their hazards at the centre of the prior). A review is meant to detect these. A check-in counts before staff have read
 it.
 
-A posterior is computed every :data:`EVERY_D` days of a patient's own course. A check-in well above the baseline brings
+A posterior is computed every :data:`EVERY_D` days since the patient's start. A check-in well above the baseline brings
 it forward, but not within :data:`AGAIN_D` days of the last. In between the risk is unchanged (assumption A48). A risk
-depends on that patient's record alone: the same record gives the same number, whoever else is in the clinic.
+depends on that patient's record alone, not on other patients of the clinic.
 """
 
 from typing import Final
@@ -27,10 +27,10 @@ from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.dispensing import known_of
 from taper_sim.simulation.ensemble import from_prior
 
-HORIZON_D: Final = 14
-"""Days ahead over which the risk is. Source: assumption A48."""
+RISK_HORIZON_D: Final = 14
+"""Horizon of the risk, days. Source: assumption A48."""
 EVERY_D: Final = 7
-"""Days of a patient's course from one posterior to the next. Source: assumption A48."""
+"""Days from one posterior of a patient to the next. Source: assumption A48."""
 AGAIN_D: Final = 3
 """Days after a posterior within which no check-in brings the next one forward. Source: assumption A48."""
 N_DRAWS: Final = 128
@@ -39,7 +39,7 @@ _DECAY_V: Final = float(np.exp(-1.0 / CHANCE_BY_SYMBOL["tau_V"].centre()))
 
 
 class RiskPredictor:
-    """Records of a clinic's patients, and the risk of each.
+    """Records of a clinic's patients, and the predicted risk of each.
 
     Parameters
     ----------
@@ -61,47 +61,47 @@ class RiskPredictor:
         self._recent, self._before_cut = np.zeros(n), cohort.dose.copy()
         self._last = np.full(n, -AGAIN_D)
         self.risk = np.zeros(n)
-        """Chance of harm within the horizon, (n,); 0 before the first day."""
+        """Probability of harm within the horizon, (n,); 0 before the first day."""
         self.n_posteriors = 0
 
-    def look(self, own: Ints, dose: Floats, reports: Floats, here: Bools, rose: Bools) -> Floats:
-        """Add the patients' last day and compute the posteriors that are due.
+    def update(self, study_day: Ints, dose: Floats, reports: Floats, here: Bools, rose: Bools) -> Floats:
+        """Add yesterday to the patients' records and compute the posteriors that are due.
 
         Parameters
         ----------
-        own : ndarray of int, (n,)
-            Each patient's own day today; the last day lived is the one before.
+        study_day : ndarray of int, (n,)
+            Days since each patient's start, today; the last complete day is the one before.
         dose : ndarray, (n, 3)
-            Equivalents a day that were ordered for that day.
+            Equivalents a day ordered for yesterday.
         reports : ndarray, (n, 8)
-            That day's check-ins in the order of ``event_parameters.STREAMS``, NaN where none came.
+            Yesterday's check-ins in the order of ``event_parameters.STREAMS``, NaN where missing.
         here : ndarray of bool, (n,)
-            Who is enrolled.
+            Whether the patient is enrolled.
         rose : ndarray of bool, (n,)
-            Whose last check-in is well above the baseline.
+            Whether the last check-in is well above the baseline.
 
         Returns
         -------
         ndarray, (n,)
             Current risks.
         """
-        lived = here & (own >= 2)
-        who = np.flatnonzero(lived)
-        self._tracked.add_doses(who, own[who] - 1, dose[who])
-        self._tracked.add_reports(who, own[who] - 1, reports[who])
-        before, original = self._tracked.doses(who, own[who] - 2), self._original[who]
-        fell = np.divide(before - dose[who], original, out=np.zeros((len(who), 3)), where=original > 0)
+        recorded = here & (study_day >= 2)
+        who = np.flatnonzero(recorded)
+        self._tracked.add_doses(who, study_day[who] - 1, dose[who])
+        self._tracked.add_reports(who, study_day[who] - 1, reports[who])
+        previous, original = self._tracked.doses(who, study_day[who] - 2), self._original[who]
+        fell = np.divide(previous - dose[who], original, out=np.zeros((len(who), 3)), where=original > 0)
         self._recent[who] = eq.recent_cut(self._recent[who], _DECAY_V, np.maximum(fell, 0.0).max(axis=1))
-        self._before_cut[who] = np.where(dose[who] < before, before, self._before_cut[who])
-        due = lived & (((own - 2) % EVERY_D == 0) | (rose & (own - self._last >= AGAIN_D)))
+        self._before_cut[who] = np.where(dose[who] < previous, previous, self._before_cut[who])
+        due = recorded & (((study_day - 2) % EVERY_D == 0) | (rose & (study_day - self._last >= AGAIN_D)))
         for row in np.flatnonzero(due).tolist():
-            self.risk[row] = self._risk(row, int(own[row]) - 1)
-            self._last[row] = own[row]
+            self.risk[row] = self._risk(row, int(study_day[row]) - 1)
+            self._last[row] = study_day[row]
         self.n_posteriors += int(due.sum())
         return self.risk
 
     def _risk(self, row: int, n_days: int) -> float:
-        """Chance of harm after ``n_days`` of one patient's record."""
+        """Probability of harm after ``n_days`` of one patient's record."""
         f, weights = self._ahead(row, n_days)
         over = f[:, rollout.PEAK_W] > self._limits.withdrawal
         pain, function = (float(self._baseline[name][row]) for name in ("pain", "function"))
@@ -111,12 +111,12 @@ class RiskPredictor:
         return 1.0 - float(weights @ (~over * np.exp(-f[:, list(events)].sum(axis=1))))
 
     def _ahead(self, row: int, n_days: int) -> tuple[Floats, Floats]:
-        """Figures of holding what is ordered, (draws, N_FIGURES), and the draws' weights."""
+        """Outcomes of holding the ordered dose, (draws, N_FIGURES), and the weights of the draws."""
         tracked = self._tracked
-        # drift of the days ahead is in the posterior too, at its prior, so that the roll-out has it
-        posterior = tracked.posterior(row, n_days, n_days + HORIZON_D)
+        # the posterior includes the drift of the coming days, at its prior, for the roll-out
+        posterior = tracked.posterior(row, n_days, n_days + RISK_HORIZON_D)
         values, shared = posterior.values(), tracked.couplings(row)
-        regimen = tracked.regimen(row, n_days, HORIZON_D)
+        regimen = tracked.regimen(row, n_days, RISK_HORIZON_D)
         states, drifts = rollout.carried(values, shared, regimen, n_days)
         figures = rollout.roll_out(
             values,

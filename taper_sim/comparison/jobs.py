@@ -100,7 +100,7 @@ class SimulationJob:
             self.care,
             arrays=arrays_of(self.cohort, self.ensemble, self.seed, self.care),
             snapshot_days=self.snapshot_days,
-            tick=tick,
+            on_progress=tick,
         )
         rounding = np.abs(course.rounding).max(axis=(0, 2)).astype(np.float64)
         columns = {"row": self.people, **measure(course, self.weights), "rounding_error": rounding}

@@ -56,14 +56,14 @@ def reading_notes(checkins: Sequence[CheckIn]) -> list[str]:
     days = sorted({c.day for c in checkins})
     gaps = [(b - a).days - 1 for a, b in pairwise(days)]
     if gaps and max(gaps) >= LONG_GAP_D:
-        notes.append(f"no check-in for up to {max(gaps)} days: missing is missing, never zero")
+        notes.append(f"no check-in for up to {max(gaps)} days: missing values are not imputed")
     notes += _changed_notes(checkins)
     notes += _recall_notes(checkins)
     return notes
 
 
 def _changed_notes(checkins: Sequence[CheckIn]) -> list[str]:
-    """Instruments of one thing (column ``latent`` of scales.csv) of which one ends and another goes on."""
+    """Instruments of one thing (column ``latent`` of scales.csv) of which one ends and another continues."""
     latent = {row["instrument"]: row["latent"] for row in tables.read("scales").rows}
     spans: dict[str, tuple[date, date]] = {}
     for c in checkins:
@@ -81,7 +81,10 @@ def _changed_notes(checkins: Sequence[CheckIn]) -> list[str]:
         ]
         if heirs:
             first, new = min(heirs)
-            notes.append(f"{new} instead of {old} from {first} on: two scales, each read on its own, none rescaled")
+            notes.append(
+                f"{new} instead of {old} from {first} on: two scales, each with its own measurement model, neither "
+                "rescaled"
+            )
     return notes
 
 
@@ -103,12 +106,12 @@ def _recall_notes(checkins: Iterable[CheckIn]) -> list[str]:
 
 def _row_notes(rows: Sequence[DoseRow]) -> list[str]:
     copies = sum(row.copies for row in rows)
-    notes = [f"{copies} dose row(s) that say the same once more: counted once"] if copies else []
+    notes = [f"{copies} repeated dose row(s): counted once"] if copies else []
     other = [row for row in rows if row.taken is not None and row.taken != row.dose]
     if other:
         notes.append(
-            f"{len(other)} dose row(s), first {other[0].day}, of which another dose was taken than "
-            f"prescribed: the model follows what was taken"
+            f"{len(other)} dose row(s), first {other[0].day}, in which the dose taken differs from the "
+            f"dose prescribed: the model follows the dose taken"
         )
     return notes
 
@@ -127,14 +130,14 @@ def overlap_notes(rows: Sequence[DoseRow]) -> list[str]:
             active = sorted(" ".join(k) for k, r in in_force.items() if r.dose > 0 and r.drug.drug_class == drug_class)
             if len(active) > 1 and tuple(active) not in said:
                 said[tuple(active)] = (
-                    f"overlapping prescriptions from {row.day}: {' and '.join(active)}; each is counted, beside the "
-                    f"other: check that none should have been ended"
+                    f"overlapping prescriptions from {row.day}: {' and '.join(active)}; both doses are counted: "
+                    f"check whether one should have been ended"
                 )
     return list(said.values())
 
 
 def unrecorded_notes(rows: Sequence[DoseRow], reports: Sequence[CheckIn]) -> list[str]:
-    """Doses that seem to have changed without a row: what the patient says she takes differs, or reports come first.
+    """Doses that seem to have changed without a row: the dose that the patient reports differs, or reports come first.
 
     Of an order "as needed" the prescribed dose is the most that may be taken: less is no difference.
     """

@@ -58,7 +58,7 @@ def dispensed_by_day(cohort: Cohort, policy: Policy, n_days: int, seed: int) -> 
             raise problem("--protocol", "", policy.name, "a schedule of doses; adjuncts and rotations: use compare")
         share = order.dose_fraction
         doses[day:] = dispenser.dispense(share)[0]
-        given.append((day, dispenser.given[0].copy(), dispenser.ideal[0].copy()))
+        given.append((day, dispenser.dispensed[0].copy(), dispenser.ideal[0].copy()))
     return doses, _tablets(cohort, given, n_days)
 
 

@@ -1,6 +1,6 @@
-"""Points and draws that are the same for every patient: scrambled Sobol points, equally likely draws. Imports nothing.
+"""Quasi-random points that all patients share: scrambled Sobol points, equally likely draws. Imports nothing.
 
-A seed gives the same points in every process, so that the same record gives the same answer.
+A seed gives the same points in every process, so one record always gives one answer.
 """
 
 from functools import lru_cache
@@ -23,21 +23,21 @@ def sobol_uniforms(d: int, n: int, *seed: int) -> Floats:
 
 @lru_cache(maxsize=192)
 def sobol_normals(d: int, n: int, *seed: int) -> Floats:
-    """Scrambled Sobol points as standard normals, (n, d); n is a power of two. They are shared: do not change them."""
+    """Scrambled Sobol points as standard normals, (n, d); n is a power of two. The array is shared and read-only."""
     normals = np.asarray(ndtri(sobol_uniforms(d, n, *seed)))
     normals.flags.writeable = False
     return normals
 
 
 def equal_draws(weights: Floats, n: int) -> Ints:
-    """Places of n equally likely draws out of weighted ones, evenly over their cumulated weights, (n,).
+    """Indices of n equally likely draws from weighted draws (systematic resampling), (n,).
 
     Parameters
     ----------
     weights : ndarray, (n_draws,)
         Not negative; they need not sum to 1.
     n : int
-        A draw may be taken more than once.
+        Number of draws; an index may occur more than once.
     """
     cumulated = np.cumsum(weights)
     return np.minimum(np.searchsorted(cumulated, (np.arange(n) + 0.5) / n * cumulated[-1]), len(weights) - 1)

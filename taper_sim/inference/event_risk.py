@@ -16,9 +16,9 @@ from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, from_prior
 from taper_sim.simulation.layout import log_hazards
 
 _HAZARDS: Final = ("dropout", "return", "lapse", "crisis", "overdose", "seizure")  # order of ``layout.log_hazards``
-_MOST_LAPSE_MORE: Final = 0.9  # of lapses above the baseline dose: some stay below it
+_MOST_LAPSE_MORE: Final = 0.9  # largest share of lapses above the baseline dose: some stay below it
 
-#: Variables that say a risk flag where a patient's file is silent.
+#: Variables that set a risk flag if there is no patient file: the flag, and the least value that sets it.
 _RISKS = {
     "oud_criteria_count": ("oud", 2.0),
     "overdose_history": ("earlier_overdose", 1.0),
@@ -27,10 +27,10 @@ _RISKS = {
 }
 
 
-def described(
+def simulated_patient(
     slots: DrugsTaken, patient: Patient | None, known: Mapping[str, float | None], patient_id: str
 ) -> Patient:
-    """The patient as the simulator reads them: the file if there is one, else drugs and the risks that answers name."""
+    """Input of the simulator: the patient's file if there is one, else the drugs and the risks that answers report."""
     drugs = tuple(
         DrugEntry(
             drug=slot.drug.drug,
@@ -59,28 +59,27 @@ def described(
     )
 
 
-_prior = lru_cache(maxsize=4)(from_prior)  # the same for every patient of a run
+_prior = lru_cache(maxsize=4)(from_prior)  # every patient of a run shares it
 
 
 def event_draws(patient: Patient, seed: int, n_draws: int = ENSEMBLE_DRAWS) -> Floats:
-    """Parameters of the events for one person, (n_draws, N_EVENTS), under draws of the prior.
+    """Event parameters of one person at draws of the prior, (n_draws, N_EVENTS).
 
     Parameters
     ----------
     patient : Patient
-        From :func:`described`.
+        From :func:`simulated_patient`.
     seed : int
     n_draws : int
     """
-    one = from_patients([patient])
-    cohort = one.take(np.zeros(n_draws, dtype=np.int64))
+    cohort = from_patients([patient]).take(np.zeros(n_draws, dtype=np.int64))
     ensemble = _prior(seed, n_draws)
     v = ensemble.of(np.arange(n_draws))
     return event_matrix(cohort, v)
 
 
 def event_matrix(cohort: Cohort, v: Mapping[str, Floats]) -> Floats:
-    """Parameters of everybody's events as the roll-out reads them, (n, N_EVENTS).
+    """Event parameters of n people in the layout of the roll-out, (n, N_EVENTS).
 
     Parameters
     ----------

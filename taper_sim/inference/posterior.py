@@ -1,7 +1,7 @@
 """One patient's posterior: mode, Laplace, importance sampling with Pareto-smoothed weights. Imports ``likelihood``.
 
-Recomputed from all the data at every decision: the same data and seed give the same answer, whatever was asked before
-(docs/inference.md, "One patient's posterior", says what was measured against what).
+The posterior is recomputed from all the data at every decision, so the same data and seed give the same answer
+(docs/inference.md, "One patient's posterior", has the comparisons with other samplers).
 """
 
 from dataclasses import dataclass, field
@@ -21,19 +21,19 @@ from taper_sim.inference.prior import Prior
 
 DEFAULT_DRAWS: Final = 4096
 _STUDENT_DF: Final = 5.0
-_PRIOR_SHARE: Final = 8  # one draw from the prior for so many from the Student t
-_STEP: Final = 0.02  # of finite differences, prior sds
+_PRIOR_SHARE: Final = 8  # draws from the Student t for each draw from the prior
+_STEP: Final = 0.02  # step of finite differences, prior sds
 _HESSIAN_STEP: Final = 0.05
 _MODE_STEPS: Final = 30
-_LEAST_CURVATURE: Final = 0.5  # eigenvalues of minus the Hessian: the prior alone gives 1
+_LEAST_CURVATURE: Final = 0.5  # least eigenvalue of minus the Hessian; the prior alone gives 1
 KHAT_LIMIT: Final = 0.7
-"""Above it the weights are not to be trusted. Source: Vehtari 2024, JMLR 25(72)."""
+"""Largest k-hat at which importance weights are reliable. Source: Vehtari 2024, JMLR 25(72)."""
 _MOST_PASSES: Final = 4
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything the posterior is computed from."""
+    """Data and prior of a posterior."""
 
     prior: Prior
     shared: Any
@@ -66,9 +66,9 @@ class Posterior:
     khat, ess : float
         Shape of the weights' tail; effective sample size.
     passes, mode_steps : int
-        Importance-sampling passes (1 unless the first was not good enough); steps of the mode search.
+        Importance-sampling passes (more than 1 if k-hat of the first exceeds its limit); steps of the mode search.
     log_evidence : float
-        Log of the marginal likelihood, of the same data only to be compared between priors.
+        Log of the marginal likelihood; only values of the same data can be compared, between priors.
     """
 
     prior: Prior
@@ -83,11 +83,11 @@ class Posterior:
 
     @property
     def converged(self) -> bool:
-        """Whether the weights can be trusted."""
+        """Whether k-hat is at most its limit and the effective sample size at least 100."""
         return bool(self.khat <= KHAT_LIMIT and self.ess >= 100.0)
 
     def values(self) -> Floats:
-        """Whole vectors of values, (n, N_VALUES)."""
+        """Vectors of all values, (n, N_VALUES)."""
         return self.prior.values(self.z)
 
     def of(self, name: str) -> Floats:
@@ -95,24 +95,24 @@ class Posterior:
         k = self.prior.names.index(name)
         return self.prior.natural(self.z)[:, k]
 
-    def mean(self, of: Floats) -> float:
-        """Posterior mean of something computed of each draw, (n,)."""
-        return float(self.weights @ of)
+    def mean(self, x: Floats) -> float:
+        """Posterior mean of a quantity with one value for each draw, (n,)."""
+        return float(self.weights @ x)
 
-    def quantile(self, of: Floats, q: float) -> float:
-        """Posterior quantile of something computed of each draw, (n,)."""
-        return weighted_quantile(of, self.weights, q)
+    def quantile(self, x: Floats, q: float) -> float:
+        """Posterior quantile of a quantity with one value for each draw, (n,)."""
+        return weighted_quantile(x, self.weights, q)
 
 
-def weighted_quantile(of: Floats, weights: Floats, q: float) -> float:
-    """Quantile of weighted draws: linear between the middles of the draws' steps."""
-    order = np.argsort(of, kind="stable")
+def weighted_quantile(x: Floats, weights: Floats, q: float) -> float:
+    """Quantile of weighted draws, by linear interpolation between the midpoints of the steps of the distribution."""
+    order = np.argsort(x, kind="stable")
     w = weights[order]
-    return float(np.interp(q, np.cumsum(w) - 0.5 * w, of[order]))
+    return float(np.interp(q, np.cumsum(w) - 0.5 * w, x[order]))
 
 
 def _mode(evidence: Evidence) -> tuple[Floats, int]:
-    """Mode of the posterior by damped Fisher scoring from the prior's centre, and the steps it took."""
+    """Mode of the posterior by damped Fisher scoring from the prior's centre, and the number of steps."""
     d = len(evidence.prior.names)
     z = np.zeros(d)
     eye = np.eye(d)
@@ -146,7 +146,7 @@ def _mode(evidence: Evidence) -> tuple[Floats, int]:
 
 
 def _curvature(evidence: Evidence, z: Floats) -> Floats:
-    """Minus the Hessian at z, (d, d), by central differences, its eigenvalues kept above the least."""
+    """Minus the Hessian at z, (d, d), by central differences, with a lower bound on its eigenvalues."""
     d, h = len(z), _HESSIAN_STEP
     eye = h * np.eye(d)
     first, second = np.triu_indices(d, k=1)
@@ -172,7 +172,7 @@ def _points(d: int, n: int, seed: int) -> tuple[Floats, Floats, Floats]:
 
 
 def _sampled(evidence: Evidence, centre: Floats, factor: Floats, n: int, seed: int) -> tuple[Floats, Floats]:
-    """Draws from the mixture of a Student t and the prior, and the log weights, against the whole mixture's density."""
+    """Draws from the mixture of a Student t and the prior, and their log weights under the density of the mixture."""
     d = len(centre)
     normal, stretch, wide = _points(d, n, seed)
     z = np.concatenate([centre + (normal * stretch[:, None]) @ factor.T, wide])
@@ -187,7 +187,8 @@ def _sampled(evidence: Evidence, centre: Floats, factor: Floats, n: int, seed: i
     log_prior = -0.5 * (z**2).sum(axis=1) - 0.5 * d * np.log(2 * np.pi)
     share = n / len(z)
     log_mixture = np.logaddexp(np.log(share) + log_t, np.log1p(-share) + log_prior)
-    total = evidence.log_posterior(z)[0] - 0.5 * d * np.log(2 * np.pi)  # the prior's constant: weights are evidence
+    # with the prior's constant the mean weight is the evidence
+    total = evidence.log_posterior(z)[0] - 0.5 * d * np.log(2 * np.pi)
     return z, total - log_mixture
 
 
@@ -201,12 +202,12 @@ def posterior_of(evidence: Evidence, n_draws: int = DEFAULT_DRAWS, seed: int = 0
     n_draws : int
         Draws from the Student t, a power of two; an eighth as many come from the prior.
     seed : int
-        Of the scrambling; the same seed gives the same draws for everybody.
+        Seed of the scrambling; all patients share the points of one seed.
 
     Returns
     -------
     Posterior
-        With ``converged`` false where the weights are not to be trusted after the last pass.
+        ``converged`` is false if the weights of the last pass fail the diagnostics.
     """
     d = len(evidence.prior.names)
     mode, steps = _mode(evidence)
@@ -223,22 +224,22 @@ def posterior_of(evidence: Evidence, n_draws: int = DEFAULT_DRAWS, seed: int = 0
             break
         centre = weights @ z
         spread = (z - centre).T @ ((z - centre) * weights[:, None])
-        share = min(ess / (ess + 2.0 * d), 0.95)  # few effective draws say little of a covariance
+        share = min(ess / (ess + 2.0 * d), 0.95)  # few effective draws estimate a covariance poorly
         factor = np.linalg.cholesky(share * spread + (1.0 - share) * factor @ factor.T + 1e-10 * np.eye(d))
-    evidence_ = float(logsumexp(log_weights) - np.log(len(z)))
-    return Posterior(evidence.prior, z, weights, mode, khat, ess, passes, steps, evidence_)
+    log_evidence = float(logsumexp(log_weights) - np.log(len(z)))
+    return Posterior(evidence.prior, z, weights, mode, khat, ess, passes, steps, log_evidence)
 
 
 def pareto_smoothed(log_weights: Floats) -> tuple[Floats, float]:
-    """Smooth importance weights; log weights that sum to 1, and the shape of their tail (arviz-stats).
+    """Pareto-smoothed log weights, whose exponentials sum to 1, and the shape of their tail (arviz-stats).
 
-    Weights that are all but equal have no tail: their shape is minus infinity.
+    Nearly equal weights have no tail: their shape is minus infinity.
     """
     from arviz_stats.base import array_stats
 
     finite = np.maximum(np.nan_to_num(log_weights, nan=-1e6), log_weights.max() - 1e4)
     if float(np.ptp(finite)) < 1e-9:
         return np.full(len(finite), -np.log(len(finite))), -np.inf
-    smoothed, khat = array_stats.psislw(-finite, r_eff=1.0)  # it takes minus the log weights, as in PSIS-LOO
+    smoothed, khat = array_stats.psislw(-finite, r_eff=1.0)  # the argument is minus the log weights, as in PSIS-LOO
     smoothed = np.asarray(smoothed, dtype=np.float64)
     return smoothed - logsumexp(smoothed), float(khat)

@@ -21,7 +21,7 @@ from taper_sim.inference.observation import BY_NAME, Reports, reports_of, weeken
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 from taper_sim.model.parameters import BY_SYMBOL, MEDIAN_USE_DAYS
 from taper_sim.model.pharmacology import administrations, level_decay, within_day_shape
-from taper_sim.units import DRUG_CLASSES, MONTH_D, DrugClass
+from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE, DrugClass
 
 LONGEST_RECORD_D: Final = 728
 """Longest record that is used, days: two years. Earlier days count as days of use. A design choice."""
@@ -218,7 +218,7 @@ def regimen_of(
         dose[day] = equivalents_of(slots)
     announced = BY_SYMBOL["xi_imposed"].centre() if record.imposed else 1.0
     cut = np.zeros(n + 1)
-    cut[1:] = np.where((np.diff(prescribed, axis=0) < -1e-9).any(axis=1), announced, 0.0)
+    cut[1:] = np.where((np.diff(prescribed, axis=0) < -TOLERANCE).any(axis=1), announced, 0.0)
     adjunct_effect = np.zeros((n + 1, 3))
     if adjunct:
         adjunct_effect[record.n_days + 1 :, 0] = BY_SYMBOL["adjunct_effect"].centre("opioid")
@@ -275,7 +275,7 @@ def reports_for(record: PatientRecord, checkins: Sequence[tuple[int, CheckIn]], 
     reduced = int(np.argmax(np.array(record.classes)))
     for day in range(n_days + 1):
         if 0 < day < len(dose):
-            fallen = np.flatnonzero(dose[day] < dose[day - 1] - 1e-9)
+            fallen = np.flatnonzero(dose[day] < dose[day - 1] - TOLERANCE)
             reduced = int(fallen[0]) if len(fallen) else reduced
         last_cut[day] = reduced
     return reports_of(checkins, last_cut, weekends(record.start, n_days))

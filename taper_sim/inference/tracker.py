@@ -1,4 +1,4 @@
-"""Patients who are followed: what is known of each, their doses and reports by day, and their posterior.
+"""Records of tracked patients: baseline, doses and reports by day, and the posterior of each.
 
 Imports ``posterior``, ``warm_start``, ``observation``, ``policies.interface``.
 """
@@ -21,32 +21,34 @@ from taper_sim.model.event_parameters import STREAMS
 from taper_sim.model.parameters import BY_SYMBOL
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 from taper_sim.policies.interface import Patients
+from taper_sim.units import TOLERANCE
 
 STREAM_COLUMN: Final = {stream.instrument: k for k, stream in enumerate(STREAMS)}
-"""Column of each daily instrument in the reports that are kept."""
+"""Column of each daily instrument in the stored reports."""
 _OPIOID: Final = ("sows_gossop", "pain_nrs", "mood_item", "sleep_item", "function")
-_OTHER_CLASS: Final = ("withdrawal_item", *_OPIOID[1:])  # scales of opioid withdrawal teach nothing of other classes
-_SAME: Final = 1e-9  # equivalents a day: a smaller fall of the dose is none
+_OTHER_CLASS: Final = (
+    "withdrawal_item",
+    *_OPIOID[1:],
+)  # scales of opioid withdrawal carry no information on other classes
 _ANY_DAY: Final = date(2026, 1, 5)
 
 
 class TrackedPatients:
     """The records of n patients and the posterior of each.
 
-    A posterior depends on that patient alone: what was known before, doses, reports, and fixed points for the draws.
-    Patients may be at different days. Different rows may be read in different threads, but not while something is
-    added.
+    A posterior depends on that patient's baseline, doses and reports, and on fixed quasi-random points. Patients may be
+    at different days. Threads may read different rows, but not while a record is extended.
 
     Parameters
     ----------
     patients : Patients
-        What was known before, with ``half_life_h`` and ``trough_mean``.
+        Baseline, with ``half_life_h`` and ``trough_mean``.
     column : ndarray of int, (n,)
-        Class whose dose is reduced; -1 for a patient who takes none that is meant.
+        Class whose dose is reduced; -1 for a patient who does not take the class.
     n_draws : int
         Draws of a posterior, a power of two.
     n_days : int
-        Days for which there is room at the start; more is made when it is needed.
+        Days allocated at the start; the arrays grow as needed.
 
     Attributes
     ----------
@@ -60,12 +62,12 @@ class TrackedPatients:
     Raises
     ------
     ValueError
-        If the patients' formulations are not known.
+        If the patients' formulations are unknown.
     """
 
     def __init__(self, patients: Patients, column: Ints, n_draws: int, n_days: int = 28):
         if patients.half_life_h is None or patients.trough_mean is None:
-            raise ValueError("patients to follow need their formulation: half_life_h and trough_mean")
+            raise ValueError("tracked patients need the formulation of their drugs: half_life_h and trough_mean")
         n, taken = len(patients.dose), patients.taken
         self.patients, self.column, self.n_draws = patients, column, n_draws
         self._decay = np.where(taken, level_decay(patients.half_life_h), 0.0)
@@ -82,15 +84,15 @@ class TrackedPatients:
         self._reports = np.empty((n, 0, len(STREAMS)))
         self._make_room(n_days)
 
-    # -- what comes in -------------------------------------------------------------------------------------------------
+    # -- doses and reports ---------------------------------------------------------------------------------------------
 
     def add_doses(self, rows: Ints, day: Ints | int, dose: Floats) -> None:
-        """Doses that were taken; on days without any the original dose counts.
+        """Add doses taken; a day without an added dose has the original dose.
 
         Parameters
         ----------
         rows, day : ndarray of int
-            Patients, and days of their own course (1 is the first day of the study); broadcast against each other.
+            Patients, and days since each patient's start (1 is the first day of the study); they broadcast.
         dose : ndarray, (..., 3)
             Equivalents a day.
         """
@@ -98,27 +100,27 @@ class TrackedPatients:
         self._dose[rows, day] = dose
 
     def doses(self, rows: Ints, day: Ints) -> Floats:
-        """Doses of days that were added, or the original dose; as :meth:`add_doses`, (..., 3)."""
+        """Added doses, or the original dose; arguments as in :meth:`add_doses`, (..., 3)."""
         return self._dose[rows, day]
 
     def add_reports(self, rows: Ints, day: Ints | int, values: Floats) -> None:
-        """Check-ins that came.
+        """Add check-ins.
 
         Parameters
         ----------
         rows, day : ndarray of int
             As in :meth:`add_doses`.
         values : ndarray, (..., len(STREAMS))
-            Whole numbers of the instruments' scales in the order of ``STREAMS``, NaN where none came.
+            Whole numbers of the instruments' scales in the order of ``STREAMS``, NaN where missing.
         """
         self._make_room(int(np.max(day, initial=0)))
         self._reports[rows, day] = values
 
     def _make_room(self, last_day: int) -> None:
-        kept = self._dose.shape[1]
-        if last_day < kept:
+        allocated = self._dose.shape[1]
+        if last_day < allocated:
             return
-        more = max(last_day + 1 - kept, kept)
+        more = max(last_day + 1 - allocated, allocated)
         dose = np.repeat(self.patients.dose[:, None], more, axis=1)
         self._dose = np.concatenate([self._dose, dose], axis=1)
         self._reports = np.concatenate([self._reports, np.full((len(dose), more, len(STREAMS)), np.nan)], axis=1)
@@ -130,16 +132,16 @@ class TrackedPatients:
         return course.couplings(self.buprenorphine[row])
 
     def announced(self, row: int) -> float:
-        """What an announced reduction counts for one patient, as in :class:`Regimen`: 1 agreed, more imposed."""
+        """Weight of an announced reduction for one patient, as in :class:`Regimen`: 1 if agreed, more if imposed."""
         return BY_SYMBOL["xi_imposed"].centre() if self._imposed[row] else 1.0
 
     def regimen(self, row: int, n_days: int, n_ahead: int) -> Regimen:
-        """Doses of the record to the end of day ``n_days``, and the last of them held for ``n_ahead`` days more."""
-        lived = self._dose[row, : n_days + 1]
-        dose = np.concatenate([lived, np.repeat(lived[-1:], n_ahead, axis=0)])
+        """Doses up to the end of day ``n_days``; the last of them is held for ``n_ahead`` further days."""
+        recorded = self._dose[row, : n_days + 1]
+        dose = np.concatenate([recorded, np.repeat(recorded[-1:], n_ahead, axis=0)])
         n = len(dose)
         cut = np.zeros(n)
-        cut[1:] = np.where((np.diff(dose, axis=0) < -_SAME).any(axis=1), self.announced(row), 0.0)
+        cut[1:] = np.where((np.diff(dose, axis=0) < -TOLERANCE).any(axis=1), self.announced(row), 0.0)
         return Regimen(
             dose,
             cut,
@@ -152,16 +154,16 @@ class TrackedPatients:
         )
 
     def reports(self, row: int, n_days: int) -> Floats:
-        """Reports of one patient's instruments by the end of day ``n_days``, day 1 first, (n_days, n_instruments)."""
+        """Reports of one patient's instruments up to day ``n_days``, day 1 first, (n_days, n_instruments)."""
         return self._reports[row, 1 : n_days + 1][:, [STREAM_COLUMN[name] for name in self.instruments[row]]]
 
     def last_report(self, row: int, n_days: int) -> int:
-        """Last day by the end of ``n_days`` on which a report came; 0 if none did."""
+        """Last day with a report, up to day ``n_days``; 0 without any report."""
         answered = np.flatnonzero((~np.isnan(self.reports(row, n_days))).any(axis=1))
         return int(answered[-1]) + 1 if len(answered) else 0
 
     def prior(self, row: int, n_segments: int, *, reported: bool) -> Prior:
-        """Prior of one patient, with ``n_segments`` pieces of drift, and the instruments' values once one reported."""
+        """Prior of one patient with ``n_segments`` segments of drift; values of instruments only if ``reported``."""
         taken = self.patients.taken[row]
         return prior_of(
             (bool(taken[0]), bool(taken[1]), bool(taken[2])),
@@ -169,11 +171,11 @@ class TrackedPatients:
             self.instruments[row] if reported else (),
             buprenorphine=self.buprenorphine[row],
             failed_tapers=int(self.failed_tapers[row]),
-            baseline={name: float(of[row]) for name, of in self.patients.baseline.items()},
+            baseline={name: float(values[row]) for name, values in self.patients.baseline.items()},
         )
 
     def posterior(self, row: int, n_days: int, drift_to_d: int) -> Posterior:
-        """Posterior of one patient after ``n_days``; its mode is searched for from that of the last call.
+        """Posterior of one patient after ``n_days``; the search for the mode starts at the mode of the last call.
 
         Parameters
         ----------
@@ -181,74 +183,74 @@ class TrackedPatients:
         n_days : int
             Last day whose reports count.
         drift_to_d : int
-            Day to which the drift is part of the posterior, the day of the last report or later: days without a report
-            have the drift of the prior.
+            Last day whose drift is part of the posterior, the day of the last report or later. The drift after the last
+            report follows its prior.
         """
         last = self.last_report(row, n_days)
         prior = self.prior(row, -(-drift_to_d // course.SEGMENT_D), reported=last > 0)
-        reports = laid_out(self.reports(row, last), self.instruments[row], max(int(self.column[row]), 0))
+        reports = reports_from_scores(self.reports(row, last), self.instruments[row], max(int(self.column[row]), 0))
         evidence = Evidence(prior, self.couplings(row), self.regimen(row, last, 0), reports)
-        before = self._modes[row]
+        last_mode = self._modes[row]
         start = np.zeros(len(prior.names))
-        start[: len(before)] = before  # pieces of drift are last: new ones begin at 0
+        start[: len(last_mode)] = last_mode  # segments of drift are last; new ones start at 0
         posterior = warm_started_posterior(evidence, start, self.n_draws)
-        if last:  # without a report the instruments' values are not in the prior yet
+        if last:  # without a report the prior has no values of instruments
             self._modes[row] = posterior.mode
         return posterior
 
 
-# -- reports as the likelihood reads them ------------------------------------------------------------------------------
+# -- reports in the layout of the likelihood ---------------------------------------------------------------------------
 
 
 @cache
-def _as_read(instrument: str) -> Floats:
-    """What each whole number of a scale stands for: y, low, high, rounding, interval; (largest + 1, 5)."""
+def _measurements(instrument: str) -> Floats:
+    """Measurement of each whole number of a scale: y, low, high, rounding, interval; (largest + 1, 5)."""
     largest = {"sows_gossop": 30, "function": 100}.get(instrument, 10)
-    still = np.zeros(2)
+    zeros = np.zeros(2)
     rows = []
     for value in range(largest + 1):
-        r = reports_of([(1, CheckIn(_ANY_DAY, instrument, float(value)))], still.astype(np.int64), still)
+        r = reports_of([(1, CheckIn(_ANY_DAY, instrument, float(value)))], zeros.astype(np.int64), zeros)
         rows.append((r.y[0], r.low[0], r.high[0], r.rounding[0], float(r.interval[0])))
     return np.array(rows)
 
 
 @cache
 def _frame(instruments: tuple[str, ...]) -> Reports:
-    """Reports of no days, with these instruments' noise."""
-    still = np.zeros(2)
-    return reports_of([(1, CheckIn(_ANY_DAY, name, 1.0)) for name in instruments], still.astype(np.int64), still)
+    """Reports without days, with the noise of these instruments."""
+    zeros = np.zeros(2)
+    return reports_of([(1, CheckIn(_ANY_DAY, name, 1.0)) for name in instruments], zeros.astype(np.int64), zeros)
 
 
-def laid_out(values: Floats, instruments: tuple[str, ...], column: int) -> Reports:
-    """Reports of one person for the likelihood, as ``observation.reports_of`` lays them out, but all at once.
+def reports_from_scores(values: Floats, instruments: tuple[str, ...], column: int) -> Reports:
+    """Reports of one person in the layout of the likelihood; vectorised equivalent of ``observation.reports_of``.
 
     Parameters
     ----------
     values : ndarray, (n_days, n_instruments)
-        Day 1 first; NaN where none came. Whole numbers of the instruments' scales, in the order of ``INSTRUMENTS``.
+        Day 1 first; NaN where missing. Whole numbers of the instruments' scales, in the order of ``INSTRUMENTS``.
     instruments : tuple of str
     column : int
         Class that is reduced.
     """
-    came = ~np.isnan(values)
-    answered = came.any(axis=0)
-    used = tuple(name for name, present in zip(instruments, answered, strict=True) if present)
+    present = ~np.isnan(values)
+    answered = present.any(axis=0)
+    used = tuple(name for name, used_here in zip(instruments, answered, strict=True) if used_here)
     frame = _frame(used)
-    day, slot = np.nonzero(came[:, answered])
-    read = np.empty((len(day), 5))
+    day, slot = np.nonzero(present[:, answered])
+    measured = np.empty((len(day), 5))
     scores = values[:, answered][day, slot].astype(np.int64)
     for k, name in enumerate(used):
         of_instrument = slot == k
-        read[of_instrument] = _as_read(name)[scores[of_instrument]]
+        measured[of_instrument] = _measurements(name)[scores[of_instrument]]
     n = len(values) + 1
     return frame._replace(
         day=day + 1,
         slot=slot,
-        y=read[:, 0].copy(),
-        low=read[:, 1].copy(),
-        high=read[:, 2].copy(),
-        rounding=read[:, 3].copy(),
-        interval=read[:, 4] > 0,
+        y=measured[:, 0].copy(),
+        low=measured[:, 1].copy(),
+        high=measured[:, 2].copy(),
+        rounding=measured[:, 3].copy(),
+        interval=measured[:, 4] > 0,
         weekend=np.zeros(n),
         last_cut=np.full(n, column, dtype=np.int64),
     )

@@ -1,4 +1,4 @@
-"""The true state and parameters of simulated people as the roll-out takes them: for an oracle. Imports ``model``."""
+"""True state and parameters of simulated people in the layout of the roll-out, for an oracle. Imports ``model``."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ _PER_CLASS = ("p", "m", "i")
 
 
 class TrueState:
-    """State, parameters and couplings of everybody, read from the kernel's arrays.
+    """State, parameters and couplings of n people, read from the kernel's arrays.
 
     Parameters
     ----------
     arrays : Arrays
-        Of ``simulation.people``.
+        Arrays of ``simulation.layout``.
     """
 
     def __init__(self, arrays: Any):
@@ -29,14 +29,14 @@ class TrueState:
         n = len(arrays.tile)
         v = np.zeros((n, at.N_VALUES))
         tau_f, tau_l = (-1.0 / np.log(three[name]) for name in ("DECAY_F", "DECAY_L"))
-        for place, of in (
+        for place, by_class in (
             (at.SIGMA, three["SIGMA"]),
             (at.EC50, three["EC50"]),
             (at.B, three["B"]),
             (at.TAU_F, tau_f),
             (at.TAU_L, tau_l),
         ):
-            v[:, place : place + 3] = of
+            v[:, place : place + 3] = by_class
         for place, row in (
             (at.XI, rows.XI),
             (at.P0, rows.P0),

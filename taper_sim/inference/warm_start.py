@@ -1,9 +1,9 @@
-"""The same posterior with less effort, for thousands of patients at every decision. Imports ``posterior``, ``draws``.
+"""A faster computation of the posterior, for thousands of patients at every decision. Imports ``posterior``, ``draws``.
 
-The search for the mode starts at the previous mode and uses one-sided differences. The information of the predictions,
-which the search computes anyway, replaces the Hessian. Importance sampling with Pareto-smoothed weights corrects the
-rest. Its proposal is a normal and not a Student t: over some 20 values of a year's record a Student t leaves few draws
-with weight (docs/personal-pace.md, "Speed").
+The search for the mode starts at the previous mode and uses one-sided differences. The Fisher information of the
+predictions, which the search computes, replaces the Hessian. Importance sampling with Pareto-smoothed weights corrects
+the approximation. The proposal is normal, because in the 20 or so dimensions of a year's record a Student t leaves few
+effective draws (docs/personal-pace.md, "Speed").
 """
 
 from typing import Final
@@ -15,14 +15,14 @@ from taper_sim.array_types import Floats
 from taper_sim.inference.draws import sobol_normals
 from taper_sim.inference.posterior import Evidence, Posterior, pareto_smoothed
 
-_STEP: Final = 0.02  # of differences, prior sds
+_STEP: Final = 0.02  # step of finite differences, prior sds
 _MOST_STEPS: Final = 6
 _ENOUGH: Final = 0.1  # expected gain in log posterior below which the search ends
-_LONGEST: Final = 1.5  # prior sds of one step
+_LONGEST: Final = 1.5  # largest step, prior sds
 
 
 def warm_started_posterior(evidence: Evidence, start: Floats, n_draws: int, seed: int = 0) -> Posterior:
-    """Posterior of one person whose mode on fewer data is known.
+    """Posterior of one person, from the mode on fewer data.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def warm_started_posterior(evidence: Evidence, start: Floats, n_draws: int, seed
     n_draws : int
         A power of two.
     seed : int
-        Of the points.
+        Seed of the points.
 
     Returns
     -------

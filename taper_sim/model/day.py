@@ -1,12 +1,12 @@
-"""The order of a day of sections 1 and 2: which result feeds which equation. Imports only ``equations``.
+"""One day of sections 1 and 2: the order of the equations and their inputs. Imports only ``equations``.
 
-Each function takes plain numbers and named tuples of plain numbers, and returns a named tuple. It calls the equations
-and nothing else, so that one body serves the compiled kernel (``compiled.patient_day``), NumPy arrays (``reference``),
+Each function takes numbers and named tuples of numbers, and returns a named tuple. It calls only equations, so one body
+serves the compiled kernel (``compiled.patient_day``), NumPy arrays (``reference``),
 the compiled course of one person (``inference.course``), PyTensor variables (``studies.pytensor_course``) and the
 oracle. Coefficients come as one object ``c`` and are read by their symbol in the parameter table:
 ``c.pain_from_distress``, and ``c.decay_P`` for ``exp(-1/tau_P)``.
 
-What stays with the caller: ``exp``, the choice of the classes that a person takes, and where numbers are kept.
+The caller applies ``exp``, selects the classes that a person takes, and stores the numbers.
 """
 
 from typing import NamedTuple
@@ -48,9 +48,9 @@ class MedicineState(NamedTuple):
 
 
 class MedicineLoad(NamedTuple):
-    """What drug classes add to pain (NRS points), distress and insomnia: of one class, or the sum over classes.
+    """Additions to pain (NRS points), distress and insomnia by one drug class, or their sum over classes.
 
-    ``lost`` is the pain added because relief is lost; ``pain``, ``distress`` and ``insomnia`` come from withdrawal.
+    ``lost`` is the pain from lost relief; ``pain``, ``distress`` and ``insomnia`` are the additions by withdrawal.
     """
 
     lost: Number
@@ -78,7 +78,7 @@ def mean_effect(medicine: Medicine, level: Number) -> Number:
 def withdrawal_drive(
     c: Number, medicine: Medicine, points: tuple[Number, Number, Number, Number], fast: Number, slow: Number
 ) -> Number:
-    """Withdrawal drive of one class, no unit; ``points`` from :func:`effects`, adaptation as it was before today."""
+    """Withdrawal drive of one class, no unit; ``points`` from :func:`effects`, adaptation of yesterday."""
     e1, e2, e3, e4 = points
     missing = eq.shortfall(eq.set_point(medicine.omega, fast, slow), e1, e2, e3, e4, c.delta)
     return eq.drive(medicine.sigma, medicine.adjunct, missing)
@@ -131,7 +131,7 @@ def medicine_load(
     slow0: Number,
     w0: Number,
 ) -> MedicineLoad:
-    """What one class adds today to pain, distress and insomnia.
+    """Additions of one class to pain, distress and insomnia today.
 
     ``margin0``, ``slow0`` and ``w0`` are effect less tolerance, slow adaptation and withdrawal on day 0;
     ``per_pain``, ``per_distress`` and ``per_insomnia`` are the symbols ``p``, ``m`` and ``i`` of the class.
@@ -205,8 +205,8 @@ def person_day(
 ) -> PersonState:
     """One day of a person after the state ``before``.
 
-    Reaction, pain, distress, insomnia, function, engagement, craving, in this order: each takes what was computed
-    before it today, and yesterday's value of what comes after it.
+    Reaction, pain, distress, insomnia, function, engagement, craving, in this order: each uses today's value of
+    the quantities before it, and yesterday's value of those after it.
 
     Parameters
     ----------

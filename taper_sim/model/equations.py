@@ -1,12 +1,12 @@
-"""Every equation of the model, once. Imports only NumPy.
+"""The equations of the model. Imports only NumPy.
 
-Plain functions of plain numbers: ``+ - * /``, ``sqrt`` and, for hazards, a linear predictor whose ``exp`` the caller
-applies. No ``if``, no ``max``, no loop, no randomness, so that one body serves the compiled kernel, NumPy arrays of any
-shape and PyTensor variables with gradients (tests/model/test_equations.py holds the three together).
+Each equation is a function of numbers: ``+ - * /``, ``sqrt`` and, for hazards, a linear predictor; the caller applies
+``exp``. The functions have no ``if``, ``max``, loop or random draw, so one body serves the compiled kernel, NumPy
+arrays of any shape and PyTensor variables with gradients (tests/model/test_equations.py compares the three).
 
 Letters are those of docs/model.md: G level, E effect, F and L fast and slow adaptation, A analgesic and R respiratory
 tolerance, Ω drive, W withdrawal; P pain, M distress, I insomnia, U function, N engagement, C craving, X reaction to a
-cut, K care. A ``_bar`` is the distance from the value at the start. Effects, adaptation, withdrawal, M, I, N and C have
+cut, K care. ``_bar`` is the difference from the value at the start. Effects, adaptation, withdrawal, M, I, N and C have
 no unit (0 to 1); P is in NRS points (0 to 10), U in points of 0 to 100, X in SOWS-Gossop points; one step is one day.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-# A float, a NumPy array, a Numba scalar or a PyTensor variable: the equations are written for all four.
+# A float, a NumPy array, a Numba scalar or a PyTensor variable: the equations accept all four.
 Number = Any
 
 
@@ -27,7 +27,7 @@ def pos(x: Number) -> Number:
 
 
 def relax(x: Number, target: Number, decay: Number) -> Number:
-    """One day towards a target, exactly.
+    """Exact solution over one day of a first-order approach to a target.
 
     Equation: ``target + (x - target) * decay`` with ``decay = exp(-1/tau)``, computed once per person.
     """
@@ -43,7 +43,7 @@ def effect(level: Number, shape: Number, ec50: Number) -> Number:
 
 
 def set_point(omega: Number, fast: Number, slow: Number) -> Number:
-    """What the body expects: ``omega F + (1 - omega) L``, effect units."""
+    """Adapted set point: ``omega F + (1 - omega) L``, effect units."""
     return omega * fast + (1.0 - omega) * slow
 
 
@@ -65,7 +65,7 @@ def drive(sigma: Number, adjunct: Number, missing: Number) -> Number:
 
 
 def withdrawal_target(omega_drive: Number) -> Number:
-    """Withdrawal that a steady drive leads to: ``d^1.5 / (1 + d^1.5)``, in [0, 1)."""
+    """Steady-state withdrawal of a drive: ``d^1.5 / (1 + d^1.5)``, in [0, 1)."""
     power = omega_drive * np.sqrt(omega_drive)
     return power / (1.0 + power)
 
@@ -76,7 +76,7 @@ def overall_withdrawal(w1: Number, w2: Number, w3: Number) -> Number:
 
 
 def adapted_at_start(steady_effect: Number, remaining: Number) -> Number:
-    """Adaptation after a time of use: ``E (1 - exp(-use/tau))``, with ``remaining = exp(-use/tau)``."""
+    """Adaptation at the start, after the days of use: ``E (1 - exp(-use/tau))``, with ``remaining = exp(-use/tau)``."""
     return steady_effect * (1.0 - remaining)
 
 
@@ -106,7 +106,7 @@ def pain_target(
     per_i: Number,
     per_k: Number,
 ) -> Number:
-    """Pain aimed at, NRS points; ``lost`` sums relief_lost, ``w_load`` sums ``p_c W_bar_c`` over classes."""
+    """Target of pain, NRS points; ``lost`` sums relief_lost, ``w_load`` sums ``p_c W_bar_c`` over classes."""
     return p0 + lost + w_load + per_m * m_bar + per_i * i_bar - per_k * k_pt
 
 
@@ -122,14 +122,14 @@ def distress_target(
     per_x: Number,
     per_k: Number,
 ) -> Number:
-    """Distress aimed at, 0 to 1; ``w_load`` sums ``m_c W_bar_c``."""
+    """Target of distress, 0 to 1; ``w_load`` sums ``m_c W_bar_c``."""
     return m0 + w_load + per_p * p_bar + per_i * i_bar + per_x * x - per_k * k_psy
 
 
 def insomnia_target(
     i0: Number, w_load: Number, m_bar: Number, p_bar: Number, k_psy: Number, per_m: Number, per_p: Number, per_k: Number
 ) -> Number:
-    """Insomnia aimed at, 0 to 1; ``w_load`` sums ``i_c W_bar_c``."""
+    """Target of insomnia, 0 to 1; ``w_load`` sums ``i_c W_bar_c``."""
     return i0 + w_load + per_m * m_bar + per_p * p_bar - per_k * k_psy
 
 
@@ -146,21 +146,21 @@ def function_target(
     per_w: Number,
     per_k: Number,
 ) -> Number:
-    """Function aimed at, 0 to 100, higher better."""
+    """Target of function, 0 to 100, higher better."""
     return u0 - per_p * p_bar - per_m * m_bar - per_i * i_bar - per_w * w_bar + per_k * k_pt
 
 
 def engagement_target(
     n0: Number, w_bar: Number, m_bar: Number, k_nurse: Number, per_w: Number, per_m: Number, per_k: Number
 ) -> Number:
-    """Engagement with care aimed at, 0 to 1."""
+    """Target of engagement with care, 0 to 1."""
     return n0 - per_w * w_bar - per_m * m_bar + per_k * k_nurse
 
 
 def craving_target(
     c0: Number, w_bar: Number, m_bar: Number, p_bar: Number, per_w: Number, per_m: Number, per_p: Number
 ) -> Number:
-    """Craving aimed at, 0 to 1."""
+    """Target of craving, 0 to 1."""
     return c0 + per_w * w_bar + per_m * m_bar + per_p * p_bar
 
 
@@ -173,7 +173,7 @@ def recent_cut(v: Number, decay_v: Number, cut_share: Number) -> Number:
 
 
 def recent_weight(v: Number, half: Number) -> Number:
-    """What a recent reduction weighs: as it is while small, never above ``half``. Equation: ``v half/(v + half)``."""
+    """Weight of a recent reduction: about ``v`` while small, below ``half``. Equation: ``v half/(v + half)``."""
     return v * half / (v + half)
 
 
@@ -201,21 +201,21 @@ def log_hazard_dropout(
     per_n: Number,
     per_forced: Number,
 ) -> Number:
-    """Leaving the programme; ``forced`` is the weight of recent cuts that were not agreed, 0 where all were."""
+    """Dropout from the programme; ``forced`` is the weight of recent imposed cuts, 0 if all cuts were agreed."""
     return fixed + per_w * w_bar + per_m * m_bar - per_n * n + per_forced * forced
 
 
 def log_hazard_return(
     fixed: Number, w_bar: Number, m_bar: Number, p_bar: Number, per_w: Number, per_m: Number, per_p: Number
 ) -> Number:
-    """Going back to a higher prescribed dose."""
+    """Return to a higher prescribed dose."""
     return fixed + per_w * w_bar + per_m * m_bar + per_p * p_bar
 
 
 def log_hazard_lapse(
     fixed: Number, c: Number, w_bar: Number, clustered: Number, per_c: Number, per_w: Number, per_cluster: Number
 ) -> Number:
-    """A day on which more than the prescribed dose is taken; ``clustered`` 1 within two weeks of the last."""
+    """A day on which more than the prescribed dose is taken; ``clustered`` is 1 within two weeks of the last."""
     return fixed + per_c * c + per_w * w_bar + per_cluster * clustered
 
 
@@ -227,10 +227,11 @@ def log_hazard_crisis(
 
 
 def log_hazard_overdose(fixed: Number, root_dose: Number, per_root_dose: Number, causal: Number) -> Number:
-    """Overdose without the part from lost tolerance.
+    """Overdose, without the part caused by lost tolerance.
 
-    ``root_dose`` is the root of the opioid dose taken, MME^(1/2). Of the claims slope only the causal share follows
-    the dose; the rest is who is given such doses and stands, for the dose at the start, in ``fixed``.
+    ``root_dose`` is the root of the opioid dose taken, MME^(1/2). Only the
+    causal share of the slope in claims data depends on the dose; the rest is selection of patients, which ``fixed``
+    contains for the dose at the start.
     """
     return fixed + causal * per_root_dose * root_dose
 
@@ -243,7 +244,7 @@ def log_hazard_seizure(
 
 
 def log_hazard_urgent(fixed: Number, p_bar: Number, m_bar: Number, per_p: Number, per_m: Number) -> Number:
-    """Urgent visit for anything but withdrawal."""
+    """Urgent visit for a reason other than withdrawal."""
     return fixed + per_p * p_bar + per_m * m_bar
 
 
@@ -252,13 +253,13 @@ def log_hazard_withdrawal_visit(fixed: Number, w: Number, per_w: Number) -> Numb
     return fixed + per_w * w
 
 
-# -- section 4: what is reported ---------------------------------------------------------------------------------------
+# -- section 4: reports ----------------------------------------------------------------------------------------------
 
 
 def missing_logit(
     fixed: Number, missed: Number, bad: Number, m_bar: Number, per_missed: Number, per_bad: Number, per_m: Number
 ) -> Number:
-    """Log odds that a due check-in does not come; ``missed`` is 1 after a missed one, ``bad`` the day factor."""
+    """Log odds that a due check-in is missing; ``missed`` is 1 after a missed one, ``bad`` the day factor."""
     return fixed + per_missed * missed + per_bad * bad + per_m * m_bar
 
 
@@ -277,7 +278,7 @@ def report_noise(
 ) -> Number:
     """Noise of one report: ``person (white (own z + shared z_day) + slow x)``, on the scale of the instrument.
 
-    ``shared`` is the part of the white sd that the day factor carries and ``own = sqrt(1 - shared^2)`` the rest.
+    ``shared`` is the part of the white sd due to the day factor and ``own = sqrt(1 - shared^2)`` the rest.
     """
     return person * (white * (own * z + shared * z_day) + slow * x)
 
@@ -303,7 +304,7 @@ def log_steps_mean(
     per_p: Number,
     per_weekend: Number,
 ) -> Number:
-    """Log of a day's steps: of function, insomnia and weekday; of pain weakly."""
+    """Log of a day's steps, which depends on function, insomnia and weekday, and weakly on pain."""
     return steps0 + per_u * u_bar - per_i * i_bar - per_p * p_bar + per_weekend * weekend
 
 

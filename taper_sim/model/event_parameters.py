@@ -1,8 +1,8 @@
 """Parameters of sections 3 and 4: events, lapses, check-ins, visits. Imports ``model.parameters``.
 
-Same rows as :data:`taper_sim.model.parameters.TABLE`; kept apart because they answer "what may happen" and not "how a
-body and a mind react". Coefficients that stand for an assumption name it; docs/events.md shows the published rate that
-each reproduces (the command that measures them: ``python -m benchmarks.event_rates``).
+The rows have the columns of :data:`taper_sim.model.parameters.TABLE`. They describe events and reports, those of
+``parameters`` the body and the mind. A coefficient that rests on an assumption names it; docs/events.md compares
+simulated with published rates (``python -m benchmarks.event_rates`` computes them).
 """
 
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ EVENTS: Final = ("dropout", "return", "lapse", "crisis", "overdose", "seizure", 
 
 
 class Stream(NamedTuple):
-    """Noise of one instrument that can be sent every day.
+    """Noise of one daily instrument.
 
     ``white`` and ``slow`` are standard deviations on the instrument's scale (log(1 + s) for SOWS-Gossop and the
-    withdrawal item, log for steps), ``tau_d`` the time of the slow part, ``shared`` the part of the white sd that the
-    day factor carries, ``low`` and ``high`` the ends of the scale. Source: docs/model.md, section 4.
+    withdrawal item, log for steps), ``tau_d`` the time constant of the slow part, ``shared`` the part of the white sd
+    due to the day factor, ``low`` and ``high`` the ends of the scale. Source: docs/model.md, section 4.
     """
 
     instrument: str
@@ -254,9 +254,9 @@ CHANCE_BY_SYMBOL: Final[Mapping[str, Parameter]] = MappingProxyType({p.symbol: p
 PARAMETERS: Final[tuple[Parameter, ...]] = (*TABLE, *CHANCE_TABLE)
 """Every row of both tables."""
 LOADS: Final = ("p", "m", "i")
-"""Symbols of what withdrawal of a class adds to pain, distress and insomnia."""
+"""Symbols of the additions by withdrawal of a class to pain, distress and insomnia."""
 SHARED: Final[tuple[str, ...]] = tuple(q.symbol for q in PARAMETERS if not q.per_class)
-"""Symbols with one value for all drug classes. Compiled code reads each by its name: a new row needs no other list."""
+"""Symbols with one value for all drug classes. Compiled code reads each by its name."""
 DECAYS: Final[Mapping[str, str]] = MappingProxyType(
     {f"decay_{symbol.removeprefix('tau_')}": symbol for symbol in SHARED if symbol.startswith("tau_")}
 )

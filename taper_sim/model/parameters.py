@@ -1,9 +1,9 @@
 """Every parameter of sections 1 and 2 of the model: symbol, unit, value, spread, prior, source. Imports only ``units``.
 
 A parameter is one row of :data:`TABLE`. ``value`` is the centre (the median person); ``spread`` is the standard
-deviation between people; ``prior_sd`` is what is not known about the centre itself, drawn once per draw of the
+deviation between people; ``prior_sd`` is the uncertainty of the centre, drawn once for each draw of the
 ensemble. Both sds are of the log for ``scale="log"`` and in the parameter's unit for ``scale="linear"``.
-Sources that read ``A7`` are numbered assumptions in docs/assumptions.md. docs/parameters.md is made from this table.
+Sources such as ``A7`` are numbered assumptions in docs/assumptions.md. docs/parameters.md is generated from this table.
 """
 
 from collections.abc import Mapping
@@ -29,13 +29,13 @@ class Parameter:
     value : float or mapping of drug class to float
         Centre: the median person.
     spread : float or mapping
-        Standard deviation between people, 0 where all people share the value.
+        Standard deviation between people, 0 if all people share the value.
     prior_sd : float
-        Standard deviation of the centre over draws of the ensemble, 0 where it is held.
+        Standard deviation of the centre over draws of the ensemble, 0 if it is fixed.
     scale : "log", "linear" or "share"
         Scale of both standard deviations; the prior of a share is the Beta with its centre and sd.
     buprenorphine : float or None
-        The opioid value of a person on buprenorphine, where it differs.
+        The opioid value of a person on buprenorphine, if it differs.
     """
 
     symbol: str
@@ -54,7 +54,7 @@ class Parameter:
         return not isinstance(self.value, int | float)
 
     def centre(self, drug_class: DrugClass | None = None, *, buprenorphine: bool = False) -> float:
-        """Value of the median person, for one class where the symbol has three."""
+        """Value of the median person, for one class if the symbol has three."""
         if buprenorphine and drug_class == "opioid" and self.buprenorphine is not None:
             return self.buprenorphine
         if isinstance(self.value, int | float):

@@ -1,8 +1,8 @@
 """Drugs, formulations, equivalence, dispensable doses (tablets, splits). Imports only ``units``; reads no file.
 
 A dose here is in the drug's own unit: mg a day, or mcg/h for a patch. :func:`to_equivalents` turns it into the
-equivalents in which the model counts. What can be dispensed is built from the strengths of the drug's row: tablets add
-up to the amount of one administration, administrations to the day, as evenly as the strengths allow.
+equivalents of the model. Dispensable doses follow from the strengths of the drug's row: tablets sum to the amount of
+one administration, and administrations to the daily dose, as evenly as the strengths allow.
 """
 
 import math
@@ -16,20 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from taper_sim.array_types import Floats
-from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS, HOURS_PER_DAY, DrugClass
+from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS, HOURS_PER_DAY, TOLERANCE, DrugClass
 
 GABAPENTIN_PER_PREGABALIN: Final = 3.6
-"""mg of gabapentin absorbed that count as 1 mg of pregabalin. Source: judgement (gabapentin_absorption.csv)."""
+"""Absorbed mg of gabapentin equivalent to 1 mg of pregabalin. Source: judgement (gabapentin_absorption.csv)."""
 MAX_DISPENSED_D: Final = 28
-"""Most days of supply written out at once: a taper is looked at again before the next month's. A design choice."""
+"""Largest supply written out at once, days: a taper is reviewed before the next month's supply. A design choice."""
 EXTRA_PIECES: Final = 6
-"""Most pieces at once beyond those of the largest strength that fit: no sum of tablets is lost, a dozen patches are."""
-_SAME = 1e-9  # relative and absolute width within which two doses are one
+"""Most pieces at once beyond those of the largest strength that fit: it excludes a dozen patches, no sum of tablets."""
 _MICRO = 1_000_000  # strengths are whole millionths of their unit
 
 
 class Absorption(NamedTuple):
-    """Saturable absorption: mg swallowed at once and mg of it absorbed; arrays of shape (n_rows,), rising from 0."""
+    """Saturable absorption: mg swallowed at once and mg absorbed; arrays of shape (n_rows,), rising from 0."""
 
     single_dose_mg: Floats
     absorbed_mg: Floats
@@ -46,14 +45,14 @@ class Drug:
     drug_class, dose_unit : DrugClass, "mg" or "mcg_per_h"
         Class; unit of dose (mg a day, or mcg/h for a patch), ``strengths`` and ``smallest_step``.
     effect_half_life_h, interval_h, trough_mean : float
-        Half-life of the effect, limited by release where that is slow; hours between doses, or changes of a patch;
+        Half-life of the effect, or of the release if that is slower; hours between doses, or changes of a patch;
         trough over mean at steady state, in (0, 1).
     equivalence_factor, equivalence_factor_alt : float or None
         Equivalents a day for one unit of dose; None where there is none (buprenorphine). Not for switching drugs.
     strengths, splittable, smallest_step : tuple of float, bool, float
         Marketed strengths, rising; whether a tablet may be halved; the smallest step, below which no half is made.
     max_step_note, source, verified, reviewed, rxnorm : str, str, str, bool, str
-        What to do where the smallest step is too large; as in the table, ``reviewed`` if a licensed person signed it.
+        Advice if the smallest step is too large; as in the table; ``reviewed`` if a licensed person signed the row.
     """
 
     drug: str
@@ -86,7 +85,7 @@ class Drug:
 
     @property
     def is_buprenorphine(self) -> bool:
-        """Whether the dose stands on buprenorphine's own scale and has no MME."""
+        """Whether the dose is on buprenorphine's scale and has no MME."""
         return self.drug == "buprenorphine"
 
     @property
@@ -96,13 +95,13 @@ class Drug:
 
     @property
     def form(self) -> str:
-        """What is handed out: patch, film, capsule or tablet."""
+        """Dispensed form: patch, film, capsule or tablet."""
         known = {"TD": "patch", "capsule": "capsule", "buccal": "film"}
         return next((word for part, word in known.items() if part in self.formulation), "tablet")
 
     @property
     def flag(self) -> str | None:
-        """What must be said wherever equivalents of this drug are shown; None for most drugs."""
+        """Statement required wherever equivalents of this drug are shown; None for most drugs."""
         if self.drug == "methadone":
             return "methadone: CDC 2022 factor 4.7; flagged: not for dose conversion (half-life long and variable)"
         if self.is_buprenorphine:
@@ -133,7 +132,7 @@ def within_day_shape(trough_mean: float) -> Floats:
 
 
 def level_decay(effect_half_life_h: npt.ArrayLike) -> Floats:
-    """Share of a distance between level and dose that a day leaves, in (0, 1); shape as given, hours above 0.
+    """Daily decay of the difference of level and dose, in (0, 1); shape of the argument, hours above 0.
 
     Equation: ``exp(-24 ln2 / effect_half_life_h)``. Source: docs/model.md, section 1, step 1.
     Raises: ValueError if a half-life is not above 0.
@@ -145,21 +144,21 @@ def level_decay(effect_half_life_h: npt.ArrayLike) -> Floats:
 
 
 def scale_of(drug: Drug) -> str:
-    """Name of the scale that a drug's equivalents stand on, with its unit."""
+    """Name of the scale of a drug's equivalents, with its unit."""
     return BUPRENORPHINE_SCALE if drug.is_buprenorphine else EQUIVALENTS[drug.drug_class]
 
 
 def check_one_scale(drugs: Iterable[Drug]) -> None:
-    """Refuse drugs whose equivalents cannot be added up.
+    """Refuse drugs whose equivalents have no sum.
 
-    Raises: ValueError if buprenorphine stands beside another opioid, or beside itself in another form (what is absorbed
-    of a film and of a patch differs): the total is unknown.
+    Raises: ValueError for buprenorphine with another opioid, or in two forms (the absorbed fractions of a film and of a
+    patch differ): the total is unknown.
     """
     opioids = [drug for drug in drugs if drug.drug_class == "opioid"]
-    own = {drug.key for drug in opioids if drug.is_buprenorphine}
+    buprenorphine = {drug.key for drug in opioids if drug.is_buprenorphine}
     other = {drug.key for drug in opioids if not drug.is_buprenorphine}
-    if own and (other or len(own) > 1):
-        listed = ", ".join(" ".join(key) for key in sorted(own | other))
+    if buprenorphine and (other or len(buprenorphine) > 1):
+        listed = ", ".join(" ".join(key) for key in sorted(buprenorphine | other))
         raise ValueError(
             "buprenorphine has no MME, so a total with it is unknown; allowed: buprenorphine in one form "
             f"and no other opioid; given {listed}"
@@ -167,7 +166,7 @@ def check_one_scale(drugs: Iterable[Drug]) -> None:
 
 
 def _curve(drug: Drug, absorption: Absorption | None, doses_per_day: float) -> tuple[Floats, Floats]:
-    """Doses a day and their equivalents a day, to be joined by straight lines; a constant factor has two points."""
+    """Points of the piecewise linear function from doses to equivalents a day; a constant factor has two points."""
     if drug.drug != "gabapentin":
         factor = drug.equivalence_factor
         if drug.is_buprenorphine:
@@ -176,7 +175,7 @@ def _curve(drug: Drug, absorption: Absorption | None, doses_per_day: float) -> t
             raise ValueError(f"{' '.join(drug.key)} has no equivalence factor; it is not zero and not guessed")
         return np.array([0.0, 1.0]), np.array([0.0, factor])
     if absorption is None:
-        raise ValueError("gabapentin counts by the dose absorbed; given no absorption; pass formulary.absorption()")
+        raise ValueError("gabapentin counts by the absorbed dose; given no absorption; pass formulary.absorption()")
     if not 0 < doses_per_day < math.inf:
         raise ValueError(f"doses_per_day is above 0; given {doses_per_day:g}")
     times = 3.0 if drug.formulation.startswith("ER") else float(doses_per_day)
@@ -184,20 +183,20 @@ def _curve(drug: Drug, absorption: Absorption | None, doses_per_day: float) -> t
 
 
 def _along(drug: Drug, values: npt.ArrayLike, start: Floats, end: Floats, unit: str) -> Floats:
-    """Carry values from one scale of a curve to the other."""
-    given = np.asarray(values, dtype=np.float64)
-    if np.any((given < 0) | np.isinf(given)):
+    """Convert values from one scale of a curve to the other."""
+    x = np.asarray(values, dtype=np.float64)
+    if np.any((x < 0) | np.isinf(x)):
         raise ValueError(
-            f"{' '.join(drug.key)}: at least 0 and finite; given {np.nanmin(given):g} to {np.nanmax(given):g} {unit}"
+            f"{' '.join(drug.key)}: at least 0 and finite; given {np.nanmin(x):g} to {np.nanmax(x):g} {unit}"
         )
     if len(start) == 2:
-        return given * end[1] / start[1]
-    if np.any(given > start[-1] * (1 + _SAME)):
+        return x * end[1] / start[1]
+    if np.any(x > start[-1] * (1 + TOLERANCE)):
         raise ValueError(
             f"absorption of gabapentin is known up to {start[-1]:g} {unit} in so many doses; given "
-            f"{np.nanmax(given):g}; check the dose, or divide it into more doses a day"
+            f"{np.nanmax(x):g}; check the dose, or divide it into more doses a day"
         )
-    return np.interp(given, start, end)
+    return np.interp(x, start, end)
 
 
 def to_equivalents(
@@ -205,7 +204,7 @@ def to_equivalents(
 ) -> Floats:
     """Equivalents a day of a dose: oral morphine mg, diazepam mg, pregabalin mg; buprenorphine in its own mg.
 
-    For measuring risk, not for computing a dose when switching drugs. Source: CDC 2022 (opioids), Ashton
+    It measures exposure and is not for switching drugs. Source: CDC 2022 (opioids), Ashton
     (benzodiazepines), gabapentin_absorption.csv; docs/model.md, section 1.
 
     Parameters
@@ -215,12 +214,12 @@ def to_equivalents(
     absorption : Absorption, optional
         Needed for gabapentin only.
     doses_per_day : float
-        Into which gabapentin is divided; used for gabapentin only. The extended form releases over hours, as if
-        divided, and is always read as three doses (an assumption).
+        Doses a day of gabapentin; other drugs ignore it. Extended-release gabapentin always counts as three doses (an
+        assumption), because it releases over hours.
 
     Returns: ndarray, shape of ``dose_per_day``, equivalents a day.
-    Raises: ValueError if a dose is negative or infinite, gabapentin comes without ``absorption``, or one dose lies
-    above its table.
+    Raises: ValueError if a dose is negative or infinite, gabapentin has no ``absorption``, or one dose exceeds its
+    table.
     """
     doses, equivalents = _curve(drug, absorption, doses_per_day)
     return _along(drug, dose_per_day, doses, equivalents, "mcg/h" if drug.is_patch else "mg a day")
@@ -229,22 +228,22 @@ def to_equivalents(
 def from_equivalents(
     drug: Drug, equivalents: npt.ArrayLike, absorption: Absorption | None = None, doses_per_day: float = 3
 ) -> Floats:
-    """Dose of this drug that counts as so many equivalents: the inverse of :func:`to_equivalents`, same arguments.
+    """Dose of this drug for given equivalents: the inverse of :func:`to_equivalents`, same arguments.
 
-    Turns a policy's equivalents back into the patient's own drug; not for switching drugs.
-    Raises: ValueError if equivalents are negative or infinite, or more than the absorption table reaches.
+    It converts a policy's equivalents to the patient's drug and is not for switching drugs.
+    Raises: ValueError if equivalents are negative or infinite, or above the absorption table.
     """
     doses, counted = _curve(drug, absorption, doses_per_day)
     return _along(drug, equivalents, counted, doses, "equivalents a day")
 
 
 def most_equivalents(drug: Drug, absorption: Absorption, doses_per_day: float = 3) -> float:
-    """Most equivalents a day that a drug can count as: the end of the absorption table for gabapentin, else no end."""
+    """Largest possible equivalents a day: the end of the absorption table for gabapentin, else infinite."""
     return float(_curve(drug, absorption, doses_per_day)[1][-1]) if drug.drug == "gabapentin" else math.inf
 
 
 class Tablet(NamedTuple):
-    """One thing to take: a whole tablet (capsule, film, patch) of a strength, or half of one."""
+    """A whole tablet (capsule, film, patch) of a strength, or half of one."""
 
     strength: float
     half: bool = False
@@ -256,22 +255,22 @@ class Tablet(NamedTuple):
 
 
 def administrations(drug: Drug, interval_h: float | None = None) -> int:
-    """How often a day the drug is taken, by its row or the patient's own interval; patches, worn together, once.
+    """Administrations a day, by the drug's row or the patient's interval; 1 for patches, which are worn together.
 
-    Raises: ValueError if the interval (hours) does not divide the day; a patch may have any above 0.
+    Raises: ValueError if the interval (hours) does not divide the day; any interval above 0 is valid for a patch.
     """
     every = drug.interval_h if interval_h is None else interval_h
     times = HOURS_PER_DAY / every if math.isfinite(every) and every > 0 else 0.0
     if times > 0 and drug.is_patch:
         return 1
-    if times < 1 or abs(times - round(times)) > _SAME:
+    if times < 1 or abs(times - round(times)) > TOLERANCE:
         allowed = "1, 2, 3, 4, 6, 8, 12 or 24 h (patches: any above 0)"
         raise ValueError(f"{' '.join(drug.key)}: interval_h {every:g} given; allowed: {allowed}")
     return round(times)
 
 
 class _Amounts(NamedTuple):
-    """What one administration can be, in whole steps of ``grid``, with the pieces of each, largest first."""
+    """Possible amounts of one administration, in whole steps of ``grid``, with their pieces, largest first."""
 
     grid: float
     amounts: npt.NDArray[np.int64]
@@ -280,14 +279,14 @@ class _Amounts(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def _amounts(strengths: tuple[float, ...], halves: tuple[float, ...], apart: float, up_to: float) -> _Amounts:
-    """Amounts from 0 to the first at or above ``up_to``: fewest pieces, at most one half, not nearer than ``apart``."""
+    """Amounts from 0 to the first at or above ``up_to``: fewest pieces, at most one half, at least ``apart`` apart."""
     in_micro = [(round(s * _MICRO), Tablet(s)) for s in strengths]
     halved = [(round(s * _MICRO / 2), Tablet(s, half=True)) for s in halves]
     grid = math.gcd(*(size for size, _ in in_micro + halved))
     largest = in_micro[-1][0] // grid
     fewest: list[tuple[Tablet, ...] | None] = [()]
     for amount in range(1, math.ceil(up_to * _MICRO / grid) + largest + 1):
-        # falling strengths, and min keeps the first of equals: of two ways with as many pieces that with the larger
+        # strengths fall and min keeps the first of equals: with equally many pieces, the larger pieces win
         rests = ((fewest[amount - size // grid], piece) for size, piece in in_micro[::-1] if size // grid <= amount)
         fewest.append(min(((piece, *rest) for rest, piece in rests if rest is not None), key=len, default=None))
     ways: dict[int, tuple[Tablet, ...]] = {}
@@ -302,7 +301,7 @@ def _amounts(strengths: tuple[float, ...], halves: tuple[float, ...], apart: flo
         if apart == 0 or all(abs(amount - other) * grid >= apart * _MICRO for other in kept):
             kept.append(amount)
     amounts = np.array(sorted(kept), dtype=np.int64)
-    amounts = amounts[: np.searchsorted(amounts, up_to * _MICRO / grid - _SAME) + 1]
+    amounts = amounts[: np.searchsorted(amounts, up_to * _MICRO / grid - TOLERANCE) + 1]
     return _Amounts(grid / _MICRO, amounts, ways)
 
 
@@ -310,10 +309,10 @@ def _amounts_of(drug: Drug, up_to: float) -> _Amounts:
     """Amounts of one administration of a drug, up to the first at or above ``up_to``."""
     scored = drug.strengths if drug.splittable else ()
     halves = tuple(s for s in scored if s / 2 >= drug.smallest_step and s / 2 not in drug.strengths)
-    # 24 mcg/h of two patches and 25 mcg/h of one are the same dose to a person: patches count once, in fewest pieces
+    # 24 mcg/h of two patches and 25 mcg/h of one are clinically one dose: it occurs once, in fewest pieces
     apart = drug.smallest_step / 2 if drug.is_patch else 0.0
-    block = drug.strengths[-1]  # asked for in whole blocks, so that few tables serve many people
-    return _amounts(drug.strengths, halves, apart, block * max(1, math.ceil(up_to / block - _SAME)))
+    block = drug.strengths[-1]  # whole blocks, so that few cached tables serve many people
+    return _amounts(drug.strengths, halves, apart, block * max(1, math.ceil(up_to / block - TOLERANCE)))
 
 
 def _checked(drug: Drug, doses_per_day: int, dose: float) -> None:
@@ -326,11 +325,11 @@ def _checked(drug: Drug, doses_per_day: int, dose: float) -> None:
 
 @lru_cache(maxsize=4096)
 def dispensable_totals(drug: Drug, doses_per_day: int, up_to: float) -> Floats:
-    """Daily totals that can be made of the drug's strengths, divided over the day as evenly as possible.
+    """Daily totals of the drug's strengths, divided over the day as evenly as possible.
 
-    With R the amounts that one administration can be (0 and sums of strengths, at most one of them a half tablet, at
+    With R the possible amounts of one administration (0 and sums of strengths, at most one of them a half tablet, at
     most :data:`EXTRA_PIECES` pieces beyond those of the largest strength) a total is ``k r_hi + (n - k) r_lo`` with
-    r_lo and r_hi neighbours in R. Where the smallest amount is more than the n-th part, administrations drop out:
+    r_lo and r_hi neighbours in R. If the smallest amount exceeds the n-th part, fewer administrations are used:
     15 mg every 12 h, then 15 mg at bedtime.
 
     Parameters
@@ -340,8 +339,8 @@ def dispensable_totals(drug: Drug, doses_per_day: int, up_to: float) -> Floats:
     up_to : float
         Largest total wanted, in the drug's own unit (mg a day, mcg/h).
 
-    Returns: ndarray, shape (n_totals,), rising from 0, in the drug's own unit, read-only. Those of a smaller ``up_to``
-    are its beginning, so one array serves a whole cohort on that drug.
+    Returns: ndarray, shape (n_totals,), rising from 0, in the drug's own unit, read-only. A smaller ``up_to``
+    gives its first elements, so one array serves a whole cohort on that drug.
     Raises: ValueError if ``doses_per_day`` is no whole number from 1 (patches: 1), or ``up_to`` negative or not finite.
     """
     _checked(drug, doses_per_day, up_to)
@@ -349,9 +348,9 @@ def dispensable_totals(drug: Drug, doses_per_day: int, up_to: float) -> Floats:
     n_high = np.arange(doses_per_day + 1)
     totals = n_high * made.amounts[1:, None] + (doses_per_day - n_high) * made.amounts[:-1, None]
     steps = np.unique(totals) * made.grid
-    found = np.round(steps[steps <= up_to * (1 + _SAME) + _SAME], 6)
-    found.setflags(write=False)  # it is cached
-    return found
+    rounded = np.round(steps[steps <= up_to * (1 + TOLERANCE) + TOLERANCE], 6)
+    rounded.setflags(write=False)  # it is cached
+    return rounded
 
 
 def round_to_dispensable(
@@ -369,8 +368,8 @@ def round_to_dispensable(
     totals : array_like, shape (n_totals,)
         From :func:`dispensable_totals`.
     at_least : array_like, optional
-        Lowest dose that a ceiling on pace allows. A reduction that rounding would take below it goes to the lowest
-        total above it, or stays at ``previous`` where there is none: then see ``Drug.max_step_note``.
+        Lowest dose that a ceiling on pace allows. A reduction that rounding would take below it ends at the lowest
+        total above it, or at ``previous`` if there is none; ``Drug.max_step_note`` then has advice.
 
     Returns: ndarray, broadcast shape, in the drug's own unit.
     Raises: ValueError if a dose is negative or not finite, or ``totals`` does not rise from 0.
@@ -380,9 +379,9 @@ def round_to_dispensable(
         raise ValueError("totals rise from 0 and have one dimension; pass those of dispensable_totals()")
     want, now = np.broadcast_arrays(np.asarray(ideal, dtype=np.float64), np.asarray(previous, dtype=np.float64))
     floor = np.asarray(0.0 if at_least is None else at_least, dtype=np.float64)
-    if not all(np.all((given >= 0) & (given < np.inf)) for given in (want, now, floor)):
+    if not all(np.all((doses >= 0) & (doses < np.inf)) for doses in (want, now, floor)):
         raise ValueError("ideal, previous and at_least are finite doses of at least 0; a value given is not")
-    tolerance = _SAME * np.maximum(1.0, np.maximum(want, now))
+    tolerance = TOLERANCE * np.maximum(1.0, np.maximum(want, now))
     end = len(made) - 1
     above = np.minimum(np.searchsorted(made, want - tolerance), end)
     below = np.maximum(above - 1, 0)
@@ -407,16 +406,16 @@ _TIMES: Final[dict[int, tuple[str, ...]]] = {
 
 def _in_words(pieces: tuple[Tablet, ...], drug: Drug) -> str:
     counts = Counter(f"{'half of a ' if piece.half else ''}{piece.strength:g} {drug.unit}" for piece in pieces)
-    parts = (one if count == 1 else f"{count} × {one}" for one, count in counts.items())
+    parts = (piece if count == 1 else f"{count} × {piece}" for piece, count in counts.items())
     return f"{' + '.join(parts)} {drug.form}"
 
 
 @dataclass(frozen=True)
 class TabletRegimen:
-    """Which tablets at which time of day; for patches, which are worn.
+    """Tablets by time of day; for patches, the patches worn.
 
-    ``total`` is in the drug's own unit; ``times`` pairs a time of day in words with what is taken then, largest first,
-    and leaves out times with nothing; ``change_every_h`` is for how long a patch is worn, of use for patches only.
+    ``total`` is in the drug's own unit; ``times`` pairs a time of day in words with its tablets, largest first, and
+    omits times without tablets; ``change_every_h`` is the time for which a patch is worn.
     """
 
     drug: Drug
@@ -448,11 +447,11 @@ class TabletRegimen:
 def regimen(
     drug: Drug, total: float, doses_per_day: int | None = None, *, change_every_h: float | None = None
 ) -> TabletRegimen:
-    """Divide a dispensable total over the day, in the fewest tablets, the larger amounts towards bedtime.
+    """Divide a dispensable total over the day, in the fewest tablets, with the larger amounts towards bedtime.
 
-    ``total`` is one of :func:`dispensable_totals`, in the drug's own unit; ``doses_per_day`` that of the drug's row if
-    left out; ``change_every_h`` is for patches not worn as long as the row says.
-    Raises: ValueError if the total cannot be made of the strengths; the message names the neighbours that can.
+    ``total`` is one of :func:`dispensable_totals`, in the drug's own unit; the default of
+    ``doses_per_day`` is the drug's row; ``change_every_h`` replaces the row's wear time of a patch.
+    Raises: ValueError if no tablets sum to the total; the message names the nearest dispensable totals.
     """
     n = administrations(drug) if doses_per_day is None else doses_per_day
     _checked(drug, n, total)
@@ -466,7 +465,7 @@ def regimen(
     low = int(made.amounts[at])
     high = int(made.amounts[at + 1]) if at + 1 < len(made.amounts) else low + 1
     n_high, left = divmod(steps - n * low, high - low)
-    if left or abs(steps * made.grid - total) > _SAME * max(1.0, total):
+    if left or abs(steps * made.grid - total) > TOLERANCE * max(1.0, total):
         totals = dispensable_totals(drug, n, total + 2 * n * drug.strengths[-1])
         near = totals[(above := int(np.searchsorted(totals, total))) - 1 : above + 1]
         made_of = f"{', '.join(f'{s:g}' for s in drug.strengths)} {drug.unit}, taken {n} times a day"
@@ -474,7 +473,7 @@ def regimen(
             f"{' '.join(drug.key)}: a total is made of {made_of}; given {total:g}; nearest: {near[0]:g} and {near[1]:g}"
         )
     names = _TIMES.get(n) or tuple(f"as dose {i + 1} of {n}" for i in range(n))
-    if low == 0:  # some drop out: those that stay are spread over the day and keep bedtime
+    if low == 0:  # fewer administrations, spread over the day, bedtime included
         taken = {(j + 1) * n // n_high - 1: high for j in range(n_high)}
     else:
         taken = {i: high if i >= n - n_high else low for i in range(n)}
@@ -483,29 +482,29 @@ def regimen(
 
 
 def to_dispense(schedule: Sequence[tuple[int, TabletRegimen]], from_day: int, until_day: int) -> dict[float, int]:
-    """Whole tablets, or patches, to hand out for the days ``from_day`` to ``until_day - 1``, by strength.
+    """Whole tablets, or patches, to dispense for the days ``from_day`` to ``until_day - 1``, by strength.
 
-    ``schedule`` has the first day of each regimen, rising; each holds until the next; one drug in one formulation.
+    ``schedule`` has the first day of each regimen, rising; each is valid until the next; one drug in one formulation.
     Halves of a strength are added up and rounded up to whole tablets; patches are counted by changes,
     ``ceil(days * 24 / hours worn)`` for each regimen.
-    Raises: ValueError if the days are none, more than :data:`MAX_DISPENSED_D`, or begin before the schedule; if the
+    Raises: ValueError if there are no days or more than :data:`MAX_DISPENSED_D`, or begin before the schedule; if the
     schedule's days do not rise, or drugs are mixed.
     """
     days = until_day - from_day
     if not 1 <= days <= MAX_DISPENSED_D:
         raise ValueError(
             f"at most {MAX_DISPENSED_D} days are dispensed at once; given {days} (day {from_day} to day "
-            f"{until_day}); ask for them in parts"
+            f"{until_day}); dispense them in parts"
         )
     starts = [start for start, _ in schedule]
     if not starts or starts != sorted(set(starts)) or from_day < starts[0]:
         raise ValueError(f"a schedule's days rise and begin by day {from_day}; given {starts}")
     if len({part.drug.key for _, part in schedule}) > 1:
-        raise ValueError("a schedule to dispense has one drug in one formulation; ask for each apart")
+        raise ValueError("a schedule to dispense has one drug in one formulation; dispense each separately")
     halves: Counter[float] = Counter()  # in half tablets
     for (start, part), end in zip(schedule, [*starts[1:], until_day], strict=True):
         held = min(end, until_day) - max(start, from_day)
-        times = math.ceil(held * HOURS_PER_DAY / part.change_every_h - _SAME) if part.drug.is_patch else held
+        times = math.ceil(held * HOURS_PER_DAY / part.change_every_h - TOLERANCE) if part.drug.is_patch else held
         for piece, count in part.pills_per_day.items() if held > 0 else ():
             halves[piece.strength] += times * count * (1 if piece.half else 2)
     return {strength: -(-halves[strength] // 2) for strength in sorted(halves, reverse=True)}

@@ -1,7 +1,7 @@
-"""The readable day loop in NumPy: the definition of sections 1 and 2. Imports ``day``, ``equations``.
+"""Reference implementation of sections 1 and 2 in NumPy, one day at a time. Imports ``day``, ``equations``.
 
 Arrays run over people in the first axis and over drug classes (opioid, benzodiazepine, gabapentinoid) in the second;
-a class that is not taken has dose, level, effect and withdrawal 0 and no share in anything.
+a class that is not taken has dose, level, effect and withdrawal 0 and no influence.
 """
 
 from dataclasses import dataclass, field, replace
@@ -37,7 +37,7 @@ class PersonParameters:
     Attributes
     ----------
     taken : ndarray of bool, (n, 3)
-        Which classes the person takes.
+        Whether the person takes each class.
     EC50, tau_F, tau_L, omega, sigma, alpha, b, adjunct, effect_half_life_h : ndarray, (n, 3)
         One value for each class.
     shape : ndarray, (n, 3, 4)
@@ -45,9 +45,9 @@ class PersonParameters:
     use_days : ndarray, (n, 3)
         Days of use before day 0, at least 1.
     scalar : dict of str to ndarray (n,)
-        Everything with one value a person: ``delta``, ``tau_s`` … and the couplings of section 2.
+        Parameters with one value for each person: ``delta``, ``tau_s`` … and the couplings of section 2.
     loads : dict of str to ndarray (n, 3)
-        ``p``, ``m`` and ``i``: what withdrawal of a class adds to pain, distress and insomnia.
+        ``p``, ``m`` and ``i``: additions by withdrawal of a class to pain, distress and insomnia.
     baseline : dict of str to ndarray (n,)
         ``pain``, ``distress``, ``insomnia``, ``function``, ``engagement``, ``craving``.
     imposed : ndarray of bool, (n,)
@@ -125,9 +125,9 @@ def _medicine(person: PersonParameters, k: int) -> Medicine:
     )
 
 
-def _by_class(each: list[MedicineState]) -> dict[str, Any]:
+def _by_class(states: list[MedicineState]) -> dict[str, Any]:
     """States of the three classes side by side, (n, 3), under their letters."""
-    return {name: np.stack([getattr(state, name) for state in each], axis=1) for name in MedicineState._fields}
+    return {name: np.stack([getattr(state, name) for state in states], axis=1) for name in MedicineState._fields}
 
 
 def _drive(person: PersonParameters, c: Any, k: int, level: Floats, fast: Floats, slow: Floats) -> Floats:
@@ -149,7 +149,7 @@ def start(person: PersonParameters, dose: Floats) -> State:
     Returns
     -------
     State
-        Level at the dose, effect steady, adaptation as far as ``use_days`` of use bring it.
+        Level and effect at steady state, adaptation after ``use_days`` of use.
         Source: docs/model.md, section 1, "Start".
     """
     c, base = _coefficients(person), person.baseline
@@ -191,7 +191,7 @@ def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats,
     delivered : ndarray, (n, 6)
         Care delivered ÷ planned this week, by discipline.
     cut : ndarray of bool, (n,), optional
-        Who is cut today in the dose prescribed; if not given, the dose taken is the one prescribed.
+        Whose prescribed dose is reduced today. Default: the dose taken is the prescribed dose.
 
     Returns
     -------
@@ -200,7 +200,7 @@ def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats,
     """
     zero = state.at_start
     if zero is None:
-        raise ValueError("the state does not know its start; make it with start()")
+        raise ValueError("the state has no start; create it with start()")
     c, loads, base = _coefficients(person), person.loads, person.baseline
     level_dose = np.where(person.taken, dose, 0.0)
     alpha, b = np.where(person.taken, person.alpha, 0.0), np.where(person.taken, person.b, 0.0)

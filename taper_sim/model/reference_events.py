@@ -1,18 +1,18 @@
-"""Chance in NumPy: the definition of sections 3 and 4. Imports ``chance``, ``equations``, ``reference``, ``rng``.
+"""Reference implementation of sections 3 and 4 in NumPy. Imports ``event_parameters``, ``equations``, ``reference``.
 
-A day of :func:`day`, in this order, each step with what was computed before it:
+The steps of :func:`day`, in this order; each uses the results of those before it:
 
-1. :func:`prescribe`: the dose ordered, or the one held since a dropout or return; what is cut, and since when.
+1. :func:`prescribe`: the ordered dose, or the dose held since a dropout or return; reductions.
 2. :func:`take`: a lapse, on yesterday's craving and withdrawal; it changes the dose taken, never the prescribed one.
-3. :func:`visit`: the appointment, if one is due; the care delivered until the next.
+3. :func:`visit`: the appointment, if due; the care delivered until the next.
 4. ``reference.day``: medicines and the person, sections 1 and 2.
 5. :func:`leave_or_return`: dropout and return to a higher dose; they freeze the dose from tomorrow.
-6. :func:`harms`: crisis, overdose, seizure, urgent visit; who dies has no dose from tomorrow.
-7. :func:`check_in`: the reports, if a check-in is due and comes; nobody who left or died today sends one.
-8. :func:`add_up`: the sums over the days lived; the day of death is the last that counts.
+6. :func:`harms`: crisis, overdose, seizure, urgent visit; after a death the dose is 0 from tomorrow.
+7. :func:`check_in`: the reports, if a check-in is due and not missed; none after dropout or death.
+8. :func:`add_up`: the sums over days alive, which include the day of death.
 
-Each person meets the same draws under every protocol (:func:`draw`). An event happens where its uniform is below
-its probability, so what nests (a lapse to more, a fatal overdose) is a smaller part of the same interval. Arrays run
+A person has the same random draws under every protocol (:func:`draw`). An event occurs if its uniform is below its
+probability; a nested event (a lapse to more, a fatal overdose) is a smaller part of the same interval. Arrays run
 over people in the first axis and over drug classes, disciplines or instruments in the second.
 """
 
@@ -42,9 +42,9 @@ class Chance:
     Attributes
     ----------
     scalar : dict of str to ndarray (n,)
-        Every symbol of ``chance.CHANCE_TABLE``.
+        Every symbol of ``event_parameters.CHANCE_TABLE``.
     hazard : dict of str to ndarray (n,)
-        Fixed part of the log daily hazard, intercept and risk flags, of each of ``chance.EVENTS`` and of
+        Fixed part of the log daily hazard, intercept and risk flags, of each of ``event_parameters.EVENTS`` and of
         ``withdrawal_visit``.
     imposed : ndarray, (n,)
         1 where cuts are imposed, 0 where they are agreed.
@@ -88,7 +88,7 @@ class Chance:
 
 @dataclass(frozen=True)
 class EventState:
-    """What a day leaves for the next.
+    """State at the end of a day, the input of the next.
 
     Attributes
     ----------
@@ -101,16 +101,16 @@ class EventState:
     V : ndarray, (n,)
         Recent cut, share of the baseline dose.
     lapse_days_left : ndarray, (n,)
-        Days for which lapses still cluster.
+        Remaining days of clustered lapses.
     alive, in_care, frozen, missed, missed_visit : ndarray of bool, (n,)
     delivered : ndarray, (n, 6)
         Care delivered ÷ planned in the running interval between visits.
     slow : ndarray, (n, 8)
         Slow noise of each instrument, sd 1.
     dropout_day, return_day, stop_day, death_day : ndarray, (n,)
-        0 where it has not happened; ``stop_day`` is the first day without the class being tapered.
+        0 before the event; ``stop_day`` is the first day without the class being tapered.
     sums : dict of str to ndarray
-        Since day 0, under the names of ``model.rows`` in small letters.
+        Since day 0, under the names of ``model.compiled.rows`` in lower case.
     """
 
     body: State
@@ -136,7 +136,7 @@ class EventState:
 
 @dataclass(frozen=True)
 class Draw:
-    """Luck of a day: day factor (n,), white and slow normals (n, 8), and the uniforms of ``UNIFORMS``, each (n,)."""
+    """Random draws of a day: day factor (n,), white and slow normals (n, 8), uniforms of ``UNIFORMS`` (n,)."""
 
     day_factor: Floats
     white: Floats
@@ -145,7 +145,7 @@ class Draw:
 
 
 def draw(seed: int, keys: NDArray[np.uint64], number: int) -> Draw:
-    """Luck of people on one day: five calls of four normals, then three of four uniforms."""
+    """Random draws of people on one day: five calls of four normals, then three of four uniforms."""
     normals: list[Floats] = []
     for call in range(5):
         w0, w1, w2, w3 = rng.words(seed, keys, number, call)
@@ -161,13 +161,13 @@ def draw(seed: int, keys: NDArray[np.uint64], number: int) -> Draw:
 
 
 def no_draw(n: int) -> Draw:
-    """Luck with which nothing happens, everybody answers and reports carry no noise."""
-    still = np.zeros((n, len(STREAMS)))
-    return Draw(np.zeros(n), still, still, {name: np.ones(n) for name in UNIFORMS})
+    """Draws without events, missing reports or noise."""
+    zeros = np.zeros((n, len(STREAMS)))
+    return Draw(np.zeros(n), zeros, zeros, {name: np.ones(n) for name in UNIFORMS})
 
 
 def start(person: PersonParameters, dose: Floats) -> EventState:
-    """Record of day 0, at the dose of day 0 (equivalents a day, (n, 3)): alive, in care, nothing missed."""
+    """State of day 0, at the dose of day 0 (equivalents a day, (n, 3)): alive, in care, nothing missed."""
     body = reference.start(person, dose)
     n = len(dose)
     none, no, yes = np.zeros(n), np.zeros(n, dtype=bool), np.ones(n, dtype=bool)
@@ -195,38 +195,38 @@ def start(person: PersonParameters, dose: Floats) -> EventState:
 
 
 def day(
-    person: PersonParameters, chance: Chance, record: EventState, ordered: Floats, luck: Draw, number: int
+    person: PersonParameters, chance: Chance, record: EventState, ordered: Floats, draws: Draw, number: int
 ) -> tuple[EventState, Floats]:
     """Advance one day.
 
     Parameters
     ----------
-    person, chance : Person, Chance
+    person, chance : PersonParameters, Chance
         Parameters of n people.
-    record : Record
+    record : EventState
         At the end of yesterday.
     ordered : ndarray, (n, 3)
         Dose that the protocol orders for today, equivalents.
-    luck : Draw
-        From :func:`draw`, or :func:`no_draw`.
+    draws : Draw
+        Result of :func:`draw` or :func:`no_draw`.
     number : int
         Number of the day; day 0 is the start.
 
     Returns
     -------
-    Record
+    EventState
         At the end of today.
     ndarray, (n, 8)
-        Reports in the order of ``chance.STREAMS``, NaN where nothing came.
+        Reports in the order of ``event_parameters.STREAMS``, NaN where missing.
     """
     alive_this_morning = record.alive
     record, cut = prescribe(person, chance, record, ordered)
-    record, dose, happened = take(chance, record, luck)
-    record, visits = visit(chance, record, luck, number)
+    record, dose, happened = take(chance, record, draws)
+    record, visits = visit(chance, record, draws, number)
     record = replace(record, body=reference.day(person, record.body, dose, record.delivered, cut))
-    record = leave_or_return(chance, record, luck, number)
-    record, harmed = harms(chance, record, luck, number)
-    record, reports, checkins = check_in(chance, record, luck, number)
+    record = leave_or_return(chance, record, draws, number)
+    record, harmed = harms(chance, record, draws, number)
+    record, reports, checkins = check_in(chance, record, draws, number)
     happened |= visits | harmed | checkins
     return add_up(chance, record, happened, alive_this_morning, number), reports
 
@@ -237,7 +237,7 @@ def day(
 def prescribe(
     person: PersonParameters, chance: Chance, record: EventState, ordered: Floats
 ) -> tuple[EventState, Bools]:
-    """Dose prescribed today and who is cut, (n,): in any class below the day before."""
+    """Dose prescribed today, and whether any class is reduced from the day before, (n,)."""
     dose = np.where(record.frozen[:, None], record.held, ordered) * record.alive[:, None]
     cut = dose < record.prescribed
     share = np.where(cut, (record.prescribed - dose) / np.where(person.taken, _start(record).dose, 1.0), 0.0)
@@ -254,10 +254,10 @@ def prescribe(
     return record, cut.any(axis=1)
 
 
-def take(chance: Chance, record: EventState, luck: Draw) -> tuple[EventState, Floats, Sums]:
+def take(chance: Chance, record: EventState, draws: Draw) -> tuple[EventState, Floats, Sums]:
     """Dose taken today, (n, 3): the prescribed one, or on a lapse the one before the last cut, the baseline or more.
 
-    A lapse goes in each class to the same of the three, and only upwards; it counts if any class is above its
+    A lapse has the same of these levels in each class, and only raises a dose; it counts if any class exceeds its
     prescribed dose.
     """
     s, body, zero = chance.scalar, record.body, _start(record)
@@ -272,7 +272,7 @@ def take(chance: Chance, record: EventState, luck: Draw) -> tuple[EventState, Fl
             s["lapse_cluster"],
         )
     )
-    p, u = _probability(h, record.alive), luck.uniform["lapse"]
+    p, u = _probability(h, record.alive), draws.uniform["lapse"]
     more = chance.more_share
     previous = (1.0 - more) * s["lapse_previous"] / (1.0 - s["lapse_more"])
     to = np.where((u < p * (more + previous))[:, None], record.before_cut, zero.dose)
@@ -284,25 +284,25 @@ def take(chance: Chance, record: EventState, luck: Draw) -> tuple[EventState, Fl
     return replace(record, lapse_days_left=left), dose, {"lapses": lapse * 1.0, "sum_dose": dose}
 
 
-def visit(chance: Chance, record: EventState, luck: Draw, number: int) -> tuple[EventState, Sums]:
-    """Appointment, if due: kept or missed. What it delivers lasts to the next; out of care nothing is delivered."""
+def visit(chance: Chance, record: EventState, draws: Draw, number: int) -> tuple[EventState, Sums]:
+    """Appointment, if due: kept or missed. Its care lasts until the next; out of care nothing is delivered."""
     s = chance.scalar
     in_care = record.in_care & record.alive
     due = _due(number - 1, chance.visit_every) & in_care
     logit = eq.missed_visit_logit(
         chance.noshow_fixed, record.missed_visit * 1.0, record.body.N, s["noshow_missed"], s["noshow_n"]
     )
-    missed = luck.uniform["visit"] < _share(logit)
+    missed = draws.uniform["visit"] < _share(logit)
     delivered = np.where(due[:, None], chance.planned * ~missed[:, None], record.delivered) * in_care[:, None]
     record = replace(record, missed_visit=np.where(due, missed, record.missed_visit), delivered=delivered)
     return record, _as_floats({"visits_planned": due, "visits_kept": due & ~missed})
 
 
-def leave_or_return(chance: Chance, record: EventState, luck: Draw, number: int) -> EventState:
-    """Dropout and return to a higher dose. The first of them holds the dose from tomorrow, for good.
+def leave_or_return(chance: Chance, record: EventState, draws: Draw, number: int) -> EventState:
+    """Dropout and return to a higher dose. The first of them holds the dose from tomorrow to the end.
 
-    A dropout holds today's prescribed dose; a return gives ``return_share`` of what was cut back, and can happen only
-    below the baseline dose while nothing is held.
+    A dropout holds today's prescribed dose; a return restores ``return_share`` of the reduction, and can occur only
+    below the baseline dose while no dose is held.
     """
     s, body, zero = chance.scalar, record.body, _start(record)
     w_bar, m_bar, p_bar = body.withdrawal - zero.withdrawal, body.M - zero.M, body.P - zero.P
@@ -320,12 +320,12 @@ def leave_or_return(chance: Chance, record: EventState, luck: Draw, number: int)
             s["dropout_imposed"],
         )
     )
-    leaves = (luck.uniform["dropout"] < _probability(h, record.alive)) & record.in_care
+    leaves = (draws.uniform["dropout"] < _probability(h, record.alive)) & record.in_care
     h = np.exp(
         eq.log_hazard_return(chance.hazard["return"], w_bar, m_bar, p_bar, s["return_w"], s["return_m"], s["return_p"])
     )
     below = (record.prescribed < zero.dose).any(axis=1)
-    returns = (luck.uniform["return"] < _probability(h, record.alive)) & below & ~record.frozen
+    returns = (draws.uniform["return"] < _probability(h, record.alive)) & below & ~record.frozen
     back = np.where(returns, s["return_share"], 0.0)[:, None]
     held = record.prescribed + back * (zero.dose - record.prescribed)
     freezes = (leaves | returns) & ~record.frozen
@@ -342,9 +342,9 @@ def leave_or_return(chance: Chance, record: EventState, luck: Draw, number: int)
     )
 
 
-def harms(chance: Chance, record: EventState, luck: Draw, number: int) -> tuple[EventState, Sums]:
-    """Crisis, overdose, seizure and urgent visit of today; a suicide or a fatal overdose ends the life."""
-    s, body, zero, u, fixed = chance.scalar, record.body, _start(record), luck.uniform, chance.hazard
+def harms(chance: Chance, record: EventState, draws: Draw, number: int) -> tuple[EventState, Sums]:
+    """Crisis, overdose, seizure and urgent visit of today; a suicide or a fatal overdose is a death."""
+    s, body, zero, u, fixed = chance.scalar, record.body, _start(record), draws.uniform, chance.hazard
     alive = record.alive
     w_bar, m_bar, p_bar = body.withdrawal - zero.withdrawal, body.M - zero.M, body.P - zero.P
 
@@ -393,20 +393,20 @@ def harms(chance: Chance, record: EventState, luck: Draw, number: int) -> tuple[
     return record, _as_floats(happened)
 
 
-def check_in(chance: Chance, record: EventState, luck: Draw, number: int) -> tuple[EventState, Floats, Sums]:
-    """Reports of today, (n, 8). The slow noise goes on whether or not a check-in is due."""
+def check_in(chance: Chance, record: EventState, draws: Draw, number: int) -> tuple[EventState, Floats, Sums]:
+    """Reports of today, (n, 8). The slow noise advances every day, with or without a check-in."""
     s, body, zero = chance.scalar, record.body, _start(record)
     due = _due(number, chance.checkin_every) & record.in_care & record.alive
     logit = eq.missing_logit(
         chance.miss_fixed,
         record.missed * 1.0,
-        luck.day_factor,
+        draws.day_factor,
         body.M - zero.M,
         s["miss_missed"],
         s["miss_bad"],
         s["miss_m"],
     )
-    missed = luck.uniform["miss"] < _share(logit)
+    missed = draws.uniform["miss"] < _share(logit)
 
     weekend = 1.0 if number % 7 >= 5 else 0.0
     u_bar, i_bar, p_bar = body.U - zero.U, body.I - zero.I, body.P - zero.P
@@ -426,15 +426,15 @@ def check_in(chance: Chance, record: EventState, luck: Draw, number: int) -> tup
     slow, reports = np.empty_like(record.slow), np.full(record.slow.shape, np.nan)
     for k, stream in enumerate(STREAMS):
         decay = np.exp(-1.0 / stream.tau_d)
-        slow[:, k] = eq.slow_noise(record.slow[:, k], decay, np.sqrt(1.0 - decay**2), luck.slow[:, k])
+        slow[:, k] = eq.slow_noise(record.slow[:, k], decay, np.sqrt(1.0 - decay**2), draws.slow[:, k])
         noise = eq.report_noise(
             chance.noise,
             stream.white,
             stream.slow,
             np.sqrt(1.0 - stream.shared**2),
             stream.shared,
-            luck.white[:, k],
-            luck.day_factor,
+            draws.white[:, k],
+            draws.day_factor,
             slow[:, k],
         )
         value = mean[stream.instrument] + noise
@@ -450,7 +450,7 @@ def check_in(chance: Chance, record: EventState, luck: Draw, number: int) -> tup
 
 
 def add_up(chance: Chance, record: EventState, happened: Sums, alive_this_morning: Bools, number: int) -> EventState:
-    """Add the day to the sums of those alive on its morning; keep the largest W and the days of first events."""
+    """Add the day to the sums of those alive on its morning; update the largest W and the days of first events."""
     body, before = record.body, record.sums
     lived = alive_this_morning * 1.0
     sows = eq.sows_mean(chance.s0, body.W[:, 0], body.X, chance.scalar["sows_w"])
@@ -488,12 +488,12 @@ def _as_floats(values: dict[str, Any]) -> Sums:
 def _start(record: EventState) -> State:
     zero = record.body.at_start
     if zero is None:
-        raise ValueError("the record does not know its start; make it with start()")
+        raise ValueError("the record has no start; create it with start()")
     return zero
 
 
 def _probability(hazard: Floats, alive: Bools) -> Floats:
-    """Probability of an event in a day, ``1 - e^(-h)``; the dead have none."""
+    """Probability of an event in a day, ``1 - e^(-h)``; 0 after death."""
     return (1.0 - np.exp(-hazard)) * alive
 
 

@@ -1,4 +1,4 @@
-"""What dose comes next: interface, calls, schedules, presets, rules, oracle. Imports ``data``, ``tables``, ``model``.
+"""Policies, which order doses: interface, calls, schedules, presets, rules, oracle. Imports ``data``, ``model``.
 
-Knows nothing of how people are simulated and sees reports only; the oracle alone is handed the state.
+A policy sees check-ins and no part of the simulation; only the oracle sees the true state.
 """

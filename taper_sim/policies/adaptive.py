@@ -1,8 +1,8 @@
 """Rules on check-ins, written in YAML: pause, slow, resume, step back, escalate. Imports data and the interface.
 
-``adaptive("rules.yaml")``. A rule sees reports only. Every ``every`` days the rules are read in order and the first
-that holds decides for that patient; if none holds the taper goes on at the patient's pace. The file is described in
-docs/how-to/adaptive-rules.md.
+``adaptive("rules.yaml")``. A rule sees reports only. Every ``every`` days the rules are evaluated in order; the first
+that holds decides for that patient. If none holds, the taper continues at the patient's pace.
+docs/how-to/adaptive-rules.md describes the file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ class Condition(Strict):
 
     ``statistic`` of the instrument is above or below a number, or has risen or fallen by a number since the patient's
     own first reports; with ``any`` at least ``confirm`` single reports must be beyond it. With fewer than ``reports``
-    check-ins it is unknown, and what is unknown is as ``if_unknown`` says.
+    check-ins the condition is unknown and has the value of ``if_unknown``.
     """
 
     instrument: str
@@ -57,10 +57,11 @@ class Condition(Strict):
 
     @field_validator("instrument")
     @classmethod
-    def _exists(cls, given: str) -> str:
-        if given not in INSTRUMENTS:
-            raise ValueError(f"{given} is no daily instrument{nearest(given, INSTRUMENTS)}; {', '.join(INSTRUMENTS)}")
-        return given
+    def _exists(cls, instrument: str) -> str:
+        if instrument not in INSTRUMENTS:
+            near = nearest(instrument, INSTRUMENTS)
+            raise ValueError(f"{instrument} is no daily instrument{near}; {', '.join(INSTRUMENTS)}")
+        return instrument
 
     @model_validator(mode="after")
     def _one_test(self) -> "Condition":
@@ -70,7 +71,7 @@ class Condition(Strict):
 
 
 class AdaptiveRule(Strict):
-    """When all (or any) conditions hold, do something. ``confirm`` decisions in a row must agree."""
+    """An action if all (or any) conditions hold at ``confirm`` consecutive decisions."""
 
     all: tuple[Condition, ...] = ()
     any: tuple[Condition, ...] = ()
@@ -111,26 +112,26 @@ class Rules(Strict):
 
     @field_validator("pace_from_risk")
     @classmethod
-    def _factors(cls, given: dict[str, float]) -> dict[str, float]:
-        for name, factor in given.items():
+    def _factors(cls, factors: dict[str, float]) -> dict[str, float]:
+        for name, factor in factors.items():
             if name not in FACTORS:
                 raise ValueError(f"{name} is no risk factor{nearest(name, FACTORS)}; {', '.join(FACTORS)}")
             if not 0 < factor <= 1:
                 raise ValueError(f"the pace with {name} is multiplied by {factor:g}; allowed: above 0 and at most 1")
-        return given
+        return factors
 
     @model_validator(mode="after")
     def _reverses_or_not(self) -> "Rules":
         if self.never_reverse and any(rule.then == "step back" for rule in self.rules):
-            raise ValueError("a rule says step back, but never_reverse is true: set it to false to allow it")
+            raise ValueError("a rule has the action step back, but never_reverse is true; set it to false")
         if self.basis == "current" and self.end_pct == 0 and self.floor_pct == 0:
-            raise ValueError("percent of the current dose never ends: give end_pct or floor_pct above 0")
+            raise ValueError("a taper by percent of the current dose never ends: give end_pct or floor_pct above 0")
         return self
 
 
 @dataclass
 class _Memory:
-    """What is remembered of n patients: class, pace, last cut, first reports, how long each rule has held."""
+    """Memory of n patients: class, pace, last reduction, first reports, number of decisions at which each rule held."""
 
     column: np.ndarray
     pace: Floats
@@ -154,7 +155,7 @@ def _risk(patients: Patients, name: str) -> Bools:
 
 
 def column_of(patients: Patients, drug_class: DrugClass | None) -> np.ndarray:
-    """Class each patient tapers: the one named, or the first that is taken; −1 for none."""
+    """Class that each patient tapers: ``drug_class``, or the first class taken; −1 for none."""
     taken = patients.taken
     if drug_class is not None:
         k = DRUG_CLASSES.index(drug_class)
@@ -163,7 +164,7 @@ def column_of(patients: Patients, drug_class: DrugClass | None) -> np.ndarray:
 
 
 def put_share(share: Floats, column: np.ndarray, values: Floats) -> Floats:
-    """Shares with one class of each patient replaced, (n, 3)."""
+    """Shares with the value of one class of each patient replaced, (n, 3)."""
     changed = share.copy()
     rows = np.flatnonzero(column >= 0)
     changed[rows, column[rows]] = values[rows]
@@ -171,32 +172,34 @@ def put_share(share: Floats, column: np.ndarray, values: Floats) -> Floats:
 
 
 def _statistic(condition: Condition, reports: Floats) -> tuple[Floats, Bools]:
-    """The statistic of each patient's reports and whether there were enough."""
-    came = ~np.isnan(reports)
-    enough = came.sum(axis=1) >= condition.reports
+    """Statistic of each patient's reports, and whether there were enough reports."""
+    present = ~np.isnan(reports)
+    enough = present.sum(axis=1) >= condition.reports
     if condition.statistic == "last":
-        last = reports.shape[1] - 1 - np.argmax(came[:, ::-1], axis=1)
+        last = reports.shape[1] - 1 - np.argmax(present[:, ::-1], axis=1)
         value = reports[np.arange(len(reports)), last]
     else:
         value = np.full(len(reports), np.nan)
-        given = reports[enough]
+        sufficient = reports[enough]
         if condition.statistic == "median":
-            value[enough] = np.nanmedian(given, axis=1)
+            value[enough] = np.nanmedian(sufficient, axis=1)
         else:
-            value[enough] = np.nanmax(given, axis=1) if condition.statistic == "max" else np.nanmean(given, axis=1)
+            value[enough] = (
+                np.nanmax(sufficient, axis=1) if condition.statistic == "max" else np.nanmean(sufficient, axis=1)
+            )
     return np.where(enough, value, np.nan), enough
 
 
 @dataclass(frozen=True)
 class Adaptive(Policy):
-    """Rules on check-ins; see the module."""
+    """Policy of a rules file; the module describes the rules."""
 
     rules: Rules
     sees_reports: bool = True
 
     @property
     def name(self) -> str:
-        """The name that the rules give themselves."""
+        """Name in the rules file."""
         return self.rules.name
 
     def decision_days(self, n_days: int) -> Sequence[int]:
@@ -204,7 +207,7 @@ class Adaptive(Policy):
         return range(1, n_days + 1, self.rules.every)
 
     def start(self, patients: Patients) -> _Memory:
-        """Find class and pace of each patient."""
+        """Class and pace of each patient."""
         n = len(patients.dose)
         pace = np.full(n, min(self.rules.step_pct, self.rules.maximum_step_pct))
         for name, factor in self.rules.pace_from_risk.items():
@@ -222,13 +225,13 @@ class Adaptive(Policy):
         )
 
     def _holds(self, condition: Condition, memory: _Memory, reports: Mapping[str, Floats], n: int) -> Bools:
-        given = reports.get(condition.instrument)
-        if given is None:
+        values = reports.get(condition.instrument)
+        if values is None:
             return np.full(n, condition.if_unknown)
         if condition.statistic == "any":
-            beyond = given > condition.above if condition.above is not None else given < (condition.below or 0.0)
+            beyond = values > condition.above if condition.above is not None else values < (condition.below or 0.0)
             return np.asarray(beyond.sum(axis=1) >= condition.confirm)
-        value, enough = _statistic(condition, given)
+        value, enough = _statistic(condition, values)
         first = memory.first.get(condition.instrument, np.full(n, np.nan))
         with np.errstate(invalid="ignore"):
             if condition.above is not None:
@@ -242,7 +245,7 @@ class Adaptive(Policy):
         return np.where(enough, true, condition.if_unknown)
 
     def _actions(self, memory: _Memory, observation: Observation, n: int) -> np.ndarray:
-        """What the first rule that holds says, "go on" where none does."""
+        """Action of the first rule that holds for each patient; "go on" (continue) if none holds."""
         action = np.full(n, "go on", dtype="<U12")
         if not observation.reports:
             return action
@@ -258,17 +261,17 @@ class Adaptive(Policy):
             action[fires] = rule.then
             decided |= fires
         if self.rules.hold_without_reports:
-            silent = np.all([np.isnan(values).all(axis=1) for values in observation.reports.values()], axis=0)
-            action[silent & ~decided] = "pause"
+            unreported = np.all([np.isnan(values).all(axis=1) for values in observation.reports.values()], axis=0)
+            action[unreported & ~decided] = "pause"
         for instrument, values in observation.reports.items():
-            came = (~np.isnan(values)).any(axis=1)
+            present = (~np.isnan(values)).any(axis=1)
             first = memory.first.setdefault(instrument, np.full(n, np.nan))
-            new = came & np.isnan(first)
+            new = present & np.isnan(first)
             first[new] = np.nanmean(values[new], axis=1)
         return action
 
     def decide(self, memory: _Memory, observation: Observation) -> Order:
-        """Apply the rules; see the module."""
+        """Apply the rules; the module describes their order."""
         r = self.rules
         n = len(memory.column)
         rows = np.arange(n)
@@ -302,11 +305,11 @@ class Adaptive(Policy):
 
 
 def adaptive(rules: str, /, *, step_pct: float | None = None) -> Adaptive:
-    """Build the policy of a rules file, with another step where one is given; raises InputError with every problem."""
-    read = load(BASE_FOLDER.get() / rules, Rules)
+    """Build the policy of a rules file, optionally with another step; raises InputError with every problem."""
+    loaded = load(BASE_FOLDER.get() / rules, Rules)
     if step_pct is None:
-        return Adaptive(read)
+        return Adaptive(loaded)
     if not 0 < step_pct <= 100:
         raise problem(FILE, "adaptive", f"step_pct={step_pct:g}", "above 0 and at most 100 percent")
-    name = f"{read.name} (step_pct={step_pct:g})"[:80]
-    return Adaptive(read.model_copy(update={"step_pct": step_pct, "name": name}))
+    name = f"{loaded.name} (step_pct={step_pct:g})"[:80]
+    return Adaptive(loaded.model_copy(update={"step_pct": step_pct, "name": name}))

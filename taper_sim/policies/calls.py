@@ -1,7 +1,7 @@
 """Protocols written as calls, such as ``linear(pct=10, every=28)``: text to a tree, a tree to a policy.
 
-Imports ``data.problems`` and the interface. Nothing is evaluated: the text is read by a small grammar and can only name
-what is registered::
+Imports ``data.problems`` and the interface. Nothing is evaluated as code: a small grammar parses the text, and a call
+can only name a registered factory::
 
     expression := call ("+" (call | filter))*
     call       := name "(" [argument ("," argument)*] ")"
@@ -9,7 +9,7 @@ what is registered::
     filter     := name "=" value
     value      := number | word | quoted text | expression
 
-Spaces do not matter. A word is letters, digits and ``_ / . -``, beginning with a letter or ``_``.
+Spaces are ignored. A word consists of letters, digits and ``_ / . -``; its first character is a letter or ``_``.
 """
 
 import inspect
@@ -27,8 +27,8 @@ from taper_sim.policies.interface import Factory, Policy, not_a_policy, register
 __all__ = ["Call", "Filter", "Value", "argument_list", "build", "canonical", "parse", "split_protocols", "written"]
 
 FILE: Final = "protocol"
-"""What a problem names as its file where the caller has no better one; :func:`build` puts its own in its place."""
-_MOST_NESTED: Final = 20  # deeper brackets are no protocol
+"""File name in problems of calls without a file; :func:`build` replaces it with the caller's file."""
+_MOST_NESTED: Final = 20  # largest depth of brackets
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -43,7 +43,7 @@ _PLAIN_WORD = re.compile(r"[A-Za-z_](?:[\w/.-]*\w)?", re.ASCII)
 
 @dataclass(frozen=True)
 class Filter:
-    """A condition added by ``+``, such as ``tapered=yes``: it keeps part of the people of a published arm."""
+    """A condition added by ``+``, such as ``tapered=yes``, which selects part of the people of a published arm."""
 
     key: str
     value: "Value"
@@ -51,18 +51,18 @@ class Filter:
 
 @dataclass(frozen=True)
 class Call:
-    """One call as it was written.
+    """One call of the text.
 
     Attributes
     ----------
     name : str
-        What is called.
+        Name of the factory.
     positional : tuple of Value
         Arguments without a name, in order.
     arguments : dict of str to Value
         Arguments with a name, in the order given.
     plus : tuple of Call or Filter
-        What was added by ``+``.
+        Calls and filters added by ``+``.
     """
 
     name: str
@@ -75,22 +75,20 @@ Value = int | float | str | Call
 
 
 class _Reader:
-    """Reads one text from left to right."""
+    """Parser of one text, from left to right."""
 
     def __init__(self, text: str, file: str, place: str):
         self.file, self.place = file, place
         self.tokens: list[tuple[str, str]] = []
         at = 0
         while at < len(text):
-            found = _TOKEN.match(text, at)
-            if found is None:
-                allowed = (
-                    "a quote that is closed" if text[at] in "\"'" else "names, numbers, quoted texts and ( ) , = +"
-                )
+            token = _TOKEN.match(text, at)
+            if token is None:
+                allowed = "a closing quote" if text[at] in "\"'" else "names, numbers, quoted texts and ( ) , = +"
                 raise self.wrong(text[at:], allowed)
-            if found.lastgroup != "space":
-                self.tokens.append((str(found.lastgroup), found.group()))
-            at = found.end()
+            if token.lastgroup != "space":
+                self.tokens.append((str(token.lastgroup), token.group()))
+            at = token.end()
         self.at = 0
 
     def wrong(self, given: str, allowed: str) -> InputError:
@@ -163,39 +161,39 @@ class _Reader:
 
 
 def parse(text: str, *, file: str = FILE, place: str | None = None) -> Call:
-    """Read one protocol as written.
+    """Parse one protocol.
 
     Parameters
     ----------
     text : str
         Such as ``supported(taper=linear(pct=10, every=7), care=a/b) + adjunct(lofexidine, mg=2.88)``.
     file, place : str, optional
-        Where the text stands, for problems; the place is the text itself if left out.
+        File and place of the text, for problems; default of the place: the text itself.
 
     Raises
     ------
     InputError
-        If the text is not of the grammar; the problem shows from where it is not understood.
+        If the text does not follow the grammar; the problem quotes the text from the first unexpected token.
     """
     reader = _Reader(text, file, shown(text) if place is None else place)
     call = reader.expression()
     if reader.peek()[0] != "end":
-        reader.unexpected("the end, or + and what is added")
+        reader.unexpected("the end, or + and a call")
     return call
 
 
 def split_protocols(text: str, *, file: str = FILE, place: str | None = None) -> list[str]:
-    """Divide ``a(), b(x=1, y=2)`` into its protocols; commas in brackets or quotes do not separate.
+    """Split ``a(), b(x=1, y=2)`` into its protocols; commas in brackets or quotes do not separate.
 
     Returns
     -------
     list of str
-        The protocols as written, without spaces around; each still has to be read by :func:`parse`.
+        Texts of the protocols without surrounding spaces, for :func:`parse`.
 
     Raises
     ------
     InputError
-        If a bracket or a quote is not closed, or there is nothing before or after a comma.
+        If a bracket or a quote is not closed, or a protocol is empty.
     """
     where = shown(text) if place is None else place
     parts, depth, quote, begin, at = [], 0, "", 0, 0
@@ -216,14 +214,14 @@ def split_protocols(text: str, *, file: str = FILE, place: str | None = None) ->
         at += 1
     parts.append(text[begin:].strip())
     if quote or depth:
-        raise problem(file, where, text[begin:], "a quote that is closed" if quote else "brackets that are closed")
+        raise problem(file, where, text[begin:], "a closing quote" if quote else "closing brackets")
     if not all(parts):
         raise problem(file, where, text or "nothing", "protocols separated by commas, such as constant(), abrupt()")
     return parts
 
 
 def written(value: Any) -> str:
-    """Write a value as it stands in a call: whole numbers without a point, words bare, other text in quotes."""
+    """Text of a value in a call: whole numbers without a point, words without quotes, other text in quotes."""
     if isinstance(value, Call):
         return canonical(value)
     if value is None or isinstance(value, bool):
@@ -237,24 +235,24 @@ def written(value: Any) -> str:
 
 
 def canonical(call: Call, registry: Mapping[str, Factory] | None = None) -> str:
-    """Write a call in its normal form: the protocol's name in every output.
+    """Normal form of a call, which is the protocol's name in every output.
 
-    Two ways of writing one protocol give one name: arguments stand in the order of the factory's signature, under their
-    names, and those that equal their default are left out (``basis=original``). Calls that are not registered, and
-    arguments that are not known, stay as they were given.
+    Equivalent texts have one normal form: arguments have the order of the factory's signature and their names, and
+    arguments equal to their default are omitted (``basis=original``). Unregistered calls and unknown arguments are
+    unchanged.
 
     Parameters
     ----------
     call : Call
-        As :func:`parse` gives it.
+        Result of :func:`parse`.
     registry : mapping of str to factory, optional
-        Everything registered if left out.
+        Default: every registered factory.
     """
     known = registered() if registry is None else registry
     positional, arguments = list(call.positional), dict(call.arguments)
     if call.name in known:
         parameters = _parameters(known[call.name])
-        if parameters and parameters[0].name == "policy":  # stands after +: what is before it is no argument
+        if parameters and parameters[0].name == "policy":  # the protocol before + is no argument
             parameters = parameters[1:]
         by_name = [p for p in parameters if p.kind is not p.POSITIONAL_ONLY]
         n_first = len(parameters) - len(by_name)
@@ -287,7 +285,7 @@ def _within(value: Value, registry: Mapping[str, Factory]) -> str:
 
 
 def _parameters(factory: Factory) -> list[inspect.Parameter]:
-    """Arguments of a factory that a call can give, those without a name first."""
+    """Arguments of a factory that a call can set, positional ones first."""
     return [
         p
         for p in inspect.signature(factory, eval_str=True).parameters.values()
@@ -296,7 +294,7 @@ def _parameters(factory: Factory) -> list[inspect.Parameter]:
 
 
 def argument_list(factory: Factory) -> str:
-    """Write a factory's arguments with their defaults, those that must be given first: ``pct, every, end_pct=5``."""
+    """Arguments of a factory with their defaults, required ones first: ``pct, every, end_pct=5``."""
     listed = sorted(_parameters(factory), key=lambda p: p.default is not p.empty)
     return ", ".join(p.name if p.default is p.empty else f"{p.name}={written(p.default)}" for p in listed)
 
@@ -306,7 +304,7 @@ _YES_NO: Final = {"yes": True, "true": True, "no": False, "false": False}
 
 
 def _converted(value: Value, kind: Any) -> Any:
-    """Give a value the type that is asked for; raises ValueError with what is allowed."""
+    """Convert a value to a type; raises ValueError with the allowed values."""
     if kind in (inspect.Parameter.empty, Any):
         return value
     options = typing.get_args(kind)
@@ -337,7 +335,7 @@ def _converted(value: Value, kind: Any) -> Any:
 
 
 class _Builder:
-    """Builds policies of one text, collecting every problem of its arguments."""
+    """Builder of the policies of one text; it collects every problem of their arguments."""
 
     def __init__(self, registry: Mapping[str, Factory], file: str, place: str):
         self.registry, self.file, self.place = registry, file, place
@@ -346,16 +344,16 @@ class _Builder:
         return InputError(Problem(self.file, self.place, shown(given), allowed))
 
     def expression(self, call: Call) -> Policy:
-        policy = self.one(call)
+        policy = self.single(call)
         for part in call.plus:
             if isinstance(part, Filter):
                 allowed = "a protocol; a filter picks people of a published arm and is for validation only"
                 raise self.wrong(f"+ {part.key}={written(part.value)}", allowed)
-            policy = self.one(part, policy)
+            policy = self.single(part, policy)
         return policy
 
-    def one(self, call: Call, added_to: Policy | None = None) -> Policy:
-        """One call; with ``added_to``, what stands after ``+``: its factory takes the policy so far first."""
+    def single(self, call: Call, added_to: Policy | None = None) -> Policy:
+        """Policy of one call; with ``added_to``, of a call after ``+``, whose factory takes that policy first."""
         factory = self.registry.get(call.name)
         if factory is None:
             listed = ", ".join(sorted(self.registry)) or "none is registered"
@@ -381,7 +379,7 @@ class _Builder:
         return policy
 
     def bound(self, call: Call, parameters: list[inspect.Parameter]) -> tuple[dict[str, Any], list[Problem]]:
-        """Values by the factory's names, and what is wrong with them."""
+        """Values by the factory's names, and their problems."""
         problems: list[Problem] = []
 
         def add(given: str, allowed: str) -> None:
@@ -412,7 +410,7 @@ class _Builder:
             if parameter.name in given:
                 value = given[parameter.name]
                 try:
-                    # a call in an argument is a protocol of its own; the factory says whether it wants one
+                    # a call in an argument is a protocol; the annotation says whether the factory takes one
                     kinds = (parameter.annotation, *typing.get_args(parameter.annotation))
                     wants_policy = any(kind in (Policy, Any, parameter.empty) for kind in kinds)
                     if isinstance(value, Call) and wants_policy:
@@ -442,23 +440,23 @@ def build(
     Parameters
     ----------
     text : str or Call
-        The call, as written or as parsed.
+        The call, as text or parsed.
     registry : mapping of str to factory, optional
-        What can be called; everything registered if left out.
+        Factories by name. Default: every registered factory.
     file, place : str, optional
-        Where the call stands (a scenario file and a key in it), for problems; else ``protocol`` and the call itself.
+        File and place of the call, for problems (a scenario file and its key). Default: ``protocol`` and the call.
 
     Returns
     -------
     Policy
-        What the factory made. A factory whose first argument is called ``policy`` stands after ``+`` and is given the
-        policy before it.
+        Result of the factory. A factory whose first argument is ``policy`` is used after ``+`` and receives the policy
+        before it.
 
     Raises
     ------
     InputError
-        One problem for each argument that is unknown (the nearest known one is named), missing, of the wrong type or
-        out of range; or for an unknown name.
+        One problem for an unknown call, and for each argument that is unknown (with the nearest known name), missing,
+        of the wrong type or out of range.
     """
     known = registered() if registry is None else registry
     if place is None:

@@ -1,6 +1,6 @@
-"""Every policy of this room, by the name of its call. Imports the modules of ``policies``.
+"""The policies of this package by the name of their call. Imports the modules of ``policies``.
 
-``scenario.catalogue`` adds those that need ``safety`` and ``recommend``.
+``scenario.catalogue`` adds the policies that need ``safety`` and ``recommend``.
 """
 
 from collections.abc import Mapping
@@ -38,12 +38,12 @@ ship(SHIPPED)
 
 
 def build_policy(text: str, *, file: str, place: str | None = None, folder: Path = Path()) -> Policy:
-    """Build the policy of a call; files that it names are looked up in ``folder``.
+    """Build the policy of a call; file names in it are relative to ``folder``.
 
     Raises
     ------
     InputError
-        What is wrong with the call, one line a problem.
+        One line for each problem of the call.
     """
     token = BASE_FOLDER.set(folder)
     try:
@@ -53,9 +53,9 @@ def build_policy(text: str, *, file: str, place: str | None = None, folder: Path
 
 
 def files_named(call: calls.Value) -> list[str]:
-    """Files that a call and the calls in it name (rules of ``adaptive``)."""
+    """Files named by a call and by the calls inside it (rules of ``adaptive``)."""
     if not isinstance(call, calls.Call):
         return []
     inner = [*call.positional, *call.arguments.values(), *(part for part in call.plus if isinstance(part, calls.Call))]
-    own = [str(value) for value in call.positional if isinstance(value, str)] if call.name == "adaptive" else []
-    return own + [name for value in inner for name in files_named(value)]
+    rules = [str(value) for value in call.positional if isinstance(value, str)] if call.name == "adaptive" else []
+    return rules + [name for value in inner for name in files_named(value)]

@@ -1,6 +1,6 @@
-"""Fixed schedules: doses that are known ahead, whatever is reported. Imports data, model and the interface.
+"""Fixed schedules, whose doses do not depend on reports. Imports data, model and the interface.
 
-Shares are ideal; the simulation makes tablets of them. Days, floor, pauses, ceiling and end: :mod:`schedule`.
+Shares are ideal; the simulation rounds them to tablets. :mod:`schedule` has days, floor, pauses, ceiling and end.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ from taper_sim.units import DRUG_CLASSES, DrugClass
 
 @dataclass(frozen=True)
 class Constant(Policy):
-    """The starting dose for the whole time."""
+    """The starting dose on every day."""
 
-    holds: ClassVar[bool] = True  # nobody is reduced, so no rule is needed for special people
+    holds: ClassVar[bool] = True  # it reduces no dose, so it needs no rule for special populations
 
     @property
     def name(self) -> str:
@@ -31,15 +31,15 @@ class Constant(Policy):
         return "constant()"
 
     def decision_days(self, n_days: int) -> Sequence[int]:
-        """Day 1 only: nothing ever changes."""
+        """Day 1 only."""
         return [1]
 
     def start(self, patients: Patients) -> Any:
-        """Nothing to remember."""
+        """No memory."""
         return None
 
     def decide(self, memory: Any, observation: Observation) -> Order:
-        """Order the original dose of everything."""
+        """Order the original dose of every class."""
         return Order(np.ones_like(observation.dose_fraction))
 
 
@@ -80,7 +80,7 @@ class Linear(Stepped):
 
 @dataclass(frozen=True)
 class Exponential(Stepped):
-    """Cut by ``pct`` percent of the current dose every ``every`` days, until less than ``end_pct`` would be left.
+    """Cut by ``pct`` percent of the current dose every ``every`` days, until less than ``end_pct`` would remain.
 
     Equation: ``share_k = (1 - pct/100)^k``, 0 below ``end_pct/100``. Source: docs/protocols.md.
     """
@@ -95,7 +95,7 @@ class Exponential(Stepped):
     def _checks(self) -> list[Check]:
         ends = self.end_pct > 0 or self.floor_pct > 0 or self.pct == 100
         basis = "current (a percentage of the original dose is linear(…))"
-        never = "above 0, or a floor_pct above 0: a percentage of what is left never ends by itself"
+        never = "above 0, or a floor_pct above 0: a taper by a percentage of the current dose never ends"
         return [
             ("pct", self.pct, LEAST_PCT <= self.pct <= 100, PCT_RANGE),
             *super()._checks(),
@@ -117,8 +117,8 @@ class FixedMg(Stepped):
     Parameters
     ----------
     drug : str, optional
-        The drug whose mg are meant, such as diazepam for people on lorazepam; the patient's own drug if left out. Its
-        class is the one that is tapered.
+        Drug of ``step_mg``, such as diazepam for people on lorazepam, whose class is tapered. Default: the patient's
+        drug.
     """
 
     step_mg: float
@@ -130,7 +130,7 @@ class FixedMg(Stepped):
 
     @property
     def tapers(self) -> DrugClass | None:
-        """The class of the drug that is named, where no class is."""
+        """``drug_class``, or the class of ``drug``."""
         return class_of(self.drug, self.drug_class)
 
     def _checks(self) -> list[Check]:
@@ -142,14 +142,14 @@ class FixedMg(Stepped):
         ]
 
     def check(self, tapered: Tapered) -> None:
-        """Refuse patients whose dose has no mg of one drug, or no equivalents where another drug is named."""
+        """Refuse patients whose dose is not in mg of one drug, or has no equivalents if ``drug`` is given."""
         if self.drug is not None:
             check_equivalents(self.name, tapered)
             return
         unknown = np.flatnonzero((tapered.column >= 0) & ~(tapered.dose_mg > 0))
         if len(unknown):
             allowed = (
-                "fixed_mg needs mg of one drug; a patch is in mcg/h: take a schedule in percent, or name a drug "
+                "fixed_mg needs mg of one drug; a patch is in mcg/h: use a schedule in percent, or name a drug "
                 "to count by equivalents, such as drug=morphine"
             )
             first = tapered.drug[unknown[0]] or "several drugs"
@@ -165,7 +165,7 @@ class FixedMg(Stepped):
 
 
 def step_in_mg(drug: str, share: Floats, tapered: Tapered, step_mg: Floats | float) -> Floats:
-    """Share that is left when so many mg a day of a drug are taken away, (n,)."""
+    """Share after a reduction by ``step_mg`` mg a day of a drug, (n,)."""
     counted = in_mg(drug)
     if counted is None:
         raise ValueError(f"{drug} has no dose in mg with equivalents")
@@ -173,40 +173,42 @@ def step_in_mg(drug: str, share: Floats, tapered: Tapered, step_mg: Floats | flo
 
 
 def class_of(drug: str | None, drug_class: DrugClass | None) -> DrugClass | None:
-    """Class that is tapered: as given, else that of the drug that is named."""
-    named = None if drug is None else in_mg(drug)
-    return named.drug_class if drug_class is None and named is not None else drug_class
+    """Tapered class: ``drug_class``, or the class of ``drug``."""
+    formulary_drug = None if drug is None else in_mg(drug)
+    return formulary_drug.drug_class if drug_class is None and formulary_drug is not None else drug_class
 
 
 def check_drug(name: str | None, drug_class: DrugClass | None) -> Check:
-    """Whether a drug that is named can be counted in, and is of the class that is tapered."""
+    """Check that a drug has mg and equivalents and belongs to the tapered class."""
     usable = sorted({known for known, _ in formulary() if in_mg(known)})
-    found = None if name is None else in_mg(name)
-    if name is not None and found is None:
+    drug = None if name is None else in_mg(name)
+    if name is not None and drug is None:
         return (
             "drug",
             name,
             False,
             f"a drug with a dose in mg and equivalents: {', '.join(usable)}{nearest(name, usable)}",
         )
-    right = found is None or drug_class is None or found.drug_class == drug_class
-    return ("drug", name, right, f"a drug of the class that is tapered, {drug_class}")
+    valid = drug is None or drug_class is None or drug.drug_class == drug_class
+    return ("drug", name, valid, f"a drug of the tapered class, {drug_class}")
 
 
 def check_equivalents(place: str, tapered: Tapered) -> None:
-    """Refuse buprenorphine where another opioid's mg are counted: it has no MME."""
+    """Refuse patients on buprenorphine, which has no MME, if another opioid's mg are counted."""
     other = int(tapered.buprenorphine.sum())
     if other:
         given = f"{other} of {len(tapered.column)} patients on buprenorphine"
-        raise InputError(Problem(FILE, place, given, "drugs with MME; buprenorphine has none: take percent instead"))
+        raise InputError(
+            Problem(FILE, place, given, "drugs with MME; buprenorphine has none: use a schedule in percent")
+        )
 
 
 @dataclass(frozen=True)
 class Hyperbolic(Stepped):
-    """Equal steps of effect, ``steps`` of them, ``every`` so many days; doses fall by less and less.
+    """``steps`` equal steps of effect, ``every`` days apart; the steps of dose become smaller.
 
     Equation: ``e_k = e_0 (1 - k/steps)``, ``e = D/(D + EC50)``, D in equivalents a day, EC50 the centre of the class
-    (buprenorphine: its own, in mg). Source: docs/model.md, section 1.
+    (of buprenorphine, in mg). Source: docs/model.md, section 1.
     """
 
     steps: int
@@ -225,8 +227,8 @@ class Hyperbolic(Stepped):
         if tapered is None:
             raise ValueError(f"{self.name} depends on the patient's dose")
         centres = np.array([BY_SYMBOL["EC50"].centre(drug_class) for drug_class in DRUG_CLASSES])
-        own = BY_SYMBOL["EC50"].centre("opioid", buprenorphine=True)
-        ec50 = np.where(tapered.buprenorphine, own, centres[tapered.column])
+        ec50_buprenorphine = BY_SYMBOL["EC50"].centre("opioid", buprenorphine=True)
+        ec50 = np.where(tapered.buprenorphine, ec50_buprenorphine, centres[tapered.column])
         first, now = tapered.equivalents(np.ones_like(share)), tapered.equivalents(share)
         effect = np.maximum(now / (now + ec50) - first / (first + ec50) / self.steps, 0.0)
         return tapered.share(ec50 * effect / (1 - effect))
@@ -234,7 +236,7 @@ class Hyperbolic(Stepped):
 
 @dataclass(frozen=True)
 class Rapid(Stepped):
-    """Even daily steps to 0 over ``days`` days.
+    """Equal daily steps to 0 over ``days`` days.
 
     Equation: ``share_k = 1 - k/days`` on day k. Source: docs/protocols.md.
     """
@@ -253,20 +255,19 @@ class Rapid(Stepped):
 def steps_table(
     policy: Policy, patients: Patients, n_days: int, *, patient: int = 0, drug_class: DrugClass | None = None
 ) -> list[tuple[int, float]]:
-    """Days and shares of one patient under a policy that waits for no reports.
+    """Days and shares of one patient under a policy that does not use reports.
 
     Parameters
     ----------
     policy : Policy
-        Asked on each of its decision days.
     patients : Patients
         n patients.
     n_days : int
-        Last day looked at.
+        Last day.
     patient : int
-        Which of them.
+        Row of the patient.
     drug_class : DrugClass, optional
-        Whose share; the first class that the patient takes if left out.
+        Class of the shares. Default: the first class that the patient takes.
 
     Returns
     -------

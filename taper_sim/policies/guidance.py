@@ -1,8 +1,8 @@
-"""Presets of published guidance: the pace that a row of ``guidelines.csv`` gives, as a policy. Imports data, tables.
+"""Presets of published guidance: policies at the pace of a row of ``guidelines.csv``. Imports data, tables.
 
-A preset simulates the machine columns of its row. What they leave out (when to pause, who it is for, what the source
-says against going faster) is carried as text and reported. The tool's own cap on pace is reported too, never applied
-silently: a published pace is simulated as published.
+A preset simulates the machine-readable columns of its row. Outputs report the other columns as text: when to pause,
+patients concerned, the source's limit on pace. Outputs also report the tool's cap on pace, which is never applied: a
+published pace is simulated as published.
 """
 
 import inspect
@@ -30,9 +30,11 @@ CAP_LONG_USE_PCT: Final = 10.0
 """The same after :data:`LONG_USE_D` days of use. Source: CDC 2022 (a month or slower, for a year and more of use)."""
 LONG_USE_D: Final = 365
 END_PCT: Final = 5.0
-"""Below this percent of the original dose a taper by the current dose goes to 0: its sources give no last step.
+"""Percent of the original dose below which a taper by the current dose goes to 0, as its sources give no last step.
 Source: assumption, as in ``exponential()``."""
-_SAME: Final = 1e-6
+_TABLE_TOLERANCE: Final = 1e-6
+"""Difference below which a share, mg a day or a percentage equals a limit of guidelines.csv, whose numbers are rounded.
+A design choice."""
 
 Phase = tuple[float, float, str]
 Rung = tuple[float, float, float]
@@ -45,7 +47,7 @@ class Phases(Stepped):
     Parameters
     ----------
     phases : tuple of (float, float, str)
-        Share above which the phase holds, percent, and of what (``original`` or ``current``); the shares fall to 0.
+        Share above which the phase applies, percent, and its basis (``original`` or ``current``); the shares fall to 0.
     every : int
         Days between steps.
     """
@@ -55,7 +57,7 @@ class Phases(Stepped):
 
     @property
     def name(self) -> str:
-        """What it does, in words: there is no call of this kind."""
+        """Description of the schedule, which has no call."""
         parts = (
             f"{pct:g} % of {basis} above {100 * above:.3g} % of original" if above else f"{pct:g} % of {basis}"
             for above, pct, basis in self.phases
@@ -69,20 +71,20 @@ class Phases(Stepped):
 
     def _next(self, share: Floats, tapered: Tapered | None) -> Floats:
         after = [share - pct / 100 if basis == "original" else share * (1 - pct / 100) for _, pct, basis in self.phases]
-        return np.select([share > above + _SAME for above, _, _ in self.phases], after, 0.0)
+        return np.select([share > above + _TABLE_TOLERANCE for above, _, _ in self.phases], after, 0.0)
 
 
 @dataclass(frozen=True)
 class Ladder(Stepped):
-    """Cut by mg of one drug, by a number of mg that changes as the dose falls.
+    """Cut by a number of mg of one drug that changes as the dose falls.
 
     Parameters
     ----------
     rungs : tuple of (float, float, float)
-        mg a day above which and up to which a rung holds, and its step in mg a day; falling. Above the highest, its
-        step holds too.
+        mg a day above which and up to which a rung applies, and its step in mg a day; falling. The step of the first
+        rung also applies above it.
     drug : str
-        The drug whose mg are meant; others count by equivalents.
+        Drug of the mg; other drugs count by equivalents.
     every : int
         Days between steps.
     """
@@ -95,7 +97,7 @@ class Ladder(Stepped):
 
     @property
     def name(self) -> str:
-        """What it does, in words: there is no call of this kind."""
+        """Description of the schedule, which has no call."""
         parts = (f"{step:g} mg above {low:g} mg" if low else f"{step:g} mg" for low, _, step in self.rungs)
         return f"{', then '.join(parts)} of {self.drug}, every {self.every} days"
 
@@ -112,7 +114,7 @@ class Ladder(Stepped):
         if tapered is None or counted is None:
             raise ValueError(f"{self.name} depends on the patient's dose")
         mg = tapered.mg_of(counted, share)
-        reached = [mg > low + _SAME for low, _, _ in self.rungs]
+        reached = [mg > low + _TABLE_TOLERANCE for low, _, _ in self.rungs]
         step = np.select(reached, [np.full_like(mg, step) for _, _, step in self.rungs], self.rungs[-1][2])
         return step_in_mg(self.drug, share, tapered, step)
 
@@ -132,7 +134,7 @@ def guidelines() -> Mapping[str, tables.Row]:
 
 
 def _phases(steps: str, pct: float, basis: str) -> tuple[Phase, ...] | None:
-    """Read the phases of the text of ``steps``; None if it speaks of none."""
+    """Phases in the text of ``steps``; None if it has none."""
     if switch := _SWITCH.fullmatch(steps):
         return ((float(switch[1]) / 100, pct, "original"), (0.0, pct, "current"))
     if last := _LAST_PART.fullmatch(steps):
@@ -141,17 +143,17 @@ def _phases(steps: str, pct: float, basis: str) -> tuple[Phase, ...] | None:
 
 
 def _rungs(steps: str) -> tuple[Rung, ...] | None:
-    """Read the rungs of the text of ``steps``, highest first; None if it is no list of them without gaps down to 0."""
-    found = [_RUNG.fullmatch(part.strip()) for part in steps.split(";")]
-    rungs = sorted(((float(r[1]), float(r[2]), float(r[3])) for r in found if r), reverse=True)
+    """Rungs in the text of ``steps``, highest first; None unless it lists rungs without gaps down to 0."""
+    matches = [_RUNG.fullmatch(part.strip()) for part in steps.split(";")]
+    rungs = sorted(((float(r[1]), float(r[2]), float(r[3])) for r in matches if r), reverse=True)
     closed = all(low == below for (low, _, _), (_, below, _) in itertools.pairwise(rungs))
-    if len(rungs) < len(found) or not closed or rungs[-1][0] != 0 or min(step for _, _, step in rungs) <= 0:
+    if len(rungs) < len(matches) or not closed or rungs[-1][0] != 0 or min(step for _, _, step in rungs) <= 0:
         return None
     return tuple(rungs)
 
 
 def _schedule(row: tables.Row, pct: float | None, every: int | None, options: dict[str, Any]) -> Schedule:
-    """Build the schedule of a row's machine columns."""
+    """Schedule of the machine-readable columns of a row."""
     days = int(row["every_days"]) if every is None else every
     share = pct if pct is not None else float(row["pct"]) if row["pct"] else None
     options = {"drug_class": row["drug_class"], **options}
@@ -170,29 +172,29 @@ def _schedule(row: tables.Row, pct: float | None, every: int | None, options: di
     raise ValueError(f"guidelines.csv: {row['guideline']}: policy {policy!r} with steps {steps!r} is not understood")
 
 
-def _in_range(row: tables.Row, name: str, given: float | None, own: str, low: str, high: str, unit: str) -> None:
-    """Refuse a pace that the source does not publish."""
-    if given is None:
+def _in_range(row: tables.Row, name: str, value: float | None, column: str, low: str, high: str, unit: str) -> None:
+    """Refuse a pace outside the range of the source."""
+    if value is None:
         return
     place = f'preset("{row["guideline"]}")'
-    if not row[own]:
-        raise problem(FILE, place, f"{name}={written(given)}", f"no {name}: the source gives mg, not percent")
-    published = [float(row[column]) for column in (own, low, high) if row[column]]
-    if not min(published) <= given <= max(published):
-        allowed = f"{min(published):g} to {max(published):g} {unit}, what the source publishes"
-        raise problem(FILE, place, f"{name}={written(given)}", allowed)
+    if not row[column]:
+        raise problem(FILE, place, f"{name}={written(value)}", f"no {name}: the source gives mg instead of percent")
+    published = [float(row[key]) for key in (column, low, high) if row[key]]
+    if not min(published) <= value <= max(published):
+        allowed = f"{min(published):g} to {max(published):g} {unit}, the range of the source"
+        raise problem(FILE, place, f"{name}={written(value)}", allowed)
 
 
 @dataclass(frozen=True)
 class Preset(Policy):
-    """The pace of one row of ``guidelines.csv``, as a policy.
+    """Policy at the pace of one row of ``guidelines.csv``.
 
     Attributes
     ----------
     row : mapping of str to str
         The row.
     schedule : Schedule
-        What is simulated.
+        Simulated schedule.
     call : str
         The call in normal form.
     """
@@ -211,7 +213,7 @@ class Preset(Policy):
         return self.schedule.decision_days(n_days)
 
     def start(self, patients: Patients) -> ScheduleProgress:
-        """As the schedule; who does not take the row's class keeps the original dose."""
+        """As the schedule; patients who do not take the row's class keep the original dose."""
         return self.schedule.start(patients)
 
     def decide(self, memory: ScheduleProgress, observation: Observation) -> Order:
@@ -220,47 +222,47 @@ class Preset(Policy):
 
     @property
     def fastest_pct_per_28d(self) -> float | None:
-        """Most that is taken away in any 28 days in a row, percent of the original dose; None where doses decide it."""
+        """Largest reduction in any 28 days, percent of the original dose; None if it depends on the dose."""
         return _fastest(self.schedule.path()) if self.schedule.uniform else None
 
     @property
     def exceeds_cap(self) -> str:
-        """What must be said of a pace above the tool's own cap; empty where it stays below."""
+        """Statement on a pace above the tool's cap; empty for a pace within it."""
         fastest = self.fastest_pct_per_28d
-        if self.row["drug_class"] != "opioid" or fastest is None or fastest <= CAP_LONG_USE_PCT + _SAME:
+        if self.row["drug_class"] != "opioid" or fastest is None or fastest <= CAP_LONG_USE_PCT + _TABLE_TOLERANCE:
             return ""
         cap = (
             f"{CAP_PCT:g} %"
-            if fastest > CAP_PCT + _SAME
+            if fastest > CAP_PCT + _TABLE_TOLERANCE
             else f"{CAP_LONG_USE_PCT:g} % after more than {LONG_USE_D} days of use"
         )
         return f"exceeds the tool's cap: {fastest:.3g} % of original per 28 days, cap {cap}"
 
     @property
     def last_step_rule(self) -> str:
-        """What happens at the end, and whose rule it is."""
-        ours = (
-            " (this rule is ours: the source gives no last step)"
+        """Rule for the last step, and whether it is the source's."""
+        assumed = (
+            " (assumed: the source gives no last step)"
             if isinstance(self.schedule, Stepped) and self.schedule.end_pct
             else ""
         )
-        return self.schedule.last_step + ours
+        return self.schedule.last_step + assumed
 
     def warnings(self, patients: Patients) -> list[str]:
-        """Say what the reader of a result with these patients must know, one sentence each."""
+        """Warnings for readers of results with these patients, one sentence each."""
         tapered = self.start(patients).tapered
         who, n = tapered.column >= 0, len(tapered.column)
-        said = []
+        sentences = []
         if not who.all():
-            said.append(f"{n - int(who.sum())} of {n} patients take no {self.row['drug_class']}: their doses stay")
+            sentences.append(f"{n - int(who.sum())} of {n} patients take no {self.row['drug_class']}: doses unchanged")
         fastest = self.fastest_pct_per_28d
         if self.row["drug_class"] == "opioid" and fastest is not None:
             use = patients.use_days[:, DRUG_CLASSES.index("opioid")]
             cap = np.where(use > LONG_USE_D, CAP_LONG_USE_PCT, CAP_PCT)
-            over = who & (fastest > cap + _SAME)
+            over = who & (fastest > cap + _TABLE_TOLERANCE)
             for limit in np.unique(cap[over]):
                 count = int((over & (cap == limit)).sum())
-                said.append(
+                sentences.append(
                     f"exceeds the tool's cap for {count} of {n} patients: {fastest:.3g} % of original per 28 "
                     f"days, cap {limit:g} %"
                 )
@@ -268,19 +270,19 @@ class Preset(Policy):
         if drug is not None:
             other = int((who & (tapered.drug != drug)).sum())
             if other:
-                said.append(f"{other} of {n} patients take another drug than {drug}: steps count by equivalents")
+                sentences.append(f"{other} of {n} patients take another drug than {drug}: steps count by equivalents")
         if isinstance(self.schedule, Ladder) and (counted := in_mg(self.schedule.drug)):
             high, step = self.schedule.rungs[0][1:]
-            above = int((who & (tapered.mg_of(counted, np.ones(n)) > high + _SAME)).sum())
+            above = int((who & (tapered.mg_of(counted, np.ones(n)) > high + _TABLE_TOLERANCE)).sum())
             if above:
-                said.append(
+                sentences.append(
                     f"{above} of {n} patients start above {high:g} mg of {drug}, where the source gives no "
-                    f"step: its first step, {step:g} mg, is used"
+                    f"step: its first step, {step:g} mg, applies"
                 )
-        return said
+        return sentences
 
     def describe(self) -> dict[str, str | bool]:
-        """Give all that a reader needs to judge the preset: source, verified, reviewed, and what is carried as text."""
+        """Fields by which a reader can judge the preset: source, verification, review, and the columns kept as text."""
         row = self.row
         return {
             "name": row["guideline"],
@@ -333,15 +335,15 @@ def preset(
     guideline : str
         The row's name, such as ``CDC 2022 (use >=1 year)``.
     pct, every : float and int, optional
-        Another pace inside the range that the source publishes; the row's own if left out.
+        Another pace within the range of the source. Default: the row's pace.
     floor_pct, end_pct, start_day, pause_after, pause_days, ceiling_pct
         As for every schedule.
 
     Raises
     ------
     InputError
-        If there is no such guideline (the nearest is named), it is listed but not simulated, or the pace is not one
-        that it publishes.
+        If there is no such guideline (with the nearest name), it is listed but not simulated, or the pace is outside
+        the range of the source.
     """
     rows = guidelines()
     place = f"preset({written(guideline)})"
@@ -363,12 +365,12 @@ def preset(
     }
     if end_pct is not None:
         options["end_pct"] = end_pct
-    given: dict[str, Value | None] = {"pct": pct, "every": every, "end_pct": end_pct, **options}
-    call = Call("preset", (guideline,), {name: value for name, value in given.items() if value is not None})
+    arguments: dict[str, Value | None] = {"pct": pct, "every": every, "end_pct": end_pct, **options}
+    call = Call("preset", (guideline,), {name: value for name, value in arguments.items() if value is not None})
     return Preset(row, _schedule(row, pct, every, options), canonical(call))
 
 
-# -- what there is -----------------------------------------------------------------------------------------------------
+# -- list of protocols -------------------------------------------------------------------------------------------------
 
 
 def listing() -> list[dict[str, str]]:
@@ -377,9 +379,9 @@ def listing() -> list[dict[str, str]]:
     Returns
     -------
     list of dict
-        ``call``, ``arguments`` (with defaults; of a preset the schedule that is simulated), ``meaning``,
+        ``call``, ``arguments`` (with defaults; of a preset the simulated schedule), ``meaning``,
         ``drug_class``, ``year``, ``source``, ``simulated`` (yes or no), ``note``, ``verified``, ``review``. All text,
-        empty where it does not apply.
+        empty if not applicable.
     """
     listed = []
     for name, factory in registered().items():
@@ -399,12 +401,12 @@ def listing() -> list[dict[str, str]]:
             }
         )
     for name, row in guidelines().items():
-        made = preset(name) if row["simulated"] == "yes" else None
-        note = "; ".join(filter(None, [row["simulated_note"], made.exceeds_cap if made else ""]))
+        policy = preset(name) if row["simulated"] == "yes" else None
+        note = "; ".join(filter(None, [row["simulated_note"], policy.exceeds_cap if policy else ""]))
         listed.append(
             {
                 "call": f"preset({written(name)})",
-                "arguments": made.schedule.name if made else "",
+                "arguments": policy.schedule.name if policy else "",
                 "meaning": row["pace_rule"],
                 "drug_class": row["drug_class"],
                 "year": row["year"],
@@ -419,7 +421,7 @@ def listing() -> list[dict[str, str]]:
 
 
 def presets_markdown() -> str:
-    """Write the tables of docs/protocols.md: guidelines that are simulated, and those that are only listed."""
+    """Tables of docs/protocols.md: simulated guidelines, and guidelines that are only listed."""
     cells = [row for row in listing() if row["call"].startswith("preset(") and row["review"]]
     lines = [f"Status of every row: {'; '.join(sorted({row['review'] for row in cells}))}.", ""]
     lines += _table(

@@ -1,4 +1,4 @@
-"""What may be added to a protocol by ``+``: an adjunct, a rotation, a handoff, rules for special people. Imports data.
+"""Additions to a protocol by ``+``: adjunct, rotation, handoff, rules for special populations. Imports data.
 
 ``linear(pct=10, every=28) + adjunct(lofexidine) + handoff(after_d=84)``.
 """
@@ -18,19 +18,19 @@ from taper_sim.policies.interface import Observation, Order, Patients, Policy, R
 from taper_sim.units import DRUG_CLASSES, LONGEST_D
 
 ALPHA2_AGONISTS: Final = ("lofexidine", "clonidine")
-"""Adjuncts whose effect on opioid withdrawal is in the model. Source: E049, E050; adjuncts.csv."""
+"""Adjuncts with an effect on opioid withdrawal in the model. Source: E049, E050; adjuncts.csv."""
 
 
 LOFEXIDINE_FULL_MG: Final = 2.88
-"""mg of base a day that have the full effect, the largest dose of the trials. Source: E050."""
+"""mg of base a day at the full effect, the largest dose of the trials. Source: E050."""
 LOFEXIDINE_POWER: Final = 0.742
 """Effect as a power of the dose: 2.16 and 2.88 mg lower log SOWS-Gossop by 0.21 and 0.26. Source: E049, E050."""
 
 
-class OwnDays:
-    """A protocol inside another policy that decides on more days: it decides on its own alone.
+class InnerProtocol:
+    """A protocol inside a policy with more decision days; the protocol decides only on its days.
 
-    On these it is handed every report since it decided last; on the others its last order stands.
+    It then receives every report since its last decision; on other days its last order remains in force.
     """
 
     def __init__(self, policy: Policy, patients: Patients):
@@ -44,9 +44,9 @@ class OwnDays:
         if self._order is not None and observation.day not in self._days:
             self._reports.append(observation.reports)
             return replace(self._order, rotation=None)
-        earlier, self._reports = self._reports, []
-        if earlier:
-            blocks = [*earlier, observation.reports]
+        earlier_reports, self._reports = self._reports, []
+        if earlier_reports:
+            blocks = [*earlier_reports, observation.reports]
             reports = {name: np.concatenate([block[name] for block in blocks], axis=1) for name in observation.reports}
             observation = replace(observation, reports=reports)
         self._order = self._policy.decide(self._memory, observation)
@@ -55,7 +55,7 @@ class OwnDays:
 
 @dataclass(frozen=True)
 class Wrapped(Policy):
-    """A protocol inside another policy: what the outer one does not change is as the protocol has it."""
+    """A protocol inside another policy, which inherits every attribute that it does not change."""
 
     policy: Policy
 
@@ -76,22 +76,22 @@ class Wrapped(Policy):
 
     @property
     def holds(self) -> bool:
-        """As the protocol: whether it never reduces."""
+        """As the protocol: whether it never reduces a dose."""
         return self.policy.holds
 
     @property
     def rules_for(self) -> frozenset[str]:
-        """As the protocol: special people it has a rule for."""
+        """As the protocol: populations for which it has a rule."""
         return frozenset(self.policy.rules_for)
 
     @property
     def planned_care(self) -> Mapping[str, float] | None:
-        """As the protocol: care that it brings."""
+        """As the protocol: care that it plans."""
         return self.policy.planned_care
 
     @property
     def modality(self) -> str | None:
-        """As the protocol: how visits happen."""
+        """As the protocol: modality of visits."""
         return self.policy.modality
 
     def decision_days(self, n_days: int) -> Sequence[int]:
@@ -109,36 +109,36 @@ class Wrapped(Policy):
 
 @dataclass(frozen=True)
 class Added(Wrapped):
-    """A protocol with something added by ``+``."""
+    """A protocol with an addition by ``+``."""
 
     added: str
 
     @property
     def name(self) -> str:
-        """The call of the protocol, + and what was added."""
+        """Call of the protocol, + and the addition."""
         return f"{self.policy.name} + {self.added}"
 
 
 @dataclass(frozen=True)
 class WithAdjunct(Added):
-    """An alpha-2 agonist for everybody who takes an opioid, for ``days`` days from day 1 (0: throughout).
+    """An alpha-2 agonist for every patient on an opioid, for ``days`` days from day 1 (0: throughout).
 
-    ``effect`` is the share of its full effect that the dose has.
+    ``effect`` is the effect of its dose as a share of the full effect.
     """
 
     days: int = 0
     effect: float = 1.0
 
     def decision_days(self, n_days: int) -> Sequence[int]:
-        """As the protocol, and the day on which the adjunct ends."""
+        """Days of the protocol, and the first day without the adjunct."""
         ends = {self.days + 1} if 0 < self.days < n_days else set()
         return sorted({*self.policy.decision_days(n_days), *ends})
 
-    def start(self, patients: Patients) -> OwnDays:
+    def start(self, patients: Patients) -> InnerProtocol:
         """As the protocol."""
-        return OwnDays(self.policy, patients)
+        return InnerProtocol(self.policy, patients)
 
-    def decide(self, memory: OwnDays, observation: Observation) -> Order:
+    def decide(self, memory: InnerProtocol, observation: Observation) -> Order:
         """Add the adjunct to the order."""
         order = memory.order(observation)
         effect = self.effect if self.days == 0 or observation.day <= self.days else 0.0
@@ -147,31 +147,31 @@ class WithAdjunct(Added):
 
 @dataclass(frozen=True)
 class WithRotation(Added):
-    """Everybody who takes the drug's class is changed to ``drug`` on ``day``, at ``start_pct`` of the equivalents."""
+    """A change of every patient on the drug's class to ``drug`` on ``day``, at ``start_pct`` of the equivalents."""
 
-    drug: Drug = None  # type: ignore[assignment]  # always given by rotate()
+    drug: Drug = None  # type: ignore[assignment]  # rotate() always sets it
     times: int = 1
     day: int = 1
     start_pct: float = 75.0
 
     def decision_days(self, n_days: int) -> Sequence[int]:
-        """As the protocol, and the day of the rotation."""
+        """Days of the protocol, and the day of the rotation."""
         return sorted({*self.policy.decision_days(n_days), *({self.day} if self.day <= n_days else set())})
 
     def start(self, patients: Patients) -> Any:
-        """Remember who takes the class."""
+        """Memory of the protocol, and which patients take the class."""
         column = DRUG_CLASSES.index(self.drug.drug_class)
         if any(names.get(column) == "buprenorphine" for names in patients.drug):
             raise problem(FILE, self.name, "a patient on buprenorphine", "patients whose dose can be converted")
         most = most_equivalents(self.drug, formulary.absorption(), self.times)
         wanted = float(np.max(patients.dose[:, column], initial=0.0)) * self.start_pct / 100.0
         if wanted > most:
-            given = f"a patient who is to take {wanted:.0f} equivalents a day of it"
-            raise problem(FILE, self.name, given, f"at most {most:.0f}: more has no known absorption")
-        return OwnDays(self.policy, patients), patients.taken[:, column]
+            given = f"a patient whose new dose is {wanted:.0f} equivalents a day"
+            raise problem(FILE, self.name, given, f"at most {most:.0f}: the absorption of more is unknown")
+        return InnerProtocol(self.policy, patients), patients.taken[:, column]
 
     def decide(self, memory: Any, observation: Observation) -> Order:
-        """Add the rotation on its day."""
+        """Add the rotation to the order of its day."""
         inner, takes = memory
         order = inner.order(observation)
         if observation.day != self.day:
@@ -182,28 +182,28 @@ class WithRotation(Added):
 
 @dataclass(frozen=True)
 class WithHandoff(Added):
-    """Once the order has stood still for ``after_d`` days below the start, primary care watches less often."""
+    """Handoff to primary care, with fewer contacts, after ``after_d`` days at one dose below the original."""
 
     after_d: int = 84
     checkin_every_d: int = 28
     visit_every_d: int = 84
-    look_every_d: int = 28
+    check_every_d: int = 28
 
     def decision_days(self, n_days: int) -> Sequence[int]:
-        """As the protocol, and a look every four weeks."""
-        return sorted({*self.policy.decision_days(n_days), *range(1, n_days + 1, self.look_every_d)})
+        """Days of the protocol, and every four weeks."""
+        return sorted({*self.policy.decision_days(n_days), *range(1, n_days + 1, self.check_every_d)})
 
     def start(self, patients: Patients) -> Any:
-        """Remember since when each patient's order stands still."""
+        """Memory of the protocol, day of each patient's last change of dose, and last order."""
         n = len(patients.dose)
-        return OwnDays(self.policy, patients), np.zeros(n), np.ones((n, 3))
+        return InnerProtocol(self.policy, patients), np.zeros(n), np.ones((n, 3))
 
     def decide(self, memory: Any, observation: Observation) -> Order:
-        """Hand over who has stood still long enough below the starting dose."""
+        """Hand over patients whose dose has been unchanged, below the original, for ``after_d`` days."""
         inner, since, last = memory
         order = inner.order(observation)
-        moved = (order.dose_fraction != last).any(axis=1)
-        since[moved] = observation.day
+        changed = (order.dose_fraction != last).any(axis=1)
+        since[changed] = observation.day
         last[:] = order.dose_fraction
         over = (observation.day - since >= self.after_d) & (order.dose_fraction < 1.0).any(axis=1)
         return replace(
@@ -214,23 +214,23 @@ class WithHandoff(Added):
 
 
 def _where(who: np.ndarray, value: float, otherwise: Floats | None) -> Floats:
-    """The value for some; for the rest what the protocol ordered, NaN meaning as it was."""
+    """The value for patients in ``who``; for the others the protocol's order, or NaN (unchanged)."""
     return np.where(who, float(value), np.nan if otherwise is None else otherwise)
 
 
 @dataclass(frozen=True)
 class WithRules(Added):
-    """Holds the dose of special people: the protocol then has a rule for them."""
+    """A rule that holds the dose of special populations."""
 
     hold: frozenset[str] = frozenset()
 
     @property
     def rules_for(self) -> frozenset[str]:
-        """The protocol's, and these."""
+        """Populations of the protocol, and of this rule."""
         return super().rules_for | self.hold
 
     def start(self, patients: Patients) -> Any:
-        """Find whom to hold."""
+        """Memory of the protocol, and the patients whose dose is held."""
         held = np.zeros(len(patients.dose), dtype=bool)
         if "pregnancy" in self.hold:
             held |= np.asarray(patients.flags["pregnant"], dtype=bool)
@@ -239,7 +239,7 @@ class WithRules(Added):
         return self.policy.start(patients), held
 
     def decide(self, memory: Any, observation: Observation) -> Order:
-        """Hold them, whatever the protocol says."""
+        """Order the original dose for held patients, and the protocol's order for the others."""
         inner, held = memory
         order = self.policy.decide(inner, observation)
         return replace(order, dose_fraction=np.where(held[:, None], 1.0, order.dose_fraction))
@@ -247,16 +247,16 @@ class WithRules(Added):
 
 @dataclass(frozen=True)
 class WithRunIn(Added):
-    """The protocol, begun ``days`` days later: until then the dose stays and check-ins come."""
+    """The protocol, started ``days`` days later, after a run-in at the original dose with check-ins."""
 
     days: int = 14
 
     def decision_days(self, n_days: int) -> Sequence[int]:
-        """Day 1, and those of the protocol as many days later."""
+        """Day 1, and the days of the protocol, ``days`` days later."""
         return [1, *(day + self.days for day in self.policy.decision_days(max(n_days - self.days, 0)))]
 
     def decide(self, memory: Any, observation: Observation) -> Order:
-        """Hold, then decide as if today were so many days earlier."""
+        """Hold the dose during the run-in, then apply the protocol with its day 1 after the run-in."""
         if observation.day <= self.days:
             return Order(observation.dose_fraction.copy())
         return self.policy.decide(memory, replace(observation, day=observation.day - self.days))
@@ -268,18 +268,18 @@ def _in_range(call: str, name: str, value: float, low: float, high: float) -> No
 
 
 def adjunct(policy: Policy, drug: str, /, *, mg: float | None = None, days: int = 0) -> WithAdjunct:
-    """Add an alpha-2 agonist (lofexidine, clonidine); ``mg`` of lofexidine a day, by which its effect is smaller."""
+    """Add an alpha-2 agonist (lofexidine, clonidine); with fewer ``mg`` of lofexidine a day its effect is smaller."""
     if drug not in ALPHA2_AGONISTS:
-        raise problem(FILE, "adjunct", drug, f"{', '.join(ALPHA2_AGONISTS)}: the model has no effect of another")
+        raise problem(FILE, "adjunct", drug, f"{', '.join(ALPHA2_AGONISTS)}: the model has no other adjunct")
     effect = 1.0
     if mg is not None:
         if drug != "lofexidine":
-            raise problem(FILE, "adjunct", f"mg={mg:g} of {drug}", "no mg: only doses of lofexidine were compared")
+            raise problem(FILE, "adjunct", f"mg={mg:g} of {drug}", "no mg: only doses of lofexidine have been compared")
         _in_range("adjunct", "mg", mg, 0.1, LOFEXIDINE_FULL_MG)
         effect = (mg / LOFEXIDINE_FULL_MG) ** LOFEXIDINE_POWER
     _in_range("adjunct", "days", days, 0, 3650)
-    said = ", ".join([drug, *([f"mg={mg:g}"] if mg is not None else []), *([f"days={days}"] if days else [])])
-    return WithAdjunct(policy, f"adjunct({said})", days, effect)
+    arguments = ", ".join([drug, *([f"mg={mg:g}"] if mg is not None else []), *([f"days={days}"] if days else [])])
+    return WithAdjunct(policy, f"adjunct({arguments})", days, effect)
 
 
 def rotate(
@@ -299,7 +299,7 @@ def rotate(
     except ValueError as error:
         raise problem(FILE, "rotate", f"{drug} {formulation}", str(error)) from None
     if row.is_buprenorphine:
-        allowed = "a drug with equivalents: no factor leads to buprenorphine, and none is guessed"
+        allowed = "a drug with equivalents: there is no conversion factor to buprenorphine"
         raise problem(FILE, "rotate", f"{drug} {formulation}", allowed)
     _in_range("rotate", "day", day, 1, 3650)
     _in_range("rotate", "start_pct", start_pct, 10, 125)
@@ -307,7 +307,7 @@ def rotate(
 
 
 def handoff(policy: Policy, /, *, after_d: int = 84, checkin_every_d: int = 28, visit_every_d: int = 84) -> WithHandoff:
-    """Hand over to primary care once the dose has stood still for ``after_d`` days: fewer check-ins and visits."""
+    """Hand over to primary care, with fewer check-ins and visits, after ``after_d`` days at one dose."""
     _in_range("handoff", "after_d", after_d, 7, 3650)
     _in_range("handoff", "checkin_every_d", checkin_every_d, 1, 364)
     _in_range("handoff", "visit_every_d", visit_every_d, 1, 364)
@@ -315,15 +315,15 @@ def handoff(policy: Policy, /, *, after_d: int = 84, checkin_every_d: int = 28, 
 
 
 def hold(policy: Policy, who: str, /) -> WithRules:
-    """Hold the dose of people for whom the protocol has no rule: ``pregnancy``, ``buprenorphine`` or both by ``/``."""
-    named = frozenset(who.split("/"))
+    """Hold the dose of a population without a rule: ``pregnancy``, ``buprenorphine`` or both, joined by ``/``."""
+    populations = frozenset(who.split("/"))
     known = {"pregnancy", "buprenorphine"}
-    if not named <= known:
+    if not populations <= known:
         raise problem(FILE, "hold", who, " or ".join(sorted(known)) + ", or both joined by /")
-    return WithRules(policy, f"hold({who})", named)
+    return WithRules(policy, f"hold({who})", populations)
 
 
 def run_in(policy: Policy, /, *, days: int = 14) -> WithRunIn:
-    """Begin the protocol ``days`` days later, with the dose held and check-ins coming until then."""
+    """Start the protocol ``days`` days later, after a run-in at the original dose with check-ins."""
     _in_range("run_in", "days", days, 1, 364)
     return WithRunIn(policy, f"run_in(days={days})", days)

@@ -1,7 +1,7 @@
-"""The oracle: the only policy that sees the true state. Imports ``model`` and the interface.
+"""The oracle, a policy that sees the true state. Imports ``model`` and the interface.
 
-At each decision it tries several cuts on each person's own parameters, without chance, and takes the largest that keeps
-withdrawal under the limit for the days ahead. It bounds what any policy on reports can reach.
+At each decision it simulates several cuts with each person's true parameters, without random events, and orders the
+largest that keeps withdrawal within the limit over the horizon. It bounds the outcome of any policy that uses reports.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _CUTS_PCT: Final = (100.0, 60.0, 40.0, 30.0, 20.0, 15.0, 10.0, 7.5, 5.0, 2.5)
 
 @dataclass(frozen=True)
 class Oracle(Policy):
-    """Largest cut that keeps withdrawal of the tapered class under ``limit`` for ``horizon_d`` days."""
+    """Largest cut that keeps withdrawal of the tapered class at or below ``limit`` for ``horizon_d`` days."""
 
     limit: float = 0.15
     every: int = 14
@@ -44,42 +44,44 @@ class Oracle(Policy):
         return range(1, n_days + 1, self.every)
 
     def start(self, patients: Patients) -> Any:
-        """Find the class each patient tapers."""
+        """Class that each patient tapers."""
         return column_of(patients, self.drug_class)
 
-    def decide(self, memory: Any, seen: Observation) -> Order:
-        """Try the cuts from the largest down; who can bear none holds."""
+    def decide(self, memory: Any, observation: Observation) -> Order:
+        """Order the largest cut within the limit; hold the dose if no cut is."""
         column = memory
         people = np.arange(len(column))
-        now = np.where(column >= 0, seen.dose_fraction[people, column], 1.0)
-        of_class = _of_class(seen.latent.arrays, np.maximum(column, 0))
+        now = np.where(column >= 0, observation.dose_fraction[people, column], 1.0)
+        of_class = _of_class(observation.latent.arrays, np.maximum(column, 0))
         share, decided = now.copy(), column < 0
         for cut in (c for c in _CUTS_PCT if c <= self.max_pct):
-            tried = np.maximum(np.round(now - cut / 100.0, 12), 0.0)
-            doses = seen.latent.doses(put_share(seen.dose_fraction, column, tried))[people, np.maximum(column, 0)]
-            bearable = _highest(*of_class, doses, self.horizon_d) <= self.limit
-            share = np.where(bearable & ~decided, tried, share)
-            decided |= bearable
-        return Order(put_share(seen.dose_fraction, column, share))
+            candidate = np.maximum(np.round(now - cut / 100.0, 12), 0.0)
+            doses = observation.latent.doses(put_share(observation.dose_fraction, column, candidate))[
+                people, np.maximum(column, 0)
+            ]
+            within_limit = _highest(*of_class, doses, self.horizon_d) <= self.limit
+            share = np.where(within_limit & ~decided, candidate, share)
+            decided |= within_limit
+        return Order(put_share(observation.dose_fraction, column, share))
 
 
 def _of_class(arrays: Any, column: np.ndarray) -> tuple[Any, Medicine, MedicineState]:
     """Coefficients, parameters and state of the tapered class, (n,) each, read from the kernel's arrays."""
-    take = np.arange(len(column))
+    people = np.arange(len(column))
 
-    def of(array: Floats, row: int) -> Floats:
-        return np.asarray(arrays.get3(array, row)[take, column])
+    def values(array: Floats, row: int) -> Floats:
+        return np.asarray(arrays.get3(array, row)[people, column])
 
     names = ("EC50", "OMEGA", "SIGMA", "ADJUNCT", "DECAY_G", "DECAY_F", "DECAY_L")
     shape = np.array([[arrays.get(arrays.params, rows.SHAPE + 4 * k + j) for j in range(4)] for k in range(3)])
-    medicine = Medicine(*(of(arrays.params, getattr(rows, name)) for name in names), *shape[column, :, take].T)
-    state = MedicineState(*(of(arrays.state, getattr(rows, name)) for name in MedicineState._fields))
+    medicine = Medicine(*(values(arrays.params, getattr(rows, name)) for name in names), *shape[column, :, people].T)
+    state = MedicineState(*(values(arrays.state, getattr(rows, name)) for name in MedicineState._fields))
     coefficients = Coefficients(*arrays.coefficients[arrays.tile].T)
     return coefficients, medicine, state
 
 
 def _highest(c: Any, medicine: Medicine, state: MedicineState, dose: Floats, n_days: int) -> Floats:
-    """Highest withdrawal over the days ahead at a steady dose, by the model's own day."""
+    """Highest withdrawal over the next ``n_days`` at a steady dose."""
     highest = np.zeros_like(dose)
     for _ in range(n_days):
         state = medicine_day(c, medicine, state, dose)
@@ -96,12 +98,12 @@ def oracle(
     drug_class: DrugClass | None = None,
 ) -> Oracle:
     """Build the oracle; raises InputError for an argument out of range."""
-    for name, value, right, allowed in (
+    for name, value, valid, allowed in (
         ("limit", limit, 0 < limit < 1, "above 0 and below 1"),
         ("every", every, 1 <= every <= 364, "1 to 364 days"),
         ("horizon_d", horizon_d, 1 <= horizon_d <= 364, "1 to 364 days"),
         ("max_pct", max_pct, 2.5 <= max_pct <= 100, "2.5 to 100"),
     ):
-        if not right:
+        if not valid:
             raise problem(FILE, "oracle", f"{name}={value}", allowed)
     return Oracle(limit, every, horizon_d, max_pct, drug_class)

@@ -1,7 +1,7 @@
-"""Protocols in which published studies are coded: tapers as claims show them, and tapers with care. Imports policies.
+"""Protocols of published studies: tapers observed in claims data, and tapers with care. Imports policies.
 
-``observed_mix`` and ``usual_care`` are what clinicians were seen to do, not what anybody advises; each person's course
-is drawn once (docs/assumptions.md, A32). ``supported`` adds care, and a patient who may refuse a step (A33).
+``observed_mix`` and ``usual_care`` describe observed practice and are not recommendations; each person's course is
+drawn once (docs/assumptions.md, A32). ``supported`` adds care, and patients may refuse a step (A33).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,30 +17,29 @@ from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.calls import FILE, written
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.policies.modified import Added
-from taper_sim.policies.several import Followed, followed, grid_of
-from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D, DrugClass
+from taper_sim.policies.several import ScheduleOrders, grid_of, orders_of
+from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D, WEEK_D, DrugClass
 
 LOG_SD: Final = 0.75
-"""Spread of the fastest month between people, sd of its log: quartiles 15 and 41.3 %. Source: Agnoli 2021 (E011)."""
+"""Sd between people of the log of the fastest month: quartiles 15 and 41.3 %. Source: Agnoli 2021 (E011)."""
 STOPPED: Final = 0.205
 """Share of tapers that end in stopping. Source: Agnoli 2021 (E012)."""
 REVERSED: Final = 0.25
-"""Share of the other tapers that go back to the starting dose. Source: assumption A32."""
+"""Share of the other tapers that return to the starting dose. Source: assumption A32."""
 LEAST_MONTH: Final = 0.10
-"""Smallest first cut, so that two months make the 15 % by which claims studies know a taper. Source: A32."""
+"""Smallest first cut: two months then reach the 15 % by which claims studies define a taper. Source: A32."""
 REVERSAL_MONTHS: Final = 4
-"""Months after which a reversed taper is back. Source: A32."""
-_LUCK: Final = 200  # call of the generator; those below belong to the person
+"""Months after which a reversed taper returns to the starting dose. Source: A32."""
+_FIRST_CALL: Final = 200  # of the generator; the model uses smaller numbers
 
-POSTPONED, SETTLED, WORSE_PAIN, WORSE_SOWS = 0.20, 0.10, 2.0, 10.0
-"""Chances that an offered step is postponed, and that the person stays at the dose for good, in any week with an offer;
-rise of reported pain (NRS points) and SOWS-Gossop (of 30) at which a step is postponed. Source: assumption A33."""
-_WEEK_D: Final = 7
+POSTPONED, STAYS, WORSE_PAIN, WORSE_SOWS = 0.20, 0.10, 2.0, 10.0
+"""Probabilities, in any week with an offered step, that it is postponed and that the dose stays permanently; rise of
+reported pain (NRS points) and SOWS-Gossop (of 30) at which a step is postponed. Source: assumption A33."""
 
 
 @dataclass
 class _Mix:
-    """What was drawn of n people: class, monthly cut as a share, whether tapered, stopping, reversed."""
+    """Draws of n people: class, monthly cut as a share, whether tapered, stopped, reversed."""
 
     column: np.ndarray
     cut: Floats
@@ -51,11 +50,11 @@ class _Mix:
 
 @dataclass(frozen=True)
 class ObservedMix(Policy):
-    """Tapers as claims data show them, for a share of people; the rest keep their dose.
+    """Tapers observed in claims data, for a share of people; the others keep their dose.
 
-    The dose changes with the monthly prescription, on days 1, 31, 61 …: first by the person's fastest month; who stops
-    goes on like that to 0, the others take half of it (at most half of what is left) the next month and stay there, or
-    are back at the start after four months.
+    The dose changes with the monthly prescription, on days 1, 31, 61 …: first by the person's fastest month. People
+    who stop repeat this cut until 0. The others reduce by half of it (at most half of the current dose) in the next
+    month and stay there, or return to the starting dose after four months.
     """
 
     velocity_median_pct_per_month: float
@@ -69,13 +68,13 @@ class ObservedMix(Policy):
         return self.call
 
     def decision_days(self, n_days: int) -> Sequence[int]:
-        """Day 1 and every 30 days, until the slowest has stopped."""
+        """Day 1 and every 30 days, until the slowest taper has stopped."""
         return range(1, min(n_days, VELOCITY_MONTH_D * round(1 / LEAST_MONTH)) + 1, VELOCITY_MONTH_D)
 
     def start(self, patients: Patients) -> _Mix:
         """Draw each person's course."""
-        z = patients.normals(1, _LUCK)[:, 0]
-        u = patients.uniforms(2, _LUCK + 1)
+        z = patients.normals(1, _FIRST_CALL)[:, 0]
+        u = patients.uniforms(2, _FIRST_CALL + 1)
         cut = np.clip(self.velocity_median_pct_per_month / 100.0 * np.exp(LOG_SD * z), LEAST_MONTH, 1.0)
         stops = z > NormalDist().inv_cdf(1.0 - STOPPED)
         column = column_of(patients, self.drug_class)
@@ -106,14 +105,14 @@ def _checked(call: str, velocity: float, drug_class: DrugClass | None) -> None:
 
 
 def observed_mix(*, velocity_median_pct_per_month: float, drug_class: DrugClass | None = None) -> ObservedMix:
-    """Everybody is tapered as claims show it: fastest month drawn with this median, some stop, some are reversed."""
+    """Taper every person as observed in claims: monthly reduction with this median; some stop, some are reversed."""
     _checked("observed_mix", velocity_median_pct_per_month, drug_class)
     name = _written("observed_mix", "velocity_median_pct_per_month", velocity_median_pct_per_month, drug_class)
     return ObservedMix(velocity_median_pct_per_month, 1.0, drug_class, name)
 
 
 def usual_care(*, taper_share: float, drug_class: DrugClass | None = None) -> ObservedMix:
-    """Usual care: this share is tapered as in observed_mix(), the rest keep their dose."""
+    """Usual care: a share of people is tapered as in observed_mix(), the others keep their dose."""
     if not 0 <= taper_share <= 1:
         raise problem(FILE, "usual_care", f"taper_share={taper_share:g}", "a share from 0 to 1")
     _checked("usual_care", 23.0, drug_class)
@@ -132,23 +131,23 @@ CARE: Final[Mapping[str, Mapping[str, float]]] = {
     "group": {"psychologist": 1.0, "peer": 1.0},
     "education": {"psychologist": 0.5},
 }
-"""What ``care`` plans, in the model's disciplines, as a share of full care. Source: assumption A33."""
+"""Planned care of each word of ``care``, share of full care by discipline. Source: assumption A33."""
 
 
 @dataclass
 class _Pace:
-    """The own clocks of n patients, who has settled for good, and each one's first report of pain."""
+    """Schedule day of n patients, whether each stays permanently, and the first reported pain of each."""
 
-    ahead: Followed
-    own_day: np.ndarray
-    settled: Bools
+    ahead: ScheduleOrders
+    schedule_day: np.ndarray
+    stays: Bools
     first_pain: Floats
     patients: Patients
 
 
 @dataclass(frozen=True)
 class Supported(Added):
-    """A taper with care; at the patient's pace a step is offered and may be refused, put off, or the last."""
+    """A taper with care; at the patient's pace each offered step may be postponed or refused permanently."""
 
     care: str = ""
     pace: str = "fixed"
@@ -159,64 +158,64 @@ class Supported(Added):
     def name(self) -> str:
         """The call."""
         options = (("pace", self.pace, "fixed"), ("mode", self.mode, "in_person"))
-        said = "".join(f", {key}={value}" for key, value, usual in options if value != usual)
-        return f"supported(taper={self.policy.name}, care={self.care}{said})"
+        others = "".join(f", {key}={value}" for key, value, usual in options if value != usual)
+        return f"supported(taper={self.policy.name}, care={self.care}{others})"
 
     @property
     def sees_reports(self) -> bool:
-        """Whether reports are looked at: always at the patient's pace."""
+        """Whether the policy sees check-ins: always at the patient's pace."""
         return self.pace == "patient" or super().sees_reports
 
     @property
     def modality(self) -> str | None:
-        """How visits happen, for everybody."""
+        """Modality of every visit."""
         return {"telephone": "phone"}.get(self.mode, self.mode)
 
     def decision_days(self, n_days: int) -> Sequence[int]:
-        """As the taper; at the patient's pace its steps may come later, so every day of its grid."""
+        """Days of the taper; at the patient's pace every day of its grid, as steps may be late."""
         if self.pace == "fixed":
             return self.policy.decision_days(n_days)
         return range(1, n_days + 1, grid_of([self.policy]))
 
     def start(self, patients: Patients) -> Any:
-        """At the patient's pace, what the taper would order on each patient's own clock."""
+        """Memory of the taper; at the patient's pace, its orders by schedule day of each patient."""
         if self.pace == "fixed":
             return self.policy.start(patients)
         n = len(patients.dose)
         nobody = np.zeros(n, dtype=bool)
-        return _Pace(followed(self.policy, patients), np.zeros(n, np.int64), nobody, np.full(n, np.nan), patients)
+        return _Pace(orders_of(self.policy, patients), np.zeros(n, np.int64), nobody, np.full(n, np.nan), patients)
 
     def decide(self, memory: Any, observation: Observation) -> Order:
-        """Move on the clock of everybody who takes the step that is offered, if one is."""
+        """Advance the schedule day of every patient who does not refuse an offered step."""
         if self.pace == "fixed":
             return self.policy.decide(memory, observation)
-        own: _Pace = memory
-        next_day = np.where(own.own_day == 0, 1, own.own_day + grid_of([self.policy]))
-        now, after = own.ahead.at(own.own_day), own.ahead.at(next_day)
+        progress: _Pace = memory
+        next_day = np.where(progress.schedule_day == 0, 1, progress.schedule_day + grid_of([self.policy]))
+        now, after = progress.ahead.at(progress.schedule_day), progress.ahead.at(next_day)
         offered = (after < now).any(axis=1)
-        u = own.patients.uniforms(2, _LUCK, day=(observation.day - 1) // _WEEK_D)
-        own.settled |= offered & (u[:, 0] < SETTLED)
-        refused = offered & (own.settled | (u[:, 1] < POSTPONED) | self._worse(own, observation))
-        own.own_day = np.where(refused, own.own_day, next_day)
-        return Order(own.ahead.at(own.own_day))
+        u = progress.patients.uniforms(2, _FIRST_CALL, day=(observation.day - 1) // WEEK_D)
+        progress.stays |= offered & (u[:, 0] < STAYS)
+        refused = offered & (progress.stays | (u[:, 1] < POSTPONED) | self._worse(progress, observation))
+        progress.schedule_day = np.where(refused, progress.schedule_day, next_day)
+        return Order(progress.ahead.at(progress.schedule_day))
 
     @staticmethod
-    def _worse(own: _Pace, observation: Observation) -> Bools:
-        """Who has reported so much since the last decision that a step would be refused; without reports nobody."""
+    def _worse(progress: _Pace, observation: Observation) -> Bools:
+        """Patients whose reports since the last decision make them refuse a step; none without reports."""
         pain, sows = (
             _mean(observation.reports.get(name), len(observation.dose_fraction)) for name in ("pain_nrs", "sows_gossop")
         )
-        own.first_pain = np.where(np.isnan(own.first_pain), pain, own.first_pain)
-        return (pain - own.first_pain >= WORSE_PAIN) | (sows >= WORSE_SOWS)
+        progress.first_pain = np.where(np.isnan(progress.first_pain), pain, progress.first_pain)
+        return (pain - progress.first_pain >= WORSE_PAIN) | (sows >= WORSE_SOWS)
 
 
 def _mean(reports: Floats | None, n: int) -> Floats:
-    """Mean of what came, NaN for who sent nothing, (n,)."""
+    """Mean of each patient's reports, NaN without reports, (n,)."""
     if reports is None or reports.shape[1] == 0:
         return np.full(n, np.nan)
-    came = ~np.isnan(reports)
-    count = came.sum(axis=1)
-    total = np.where(came, reports, 0.0).sum(axis=1)
+    present = ~np.isnan(reports)
+    count = present.sum(axis=1)
+    total = np.where(present, reports, 0.0).sum(axis=1)
     return np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
 
 
@@ -227,19 +226,17 @@ def supported(
     pace: Literal["fixed", "patient"] = "fixed",
     mode: Literal["telephone", "video", "in_person"] = "in_person",
 ) -> Supported:
-    """Add care by disciplines joined by /, visits by mode; with pace=patient a step may be refused or put off."""
-    named = care.split("/")
-    unknown = [name for name in named if name not in CARE]
+    """Add care by disciplines joined by /, and visits by mode; with pace=patient a step may be refused."""
+    disciplines = care.split("/")
+    unknown = [name for name in disciplines if name not in CARE]
     if unknown:
         raise problem(FILE, "supported", f"care={'/'.join(unknown)}", f"one or more, joined by /, of {', '.join(CARE)}")
     if taper.planned_care is not None:
         raise problem(FILE, "supported", f"taper={taper.name}", "a taper without care of its own")
     if pace == "patient" and taper.waits:
-        raise problem(
-            FILE, "supported", f"pace=patient with {taper.name}", "a schedule, which does not wait for reports"
-        )
+        raise problem(FILE, "supported", f"pace=patient with {taper.name}", "a schedule, which does not use reports")
     planned: dict[str, float] = {}
-    for name in named:
+    for name in disciplines:
         for discipline, share in CARE[name].items():
             planned[discipline] = max(share, planned.get(discipline, 0.0))
     return Supported(taper, "", care, pace, mode, planned)

@@ -1,10 +1,10 @@
-"""The frame of a schedule: whom it tapers, on which days, and the rules for floor, end, pauses and ceiling.
+"""Base of the schedules: tapered class, days of steps, and rules for floor, end, pauses and ceiling.
 
 Imports data, model and the interface. A month is 28 days. The first reduced dose is taken on day 1; step k (1, 2, …)
-is taken for the first time on day ``1 + (k - 1) * every``, with ``start_day`` in place of 1 and pauses added. A share
-is that of the original dose in mg a day of the patient's own drug (mcg/h of a patch).
+starts on day ``1 + (k - 1) * every``, with ``start_day`` in place of 1 and pauses added. A share
+is that of the original dose in mg a day of the patient's drug (mcg/h of a patch).
 
-A schedule of one's own says in ``_next`` what a step does to the share; the rest stands here.
+A new schedule defines in ``_next`` the share after a step; this module has the rest.
 """
 
 from abc import abstractmethod
@@ -23,20 +23,19 @@ from taper_sim.data.problems import InputError, Problem, shown
 from taper_sim.model.pharmacology import Drug, from_equivalents, most_equivalents, to_equivalents
 from taper_sim.policies.calls import FILE, written
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
-from taper_sim.units import DRUG_CLASSES, MONTH_D, DrugClass
+from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE, DrugClass
 
 Check = tuple[str, Any, bool, str]
-"""An argument, what was given, whether it is right, what is allowed."""
+"""Name of an argument, its value, whether it is valid, the allowed values."""
 
 LEAST_PCT: Final = 0.001
-PCT_RANGE: Final = f"at least {LEAST_PCT:g} and at most 100 (at 0 it would never end; constant() keeps the dose)"
-_DECIMALS: Final = 14  # of a share: after three tenths 0.7 is left, not 0.7000000000000001
-_SAME: Final = 1e-9  # less than this share is nothing, and shares nearer than this are one
-_MOST_STEPS: Final = 100_000  # more daily steps than a life has days: no end
+PCT_RANGE: Final = f"at least {LEAST_PCT:g} and at most 100 (a taper at 0 never ends; constant() keeps the dose)"
+_DECIMALS: Final = 14  # decimals of a share: 0.7 instead of 0.7000000000000001 after three cuts of a tenth
+_MOST_STEPS: Final = 100_000  # more daily steps than the days of a life
 
 
 def wrong(place: str, given: str, allowed: str) -> Problem:
-    """One problem of a protocol's arguments."""
+    """Problem of an argument of a protocol."""
     return Problem(FILE, place, shown(given), allowed)
 
 
@@ -47,23 +46,23 @@ def whole(value: Any, least: int, most: int = 1_000_000) -> bool:
 
 @lru_cache
 def in_mg(name: str) -> Drug | None:
-    """Give the formulary's first form of a drug that is dosed in mg and has equivalents; None if there is none."""
+    """First formulation of a drug with a dose in mg and equivalents; None if there is none."""
     rows = [drug for (known, _), drug in formulary().items() if known == name]
     return next((drug for drug in rows if not drug.is_patch and drug.equivalence_factor is not None), None)
 
 
 @dataclass(frozen=True)
 class Tapered:
-    """The class that each of n patients tapers, and its shares as amounts.
+    """Class that each of n patients tapers, with conversions between its shares and amounts.
 
     Attributes
     ----------
     column : ndarray of int, (n,)
-        Number of the class, -1 for who takes none that is meant.
+        Number of the class, -1 for a patient who does not take it.
     dose, dose_mg : ndarray, (n,)
-        Equivalents and mg of the own drug a day on day 0, as in :class:`Patients`; 1 where column is -1.
+        Equivalents and mg a day of the patient's drug on day 0, as in :class:`Patients`; 1 where column is -1.
     drug : ndarray of str, (n,)
-        Name of the own drug.
+        Name of the patient's drug.
     """
 
     column: Ints
@@ -73,15 +72,15 @@ class Tapered:
 
     @cached_property
     def buprenorphine(self) -> Bools:
-        """Whose dose stands on buprenorphine's own scale, (n,)."""
+        """Patients whose dose is on buprenorphine's scale, (n,)."""
         return self.drug == "buprenorphine"
 
     @cached_property
     def _gabapentin(self) -> tuple[Bools, Floats]:
-        """Who takes gabapentin, and mg a day on day 0 by the absorption table; each (n,).
+        """Whether each patient takes gabapentin, and mg a day on day 0 by the absorption table; both (n,).
 
-        Its equivalents are not in proportion to its mg. The table is read as three doses a day; a dose beyond it counts
-        as its last row, so shares stay in order.
+        Its equivalents are not proportional to its mg. The table assumes three doses a day; a dose beyond it counts as
+        its last row, so that shares keep their order.
         """
         who, drug = self.drug == "gabapentin", find_drug("gabapentin", "IR")
         known = np.where(who, np.minimum(self.dose, most_equivalents(drug, absorption())), 0.0)
@@ -96,37 +95,37 @@ class Tapered:
         return np.where(who, curved, share * self.dose)
 
     def share(self, equivalents: Floats) -> Floats:
-        """Share of the dose that counts as so many equivalents a day, (n,)."""
+        """Share of the dose for equivalents a day, (n,)."""
         who, mg = self._gabapentin
         if not who.any():
             return equivalents / self.dose
         curved = from_equivalents(find_drug("gabapentin", "IR"), np.where(who, equivalents, 0.0), absorption())
         return np.where(who, curved / mg, equivalents / self.dose)
 
-    def _own(self, drug: Drug) -> Bools:
-        """Who takes that drug itself, with mg that are known, (n,)."""
+    def _takes(self, drug: Drug) -> Bools:
+        """Patients who take this drug in known mg, (n,)."""
         return (self.drug == drug.drug) & (self.dose_mg > 0)
 
     def _within(self, drug: Drug) -> Floats:
-        """Factor that brings a dose beyond the absorption table to its last row, 1 for all others, (n,)."""
+        """Factor that reduces a dose beyond the absorption table to its last row, else 1, (n,)."""
         return np.minimum(1.0, most_equivalents(drug, absorption()) / self.equivalents(np.ones_like(self.dose)))
 
     def mg_of(self, drug: Drug, share: Floats) -> Floats:
-        """Give the mg a day of a drug that count as much as a share of the dose, (n,); its own mg for who takes it."""
-        own = self._own(drug)
-        counted = np.where(own, 0.0, self.equivalents(share) * self._within(drug))
-        return np.where(own, share * self.dose_mg, from_equivalents(drug, counted, absorption()))
+        """Mg a day of a drug equivalent to a share of the dose, (n,); actual mg of patients who take the drug."""
+        takes = self._takes(drug)
+        counted = np.where(takes, 0.0, self.equivalents(share) * self._within(drug))
+        return np.where(takes, share * self.dose_mg, from_equivalents(drug, counted, absorption()))
 
     def share_of(self, drug: Drug, mg: Floats) -> Floats:
-        """Share of the dose that counts as so many mg a day of a drug, (n,): the inverse of :meth:`mg_of`."""
-        own, left = self._own(drug), np.maximum(mg, 0.0)
-        counted = to_equivalents(drug, np.where(own, 0.0, left), absorption()) / self._within(drug)
-        return np.where(own, left / np.where(own, self.dose_mg, 1.0), self.share(counted))
+        """Share of the dose equivalent to mg a day of a drug, (n,): the inverse of :meth:`mg_of`."""
+        takes, mg = self._takes(drug), np.maximum(mg, 0.0)
+        counted = to_equivalents(drug, np.where(takes, 0.0, mg), absorption()) / self._within(drug)
+        return np.where(takes, mg / np.where(takes, self.dose_mg, 1.0), self.share(counted))
 
 
 @dataclass
 class ScheduleProgress:
-    """What a schedule remembers: whom it tapers, and the last share it worked out (to go on from there)."""
+    """Memory of a schedule: tapered classes, and the step and share computed last."""
 
     tapered: Tapered
     step: int
@@ -135,15 +134,15 @@ class ScheduleProgress:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule(Policy):
-    """What all schedules that reduce have in common.
+    """Base class of all schedules that reduce a dose.
 
     Parameters
     ----------
     drug_class : "opioid", "benzodiazepine" or "gabapentinoid", optional
-        The class that is tapered; the first of these that the patient takes if left out. Who does not take it, and
-        every other class, keeps the original dose.
+        Tapered class. Default: the first of these that the patient takes. Other classes, and patients who do not take
+        the class, keep the original dose.
     floor_pct : float
-        Percent of the original dose below which the schedule never goes: maintenance at a lower dose.
+        Lowest percent of the original dose: maintenance at a lower dose.
     start_day : int
         First day on which a reduced dose is taken.
     """
@@ -183,35 +182,35 @@ class Schedule(Policy):
 
     @property
     def tapers(self) -> DrugClass | None:
-        """The class that is tapered; None for the first that the patient takes."""
+        """Tapered class; None for the first class that the patient takes."""
         return self.drug_class
 
     @property
     def last_step(self) -> str:
-        """What happens at the end, in words."""
+        """Description of the last step."""
         return f"ends at {self.floor_pct:g} % of the original dose" if self.floor_pct else "ends at 0"
 
-    # what each schedule says of itself
+    # defined by each schedule
 
     def step_day(self, step: int) -> int:
         """First day of step k, 1 the first."""
         return self.start_day
 
     def steps_by(self, day: int) -> int:
-        """How many steps have been taken by a day."""
+        """Number of steps up to a day."""
         return int(day >= self.start_day)
 
     def advance(self, share: Floats, tapered: Tapered | None) -> Floats:
-        """Give the share after the next step, (n,)."""
+        """Share after the next step, (n,)."""
         return np.full_like(share, self.floor_pct / 100)
 
     def check(self, tapered: Tapered) -> None:
-        """Refuse patients for whom the schedule has no meaning; raises InputError."""
+        """Refuse patients to whom the schedule cannot apply; raises InputError."""
 
     # the interface
 
     def path(self) -> list[tuple[int, float]]:
-        """Day and share of every step, day 0 with share 1 first; for schedules alike for all patients.
+        """Day and share of every step, from day 0 with share 1, of a schedule that is the same for all patients.
 
         Raises: ValueError if the schedule depends on the patient.
         """
@@ -240,7 +239,7 @@ class Schedule(Policy):
         return sorted({1, *(self.step_day(step) for step in range(1, n_steps + 1))})
 
     def start(self, patients: Patients) -> ScheduleProgress:
-        """Find the class that each patient tapers; raises InputError where the schedule has no meaning for one."""
+        """Class that each patient tapers; raises InputError if the schedule cannot apply to a patient."""
         taken, rows = patients.taken, np.arange(len(patients.dose))
         if self.tapers is None:
             column = np.where(taken.any(axis=1), np.argmax(taken, axis=1), -1)
@@ -251,13 +250,15 @@ class Schedule(Policy):
             column=column,
             dose=np.where(column >= 0, patients.dose[rows, column], 1.0),
             dose_mg=np.where(column >= 0, patients.dose_mg[rows, column], 1.0),
-            drug=np.array([own.get(int(k), "") for own, k in zip(patients.drug, column, strict=True)], dtype=np.str_),
+            drug=np.array(
+                [names.get(int(k), "") for names, k in zip(patients.drug, column, strict=True)], dtype=np.str_
+            ),
         )
         self.check(tapered)
         return ScheduleProgress(tapered, 0, np.ones(len(rows)))
 
     def decide(self, memory: ScheduleProgress, observation: Observation) -> Order:
-        """Order the share of the step that ``observation.day`` has reached, whatever was reported."""
+        """Order the share of the step of ``observation.day``; reports have no influence."""
         step = self.steps_by(observation.day)
         if step < memory.step:
             memory.step, memory.share = 0, np.ones_like(memory.share)
@@ -265,7 +266,7 @@ class Schedule(Policy):
             after = self.advance(memory.share, memory.tapered)
             memory.step += 1
             if np.array_equal(after, memory.share):
-                memory.step = step  # everybody has arrived
+                memory.step = step  # every patient has reached the last step
             memory.share = after
         column = memory.tapered.column
         share = np.ones((len(column), len(DRUG_CLASSES)))
@@ -276,17 +277,17 @@ class Schedule(Policy):
 
 @dataclass(frozen=True, kw_only=True)
 class Stepped(Schedule):
-    """A schedule of steps ``every`` so many days.
+    """A schedule of steps every ``every`` days.
 
     Parameters
     ----------
     end_pct : float
-        A step that would leave less than this percent of the original dose goes to 0 (or the floor) at once.
+        A step to less than this percent of the original dose goes to 0 (or the floor).
     pause_after, pause_days : int
-        After every ``pause_after`` steps the dose is held for ``pause_days`` days more; 0 and 0 are no pauses.
+        After every ``pause_after`` steps the dose is held for ``pause_days`` further days; 0 and 0 mean no pauses.
     ceiling_pct : float, optional
-        In any 28 days in a row at most this percent of the original dose is taken away. It slows: each step is cut to
-        its part of the ceiling, and steps go on until the end is reached.
+        Largest reduction in any 28 days, percent of the original dose. Each step is limited to its part of the ceiling,
+        and steps continue until the end.
     """
 
     end_pct: float = 0.0
@@ -304,7 +305,7 @@ class Stepped(Schedule):
 
     def _checks(self) -> list[Check]:
         ceiling, every = self.ceiling_pct, getattr(self, "every", 1)
-        both = (self.pause_after == 0) == (self.pause_days == 0)
+        consistent = (self.pause_after == 0) == (self.pause_days == 0)
         number = "a whole number, 0 or more"
         return [
             *super()._checks(),
@@ -312,17 +313,20 @@ class Stepped(Schedule):
             ("end_pct", self.end_pct, 0 <= self.end_pct < 100, "at least 0 and below 100"),
             ("pause_after", self.pause_after, whole(self.pause_after, 0), number),
             ("pause_days", self.pause_days, whole(self.pause_days, 0), number),
-            ("pause_after", self.pause_after, both, "pause_after and pause_days together, both above 0 or both 0"),
+            (
+                "pause_after",
+                self.pause_after,
+                consistent,
+                "pause_after and pause_days together, both above 0 or both 0",
+            ),
             ("ceiling_pct", ceiling, ceiling is None or LEAST_PCT <= ceiling <= 100, PCT_RANGE),
         ]
 
     @property
     def last_step(self) -> str:
-        """What happens at the end, in words."""
+        """Description of the last step."""
         end = super().last_step
-        return (
-            f"{end}; a step that would leave less than {self.end_pct:g} % goes there at once" if self.end_pct else end
-        )
+        return f"{end}; a step to less than {self.end_pct:g} % goes there directly" if self.end_pct else end
 
     def step_day(self, step: int) -> int:
         """First day of step k, 1 the first."""
@@ -330,7 +334,7 @@ class Stepped(Schedule):
         return self.start_day + (step - 1) * self._interval() + pauses * self.pause_days
 
     def steps_by(self, day: int) -> int:
-        """How many steps have been taken by a day."""
+        """Number of steps up to a day."""
         since = day - self.start_day
         if since < 0:
             return 0
@@ -341,11 +345,11 @@ class Stepped(Schedule):
         return rounds * self.pause_after + min(rest // self._interval() + 1, self.pause_after)
 
     def advance(self, share: Floats, tapered: Tapered | None) -> Floats:
-        """Give the share after the next step, (n,): the step, then the rules for the end, the floor, the ceiling."""
+        """Share after the next step, (n,): the step, then the rules for the end, the floor, the ceiling."""
         after = self._next(share, tapered)
-        after = np.where(after < self.end_pct / 100 - _SAME, 0.0, after)
+        after = np.where(after < self.end_pct / 100 - TOLERANCE, 0.0, after)
         after = np.maximum(after, self.floor_pct / 100)
         if self.ceiling_pct is not None:
-            most_steps = -(-MONTH_D // self._interval())  # in 28 days in a row
+            most_steps = -(-MONTH_D // self._interval())  # in any 28 days
             after = np.maximum(after, share - self.ceiling_pct / 100 / most_steps)
-        return np.minimum(np.where(after < _SAME, 0.0, np.round(after, _DECIMALS)), share)
+        return np.minimum(np.where(after < TOLERANCE, 0.0, np.round(after, _DECIMALS)), share)

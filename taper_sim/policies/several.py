@@ -1,7 +1,7 @@
-"""Several drug classes: one after the other, in turn, or together. Imports the interface.
+"""Tapers of several drug classes: in sequence, alternating, or together. Imports the interface.
 
-Which first is the order of the arguments. Together with a benzodiazepine only one class at a time is reduced unless the
-call says ``even_with_benzodiazepine=yes``. The parts are schedules: what they order is known ahead for each patient.
+The order of the arguments is the order of the classes. With a benzodiazepine only one class at a time is reduced,
+unless the call has ``even_with_benzodiazepine=yes``. The parts are schedules, whose orders are known in advance.
 """
 
 import math
@@ -22,58 +22,58 @@ _BENZODIAZEPINE: Final = DRUG_CLASSES.index("benzodiazepine")
 
 
 @dataclass(frozen=True)
-class Followed:
-    """What one schedule orders for each patient on its own clock: days, and shares (n_days, n, 3)."""
+class ScheduleOrders:
+    """Orders of one schedule for each patient by schedule day: days, and shares (n_days, n, 3)."""
 
     days: np.ndarray
     shares: Floats
 
     @property
     def moves(self) -> np.ndarray:
-        """Which classes it changes, (n, 3)."""
+        """Whether the schedule changes each class, (n, 3)."""
         return np.asarray((self.shares != 1.0).any(axis=0))
 
     @property
     def end(self) -> np.ndarray:
-        """Own day of each patient's last change, 0 for who is not tapered, (n,)."""
-        before = np.concatenate([np.ones_like(self.shares[:1]), self.shares[:-1]])
-        changes = (self.shares != before).any(axis=2)
+        """Schedule day of each patient's last change, 0 without a change, (n,)."""
+        previous = np.concatenate([np.ones_like(self.shares[:1]), self.shares[:-1]])
+        changes = (self.shares != previous).any(axis=2)
         last = len(self.days) - 1 - np.argmax(changes[::-1], axis=0)
         return np.where(changes.any(axis=0), self.days[last], 0)
 
     def at(self, day: np.ndarray) -> Floats:
-        """Shares on each patient's own day (below 1: not begun), (n, 3)."""
+        """Shares on each patient's schedule day (below 1: not started), (n, 3)."""
         index = np.searchsorted(self.days, day, side="right") - 1
         shares = self.shares[np.maximum(index, 0), np.arange(len(day))]
         return np.where((index < 0)[:, None], 1.0, shares)
 
 
-def followed(policy: Policy, patients: Patients) -> Followed:
-    """Ask a schedule for every day of the next ten years; nothing is reported meanwhile."""
+def orders_of(policy: Policy, patients: Patients) -> ScheduleOrders:
+    """Orders of a schedule over ten years, without reports."""
     memory, share = policy.start(patients), np.ones_like(patients.dose)
     days, shares = policy.decision_days(LONGEST_D), []
     for day in days:
         share = policy.decide(memory, Observation(day, share, share)).dose_fraction
         shares.append(share)
-    return Followed(np.array(days), np.array(shares))
+    return ScheduleOrders(np.array(days), np.array(shares))
 
 
 def grid_of(policies: Sequence[Policy], gap_d: int = 0) -> int:
-    """Days between decisions: the largest step on which every schedule's days, and a gap, lie."""
+    """Days between decisions: the largest step that divides all days of the schedules, and the gap."""
     days = [day - 1 for policy in policies for day in policy.decision_days(LONGEST_D)]
     return max(1, reduce(math.gcd, [*days, gap_d], 0))
 
 
 @dataclass
 class _Memory:
-    parts: list[Followed]
+    parts: list[ScheduleOrders]
     offsets: list[np.ndarray]
     order: list[np.ndarray]
 
 
 @dataclass(frozen=True)
 class Several(Policy):
-    """Schedules of several classes. ``how`` is sequence, alternating or together; ``gap_d`` days between two."""
+    """Schedules of several classes; ``how`` is sequence, alternating or together, ``gap_d`` the days between two."""
 
     how: Literal["sequence", "alternating", "together"]
     policies: tuple[Policy, ...]
@@ -93,11 +93,11 @@ class Several(Policy):
         return range(1, n_days + 1, self._grid())
 
     def start(self, patients: Patients) -> _Memory:
-        """Follow every part for every patient, and lay the parts one behind the other."""
-        parts = [followed(policy, patients) for policy in self.policies]
+        """Orders of every part for every patient, and the start of each part."""
+        parts = [orders_of(policy, patients) for policy in self.policies]
         moved = np.sum([part.moves for part in parts], axis=0)
         if (moved > 1).any():
-            raise problem(FILE, self.name, "two schedules for one drug class", "drug_class=… of its own in each")
+            raise problem(FILE, self.name, "two schedules for one drug class", "another drug_class=… in each")
         n = len(patients.dose)
         grid = self._grid()
         in_turn = np.full(n, self.how == "sequence")
@@ -105,25 +105,25 @@ class Several(Policy):
             in_turn |= patients.taken[:, _BENZODIAZEPINE]
         offset, offsets, order, rank = np.zeros(n, dtype=np.int64), [], [], np.zeros(n, dtype=np.int64)
         for part in parts:
-            mine = part.end > 0
+            tapers = part.end > 0
             offsets.append(np.where(in_turn, offset, 0))
-            order.append(np.where(mine, rank, -1))
-            rank = rank + mine
+            order.append(np.where(tapers, rank, -1))
+            rank = rank + tapers
             after = offset + part.end - 1 + self.gap_d
-            offset = np.where(mine, -(-after // grid) * grid, offset)
+            offset = np.where(tapers, -(-after // grid) * grid, offset)
         return _Memory(parts, offsets, order)
 
     def decide(self, memory: _Memory, observation: Observation) -> Order:
-        """Put the parts' shares together."""
+        """Combine the shares of the parts."""
         share = np.ones_like(observation.dose_fraction)
         if self.how == "alternating":
             turn = (observation.day - 1) // self._grid()
             n_parts = np.maximum(np.max(memory.order, axis=0) + 1, 1)
             for part, place in zip(memory.parts, memory.order, strict=True):
-                # the own clock moves one grid step at each of the part's turns
+                # the schedule day advances by one grid step at each turn of the part
                 turns = (turn - np.maximum(place, 0)) // n_parts
-                own = np.where(place >= 0, turns * self._grid() + 1, 0)
-                share = np.minimum(share, part.at(own))
+                schedule_day = np.where(place >= 0, turns * self._grid() + 1, 0)
+                share = np.minimum(share, part.at(schedule_day))
         else:
             for part, offset in zip(memory.parts, memory.offsets, strict=True):
                 share = np.minimum(share, part.at(observation.day - offset))
@@ -136,26 +136,26 @@ def _several(
     parts = tuple(policy for policy in policies if policy is not None)
     for policy in parts:
         if policy.waits:
-            raise problem(FILE, how, policy.name, "schedules, which do not wait for reports")
+            raise problem(FILE, how, policy.name, "schedules, which do not use reports")
         if policy.planned_care is not None:
-            raise problem(FILE, how, policy.name, f"schedules; care belongs around them: supported(taper={how}(…), …)")
+            raise problem(FILE, how, policy.name, f"schedules; add care around them: supported(taper={how}(…), …)")
     if gap_d < 0:
         raise problem(FILE, how, f"gap_d={gap_d}", "0 days or more")
     return Several(how, parts, gap_d, even)
 
 
 def sequence(first: Policy, second: Policy, third: Policy | None = None, *, gap_d: int = 28) -> Several:
-    """Taper one class after the other: the next begins ``gap_d`` days after the last change of the one before."""
+    """Taper one class after the other; the next starts ``gap_d`` days after the last change of the previous one."""
     return _several("sequence", (first, second, third), gap_d, False)
 
 
 def alternating(first: Policy, second: Policy, third: Policy | None = None) -> Several:
-    """Taper classes in turn: at each decision the next class takes its next step."""
+    """Taper classes in turn: at each decision the next class has its next step."""
     return _several("alternating", (first, second, third), 0, False)
 
 
 def together(
     first: Policy, second: Policy, third: Policy | None = None, *, even_with_benzodiazepine: bool = False
 ) -> Several:
-    """Taper classes at the same time; who takes a benzodiazepine has them one after the other unless said otherwise."""
+    """Taper classes at the same time; with a benzodiazepine in sequence, unless even_with_benzodiazepine=yes."""
     return _several("together", (first, second, third), 28, even_with_benzodiazepine)

@@ -27,11 +27,12 @@ from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import Flag, JudgedRules, shown_flag
 
 NOT_FOR: Final = (
-    "not a medical device, not reviewed by any regulator; for health professionals, as one voice beside their own "
-    "judgement; not for emergencies, pregnancy, or people under 18"
+    "not a medical device, not reviewed by any regulator; decision support for health professionals, who keep their "
+    "own judgement; not for emergencies, pregnancy, or people under 18"
 )
 _NALOXONE: Final = (
-    "with every reduction: naloxone at home, and say that tolerance falls with the dose: a former dose can kill"
+    "with every reduction: naloxone at home; tell the patient that tolerance falls with the dose and that a former "
+    "dose can kill"
 )
 
 
@@ -114,14 +115,14 @@ class Answer:
             slowest = min(blocked, key=lambda o: o.pct_per_28d)
             sentences.append(f"{slowest.name} is not offered now: {slowest.blocked}")
         if self.judged.blocking:
-            sentences.append("answers to the questions that must be known before a reduction")
+            sentences.append("answers to the questions that must be answered before a reduction")
         if self.if_underreported is not None:
             now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_underreported[0]
             keeps = "the limit would still be kept" if then <= self.limits.risk else "the limit would not be kept"
             sentences.append(
-                f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were said, the chance of withdrawal over "
-                f"{self.limits.withdrawal:g} would be {100 * then:.0f} % and not {100 * now:.0f} %: {keeps}. "
-                "Reports alone cannot tell; a clinician's own rating can"
+                f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were reported, the chance of withdrawal over "
+                f"{self.limits.withdrawal:g} would be {100 * then:.0f} % (now {100 * now:.0f} %): {keeps}. "
+                "Reports alone cannot show under-reporting; a clinician's own rating can"
             )
         if self.after_a_week is not None:
             sentences.append(self.after_a_week.sentence(chosen))
@@ -258,10 +259,10 @@ def _fastest_by_class(options: Sequence[Option], situation: Situation) -> list[s
     offered = [o for o in options if o.kind == "reduce" and not o.blocked]
     fastest = {c: max((o.pct_per_28d for o in offered if o.drug_class == c), default=0.0) for c in situation.classes}
     paces = [
-        f"{c} {pct:g} % of original in 28 days" if pct else f"{c} not now"
+        f"{c} {pct:g} % of original in 28 days" if pct else f"{c} none"
         for c, pct in sorted(fastest.items(), key=lambda item: -item[1])
     ]
-    return [f"which class next, and how fast at most: {'; '.join(paces)}"]
+    return [f"fastest reduction offered in each drug class: {'; '.join(paces)}"]
 
 
 def _learned(posterior: Posterior | None, record: PatientRecord | None, n_reports: int) -> list[str]:
@@ -275,19 +276,20 @@ def _learned(posterior: Posterior | None, record: PatientRecord | None, n_report
         posterior_sd, prior_sd = _sds(posterior, name)
         narrowed_pct = 100.0 * (1.0 - posterior_sd / prior_sd)
         if n_reports == 0:
-            sentences.append(f"{name}: no check-in yet: the pace rests on the population and stays within the preset")
+            sentences.append(
+                f"{name}: no check-in yet: the pace follows from the population and does not exceed the preset"
+            )
         elif narrowed_pct < 20.0:
             sentences.append(
-                f"{name}: check-ins have narrowed the belief by {max(narrowed_pct, 0.0):.0f} % only: a slow or "
-                "short start tells little, the pace rests mostly on what is known of others"
+                f"{name}: check-ins have reduced the posterior standard deviation by only {max(narrowed_pct, 0.0):.0f} "
+                "%: a slow or short taper carries little information; the pace follows mostly from the population prior"
             )
         else:
-            sentences.append(f"{name}: check-ins have narrowed the belief by {narrowed_pct:.0f} %")
+            sentences.append(f"{name}: check-ins have reduced the posterior standard deviation by {narrowed_pct:.0f} %")
     if "b_opioid" in posterior.prior.names:
         chance = posterior.mean((posterior.of("b_opioid") < 0.0).astype(float))
         sentences.append(
-            f"chance that the opioid's long-run effect on pain is against this person (hyperalgesia): "
-            f"{100 * chance:.0f} %; a suspicion only: pain that falls and stays lower weeks after a cut would "
-            f"confirm it"
+            f"chance that the opioid raises this patient's pain in the long run (hyperalgesia): {100 * chance:.0f} %; "
+            f"a suspicion only: pain that falls and stays lower weeks after a reduction would confirm it"
         )
     return sentences

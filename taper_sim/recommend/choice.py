@@ -20,7 +20,7 @@ from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 from taper_sim.recommend.options import Option, Situation
 from taper_sim.safety.ceilings import ceiling_of
 from taper_sim.safety.limits import Limits
-from taper_sim.units import DRUG_CLASSES, MONTH_D
+from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE
 
 CHANCES: Final = (
     "p_withdrawal_over",
@@ -74,7 +74,7 @@ def situation_of(record: PatientRecord, failed_tapers: int, limits: Limits) -> S
     before_cut, step_back_to, last_cut_d = equivalents_of(record.now).copy(), {}, {}
     for k, drug_class in enumerate(DRUG_CLASSES):
         for number in range(len(record.segments) - 1, 0, -1):
-            if prescribed[number, k] < prescribed[number - 1, k] - 1e-9:
+            if prescribed[number, k] < prescribed[number - 1, k] - TOLERANCE:
                 last_cut_d[drug_class] = record.n_days - record.segments[number][0]
                 before_cut[k] = prescribed[number - 1, k]
                 step_back_to[drug_class] = tuple(
@@ -288,7 +288,7 @@ def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limi
                 and rolled[o.name].end_share_pct == rolled[option.name].end_share_pct
             ]
             slowest = min(same_doses, key=lambda o: o.pct_per_28d)
-            reasons.append(f"{slowest.name}: the fastest that keeps every limit")
+            reasons.append(f"{slowest.name}: the fastest reduction that keeps every limit")
             return slowest.name, reasons
         reasons.append(f"not {option.name}: {'; '.join(exceeded)}")
     exceeded = keeps_limits(hold, hold, limits)
@@ -296,8 +296,8 @@ def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limi
         if exceeded and option.kind == "step_back" and not option.blocked:
             before, after = (sum(r.chances[n][0] for n in _LIMITED) for r in (hold, rolled[option.name]))
             if after < before:
-                return option.name, [f"holding itself exceeds a limit: {'; '.join(exceeded)}; stepping back is better"]
+                return option.name, [f"holding exceeds a limit: {'; '.join(exceeded)}; stepping back is better"]
     if exceeded:
-        reasons.append(f"holding itself does not keep every limit: {'; '.join(exceeded)}")
-    reasons.append("hold: no reduction keeps every limit" if reductions else "hold: no reduction may be offered")
+        reasons.append(f"holding does not keep every limit: {'; '.join(exceeded)}")
+    reasons.append("hold: no reduction keeps every limit" if reductions else "hold: no reduction is allowed at present")
     return "hold", reasons

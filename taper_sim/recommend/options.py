@@ -30,7 +30,7 @@ PACES_PCT: Final = (2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0)
 the cap."""
 LONG_ACTING_BENZODIAZEPINE: Final = ("diazepam", "IR")
 _SHORT_EFFECT_H: Final = 24.0  # effect half-life, h, below which a change to a long-acting benzodiazepine is an option
-_TOLERANCE: Final = 1e-6  # mg, equivalents or shares within which two doses are equal
+_SAME_DOSE: Final = 1e-6  # mg, equivalents or shares within which two doses are equal
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,13 @@ def dispensed(drug: Drug, times: int, ideal: float, now: float, at_least: float)
     totals = dispensable_totals(drug, times, max(now, drug.smallest_step))
     alone = float(round_to_dispensable(ideal, now, totals, at_least))
     short = _immediate_release_of(drug)
-    if short is not None and ideal > 0 and abs(alone - ideal) > _TOLERANCE:
-        low = float(totals[totals <= ideal + _TOLERANCE][-1])
+    if short is not None and ideal > 0 and abs(alone - ideal) > _SAME_DOSE:
+        low = float(totals[totals <= ideal + _SAME_DOSE][-1])
         rest = dispensable_totals(short, times, max(now - low, short.smallest_step))
-        allowed = rest[(rest + low >= at_least - _TOLERANCE) & (rest + low <= now + _TOLERANCE)]
+        allowed = rest[(rest + low >= at_least - _SAME_DOSE) & (rest + low <= now + _SAME_DOSE)]
         if len(allowed):
             extra = float(allowed[np.argmin(np.abs(low + allowed - ideal))])
-            if extra > 0 and abs(low + extra - ideal) < abs(alone - ideal) - _TOLERANCE:
+            if extra > 0 and abs(low + extra - ideal) < abs(alone - ideal) - _SAME_DOSE:
                 long = (DrugTaken(drug, low, times),) if low > 0 else ()
                 return (*long, DrugTaken(short, extra, times))
     return (DrugTaken(drug, alone, times),)
@@ -168,7 +168,7 @@ def _reduced(
         least = min(floor / now, 1.0) * sum(slot.equivalents for slot in group)
         ideal = float(from_equivalents(main.drug, aim, formulary.absorption(), main.times))
         at_least = float(from_equivalents(main.drug, least, formulary.absorption(), main.times))
-        if abs(ideal - total) < _TOLERANCE * max(1.0, total):
+        if abs(ideal - total) < _SAME_DOSE * max(1.0, total):
             parts += group
         else:
             parts += [slot for slot in dispensed(main.drug, main.times, ideal, total, at_least) if slot.dose > 0]
@@ -195,14 +195,14 @@ def taper_at_pace(
     ceiling = situation.ceilings[drug_class]
     name = f"reduce {drug_class} by {pct_per_28d:g} % of original every {MONTH_D} days"
     option = Option(name, "reduce", drug_class, pct_per_28d)
-    if pct_per_28d > ceiling.pct_per_28d + _TOLERANCE:
+    if pct_per_28d > ceiling.pct_per_28d + _SAME_DOSE:
         reason = f"above the ceiling of {ceiling.pct_per_28d:g} % in {MONTH_D} days ({ceiling.basis})"
         return replace(option, blocked=reason, rolled=False)
     original = float(equivalents_of(situation.original)[k])
     start = float(equivalents_of(situation.now)[k])
-    below = [m for m in limits.milestones.get(drug_class, []) if m < start - _TOLERANCE * original]
+    below = [m for m in limits.milestones.get(drug_class, []) if m < start - _SAME_DOSE * original]
     aim = limits.target.get(drug_class, 0.0)
-    if start and aim >= start - _TOLERANCE * original:
+    if start and aim >= start - _SAME_DOSE * original:
         reason = f"the target of {aim:g} equivalents a day is reached: today's dose is {start:g}"
         return replace(option, blocked=reason, rolled=False)
     target = max([aim, *below])
@@ -217,7 +217,7 @@ def taper_at_pace(
         floor = course[-1 - MONTH_D] - ceiling.pct_per_28d / 100 * original
         new = _reduced(situation, drug_class, ideal / original, planned, max(floor, target, 0.0))
         dose = float(equivalents_of(new)[k])
-        if dose < course[-1] - _TOLERANCE * original:
+        if dose < course[-1] - _SAME_DOSE * original:
             planned = new
             steps.append((day, new))
             course[-1] = dose
@@ -302,8 +302,8 @@ def _rotations(situation: Situation) -> list[Option]:
             for form in longer:
                 times = administrations(form)
                 totals = dispensable_totals(form, times, slot.dose)
-                dose = float(totals[totals <= slot.dose + _TOLERANCE][-1])
-                rest = (DrugTaken(drug, slot.dose - dose, slot.times),) if slot.dose - dose > _TOLERANCE else ()
+                dose = float(totals[totals <= slot.dose + _SAME_DOSE][-1])
+                rest = (DrugTaken(drug, slot.dose - dose, slot.times),) if slot.dose - dose > _SAME_DOSE else ()
                 if dose > 0:
                     options.append(
                         Option(

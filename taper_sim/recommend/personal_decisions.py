@@ -1,7 +1,7 @@
-"""Personal pace for many patients at once: what follows for each from the record so far.
+"""Decisions of the personal policy for many patients: posterior, roll-out and choice for each.
 
-Imports ``choice``, ``inference.tracker``. A row depends on that patient alone: doses, reports, assessment, and fixed
-points for the draws. Patients are done in threads; the compiled parts run without the interpreter's lock.
+Imports ``choice``, ``inference.tracker``. A row depends on that patient's record alone: doses, reports, assessment, and
+fixed quasi-random points. Threads divide the patients; the compiled parts run without the interpreter's lock.
 """
 
 import os
@@ -25,33 +25,32 @@ from taper_sim.policies.interface import Observation, Patients
 from taper_sim.recommend.choice import Rolled, choose, keeps_limits, loss_of, rolled_of
 from taper_sim.recommend.options import PACES_PCT, Option
 from taper_sim.safety.ceilings import ceiling_of
-from taper_sim.units import DRUG_CLASSES, MONTH_D
+from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE
 
 if TYPE_CHECKING:
     from taper_sim.recommend.personal_policy import Personal
 
 
 FASTER_PCT: Final = (45.0, 60.0, 100.0)
-"""Paces beyond those of a recommendation, percent of the original dose in 28 days: without a ceiling, for studies."""
+"""Additional paces for studies without a ceiling, percent of the original dose in 28 days."""
 FLOORS: Final = (0.0, 0.25, 0.5, 0.75)
 """Fractions of the original dose at which a taper may be planned to end. A design choice."""
 LOSS_DRAWS: Final = 128
-"""Posterior draws over which a loss is expected, at most. With 32 the noise of the expectation was as large as what
-personal pace can gain (docs/personal-pace.md). A design choice."""
+"""Largest number of posterior draws in an expected loss. With 32 draws the Monte Carlo error was as large as the gain
+from personal pace (docs/personal-pace.md). A design choice."""
 SLOWER: Final = 0.5
-"""Share of the fastest pace that keeps every limit at which a slower one is weighed against it. A design choice."""
+"""Pace of the slower alternative, as a share of the fastest pace that keeps every limit. A design choice."""
 STOP_SHARE: Final = 0.02
-"""A share of the original dose below which the next step is to stop. A design choice: no tablet is smaller."""
+"""Share of the original dose below which the next step goes to 0. A design choice: no tablet is smaller."""
 _PRIOR_POINTS: Final = (0, 10)
-"""Seed of the prior's draws for a patient who has sent nothing."""
+"""Seed of the prior draws for a patient without reports."""
 _DRIFT_POINTS: Final = (0, 11)
-"""Seed of the drift still to come, the same for everybody."""
-_MOST_DRAWS: Final = 8192  # of a policy: points of the drift for as many
-_SAME: Final = 1e-9
+"""Seed of the future drift; all patients share its points."""
+_MOST_DRAWS: Final = 8192  # largest number of draws for which points of the drift are made
 
 
 class PersonalDecisions:
-    """What a personal policy remembers of its patients, and how it decides for them."""
+    """Memory of a personal policy, and its decisions for each patient."""
 
     def __init__(self, policy: "Personal", patients: Patients):
         self.policy, self.patients = policy, patients
@@ -62,50 +61,49 @@ class PersonalDecisions:
         ceilings = [self._ceiling(row) for row in range(n)]
         self.ceiling = np.array([ceiling for ceiling, _ in ceilings])
         self.preset = np.array([preset for _, preset in ceilings])
-        self.day = 1  # of the last decision
-        self.ordered: list[tuple[int, Floats]] = [(0, np.ones(n))]  # share of the class that is tapered, from a day on
-        self.path: list[list[float]] = [[1.0] for _ in range(n)]  # shares on the way down, to step back on
-        self.kept: dict[
-            int, tuple[int, Floats, Floats, Floats, Floats]
-        ] = {}  # of patients whose check-ins are not read
+        self.day = 1  # day of the last decision
+        self.ordered: list[tuple[int, Floats]] = [(0, np.ones(n))]  # first day, and share of the tapered class
+        self.path: list[list[float]] = [[1.0] for _ in range(n)]  # falling shares to which a patient may step back
+        # last day, draws, weights, states and drifts of patients whose check-ins the policy does not see
+        self.carried: dict[int, tuple[int, Floats, Floats, Floats, Floats]] = {}
 
     def _ceiling(self, row: int) -> tuple[float, float]:
-        """Ceiling and pace of the preset that fits, percent of the original dose in 28 days."""
+        """Ceiling of a patient and pace of the preset that applies, percent of the original dose in 28 days."""
         k = self.column[row]
         if k < 0:
             return 0.0, 0.0
-        use, failed = float(self.patients.use_days[row, k]), int(self.tracked.failed_tapers[row])
-        ceiling = ceiling_of(DRUG_CLASSES[k], use, failed, self.limits)
+        use_days, failed_tapers = float(self.patients.use_days[row, k]), int(self.tracked.failed_tapers[row])
+        ceiling = ceiling_of(DRUG_CLASSES[k], use_days, failed_tapers, self.limits)
         return ceiling.pct_per_28d, ceiling.preset_pct
 
     def decide(self, observation: Observation) -> Floats:
         """Shares of the original dose from ``observation.day`` on, (n, 3)."""
         n = len(self.column)
         everybody = np.arange(n)
-        self._take_in(observation)
+        self._add_days(observation)
         now = np.where(self.column >= 0, observation.dose_fraction[everybody, self.column], 1.0)
         true = TrueState(observation.latent.arrays) if self.policy.sees_state else None
-        follows = self.column >= 0
-        for gone in (None if observation.in_care is None else ~observation.in_care, observation.returned):
-            follows = follows & ~gone if gone is not None else follows
+        in_taper = self.column >= 0
+        for left in (None if observation.in_care is None else ~observation.in_care, observation.returned):
+            in_taper = in_taper & ~left if left is not None else in_taper
         share = now.copy()
-        people = np.flatnonzero(follows)
+        rows_in_taper = np.flatnonzero(in_taper)
 
-        def decided(row: int) -> float:
+        def decided_share(row: int) -> float:
             return self._share(int(row), observation.day, float(now[row]), true)
 
         with ThreadPoolExecutor(max(os.cpu_count() or 1, 1)) as pool:
-            share[people] = list(pool.map(decided, people))
+            share[rows_in_taper] = list(pool.map(decided_share, rows_in_taper))
         self.ordered.append((observation.day, share))
-        for row in people:
-            way = self.path[row]
-            while way and way[-1] <= share[row] + _SAME:
-                way.pop()
-            way.append(float(share[row]))
+        for row in rows_in_taper:
+            path = self.path[row]
+            while path and path[-1] <= share[row] + TOLERANCE:
+                path.pop()
+            path.append(float(share[row]))
         return put_share(observation.dose_fraction, self.column, share)
 
-    def _take_in(self, observation: Observation) -> None:
-        """Doses and check-ins of the days since the last decision."""
+    def _add_days(self, observation: Observation) -> None:
+        """Add the doses and check-ins of the days since the last decision to the records."""
         days = np.arange(self.day, observation.day)
         self.day = observation.day
         if not len(days):
@@ -116,10 +114,10 @@ class PersonalDecisions:
         if self.policy.sees_reports:
             self.tracked.add_reports(everybody, days, _by_stream(observation.reports, len(everybody), len(days)))
 
-    # -- one person ----------------------------------------------------------------------------------------------------
+    # -- one patient ---------------------------------------------------------------------------------------------------
 
     def _share(self, row: int, day: int, now: float, true: TrueState | None) -> float:
-        """Share from ``day`` on for one person."""
+        """Share of one patient from ``day`` on."""
         if now <= 0.0:  # a patient who has stopped stays at 0
             return now
         regimen = self.tracked.regimen(row, day - 1, max(self.policy.horizon_d, self.policy.outlook_d))
@@ -129,28 +127,30 @@ class PersonalDecisions:
         else:
             shared = self.tracked.couplings(row)
             if self.policy.sees_reports:
-                values, weights = self._believed(row, day)
+                values, weights = self._draws(row, day)
                 states, drifts = rollout.carried(values, shared, regimen, day - 1)
             else:
-                values, weights, states, drifts = self._carried_on(row, day, regimen, shared)
-        silent = self.policy.sees_reports and not self.tracked.last_report(row, day - 1)
-        ahead = _Ahead(self, row, day, now, regimen, values, weights, shared, states, drifts)
-        return ahead.best(silent)
+                values, weights, states, drifts = self._prior_to_today(row, day, regimen, shared)
+        unreported = self.policy.sees_reports and not self.tracked.last_report(row, day - 1)
+        options = _RolledOptions(self, row, day, now, regimen, values, weights, shared, states, drifts)
+        return options.best(unreported)
 
-    def _carried_on(self, row: int, day: int, regimen: Regimen, shared: Any) -> tuple[Floats, Floats, Floats, Floats]:
-        """Draws, weights, states and drifts without check-ins: the first draws, carried on to today."""
-        before = self.kept.get(row)
-        if before is None:
-            values, weights = self._believed(row, day)
+    def _prior_to_today(
+        self, row: int, day: int, regimen: Regimen, shared: Any
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Draws, weights, states and drifts without check-ins: prior draws, simulated up to yesterday."""
+        previous = self.carried.get(row)
+        if previous is None:
+            values, weights = self._draws(row, day)
             states, drifts = rollout.carried(values, shared, regimen, day - 1)
         else:
-            last, values, weights, states, drifts = before
+            last, values, weights, states, drifts = previous
             rollout.carry_on(values, states, drifts, shared, regimen, last + 1, day - 1)
-        self.kept[row] = (day - 1, values, weights, states, drifts)
+        self.carried[row] = (day - 1, values, weights, states, drifts)
         return values, weights, states, drifts
 
-    def _believed(self, row: int, day: int) -> tuple[Floats, Floats]:
-        """Draws of the person's values, (n, N_VALUES), and their weights; drift still to come is of its prior."""
+    def _draws(self, row: int, day: int) -> tuple[Floats, Floats]:
+        """Draws of the patient's values, (n, N_VALUES), and their weights; future drift follows its prior."""
         last = self.tracked.last_report(row, day - 1)
         if last:
             posterior = self.tracked.posterior(row, day - 1, last)
@@ -160,21 +160,21 @@ class PersonalDecisions:
             values = prior.values(sobol_normals(len(prior.names), self.policy.draws, *_PRIOR_POINTS))
             weights = np.full(len(values), 1.0 / len(values))
         n_segments = -(-last // at.SEGMENT_D)
-        to_come = sobol_normals(at.MAX_SEGMENTS, _MOST_DRAWS, *_DRIFT_POINTS)
-        values[:, at.DRIFT + n_segments :] = DRIFT_SD * to_come[: len(values), : at.MAX_SEGMENTS - n_segments]
+        future = sobol_normals(at.MAX_SEGMENTS, _MOST_DRAWS, *_DRIFT_POINTS)
+        values[:, at.DRIFT + n_segments :] = DRIFT_SD * future[: len(values), : at.MAX_SEGMENTS - n_segments]
         return values, weights
 
 
 def _by_stream(reports: Mapping[str, Floats], n: int, n_days: int) -> Floats:
-    """Reports with the instruments in the order of ``STREAMS``, (n, n_days, n_streams), NaN where none came."""
+    """Reports with the instruments in the order of ``STREAMS``, (n, n_days, n_streams), NaN where missing."""
     by_stream = np.full((n, n_days, len(STREAM_COLUMN)), np.nan)
     for name, values in reports.items():
         by_stream[:, :, STREAM_COLUMN[name]] = values
     return by_stream
 
 
-class _Ahead:
-    """Options of one person on one day, rolled out."""
+class _RolledOptions:
+    """Options of one patient on one day, and their roll-out."""
 
     def __init__(
         self,
@@ -194,17 +194,19 @@ class _Ahead:
         self.states, self.drifts = states, drifts
         self.column = int(memory.column[row])
         self.original = memory.patients.dose[row]
-        ago = next(of for since, of in reversed(memory.ordered) if since <= max(day - MONTH_D, 0))
-        self.lowest = float(ago[row]) - memory.ceiling[row] / 100.0  # what the ceiling leaves in the first step
-        if len(weights) > LOSS_DRAWS:  # equally likely draws, spread over the long-run benefit, on which losses hang
+        month_ago = next(share for first, share in reversed(memory.ordered) if first <= max(day - MONTH_D, 0))
+        self.lowest = float(month_ago[row]) - memory.ceiling[row] / 100.0  # lowest share of the first step
+        if (
+            len(weights) > LOSS_DRAWS
+        ):  # equally likely draws, stratified by the long-run benefit, on which the loss depends most
             order = np.argsort(values[:, at.B + self.column], kind="stable")
-            self.few = order[equal_draws(weights[order], LOSS_DRAWS)]
-            self.few_weights = np.full(LOSS_DRAWS, 1.0 / LOSS_DRAWS)
+            self.loss_draws = order[equal_draws(weights[order], LOSS_DRAWS)]
+            self.loss_weights = np.full(LOSS_DRAWS, 1.0 / LOSS_DRAWS)
         else:
-            self.few, self.few_weights = np.arange(len(weights)), weights
+            self.loss_draws, self.loss_weights = np.arange(len(weights)), weights
 
     def path(self, pct: float, floor: float, n_days: int) -> Floats:
-        """Shares of the days ahead, (n_days,), of a pace down to a floor."""
+        """Shares of the coming days, (n_days,), at a pace down to a floor."""
         every = self.policy.every
         steps = np.arange(n_days) // every + 1
         share = np.maximum(self.now - pct / 100.0 * every / MONTH_D * steps, min(floor, self.now))
@@ -212,23 +214,23 @@ class _Ahead:
             share = np.maximum(share, np.where(steps == 1, min(self.lowest, self.now), 0.0))
         return np.where(share < STOP_SHARE, 0.0, share)
 
-    def figures(self, shares: Floats, who: Ints) -> Floats:
-        """Figures of a course of shares ahead for some draws."""
+    def figures(self, shares: Floats, draws: Ints) -> Floats:
+        """Outcomes of the coming shares at some draws, (n_draws, N_FIGURES)."""
         r, end = self.regimen, self.day + len(shares)
         dose, cut = r.dose[:end].copy(), r.cut[:end].copy()
         k = self.column
         dose[self.day :, k] = shares * self.original[k]
         if len(shares):
-            fallen = np.flatnonzero(np.diff(dose[self.day - 1 :, k]) < -_SAME)
+            fallen = np.flatnonzero(np.diff(dose[self.day - 1 :, k]) < -TOLERANCE)
             cut[self.day :] = 0.0
             cut[self.day + fallen] = self.memory.tracked.announced(self.row)
         ahead = Regimen(
             dose, cut, r.decay_g[:end], r.shape[:end], r.taken, r.use_days, r.adjunct[:end], r.rotated[:end]
         )
         return rollout.roll_out(
-            self.values[who],
-            self.states[who],
-            self.drifts[who],
+            self.values[draws],
+            self.states[draws],
+            self.drifts[draws],
             self.shared,
             _NO_EVENTS,
             ahead,
@@ -241,36 +243,36 @@ class _Ahead:
             self.policy.limit,
         )
 
-    def paces(self, silent: bool) -> Iterator[float]:
-        """Paces that the ceiling, and what is known, allow, percent of the original dose in 28 days."""
+    def paces(self, unreported: bool) -> Iterator[float]:
+        """Paces that the ceiling allows, percent of the original in 28 days; without a report, at most the preset's."""
         most = float(self.memory.ceiling[self.row]) if self.policy.ceiling else np.inf
-        if silent:  # without a report no faster than the preset that fits
+        if unreported:
             most = min(most, float(self.memory.preset[self.row]))
         for pct in (*PACES_PCT, *(() if self.policy.ceiling else FASTER_PCT)):
-            if pct <= most + _SAME:
+            if pct <= most + TOLERANCE:
                 yield pct
 
     def loss(self, shares: Floats) -> float:
-        """Expected loss of a course of shares over the outlook."""
-        return float(self.few_weights @ loss_of(self.figures(shares, self.few), self.column))
+        """Expected loss of the shares over the outlook."""
+        return float(self.loss_weights @ loss_of(self.figures(shares, self.loss_draws), self.column))
 
-    def best(self, silent: bool) -> float:
-        """Share of the option that is chosen, from today on."""
+    def best(self, unreported: bool) -> float:
+        """Share of the chosen option, from today on."""
         limits, horizon = self.policy.limits, self.policy.horizon_d
-        everybody = np.arange(len(self.weights))
+        all_draws = np.arange(len(self.weights))
         rolled: dict[str, Rolled] = {}
         first: dict[str, float] = {}
 
         def roll(option: Option, shares: Floats) -> Option:
-            f = self.figures(shares, everybody)
+            f = self.figures(shares, all_draws)
             rolled[option.name] = rolled_of(option, f, self.weights, limits, self.column, 100.0 * float(shares[-1]))
             first[option.name] = float(shares[0])
             return option
 
         options = [roll(Option("hold", "hold"), np.full(horizon, self.now))]
-        above = [share for share in self.memory.path[self.row] if share > self.now + _SAME]
+        above = [share for share in self.memory.path[self.row] if share > self.now + TOLERANCE]
         back = above[-1] if above else self.now
-        if self.policy.step_back and back > self.now + _SAME:
+        if self.policy.step_back and back > self.now + TOLERANCE:
             options.append(roll(Option("step back", "step_back", DRUG_CLASSES[self.column]), np.full(horizon, back)))
 
         def keeps(pct: float) -> Option | None:
@@ -278,11 +280,11 @@ class _Ahead:
             roll(option, self.path(pct, 0.0, horizon))
             return None if keeps_limits(rolled[option.name], rolled["hold"], limits) else option
 
-        paces = list(self.paces(silent))
-        fastest = _last_that(keeps, paces)
+        paces = list(self.paces(unreported))
+        fastest = _fastest_that(keeps, paces)
         if fastest is not None:
             options.append(fastest)
-            slower = [pct for pct in paces if pct <= fastest.pct_per_28d * SLOWER + _SAME]
+            slower = [pct for pct in paces if pct <= fastest.pct_per_28d * SLOWER + TOLERANCE]
             if slower and self.policy.prefer == "least loss":
                 half = keeps(slower[-1])
                 options += [half] if half is not None else []
@@ -292,13 +294,13 @@ class _Ahead:
         return first[name]
 
     def _weigh(self, options: Sequence[Option], rolled: dict[str, Rolled], back: float) -> None:
-        """Set the loss over the outlook: first the dose to end at, at the fastest pace, then the pace."""
+        """Set each loss over the outlook: choose the final dose at the fastest pace; the slower pace shares it."""
         outlook, floor = self.policy.outlook_d, 0.0
         for o in sorted(options, key=lambda o: -o.pct_per_28d):
             if o.kind != "reduce":
                 loss = self.loss(np.full(outlook, back if o.kind == "step_back" else self.now))
             elif o is max(options, key=lambda o: o.pct_per_28d):
-                floors = [f for f in FLOORS if f < self.now - _SAME]
+                floors = [f for f in FLOORS if f < self.now - TOLERANCE]
                 losses = [self.loss(self.path(o.pct_per_28d, f, outlook)) for f in floors]
                 loss, floor = min(zip(losses, floors, strict=True))
             else:
@@ -306,8 +308,8 @@ class _Ahead:
             rolled[o.name] = replace(rolled[o.name], loss=loss)
 
 
-def _last_that(keeps: Callable[[float], Option | None], paces: Sequence[float]) -> Option | None:
-    """The fastest pace that keeps its limits, by halving: the faster a pace, the more it risks."""
+def _fastest_that(keeps: Callable[[float], Option | None], paces: Sequence[float]) -> Option | None:
+    """Fastest pace that keeps its limits, by bisection: the risk rises with the pace."""
     option = keeps(paces[-1]) if paces else None
     if option is not None:
         return option

@@ -1,8 +1,8 @@
-"""Personal pace as a policy of the simulator. Imports ``policies``, ``inference.ceilings``, ``inference.limits``.
+"""Personal pace as a policy of the simulator. Imports ``policies``, ``safety``.
 
-``personal(...)`` runs for each patient, at each decision, the posterior, roll-out, ceilings and choice of the
-recommendation on what the simulator has let be seen; ``prior_only(...)`` is the same without a look at any check-in.
-What is compiled is loaded when a policy starts (:mod:`taper_sim.recommend.personal_decisions`).
+For each patient and decision ``personal(...)`` computes the posterior, roll-out, ceilings and choice of the
+recommendation from the observed record; ``prior_only(...)`` does the same without check-ins. Compiled code is loaded
+when a policy starts (:mod:`taper_sim.recommend.personal_decisions`).
 """
 
 from collections.abc import Sequence
@@ -19,20 +19,20 @@ from taper_sim.units import DrugClass
 
 _DRAWS: Final = (64, 128, 256, 512, 1024, 2048, 4096)
 Sees = Literal["reports", "nothing", "state"]
-FIRST_LOOK_D: Final = 7
-"""Days after the start on which check-ins are first looked at: before, no pace is above the preset's. A choice."""
+FIRST_REVIEW_D: Final = 7
+"""Days from the start to the first review of check-ins; until then no pace exceeds the preset's. A design choice."""
 _CHECKIN_EVERY_D: Final = {"daily": 1.0, "weekly": 7.0}
 
 
 @dataclass(frozen=True)
 class Personal(Policy):
-    """Least expected loss of the options that keep every chance below ``risk``, anew at each decision.
+    """At each decision, the option with the least expected loss among those whose probabilities are at most ``risk``.
 
     Parameters
     ----------
     risk : float
-        Largest chance, within ``horizon_d``, of withdrawal over ``limit``, and of pain up or function down by more than
-        the smallest important difference.
+        Largest probability, within ``horizon_d``, of withdrawal over ``limit``, and of a rise of pain or a fall of
+        function by more than the smallest important difference.
     limit : float
         Withdrawal, 0 to 1.
     every : int
@@ -40,19 +40,19 @@ class Personal(Policy):
     draws : int
         Posterior draws, a power of two.
     ceiling : bool
-        Whether the ceiling of guidance holds (:mod:`taper_sim.safety.ceilings`).
+        Whether the ceiling of guidance applies (:mod:`taper_sim.safety.ceilings`).
     checkins : str
         ``daily`` or ``weekly``.
     sees : str
         ``reports``; ``nothing``: the prior and the baseline assessment alone; ``state``: the true state, an oracle.
     horizon_d, outlook_d : int
-        Days over which chances are kept, and over which the loss is expected.
+        Horizon of the probabilities, and of the expected loss.
     prefer : str
         ``least loss`` or ``fastest``.
     step_back : bool
-        Whether a dose may go back up to that before the last cut.
+        Whether the dose may return to that before the last reduction.
     run_in : int
-        Days of check-ins before the first decision, on which the dose stays.
+        Days of check-ins before the first decision; the dose is held on them.
     """
 
     risk: float = 0.10
@@ -73,25 +73,25 @@ class Personal(Policy):
     def name(self) -> str:
         """The call."""
         ceiling = "on" if self.ceiling else "off"
-        given = f"risk={self.risk:g}, limit={self.limit:g}, every={self.every}, ceiling={ceiling}"
-        given += f", run_in={self.run_in}" if self.run_in else ""
+        arguments = f"risk={self.risk:g}, limit={self.limit:g}, every={self.every}, ceiling={ceiling}"
+        arguments += f", run_in={self.run_in}" if self.run_in else ""
         if self.sees == "nothing":
-            return f"prior_only({given})"
-        return f"personal({given}, {'sees=state' if self.sees == 'state' else f'checkins={self.checkins}'})"
+            return f"prior_only({arguments})"
+        return f"personal({arguments}, {'sees=state' if self.sees == 'state' else f'checkins={self.checkins}'})"
 
     @property
     def sees_reports(self) -> bool:
-        """Whether check-ins are looked at."""
+        """Whether the policy uses check-ins."""
         return self.sees == "reports"
 
     @property
     def sees_state(self) -> bool:
-        """Whether the true state is."""
+        """Whether the policy uses the true state."""
         return self.sees == "state"
 
     @property
     def limits(self) -> Limits:
-        """As a limits file would say them."""
+        """Limits of the roll-out, as a limits file gives them."""
         return Limits(
             withdrawal=self.limit,
             risk=self.risk,
@@ -101,21 +101,21 @@ class Personal(Policy):
         )
 
     def decision_days(self, n_days: int) -> Sequence[int]:
-        """Day 1 and every ``every`` days; with check-ins a first look after a week or the run-in, and from there on."""
+        """Day 1, the end of the first week of check-ins or of the run-in, and every ``every`` days from then on."""
         if self.run_in:
             return [1, *range(1 + self.run_in, n_days + 1, self.every)]
         if self.sees != "reports":
             return range(1, n_days + 1, self.every)
-        return [1, *range(1 + FIRST_LOOK_D, n_days + 1, self.every)]
+        return [1, *range(1 + FIRST_REVIEW_D, n_days + 1, self.every)]
 
     def start(self, patients: Patients) -> Any:
-        """What is known of each patient before the taper."""
+        """Memory that the decisions of these patients need."""
         from taper_sim.recommend.personal_decisions import PersonalDecisions
 
         return PersonalDecisions(self, patients)
 
     def decide(self, memory: Any, observation: Observation) -> Order:
-        """Decide for each patient by herself."""
+        """Decide for each patient from that patient's record alone."""
         every = np.full(len(observation.dose_fraction), _CHECKIN_EVERY_D[self.checkins])
         share = observation.dose_fraction.copy() if observation.day <= self.run_in else memory.decide(observation)
         return Order(share, checkin_every_d=every if self.sees == "reports" else None)
@@ -158,7 +158,7 @@ def personal(
     drug_class: DrugClass | None = None,
     run_in: int = 0,
 ) -> Personal:
-    """Pace from a patient's own check-ins: the least expected loss that keeps every chance (docs/personal-pace.md)."""
+    """Pace from the patient's check-ins: least expected loss within every limit on risk (docs/personal-pace.md)."""
     return _checked(
         "personal",
         Personal(
@@ -193,7 +193,7 @@ def prior_only(
     drug_class: DrugClass | None = None,
     run_in: int = 0,
 ) -> Personal:
-    """As personal, from prior and baseline assessment alone: what choosing steps well gives without any check-in."""
+    """As personal, from prior and baseline assessment alone: the value of the choice without any check-in."""
     return _checked(
         "prior_only",
         Personal(

@@ -17,7 +17,7 @@ from taper_sim.data.patient import Patient
 from taper_sim.data.reading import record_notes
 from taper_sim.data.records import History
 from taper_sim.inference import course as at
-from taper_sim.inference.event_risk import described, event_draws
+from taper_sim.inference.event_risk import event_draws, simulated_patient
 from taper_sim.inference.observation import BY_NAME
 from taper_sim.inference.population.people import TRAIT_FLAGS, traits_of
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
@@ -32,7 +32,7 @@ from taper_sim.recommend.value_of_information import value_of_next_week
 from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import JudgedRules, judge
 from taper_sim.safety.variables import Values
-from taper_sim.units import DRUG_CLASSES
+from taper_sim.units import DRUG_CLASSES, TOLERANCE
 
 POSTERIOR_DRAWS: Final = 2048
 MORE_DRAWS: Final = 8
@@ -147,7 +147,7 @@ def recommend(
     options = [
         _barred(o, judged, values, situation, n_reports) for o in options_of(situation, limits, limits.horizon_days)
     ]
-    person = described(record.now, patient, {n: values.value(n) for n in _FOR_RISK}, history.patient_id)
+    person = simulated_patient(record.now, patient, {n: values.value(n) for n in _FOR_RISK}, history.patient_id)
     events = event_draws(person, seed)
     rolled = roll(record, situation, posterior, evidence.shared, events, options, limits)
     chosen, reasons = choose(rolled, options, limits)
@@ -265,7 +265,7 @@ def _barred(option: Option, judged: JudgedRules, values: Values, situation: Situ
             return replace(option, blocked=f"hold or slower only, until a named person acknowledges: {flags}")
     if n_reports == 0 and option.drug_class is not None:
         preset, pct = situation.ceilings[option.drug_class].preset, situation.ceilings[option.drug_class].preset_pct
-        if option.pct_per_28d > pct + 1e-9:
+        if option.pct_per_28d > pct + TOLERANCE:
             return replace(
                 option, blocked=f"faster than {preset} ({pct:g} % in 28 days), and no check-in supports a faster pace"
             )

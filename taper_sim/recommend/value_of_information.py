@@ -52,7 +52,7 @@ class ChoicesAfterAWeek:
         )
         return (
             f"one more week of check-ins: had it been known today, another option would have been chosen in "
-            f"{sum(other_choices.values())} of {len(self.after_week)} weeks simulated from what is believed"
+            f"{sum(other_choices.values())} of {len(self.after_week)} weeks simulated from the posterior"
             + (f" ({counts})" if counts else "")
             + close_call
         )

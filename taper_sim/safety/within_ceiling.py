@@ -1,7 +1,6 @@
-"""Any protocol within the ceiling of guidance: ``linear(pct=20, every=14) + within_ceiling()``. Imports ``ceilings``.
+"""A protocol limited to the ceiling of guidance: ``linear(pct=20, every=14) + within_ceiling()``. Imports ``ceilings``.
 
-In any 28 days no more than the ceiling of that patient is taken away, whatever the protocol orders; what is ordered is
-caught up with later.
+The reduction in any 28 days is at most the patient's ceiling. Reductions that the ceiling postpones follow later.
 """
 
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ import numpy as np
 
 from taper_sim.array_types import Floats
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
-from taper_sim.policies.modified import Added, OwnDays
+from taper_sim.policies.modified import Added, InnerProtocol
 from taper_sim.safety.ceilings import ceiling_of
 from taper_sim.safety.limits import Limits
 from taper_sim.units import DRUG_CLASSES, MONTH_D
@@ -21,7 +20,7 @@ from taper_sim.units import DRUG_CLASSES, MONTH_D
 class _Memory:
     """The protocol, fractions ordered by day, the ceiling of each patient and class."""
 
-    protocol: OwnDays
+    protocol: InnerProtocol
     ordered: list[tuple[int, Floats]]
     ceiling: Floats
 
@@ -31,7 +30,7 @@ class WithinCeiling(Added):
     """The protocol, slowed to each patient's ceiling."""
 
     def decision_days(self, n_days: int) -> Sequence[int]:
-        """As the protocol, and every 28 days, to catch up with what the ceiling put off."""
+        """Days of the protocol, and every 28 days for reductions that the ceiling postponed."""
         return sorted({*self.policy.decision_days(n_days), *range(1, n_days + 1, MONTH_D)})
 
     def start(self, patients: Patients) -> _Memory:
@@ -48,17 +47,17 @@ class WithinCeiling(Added):
                 for row in range(n)
             ]
         )
-        return _Memory(OwnDays(self.policy, patients), [(0, np.ones((n, 3)))], ceiling)
+        return _Memory(InnerProtocol(self.policy, patients), [(0, np.ones((n, 3)))], ceiling)
 
     def decide(self, memory: _Memory, observation: Observation) -> Order:
-        """What the protocol orders, or the lowest share that the ceiling leaves."""
+        """Order the protocol's share, or the lowest share that the ceiling allows if that is higher."""
         order = memory.protocol.order(observation)
-        before = next(share for day, share in reversed(memory.ordered) if day <= max(observation.day - MONTH_D, 0))
-        share = np.maximum(order.dose_fraction, np.round(before - memory.ceiling, 12))
+        month_ago = next(share for day, share in reversed(memory.ordered) if day <= max(observation.day - MONTH_D, 0))
+        share = np.maximum(order.dose_fraction, np.round(month_ago - memory.ceiling, 12))
         memory.ordered.append((observation.day, share))
         return replace(order, dose_fraction=share)
 
 
 def within_ceiling(policy: Policy) -> WithinCeiling:
-    """Keep a protocol within the ceiling of guidance that fits each patient (added by ``+``)."""
+    """Limit a protocol to the ceiling of guidance that applies to each patient (added by ``+``)."""
     return WithinCeiling(policy, "within_ceiling()")

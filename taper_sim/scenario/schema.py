@@ -17,15 +17,15 @@ from taper_sim.data import formulary
 from taper_sim.data.patient import LARGEST_PARAMETER, range_of
 from taper_sim.data.problems import nearest, shown
 from taper_sim.data.yaml_input import Strict, Wrong, divided, refuse_unknown, shares_of_patients
+from taper_sim.model.event_parameters import PARAMETERS
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import administrations, most_equivalents
 from taper_sim.scenario.clinic_schema import ClinicEntry
 from taper_sim.scenario.true_models import MODEL, TRUE_MODELS
 from taper_sim.simulation.cohort import FLAGS, MODALITIES
-from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, PARAMETERS
-from taper_sim.units import HOURS_PER_DAY, LONGEST_D, YEAR_D, DrugClass
+from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS
+from taper_sim.units import DEFAULT_SEED, HOURS_PER_DAY, LONGEST_D, YEAR_D, DrugClass
 
-DEFAULT_SEED = 20260101
 MAX_PATIENTS = 10_000_000
 Share = Annotated[float, Field(ge=0, le=1)]
 

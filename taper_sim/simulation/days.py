@@ -34,7 +34,7 @@ TRACKED: tuple[tuple[str, int], ...] = (
 
 @dataclass
 class Trajectory:
-    """What one cohort went through under one policy.
+    """Simulated outcomes of one cohort under one policy.
 
     Attributes
     ----------
@@ -45,11 +45,11 @@ class Trajectory:
     start, end : dict of int to ndarray (n,)
         State rows (``model.rows``) before day 1 and at the end of the last day.
     sums : dict of int to dict of int to ndarray (n,)
-        Sums since day 0 at the end of each day asked for, always of the last.
+        Sums since day 0 at the end of each day of ``look_days`` and of the last day.
     days : list of (int, int)
         First and last day of each block.
     by_period : dict of int to (ndarray (n,), ndarray (n,))
-        At the end of every 30th day and of the last: days lived, and sum of the prescribed dose of the tapered class.
+        At the end of every 30th day and of the last: days alive, and sum of the prescribed dose of the tapered class.
     ordered : ndarray of float32, (n_blocks, n, 3)
         Share of the original dose that the policy ordered, ideal.
     rounding : ndarray of float32, (n_blocks, n, 3)
@@ -74,18 +74,18 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Latent:
-    """What only the oracle is handed: the true state, and what shares would be in tablets."""
+    """Input of the oracle alone: the true state, and the doses that tablets can make of shares."""
 
     arrays: Arrays
     dispenser: Dispenser
 
     def doses(self, share: Floats) -> Floats:
-        """Equivalents a day, (n, 3), that would be dispensed for shares."""
-        return self.dispenser.dispense(share, only_look=True)
+        """Equivalents a day that would be dispensed for shares, (n, 3)."""
+        return self.dispenser.dispense(share, preview=True)
 
 
 def _blocks(starts: Sequence[int], ends: Sequence[int], n_days: int) -> list[tuple[int, int]]:
-    """Blocks between days on which something is decided or looked at."""
+    """Blocks of days without a decision or a recorded result inside, as (first, last)."""
     cuts = sorted({1, *(d for d in starts if 1 <= d <= n_days), *(d + 1 for d in ends if 1 <= d < n_days)})
     return [(first, last - 1) for first, last in zip(cuts, [*cuts[1:], n_days + 1], strict=True)]
 
@@ -93,7 +93,7 @@ def _blocks(starts: Sequence[int], ends: Sequence[int], n_days: int) -> list[tup
 def _shares_of_original(
     prescribed: Sequence[Floats], cohort: Cohort, ordered: NDArray[np.float32]
 ) -> list[NDArray[np.float32]]:
-    """Prescribed doses over the original, (n,) each: mean over the classes the policy changes, or else of all taken."""
+    """Prescribed over original doses, (n,) each: mean over the classes that the policy changes, else over all taken."""
     changed = cohort.taken & (ordered != 1.0).any(axis=(0, 1))
     counted = np.where(changed.any(axis=1)[:, None], changed, cohort.taken)
     n_counted = np.maximum(counted.sum(axis=1), 1)
@@ -102,10 +102,10 @@ def _shares_of_original(
 
 
 class Days:
-    """A cohort under a policy, to be lived day by day: :meth:`decide` what is taken from a day on, then :meth:`live`.
+    """A cohort under a policy, by blocks of days: :meth:`decide` sets the doses, :meth:`live` advances the days.
 
-    :func:`run` lives a whole course at once. The clinic lives one day at a time, and may say at each decision whose
-    order has to wait, whose check-ins nobody has read, and which care was given.
+    :func:`run` simulates all days. The clinic simulates one day at a time; at each decision it passes whose orders wait
+    for a signature and which check-ins staff have not read.
 
     Parameters
     ----------
@@ -118,28 +118,28 @@ class Days:
         Days to simulate.
     care : CarePlan
     arrays : Arrays, optional
-        The cohort laid out already (it is copied).
+        The kernel's arrays of the cohort (they are copied).
     look_days, snapshot_days : sequence of int
-        Days at whose end the sums, and the tracked rows, are kept.
+        Days at whose end the sums, and the rows of :data:`TRACKED`, are recorded.
     chance : bool
-        False: no events, no missing check-ins, no noise.
+        Whether events, missing check-ins and noise are simulated.
     keep_reports : bool
-        Whether ``today`` is filled.
-    world : World
-        What is otherwise than the model says, in studies of a wrong model.
+        Whether ``today`` is recorded.
+    world : Misspecification
+        Deviations from the model, in studies of a misspecified model.
 
     Attributes
     ----------
     today : ndarray, (n, 8)
-        Check-ins of the last day lived in the order of ``chance.STREAMS``, NaN where nothing came.
+        Check-ins of the last simulated day in the order of ``event_parameters.STREAMS``, NaN where missing.
     days_since_decision : int
-        Days lived since the policy decided last.
+        Days simulated since the last decision of the policy.
     a : Arrays
-        What the kernel works on; at the end of the last day lived.
+        Arrays of the kernel at the end of the last simulated day.
     decisions : set of int
         Days on which the policy decides.
     blocks : list of (int, int)
-        First and last day of each stretch without a decision or a look.
+        First and last day of each block without a decision or a recorded result inside.
     """
 
     def __init__(
@@ -164,8 +164,8 @@ class Days:
         self.a = (arrays or arrays_of(cohort, ensemble, seed, care)).copy()
         self._seed_low, self._seed_high = (np.uint64(half) for half in rng.split(seed))
         self._seed, self._world = seed, world
-        self._usual: dict[str, Floats] = {}  # what the world remembers of people's first reports
-        self._heard = 1  # first day of which check-ins have not been handed on
+        self._usual: dict[str, Floats] = {}  # first reports of each instrument, which a misspecification may need
+        self._unreported_from = 1  # first day whose check-ins the policy has not received
         self._dispenser = Dispenser(cohort)
         self._memory = policy.start(known_of(cohort, seed))
         self.sees_reports = policy.sees_reports
@@ -179,7 +179,7 @@ class Days:
         self.blocks = _blocks(sorted(self.decisions), ends, n_days)
         self._block_ends = {last for _, last in self.blocks}
         self._start = {row: self.a.get(self.a.state, row) for row in range(rows.N_STATE)}
-        self._standing = PendingOrders.at_start(cohort)
+        self._pending = PendingOrders.at_start(cohort)
         self._rounded = self._dispenser.rounding_error().astype(np.float32)
         self._collected: list[NDArray[np.float32]] = []
         self._ordered: list[NDArray[np.float32]] = []
@@ -191,34 +191,34 @@ class Days:
 
     @property
     def waiting(self) -> Bools:
-        """Whose last order is not yet followed, (n,)."""
-        return self._standing.behind.any(axis=1)
+        """Patients whose last order is not yet in force, (n,)."""
+        return self._pending.behind.any(axis=1)
 
     def decide(self, first: int, *, waits: Bools | None = None, unread: Bools | None = None) -> None:
-        """Ask the policy, if ``first`` is one of its days, and put its orders into effect.
+        """Let the policy decide, if ``first`` is one of its days, and bring its orders into force.
 
         Parameters
         ----------
         first : int
-            First day on which what is decided now is taken.
+            First day on which the doses decided now are taken.
         waits : ndarray of bool, (n,), optional
-            Whose order has to wait: they go on as they did. Nobody, if left out. An order that waited is followed once
-            it may be, and makes up for no step that was missed: the dose falls by one step of the policy a decision.
+            Patients whose order has to wait; their doses stay. Default: none. A late order does not catch up on missed
+            steps: the dose falls by at most one step of the policy at each decision.
         unread : ndarray of bool, (n, days since the last decision), optional
-            Check-ins that nobody has read; the policy does not see them.
+            Check-ins that staff have not read; the policy does not see them.
         """
         decides = first in self.decisions
         if decides:
             reports = self._world.distorted_reports(
-                _reports_of(self.a, self._collected), self.cohort, self._seed, self._heard, self._usual
+                _reports_of(self.a, self._collected), self.cohort, self._seed, self._unreported_from, self._usual
             )
-            self._heard = first
+            self._unreported_from = first
             if unread is not None:
                 reports = {name: np.where(unread, np.nan, values) for name, values in reports.items()}
             observation = Observation(
                 first,
-                self._standing.wanted,
-                self._standing.given,
+                self._pending.wanted,
+                self._pending.dispensed,
                 reports,
                 in_care=self.a.get(self.a.state, rows.IN_CARE) > 0,
                 returned=self.a.get(self.a.state, rows.RETURN_DAY) > 0,
@@ -226,27 +226,27 @@ class Days:
             )
             self._collected, self.days_since_decision = [], 0
             order = self.policy.decide(self._memory, observation)
-            self._standing.order(checked_order(order, self.policy, first, *self.cohort.dose.shape))
-        if decides or self._standing.pending.any():
+            self._pending.order(checked_order(order, self.policy, first, *self.cohort.dose.shape))
+        if decides or self._pending.pending.any():
             self._follow(np.ones(len(self.cohort), dtype=bool) if waits is None else ~waits)
 
     def _follow(self, may: Bools) -> None:
-        """Put standing orders into effect for those who may have them."""
-        standing, a = self._standing, self.a
-        if not (standing.pending & may).any():
+        """Bring pending orders into force for the patients in ``may``."""
+        orders, a = self._pending, self.a
+        if not (orders.pending & may).any():
             return
-        for rotation in standing.released_rotations(may):
+        for rotation in orders.released_rotations(may):
             _rotate(a, rotation, self._dispenser.cohort, self.ensemble)
             self._dispenser.rotate(rotation)
-        dose = self._dispenser.dispense(standing.followed(may))
+        dose = self._dispenser.dispense(orders.followed(may))
         self._rounded = self._dispenser.rounding_error().astype(np.float32)
         taken = self.cohort.taken
-        standing.given = np.divide(dose, self.cohort.dose, out=np.zeros_like(dose), where=taken)
+        orders.dispensed = np.divide(dose, self.cohort.dose, out=np.zeros_like(dose), where=taken)
         a.put3(a.params, rows.DOSE, dose)
-        _apply(a, standing, may, self.cohort, self.ensemble)
+        _apply(a, orders, may, self.cohort, self.ensemble)
 
     def live(self, first: int, last: int) -> None:
-        """Live the days from ``first`` to ``last``, within one block."""
+        """Simulate the days from ``first`` to ``last``, within one block."""
         a, n_days = self.a, last - first + 1
         self._world.drift_parameters(a, self.cohort, self._seed, first, last)
         reports = np.empty((len(a.state), n_days * rows.N_REPORTS if self._records else 0, rows.LANES), np.float32)
@@ -257,28 +257,28 @@ class Days:
         if self.sees_reports:
             self._collected.append(reports)
         if last in self._block_ends:
-            self._look(last)
+            self._record(last)
 
-    def _look(self, last: int) -> None:
-        """Keep what is asked for at the end of a block."""
+    def _record(self, last: int) -> None:
+        """Record the results of the last day of a block."""
         a = self.a
         if last in self._periods:
             self._by_period[last] = (a.get(a.sums, rows.DAYS), a.get(a.sums, rows.SUM_PRESCRIBED))
-        self._ordered.append(self._standing.wanted.astype(np.float32))
+        self._ordered.append(self._pending.wanted.astype(np.float32))
         self._rounding.append(self._rounded)
         if last in self._look_days or last == self.n_days:
             self._sums[last] = {row: a.get(a.sums, row) for row in range(rows.N_SUMS)}
         if last in self._snapshot_days:
-            kept = [a.get(a.state, row) for _, row in TRACKED]
+            tracked = [a.get(a.state, row) for _, row in TRACKED]
             alive = np.where(a.get(a.state, rows.ALIVE) > 0, 1.0, np.nan)
-            self._snapshots.append(np.array([alive * row for row in kept], np.float32))
+            self._snapshots.append(np.array([alive * row for row in tracked], np.float32))
             self._doses.append(a.get3(a.state, rows.PRESCRIBED))
 
     def course(self) -> Trajectory:
-        """What everybody went through, once the last day is lived."""
+        """Results of all days, after the last one."""
         a, orders = self.a, np.array(self._ordered)
         shares = _shares_of_original(self._doses, self.cohort, orders)
-        snapshots = [np.vstack(both) for both in zip(self._snapshots, shares, strict=True)]
+        snapshots = [np.vstack(rows_and_share) for rows_and_share in zip(self._snapshots, shares, strict=True)]
         return Trajectory(
             self.cohort,
             self.n_days,
@@ -295,7 +295,7 @@ class Days:
 
 
 def _advance(a: Arrays, reports: NDArray[np.float32], *arguments: Any) -> None:
-    from taper_sim.model.compiled.kernel import advance  # it loads Numba, which most commands do without
+    from taper_sim.model.compiled.kernel import advance  # the import loads Numba, which most commands do not need
 
     seed_low, seed_high, *days = arguments
     advance(a.state, a.sums, a.params, a.coefficients, reports, a.id_low, a.id_high, seed_low, seed_high, *days)
@@ -313,7 +313,7 @@ def run(
     look_days: Sequence[int] = (),
     snapshot_days: Sequence[int] = (),
     chance: bool = True,
-    tick: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
     world: Misspecification = NO_MISSPECIFICATION,
 ) -> Trajectory:
     """Simulate a cohort under a policy.
@@ -323,29 +323,29 @@ def run(
     cohort : Cohort
         n people.
     policy : Policy
-        Decides the doses; sees check-ins, never the state (but for an oracle).
+        Decides the doses; sees check-ins, and only an oracle sees the state.
     ensemble : Ensemble
-        Each person lives under one of its draws.
+        Each person has the parameters of one of its draws.
     seed : int
-        0 to 2^64 − 1. Policies on one seed share their luck person by person.
+        0 to 2^64 − 1. Policies on one seed share the random numbers of each person.
     n_days : int
         Days to simulate; day 0 is the start.
     care : CarePlan
         Visits and check-ins planned.
     arrays : Arrays, optional
-        The cohort laid out already (it is copied), to share the work between policies.
+        The kernel's arrays of the cohort (they are copied), to build them once for several policies.
     look_days, snapshot_days : sequence of int
-        Days at whose end the sums, and the tracked rows, are kept.
+        Days at whose end the sums, and the rows of :data:`TRACKED`, are recorded.
     chance : bool
-        False: no events, no missing check-ins, no noise.
-    tick : callable, optional
-        Called with the number of patient-days done after each block.
-    world : World
-        What is otherwise than the model says, in studies of a wrong model.
+        Whether events, missing check-ins and noise are simulated.
+    on_progress : callable, optional
+        Called after each block with its number of patient-days.
+    world : Misspecification
+        Deviations from the model, in studies of a misspecified model.
 
     Returns
     -------
-    Course
+    Trajectory
     """
     days = Days(
         cohort,
@@ -363,13 +363,13 @@ def run(
     for first, last in days.blocks:
         days.decide(first)
         days.live(first, last)
-        if tick is not None:
-            tick((last - first + 1) * len(cohort))
+        if on_progress is not None:
+            on_progress((last - first + 1) * len(cohort))
     return days.course()
 
 
 def _reports_of(a: Arrays, collected: Sequence[NDArray[np.float32]]) -> dict[str, Floats]:
-    """Reports since the last decision, (n, n_days) an instrument, NaN where none came."""
+    """Reports since the last decision by instrument, (n, n_days), NaN where missing."""
     if not collected:
         return {}
     everything = np.concatenate(collected, axis=1)
@@ -378,20 +378,20 @@ def _reports_of(a: Arrays, collected: Sequence[NDArray[np.float32]]) -> dict[str
     return {stream.instrument: by_person[:, :, k].astype(np.float64) for k, stream in enumerate(STREAMS)}
 
 
-def _apply(a: Arrays, standing: PendingOrders, may: Bools, cohort: Cohort, ensemble: Ensemble) -> None:
-    """What standing orders change besides doses, for those who may have it."""
-    if standing.adjunct is not None:
+def _apply(a: Arrays, orders: PendingOrders, may: Bools, cohort: Cohort, ensemble: Ensemble) -> None:
+    """Bring the parts of pending orders besides doses into force for the patients in ``may``."""
+    if orders.adjunct is not None:
         effect = ensemble.values["adjunct_effect"][draw_of(cohort.keys, ensemble.n_draws)]
         now = a.get3(a.params, rows.ADJUNCT)
-        ordered = standing.adjunct[:, None] * effect
+        ordered = orders.adjunct[:, None] * effect
         a.put3(a.params, rows.ADJUNCT, np.where(may[:, None], ordered, now))
-    for row, every in ((rows.CHECKIN_EVERY, standing.checkin_every_d), (rows.VISIT_EVERY, standing.visit_every_d)):
+    for row, every in ((rows.CHECKIN_EVERY, orders.checkin_every_d), (rows.VISIT_EVERY, orders.visit_every_d)):
         if every is not None:
             a.put(a.params, row, np.where(may & ~np.isnan(every), every, a.get(a.params, row)))
 
 
 def _rotate(a: Arrays, rotation: Rotation, cohort: Cohort, ensemble: Ensemble) -> None:
-    """Give a class another drug's formulation; a new molecule keeps part of A and R (incomplete cross-tolerance)."""
+    """Change the drug of a class; with a new molecule only part of A and R remains (incomplete cross-tolerance)."""
     k, drug = rotation.column, rotation.drug
     who = rotation.who & cohort.taken[:, k]
     shape = within_day_shape(drug.trough_mean)
@@ -399,12 +399,12 @@ def _rotate(a: Arrays, rotation: Rotation, cohort: Cohort, ensemble: Ensemble) -
     changes += [(rows.SHAPE + 4 * k + point, float(shape[point])) for point in range(4)]
     for row, value in changes:
         a.put(a.params, row, np.where(who, value, a.get(a.params, row)))
-    before = [{drug.drug for drug in _drugs_of(cohort, person, k)} for person in range(len(cohort))]
-    other = np.array([names != {drug.drug} for names in before])
-    kept = ensemble.values["cross_tolerance"][draw_of(cohort.keys, ensemble.n_draws)]
+    old_drugs = [{drug.drug for drug in _drugs_of(cohort, person, k)} for person in range(len(cohort))]
+    changed = np.array([names != {drug.drug} for names in old_drugs])
+    remaining = ensemble.values["cross_tolerance"][draw_of(cohort.keys, ensemble.n_draws)]
     for row in (rows.A + k, *((rows.R,) if k == 0 else ())):
         now = a.get(a.state, row)
-        a.put(a.state, row, np.where(who & other, now * kept, now))
+        a.put(a.state, row, np.where(who & changed, now * remaining, now))
 
 
 def _drugs_of(cohort: Cohort, person: int, k: int) -> list[Drug]:

@@ -11,11 +11,10 @@ from scipy.special import betaincinv, ndtr
 
 from taper_sim import rng
 from taper_sim.array_types import Floats, Ints
-from taper_sim.model.event_parameters import CHANCE_TABLE
-from taper_sim.model.parameters import BY_SYMBOL, TABLE, Parameter
+from taper_sim.model.event_parameters import PARAMETERS
+from taper_sim.model.parameters import BY_SYMBOL, Parameter
 from taper_sim.units import DRUG_CLASSES
 
-PARAMETERS: Final[tuple[Parameter, ...]] = (*TABLE, *CHANCE_TABLE)
 ENSEMBLE_DRAWS: Final = 50
 
 _PEAK_DOSE: Final = {"opioid": 90.0, "benzodiazepine": 20.0, "gabapentinoid": 300.0}

@@ -1,7 +1,7 @@
-"""Orders between the policy that gives them and the people who follow them. Imports ``cohort``, ``policies.interface``.
+"""Orders of a policy that are not yet in force. Imports ``cohort``, ``policies.interface``.
 
-In the cohort simulation everybody follows at once. In a clinic an order waits for whoever has to sign it; what stands
-is then two things: what the policy wants, and what is followed. An order is checked once, when it is taken.
+In the cohort simulation an order is in force at once. In a clinic it waits for a signature, so the dose wanted by the
+policy and the dose in force differ. An order is checked once, when the policy gives it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from taper_sim.simulation.cohort import Cohort
 from taper_sim.units import DRUG_CLASSES
 
 FILE: Final = "policy"
-"""What a problem of a policy's own code names as its file."""
+"""File name in problems of a policy's own code."""
 
 
 def checked_days(policy: Policy, n_days: int) -> list[int]:
@@ -26,12 +26,12 @@ def checked_days(policy: Policy, n_days: int) -> list[int]:
     Raises
     ------
     InputError
-        If they are not whole days from 1 that rise.
+        If they are not whole, at least 1 and rising.
     """
     days = list(policy.decision_days(n_days))
-    for before, day in zip([0, *days], days, strict=False):
-        if not isinstance(day, int | np.integer) or day <= before:
-            given = f"day {day} after day {before}" if before else f"day {day} first"
+    for previous, day in zip([0, *days], days, strict=False):
+        if not isinstance(day, int | np.integer) or day <= previous:
+            given = f"day {day} after day {previous}" if previous else f"day {day} first"
             raise InputError(
                 Problem(FILE, f"{policy.name}, decision_days({n_days})", given, "whole days from 1, rising")
             )
@@ -39,12 +39,12 @@ def checked_days(policy: Policy, n_days: int) -> list[int]:
 
 
 def checked_order(order: Order, policy: Policy, day: int, n: int, n_classes: int) -> Order:
-    """Return an order that n patients can follow.
+    """Return an order whose shapes and values are valid for n patients.
 
     Raises
     ------
     InputError
-        With a line for each part of a wrong shape, and for each with a value out of range: what and where.
+        With one problem for each part of a wrong shape and for each part with a value out of range.
     """
     place = f"{policy.name}, day {day}"
     if not isinstance(order, Order):
@@ -63,11 +63,11 @@ def checked_order(order: Order, policy: Policy, day: int, n: int, n_classes: int
             axes = "patients, classes" if len(shape) > 1 else "patients"
             problems.append(Problem(FILE, place, f"{name} of shape {np.shape(values)}", f"shape {shape} ({axes})"))
             continue
-        right = np.isfinite(values) & (np.asarray(values) >= 0) | (np.isnan(values) & may_be_nan)
-        if not right.all():
-            first = tuple(int(k) for k in np.argwhere(~right)[0])
+        valid = np.isfinite(values) & (np.asarray(values) >= 0) | (np.isnan(values) & may_be_nan)
+        if not valid.all():
+            first = tuple(int(k) for k in np.argwhere(~valid)[0])
             where = f"row {first[0]}" + (f", {DRUG_CLASSES[first[1]]}" if len(first) > 1 else "")
-            allowed = "finite, 0 or more" + (", or NaN: as it was" if may_be_nan else "")
+            allowed = "finite, 0 or more" + (", or NaN (unchanged)" if may_be_nan else "")
             problems.append(Problem(FILE, place, f"{name} {np.asarray(values)[first]:g} for {where}", allowed))
     if problems:
         raise InputError(problems)
@@ -83,23 +83,22 @@ class PendingOrders:
     wanted : ndarray, (n, 3)
         Share of the original dose that the policy ordered last.
     in_force : ndarray, (n, 3)
-        Share that is followed.
-    given : ndarray, (n, 3)
-        The same as dispensed.
+        Share in force.
+    dispensed : ndarray, (n, 3)
+        Dispensed share.
     step : ndarray, (n, 3)
-        Largest single reduction that the policy has ordered, share of the original dose: what a late order may cut at
-        once.
+        Largest single reduction that the policy has ordered, share of the original dose: the limit of a late reduction.
     pending : ndarray of bool, (n,)
-        Who has not had the last order's effect yet.
+        Patients whose last order is not yet in force.
     adjunct, checkin_every_d, visit_every_d : ndarray (n,) or None
-        As in ``interface.Order``, the last that was ordered.
+        Last ordered values, as in ``interface.Order``.
     rotations : list of Rotation
-        Those that somebody still waits for.
+        Rotations that are not yet in force for every patient.
     """
 
     wanted: Floats
     in_force: Floats
-    given: Floats
+    dispensed: Floats
     step: Floats
     pending: Bools
     adjunct: Floats | None = None
@@ -109,17 +108,17 @@ class PendingOrders:
 
     @classmethod
     def at_start(cls, cohort: Cohort) -> "PendingOrders":
-        """Everybody takes the whole dose."""
+        """Every patient takes the original dose."""
         whole = np.ones_like(cohort.dose)
         return cls(whole, whole, whole, np.zeros_like(whole), np.zeros(len(cohort), dtype=bool))
 
     @property
     def behind(self) -> Bools:
-        """Where what is followed is not what is wanted, (n, 3)."""
+        """Classes whose share in force differs from the wanted share, (n, 3)."""
         return np.asarray(self.in_force != self.wanted)
 
     def order(self, order: Order) -> None:
-        """Take a new order of the policy; it replaces one that still waits."""
+        """Add a new order of the policy; it replaces a pending one."""
         self.step = np.maximum(self.step, self.wanted - order.dose_fraction)
         self.wanted = order.dose_fraction
         self.pending = np.ones(len(order.dose_fraction), dtype=bool)
@@ -131,7 +130,7 @@ class PendingOrders:
             self.rotations.append(order.rotation)
 
     def followed(self, may: Bools) -> Floats:
-        """Shares in force from now on, (n, 3): those who may and had waited follow by at most one step."""
+        """Shares in force from now on, (n, 3): pending orders of the patients in ``may`` reduce by at most one step."""
         late = self.in_force - self.wanted > self.step
         share = np.where(late, self.in_force - self.step, self.wanted)
         now = self.pending & may
@@ -140,18 +139,18 @@ class PendingOrders:
         return self.in_force
 
     def released_rotations(self, may: Bools) -> Iterator[Rotation]:
-        """Rotations for those who may have them; the others go on waiting."""
-        left = []
+        """Rotations for the patients in ``may``; for the others they stay pending."""
+        remaining = []
         for rotation in self.rotations:
             if (rotation.who & may).any():
                 yield replace(rotation, who=rotation.who & may)
             if (rotation.who & ~may).any():
-                left.append(replace(rotation, who=rotation.who & ~may))
-        self.rotations = left
+                remaining.append(replace(rotation, who=rotation.who & ~may))
+        self.rotations = remaining
 
 
-def _merged(before: Floats | None, new: Floats | None) -> Floats | None:
-    """The last interval ordered; NaN keeps what was."""
-    if before is None or new is None:
-        return before if new is None else new
-    return np.where(np.isnan(new), before, new)
+def _merged(previous: Floats | None, new: Floats | None) -> Floats | None:
+    """Interval after a new order; NaN keeps the previous one."""
+    if previous is None or new is None:
+        return previous if new is None else new
+    return np.where(np.isnan(new), previous, new)

@@ -1,7 +1,7 @@
-"""The course of many people as a PyTensor graph: the days of ``course``, differentiable. Imports ``course``, ``model``.
+"""The course of many people as a differentiable PyTensor graph. Imports ``inference.course``, ``model``.
 
-The days of ``model.day`` on vectors of people, inside one scan over the days (tests/studies/test_graph.py holds it to
-the compiled course). Respiratory tolerance, of which no report is made, is not followed.
+One scan over the days applies ``model.day`` to vectors of people (tests/studies/test_graph.py compares it with the
+compiled course). The graph omits respiratory tolerance, on which no report depends.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,13 +27,13 @@ from taper_sim.model.day import (
 )
 
 Graph = Any
-"""A PyTensor variable: its type says nothing that a reader of the equations needs."""
+"""A PyTensor variable."""
 
-_OF_THE_DAY: Final = 3  # sequences that are no class's own: cut, sensitivity, rotation
+_OF_THE_DAY: Final = 3  # sequences common to the classes: cut, sensitivity, rotation
 
 
 class SymbolicCourse(NamedTuple):
-    """Latent quantities by day, (n_days + 1, n_people), day 0 first; withdrawal by class, None if nobody takes it."""
+    """Latent quantities by day, (n_days + 1, n_people), day 0 first; withdrawal by class, None if not taken."""
 
     pain: Graph
     reaction: Graph
@@ -45,7 +45,7 @@ class SymbolicCourse(NamedTuple):
 
 
 class Doses(NamedTuple):
-    """Regimens of several people, side by side: those that end earlier go on as they ended.
+    """Regimens of several people; a shorter one is extended by its last day.
 
     ``dose``, ``decay_g``, ``adjunct`` (n_days + 1, n_people, 3); ``shape`` (n_days + 1, n_people, 3, 4); ``cut``,
     ``rotated`` (n_days + 1, n_people); ``taken``, ``use_days`` (n_people, 3).
@@ -62,42 +62,42 @@ class Doses(NamedTuple):
 
 
 def side_by_side(regimens: Sequence[Regimen]) -> Doses:
-    """Regimens of people with records of different length as arrays of one."""
+    """Regimens of people with records of different lengths as arrays of equal length."""
     n = max(len(r.dose) for r in regimens)
 
-    def stacked(of: str) -> Floats:
-        each = [np.asarray(getattr(r, of), dtype=np.float64) for r in regimens]
-        return np.stack([np.concatenate([x, np.repeat(x[-1:], n - len(x), axis=0)]) for x in each], axis=1)
+    def stacked(name: str) -> Floats:
+        arrays = [np.asarray(getattr(r, name), dtype=np.float64) for r in regimens]
+        return np.stack([np.concatenate([x, np.repeat(x[-1:], n - len(x), axis=0)]) for x in arrays], axis=1)
 
-    def after_the_end_nothing(of: str) -> Floats:
-        each = [np.asarray(getattr(r, of), dtype=np.float64) for r in regimens]
-        return np.stack([np.concatenate([x, np.zeros(n - len(x))]) for x in each], axis=1)
+    def zero_extended(name: str) -> Floats:
+        arrays = [np.asarray(getattr(r, name), dtype=np.float64) for r in regimens]
+        return np.stack([np.concatenate([x, np.zeros(n - len(x))]) for x in arrays], axis=1)
 
     return Doses(
         stacked("dose"),
-        after_the_end_nothing("cut"),
+        zero_extended("cut"),
         stacked("decay_g"),
         stacked("shape"),
         np.array([r.taken for r in regimens], dtype=np.float64),
         np.array([r.use_days for r in regimens]),
         stacked("adjunct"),
-        after_the_end_nothing("rotated"),
+        zero_extended("rotated"),
     )
 
 
 def shared_by_people(each: Sequence[Any]) -> Any:
-    """Couplings of several people: a number where all share it, else a vector over people."""
+    """Couplings of several people: a number if all share it, else a vector over people."""
     values = {name: np.array([getattr(c, name) for c in each], dtype=np.float64) for name in at.COUPLINGS}
     return at.Couplings(**{name: float(v[0]) if np.ptp(v) == 0 else v for name, v in values.items()})
 
 
 def sensitivity_by_day(values: Mapping[int, Graph], n_days: int, n_people: int) -> Graph:
-    """Factor on sigma by day, (n_days, n_people), day 1 first: log sigma moves in a straight line in each segment."""
+    """Factor on sigma by day, (n_days, n_people), day 1 first: log sigma is linear in each segment."""
     pieces = [k for k in range(at.MAX_SEGMENTS) if at.DRIFT + k in values]
     if not pieces:
         return pt.as_tensor(np.ones((n_days, n_people)))
     day, piece = np.arange(1, n_days + 1)[:, None], np.array(pieces)[None, :]
-    whole = np.where(piece == at.MAX_SEGMENTS - 1, np.inf, 1.0)  # the last piece goes on
+    whole = np.where(piece == at.MAX_SEGMENTS - 1, np.inf, 1.0)  # the last segment has no end
     done = np.clip((day - at.SEGMENT_D * piece) / at.SEGMENT_D, 0.0, whole)
     return pt.exp(pt.dot(pt.as_tensor(done), pt.stack([values[at.DRIFT + k] for k in pieces])))
 
@@ -108,23 +108,23 @@ def course_graph(values: Mapping[int, Graph], c: Any, doses: Doses, mode: Any = 
     Parameters
     ----------
     values : mapping of place to variable, (n_people,)
-        The people's values at the places of ``inference.course``; a drift that is absent is none.
+        Values of the people at the places of ``inference.course``; an absent drift is 0.
     c : Couplings
         From :func:`shared_by_people`.
     doses : Doses
     mode : pytensor Mode, optional
-        In which the scan's body is compiled.
+        Mode of compilation of the scan's body.
 
     Returns
     -------
-    Course
+    SymbolicCourse
     """
     n_days, n_people = doses.cut.shape[0] - 1, doses.cut.shape[1]
     classes = [k for k in range(3) if doses.taken[:, k].any()]
     taken = {k: doses.taken[:, k] for k in classes}
     begin, at_start = _start(values, c, doses, classes)
     w_all0 = 1.0 - _left(begin, classes)
-    # Handed to the body by name: what it merely closed over, scan would follow back to where it is drawn.
+    # Explicit inputs of the body: scan would trace variables of a closure back to their random draws.
     places = [place for place in values if place < at.DRIFT]
     outer = [
         pt.as_tensor(x)
@@ -200,7 +200,7 @@ def course_graph(values: Mapping[int, Graph], c: Any, doses: Doses, mode: Any = 
 
 
 def _left(begin: Sequence[Graph], classes: Sequence[int]) -> Graph:
-    """Product of what withdrawal leaves, at the start."""
+    """Product over classes of 1 - withdrawal at the start."""
     left: Graph = 1.0
     for j, _ in enumerate(classes):
         left = left * (1.0 - begin[5 * j + 4])
@@ -210,7 +210,7 @@ def _left(begin: Sequence[Graph], classes: Sequence[int]) -> Graph:
 def _start(
     v: Mapping[int, Graph], c: Any, doses: Doses, classes: Sequence[int]
 ) -> tuple[list[Graph], dict[int, tuple[Graph, Graph, Graph]]]:
-    """States of day 0 as the scan takes them; margin, slow adaptation and withdrawal of the start by class."""
+    """States of day 0 in the order of the scan; margin, slow adaptation and withdrawal of the start by class."""
     begin: list[Graph] = []
     kept = {}
     n_people = doses.cut.shape[1]

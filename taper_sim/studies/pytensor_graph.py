@@ -1,8 +1,8 @@
-"""The likelihood as a PyTensor graph, and one person's PyMC model. Imports ``graph_course``, ``patient`` and below.
+"""The likelihood as a PyTensor graph, and one person's PyMC model. Imports ``pytensor_course``, ``inference``.
 
-The same filter as ``inference.likelihood``, for many people at once, with gradients: what the population model and the
-comparisons with NUTS run on. Days are dense and reports lie by (day, instrument, person) with a mask; a day without
-reports costs nothing in probability. tests/inference/test_graph.py holds both to the same number.
+The filter of ``inference.likelihood`` for many people at once, with gradients, for comparisons with NUTS. Reports are
+dense by (day, instrument, person) with a mask; a day without reports adds 0 to the log likelihood.
+tests/studies/test_graph.py compares both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,10 +41,10 @@ _LOG2PI = float(np.log(2.0 * np.pi))
 _SQRT2 = float(np.sqrt(2.0))
 FAR, LEAST_VARIANCE, SLIVER = likelihood._FAR, likelihood._LEAST_VARIANCE, 1e-12
 EXACT, LOW_END, HIGH_END, BETWEEN = 1, 2, 3, 4
-"""What a report tells: its middle, all below, all above, an interval; 0 where there is none."""
+"""Kind of a report: exact value, all below, all above, interval; 0 without a report."""
 
 
-class Laid(NamedTuple):
+class DenseReports(NamedTuple):
     """Reports of several people, dense: (n_days, n_slots, n_people), day 1 first."""
 
     what: Ints
@@ -57,14 +57,14 @@ class Laid(NamedTuple):
     instruments: tuple[Instrument, ...]
 
 
-def laid_out(each: Sequence[Reports], n_days: int) -> Laid:
+def dense_reports(people: Sequence[Reports], n_days: int) -> DenseReports:
     """Reports of several people over days 1 to ``n_days``, by day, instrument and person."""
-    places = sorted({int(place) for r in each for place in r.place})
-    shape = (n_days, len(places), len(each))
+    places = sorted({int(place) for r in people for place in r.place})
+    shape = (n_days, len(places), len(people))
     what = np.zeros(shape, dtype=np.int64)
     y, low, high, rounding = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    weekend, last_cut = np.zeros((n_days, len(each))), np.zeros((n_days, len(each)), dtype=np.int64)
-    for q, r in enumerate(each):
+    weekend, last_cut = np.zeros((n_days, len(people))), np.zeros((n_days, len(people)), dtype=np.int64)
+    for q, r in enumerate(people):
         n = min(n_days, len(r.weekend) - 1)
         weekend[:n, q], last_cut[:n, q] = r.weekend[1 : n + 1], r.last_cut[1 : n + 1]
         slot = np.array([places.index(int(place)) for place in r.place], dtype=np.int64)[r.slot]
@@ -73,11 +73,11 @@ def laid_out(each: Sequence[Reports], n_days: int) -> Laid:
         what[at_] = np.where(~r.interval, EXACT, np.where(below, LOW_END, np.where(above, HIGH_END, BETWEEN)))
         y[at_], rounding[at_] = r.y, r.rounding
         low[at_], high[at_] = np.where(below, 0.0, r.low), np.where(above, 0.0, r.high)
-    return Laid(what, y, low, high, rounding, weekend, last_cut, tuple(INSTRUMENTS[p] for p in places))
+    return DenseReports(what, y, low, high, rounding, weekend, last_cut, tuple(INSTRUMENTS[p] for p in places))
 
 
 def _recalled(by_day: Graph, recall: int, n_days: int) -> Graph:
-    """Mean over the days recalled, (n_days, n_people); days before the start are as the start."""
+    """Mean over the recalled days, (n_days, n_people); days before the start equal the start."""
     if recall == 1:
         return by_day[1:]
     before = pt.repeat(by_day[:1], recall - 1, axis=0)
@@ -88,7 +88,7 @@ def _recalled(by_day: Graph, recall: int, n_days: int) -> Graph:
     return total / recall
 
 
-def means_graph(i: Instrument, v: Mapping[int, Graph], c: Any, course: SymbolicCourse, laid: Laid) -> Graph:
+def means_graph(i: Instrument, v: Mapping[int, Graph], c: Any, course: SymbolicCourse, laid: DenseReports) -> Graph:
     """Mean of an instrument by day, (n_days, n_people), on its own scale (of steps, its log)."""
     n_days, n_people = laid.weekend.shape
     none = pt.as_tensor(np.zeros((n_days + 1, n_people)))
@@ -161,7 +161,7 @@ def _interval(a: Graph, b: Graph) -> tuple[Graph, Graph, Graph]:
 # -- the filter --------------------------------------------------------------------------------------------------------
 
 
-def filter_graph(means: Sequence[Graph], noise: Graph, laid: Laid, mode: Any = None) -> Graph:
+def filter_graph(means: Sequence[Graph], noise: Graph, laid: DenseReports, mode: Any = None) -> Graph:
     """Log likelihood of each person's reports, (n_people,).
 
     One step of the scan is one instrument on one day. The day factor is a state as the slow residuals are, of which
@@ -173,7 +173,7 @@ def filter_graph(means: Sequence[Graph], noise: Graph, laid: Laid, mode: Any = N
         On the instruments' transforms, in the order of ``laid``.
     noise : variable, (n_people,)
         Factor on a person's noise.
-    laid : Laid
+    laid : DenseReports
     """
     n_days, n, n_people = laid.what.shape
     ever = {int(x) for x in np.unique(laid.what)}
@@ -254,7 +254,7 @@ def log_likelihood_graph(values: Mapping[int, Graph], evidence: Sequence[Evidenc
     """Log likelihood of each person's reports, (n_people,), given values by place, (n_people,) each."""
     doses = side_by_side([e.regimen for e in evidence])
     c = shared_by_people([e.shared for e in evidence])
-    laid = laid_out([e.reports for e in evidence], doses.cut.shape[0] - 1)
+    laid = dense_reports([e.reports for e in evidence], doses.cut.shape[0] - 1)
     if not laid.instruments:
         return pt.as_tensor(np.zeros(len(evidence)))
     course = course_graph(values, c, doses, mode)

@@ -34,7 +34,7 @@ def lived(cohort, worsening, *, n_days=N_DAYS, cut_on=8, before=None):
         dose = cohort.dose * (0.9 if own - 1 >= cut_on else 1.0)
         rose = np.zeros(n, dtype=bool) if before is None else before(own, n)
         here = np.ones(n, dtype=bool)
-        risks.append(foresight.look(np.full(n, own), dose, reports, here, rose).copy())
+        risks.append(foresight.update(np.full(n, own), dose, reports, here, rose).copy())
     return np.array(risks), foresight
 
 

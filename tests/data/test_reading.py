@@ -34,7 +34,7 @@ DOSE = (taking(0, 90.0),)
     [
         ([on(6, "pain_nrs", 5, entered=20)], DOSE, "1 check-in(s) written down later, by up to 14 days"),
         ([on(1, "pain_nrs", 4), on(1, "pain_nrs", 9)], DOSE, "two different reports: the model takes their mean"),
-        ([on(1, "pain_nrs", 4), on(16, "pain_nrs", 4)], DOSE, "no check-in for up to 14 days: missing is missing"),
+        ([on(1, "pain_nrs", 4), on(16, "pain_nrs", 4)], DOSE, "up to 14 days: missing values are not imputed"),
         ([on(0, "sows", 12), on(10, "sows_gossop", 4)], DOSE, "sows_gossop instead of sows from 2026-01-11"),
         ([*(on(d, "pain_nrs", 5) for d in range(5)), on(4, "peg", 5), on(11, "peg", 5)], DOSE, "peg instead of"),
         ([on(0, "phq9", 9), on(14, "phq8", 9)], DOSE, "phq8 instead of phq9"),
@@ -43,8 +43,8 @@ DOSE = (taking(0, 90.0),)
         ([on(3, "opioid_taken_mme", 45)], DOSE, "first 2026-01-04: 45 of 90 MME"),
         ([on(3, "opioid_taken_mme", 120)], (taking(0, 90.0, needed=True),), "another opioid dose than prescribed"),
         ([on(-9, "pain_nrs", 5)], DOSE, "before, no dose is known"),
-        ([], (taking(0, 90.0, taken=60.0),), "another dose was taken than prescribed"),
-        ([], (taking(0, 90.0, copies=2),), "2 dose row(s) that say the same once more: counted once"),
+        ([], (taking(0, 90.0, taken=60.0),), "the dose taken differs from the dose prescribed"),
+        ([], (taking(0, 90.0, copies=2),), "2 repeated dose row(s): counted once"),
         ([], (*DOSE, DoseRow(START, find_drug("oxycodone", "IR"), 20.0)), "morphine ER and oxycodone IR"),
     ],
 )
@@ -81,8 +81,8 @@ def test_what_came_later_says_nothing_of_an_earlier_day() -> None:
     assert record_notes(whole.as_of(then)) == [] and len(record_notes(whole)) == 6
 
 
-def test_a_row_that_stands_twice_in_a_file_is_counted_once_and_said(tmp_path: Path) -> None:
+def test_a_row_that_occurs_twice_in_a_file_is_counted_once_and_noted(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("patient_id,date,drug,formulation,dose_mg_per_day\n" + "a,2026-01-01,morphine,ER,90\n" * 2)
     history = read_histories(None, path)["a"]
-    assert len(history.doses) == 1 and "1 dose row(s)" in record_notes(history)[0]
+    assert len(history.doses) == 1 and "1 repeated dose row(s)" in record_notes(history)[0]

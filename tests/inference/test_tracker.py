@@ -9,7 +9,7 @@ import pytest
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course
 from taper_sim.inference.observation import reports_of
-from taper_sim.inference.tracker import STREAM_COLUMN, TrackedPatients, laid_out
+from taper_sim.inference.tracker import STREAM_COLUMN, TrackedPatients, reports_from_scores
 from taper_sim.policies.adaptive import column_of
 from taper_sim.simulation.dispensing import known_of
 from taper_sim.studies.simulated_people import DAILY
@@ -102,7 +102,7 @@ def test_patients_without_a_formulation_are_refused() -> None:
         tracked(1, half_life_h=None)
 
 
-def test_reports_laid_out_at_once_are_those_laid_out_one_by_one() -> None:
+def test_reports_reports_from_scores_at_once_are_those_reports_from_scores_one_by_one() -> None:
     generator = np.random.default_rng(3)
     values = np.floor(generator.random((40, 5)) * [31, 11, 11, 11, 101])
     values[generator.random((40, 1))[:, 0] < 0.3] = np.nan
@@ -114,6 +114,6 @@ def test_reports_laid_out_at_once_are_those_laid_out_one_by_one() -> None:
         if not np.isnan(values[day, k])
     ]
     one_by_one = reports_of(reports, np.zeros(41, dtype=np.int64), np.zeros(41))
-    at_once = laid_out(values, DAILY, 0)
+    at_once = reports_from_scores(values, DAILY, 0)
     for name in one_by_one._fields:
         np.testing.assert_array_equal(getattr(at_once, name), getattr(one_by_one, name), err_msg=name)

@@ -60,36 +60,36 @@ class People:
         return People(person, chance, self.dose[index], self.keys[index], tile, lane)
 
 
-def centres(q: Parameter, luck: np.ndarray) -> np.ndarray:
+def centres(q: Parameter, draws: np.ndarray) -> np.ndarray:
     """Somewhat different centres in each tile: a tile is a draw of the ensemble."""
     classes = ("opioid", "benzodiazepine", "gabapentinoid") if q.per_class else (None,)
-    values = np.stack([q.centre(drug_class) * luck for drug_class in classes], axis=1)  # type: ignore[arg-type]
+    values = np.stack([q.centre(drug_class) * draws for drug_class in classes], axis=1)  # type: ignore[arg-type]
     return values if q.per_class else values[:, 0]
 
 
 def random_people(seed: int = 0, *, n_tiles: int = N_TILES) -> People:
     """One to three classes, buprenorphine among them, with hazards so high that every event is met within weeks."""
-    luck = np.random.default_rng(seed)
+    draws = np.random.default_rng(seed)
     full = np.repeat(np.arange(n_tiles), rows.LANES)
     lanes = np.tile(np.arange(rows.LANES), n_tiles)
     here = ~((full == n_tiles - 1) & (lanes >= 11))  # the last tile is padded
     tile, lane = full[here], lanes[here]
     n = len(tile)
 
-    shared = {q.symbol: centres(q, luck.uniform(0.8, 1.25, n_tiles))[tile] for q in (*TABLE, *CHANCE_TABLE)}
+    shared = {q.symbol: centres(q, draws.uniform(0.8, 1.25, n_tiles))[tile] for q in (*TABLE, *CHANCE_TABLE)}
     scalar = {symbol: values for symbol, values in shared.items() if values.ndim == 1}
 
     def log_normal(*shape: int, sd: float = 0.3) -> np.ndarray:
-        return np.exp(luck.normal(0, sd, shape))
+        return np.exp(draws.normal(0, sd, shape))
 
     scalar |= {"xi": scalar["xi"] * log_normal(n), "xi_imposed": scalar["xi_imposed"]}
     dose = np.array([90.0, 15.0, 300.0]) * log_normal(n, 3, sd=0.5)
-    number = luck.integers(1, 8, n)  # which classes are taken, as bits
+    number = draws.integers(1, 8, n)  # which classes are taken, as bits
     taken = (number[:, None] >> np.arange(3)) & 1 == 1
     ec50, tau_F = shared["EC50"] * log_normal(n, 3), shared["tau_F"] * log_normal(n, 3)
-    buprenorphine = taken[:, 0] & (luck.random(n) < 0.2)
+    buprenorphine = taken[:, 0] & (draws.random(n) < 0.2)
     dose[buprenorphine, 0], ec50[buprenorphine, 0], tau_F[buprenorphine, 0] = 12.0, 2.4, 10.0
-    troughs = luck.choice([0.3, 0.46, 0.54, 0.7, 0.85, 0.97], (n, 3))
+    troughs = draws.choice([0.3, 0.46, 0.54, 0.7, 0.85, 0.97], (n, 3))
     person = PersonParameters(
         taken=taken,
         EC50=ec50,
@@ -98,22 +98,22 @@ def random_people(seed: int = 0, *, n_tiles: int = N_TILES) -> People:
         omega=np.clip(shared["omega"], 0.1, 0.9),
         sigma=shared["sigma"] * log_normal(n, 3, sd=0.6),
         alpha=shared["alpha"],
-        b=shared["b"] + luck.normal(0, 0.7, (n, 3)),
-        adjunct=luck.choice([0.0, 0.2], (n, 3)),
-        effect_half_life_h=luck.uniform(2.0, 36.0, (n, 3)),
+        b=shared["b"] + draws.normal(0, 0.7, (n, 3)),
+        adjunct=draws.choice([0.0, 0.2], (n, 3)),
+        effect_half_life_h=draws.uniform(2.0, 36.0, (n, 3)),
         shape=np.array([[within_day_shape(float(trough)) for trough in row] for row in troughs]),
-        use_days=np.exp(luck.uniform(0, 8, (n, 3))),
+        use_days=np.exp(draws.uniform(0, 8, (n, 3))),
         scalar=scalar,
         loads={load: shared[load] for load in ("p", "m", "i")},
         baseline={
-            "pain": luck.uniform(2, 9, n),
-            "distress": luck.uniform(0.1, 0.7, n),
-            "insomnia": luck.uniform(0.1, 0.8, n),
-            "function": luck.uniform(20, 70, n),
-            "engagement": luck.uniform(0.4, 1, n),
-            "craving": luck.uniform(0, 0.3, n),
+            "pain": draws.uniform(2, 9, n),
+            "distress": draws.uniform(0.1, 0.7, n),
+            "insomnia": draws.uniform(0.1, 0.8, n),
+            "function": draws.uniform(20, 70, n),
+            "engagement": draws.uniform(0.4, 1, n),
+            "craving": draws.uniform(0, 0.3, n),
         },
-        imposed=luck.random(n) < 0.4,
+        imposed=draws.random(n) < 0.4,
     )
     rate = {
         "dropout": 0.02,
@@ -127,23 +127,23 @@ def random_people(seed: int = 0, *, n_tiles: int = N_TILES) -> People:
     }
     chance = Chance(
         scalar=scalar,
-        hazard={event: np.log(rate[event]) + luck.normal(0, 0.3, n) for event in HAZARDS},
+        hazard={event: np.log(rate[event]) + draws.normal(0, 0.3, n) for event in HAZARDS},
         imposed=person.imposed * 1.0,
-        apnoea=np.where(luck.random(n) < 0.3, scalar["excess_apnoea"], 0.0),
-        fatal=luck.uniform(0.05, 0.3, n),
+        apnoea=np.where(draws.random(n) < 0.3, scalar["excess_apnoea"], 0.0),
+        fatal=draws.uniform(0.05, 0.3, n),
         risk_dose=np.where(buprenorphine, 0.0, 1.0),
-        more_share=luck.choice([0.15, 0.45], n),
+        more_share=draws.choice([0.15, 0.45], n),
         s0=2.5 * log_normal(n),
         noise=log_normal(n),
-        steps0=luck.normal(8.2, 0.5, n),
-        miss_fixed=luck.normal(-1.9, 0.4, n),
-        noshow_fixed=luck.normal(-1.4, 0.4, n),
+        steps0=draws.normal(8.2, 0.5, n),
+        miss_fixed=draws.normal(-1.9, 0.4, n),
+        noshow_fixed=draws.normal(-1.4, 0.4, n),
         target=np.argmax(taken, axis=1),
-        checkin_every=luck.choice([0.0, 1.0, 3.0, 3.5, 7.0], n),
-        visit_every=luck.choice([0.0, 7.0, 14.0, 28.0], n),
-        planned=luck.uniform(0, 1, (n, 6)),
+        checkin_every=draws.choice([0.0, 1.0, 3.0, 3.5, 7.0], n),
+        visit_every=draws.choice([0.0, 7.0, 14.0, 28.0], n),
+        planned=draws.uniform(0, 1, (n, 6)),
     )
-    return People(person, chance, dose * taken, luck.integers(0, 2**64, n, dtype=np.uint64), tile, lane)
+    return People(person, chance, dose * taken, draws.integers(0, 2**64, n, dtype=np.uint64), tile, lane)
 
 
 # -- the cohort as the kernel's arrays ---------------------------------------------------------------------------------
@@ -335,8 +335,10 @@ def weeks_together(people: People, n_weeks: int, *, chance: bool) -> Together:
         ordered = adaptive(record, people.dose, week)
         first = 7 * week + 1
         for number in range(first, first + 7):
-            luck = reference_events.draw(SEED, people.keys, number) if chance else reference_events.no_draw(len(people))
-            record, sent = reference_events.day(people.person, people.chance, record, ordered, luck, number)
+            draws = (
+                reference_events.draw(SEED, people.keys, number) if chance else reference_events.no_draw(len(people))
+            )
+            record, sent = reference_events.day(people.person, people.chance, record, ordered, draws, number)
             reports.append(sent)
         kernel_reports.append(run.days(first, first + 6, ordered, chance=chance))
         for name, values in states_of(record).items():

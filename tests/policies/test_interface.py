@@ -95,7 +95,7 @@ def test_a_function_that_makes_no_policy_is_named_when_its_call_is_built(own_nam
 def test_a_name_that_is_registered_again_is_replaced_with_a_note(own_names):
     register("mine")(Hold)
     again = type("Hold", (Hold,), {})
-    with pytest.warns(UserWarning, match="mine was known already"):
+    with pytest.warns(UserWarning, match="mine was already registered"):
         register("mine")(again)
     assert registered()["mine"] is again
     assert type(build_policy("mine()", file="test")) is again
@@ -107,7 +107,7 @@ def test_the_same_class_registered_twice_needs_no_note(own_names):
 
 
 def test_a_policy_of_ones_own_may_replace_one_of_the_package_until_it_is_set_aside(own_names, monkeypatch):
-    with pytest.warns(UserWarning, match="constant was known already"):
+    with pytest.warns(UserWarning, match="constant was already registered"):
         register("constant")(Hold)
     assert registered()["constant"] is Hold
     monkeypatch.setattr(interface, "_REGISTRY", {})

@@ -167,7 +167,7 @@ def test_less_lofexidine_takes_less_of_the_drive():
         ("usual_care(taper_share=1.2)", "0 to 1"),
         ("supported(taper=abrupt())", "needs care"),
         ("supported(taper=abrupt(), care=nurse/wizard)", "joined by /"),
-        ("supported(taper=integral(every=14), care=nurse, pace=patient)", "does not wait"),
+        ("supported(taper=integral(every=14), care=nurse, pace=patient)", "does not use reports"),
         ("supported(taper=supported(taper=abrupt(), care=nurse), care=team)", "without care"),
         ("supported(taper=abrupt(), care=nurse, pace=mine)", "patient"),
         ("sequence(supported(taper=abrupt(), care=nurse), constant())", "around"),

@@ -226,7 +226,7 @@ def test_an_adjunct_without_an_effect_in_the_model_is_refused():
 
 
 def test_no_factor_leads_to_buprenorphine():
-    with pytest.raises(InputError, match="no factor leads to buprenorphine"):
+    with pytest.raises(InputError, match="no conversion factor to buprenorphine"):
         build_policy('constant() + rotate(buprenorphine, "SL film/tablet")', file="test")
 
 
@@ -295,7 +295,7 @@ class Reacts(Policy):
 @pytest.mark.parametrize(
     "add",
     [
-        lambda policy: WithHandoff(policy, "handoff()", look_every_d=7),
+        lambda policy: WithHandoff(policy, "handoff()", check_every_d=7),
         lambda policy: WithAdjunct(policy, "adjunct()", days=16),
         lambda policy: WithRotation(policy, "rotate()", find_drug("oxycodone", "ER"), 2, 16),
         lambda policy: WithinCeiling(policy, "within_ceiling()"),

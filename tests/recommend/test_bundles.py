@@ -82,7 +82,7 @@ def test_the_example_is_answered_and_its_unread_entry_is_listed_in_both_places(
     assert found["dose_equivalents"] == {"opioid": 60.0, "benzodiazepine": 10.0, "gabapentinoid": 0.0}
     shown = {row["drug"]: (row["dose_mg_per_day"], row["since"], row["as_needed"]) for row in found["doses"]}
     assert shown == {"morphine": (60.0, "2026-02-02", False), "lorazepam": (1.0, "2026-01-05", True)}
-    assert "MedicationRequest/in-words" in err and "words alone" in err
+    assert "MedicationRequest/in-words" in err and "free text only" in err
     assert any("not read" in reason and "MedicationRequest/in-words" in reason for reason in found["reasons"])
 
 

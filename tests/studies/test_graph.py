@@ -16,7 +16,7 @@ from taper_sim.studies.pytensor_graph import (
     BETWEEN,
     EXACT,
     LOW_END,
-    laid_out,
+    dense_reports,
     log_likelihood_graph,
     log_posterior_graph,
     pymc_model_of,
@@ -109,7 +109,7 @@ def test_the_graph_is_the_compiled_likelihood(case: str) -> None:
 def test_the_gradient_is_that_of_the_compiled_likelihood() -> None:
     """Middles, both kinds of interval and a missing day, of one person."""
     found = evidence((90.0, 0.0, 0.0), ("sows_gossop", "pain_nrs"), seed=5, n_days=8, level=-1.0)
-    kinds = np.unique(laid_out([found.reports], 8).what)
+    kinds = np.unique(dense_reports([found.reports], 8).what)
     assert {EXACT, LOW_END, BETWEEN} <= set(kinds)
 
     def make() -> tuple[list[pytensor.Variable], list[pytensor.Variable]]:

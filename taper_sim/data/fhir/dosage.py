@@ -307,7 +307,7 @@ def daily_dose(dosage: Mapping[str, Any], product: Product, drug: Drug, notes: l
     if not doses:
         if most is not None and needed:
             return most, True
-        text = "a dose in words alone" if dosage.get("text") or dosage.get("patientInstruction") else "no dose"
+        text = "a dose in free text only" if dosage.get("text") or dosage.get("patientInstruction") else "no dose"
         raise Cannot(f"{text} ({' '.join(drug.key)})", "doseAndRate with a quantity, and a timing")
     amounts = {_one_dose(dose_part, product, drug, notes) for dose_part in doses}
     if len(amounts) > 1:

@@ -21,7 +21,7 @@ import pymc as pm
 from pytensor import tensor as pt
 
 from taper_sim.array_types import Floats
-from taper_sim.inference.population.marginal_likelihood import ROBUST_DF, PeopleSummed
+from taper_sim.inference.population.marginal_likelihood import ROBUST_DF, LogMarginalLikelihood
 from taper_sim.inference.population.missing import log_chance_of_answering
 from taper_sim.inference.population.people import RecordedPerson
 from taper_sim.inference.posterior import Posterior, posterior_of
@@ -303,6 +303,6 @@ def model_of(draws: Draws, robust: bool) -> pm.Model:
             effect = pm.Deterministic("effect", TRAIT_SD * pm.Normal("effect_z", dims="trait"), dims="trait")
         # as constants the data would be compiled into the code, and other draws could not replace them
         data = [pm.Data(name, value) for name, value in data_of(draws).items()]
-        total_and_gradient: Any = PeopleSummed(robust)(*data, centre, spread, drift, effect)
+        total_and_gradient: Any = LogMarginalLikelihood(robust)(*data, centre, spread, drift, effect)
         pm.Potential("people", total_and_gradient[0])
     return model

@@ -1,7 +1,7 @@
-"""People's marginal likelihood with its gradient, compiled, as an operation of PyTensor too. Imports ``model``.
+"""Marginal likelihood of several people and its gradient, compiled and as a PyTensor operation. Imports ``model``.
 
-``hierarchy.Draws`` has the same sum in NumPy, which defines it. One pass over a person's draws while they lie in the
-cache gives sum and gradient; an automatic gradient would write and read every draw of everybody several times.
+``hierarchy.Draws`` defines the same sum in NumPy. One pass over a person's draws, while they are in the cache, gives
+sum and gradient; automatic differentiation would write and read every draw of every person several times.
 """
 
 from typing import Any, Final
@@ -21,18 +21,18 @@ from taper_sim.model.compiled.elementary import exp, log
 _exact: Final[Any] = numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
 _rearranged: Final[Any] = numba.njit(
     cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy"
-)  # sums may be taken in lanes
+)  # the compiler may reorder sums into lanes
 ROBUST_DF: Final = 4.0
 """Degrees of freedom of the Student t between people with ``robust``. Source: A47."""
-_FACTORS: Final = 16  # of 1 + off²/4 before a logarithm is due: below the largest number for values 1e9 spreads off
+_FACTORS: Final = 16  # factors 1 + off²/4 for each logarithm: their product is finite for values up to 1e9 spreads away
 
 
 @_exact
 def _exponentials(log_p: Floats, top: float) -> None:
     """``exp(log_p - top)`` in place.
 
-    By itself, and with a flag that says no: a function would inherit its caller's leave to rearrange sums, which undoes
-    the rounding that the exponential rests on.
+    A separate function compiled without fast math: inlined code would inherit the caller's permission to reorder sums,
+    which breaks the rounding that the exponential relies on.
     """
     for s in range(len(log_p)):
         log_p[s] = exp(log_p[s] - top)
@@ -40,7 +40,7 @@ def _exponentials(log_p: Floats, top: float) -> None:
 
 @_exact
 def _less_logs(log_p: Floats, factor: float, product: Floats) -> None:
-    """Take ``factor * log(product)`` off ``log_p``, in place; apart from its caller like :func:`_exponentials`."""
+    """Subtract ``factor * log(product)`` in place; separate from its caller like :func:`_exponentials`."""
     for s in range(len(log_p)):
         log_p[s] -= factor * log(product[s])
 
@@ -49,7 +49,7 @@ def _less_logs(log_p: Floats, factor: float, product: Floats) -> None:
 def _densities(
     log_p: Floats, lw: Floats, x: Floats, has_value: Floats, mean: Floats, spread: Floats, robust: bool
 ) -> None:
-    """Log weight of each draw of one person and its log density but for what all draws share, into ``log_p``."""
+    """Write log weight plus log density of each draw of one person to ``log_p``, without terms common to all draws."""
     n = len(log_p)
     for s in range(n):
         log_p[s] = lw[s]
@@ -76,7 +76,7 @@ def _densities(
 
 @register_jitable
 def _moments(w: Floats, x: Floats, m: float, spread: float, robust: bool) -> tuple[float, float]:
-    """Weighted mean over draws of the slope of the log density in the mean, and in the log of the spread but for -1."""
+    """Weighted mean of the derivative of the log density by the mean, and by the log of the spread without its -1."""
     first, second = 0.0, 0.0
     if robust:
         for s in range(len(w)):
@@ -93,7 +93,7 @@ def _moments(w: Floats, x: Floats, m: float, spread: float, robust: bool) -> tup
 
 
 @_rearranged
-def summed(
+def log_marginal_likelihood(
     log_weight: Floats,
     x: Floats,
     has_value: Floats,
@@ -115,24 +115,24 @@ def summed(
     ----------
     log_weight : ndarray, (n_people, n_draws)
     x : ndarray, (n_people, n_keys, n_draws)
-        Draws of a value side by side.
+        The draws of one value are contiguous.
     has_value : ndarray, (n_people, n_keys)
-        1 where the person has that value.
+        1 if the person has that value.
     drift2 : ndarray, (n_people, n_draws)
     n_drift : ndarray, (n_people,)
     trait : ndarray, (n_people, n_traits)
     moved : ndarray, (n_keys,)
-        1 at the values that traits move.
+        1 for values that depend on traits.
     centre, spread : ndarray, (n_keys,)
     drift_sd : float
     effect : ndarray, (n_traits,)
     robust : bool
-        Student t between people.
+        Student t distribution between people.
 
     Returns
     -------
     tuple
-        The sum but for a constant, then its derivatives by centre, spread, drift_sd, effect.
+        The sum up to a constant, then its derivatives by centre, spread, drift_sd, effect.
     """
     n_people, n_keys, n = x.shape
     total, by_drift = 0.0, 0.0
@@ -172,8 +172,8 @@ def summed(
     return total, by_centre, by_spread / spread, by_drift / drift_sd, by_effect
 
 
-class PeopleSummed(Op):
-    """:func:`summed` as an operation of data, ``centre``, ``spread``, ``drift_sd``, ``effect``, with its own gradient.
+class LogMarginalLikelihood(Op):
+    """:func:`log_marginal_likelihood` as a PyTensor operation of data and parameters, with its own gradient.
 
     Only the first output, the sum, may be differentiated.
     """
@@ -184,36 +184,36 @@ class PeopleSummed(Op):
         self.robust = robust
 
     def make_node(self, *inputs: Any) -> Apply:
-        """Inputs of :func:`summed` in its order, ``robust`` left out."""
-        given = [pt.as_tensor_variable(i) for i in inputs]
-        centre, spread, drift, effect = given[7:]
-        return Apply(self, given, [drift.type(), centre.type(), spread.type(), drift.type(), effect.type()])
+        """Inputs of :func:`log_marginal_likelihood` in its order, ``robust`` left out."""
+        variables = [pt.as_tensor_variable(i) for i in inputs]
+        centre, spread, drift, effect = variables[7:]
+        return Apply(self, variables, [drift.type(), centre.type(), spread.type(), drift.type(), effect.type()])
 
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
-        """Without a graph that is compiled whole."""
-        found = summed(*inputs[:9], float(inputs[9]), inputs[10], self.robust)
-        for store, one in zip(outputs, found, strict=True):
-            store[0] = np.asarray(one, dtype=np.float64)
+        """Compute the outputs where PyTensor does not compile the whole graph."""
+        values = log_marginal_likelihood(*inputs[:9], float(inputs[9]), inputs[10], self.robust)
+        for storage, value in zip(outputs, values, strict=True):
+            storage[0] = np.asarray(value, dtype=np.float64)
 
     def grad(self, inputs: Any, output_grads: Any) -> list[Any]:
-        """The derivatives that the operation has worked out already."""
+        """The derivatives, which are further outputs of the operation."""
         if not all(isinstance(g.type, DisconnectedType) for g in output_grads[1:]):
             raise NotImplementedError("second derivatives of the people's marginal likelihood")
-        found: Any = self(*inputs)
-        return [DisconnectedType()()] * 7 + [output_grads[0] * one for one in found[1:]]
+        values: Any = self(*inputs)
+        return [DisconnectedType()()] * 7 + [output_grads[0] * derivative for derivative in values[1:]]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        """The data are no variable."""
+        """Outputs depend on the parameters; the data are constants."""
         return [[k >= 7] * 5 for k in range(11)]
 
 
-@numba_funcify.register(PeopleSummed)
-def _compiled(op: PeopleSummed, node: Apply, **_: Any) -> Any:
+@numba_funcify.register(LogMarginalLikelihood)
+def _compiled(op: LogMarginalLikelihood, node: Apply, **_: Any) -> Any:
     robust = op.robust
 
     @numba.njit(nogil=True)
     def call(lw, x, has_value, drift2, n_drift, trait, moved, centre, spread, drift, effect):  # type: ignore[no-untyped-def]
-        total, a, b, c, d = summed(
+        total, a, b, c, d = log_marginal_likelihood(
             lw, x, has_value, drift2, n_drift, trait, moved, centre, spread, drift.item(), effect, robust
         )
         return np.asarray(total), a, b, np.asarray(c), d

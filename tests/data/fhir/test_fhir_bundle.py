@@ -186,7 +186,7 @@ def test_an_order_of_synthea_is_read_with_the_right_dose_and_notes(tmp_path: Pat
     ("text", "dose", "reason"),
     [
         (ER30, {"sequence": 1, "asNeededBoolean": True}, "no dose"),
-        (ER30, {"text": "take as directed"}, "words alone"),
+        (ER30, {"text": "take as directed"}, "free text only"),
         (ER30, dosage(1, timing={}), "without a frequency"),
         (ER30, dosage(1, "puff"), "unit puff"),
         (

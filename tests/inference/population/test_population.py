@@ -23,7 +23,7 @@ from taper_sim.inference import course as at
 from taper_sim.inference.population import hierarchy
 from taper_sim.inference.population.files import read_population, write_population
 from taper_sim.inference.population.hierarchy import Hyper, as_population, data_of, draws_of, em_step, start_of
-from taper_sim.inference.population.marginal_likelihood import summed
+from taper_sim.inference.population.marginal_likelihood import log_marginal_likelihood
 from taper_sim.inference.population.missing import log_chance_of_answering
 from taper_sim.inference.population.people import read_people
 from taper_sim.inference.population.predictive import as_written
@@ -329,7 +329,9 @@ def test_the_compiled_sum_and_its_gradient_are_those_of_the_readable_one(robust:
     shifted = Hyper(start.centre + 0.4 * start.spread, 0.8 * start.spread, start.drift_sd * 1.3, start.effect + 0.2)
 
     def compiled(h: Hyper) -> tuple[float, Floats]:
-        found = summed(*data_of(DRAWS).values(), h.centre, h.spread, float(h.drift_sd), h.effect, robust)
+        found = log_marginal_likelihood(
+            *data_of(DRAWS).values(), h.centre, h.spread, float(h.drift_sd), h.effect, robust
+        )
         return found[0], np.concatenate([np.atleast_1d(slope) for slope in found[1:]])
 
     def moved(h: Hyper, k: int, step: float) -> Hyper:
