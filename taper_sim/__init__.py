@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from taper_sim.api.comparison import Comparison as Comparison
     from taper_sim.api.comparison import compare as compare
+    from taper_sim.api.patient_trace import Trace as Trace
+    from taper_sim.api.patient_trace import trace as trace
     from taper_sim.api.people import People as People
     from taper_sim.api.people import people as people
+    from taper_sim.api.population_fit import Population as Population
+    from taper_sim.api.population_fit import fit as fit
     from taper_sim.api.recommendation import Recommendation as Recommendation
     from taper_sim.api.recommendation import recommend as recommend
     from taper_sim.api.registration import outcome as outcome
     from taper_sim.api.registration import register as register
-    from taper_sim.api.runs import Population as Population
     from taper_sim.api.runs import Run as Run
-    from taper_sim.api.runs import Trace as Trace
     from taper_sim.api.runs import evaluate as evaluate
     from taper_sim.api.runs import find_team as find_team
-    from taper_sim.api.runs import fit as fit
     from taper_sim.api.runs import load as load
     from taper_sim.api.runs import run_clinic as run_clinic
-    from taper_sim.api.runs import trace as trace
     from taper_sim.api.sensitivity import Sensitivity as Sensitivity
     from taper_sim.api.sensitivity import sensitivity as sensitivity
     from taper_sim.comparison.outcomes import OutcomeWindow as OutcomeWindow
@@ -50,15 +50,15 @@ _PUBLIC = {
     "Patients": "taper_sim.policies.interface",
     "People": "taper_sim.api.people",
     "Policy": "taper_sim.policies.interface",
-    "Population": "taper_sim.api.runs",
+    "Population": "taper_sim.api.population_fit",
     "Recommendation": "taper_sim.api.recommendation",
     "Run": "taper_sim.api.runs",
     "Sensitivity": "taper_sim.api.sensitivity",
-    "Trace": "taper_sim.api.runs",
+    "Trace": "taper_sim.api.patient_trace",
     "compare": "taper_sim.api.comparison",
     "evaluate": "taper_sim.api.runs",
     "find_team": "taper_sim.api.runs",
-    "fit": "taper_sim.api.runs",
+    "fit": "taper_sim.api.population_fit",
     "load": "taper_sim.api.runs",
     "outcome": "taper_sim.api.registration",
     "people": "taper_sim.api.people",
@@ -67,7 +67,7 @@ _PUBLIC = {
     "register": "taper_sim.api.registration",
     "run_clinic": "taper_sim.api.runs",
     "sensitivity": "taper_sim.api.sensitivity",
-    "trace": "taper_sim.api.runs",
+    "trace": "taper_sim.api.patient_trace",
 }
 __all__ = [  # noqa: PLE0604, RUF100 - the same names, spelt out for type checkers; a test compares them
     "Comparison",

@@ -21,10 +21,10 @@ from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.model.parameters import BASELINE_LIMITS
 from taper_sim.run_folder import write_text
 from taper_sim.scenario.building import build_cohort, read_scenario
-from taper_sim.scenario.schema import DEFAULT_SEED, MAX_PATIENTS, CohortEntry
+from taper_sim.scenario.schema import MAX_PATIENTS, CohortEntry
 from taper_sim.simulation import cohort as cohorts
 from taper_sim.simulation.cohort import MODALITIES, ClassMargin, Cohort
-from taper_sim.units import DRUG_CLASSES, HOURS_PER_DAY, DrugClass
+from taper_sim.units import DEFAULT_SEED, DRUG_CLASSES, HOURS_PER_DAY, DrugClass
 
 _NUMERIC: Final = {name: ends for name, ends in NUMBERS.items() if not name.startswith("promis_")}
 _CHARACTERISTICS: Final = (*_NUMERIC, *BOOLEANS, "modality", *DRUG_CLASSES)

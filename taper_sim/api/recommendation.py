@@ -11,13 +11,13 @@ import pandas as pd
 
 from taper_sim.api import display
 from taper_sim.api.arguments import names_checked
+from taper_sim.api.population_fit import Population
 from taper_sim.api.records import Keys, Table, keys_path, named_by_argument, table_path
-from taper_sim.api.runs import Population
 from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.data.problems import problem
 from taper_sim.recommend.from_files import recommend_from_files
 from taper_sim.report.decision import recommendation_text
-from taper_sim.scenario.schema import DEFAULT_SEED
+from taper_sim.units import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from taper_sim.data.problems import escaped, nearest, problem, shown
 from taper_sim.data.yaml_input import parse
-from taper_sim.experiments import clinic_run, compare, ladder, staffing_run, team_search, triage_rules
+from taper_sim.experiments import clinic_plan, clinic_run, compare, ladder, staffing_run, team_search, triage_rules
 from taper_sim.experiments.running import Report, Running
 from taper_sim.experiments.user_policies import execute_recorded, not_at_hand
 from taper_sim.run_folder import PLAN_FILE, PlanRecord, differing, plan_of
@@ -52,7 +52,7 @@ _EVERY: Final = (
         clinic_run.KIND,
         "clinic",
         clinic_run.rerun,
-        lambda scenario, path: clinic_run.plan_hash(clinic_run.plan_of(scenario, path, None)),
+        lambda scenario, path: clinic_plan.plan_hash(clinic_plan.plan_of(scenario, path, None)),
     ),
     Kind(
         staffing_run.KIND,
@@ -65,7 +65,7 @@ _EVERY: Final = (
         triage_rules.KIND,
         "triage",
         triage_rules.rerun,
-        lambda scenario, path: triage_rules.plan_hash(clinic_run.plan_of(scenario, path, None)),
+        lambda scenario, path: triage_rules.plan_hash(clinic_plan.plan_of(scenario, path, None)),
     ),
 )
 KINDS: Final = {kind.name: kind for kind in _EVERY}

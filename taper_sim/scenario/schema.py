@@ -23,9 +23,8 @@ from taper_sim.scenario.clinic_schema import ClinicEntry
 from taper_sim.scenario.true_models import MODEL, TRUE_MODELS
 from taper_sim.simulation.cohort import FLAGS, MODALITIES
 from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, PARAMETERS
-from taper_sim.units import HOURS_PER_DAY, LONGEST_D, YEAR_D, DrugClass
+from taper_sim.units import DEFAULT_SEED, HOURS_PER_DAY, LONGEST_D, YEAR_D, DrugClass
 
-DEFAULT_SEED = 20260101
 MAX_PATIENTS = 10_000_000
 Share = Annotated[float, Field(ge=0, le=1)]
 
