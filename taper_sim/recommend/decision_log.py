@@ -19,7 +19,7 @@ from taper_sim.data.problems import Problem, problem
 from taper_sim.data.yaml_input import read_bytes
 from taper_sim.recommend.recommendation import Recommendation
 from taper_sim.run_folder import Warn, check_file_writable, warn_on_stderr
-from taper_sim.run_folder.files import PRIVATE
+from taper_sim.run_folder.atomic_files import PRIVATE
 
 _MAX_BYTES: Final = 500_000_000
 _MAX_LINE: Final = 1_000_000

@@ -5,9 +5,7 @@ driver writes its outputs. :meth:`RunFolder.finish` writes ``manifest.json``, dr
 docs/how-to/run-folder.md describes each file.
 """
 
-from taper_sim.run_folder.checking import differing
-from taper_sim.run_folder.csv_cells import read_table, without_guards, write_csv
-from taper_sim.run_folder.files import (
+from taper_sim.run_folder.atomic_files import (
     Unwritten,
     check_file_writable,
     check_writable,
@@ -17,6 +15,8 @@ from taper_sim.run_folder.files import (
     write_json,
     write_text,
 )
+from taper_sim.run_folder.checking import differing
+from taper_sim.run_folder.csv_cells import read_table, without_guards, write_csv
 from taper_sim.run_folder.folder import (
     MANIFEST_FILE,
     PLAN_FILE,

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from taper_sim.data.problems import shown
-from taper_sim.run_folder.files import PARTIAL, read_record, sha256_of
+from taper_sim.run_folder.atomic_files import PARTIAL, read_record, sha256_of
 from taper_sim.run_folder.folder import MANIFEST_FILE, MANIFEST_KEYS, PARTS, PLAN_FILE, SAVED_KEY, plan_of
 from taper_sim.run_folder.lock import LOCK_FILE
 

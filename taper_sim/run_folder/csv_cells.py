@@ -1,4 +1,4 @@
-"""Tables as CSV in which no spreadsheet finds a formula. Imports ``run_folder.files``.
+"""Tables as CSV in which no spreadsheet finds a formula. Imports ``run_folder.atomic_files``.
 
 A text that begins with ``= + - @``, a tab or a carriage return gets an apostrophe before it; :func:`read_table` removes
 it. Numbers are unchanged, also in a column of texts.
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from taper_sim.run_folder.files import write_text
+from taper_sim.run_folder.atomic_files import write_text
 
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED: Final = re.compile(r"'+[=+\-@\t\r]")

@@ -12,8 +12,7 @@ from typing import IO, Any, Final
 import pandas as pd
 
 from taper_sim.data.problems import problem
-from taper_sim.run_folder.csv_cells import write_csv
-from taper_sim.run_folder.files import (
+from taper_sim.run_folder.atomic_files import (
     PARTIAL,
     Unwritten,
     check_writable,
@@ -22,6 +21,7 @@ from taper_sim.run_folder.files import (
     write_atomically,
     write_json,
 )
+from taper_sim.run_folder.csv_cells import write_csv
 from taper_sim.run_folder.lock import LOCK_FILE, locked
 from taper_sim.run_folder.parts import Parts, Warn, warn_on_stderr
 

@@ -1,4 +1,4 @@
-"""A lock on a folder: one run at a time writes into it. Imports ``run_folder.files``.
+"""A lock on a folder: one run at a time writes into it. Imports ``run_folder.atomic_files``.
 
 The operating system holds the lock and releases it when the process ends, however it ends.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from taper_sim.data.problems import problem
-from taper_sim.run_folder.files import Unwritten
+from taper_sim.run_folder.atomic_files import Unwritten
 
 LOCK_FILE: Final = ".lock"
 

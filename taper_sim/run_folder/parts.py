@@ -1,4 +1,4 @@
-"""Finished parts of a run, each with a record. Imports ``run_folder.files``.
+"""Finished parts of a run, each with a record. Imports ``run_folder.atomic_files``.
 
 ``NAME.json`` is the record of the part ``NAME``: its name, the plan's hash, the number of rows, the content's hash. A
 part that is unreadable, truncated, changed, or of another plan or place counts as unfinished and is computed again.
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from taper_sim.data.problems import InputError, escaped, problem
-from taper_sim.run_folder.files import read_record, write_atomically, write_json
+from taper_sim.run_folder.atomic_files import read_record, write_atomically, write_json
 
 Warn = Callable[[str], None]
 """Receives one line of warning."""
