@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.api import comparison_answer, display
+from taper_sim.api.argument_files import named_by_argument
 from taper_sim.api.arguments import names_checked
 from taper_sim.api.cohort_frame import cohort_frame
 from taper_sim.api.cohorts import People
 from taper_sim.api.progress import progress_bar
 from taper_sim.api.protocols import Protocol, copy_rules, entries_of
-from taper_sim.api.records import named_by_argument
 from taper_sim.api.saving import INPUTS, save_run
 from taper_sim.api.subgroups import By, groups_of
 from taper_sim.api.temporary import TemporaryFolder

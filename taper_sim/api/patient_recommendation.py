@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from taper_sim.api import display
+from taper_sim.api.argument_files import Keys, Table, keys_path, named_by_argument, table_path
 from taper_sim.api.arguments import names_checked
 from taper_sim.api.population_fit import Population
-from taper_sim.api.records import Keys, Table, keys_path, named_by_argument, table_path
 from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.data.problems import problem
 from taper_sim.recommend.from_files import recommend_from_files

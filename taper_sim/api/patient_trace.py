@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from taper_sim.api.argument_files import Keys, keys_path, named_by_argument
 from taper_sim.api.arguments import names_checked
-from taper_sim.api.records import Keys, keys_path, named_by_argument
 from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.data.problems import problem
 from taper_sim.run_folder import write_csv

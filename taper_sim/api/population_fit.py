@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from taper_sim.api import display
+from taper_sim.api.argument_files import Table, named_by_argument, table_path
 from taper_sim.api.arguments import names_checked
-from taper_sim.api.records import Table, named_by_argument, table_path
 from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.data.problems import problem
 from taper_sim.run_folder import check_file_writable

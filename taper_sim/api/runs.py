@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from taper_sim.api import display
+from taper_sim.api.argument_files import named_by_argument
 from taper_sim.api.arguments import names_checked
 from taper_sim.api.population_fit import Population
 from taper_sim.api.progress import Progress, progress_bar
-from taper_sim.api.records import named_by_argument
 from taper_sim.api.saving import save_run
 from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.data.problems import problem
