@@ -13,7 +13,7 @@ from taper_sim.clinic.staffing.search import Candidate, within_budget
 from taper_sim.clinic.staffing.selection import FIRST_REPLICATIONS
 from taper_sim.experiments import team_search
 from taper_sim.report.staffing_text import bound_text
-from taper_sim.report.wording import in_words, number
+from taper_sim.report.wording import in_words, number_text
 from taper_sim.scenario.building import Overrides
 from taper_sim.scenario.staffing_schema import StaffingEntry
 from tests.experiments.test_staffing_command import scenario, set_in
@@ -119,7 +119,7 @@ def test_the_page_names_the_best_and_lists_teams_by_their_harm(done, capsys):
     for line, (_, row) in zip(said[first:], own.iterrows(), strict=False):
         assert (
             line.startswith(in_words(row["team"]))
-            and f" {number(row['estimate'], 3)} (" in line
+            and f" {number_text(row['estimate'], 3)} (" in line
             and row["verdict"] in line
         )
     assert f"Wanted: least harm for {BUDGET:,} USD a week" in "\n".join(said)
