@@ -75,8 +75,8 @@ loose = {
 plan = replace(plan, entry=plan.entry.model_copy(update=loose))
 done = run_staffing(SCENARIO, plan, FOLDER, quietly)
 print("targets:", "; ".join(map(str, plan.entry.targets)))
-print("chosen:", None if done.found.chosen is None else done.found.chosen.name)
-print("stopped at a bound, so a cheaper team may exist:", done.found.stopped)
+print("chosen:", None if done.result.chosen is None else done.result.chosen.name)
+print("stopped at a bound, so a cheaper team may exist:", done.result.stopped)
 
 # %%
 tried = done.table[done.table["metric"] == "all_targets"]

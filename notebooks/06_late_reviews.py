@@ -29,7 +29,7 @@ from taper_sim.clinic import lateness
 from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.staffing.bounds import loads
 from taper_sim.clinic.team import Team
-from taper_sim.experiments.clinic_run import read_plan
+from taper_sim.experiments.clinic_plan import read_plan
 from taper_sim.scenario.building import Overrides
 
 SCENARIO = Path("../scenarios/clinic_understaffed.yaml")

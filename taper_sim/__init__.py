@@ -1,6 +1,6 @@
-"""Try a taper on a computer before trying it on a person. Public names, loaded when they are used.
+"""Try a taper on a computer before trying it on a person. Public names, loaded on first use.
 
-A research prototype for health professionals, not reviewed by any regulator. Guide: docs/how-to/api.md.
+A research prototype for health professionals; no regulator has reviewed it. Guide: docs/how-to/api.md.
 """
 
 import sys
@@ -9,23 +9,23 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from taper_sim.api.cohorts import People as People
+    from taper_sim.api.cohorts import people as people
     from taper_sim.api.comparison import Comparison as Comparison
     from taper_sim.api.comparison import compare as compare
-    from taper_sim.api.people import People as People
-    from taper_sim.api.people import people as people
-    from taper_sim.api.recommendation import Recommendation as Recommendation
-    from taper_sim.api.recommendation import recommend as recommend
+    from taper_sim.api.patient_recommendation import Recommendation as Recommendation
+    from taper_sim.api.patient_recommendation import recommend as recommend
+    from taper_sim.api.patient_trace import Trace as Trace
+    from taper_sim.api.patient_trace import trace as trace
+    from taper_sim.api.population_fit import Population as Population
+    from taper_sim.api.population_fit import fit as fit
     from taper_sim.api.registration import outcome as outcome
     from taper_sim.api.registration import register as register
-    from taper_sim.api.runs import Population as Population
     from taper_sim.api.runs import Run as Run
-    from taper_sim.api.runs import Trace as Trace
     from taper_sim.api.runs import evaluate as evaluate
     from taper_sim.api.runs import find_team as find_team
-    from taper_sim.api.runs import fit as fit
     from taper_sim.api.runs import load as load
     from taper_sim.api.runs import run_clinic as run_clinic
-    from taper_sim.api.runs import trace as trace
     from taper_sim.api.sensitivity import Sensitivity as Sensitivity
     from taper_sim.api.sensitivity import sensitivity as sensitivity
     from taper_sim.comparison.outcomes import OutcomeWindow as OutcomeWindow
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-#: Every public name and the module that has it; the imports above say the same to editors and type checkers.
+#: Module of every public name; the imports above tell editors and type checkers the same.
 _PUBLIC = {
     "Comparison": "taper_sim.api.comparison",
     "InputError": "taper_sim.data.problems",
@@ -48,28 +48,28 @@ _PUBLIC = {
     "OutcomeWindow": "taper_sim.comparison.outcomes",
     "Patient": "taper_sim.data.patient",
     "Patients": "taper_sim.policies.interface",
-    "People": "taper_sim.api.people",
+    "People": "taper_sim.api.cohorts",
     "Policy": "taper_sim.policies.interface",
-    "Population": "taper_sim.api.runs",
-    "Recommendation": "taper_sim.api.recommendation",
+    "Population": "taper_sim.api.population_fit",
+    "Recommendation": "taper_sim.api.patient_recommendation",
     "Run": "taper_sim.api.runs",
     "Sensitivity": "taper_sim.api.sensitivity",
-    "Trace": "taper_sim.api.runs",
+    "Trace": "taper_sim.api.patient_trace",
     "compare": "taper_sim.api.comparison",
     "evaluate": "taper_sim.api.runs",
     "find_team": "taper_sim.api.runs",
-    "fit": "taper_sim.api.runs",
+    "fit": "taper_sim.api.population_fit",
     "load": "taper_sim.api.runs",
     "outcome": "taper_sim.api.registration",
-    "people": "taper_sim.api.people",
+    "people": "taper_sim.api.cohorts",
     "read_patient": "taper_sim.data.patient",
-    "recommend": "taper_sim.api.recommendation",
+    "recommend": "taper_sim.api.patient_recommendation",
     "register": "taper_sim.api.registration",
     "run_clinic": "taper_sim.api.runs",
     "sensitivity": "taper_sim.api.sensitivity",
-    "trace": "taper_sim.api.runs",
+    "trace": "taper_sim.api.patient_trace",
 }
-__all__ = [  # noqa: PLE0604, RUF100 - the same names, spelt out for type checkers; a test compares them
+__all__ = [  # noqa: PLE0604, RUF100 - the same names for type checkers; a test compares the lists
     "Comparison",
     "InputError",
     "Observation",
@@ -102,7 +102,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names, spelt out for type checke
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name's module on first use: importing the package costs next to nothing."""
+    """Load the module of a public name on first use, so that importing the package is fast."""
     if name == "__version__":
         from importlib.metadata import version
 
@@ -119,7 +119,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """The package, in which a public function keeps its name from a sub-package of the same name (``recommend``)."""
+    """The package; a public function has priority over the sub-package of the same name (``recommend``)."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (name in _PUBLIC and isinstance(value, ModuleType)):  # an import binds each sub-package to its name

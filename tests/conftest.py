@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from taper_sim.data.formulary import find_drug
-from taper_sim.experiments.compare import Comparison, compare
+from taper_sim.experiments.compare import ComparisonRun, compare
 from taper_sim.scenario.building import Overrides
 from taper_sim.simulation.cohort import ClassMargin, Cohort, DrugShare, sample
 
@@ -63,6 +63,6 @@ def small_scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(small_scenario: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+def finished(small_scenario: Path, tmp_path_factory: pytest.TempPathFactory) -> ComparisonRun:
     """A finished small comparison on one worker."""
     return compare(small_scenario, Overrides(), tmp_path_factory.mktemp("runs") / "one", 1, quiet)

@@ -1,5 +1,6 @@
-"""What a notebook imports, by way of ``import taper_sim as ts``. Imports everything below ``cli``.
+"""Public Python interface, ``import taper_sim as ts``. Imports everything below ``cli``.
 
-``people`` makes a cohort, ``comparison`` compares protocols on it, ``recommendation`` answers for one patient, ``runs``
-holds the other commands' results, ``sensitivity`` varies parameters, ``display`` and ``plots`` show all of them.
+``cohorts`` makes people, ``comparison`` compares protocols on them, ``patient_recommendation`` gives one patient's
+options. ``runs`` has the results of the other runs, ``population_fit`` and ``patient_trace`` those of their commands.
+``sensitivity`` varies parameters. ``reported_runs`` is the part of a run that the commands share.
 """

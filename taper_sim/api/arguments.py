@@ -1,4 +1,4 @@
-"""Arguments of the public functions, refused in one line where they are wrong. Imports ``data.problems``."""
+"""Check of the argument names of public functions. Imports ``data.problems``."""
 
 import inspect
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from taper_sim.data.problems import InputError, Problem, nearest, shown
 
 
 def names_checked[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """A public function that refuses an unknown argument with the nearest known one named.
+    """Make a public function refuse unknown arguments with the nearest known name.
 
     Raises
     ------

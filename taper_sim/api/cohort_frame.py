@@ -1,4 +1,4 @@
-"""A cohort as a table, a row a person, units in the names. Imports ``simulation.cohort``, ``data``, ``units``."""
+"""A cohort as a table with units in the column names. Imports ``simulation.cohort``, ``data``, ``units``."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ BASELINE_COLUMNS: Final = {
 
 
 def cohort_frame(cohort: Cohort) -> pd.DataFrame:
-    """A row a person: drugs and doses of each class that somebody takes, age, baseline, flags.
+    """Table of a cohort, a row a person: drugs and doses of each class in use, age, baseline, flags.
 
     Returns
     -------
@@ -55,14 +55,14 @@ def _drug_columns(cohort: Cohort, k: int, drug_class: str) -> dict[str, object]:
             count += who
             patch |= who & drug.is_patch
             (rate if drug.is_patch else mg)[who] += cohort.slot_dose[who, slot]
-    one = count == 1
+    single = count == 1
     taken = cohort.taken[:, k]
     columns: dict[str, object] = {
         f"{drug_class}_drug": names,
-        f"{drug_class}_mg_per_day": np.where(taken & (~one | patch), np.nan, mg),
+        f"{drug_class}_mg_per_day": np.where(taken & (~single | patch), np.nan, mg),
     }
     if patch.any():
-        columns[f"{drug_class}_mcg_per_h"] = np.where(one & patch, rate, np.nan)
+        columns[f"{drug_class}_mcg_per_h"] = np.where(single & patch, rate, np.nan)
     own_scale = cohort.buprenorphine & (k == 0)
     columns[f"{drug_class}_mme_per_day"] = np.where(own_scale, np.nan, cohort.dose[:, k])
     columns[f"{drug_class}_use_days"] = np.where(taken, cohort.use_days[:, k], np.nan)

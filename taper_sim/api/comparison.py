@@ -1,4 +1,4 @@
-"""Protocols compared on the same people. Imports ``api``, ``report``, ``experiments.compare`` and below."""
+"""Comparison of protocols on the same people. Imports ``api``, ``report``, ``experiments.compare`` and below."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from taper_sim.api import answer, display
+from taper_sim.api import comparison_answer, display
+from taper_sim.api.argument_files import named_by_argument
 from taper_sim.api.arguments import names_checked
 from taper_sim.api.cohort_frame import cohort_frame
-from taper_sim.api.people import People
+from taper_sim.api.cohorts import People
 from taper_sim.api.progress import progress_bar
 from taper_sim.api.protocols import Protocol, copy_rules, entries_of
-from taper_sim.api.records import named_by_argument
 from taper_sim.api.saving import INPUTS, save_run
 from taper_sim.api.subgroups import By, groups_of
 from taper_sim.api.temporary import TemporaryFolder
@@ -45,26 +45,26 @@ _BY_SUMMARY, _BY_DIFFERENCES = "by_summary.csv", "by_differences.csv"
 
 @dataclass(eq=False)
 class Comparison:
-    """Protocols compared on the same people with the same chance events.
+    """Protocols compared on the same people with the same random events.
 
     Attributes
     ----------
     folder : Path
-        Of the run; of this object until it is saved.
+        Output folder; temporary until :meth:`save`.
     manifest : dict
-        What was run, with what, from what.
+        Plan, patients, inputs and versions of the run.
     summary : DataFrame
         A row for each protocol, outcome and subgroup: mean and spread over people, 95 % interval of the mean.
     differences : DataFrame
-        The same for each protocol minus the reference, person by person.
+        Paired differences of each protocol from the reference.
     trajectories : DataFrame
         Weekly means and bands by protocol.
     cohort : Cohort or None
-        None where a loaded run names files that are gone.
+        None for a loaded run whose files were removed.
     inputs : Path or None
-        Folder with the files of people made here.
+        Folder with the files of people that Python made.
     temporary : TemporaryFolder or None
-        What keeps the folder of a run that is not saved.
+        Keeps the folder of a run that is not saved.
     """
 
     folder: Path
@@ -83,12 +83,12 @@ class Comparison:
 
     @property
     def reference(self) -> str:
-        """The protocol that the others are set against."""
+        """Protocol with which the others are compared."""
         return str(self.manifest["reference"])
 
     @cached_property
     def people(self) -> pd.DataFrame:
-        """A row a person and protocol: every outcome, and who the person is (the columns of ``People.frame``)."""
+        """A row a person and protocol: every outcome, and the columns of ``People.frame``."""
         outcomes = pd.read_parquet(self.folder / "patients.parquet")
         outcomes["protocol"] = outcomes["protocol"].astype(str)
         if self.cohort is None:
@@ -108,12 +108,12 @@ class Comparison:
 
     @cached_property
     def answer(self) -> str:
-        """Which protocol is better in what, by how much, and how sure that is."""
-        return answer.answer_of(self.summary, self._usable, self.reference, self.difference)
+        """Better protocol by outcome, with the difference and its uncertainty, in sentences."""
+        return comparison_answer.answer_of(self.summary, self._usable, self.reference, self.difference)
 
     @property
     def _usable(self) -> list[str]:
-        """Protocols that a clinic could follow: one that sees the true state is a bound, not a choice."""
+        """Protocols that a clinic could follow; a policy that sees the true state is a bound, not a choice."""
         calls_ = {arm_name(entry): entry.call for entry in map(_entry_of, self.manifest["scenario"]["protocols"])}
         bounds = [name for name, call in calls_.items() if call.startswith("oracle(") or "sees=state" in call]
         return [name for name in self.protocols if name not in bounds] or self.protocols
@@ -133,7 +133,7 @@ class Comparison:
         a, b : str
             Protocols of the run.
         outcome : str or sequence of str, optional
-            All of the run if left out.
+            All outcomes of the run if omitted.
         by : str, callable, or a sequence of them, optional
             Subgroups; a sequence is crossed.
 
@@ -197,12 +197,12 @@ class Comparison:
         return xr.Dataset(cube, coordinates, {"seed": int(self.manifest["seed"]), "reference": self.reference})
 
     def save(self, folder: str | Path) -> Path:
-        """Keep the run: its folder with tables, figures, report and, of people made here, their files.
+        """Copy the output folder with tables, figures and report, and the files of people that Python made.
 
         Parameters
         ----------
         folder : path
-            Empty or new; the same run again is written over.
+            Empty or new; a folder with the same run is replaced.
 
         Returns
         -------
@@ -242,7 +242,7 @@ class Comparison:
         if by is None:
             return {"all": np.ones(len(self._draw), dtype=bool)}
         if self.cohort is None:
-            raise problem("by", "", "a run whose patients file is gone", "a run with its people")
+            raise problem("by", "", "a run whose patients file was removed", "a run with its people")
         return groups_of(by, cohort_frame(self.cohort), self.cohort)
 
     def _lines(self) -> list[str]:
@@ -278,42 +278,42 @@ def compare(
     progress: bool = True,
     yes: bool = False,
 ) -> Comparison:
-    """Compare protocols on the same people with the same chance events.
+    """Compare protocols on the same people with the same random events.
 
     Parameters
     ----------
     scenario : path, optional
-        A scenario file; what the other arguments give replaces what it says.
+        A scenario file; the other arguments replace its entries.
     people : People, optional
-        Whom to compare on; :func:`taper_sim.people` makes them. Either this or a scenario.
+        From :func:`taper_sim.people`. Either people or a scenario.
     protocols : sequence, optional
-        Calls as text, such as ``"linear(pct=10, every=28)"``, or policies of one's own. The first is the reference
+        Calls as text, such as ``"linear(pct=10, every=28)"``, or policy objects. The first is the reference
         unless ``reference`` names another.
     days : int, optional
-        Days to follow; 364 if left out.
+        Days to follow; 364 if omitted.
     care : mapping, optional
         As in a scenario: ``disciplines``, ``visit_every_d``, ``checkin_every_d``.
     by : str, callable, or a sequence of them, optional
         Subgroups of summary and differences: a flag such as ``"ptsd"``, ``"dose"``, ``"age"``, another column of the
         people with few values, or a function of their table that gives a label a row. A sequence is crossed.
     draws : int, optional
-        Draws of the uncertain parameters, which the intervals are over; 50 if left out.
+        Number of draws of the uncertain parameters, over which the intervals are; 50 if omitted.
     seed : int, optional
-        Of chance events and draws; that of the scenario or of the people if left out.
+        Seed of random events and draws; that of the scenario or of the people if omitted.
     workers : int or str, optional
-        Threads, or the address of a Dask scheduler; the numbers do not depend on it.
+        Threads, or the address of a Dask scheduler; no number depends on it.
     patients : int, optional
-        How many people of the scenario.
+        Number of people of the scenario.
     reference : str, optional
-        The protocol that the others are set against.
+        Protocol with which the others are compared.
     outcomes : sequence of str, optional
-        Those to report; all if left out.
+        Outcomes to report; all if omitted.
     parameters : mapping of symbol to value, optional
-        Parameters held at a value in every draw.
+        Parameters with a fixed value in every draw.
     progress : bool, optional
-        Whether a bar is shown.
+        Whether to show a bar.
     yes : bool, optional
-        Whether a run above the free memory or a day of work is run nevertheless.
+        Whether to run although the run needs more than the free memory or more than a day.
 
     Returns
     -------
@@ -322,7 +322,7 @@ def compare(
     Raises
     ------
     InputError
-        One line for each problem: an unknown argument, protocol, outcome or subgroup, a value out of range.
+        With one line for each problem: an unknown argument, protocol, outcome or subgroup, a value out of range.
 
     Examples
     --------
@@ -339,7 +339,7 @@ def compare(
         given = "neither a scenario nor people" if scenario is None else "a scenario and people"
         raise problem(FILE, "people", given, "one of the two")
     if people is not None and not isinstance(people, People):
-        raise problem(FILE, "people", f"an object of the type {type(people).__name__}", "what ts.people(…) gives")
+        raise problem(FILE, "people", f"an object of the type {type(people).__name__}", "the result of ts.people(…)")
     if scenario is not None and not isinstance(scenario, str | Path):
         raise problem(FILE, "scenario", f"an object of the type {type(scenario).__name__}", "the path of a YAML file")
     changes = {
@@ -357,7 +357,7 @@ def compare(
         if entries is None:
             raise problem(FILE, "protocols", "nothing", 'protocols such as ["constant()", "linear(pct=10, every=28)"]')
         if patients is not None:
-            raise problem(FILE, "patients", "beside people", "as many people as there are")
+            raise problem(FILE, "patients", "together with people", "patients with a scenario only")
         inputs.mkdir()
         base = inputs if people.entry is None else people.folder
         cohort_entry = people.write(inputs) if people.entry is None else people.entry
@@ -380,7 +380,7 @@ def compare(
             given = f"{shown(reference)}{nearest(reference, names)}"
             raise InputError(Problem(FILE, "reference", given, "; ".join(dict.fromkeys(names))))
         plan = plan.model_copy(update={"reference": reference})
-    if by is not None:  # what is wrong with it is told before the run, not after
+    if by is not None:  # its problems are reported before the run
         cohort = people.cohort if people is not None else build_cohort(plan.cohort, plan.seed, base)
         groups_of(by, cohort_frame(cohort), cohort)
     path = base / FILE if scenario is None else Path(scenario)
@@ -412,8 +412,8 @@ def _changed(
         chosen = ", ".join(str(entry) for entry in entries)
         scenario = overridden(scenario, Overrides(None, None, chosen, None, path.parent))
     elif entries is not None:
-        known = {name: e for e in scenario.protocols for name in (arm_name(e), e.call)}
-        whole = [known[e].model_dump() if isinstance(e, str) and e in known else e for e in entries]
+        by_name = {name: e for e in scenario.protocols for name in (arm_name(e), e.call)}
+        whole = [by_name[e].model_dump() if isinstance(e, str) and e in by_name else e for e in entries]
         scenario = parse(FILE, scenario.model_dump() | {"protocols": whole, "reference": None}, Scenario)
     content = scenario.model_dump() | {name: value for name, value in changes.items() if value is not None}
     if patients is not None:
@@ -422,7 +422,7 @@ def _changed(
 
 
 def _with_subgroups(result: Comparison, by: By) -> Comparison:
-    """Subgroups added to summary and differences, and kept beside them in the folder."""
+    """Add subgroups to summary and differences, and write them to the folder."""
     summary, differences = result.summary_by(by), result.differences_by(by)
     write_csv(summary, result.folder / _BY_SUMMARY)
     write_csv(differences, result.folder / _BY_DIFFERENCES)
@@ -442,28 +442,28 @@ def _loaded(folder: Path, cohort: Cohort | None) -> Comparison:
 
 
 def _base_of(folder: Path, plan: PlanRecord) -> Path:
-    """The folder against which a run's scenario names files."""
+    """Folder relative to which a run's scenario names files."""
     return folder / INPUTS if (folder / INPUTS).is_dir() else Path(plan.folder)
 
 
 def people_of(result: Comparison) -> People:
-    """The people of a comparison, with its scenario's own description of them."""
+    """People of a comparison, with the entry of its scenario."""
     plan = plan_of(result.folder)
     scenario = parse(str(result.folder / PLAN_FILE), plan.scenario, Scenario)
     cohort, base = result.cohort, _base_of(result.folder, plan)
     if cohort is None:
-        raise problem(str(result.folder), "", "a run whose patients file is gone", "a run with its people")
+        raise problem(str(result.folder), "", "a run whose patients file was removed", "a run with its people")
     return People(cohort, scenario.seed, scenario.cohort, base)
 
 
 def load_comparison(folder: Path) -> Comparison:
-    """A comparison of a run folder, with its people where they can be made or read again."""
+    """Comparison of an output folder, with its people if they can be sampled or read again."""
     plan = plan_of(folder)
     scenario = parse(str(folder / PLAN_FILE), plan.scenario, Scenario)
     try:
         cohort = build_cohort(scenario.cohort, scenario.seed, _base_of(folder, plan))
     except InputError:
-        cohort = None  # its files are gone: outcomes are there, covariates are not
+        cohort = None  # its files were removed: the outcomes exist, the covariates do not
     result = _loaded(folder, cohort)
     if (folder / _BY_SUMMARY).is_file():
         result.summary = pd.concat([result.summary, _typed(read_table(folder / _BY_SUMMARY))], ignore_index=True)

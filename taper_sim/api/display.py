@@ -1,4 +1,4 @@
-"""How results show themselves in a notebook and at a prompt. Imports ``tables``, ``report``."""
+"""HTML of results for notebooks. Imports ``tables``."""
 
 from collections.abc import Iterable
 from html import escape

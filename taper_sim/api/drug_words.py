@@ -1,4 +1,4 @@
-"""Drugs and doses of a cohort as a person writes them. Imports ``data.formulary``, ``simulation.cohort``.
+"""Drugs and doses of a cohort from text and numbers. Imports ``data.formulary``, ``simulation.cohort``.
 
 ``"oxycodone ER"`` or ``"oxycodone"`` and ``"ER"``; doses in mg a day of that drug, mcg/h of a patch, or equivalents.
 """
@@ -15,7 +15,7 @@ from taper_sim.model.pharmacology import Drug
 from taper_sim.simulation.cohort import ClassMargin, DrugShare
 
 FILE: Final = "people"
-"""What a problem names as its file."""
+"""File that problems name."""
 DOSES: Final = ("mg_per_day", "mme_per_day", "mcg_per_h")
 _KEYS: Final = ("drug", "formulation", *DOSES, "share")
 _NOT_ORAL: Final = ("TD", "buccal", "SL")
@@ -23,14 +23,14 @@ _SPREAD_SDS: Final = 4.0  # a pair of doses is taken as the middle 95 % of a log
 
 
 def find_drug(name: str, formulation: str | None, place: str) -> Drug:
-    """The drug that a text names, with its formulation in the text, beside it, or understood.
+    """Drug of a name, whose formulation is in the name, in ``formulation``, or the default.
 
-    A drug with several formulations and none given is the immediate-release one where that is the only one swallowed.
+    The default is the immediate-release formulation if it is the drug's only oral formulation.
 
     Raises
     ------
     InputError
-        For an unknown drug or formulation, or where the formulation must be said.
+        For an unknown drug or formulation, or a missing formulation without a default.
     """
     by_name: dict[str, list[Drug]] = {}
     for drug in formulary.formulary().values():
@@ -58,17 +58,17 @@ def find_drug(name: str, formulation: str | None, place: str) -> Drug:
 
 
 def class_of(given: Mapping[str, Any], place: str, use_days: float | None = None) -> tuple[str, ClassMargin]:
-    """The class and the margin that keys such as ``drug``, ``mg_per_day`` and ``share`` describe.
+    """Class and margin of keys such as ``drug``, ``mg_per_day`` and ``share``.
 
     Parameters
     ----------
     given : mapping
         ``drug`` (text, or a mapping of text to share), ``formulation``, one of ``mg_per_day``, ``mme_per_day`` and
-        ``mcg_per_h`` (a number for everybody, or the least and the most), ``share`` of people who take it.
+        ``mcg_per_h`` (a number for everybody, or the least and the most), ``share`` of people who take the drug.
     place : str
-        What a problem names as its place.
+        Place that problems name.
     use_days : float, optional
-        Days of use before the start, of everybody; sampled if left out.
+        Days of use before the start, for everybody; sampled if omitted.
     """
     unknown = [key for key in given if key not in _KEYS]
     if unknown:

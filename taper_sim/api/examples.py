@@ -1,4 +1,4 @@
-"""Scenarios, rules and examples that come with the package. Imports ``data.problems``, ``run_folder``."""
+"""Scenarios, rules and examples that the package ships. Imports ``data.problems``, ``run_folder``."""
 
 from functools import partial
 from pathlib import Path
@@ -11,14 +11,14 @@ _ROOMS = ("scenarios", "examples")
 
 
 def shipped_folder() -> Path:
-    """Where they are: in the installed package, or in the clone that Python runs from."""
+    """Folder of the shipped files: in the installed package, or in the clone that Python runs from."""
     package = Path(__file__).resolve().parent.parent
     installed = package / "shipped"
     return installed if installed.is_dir() else package.parent
 
 
 def example_names() -> list[str]:
-    """Names of all that can be copied."""
+    """Names of the files that can be copied."""
     folder = shipped_folder()
     files = (path for room in _ROOMS for path in sorted((folder / room).glob("*")) if path.is_file())
     return [path.name for path in files]
@@ -30,21 +30,21 @@ def copy_example(name: str, target: Path) -> list[Path]:
     Parameters
     ----------
     name : str
-        As :func:`example_names` gives it, with or without its ending.
+        A name of :func:`example_names`, with or without its ending.
     target : Path
 
     Returns
     -------
     list of Path
-        The files written, that of the name first.
+        Files written, the named one first.
 
     Raises
     ------
     InputError
-        An unknown name, or a file that is there already with other content.
+        For an unknown name, or an existing file with other content.
     """
     names = example_names()
-    chosen = [one for one in names if one == name] or [one for one in names if Path(one).stem == name]
+    chosen = [file for file in names if file == name] or [file for file in names if Path(file).stem == name]
     if len(chosen) != 1:
         given = f"{shown(name)}{nearest(name, names)}" if not chosen else f"{name}, which is {' and '.join(chosen)}"
         raise InputError(Problem("example", "", given, ", ".join(names)))
@@ -65,7 +65,7 @@ def copy_example(name: str, target: Path) -> list[Path]:
     for inside, content in contents.items():
         path = target / inside
         if path.exists() and (path.is_dir() or path.read_bytes() != content):
-            raise problem(str(path), "", "a file that is there already", "another folder: nothing was written")
+            raise problem(str(path), "", "a file that exists with other content", "another folder: no file was written")
     for inside, content in contents.items():
         write_atomically(target / inside, partial(_write, content))
     return [target / inside for inside in contents]

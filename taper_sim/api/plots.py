@@ -1,4 +1,4 @@
-"""Figures of a comparison, drawn when asked for. Imports ``report.figures``, ``report.drawing``.
+"""Figures of a comparison. Imports ``report.figures``, ``report.drawing``.
 
 A notebook shows a figure that is the last line of a cell; ``.savefig`` writes it.
 """
@@ -66,10 +66,10 @@ class ComparisonPlots:
         Parameters
         ----------
         quantity : str, optional
-            One of the quantities of ``.trajectories``, in a panel a protocol, the other protocols in grey. Left out,
-            all quantities are drawn of up to six protocols, and withdrawal of more.
+            One of the quantities of ``.trajectories``, in a panel a protocol, the other protocols in grey. If omitted,
+            all quantities for up to six protocols, and withdrawal for more.
         protocols : sequence of str, optional
-            All if left out.
+            All if omitted.
         """
         names, table = self._names(protocols), self._result.trajectories
         known = list(dict.fromkeys(table["quantity"]))
@@ -77,7 +77,9 @@ class ComparisonPlots:
             given = f"{shown(quantity)}{nearest(quantity, known)}"
             raise InputError(Problem("plot.trajectories", "quantity", given, ", ".join(known)))
         if not (table["n"] >= SMALLEST_CELL).any():
-            raise problem("plot.trajectories", "", "fewer people than 11", f"{SMALLEST_CELL} people and more")
+            raise problem(
+                "plot.trajectories", "", f"fewer people than {SMALLEST_CELL}", f"{SMALLEST_CELL} people and more"
+            )
         if quantity is None and len(names) <= MOST_FACETS:
             return trajectories_figure(table, names, self._result.reference)[0]
         return _panels(table, names, self._result.reference, quantity or "withdrawal")
@@ -88,7 +90,7 @@ class ComparisonPlots:
         Parameters
         ----------
         outcomes : sequence of str, optional
-            From top to bottom; those with a smallest important difference, then events, if left out.
+            From top to bottom; if omitted, those with a smallest important difference, then events.
         protocols : sequence of str, optional
         """
         if len(self._result.protocols) < 2:
@@ -104,15 +106,15 @@ class ComparisonPlots:
             raise problem("plot.forest", "outcomes", str(error), f"outcomes of the run: {known}") from None
 
     def pareto(self, x: str | None = None, y: str | None = None) -> Figure:
-        """Draw the harm of each protocol against the distance it gets.
+        """Draw the harm of each protocol against the dose reduction that it reaches.
 
         Parameters
         ----------
         x, y : str, optional
-            Outcomes: how far, and at what harm.
+            Outcomes of dose reduction and of harm.
         """
-        found = pareto_axes(self._result.summary) or (PARETO_X[0], PARETO_Y[0])
-        across, up = x or found[0], y or found[1]
+        default = pareto_axes(self._result.summary) or (PARETO_X[0], PARETO_Y[0])
+        across, up = x or default[0], y or default[1]
         try:
             return pareto_figure(self._result.summary, self._result.protocols, self._result.reference, across, up)[0]
         except ValueError as error:
@@ -120,12 +122,12 @@ class ComparisonPlots:
             raise problem("plot.pareto", "", str(error), f"outcomes of the run: {known}") from None
 
     def tail(self, outcome: str = _TAIL_FIRST) -> Figure:
-        """Draw the mean of everybody beside the mean of the worst 5 %, which it hides.
+        """Draw the mean of all people and the mean of the worst 5 %.
 
         Parameters
         ----------
         outcome : str, optional
-            One with a ``…_cvar95``.
+            An outcome with a ``…_cvar95``.
         """
         summary = self._result.summary
         whole = summary[(summary["subgroup"] == "all") & (summary["n"] >= SMALLEST_CELL)]
@@ -150,12 +152,12 @@ def _panels(table: pd.DataFrame, names: Sequence[str], reference: str, quantity:
         for axes, name in zip(grid, names, strict=False):
             for other in names:
                 axes.plot(courses[other]["day"], courses[other]["mean"], color="#d8d8d8", linewidth=0.6, zorder=1)
-            own, colour = courses[name], styles[name].colour
-            axes.fill_between(own["day"], own["q10"], own["q90"], color=colour, alpha=0.15, linewidth=0)
-            axes.fill_between(own["day"], own["q25"], own["q75"], color=colour, alpha=0.30, linewidth=0)
+            course, colour = courses[name], styles[name].colour
+            axes.fill_between(course["day"], course["q10"], course["q90"], color=colour, alpha=0.15, linewidth=0)
+            axes.fill_between(course["day"], course["q25"], course["q75"], color=colour, alpha=0.30, linewidth=0)
             if name != reference and len(against):
                 axes.plot(against["day"], against["mean"], color=GREY, linewidth=0.9, linestyle=(0, (5, 1.5)))
-            axes.plot(own["day"], own["mean"], color=colour, linewidth=1.3, zorder=3)
+            axes.plot(course["day"], course["mean"], color=colour, linewidth=1.3, zorder=3)
             axes.set_title(wrapped(name, 26, 2))
         for axes in grid[len(names) :]:
             axes.set_axis_off()

@@ -1,4 +1,4 @@
-"""A bar of patient-days done, in a terminal and in a notebook. Imports nothing of the package."""
+"""Progress bar in a terminal and in a notebook. Imports nothing of the package."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 Progress = Callable[[int], Callable[[int], None]]
-"""Given the total, returns a function called with what is done."""
+"""Takes the total amount of work; returns a function that takes each amount done."""
 
 
 def silent(_: int) -> Callable[[int], None]:
@@ -16,9 +16,9 @@ def silent(_: int) -> Callable[[int], None]:
 
 @contextmanager
 def progress_bar(*, shown: bool = True) -> Iterator[Progress]:
-    """A bar on standard error with the time left; its start gives the total, its ticks what is done.
+    """Show a bar with the remaining time on standard error.
 
-    A notebook shows it where ``ipywidgets`` is installed, and goes without it elsewhere.
+    A notebook without ``ipywidgets`` shows no bar.
     """
     in_notebook = "ipykernel" in sys.modules
     if not shown or (in_notebook and find_spec("ipywidgets") is None):
@@ -52,5 +52,5 @@ def progress_bar(*, shown: bool = True) -> Iterator[Progress]:
     try:
         yield start
     finally:
-        if bar.live.is_started:  # a bar that never began would print an empty line before what is wrong
+        if bar.live.is_started:  # stopping a bar that never began prints an empty line
             bar.stop()

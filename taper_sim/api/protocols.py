@@ -1,4 +1,4 @@
-"""Protocols as a notebook gives them: calls as text, policies of one's own. Imports ``policies``, ``scenario``."""
+"""Scenario entries for protocols of a notebook: calls as text, policy objects. Imports ``policies``, ``scenario``."""
 
 import inspect
 import re
@@ -20,7 +20,7 @@ Protocol = str | Policy | type[Policy] | Mapping[str, Any]
 
 
 def entries_of(protocols: Sequence[Protocol] | Protocol) -> list[str | dict[str, Any]]:
-    """Entries of a scenario for protocols; a policy of one's own is registered under a name for this process.
+    """Scenario entries for protocols; policy objects are registered for this process.
 
     Parameters
     ----------
@@ -31,14 +31,14 @@ def entries_of(protocols: Sequence[Protocol] | Protocol) -> list[str | dict[str,
     Raises
     ------
     InputError
-        What is no protocol.
+        For anything that is no protocol.
     """
     if isinstance(protocols, str):
         return list(calls.split_protocols(protocols, file=FILE, place=""))
-    given = [protocols] if isinstance(protocols, Mapping) or not isinstance(protocols, Sequence) else list(protocols)
-    if not given:
+    items = [protocols] if isinstance(protocols, Mapping) or not isinstance(protocols, Sequence) else list(protocols)
+    if not items:
         raise problem(FILE, "", "an empty list", _ALLOWED)
-    return [_entry(number, protocol) for number, protocol in enumerate(given)]
+    return [_entry(number, protocol) for number, protocol in enumerate(items)]
 
 
 def _entry(number: int, protocol: Any) -> str | dict[str, Any]:
@@ -51,28 +51,28 @@ def _entry(number: int, protocol: Any) -> str | dict[str, Any]:
         try:
             protocol = protocol()
         except TypeError as error:
-            raise problem(FILE, place, f"{protocol.__name__}() failed: {error}", "a policy, made") from error
+            raise problem(FILE, place, f"{protocol.__name__}() failed: {error}", "a policy object") from error
     if not isinstance(protocol, Policy):
         raise problem(FILE, place, not_a_policy(type(protocol)), _ALLOWED)
     name = "own_" + re.sub(r"\W+", "_", protocol.name).strip("_")
-    with warnings.catch_warnings():  # a cell that runs again replaces its own policy
+    with warnings.catch_warnings():  # a cell that runs again replaces its policy
         warnings.simplefilter("ignore")
         register(name)(_factory_of(protocol))
     return {"call": f"{name}()", "name": protocol.name}
 
 
 def _factory_of(policy: Policy) -> Factory:
-    """What makes a policy again: its class where that needs no argument, so that a run can record its source."""
+    """Factory of a policy: its class if the class needs no argument, so that a run can record the source."""
     kind = type(policy)
     try:
         same = vars(kind()) == vars(policy)
-    except Exception:  # a constructor with arguments, or one of a user's that fails
+    except Exception:  # a constructor with arguments, or a user's constructor that fails
         same = False
-    return kind if same else _Kept(policy)
+    return kind if same else _PolicyFactory(policy)
 
 
-class _Kept:
-    """A policy object as a factory; its name has the object's values, so that a plan's hash depends on them."""
+class _PolicyFactory:
+    """A policy object as a factory; the factory's name contains the object's values for the plan's hash."""
 
     def __init__(self, policy: Policy):
         kind = type(policy)
@@ -85,14 +85,14 @@ class _Kept:
 
 
 def copy_rules(entries: Sequence[str | Mapping[str, Any]], folder: Path) -> None:
-    """Copy the files that calls name, found from the working directory, into a scenario's folder."""
+    """Copy the files that calls name, relative to the working directory, into a scenario's folder."""
     for entry in entries:
         call = entry if isinstance(entry, str) else str(entry.get("call", ""))
         for name in files_named(calls.parse(call, file=FILE, place=shown(call))):
             if Path(name).is_absolute():
                 continue
             if ".." in Path(name).parts:
-                allowed = "a file in the working directory or below it, or its whole path"
+                allowed = "a file in or below the working directory, or an absolute path"
                 raise InputError(Problem(FILE, shown(call), shown(name), allowed))
             if Path(name).is_file():
                 target = folder / name

@@ -1,4 +1,4 @@
-"""Outcomes and policies of one's own. Imports ``comparison.outcomes``, ``policies.interface``."""
+"""Registration of a user's outcomes and policies. Imports ``comparison.outcomes``, ``policies.interface``."""
 
 import sys
 from collections.abc import Callable
@@ -17,17 +17,17 @@ _NAME_LETTERS: Final = "letters, digits and _, beginning with a letter"
 
 
 def register(name: str) -> Callable[[Factory], Factory]:
-    """Register a class or function that makes a policy under the name of its call; the same name again replaces it.
+    """Register a class or function that makes a policy under the name of its call; a second registration replaces it.
 
     Parameters
     ----------
     name : str
-        As protocols are written: ``"stop_on_day"`` for ``stop_on_day(day=15)``.
+        Name in calls: ``"stop_on_day"`` for ``stop_on_day(day=15)``.
 
     Returns
     -------
     decorator
-        Of what makes the policy; its arguments are those of the call.
+        For the class or function; its arguments are those of the call.
 
     Examples
     --------
@@ -66,33 +66,33 @@ def outcome(
     meaning: str = "",
     tail: bool = False,
 ) -> Callable[[Measure], Measure]:
-    """Register a function of a patient's trajectory as an outcome, which every later comparison then reports.
+    """Register a function of patients' trajectories as an outcome that every later comparison reports.
 
     Parameters
     ----------
     name : str
-        Column of the tables; not that of a shipped outcome. The same name again replaces it, with a note.
+        Column of the tables; not the name of a shipped outcome. A second registration replaces the first, with a note.
     unit : str
-        ``"share of people"`` for what happens or does not (1 or 0).
+        ``"share of people"`` for an event (1 or 0).
     direction : "lower", "higher" or "neither"
-        Which is better.
+        Better direction.
     smallest_important : float, optional
-        Smallest important difference, in the unit; left out, any difference counts.
+        Smallest important difference, in the unit; if omitted, any difference counts.
     meaning : str, optional
-        In words; the function's first docstring line if left out.
+        Meaning in words; the first line of the function's docstring if omitted.
     tail : bool, optional
-        Whether the mean of the worst 5 % (``…_cvar95``) is reported too.
+        Whether to report the mean of the worst 5 % (``…_cvar95``) too.
 
     Returns
     -------
     decorator
-        Of a function of an ``OutcomeWindow`` (``mean(row)``, ``total(row)``, ``change(row)``, ``dose_end``, …) that
-        gives a number a patient, ``(n_patients,)``, NaN where it is missing.
+        For a function of an ``OutcomeWindow`` (``mean(row)``, ``total(row)``, ``change(row)``, ``dose_end``, …) that
+        returns a number a patient, ``(n_patients,)``, NaN if missing.
 
     Raises
     ------
     InputError
-        A wrong direction, a name that is taken by a shipped outcome, a difference that is not above 0.
+        For a wrong direction, the name of a shipped outcome, a difference that is not above 0.
 
     Examples
     --------
@@ -113,13 +113,13 @@ def outcome(
         words = meaning or (function.__doc__ or name).strip().splitlines()[0]
         ends = (0.0, 1.0) if unit == "share of people" else (-np.inf, np.inf)
         important = None if smallest_important is None else float(smallest_important)
-        own = Outcome(name, unit, cast(Any, direction), important, words, "a user's own", function, tail, ends)
+        registered = Outcome(name, unit, cast(Any, direction), important, words, "a user's own", function, tail, ends)
         try:
-            replaced = register_outcome(own)
+            replaced = register_outcome(registered)
         except ValueError as error:
             raise problem("outcome", "name", name, str(error).split("allowed: ")[-1]) from None
         if replaced:
-            print(f"outcome {name} replaces the one registered before", file=sys.stderr)
+            print(f"outcome {name} replaces its earlier registration", file=sys.stderr)
         return function
 
     return keep

@@ -1,40 +1,30 @@
-"""Clinic runs, team searches, evaluations, fits, traces, and what was saved. Imports ``experiments``, ``report``."""
+"""Clinic runs, team searches and policy evaluations, and loading what was saved. Imports ``api``, ``report``."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from taper_sim.api import display
+from taper_sim.api.argument_files import named_by_argument
 from taper_sim.api.arguments import names_checked
-from taper_sim.api.progress import progress_bar
-from taper_sim.api.records import Keys, Table, keys_path, named_by_argument, table_path
+from taper_sim.api.population_fit import Population
+from taper_sim.api.progress import Progress, progress_bar
 from taper_sim.api.saving import save_run
 from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.data.problems import problem
-from taper_sim.run_folder import (
-    MANIFEST_FILE,
-    PLAN_FILE,
-    check_file_writable,
-    plan_of,
-    read_record,
-    read_table,
-    write_text,
-)
+from taper_sim.run_folder import MANIFEST_FILE, PLAN_FILE, plan_of, read_record, read_table, write_text
 from taper_sim.scenario.building import Overrides
-from taper_sim.units import DEFAULT_SEED
 
 if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.figure import Figure
-
     from taper_sim.api.comparison import Comparison
+    from taper_sim.api.reported_runs import ReportedRun
 
 _TEXT_FILE: Final = "answer.txt"
+_ARGUMENTS: Final = {"--patients": "patients", "--days": "days", "--seed": "seed", "--replications": "replications"}
+"""Options of the commands, and the arguments of the functions for the same values."""
 
 
 @dataclass(eq=False)
@@ -46,13 +36,15 @@ class Run:
     kind : str
         As in ``plan.json``: ``clinic``, ``staffing``, ``ladder`` or ``triage``.
     folder : Path
-        Of the run; of this object until it is saved.
+        Output folder; temporary until :meth:`save`.
     manifest : dict
-        What was run, with what, from what.
+        Plan, patients, inputs and versions of the run.
     tables : dict of str to DataFrame
-        Every table of the folder by its file's name, such as ``tables["service"]``.
+        Every table of the folder by the name of its file, such as ``tables["service"]``.
     text : str
         The answer in words; empty for a folder without one.
+    temporary : TemporaryFolder or None
+        Keeps the folder of a run that is not saved.
     """
 
     kind: str
@@ -68,12 +60,12 @@ class Run:
         return sorted((self.folder / "figures").glob("*.svg"))
 
     def save(self, folder: str | Path) -> Path:
-        """Keep the run folder.
+        """Copy the output folder.
 
         Parameters
         ----------
         folder : path
-            Empty or new; the same run again is written over.
+            Empty or new; a folder with the same run is replaced.
         """
         if self.text:
             write_text(self.folder / _TEXT_FILE, self.text + "\n")
@@ -92,131 +84,6 @@ def _svg_start(path: Path) -> int:
     return max(0, path.read_text(encoding="utf-8").find("<svg"))
 
 
-@dataclass(eq=False)
-class Population:
-    """A population learnt from many people's check-ins.
-
-    Attributes
-    ----------
-    path : Path
-        The file (NetCDF), of this object until it is saved.
-    table : DataFrame
-        A row a value: centre and spread between people, mean and 90 % interval, r-hat, effective draws.
-    """
-
-    path: Path
-    temporary: TemporaryFolder | None = field(default=None, repr=False)
-
-    @cached_property
-    def _attributes(self) -> dict[str, Any]:
-        return {str(name): value for name, value in self.to_xarray().attrs.items()}
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the sampler's diagnostics are good."""
-        return bool(self._attributes["trusted"])
-
-    @property
-    def failures(self) -> list[str]:
-        """Why it is not to be trusted, and what to do; empty if it is."""
-        return [line for line in str(self._attributes["why_not"]).split("; ") if line]
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """Centre and spread of each value, on the log scale where the value is logarithmic."""
-        tree = self.to_xarray()
-        posterior, known = tree["posterior"], tree["diagnostics"]
-        rows = []
-        for what in ("centre", "spread"):
-            draws = posterior[what].stack(every=("chain", "draw"))
-            for value in posterior["value"].to_numpy():
-                x = draws.sel(value=value).to_numpy()
-                low, high = pd.Series(x).quantile([0.05, 0.95])
-                rows.append((what, str(value), float(x.mean()), float(low), float(high)))
-        table = pd.DataFrame(rows, columns=["what", "value", "mean", "lo90", "hi90"])
-        named = [str(name) for name in known["hyperparameter"].to_numpy()]
-        for column in ("rhat", "ess_bulk", "ess_tail"):
-            of = dict(zip(named, known[column].to_numpy(), strict=True))
-            table[column] = [of.get(_flat(str(row.what), str(row.value), named)) for row in table.itertuples()]
-        return table
-
-    def to_xarray(self) -> "xr.DataTree":
-        """Posterior, prior, predictive draws and diagnostics as groups of arrays."""
-        import xarray as xr
-
-        with xr.open_datatree(self.path, engine="h5netcdf") as tree:
-            return tree.load()
-
-    def plot(self) -> "Figure":
-        """Draw each value's centre and spread between people with 90 % intervals."""
-        from taper_sim.api.other_plots import population_figure
-
-        return population_figure(self.table)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the file, for ``taper_sim.recommend(…, population=path)``."""
-        target = Path(path)
-        check_file_writable(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.resolve() != self.path.resolve():
-            shutil.copyfile(self.path, target)
-        return target
-
-    def _lines(self) -> list[str]:
-        trust = "Diagnostics are good." if self.trusted else f"Not to be trusted: {'; '.join(self.failures)}."
-        return [f"{self._attributes['population_id']}: {self._attributes['origin']}.", trust, f"{display.UNCALIBRATED}"]
-
-    def __repr__(self) -> str:
-        return "\n".join([*self._lines(), self.table.round(3).to_string(index=False)])
-
-    def _repr_html_(self) -> str:
-        return display.paragraphs(self._lines()) + display.table_html(self.table)
-
-
-def _flat(what: str, value: str, names: list[str]) -> str:
-    return next((name for name in names if what in name and value in name), "")
-
-
-@dataclass(eq=False)
-class Trace:
-    """One patient's latent states by day.
-
-    Attributes
-    ----------
-    days : DataFrame
-        A row a day; row 0 is the start.
-    tablets : DataFrame
-        What is dispensed from which day on; empty without a protocol.
-    """
-
-    days: pd.DataFrame
-    tablets: pd.DataFrame
-
-    def plot(self) -> "Figure":
-        """Draw dose, withdrawal, pain, function and distress by day."""
-        from taper_sim.api.other_plots import trace_figure
-
-        return trace_figure(self.days)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the days as CSV."""
-        from taper_sim.run_folder import write_csv
-
-        write_csv(self.days, Path(path))
-        return Path(path)
-
-    def __repr__(self) -> str:
-        shown = self.days[[c for c in self.days.columns if c in _TRACE_SHOWN or c.startswith("dose_")]]
-        return f"{len(self.days) - 1} days\n{shown.iloc[:: max(1, len(shown) // 10)].to_string(index=False)}"
-
-    def _repr_html_(self) -> str:
-        some = self.days.iloc[:: max(1, len(self.days) // 20)]
-        return some.to_html(index=False, border=0, float_format="{:.3g}".format)
-
-
-_TRACE_SHOWN: Final = ("day", "withdrawal", "pain", "distress", "function")
-
-
 def _tables_of(folder: Path) -> dict[str, pd.DataFrame]:
     by_name = {path.stem: read_table(path) for path in sorted(folder.glob("*.csv"))}
     if (folder / "events.parquet").is_file():
@@ -224,9 +91,21 @@ def _tables_of(folder: Path) -> dict[str, pd.DataFrame]:
     return by_name
 
 
-def _run(kind: str, folder: Path, text: str, temporary: TemporaryFolder | None = None) -> Run:
+def _loaded(kind: str, folder: Path, text: str, temporary: TemporaryFolder | None = None) -> Run:
     manifest = read_record(folder / MANIFEST_FILE, {}, "the folder of a finished run")
     return Run(kind, folder, manifest, _tables_of(folder), text, temporary)
+
+
+def _in_temporary_folder(driver: "Callable[[Path, Progress], ReportedRun]", *, progress: bool) -> Run:
+    """Result of a run in a new temporary folder; its problems name arguments.
+
+    The text omits lines that name the folder, which this object owns and the reader does not use.
+    """
+    temporary = TemporaryFolder()
+    with named_by_argument(temporary.path, _ARGUMENTS), progress_bar(shown=progress) as bar:
+        run = driver(temporary.path / "run", bar)
+    text = "\n".join(line for line in run.text.splitlines() if str(run.folder) not in line).strip()
+    return _loaded(run.kind, run.folder, text, temporary)
 
 
 @names_checked
@@ -239,15 +118,15 @@ def run_clinic(
     seed: int | None = None,
     progress: bool = True,
 ) -> Run:
-    """Run the telemedicine clinic of a scenario.
+    """Simulate the telemedicine clinic of a scenario.
 
     Parameters
     ----------
     scenario : path
     replications, patients, days, seed : int, optional
-        In place of the scenario's.
+        Instead of the scenario's.
     progress : bool, optional
-        Whether a bar is shown.
+        Whether to show a bar.
 
     Returns
     -------
@@ -261,16 +140,14 @@ def run_clinic(
     >>> {"service", "events"} <= set(run.tables)
     True
     """
-    from taper_sim.experiments import clinic_run
-    from taper_sim.report.clinic_text import clinic_text
-    from taper_sim.report.run_reports import write_run_report
+    from taper_sim.api.reported_runs import run_clinic_plan
 
-    path, temporary = Path(scenario), TemporaryFolder()
-    with named_by_argument(temporary.path, {"--replications": "replications", **_ARGUMENTS}):
-        plan = clinic_run.read_plan(path, Overrides(patients, days, None, seed, path.parent), replications)
-        with progress_bar(shown=progress) as bar:
-            done = clinic_run.run_clinic(path, plan, temporary.path / "run", bar, report=write_run_report)
-    return _run(clinic_run.KIND, done.folder, _without_folder(clinic_text(done), done.folder), temporary)
+    path = Path(scenario)
+    change = Overrides(patients, days, None, seed, path.parent)
+    return _in_temporary_folder(
+        lambda folder, bar: run_clinic_plan(path, change, folder, bar, replications=replications, log=_silent),
+        progress=progress,
+    )
 
 
 @names_checked
@@ -288,13 +165,14 @@ def find_team(
     ----------
     scenario : path
     patients, days, seed : int, optional
-        In place of the scenario's.
+        Instead of the scenario's.
     progress : bool, optional
+        Whether to show a bar.
 
     Returns
     -------
     Run
-        With ``tables["staffing"]``: a row a team, role and measure, its interval and the chance to meet the target.
+        With ``tables["staffing"]``: a row a team, role and metric, its interval and the share that meets the target.
 
     Examples
     --------
@@ -324,21 +202,17 @@ def find_team(
     ...     most_replications: 3
     ...     what_if_replications: 0
     ... ''')
-    >>> found = ts.find_team(scenario, progress=False)
-    >>> {"team", "role", "metric", "p_meets"} <= set(found.tables["staffing"].columns)
+    >>> run = ts.find_team(scenario, progress=False)
+    >>> {"team", "role", "metric", "p_meets"} <= set(run.tables["staffing"].columns)
     True
     """
-    from taper_sim.experiments import staffing_run
-    from taper_sim.experiments.team_search import read_staffing
-    from taper_sim.report.run_reports import write_run_report
-    from taper_sim.report.staffing_text import staffing_text
+    from taper_sim.api.reported_runs import run_team_search
 
-    path, temporary = Path(scenario), TemporaryFolder()
-    with named_by_argument(temporary.path, _ARGUMENTS):
-        plan = read_staffing(path, Overrides(patients, days, None, seed, path.parent))
-        with progress_bar(shown=progress) as bar:
-            done = staffing_run.run_staffing(path, plan, temporary.path / "run", bar, report=write_run_report)
-    return _run(staffing_run.KIND, done.folder, _without_folder(staffing_text(done), done.folder), temporary)
+    path = Path(scenario)
+    change = Overrides(patients, days, None, seed, path.parent)
+    return _in_temporary_folder(
+        lambda folder, bar: run_team_search(path, change, folder, bar, log=_silent), progress=progress
+    )
 
 
 @names_checked
@@ -355,11 +229,13 @@ def evaluate(
     Parameters
     ----------
     scenario : path
-        Where it has no ``ladder``, the defaults hold.
+        Without ``ladder`` the defaults apply.
     patients : int, optional
-        Of each seed.
+        Number of patients for each seed.
     days, seed : int, optional
+        Instead of the scenario's.
     progress : bool, optional
+        Whether to show a bar.
 
     Returns
     -------
@@ -393,129 +269,25 @@ def evaluate(
     >>> run.tables["ladder"]["policy"].tolist()
     ['linear', 'integral', 'oracle']
     """
-    from taper_sim.experiments import ladder
-    from taper_sim.report.ladder_report import ladder_text
-    from taper_sim.report.run_reports import write_run_report
+    from taper_sim.api.reported_runs import run_policy_evaluation
 
-    path, temporary = Path(scenario), TemporaryFolder()
-    with named_by_argument(temporary.path, _ARGUMENTS), progress_bar(shown=progress) as bar:
-        change = Overrides(patients, days, None, seed, path.parent)
-        done = ladder.evaluate(path, change, temporary.path / "run", bar, report=write_run_report)
-    return _run(ladder.KIND, done.folder, ladder_text(done.folder), temporary)
+    path = Path(scenario)
+    change = Overrides(patients, days, None, seed, path.parent)
+    return _in_temporary_folder(lambda folder, bar: run_policy_evaluation(path, change, folder, bar), progress=progress)
 
 
-@names_checked
-def fit(
-    checkins: Table,
-    doses: Table,
-    patients: Table | None = None,
-    *,
-    draws: int = 1000,
-    tune: int = 500,
-    chains: int = 2,
-    person_draws: int = 1024,
-    robust: bool = False,
-    missing: Literal["ignored", "modelled"] = "ignored",
-    seed: int = DEFAULT_SEED,
-    progress: bool | Callable[[str], None] = True,
-) -> Population:
-    """Learn a population from many people's check-ins.
-
-    Parameters
-    ----------
-    checkins, doses : path or DataFrame
-        As :func:`taper_sim.recommend` takes them, of many patients.
-    patients : path or DataFrame, optional
-        A row a patient: baselines, flags.
-    draws, tune, chains : int, optional
-        Of the sampler, a chain.
-    person_draws : int, optional
-        Of each person, a power of two.
-    robust : bool, optional
-        A Student t between people, in which few unusual ones weigh less.
-    missing : "ignored" or "modelled", optional
-        Days without an answer.
-    seed : int, optional
-    progress : bool or callable, optional
-        Whether steps are printed, or what is called with each line.
-
-    Returns
-    -------
-    Population
-        Look at ``trusted`` and ``failures`` before it is used.
-
-    Examples
-    --------
-    >>> import taper_sim as ts
-    >>> population = ts.fit("examples/checkins.csv", "examples/doses.csv", draws=20, tune=20, person_draws=64,
-    ...                     progress=False)
-    >>> population.trusted  # forty draws are too few
-    False
-    """
-    from taper_sim.inference.population.files import fit_files
-    from taper_sim.inference.population.fit import Settings
-
-    if missing not in ("ignored", "modelled"):
-        raise problem("fit", "missing", missing, "ignored, modelled")
-    temporary = TemporaryFolder()
-    say: Callable[[str], None] = progress if callable(progress) else print if progress else lambda line: None
-    options = {f"--{name.replace('_', '-')}": name for name in ("draws", "tune", "chains", "seed", "person_draws")}
-    with named_by_argument(temporary.path, options):
-        settings = Settings(draws, tune, chains, seed, robust, missing == "modelled", person_draws)
-        settings.check()
-        people = None if patients is None else table_path(patients, "patients", temporary.path)
-        out = temporary.path / "population.nc"
-        tables = (table_path(checkins, "checkins", temporary.path), table_path(doses, "doses", temporary.path))
-        fit_files(*tables, people, out, settings, say)
-    return Population(out, temporary)
-
-
-@names_checked
-def trace(patient: Keys, *, protocol: str | None = None, days: int | None = None, seed: int = DEFAULT_SEED) -> Trace:
-    """Follow one patient's latent states by day, without chance.
-
-    Parameters
-    ----------
-    patient : path, mapping or Patient
-        A patient's file, or its content.
-    protocol : str, optional
-        A call; the dose is then the dispensable one. The patient's own ``schedule`` if left out.
-    days : int, optional
-    seed : int, optional
-
-    Returns
-    -------
-    Trace
-
-    Examples
-    --------
-    >>> import taper_sim as ts
-    >>> taper = ts.trace("examples/patient.yaml", protocol="linear(pct=10, every=28)", days=84)
-    >>> taper.days[["day", "dose_opioid"]].iloc[[0, 84]]
-        day  dose_opioid
-    0     0         90.0
-    84   84         60.0
-    """
-    from taper_sim.experiments.trace_patient import trace_patient
-
-    temporary = TemporaryFolder()
-    options = {"--protocol": "protocol", "--days": "days", "--seed": "seed"}
-    with named_by_argument(temporary.path, options):
-        path = keys_path(patient, "patient", temporary.path)
-        if path is None:
-            raise problem("trace", "patient", "nothing", "a patient's file, or a mapping")
-        found = trace_patient(path, protocol=protocol, n_days=days, seed=seed)
-    return Trace(found.days, found.tablets)
+def _silent(_: str) -> None:
+    """Log nothing."""
 
 
 @names_checked
 def load(folder: str | Path) -> "Comparison | Run | Population":
-    """Load what was saved: a comparison, a clinic run, a search for a team, an evaluation, triage, a population.
+    """Load a saved comparison, clinic run, team search, policy evaluation, triage comparison or population.
 
     Parameters
     ----------
     folder : path
-        A run folder, or the file of a population.
+        Output folder of a run, or the file of a population.
 
     Returns
     -------
@@ -524,7 +296,7 @@ def load(folder: str | Path) -> "Comparison | Run | Population":
     Raises
     ------
     InputError
-        If it is none of them, or not finished.
+        If it is none of them, or an unfinished run.
 
     Examples
     --------
@@ -542,19 +314,19 @@ def load(folder: str | Path) -> "Comparison | Run | Population":
         from taper_sim.inference.population.files import read_population
 
         if path.suffix != ".nc":
-            raise problem(str(path), "", "a file", "a run folder, or the file of a population (.nc)")
+            raise problem(str(path), "", "a file", "the output folder of a run, or the file of a population (.nc)")
         population = Population(path)
         if population.trusted:
             read_population(path)
         return population
     allowed = "the folder of a finished run, or the file of a population"
     if not (path / PLAN_FILE).is_file():
-        raise problem(str(path), "", "no folder" if not path.exists() else "a folder without a plan of a run", allowed)
+        raise problem(str(path), "", "no folder" if not path.exists() else "a folder without plan.json", allowed)
     kind = plan_of(path).kind
     from taper_sim.experiments import compare
 
     if kind != compare.KIND:
-        return _run(kind, path, _text_of(path))
+        return _loaded(kind, path, _text_of(path))
     from taper_sim.api.comparison import load_comparison
 
     return load_comparison(path)
@@ -563,11 +335,3 @@ def load(folder: str | Path) -> "Comparison | Run | Population":
 def _text_of(folder: Path) -> str:
     texts = [folder / name for name in (_TEXT_FILE, "ladder.txt")]
     return next((path.read_text(encoding="utf-8").rstrip() for path in texts if path.is_file()), "")
-
-
-_ARGUMENTS: Final = {"--patients": "patients", "--days": "days", "--seed": "seed", "--protocols": "protocols"}
-
-
-def _without_folder(text: str, folder: Path) -> str:
-    """The text without the lines that name a folder, which is this object's and not a person's."""
-    return "\n".join(line for line in text.splitlines() if str(folder) not in line).strip()

@@ -1,4 +1,4 @@
-"""A run that lives in memory is saved as a run folder. Imports ``report``, ``run_folder``."""
+"""Saving of a temporary run into an output folder. Imports ``report``, ``run_folder``."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from taper_sim.report.run_reports import write_run_report
 from taper_sim.run_folder import PLAN_FILE, check_writable, list_saved, plan_of, write_json
 
 INPUTS: Final = "inputs"
-"""Folder of the files of people that were made in memory."""
+"""Folder for the files of people that Python made."""
 
 
 def save_run(source: Path, target: Path, inputs: Path | None = None, beside: Sequence[str] = ()) -> Path:
@@ -24,9 +24,9 @@ def save_run(source: Path, target: Path, inputs: Path | None = None, beside: Seq
     target : Path
         Empty or new, or with the same run, which is replaced.
     inputs : Path, optional
-        Folder of the files that the plan names and that exist in memory only.
+        Folder of the files that the plan names, if Python made them.
     beside : sequence of str
-        Further files of ``source`` that are not outputs of the run; the manifest lists those that exist.
+        Other files of ``source`` that are not outputs of the run; the manifest lists those that exist.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def save_run(source: Path, target: Path, inputs: Path | None = None, beside: Seq
     Raises
     ------
     InputError
-        A folder with other files or another run.
+        For a folder with other files or another run.
     """
     if target.resolve() == source.resolve():
         return target

@@ -15,8 +15,8 @@ from scipy.stats import spearmanr
 
 from taper_sim.api import display
 from taper_sim.api.arguments import names_checked
+from taper_sim.api.cohorts import People
 from taper_sim.api.comparison import Comparison, compare, people_of
-from taper_sim.api.people import People
 from taper_sim.api.protocols import Protocol
 from taper_sim.array_types import Floats
 from taper_sim.comparison.outcomes import BY_NAME
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILE: Final = "sensitivity"
-#: Varied where nothing is named: the parameters of withdrawal, pain and what a dose does to both.
+#: Varied by default: the parameters of withdrawal, pain and what a dose does to both.
 DEFAULT_PARAMETERS: Final = ("sigma", "tau_F", "tau_L", "EC50", "xi", "delta")
 DEFAULT_OUTCOMES: Final = ("dose_reduction_pct", "withdrawal_peak", "pain_nrs_change", "function_change")
 _LOW_HIGH: Final = (0.05, 0.95)
-_SCREENING_DRAWS: Final = 4096  # of the prior, for percentiles; the cost is that of random numbers
+_SCREENING_DRAWS: Final = 4096  # draws of the prior for percentiles; they cost random numbers only
 _RESAMPLES: Final = 400
 _COLUMNS: Final = (
     "parameter",
@@ -53,7 +53,7 @@ _COLUMNS: Final = (
 
 @dataclass(eq=False)
 class Sensitivity:
-    """How outcomes of one protocol, or its difference from the reference, move with the parameters.
+    """Sensitivity of a protocol's outcomes, or of its difference from the reference, to the parameters.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Sensitivity:
         ``parameter, outcome, low_value, high_value`` (5th and 95th percentile of the prior), ``outcome_at_low``,
         ``outcome_at_high``, ``swing`` (their difference), ``rank_correlation`` with ``lo95, hi95`` over ``n_draws``.
     what : str
-        What the outcome is of, in words.
+        Protocol of the outcomes, and the reference, in words.
     """
 
     frame: pd.DataFrame
@@ -73,7 +73,7 @@ class Sensitivity:
         Parameters
         ----------
         outcome : str, optional
-            The first if left out.
+            The first if omitted.
         """
         from taper_sim.api.other_plots import tornado_figure
 
@@ -89,7 +89,7 @@ class Sensitivity:
         for name, rows in self.frame.groupby("outcome", sort=False):
             widest = rows.iloc[int(rows["swing"].abs().to_numpy().argmax())]
             lines.append(
-                f"{name}: {widest['parameter']} moves it most, from {widest['outcome_at_low']:.3g} to "
+                f"{name}: {widest['parameter']} changes it most, from {widest['outcome_at_low']:.3g} to "
                 f"{widest['outcome_at_high']:.3g}."
             )
         return [f"Of {self.what}.", *lines, display.UNCALIBRATED]
@@ -122,16 +122,16 @@ def sensitivity(
     what : Comparison, People or path
         A comparison (its people and protocols), people with ``protocols``, or a scenario.
     parameters : sequence of str, optional
-        Symbols of docs/parameters.md; those of withdrawal, dose response and pain if left out.
+        Symbols of docs/parameters.md; those of withdrawal, dose response and pain if omitted.
     protocols : sequence, optional
-        As :func:`taper_sim.compare` takes them.
+        As in :func:`taper_sim.compare`.
     protocol : str, optional
-        Whose outcomes; the last if left out. Of two protocols and more it is the difference from the reference.
+        Protocol of the outcomes; the last if omitted. With a reference, the difference from the reference.
     outcomes : sequence of str, optional
     days, seed, patients : int, optional
         As in :func:`taper_sim.compare`.
     draws : int, optional
-        Of all parameters together, for the rank correlations.
+        Draws of all parameters together, for the rank correlations.
     progress : bool, optional
 
     Returns
@@ -141,7 +141,7 @@ def sensitivity(
     Raises
     ------
     InputError
-        An unknown parameter, protocol or outcome; the nearest is named.
+        For an unknown parameter, protocol or outcome, with the nearest name.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def sensitivity(
     if isinstance(what, Comparison):
         entry = what.manifest["scenario"]
         if what.cohort is None:
-            raise problem(FILE, "what", "a run whose patients file is gone", "a run with its people")
+            raise problem(FILE, "what", "a run whose patients file was removed", "a run with its people")
         people: People | None = people_of(what)
         shared |= {"care": entry["care"], "days": days or int(entry["days"])}
         protocols = protocols or [{k: v for k, v in e.items() if v is not None} for e in entry["protocols"]]
@@ -203,7 +203,7 @@ def _seed_of(scenario: Path | None) -> int:
 
 
 def _checked(parameters: Sequence[str] | None) -> list[str]:
-    """Symbols to vary, refused where they are unknown or certain."""
+    """Symbols to vary; raises InputError for symbols that are unknown or have no spread."""
     known = {q.symbol: q for q in PARAMETERS}
     if parameters is None:
         return [name for name in DEFAULT_PARAMETERS if name in known and _varies(known[name])]
@@ -225,7 +225,7 @@ def _varies(parameter: Parameter) -> bool:
 
 
 def _drawn(ensemble: Ensemble, symbol: str) -> Floats:
-    """Draws of a symbol, (n_draws,); of the opioid where it has a value a class."""
+    """Draws of a symbol, (n_draws,); those of the opioid if the symbol has a value a class."""
     values = ensemble.values[symbol]
     return values[:, 0] if values.ndim == 2 else values
 
@@ -244,7 +244,7 @@ def _values(done: Comparison, protocol: str | None, outcomes: Sequence[str]) -> 
 
 
 def _by_draw(values: Floats, done: Comparison, n_draws: int) -> Floats:
-    """Mean of each draw's people, (n_draws,); NaN for a draw with nobody."""
+    """Mean of each draw's people, (n_draws,); NaN for a draw without people."""
     draw = done.people["draw"].to_numpy(dtype=np.int64)[: len(values)]
     there = ~np.isnan(values)
     count = np.bincount(draw[there], minlength=n_draws)
@@ -253,16 +253,16 @@ def _by_draw(values: Floats, done: Comparison, n_draws: int) -> Floats:
 
 
 def _correlation(parameter: Floats, outcome: Floats, seed: int) -> tuple[float, float, float]:
-    """Spearman's correlation with a 95 % percentile bootstrap over draws; NaN where nothing varies."""
+    """Spearman's correlation with a 95 % percentile bootstrap over draws; NaN if one of the two is constant."""
     there = np.isfinite(outcome)
     x, y = parameter[: len(outcome)][there], outcome[there]
     if len(x) < 4 or np.ptp(y) == 0 or np.ptp(x) == 0:
         return (np.nan, np.nan, np.nan)
-    luck = np.random.default_rng([seed % 2**32, 5])
-    found = []
+    rng = np.random.default_rng([seed % 2**32, 5])
+    correlations = []
     for _ in range(_RESAMPLES):
-        again = luck.integers(0, len(x), len(x))
+        again = rng.integers(0, len(x), len(x))
         if np.ptp(x[again]) > 0 and np.ptp(y[again]) > 0:
-            found.append(float(spearmanr(x[again], y[again]).statistic))
-    low, high = np.quantile(found, (0.025, 0.975))
+            correlations.append(float(spearmanr(x[again], y[again]).statistic))
+    low, high = np.quantile(correlations, (0.025, 0.975))
     return float(spearmanr(x, y).statistic), float(low), float(high)

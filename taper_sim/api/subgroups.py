@@ -13,7 +13,7 @@ from taper_sim.data.problems import InputError, Problem, nearest, problem
 from taper_sim.simulation.cohort import FLAGS, Cohort
 
 FILE: Final = "by"
-_MOST_VALUES: Final = 12  # of a column that is used as it stands
+_MOST_VALUES: Final = 12  # of a column that is used without a function
 
 Key = str | Callable[[pd.DataFrame], Any]
 By = Key | Sequence[Key] | None
@@ -50,17 +50,17 @@ def groups_of(by: By, people: pd.DataFrame, cohort: Cohort) -> dict[str, Bools]:
 
 
 def _labels(key: Key, people: pd.DataFrame, cohort: Cohort) -> tuple[NDArray[Any], str]:
-    """A label a person as text, and the name of the subgroup."""
+    """A label a person as text, and the name of the subgrouping."""
     if callable(key):
         name = getattr(key, "__name__", "group").strip("<>").replace("lambda", "group")
         try:
-            found = np.asarray(key(people))
-        except Exception as error:  # whatever a person's own function does wrong is told in their terms
+            labels = np.asarray(key(people))
+        except Exception as error:  # any error of a user's function becomes one line
             given = f"a function that raised {type(error).__name__}: {error}"
             raise problem(FILE, name, given, "a function of the table of people that gives a label a row") from error
-        if found.shape != (len(people),):
-            raise problem(FILE, name, f"a result of shape {found.shape}", f"({len(people)},), a label a person")
-        return _as_text(found), name
+        if labels.shape != (len(people),):
+            raise problem(FILE, name, f"a result of shape {labels.shape}", f"({len(people)},), a label a person")
+        return _as_text(labels), name
     if key in FLAGS or key in DERIVED_SUBGROUPS:
         masks = subgroups(cohort, [key])
         labels = np.empty(len(people), dtype=object)
@@ -70,7 +70,7 @@ def _labels(key: Key, people: pd.DataFrame, cohort: Cohort) -> tuple[NDArray[Any
         return labels, key
     known = [*FLAGS, *DERIVED_SUBGROUPS, *(c for c in people.columns if c not in FLAGS and c != "patient_id")]
     if key not in people.columns or key == "patient_id":
-        given = f"{key!r}, which is no column of the people{nearest(str(key), known)}"
+        given = f"{key!r}, no column of the people{nearest(str(key), known)}"
         raise InputError(Problem(FILE, "", given, f"one of {', '.join(known)}, or a function of the table of people"))
     values = people[key]
     if values.nunique() > _MOST_VALUES:

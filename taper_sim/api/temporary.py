@@ -1,4 +1,4 @@
-"""Folders that a result keeps for as long as it lives. Imports nothing of the package."""
+"""Temporary folders that a result owns. Imports nothing of the package."""
 
 import shutil
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class TemporaryFolder:
-    """A new folder, removed when this object goes, at the latest when Python ends.
+    """A new folder that is removed with this object, at the latest when Python ends.
 
     Attributes
     ----------

@@ -105,7 +105,7 @@ def read_checkins(path: Path) -> dict[str, tuple[CheckIn, ...]]:
     for column in CHECKIN_COLUMNS:
         if column not in table.columns:
             close = nearest(column, table.columns)
-            bad.said("header", f"no column {column}{close}", f"the columns {', '.join(CHECKIN_COLUMNS)}")
+            bad.add_text("header", f"no column {column}{close}", f"the columns {', '.join(CHECKIN_COLUMNS)}")
     bad.raise_if_any()
     known_scales = scales()
     has_entered = "entered" in table.columns
@@ -125,7 +125,7 @@ def read_checkins(path: Path) -> dict[str, tuple[CheckIn, ...]]:
         scale = known_scales.get(instrument)
         if scale is None:
             given = "" if bad.full else f"{shown(instrument) or 'nothing'}{nearest(instrument, known_scales)}"
-            bad.said(f"{place}, instrument", given, "an instrument of scales.csv or a reported variable")
+            bad.add_text(f"{place}, instrument", given, "an instrument of scales.csv or a reported variable")
             continue
         value, allowed = value_problem(scale, text)
         if allowed:

@@ -1,4 +1,4 @@
-"""CSV files into text cells, and the problems found in them, one line each. Imports ``data.problems`` and below.
+"""CSV files as tables of text, and their problems. Imports ``data.problems``, ``data.yaml_input``.
 
 Rows are numbered as an editor shows them, the header being row 1.
 """
@@ -17,10 +17,10 @@ from taper_sim.data.problems import InputError, Problem, problem, shown
 from taper_sim.data.yaml_input import read_text
 
 MAX_CSV_BYTES: Final = 1_000_000_000
-"""A gigabyte: a million patients need a tenth of it."""
+"""One gigabyte; a million patients need a tenth of it."""
 _MAX_COLUMNS: Final = 10_000
 _MAX_HEADER: Final = 1_000_000
-"""Letters of a header that are looked at: 10,000 names of a hundred letters."""
+"""Characters of a header that are read: 10,000 names of a hundred characters."""
 _PROBLEMS_SHOWN: Final = 20
 
 
@@ -31,48 +31,48 @@ class Problems:
     ----------
     file : str
     count : int
-        How many there are.
+        Number of problems.
     """
 
     def __init__(self, file: str):
         self.file = file
         self.count = 0
-        self._found: list[Problem] = []
+        self._problems: list[Problem] = []
 
     @property
     def full(self) -> bool:
-        """Whether the next problem is only counted, so that its words need not be looked for."""
+        """Whether further problems are only counted."""
         return self.count >= _PROBLEMS_SHOWN
 
     def add(self, place: str, given: Any, allowed: str) -> None:
-        """One problem; a value of the file is repeated in short."""
-        self.said(place, "" if self.full else shown(given), allowed)
+        """Add a problem; ``given`` is shortened."""
+        self.add_text(place, "" if self.full else shown(given), allowed)
 
-    def said(self, place: str, given: str, allowed: str) -> None:
-        """One problem, in words that are short already."""
+    def add_text(self, place: str, given: str, allowed: str) -> None:
+        """Add a problem whose text is short."""
         if not self.full:
-            self._found.append(Problem(self.file, place, given, allowed))
+            self._problems.append(Problem(self.file, place, given, allowed))
         self.count += 1
 
     def rows(self, table: pd.DataFrame, column: str, wrong: Bools, allowed: str, more: str = "") -> None:
-        """A problem for each row that is wrong."""
+        """Add a problem for each wrong row."""
         at = np.flatnonzero(wrong)
         for row in at[:_PROBLEMS_SHOWN]:
             given = shown(table[column].iloc[row]) or "nothing"
-            self.said(f"row {row + 2}, {shown(column)}", f"{given}{more}", allowed)
+            self.add_text(f"row {row + 2}, {shown(column)}", f"{given}{more}", allowed)
         self.count += max(len(at) - _PROBLEMS_SHOWN, 0)
 
     def raise_if_any(self) -> None:
-        """Raise :class:`InputError` of the first problems, and how many more there are."""
-        if not self._found:
+        """Raise :class:`InputError` with the first problems and the number of the others."""
+        if not self._problems:
             return
-        more = self.count - len(self._found)
+        more = self.count - len(self._problems)
         last = [Problem(self.file, "", f"{more} more problems", "none; these are the first")] if more > 0 else []
-        raise InputError([*self._found, *last])
+        raise InputError([*self._problems, *last])
 
 
-def _unreadable(path: Path, text: str, said: str) -> InputError:
-    """Why a text is no table: the first row with more cells than the header, or a quote that is not closed."""
+def _unreadable(path: Path, text: str, message: str) -> InputError:
+    """Why a text is no table: the first row with more cells than the header, or an unclosed quote."""
     rows = csv.reader(io.StringIO(text))
     n_columns = 0
     try:
@@ -82,26 +82,37 @@ def _unreadable(path: Path, text: str, said: str) -> InputError:
                 return problem(str(path), f"row {number}", f"{len(row)} cells", f"{n_columns}, as in the header")
     except csv.Error:
         pass
-    if "EOF inside string" in said:
+    if "EOF inside string" in message:
         return problem(str(path), "", "a quote that is not closed", "quotes in pairs")
-    return problem(str(path), "", said.strip().splitlines()[-1], "CSV with one header row")
+    return problem(str(path), "", message.strip().splitlines()[-1], "CSV with one header row")
 
 
 def _refuse_wide(path: Path, text: str) -> None:
-    """Refuse a header of more columns than any table has, before they are made: a column takes a reader longer."""
+    """Refuse a header with more columns than any table has, before pandas spends time on them."""
     head = text[:_MAX_HEADER]
     try:
         header = next(csv.reader(io.StringIO(head, newline="")), [])
     except csv.Error:
-        raise problem(str(path), "header", "a cell of very many letters", "names of columns") from None
+        raise problem(str(path), "header", "a cell with too many characters", "names of columns") from None
     if len(header) > _MAX_COLUMNS or (len(text) > _MAX_HEADER and "\n" not in head):
         raise problem(str(path), "header", f"more than {_MAX_COLUMNS:,} columns", f"at most {_MAX_COLUMNS:,}")
 
 
 def read_csv(path: Path, empty: str | None = "an empty cohort", least: str = "at least one patient") -> pd.DataFrame:
-    """A CSV as text, cells stripped; empty cells are empty strings. Refuses an empty file and repeated columns.
+    """Read a CSV file as stripped text; empty cells are empty strings.
 
-    A header without rows is ``empty``, and refused, unless that is None.
+    Parameters
+    ----------
+    path : Path
+    empty : str or None
+        Name of a table without rows, for the message; None allows such a table.
+    least : str
+        What a table must have at least, for the message.
+
+    Raises
+    ------
+    InputError
+        For an empty file, repeated columns or a file that is no CSV.
     """
     text = read_text(path, MAX_CSV_BYTES)
     if not text.strip():
@@ -111,7 +122,7 @@ def read_csv(path: Path, empty: str | None = "an empty cohort", least: str = "at
     _refuse_wide(path, text)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be lost
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # else cells beyond the header are lost
             table = pd.read_csv(
                 io.StringIO(text),
                 dtype=str,
@@ -131,6 +142,8 @@ def read_csv(path: Path, empty: str | None = "an empty cohort", least: str = "at
     if table.empty and empty is not None:
         raise problem(str(path), "", f"a header without rows: {empty}", least)
     other = next((sign for sign in ";\t|" if sign in table.columns[0]), None)
-    if len(table.columns) == 1 and other is not None:  # its text is not repeated: it may be any file's first line
+    if (
+        len(table.columns) == 1 and other is not None
+    ):  # the message omits the text, which may be the first line of any file
         raise problem(str(path), "header", f"one column with {other!r} in its name", "columns separated by commas")
     return table.apply(lambda column: column.str.strip())

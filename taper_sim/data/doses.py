@@ -69,9 +69,9 @@ def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
     for column in REQUIRED_COLUMNS:
         if column not in table.columns:
             close = nearest(column, table.columns)
-            bad.said("header", f"no column {column}{close}", f"the columns {', '.join(DOSE_COLUMNS)}")
+            bad.add_text("header", f"no column {column}{close}", f"the columns {', '.join(DOSE_COLUMNS)}")
     if not {"dose_mg_per_day", "dose_mcg_per_h"} & set(table.columns):
-        bad.said("header", "no column with a dose", "dose_mg_per_day, or dose_mcg_per_h for patches")
+        bad.add_text("header", "no column with a dose", "dose_mg_per_day, or dose_mcg_per_h for patches")
     bad.raise_if_any()
     cells = {c: table[c].tolist() if c in table.columns else [""] * len(table) for c in DOSE_COLUMNS}
     rows_of: dict[str, dict[tuple[object, ...], DoseRow]] = {}
@@ -95,7 +95,7 @@ def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
             has_taken = taken_mg is not None or taken_rate is not None
             taken = formulary.validate_dose(drug, taken_mg, taken_rate) if has_taken else None
         except ValueError as error:
-            bad.said(place, *divided(str(error), "a drug, formulation and dose of `taper-sim drugs`"))
+            bad.add_text(place, *divided(str(error), "a drug, formulation and dose of `taper-sim drugs`"))
             continue
         row = DoseRow(day, drug, dose, taken, where=f"{path.name}, {place}")
         patient_rows = rows_of.setdefault(cell["patient_id"], {})
@@ -105,7 +105,7 @@ def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
                 doses_given = (
                     f"{dose:g} {drug.unit} of {' '.join(drug.key)} on {day}, and {earlier.dose:g} {drug.unit} in "
                 )
-                bad.said(place, doses_given + earlier.where, "one row for a drug, formulation and date")
+                bad.add_text(place, doses_given + earlier.where, "one row for a drug, formulation and date")
             else:
                 patient_rows[row.order] = replace(earlier, copies=earlier.copies + 1)
     bad.raise_if_any()

@@ -149,7 +149,7 @@ def read_patients(path: Path, columns: Mapping[str, str], *, drop_missing: bool,
         for column, name in names.items():
             if name not in known:
                 given = f"an unknown column {shown(column)}{nearest(column, known)}"
-                bad.said("header", given, f"one of {', '.join(known)}")
+                bad.add_text("header", given, f"one of {', '.join(known)}")
     numbers = {
         name: _numbers(table, column, name, NUMBERS[name], bad, drop_missing)
         for column, name in names.items()
@@ -208,7 +208,7 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
     for column in table.columns if set(table.columns) & set(_DRUG_COLUMNS) else ():  # else it is another file
         if column not in _DRUG_COLUMNS:
             given = f"an unknown column {shown(column)}{nearest(column, _DRUG_COLUMNS)}"
-            bad.said("header", given, f"one of {', '.join(_DRUG_COLUMNS)}")
+            bad.add_text("header", given, f"one of {', '.join(_DRUG_COLUMNS)}")
     for column in ("patient_id", "drug"):
         if column not in table.columns:
             bad.add("header", f"no column {column}", ", ".join(_DRUG_COLUMNS))
@@ -232,11 +232,13 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
             drug = formulary.find_drug(cell(row, "drug"), cell(row, "formulation") or None)
             dose = formulary.validate_dose(drug, mg, rate, interval_h)
             if (patient_id, drug.key) in seen:
-                bad.said(place, f"{' '.join(drug.key)} of patient {shown(patient_id)} a second time", "each drug once")
+                bad.add_text(
+                    place, f"{' '.join(drug.key)} of patient {shown(patient_id)} a second time", "each drug once"
+                )
             seen.add((patient_id, drug.key))
             rows.append(DrugRow(patient_id, drug, dose, administrations(drug, interval_h)))
         except ValueError as error:
-            bad.said(place, *divided(str(error), "a drug, formulation and dose of `taper-sim drugs`"))
+            bad.add_text(place, *divided(str(error), "a drug, formulation and dose of `taper-sim drugs`"))
     bad.raise_if_any()
     by_patient: dict[str, list[Drug]] = {patient_id: [] for patient_id in patients}
     for drug_row in rows:
@@ -244,11 +246,11 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
             by_patient[drug_row.patient_id].append(drug_row.drug)
     for patient_id, drugs in by_patient.items():
         if not drugs:
-            bad.said("", f"no drug for patient {shown(patient_id)}", "at least one drug with a dose above 0")
+            bad.add_text("", f"no drug for patient {shown(patient_id)}", "at least one drug with a dose above 0")
         try:
             check_one_scale(drugs)
         except ValueError as error:
             given, allowed = divided(str(error), "one scale of opioid dose")
-            bad.said("", f"patient {shown(patient_id)}: {given}", allowed)
+            bad.add_text("", f"patient {shown(patient_id)}: {given}", allowed)
     bad.raise_if_any()
     return rows

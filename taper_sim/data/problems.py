@@ -1,4 +1,4 @@
-"""What is wrong with an input, one line a problem. Imports nothing of the package."""
+"""Problems of an input, one line each. Imports nothing of the package."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from difflib import get_close_matches
 from typing import Any
 from unicodedata import category
 
-_SHOWN = 60  # characters of a bad value that are repeated back
+_SHOWN = 60  # characters of a bad value that a message repeats
 
 
 def shown(value: Any) -> str:
     """Repeat a value in one short line, control characters escaped."""
     try:
         text = value if isinstance(value, str) else repr(value)
-    except ValueError:  # Python does not write whole numbers of thousands of digits
+    except ValueError:  # Python refuses to print whole numbers of thousands of digits
         return "a number of thousands of digits"
     text = text[: 2 * _SHOWN] if len(text) > 2 * _SHOWN else text
     text = text.encode("unicode_escape").decode() if not text.isprintable() else text
@@ -21,13 +21,16 @@ def shown(value: Any) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text in one line that steers no terminal: what is not printable as its escape, the rest as it is."""
+    """Text in one line with every unprintable character escaped, so that it cannot control a terminal."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def printable(text: str) -> str:
-    """Text of several lines that steers no terminal: line ends and spaces stay, what is not printable is escaped."""
-    return "".join(one if one == "\n" or one.isprintable() or category(one) == "Zs" else escaped(one) for one in text)
+    """Text of several lines with unprintable characters escaped; line ends and spaces stay."""
+    return "".join(
+        letter if letter == "\n" or letter.isprintable() or category(letter) == "Zs" else escaped(letter)
+        for letter in text
+    )
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -59,7 +62,7 @@ class InputError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows in place of a traceback: a line for each problem."""
+        """Text that a notebook shows instead of a traceback: a line for each problem."""
         return [f"{type(self).__name__}: {line}" for line in str(self).split("\n")]
 
 

@@ -1,7 +1,7 @@
-"""How one patient's records were read: a line for each rule that was needed. Imports ``data``, ``tables``.
+"""Notes on the reading of one patient's records, a line for each rule that applied. Imports ``data``, ``tables``.
 
-Computed from the rows as they were known, so that what came later changes no earlier answer. The rules and why:
-docs/how-to/checkins-and-doses.md.
+The notes use only rows that were known on a day, so that later rows change no earlier answer. The rules and their
+reasons: docs/how-to/checkins-and-doses.md.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,20 +16,20 @@ from taper_sim.data.records import CheckIn, DoseRow, History
 from taper_sim.units import DRUG_CLASSES
 
 LONG_GAP_D: Final = 14
-"""Days without any check-in that are said. A design choice: two missed weeks."""
+"""Days without any check-in that give a note. A design choice: two missed weeks."""
 DIFFERS: Final = 0.2
-"""Share by which a self-reported dose differs from the prescribed one before it is said. A design choice."""
+"""Relative difference of a self-reported from the prescribed dose that gives a note. A design choice."""
 CHANGEOVER_D: Final = 7
-"""Longest time for which two instruments of one thing overlap when one replaces the other. A design choice."""
+"""Longest overlap of two instruments of one quantity when one replaces the other. A design choice."""
 
 
 def record_notes(history: History) -> list[str]:
-    """What a reader of the output must know of how these records were read, one line each.
+    """Notes on the reading of all records, for the reader of the output, one line each.
 
     Parameters
     ----------
     history : History
-        As known on the day asked about (:meth:`History.as_of`).
+        As known on the day of the recommendation (:meth:`History.as_of`).
     """
     checkins, rows = history.checkins, history.doses
     return [
@@ -37,12 +37,12 @@ def record_notes(history: History) -> list[str]:
         *overlap_notes(rows),
         *reading_notes(checkins),
         *unrecorded_notes(rows, checkins),
-        *(said for _, said in history.dated),
+        *(note for _, note in history.dated),
     ]
 
 
 def reading_notes(checkins: Sequence[CheckIn]) -> list[str]:
-    """What a reader of the output must know of how these check-ins were read, one line each."""
+    """Notes on the reading of check-ins, one line each."""
     notes: list[str] = []
     late = [(c.entered - c.day).days for c in checkins if c.entered is not None and c.entered > c.day]
     if late:
@@ -63,7 +63,7 @@ def reading_notes(checkins: Sequence[CheckIn]) -> list[str]:
 
 
 def _changed_notes(checkins: Sequence[CheckIn]) -> list[str]:
-    """Instruments of one thing (column ``latent`` of scales.csv) of which one ends and another continues."""
+    """Notes on instruments of one quantity (column ``latent`` of scales.csv) of which one replaces another."""
     latent = {row["instrument"]: row["latent"] for row in tables.read("scales").rows}
     spans: dict[str, tuple[date, date]] = {}
     for c in checkins:
@@ -71,7 +71,7 @@ def _changed_notes(checkins: Sequence[CheckIn]) -> list[str]:
         spans[c.instrument] = (min(first, c.day), max(last, c.day))
     notes = []
     for old, (begun, ended) in sorted(spans.items()):
-        heirs = [
+        successors = [
             (first, new)
             for new, (first, last) in spans.items()
             if latent.get(new) == latent.get(old) not in (None, "none")
@@ -79,8 +79,8 @@ def _changed_notes(checkins: Sequence[CheckIn]) -> list[str]:
             and last > ended
             and (ended - first).days < CHANGEOVER_D
         ]
-        if heirs:
-            first, new = min(heirs)
+        if successors:
+            first, new = min(successors)
             notes.append(
                 f"{new} instead of {old} from {first} on: two scales, each with its own measurement model, neither "
                 "rescaled"
@@ -117,9 +117,9 @@ def _row_notes(rows: Sequence[DoseRow]) -> list[str]:
 
 
 def overlap_notes(rows: Sequence[DoseRow]) -> list[str]:
-    """Drugs or formulations of one class at one time: listed, for they may be an order that was not ended."""
+    """Notes on concurrent drugs or formulations of one class: one of the orders may have been meant to end."""
     in_force: dict[tuple[str, str], DoseRow] = {}
-    said: dict[tuple[str, ...], str] = {}
+    notes: dict[tuple[str, ...], str] = {}
     for row, following in pairwise([*rows, None]):
         if row is None:
             continue
@@ -128,18 +128,18 @@ def overlap_notes(rows: Sequence[DoseRow]) -> list[str]:
             continue
         for drug_class in DRUG_CLASSES:
             active = sorted(" ".join(k) for k, r in in_force.items() if r.dose > 0 and r.drug.drug_class == drug_class)
-            if len(active) > 1 and tuple(active) not in said:
-                said[tuple(active)] = (
+            if len(active) > 1 and tuple(active) not in notes:
+                notes[tuple(active)] = (
                     f"overlapping prescriptions from {row.day}: {' and '.join(active)}; both doses are counted: "
                     f"check whether one should have been ended"
                 )
-    return list(said.values())
+    return list(notes.values())
 
 
 def unrecorded_notes(rows: Sequence[DoseRow], reports: Sequence[CheckIn]) -> list[str]:
-    """Doses that seem to have changed without a row: the dose that the patient reports differs, or reports come first.
+    """Notes on dose changes that may lack a row: the patient reports another dose, or reports precede the first dose.
 
-    Of an order "as needed" the prescribed dose is the most that may be taken: less is no difference.
+    The prescribed dose of an order "as needed" is a maximum: a lower reported dose is no difference.
     """
     notes = []
     differing = []
@@ -155,10 +155,10 @@ def unrecorded_notes(rows: Sequence[DoseRow], reports: Sequence[CheckIn]) -> lis
         if not least - allowance <= report.value <= prescribed + allowance:
             differing.append((report.day, report.value, prescribed))
     if differing:
-        day, said, prescribed = differing[0]
+        day, reported, prescribed = differing[0]
         notes.append(
             f"doses that may have changed without a record: on {len(differing)} day(s) the patient reports "
-            f"another opioid dose than prescribed (first {day}: {said:g} of {prescribed:g} MME); the "
+            f"another opioid dose than prescribed (first {day}: {reported:g} of {prescribed:g} MME); the "
             f"prescribed one is used"
         )
     if reports and rows and reports[0].day < rows[0].day:

@@ -168,7 +168,7 @@ def read_trial(path: Path) -> tuple[TrialPhase, ...]:
     bad = Problems(str(path))
     for column in TRIAL_COLUMNS:
         if column not in table.columns:
-            bad.said(
+            bad.add_text(
                 "header",
                 f"no column {column}{nearest(column, table.columns)}",
                 f"the columns {', '.join(TRIAL_COLUMNS)}",

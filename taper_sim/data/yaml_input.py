@@ -1,4 +1,4 @@
-"""YAML files into pydantic models, every problem in one line. Imports ``data.problems`` only."""
+"""YAML files as pydantic models, each problem in one line. Imports ``data.problems``."""
 
 import math
 import stat
@@ -13,53 +13,53 @@ from yaml.reader import ReaderError
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 
 MAX_YAML_BYTES = 2_000_000
-"""A scenario or a patient is written by hand; a file above 2 MB is something else."""
+"""Scenarios and patients are written by hand; a file above 2 MB is neither. A design choice."""
 
 
 class Strict(BaseModel):
-    """Base of every file's model: unknown keys are refused, values are not changed after reading."""
+    """Base of every file's model: refuses unknown keys; values are constant."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _truth_is_no_number(cls, given: Any) -> Any:
-        """True and false would count as 1 and 0; where a number is wanted they are a slip."""
-        found = []
+        """Refuse true and false for a number: pydantic would take them for 1 and 0."""
+        booleans = []
         for name, field in cls.model_fields.items() if isinstance(given, dict) else ():
             types, value = _types_in(field.annotation), given.get(name)
             if bool not in types and (int in types or float in types):
                 parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-                found += [(name, part, "a number") for part in parts if isinstance(part, bool)]
-        if found:
-            raise Wrong(*found)
+                booleans += [(name, part, "a number") for part in parts if isinstance(part, bool)]
+        if booleans:
+            raise Wrong(*booleans)
         return given
 
 
 def _types_in(annotation: Any) -> list[Any]:
-    """Every type that an annotation names, also inside of others."""
+    """Every type that an annotation names, nested ones included."""
     inside = get_args(annotation)
-    return [annotation] if not inside else [one for part in inside for one in _types_in(part)]
+    return [annotation] if not inside else [inner for part in inside for inner in _types_in(part)]
 
 
 _DEEPEST: Final = 100
-"""Levels of a file: no file written by hand has ten. Counted here, for libraries raise the interpreter's own limit."""
+"""Nesting levels of a file; hand-written files have fewer than ten. Counted here: libraries change Python's limit."""
 
 
 _LONGEST_NUMBER: Final = 100
-"""Signs of a number; a double has 17 digits."""
+"""Characters of a number; a double has 17 digits."""
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """SafeLoader that refuses a key written twice, aliases that swell, and levels without end.
+    """SafeLoader that refuses repeated keys, aliases that expand beyond the limit, and deep nesting.
 
-    YAML would keep the last key in silence.
+    PyYAML would silently keep the last of the repeated keys.
     """
 
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """A node and what is in it."""
+        """Compose a node and its children."""
         self.depth += 1
         if self.depth > _DEEPEST:
             raise RecursionError
@@ -68,12 +68,12 @@ class _UniqueKeys(yaml.SafeLoader):
         return node
 
     def get_single_node(self) -> yaml.Node | None:
-        """The document, refused if with its aliases written out it is larger than a file may be."""
+        """Compose the document; refuse it if it exceeds the limit of a file once its aliases are expanded."""
         document = super().get_single_node()
         size, waiting = 0, [document] if document is not None else []
         while waiting:
             node = waiting.pop()
-            size += 4  # so that many small values count as much as a long text
+            size += 4  # many small values count as much as a long text
             if isinstance(node, yaml.ScalarNode):
                 size += len(node.value)
             elif isinstance(node, yaml.MappingNode):
@@ -81,13 +81,13 @@ class _UniqueKeys(yaml.SafeLoader):
             else:
                 waiting += node.value
             if size > MAX_YAML_BYTES:
-                raise yaml.YAMLError("aliases (*name) that swell without end when they are written out")
+                raise yaml.YAMLError("aliases (*name) that expand beyond the limit of a file")
         return document
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":  # <<: *name, which may stand beside what it brings
+            if key_node.tag == "tag:yaml.org,2002:merge":  # <<: *name may repeat a key of the alias
                 continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key_node, yaml.ScalarNode) or not isinstance(key, Hashable):
@@ -101,11 +101,13 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def _short(construct: Any) -> Any:
-    """A constructor of numbers that refuses very long ones: base 60 and thousands of digits have no use here."""
+    """A constructor that refuses numbers in base 60 or with thousands of digits."""
 
     def constructed(loader: _UniqueKeys, node: yaml.ScalarNode) -> Any:
         if len(node.value) > _LONGEST_NUMBER:
-            raise yaml.MarkedYAMLError(problem=f"a number of {len(node.value):,} signs", problem_mark=node.start_mark)
+            raise yaml.MarkedYAMLError(
+                problem=f"a number of {len(node.value):,} characters", problem_mark=node.start_mark
+            )
         return construct(loader, node)
 
     return constructed
@@ -116,23 +118,23 @@ _UniqueKeys.add_constructor("tag:yaml.org,2002:float", _short(yaml.SafeLoader.co
 
 
 class Wrong(ValueError):
-    """What a model's validator found: place below the model, what was given, what is allowed, for each problem."""
+    """Problems that a model's validator raises: for each the place in the model, the value given, what is allowed."""
 
-    def __init__(self, *found: tuple[str, Any, str]):
-        self.found = [(place, shown(_whole(given)), allowed) for place, given, allowed in found]
-        super().__init__("; ".join(f"{given}; allowed: {allowed}" for _, given, allowed in self.found))
+    def __init__(self, *problems: tuple[str, Any, str]):
+        self.problems = [(place, shown(_whole(given)), allowed) for place, given, allowed in problems]
+        super().__init__("; ".join(f"{given}; allowed: {allowed}" for _, given, allowed in self.problems))
 
 
-def shares_of_patients(given: dict[str, float]) -> dict[str, float]:
-    """The same, if the shares add to 1 or there are none."""
-    total = sum(given.values())
-    if given and not math.isclose(total, 1.0, abs_tol=1e-6):
+def shares_of_patients(shares: dict[str, float]) -> dict[str, float]:
+    """Return the shares if they add to 1 or there are none; raise :class:`Wrong` else."""
+    total = sum(shares.values())
+    if shares and not math.isclose(total, 1.0, abs_tol=1e-6):
         raise Wrong(("", f"shares of patients that add to {total:g}", "shares that add to 1"))
-    return given
+    return shares
 
 
 def refuse_unknown(given: Iterable[str], known: Collection[str], what: str, place: str = "") -> None:
-    """Raise :class:`Wrong` with a line for each name that is none of the known ones, with the nearest of them."""
+    """Raise :class:`Wrong` with a line for each unknown name and the nearest known one."""
     unknown = [name for name in given if name not in known]
     if unknown:
         allowed = f"one of {', '.join(known)}"
@@ -140,17 +142,17 @@ def refuse_unknown(given: Iterable[str], known: Collection[str], what: str, plac
 
 
 def divided(message: str, otherwise: str) -> tuple[str, str]:
-    """What was given and what is allowed, of an error's text; ``otherwise`` where it does not say what is allowed."""
+    """Split an error's text into the value given and what is allowed, ``otherwise`` if the text does not name it."""
     given, _, allowed = message.partition("; allowed: ")
     return given.replace(": given ", ": "), allowed or otherwise
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
-    """Content of a file, or an :class:`InputError` that says why not; a pipe or a device is refused unopened."""
+    """Content of a file, or an :class:`InputError` with the reason; pipes and devices are refused unopened."""
     try:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
-            raise problem(str(path), "", "a pipe, a device or something else that is no file", "a file")
+            raise problem(str(path), "", "a pipe, a device or another special file", "a file")
         with path.open("rb") as handle:
             content = handle.read(limit + 1) if about.st_size <= limit else b""
         if about.st_size > limit or len(content) > limit:
@@ -162,7 +164,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
         raise problem(str(path), "", "a folder", "a file") from None
     except PermissionError:
         raise problem(str(path), "", "a file that may not be read", "a readable file") from None
-    except (OSError, ValueError) as error:  # a name too long, a file below a file, a null character in a name
+    except (OSError, ValueError) as error:  # a name too long, a file used as a folder, a null character in a name
         if isinstance(error, InputError):
             raise
         given = (getattr(error, "strerror", None) or str(error)).lower()
@@ -170,7 +172,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 
 def read_text(path: Path, limit: int) -> str:
-    """Text of a file, or an :class:`InputError` that says why not."""
+    """Text of a file, or an :class:`InputError` with the reason."""
     try:
         return read_bytes(path, limit).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
@@ -178,7 +180,7 @@ def read_text(path: Path, limit: int) -> str:
 
 
 def read_yaml(path: Path) -> Any:
-    """The parsed file; errors name line and column."""
+    """Parsed content of a file; errors name line and column."""
     text = read_text(path, MAX_YAML_BYTES)
     try:
         return yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader that also refuses repeated keys
@@ -198,19 +200,19 @@ def read_yaml(path: Path) -> Any:
             str(path),
             "",
             str(error).splitlines()[0],
-            f"YAML written out in at most {MAX_YAML_BYTES:,} characters, with numbers and dates that exist",
+            f"YAML of at most {MAX_YAML_BYTES:,} characters, with valid numbers and dates",
         ) from None
 
 
 def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    """Names allowed where a key was refused, following the location through nested models."""
-    found: type[BaseModel] | None = model
+    """Names allowed at the place of a refused key, found by following the location through nested models."""
+    inner: type[BaseModel] | None = model
     for part in location[:-1]:
-        if isinstance(part, int) or found is None:
+        if isinstance(part, int) or inner is None:
             continue
-        field = found.model_fields.get(str(part))
-        found = None if field is None else _inner_model(field.annotation)
-    return list(found.model_fields) if found is not None else []
+        field = inner.model_fields.get(str(part))
+        inner = None if field is None else _inner_model(field.annotation)
+    return list(inner.model_fields) if inner is not None else []
 
 
 def _inner_model(annotation: Any) -> type[BaseModel] | None:
@@ -252,24 +254,29 @@ _IN_WORDS: Final[Mapping[str, str]] = {
     "too_short": "at least {min_length} in the list",
     "too_long": "at most {max_length} in the list",
 }
-_OF_A_WHOLE: Final = {"float_type", "bool_type", "dict_type", "too_short"}  # said of a whole whose part is wrong
+_OF_A_WHOLE: Final = {
+    "float_type",
+    "bool_type",
+    "dict_type",
+    "too_short",
+}  # errors of a value one of whose parts is wrong
 
 
 def _whole(value: Any) -> Any:
-    """A number without its point where there is nothing behind it."""
+    """A whole number as int, anything else as it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _place(location: tuple[Any, ...]) -> str:
-    """Where, in the file's own words: without pydantic's marks of keys and of kinds that were tried."""
+    """Place in the file's terms, without pydantic's marks of keys and of types that it tried."""
     parts = [str(p) for p in location if p != "[key]" and not str(p).startswith(("dict[", "function-"))]
     if len(parts) > 1 and parts[-1] in ("float", "bool", "int", "str"):
         del parts[-1]
     return ".".join(map(shown, parts))
 
 
-def _found(file: str, model: type[BaseModel], item: Any) -> list[Problem]:
-    """Problems of one of pydantic's errors."""
+def _problems_of_item(file: str, model: type[BaseModel], item: Any) -> list[Problem]:
+    """Problems of one error of pydantic."""
     location, place = item["loc"], _place(item["loc"])
     given = "nothing" if item["input"] in (None, "") else shown(item["input"])
     if item["type"] == "extra_forbidden":
@@ -280,25 +287,27 @@ def _found(file: str, model: type[BaseModel], item: Any) -> list[Problem]:
         return [Problem(file, place, "nothing", "a value: this key is needed")]
     error = item.get("ctx", {}).get("error")
     if isinstance(error, Wrong):
-        return [Problem(file, ".".join(filter(None, (place, below))), g, allowed) for below, g, allowed in error.found]
-    if isinstance(error, Exception):  # of a validator; pydantic's own words for a date are a text
-        said, allowed = divided(str(error), "")
-        return [Problem(file, place, said, allowed) if allowed else Problem(file, place, given, said)]
+        return [
+            Problem(file, ".".join(filter(None, (place, below))), g, allowed) for below, g, allowed in error.problems
+        ]
+    if isinstance(error, Exception):  # of a validator; pydantic describes an invalid date by a text instead
+        message, allowed = divided(str(error), "")
+        return [Problem(file, place, message, allowed) if allowed else Problem(file, place, given, message)]
     words = _IN_WORDS.get(item["type"])
     bounds = {name: _whole(value) for name, value in item.get("ctx", {}).items()}
     return [Problem(file, place, given, item["msg"] if words is None else words.format(**bounds).replace("'", ""))]
 
 
 def problems_of(file: str, model: type[BaseModel], error: ValidationError) -> list[Problem]:
-    """Every problem that pydantic found, each place once: a whole is not blamed for its part."""
+    """Every problem that pydantic reports, each place once; a value is not reported for its wrong part."""
     errors = error.errors(include_url=False)
-    found = [(item["type"], one) for item in errors for one in _found(file, model, item)]
-    places = [one.place for _, one in found]
+    typed = [(item["type"], fault) for item in errors for fault in _problems_of_item(file, model, item)]
+    places = [fault.place for _, fault in typed]
     kept: dict[tuple[str, str], Problem] = {}
-    for kind, one in found:
-        if kind in _OF_A_WHOLE and any(place.startswith(f"{one.place}.") for place in places):
+    for kind, fault in typed:
+        if kind in _OF_A_WHOLE and any(place.startswith(f"{fault.place}.") for place in places):
             continue
-        kept.setdefault((one.place, "" if kind in _IN_WORDS else str(one)), one)
+        kept.setdefault((fault.place, "" if kind in _IN_WORDS else str(fault)), fault)
     return list(kept.values())
 
 

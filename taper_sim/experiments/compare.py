@@ -1,4 +1,4 @@
-"""Run a comparison into a run folder. Imports ``scenario.building``, ``comparison``, ``run_folder``."""
+"""Run a comparison of protocols into an output folder. Imports ``scenario``, ``comparison``, ``run_folder``."""
 
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -48,8 +48,8 @@ _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "scipy"
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A finished comparison: its folder, tables, plan and what the manifest says."""
+class ComparisonRun:
+    """A finished comparison: its folder, tables, plan, scenario and manifest."""
 
     folder: Path
     summary: pd.DataFrame
@@ -70,22 +70,21 @@ def compare(
     report: Report | None = None,
     warn: Warn = warn_on_stderr,
     sure: bool = False,
-) -> Comparison:
+) -> ComparisonRun:
     """Compare the protocols of a scenario.
 
     Parameters
     ----------
     path : Path
-        The scenario.
+        Scenario file.
     change : Overrides
-        What the command line changes.
+        Values that replace the scenario's.
     folder : Path
-        The run folder; an unfinished run of the same plan is resumed, a finished one is made again, any other is
-        refused.
+        Output folder. An unfinished run of the same plan is resumed, a finished one is repeated, any other is refused.
     workers : int or str
-        Threads, or the address of workers elsewhere (``comparison.dask_workers``).
+        Threads, or the address of a Dask scheduler (``comparison.dask_workers``).
     progress : callable
-        Given the patient-days in all, returns a function called with those done.
+        See :class:`taper_sim.experiments.running.Running`; it counts patient-days.
     report, warn, sure
         See :class:`taper_sim.experiments.running.Running`.
     """
@@ -98,43 +97,43 @@ def plan_hash(scenario: Scenario, base: Path) -> str:
     return with_policies(scenario_hash(scenario, base), recorded_policies(entry.call for entry in scenario.protocols))
 
 
-def compare_scenario(scenario: Scenario, path: Path, folder: Path, running: Running) -> Comparison:
-    """Compare the protocols of a scenario that is held in memory; see :func:`compare`.
+def compare_scenario(scenario: Scenario, path: Path, folder: Path, running: Running) -> ComparisonRun:
+    """Compare the protocols of a scenario in memory; see :func:`compare`.
 
     Parameters
     ----------
     scenario : Scenario
     path : Path
-        File that problems name. The scenario names its own files relative to the folder of ``path``.
+        File that problems name. The scenario names files relative to the folder of ``path``.
     folder : Path
     running : Running
     """
     return _run(scenario, path, folder, running)
 
 
-def rerun(record: PlanRecord, folder: Path, running: Running) -> Comparison:
+def rerun(record: PlanRecord, folder: Path, running: Running) -> ComparisonRun:
     """Run a recorded plan, or resume it."""
     return _run(parse(str(folder / PLAN_FILE), record.scenario, Scenario), record.path, folder, running)
 
 
-def resume(folder: Path, workers: Workers, progress: Progress) -> Comparison:
+def resume(folder: Path, workers: Workers, progress: Progress) -> ComparisonRun:
     """Resume an interrupted run from its own plan file."""
     return rerun(plan_of(folder), folder, Running(workers, progress))
 
 
 def verify(folder: Path, workers: Workers, progress: Progress) -> list[str]:
-    """Recompute a finished run beside it and name the files whose content is not what the manifest says.
+    """Recompute a finished run in a temporary folder and compare it with the manifest.
 
     Returns
     -------
     list of str
-        One line for each file that was changed since the run, and for each that comes out otherwise now.
+        One line for each file that was changed since the run or that the recomputation does not reproduce.
     """
     record = plan_of(folder)
     return differing(folder, lambda beside: rerun(record, beside, Running(workers, progress, sure=True)).manifest)
 
 
-def _run(scenario: Scenario, path: Path, folder: Path, running: Running) -> Comparison:
+def _run(scenario: Scenario, path: Path, folder: Path, running: Running) -> ComparisonRun:
     began = time.time()
     base = path.parent
     check_writable(folder)
@@ -147,8 +146,8 @@ def _run(scenario: Scenario, path: Path, folder: Path, running: Running) -> Comp
     where = (path.name, str(base.resolve()))
     record = PlanRecord(KIND, with_policies(identity, policies), *where, content, policies=policies)
     groups = subgroups(plan.cohort, scenario.subgroups)
-    # workers that do not answer are found before anything is written
-    with _running(running.workers) as run, open_run(folder, record, running.warn) as kept:
+    # a scheduler that does not answer is reported before anything is written
+    with _runner(running.workers) as run, open_run(folder, record, running.warn) as kept:
         run(plan, kept.parts, running.progress(len(plan.cohort) * plan.n_days * len(plan.arms)))
         simulated = time.time()
         finished = Finished(plan, kept.parts)
@@ -164,7 +163,7 @@ def _run(scenario: Scenario, path: Path, folder: Path, running: Running) -> Comp
         about = _about(scenario, path, identity, plan, reference)
         about["timings_s"] = {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)}
         manifest = kept.finish(about, running.report)
-    return Comparison(folder, summary, differences, plan, scenario, reference, manifest)
+    return ComparisonRun(folder, summary, differences, plan, scenario, reference, manifest)
 
 
 def _refuse_large(scenario: Scenario, n_patients: int, path: Path, running: Running) -> None:
@@ -172,8 +171,8 @@ def _refuse_large(scenario: Scenario, n_patients: int, path: Path, running: Runn
     refuse_large(str(path), size_of(rate, n_patients, scenario.days, len(scenario.protocols)), sure=running.sure)
 
 
-def _running(workers: Workers) -> AbstractContextManager[Runner]:
-    """What runs the jobs: threads of this process, or workers elsewhere."""
+def _runner(workers: Workers) -> AbstractContextManager[Runner]:
+    """Runner of the jobs: threads of this process, or the workers of a scheduler."""
     if isinstance(workers, str):
         from taper_sim.comparison.dask_workers import connected
 
@@ -184,9 +183,9 @@ def _running(workers: Workers) -> AbstractContextManager[Runner]:
 
 
 def _write_patients(plan: Plan, finished: Finished, kept: RunFolder) -> None:
-    """A row per patient and protocol, protocols one after the other."""
+    """Write a row for each protocol and patient, protocol by protocol."""
     cohort = plan.cohort
-    known = {
+    baseline = {
         "patient_id": pa.array(cohort.ids),
         "draw": pa.array(plan.draw),
         **{f"dose_{name}": pa.array(cohort.dose[:, k]) for k, name in enumerate(DRUG_CLASSES)},
@@ -197,7 +196,7 @@ def _write_patients(plan: Plan, finished: Finished, kept: RunFolder) -> None:
         for arm in plan.arms:
             values = finished[arm.name]
             columns = {
-                **known,
+                **baseline,
                 "protocol": pa.array([arm.name] * len(cohort)).dictionary_encode(),
                 **{outcome.name: pa.array(values[outcome.name]) for outcome in ALL},
                 "rounding_error": pa.array(values["rounding_error"]),
@@ -212,27 +211,27 @@ def _write_patients(plan: Plan, finished: Finished, kept: RunFolder) -> None:
 
 
 def _trajectories(plan: Plan, parts: Parts) -> pd.DataFrame:
-    """Mean and bands of the tracked rows by protocol, weekly, of the first chunk's people."""
+    """Weekly mean and bands of the tracked quantities by protocol, over the patients of the first chunk."""
     rows = []
-    for arm, which in enumerate(plan.arms):
-        part = trajectory_name(arm)
+    for number, arm in enumerate(plan.arms):
+        part = trajectory_name(number)
         kept = parts.needed(part, parts.arrays(part))
         for column, name in enumerate(kept["names"]):
             values = kept["values"][:, column, :].astype(np.float64)
             bands = spread_quantiles(values, (0.1, 0.25, 0.5, 0.75, 0.9))
             mean = np.nanmean(values, axis=1)
             for k, day in enumerate(kept["day"]):
-                rows.append((which.name, str(name), int(day), mean[k], *bands[:, k], values.shape[1]))
+                rows.append((arm.name, str(name), int(day), mean[k], *bands[:, k], values.shape[1]))
     columns = ["protocol", "quantity", "day", "mean", "q10", "q25", "q50", "q75", "q90", "n"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def _evidence_warnings(plan: Plan) -> list[str]:
-    """What the first line of every output must say of this run."""
+    """Warnings on weak evidence, for the head of every output of this run."""
     taken = plan.cohort.taken
-    moved = {arm.name: arm.build().name for arm in plan.arms}
+    policies = [arm.build().name for arm in plan.arms]
     warnings = []
-    if (taken[:, 0] & taken[:, 1]).any() and any("benzodiazepine" in name for name in moved.values()):
+    if (taken[:, 0] & taken[:, 1]).any() and any("benzodiazepine" in name for name in policies):
         warnings.append(
             "Weakest evidence of all: opioid and benzodiazepine tapered in the same people rest on three studies "
             "(Wang 2023); nothing here was fitted to them."
@@ -241,10 +240,10 @@ def _evidence_warnings(plan: Plan) -> list[str]:
 
 
 def _about(scenario: Scenario, path: Path, identity: str, plan: Plan, reference: str) -> dict[str, Any]:
-    """What was run, with what, from what. Patient ids appear as a hash only."""
+    """Manifest: plan, patients, inputs, versions. Patient ids appear as a hash only."""
     cohort = plan.cohort
-    rules = [Path(name) for entry in scenario.protocols for name in files_named(calls.parse(entry.call))]
-    named = [scenario.cohort.file, scenario.cohort.drugs_file, *rules]
+    rule_files = [Path(name) for entry in scenario.protocols for name in files_named(calls.parse(entry.call))]
+    named = [scenario.cohort.file, scenario.cohort.drugs_file, *rule_files]
     inputs = {name: sha256_of(path.parent / name) for name in named if name is not None}
     used = formulary.provenance(list(cohort.drugs))
     return {

@@ -1,7 +1,7 @@
-"""Every kind of run by its name in ``plan.json``: how to run, resume, recompute it. Imports the drivers.
+"""Kinds of runs by their names in ``plan.json``: start, resume, recompute. Imports the drivers of ``experiments``.
 
-A new kind of run needs a driver that writes its folder by ``run_folder.open_run``, and an entry here. Its report, if it
-has one, has an entry in ``report.run_reports``.
+To add a kind of run, write a driver that uses ``run_folder.open_run``, and add an entry here. Add its report to
+``report.run_reports`` and its function to ``api.reported_runs``.
 """
 
 from collections.abc import Callable
@@ -11,28 +11,28 @@ from typing import Any, Final
 
 from taper_sim.data.problems import escaped, nearest, problem, shown
 from taper_sim.data.yaml_input import parse
-from taper_sim.experiments import clinic_run, compare, ladder, staffing_run, team_search, triage_rules
+from taper_sim.experiments import clinic_plan, clinic_run, compare, ladder, staffing_run, team_search, triage_rules
 from taper_sim.experiments.running import Report, Running
-from taper_sim.experiments.user_policies import execute_recorded, not_at_hand
+from taper_sim.experiments.user_policies import execute_recorded, not_reproducible
 from taper_sim.run_folder import PLAN_FILE, PlanRecord, differing, plan_of
 from taper_sim.scenario.building import build_arms
 from taper_sim.scenario.schema import Scenario
 
 
 @dataclass(frozen=True)
-class Kind:
+class RunKind:
     """A kind of run.
 
     Attributes
     ----------
     name : str
-        In ``plan.json`` and ``manifest.json``.
+        Name in ``plan.json`` and ``manifest.json``.
     command : str
         The command that starts such a run.
     rerun : callable
         Runs a recorded plan into a folder, or resumes it there; the result has a ``manifest``.
     plan_hash : callable
-        Hash of a scenario's plan, which ``plan.json`` of its run carries, where no policy is a user's own.
+        Hash of a scenario's plan, as in ``plan.json`` of its run if the package ships every policy.
     """
 
     name: str
@@ -46,49 +46,49 @@ def _of_comparison(scenario: Scenario, path: Path) -> str:
     return compare.plan_hash(scenario, path.parent)
 
 
-_EVERY: Final = (
-    Kind(compare.KIND, "compare", compare.rerun, _of_comparison),
-    Kind(
+_ALL_KINDS: Final = (
+    RunKind(compare.KIND, "compare", compare.rerun, _of_comparison),
+    RunKind(
         clinic_run.KIND,
         "clinic",
         clinic_run.rerun,
-        lambda scenario, path: clinic_run.plan_hash(clinic_run.plan_of(scenario, path, None)),
+        lambda scenario, path: clinic_plan.plan_hash(clinic_plan.plan_of(scenario, path, None)),
     ),
-    Kind(
+    RunKind(
         staffing_run.KIND,
         "staffing",
         staffing_run.rerun,
         lambda scenario, path: staffing_run.plan_hash(team_search.staffing_plan_of(scenario, path)),
     ),
-    Kind(ladder.KIND, "evaluate", ladder.rerun, lambda scenario, path: ladder.plan_hash(scenario, path.parent)),
-    Kind(
+    RunKind(ladder.KIND, "evaluate", ladder.rerun, lambda scenario, path: ladder.plan_hash(scenario, path.parent)),
+    RunKind(
         triage_rules.KIND,
         "triage",
         triage_rules.rerun,
-        lambda scenario, path: triage_rules.plan_hash(clinic_run.plan_of(scenario, path, None)),
+        lambda scenario, path: triage_rules.plan_hash(clinic_plan.plan_of(scenario, path, None)),
     ),
 )
-KINDS: Final = {kind.name: kind for kind in _EVERY}
+KINDS: Final = {kind.name: kind for kind in _ALL_KINDS}
 """Kinds of runs by their names."""
 
 
-def kind_of(record: PlanRecord, folder: Path) -> Kind:
-    """The kind of a recorded plan; raises InputError for a name that is none."""
+def kind_of(record: PlanRecord, folder: Path) -> RunKind:
+    """Kind of a recorded plan; raises InputError for an unknown name."""
     if record.kind not in KINDS:
         given = f"{shown(record.kind)}, an unknown kind{nearest(record.kind, KINDS)}"
         raise problem(str(folder / PLAN_FILE), "kind", given, f"one of {', '.join(KINDS)}")
     return KINDS[record.kind]
 
 
-def resume_run(folder: Path, running: Running) -> tuple[Kind, Any]:
-    """Resume the run of a folder, whatever its kind; the kind and what its driver returns."""
+def resume_run(folder: Path, running: Running) -> tuple[RunKind, Any]:
+    """Resume the run of a folder, whatever its kind; returns the kind and the driver's result."""
     record = plan_of(folder)
     kind = kind_of(record, folder)
-    return kind, kind.rerun(_readable(record, folder), folder, running)
+    return kind, kind.rerun(_validated(record, folder), folder, running)
 
 
-def _readable(record: PlanRecord, folder: Path) -> PlanRecord:
-    """The record, whose scenario can be read and whose options are numbers; raises InputError if not."""
+def _validated(record: PlanRecord, folder: Path) -> PlanRecord:
+    """The record; raises InputError for an invalid scenario, an option that is no number, a policy without a hash."""
     parse(str(folder / PLAN_FILE), record.scenario, Scenario)
     for name, value in record.options.items():
         if not isinstance(value, int) or isinstance(value, bool):
@@ -101,14 +101,14 @@ def _readable(record: PlanRecord, folder: Path) -> PlanRecord:
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found of a finished run.
+    """Result of checking a finished run.
 
     Attributes
     ----------
     differing : list of str
-        What is not as the manifest says, a line each.
+        Differences from the manifest, a line each.
     not_recomputed : list of str
-        Why the numbers were not recomputed, a line each; empty where they were.
+        Reasons why the numbers were not recomputed, a line each; empty if they were.
     """
 
     differing: list[str]
@@ -118,39 +118,38 @@ class Verified:
 def verify_run(
     folder: Path, running: Running, draw: Report | None = None, *, trust_policy: Callable[[str], None] | None = None
 ) -> Verified:
-    """Check the files of a finished run, recompute it, and draw its report again, whatever its kind.
+    """Check the files of a finished run, recompute it and redraw its report, whatever its kind.
 
     Parameters
     ----------
     folder : Path
     running : Running
-        How it is recomputed.
+        Settings of the recomputation.
     draw : callable, optional
-        Draws the report of the folder it is given.
+        Draws the report of the folder that it receives.
     trust_policy : callable, optional
-        Told, in a line, of each recorded source of a user's policy before it is executed. Without it none is.
+        Receives a line for each recorded source of a user's policy before the source is executed. None executes no
+        source.
     """
     record = plan_of(folder)
     kind = kind_of(record, folder)
-    record = _readable(record, folder)
-    reasons = not_at_hand(record.policies)
+    record = _validated(record, folder)
+    reasons = not_reproducible(record.policies)
     if reasons and trust_policy is not None:
         reasons = _executed(record, trust_policy)
     quiet = replace(running, report=None, sure=True)
-    again = None if reasons else lambda beside: kind.rerun(record, beside, quiet).manifest
-    return Verified(differing(folder, again, draw), [escaped(line) for line in reasons])
+    recompute = None if reasons else lambda beside: kind.rerun(record, beside, quiet).manifest
+    return Verified(differing(folder, recompute, draw), [escaped(line) for line in reasons])
 
 
-def _executed(record: PlanRecord, tell: Callable[[str], None]) -> list[str]:
-    """Execute the recorded sources of policies that are not registered here; why some still cannot be run."""
+def _executed(record: PlanRecord, log: Callable[[str], None]) -> list[str]:
+    """Execute the recorded sources of policies that are not registered; returns why some still cannot run."""
     failed = []
     for name, policy in record.policies.items():
-        if not_at_hand({name: policy}):
-            tell(
-                f"executing the recorded source of the policy {escaped(name)}, sha256 {escaped(str(policy['sha256']))}"
-            )
+        if not_reproducible({name: policy}):
+            log(f"executing the recorded source of the policy {escaped(name)}, sha256 {escaped(str(policy['sha256']))}")
             try:
                 execute_recorded(name, policy)
             except ValueError as error:
                 failed.append(str(error))
-    return failed or not_at_hand(record.policies)
+    return failed or not_reproducible(record.policies)

@@ -1,7 +1,7 @@
-"""Run the ladder: set each policy's knob, judge it on other people, under each truth. Imports ``scenario.building``.
+"""Tune each policy, evaluate it on other people under each true model. Imports ``scenario``, ``comparison``.
 
-Everything simulated is kept in ``parts`` of the run folder, so that an interrupted run can be resumed; the folder is
-finished when it has a manifest.
+``parts`` of the output folder holds every finished simulation: rerun the same command to resume. A folder with a
+manifest is finished.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ FIGURES: Final = ("exposure", "pain", "function", "distress", "peak", "days_over
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A finished ladder: its folder and tables."""
+    """A finished evaluation of policies: its folder, tables and manifest."""
 
     folder: Path
     scenario: Scenario
@@ -59,9 +59,9 @@ class Evaluation:
     manifest: dict[str, Any]
 
 
-@cache  # every part is named by it
+@cache  # the name of every part contains it
 def code_hash() -> str:
-    """Short hash of the code that a ladder's numbers describe: the personal policy, its loss, the truths."""
+    """Short hash of the code that the numbers depend on: the personal policy, its loss, the true models."""
     from taper_sim.inference import course, draws, likelihood, rollout, tracker, true_state, warm_start
     from taper_sim.recommend import choice, personal_decisions, personal_policy
     from taper_sim.safety import within_ceiling
@@ -85,8 +85,8 @@ def code_hash() -> str:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """One policy on one cohort under one truth."""
+class _Simulation:
+    """One policy on one cohort under one true model."""
 
     rung: RungEntry
     knob: float | str | None
@@ -111,37 +111,39 @@ class _Run:
 
     @property
     def key(self) -> str:
-        """Name of its part."""
-        said = f"{self.call}|{self.truth}|{self.seed}|{self.people}|{code_hash()}"
-        return hashlib.sha256(said.encode()).hexdigest()[:20]
+        """Name of the part."""
+        content = f"{self.call}|{self.truth}|{self.seed}|{self.people}|{code_hash()}"
+        return hashlib.sha256(content.encode()).hexdigest()[:20]
 
 
 class _Ladder:
-    """Runs what is asked for, or reads it where it was run before."""
+    """Simulates policies on cohorts, or reads the parts of an earlier attempt."""
 
-    def __init__(self, scenario: Scenario, path: Path, parts: Parts, tick: Callable[[int], None]):
-        self.scenario, self.file, self.base, self.parts, self.tick = scenario, str(path), path.parent, parts, tick
+    def __init__(self, scenario: Scenario, path: Path, parts: Parts, on_progress: Callable[[int], None]):
+        self.scenario, self.file, self.base, self.parts = scenario, str(path), path.parent, parts
+        self.on_progress = on_progress
 
-    def figures(self, one: _Run) -> dict[str, np.ndarray]:
+    def figures(self, simulation: _Simulation) -> dict[str, np.ndarray]:
         """Figures of each person."""
-        name = f"{one.key}.npz"
+        name = f"{simulation.key}.npz"
         figures = self.parts.arrays(name)
         if figures is None:
-            s, truth = self.scenario, TRUE_MODELS[one.truth]
-            entry = s.cohort.model_copy(update={"patients": one.people})
-            cohort = build_cohort(entry, one.seed, self.base)
-            ensemble = truth.ensemble(from_prior(one.seed, min(s.draws, len(cohort)), s.parameters))
-            policy = build_policy(one.call, file=self.file, place=f"ladder.rungs: {one.rung.name}", folder=self.base)
-            course = run(cohort, policy, ensemble, one.seed, s.days, care_plan(s.care), world=truth.world)
-            found = person_figures(course)
-            self.parts.keep_arrays(name, {figure: found[figure] for figure in FIGURES})
+            s, truth = self.scenario, TRUE_MODELS[simulation.truth]
+            entry = s.cohort.model_copy(update={"patients": simulation.people})
+            cohort = build_cohort(entry, simulation.seed, self.base)
+            ensemble = truth.ensemble(from_prior(simulation.seed, min(s.draws, len(cohort)), s.parameters))
+            place = f"ladder.rungs: {simulation.rung.name}"
+            policy = build_policy(simulation.call, file=self.file, place=place, folder=self.base)
+            course = run(cohort, policy, ensemble, simulation.seed, s.days, care_plan(s.care), world=truth.world)
+            by_figure = person_figures(course)
+            self.parts.keep_arrays(name, {figure: by_figure[figure] for figure in FIGURES})
             figures = self.parts.needed(name, self.parts.arrays(name))
-        self.tick(one.people * self.scenario.days)
+        self.on_progress(simulation.people * self.scenario.days)
         return figures
 
-    def judged(self, runs: Sequence[_Run]) -> PolicyResult:
-        """People of several cohorts together."""
-        parts = [self.figures(one) for one in runs]
+    def result(self, simulations: Sequence[_Simulation]) -> PolicyResult:
+        """Figures of the people of several cohorts together."""
+        parts = [self.figures(simulation) for simulation in simulations]
         seed_of = np.concatenate([np.full(len(part["peak"]), k) for k, part in enumerate(parts)])
         return PolicyResult({name: np.concatenate([part[name] for part in parts]) for name in FIGURES}, seed_of)
 
@@ -156,18 +158,18 @@ def evaluate(
     warn: Warn = warn_on_stderr,
     sure: bool = False,
 ) -> Evaluation:
-    """Evaluate the ladder of a scenario.
+    """Compare fixed, adaptive and personalised policies on a scenario, under each true model.
 
     Parameters
     ----------
     path : Path
-        The scenario; where it has no ``ladder`` the defaults hold.
+        Scenario file; without ``ladder`` the defaults of ``LadderEntry`` apply.
     change : Overrides
-        What the command line changes; ``patients`` are those of each seed.
+        Values that replace the scenario's; ``patients`` is the number for each seed.
     folder : Path
-        The run folder; an unfinished run of the same plan is resumed, any other is refused.
+        Output folder; an unfinished run of the same plan is resumed, any other is refused.
     progress : callable
-        Given the patient-days in all, returns a function called with those done.
+        See :class:`taper_sim.experiments.running.Running`; it counts patient-days.
     report, warn, sure
         See :class:`taper_sim.experiments.running.Running`.
     """
@@ -176,22 +178,22 @@ def evaluate(
 
 
 def rerun(record: PlanRecord, folder: Path, running: Running) -> Evaluation:
-    """Run a recorded plan of a ladder, or resume it."""
+    """Run a recorded plan of an evaluation, or resume it."""
     return _run(parse(str(folder / PLAN_FILE), record.scenario, Scenario), record.path, folder, running)
 
 
 def entry_of(scenario: Scenario) -> LadderEntry:
-    """The ladder of a scenario, by default the usual one."""
+    """The scenario's ``ladder``, or the default."""
     return scenario.ladder or LadderEntry()
 
 
 def calls_of(entry: LadderEntry) -> list[str]:
-    """Calls of every rung with each of its knobs."""
-    return [_Run(rung, knob, "off", 0, "", 0, 1).call for rung in entry.rungs for knob in rung.knobs or (None,)]
+    """Calls of every policy with each value of its knob."""
+    return [_Simulation(rung, knob, "off", 0, "", 0, 1).call for rung in entry.rungs for knob in rung.knobs or (None,)]
 
 
 def patient_days(scenario: Scenario) -> int:
-    """Patient-days of a whole ladder."""
+    """Patient-days of all simulations together."""
     entry = entry_of(scenario)
     people = scenario.cohort.patients or 0
     n_rungs = [max(len(rung.knobs), 1) for rung in entry.rungs]
@@ -235,30 +237,30 @@ def _tables(ladder: _Ladder, entry: LadderEntry) -> tuple[pd.DataFrame, pd.DataF
     gaps: list[dict[str, Any]] = []
     for truth in entry.truths:
         for ceiling in entry.ceilings:
-            judged = {
-                rung.name: ladder.judged(
+            results = {
+                rung.name: ladder.result(
                     [
-                        _Run(rung, knobs[rung.name, ceiling][0], ceiling, entry.run_in_d, truth, seed, people)
+                        _Simulation(rung, knobs[rung.name, ceiling][0], ceiling, entry.run_in_d, truth, seed, people)
                         for seed in entry.seeds
                     ]
                 )
                 for rung in entry.rungs
             }
-            rows += _rows(entry, judged, knobs, truth, ceiling, loss, scenario.seed)
-            gaps += _gaps(entry, judged, truth, ceiling, loss, scenario.seed)
+            rows += _rows(entry, results, knobs, truth, ceiling, loss, scenario.seed)
+            gaps += _gaps(entry, results, truth, ceiling, loss, scenario.seed)
     code = code_hash()
     return pd.DataFrame(rows).assign(code=code), pd.DataFrame(gaps).assign(code=code)
 
 
 def _refuse(scenario: Scenario, entry: LadderEntry, file: str, base: Path) -> None:
-    """Refuse what cannot be run, before anything is written; every problem at once."""
+    """Raise InputError with every problem of the scenario, before anything is written."""
     problems: list[Problem] = []
     if scenario.cohort.file is not None or not scenario.cohort.patients:
-        problems.append(Problem(file, "cohort", "people of a file", "patients: sampled anew for each seed"))
+        problems.append(Problem(file, "cohort", "people of a file", "patients, a new sample for each seed"))
     for number, rung in enumerate(entry.rungs):
         for knob in rung.knobs or (None,):
             for ceiling in entry.ceilings:
-                call = _Run(rung, knob, ceiling, entry.run_in_d, entry.truths[0], 0, 1).call
+                call = _Simulation(rung, knob, ceiling, entry.run_in_d, entry.truths[0], 0, 1).call
                 try:
                     build_policy(call, file=file, place=f"ladder.rungs.{number}.call", folder=base)
                 except InputError as error:
@@ -268,7 +270,7 @@ def _refuse(scenario: Scenario, entry: LadderEntry, file: str, base: Path) -> No
 
 
 def plan_hash(scenario: Scenario, base: Path) -> str:
-    """Hash of the scenario with the files that the rungs name, without users' policies."""
+    """Hash of the scenario and of the files that its policies name, without users' policies."""
     digest = hashlib.sha256(scenario_hash(scenario, base).encode())
     for call in calls_of(entry_of(scenario)):
         for name in files_named(calls.parse(call)):
@@ -279,24 +281,29 @@ def plan_hash(scenario: Scenario, base: Path) -> str:
 def _tuned(
     ladder: _Ladder, entry: LadderEntry, rung: RungEntry, ceiling: str, loss: Loss
 ) -> tuple[float | str | None, bool]:
-    """The rung's knob under the first truth, on people of the scenario's own seed; and whether it keeps the share."""
+    """Best value of a policy's knob under the first true model, and whether it keeps the limit on the share over.
+
+    It is tuned on people of the scenario's seed, on whom no policy is evaluated.
+    """
     if len(rung.knobs) < 2:
         return (rung.knobs[0] if rung.knobs else None), True
     truth, seed, people = entry.truths[0], ladder.scenario.seed, entry.tuning_people
-    tried = [ladder.judged([_Run(rung, knob, ceiling, entry.run_in_d, truth, seed, people)]) for knob in rung.knobs]
-    number, keeps = best_knob(tried, loss, entry.withdrawal, entry.share_over_at_most)
+    candidates = [
+        ladder.result([_Simulation(rung, knob, ceiling, entry.run_in_d, truth, seed, people)]) for knob in rung.knobs
+    ]
+    number, keeps = best_knob(candidates, loss, entry.withdrawal, entry.share_over_at_most)
     return rung.knobs[number], keeps
 
 
 def _rows(
-    entry: LadderEntry, judged: dict[str, PolicyResult], knobs: Knobs, truth: str, ceiling: str, loss: Loss, seed: int
+    entry: LadderEntry, results: dict[str, PolicyResult], knobs: Knobs, truth: str, ceiling: str, loss: Loss, seed: int
 ) -> list[dict[str, Any]]:
     """Rows of ladder.csv."""
     rows = []
     for rung in entry.rungs:
-        one = judged[rung.name]
-        places = resampled(one.seed_of, seed)
-        lo95, hi95 = bootstrap_interval(losses_of(one.of_person(loss), loss, places))
+        result = results[rung.name]
+        places = resampled(result.seed_of, seed)
+        lo95, hi95 = bootstrap_interval(losses_of(result.of_person(loss), loss, places))
         knob, keeps = knobs[rung.name, ceiling]
         rows.append(
             {
@@ -306,10 +313,10 @@ def _rows(
                 "ceiling": ceiling,
                 "knob": knob,
                 "tuned_within": keeps,
-                **one.columns(loss, entry.withdrawal),
+                **result.columns(loss, entry.withdrawal),
                 "lo95": lo95,
                 "hi95": hi95,
-                "n": len(one.seed_of),
+                "n": len(result.seed_of),
                 "seed": "+".join(str(s) for s in entry.seeds),
                 "calibrated": False,
             }
@@ -318,19 +325,19 @@ def _rows(
 
 
 def _gaps(
-    entry: LadderEntry, judged: dict[str, PolicyResult], truth: str, ceiling: str, loss: Loss, seed: int
+    entry: LadderEntry, results: dict[str, PolicyResult], truth: str, ceiling: str, loss: Loss, seed: int
 ) -> list[dict[str, Any]]:
-    """Rows of gap.csv: each personal policy against the best other, and against prior only where there is one."""
+    """Rows of gap.csv: each personal policy against the best other policy, and against a policy of the prior only."""
     oracle = next(rung.name for rung in entry.rungs if rung.role == "oracle")
-    others = {rung.name: judged[rung.name] for rung in entry.rungs if rung.role == "other"}
+    others = {rung.name: results[rung.name] for rung in entry.rungs if rung.role == "other"}
     rows = []
     for rung in entry.rungs:
         if rung.role != "personal":
             continue
-        alone = {name: {name: one} for name, one in others.items() if name.startswith("prior only")}
-        for against, rival in {"best other": others, **alone}.items():
-            found = asdict(gap_of(judged[rung.name], rival, judged[oracle], loss, seed))
-            best = found.pop("best_other")
+        prior_only = {name: {name: result} for name, result in others.items() if name.startswith("prior only")}
+        for against, baselines in {"best other": others, **prior_only}.items():
+            gap = asdict(gap_of(results[rung.name], baselines, results[oracle], loss, seed))
+            best = gap.pop("best_other")
             rows.append(
                 {
                     "truth": truth,
@@ -338,8 +345,8 @@ def _gaps(
                     "policy": rung.name,
                     "against": against,
                     "rival": best,
-                    **found,
-                    "n": len(judged[oracle].seed_of),
+                    **gap,
+                    "n": len(results[oracle].seed_of),
                     "calibrated": False,
                 }
             )
@@ -347,7 +354,7 @@ def _gaps(
 
 
 def _about(scenario: Scenario, entry: LadderEntry, path: Path) -> dict[str, Any]:
-    """What was run, with what, from what."""
+    """Manifest: plan, true models, inputs, versions."""
     base = path.parent
     names = dict.fromkeys(name for call in calls_of(entry) for name in files_named(calls.parse(call)))
     return {

@@ -1,4 +1,4 @@
-"""What every manifest says in the same way: of whom, by which versions and sources. Imports ``cohort``."""
+"""Entries that every manifest has: patients, versions, commit. Imports ``simulation.cohort``."""
 
 import hashlib
 import subprocess
@@ -10,7 +10,7 @@ from taper_sim.simulation.cohort import Cohort
 
 
 def patients_entry(cohort: Cohort) -> dict[str, Any]:
-    """Who was simulated; ids appear as one hash only."""
+    """Number, description and one hash of the ids of the simulated patients."""
     return {
         "n": len(cohort),
         "description": cohort.description,
@@ -24,11 +24,11 @@ def versions_of(*libraries: str) -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Commit of the sources this package runs from, None outside of a repository."""
+    """Commit of the sources that the package runs from; None outside a repository."""
     here = Path(__file__).resolve().parent
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607 - the git of whoever runs it
+        output = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 - the user's git
             cwd=here,
             capture_output=True,
             text=True,
@@ -37,4 +37,4 @@ def git_commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip()
+    return output.stdout.strip()

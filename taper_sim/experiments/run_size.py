@@ -1,6 +1,6 @@
-"""How large a run is, before anything of it is made: memory and time. Imports ``scenario``, ``comparison``.
+"""Memory and time that a run needs, estimated before it starts. Imports ``comparison``, ``policies``.
 
-A run above the memory that is free, or above a day of work, is refused unless the user says that they are sure.
+A run above the free memory, or above a day of work, is refused unless the user passes ``--yes``.
 """
 
 import os
@@ -15,27 +15,27 @@ from taper_sim.experiments.user_policies import names_called
 from taper_sim.policies import calls
 
 PATIENT_DAYS_A_SECOND: Final = {"cohort": 1_000_000.0, "personal": 2_400.0, "clinic": 5_000.0}
-"""Patient-days of one core: a comparison, one with ``personal()``, a clinic. Sources: docs/how-to/run-folder.md, "Large
-runs"; of ``personal()`` docs/progress.md, 10,000 patients a year in 25 minutes."""
+"""Patient-days a second of one core: a comparison, one with ``personal()``, a clinic. Sources:
+docs/how-to/run-folder.md, "Large runs"; for ``personal()`` docs/progress.md, 10,000 patients a year in 25 minutes."""
 MOST_SECONDS: Final = 86_400.0
 """A day: a design choice."""
 _COHORT_BYTES: Final = 1_000
-"""Of a patient: assessment, flags, drugs, keys; some 100 numbers of 8 bytes, and the id."""
+"""Bytes a patient: assessment, flags, drugs, keys; about 100 numbers of 8 bytes, and the id."""
 _COPIES: Final = 3
-"""Arms that are in memory together: two that are compared, and the one that is written."""
+"""Arms in memory together: the two compared and the one that is written."""
 
 
 @dataclass(frozen=True)
 class RunSize:
-    """What a run needs.
+    """Size of a run.
 
     Attributes
     ----------
     patient_days : int
     n_patients : int
-        In memory at the same time.
+        Patients in memory at the same time.
     seconds : float
-        Of one core; several share it.
+        Seconds of one core.
     memory : float
         Bytes.
     """
@@ -47,17 +47,17 @@ class RunSize:
 
 
 def size_of(rate: str, n_patients: int, n_days: int, n_runs: int) -> RunSize:
-    """What a run needs.
+    """Estimate the size of a run.
 
     Parameters
     ----------
     rate : str
-        Of :data:`PATIENT_DAYS_A_SECOND`.
+        A key of :data:`PATIENT_DAYS_A_SECOND`.
     n_patients : int
-        Of one run.
+        Patients of one run.
     n_days : int
     n_runs : int
-        Protocols, times replications, truths and the like.
+        Number of runs: protocols times replications, or times true models.
     """
     patient_days = n_patients * n_days * n_runs
     memory = n_patients * (_COHORT_BYTES + 8.0 * _COPIES * (len(ALL) + 1))
@@ -65,7 +65,7 @@ def size_of(rate: str, n_patients: int, n_days: int, n_runs: int) -> RunSize:
 
 
 def free_memory() -> float:
-    """Bytes that processes may still take; without bound where the system does not say."""
+    """Free memory in bytes; infinite if the system does not report it."""
     try:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
@@ -76,25 +76,25 @@ def free_memory() -> float:
 
 
 def rate_of(texts: Iterable[str]) -> str:
-    """Which rate holds for calls of protocols: that of personal pace where one of them is, else of a cohort."""
+    """Rate for calls of protocols: ``personal`` if one of them sets a personal pace, else ``cohort``."""
     named = {name for text in texts for name in names_called(calls.parse(text))}
     return "personal" if named & {"personal", "prior_only"} else "cohort"
 
 
 def refuse_large(file: str, size: RunSize, *, sure: bool) -> None:
-    """Refuse a run that is larger than is usual, unless the user is sure.
+    """Refuse a run above the free memory or a day of work, unless ``sure``.
 
     Raises
     ------
     InputError
-        With the estimate, and what to add.
+        With the estimate, and the option that allows the run.
     """
     free = free_memory()
     if sure or (size.memory <= free and size.seconds <= MOST_SECONDS):
         return
-    needs = f"{size.patient_days:,} patient-days: some {_in_words(size.seconds)} of one core"
+    needs = f"{size.patient_days:,} patient-days: about {_in_words(size.seconds)} of one core"
     given = f"{needs}, {size.memory / 1e9:,.1f} GB of memory where {free / 1e9:,.1f} GB are free"
-    raise InputError(Problem(file, "", given, "a day of work in the memory that is free; --yes runs it nevertheless"))
+    raise InputError(Problem(file, "", given, "a day of work within the free memory; --yes runs it nevertheless"))
 
 
 def _in_words(seconds: float) -> str:

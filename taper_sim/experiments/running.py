@@ -1,4 +1,4 @@
-"""How a run is run, whatever its kind: who is told what, and what draws its report. Imports ``run_folder``."""
+"""Settings of a run besides its plan: workers, progress, report, warnings. Imports ``run_folder``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,32 +9,34 @@ from taper_sim.run_folder import Warn, warn_on_stderr
 
 MAX_THREADS: Final = 1024
 Workers = int | str
-"""How many threads, or the address of workers elsewhere."""
+"""Number of threads, or the address of a Dask scheduler."""
 Progress = Callable[[int], Callable[[int], None]]
-"""Given all that is to be done, returns a function called with what is done."""
+"""Takes the total amount of work; returns a function that takes each amount done."""
 Report = Callable[[Path], object]
-"""Draws the report of the run folder it is given."""
+"""Draws the report of the output folder that it receives."""
 
 
 def silent(_: int) -> Callable[[int], None]:
-    """Progress that nobody sees."""
+    """Progress that shows nothing."""
     return lambda done: None
 
 
 @dataclass(frozen=True)
 class Running:
-    """What a run is told besides its plan; no number depends on it.
+    """Settings of a run besides its plan; no number depends on them.
 
     Attributes
     ----------
     workers : int or str
+        Threads, or the address of a Dask scheduler.
     progress : callable
+        Takes the total amount of work; returns a function that takes each amount done.
     report : callable, optional
-        Draws the report before the parts are removed; without it none is drawn.
+        Draws the report of a folder before the parts are removed; None draws no report.
     warn : callable
-        Told of each part that must be made again.
+        Receives a line for each part that must be computed again.
     sure : bool
-        Whether a run that needs more memory than there is, or more than a day, is run nevertheless.
+        Whether to run although the run needs more than the free memory or more than a day.
     """
 
     workers: Workers = 2

@@ -1,6 +1,6 @@
-"""The search for a team and what else is asked, into a run folder. Imports ``team_search``, ``what_if``.
+"""Run the search for a team and its what-if runs into an output folder. Imports ``team_search``, ``what_if``.
 
-Finished replications are kept in ``parts`` until everything is: rerun the same command to resume.
+``parts`` holds finished replications until the end of the run: rerun the same command to resume.
 """
 
 import time
@@ -15,7 +15,7 @@ from taper_sim.clinic.staffing.search import SearchResult
 from taper_sim.clinic.staffing.selection import FIRST_REPLICATIONS
 from taper_sim.clinic.team import ROLES
 from taper_sim.data.yaml_input import parse
-from taper_sim.experiments.clinic_run import plan_record
+from taper_sim.experiments.clinic_plan import plan_record
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
 from taper_sim.experiments.running import Progress, Report, Running
 from taper_sim.experiments.team_search import StaffingPlan, long_table, run_search, staffing_plan_of, staffing_table
@@ -30,11 +30,11 @@ KIND: Final = "staffing"
 
 @dataclass(frozen=True)
 class StaffingRun:
-    """A finished search: its folder, tables, what it found, what else was asked (None where nothing was)."""
+    """A finished search: its folder, table, result, plan, manifest and what-if tables (None without what-if runs)."""
 
     folder: Path
     table: pd.DataFrame
-    found: SearchResult
+    result: SearchResult
     plan: StaffingPlan
     manifest: dict[str, Any]
     what_if: WhatIf | None
@@ -49,17 +49,17 @@ def run_staffing(
     report: Report | None = None,
     warn: Warn = warn_on_stderr,
 ) -> StaffingRun:
-    """Search, try what else is asked, and write the run folder.
+    """Search for the team, make the what-if runs, and write the output folder.
 
     Parameters
     ----------
     path : Path
-        The scenario, for the record.
+        Scenario file, for the plan's record.
     plan : StaffingPlan
     folder : Path
-        The run folder; an unfinished search of the same plan is resumed.
+        Output folder; an unfinished search of the same plan is resumed.
     progress : callable
-        Given the replications in all, as far as they can be foreseen, returns a function called with those done.
+        See :class:`taper_sim.experiments.running.Running`; it counts replications, whose total is an estimate.
     report, warn
         See :class:`taper_sim.experiments.running.Running`.
     """
@@ -82,9 +82,9 @@ def plan_hash(plan: StaffingPlan) -> str:
 
 
 def n_runs(plan: StaffingPlan) -> int:
-    """Replications in all, as far as they can be foreseen."""
-    asked = plan.entry.what_if_replications
-    n_other = asked * (1 + sum(1 for _ in variations(plan, plan.loads[0].queue))) if asked else 0
+    """Estimated total number of replications."""
+    each = plan.entry.what_if_replications
+    n_other = each * (1 + sum(1 for _ in variations(plan, plan.loads[0].queue))) if each else 0
     n_teams = len(plan.contenders) or plan.entry.most_teams
     fewest = FIRST_REPLICATIONS if plan.entry.minimise == "harm" else plan.rule.fewest
     return n_other + (min(fewest, plan.entry.most_replications) * n_teams if plan.able else 0)
@@ -95,27 +95,27 @@ def _run(path: Path, plan: StaffingPlan, folder: Path, running: Running) -> Staf
     check_writable(folder)
     with open_run(folder, plan_record(KIND, plan.clinic, path, plan_hash(plan)), running.warn) as kept:
         n = n_runs(plan)
-        tick = running.progress(n) if n else _nothing
-        searched = run_search(plan, kept.parts, tick)
+        on_progress = running.progress(n) if n else _nothing
+        searched = run_search(plan, kept.parts, on_progress)
         searched_at = time.time()
-        other = what_if(plan, kept.parts, searched.chosen, tick) if plan.entry.what_if_replications else None
-        found, runs = searched.found, searched.runs
-        written = {"staffing": staffing_table(plan, found, runs), "replications": long_table(runs)}
+        other = what_if(plan, kept.parts, searched.chosen, on_progress) if plan.entry.what_if_replications else None
+        result, runs = searched.result, searched.runs
+        written = {"staffing": staffing_table(plan, result, runs), "replications": long_table(runs)}
         if other is not None:
             written |= vars(other)
         for name, table in written.items():
             kept.write_csv(f"{name}.csv", table)
         timings = {"search": round(searched_at - began, 3), "what_if": round(time.time() - searched_at, 3)}
-        manifest = kept.finish(_about(plan, path, found) | {"timings_s": timings}, running.report)
-    return StaffingRun(folder, written["staffing"], found, plan, manifest, other)
+        manifest = kept.finish(_about(plan, path, result) | {"timings_s": timings}, running.report)
+    return StaffingRun(folder, written["staffing"], result, plan, manifest, other)
 
 
-def _how(plan: StaffingPlan) -> dict[str, Any]:
-    """What the answer rests on besides its confidence: a budget and what of harm matters, or the test of targets."""
+def _criterion(plan: StaffingPlan) -> dict[str, Any]:
+    """Criterion of the search besides its confidence: a budget and a negligible harm, or the test of the targets."""
     entry = plan.entry
     if entry.minimise == "harm":
-        what = {"outcome": entry.loses.name, "unit": entry.loses.unit, "does_not_matter": entry.unimportant}
-        return {"budget_usd_week": entry.budget_usd_week, "harm": what, "teams_compared": len(plan.contenders)}
+        harm = {"outcome": entry.loses.name, "unit": entry.loses.unit, "does_not_matter": entry.unimportant}
+        return {"budget_usd_week": entry.budget_usd_week, "harm": harm, "teams_compared": len(plan.contenders)}
     return {"zone": list(entry.zone), "error_a_team": plan.rule.error}
 
 
@@ -123,8 +123,8 @@ def _nothing(_: int) -> None:
     return None
 
 
-def _about(plan: StaffingPlan, path: Path, found: SearchResult) -> dict[str, Any]:
-    """What was looked for, among what, how, and what was found."""
+def _about(plan: StaffingPlan, path: Path, result: SearchResult) -> dict[str, Any]:
+    """Manifest: plan, criterion, teams, result, inputs, versions."""
     entry, clinic = plan.entry, plan.clinic
     cohort = clinic.cohort(0)
     ensemble = clinic.ensemble(0)
@@ -141,16 +141,20 @@ def _about(plan: StaffingPlan, path: Path, found: SearchResult) -> dict[str, Any
         "minimise": entry.minimise,
         "probability": entry.probability,
         "confidence": entry.confidence,
-        **_how(plan),
+        **_criterion(plan),
         "teams": {
             "in_the_ranges": len(plan.able) + plan.n_unable,
             "without_the_hours": plan.n_unable,
-            "tried": {one.name: said.value for one, said in found.tried.items()},
+            "tried": {team.name: verdict.value for team, verdict in result.tried.items()},
         },
         "chosen": None
-        if found.chosen is None
-        else {"team": found.chosen.name, "fte": dict(found.chosen.levels), "cost_usd_week": found.chosen.cost_usd_week},
-        "search_stopped": found.stopped,
+        if result.chosen is None
+        else {
+            "team": result.chosen.name,
+            "fte": dict(result.chosen.levels),
+            "cost_usd_week": result.chosen.cost_usd_week,
+        },
+        "search_stopped": result.stopped,
         "planned_load_of_the_largest": {load.name: str(load) for load in plan.loads},
         "planned_load_of_the_largest_while_enrolling": {load.name: str(load) for load in plan.enrolling},
         "ensemble": {"n_draws": min(clinic.scenario.draws, clinic.n_replications), "calibrated": ensemble.calibrated},

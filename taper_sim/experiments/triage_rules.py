@@ -1,7 +1,7 @@
-"""Compare the rules of triage on the same patients and luck: what waits, what it does, to whom. Imports ``clinic_run``.
+"""Compare triage rules on the same patients and random numbers: waits and harm by subgroup. Imports ``clinic_run``.
 
-Every rule meets the same replications (patients, luck, draw of the parameters) with the scenario's team. Differences
-are paired, replication by replication, against who came first. Finished replications are kept in ``parts``: rerun the
+Every rule serves the same replications (patients, random numbers, draw of the parameters) with the scenario's team.
+Differences from first come, first served are paired by replication. ``parts`` holds finished replications: rerun the
 same command to resume.
 """
 
@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from taper_sim import tables as tables_
 from taper_sim.clinic import (
     absence,
     alarms,
@@ -37,20 +36,22 @@ from taper_sim.clinic.triage import RULES
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.comparison.tables import SMALLEST_CELL, subgroups
 from taper_sim.data.problems import problem
-from taper_sim.experiments.clinic_run import ClinicPlan, never_short, plan_record, recorded_clinic
+from taper_sim.experiments.clinic_plan import ClinicPlan, plan_record, recorded_clinic
+from taper_sim.experiments.clinic_run import unlimited_staff_outcomes
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
 from taper_sim.experiments.running import Progress, Report, Running
 from taper_sim.inference import draws, tracker
 from taper_sim.provenance import hash_of
 from taper_sim.run_folder import PlanRecord, Warn, check_writable, open_run, warn_on_stderr
 from taper_sim.scenario.building import scenario_hash
+from taper_sim.tables import UNREVIEWED
 
 KIND: Final = "triage"
 _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "simpy")
 REFERENCE: Final = "first_come"
 NEED: Final = "need"
 NEED_SHARE: Final = 0.25
-"""Share of the patients, those who fare worst when staff is never short, who are *need=high*. A design choice."""
+"""Share of the patients, those with the worst composite under unlimited staff, who are *need=high*. A design choice."""
 KINDS: Final = ("alert_red_flag", "alert_spike", "checkin_review", "checkin_batch", "dose_order", "message", "visit")
 SERVICE: Final = (
     "late",
@@ -72,7 +73,7 @@ HARMS: Final = (
     "mental_health_crisis",
 )
 FAIRNESS: Final = ("late", "wait_mean", "order_wait_days", "visits_given", "composite lost")
-"""Metrics by subgroup that the short table keeps: wait and harm."""
+"""Metrics that the short table gives by subgroup: waits and harm."""
 COLUMNS: Final = (
     "triage",
     "subgroup",
@@ -94,7 +95,7 @@ COLUMNS: Final = (
 
 
 def code_hash() -> str:
-    """Short hash of the code that a table of triage describes: the clinic's part of it."""
+    """Short hash of the clinic's code that a triage table depends on."""
     return hash_of(
         triage,
         predicted_risk,
@@ -123,37 +124,38 @@ def compare_triage(
     report: Report | None = None,
     warn: Warn = warn_on_stderr,
 ) -> pd.DataFrame:
-    """Run every rule of triage and write ``triage.csv``, and ``triage_short.csv`` to keep.
+    """Run every triage rule and write ``triage.csv``, and ``triage_short.csv`` with fewer rows and digits.
 
     Parameters
     ----------
     path : Path
-        The scenario, for the record.
+        Scenario file, for the plan's record.
     plan : ClinicPlan
     folder : Path
-        The run folder; an unfinished comparison of the same plan is resumed.
+        Output folder; an unfinished comparison of the same plan is resumed.
     progress : callable
-        Given the runs in all, returns a function called with those done.
+        See :class:`taper_sim.experiments.running.Running`; it counts replications of rules.
     report, warn
         See :class:`taper_sim.experiments.running.Running`.
 
     Returns
     -------
     DataFrame
-        :data:`COLUMNS`. ``change`` is against who came first, ``gap`` a subgroup against everybody under the same rule;
-        harms are against the same patients with staff that is never short.
+        :data:`COLUMNS`. ``change`` is the difference from first come, first served. ``gap`` is the difference of a
+        subgroup from all patients under the same rule. Harms are differences from the same patients with unlimited
+        staff.
 
     Raises
     ------
     InputError
-        For staff that is never short: nothing waits.
+        For unlimited staff: nothing waits.
     """
     return run_triage(path, plan, folder, progress, report=report, warn=warn).table
 
 
 @dataclass(frozen=True)
 class TriageRun:
-    """A finished comparison of the rules of triage: its folder, table and manifest."""
+    """A finished comparison of triage rules: its folder, table and manifest."""
 
     folder: Path
     table: pd.DataFrame
@@ -169,7 +171,7 @@ def run_triage(
     report: Report | None = None,
     warn: Warn = warn_on_stderr,
 ) -> TriageRun:
-    """The same as :func:`compare_triage`, with the folder and the manifest."""
+    """Do the same as :func:`compare_triage`; the result also has the folder and the manifest."""
     return _run(path, plan, folder, Running(progress=progress, report=report, warn=warn))
 
 
@@ -185,22 +187,22 @@ def plan_hash(plan: ClinicPlan) -> str:
 
 def _run(path: Path, plan: ClinicPlan, folder: Path, running: Running) -> TriageRun:
     if plan.team.unlimited:
-        raise problem(str(path), "clinic.unlimited", "staff that is never short", "a team: without one nothing waits")
+        raise problem(str(path), "clinic.unlimited", "unlimited staff", "a team: with unlimited staff nothing waits")
     began = time.time()
     check_writable(folder)
     with open_run(folder, plan_record(KIND, plan, path, plan_hash(plan)), running.warn) as kept:
-        tick = running.progress(len(RULES) * plan.n_replications)
+        on_progress = running.progress(len(RULES) * plan.n_replications)
         runs: dict[str, list[pd.DataFrame]] = {rule: [] for rule in RULES}
         for replication in range(plan.n_replications):
             for rule in RULES:
                 name = f"{rule}-{replication:04d}.parquet"
                 part = kept.parts.table(name)
                 if part is None:
-                    made = pa.Table.from_pandas(numbers_of(plan, rule, replication), preserve_index=False)
-                    kept.parts.keep_table(name, made)
+                    numbers = pa.Table.from_pandas(numbers_of(plan, rule, replication), preserve_index=False)
+                    kept.parts.keep_table(name, numbers)
                     part = kept.parts.needed(name, kept.parts.table(name))
                 runs[rule].append(part.to_pandas())
-                tick(1)
+                on_progress(1)
         table = compared(runs)
         kept.write_csv("triage.csv", table)
         kept.write_csv("triage_short.csv", short_table(table))
@@ -210,7 +212,7 @@ def _run(path: Path, plan: ClinicPlan, folder: Path, running: Running) -> Triage
 
 
 def _about(plan: ClinicPlan, path: Path) -> dict[str, Any]:
-    """What was run, with what. Patient ids appear as a hash only."""
+    """Manifest: plan, patients, versions. Patient ids appear as a hash only."""
     return {
         "scenario": plan.scenario.model_dump(mode="json"),
         "scenario_file": path.name,
@@ -222,7 +224,7 @@ def _about(plan: ClinicPlan, path: Path) -> dict[str, Any]:
         "rules": list(RULES),
         "reference": REFERENCE,
         "patients": patients_entry(plan.cohort(0)),
-        "clinical_review": tables_.UNREVIEWED,
+        "clinical_review": UNREVIEWED,
         "code": code_hash(),
         "versions": versions_of(*_LIBRARIES),
         "git_commit": git_commit(),
@@ -230,18 +232,18 @@ def _about(plan: ClinicPlan, path: Path) -> dict[str, Any]:
 
 
 def short_table(table: pd.DataFrame) -> pd.DataFrame:
-    """The table to keep: everything of everybody, of subgroups what fairness is judged by, four digits."""
-    kept = table[(table["subgroup"] == "all") | table["metric"].isin(FAIRNESS)].copy()
-    numbers = kept.select_dtypes("float").columns
-    kept[numbers] = kept[numbers].map(lambda value: float(f"{value:.4g}"))
-    return kept.reset_index(drop=True)
+    """Rows of all patients, and of subgroups the metrics of :data:`FAIRNESS`, with four digits."""
+    rows = table[(table["subgroup"] == "all") | table["metric"].isin(FAIRNESS)].copy()
+    numbers = rows.select_dtypes("float").columns
+    rows[numbers] = rows[numbers].map(lambda value: float(f"{value:.4g}"))
+    return rows.reset_index(drop=True)
 
 
 def numbers_of(plan: ClinicPlan, rule: str, replication: int) -> pd.DataFrame:
-    """One replication under one rule: ``metric, unit, subgroup, patients, value``."""
+    """Numbers of one replication under one rule: ``metric, unit, subgroup, patients, value``."""
     arm, seed = plan.arms[0], plan.seed(replication)
     cohort, ensemble = plan.cohort(replication), plan.ensemble(replication)
-    free = never_short(plan, cohort, arm, ensemble, seed)
+    free = unlimited_staff_outcomes(plan, cohort, arm, ensemble, seed)
     setting = replace(plan.setting, triage=rule)
     served = serve(cohort, arm.build, ensemble, seed, plan.n_days, arm.care, plan.team, setting)
     worst = free["composite"] >= np.nanquantile(free["composite"], 1.0 - NEED_SHARE)
@@ -271,22 +273,22 @@ def numbers_of(plan: ClinicPlan, rule: str, replication: int) -> pd.DataFrame:
 
 
 def of_everything(events: pd.DataFrame, n_days: int) -> Iterator[tuple[str, str, float]]:
-    """Late and lost work, and the wait, of everybody's work together, batches and groups included."""
+    """Share of late work over all roles, batches and groups included: metric, unit, value."""
     end = n_days * DAY_MIN
     events = events[lateness.judged(events, end)]
     late = lateness.late(events, end)
     yield "late of all work", "share", float(late.mean())
     for urgency in sorted(set(events["urgency"])):
-        own = (events["urgency"] == urgency).to_numpy()
-        yield f"late of urgency {urgency}", "share", float(late[own].mean())
+        of_urgency = (events["urgency"] == urgency).to_numpy()
+        yield f"late of urgency {urgency}", "share", float(late[of_urgency].mean())
 
 
 def compared(runs: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
-    """Each rule's numbers with intervals over replications, against who came first and against everybody."""
+    """Numbers of each rule with intervals over replications, and differences from the reference and all patients."""
     key = ["metric", "subgroup"]
     wide = {
-        rule: pd.concat([one.set_index(key)["value"].rename(k) for k, one in enumerate(tables)], axis=1)
-        for rule, tables in runs.items()
+        rule: pd.concat([numbers.set_index(key)["value"].rename(k) for k, numbers in enumerate(replications)], axis=1)
+        for rule, replications in runs.items()
     }
     about = pd.concat(runs[REFERENCE]).groupby(key, sort=False).agg(unit=("unit", "first"), n=("patients", "mean"))
     rows = []
@@ -294,10 +296,11 @@ def compared(runs: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
         for metric, group in about.index:
             if (metric, group) not in values.index:
                 continue
-            own = values.loc[(metric, group)].to_numpy(dtype=np.float64)
-            first = wide[REFERENCE].loc[(metric, group)].to_numpy(dtype=np.float64)
-            every = values.loc[(metric, "all")].to_numpy(dtype=np.float64) if (metric, "all") in values.index else own
-            found, change, gap = estimate(own), estimate(own - first), estimate(own - every)
+            numbers = values.loc[(metric, group)].to_numpy(dtype=np.float64)
+            reference = wide[REFERENCE].loc[(metric, group)].to_numpy(dtype=np.float64)
+            has_all = (metric, "all") in values.index
+            everybody = values.loc[(metric, "all")].to_numpy(dtype=np.float64) if has_all else numbers
+            mean, change, gap = estimate(numbers), estimate(numbers - reference), estimate(numbers - everybody)
             unit, n = about.loc[(metric, group)]
             rows.append(
                 (
@@ -306,16 +309,16 @@ def compared(runs: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
                     round(n),
                     metric,
                     unit,
-                    found.mean,
-                    found.lo95,
-                    found.hi95,
+                    mean.mean,
+                    mean.lo95,
+                    mean.hi95,
                     change.mean,
                     change.lo95,
                     change.hi95,
                     gap.mean,
                     gap.lo95,
                     gap.hi95,
-                    found.n,
+                    mean.n,
                     code_hash(),
                 )
             )

@@ -1,7 +1,7 @@
-"""Policies that the package does not ship: their source goes into the plan of a run. Imports ``policies``.
+"""Sources of policies that the package does not ship, recorded in a run's plan. Imports ``policies``.
 
-A run with such a policy can be recomputed where the policy is registered with the same source, or from the source that
-was recorded, which is executed only where a user says that they trust it.
+Such a run can be recomputed if the policy is registered with the same source. Else the recorded source can be executed,
+which requires ``--trust-policy``.
 """
 
 import ast
@@ -22,15 +22,15 @@ _DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def names_called(value: calls.Value) -> set[str]:
-    """Names of a call and of every call in it."""
+    """Names of a call and of every call inside it."""
     if not isinstance(value, calls.Call):
         return set()
     inner = [*value.positional, *value.arguments.values(), *(part for part in value.plus)]
-    return {value.name} | {name for one in inner for name in names_called(one)}  # type: ignore[arg-type]
+    return {value.name} | {name for part in inner for name in names_called(part)}  # type: ignore[arg-type]
 
 
 def recorded_policies(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Source and hash of the policies that calls name and the package does not ship.
+    """Source and hash of the named policies that the package does not ship.
 
     Parameters
     ----------
@@ -40,12 +40,12 @@ def recorded_policies(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        By the name of the call: ``sha256``, and ``source``, None where Python does not know it.
+        By the name of the call: ``sha256``, and ``source``, None if Python cannot give it.
     """
     named = {name for text in texts for name in names_called(calls.parse(text))}
-    known = registered()
-    own = {name: known[name] for name in sorted(named & known.keys()) if not _is_shipped(known[name])}
-    return {name: _record_of(name, factory) for name, factory in own.items()}
+    factories = registered()
+    names = [name for name in sorted(named & factories.keys()) if not _is_shipped(factories[name])]
+    return {name: _record_of(name, factories[name]) for name in names}
 
 
 def _is_shipped(factory: Factory) -> bool:
@@ -59,32 +59,32 @@ def _record_of(name: str, factory: Factory) -> dict[str, Any]:
 
 
 def with_policies(identity: str, policies: Mapping[str, Mapping[str, Any]]) -> str:
-    """A plan's hash with those of the policies that the package does not ship; without any the same."""
+    """Hash of a plan and of the policies that the package does not ship; ``identity`` if there are none."""
     if not policies:
         return identity
-    each = "".join(f"{name} {record['sha256']}\n" for name, record in sorted(policies.items()))
-    return hashlib.sha256(f"{identity}\n{each}".encode()).hexdigest()
+    hashes = "".join(f"{name} {record['sha256']}\n" for name, record in sorted(policies.items()))
+    return hashlib.sha256(f"{identity}\n{hashes}".encode()).hexdigest()
 
 
 def source_of(name: str, factory: Factory) -> str | None:
-    """Source that registers a policy by itself: its definition, and what of its module it names. None if unknown."""
+    """Source that registers a policy: its definition and the statements that it needs. None if unknown."""
     try:
-        own = textwrap.dedent(inspect.getsource(factory))
+        definition = textwrap.dedent(inspect.getsource(factory))
         module = sys.modules.get(factory.__module__)
         whole = "" if module is None or factory.__qualname__ != factory.__name__ else inspect.getsource(module)
     except (OSError, TypeError):
         return None
     try:
-        wanted = _needed(ast.parse(whole), factory.__name__)
-        parts = [ast.unparse(node) for node in wanted] or [ast.unparse(ast.parse(own))]
+        statements = _needed(ast.parse(whole), factory.__name__)
+        parts = [ast.unparse(node) for node in statements] or [ast.unparse(ast.parse(definition))]
     except SyntaxError:
         return None
-    made = f"\nfrom taper_sim.policies.interface import register\nregister({name!r})({factory.__name__})\n"
-    return "\n".join(parts) + made
+    registration = f"\nfrom taper_sim.policies.interface import register\nregister({name!r})({factory.__name__})\n"
+    return "\n".join(parts) + registration
 
 
 def _needed(module: ast.Module, name: str) -> list[ast.stmt]:
-    """Statements of a module that define a name and what it needs, in their order; none where it is not defined."""
+    """Statements of a module that define a name and its dependencies, in order; empty if none defines the name."""
     places: dict[str, list[ast.stmt]] = {}
     for node in module.body:
         for defined in _defined(node):
@@ -102,7 +102,7 @@ def _needed(module: ast.Module, name: str) -> list[ast.stmt]:
 
 
 def _defined(node: ast.stmt) -> list[str]:
-    """Names that a statement of a module defines."""
+    """Names that a statement defines."""
     if isinstance(node, _DEFINES):
         return [node.name]
     if isinstance(node, ast.Import | ast.ImportFrom):
@@ -112,42 +112,44 @@ def _defined(node: ast.stmt) -> list[str]:
 
 
 def _bare(node: ast.stmt) -> ast.stmt:
-    """A definition without the decorator that registers it: the record registers it under its own name."""
+    """A definition without its registering decorator: the record registers it under the name of the call."""
     if isinstance(node, _DEFINES):
-        node.decorator_list = [one for one in node.decorator_list if "register" not in ast.unparse(one)]
+        node.decorator_list = [
+            decorator for decorator in node.decorator_list if "register" not in ast.unparse(decorator)
+        ]
     return node
 
 
-def not_at_hand(policies: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Why a plan's policies cannot be run here as they were, a line each; none where they can."""
-    known = registered()
+def not_reproducible(policies: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Reasons why a plan's policies cannot run here as in the run, a line each; empty if they can."""
+    factories = registered()
     lines = []
     for name, record in policies.items():
-        here = known.get(name)
-        if here is None:
+        factory = factories.get(name)
+        if factory is None:
             lines.append(f"the policy {name} is not registered here (source sha256 {record['sha256']})")
-        elif _record_of(name, here)["sha256"] != record["sha256"]:
+        elif _record_of(name, factory)["sha256"] != record["sha256"]:
             lines.append(f"the policy {name} has another source here than in the run (sha256 {record['sha256']})")
     return lines
 
 
 def execute_recorded(name: str, record: Mapping[str, Any]) -> None:
-    """Register a policy from the source that a plan recorded: this runs that source.
+    """Register a policy by executing the source that a plan recorded.
 
     Raises
     ------
     ValueError
-        If the record has no source, its hash is another, or the source fails.
+        If the record has no source, its hash differs, or the source fails.
     """
     source = record.get("source")
     if not isinstance(source, str) or hashlib.sha256(source.encode()).hexdigest() != record.get("sha256"):
-        raise ValueError(f"the policy {name} has no source in plan.json, or one of another hash")
+        raise ValueError(f"the policy {name} has no source in plan.json, or a source with another hash")
     title = f"recorded_policy_{record['sha256'][:12]}"
     module = ModuleType(title)
     module.__file__ = f"<{title}>"
     linecache.cache[module.__file__] = (len(source), None, source.splitlines(keepends=True), module.__file__)
     sys.modules[title] = module
     try:
-        exec(compile(source, module.__file__, "exec"), vars(module))  # noqa: S102 - the user said that they trust it
+        exec(compile(source, module.__file__, "exec"), vars(module))  # noqa: S102 - the user passed --trust-policy
     except Exception as error:  # whatever the source raises
         raise ValueError(f"the recorded source of the policy {name} fails: {type(error).__name__}: {error}") from None

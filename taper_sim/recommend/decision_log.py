@@ -1,7 +1,7 @@
-"""The decision log: what was offered and what was done, a line each. Imports ``recommendation``, ``run_folder``.
+"""The decision log: a line for each offer and each decision. Imports ``recommend.recommendation``, ``run_folder``.
 
-A line is JSON and is written whole or not at all. Each carries the hash of the line before it (``previous``), so that a
-line that was changed or removed shows. The log holds ids and no names; its owner alone may read it.
+A line is JSON and is written whole or not at all. Each line has the hash of the line before it (``previous``), which
+reveals changed and removed lines. The log holds ids and no names; only its owner may read it.
 """
 
 import hashlib
@@ -19,29 +19,29 @@ from taper_sim.data.problems import Problem, problem
 from taper_sim.data.yaml_input import read_bytes
 from taper_sim.recommend.recommendation import Recommendation
 from taper_sim.run_folder import Warn, check_file_writable, warn_on_stderr
-from taper_sim.run_folder.files import PRIVATE
+from taper_sim.run_folder.atomic_files import PRIVATE
 
 _MAX_BYTES: Final = 500_000_000
 _MAX_LINE: Final = 1_000_000
-"""Bytes of a line: an offer with every option and reason has some thousands."""
+"""Bytes of a line; an offer with every option and reason has a few thousand."""
 _WROTE: Final = "a line that `recommend --log` or `decide` wrote"
 PREVIOUS: Final = "previous"
 
 
 def logged(recommendation: Recommendation) -> dict[str, Any]:
-    """What the log keeps of a recommendation: enough to see what was offered and why, and to replay it."""
-    said = recommendation.as_dict()
-    whole = json.dumps(said, sort_keys=True, allow_nan=False)
+    """Line of the log for a recommendation: the offer, its reasons, and what repeats the calculation."""
+    answer = recommendation.as_dict()
+    whole = json.dumps(answer, sort_keys=True, allow_nan=False)
     return {
         "kind": "offered",
         "id": hashlib.sha256(whole.encode()).hexdigest()[:16],
-        "patient_id": said["patient_id"],
-        "as_of": said["as_of"],
-        "status": said["status"],
-        "chosen": said["chosen"],
-        "offered": [o["name"] for o in said["options"] if o["status"] == "offered"],
-        "blocked": {o["name"]: o["status"] for o in said["options"] if o["status"] != "offered"},
-        "reasons": said["reasons"],
+        "patient_id": answer["patient_id"],
+        "as_of": answer["as_of"],
+        "status": answer["status"],
+        "chosen": answer["chosen"],
+        "offered": [o["name"] for o in answer["options"] if o["status"] == "offered"],
+        "blocked": {o["name"]: o["status"] for o in answer["options"] if o["status"] != "offered"},
+        "reasons": answer["reasons"],
         "red_flags": [
             {
                 "flag": f["flag"],
@@ -49,16 +49,16 @@ def logged(recommendation: Recommendation) -> dict[str, Any]:
                 "acknowledged_by": f["acknowledged_by"],
                 "acknowledged_reason": f["acknowledged_reason"],
             }
-            for f in said["red_flags"]
+            for f in answer["red_flags"]
         ],
-        "limits": said["limits"],
-        "seed": said["seed"],
-        "version": said["version"],
+        "limits": answer["limits"],
+        "seed": answer["seed"],
+        "version": answer["version"],
     }
 
 
 def append_to_log(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """Add lines to a log, all or none; a disk that fills up leaves the log as it was.
+    """Add lines to a log, all or none; a full disk leaves the log unchanged.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def append_to_log(path: Path, lines: Sequence[dict[str, Any]]) -> None:
     """
     check_file_writable(path)
     if path.exists() and not path.is_file():
-        raise problem(str(path), "", "a device or something else that is no file", "a file to add to")
+        raise problem(str(path), "", "a device or another special file", "a file to add to")
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE)
         with os.fdopen(descriptor, "r+b", buffering=0) as handle, _locked(descriptor):
@@ -84,16 +84,16 @@ def append_to_log(path: Path, lines: Sequence[dict[str, Any]]) -> None:
 
 @contextmanager
 def _locked(descriptor: int) -> Iterator[None]:
-    """Wait for the log, and hold it: two commands add their lines one after the other."""
+    """Wait for the lock of the log and hold it, so that two commands add their lines one after the other."""
     if sys.platform != "win32":
         import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # let go when the file is closed
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # released when the file is closed
     yield
 
 
 def _write(descriptor: int, at: int, content: bytes) -> None:
-    """Write all of it to the disk."""
+    """Write the content to the disk."""
     while content:
         n = os.pwrite(descriptor, content, at)
         content, at = content[n:], at + n
@@ -101,10 +101,10 @@ def _write(descriptor: int, at: int, content: bytes) -> None:
 
 
 def _chained(descriptor: int, size: int, lines: Sequence[dict[str, Any]]) -> bytes:
-    """The lines as text, each with the hash of the one before it."""
+    """The lines as text, each with the hash of the line before it."""
     last, ended = _last_line(descriptor, size)
     previous = _hash_of(last) if last else ""
-    content = b"" if ended else b"\n"  # half a line of an earlier version: what follows is a line of its own
+    content = b"" if ended else b"\n"  # an unfinished line of an earlier version: begin a new line
     for line in lines:
         text = json.dumps(line | {PREVIOUS: previous}, sort_keys=True, allow_nan=False).encode()
         previous = _hash_of(text)
@@ -113,7 +113,7 @@ def _chained(descriptor: int, size: int, lines: Sequence[dict[str, Any]]) -> byt
 
 
 def _last_line(descriptor: int, size: int) -> tuple[bytes, bool]:
-    """The last line without its end, empty where there is none, and whether it is ended."""
+    """The last line without its end, empty if there is none, and whether a line end follows."""
     block = 1 << 16
     tail = b""
     at = size
@@ -131,7 +131,7 @@ def _hash_of(line: bytes) -> str:
 def decided(
     path: Path, patient_id: str, did: str, by: str, reason: str, on: str | None, warn: Warn = warn_on_stderr
 ) -> dict[str, Any]:
-    """The line that says what the clinician did with the last offer to a patient, and why.
+    """Line of the log for the clinician's decision on the last offer to a patient.
 
     Parameters
     ----------
@@ -139,14 +139,14 @@ def decided(
         The log.
     patient_id, did, by, reason : str
     on : str, optional
-        The day; by default that of the offer.
+        Day of the decision; that of the offer if omitted.
     warn : callable
-        Told of each line that is damaged, and of a log without a chain of hashes.
+        Receives a line for each damaged line, and for a log without a chain of hashes.
 
     Raises
     ------
     InputError
-        If the log holds no offer to this patient, a text is empty, or the day is before that of the offer.
+        If the log holds no offer to this patient, a text is empty, or the day is before the day of the offer.
     """
     for flag, text in (("--did", did), ("--by", by), ("--reason", reason)):
         if not text.strip():
@@ -176,14 +176,14 @@ def decided(
 
 @dataclass(frozen=True)
 class Log:
-    """What a log holds.
+    """Content of a log.
 
     Attributes
     ----------
     lines : list of dict
-        Every line that can be read.
+        Every readable line.
     problems : list of Problem
-        Lines that cannot be read, lines whose chain is broken, and a log of before there was a chain, one each.
+        A problem for each unreadable line, each break of the chain, and for lines without a hash.
     """
 
     lines: list[dict[str, Any]]
@@ -191,16 +191,16 @@ class Log:
 
 
 def read_log(path: Path) -> Log:
-    """Read a log; a damaged line is named, and the rest is read.
+    """Read a log; damaged lines become problems, and the other lines are read.
 
     Raises
     ------
     InputError
         If the file cannot be read at all.
     """
-    found: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
     problems: list[Problem] = []
-    previous, without = "", 0
+    previous, n_without_hash = "", 0
     for number, text in enumerate(read_bytes(path, _MAX_BYTES).split(b"\n"), start=1):
         if not text:
             continue
@@ -209,22 +209,22 @@ def read_log(path: Path) -> Log:
             given = f"{len(text):,} bytes that are no line of a log"
             problems.append(Problem(str(path), f"line {number}", given, _WROTE))
         elif PREVIOUS not in line:
-            without += 1
-            found.append(line)
+            n_without_hash += 1
+            lines.append(line)
         else:
-            found.append(line)
+            lines.append(line)
             if line[PREVIOUS] != previous:
                 given = "a line that does not follow the one before it: one was changed, removed or added"
                 problems.append(Problem(str(path), f"line {number}", given, "the lines as they were written"))
         previous = _hash_of(text)
-    if without:
-        given = f"{without} lines without a hash of the line before them, of an earlier version"
-        problems.append(Problem(str(path), "", given, "such lines, which are read, but whose changes do not show"))
-    return Log(found, problems)
+    if n_without_hash:
+        given = f"{n_without_hash} lines without a hash of the line before them, of an earlier version"
+        problems.append(Problem(str(path), "", given, "such lines are read; changes of them cannot be detected"))
+    return Log(lines, problems)
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
-    """A line of a log, None where it is none."""
+    """A line of a log as a mapping, None if it is not valid."""
     if len(text) > _MAX_LINE:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Files in, recommendations out: check-ins, doses, assessment, limits. Imports ``data``, ``recommendation``."""
+"""Recommendations from files of check-ins, doses and limits. Imports ``data``, ``recommend``, ``safety``."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,18 +16,18 @@ from taper_sim.recommend.answer import Recommendation
 from taper_sim.recommend.recommendation import recommend
 from taper_sim.safety.limits import Limits, read_limits
 
-#: What a baseline assessment says, by the name that rules use.
+#: Names that rules use for the risks of a baseline assessment.
 _RISK_VARIABLES = {"earlier_overdose": "overdose_history", "earlier_seizure": "seizure_history", "sleep_apnoea": "osa"}
 NAMED = 20
-"""Patients of a file who are named where one of them must be chosen."""
+"""Number of patients that an error message lists."""
 LISTED = 20
-"""Entries of a bundle that could not be read, shown in full in an answer."""
+"""Number of unreadable entries of a bundle that an answer shows in full."""
 OUD_CRITERIA = 2.0
-"""Criteria of opioid use disorder that a flag in a patient's file stands for: the least that makes the diagnosis."""
+"""Criteria of opioid use disorder that the flag ``oud`` of a patient's file implies: the minimum for the diagnosis."""
 
 
 def answers_of(patient: Patient) -> dict[str, float]:
-    """Variables that a patient's file answers, by their names in variables.csv; what it leaves out stays unknown."""
+    """Values of a patient's file by their names in variables.csv; values that the file omits stay unknown."""
     known = {name: float(value) for name, value in patient.answers.items()}
     known |= {f"{drug_class}_use_days": float(days) for drug_class, days in patient.use_days.items()}
     given = patient.risk.model_fields_set
@@ -42,7 +42,7 @@ def answers_of(patient: Patient) -> dict[str, float]:
 
 
 def default_as_of(history: History) -> date:
-    """The day asked about by default: up to which the records were written, else the last with a record, else today."""
+    """Default day of a recommendation: the day the records were written, else of the last record, else today."""
     days = [*(c.known_on for c in history.checkins), *(row.day for row in history.doses)]
     return history.written or max(days, default=date.today())  # without any record there is nothing to say of any day
 
@@ -58,37 +58,39 @@ def recommend_from_files(
     as_of: str | None = None,
     horizon: int | None = None,
     seed: int = 0,
-    aside: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
     population: Path | None = None,
 ) -> list[Recommendation]:
-    """Recommendations for one patient of the files, or for everybody.
+    """Recommendations for one patient of the files, or for all patients.
 
     Parameters
     ----------
     records : Path
-        Check-ins as a long CSV, or without ``doses`` a FHIR R4 Bundle (JSON).
+        Check-ins as a long CSV, or, without ``doses``, a FHIR R4 Bundle (JSON).
     doses : Path, optional
         Doses as a long CSV.
     patient_id : str, optional
-        Whose; may be left out where the files hold one patient.
+        May be omitted if the files hold one patient.
     everybody : bool
+        Whether all patients get a recommendation.
     baseline : Path, optional
         One patient's file (YAML): assessment, risks, answers.
     limits : Path, optional
     as_of : str, optional
-        Date; the last day on which anything was recorded if left out.
+        Date; see :func:`default_as_of` if omitted.
     horizon : int, optional
         Days, instead of the limits file's.
     seed : int
-    aside : callable, optional
-        Told of what does not enter: each entry of a bundle that could not be read, records after the day asked about.
+    warn : callable, optional
+        Receives a line for each entry of a bundle that could not be read, and for records after the day of the
+        recommendation. Neither enters an answer.
     population : Path, optional
         A population that ``taper-sim fit`` wrote, instead of the shipped one.
 
     Raises
     ------
     InputError
-        Whatever is wrong with files or arguments.
+        With every problem of the files and arguments.
     """
     chosen_limits = read_limits(limits) if limits is not None else Limits()
     if horizon is not None:
@@ -103,40 +105,42 @@ def recommend_from_files(
     patient = read_patient(baseline) if baseline is not None else None
     histories, reading = _histories(records, doses)
     listed = listed_lines(reading) if reading is not None else []
-    tell = aside or (lambda line: None)
+    warn = warn or (lambda line: None)
     if reading is not None:
         for entry in reading.failed[:LISTED]:
-            tell(str(entry))
+            warn(str(entry))
         if len(reading.failed) > LISTED:
-            tell(f"{records}: {len(reading.failed) - LISTED} more entries were not read")
+            warn(f"{records}: {len(reading.failed) - LISTED} more entries were not read")
     wanted = _wanted(histories, patient_id, everybody, doses or records)
     if patient is not None and (len(wanted) != 1 or patient.id != wanted[0]):
-        raise problem(str(baseline), "id", patient.id, f"the patient asked about: {', '.join(map(shown, wanted[:3]))}")
+        raise problem(
+            str(baseline), "id", patient.id, f"the patient of the recommendation: {', '.join(map(shown, wanted[:3]))}"
+        )
     answered = answers_of(patient) if patient is not None else {}
-    believed = DEFAULT_POPULATION
+    prior = DEFAULT_POPULATION
     if population is not None:
         from taper_sim.inference.population.files import read_population  # its libraries take seconds to load
 
-        believed = read_population(population)
-    found = []
+        prior = read_population(population)
+    recommendations = []
     for name in wanted:
         history = histories[name]
-        asked_on = day or default_as_of(history)
+        as_of_day = day or default_as_of(history)
         if day is not None and (later := later_line(history, day)):
-            tell(later)
+            warn(later)
         history = replace(history, answers={**history.answers, **answered}, notes=(*history.notes, *listed))
-        found.append(
-            recommend(history, asked_on, patient=patient, limits=chosen_limits, seed=seed, population=believed)
+        recommendations.append(
+            recommend(history, as_of_day, patient=patient, limits=chosen_limits, seed=seed, population=prior)
         )
-    return found
+    return recommendations
 
 
 def _histories(records: Path, doses: Path | None) -> tuple[dict[str, History], BundleReading | None]:
-    """Histories by patient, and what a bundle gave if it is one."""
+    """Histories by patient, and the reading of the bundle if ``records`` is one."""
     if doses is not None:
         if is_json(records):
             given = f"with {shown(records.name)}, a JSON file"
-            raise InputError(Problem("--doses", "", given, "a CSV of check-ins; a FHIR Bundle holds its own doses"))
+            raise InputError(Problem("--doses", "", given, "a CSV of check-ins; a FHIR Bundle contains doses"))
         return read_histories(records, doses), None
     if not is_json(records):
         allowed = "--doses DOSES.csv with check-ins, or a FHIR R4 Bundle (JSON) without it"
@@ -148,8 +152,8 @@ def _histories(records: Path, doses: Path | None) -> tuple[dict[str, History], B
 
 
 def listed_lines(reading: BundleReading) -> list[str]:
-    """Entries of a bundle that could not be read, the first in full, and what was set aside."""
-    lines = [f"not read: {found}" for found in reading.failed[:LISTED]]
+    """Lines of an answer on a bundle: unreadable entries, the first in full, and entries that were not used."""
+    lines = [f"not read: {failure}" for failure in reading.failed[:LISTED]]
     more = len(reading.failed) - len(lines)
     if more > 0:
         lines.append(f"not read: {more} more entries")
@@ -159,11 +163,14 @@ def listed_lines(reading: BundleReading) -> list[str]:
 
 
 def later_line(history: History, day: date) -> str:
-    """What is dated after the day asked about; empty if nothing is. Never part of an answer: nobody knew it then."""
+    """Number of records after a day, as a warning; empty if there are none.
+
+    It is no part of an answer: the records were not known on that day.
+    """
     reports = sum(c.known_on > day for c in history.checkins)
     rows = sum(row.day > day for row in history.doses)
-    said = f"{shown(history.patient_id)}: {reports} check-in(s) and {rows} dose row(s) after {day}: not used"
-    return said if reports or rows else ""
+    line = f"{shown(history.patient_id)}: {reports} check-in(s) and {rows} dose row(s) after {day}: not used"
+    return line if reports or rows else ""
 
 
 def _wanted(histories: Mapping[str, History], patient_id: str | None, everybody: bool, doses: Path) -> list[str]:

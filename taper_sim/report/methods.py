@@ -18,8 +18,9 @@ def is_calibrated(manifest: Mapping[str, Any]) -> bool:
 
 
 def people_are_sampled(manifest: Mapping[str, Any]) -> bool:
-    """Whether the cohort was sampled; False if it was read from a file."""
-    return manifest["scenario"]["cohort"].get("file") is None
+    """Whether the cohort was sampled, by the run or into the file that the run read."""
+    cohort = manifest["scenario"]["cohort"]
+    return cohort.get("file") is None or bool(cohort.get("sampled", False))
 
 
 def cautions(manifest: Mapping[str, Any]) -> list[str]:

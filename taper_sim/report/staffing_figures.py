@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg
 from taper_sim.report.wording import in_words
 from taper_sim.run_folder import list_report, read_table, write_csv, write_text
+from taper_sim.scenario.staffing_schema import AGAINST
 
-HARM: Final = "composite_against_never_short"
+HARM: Final = f"composite{AGAINST}"
 _VERDICTS: Final = {
     "meets": ("#009E73", "o"),
     "fails": ("#D55E00", "X"),

@@ -51,7 +51,7 @@ def _lacking(plan: StaffingPlan, loads: Sequence[Load]) -> list[str]:
 
 def staffing_text(done: StaffingRun) -> str:
     """The lead's summary: the chosen team, the tested teams, and the confidence of the choice."""
-    plan, result, entry = done.plan, done.found, done.plan.entry
+    plan, result, entry = done.plan, done.result, done.plan.entry
     n = done.manifest["patients"]["n"]
     targets = "; ".join(map(target_words, entry.targets))
     harm = entry.minimise == "harm"
@@ -120,7 +120,7 @@ def team_words(team: Team) -> str:
 
 def _least_harm(done: StaffingRun) -> list[str]:
     """The team with the least harm, or the surviving teams without a decision, with the confidence."""
-    result, entry = done.found, done.plan.entry
+    result, entry = done.result, done.plan.entry
     chosen = result.chosen
     if chosen is None:
         return []

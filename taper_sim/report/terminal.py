@@ -6,7 +6,7 @@ from typing import Any, Final
 import pandas as pd
 
 from taper_sim import tables
-from taper_sim.experiments.compare import Comparison
+from taper_sim.experiments.compare import ComparisonRun
 
 _SHOWN = (
     ("dose_reduction_pct", "dose down %", "{:.0f}"),
@@ -50,7 +50,7 @@ def table_lines(cells: pd.DataFrame) -> list[str]:
     return lines
 
 
-def comparison_text(done: Comparison) -> str:
+def comparison_text(done: ComparisonRun) -> str:
     """The table a person reads first: a protocol a line, mean and 95 % interval over parameter draws."""
     plan = done.plan
     what = f"{done.scenario.name}: {len(plan.cohort):,} patients, {plan.n_days} days"

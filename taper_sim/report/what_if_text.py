@@ -8,8 +8,9 @@ import pandas as pd
 
 from taper_sim.experiments.what_if import WhatIf
 from taper_sim.report.wording import count, in_words, interval_text, is_nothing, number_text, percent
+from taper_sim.scenario.staffing_schema import AGAINST
 
-_HARM: Final = "composite_against_never_short"
+_HARM: Final = f"composite{AGAINST}"
 _SHOWN: Final = (
     ("late", "late or lost work, %", 100.0, 1),
     ("order_wait_days", "days a patient's order waits", 1.0, 1),

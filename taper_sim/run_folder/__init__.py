@@ -1,13 +1,11 @@
-"""Run folders: files written whole, parts, a lock, plan and manifest, checks. Imports ``data``.
+"""Output folders of runs: atomic files, parts, lock, plan, manifest, checks. Imports ``data``.
 
-A run's life: :func:`open_run` takes the lock and writes ``plan.json``; finished pieces go to :class:`Parts`; outputs
-are written; :meth:`RunFolder.finish` writes ``manifest.json``, lets the report be drawn, and removes the parts.
-What each file holds: docs/how-to/run-folder.md.
+Life cycle of a run: :func:`open_run` takes the lock and writes ``plan.json``. :class:`Parts` keeps finished pieces. The
+driver writes its outputs. :meth:`RunFolder.finish` writes ``manifest.json``, draws the report and removes the parts.
+docs/how-to/run-folder.md describes each file.
 """
 
-from taper_sim.run_folder.checking import differing
-from taper_sim.run_folder.csv_cells import read_table, without_guards, write_csv
-from taper_sim.run_folder.files import (
+from taper_sim.run_folder.atomic_files import (
     Unwritten,
     check_file_writable,
     check_writable,
@@ -17,6 +15,8 @@ from taper_sim.run_folder.files import (
     write_json,
     write_text,
 )
+from taper_sim.run_folder.checking import differing
+from taper_sim.run_folder.csv_cells import read_table, without_guards, write_csv
 from taper_sim.run_folder.folder import (
     MANIFEST_FILE,
     PLAN_FILE,

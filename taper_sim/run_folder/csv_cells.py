@@ -1,7 +1,7 @@
-"""Tables as CSV whose texts no spreadsheet takes for a formula. Imports ``run_folder.files``.
+"""Tables as CSV in which no spreadsheet finds a formula. Imports ``run_folder.atomic_files``.
 
-A text that begins with ``= + - @``, a tab or a line's end gets an apostrophe before it; :func:`read_table` takes it
-away again. Numbers are left as they are, numbers in a column of texts too.
+A text that begins with ``= + - @``, a tab or a carriage return gets an apostrophe before it; :func:`read_table` removes
+it. Numbers are unchanged, also in a column of texts.
 """
 
 import csv
@@ -11,26 +11,26 @@ from typing import Any, Final
 
 import pandas as pd
 
-from taper_sim.run_folder.files import write_text
+from taper_sim.run_folder.atomic_files import write_text
 
-_STEERS: Final = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED: Final = re.compile(r"'+[=+\-@\t\r]")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def guarded(value: Any) -> Any:
-    """A text as a cell that no spreadsheet runs; anything else as it is."""
-    steers = isinstance(value, str) and _STEERS.match(value) and not _NUMBER.fullmatch(value)
-    return f"'{value}" if steers else value
+    """A text as a cell that no spreadsheet executes; any other value unchanged."""
+    is_formula = isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value)
+    return f"'{value}" if is_formula else value
 
 
 def unguarded(value: Any) -> Any:
-    """The text that :func:`guarded` was given."""
+    """Inverse of :func:`guarded`."""
     return value[1:] if isinstance(value, str) and _GUARDED.match(value) else value
 
 
 def _over_texts(table: pd.DataFrame, change: Any) -> pd.DataFrame:
-    """The table with a change made to each cell of its columns of texts."""
+    """The table with ``change`` applied to each cell of its columns of texts."""
     changed = {}
     for place, name in enumerate(table.columns):
         column = table.iloc[:, place]
@@ -46,7 +46,7 @@ def _over_texts(table: pd.DataFrame, change: Any) -> pd.DataFrame:
 def write_csv(table: pd.DataFrame, path: Path, *, private: bool = False) -> None:
     """Write a table, numbers unrounded (shortest form that reads back the same), atomically."""
     text = _over_texts(table, guarded).to_csv(index=False, lineterminator="\n")
-    if "\r" in text:  # which a reader takes for a line's end unless it is in quotes
+    if "\r" in text:  # readers take it for a line end unless it is quoted
         text = _over_texts(table, guarded).to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     write_text(path, text, private=private)
 

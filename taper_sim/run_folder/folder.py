@@ -1,4 +1,4 @@
-"""A run's folder from its plan to its manifest. Imports the other files of ``run_folder``."""
+"""An output folder from its plan to its manifest. Imports the other modules of ``run_folder``."""
 
 import json
 import shutil
@@ -12,8 +12,7 @@ from typing import IO, Any, Final
 import pandas as pd
 
 from taper_sim.data.problems import problem
-from taper_sim.run_folder.csv_cells import write_csv
-from taper_sim.run_folder.files import (
+from taper_sim.run_folder.atomic_files import (
     PARTIAL,
     Unwritten,
     check_writable,
@@ -22,6 +21,7 @@ from taper_sim.run_folder.files import (
     write_atomically,
     write_json,
 )
+from taper_sim.run_folder.csv_cells import write_csv
 from taper_sim.run_folder.lock import LOCK_FILE, locked
 from taper_sim.run_folder.parts import Parts, Warn, warn_on_stderr
 
@@ -32,27 +32,27 @@ _TEXTS: Final = ("hash", "kind", "version", "file", "folder")
 _OBJECTS: Final = ("scenario", "options", "policies")
 _PLAN_KEYS: Final[dict[str, type]] = {**dict.fromkeys(_TEXTS, str), **dict.fromkeys(_OBJECTS, dict)}
 MANIFEST_KEYS: Final[dict[str, type]] = {"kind": str, "plan_hash": str, "outputs_sha256": dict, "report_sha256": dict}
-"""What ``manifest.json`` must hold to be verified, with its types."""
+"""Keys that ``manifest.json`` needs for ``verify``, with their types."""
 SAVED_KEY: Final = "saved_sha256"
-"""Where the manifest lists files that were saved beside the run; absent where there are none."""
+"""Key of the manifest for files saved with the run; absent if there are none."""
 
 
 @dataclass(frozen=True)
 class PlanRecord:
-    """What ``plan.json`` says: enough to run the plan again.
+    """Content of ``plan.json``: everything that a rerun of the plan needs.
 
     Attributes
     ----------
     kind : str
-        Which kind of run (``experiments.kinds``).
+        Kind of run (``experiments.kinds``).
     hash : str
-        Of everything that the numbers depend on.
+        Hash of everything that the numbers depend on.
     file, folder : str
-        The scenario's file name, and the folder against which it names other files.
+        Name of the scenario file, and the folder relative to which it names other files.
     scenario : dict
-        Its content, with the changes of the command line.
+        Content of the scenario, with the overrides of the command line.
     options : dict
-        What the command line says besides.
+        Other options of the command line.
     policies : dict
         Source and hash of each policy that the package does not ship, by the name of its call.
     """
@@ -67,17 +67,17 @@ class PlanRecord:
 
     @property
     def path(self) -> Path:
-        """Where the scenario's file was."""
+        """Path that the scenario file had."""
         return Path(self.folder) / self.file
 
 
 def plan_of(folder: Path) -> PlanRecord:
-    """The plan of a run folder, finished or not.
+    """Plan of an output folder, whether the run is finished or not.
 
     Raises
     ------
     InputError
-        If there is none, or it is of another version of the package.
+        If there is no plan, or another version of the package wrote it.
     """
     allowed = "the folder of a run"
     path = folder / PLAN_FILE
@@ -91,7 +91,7 @@ def plan_of(folder: Path) -> PlanRecord:
 
 
 class RunFolder:
-    """The folder of a run that is being written.
+    """Output folder of a run in progress.
 
     Attributes
     ----------
@@ -112,26 +112,26 @@ class RunFolder:
         self._outputs[name] = sha256_of(self.path / name)
 
     def write(self, name: str, write: Callable[[IO[bytes]], object], *, private: bool = False) -> None:
-        """Write another file of the run's results; ``private`` where it holds patients' ids."""
+        """Write another file of the run's results; ``private`` if it holds patients' ids."""
         self._begin()
         write_atomically(self.path / name, write, private=private)
         self._outputs[name] = sha256_of(self.path / name)
 
     def _begin(self) -> None:
-        """A manifest of an earlier run of this plan vouches for nothing once outputs are replaced."""
+        """Remove the manifest of an earlier run of this plan before the first output is replaced."""
         if not self.path.is_dir():
-            raise problem(str(self.path), "", "no such folder any more", "a folder that stays during the run")
+            raise problem(str(self.path), "", "a folder that was removed", "a folder that exists during the whole run")
         (self.path / MANIFEST_FILE).unlink(missing_ok=True)
 
     def finish(self, about: Mapping[str, Any], report: Callable[[Path], object] | None) -> dict[str, Any]:
-        """Write the manifest, let the report be drawn, remove the parts.
+        """Write the manifest, draw the report, remove the parts.
 
         Parameters
         ----------
         about : mapping
-            What the manifest says of the run, besides its kind and hashes.
+            Entries of the manifest besides the kind and the hashes.
         report : callable, optional
-            Draws the report of the folder it is given.
+            Draws the report of the folder that it receives.
 
         Returns
         -------
@@ -153,13 +153,13 @@ class RunFolder:
 
 
 def list_report(folder: Path, written: Sequence[Path]) -> None:
-    """List the files of a report in the manifest of a finished run with their hashes; earlier entries are replaced."""
-    if (folder / MANIFEST_FILE).exists():  # no manifest: the figures belong to tables that are not of a run
+    """List a report's files with their hashes in the manifest of a finished run, instead of earlier entries."""
+    if (folder / MANIFEST_FILE).exists():  # without a manifest the tables are not of a run
         _list_files(folder, "report_sha256", written)
 
 
 def list_saved(folder: Path, written: Sequence[Path]) -> None:
-    """List files that were saved beside a finished run (its inputs, tables of subgroups) in its manifest."""
+    """List files saved with a finished run (inputs, tables of subgroups) in its manifest."""
     _list_files(folder, SAVED_KEY, written)
 
 
@@ -177,7 +177,7 @@ def open_run(folder: Path, record: PlanRecord, warn: Warn = warn_on_stderr) -> I
     Raises
     ------
     InputError
-        A folder of another run or with other files; one that another process writes to; a disk that is full.
+        For a folder of another run or with other files, a folder that another process writes to, or a full disk.
     """
     check_writable(folder)
     if folder.exists():
@@ -203,11 +203,11 @@ def open_run(folder: Path, record: PlanRecord, warn: Warn = warn_on_stderr) -> I
 
 
 def _refuse_others(folder: Path, record: PlanRecord) -> None:
-    """Refuse a folder with anything but a run of this plan."""
+    """Raise InputError if a folder holds anything but a run of this plan."""
     if (folder / PLAN_FILE).exists():
         kept = read_record(folder / PLAN_FILE, {"hash": str}, "the folder of a run")
         if kept["hash"] != record.hash or kept.get("kind") != record.kind:
-            raise problem(str(folder), "", "a folder with another run", "an empty folder, or --out elsewhere")
+            raise problem(str(folder), "", "a folder with another run", "an empty folder, or another folder for --out")
         plan_of(folder)
-    elif any(one.name != LOCK_FILE and not one.name.endswith(PARTIAL) for one in folder.iterdir()):
-        raise problem(str(folder), "", "a folder with other files", "an empty folder, or --out elsewhere")
+    elif any(path.name != LOCK_FILE and not path.name.endswith(PARTIAL) for path in folder.iterdir()):
+        raise problem(str(folder), "", "a folder with other files", "an empty folder, or another folder for --out")

@@ -1,6 +1,6 @@
-"""A lock on a folder: one run at a time writes into it. Imports ``run_folder.files``.
+"""A lock on a folder: one run at a time writes into it. Imports ``run_folder.atomic_files``.
 
-The operating system holds the lock and lets it go when the process ends, however it ends: a dead process locks nothing.
+The operating system holds the lock and releases it when the process ends, however it ends.
 """
 
 import os
@@ -11,35 +11,35 @@ from pathlib import Path
 from typing import Final
 
 from taper_sim.data.problems import problem
-from taper_sim.run_folder.files import Unwritten
+from taper_sim.run_folder.atomic_files import Unwritten
 
 LOCK_FILE: Final = ".lock"
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which exists.
+    """Hold the lock of an existing folder.
 
     Raises
     ------
     InputError
-        If another process holds it, with that process's id.
+        If another process holds the lock; the message has that process's id.
     """
     path = folder / LOCK_FILE
     try:
-        descriptor = _taken(path, folder)
+        descriptor = _locked_descriptor(path, folder)
     except OSError as error:
         raise Unwritten(path, error) from None
     try:
         yield
     finally:
         with suppress(OSError):
-            path.unlink(missing_ok=True)  # while it is held: nobody else may think to hold a file without a name
+            path.unlink(missing_ok=True)  # before its release, else another process could lock a file without a name
         os.close(descriptor)
 
 
-def _taken(path: Path, folder: Path) -> int:
-    """Descriptor of the locked file, which is the one that has the name."""
+def _locked_descriptor(path: Path, folder: Path) -> int:
+    """Descriptor of the lock file, locked, and still the file of that name."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -47,7 +47,7 @@ def _taken(path: Path, folder: Path) -> int:
             if not held:
                 owner = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
                 given = f"a folder that process {owner} is writing to"
-                raise problem(str(folder), "", given, "to wait for its end, or --out elsewhere")
+                raise problem(str(folder), "", given, "to wait for its end, or another folder for --out")
             if _has_name(descriptor, path):
                 os.truncate(descriptor, 0)
                 os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -55,7 +55,7 @@ def _taken(path: Path, folder: Path) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # its owner removed it between our opening and our locking
+        os.close(descriptor)  # its owner removed it after the open and before the lock
 
 
 def _has_name(descriptor: int, path: Path) -> bool:
@@ -66,7 +66,7 @@ def _has_name(descriptor: int, path: Path) -> bool:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock an open file; whether it could be had. Where the system has no such locks, it always can."""
+    """Lock an open file; returns whether it succeeded. On a system without such locks it always does."""
     if sys.platform == "win32":
         return True
     import fcntl

@@ -1,7 +1,7 @@
-"""Finished parts of a run, each with a record that says whose it is. Imports ``run_folder.files``.
+"""Finished parts of a run, each with a record. Imports ``run_folder.atomic_files``.
 
-Beside each part lies ``NAME.json``: the part's name, the plan's hash, the number of rows, the content's hash. A part
-that is unreadable, cut short, changed, or of another plan or place counts as unfinished: it is made again.
+``NAME.json`` is the record of the part ``NAME``: its name, the plan's hash, the number of rows, the content's hash. A
+part that is unreadable, truncated, changed, or of another plan or place counts as unfinished and is computed again.
 """
 
 import hashlib
@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from taper_sim.data.problems import InputError, escaped, problem
-from taper_sim.run_folder.files import read_record, write_atomically, write_json
+from taper_sim.run_folder.atomic_files import read_record, write_atomically, write_json
 
 Warn = Callable[[str], None]
-"""Told in one line of what a reader of the run should know."""
+"""Receives one line of warning."""
 _RECORD: Final = {"part": str, "plan": str, "rows": int, "sha256": str}
 
 
@@ -35,58 +35,60 @@ class Parts:
     Parameters
     ----------
     folder : Path
-        Where they lie; made with the first of them. Its parent must exist.
+        Folder of the parts; made with the first part. Its parent must exist.
     plan : str
-        Hash of the plan that they belong to.
+        Hash of the run's plan.
     warn : callable
-        Told of each part that must be made again.
+        Receives a line for each part that must be computed again.
     """
 
     def __init__(self, folder: Path, plan: str, warn: Warn = warn_on_stderr):
         self.folder, self.plan, self._warn = folder, plan, warn
 
     def content(self, name: str, rows: int | None = None) -> bytes | None:
-        """A part's content, None where it is not finished; ``rows`` is how many it must have."""
+        """Content of a part, None if it is unfinished; ``rows`` is the number of rows that it must have."""
         path, beside = self.folder / name, self._record_of(name)
         if not path.exists() and not beside.exists():
             return None
         try:
             record, content = read_record(beside, _RECORD, "the record of a part"), path.read_bytes()
         except (InputError, OSError):
-            self._say_again(name, "not whole")
+            self._warn_damaged(name, "an unreadable part")
             return None
-        wrong = self._wrong(name, record, content, rows)
-        if wrong:
-            self._say_again(name, wrong)
-        return None if wrong else content
+        fault = self._fault(name, record, content, rows)
+        if fault:
+            self._warn_damaged(name, fault)
+        return None if fault else content
 
-    def _wrong(self, name: str, record: Mapping[str, Any], content: bytes, rows: int | None) -> str:
-        """What a part is that is not the one that was finished; empty where it is."""
+    def _fault(self, name: str, record: Mapping[str, Any], content: bytes, rows: int | None) -> str:
+        """Difference between a part and its record; empty if there is none."""
         if record["plan"] != self.plan:
-            return "of another plan"
+            return "a part of another plan"
         if record["part"] != name:
             return f"the part {record['part']}"
         if hashlib.sha256(content).hexdigest() != record["sha256"]:
-            return f"{len(content):,} bytes that are not those that were written"
+            return f"{len(content):,} bytes that differ from those that were written"
         if rows is not None and record["rows"] != rows:
             return f"{record['rows']:,} rows instead of {rows:,}"
         return ""
 
     def is_finished(self, name: str, rows: int | None = None) -> bool:
-        """Whether a part is there and whole."""
+        """Whether a part exists and is intact."""
         return self.content(name, rows) is not None
 
     def keep(self, name: str, content: bytes, rows: int) -> None:
-        """Write a part, then its record: with the record it is finished."""
+        """Write a part, then its record, which marks it as finished."""
         if not self.folder.parent.is_dir():
-            raise problem(str(self.folder.parent), "", "no such folder any more", "a folder that stays during the run")
+            raise problem(
+                str(self.folder.parent), "", "a folder that was removed", "a folder that exists during the whole run"
+            )
         write_atomically(self.folder / name, lambda handle: handle.write(content), private=True)
         digest = hashlib.sha256(content).hexdigest()
         record = {"part": name, "plan": self.plan, "rows": rows, "sha256": digest}
         write_json(record, self._record_of(name), private=True)
 
     def table(self, name: str, rows: int | None = None) -> pa.Table | None:
-        """A part that is a table, None where it is not finished."""
+        """A part that is a table, None if it is unfinished."""
         content = self.content(name, rows)
         return None if content is None else pq.read_table(pa.BufferReader(content))
 
@@ -97,7 +99,7 @@ class Parts:
         self.keep(name, out.getvalue(), len(table))
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]] | None:
-        """A part of several arrays, None where it is not finished."""
+        """A part of several arrays, None if it is unfinished."""
         content = self.content(name)
         if content is None:
             return None
@@ -112,7 +114,7 @@ class Parts:
         self.keep(name, out.getvalue(), len(arrays))
 
     def needed[Kept](self, name: str, kept: Kept | None) -> Kept:
-        """What was read of a part that was finished a moment ago; raises InputError where it is gone or damaged."""
+        """Content of a part that this run has finished; raises InputError if it was removed or damaged since."""
         if kept is None:
             raise problem(str(self.folder / name), "", "a part that was lost during the run", "to resume the run")
         return kept
@@ -120,5 +122,5 @@ class Parts:
     def _record_of(self, name: str) -> Path:
         return self.folder / f"{name}.json"
 
-    def _say_again(self, name: str, given: str) -> None:
-        self._warn(f"{self.folder / name}: given {given}: this part is made again")
+    def _warn_damaged(self, name: str, given: str) -> None:
+        self._warn(f"{self.folder / name}: given {given}: this part is computed again")

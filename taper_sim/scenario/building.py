@@ -100,6 +100,7 @@ _LATER_KEYS: Final = (
     ("clinic",),
     ("ladder",),
     ("cohort", "modality"),
+    ("cohort", "sampled"),
     ("clinic", "home_visits"),
     ("clinic", "staffing", "budget_usd_week"),
     ("clinic", "staffing", "harm"),

@@ -93,6 +93,8 @@ class CohortEntry(Strict):
     shares: dict[str, Share] = Field(default_factory=dict)
     modality: dict[str, Share] = Field(default_factory=dict)
     description: str = ""
+    sampled: bool = False
+    """Whether the patients of ``file`` were sampled; the Python interface writes its sampled people into files."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "CohortEntry":
@@ -100,6 +102,8 @@ class CohortEntry(Strict):
             raise Wrong(("", "no patients", "patients: how many to sample, or file: where to read them"))
         if self.file is None and (self.drugs_file is not None or self.columns):
             raise Wrong(("", "drugs_file or columns without a file", "both together with file"))
+        if self.file is None and self.sampled:
+            raise Wrong(("sampled", "true without a file", "sampled together with file"))
         if self.drugs_file is None and not self.classes:
             raise Wrong(("", "no drugs", "classes, which describes them, or drugs_file, which lists them"))
         if self.drugs_file is not None and self.classes:

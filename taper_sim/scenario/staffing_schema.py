@@ -27,6 +27,8 @@ CLINIC_METRICS: Final = (
     "cost",
 )
 """Metrics of ``service.csv`` that are defined for the whole clinic."""
+AGAINST: Final = "_against_never_short"
+"""End of the name of a metric that is a paired difference from unlimited staff; part of the file format."""
 Fte = Annotated[float, Field(ge=0, le=MAX_FTE)]
 
 
@@ -85,7 +87,7 @@ class Target(Strict):
     @property
     def key(self) -> str:
         """Name of the limited result in tables."""
-        return self.metric if self.against is None else f"{self.metric}_against_never_short"
+        return self.metric if self.against is None else f"{self.metric}{AGAINST}"
 
     def met(self, value: float) -> bool:
         """Whether a value meets the target. A missing value (no demand in the replication) meets it."""

@@ -207,3 +207,10 @@ def test_arrays_are_by_protocol_and_patient(result: ts.Comparison, cohort: ts.Pe
 def test_what_is_wrong_is_told_before_anything_runs(cohort: ts.People, arguments: Any, line: str) -> None:
     with pytest.raises(ts.InputError, match=line):
         ts.compare(people=cohort, progress=False, **arguments)
+
+
+def test_people_whom_python_sampled_are_not_called_people_from_a_file():
+    sampled = ts.people(12, drug="morphine ER", mg_per_day=90)
+    result = ts.compare(people=sampled, protocols=["constant()"], days=14, draws=2, progress=False)
+    assert "Simulated people: predictions of a model" in repr(result)
+    assert "from a file" not in repr(result)

@@ -44,7 +44,7 @@ def test_a_population_says_whether_it_is_trusted_and_is_loaded(tmp_path: Path) -
     tables = (pd.read_csv(examples / "checkins.csv"), pd.read_csv(examples / "doses.csv"))
     population = ts.fit(*tables, draws=20, tune=20, person_draws=64, progress=False)
     assert not population.trusted and population.failures
-    assert "Not to be trusted" in repr(population)
+    assert "Not trustworthy" in repr(population)
     assert {"centre", "spread"} == set(population.table["what"])
     assert population.table["rhat"].notna().all()
     again = ts.load(population.save(tmp_path / "population.nc"))

@@ -13,7 +13,7 @@ from distributed import LocalCluster
 from taper_sim.cli import main
 from taper_sim.comparison import dask_workers, jobs
 from taper_sim.data.problems import InputError
-from taper_sim.experiments.compare import Comparison, compare, verify
+from taper_sim.experiments.compare import ComparisonRun, compare, verify
 from taper_sim.scenario.building import Overrides, build_plan, overridden, read_scenario
 from tests.conftest import quiet
 
@@ -28,7 +28,11 @@ def cluster() -> Iterator[LocalCluster]:
 
 
 def test_workers_elsewhere_give_the_same_bytes_and_learn_no_ids(
-    cluster: LocalCluster, finished: Comparison, small_scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: LocalCluster,
+    finished: ComparisonRun,
+    small_scenario: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(jobs, "CHUNK", 64)
     sent: list[tuple[str, ...]] = []

@@ -16,7 +16,7 @@ from taper_sim.clinic.measures import utilisation
 from taper_sim.clinic.work import BY_NAME as WORK
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.comparison.tables import SMALLEST_CELL
-from taper_sim.experiments.clinic_run import read_plan
+from taper_sim.experiments.clinic_plan import read_plan
 from taper_sim.scenario.building import Overrides
 from taper_sim.scenario.clinic_schema import StaffEntry
 

@@ -10,7 +10,7 @@ import pytest
 from taper_sim.comparison import jobs
 from taper_sim.comparison.outcomes import ALL
 from taper_sim.data.problems import InputError
-from taper_sim.experiments.compare import Comparison, compare, resume, verify
+from taper_sim.experiments.compare import ComparisonRun, compare, resume, verify
 from taper_sim.run_folder import sha256_of
 from taper_sim.scenario.building import Overrides
 from tests.conftest import SCENARIO, quiet
@@ -19,11 +19,11 @@ SUMMARY = "protocol,outcome,subgroup,n,mean,sd,q05,q50,q95,lo95,hi95,mc_se,n_dra
 DIFFERENCES = "protocol,reference,outcome,subgroup,mean,lo95,hi95,p_better,share_better,share_worse,mc_se".split(",")
 
 
-def _patients(done: Comparison) -> pd.DataFrame:
+def _patients(done: ComparisonRun) -> pd.DataFrame:
     return pd.read_parquet(done.folder / "patients.parquet")
 
 
-def test_the_run_folder_is_whole(finished: Comparison):
+def test_the_run_folder_is_whole(finished: ComparisonRun):
     names = {path.name for path in finished.folder.iterdir()}
     assert {"manifest.json", "summary.csv", "differences.csv", "patients.parquet", "trajectories.csv"} <= names
     assert list(pd.read_csv(finished.folder / "summary.csv").columns)[: len(SUMMARY)] == SUMMARY
@@ -31,12 +31,12 @@ def test_the_run_folder_is_whole(finished: Comparison):
     assert len(_patients(finished)) == 150 * 4
 
 
-def test_every_outcome_is_in_the_summary(finished: Comparison):
+def test_every_outcome_is_in_the_summary(finished: ComparisonRun):
     assert {outcome.name for outcome in ALL} - set(finished.summary["outcome"]) <= {"time_to_discontinuation_d"}
 
 
 def test_another_number_of_workers_and_another_chunk_give_the_same_bytes(
-    finished: Comparison, small_scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: ComparisonRun, small_scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(jobs, "CHUNK", 37)
     again = compare(small_scenario, Overrides(), tmp_path / "three", 3, quiet)
@@ -44,14 +44,14 @@ def test_another_number_of_workers_and_another_chunk_give_the_same_bytes(
         assert (again.folder / name).read_bytes() == (finished.folder / name).read_bytes()
 
 
-def test_one_extra_patient_changes_nobody_else(finished: Comparison, small_scenario: Path, tmp_path: Path):
+def test_one_extra_patient_changes_nobody_else(finished: ComparisonRun, small_scenario: Path, tmp_path: Path):
     more = _patients(compare(small_scenario, Overrides(patients=151), tmp_path / "more", 1, quiet))
     before = _patients(finished)
     merged = more[more["patient_id"] != "151"].reset_index(drop=True)
     pd.testing.assert_frame_equal(merged, before, check_exact=True)
 
 
-def test_fewer_protocols_change_no_number(finished: Comparison, small_scenario: Path, tmp_path: Path):
+def test_fewer_protocols_change_no_number(finished: ComparisonRun, small_scenario: Path, tmp_path: Path):
     only = _patients(compare(small_scenario, Overrides(protocols="abrupt()"), tmp_path / "only", 1, quiet))
     before = _patients(finished)
     same = before[before["protocol"] == "abrupt()"].reset_index(drop=True)
@@ -66,7 +66,7 @@ def test_a_protocol_that_does_nothing_changes_nothing_to_the_bit(small_scenario:
     pd.testing.assert_frame_equal(a, b, check_exact=True)
 
 
-def test_summary_means_are_the_means_of_the_patients(finished: Comparison):
+def test_summary_means_are_the_means_of_the_patients(finished: ComparisonRun):
     table = _patients(finished).groupby("protocol", observed=True)[["pain_nrs_change", "withdrawal_peak"]].mean()
     whole = finished.summary[finished.summary["subgroup"] == "all"].set_index(["protocol", "outcome"])
     for protocol, row in table.iterrows():
@@ -74,7 +74,7 @@ def test_summary_means_are_the_means_of_the_patients(finished: Comparison):
             assert whole.loc[(protocol, outcome), "mean"] == pytest.approx(mean, abs=1e-12)
 
 
-def test_differences_are_paired_person_by_person(finished: Comparison):
+def test_differences_are_paired_person_by_person(finished: ComparisonRun):
     table = _patients(finished).pivot(index="patient_id", columns="protocol", values="withdrawal_peak")
     gain = table["constant()"] - table["abrupt()"]
     row = finished.differences.query("protocol == 'abrupt()' and outcome == 'withdrawal_peak' and subgroup == 'all'")
@@ -97,7 +97,7 @@ def test_setting_the_reference_the_other_way_round_turns_the_sign(small_scenario
 
 
 def test_an_interrupted_run_goes_on_and_ends_in_the_same_bytes(
-    finished: Comparison, small_scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: ComparisonRun, small_scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     class Interrupted(Exception):
         pass
@@ -130,7 +130,7 @@ def test_verify_finds_a_changed_number(small_scenario: Path, tmp_path: Path):
     assert verify(done.folder, 1, quiet) == ["summary.csv: changed since the run, or missing"]
 
 
-def test_the_folder_of_another_run_is_refused(finished: Comparison, small_scenario: Path):
+def test_the_folder_of_another_run_is_refused(finished: ComparisonRun, small_scenario: Path):
     with pytest.raises(InputError, match="another run"):
         compare(small_scenario, Overrides(seed=8), finished.folder, 1, quiet)
 
@@ -152,7 +152,7 @@ def test_the_manifest_has_the_hash_of_every_file_that_was_read(tmp_path: Path):
     assert done.manifest["inputs_sha256"] == hashes
 
 
-def test_the_manifest_names_no_patient_and_says_what_is_not_known(finished: Comparison):
+def test_the_manifest_names_no_patient_and_says_what_is_not_known(finished: ComparisonRun):
     text = (finished.folder / "manifest.json").read_text()
     manifest = json.loads(text)
     assert manifest["ensemble"]["calibrated"] is False

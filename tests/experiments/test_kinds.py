@@ -113,7 +113,7 @@ def change_the_report_and_its_hash(folder: Path) -> str:
     page = folder / "report.html"
     page.write_text(page.read_text().replace("linear", "abrupt"))
     relist(folder, "report_sha256", "report.html", digest_of(page))
-    return "report.html: drawn otherwise"
+    return "report.html: different when redrawn"
 
 
 def change_a_number_and_its_hash(folder: Path) -> str:
@@ -147,7 +147,7 @@ def add_a_file(folder: Path) -> str:
 def list_another_file(folder: Path) -> str:
     (folder / "more.csv").write_text("x\n")
     relist(folder, "outputs_sha256", "more.csv", digest_of(folder / "more.csv"))
-    return "more.csv: listed in manifest.json, and such a run writes no such file"
+    return "more.csv: listed in manifest.json, but the rerun writes no such file"
 
 
 def list_a_file_elsewhere(folder: Path) -> str:
@@ -158,12 +158,12 @@ def list_a_file_elsewhere(folder: Path) -> str:
 
 def say_another_seed(folder: Path) -> str:
     change(folder, seed=99)
-    return "manifest.json: seed: not what the run says"
+    return "manifest.json: seed: another value when recomputed"
 
 
 def say_another_plan(folder: Path) -> str:
     change(folder, plan_hash="0" * 64)
-    return "manifest.json: not of the run that plan.json says"
+    return "manifest.json: of another run than plan.json"
 
 
 def digest_of(path: Path) -> str:

@@ -230,7 +230,7 @@ def test_a_team_that_misses_one_of_its_targets_fails(waits, late, said, tmp_path
     )
     monkeypatch.setattr(team_search.Trials, "numbers", lambda *_: numbers)
     plan = team_search.read_staffing(scenario(tmp_path), Overrides())
-    found = team_search.run_search(plan, tmp_path / "parts", lambda _: None).found
+    found = team_search.run_search(plan, tmp_path / "parts", lambda _: None).result
     assert {verdict.value for verdict in found.tried.values()} == {said}
 
 

@@ -11,7 +11,8 @@ from taper_sim.clinic.team import Team
 from taper_sim.clinic.triage import RULES
 from taper_sim.data.problems import InputError
 from taper_sim.experiments import triage_rules
-from taper_sim.experiments.clinic_run import never_short, read_plan
+from taper_sim.experiments.clinic_plan import read_plan
+from taper_sim.experiments.clinic_run import unlimited_staff_outcomes
 from taper_sim.experiments.triage_rules import COLUMNS, REFERENCE, code_hash, compare_triage, compared
 from taper_sim.report.triage_text import triage_text
 from taper_sim.scenario.building import Overrides
@@ -85,12 +86,12 @@ def test_changes_and_gaps_are_paired_by_replication():
     assert np.isclose(table.loc[(REFERENCE, "age=old"), "gap"], 0.1)
 
 
-def test_what_is_lost_is_the_clinic_minus_staff_that_is_never_short(plan):
+def test_what_is_lost_is_the_clinic_minus_staff_that_is_unlimited_staff_outcomes(plan):
     """Less function and more pain than without limits: the sign is that of the outcome itself."""
     numbers = triage_rules.numbers_of(plan, "urgency", 1).set_index(["metric", "subgroup"])["value"]
     cohort, ensemble, arm, seed = plan.cohort(1), plan.ensemble(1), plan.arms[0], plan.seed(1)
     served = serve(cohort, arm.build, ensemble, seed, plan.n_days, arm.care, plan.team, plan.setting)
-    free = never_short(plan, cohort, arm, ensemble, seed)
+    free = unlimited_staff_outcomes(plan, cohort, arm, ensemble, seed)
     for name in triage_rules.HARMS:
         lost = np.nanmean(served.outcomes[name] - free[name])
         assert numbers[(f"{name} lost", "all")] == pytest.approx(lost, abs=1e-12), name

@@ -17,7 +17,7 @@ from taper_sim.data.problems import InputError
 from taper_sim.run_folder import (
     PLAN_FILE,
     PlanRecord,
-    files,
+    atomic_files,
     locked,
     open_run,
     plan_of,
@@ -70,14 +70,14 @@ def full_disk(*_: object) -> None:
 def test_a_file_on_a_full_disk_is_one_line_and_the_old_file_stays(tmp_path: Path):
     write_text(tmp_path / "a.txt", "old")
     with pytest.raises(InputError, match=r"a\.txt: given No space left on device"):
-        files.write_atomically(tmp_path / "a.txt", full_disk)
+        atomic_files.write_atomically(tmp_path / "a.txt", full_disk)
     assert (tmp_path / "a.txt").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_a_file_and_its_folder_are_brought_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     synced: list[str] = []
-    monkeypatch.setattr(files.os, "fsync", lambda n: synced.append(os.readlink(f"/proc/self/fd/{n}")))
+    monkeypatch.setattr(atomic_files.os, "fsync", lambda n: synced.append(os.readlink(f"/proc/self/fd/{n}")))
     write_text(tmp_path / "a.txt", "new")
     assert len(synced) == 2 and synced[0].endswith(".partial") and synced[1] == str(tmp_path)
 
@@ -189,7 +189,7 @@ def test_a_folder_that_vanishes_during_the_run_is_one_line_and_is_not_made_again
     command = ["compare", str(small_scenario), "--patients", "30", "--days", "28", "--out", str(tmp_path / "run")]
     assert main([*command, "--workers", "1"]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if "given" in line]
-    assert len(lines) == 1 and "no such folder any more" in lines[0]
+    assert len(lines) == 1 and "a folder that was removed" in lines[0]
     assert not (tmp_path / "run").exists()
 
 

@@ -1,4 +1,4 @@
-"""Parts of a run: what is damaged or foreign is made again, and nothing is averaged that was not filled."""
+"""Parts of a run: a damaged or foreign part is computed again, and no unfilled value enters an average."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ import pytest
 from taper_sim.comparison import jobs
 from taper_sim.comparison.jobs import Finished
 from taper_sim.data.problems import InputError
-from taper_sim.experiments.compare import Comparison, compare, resume
+from taper_sim.experiments.compare import ComparisonRun, compare, resume
 from taper_sim.run_folder import Parts
 from taper_sim.scenario.building import Overrides, build_plan, read_scenario
 from tests.conftest import quiet
@@ -78,7 +78,7 @@ def test_a_damaged_part_is_unfinished_and_said_so_in_one_line(parts: Parts, dama
     damage(parts.folder / "a.parquet")
     again = Parts(parts.folder, "plan", lines.append)
     assert again.table("a.parquet") is None
-    assert len(lines) == 1 and "a.parquet" in lines[0] and "made again" in lines[0]
+    assert len(lines) == 1 and "a.parquet" in lines[0] and "computed again" in lines[0]
 
 
 def test_a_part_of_another_plan_place_or_size_is_unfinished(parts: Parts):
@@ -113,7 +113,7 @@ def interrupted(scenario: Path, folder: Path, seed: int | None = None) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_resume_makes_a_damaged_part_again_and_publishes_the_same_bytes(
-    finished: Comparison,
+    finished: ComparisonRun,
     small_scenario: Path,
     tmp_path: Path,
     damage: Callable[[Path], None],
@@ -124,11 +124,11 @@ def test_resume_makes_a_damaged_part_again_and_publishes_the_same_bytes(
     resume(tmp_path / "run", 1, quiet)
     for name in ("summary.csv", "patients.parquet", "trajectories.csv"):
         assert (tmp_path / "run" / name).read_bytes() == (finished.folder / name).read_bytes(), name
-    assert capsys.readouterr().err.count("made again") == 1
+    assert capsys.readouterr().err.count("computed again") == 1
 
 
 def test_resume_accepts_no_part_of_another_arm_or_seed(
-    finished: Comparison, small_scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    finished: ComparisonRun, small_scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     interrupted(small_scenario, tmp_path / "run")
     interrupted(small_scenario, tmp_path / "other", seed=99)
@@ -140,7 +140,7 @@ def test_resume_accepts_no_part_of_another_arm_or_seed(
     resume(tmp_path / "run", 1, quiet)
     for name in ("summary.csv", "patients.parquet", "trajectories.csv"):
         assert (tmp_path / "run" / name).read_bytes() == (finished.folder / name).read_bytes(), name
-    assert capsys.readouterr().err.count("made again") == 3
+    assert capsys.readouterr().err.count("computed again") == 3
 
 
 def test_no_patient_without_a_row_is_averaged(small_scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -157,7 +157,7 @@ def test_no_patient_without_a_row_is_averaged(small_scenario: Path, tmp_path: Pa
         Finished(plan, parts)["abrupt()"]
 
 
-def test_parts_and_tables_with_patients_ids_are_their_owners_alone(finished: Comparison, parts: Parts):
+def test_parts_and_tables_with_patients_ids_are_their_owners_alone(finished: ComparisonRun, parts: Parts):
     assert {path.stat().st_mode & 0o777 for path in parts.folder.iterdir()} == {0o600}
     assert (finished.folder / "patients.parquet").stat().st_mode & 0o777 == 0o600
     assert "patient_id" in pd.read_parquet(finished.folder / "patients.parquet")

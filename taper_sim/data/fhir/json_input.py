@@ -1,6 +1,6 @@
-"""JSON that is read strictly: nothing after its end, no key twice, no NaN. Imports ``data.problems`` and below.
+"""Strict reading of JSON: no repeated key, no NaN, nothing after the end. Imports ``data.problems`` and below.
 
-The second half reads parts of a checked resource: FHIR numbers, dates and texts.
+The second half reads FHIR numbers, dates and texts of a validated resource.
 """
 
 import json
@@ -16,48 +16,48 @@ from taper_sim.data.problems import problem, shown
 from taper_sim.data.yaml_input import read_text
 
 MAX_BUNDLE_BYTES: Final = 200_000_000
-"""A bundle of one patient's life is some megabytes; 200 MB is a whole practice. A design choice."""
+"""A bundle of one patient has a few megabytes, 200 MB that of a whole practice. A design choice."""
 
 
 class Cannot(ValueError):
-    """What one entry has that cannot be read, and what could be."""
+    """An entry that cannot be read: the value given, and what is allowed."""
 
     def __init__(self, given: str, allowed: str):
         self.given, self.allowed = given, allowed
         super().__init__(f"{given}; allowed: {allowed}")
 
 
-class _Twice(ValueError):
-    pass
+class _NotStrict(ValueError):
+    """A repeated key or a number that is not finite."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    content = dict(pairs)
+    if len(content) != len(pairs):
         seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _Twice(f"the key {shown(twice)} twice in one object")
-    return found
+        repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise _NotStrict(f"the key {shown(repeated)} twice in one object")
+    return content
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise _Twice(f"the number {shown(text)}")
+        raise _NotStrict(f"the number {shown(text)}")
     return value
 
 
 def _constant(text: str) -> float:
-    raise _Twice(text)
+    raise _NotStrict(text)
 
 
 def is_json(path: Path) -> bool:
-    """Whether a file is meant as JSON: by its name or, if that is not CSV, by its first sign."""
+    """Whether a file is JSON: by the ending of its name, or without a known ending by its first character."""
     ending = path.suffix.lower()
     if ending in (".json", ".ndjson", ".jsonl", ".csv"):
         return ending != ".csv"
     try:
-        if not path.is_file():  # a pipe would be waited for
+        if not path.is_file():  # reading a pipe would block
             return False
         with path.open("rb") as handle:
             return handle.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
@@ -71,12 +71,13 @@ def _place(text: str, position: int) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file.
+    """Read a JSON file.
 
     Raises
     ------
     InputError
-        No file, no text, no JSON, something after the end of it (with line and column), a key twice, NaN or Infinity.
+        If the file is missing, no text or no JSON, has text after the end of the JSON (with line and column), a
+        repeated key, NaN or Infinity.
     """
     if path.suffix.lower() in (".ndjson", ".jsonl"):
         raise problem(
@@ -92,12 +93,12 @@ def read_json(path: Path) -> Any:
         value, end = decoder.raw_decode(text, begin)
     except json.JSONDecodeError as error:
         raise problem(str(path), _place(text, error.pos), f"no JSON ({error.msg})", "a FHIR R4 Bundle") from None
-    except _Twice as error:
+    except _NotStrict as error:
         raise problem(str(path), "", str(error), "each key once, and finite numbers") from None
     except RecursionError:
-        raise problem(str(path), "", "JSON nested without end", "a FHIR R4 Bundle as JSON") from None
+        raise problem(str(path), "", "JSON nested too deep", "a FHIR R4 Bundle as JSON") from None
     except ValueError:
-        raise problem(str(path), "", "a whole number of thousands of digits", "numbers that may be meant") from None
+        raise problem(str(path), "", "a whole number of thousands of digits", "numbers of a usual length") from None
     rest = re.compile(r"[ \t\r\n]*").match(text, end)
     after = rest.end() if rest else end
     if after < len(text):
@@ -114,54 +115,54 @@ def read_json(path: Path) -> Any:
 
 
 def number(value: Any) -> float | None:
-    """A finite number of a checked resource, which the checker also takes as text; None where there is none."""
+    """A finite number of a validated resource, which may be a text; None if there is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        found = float(value)
+        finite = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return finite if math.isfinite(finite) else None
 
 
 def parts(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list (or the one object), whatever else stands in it."""
+    """Objects of a list, or the single object; other values are dropped."""
     listed = value if isinstance(value, list) else [value]
     return [part for part in listed if isinstance(part, dict)]
 
 
 def part(value: Any, key: str) -> dict[str, Any]:
-    """An object of an object, empty if there is none."""
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
+    """An object inside an object, empty if there is none."""
+    inner = value.get(key) if isinstance(value, dict) else None
+    return inner if isinstance(inner, dict) else {}
 
 
 def texts(value: Any) -> list[str]:
-    """The texts of a list (or the one text)."""
+    """Texts of a list, or the single text; other values are dropped."""
     listed = value if isinstance(value, list) else [value]
     return [text for text in listed if isinstance(text, str)]
 
 
 def word(value: Any) -> str:
-    """A text, empty if it is none."""
+    """A stripped text; empty for any other value."""
     return value.strip() if isinstance(value, str) else ""
 
 
 def concept_texts(concept: Any) -> list[str]:
-    """What a CodeableConcept is called: its text, then the displays of its codings."""
+    """Names of a CodeableConcept: its text, then the displays of its codings."""
     concept = concept if isinstance(concept, dict) else {}
-    found = [word(concept.get("text")), *(word(coding.get("display")) for coding in parts(concept.get("coding")))]
-    return [text for text in dict.fromkeys(found) if text]
+    names = [word(concept.get("text")), *(word(coding.get("display")) for coding in parts(concept.get("coding")))]
+    return [text for text in dict.fromkeys(names) if text]
 
 
 def day_of(value: Any) -> date | None:
-    """The local day of a FHIR date or dateTime as written; None without a day, or in a year nobody means."""
+    """The local day of a FHIR date or dateTime as written; None without a day or with an implausible year."""
     text = word(value)
     return the_date(text[:10]) if len(text) == 10 or text[10:11] == "T" else None
 
 
 def end_of(value: Any) -> date | None:
-    """First day after a period's end: a date is included, an instant at midnight ends the day before."""
+    """First day after the end of a period: a date is included; an instant at midnight ends the previous day."""
     day = day_of(value)
     if day is None:
         return None
@@ -172,9 +173,9 @@ def walk(value: Any) -> Iterator[dict[str, Any]]:
     """Every object inside a value, outermost first."""
     waiting = [value]
     while waiting:
-        found = waiting.pop()
-        if isinstance(found, dict):
-            yield found
-            waiting += list(found.values())
-        elif isinstance(found, list):
-            waiting += found
+        inner = waiting.pop()
+        if isinstance(inner, dict):
+            yield inner
+            waiting += list(inner.values())
+        elif isinstance(inner, list):
+            waiting += inner

@@ -137,7 +137,7 @@ def numbers_of(monkeypatch, value, metric=HARM):
 
 def selected(tmp_path, **more):
     plan = team_search.read_staffing(budget_scenario(tmp_path, **more), Overrides())
-    return plan, team_search.run_search(plan, tmp_path / "parts", lambda _: None).found
+    return plan, team_search.run_search(plan, tmp_path / "parts", lambda _: None).result
 
 
 def test_the_least_harm_is_chosen_whatever_it_does_to_the_targets(tmp_path, monkeypatch):

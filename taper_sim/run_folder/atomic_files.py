@@ -14,14 +14,14 @@ from taper_sim.data.yaml_input import read_text
 
 _MAX_RECORD_BYTES: Final = 50_000_000
 PARTIAL: Final = ".partial"
-"""Ending of a file that is being written; a killed process leaves it behind."""
+"""Ending of a file that is being written; a killed process leaves such a file behind."""
 PRIVATE: Final = 0o600
-"""Mode of files that hold patients' ids: the owner reads and writes, nobody else."""
+"""Mode of files with patients' ids: only the owner reads and writes."""
 _SHARED: Final = 0o666  # less the umask
 
 
 class Unwritten(InputError):
-    """A file that could not be written: a full disk, a folder that is read-only or gone."""
+    """A file could not be written: full disk, or a read-only or missing folder."""
 
     def __init__(self, path: Path, error: OSError, more: str = ""):
         self.path, self.error = path, error
@@ -35,7 +35,7 @@ def _refuse_null(path: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise an InputError where a folder could not be made or written, before any work is done."""
+    """Raise an InputError if a folder cannot be made or written, before any work is done."""
     _refuse_null(folder)
     parent = folder
     try:
@@ -51,7 +51,7 @@ def check_writable(folder: Path) -> None:
 
 
 def check_file_writable(path: Path) -> None:
-    """Raise an InputError where a file could not be written, before any work is done."""
+    """Raise an InputError if a file cannot be written, before any work is done."""
     _refuse_null(path)
     try:
         if path.is_dir():
@@ -62,7 +62,7 @@ def check_file_writable(path: Path) -> None:
 
 
 def read_record(path: Path, needed: Mapping[str, type], allowed: str) -> dict[str, Any]:
-    """A JSON object of a run folder, with the keys that are needed; an InputError says why it is none."""
+    """Read a JSON object of a run folder; raises InputError unless it has the needed keys with their types."""
     text = read_text(path, _MAX_RECORD_BYTES) if path.exists() else ""
     if not text:
         raise problem(str(path.parent), "", f"no {path.name}", allowed)
@@ -72,27 +72,27 @@ def read_record(path: Path, needed: Mapping[str, type], allowed: str) -> dict[st
         raise problem(str(path), "", "text that is not JSON", f"the {path.name} that a run wrote") from None
     for key, kind in needed.items():
         if not isinstance(record, dict) or not isinstance(record.get(key), kind):
-            raise problem(str(path), key, "nothing of use", f"the {path.name} that a run wrote")
+            raise problem(str(path), key, "a missing or wrong value", f"the {path.name} that a run wrote")
     return dict(record)
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, private: bool = False) -> None:
-    """Write a file beside its place, bring it to the disk, and move it there.
+    """Write a temporary file in the same folder, flush it to the disk, and rename it.
 
-    A reader sees the old file or the whole new one, after a power cut too.
+    A reader sees the old file or the whole new one, also after a power failure.
 
     Parameters
     ----------
     path : Path
     write : callable
-        Writes the content to the handle it is given.
+        Writes the content to the handle that it receives.
     private : bool
-        Whether the file holds patients' ids: nobody but its owner may read it. Else the umask decides.
+        Whether the file holds patients' ids: only its owner may read it. Else the umask decides.
 
     Raises
     ------
     Unwritten
-        Where the disk is full, or the folder is read-only or gone.
+        If the disk is full, or the folder is read-only or missing.
     """
     check_file_writable(path)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
@@ -119,7 +119,7 @@ def _remove(partial: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
+    """Flush a folder's directory entries to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

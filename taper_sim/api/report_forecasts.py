@@ -1,4 +1,4 @@
-"""What one patient reported against what the model forecast before. Imports ``inference``, ``report.drawing``."""
+"""One patient's reports against the model's earlier forecasts. Imports ``inference``, ``report.drawing``."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from taper_sim.inference.record import NoDoseHistory, record_of
 from taper_sim.recommend.recommendation import POSTERIOR_DRAWS, evidence_of
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, PRINT, REFERENCE_COLOUR, empty_figure
 
-_DRAWN: Final = 64  # posterior draws over which forecasts are averaged
+_DRAWN: Final = 64  # posterior draws over which forecasts are averaged; a design choice
 _Z90: Final = 1.6449
 _BLUE: Final = "#0072B2"
 _HORIZON_D: Final = 28
@@ -47,28 +47,28 @@ def forecasts_of(
     """
     histories = read_bundle(records).histories if doses is None else read_histories(records, doses)
     patient = None if baseline is None else read_patient(baseline)
-    believed = DEFAULT_POPULATION
+    prior = DEFAULT_POPULATION
     if population is not None:
         from taper_sim.inference.population.files import read_population
 
-        believed = read_population(population)
+        prior = read_population(population)
     try:
         record = record_of(histories[patient_id].as_of(as_of), as_of, patient)
     except NoDoseHistory as error:
         raise problem("plot", "", str(error), "a dose history that the model can follow") from None
-    known = [] if patient is None else [name for name in TRAIT_FLAGS if name in patient.risk.model_fields_set]
-    flags = {} if patient is None else {name: bool(getattr(patient.risk, name)) for name in known}
+    given_flags = [] if patient is None else [name for name in TRAIT_FLAGS if name in patient.risk.model_fields_set]
+    flags = {} if patient is None else {name: bool(getattr(patient.risk, name)) for name in given_flags}
     evidence, _, n_reports = evidence_of(
         record,
         _HORIZON_D,
         0 if patient is None else patient.risk.failed_tapers,
         None if patient is None else patient.baseline.model_dump(exclude_unset=True),
-        believed,
+        prior,
         {} if patient is None else patient.parameters,
         flags,
     )
     if n_reports == 0:
-        raise problem("plot", "", "no report that teaches the model", f"check-ins of {', '.join(BY_NAME)}")
+        raise problem("plot", "", "no report that the model uses", f"check-ins of {', '.join(BY_NAME)}")
     posterior = posterior_of(evidence, POSTERIOR_DRAWS, seed)
     places = np.random.default_rng([seed, 4]).choice(len(posterior.z), _DRAWN, p=posterior.weights)
     _, centre, spread = evidence.log_posterior(posterior.z[places], predicted=True)

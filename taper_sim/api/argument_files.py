@@ -48,14 +48,14 @@ def keys_path(keys: Keys | None, name: str, folder: Path) -> Path | None:
 
 @contextmanager
 def named_by_argument(folder: Path, options: Mapping[str, str]) -> Iterator[None]:
-    """Let problems name the argument, not a file that was written for it or the option of the command.
+    """Make problems name the argument instead of its temporary file or the option of the command.
 
     Parameters
     ----------
     folder : Path
-        Of the files that were written.
+        Folder of the temporary files.
     options : mapping of str to str
-        Option of the command, and the argument that stands for it.
+        Argument by option of the command.
     """
     try:
         yield

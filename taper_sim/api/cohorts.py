@@ -1,4 +1,4 @@
-"""Cohorts to compare protocols on: sampled, read, or a scenario's. Imports ``simulation.cohort``, ``scenario``."""
+"""Cohorts for comparisons: sampled, read from files, or those of a scenario. Imports ``simulation``, ``scenario``."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ from taper_sim.units import DEFAULT_SEED, DRUG_CLASSES, HOURS_PER_DAY, DrugClass
 
 _NUMERIC: Final = {name: ends for name, ends in NUMBERS.items() if not name.startswith("promis_")}
 _CHARACTERISTICS: Final = (*_NUMERIC, *BOOLEANS, "modality", *DRUG_CLASSES)
-_MOST_SAMPLED: Final = 400_000  # people looked through for those in the ranges wanted
+_MOST_SAMPLED: Final = 400_000  # people that are sampled at most, to find those in the ranges
 
 Dose = float | tuple[float, float]
 
@@ -41,17 +41,20 @@ class People:
     ----------
     cohort : Cohort
     seed : int
-        Seed with which they were sampled.
+        Seed of the sample.
     entry : CohortEntry or None
-        The scenario's own description, where they are a scenario's people.
+        Entry of the scenario, for people of a scenario.
     folder : Path
-        Against which ``entry`` names files.
+        Folder relative to which ``entry`` names files.
+    sampled : bool
+        Whether the people were sampled; False for people of a file.
     """
 
     cohort: Cohort
     seed: int
     entry: CohortEntry | None = None
     folder: Path = field(default_factory=Path)
+    sampled: bool = False
 
     def __len__(self) -> int:
         return len(self.cohort)
@@ -63,7 +66,7 @@ class People:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader must know of these people."""
+        """Remarks on these people's drugs, a line each."""
         taken = {drug.drug for drug in self.cohort.drugs}
         notes = []
         if "methadone" in taken:
@@ -73,11 +76,14 @@ class People:
         return notes
 
     def write(self, folder: Path) -> CohortEntry:
-        """Write ``patients.csv`` and ``drugs.csv`` into a folder; the entry of a scenario that reads them back."""
+        """Write ``patients.csv`` and ``drugs.csv`` into a folder; returns the scenario entry that reads them."""
         write_text(folder / "patients.csv", _patients_text(self.cohort))
         write_text(folder / "drugs.csv", _drugs_text(self.cohort))
         return CohortEntry(
-            file=Path("patients.csv"), drugs_file=Path("drugs.csv"), description=self.cohort.description or "people"
+            file=Path("patients.csv"),
+            drugs_file=Path("drugs.csv"),
+            description=self.cohort.description or "people",
+            sampled=self.sampled,
         )
 
     def _lines(self) -> list[str]:
@@ -114,25 +120,25 @@ def people(
     Parameters
     ----------
     n : int or path, optional
-        How many to sample, or a patients file (CSV, a row a patient).
+        Number of people to sample, or a patients file (CSV, a row a patient).
     drug : str or mapping of str to share, optional
-        What they take, such as ``"oxycodone ER"``; a mapping gives each drug its share.
+        Drug, such as ``"oxycodone ER"``; a mapping gives each drug its share.
     mg_per_day, mme_per_day, mcg_per_h : float or (float, float), optional
         The dose in mg a day of the drug named, in its class's equivalents (oral morphine, diazepam or pregabalin, mg a
-        day), or in mcg/h of a patch. A pair is the middle 95 % of a log-normal, cut at both ends. A dose is rounded to
-        tablets that exist.
+        day), or in mcg/h of a patch. A pair is the middle 95 % of a log-normal, cut at both ends. Doses are rounded to
+        available tablets.
     formulation : str, optional
-        Such as ``"ER"``, where the drug's name does not carry it.
+        Such as ``"ER"``, if the drug's name does not contain it.
     seed : int, optional
-        Seed of the sample; 20260101 if left out.
+        Seed of the sample; 20260101 if omitted.
     scenario : path, optional
         The people of a scenario.
     drugs : path, optional
-        The drugs file beside a patients file; without it ``drug`` and a dose say what everybody takes.
+        Drugs file for a patients file; without it ``drug`` and a dose apply to everybody.
     **characteristics
-        By the names of a patients file. Of a yes-or-no: True, False, or the share of people. Of a number: a value for
-        everybody, or a pair of ends between which people are chosen, so that what goes with it in the registry comes
-        along. ``modality``: a name, or shares. A further drug class: a mapping with ``drug``, a dose and ``share``.
+        By the names of a patients file. A flag takes True, False, or the share of people. A number takes a value for
+        everybody, or a pair: people are selected in that range, and keep the correlations of the registry.
+        ``modality`` takes a name, or shares. A further drug class takes a mapping with ``drug``, a dose and ``share``.
 
     Returns
     -------
@@ -141,7 +147,7 @@ def people(
     Raises
     ------
     InputError
-        An unknown drug, formulation or characteristic (the nearest is named), a dose out of range, a wrong file.
+        For an unknown drug, formulation or characteristic (with the nearest name), a dose out of range, a wrong file.
 
     Examples
     --------
@@ -177,7 +183,7 @@ def people(
     if n is None or isinstance(n, bool) or not 1 <= n <= MAX_PATIENTS:
         given = n if n is not None else "nothing"
         raise problem(FILE, "n", given, f"how many people to sample, 1 to {MAX_PATIENTS}, or a patients file")
-    return People(_sampled(int(n), seed, classes, characteristics), seed)
+    return People(_sampled(int(n), seed, classes, characteristics), seed, sampled=True)
 
 
 def _of_scenario(path: Path, n: int | None, seed: int | None) -> People:
@@ -190,22 +196,22 @@ def _of_scenario(path: Path, n: int | None, seed: int | None) -> People:
 def _classes(
     main: Mapping[str, Any], characteristics: Mapping[str, Any], *, needed: bool
 ) -> dict[DrugClass, ClassMargin]:
-    """Margins of every class that is named."""
+    """Margins of every named class."""
     wanted: list[tuple[str, Mapping[str, Any]]] = []
-    said = {key: value for key, value in main.items() if value is not None}
-    if said:
-        wanted.append(("drug", said))
+    main = {key: value for key, value in main.items() if value is not None}
+    if main:
+        wanted.append(("drug", main))
     for name in DRUG_CLASSES:
-        given = characteristics.get(name)
-        if given is None:
+        entry = characteristics.get(name)
+        if entry is None:
             continue
-        if not isinstance(given, Mapping):
-            raise problem(FILE, name, given, '{"drug": "lorazepam", "mg_per_day": 2, "share": 0.3}')
-        wanted.append((name, given))
+        if not isinstance(entry, Mapping):
+            raise problem(FILE, name, entry, '{"drug": "lorazepam", "mg_per_day": 2, "share": 0.3}')
+        wanted.append((name, entry))
     classes: dict[DrugClass, ClassMargin] = {}
     for place, keys in wanted:
-        found, margin = class_of(keys, place)
-        drug_class = next(name for name in DRUG_CLASSES if name == found)
+        name_of_class, margin = class_of(keys, place)
+        drug_class = next(name for name in DRUG_CLASSES if name == name_of_class)
         if place in DRUG_CLASSES and place != drug_class:
             raise problem(FILE, f"{place}.drug", f"a drug of the class {drug_class}", f"drugs of {place}")
         if drug_class in classes:
@@ -217,7 +223,7 @@ def _classes(
 
 
 def _as_pair(name: str, value: Any) -> tuple[float, float] | None:
-    """The ends of a range, None for a single value; refuses what is neither, or off the scale."""
+    """Ends of a range, None for a single value; raises InputError for anything else or a value off the scale."""
     low, high = _NUMERIC[name]
     pair = isinstance(value, tuple | list)
     ends = tuple(value) if pair else (value,)
@@ -228,7 +234,7 @@ def _as_pair(name: str, value: Any) -> tuple[float, float] | None:
 
 
 def _sampled(n: int, seed: int, classes: Mapping[DrugClass, ClassMargin], characteristics: Mapping[str, Any]) -> Cohort:
-    """N people of the registry's margins, changed and chosen as the characteristics say."""
+    """``n`` people with the registry's margins, changed and selected by the characteristics."""
     shares, values, ranges, chosen, modality = _sorted(characteristics)
     margins = replace(cohorts.CHOIR, shares={**cohorts.CHOIR.shares, **shares})
     if modality is not None:
@@ -238,8 +244,8 @@ def _sampled(n: int, seed: int, classes: Mapping[DrugClass, ClassMargin], charac
         if drug_class is not None and drug_class in classes:
             fixed = replace(classes[drug_class], use_days_median=value, use_days_log_sd=0.0)
             classes = {**classes, drug_class: fixed}
-    said = [f"{name} {shown(value)}" for name, value in characteristics.items() if name not in DRUG_CLASSES]
-    description = "sampled with the margins of the CHOIR registry (Alter 2021)" + "".join(f", {one}" for one in said)
+    words = [f"{name} {shown(value)}" for name, value in characteristics.items() if name not in DRUG_CLASSES]
+    description = "sampled with the margins of the CHOIR registry (Alter 2021)" + "".join(f", {text}" for text in words)
     pool, size = None, n
     while True:
         pool = cohorts.sample(size, seed, classes, margins, description)
@@ -260,7 +266,7 @@ def _sorted(
 ) -> tuple[
     dict[str, float], dict[str, float], dict[str, tuple[float, float]], dict[str, bool], tuple[float, ...] | None
 ]:
-    """Shares of flags, values for everybody, ranges, flags by which people are chosen, shares of modalities."""
+    """Shares of flags, values for everybody, ranges, flags for selection, shares of modalities."""
     shares: dict[str, float] = {}
     values: dict[str, float] = {}
     ranges: dict[str, tuple[float, float]] = {}
@@ -280,7 +286,7 @@ def _sorted(
             if not number or (name == "mood_disorder" and not isinstance(value, bool)):
                 allowed = "True or False" if name == "mood_disorder" else "True, False, or the share of people, 0 to 1"
                 raise problem(FILE, name, value, allowed)
-            if name == "mood_disorder":  # it follows from the depression score, so people are chosen by it
+            if name == "mood_disorder":  # it follows from the depression score, so people are selected by it
                 chosen[name] = bool(value)
             else:
                 shares[name] = float(value)
@@ -317,7 +323,7 @@ def _within(cohort: Cohort, ranges: Mapping[str, tuple[float, float]], chosen: M
 
 
 def _with_values(cohort: Cohort, values: Mapping[str, float]) -> Cohort:
-    """The cohort with a value for everybody in place of what was sampled."""
+    """The cohort with one value for everybody instead of the sampled values."""
     n = len(cohort)
     baseline = {**cohort.baseline, **{k: np.full(n, v) for k, v in values.items() if k in BASELINE_LIMITS}}
     age = np.full(n, values["age"]) if "age" in values else cohort.age
@@ -335,11 +341,9 @@ def _read(
     """People of a file, with the drugs of a file or of the arguments."""
     others = [name for name in characteristics if name not in DRUG_CLASSES]
     if others:
-        raise InputError(
-            Problem(FILE, name, "beside a patients file, which says it", "a column of the file") for name in others
-        )
+        raise InputError(Problem(FILE, name, "with a patients file", "a column of the file") for name in others)
     if drugs is not None and classes:
-        raise problem(FILE, "drugs", "a drugs file and a drug, which both give drugs", "one of the two")
+        raise problem(FILE, "drugs", "a drugs file and a drug", "one of the two")
     from taper_sim.data.patients import read_drugs, read_patients
 
     table = read_patients(path, {}, drop_missing=False, strict=True)

@@ -1,4 +1,4 @@
-"""What may be done for one patient from tomorrow on. Imports ``api``, ``recommend.from_files``, ``report.decision``."""
+"""Recommendation for one patient. Imports ``api``, ``recommend.from_files``, ``report.decision``."""
 
 import copy
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from taper_sim.api import display
+from taper_sim.api.argument_files import Keys, Table, keys_path, named_by_argument, table_path
 from taper_sim.api.arguments import names_checked
-from taper_sim.api.records import Keys, Table, keys_path, named_by_argument, table_path
-from taper_sim.api.runs import Population
+from taper_sim.api.population_fit import Population
 from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.data.problems import problem
 from taper_sim.recommend.from_files import recommend_from_files
@@ -43,7 +43,7 @@ _CHANCES: Final = {
 
 @dataclass(frozen=True)
 class Sources:
-    """Files that a recommendation was made from."""
+    """Input files of a recommendation."""
 
     records: Path
     doses: Path | None
@@ -54,12 +54,12 @@ class Sources:
 
 @dataclass(frozen=True, eq=False)
 class Recommendation:
-    """One patient's options from tomorrow on, or why there are none.
+    """One patient's options from the next day on, or the reasons why there are none.
 
     Attributes
     ----------
     sources : Sources
-        What it was made from.
+        Input files.
     """
 
     _answer: "Answer"
@@ -72,18 +72,18 @@ class Recommendation:
 
     @property
     def chosen(self) -> str | None:
-        """Name of the option that is proposed; None without one."""
+        """Name of the proposed option; None if there is none."""
         name = self._answer.fields["chosen"]
         return None if name is None else str(name)
 
     @property
     def reasons(self) -> list[str]:
-        """Why, a sentence each."""
+        """Reasons of the status, a sentence each."""
         return [str(reason) for reason in self._answer.fields["reasons"]]
 
     @property
     def would_change(self) -> list[str]:
-        """What would change the proposal."""
+        """Changes of the records that would change the proposal."""
         return [str(line) for line in self._answer.fields["would_change"]]
 
     @cached_property
@@ -94,7 +94,7 @@ class Recommendation:
 
     @cached_property
     def schedule(self) -> pd.DataFrame:
-        """The doses of the proposed option: a row a date and drug, with the tablets."""
+        """Doses of the proposed option: a row a date and drug, with the tablets."""
         chosen = [o for o in self._answer.fields["options"] if o["name"] == self.chosen]
         columns = ["date", "drug", "formulation", "dose_mg_per_day", "dose_mcg_per_h", "tablets"]
         rows = pd.DataFrame(chosen[0]["schedule"] if chosen else [])
@@ -103,19 +103,19 @@ class Recommendation:
         return rows[[*(c for c in columns if c in rows), *(c for c in rows if c not in columns)]]
 
     def as_dict(self) -> dict[str, Any]:
-        """The whole answer as plain values, those of ``taper-sim recommend --json``."""
+        """The whole answer as plain values, as ``taper-sim recommend --json`` prints it."""
         return copy.deepcopy(self._answer.as_dict())
 
     @cached_property
     def forecasts(self) -> pd.DataFrame:
-        """A row a report that teaches the model: date, instrument, reported, forecast from the days before, lo90, hi90.
+        """A row a report that the model uses: date, instrument, reported, forecast from the days before, lo90, hi90.
 
         Raises
         ------
         InputError
-            If the records make no dose history, or no report teaches the model.
+            If the records give no dose history, or the model uses no report.
         """
-        from taper_sim.api.forecasts import forecasts_of
+        from taper_sim.api.report_forecasts import forecasts_of
 
         return forecasts_of(
             self.sources.records,
@@ -128,8 +128,8 @@ class Recommendation:
         )
 
     def plot(self) -> "Figure":
-        """Draw what was reported against what the model forecast the day before, an instrument a panel."""
-        from taper_sim.api.forecasts import forecasts_figure
+        """Draw reported values against the model's forecasts of the day before, a panel an instrument."""
+        from taper_sim.api.report_forecasts import forecasts_figure
 
         return forecasts_figure(self.forecasts)
 
@@ -172,7 +172,7 @@ def recommend(
     horizon: int | None = None,
     seed: int = DEFAULT_SEED,
 ) -> Recommendation:
-    """Propose what may be done for one patient from tomorrow on, or say why nothing is proposed.
+    """Propose an option for one patient from the next day on, or give the reasons for proposing none.
 
     Parameters
     ----------
@@ -180,17 +180,17 @@ def recommend(
         Long tables: ``patient_id, date, instrument, value`` and ``patient_id, date, drug, formulation,
         dose_mg_per_day``.
     baseline : path or mapping, optional
-        The patient's assessment, as a patient's file has it.
+        The patient's assessment, as in a patient file.
     limits : path or mapping, optional
-        What is to be kept to: ``risk``, ``withdrawal``, ``target`` …
+        Limits: ``risk``, ``withdrawal``, ``target`` …
     population : path or Population, optional
-        What :func:`taper_sim.fit` gave, or its file; the shipped population if left out.
+        Result of :func:`taper_sim.fit`, or its file; the shipped population if omitted.
     as_of : str or date, optional
-        The day asked about; the last with a record if left out.
+        Day of the recommendation; the day the bundle was made, or the last day with a record, if omitted.
     bundle : path, optional
-        A FHIR R4 Bundle (JSON), in place of check-ins and doses.
+        A FHIR R4 Bundle (JSON), instead of check-ins and doses.
     patient : str, optional
-        Whose, where the tables hold several.
+        Id of the patient, if the tables hold several.
     horizon : int, optional
         Days ahead, 14 to 364.
     seed : int, optional
@@ -202,7 +202,7 @@ def recommend(
     Raises
     ------
     InputError
-        One line for each problem of a table: row, column, what was given, what is allowed.
+        With one line for each problem of a table: row, column, the value given, what is allowed.
 
     Examples
     --------
@@ -218,7 +218,7 @@ def recommend(
         given = "neither check-ins nor a bundle" if bundle is None else "check-ins and a bundle"
         raise problem("recommend", "checkins", given, "check-ins with doses, or a bundle")
     if checkins is not None and doses is None:
-        raise problem("recommend", "doses", "nothing", "the doses beside the check-ins")
+        raise problem("recommend", "doses", "nothing", "doses for the check-ins")
     with named_by_argument(temporary.path, _OPTIONS):
         records = Path(bundle) if checkins is None and bundle is not None else _table(checkins, "checkins", temporary)
         sources = Sources(
@@ -228,7 +228,7 @@ def recommend(
             population.path if isinstance(population, Population) else None if population is None else Path(population),
             temporary,
         )
-        found = recommend_from_files(
+        recommendations = recommend_from_files(
             sources.records,
             sources.doses,
             patient_id=patient,
@@ -239,7 +239,7 @@ def recommend(
             seed=seed,
             population=sources.population,
         )
-    return Recommendation(found[0], sources)
+    return Recommendation(recommendations[0], sources)
 
 
 def _table(table: Table | None, name: str, temporary: TemporaryFolder) -> Path:

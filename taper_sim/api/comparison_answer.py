@@ -1,4 +1,4 @@
-"""The answer of a comparison in sentences: better in what, by how much, how sure. Imports ``report.run_tables``."""
+"""The answer of a comparison in sentences, with differences and intervals. Imports ``report.run_tables``."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -9,14 +9,14 @@ from taper_sim.report.run_tables import label_of, outcome_of
 
 RANKED_BY: Final = "composite"
 DISTANCE: Final = "dose_reduction_pct"
-#: Outcomes that the second sentence goes through.
+#: Outcomes of the second sentence.
 BESIDE: Final = ("withdrawal_peak", "pain_nrs_change", "function_change", "mental_health_crisis", "retained")
 
 Difference = Callable[[str, str], pd.DataFrame]
 
 
 def answer_of(summary: pd.DataFrame, protocols: Sequence[str], reference: str, difference: Difference) -> str:
-    """Say which protocol is better in what, by how much and how sure that is.
+    """Sentences with the better protocol by outcome, the difference and its uncertainty.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def answer_of(summary: pd.DataFrame, protocols: Sequence[str], reference: str, d
     protocols : sequence of str
     reference : str
     difference : callable
-        Gives the rows of differences between two protocols, the first minus the second.
+        Returns the rows of differences between two protocols, the first minus the second.
     """
     whole = summary[summary["subgroup"] == "all"].set_index(["outcome", "protocol"])
     if len(protocols) == 1:
@@ -37,23 +37,23 @@ def answer_of(summary: pd.DataFrame, protocols: Sequence[str], reference: str, d
     if furthest:
         against = reference if furthest[0] != reference else ranked[0] if ranked else protocols[0]
         sentences.append(_furthest(whole, furthest[0], against, difference))
-    return " ".join(sentences) or "The outcomes of this run have no order of better and worse."
+    return " ".join(sentences) or "No outcome of this run has a better direction."
 
 
 def _alone(whole: pd.DataFrame, protocol: str) -> str:
-    """One protocol has nothing to be compared with: what it reached."""
+    """Sentence on the dose reduction of a single protocol."""
     if (DISTANCE, protocol) not in whole.index:
-        return f"{protocol} stands alone: nothing to compare it with."
+        return f"{protocol} is the only protocol: there is no comparison."
     row = whole.loc[(DISTANCE, protocol)]
     return f"{protocol} reduces the dose by {_with_interval(row, '{:.0f} %')}; no other protocol to compare it with."
 
 
 def _ranked(whole: pd.DataFrame, outcome: str, protocols: Sequence[str]) -> list[str]:
     """Protocols from best to worst mean."""
-    there = [name for name in protocols if (outcome, name) in whole.index]
-    known = outcome_of(outcome)
-    higher = known is not None and known.direction == "higher"
-    return sorted(there, key=lambda name: float(whole["mean"].to_dict()[(outcome, name)]), reverse=higher)
+    ranked = [name for name in protocols if (outcome, name) in whole.index]
+    definition = outcome_of(outcome)
+    higher = definition is not None and definition.direction == "higher"
+    return sorted(ranked, key=lambda name: float(whole["mean"].to_dict()[(outcome, name)]), reverse=higher)
 
 
 def _with_interval(row: Any, form: str) -> str:
@@ -61,12 +61,12 @@ def _with_interval(row: Any, form: str) -> str:
 
 
 def _row(rows: pd.DataFrame, outcome: str) -> Any:
-    found = rows[rows["outcome"] == outcome]
-    return None if found.empty else found.iloc[0]
+    of_outcome = rows[rows["outcome"] == outcome]
+    return None if of_outcome.empty else of_outcome.iloc[0]
 
 
 def _apart(row: Any) -> bool:
-    """Whether the interval leaves out no difference."""
+    """Whether the interval excludes no difference."""
     return bool(row["lo95"] > 0 or row["hi95"] < 0)
 
 
@@ -93,7 +93,7 @@ def _chance(p: float) -> str:
 
 
 def _furthest(whole: pd.DataFrame, furthest: str, against: str, difference: Difference) -> str:
-    said = f"{furthest} reduces the dose most, by {_with_interval(whole.loc[(DISTANCE, furthest)], '{:.0f} %')}"
+    sentence = f"{furthest} reduces the dose most, by {_with_interval(whole.loc[(DISTANCE, furthest)], '{:.0f} %')}"
     rows = difference(furthest, against)
     better: list[str] = []
     worse: list[str] = []
@@ -109,7 +109,7 @@ def _furthest(whole: pd.DataFrame, furthest: str, against: str, difference: Diff
         factor = 100.0 if row["unit"] == "share of people" else 1.0
         scaled = {key: factor * row[key] for key in ("mean", "lo95", "hi95")}
         (better if row["p_better"] > 0.5 else worse).append(f"{label_of(name)} {_with_interval(scaled, form)}")
-    parts = [f"{word} in {', '.join(found)}" for word, found in (("better", better), ("worse", worse)) if found]
+    parts = [f"{word} in {', '.join(labels)}" for word, labels in (("better", better), ("worse", worse)) if labels]
     if open_:
         parts.append(f"not shown to differ in {', '.join(open_)}")
-    return f"{said}; against {against} it is {'; '.join(parts)}." if parts else f"{said}."
+    return f"{sentence}; against {against} it is {'; '.join(parts)}." if parts else f"{sentence}."
