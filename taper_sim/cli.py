@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 from taper_sim.api.progress import progress_bar
 from taper_sim.cli_arguments import parser
 from taper_sim.data.problems import printable, shown
-from taper_sim.units import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from taper_sim.scenario.building import Overrides

@@ -32,8 +32,6 @@ TOLERANCE: Final = 1e-9
 DEFAULT_SEED: Final = 20260101
 #: Longest scenario, days: ten years.
 LONGEST_D: Final = 3650
-#: Seed of a scenario, command or function for which none is given; any number would do.
-DEFAULT_SEED: Final = 20260101
 
 
 def mcg_per_h_to_mg_per_day(rate: McgPerHour) -> MgPerDay:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from taper_sim import cli
-from taper_sim.data.patient import Access, BaselineEntry, Care, Patient, Risk
+from taper_sim.data.patient import Access, BaselineEntry, CareReceived, Patient, Risk
 from taper_sim.data.patients import BOOLEANS, NUMBERS
 from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
@@ -113,7 +113,7 @@ def test_the_cohort_page_names_every_column_with_its_limits():
 
 def test_the_page_on_a_patients_file_names_every_key():
     page = (DOCS / "how-to" / "patient-file.md").read_text()
-    for model in (Patient, Risk, Access, Care, BaselineEntry):
+    for model in (Patient, Risk, Access, CareReceived, BaselineEntry):
         for name in model.model_fields:
             assert f"`{name}`" in page, name
 

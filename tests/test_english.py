@@ -33,24 +33,6 @@ REFUSED = {
     r"\bby luck\b|\bfor good\b": "by chance; to the end, permanently",
     r"\b(how much of the way|worth it and)\b": "the share of the gap to the oracle",
 }
-#: Pages and modules whose wording is still to be changed; remove a name with its last refused expression.
-PENDING_PAGES = {"docs/kernel.md", "docs/progress.md"}
-PENDING_READERS = PENDING_PAGES
-PENDING_MODULES = {
-    "taper_sim/comparison/dask_workers.py",
-    "taper_sim/data/trial.py",
-    "taper_sim/inference/population/files.py",
-    "taper_sim/recommend/recommendation.py",
-    "taper_sim/report/clinic_text.py",
-    "taper_sim/report/methods.py",
-    "taper_sim/report/staffing_figures.py",
-    "taper_sim/report/staffing_text.py",
-    "taper_sim/report/target_text.py",
-    "taper_sim/report/triage_text.py",
-    "taper_sim/report/what_if_text.py",
-    "taper_sim/safety/limits.py",
-    "taper_sim/studies/forecasts.py",
-}
 #: Values of file formats, not prose: the action of a rules file that continues a taper, a reference of a clinic run.
 _VALUES = {"go on", "staff never short"}
 _PATTERNS = {re.compile(pattern, flags=re.IGNORECASE): better for pattern, better in REFUSED.items()}
@@ -89,16 +71,11 @@ def _refused(text: str) -> list[str]:
     return hits
 
 
-def _pending(path: Path, names: set[str]) -> tuple[pytest.MarkDecorator, ...]:
-    pending = str(path.relative_to(ROOT)) in names
-    return (pytest.mark.xfail(reason="wording still to be changed", strict=False),) if pending else ()
+def _parameters(paths: list[Path]) -> list[object]:
+    return [pytest.param(path, id=str(path.relative_to(ROOT))) for path in paths]
 
 
-def _parameters(paths: list[Path], pending: set[str]) -> list[object]:
-    return [pytest.param(path, id=str(path.relative_to(ROOT)), marks=_pending(path, pending)) for path in paths]
-
-
-@pytest.mark.parametrize("page", _parameters(PAGES, PENDING_PAGES))
+@pytest.mark.parametrize("page", _parameters(PAGES))
 def test_no_page_uses_a_refused_expression(page: Path) -> None:
     assert _refused(_prose(page)) == []
 
@@ -108,7 +85,7 @@ def test_no_notebook_uses_a_refused_expression_in_its_prose(script: Path) -> Non
     assert _refused(_cells(script)) == []
 
 
-@pytest.mark.parametrize("module", _parameters(MODULES, PENDING_MODULES))
+@pytest.mark.parametrize("module", _parameters(MODULES))
 def test_no_message_uses_a_refused_expression(module: Path) -> None:
     assert _refused("\n".join(_messages(module))) == []
 
@@ -133,7 +110,7 @@ def test_a_refused_expression_is_reported_with_a_better_one(text: str) -> None:
 FIRST_SENTENCE = re.compile(r"^(This|These) (page|guide|tutorial|index|notebook|reference)s? is for ")
 
 
-@pytest.mark.parametrize("page", _parameters(sorted((ROOT / "docs").rglob("*.md")), PENDING_READERS))
+@pytest.mark.parametrize("page", _parameters(sorted((ROOT / "docs").rglob("*.md"))))
 def test_the_first_sentence_of_a_page_names_its_reader(page: Path) -> None:
     paragraphs = [part for part in page.read_text(encoding="utf-8").split("\n\n")[1:] if not part.startswith("#")]
     assert FIRST_SENTENCE.match(paragraphs[0]), paragraphs[0][:80]

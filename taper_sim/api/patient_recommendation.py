@@ -22,7 +22,7 @@ from taper_sim.units import DEFAULT_SEED
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from taper_sim.recommend.recommendation import Recommendation as Answer
+    from taper_sim.recommend.answer import RecommendationFields
 
 _OPTIONS: Final = {
     "--doses": "doses",
@@ -62,7 +62,7 @@ class Recommendation:
         Input files.
     """
 
-    _answer: "Answer"
+    _answer: "RecommendationFields"
     sources: Sources = field(repr=False)
 
     @property

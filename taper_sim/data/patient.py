@@ -117,7 +117,7 @@ class Access(Strict):
     peer_support: bool = False
 
 
-class Care(Strict):
+class CareReceived(Strict):
     """Care delivered ÷ planned, from day 1, by discipline (0 none, 1 as planned)."""
 
     prescriber: float = Field(default=0.0, ge=0, le=5)
@@ -148,7 +148,7 @@ class Patient(Strict):
     access: Access = Access()
     parameters: dict[str, NumberNotBoolean | dict[DrugClass, NumberNotBoolean]] = Field(default_factory=dict)
     schedule: dict[DrugClass, dict[Day, Equivalents]] | None = None
-    care: Care = Care()
+    care: CareReceived = CareReceived()
 
     @field_validator("answers")
     @classmethod

@@ -38,8 +38,8 @@ from taper_sim.run_folder import (
     sha256_of,
     warn_on_stderr,
 )
+from taper_sim.scenario.all_policies import files_named
 from taper_sim.scenario.building import Overrides, build_plan, overridden, read_scenario, scenario_hash
-from taper_sim.scenario.catalogue import files_named
 from taper_sim.scenario.schema import Scenario
 from taper_sim.units import DRUG_CLASSES
 

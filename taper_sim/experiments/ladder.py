@@ -36,8 +36,8 @@ from taper_sim.experiments.user_policies import recorded_policies, with_policies
 from taper_sim.policies import calls
 from taper_sim.provenance import hash_of
 from taper_sim.run_folder import PLAN_FILE, Parts, PlanRecord, Warn, check_writable, open_run, sha256_of, warn_on_stderr
+from taper_sim.scenario.all_policies import build_policy, files_named
 from taper_sim.scenario.building import Overrides, build_cohort, care_plan, overridden, read_scenario, scenario_hash
-from taper_sim.scenario.catalogue import build_policy, files_named
 from taper_sim.scenario.schema import LadderEntry, RungEntry, Scenario
 from taper_sim.scenario.true_models import TRUE_MODELS
 from taper_sim.simulation.days import run

@@ -13,8 +13,8 @@ from taper_sim.data.problems import InputError, problem
 from taper_sim.model.parameters import DISCIPLINES
 from taper_sim.model.pharmacology import MAX_DISPENSED_D, regimen, to_dispense, to_equivalents
 from taper_sim.policies.interface import Observation, Policy
+from taper_sim.scenario.all_policies import build_policy
 from taper_sim.scenario.building import without_rule
-from taper_sim.scenario.catalogue import build_policy
 from taper_sim.simulation.cohort import Cohort, from_patients
 from taper_sim.simulation.dispensing import Dispenser, known_of
 from taper_sim.simulation.ensemble import from_prior

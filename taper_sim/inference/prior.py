@@ -1,7 +1,7 @@
 """Prior of one person's values, given a population. Imports ``model``, ``tables``, ``inference.course``.
 
 A value is inferred if reports carry information on it. The prior variance is the variance between people plus the
-variance of the uncertain centre. A :class:`Population` holds both. The shipped population comes from
+variance of the uncertain centre. A :class:`PopulationPrior` holds both. The shipped population comes from
 :data:`VALUE_PRIORS` (:mod:`taper_sim.inference.population.shipped`); a fitted one replaces it
 (:mod:`taper_sim.inference.population.files`).
 """
@@ -173,7 +173,7 @@ class Trait(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Population:
+class PopulationPrior:
     """Centres and spreads of the values that differ between people.
 
     Attributes
@@ -223,12 +223,12 @@ _BASELINE_SOURCE: Final = "registry of docs/cohort.md; A3"
 VALUE_PRIORS: Final[Mapping[str, ValuePrior]] = _value_priors()
 
 
-def _shipped() -> Population:
+def _shipped() -> PopulationPrior:
     """Population of the package's table, which ``inference.population.shipped`` writes."""
     table = tables.read("population")
     rows = {row["value"]: row for row in table.rows}
     drift = rows.pop("drift_sd")
-    return Population(
+    return PopulationPrior(
         id=f"shipped-{table.sha256[:12]}",
         centre={name: float(row["centre"]) for name, row in rows.items()},
         sd={name: float(np.hypot(float(row["spread"]), float(row["centre_sd"]))) for name, row in rows.items()},
@@ -254,7 +254,7 @@ def prior_of(
     buprenorphine: bool = False,
     failed_tapers: int = 0,
     baseline: Mapping[str, float] | None = None,
-    population: Population = DEFAULT_POPULATION,
+    population: PopulationPrior = DEFAULT_POPULATION,
     fixed: Mapping[str, float] | None = None,
     traits: Mapping[str, float] | None = None,
 ) -> Prior:

@@ -1,6 +1,6 @@
 """The policies of this package by the name of their call. Imports the modules of ``policies``.
 
-``scenario.catalogue`` adds the policies that need ``safety`` and ``recommend``.
+``scenario.all_policies`` adds the policies that need ``safety`` and ``recommend``.
 """
 
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ from taper_sim import tables
 from taper_sim.data.records import History
 from taper_sim.inference.posterior import Posterior
 from taper_sim.inference.predictive_checks import PredictiveChecks
-from taper_sim.inference.prior import Population
+from taper_sim.inference.prior import PopulationPrior
 from taper_sim.inference.record import PatientRecord
 from taper_sim.inference.underreporting import SHARE_REPORTED
 from taper_sim.recommend.choice import CHANCES, Rolled
@@ -37,7 +37,7 @@ _NALOXONE: Final = (
 
 
 @dataclass(frozen=True)
-class Recommendation:
+class RecommendationFields:
     """The answer by output field; ``--json`` prints :meth:`as_dict`."""
 
     fields: Mapping[str, Any] = field(repr=False)
@@ -53,14 +53,14 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerInputs:
     """Intermediate results from which the answer is written; fields of steps that were not reached are empty."""
 
     history: History
     as_of: date
     judged: JudgedRules
     limits: Limits
-    population: Population
+    population: PopulationPrior
     seed: int
     record: PatientRecord | None = None
     posterior: Posterior | None = None
@@ -70,11 +70,11 @@ class Answer:
     if_underreported: tuple[float, float, float] | None = None
     after_a_week: ChoicesAfterAWeek | None = None
 
-    def urgent(self) -> Recommendation:
+    def urgent(self) -> RecommendationFields:
         """Answer with the person to call and the time limit, without options."""
         return self._fields("urgent", [_call(f) for f in self.judged.urgent], [], None, [])
 
-    def abstain(self, reasons: Sequence[str]) -> Recommendation:
+    def abstain(self, reasons: Sequence[str]) -> RecommendationFields:
         """Answer with the reasons for abstaining and the person to call."""
         calls = ["call: the prescriber, with the pharmacist", *map(_call, self.judged.raised())]
         return self._fields("abstain", [*reasons, *calls], [], None, [])
@@ -86,7 +86,7 @@ class Answer:
         rolled: Mapping[str, Rolled],
         chosen: str,
         choice_reasons: Sequence[str],
-    ) -> Recommendation:
+    ) -> RecommendationFields:
         """Answer with every option and its figures, the chosen option, and the reasons."""
         days = [(self.as_of + timedelta(days=d)).isoformat() for d in range(self.limits.horizon_days + 2)]
         order = sorted(
@@ -136,7 +136,7 @@ class Answer:
         chosen: str | None,
         would_change: Sequence[str],
         situation: Situation | None = None,
-    ) -> Recommendation:
+    ) -> RecommendationFields:
         limits, posterior = self.limits, self.posterior
         ceilings = (
             {}
@@ -149,7 +149,7 @@ class Answer:
         first_ceiling = next(iter(ceilings.values()), {"pct_per_28d": None})
         names_of_tables = ("red_flags", "interactions", "guidelines", "population")
         rows = [row for name in names_of_tables for row in tables.read(name).rows]
-        return Recommendation(
+        return RecommendationFields(
             {
                 "patient_id": self.history.patient_id,
                 "as_of": self.as_of.isoformat(),

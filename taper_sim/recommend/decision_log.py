@@ -17,7 +17,7 @@ from typing import Any, Final
 from taper_sim.data.checkins import DATE_ALLOWED, the_date
 from taper_sim.data.problems import Problem, problem
 from taper_sim.data.yaml_input import read_bytes
-from taper_sim.recommend.recommendation import Recommendation
+from taper_sim.recommend.answer import RecommendationFields
 from taper_sim.run_folder import Warn, check_file_writable, warn_on_stderr
 from taper_sim.run_folder.atomic_files import PRIVATE
 
@@ -28,7 +28,7 @@ _WROTE: Final = "a line that `recommend --log` or `decide` wrote"
 PREVIOUS: Final = "previous"
 
 
-def logged(recommendation: Recommendation) -> dict[str, Any]:
+def logged(recommendation: RecommendationFields) -> dict[str, Any]:
     """Line of the log for a recommendation: the offer, its reasons, and what repeats the calculation."""
     answer = recommendation.as_dict()
     whole = json.dumps(answer, sort_keys=True, allow_nan=False)

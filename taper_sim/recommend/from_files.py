@@ -12,7 +12,7 @@ from taper_sim.data.patient import Patient, read_patient
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.data.records import History
 from taper_sim.inference.prior import DEFAULT_POPULATION
-from taper_sim.recommend.answer import Recommendation
+from taper_sim.recommend.answer import RecommendationFields
 from taper_sim.recommend.recommendation import recommend
 from taper_sim.safety.limits import Limits, read_limits
 
@@ -60,7 +60,7 @@ def recommend_from_files(
     seed: int = 0,
     warn: Callable[[str], None] | None = None,
     population: Path | None = None,
-) -> list[Recommendation]:
+) -> list[RecommendationFields]:
     """Recommendations for one patient of the files, or for all patients.
 
     Parameters

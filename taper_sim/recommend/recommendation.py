@@ -22,10 +22,10 @@ from taper_sim.inference.observation import BY_NAME
 from taper_sim.inference.population.people import TRAIT_FLAGS, traits_of
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.inference.predictive_checks import predictive_checks_of
-from taper_sim.inference.prior import DEFAULT_POPULATION, Population, prior_of
+from taper_sim.inference.prior import DEFAULT_POPULATION, PopulationPrior, prior_of
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of, regimen_of, reports_for, used_by_model
 from taper_sim.inference.underreporting import posterior_under_underreporting
-from taper_sim.recommend.answer import Answer, Recommendation
+from taper_sim.recommend.answer import AnswerInputs, RecommendationFields
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
 from taper_sim.recommend.options import Option, Situation, options_of
 from taper_sim.recommend.value_of_information import value_of_next_week
@@ -45,7 +45,7 @@ def evidence_of(
     horizon: int,
     failed_tapers: int,
     baseline: Mapping[str, float] | None,
-    population: Population,
+    population: PopulationPrior,
     fixed: Mapping[str, Any],
     flags: Mapping[str, bool] | None = None,
 ) -> tuple[Evidence, list[str], int]:
@@ -76,11 +76,11 @@ def recommend(
     as_of: date,
     *,
     patient: Patient | None = None,
-    population: Population = DEFAULT_POPULATION,
+    population: PopulationPrior = DEFAULT_POPULATION,
     limits: Limits | None = None,
     seed: int = 0,
     draws: int = POSTERIOR_DRAWS,
-) -> Recommendation:
+) -> RecommendationFields:
     """Recommend an option for one patient from tomorrow on.
 
     Parameters
@@ -100,7 +100,7 @@ def recommend(
 
     Returns
     -------
-    Recommendation
+    RecommendationFields
         ``urgent`` with the person to call and no options; ``abstain`` with its reasons; or ``recommend``.
     """
     limits = limits or Limits()
@@ -108,7 +108,7 @@ def recommend(
     history_then = replace(history_then, notes=(*history_then.notes, *record_notes(history_then)))
     values = Values(history_then, as_of, {"reduction_planned": 1.0})
     judged = judge(values, limits.acknowledged)
-    answer = Answer(history_then, as_of, judged, limits, population, seed, notes=history_then.notes)
+    answer = AnswerInputs(history_then, as_of, judged, limits, population, seed, notes=history_then.notes)
     if judged.urgent:
         return answer.urgent()
     out_of_scope = _out_of_scope(history_then, values)

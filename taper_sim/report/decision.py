@@ -7,7 +7,7 @@ import textwrap
 from typing import Any
 
 from taper_sim.data.problems import escaped
-from taper_sim.recommend.answer import Recommendation
+from taper_sim.recommend.answer import RecommendationFields
 
 _WIDTH = 100
 _COLUMNS = (
@@ -31,7 +31,7 @@ def _wrapped(text: str, indent: str = "  ") -> str:
     return textwrap.fill(plain, _WIDTH, initial_indent=f"{indent}- ", subsequent_indent=f"{indent}  ")
 
 
-def recommendation_text(recommendation: Recommendation) -> str:
+def recommendation_text(recommendation: RecommendationFields) -> str:
     """The recommendation as text."""
     answer = recommendation.as_dict()
     lines = [f"patient {escaped(answer['patient_id'])}, as of {answer['as_of']}: {answer['status'].upper()}"]

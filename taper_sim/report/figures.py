@@ -34,7 +34,7 @@ from taper_sim.report.drawing import (
     svg,
     wrapped,
 )
-from taper_sim.report.run_tables import Run, label_of, outcome_of, read_run
+from taper_sim.report.run_tables import RunTables, label_of, outcome_of, read_run
 from taper_sim.run_folder import write_csv, write_text
 
 MOST_FACETS: Final = 6  # protocols in separate columns; a larger number shares the axes
@@ -543,7 +543,7 @@ def _axis_label(name: str) -> str:
     return f"{label_of(name)} ({outcome.unit}{better})"
 
 
-def all_figures(run: Run) -> dict[str, tuple[Figure, pd.DataFrame]]:
+def all_figures(run: RunTables) -> dict[str, tuple[Figure, pd.DataFrame]]:
     """All figures of a run by name, without those in which every cell has fewer than :data:`SMALLEST_CELL` people."""
     figures = {}
     if (run.trajectories["n"] >= SMALLEST_CELL).any():
@@ -556,7 +556,7 @@ def all_figures(run: Run) -> dict[str, tuple[Figure, pd.DataFrame]]:
     return figures
 
 
-def write_figures(folder: Path, run: Run | None = None) -> list[Path]:
+def write_figures(folder: Path, run: RunTables | None = None) -> list[Path]:
     """Write ``figures/NAME.svg`` and ``figures/NAME.csv`` of an output folder.
 
     Parameters

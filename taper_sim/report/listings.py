@@ -7,7 +7,7 @@ import pandas as pd
 from taper_sim import tables
 from taper_sim.comparison.outcomes import ALL
 from taper_sim.data import formulary
-from taper_sim.scenario import catalogue
+from taper_sim.scenario import all_policies
 from taper_sim.units import BUPRENORPHINE_SCALE, EQUIVALENTS
 
 
@@ -100,7 +100,7 @@ def outcomes_text() -> str:
 
 def protocols_text() -> str:
     """Every protocol call with its arguments and defaults, then the presets with year, source and review."""
-    policies = catalogue.listing()
+    policies = all_policies.listing()
     calls = [(r["call"], r["arguments"], r["meaning"]) for r in policies if not r["review"]]
     presets = [
         (r["call"], r["year"], r["drug_class"], r["simulated"], r["arguments"], r["verified"], r["note"], r["source"])

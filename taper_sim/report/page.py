@@ -19,7 +19,7 @@ from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
 from taper_sim.report.figures import FOREST_OUTCOMES, pareto_axes, write_figures
 from taper_sim.report.methods import cautions, is_calibrated, listed, methods_paragraph, people_are_sampled
-from taper_sim.report.run_tables import Run, label_of, outcome_of, read_run
+from taper_sim.report.run_tables import RunTables, label_of, outcome_of, read_run
 from taper_sim.run_folder import list_report, write_text
 
 HIDDEN: Final = f"<{SMALLEST_CELL}"
@@ -135,12 +135,12 @@ def _important(name: str) -> str:
     return f"{outcome.important:g}"
 
 
-def _chosen(run: Run, preferred: Sequence[str], most: int) -> list[str]:
+def _chosen(run: RunTables, preferred: Sequence[str], most: int) -> list[str]:
     reported = list(dict.fromkeys(str(name) for name in run.summary["outcome"]))
     return [name for name in preferred if name in reported] or reported[:most]
 
 
-def _main_table(run: Run) -> dict[str, Any]:
+def _main_table(run: RunTables) -> dict[str, Any]:
     names = _chosen(run, KEY_OUTCOMES, 9)
     whole = run.summary[run.summary["subgroup"] == "all"]
     row_of = {(row["protocol"], row["outcome"]): row for row in whole.to_dict("records")}
@@ -154,7 +154,7 @@ def _main_table(run: Run) -> dict[str, Any]:
     return {"heads": _heads(names), "rows": rows}
 
 
-def _differences(run: Run) -> list[dict[str, Any]]:
+def _differences(run: RunTables) -> list[dict[str, Any]]:
     """Groups of rows, one group for each protocol."""
     listed_outcomes = run.manifest["scenario"].get("outcomes")
     reported = dict.fromkeys(str(name) for name in run.differences["outcome"])
@@ -180,7 +180,7 @@ def _differences(run: Run) -> list[dict[str, Any]]:
     return groups
 
 
-def _subgroups(run: Run) -> dict[str, Any]:
+def _subgroups(run: RunTables) -> dict[str, Any]:
     groups = [str(name) for name in dict.fromkeys(run.summary["subgroup"]) if name != "all"]
     names = _chosen(run, SUBGROUP_OUTCOMES, 5)
     row_of = {(row["subgroup"], row["protocol"], row["outcome"]): row for row in run.summary.to_dict("records")}
@@ -195,7 +195,7 @@ def _subgroups(run: Run) -> dict[str, Any]:
     return {"heads": _heads(names), "rows": rows, "per_group": len(run.protocols)}
 
 
-def _definitions(run: Run) -> list[dict[str, str]]:
+def _definitions(run: RunTables) -> list[dict[str, str]]:
     rows = []
     for name in dict.fromkeys(str(name).removesuffix("_cvar95") for name in run.summary["outcome"]):
         outcome = BY_NAME.get(name)
@@ -221,7 +221,7 @@ def _value(value: Any) -> str:
     return f"{value:.4g}"
 
 
-def _assumptions(run: Run) -> list[dict[str, str]]:
+def _assumptions(run: RunTables) -> list[dict[str, str]]:
     """Every value whose source is a numbered assumption, in the order of the assumptions."""
     used = run.manifest.get("parameters", {})
     rows: list[tuple[int, dict[str, str]]] = []
@@ -250,7 +250,7 @@ def _assumptions(run: Run) -> list[dict[str, str]]:
     return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
 
 
-def _rests_on(run: Run) -> list[str]:
+def _rests_on(run: RunTables) -> list[str]:
     """Basis and limits of the results, in sentences."""
     manifest = run.manifest
     people, ensemble = int(manifest["patients"]["n"]), manifest["ensemble"]
@@ -286,7 +286,7 @@ def _rests_on(run: Run) -> list[str]:
     return sentences
 
 
-def _figures(run: Run, folder: Path, written: Sequence[Path]) -> list[dict[str, str]]:
+def _figures(run: RunTables, folder: Path, written: Sequence[Path]) -> list[dict[str, str]]:
     axes = pareto_axes(run.summary)
     harm, distance = (label_of(axes[1]), label_of(axes[0])) if axes is not None else ("", "")
     protocols, reference = listed(run.protocols), run.reference
@@ -324,7 +324,7 @@ def _figures(run: Run, folder: Path, written: Sequence[Path]) -> list[dict[str, 
     return shown
 
 
-def _protocol_texts(run: Run) -> list[dict[str, str]]:
+def _protocol_texts(run: RunTables) -> list[dict[str, str]]:
     entries = run.manifest["scenario"]["protocols"]
     default = run.manifest["scenario"].get("care")
     rows = []
@@ -344,7 +344,7 @@ def _care(care: Mapping[str, Any] | None) -> str:
     return f"{listed(with_share) if with_share else 'no team'}; {', '.join(every)}"
 
 
-def _provenance(run: Run) -> list[tuple[str, str]]:
+def _provenance(run: RunTables) -> list[tuple[str, str]]:
     manifest = run.manifest
     rows = [
         ("Scenario file", manifest["scenario_file"]),

@@ -47,7 +47,7 @@ _COUNTS: Final = ("n", "day", "n_draws")
 
 
 @dataclass(frozen=True)
-class Run:
+class RunTables:
     """Manifest and tables of an output folder."""
 
     manifest: dict[str, Any]
@@ -66,7 +66,7 @@ class Run:
         return str(self.manifest["reference"])
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> RunTables:
     """Read the manifest and the tables of a finished run.
 
     Raises
@@ -79,7 +79,7 @@ def read_run(folder: Path) -> Run:
             raise problem(str(folder), "", f"no {name}", "the folder of a finished run")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     tables = [read_table(folder / f"{name}.csv") for name in ("summary", "differences", "trajectories")]
-    return Run(manifest, *tables)
+    return RunTables(manifest, *tables)
 
 
 def read_table(path: Path) -> pd.DataFrame:

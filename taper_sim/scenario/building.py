@@ -17,7 +17,7 @@ from taper_sim.data.yaml_input import load, parse
 from taper_sim.policies import calls
 from taper_sim.policies.interface import Policy
 from taper_sim.run_folder import sha256_of
-from taper_sim.scenario.catalogue import build_policy, files_named
+from taper_sim.scenario.all_policies import build_policy, files_named
 from taper_sim.scenario.schema import MAX_PATIENTS, CareEntry, ClassOfDrugs, CohortEntry, ProtocolEntry, Scenario
 from taper_sim.simulation import cohort as cohorts
 from taper_sim.simulation.cohort import ClassMargin, Cohort, DrugShare

@@ -18,7 +18,7 @@ from taper_sim.inference.population import people as people_module
 from taper_sim.inference.population.fit import PopulationFit, Settings, fit_population, flat, hyperparameter_names
 from taper_sim.inference.population.hierarchy import Hyper
 from taper_sim.inference.population.people import RecordedPerson
-from taper_sim.inference.prior import DRIFT_SD, VALUE_PRIORS, Population, Trait, prior_of
+from taper_sim.inference.prior import DRIFT_SD, VALUE_PRIORS, PopulationPrior, Trait, prior_of
 from taper_sim.provenance import hash_of
 from taper_sim.studies import calibration
 from taper_sim.studies.resumable import run_study
@@ -73,9 +73,9 @@ _COLUMNS: Final = [
 """Columns of the table; ``rank`` is the share of posterior draws below the truth."""
 
 
-def true_population() -> Population:
+def true_population() -> PopulationPrior:
     """The population set by hand: :data:`_TRUTH`, and the table's priors for all other values."""
-    return Population(
+    return PopulationPrior(
         id="recovery",
         centre={key: _TRUTH[key][0] if key in _TRUTH else VALUE_PRIORS[key].centre for key in VALUE_PRIORS},
         sd={key: _TRUTH[key][1] if key in _TRUTH else VALUE_PRIORS[key].spread for key in VALUE_PRIORS},
@@ -84,7 +84,7 @@ def true_population() -> Population:
     )
 
 
-def drawn_population(seed: int) -> Population:
+def drawn_population(seed: int) -> PopulationPrior:
     """Population drawn from the hyperpriors of a fit (A47)."""
     rng = np.random.default_rng([seed, 13])
     keys = list(VALUE_PRIORS)
@@ -93,7 +93,7 @@ def drawn_population(seed: int) -> Population:
     spread = spread * np.exp(hierarchy.SPREAD_LOG_SD * rng.standard_normal(len(keys)))
     drift = DRIFT_SD * np.exp(hierarchy.DRIFT_LOG_SD * rng.standard_normal())
     effect = hierarchy.TRAIT_SD * rng.standard_normal()
-    return Population(
+    return PopulationPrior(
         id="drawn",
         centre=dict(zip(keys, centre.tolist(), strict=True)),
         sd=dict(zip(keys, spread.tolist(), strict=True)),
@@ -102,7 +102,7 @@ def drawn_population(seed: int) -> Population:
     )
 
 
-def simulated(n_people: int, n_days: int, seed: int, truth: Population | None = None) -> list[RecordedPerson]:
+def simulated(n_people: int, n_days: int, seed: int, truth: PopulationPrior | None = None) -> list[RecordedPerson]:
     """Simulate people of a population under linear tapers, with five daily scales and 80 % of days answered.
 
     Parameters
@@ -127,7 +127,7 @@ def simulated(n_people: int, n_days: int, seed: int, truth: Population | None = 
     return people
 
 
-def truth_of(fitted: PopulationFit, truth: Population) -> Hyper:
+def truth_of(fitted: PopulationFit, truth: PopulationPrior) -> Hyper:
     """True hyperparameters, in the order of the fit."""
     keys, traits = fitted.draws.keys, fitted.draws.traits
     centre = np.array([truth.centre[key] for key in keys])
@@ -137,7 +137,7 @@ def truth_of(fitted: PopulationFit, truth: Population) -> Hyper:
     return Hyper(centre + fitted.draws.sigma * float(offset @ effect), spread, np.asarray(truth.drift_sd), effect)
 
 
-def table_of(fitted: PopulationFit, truth: Population) -> pd.DataFrame:
+def table_of(fitted: PopulationFit, truth: PopulationPrior) -> pd.DataFrame:
     """A row for each hyperparameter: truth, prior, posterior, and whether the 90 % interval holds the truth."""
     x = flat(fitted.posterior).reshape(-1, len(fitted.names))
     prior = flat(fitted.prior)[0]

@@ -8,8 +8,8 @@ import pytest
 
 from taper_sim.cli import main
 from taper_sim.experiments.ladder import evaluate
+from taper_sim.scenario.all_policies import build_policy
 from taper_sim.scenario.building import Overrides, read_scenario, scenario_hash
-from taper_sim.scenario.catalogue import build_policy
 from taper_sim.scenario.true_models import MODEL, TRUE_MODELS
 from taper_sim.simulation.days import run
 from taper_sim.simulation.ensemble import from_prior

@@ -9,7 +9,7 @@ from taper_sim.policies import calls, interface
 from taper_sim.policies.catalogue import SHIPPED, build_policy
 from taper_sim.policies.interface import Order, Policy, register, registered
 from taper_sim.policies.modified import Added
-from taper_sim.scenario import catalogue
+from taper_sim.scenario import all_policies
 
 
 class Hold(Policy):
@@ -117,9 +117,9 @@ def test_a_policy_of_ones_own_may_replace_one_of_the_package_until_it_is_set_asi
 def test_the_catalogue_has_every_policy_of_the_package_and_each_derives_from_the_base():
     shipped = {*SHIPPED, "personal", "prior_only", "within_ceiling"}
     assert shipped <= set(registered())
-    added = catalogue.build_policy("linear(pct=10, every=28) + within_ceiling()", file="test")
+    added = all_policies.build_policy("linear(pct=10, every=28) + within_ceiling()", file="test")
     assert isinstance(added, Policy)
-    assert isinstance(catalogue.build_policy("personal()", file="test"), Policy)
+    assert isinstance(all_policies.build_policy("personal()", file="test"), Policy)
 
 
 def test_a_protocol_in_another_hands_its_attributes_through():

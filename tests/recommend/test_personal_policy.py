@@ -17,7 +17,7 @@ from taper_sim.model.compiled import rows
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.recommend.personal_decisions import LOSS_DRAWS, _Ahead
-from taper_sim.scenario.catalogue import build_policy
+from taper_sim.scenario.all_policies import build_policy
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.days import Trajectory, run
 from taper_sim.simulation.dispensing import known_of

@@ -59,7 +59,7 @@ class _PatientRecord:
     patient: Mapping[str, Any] = field(default_factory=dict)
     prescriptions: Prescriptions = field(default_factory=Prescriptions)
     checkins: dict[CheckIn, tuple[int, str]] = field(default_factory=dict)
-    problems: list[conditions.Answer] = field(default_factory=list)
+    problems: list[conditions.ConditionAnswer] = field(default_factory=list)
 
 
 def _place(k: int, resource: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ _ICD_10: Final = "http://hl7.org/fhir/sid/icd-10"
 
 
 @dataclass(frozen=True)
-class Answer:
+class ConditionAnswer:
     """A variable that a Condition answers, its value, and the day of onset or recording (None if unknown)."""
 
     variable: str
@@ -49,7 +49,7 @@ def is_read(resource: Mapping[str, Any]) -> bool:
     )
 
 
-def answers_of_condition(resource: Mapping[str, Any]) -> list[Answer]:
+def answers_of_condition(resource: Mapping[str, Any]) -> list[ConditionAnswer]:
     """Variables that a validated Condition answers: none if unconfirmed, nor if ended, unless the code counts ever."""
     verified = {word(c.get("code")) for c in parts(part(resource, "verificationStatus").get("coding"))}
     if verified & set(_UNCONFIRMED):
@@ -63,11 +63,11 @@ def answers_of_condition(resource: Mapping[str, Any]) -> list[Answer]:
     for coding in parts(part(resource, "code").get("coding")):
         row = _row(word(coding.get("system")), word(coding.get("code")))
         if row is not None and row["variable"] and (ongoing or row["counts"] == "ever"):
-            answers[row["variable"]] = Answer(row["variable"], float(row["value"]), since)
+            answers[row["variable"]] = ConditionAnswer(row["variable"], float(row["value"]), since)
     return list(answers.values())
 
 
-def valid_on(answers: list[Answer], day: date | None) -> dict[str, float]:
+def valid_on(answers: list[ConditionAnswer], day: date | None) -> dict[str, float]:
     """Values by variable as valid on a day; a pregnancy is valid for ``LONGEST_PREGNANCY_D`` days."""
     values: dict[str, float] = {}
     for answer in answers:

@@ -27,7 +27,7 @@ from taper_sim.inference.population.fit import Log, PopulationFit, Settings, fit
 from taper_sim.inference.population.hierarchy import Hyper, prior_centres
 from taper_sim.inference.population.people import read_people
 from taper_sim.inference.population.predictive import Predicted, predicted
-from taper_sim.inference.prior import TRAITS, VALUE_PRIORS, Population, Trait
+from taper_sim.inference.prior import TRAITS, VALUE_PRIORS, PopulationPrior, Trait
 from taper_sim.model import day, equations, event_parameters, parameters
 from taper_sim.provenance import hash_of_sources
 from taper_sim.run_folder import check_file_writable, sha256_of, write_atomically
@@ -267,7 +267,7 @@ def verify_population(path: Path) -> tuple[list[str], list[str]]:
     return differing, not_compared
 
 
-def read_population(path: Path) -> Population:
+def read_population(path: Path) -> PopulationPrior:
     """Read a fitted population as the prior of one person: spread between people and uncertainty of the centres.
 
     Raises
@@ -308,7 +308,7 @@ def _opened(path: Path) -> xr.DataTree:
     raise problem(str(path), "format_version", shown(str(number)), allowed)
 
 
-def _population(tree: xr.DataTree, about: Mapping[Any, Any]) -> Population:
+def _population(tree: xr.DataTree, about: Mapping[Any, Any]) -> PopulationPrior:
     """Population from the groups and attributes of a file.
 
     Raises
@@ -334,7 +334,7 @@ def _population(tree: xr.DataTree, about: Mapping[Any, Any]) -> Population:
     origin = str(about["origin"])
     if str(about.get("code_hash")) != code_hash():
         origin += "; fitted with another version of the code"
-    return Population(
+    return PopulationPrior(
         str(about["population_id"]),
         bool(int(about["calibrated"])),
         dict(zip(keys, mean.tolist(), strict=True)),

@@ -31,7 +31,7 @@ from taper_sim.inference.prior import (
     DRIFT_SD,
     TRAITS,
     VALUE_PRIORS,
-    Population,
+    PopulationPrior,
     Trait,
     failed_shift,
 )
@@ -125,7 +125,9 @@ class Draws:
         return np.asarray(w / w.sum(axis=1, keepdims=True))
 
 
-def draws_of(people: Sequence[RecordedPerson], reference: Population, n_draws: int, seed: int, missing: bool) -> Draws:
+def draws_of(
+    people: Sequence[RecordedPerson], reference: PopulationPrior, n_draws: int, seed: int, missing: bool
+) -> Draws:
     """Draw the values of all people under a reference population.
 
     Parameters
@@ -255,9 +257,9 @@ def start_of(draws: Draws) -> Hyper:
     return Hyper(centre, spread, np.asarray(DRIFT_SD), np.zeros(len(draws.traits)))
 
 
-def as_population(draws: Draws, h: Hyper) -> Population:
+def as_population(draws: Draws, h: Hyper) -> PopulationPrior:
     """Hyperparameters as a reference population; its sds hold the spread between people only."""
-    return Population(
+    return PopulationPrior(
         centre=dict(zip(draws.keys, h.centre.tolist(), strict=True)),
         sd=dict(zip(draws.keys, h.spread.tolist(), strict=True)),
         drift_sd=float(h.drift_sd),

@@ -18,7 +18,7 @@ from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.observation import Reports, instrument_names
 from taper_sim.inference.posterior import Evidence
-from taper_sim.inference.prior import ASSESSED, Population, prior_of, value_key
+from taper_sim.inference.prior import ASSESSED, PopulationPrior, prior_of, value_key
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of, regimen_of, reports_for, used_by_model
 from taper_sim.model.parameters import MEDIAN_USE_DAYS
 from taper_sim.units import DRUG_CLASSES
@@ -64,7 +64,7 @@ class RecordedPerson:
         """Days from the start of the record to its end."""
         return len(self.regimen.dose) - 1
 
-    def evidence(self, population: Population) -> Evidence:
+    def evidence(self, population: PopulationPrior) -> Evidence:
         """Evidence for the person's posterior with the prior of ``population``, without the baseline assessment."""
         prior = prior_of(
             self.taken,

@@ -29,7 +29,7 @@ from taper_sim.inference.population.people import read_people
 from taper_sim.inference.population.predictive import as_written
 from taper_sim.inference.population.shipped import default_table
 from taper_sim.inference.posterior import posterior_of
-from taper_sim.inference.prior import ASSESSED, DEFAULT_POPULATION, VALUE_PRIORS, Population, Trait, prior_of
+from taper_sim.inference.prior import ASSESSED, DEFAULT_POPULATION, VALUE_PRIORS, PopulationPrior, Trait, prior_of
 from taper_sim.studies import recovery
 from taper_sim.studies.recovery import simulated
 from taper_sim.studies.simulated_people import ORIGIN
@@ -406,12 +406,12 @@ def test_missed_days_make_draws_with_distress_likelier() -> None:
 def test_the_shipped_table_is_what_its_script_writes() -> None:
     table = Path(__file__).parents[3] / "taper_sim" / "tables" / "population.csv"
     assert table.read_text(encoding="utf-8") == default_table()
-    assert all(DEFAULT_POPULATION.of(key) == Population().of(key) for key in VALUE_PRIORS)
+    assert all(DEFAULT_POPULATION.of(key) == PopulationPrior().of(key) for key in VALUE_PRIORS)
     assert "not calibrated" in DEFAULT_POPULATION.origin
 
 
 def test_failed_tapers_and_traits_move_a_fitted_centre() -> None:
-    fitted = Population(
+    fitted = PopulationPrior(
         centre={"sigma_opioid": 0.5}, sd={"sigma_opioid": 0.4}, traits={"mood_disorder": Trait(0.3, 0.1, 0.4)}
     )
 
@@ -428,7 +428,7 @@ def test_failed_tapers_and_traits_move_a_fitted_centre() -> None:
 
 def test_people_on_buprenorphine_have_centres_of_their_own() -> None:
     """A population of people on full agonists has no information on an effect level in mg of buprenorphine."""
-    fitted = Population(centre={"EC50_opioid": np.log(150.0), "sigma_opioid": 0.9})
+    fitted = PopulationPrior(centre={"EC50_opioid": np.log(150.0), "sigma_opioid": 0.9})
     agonist, partial = (prior_of(OPIOID, 0, population=fitted, buprenorphine=b) for b in (False, True))
     k = agonist.names.index("EC50_opioid")
     assert agonist.mean[k] == np.log(150.0) and partial.mean[k] == np.log(2.4)
