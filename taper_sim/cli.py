@@ -1,6 +1,7 @@
 """The command ``taper-sim``: arguments to calls, nothing else. Imports everything below, each part when it is used."""
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from taper_sim.data.problems import printable, shown
 DONE, WRONG_INPUT, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
 DEFAULT_SEED = 20260101
 MAX_THREADS = 1024
+GARBAGE = 200_000, 30, 30  # objects between two searches for garbage: imports and compilation leave little of it
 
 
 def _may_be_large(command: argparse.ArgumentParser) -> None:
@@ -276,7 +278,7 @@ def _finished(kind: str, done: Any) -> int:
     """Show what a run of a kind found."""
     from taper_sim.report.run_reports import RUN_REPORTS
 
-    _show(RUN_REPORTS[kind].text(done))
+    _show(RUN_REPORTS[kind]().text(done))
     return DONE
 
 
@@ -525,6 +527,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the returned number is the exit code. Without ``argv`` the process is taken to be ours."""
     if argv is None:
         _keep_bytecode()
+        gc.set_threshold(*GARBAGE)
     args = _parser().parse_args(argv)
     from taper_sim.data.problems import InputError
 
