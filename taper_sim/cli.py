@@ -1,6 +1,7 @@
 """The command ``taper-sim``: turns arguments into calls. Imports every package, each when a command needs it."""
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from taper_sim.scenario.building import Overrides
 
 DONE, WRONG_INPUT, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
+GARBAGE: Final = 200_000, 30, 30  # objects between two searches for garbage: imports and compilation leave little
 
 
 def _protocols(_: argparse.Namespace) -> int:
@@ -394,6 +396,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         _keep_bytecode()
+        gc.set_threshold(*GARBAGE)
     args = parser().parse_args(argv)
     from taper_sim.data.problems import InputError
 

@@ -131,4 +131,4 @@ def resume_reported(folder: Path, progress: Progress, *, workers: Workers = 2) -
 
 
 def _reported(kind: str, finished: Any) -> ReportedRun:
-    return ReportedRun(kind, finished.folder, RUN_REPORTS[kind].text(finished))
+    return ReportedRun(kind, finished.folder, RUN_REPORTS[kind]().text(finished))

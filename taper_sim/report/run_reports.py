@@ -1,19 +1,13 @@
-"""The report of a run folder, whatever its kind: files, listed in its manifest, and text. Imports ``report``."""
+"""The report of a run folder, whatever its kind: files, listed in its manifest, and text. Imports ``report``.
 
-from collections.abc import Callable
+Each kind imports its own when it is used: a comparison needs nothing of the clinic, whose libraries take a second.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from taper_sim.experiments import clinic_run, compare, ladder, staffing_run, triage_rules
-from taper_sim.report.clinic_figures import write_clinic_figures
-from taper_sim.report.clinic_text import clinic_text
-from taper_sim.report.ladder_report import ladder_text, write_ladder_report
-from taper_sim.report.page import write_report
-from taper_sim.report.staffing_figures import write_staffing_figures
-from taper_sim.report.staffing_text import staffing_text
-from taper_sim.report.terminal import comparison_text
-from taper_sim.report.triage_text import triage_text
 from taper_sim.run_folder import MANIFEST_FILE, read_record
 
 
@@ -33,17 +27,50 @@ class RunReport:
     text: Callable[[Any], str]
 
 
-RUN_REPORTS: Final = {
-    compare.KIND: RunReport(write_report, comparison_text),
-    clinic_run.KIND: RunReport(write_clinic_figures, clinic_text),
-    staffing_run.KIND: RunReport(write_staffing_figures, staffing_text),
-    ladder.KIND: RunReport(write_ladder_report, lambda done: ladder_text(done.folder)),
-    triage_rules.KIND: RunReport(lambda folder: None, lambda done: triage_text(done.table, done.folder)),
+def _of_comparison() -> RunReport:
+    from taper_sim.report.page import write_report
+    from taper_sim.report.terminal import comparison_text
+
+    return RunReport(write_report, comparison_text)
+
+
+def _of_clinic() -> RunReport:
+    from taper_sim.report.clinic_figures import write_clinic_figures
+    from taper_sim.report.clinic_text import clinic_text
+
+    return RunReport(write_clinic_figures, clinic_text)
+
+
+def _of_staffing() -> RunReport:
+    from taper_sim.report.staffing_figures import write_staffing_figures
+    from taper_sim.report.staffing_text import staffing_text
+
+    return RunReport(write_staffing_figures, staffing_text)
+
+
+def _of_ladder() -> RunReport:
+    from taper_sim.report.ladder_report import ladder_text, write_ladder_report
+
+    return RunReport(write_ladder_report, lambda done: ladder_text(done.folder))
+
+
+def _of_triage() -> RunReport:
+    from taper_sim.report.triage_text import triage_text
+
+    return RunReport(lambda folder: None, lambda done: triage_text(done.table, done.folder))
+
+
+RUN_REPORTS: Final[Mapping[str, Callable[[], RunReport]]] = {
+    "compare": _of_comparison,
+    "clinic": _of_clinic,
+    "staffing": _of_staffing,
+    "ladder": _of_ladder,
+    "triage": _of_triage,
 }
-"""Reports by the kind of run."""
+"""Reports by the kind of run, its ``KIND`` (tests/experiments/test_kinds.py)."""
 
 
 def write_run_report(folder: Path) -> None:
     """Write the report of a finished run of any kind."""
     manifest = read_record(folder / MANIFEST_FILE, {"kind": str}, "the folder of a finished run")
-    RUN_REPORTS[manifest["kind"]].write(folder)
+    RUN_REPORTS[manifest["kind"]]().write(folder)

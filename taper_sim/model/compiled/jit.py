@@ -1,7 +1,7 @@
 """What every compiled loop shares: the equations known to Numba, and machine code kept by a hash of its sources.
 
-Imports ``day``, ``equations``, ``rng``. Numba by itself looks only at the file of the function it keeps, and would use
-old code after a change in ``equations.py``.
+Imports ``pipeline``, ``day``, ``equations``, ``rng``. Numba by itself looks only at the file of the function it keeps,
+and would use old code after a change in ``equations.py``.
 """
 
 import hashlib
@@ -9,15 +9,10 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any, Final
 
 from numba import config, njit
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
-from numba.core.compiler_machinery import register_pass
-from numba.core.lowering import Lower
-from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.extending import register_jitable
 
 from taper_sim import rng
@@ -26,77 +21,18 @@ from taper_sim.model import day, equations
 numba_config: Any = config
 _njit: Any = njit  # its stubs know fewer options than it takes
 
+try:
+    from taper_sim.model.compiled import pipeline
+except ImportError:  # another Numba may lack what ``pipeline`` extends: the same results, compiled more slowly
+    _sources: tuple[str, ...] = (__file__,)
+    _whole: dict[str, Any] = {}
+    _part: dict[str, Any] = {}
+else:
+    _sources = (__file__, pipeline.__file__)
+    _whole = {"pipeline_class": pipeline.Wide, "no_cfunc_wrapper": True}
+    _part = {"pipeline_class": pipeline.Part, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-class _WideLower(Lower):
-    """Lets LLVM use 512-bit registers where the processor has them.
-
-    LLVM keeps to 256 bits on most such processors, for the sake of code that is not vectors throughout.
-    """
-
-    def setup_function(self, fndesc: Any) -> None:
-        super().setup_function(fndesc)
-        set.add(self.function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own add knows no such pairs
-
-
-class _PartLibrary(JITCodeLibrary):
-    """Code that only becomes part of other functions: neither optimised nor turned into machine code by itself."""
-
-    def _optimize_final_module(self) -> None:
-        pass
-
-    def _finalize_final_module(self) -> None:
-        self._finalized = True
-
-    def get_pointer_to_function(self, name: str) -> int:
-        """None: there is no machine code."""
-        return 0
-
-    @property
-    def codegen(self) -> Any:
-        """What Numba tells where a function's environment is; code that is only a part has none of its own."""
-        return SimpleNamespace(set_env=lambda name, env: None)
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _WideLowering(BaseNativeLowering):
-    _name: Any = "wide_native_lowering"
-
-    @property
-    def lowering_class(self) -> Any:
-        return _WideLower
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _PartLowering(NativeLowering):
-    _name: Any = "part_native_lowering"
-
-    def run_pass(self, state: Any) -> Any:
-        state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        return super().run_pass(state)
-
-
-class _Wide(Compiler):
-    """Numba's compiler with another lowering."""
-
-    lowering: Any = _WideLowering
-
-    def define_pipelines(self) -> Any:
-        """Replace the lowering."""
-        (pipeline,) = super().define_pipelines()
-        pipeline.passes = [
-            (self.lowering, what) if step is NativeLowering else (step, what) for step, what in pipeline.passes
-        ]
-        pipeline.finalize()
-        return [pipeline]
-
-
-class _Part(_Wide):
-    lowering = _PartLowering
-
-
-inlined: Final[Any] = register_jitable(
-    forceinline=True, pipeline_class=_Part, no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
+inlined: Final[Any] = register_jitable(forceinline=True, **_part)
 """How every function that a loop calls is compiled: into its caller.
 
 LLVM inlines by size, and a call left in the loop over lanes keeps all of it from vectorising. Without the wrappers for
@@ -109,9 +45,7 @@ for _module in (equations, day, rng):
             inlined(_function)
 
 
-fast: Final[Any] = _njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, pipeline_class=_Wide, no_cfunc_wrapper=True
-)
+fast: Final[Any] = _njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, **_whole)
 """How every loop is compiled: kept, without the interpreter's lock; of the fast-math options only ``contract``."""
 
 
@@ -131,7 +65,7 @@ def kept_by_sources(file: str, *modules: ModuleType, also: str = "") -> Iterator
     digest = hashlib.sha256()
     for module in (equations, day, rng, *modules):
         digest.update(inspect.getsource(module).encode())
-    for path in (__file__, file):
+    for path in (*_sources, file):
         digest.update(Path(path).read_bytes())
     digest.update(also.encode())
     before = numba_config.CACHE_DIR
