@@ -102,14 +102,12 @@ FLAGS = [
     case("a seed of 65 bits", "--seed=18446744073709551616", "--seed"),
     case("an unknown name", "--protocols=constat()", "did you mean constant?"),
     case("a name without brackets", "--protocols=linar", "which is no protocol of the scenario"),
-    case("a bracket that stays open", "--protocols=linear(pct=10", "brackets that are closed"),
+    case("a bracket that stays open", "--protocols=linear(pct=10", "closing brackets"),
     case("the same protocol twice", "--protocols=constant(), constant()", "each protocol once"),
     case("no protocol", "--protocols=", "given nothing"),
     case("a comma too many", "--protocols=constant(),,abrupt()", "separated by commas"),
-    case("a protocol that never ends", "--protocols=linear(pct=0, every=28)", "it would never end"),
-    case(
-        "a percentage of what is left", "--protocols=exponential(pct=10, every=28, end_pct=0)", "never ends by itself"
-    ),
+    case("a protocol that never ends", "--protocols=linear(pct=0, every=28)", "never ends"),
+    case("a percentage of what is left", "--protocols=exponential(pct=10, every=28, end_pct=0)", "never ends"),
     case("a rules file that is missing", '--protocols=adaptive("none.yaml")', "none.yaml: given no such file"),
     case("a call of 3000 letters", f"--protocols={'x' * 3000}()", "--protocols"),
     case("a line end and a tag in a name", "--protocols=<b>x</b>\nfoo", "<b>x</b>\\nfoo"),

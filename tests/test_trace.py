@@ -85,7 +85,7 @@ def test_a_protocol_that_waits_for_reports_has_no_trace(tmp_path: Path, capsys: 
     patient = tmp_path / "patient.yaml"
     patient.write_text(VA)
     assert main(["trace", str(patient), "--protocol", "integral()", "--out", str(tmp_path / "o.csv")]) == 2
-    assert "no check-ins to react to" in capsys.readouterr().err
+    assert "a trace has no check-ins" in capsys.readouterr().err
     assert not (tmp_path / "o.csv").exists()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from taper_sim.comparison.outcomes import ALL, COMPOSITE_WEIGHTS, Outcome
+from taper_sim.comparison.outcomes import COMPOSITE, COMPOSITE_WEIGHTS, OUTCOMES, Outcome
 from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import (
     BASELINE_LIMITS,
@@ -212,7 +212,7 @@ This page is for readers who choose or interpret outcomes.
 An outcome is one number for each patient. `summary.csv` has its mean over patients. `differences.csv` has the mean of
 the difference between two protocols on the same people.
 
-{_table(header, (_outcome_line(outcome) for outcome in ALL))}
+{_table(header, (_outcome_line(outcome) for outcome in (*OUTCOMES, COMPOSITE)))}
 
 ## Definitions
 

@@ -73,7 +73,7 @@ def test_a_patient_may_be_a_mapping() -> None:
     [
         (lambda: ts.load("nowhere"), "no folder"),
         (lambda: ts.load(ROOT / "README.md"), "the file of a population"),
-        (lambda: ts.load(ROOT / "docs"), "without a plan of a run"),
+        (lambda: ts.load(ROOT / "docs"), "without plan.json"),
         (lambda: ts.trace({"id": "a"}), "patient: drugs: given nothing"),
         (lambda: ts.trace(ROOT / "examples/patient.yaml", protocol="linnear()"), "did you mean linear"),
         (lambda: ts.run_clinic(CLINIC, replications=0), "replications: given 0"),

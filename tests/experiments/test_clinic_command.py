@@ -193,7 +193,7 @@ def test_a_rotation_to_more_than_is_absorbed_is_refused_before_anything_is_writt
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(content))
     assert cli.main([command, str(tmp_path / "s.yaml"), "--patients", "9", "--out", str(tmp_path / "run")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "equivalents a day of it; allowed: at most 360" in line and not (tmp_path / "run").exists()
+    assert "equivalents a day; allowed: at most 360" in line and not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -213,8 +213,8 @@ def test_what_may_be_meant_otherwise_is_said_before_the_run(tmp_path, capsys):
 
     code, lines = lines_for(tmp_path, capsys, short)
     assert code == 0 and [line for line in lines if not line.startswith("simulating")] == [
-        "Everybody enrols within the 7 days of the run, because it is shorter than enrol_over_d (8).",
-        "np_pa (2): licences of ME, NY, and patients live in NH, VT. No work that needs a licence is theirs.",
+        "All patients enrol within the 7 days of the run, which is shorter than enrol_over_d (8).",
+        "np_pa (2): licences of ME, NY, and patients live in NH, VT. They get no work that needs a licence.",
     ]
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["enrolled_over_d"] == 7
     assert not read_plan(SCENARIOS / "clinic_urban.yaml", Overrides(patients=12), 1).remarks()

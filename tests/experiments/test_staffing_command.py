@@ -187,7 +187,7 @@ def test_targets_that_nobody_can_meet_are_said_with_numbers(tmp_path, capsys):
         (set_in("targets", value=[{"metric": "late", "at_most": 1, "against": "never_short"}]), "for late"),
         (set_in("targets", value=[{"metric": "late", "role": "nurce", "at_most": 1}]), "did you mean nurse"),
         (set_in("probability", value=0.95), "0.95 with an indifference of 0.3"),
-        (set_in("protocol", value="fast"), "fast, which is none here"),
+        (set_in("protocol", value="fast"), "fast, no protocol of the scenario"),
         (lambda c: c["clinic"]["team"].pop(1), "no worker for the queue pharmacist"),
         (
             lambda c: c["clinic"]["staffing"]["fte"].update(

@@ -160,7 +160,7 @@ def test_what_is_asked_of_the_wrong_file_is_said(tmp_path: Path, capsys: pytest.
     path, csv = written(tmp_path, PATIENT, order(ER, 1)), tmp_path / "c.csv"
     csv.write_text("patient_id,date,instrument,value\n")
     assert "a FHIR R4 Bundle (JSON) without it" in refused(capsys, str(csv))
-    assert "a Bundle holds its own doses".lower() in refused(capsys, str(path), "--doses", str(csv)).lower().replace(
+    assert "a Bundle contains doses".lower() in refused(capsys, str(path), "--doses", str(csv)).lower().replace(
         "fhir ", ""
     )
     lines = tmp_path / "b.ndjson"

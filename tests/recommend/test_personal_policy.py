@@ -16,7 +16,7 @@ from taper_sim.inference.warm_start import warm_started_posterior
 from taper_sim.model.compiled import rows
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
-from taper_sim.recommend.personal_decisions import LOSS_DRAWS, _Ahead
+from taper_sim.recommend.personal_decisions import LOSS_DRAWS, _RolledOptions
 from taper_sim.scenario.all_policies import build_policy
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.days import Trajectory, run
@@ -98,7 +98,9 @@ def test_an_expected_loss_weighs_its_draws() -> None:
     shares = np.linspace(1.0, 0.2, 364)
 
     def loss(weights: np.ndarray, who: np.ndarray) -> float:
-        ahead = _Ahead(memory, 0, 1, 1.0, regimen, values[who], weights, at.couplings(), states[who], drifts[who])
+        ahead = _RolledOptions(
+            memory, 0, 1, 1.0, regimen, values[who], weights, at.couplings(), states[who], drifts[who]
+        )
         return ahead.loss(shares)
 
     skewed = luck.random(8 * n) ** 4

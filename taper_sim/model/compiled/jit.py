@@ -30,7 +30,7 @@ except ImportError:  # another Numba may lack what ``pipeline`` extends: the sam
 else:
     _sources = (__file__, pipeline.__file__)
     _whole = {"pipeline_class": pipeline.Wide, "no_cfunc_wrapper": True}
-    _part = {"pipeline_class": pipeline.Part, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    _part = {"pipeline_class": pipeline.InlinedPart, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 inlined: Final[Any] = register_jitable(forceinline=True, **_part)
 """How every function that a loop calls is compiled: into its caller.

@@ -143,7 +143,7 @@ class Wide(Compiler):
         return [pipeline]
 
 
-class Part(Wide):
+class InlinedPart(Wide):
     """Compiler of a function that only becomes part of others."""
 
     lowering = _PartLowering

@@ -3,12 +3,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
 
 from taper_sim import cli
+from taper_sim.api import reported_runs
 from taper_sim.clinic import lateness
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting, serve
@@ -275,7 +277,7 @@ def test_the_load_during_enrolment_is_reported_before_the_run_and_excludes_no_te
 
 def test_the_clinic_command_reports_it_before_the_run(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(clinic_run, "run_clinic", lambda *_, **__: None)
-    monkeypatch.setattr(cli, "_finished", lambda *_: 0)
+    monkeypatch.setattr(reported_runs, "_reported", lambda *_: SimpleNamespace(text=""))
     assert cli.main(["clinic", str(scenario(tmp_path, 180)), "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().err
     assert "While the panel enrols linear" in said and "late, lost or overtime" in said

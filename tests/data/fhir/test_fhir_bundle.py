@@ -443,7 +443,7 @@ def test_several_patients_are_several_histories(tmp_path: Path) -> None:
         ('{"resourceType": "Bundle", "total": -Infinity}', "given -Infinity"),
         ('{"resourceType": "Bundle", "total": 1e999}', "1e999"),
         ('{"resourceType": "Bundle", "type": "a", "type": "b"}', "the key type twice"),
-        ("[" * 200_000, "nested without end"),
+        ("[" * 200_000, "nested too deep"),
         ('{"resourceType": "Bundle", "total": ' + "1" * 6000 + "}", "thousands of digits"),
         ("[]", "a JSON list"),
         ("{}", "without a resourceType"),
