@@ -91,7 +91,7 @@ def _verify(args: argparse.Namespace) -> int:
     for line in (*verified.differing, *verified.not_recomputed):
         _show(line)
     if verified.differing:
-        _show(f"{len(verified.differing)} differences")
+        _show(f"{len(verified.differing)} difference{'' if len(verified.differing) == 1 else 's'}")
     elif verified.not_recomputed:
         _show(
             "The files are those that the manifest lists; the numbers were not recomputed. "
