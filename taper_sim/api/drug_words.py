@@ -103,12 +103,12 @@ def _number(value: Any, place: str, key: str) -> float:
 
 def _equivalents(given: Mapping[str, Any], mix: tuple[DrugShare, ...], place: str) -> tuple[float, float]:
     """Least and most equivalents a day."""
-    said = [key for key in DOSES if given.get(key) is not None]
+    dose_keys = [key for key in DOSES if given.get(key) is not None]
     right = "mcg_per_h" if mix[0].drug.is_patch else "mg_per_day"
-    if len(said) != 1:
+    if len(dose_keys) != 1:
         allowed = f"one of {right} and mme_per_day"
-        raise problem(FILE, place, " and ".join(said) if said else "no dose", allowed)
-    key = said[0]
+        raise problem(FILE, place, " and ".join(dose_keys) if dose_keys else "no dose", allowed)
+    key = dose_keys[0]
     value = given[key]
     pair = value if isinstance(value, tuple | list) else (value, value)
     if len(pair) != 2:

@@ -8,7 +8,7 @@ from typing import Final
 
 from taper_sim.data.problems import problem
 from taper_sim.report.run_reports import write_run_report
-from taper_sim.run_folder import PLAN_FILE, check_writable, list_saved, plan_of, write_json
+from taper_sim.run_folder import MANIFEST_FILE, PLAN_FILE, check_writable, list_saved, plan_of, read_record, write_json
 
 INPUTS: Final = "inputs"
 """Folder for the files of people that Python made."""
@@ -43,7 +43,10 @@ def save_run(source: Path, target: Path, inputs: Path | None = None, beside: Seq
     check_writable(target)
     if target.exists() and any(target.iterdir()) and plan_of(target).hash != plan_of(source).hash:
         raise problem(str(target), "", "a folder with another run", "an empty folder, or another one")
-    write_run_report(source)
+    if not read_record(source / MANIFEST_FILE, {"report_sha256": dict}, "the folder of a finished run")[
+        "report_sha256"
+    ]:
+        write_run_report(source)
     shutil.copytree(source, target, dirs_exist_ok=True)
     saved = [target / name for name in beside if (target / name).is_file()]
     if inputs is not None:

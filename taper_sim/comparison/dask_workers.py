@@ -62,13 +62,13 @@ def connected(address: str) -> Iterator[Runner]:
         try:
             client = Client(address, timeout=_CONNECT_S, set_as_default=False)
             client.wait_for_workers(1, timeout=_CONNECT_S)
-            found = client.run(versions)
+            worker_versions = client.run(versions)
         except ModuleNotFoundError:
             raise _wrong(f"{address}, with a worker without taper_sim", "workers that have it") from None
         except (OSError, ValueError) as error:  # a timeout is an OSError
-            said = str(error).partition("\n")[0] or type(error).__name__
-            raise _wrong(f"{address} ({said})") from None
-        _refuse_others(address, found)
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise _wrong(f"{address} ({reason})") from None
+        _refuse_others(address, worker_versions)
         yield lambda plan, parts, tick: _run_all(client, address, plan, parts, tick)
     finally:
         if client is not None:
