@@ -50,7 +50,7 @@ class MedicineState(NamedTuple):
 class MedicineLoad(NamedTuple):
     """Additions to pain (NRS points), distress and insomnia by one drug class, or their sum over classes.
 
-    ``lost`` is the pain from lost relief; ``pain``, ``distress`` and ``insomnia`` are the additions by withdrawal.
+    ``lost`` is the pain from lost relief and the lasting response; ``pain``, ``distress`` and ``insomnia`` are the additions by withdrawal.
     """
 
     lost: Number
@@ -123,6 +123,7 @@ def medicine_day(c: Number, medicine: Medicine, before: MedicineState, dose: Num
 def medicine_load(
     alpha: Number,
     b: Number,
+    beta: Number,
     per_pain: Number,
     per_distress: Number,
     per_insomnia: Number,
@@ -130,15 +131,17 @@ def medicine_load(
     margin0: Number,
     slow0: Number,
     w0: Number,
+    removed: Number,
 ) -> MedicineLoad:
     """Additions of one class to pain, distress and insomnia today.
 
     ``margin0``, ``slow0`` and ``w0`` are effect less tolerance, slow adaptation and withdrawal on day 0;
-    ``per_pain``, ``per_distress`` and ``per_insomnia`` are the symbols ``p``, ``m`` and ``i`` of the class.
+    ``per_pain``, ``per_distress`` and ``per_insomnia`` are the symbols ``p``, ``m`` and ``i`` of the class;
+    ``removed`` is the share of the prescribed dose of day 0 that is removed, 0 to 1.
     """
     w_bar = now.W - w0
     return MedicineLoad(
-        eq.relief_lost(alpha, now.E, now.A, margin0, b, now.L, slow0),
+        eq.relief_lost(alpha, now.E, now.A, margin0, b, now.L, slow0) + eq.lasting_response(beta, removed),
         per_pain * w_bar,
         per_distress * w_bar,
         per_insomnia * w_bar,
@@ -154,7 +157,10 @@ def respiratory_day(c: Number, tolerance: Number, effect: Number) -> Number:
 
 
 class PersonStart(NamedTuple):
-    """Pain, distress, insomnia, function, engagement, craving, overall withdrawal on day 0, on their own scales."""
+    """Set points of pain, distress, insomnia, function, engagement and craving, on their own scales; withdrawal on day 0.
+
+    A person moves around the set points by life outside the taper; without it they are the values of day 0.
+    """
 
     P: Number
     M: Number
@@ -193,20 +199,67 @@ def care_day(c: Number, received: Number, delivered: Number) -> Number:
     return eq.relax(received, delivered, c.decay_K)
 
 
+class Life(NamedTuple):
+    """Life outside the taper on one day: season of pain (NRS points), shocks of pain, distress, insomnia, function."""
+
+    season: Number
+    P: Number
+    M: Number
+    I: Number  # noqa: E741 - the model's letter for insomnia
+    U: Number
+
+
+class LifeDraws(NamedTuple):
+    """Standard normals of one person's day: of the season, common to the shocks, and of each shock."""
+
+    season: Number
+    common: Number
+    P: Number
+    M: Number
+    I: Number  # noqa: E741 - the model's letter for insomnia
+    U: Number
+
+
+NO_LIFE = Life(0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def life_day(c: Number, season: Number, size: Number, z: LifeDraws) -> Life:
+    """Life outside the taper today, after the season of yesterday; ``size`` is the person's factor ``life``.
+
+    A bad day is bad in pain, distress and insomnia, and lowers function.
+    """
+    return Life(
+        eq.season(season, c.decay_S, size * c.season_p, z.season),
+        eq.shock(size * c.life_p, c.decay_P, c.life_r, z.P, z.common),
+        eq.shock(size * c.life_m, c.decay_M, c.life_r, z.M, z.common),
+        eq.shock(size * c.life_i, c.decay_I, c.life_r, z.I, z.common),
+        eq.shock(size * c.life_u, c.decay_U, c.life_r, z.U, -z.common),
+    )
+
+
+class Reaction(NamedTuple):
+    """Reaction to cuts: SOWS-Gossop points of a whole one, ``exp(-1/tau_X)``, and what today's cut brings of it."""
+
+    xi: Number
+    decay: Number
+    announced: Number
+
+
 def person_day(
     c: Number,
     start: PersonStart,
     before: PersonState,
     load: MedicineLoad,
     withdrawal: Number,
-    xi: Number,
-    cut_announced: Number,
+    reaction: Reaction,
+    life: Life,
     care: Care,
 ) -> PersonState:
     """One day of a person after the state ``before``.
 
     Reaction, pain, distress, insomnia, function, engagement, craving, in this order: each uses today's value of
-    the quantities before it, and yesterday's value of those after it.
+    the quantities before it, and yesterday's value of those after it. The shocks of the day come last: they act on
+    other domains from tomorrow.
 
     Parameters
     ----------
@@ -219,20 +272,22 @@ def person_day(
         Sum over the classes taken, today.
     withdrawal
         Overall withdrawal today, 0 to 1.
-    xi
-        The person's reaction to one announced cut, SOWS-Gossop points.
-    cut_announced
-        0 without a cut, 1 for an agreed one, ``xi_imposed`` for an imposed one.
+    reaction : Reaction
+        ``announced`` is 0 without a cut, else ``equations.cut_weight`` times 1 (agreed) or ``xi_imposed`` (imposed).
+    life : Life
+        Of today; :data:`NO_LIFE` for the part of the course that is due to the taper.
     care : Care
         Received up to today.
     """
     w_bar = withdrawal - start.W
-    x = eq.reaction(before.X, c.decay_X, xi, cut_announced)
+    x = eq.reaction(before.X, reaction.decay, reaction.xi, reaction.announced)
+    w_felt = eq.felt_withdrawal(w_bar, x, c.sows_w)
     i_bar = before.I - start.I
     target = eq.pain_target(
         start.P,
         load.lost,
         load.pain,
+        life.season,
         before.M - start.M,
         i_bar,
         care.pt,
@@ -283,7 +338,7 @@ def person_day(
     function = eq.relax(before.U, target, c.decay_U)
     target = eq.engagement_target(
         start.N,
-        w_bar,
+        w_felt,
         m_bar,
         care.nurse,
         c.engagement_from_withdrawal,
@@ -292,7 +347,9 @@ def person_day(
     )
     engagement = eq.relax(before.N, target, c.decay_N)
     target = eq.craving_target(
-        start.C, w_bar, m_bar, p_bar, c.craving_from_withdrawal, c.craving_from_distress, c.craving_from_pain
+        start.C, w_felt, m_bar, p_bar, c.craving_from_withdrawal, c.craving_from_distress, c.craving_from_pain
     )
     craving = eq.relax(before.C, target, c.decay_C)
-    return PersonState(x, pain, distress, insomnia, function, engagement, craving)
+    return PersonState(
+        x, pain + life.P, distress + life.M, insomnia + life.I, function + life.U, engagement, craving
+    )

@@ -90,15 +90,56 @@ def relief_lost(
 # -- section 2: the person ---------------------------------------------------------------------------------------------
 
 
+def cut_share(before: Number, dose: Number, reference: Number) -> Number:
+    """Share of the original dose by which a prescription falls (negative: rises): ``(before - dose) / reference``.
+
+    ``reference`` is the dose of day 0, or ``cut_reference`` of the class where that is larger.
+    """
+    return (before - dose) / reference
+
+
+def cut_weight(share: Number, full: Number) -> Number:
+    """Part of the whole reaction that a cut of this share brings: ``sqrt(share/full)``; the caller limits it to 1."""
+    return np.sqrt(share / full)
+
+
 def reaction(x: Number, decay_x: Number, xi: Number, cut_announced: Number) -> Number:
-    """Reaction to announced cuts: ``X e^(-1/6) + xi * (1 agreed | 2.5 imposed)``; ``cut_announced`` is 0, 1 or 2.5."""
+    """Reaction to announced cuts: ``X e^(-1/tau_X) + xi * announced``.
+
+    ``announced`` is 0 without a cut, else :func:`cut_weight` times 1 (agreed) or 2.5 (imposed).
+    """
     return x * decay_x + xi * cut_announced
+
+
+def lasting_response(beta: Number, removed: Number) -> Number:
+    """Pain added by what was removed of the dose, NRS points: ``beta * removed``, of one class; no decay."""
+    return beta * removed
+
+
+def felt_withdrawal(w_bar: Number, x: Number, per_w: Number) -> Number:
+    """Withdrawal as felt, below 1: ``1 - (1 - W_bar)/(1 + X/30)``; ``per_w`` is SOWS-Gossop at full withdrawal."""
+    return 1.0 - (1.0 - w_bar) / (1.0 + x / per_w)
+
+
+def season(before: Number, decay: Number, size: Number, z: Number) -> Number:
+    """Season of pain, NRS points: ``f l + size sqrt(1 - f^2) z`` with ``f = exp(-1/tau_S)``; sd ``size`` in the long
+    run."""
+    return before * decay + size * np.sqrt(1.0 - decay * decay) * z
+
+
+def shock(size: Number, decay: Number, r: Number, z: Number, z_common: Number) -> Number:
+    """One-day shock of a domain: ``size sqrt(1 - f^2) (sqrt(1 - r) z + sqrt(r) z_common)``, f of the domain's own tau.
+
+    Shocks alone give the domain the sd ``size`` in the long run, and shocks of two domains the correlation ``r``.
+    """
+    return size * np.sqrt(1.0 - decay * decay) * (np.sqrt(1.0 - r) * z + np.sqrt(r) * z_common)
 
 
 def pain_target(
     p0: Number,
     lost: Number,
     w_load: Number,
+    season: Number,
     m_bar: Number,
     i_bar: Number,
     k_pt: Number,
@@ -106,8 +147,11 @@ def pain_target(
     per_i: Number,
     per_k: Number,
 ) -> Number:
-    """Target of pain, NRS points; ``lost`` sums relief_lost, ``w_load`` sums ``p_c W_bar_c`` over classes."""
-    return p0 + lost + w_load + per_m * m_bar + per_i * i_bar - per_k * k_pt
+    """Target of pain, NRS points.
+
+    ``lost`` sums relief_lost and lasting_response, ``w_load`` sums ``p_c W_bar_c`` over classes.
+    """
+    return p0 + lost + w_load + season + per_m * m_bar + per_i * i_bar - per_k * k_pt
 
 
 def distress_target(
@@ -151,30 +195,34 @@ def function_target(
 
 
 def engagement_target(
-    n0: Number, w_bar: Number, m_bar: Number, k_nurse: Number, per_w: Number, per_m: Number, per_k: Number
+    n0: Number, w_felt: Number, m_bar: Number, k_nurse: Number, per_w: Number, per_m: Number, per_k: Number
 ) -> Number:
     """Target of engagement with care, 0 to 1."""
-    return n0 - per_w * w_bar - per_m * m_bar + per_k * k_nurse
+    return n0 - per_w * w_felt - per_m * m_bar + per_k * k_nurse
 
 
 def craving_target(
-    c0: Number, w_bar: Number, m_bar: Number, p_bar: Number, per_w: Number, per_m: Number, per_p: Number
+    c0: Number, w_felt: Number, m_bar: Number, p_bar: Number, per_w: Number, per_m: Number, per_p: Number
 ) -> Number:
     """Target of craving, 0 to 1."""
-    return c0 + per_w * w_bar + per_m * m_bar + per_p * p_bar
+    return c0 + per_w * w_felt + per_m * m_bar + per_p * p_bar
 
 
 # -- section 3: events. Each returns the log of a daily hazard; the caller applies exp and 1 - exp(-h). ----------------
+# Withdrawal, distress and pain are those that are felt: ``w_felt``, and ``m_bar`` and ``p_bar`` within their scales.
 
 
-def recent_cut(v: Number, decay_v: Number, cut_share: Number) -> Number:
-    """Recent reduction: share of the original dose cut, fading over ``tau_V`` days."""
-    return v * decay_v + cut_share
+def recent_cut(v: Number, decay_v: Number, net_cut: Number) -> Number:
+    """Recent reduction: share of the original dose, fading over ``tau_V`` days; a rise counts as a negative cut.
+
+    The caller keeps it at 0 or above.
+    """
+    return v * decay_v + net_cut
 
 
 def recent_weight(v: Number, half: Number) -> Number:
-    """Weight of a recent reduction: about ``v`` while small, below ``half``. Equation: ``v half/(v + half)``."""
-    return v * half / (v + half)
+    """Weight of a recent reduction, 0 to 1: ``v^2/(v^2 + half^2)``; convex while small, so that slow tapers add little."""
+    return v * v / (v * v + half * half)
 
 
 def respiratory_excess(
@@ -192,7 +240,7 @@ def respiratory_excess(
 
 def log_hazard_dropout(
     fixed: Number,
-    w_bar: Number,
+    w_felt: Number,
     m_bar: Number,
     n: Number,
     forced: Number,
@@ -201,29 +249,41 @@ def log_hazard_dropout(
     per_n: Number,
     per_forced: Number,
 ) -> Number:
-    """Dropout from the programme; ``forced`` is the weight of recent imposed cuts, 0 if all cuts were agreed."""
-    return fixed + per_w * w_bar + per_m * m_bar - per_n * n + per_forced * forced
+    """Leaving the setting of care; ``forced`` is the weight of recent imposed cuts, 0 if all cuts were agreed."""
+    return fixed + per_w * w_felt + per_m * m_bar - per_n * n + per_forced * forced
 
 
 def log_hazard_return(
-    fixed: Number, w_bar: Number, m_bar: Number, p_bar: Number, per_w: Number, per_m: Number, per_p: Number
+    fixed: Number, w_felt: Number, m_bar: Number, p_bar: Number, per_w: Number, per_m: Number, per_p: Number
 ) -> Number:
     """Return to a higher prescribed dose."""
-    return fixed + per_w * w_bar + per_m * m_bar + per_p * p_bar
+    return fixed + per_w * w_felt + per_m * m_bar + per_p * p_bar
 
 
 def log_hazard_lapse(
-    fixed: Number, c: Number, w_bar: Number, clustered: Number, per_c: Number, per_w: Number, per_cluster: Number
+    fixed: Number,
+    c: Number,
+    w_felt: Number,
+    clustered: Number,
+    recent: Number,
+    per_c: Number,
+    per_w: Number,
+    per_cluster: Number,
+    per_recent: Number,
 ) -> Number:
-    """A day on which more than the prescribed dose is taken; ``clustered`` is 1 within two weeks of the last."""
-    return fixed + per_c * c + per_w * w_bar + per_cluster * clustered
+    """A day on which more than the prescribed dose is taken.
+
+    ``clustered`` is 1 within two weeks of the last; ``recent`` is the weight of recent cuts, ``per_recent`` already
+    holds the causal share.
+    """
+    return fixed + per_c * c + per_w * w_felt + per_cluster * clustered + per_recent * recent
 
 
 def log_hazard_crisis(
-    fixed: Number, m_bar: Number, w_bar: Number, recent: Number, per_m: Number, per_w: Number, per_recent: Number
+    fixed: Number, m_bar: Number, w_felt: Number, recent: Number, per_m: Number, per_w: Number, per_recent: Number
 ) -> Number:
     """Mental-health crisis; ``recent`` is the weight of recent cuts, ``per_recent`` already holds the causal share."""
-    return fixed + per_m * m_bar + per_w * w_bar + per_recent * recent
+    return fixed + per_m * m_bar + per_w * w_felt + per_recent * recent
 
 
 def log_hazard_overdose(fixed: Number, root_dose: Number, per_root_dose: Number, causal: Number) -> Number:
@@ -234,6 +294,17 @@ def log_hazard_overdose(fixed: Number, root_dose: Number, per_root_dose: Number,
     contains for the dose at the start.
     """
     return fixed + causal * per_root_dose * root_dose
+
+
+def log_ratio_excess(excess: Number, per_excess: Number, most: Number) -> Number:
+    """Log ratio of overdose by effect beyond tolerance: ``most y/(y + most)`` with ``y = per_excess * excess``."""
+    y = per_excess * excess
+    return most * y / (y + most)
+
+
+def with_ceiling(hazard: Number, most: Number) -> Number:
+    """Daily hazard that never exceeds ``most``: ``h most/(h + most)``."""
+    return hazard * most / (hazard + most)
 
 
 def log_hazard_seizure(
@@ -248,9 +319,9 @@ def log_hazard_urgent(fixed: Number, p_bar: Number, m_bar: Number, per_p: Number
     return fixed + per_p * p_bar + per_m * m_bar
 
 
-def log_hazard_withdrawal_visit(fixed: Number, w: Number, per_w: Number) -> Number:
+def log_hazard_withdrawal_visit(fixed: Number, w_felt: Number, per_w: Number) -> Number:
     """Urgent visit for withdrawal."""
-    return fixed + per_w * w
+    return fixed + per_w * w_felt
 
 
 # -- section 4: reports ----------------------------------------------------------------------------------------------
@@ -286,6 +357,18 @@ def report_noise(
 def sows_mean(s0: Number, w_opioid: Number, x: Number, per_w: Number) -> Number:
     """Mean SOWS-Gossop, 0 to 30: ``s0 + 30 W_opioid + X``."""
     return s0 + per_w * w_opioid + x
+
+
+def sows_shift(
+    p_bar: Number, m_bar: Number, i_bar: Number, per_p: Number, per_m: Number, per_i: Number
+) -> Number:
+    """Shift of ``log(1 + SOWS)`` by pain, distress and insomnia: a bad time is reported in part as withdrawal."""
+    return per_p * p_bar + per_m * m_bar + per_i * i_bar
+
+
+def function_report_mean(u: Number, x: Number, per_x: Number) -> Number:
+    """Mean function as reported, 0 to 100: ``U - 1.0 X``."""
+    return u - per_x * x
 
 
 def pain_report_mean(p: Number, x: Number, per_x: Number) -> Number:

@@ -34,14 +34,21 @@ class Stream(NamedTuple):
 
 STREAMS: Final = (
     Stream("sows_gossop", 0.30, 0.20, 5, 0.44, 0, 30, "E049; docs/model.md 4"),
-    Stream("pain_nrs", 0.95, 0.75, 10, 0.40, 0, 10, "daily diaries, lag-1 0.35; docs/model.md 4"),
-    Stream("mood_item", 1.3, 0.8, 10, 0.50, 0, 10, "docs/model.md 4"),
-    Stream("sleep_item", 1.8, 0.8, 10, 0.35, 0, 10, "diary ICC 0.30; docs/model.md 4"),
-    Stream("function", 4.0, 4.0, 14, 0.0, 0, 100, "docs/model.md 4"),
+    Stream("pain_nrs", 1.15, 0.0, 10, 0.40, 0, 10, "A57: daily diaries"),
+    Stream("mood_item", 1.3, 0.0, 10, 0.50, 0, 10, "docs/model.md 4"),
+    Stream("sleep_item", 1.6, 0.0, 10, 0.35, 0, 10, "A57: diary ICC 0.30"),
+    Stream("function", 4.0, 0.0, 14, 0.0, 0, 100, "docs/model.md 4"),
     Stream("withdrawal_item", 0.30, 0.20, 5, 0.0, 0, 10, "as SOWS-Gossop, A20"),
     Stream("steps", 0.32, 0.20, 20, 0.0, 0, 50000, "coefficient of variation, reviewed; A20"),
     Stream("sleep_hours", 1.1, 0.4, 14, 0.0, 0, 24, "Goparaju 2024; A20"),
 )
+
+#: Streams with slow noise: what moves slowly in the other streams is the person, and not the instrument.
+SLOW_STREAMS: Final = tuple(k for k, stream in enumerate(STREAMS) if stream.slow > 0.0)
+
+#: Settings of care, each with its own hazard of leaving: a ward that treats opioid use disorder, blinded; open-label
+#: detoxification; a programme that supports a taper; usual care.
+SETTINGS: Final = ("ward", "open_label", "programme", "usual_care")
 
 # A rate a year r is a daily log hazard log(r / 365).
 CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
@@ -49,10 +56,10 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("tau_V", "a reduction counts as recent", "d", 28, "A4"),
     Parameter(
         "v_half",
-        "largest weight of recent reductions; one of that size weighs half of it",
+        "recent reductions of that size weigh half as much as the largest",
         "share of the original dose",
         0.5,
-        "A4",
+        "A4, A61",
         prior_sd=0.2,
     ),
     Parameter(
@@ -64,14 +71,39 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
         prior_sd=0.189,
         scale="share",
     ),
-    # -- dropout -------------------------------------------------------------------------------------------------------
+    # -- leaving the setting of care -----------------------------------------------------------------------------------
     Parameter(
-        "dropout_0", "log daily hazard at no engagement", "log 1/d", -5.85, "A6; E094", prior_sd=0.3, scale="linear"
+        "leave_ward",
+        "log daily hazard on a ward, at usual engagement",
+        "log 1/d",
+        -2.9,
+        "A60: fitted to E051 and its other arm",
+        prior_sd=0.2,
+        scale="linear",
     ),
-    Parameter("dropout_w", "per unit of withdrawal", "1", 12.0, "A6; E051, E090", prior_sd=0.3),
+    Parameter(
+        "leave_open_label",
+        "the same in open-label detoxification",
+        "log 1/d",
+        -4.0,
+        "A60: fitted to E070",
+        prior_sd=0.3,
+        scale="linear",
+    ),
+    Parameter(
+        "leave_programme",
+        "the same in a programme that supports a taper",
+        "log 1/d",
+        -8.1,
+        "A60; E094",
+        prior_sd=0.3,
+        scale="linear",
+    ),
+    Parameter("leave_usual_care", "the same in usual care", "log 1/d", -9.35, "A60", prior_sd=0.4, scale="linear"),
+    Parameter("dropout_w", "per unit of withdrawal as felt", "1", 4.0, "A60: from E051 and its other arm", prior_sd=0.3),
     Parameter("dropout_m", "per unit of distress", "1", 3.0, "A6", prior_sd=0.3),
     Parameter("dropout_n", "per unit of engagement, lowering", "1", 2.5, "A6", prior_sd=0.3),
-    Parameter("dropout_imposed", "per unit of recent cuts that were not agreed", "1", 2.0, "A6", prior_sd=0.3),
+    Parameter("dropout_imposed", "recent cuts that were not agreed, at full weight", "1", 3.0, "A60; E043", prior_sd=0.3),
     # -- return to a higher dose ---------------------------------------------------------------------------------------
     Parameter(
         "return_0",
@@ -95,6 +127,14 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter(
         "lapse_cluster", "within two weeks of the last lapse", "1", 1.0986122886681098, "A8: odds x 3", prior_sd=0.2
     ),
+    Parameter(
+        "lapse_v",
+        "recent cuts at full weight, before the causal share",
+        "1",
+        3.0,
+        "A62: an abrupt stop brings overdose by what is taken beside it; E075",
+        prior_sd=0.3,
+    ),
     Parameter("lapse_oud", "opioid use disorder", "1", 1.2, "A8; Becker 2001, Ling 2009", prior_sd=0.3),
     Parameter("lapse_cluster_days", "lapses cluster for", "d", 14, "docs/model.md 3"),
     Parameter("lapse_previous", "share of lapses to the dose before the last cut", "1", 0.50, "docs/model.md 3"),
@@ -106,14 +146,14 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
         "crisis_0",
         "log daily hazard",
         "log 1/d",
-        -9.85,
-        "A9; E004 and claims rate 3.3 a 100 person-years",
+        -9.94,
+        "A9; E004 and claims rate 3.3 a 100 person-years; less half the variance of distress by life (A57)",
         prior_sd=0.2,
         scale="linear",
     ),
     Parameter("crisis_m", "per unit of distress", "1", 4.0, "A9", prior_sd=0.3),
     Parameter("crisis_w", "per unit of withdrawal", "1", 2.0, "A9", prior_sd=0.3),
-    Parameter("crisis_v", "per unit of recent cuts, before the causal share", "1", 5.0, "A9; E004", prior_sd=0.3),
+    Parameter("crisis_v", "recent cuts at full weight, before the causal share", "1", 3.0, "A61; E004", prior_sd=0.3),
     Parameter("crisis_mood", "mood disorder or PTSD", "1", 0.9, "A9", prior_sd=0.3),
     Parameter("crisis_suicidal", "share of crises that are suicide attempts", "1", 0.08, "A9; E020", prior_sd=0.3),
     Parameter("crisis_fatal", "share of crises that are fatal", "1", 0.012, "A9; E025", prior_sd=0.3),
@@ -129,6 +169,10 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     ),
     Parameter("overdose_dose", "per root of MME", "1", 0.25, "A10; Dunn 2010", prior_sd=0.2),
     Parameter("overdose_excess", "per unit of effect beyond tolerance", "1", 8.0, "A10; Strang 2003", prior_sd=0.3),
+    Parameter(
+        "overdose_excess_most", "largest log ratio by effect beyond tolerance", "1", 5.0, "A63: a ratio of 150"
+    ),
+    Parameter("overdose_most", "largest daily hazard of overdose", "1/d", 0.005, "A63"),
     Parameter("overdose_oud", "opioid use disorder", "1", 0.8, "A10", prior_sd=0.3),
     Parameter("overdose_earlier", "an earlier overdose", "1", 1.4, "A10", prior_sd=0.3),
     Parameter("overdose_renal", "renal impairment", "1", 0.3, "A10", prior_sd=0.3),
@@ -172,6 +216,22 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("seizure_g", "per unit of gabapentinoid withdrawal and effect", "1", 8.0, "A12", prior_sd=0.4),
     Parameter("seizure_earlier", "an earlier seizure", "1", 2.302585092994046, "A12: x 10, judgement", prior_sd=0.3),
     # -- urgent visit --------------------------------------------------------------------------------------------------
+    Parameter(
+        "adjunct_urgent",
+        "urgent visit while an alpha-2 agonist is given: hypotension, syncope, bradycardia",
+        "1",
+        0.7,
+        "A65: label of lofexidine, dose reduced or stopped for hypotension in 30 % v 7 % on placebo",
+        prior_sd=0.3,
+    ),
+    Parameter(
+        "methadone_start",
+        "overdose in the first 28 days after a rotation to methadone",
+        "1",
+        1.1,
+        "A66; Sordo 2017: first four weeks of methadone against the rest",
+        prior_sd=0.3,
+    ),
     Parameter("urgent_0", "log daily hazard", "log 1/d", -7.7, "A13", prior_sd=0.3, scale="linear"),
     Parameter("urgent_p", "per NRS point of pain", "1", 0.25, "A13", prior_sd=0.3),
     Parameter("urgent_m", "per unit of distress", "1", 2.0, "A13", prior_sd=0.3),
@@ -234,6 +294,10 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("s0", "SOWS-Gossop without withdrawal", "points", 2.5, "docs/model.md 4", spread=0.5),
     Parameter("noise", "factor on a person's noise", "1", 1.0, "docs/model.md 4", spread=0.3),
     Parameter("sows_w", "SOWS-Gossop at full withdrawal", "points", 30, "docs/model.md 4"),
+    Parameter("sows_p", "log SOWS-Gossop per NRS point of pain", "1/NRS point", 0.05, "A64"),
+    Parameter("sows_m", "log SOWS-Gossop per unit of distress", "1", 0.5, "A64"),
+    Parameter("sows_i", "log SOWS-Gossop per unit of insomnia", "1", 0.5, "A64"),
+    Parameter("function_report_x", "function reported lower per point of reaction", "points/SOWS point", 1.0, "A54"),
     Parameter("pain_report_x", "pain reported per point of reaction", "NRS/SOWS point", 0.3, "docs/model.md 4"),
     Parameter("item_0", "withdrawal item without withdrawal", "points", 0.5, "A20"),
     Parameter(

@@ -9,11 +9,35 @@ Sources such as ``A7`` are numbered assumptions in docs/assumptions.md. docs/par
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+import numpy as np
 
 from taper_sim.units import DRUG_CLASSES, DrugClass
 
 PerClass = Mapping[DrugClass, float]
+Scale = Literal["log", "linear", "share", "heavy_log", "heavy"]
+
+
+XI_BOUND: Final = 15.0
+"""Limit that a person's reaction to a cut approaches, SOWS-Gossop points. Source: A54."""
+
+
+def individual_value(scale: Scale, centre: Any, spread: Any, z: Any) -> Any:
+    """Value of a person who is ``z`` standard deviations from the median person.
+
+    ``log``: ``centre exp(spread z)``. ``linear`` and ``share``: ``centre + spread z``. ``heavy_log``:
+    ``x / (1 + x/15)`` with ``x = centre exp(2 spread sinh(z/2))``. ``heavy``: ``centre + spread sinh(z)``.
+    Source: docs/model.md, section 2.
+    """
+    if scale == "log":
+        return centre * np.exp(spread * z)
+    if scale == "heavy_log":
+        x = centre * np.exp(2.0 * spread * np.sinh(0.5 * z))
+        return x / (1.0 + x / XI_BOUND)
+    if scale == "heavy":
+        return centre + spread * np.sinh(z)
+    return centre + spread * z
 
 
 @dataclass(frozen=True)
@@ -32,8 +56,9 @@ class Parameter:
         Standard deviation between people, 0 if all people share the value.
     prior_sd : float
         Standard deviation of the centre over draws of the ensemble, 0 if it is fixed.
-    scale : "log", "linear" or "share"
-        Scale of both standard deviations; the prior of a share is the Beta with its centre and sd.
+    scale : "log", "linear", "share", "heavy_log" or "heavy"
+        Scale of both standard deviations; the prior of a share is the Beta with its centre and sd. The two heavy scales
+        have heavier tails between people (:func:`individual_value`).
     buprenorphine : float or None
         The opioid value of a person on buprenorphine, if it differs.
     """
@@ -45,7 +70,7 @@ class Parameter:
     source: str
     spread: float | PerClass = 0.0
     prior_sd: float = 0.0
-    scale: Literal["log", "linear", "share"] = "log"
+    scale: Scale = "log"
     buprenorphine: float | None = None
 
     @property
@@ -154,9 +179,27 @@ TABLE: Final[tuple[Parameter, ...]] = (
         "NRS points",
         _by_class(0.2, 0.0, 0.6),
         f"{_MODEL} 1; McPherson 2018, Meske 2018",
-        spread=_by_class(1.0, 0.3, 0.8),
+        spread=_by_class(0.66, 0.20, 0.53),
         prior_sd=0.3,
         scale="linear",
+    ),
+    Parameter(
+        "beta",
+        "lasting change of pain when the whole dose is removed, positive = worse",
+        "NRS points",
+        _by_class(0.0, 0.0, 0.0),
+        "A55: with b the variance that b alone had",
+        spread=_by_class(0.42, 0.13, 0.34),
+        prior_sd=0.15,
+        scale="heavy",
+    ),
+    Parameter(
+        "cut_reference",
+        "dose against which a cut is measured where the dose of day 0 is lower",
+        "equivalents/day",
+        _by_class(50, 10, 900),
+        "A56",
+        buprenorphine=2,
     ),
     Parameter(
         "adjunct",
@@ -190,15 +233,26 @@ TABLE: Final[tuple[Parameter, ...]] = (
     # -- section 2: the person -----------------------------------------------------------------------------------------
     Parameter(
         "xi",
-        "reaction to one announced cut, agreed",
+        "reaction to one announced cut of a tenth or more, agreed",
         "SOWS-Gossop points",
-        1.0,
-        f"{_REVIEW} H, 0 to 3",
+        0.8,
+        f"{_REVIEW} H, 0 to 3; tail and bound A54",
         spread=0.7,
         prior_sd=0.3,
+        scale="heavy_log",
     ),
     Parameter("xi_imposed", "factor on xi where the cut is imposed", "1", 2.5, f"{_REVIEW} H", prior_sd=0.25),
-    Parameter("tau_X", "the reaction fades", "d", 6, f"{_REVIEW} H, 5 to 7 d"),
+    Parameter("tau_X", "the reaction fades", "d", 6, f"{_REVIEW} H, 5 to 7 d; spread A54", spread=0.4),
+    Parameter("full_cut", "a cut of this share brings the whole reaction", "share of the dose", 0.10, "A54"),
+    Parameter("life_p", "one-day shocks of pain: their sd in the long run", "NRS points", 0.85, "A57", prior_sd=0.15),
+    Parameter("life_m", "the same of distress", "1", 0.06, "A57", prior_sd=0.2),
+    Parameter("life_i", "the same of insomnia", "1", 0.11, "A57", prior_sd=0.2),
+    Parameter("life_u", "the same of function", "points", 2.0, "A57", prior_sd=0.2),
+    Parameter("life_r", "correlation of the shocks of one day", "1", 0.10, "A57"),
+    Parameter("season_p", "sd of the season of pain", "NRS points", 0.92, "A58", prior_sd=0.15),
+    Parameter("tau_S", "the season passes", "d", 150, "A58: 60 to 300", prior_sd=0.3),
+    Parameter("lead", "season of pain at enrolment", "NRS points", 0.45, "A59", prior_sd=0.3),
+    Parameter("life", "factor on shocks and season of a person", "1", 1.0, "A57", spread=0.3),
     Parameter("tau_P", "pain", "d", 3, _MODEL + " 2"),
     Parameter("tau_M", "distress", "d", 14, _MODEL + " 2"),
     Parameter("tau_I", "insomnia", "d", 5, _MODEL + " 2"),
@@ -213,7 +267,7 @@ TABLE: Final[tuple[Parameter, ...]] = (
     Parameter(
         "pain_from_insomnia", "pain per unit of insomnia", "NRS points", 1.5, f"{_REVIEW}, 0.5 to 2.5", prior_sd=0.35
     ),
-    Parameter("pain_from_pt", "pain removed by full physical therapy", "NRS points", 0.4, "A2", prior_sd=0.3),
+    Parameter("pain_from_pt", "pain removed by full physical therapy", "NRS points", 0.25, "A2", prior_sd=0.3),
     Parameter(
         "distress_from_pain", "distress per NRS point", "1/NRS point", 0.035, f"{_MODEL} 2; Kroenke 2011", prior_sd=0.3
     ),
@@ -222,20 +276,20 @@ TABLE: Final[tuple[Parameter, ...]] = (
     ),
     Parameter("distress_from_reaction", "distress per point of reaction", "1/SOWS point", 0.02, _JUDGED, prior_sd=0.3),
     Parameter(
-        "distress_from_psychologist", "distress removed by full psychological care", "1", 0.05, "A2", prior_sd=0.3
+        "distress_from_psychologist", "distress removed by full psychological care", "1", 0.025, "A2", prior_sd=0.3
     ),
     Parameter("insomnia_from_distress", "insomnia per unit of distress", "1", 0.30, _JUDGED, prior_sd=0.3),
     Parameter(
         "insomnia_from_pain", "insomnia per NRS point", "1/NRS point", 0.01, f"{_REVIEW}, 0 to 0.03", prior_sd=0.4
     ),
     Parameter(
-        "insomnia_from_psychologist", "insomnia removed by full psychological care", "1", 0.06, "A2", prior_sd=0.3
+        "insomnia_from_psychologist", "insomnia removed by full psychological care", "1", 0.03, "A2", prior_sd=0.3
     ),
     Parameter("function_from_pain", "function lost per NRS point", "points/NRS point", 4.0, _JUDGED, prior_sd=0.3),
     Parameter("function_from_distress", "function lost per unit of distress", "points", 20, _JUDGED, prior_sd=0.3),
     Parameter("function_from_insomnia", "function lost per unit of insomnia", "points", 8, _JUDGED, prior_sd=0.3),
     Parameter("function_from_withdrawal", "function lost at full withdrawal", "points", 10, _JUDGED, prior_sd=0.3),
-    Parameter("function_from_pt", "function gained by full physical therapy", "points", 3, "A2", prior_sd=0.3),
+    Parameter("function_from_pt", "function gained by full physical therapy", "points", 1.5, "A2", prior_sd=0.3),
     Parameter("engagement_from_withdrawal", "engagement lost at full withdrawal", "1", 0.5, _JUDGED, prior_sd=0.3),
     Parameter("engagement_from_distress", "engagement lost per unit of distress", "1", 0.3, _JUDGED, prior_sd=0.3),
     Parameter("engagement_from_nurse", "engagement gained by full nursing care", "1", 0.10, "A2", prior_sd=0.3),
