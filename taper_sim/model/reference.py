@@ -1,4 +1,4 @@
-"""Reference implementation of sections 1 and 2 in NumPy, one day at a time. Imports ``day``, ``equations``.
+"""Reference implementation of sections 1 and 2 in NumPy, one day at a time. Imports ``day``, ``life``, ``equations``.
 
 Arrays run over people in the first axis and over drug classes (opioid, benzodiazepine, gabapentinoid) in the second;
 a class that is not taken has dose, level, effect and withdrawal 0 and no influence.
@@ -13,14 +13,19 @@ import numpy as np
 from taper_sim.array_types import Bools, Floats
 from taper_sim.model import equations as eq
 from taper_sim.model.day import (
+    NO_LIFE,
     Care,
+    Life,
+    LifeDraws,
     Medicine,
     MedicineLoad,
     MedicineState,
     PersonStart,
     PersonState,
+    Reaction,
     care_day,
     effects,
+    life_day,
     medicine_day,
     medicine_load,
     medicine_start,
@@ -28,6 +33,8 @@ from taper_sim.model.day import (
     respiratory_day,
     withdrawal_drive,
 )
+from taper_sim.model.life import LIFE_STATES, SEASON
+from taper_sim.model.parameters import BASELINE_LIMITS
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class PersonParameters:
     ----------
     taken : ndarray of bool, (n, 3)
         Whether the person takes each class.
-    EC50, tau_F, tau_L, omega, sigma, alpha, b, adjunct, effect_half_life_h : ndarray, (n, 3)
+    EC50, tau_F, tau_L, omega, sigma, alpha, b, beta, cut_reference, adjunct, effect_half_life_h : ndarray, (n, 3)
         One value for each class.
     shape : ndarray, (n, 3, 4)
         Within-day shape ``s_j``, mean 1.
@@ -49,7 +56,9 @@ class PersonParameters:
     loads : dict of str to ndarray (n, 3)
         ``p``, ``m`` and ``i``: additions by withdrawal of a class to pain, distress and insomnia.
     baseline : dict of str to ndarray (n,)
-        ``pain``, ``distress``, ``insomnia``, ``function``, ``engagement``, ``craving``.
+        Set points of ``pain``, ``distress``, ``insomnia``, ``function``, ``engagement``, ``craving``.
+    life_start : ndarray, (n, N_LIFE)
+        Life outside the taper on day 0 (``life.LIFE_STATES``): deviations from the set points, and the season.
     imposed : ndarray of bool, (n,)
         Whether the cuts are imposed.
     """
@@ -62,6 +71,8 @@ class PersonParameters:
     sigma: Floats
     alpha: Floats
     b: Floats
+    beta: Floats
+    cut_reference: Floats
     adjunct: Floats
     effect_half_life_h: Floats
     shape: Floats
@@ -69,12 +80,17 @@ class PersonParameters:
     scalar: dict[str, Floats]
     loads: dict[str, Floats]
     baseline: dict[str, Floats]
+    life_start: Floats
     imposed: Bools
 
 
 @dataclass(frozen=True)
 class State:
-    """State of people at the end of a day. Classes: (n, 3); the rest: (n,); ``K``: (n, 6) by discipline."""
+    """State of people at the end of a day. Classes: (n, 3); the rest: (n,); ``K``: (n, 6) by discipline.
+
+    ``w_felt``, ``p_bar``, ``m_bar`` and ``c_felt`` are what events depend on: withdrawal as felt, and pain and distress,
+    less their set points, and craving, each within its scale.
+    """
 
     dose: Floats
     G: Floats
@@ -93,7 +109,12 @@ class State:
     N: Floats
     C: Floats
     K: Floats
+    season: Floats
     withdrawal: Floats
+    w_felt: Floats
+    p_bar: Floats
+    m_bar: Floats
+    c_felt: Floats
     at_start: "State | None" = field(default=None, repr=False)
 
 
@@ -159,25 +180,53 @@ def start(person: PersonParameters, dose: Floats) -> State:
         [medicine_start(c, _medicine(person, k), dose[:, k], *(r[:, k] for r in remaining)) for k in range(3)]
     )
     W = by_class["W"]
+    life = dict(zip(LIFE_STATES, person.life_start.T, strict=True))
+    P, M, C = base["pain"] + life["P"], base["distress"] + life["M"], base["craving"] + life["C"]
+    withdrawal = eq.overall_withdrawal(W[:, 0], W[:, 1], W[:, 2])
     first = State(
         dose=dose,
         drive=np.stack([_drive(person, c, k, by_class["G"], by_class["F"], by_class["L"]) for k in range(3)], axis=1),
         **by_class,
         R=eq.adapted_at_start(by_class["E"][:, 0], np.exp(-person.use_days[:, 0] / c.tau_R)),
         X=np.zeros(len(dose)),
-        P=base["pain"],
-        M=base["distress"],
-        I=base["insomnia"],
-        U=base["function"],
+        P=P,
+        M=M,
+        I=base["insomnia"] + life["I"],
+        U=base["function"] + life["U"],
         N=base["engagement"],
-        C=base["craving"],
+        C=C,
         K=np.zeros((len(dose), 6)),
-        withdrawal=eq.overall_withdrawal(W[:, 0], W[:, 1], W[:, 2]),
+        season=person.life_start[:, SEASON],
+        withdrawal=withdrawal,
+        w_felt=np.zeros(len(dose)),
+        **_felt(person, P, M, C),
     )
     return replace(first, at_start=first)
 
 
-def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats, cut: Bools | None = None) -> State:
+def _felt(person: PersonParameters, P: Floats, M: Floats, C: Floats) -> dict[str, Floats]:
+    """Pain and distress less their set points, and craving, each within its scale."""
+    base = person.baseline
+    return {
+        "p_bar": within("pain", P) - base["pain"],
+        "m_bar": within("distress", M) - base["distress"],
+        "c_felt": within("craving", C),
+    }
+
+
+def within(scale: str, value: Floats) -> Floats:
+    """A value of ``parameters.BASELINE_LIMITS`` kept within the ends of its scale: what a person can feel."""
+    return np.asarray(np.clip(value, *BASELINE_LIMITS[scale]))
+
+
+def day(
+    person: PersonParameters,
+    state: State,
+    dose: Floats,
+    delivered: Floats,
+    prescribed: tuple[Floats, Floats] | None = None,
+    draws: LifeDraws | None = None,
+) -> State:
     """Advance one day.
 
     Parameters
@@ -190,8 +239,10 @@ def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats,
         Equivalents taken today.
     delivered : ndarray, (n, 6)
         Care delivered ÷ planned this week, by discipline.
-    cut : ndarray of bool, (n,), optional
-        Whose prescribed dose is reduced today. Default: the dose taken is the prescribed dose.
+    prescribed : tuple of ndarray, (n, 3) each, optional
+        Equivalents prescribed yesterday and today. Default: the doses taken.
+    draws : LifeDraws, optional
+        Standard normals of the day, (n,) each. Default: no shocks, and a season that fades.
 
     Returns
     -------
@@ -201,10 +252,12 @@ def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats,
     zero = state.at_start
     if zero is None:
         raise ValueError("the state has no start; create it with start()")
-    c, loads, base = _coefficients(person), person.loads, person.baseline
-    level_dose = np.where(person.taken, dose, 0.0)
-    alpha, b = np.where(person.taken, person.alpha, 0.0), np.where(person.taken, person.b, 0.0)
-    margin0, slow0 = zero.E - zero.A, np.where(person.taken, zero.L, 1.0)
+    c, loads, base, taken = _coefficients(person), person.loads, person.baseline, person.taken
+    before_dose, now_dose = (state.dose, dose) if prescribed is None else prescribed
+    level_dose = np.where(taken, dose, 0.0)
+    alpha, b, beta = (np.where(taken, values, 0.0) for values in (person.alpha, person.b, person.beta))
+    margin0, slow0 = zero.E - zero.A, np.where(taken, zero.L, 1.0)
+    removed = removed_share(zero.dose, now_dose)
     medicines, load = [], MedicineLoad(0.0, 0.0, 0.0, 0.0)
     for k in range(3):
         before = MedicineState(*(getattr(state, name)[:, k] for name in MedicineState._fields))
@@ -212,6 +265,7 @@ def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats,
         added = medicine_load(
             alpha[:, k],
             b[:, k],
+            beta[:, k],
             loads["p"][:, k],
             loads["m"][:, k],
             loads["i"][:, k],
@@ -219,13 +273,18 @@ def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats,
             margin0[:, k],
             slow0[:, k],
             zero.W[:, k],
+            removed[:, k],
         )
         medicines.append(now)
         load = MedicineLoad(*(total + more for total, more in zip(load, added, strict=True)))
     by_class = _by_class(medicines)
     withdrawal = eq.overall_withdrawal(*(now.W for now in medicines))
-    cut = (dose < state.dose).any(axis=1) if cut is None else cut
+    share = np.maximum(cut_shares(person, zero.dose, before_dose, now_dose).max(axis=1), 0.0)
+    announced = eq.cut_weight(np.minimum(share, c.full_cut), c.full_cut) * np.where(person.imposed, c.xi_imposed, 1.0)
     K = np.stack([care_day(c, state.K[:, k], delivered[:, k]) for k in range(6)], axis=1)
+    life = NO_LIFE._replace(season=state.season * c.decay_S)
+    if draws is not None:
+        life = Life(*life_day(c, state.season, c.life, draws))
     mind = person_day(
         c,
         PersonStart(
@@ -240,8 +299,8 @@ def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats,
         PersonState(*(getattr(state, name) for name in PersonState._fields)),
         load,
         withdrawal,
-        c.xi,
-        np.where(cut, np.where(person.imposed, c.xi_imposed, 1.0), 0.0),
+        Reaction(c.xi, c.decay_X, announced),
+        life,
         Care(*K.T),
     )
     return State(
@@ -251,6 +310,23 @@ def day(person: PersonParameters, state: State, dose: Floats, delivered: Floats,
         R=respiratory_day(c, state.R, by_class["E"][:, 0]),
         **mind._asdict(),
         K=K,
+        season=np.asarray(life.season),
         withdrawal=withdrawal,
+        w_felt=np.asarray(eq.felt_withdrawal(withdrawal - zero.withdrawal, mind.X, c.sows_w)),
+        **_felt(person, mind.P, mind.M, mind.C),
         at_start=zero,
     )
+
+
+def cut_shares(person: PersonParameters, original: Floats, before: Floats, dose: Floats) -> Floats:
+    """Share of the original dose by which each class falls, (n, 3); negative where it rises.
+
+    ``original``, ``before`` and ``dose`` are the doses of day 0, of yesterday and of today, (n, 3).
+    """
+    return np.asarray(eq.cut_share(before, dose, np.maximum(original, person.cut_reference)))
+
+
+def removed_share(original: Floats, dose: Floats) -> Floats:
+    """Share of the dose of day 0 that is removed, 0 to 1, (n, 3); 0 for a class that is not taken."""
+    taken = original > 0
+    return np.where(taken, np.clip(1.0 - dose / np.where(taken, original, 1.0), 0.0, 1.0), 0.0)

@@ -26,7 +26,8 @@ from taper_sim import rng
 from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.model import equations as eq
 from taper_sim.model import reference
-from taper_sim.model.event_parameters import STREAMS
+from taper_sim.model.day import LifeDraws
+from taper_sim.model.event_parameters import SLOW_STREAMS, STREAMS
 from taper_sim.model.reference import PersonParameters, State
 
 Sums = dict[str, Floats]
@@ -105,8 +106,8 @@ class EventState:
     alive, in_care, frozen, missed, missed_visit : ndarray of bool, (n,)
     delivered : ndarray, (n, 6)
         Care delivered ÷ planned in the running interval between visits.
-    slow : ndarray, (n, 8)
-        Slow noise of each instrument, sd 1.
+    slow : ndarray, (n, 4)
+        Slow noise of ``SLOW_STREAMS``, sd 1.
     dropout_day, return_day, stop_day, death_day : ndarray, (n,)
         0 before the event; ``stop_day`` is the first day without the class being tapered.
     sums : dict of str to ndarray
@@ -136,11 +137,13 @@ class EventState:
 
 @dataclass(frozen=True)
 class Draw:
-    """Random draws of a day: day factor (n,), white and slow normals (n, 8), uniforms of ``UNIFORMS`` (n,)."""
+    """Random draws of a day, (n,) each: day factor, uniforms of ``UNIFORMS``, normals of life outside the taper;
+    white normals (n, 8) and slow ones (n, 4), the latter for ``SLOW_STREAMS``."""
 
     day_factor: Floats
     white: Floats
     slow: Floats
+    life: LifeDraws
     uniform: dict[str, Floats]
 
 
@@ -151,19 +154,27 @@ def draw(seed: int, keys: NDArray[np.uint64], number: int) -> Draw:
         w0, w1, w2, w3 = rng.words(seed, keys, number, call)
         normals += [*rng.normal_pair(w0, w1), *rng.normal_pair(w2, w3)]
     uniforms = [rng.uniform(word) for call in (5, 6, 7) for word in rng.words(seed, keys, number, call)]
-    end = 1 + 2 * len(STREAMS)
+    slow = 1 + len(STREAMS)
+    life = slow + len(SLOW_STREAMS)
     return Draw(
         normals[0],
-        np.stack(normals[1:end:2], axis=1),
-        np.stack(normals[2:end:2], axis=1),
+        np.stack(normals[1:slow], axis=1),
+        np.stack(normals[slow:life], axis=1),
+        LifeDraws(*normals[life : life + len(LifeDraws._fields)]),
         dict(zip(UNIFORMS, uniforms, strict=False)),
     )
 
 
 def no_draw(n: int) -> Draw:
-    """Draws without events, missing reports or noise."""
-    zeros = np.zeros((n, len(STREAMS)))
-    return Draw(np.zeros(n), zeros, zeros, {name: np.ones(n) for name in UNIFORMS})
+    """Draws without events, missing reports, noise or shocks."""
+    none = np.zeros(n)
+    return Draw(
+        none,
+        np.zeros((n, len(STREAMS))),
+        np.zeros((n, len(SLOW_STREAMS))),
+        LifeDraws(none, none, none, none, none, none),
+        {name: np.ones(n) for name in UNIFORMS},
+    )
 
 
 def start(person: PersonParameters, dose: Floats) -> EventState:
@@ -185,7 +196,7 @@ def start(person: PersonParameters, dose: Floats) -> EventState:
         missed=no,
         missed_visit=no,
         delivered=np.zeros((n, 6)),
-        slow=np.zeros((n, len(STREAMS))),
+        slow=np.zeros((n, len(SLOW_STREAMS))),
         dropout_day=none,
         return_day=none,
         stop_day=none,
@@ -220,38 +231,39 @@ def day(
         Reports in the order of ``event_parameters.STREAMS``, NaN where missing.
     """
     alive_this_morning = record.alive
-    record, cut = prescribe(person, chance, record, ordered)
+    yesterday = record.prescribed
+    record = prescribe(person, chance, record, ordered)
     record, dose, happened = take(chance, record, draws)
     record, visits = visit(chance, record, draws, number)
-    record = replace(record, body=reference.day(person, record.body, dose, record.delivered, cut))
+    prescribed = (yesterday, record.prescribed)
+    body = reference.day(person, record.body, dose, record.delivered, prescribed, draws.life)
+    record = replace(record, body=body)
     record = leave_or_return(chance, record, draws, number)
     record, harmed = harms(chance, record, draws, number)
-    record, reports, checkins = check_in(chance, record, draws, number)
+    record, reports, checkins = check_in(person, chance, record, draws, number)
     happened |= visits | harmed | checkins
-    return add_up(chance, record, happened, alive_this_morning, number), reports
+    return add_up(person, chance, record, happened, alive_this_morning, number), reports
 
 
 # -- the steps of a day ------------------------------------------------------------------------------------------------
 
 
-def prescribe(
-    person: PersonParameters, chance: Chance, record: EventState, ordered: Floats
-) -> tuple[EventState, Bools]:
-    """Dose prescribed today, and whether any class is reduced from the day before, (n,)."""
+def prescribe(person: PersonParameters, chance: Chance, record: EventState, ordered: Floats) -> EventState:
+    """Dose prescribed today, and what recent cuts come to: the largest cut of a class less the largest rise."""
     dose = np.where(record.frozen[:, None], record.held, ordered) * record.alive[:, None]
     cut = dose < record.prescribed
-    share = np.where(cut, (record.prescribed - dose) / np.where(person.taken, _start(record).dose, 1.0), 0.0)
+    share = reference.cut_shares(person, _start(record).dose, record.prescribed, dose)
+    net = np.maximum(share.max(axis=1), 0.0) + np.minimum(share.min(axis=1), 0.0)
     last_cut = record.last_cut
     for k in range(3):
         last_cut = np.where(cut[:, k], k, last_cut)
-    record = replace(
+    return replace(
         record,
         prescribed=dose,
         before_cut=np.where(cut, record.prescribed, record.before_cut),
         last_cut=last_cut,
-        V=eq.recent_cut(record.V, np.exp(-1.0 / chance.scalar["tau_V"]), share.max(axis=1)),
+        V=np.maximum(eq.recent_cut(record.V, np.exp(-1.0 / chance.scalar["tau_V"]), net), 0.0),
     )
-    return record, cut.any(axis=1)
 
 
 def take(chance: Chance, record: EventState, draws: Draw) -> tuple[EventState, Floats, Sums]:
@@ -264,12 +276,14 @@ def take(chance: Chance, record: EventState, draws: Draw) -> tuple[EventState, F
     h = np.exp(
         eq.log_hazard_lapse(
             chance.hazard["lapse"],
-            body.C,
-            body.withdrawal - zero.withdrawal,
+            body.c_felt,
+            body.w_felt,
             (record.lapse_days_left > 0) * 1.0,
+            eq.recent_weight(record.V, s["v_half"]),
             s["lapse_c"],
             s["lapse_w"],
             s["lapse_cluster"],
+            s["causal_share"] * s["lapse_v"],
         )
     )
     p, u = _probability(h, record.alive), draws.uniform["lapse"]
@@ -305,12 +319,12 @@ def leave_or_return(chance: Chance, record: EventState, draws: Draw, number: int
     below the baseline dose while no dose is held.
     """
     s, body, zero = chance.scalar, record.body, _start(record)
-    w_bar, m_bar, p_bar = body.withdrawal - zero.withdrawal, body.M - zero.M, body.P - zero.P
+    w_felt, m_bar, p_bar = body.w_felt, body.m_bar, body.p_bar
     forced = chance.imposed * eq.recent_weight(record.V, s["v_half"])
     h = np.exp(
         eq.log_hazard_dropout(
             chance.hazard["dropout"],
-            w_bar,
+            w_felt,
             m_bar,
             body.N,
             forced,
@@ -322,7 +336,7 @@ def leave_or_return(chance: Chance, record: EventState, draws: Draw, number: int
     )
     leaves = (draws.uniform["dropout"] < _probability(h, record.alive)) & record.in_care
     h = np.exp(
-        eq.log_hazard_return(chance.hazard["return"], w_bar, m_bar, p_bar, s["return_w"], s["return_m"], s["return_p"])
+        eq.log_hazard_return(chance.hazard["return"], w_felt, m_bar, p_bar, s["return_w"], s["return_m"], s["return_p"])
     )
     below = (record.prescribed < zero.dose).any(axis=1)
     returns = (draws.uniform["return"] < _probability(h, record.alive)) & below & ~record.frozen
@@ -346,10 +360,10 @@ def harms(chance: Chance, record: EventState, draws: Draw, number: int) -> tuple
     """Crisis, overdose, seizure and urgent visit of today; a suicide or a fatal overdose is a death."""
     s, body, zero, u, fixed = chance.scalar, record.body, _start(record), draws.uniform, chance.hazard
     alive = record.alive
-    w_bar, m_bar, p_bar = body.withdrawal - zero.withdrawal, body.M - zero.M, body.P - zero.P
+    w_felt, m_bar, p_bar = body.w_felt, body.m_bar, body.p_bar
 
     recent, per_recent = eq.recent_weight(record.V, s["v_half"]), s["causal_share"] * s["crisis_v"]
-    h = np.exp(eq.log_hazard_crisis(fixed["crisis"], m_bar, w_bar, recent, s["crisis_m"], s["crisis_w"], per_recent))
+    h = np.exp(eq.log_hazard_crisis(fixed["crisis"], m_bar, w_felt, recent, s["crisis_m"], s["crisis_w"], per_recent))
     p_crisis = _probability(h, alive)
     suicide = u["crisis"] < p_crisis * s["crisis_fatal"]
 
@@ -364,7 +378,9 @@ def harms(chance: Chance, record: EventState, draws: Draw, number: int) -> tuple
         s["excess_benzodiazepine"],
         s["excess_gabapentinoid"],
     )
-    with_excess = by_dose * np.exp(s["overdose_excess"] * excess)
+    by_dose = by_dose * (body.dose.sum(axis=1) > 0.0)  # nobody overdoses on a day on which nothing is taken
+    ratio = np.exp(eq.log_ratio_excess(excess, s["overdose_excess"], s["overdose_excess_most"]))
+    with_excess = eq.with_ceiling(by_dose * ratio, s["overdose_most"])
     p_overdose = _probability(with_excess, alive)
     killed = u["overdose"] < p_overdose * chance.fatal
 
@@ -374,10 +390,17 @@ def harms(chance: Chance, record: EventState, draws: Draw, number: int) -> tuple
         )
     )
     h_other = np.exp(eq.log_hazard_urgent(fixed["urgent"], p_bar, m_bar, s["urgent_p"], s["urgent_m"]))
-    h_visit = np.exp(eq.log_hazard_withdrawal_visit(fixed["withdrawal_visit"], body.withdrawal, s["visit_w"]))
+    h_visit = np.exp(eq.log_hazard_withdrawal_visit(fixed["withdrawal_visit"], w_felt, s["visit_w"]))
 
+    p_seizure, p_urgent = _probability(h_seizure, alive), _probability(h_other + h_visit, alive)
+    p_visit = _probability(h_visit, alive)
     dies = suicide | killed
     happened: dict[str, Any] = {
+        "expected_crises": p_crisis,
+        "expected_overdoses": p_overdose,
+        "expected_seizures": p_seizure,
+        "expected_urgent": p_urgent,
+        "expected_withdrawal_visits": p_visit,
         "crises": u["crisis"] < p_crisis,
         "attempts": u["crisis"] < p_crisis * s["crisis_suicidal"],
         "suicide_deaths": suicide,
@@ -385,23 +408,25 @@ def harms(chance: Chance, record: EventState, draws: Draw, number: int) -> tuple
         "overdose_deaths": killed,
         "hazard_dose": by_dose * alive,
         "hazard_excess": (with_excess - by_dose) * alive,
-        "seizures": u["seizure"] < _probability(h_seizure, alive),
-        "urgent": u["urgent"] < _probability(h_other + h_visit, alive),
-        "withdrawal_visits": u["urgent"] < _probability(h_visit, alive),
+        "seizures": u["seizure"] < p_seizure,
+        "urgent": u["urgent"] < p_urgent,
+        "withdrawal_visits": u["urgent"] < p_visit,
     }
     record = replace(record, alive=alive & ~dies, death_day=np.where(dies, number, record.death_day))
     return record, _as_floats(happened)
 
 
-def check_in(chance: Chance, record: EventState, draws: Draw, number: int) -> tuple[EventState, Floats, Sums]:
+def check_in(
+    person: PersonParameters, chance: Chance, record: EventState, draws: Draw, number: int
+) -> tuple[EventState, Floats, Sums]:
     """Reports of today, (n, 8). The slow noise advances every day, with or without a check-in."""
-    s, body, zero = chance.scalar, record.body, _start(record)
+    s, body, base = chance.scalar, record.body, person.baseline
     due = _due(number, chance.checkin_every) & record.in_care & record.alive
     logit = eq.missing_logit(
         chance.miss_fixed,
         record.missed * 1.0,
         draws.day_factor,
-        body.M - zero.M,
+        body.m_bar,
         s["miss_missed"],
         s["miss_bad"],
         s["miss_m"],
@@ -409,24 +434,25 @@ def check_in(chance: Chance, record: EventState, draws: Draw, number: int) -> tu
     missed = draws.uniform["miss"] < _share(logit)
 
     weekend = 1.0 if number % 7 >= 5 else 0.0
-    u_bar, i_bar, p_bar = body.U - zero.U, body.I - zero.I, body.P - zero.P
+    u_bar, i_bar, p_bar = body.U - base["function"], body.I - base["insomnia"], body.P - base["pain"]
     w_last = np.take_along_axis(body.W, record.last_cut[:, None], axis=1)[:, 0]
     mean = {
-        "sows_gossop": np.log(1.0 + eq.sows_mean(chance.s0, body.W[:, 0], body.X, s["sows_w"])),
+        "sows_gossop": _log_sows(person, chance, body),
         "pain_nrs": eq.pain_report_mean(body.P, body.X, s["pain_report_x"]),
         "mood_item": 10.0 * body.M,
         "sleep_item": 10.0 * body.I,
-        "function": body.U,
+        "function": eq.function_report_mean(body.U, body.X, s["function_report_x"]),
         "withdrawal_item": np.log(1.0 + s["item_0"] + 10.0 * w_last),
         "steps": eq.log_steps_mean(
             chance.steps0, u_bar, i_bar, p_bar, weekend, s["steps_u"], s["steps_i"], s["steps_p"], s["steps_weekend"]
         ),
         "sleep_hours": eq.sleep_hours_mean(s["hours_0"], i_bar, weekend, s["hours_i"], s["hours_weekend"]),
     }
-    slow, reports = np.empty_like(record.slow), np.full(record.slow.shape, np.nan)
+    slow, reports = np.empty_like(record.slow), np.full((len(due), len(STREAMS)), np.nan)
+    for place, k in enumerate(SLOW_STREAMS):
+        decay = np.exp(-1.0 / STREAMS[k].tau_d)
+        slow[:, place] = eq.slow_noise(record.slow[:, place], decay, np.sqrt(1.0 - decay**2), draws.slow[:, place])
     for k, stream in enumerate(STREAMS):
-        decay = np.exp(-1.0 / stream.tau_d)
-        slow[:, k] = eq.slow_noise(record.slow[:, k], decay, np.sqrt(1.0 - decay**2), draws.slow[:, k])
         noise = eq.report_noise(
             chance.noise,
             stream.white,
@@ -435,7 +461,7 @@ def check_in(chance: Chance, record: EventState, draws: Draw, number: int) -> tu
             stream.shared,
             draws.white[:, k],
             draws.day_factor,
-            slow[:, k],
+            slow[:, SLOW_STREAMS.index(k)] if k in SLOW_STREAMS else 0.0,
         )
         value = mean[stream.instrument] + noise
         if stream.instrument in ("sows_gossop", "withdrawal_item"):
@@ -449,29 +475,39 @@ def check_in(chance: Chance, record: EventState, draws: Draw, number: int) -> tu
     return record, reports, _as_floats({"checkins_due": due, "checkins_done": due & ~missed})
 
 
-def add_up(chance: Chance, record: EventState, happened: Sums, alive_this_morning: Bools, number: int) -> EventState:
-    """Add the day to the sums of those alive on its morning; update the largest W and the days of first events."""
+def add_up(
+    person: PersonParameters,
+    chance: Chance,
+    record: EventState,
+    happened: Sums,
+    alive_this_morning: Bools,
+    number: int,
+) -> EventState:
+    """Add the day to the sums of those alive on its morning; update the largest W and the days of first events.
+
+    Withdrawal is counted as felt, pain, distress, insomnia and function within their scales.
+    """
     body, before = record.body, record.sums
     lived = alive_this_morning * 1.0
-    sows = eq.sows_mean(chance.s0, body.W[:, 0], body.X, chance.scalar["sows_w"])
+    log_sows = _log_sows(person, chance, body)
     today: Sums = happened | {
         "sum_dose": happened["sum_dose"] * lived[:, None],
         "days": lived,
         "in_care_days": lived * record.in_care,
         "sum_prescribed": np.take_along_axis(record.prescribed, chance.target[:, None], axis=1)[:, 0] * lived,
         "sum_w_class": body.W * lived[:, None],
-        "sum_w": body.withdrawal * lived,
-        "over_limit": (body.withdrawal > chance.scalar["limit_w"]) * lived,
+        "sum_w": body.w_felt * lived,
+        "over_limit": (body.w_felt > chance.scalar["limit_w"]) * lived,
         "sum_x": body.X * lived,
-        "sum_sows": sows * lived,
-        "sum_log_sows": np.log(1.0 + sows) * lived,
-        "sum_p": body.P * lived,
-        "sum_m": body.M * lived,
-        "sum_i": body.I * lived,
-        "sum_u": body.U * lived,
+        "sum_sows": (np.exp(log_sows) - 1.0) * lived,
+        "sum_log_sows": log_sows * lived,
+        "sum_p": reference.within("pain", body.P) * lived,
+        "sum_m": reference.within("distress", body.M) * lived,
+        "sum_i": reference.within("insomnia", body.I) * lived,
+        "sum_u": reference.within("function", body.U) * lived,
     }
     sums = {name: before.get(name, 0.0) + values for name, values in today.items()}
-    sums["max_w"] = np.maximum(before.get("max_w", 0.0), body.withdrawal * lived)
+    sums["max_w"] = np.maximum(before.get("max_w", 0.0), body.w_felt * lived)
     for first, event in (("first_overdose", "overdoses"), ("first_crisis", "crises"), ("first_urgent", "urgent")):
         earlier = before.get(first, np.zeros(len(lived)))
         sums[first] = np.where((happened[event] > 0) & (earlier == 0), float(number), earlier)
@@ -479,6 +515,16 @@ def add_up(chance: Chance, record: EventState, happened: Sums, alive_this_mornin
 
 
 # -- small parts -------------------------------------------------------------------------------------------------------
+
+
+def _log_sows(person: PersonParameters, chance: Chance, body: State) -> Floats:
+    """Mean of ``log(1 + SOWS-Gossop)`` today, (n,)."""
+    s, base = chance.scalar, person.baseline
+    mean = eq.sows_mean(chance.s0, body.W[:, 0], body.X, s["sows_w"])
+    shift = eq.sows_shift(
+        body.P - base["pain"], body.M - base["distress"], body.I - base["insomnia"], s["sows_p"], s["sows_m"], s["sows_i"]
+    )
+    return np.asarray(np.log(1.0 + mean) + shift)
 
 
 def _as_floats(values: dict[str, Any]) -> Sums:

@@ -17,6 +17,7 @@ from taper_sim.model import reference_events
 from taper_sim.model.compiled import kernel, rows
 from taper_sim.model.compiled.kernel import advance
 from taper_sim.model.event_parameters import CHANCE_TABLE, DECAYS, EVENTS, NOISE_SD, STREAMS  # CHECK
+from taper_sim.model.life import N_LIFE
 from taper_sim.model.parameters import TABLE, Parameter
 from taper_sim.model.pharmacology import within_day_shape
 from taper_sim.model.reference import PersonParameters
@@ -82,7 +83,7 @@ def random_people(seed: int = 0, *, n_tiles: int = N_TILES) -> People:
     def log_normal(*shape: int, sd: float = 0.3) -> np.ndarray:
         return np.exp(draws.normal(0, sd, shape))
 
-    scalar |= {"xi": scalar["xi"] * log_normal(n), "xi_imposed": scalar["xi_imposed"]}
+    scalar |= {symbol: scalar[symbol] * log_normal(n) for symbol in ("xi", "tau_X", "life")}
     dose = np.array([90.0, 15.0, 300.0]) * log_normal(n, 3, sd=0.5)
     number = draws.integers(1, 8, n)  # which classes are taken, as bits
     taken = (number[:, None] >> np.arange(3)) & 1 == 1
@@ -99,6 +100,8 @@ def random_people(seed: int = 0, *, n_tiles: int = N_TILES) -> People:
         sigma=shared["sigma"] * log_normal(n, 3, sd=0.6),
         alpha=shared["alpha"],
         b=shared["b"] + draws.normal(0, 0.7, (n, 3)),
+        beta=draws.normal(0, 1.0, (n, 3)),
+        cut_reference=shared["cut_reference"],
         adjunct=draws.choice([0.0, 0.2], (n, 3)),
         effect_half_life_h=draws.uniform(2.0, 36.0, (n, 3)),
         shape=np.array([[within_day_shape(float(trough)) for trough in row] for row in troughs]),
@@ -113,6 +116,7 @@ def random_people(seed: int = 0, *, n_tiles: int = N_TILES) -> People:
             "engagement": draws.uniform(0.4, 1, n),
             "craving": draws.uniform(0, 0.3, n),
         },
+        life_start=draws.normal(0, 1, (n, N_LIFE)) * [1.3, 0.08, 0.12, 5.6, 0.0, 0.9],
         imposed=draws.random(n) < 0.4,
     )
     rate = {
@@ -214,12 +218,16 @@ class Run:
             "E0": body.E,
             "DOSE": body.dose,
             "SHAPE": person.shape.reshape(len(taken), 12),
-            "P0": body.P,
-            "M0": body.M,
-            "I0": body.I,
-            "U0": body.U,
-            "N0": body.N,
-            "C0": body.C,
+            "P0": person.baseline["pain"],
+            "M0": person.baseline["distress"],
+            "I0": person.baseline["insomnia"],
+            "U0": person.baseline["function"],
+            "N0": person.baseline["engagement"],
+            "C0": person.baseline["craving"],
+            "BETA": person.beta * taken,
+            "CUT_REFERENCE": np.maximum(body.dose, person.cut_reference),
+            "DECAY_X": np.exp(-1.0 / person.scalar["tau_X"]),
+            "LIFE": person.scalar["life"],
             "W_ALL0": body.withdrawal,
             "XI": person.scalar["xi"],
             "ANNOUNCED": np.where(person.imposed, person.scalar["xi_imposed"], 1.0),
@@ -285,6 +293,7 @@ def states_of(record: EventState) -> dict[str, Any]:
     body = record.body
     return {name: getattr(body, name) for name in ("G", "F", "L", "A", "W", "E", *"RXPMIUNCK")} | {
         "W_ALL": body.withdrawal,
+        "SEASON": body.season,
         "PRESCRIBED": record.prescribed,
         "HELD": record.held,
         "BEFORE_CUT": record.before_cut,

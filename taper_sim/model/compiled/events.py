@@ -9,9 +9,9 @@ import numpy as np
 
 from taper_sim.model import equations as eq
 from taper_sim.model.compiled import rows as r
-from taper_sim.model.compiled.elementary import exp, log, one_minus_exp
+from taper_sim.model.compiled.elementary import exp, one_minus_exp
 from taper_sim.model.compiled.jit import inlined
-from taper_sim.model.compiled.patient_day import put_where
+from taper_sim.model.compiled.patient_day import put_where, within
 from taper_sim.model.compiled.rows import LANES, PARAM, STATE, STRIDE, SUMS
 
 
@@ -19,9 +19,7 @@ from taper_sim.model.compiled.rows import LANES, PARAM, STATE, STRIDE, SUMS
 def events_of_day(x: Any, c: Any, day: float) -> None:
     """Section 3, on the state of the end of the day. Death, dropout and return act from tomorrow."""
     for j in range(LANES):
-        w_bar = x[(STATE + r.W_ALL) * STRIDE + j] - x[(PARAM + r.W_ALL0) * STRIDE + j]
-        m_bar = x[(STATE + r.M) * STRIDE + j] - x[(PARAM + r.M0) * STRIDE + j]
-        p_bar = x[(STATE + r.P) * STRIDE + j] - x[(PARAM + r.P0) * STRIDE + j]
+        w_felt, m_bar, p_bar = x[r.W_FELT * STRIDE + j], x[r.M_BAR * STRIDE + j], x[r.P_BAR * STRIDE + j]
         alive = x[(STATE + r.ALIVE) * STRIDE + j] > 0.0
         frozen_before, in_care = x[(STATE + r.FROZEN) * STRIDE + j], x[(STATE + r.IN_CARE) * STRIDE + j]
         d0, d1, d2 = (
@@ -37,7 +35,7 @@ def events_of_day(x: Any, c: Any, day: float) -> None:
         h = exp(
             eq.log_hazard_dropout(
                 x[(PARAM + r.HAZARD) * STRIDE + j],
-                w_bar,
+                w_felt,
                 m_bar,
                 x[(STATE + r.N) * STRIDE + j],
                 x[(PARAM + r.IMPOSED) * STRIDE + j] * eq.recent_weight(x[(STATE + r.V) * STRIDE + j], c.v_half),
@@ -50,7 +48,7 @@ def events_of_day(x: Any, c: Any, day: float) -> None:
         leaves = (x[r.U_DROPOUT * STRIDE + j] < one_minus_exp(h)) & (in_care > 0.0) & alive
         h = exp(
             eq.log_hazard_return(
-                x[(PARAM + r.HAZARD + 1) * STRIDE + j], w_bar, m_bar, p_bar, c.return_w, c.return_m, c.return_p
+                x[(PARAM + r.HAZARD + 1) * STRIDE + j], w_felt, m_bar, p_bar, c.return_w, c.return_m, c.return_p
             )
         )
         below = ((d0 < base0) | (d1 < base1)) | (d2 < base2)
@@ -73,15 +71,13 @@ def events_of_day(x: Any, c: Any, day: float) -> None:
         put_where(x, (STATE + r.STOP_DAY) * STRIDE + j, stopped, day)
         x[(SUMS + r.SUM_PRESCRIBED) * STRIDE + j] += d
     for j in range(LANES):
-        w_bar = x[(STATE + r.W_ALL) * STRIDE + j] - x[(PARAM + r.W_ALL0) * STRIDE + j]
-        m_bar = x[(STATE + r.M) * STRIDE + j] - x[(PARAM + r.M0) * STRIDE + j]
-        p_bar = x[(STATE + r.P) * STRIDE + j] - x[(PARAM + r.P0) * STRIDE + j]
+        w_felt, m_bar, p_bar = x[r.W_FELT * STRIDE + j], x[r.M_BAR * STRIDE + j], x[r.P_BAR * STRIDE + j]
         living = x[(STATE + r.ALIVE) * STRIDE + j]
         h = exp(
             eq.log_hazard_crisis(
                 x[(PARAM + r.HAZARD + 3) * STRIDE + j],
                 m_bar,
-                w_bar,
+                w_felt,
                 eq.recent_weight(x[(STATE + r.V) * STRIDE + j], c.v_half),
                 c.crisis_m,
                 c.crisis_w,
@@ -91,6 +87,7 @@ def events_of_day(x: Any, c: Any, day: float) -> None:
         p_crisis = one_minus_exp(h) * living
         u_crisis = x[r.U_CRISIS * STRIDE + j]
         crisis = 1.0 if u_crisis < p_crisis else 0.0
+        x[(SUMS + r.EXPECTED_CRISES) * STRIDE + j] += p_crisis
         x[(SUMS + r.CRISES) * STRIDE + j] += crisis
         x[(SUMS + r.ATTEMPTS) * STRIDE + j] += 1.0 if u_crisis < p_crisis * c.crisis_suicidal else 0.0
         suicide = u_crisis < p_crisis * c.crisis_fatal
@@ -106,6 +103,8 @@ def events_of_day(x: Any, c: Any, day: float) -> None:
                 c.causal_share,
             )
         )
+        taken = x[r.TAKEN * STRIDE + j] + x[(r.TAKEN + 1) * STRIDE + j] + x[(r.TAKEN + 2) * STRIDE + j]
+        by_dose = by_dose if taken > 0.0 else 0.0  # nobody overdoses on a day on which nothing is taken
         excess = eq.respiratory_excess(
             x[(STATE + r.E) * STRIDE + j],
             x[(STATE + r.E + 1) * STRIDE + j],
@@ -115,10 +114,12 @@ def events_of_day(x: Any, c: Any, day: float) -> None:
             c.excess_benzodiazepine,
             c.excess_gabapentinoid,
         )
-        h = by_dose * exp(c.overdose_excess * excess)
+        ratio = exp(eq.log_ratio_excess(excess, c.overdose_excess, c.overdose_excess_most))
+        h = eq.with_ceiling(by_dose * ratio, c.overdose_most)
         x[(SUMS + r.HAZARD_DOSE) * STRIDE + j] += by_dose * living
         x[(SUMS + r.HAZARD_EXCESS) * STRIDE + j] += (h - by_dose) * living
         p_overdose = one_minus_exp(h) * living
+        x[(SUMS + r.EXPECTED_OVERDOSES) * STRIDE + j] += p_overdose
         u_overdose = x[r.U_OVERDOSE * STRIDE + j]
         overdose = 1.0 if u_overdose < p_overdose else 0.0
         x[(SUMS + r.OVERDOSES) * STRIDE + j] += overdose
@@ -137,20 +138,25 @@ def events_of_day(x: Any, c: Any, day: float) -> None:
                 c.seizure_g,
             )
         )
-        x[(SUMS + r.SEIZURES) * STRIDE + j] += 1.0 if x[r.U_SEIZURE * STRIDE + j] < one_minus_exp(h) * living else 0.0
+        p_seizure = one_minus_exp(h) * living
+        x[(SUMS + r.EXPECTED_SEIZURES) * STRIDE + j] += p_seizure
+        x[(SUMS + r.SEIZURES) * STRIDE + j] += 1.0 if x[r.U_SEIZURE * STRIDE + j] < p_seizure else 0.0
 
         h_other = exp(
             eq.log_hazard_urgent(x[(PARAM + r.HAZARD + 6) * STRIDE + j], p_bar, m_bar, c.urgent_p, c.urgent_m)
         )
         h_visit = exp(
             eq.log_hazard_withdrawal_visit(
-                x[(PARAM + r.HAZARD + 7) * STRIDE + j], x[(STATE + r.W_ALL) * STRIDE + j], c.visit_w
+                x[(PARAM + r.HAZARD + 7) * STRIDE + j], w_felt, c.visit_w
             )
         )
         u_urgent = x[r.U_URGENT * STRIDE + j]
-        urgent = 1.0 if u_urgent < one_minus_exp(h_other + h_visit) * living else 0.0
+        p_urgent, p_visit = one_minus_exp(h_other + h_visit) * living, one_minus_exp(h_visit) * living
+        urgent = 1.0 if u_urgent < p_urgent else 0.0
+        x[(SUMS + r.EXPECTED_URGENT) * STRIDE + j] += p_urgent
+        x[(SUMS + r.EXPECTED_WITHDRAWAL_VISITS) * STRIDE + j] += p_visit
         x[(SUMS + r.URGENT) * STRIDE + j] += urgent
-        x[(SUMS + r.WITHDRAWAL_VISITS) * STRIDE + j] += 1.0 if u_urgent < one_minus_exp(h_visit) * living else 0.0
+        x[(SUMS + r.WITHDRAWAL_VISITS) * STRIDE + j] += 1.0 if u_urgent < p_visit else 0.0
         never = x[(SUMS + r.FIRST_URGENT) * STRIDE + j] == 0.0
         put_where(x, (SUMS + r.FIRST_URGENT) * STRIDE + j, (urgent > 0.0) & never, day)
 
@@ -168,7 +174,7 @@ def add_up(x: Any, c: Any, day: float) -> None:
     for j in range(LANES):
         death_day, alive = x[(STATE + r.DEATH_DAY) * STRIDE + j], x[(STATE + r.ALIVE) * STRIDE + j]
         lived = 1.0 if (alive > 0.0) | (death_day == day) else 0.0
-        w = x[(STATE + r.W_ALL) * STRIDE + j]
+        w = x[r.W_FELT * STRIDE + j]
         x[(SUMS + r.SUM_DOSE) * STRIDE + j] += x[r.TAKEN * STRIDE + j] * lived
         x[(SUMS + r.SUM_DOSE + 1) * STRIDE + j] += x[(r.TAKEN + 1) * STRIDE + j] * lived
         x[(SUMS + r.SUM_DOSE + 2) * STRIDE + j] += x[(r.TAKEN + 2) * STRIDE + j] * lived
@@ -182,13 +188,11 @@ def add_up(x: Any, c: Any, day: float) -> None:
     for j in range(LANES):
         death_day, alive = x[(STATE + r.DEATH_DAY) * STRIDE + j], x[(STATE + r.ALIVE) * STRIDE + j]
         lived = 1.0 if (alive > 0.0) | (death_day == day) else 0.0
-        sows = eq.sows_mean(
-            x[(PARAM + r.S0) * STRIDE + j], x[(STATE + r.W) * STRIDE + j], x[(STATE + r.X) * STRIDE + j], c.sows_w
-        )
+        log_sows = x[r.LOG_SOWS * STRIDE + j]
         x[(SUMS + r.SUM_X) * STRIDE + j] += x[(STATE + r.X) * STRIDE + j] * lived
-        x[(SUMS + r.SUM_SOWS) * STRIDE + j] += sows * lived
-        x[(SUMS + r.SUM_LOG_SOWS) * STRIDE + j] += log(1.0 + sows) * lived
-        x[(SUMS + r.SUM_P) * STRIDE + j] += x[(STATE + r.P) * STRIDE + j] * lived
-        x[(SUMS + r.SUM_M) * STRIDE + j] += x[(STATE + r.M) * STRIDE + j] * lived
-        x[(SUMS + r.SUM_I) * STRIDE + j] += x[(STATE + r.I) * STRIDE + j] * lived
-        x[(SUMS + r.SUM_U) * STRIDE + j] += x[(STATE + r.U) * STRIDE + j] * lived
+        x[(SUMS + r.SUM_SOWS) * STRIDE + j] += (exp(log_sows) - 1.0) * lived
+        x[(SUMS + r.SUM_LOG_SOWS) * STRIDE + j] += log_sows * lived
+        x[(SUMS + r.SUM_P) * STRIDE + j] += within(x[(STATE + r.P) * STRIDE + j], 0.0, 10.0) * lived
+        x[(SUMS + r.SUM_M) * STRIDE + j] += within(x[(STATE + r.M) * STRIDE + j], 0.0, 1.0) * lived
+        x[(SUMS + r.SUM_I) * STRIDE + j] += within(x[(STATE + r.I) * STRIDE + j], 0.0, 1.0) * lived
+        x[(SUMS + r.SUM_U) * STRIDE + j] += within(x[(STATE + r.U) * STRIDE + j], 0.0, 100.0) * lived

@@ -17,12 +17,16 @@ from taper_sim.model.compiled.jit import inlined
 from taper_sim.model.compiled.rows import LANES, PARAM, STATE, STRIDE, SUMS
 from taper_sim.model.day import (
     Care,
+    LifeDraws,
+    Life,
     Medicine,
     MedicineLoad,
     MedicineState,
     PersonStart,
     PersonState,
+    Reaction,
     care_day,
+    life_day,
     medicine_day,
     medicine_load,
     person_day,
@@ -41,6 +45,13 @@ def put_where(x: Any, at: int, when: bool, new: float) -> None:
     """
     old = x[at]
     x[at] = (new if when else 0.0) + (0.0 if when else old)
+
+
+@inlined
+def within(value: float, low: float, high: float) -> float:
+    """A value kept within the ends of its scale: what a person can feel."""
+    value = low if value < low else value
+    return high if value > high else value
 
 
 @inlined
@@ -78,20 +89,20 @@ def _normals(x: Any, row: int) -> None:
 
 @inlined
 def draw(x: Any, seed_low: Any, seed_high: Any, day: Any, chance: bool) -> None:
-    """The day's 17 normals and 9 uniforms; without chance 0 and 1, with which nothing happens."""
+    """The day's 19 normals and 9 uniforms; without chance 0 and 1, with which nothing happens."""
     if chance:
         _uniforms(x, r.NORMAL, 4, 0, seed_low, seed_high, day)
         _uniforms(x, r.NORMAL + 4, 4, 1, seed_low, seed_high, day)
         _uniforms(x, r.NORMAL + 8, 4, 2, seed_low, seed_high, day)
         _uniforms(x, r.NORMAL + 12, 4, 3, seed_low, seed_high, day)
-        _uniforms(x, r.NORMAL + 16, 2, 4, seed_low, seed_high, day)
-        for pair in range(9):
+        _uniforms(x, r.NORMAL + 16, 4, 4, seed_low, seed_high, day)
+        for pair in range(10):
             _normals(x, r.NORMAL + 2 * pair)
         _uniforms(x, r.UNIFORM, 4, 5, seed_low, seed_high, day)
         _uniforms(x, r.UNIFORM + 4, 4, 6, seed_low, seed_high, day)
         _uniforms(x, r.UNIFORM + 8, 1, 7, seed_low, seed_high, day)
     else:
-        for row in range(r.NORMAL, r.NORMAL + 18):
+        for row in range(r.NORMAL, r.NORMAL + r.N_NORMAL):
             for j in range(LANES):
                 x[row * STRIDE + j] = 0.0
         for row in range(r.UNIFORM, r.UNIFORM + 9):
@@ -101,15 +112,18 @@ def draw(x: Any, seed_low: Any, seed_high: Any, day: Any, chance: bool) -> None:
 
 @inlined
 def _prescribed(x: Any, j: int, k: int, alive: float, frozen: bool) -> tuple[bool, float]:
-    """Today's prescribed dose of a class: whether it is a cut, and the share of the original dose cut."""
+    """Today's prescribed dose of a class: whether it is a cut, and the share of the original dose cut (< 0: raised)."""
     held, ordered = x[(STATE + r.HELD + k) * STRIDE + j], x[(PARAM + r.DOSE + k) * STRIDE + j]
     dose = (held if frozen else ordered) * alive
     before, last = x[(STATE + r.PRESCRIBED + k) * STRIDE + j], x[(STATE + r.BEFORE_CUT + k) * STRIDE + j]
+    original = x[(PARAM + r.DOSE0 + k) * STRIDE + j]
     cut = dose < before
-    share = (before - dose) / x[(PARAM + r.DOSE0 + k) * STRIDE + j]
     x[(STATE + r.BEFORE_CUT + k) * STRIDE + j] = before if cut else last
     x[(STATE + r.PRESCRIBED + k) * STRIDE + j] = dose
-    return cut, (share if cut else 0.0)
+    removed = 1.0 - dose / (original if original > 0.0 else 1.0)
+    removed = removed if removed > 0.0 else 0.0
+    x[(r.REMOVED + k) * STRIDE + j] = removed if original > 0.0 else 0.0
+    return cut, eq.cut_share(before, dose, x[(PARAM + r.CUT_REFERENCE + k) * STRIDE + j])
 
 
 @inlined
@@ -136,16 +150,21 @@ def doses(x: Any, c: Any, day: float) -> None:
         cut0, share0 = _prescribed(x, j, 0, alive, frozen)
         cut1, share1 = _prescribed(x, j, 1, alive, frozen)
         cut2, share2 = _prescribed(x, j, 2, alive, frozen)
-        share = share0 if share0 > share1 else share1
-        share = share if share > share2 else share2
-        x[(STATE + r.V) * STRIDE + j] = eq.recent_cut(x[(STATE + r.V) * STRIDE + j], c.decay_V, share)
+        most = share0 if share0 > share1 else share1
+        most = most if most > share2 else share2
+        most = most if most > 0.0 else 0.0
+        least = share0 if share0 < share1 else share1
+        least = least if least < share2 else share2
+        least = least if least < 0.0 else 0.0
+        v = eq.recent_cut(x[(STATE + r.V) * STRIDE + j], c.decay_V, most + least)
+        x[(STATE + r.V) * STRIDE + j] = v if v > 0.0 else 0.0
+        counted = most if most < c.full_cut else c.full_cut
+        x[r.CUT * STRIDE + j] = eq.cut_weight(counted, c.full_cut) * x[(PARAM + r.ANNOUNCED) * STRIDE + j]
         last = x[(STATE + r.LAST_CUT) * STRIDE + j]
         last = 0.0 if cut0 else last
         last = 1.0 if cut1 else last
         last = 2.0 if cut2 else last
         x[(STATE + r.LAST_CUT) * STRIDE + j] = last
-        announced = x[(PARAM + r.ANNOUNCED) * STRIDE + j]
-        x[r.CUT * STRIDE + j] = announced if (cut0 | cut1) | cut2 else 0.0
     previous_share = c.lapse_previous / (1.0 - c.lapse_more)
     for j in range(LANES):
         left = x[(STATE + r.LAPSE_DAYS_LEFT) * STRIDE + j]
@@ -153,12 +172,18 @@ def doses(x: Any, c: Any, day: float) -> None:
         h = exp(
             eq.log_hazard_lapse(
                 x[(PARAM + r.HAZARD + 2) * STRIDE + j],
-                x[(STATE + r.C) * STRIDE + j],
-                x[(STATE + r.W_ALL) * STRIDE + j] - x[(PARAM + r.W_ALL0) * STRIDE + j],
+                within(x[(STATE + r.C) * STRIDE + j], 0.0, 1.0),
+                eq.felt_withdrawal(
+                    x[(STATE + r.W_ALL) * STRIDE + j] - x[(PARAM + r.W_ALL0) * STRIDE + j],
+                    x[(STATE + r.X) * STRIDE + j],
+                    c.sows_w,
+                ),
                 clustered,
+                eq.recent_weight(x[(STATE + r.V) * STRIDE + j], c.v_half),
                 c.lapse_c,
                 c.lapse_w,
                 c.lapse_cluster,
+                c.causal_share * c.lapse_v,
             )
         )
         p = one_minus_exp(h) * x[(STATE + r.ALIVE) * STRIDE + j]
@@ -261,6 +286,7 @@ def _load(x: Any, j: int, k: int, per_pain: float, per_distress: float, per_inso
     return medicine_load(
         x[(PARAM + r.ALPHA + k) * STRIDE + j],
         x[(PARAM + r.B + k) * STRIDE + j],
+        x[(PARAM + r.BETA + k) * STRIDE + j],
         per_pain,
         per_distress,
         per_insomnia,
@@ -268,6 +294,7 @@ def _load(x: Any, j: int, k: int, per_pain: float, per_distress: float, per_inso
         x[(PARAM + r.MARGIN0 + k) * STRIDE + j],
         x[(PARAM + r.L0 + k) * STRIDE + j],
         x[(PARAM + r.W0 + k) * STRIDE + j],
+        x[(r.REMOVED + k) * STRIDE + j],
     )
 
 
@@ -289,6 +316,21 @@ def person(x: Any, c: Any) -> None:
         _care(x, c, j, 3)
         _care(x, c, j, 4)
         _care(x, c, j, 5)
+    for j in range(LANES):
+        z = LifeDraws(
+            x[r.LIFE_NORMAL * STRIDE + j],
+            x[(r.LIFE_NORMAL + 1) * STRIDE + j],
+            x[(r.LIFE_NORMAL + 2) * STRIDE + j],
+            x[(r.LIFE_NORMAL + 3) * STRIDE + j],
+            x[(r.LIFE_NORMAL + 4) * STRIDE + j],
+            x[(r.LIFE_NORMAL + 5) * STRIDE + j],
+        )
+        life = life_day(c, x[(STATE + r.SEASON) * STRIDE + j], x[(PARAM + r.LIFE) * STRIDE + j], z)
+        x[(STATE + r.SEASON) * STRIDE + j] = life.season
+        x[(r.LIFE_NORMAL + 2) * STRIDE + j] = life.P
+        x[(r.LIFE_NORMAL + 3) * STRIDE + j] = life.M
+        x[(r.LIFE_NORMAL + 4) * STRIDE + j] = life.I
+        x[(r.LIFE_NORMAL + 5) * STRIDE + j] = life.U
     for j in range(LANES):
         x[(STATE + r.R) * STRIDE + j] = respiratory_day(c, x[(STATE + r.R) * STRIDE + j], x[(STATE + r.E) * STRIDE + j])
         withdrawal = eq.overall_withdrawal(
@@ -329,8 +371,20 @@ def person(x: Any, c: Any) -> None:
             x[(STATE + r.K + 4) * STRIDE + j],
             x[(STATE + r.K + 5) * STRIDE + j],
         )
-        xi, cut = x[(PARAM + r.XI) * STRIDE + j], x[r.CUT * STRIDE + j]
-        now = person_day(c, start, before, load, withdrawal, xi, cut, care)
+        reaction = Reaction(
+            x[(PARAM + r.XI) * STRIDE + j], x[(PARAM + r.DECAY_X) * STRIDE + j], x[r.CUT * STRIDE + j]
+        )
+        life = Life(
+            x[(STATE + r.SEASON) * STRIDE + j],
+            x[(r.LIFE_NORMAL + 2) * STRIDE + j],
+            x[(r.LIFE_NORMAL + 3) * STRIDE + j],
+            x[(r.LIFE_NORMAL + 4) * STRIDE + j],
+            x[(r.LIFE_NORMAL + 5) * STRIDE + j],
+        )
+        now = person_day(c, start, before, load, withdrawal, reaction, life, care)
+        x[r.W_FELT * STRIDE + j] = eq.felt_withdrawal(withdrawal - start.W, now.X, c.sows_w)
+        x[r.P_BAR * STRIDE + j] = within(now.P, 0.0, 10.0) - start.P
+        x[r.M_BAR * STRIDE + j] = within(now.M, 0.0, 1.0) - start.M
         x[(STATE + r.W_ALL) * STRIDE + j] = withdrawal
         x[(STATE + r.X) * STRIDE + j] = now.X
         x[(STATE + r.P) * STRIDE + j] = now.P

@@ -11,15 +11,16 @@ from taper_sim.model import equations as eq
 from taper_sim.model.compiled import rows as r
 from taper_sim.model.compiled.elementary import exp, log
 from taper_sim.model.compiled.jit import inlined
-from taper_sim.model.compiled.patient_day import put_where
+from taper_sim.model.compiled.patient_day import put_where, within
 from taper_sim.model.compiled.rows import LANES, PARAM, STATE, STRIDE, SUMS
-from taper_sim.model.event_parameters import STREAMS
+from taper_sim.model.event_parameters import SLOW_STREAMS, STREAMS
 
 _DECAYS: Final = [np.exp(-1.0 / stream.tau_d) for stream in STREAMS]
 DECAY: Final = tuple(float(decay) for decay in _DECAYS)
 INNOVATION: Final = tuple(float(np.sqrt(1.0 - decay**2)) for decay in _DECAYS)
 OWN: Final = tuple(float(np.sqrt(1.0 - stream.shared**2)) for stream in STREAMS)
 SHARED: Final = tuple(float(stream.shared) for stream in STREAMS)
+PLACE: Final = tuple(SLOW_STREAMS.index(k) if k in SLOW_STREAMS else -1 for k in range(len(STREAMS)))
 HIGH: Final = tuple(float(stream.high) for stream in STREAMS)
 _ORDER: Final = [stream.instrument for stream in STREAMS]
 SOWS, PAIN, MOOD, SLEEP = map(_ORDER.index, ("sows_gossop", "pain_nrs", "mood_item", "sleep_item"))
@@ -28,18 +29,23 @@ FUNCTION, ITEM, STEPS, HOURS = map(_ORDER.index, ("function", "withdrawal_item",
 
 @inlined
 def _noise(x: Any, c: Any, j: int, k: int) -> float:
-    """Noise of the report of stream ``k``; its slow part moves on by a day."""
-    slow = eq.slow_noise(
-        x[(STATE + r.SLOW + k) * STRIDE + j], DECAY[k], INNOVATION[k], x[(r.NORMAL + 2 + 2 * k) * STRIDE + j]
-    )
-    x[(STATE + r.SLOW + k) * STRIDE + j] = slow
+    """Noise of the report of stream ``k``; its slow part, if it has one, moves on by a day."""
+    slow = 0.0
+    if PLACE[k] >= 0:
+        slow = eq.slow_noise(
+            x[(STATE + r.SLOW + PLACE[k]) * STRIDE + j],
+            DECAY[k],
+            INNOVATION[k],
+            x[(r.SLOW_NORMAL + PLACE[k]) * STRIDE + j],
+        )
+        x[(STATE + r.SLOW + PLACE[k]) * STRIDE + j] = slow
     return eq.report_noise(
         x[(PARAM + r.NOISE) * STRIDE + j],
         c[r.WHITE + k],
         c[r.SLOW_SD + k],
         OWN[k],
         SHARED[k],
-        x[(r.NORMAL + 1 + 2 * k) * STRIDE + j],
+        x[(r.WHITE_NORMAL + k) * STRIDE + j],
         x[r.NORMAL * STRIDE + j],
         slow,
     )
@@ -63,7 +69,7 @@ def reports_of_day(x: Any, c: Any, day: float) -> None:
             x[(STATE + r.IN_CARE) * STRIDE + j] * x[(STATE + r.ALIVE) * STRIDE + j] > 0.0
         )
         z_day, before = x[r.NORMAL * STRIDE + j], x[(STATE + r.MISSED) * STRIDE + j]
-        m_bar = x[(STATE + r.M) * STRIDE + j] - x[(PARAM + r.M0) * STRIDE + j]
+        m_bar = x[r.M_BAR * STRIDE + j]
         odds = exp(
             eq.missing_logit(
                 x[(PARAM + r.MISS_FIXED) * STRIDE + j], before, z_day, m_bar, c.miss_missed, c.miss_bad, c.miss_m
@@ -77,7 +83,17 @@ def reports_of_day(x: Any, c: Any, day: float) -> None:
         came = due & (missed == 0.0)
         w_opioid, reaction = x[(STATE + r.W) * STRIDE + j], x[(STATE + r.X) * STRIDE + j]
         sows = eq.sows_mean(x[(PARAM + r.S0) * STRIDE + j], w_opioid, reaction, c.sows_w)
-        _send(x, j, SOWS, exp(log(1.0 + sows) + _noise(x, c, j, SOWS)) - 1.0, came)
+        shift = eq.sows_shift(
+            x[(STATE + r.P) * STRIDE + j] - x[(PARAM + r.P0) * STRIDE + j],
+            x[(STATE + r.M) * STRIDE + j] - x[(PARAM + r.M0) * STRIDE + j],
+            x[(STATE + r.I) * STRIDE + j] - x[(PARAM + r.I0) * STRIDE + j],
+            c.sows_p,
+            c.sows_m,
+            c.sows_i,
+        )
+        log_sows = log(1.0 + sows) + shift
+        x[r.LOG_SOWS * STRIDE + j] = log_sows
+        _send(x, j, SOWS, exp(log_sows + _noise(x, c, j, SOWS)) - 1.0, came)
         pain = eq.pain_report_mean(x[(STATE + r.P) * STRIDE + j], reaction, c.pain_report_x)
         _send(x, j, PAIN, pain + _noise(x, c, j, PAIN), came)
         _send(x, j, MOOD, 10.0 * x[(STATE + r.M) * STRIDE + j] + _noise(x, c, j, MOOD), came)
@@ -85,7 +101,10 @@ def reports_of_day(x: Any, c: Any, day: float) -> None:
         x[r.CUT * STRIDE + j] = 1.0 if came else 0.0  # the cut has been used: its row now says whether a check-in came
     for j in range(LANES):
         came = x[r.CUT * STRIDE + j] > 0.0
-        _send(x, j, FUNCTION, x[(STATE + r.U) * STRIDE + j] + _noise(x, c, j, FUNCTION), came)
+        function = eq.function_report_mean(
+            x[(STATE + r.U) * STRIDE + j], x[(STATE + r.X) * STRIDE + j], c.function_report_x
+        )
+        _send(x, j, FUNCTION, function + _noise(x, c, j, FUNCTION), came)
 
         last = x[(STATE + r.LAST_CUT) * STRIDE + j]
         w0, w1, w2 = (
@@ -121,6 +140,4 @@ def reports_of_day(x: Any, c: Any, day: float) -> None:
 @inlined
 def _rounded(value: float, low: float, high: float) -> float:
     """``round(limit(value))``: the ends of the scale apply when a report is written."""
-    value = low if value < low else value
-    value = high if value > high else value
-    return np.floor(value + 0.5)
+    return np.floor(within(value, low, high) + 0.5)

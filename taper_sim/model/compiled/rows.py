@@ -1,7 +1,7 @@
 """Where each state, sum, parameter and coefficient stands in the kernel's arrays. Imports ``event_parameters``.
 
 Arrays are (tile, row, lane); NumPy sees a row of everybody as ``a[:, row, :]``. A row that exists for each drug class
-takes three rows from its number on, K and the planned care six, the slow noise eight.
+takes three rows from its number on, K and the planned care six, the slow noise four.
 """
 
 from collections import namedtuple
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from taper_sim.model.event_parameters import DECAYS, LOADS, NOISE_SD, SHARED, STREAMS
+from taper_sim.model.event_parameters import DECAYS, LOADS, NOISE_SD, SHARED, SLOW_STREAMS, STREAMS
 from taper_sim.units import DRUG_CLASSES
 
 LANES: Final = 32  # people a tile: X then fits the second-level cache and the loop fills its vectors
@@ -18,8 +18,9 @@ LANES: Final = 32  # people a tile: X then fits the second-level cache and the l
 G, F, L, A, W, E, PRESCRIBED, HELD, BEFORE_CUT = range(0, 27, 3)
 R, X, P, M, I, U, N, C = range(27, 35)  # noqa: E741 - the model's letters
 K: Final = 35  # six
-SLOW: Final = 41  # eight, in the order of STREAMS
+SLOW: Final = 41  # four, in the order of SLOW_STREAMS
 (
+    SEASON,
     MISSED,
     MISSED_VISIT,
     LAPSE_DAYS_LEFT,
@@ -33,9 +34,9 @@ SLOW: Final = 41  # eight, in the order of STREAMS
     RETURN_DAY,
     STOP_DAY,
     DEATH_DAY,
-) = range(49, 62)
-DELIVERED: Final = 62  # six: care delivered ÷ planned in the running week
-N_STATE: Final = 68
+) = range(45, 59)
+DELIVERED: Final = 59  # six: care delivered ÷ planned in the running week
+N_STATE: Final = 65
 
 # -- sums since day 0 (differences of two snapshots give a window) ----------------------------------------------------
 DAYS, IN_CARE_DAYS = range(2)
@@ -71,8 +72,13 @@ SUM_W_CLASS: Final = 5  # three
     FIRST_CRISIS,
     FIRST_URGENT,
     SUM_PRESCRIBED,
-) = range(8, 37)
-N_SUMS: Final = 37
+    EXPECTED_CRISES,
+    EXPECTED_OVERDOSES,
+    EXPECTED_SEIZURES,
+    EXPECTED_URGENT,
+    EXPECTED_WITHDRAWAL_VISITS,
+) = range(8, 42)
+N_SUMS: Final = 42
 
 # -- parameters of a person, constant within a block ---------------------------------------------------------------
 (DECAY_G, EC50, DECAY_F, DECAY_L, OMEGA, SIGMA, ADJUNCT, ALPHA, B, MARGIN0, L0, W0, DOSE0, E0, DOSE) = range(0, 45, 3)
@@ -103,7 +109,10 @@ SHAPE: Final = 45  # twelve: class by class, four points each
 HAZARD: Final = 78  # eight: dropout, return, lapse, crisis, overdose, seizure, urgent, withdrawal visit
 PLANNED: Final = 86  # six: planned visits of the discipline, share of full care
 IMPOSED: Final = 92  # 1 where cuts are not agreed
-N_PARAM: Final = 93
+BETA: Final = 93  # three
+CUT_REFERENCE: Final = 96  # three: dose against which a cut is measured
+DECAY_X, LIFE = 99, 100
+N_PARAM: Final = 101
 
 # -- coefficients shared by a tile (one draw of the ensemble) -------------------------------------------------------
 COEFFICIENTS: Final[tuple[str, ...]] = (
@@ -124,11 +133,17 @@ N_REPORTS: Final = len(STREAMS)
 STATE: Final = 0
 SUMS: Final = N_STATE
 PARAM: Final = SUMS + N_SUMS
-NORMAL: Final = PARAM + N_PARAM  # day factor, then white and slow of each stream; three spare fill the fifth call
-UNIFORM: Final = NORMAL + 1 + 2 * N_REPORTS + 3  # twelve, nine of them used
+NORMAL: Final = PARAM + N_PARAM  # day factor; white of each stream; slow of SLOW_STREAMS; six of life; one spare
+WHITE_NORMAL: Final = NORMAL + 1
+SLOW_NORMAL: Final = WHITE_NORMAL + N_REPORTS
+LIFE_NORMAL: Final = SLOW_NORMAL + len(SLOW_STREAMS)  # as ``day.LifeDraws``; the shocks then stand in the last four
+N_NORMAL: Final = 20
+UNIFORM: Final = NORMAL + N_NORMAL  # twelve, nine of them used
 U_DROPOUT, U_RETURN, U_LAPSE, U_CRISIS, U_OVERDOSE, U_SEIZURE, U_URGENT, U_MISS, U_VISIT = range(UNIFORM, UNIFORM + 9)
 REPORT: Final = UNIFORM + 12
 TAKEN: Final = REPORT + N_REPORTS  # three
 CUT: Final = TAKEN + 3
-N_ROWS: Final = CUT + 1
+REMOVED: Final = CUT + 1  # three: share of the dose of day 0 that is removed
+W_FELT, P_BAR, M_BAR, LOG_SOWS = range(REMOVED + 3, REMOVED + 7)  # what events depend on, as in ``reference``
+N_ROWS: Final = LOG_SOWS + 1
 STRIDE: Final = LANES + 8  # rows of 256 bytes would alias in the first-level cache
