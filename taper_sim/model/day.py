@@ -350,6 +350,4 @@ def person_day(
         start.C, w_felt, m_bar, p_bar, c.craving_from_withdrawal, c.craving_from_distress, c.craving_from_pain
     )
     craving = eq.relax(before.C, target, c.decay_C)
-    return PersonState(
-        x, pain + life.P, distress + life.M, insomnia + life.I, function + life.U, engagement, craving
-    )
+    return PersonState(x, pain + life.P, distress + life.M, insomnia + life.I, function + life.U, engagement, craving)

@@ -359,9 +359,7 @@ def sows_mean(s0: Number, w_opioid: Number, x: Number, per_w: Number) -> Number:
     return s0 + per_w * w_opioid + x
 
 
-def sows_shift(
-    p_bar: Number, m_bar: Number, i_bar: Number, per_p: Number, per_m: Number, per_i: Number
-) -> Number:
+def sows_shift(p_bar: Number, m_bar: Number, i_bar: Number, per_p: Number, per_m: Number, per_i: Number) -> Number:
     """Shift of ``log(1 + SOWS)`` by pain, distress and insomnia: a bad time is reported in part as withdrawal."""
     return per_p * p_bar + per_m * m_bar + per_i * i_bar
 

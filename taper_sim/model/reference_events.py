@@ -476,12 +476,7 @@ def check_in(
 
 
 def add_up(
-    person: PersonParameters,
-    chance: Chance,
-    record: EventState,
-    happened: Sums,
-    alive_this_morning: Bools,
-    number: int,
+    person: PersonParameters, chance: Chance, record: EventState, happened: Sums, alive_this_morning: Bools, number: int
 ) -> EventState:
     """Add the day to the sums of those alive on its morning; update the largest W and the days of first events.
 
@@ -522,7 +517,12 @@ def _log_sows(person: PersonParameters, chance: Chance, body: State) -> Floats:
     s, base = chance.scalar, person.baseline
     mean = eq.sows_mean(chance.s0, body.W[:, 0], body.X, s["sows_w"])
     shift = eq.sows_shift(
-        body.P - base["pain"], body.M - base["distress"], body.I - base["insomnia"], s["sows_p"], s["sows_m"], s["sows_i"]
+        body.P - base["pain"],
+        body.M - base["distress"],
+        body.I - base["insomnia"],
+        s["sows_p"],
+        s["sows_m"],
+        s["sows_i"],
     )
     return np.asarray(np.log(1.0 + mean) + shift)
 

@@ -371,9 +371,7 @@ def person(x: Any, c: Any) -> None:
             x[(STATE + r.K + 4) * STRIDE + j],
             x[(STATE + r.K + 5) * STRIDE + j],
         )
-        reaction = Reaction(
-            x[(PARAM + r.XI) * STRIDE + j], x[(PARAM + r.DECAY_X) * STRIDE + j], x[r.CUT * STRIDE + j]
-        )
+        reaction = Reaction(x[(PARAM + r.XI) * STRIDE + j], x[(PARAM + r.DECAY_X) * STRIDE + j], x[r.CUT * STRIDE + j])
         life = Life(
             x[(STATE + r.SEASON) * STRIDE + j],
             x[(r.LIFE_NORMAL + 2) * STRIDE + j],
