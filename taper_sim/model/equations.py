@@ -122,8 +122,7 @@ def felt_withdrawal(w_bar: Number, x: Number, per_w: Number) -> Number:
 
 
 def season(before: Number, decay: Number, size: Number, z: Number) -> Number:
-    """Season of pain, NRS points: ``f l + size sqrt(1 - f^2) z`` with ``f = exp(-1/tau_S)``; sd ``size`` in the long
-    run."""
+    """Season of pain, NRS points: ``f l + size sqrt(1 - f^2) z``, ``f = exp(-1/tau_S)``; long-run sd ``size``."""
     return before * decay + size * np.sqrt(1.0 - decay * decay) * z
 
 
@@ -221,7 +220,7 @@ def recent_cut(v: Number, decay_v: Number, net_cut: Number) -> Number:
 
 
 def recent_weight(v: Number, half: Number) -> Number:
-    """Weight of a recent reduction, 0 to 1: ``v^2/(v^2 + half^2)``; convex while small, so that slow tapers add little."""
+    """Weight of a recent reduction, 0 to 1: ``v^2/(v^2 + half^2)``; convex, so slow tapers add little."""
     return v * v / (v * v + half * half)
 
 

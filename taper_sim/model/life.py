@@ -31,7 +31,7 @@ _DOUBLINGS: Final = 14  # 16,384 days: far beyond any season
 
 #: Domains that are assessed at enrolment, in the order of the first life states.
 ASSESSED_DOMAINS: Final = ("pain", "distress", "insomnia", "function")
-#: Measurement sd of an assessment at enrolment, on the model's scales. Source: A29 (noise of PEG, PHQ-9, ISI, function).
+#: Measurement sd of an assessment at enrolment, on the model's scales. Source: A29 (PEG, PHQ-9, ISI, function).
 ASSESSMENT_SD: Final = (0.6, 0.06, 0.06, 4.0)
 #: Assessments of 21,658 people of a registry on the model's scales: mean, sd, correlations. Source: docs/cohort.md.
 REGISTRY_MEAN: Final = (6.46, 0.302, 0.528, 36.9)
@@ -45,7 +45,7 @@ REGISTRY_CORRELATION: Final = (
 
 
 class LifeSystem(NamedTuple):
-    """``x(t) = transition x(t-1) + noise``, the noise with covariance ``size^2 shocks`` for a person of factor ``size``.
+    """``x(t) = transition x(t-1) + noise``; the noise of a person of factor ``size`` has covariance ``size^2 shocks``.
 
     Leading axes are those of the coefficients.
 
@@ -65,7 +65,7 @@ class LifeSystem(NamedTuple):
 
 
 def _response(c: Any, before: Floats, draws: Floats) -> Floats:
-    """State after a day, (..., N_LIFE), of a person at set points 0 under no drug; ``draws`` as ``LifeDraws``, size 1."""
+    """State after a day, (..., N_LIFE), at set points 0 and without a drug; ``draws`` as ``LifeDraws``, size 1."""
     P, M, I, U, C, season = before  # noqa: E741 - the model's letter for insomnia
     life: Life = life_day(c, season, 1.0, LifeDraws(*draws))
     now = person_day(

@@ -137,8 +137,10 @@ class EventState:
 
 @dataclass(frozen=True)
 class Draw:
-    """Random draws of a day, (n,) each: day factor, uniforms of ``UNIFORMS``, normals of life outside the taper;
-    white normals (n, 8) and slow ones (n, 4), the latter for ``SLOW_STREAMS``."""
+    """Random draws of a day: day factor, uniforms of ``UNIFORMS`` and normals of life outside the taper, (n,) each.
+
+    White normals are (n, 8), slow ones (n, 4): those of ``SLOW_STREAMS``.
+    """
 
     day_factor: Floats
     white: Floats

@@ -294,7 +294,7 @@ class Days:
 
     def course(self) -> Trajectory:
         """Results of all days, after the last one."""
-        a, orders = self.a, np.array(self._ordered)
+        orders = np.array(self._ordered)
         shares = _shares_of_original(self._doses, self.cohort, orders)
         snapshots = [np.vstack(rows_and_share) for rows_and_share in zip(self._snapshots, shares, strict=True)]
         return Trajectory(

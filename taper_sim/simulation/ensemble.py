@@ -109,7 +109,7 @@ def _drawn(q: Parameter, centre: float, z: Floats) -> Floats:
 
 
 def coefficients_of(ensemble: Ensemble, draw: int | None = None) -> Any:
-    """Coefficients that all people share, by symbol, with ``decay_x`` for each ``tau_x``: (n_draws,), or of one draw."""
+    """Coefficients that all people share, by symbol, ``decay_x`` for each ``tau_x`` too: (n_draws,), or one draw's."""
     at: Any = slice(None) if draw is None else draw
     shared = {symbol: ensemble.values[symbol][at] for symbol in SHARED}
     return SimpleNamespace(**shared, **{decay: np.exp(-1.0 / shared[tau]) for decay, tau in DECAYS.items()})

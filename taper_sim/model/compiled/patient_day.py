@@ -17,8 +17,8 @@ from taper_sim.model.compiled.jit import inlined
 from taper_sim.model.compiled.rows import LANES, PARAM, STATE, STRIDE, SUMS
 from taper_sim.model.day import (
     Care,
-    LifeDraws,
     Life,
+    LifeDraws,
     Medicine,
     MedicineLoad,
     MedicineState,
