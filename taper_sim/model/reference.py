@@ -88,7 +88,7 @@ class PersonParameters:
 class State:
     """State of people at the end of a day. Classes: (n, 3); the rest: (n,); ``K``: (n, 6) by discipline.
 
-    ``w_felt``, ``p_bar``, ``m_bar`` and ``c_felt`` are what events depend on: withdrawal as felt, less that of day 0; pain
+    ``w_felt``, ``p_bar``, ``m_bar`` and ``c_felt`` are what events depend on: felt withdrawal less that of day 0, pain
     and distress less their set points, and craving, each within its scale.
     """
 
