@@ -187,7 +187,8 @@ class Policy(ABC):
     modality : str or None
         ``phone``, ``video`` or ``in_person``, if the policy sets it. Default: None, the scenario's.
     setting : str or None
-        ``programme``, ``usual_care``, ``open_label`` or ``ward``, if the policy implies it. Default: None, the scenario's.
+        ``programme``, ``usual_care``, ``open_label`` or ``ward``, if the policy implies it. Default: None, the
+        scenario's.
 
     Raises
     ------

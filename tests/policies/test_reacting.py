@@ -1,7 +1,7 @@
 """Policies that react: rules, integral control, the oracle; several classes; what may be added."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
