@@ -293,9 +293,9 @@ def adjunct(policy: Policy, drug: str, /, *, mg: float | None = None, days: int 
         _in_range("adjunct", "mg", mg, 0.1, LOFEXIDINE_FULL_MG)
         effect = (mg / LOFEXIDINE_FULL_MG) ** LOFEXIDINE_POWER
     _in_range("adjunct", "days", days, 1, ALPHA2_LONGEST_D)
-    arguments = ", ".join(
-        [drug, *([f"mg={mg:g}"] if mg is not None else []), *([f"days={days}"] if days != ALPHA2_LONGEST_D else [])]
-    )
+    written_mg = [f"mg={mg:g}"] if mg is not None else []
+    written_days = [f"days={days}"] if days != ALPHA2_LONGEST_D else []
+    arguments = ", ".join([drug, *written_mg, *written_days])
     return WithAdjunct(policy, f"adjunct({arguments})", days, effect)
 
 

@@ -1,4 +1,4 @@
-"""What an order changes besides doses: adjunct, contacts, hand-over, drug. Imports ``simulation``, ``model``, ``policies``.
+"""What an order changes besides doses: adjunct, contacts, hand-over, drug. Imports ``model``, ``policies``.
 
 Each changes rows of the kernel's parameters between blocks of days. A change that ends by itself (the first weeks of
 methadone) ends with the block in which its last day lies.
@@ -21,7 +21,7 @@ from taper_sim.simulation.pending_orders import PendingOrders
 from taper_sim.units import DRUG_CLASSES
 
 METHADONE_START_D: Final = 28
-"""Days after a rotation to methadone on which overdose is more likely. Source: A66; Sordo 2017, the first four weeks."""
+"""Days after a rotation to methadone on which overdose is more likely. Source: A66; Sordo 2017, first four weeks."""
 _HAZARD: Final = {event: rows.HAZARD + k for k, event in enumerate(EVENTS)}
 
 
