@@ -33,7 +33,8 @@ from taper_sim.simulation.layout import CarePlan, arrays_of
 SEED = 20260101
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "first_comparison.yaml"
 CENTRES = from_prior(SEED, 1)
-USUAL = CarePlan({"prescriber": 1.0}, 28.0, float("nan"))
+USUAL = CarePlan({"prescriber": 1.0}, 28.0, float("nan"), setting="usual_care")
+WARD = replace(USUAL, setting="ward")
 N = 4096
 Z = 3.29  # two-sided 0.1 %: a bound derived from the size of the sample
 
@@ -265,7 +266,8 @@ def test_s03_a_methadone_taper_of_21_days_peaks_at_its_end_and_one_of_10_days_pe
 def detox(short_acting: Cohort) -> tuple[Trajectory, Trajectory]:
     """A week after an abrupt stop in people with OUD on a short-acting opioid: placebo, alpha-2 agonist."""
     cohort = people("oxycodone", "IR", 90, shares={"oud": 1.0})
-    return run(cohort, "abrupt()", 7), run(cohort, adjunct(build_policy("abrupt()", file="test"), "lofexidine"), 7)
+    treated = adjunct(build_policy("abrupt()", file="test"), "lofexidine")
+    return run(cohort, "abrupt()", 7, care=WARD), run(cohort, treated, 7, care=WARD)
 
 
 def test_s04_mean_sows_of_the_first_week_is_8_to_11_and_an_alpha_2_agonist_cuts_it_by_15_to_25_percent(

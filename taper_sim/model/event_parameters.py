@@ -76,7 +76,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
         "leave_ward",
         "log daily hazard on a ward, at usual engagement",
         "log 1/d",
-        -2.9,
+        -2.55,
         "A60: fitted to E051 and its other arm",
         prior_sd=0.2,
         scale="linear",
@@ -85,7 +85,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
         "leave_open_label",
         "the same in open-label detoxification",
         "log 1/d",
-        -4.0,
+        -4.2,
         "A60: fitted to E070",
         prior_sd=0.3,
         scale="linear",
@@ -106,15 +106,15 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("dropout_m", "per unit of distress", "1", 3.0, "A6", prior_sd=0.3),
     Parameter("dropout_n", "per unit of engagement, lowering", "1", 2.5, "A6", prior_sd=0.3),
     Parameter(
-        "dropout_imposed", "recent cuts that were not agreed, at full weight", "1", 3.0, "A60; E043", prior_sd=0.3
+        "dropout_imposed", "recent cuts that were not agreed, at full weight", "1", 5.0, "A60; E043", prior_sd=0.3
     ),
     # -- return to a higher dose ---------------------------------------------------------------------------------------
     Parameter(
         "return_0",
         "log daily hazard, below the baseline dose",
         "log 1/d",
-        -6.95,
-        "A7; Fenton 2021",
+        -7.35,
+        "A7; Fenton 2021; lowered for the variance of pain and distress by life (A57)",
         prior_sd=0.3,
         scale="linear",
     ),
