@@ -153,7 +153,8 @@ class StudyPlan:
                 key = self._people(result), arm.call
                 simulation = listed.setdefault(key, _Simulation(*key))
                 simulation.readings[_reading(result, arm)] = None
-        return list(listed.values())
+        order = {people: k for k, people in enumerate(dict.fromkeys(people for people, _ in listed))}
+        return sorted(listed.values(), key=lambda simulation: order[simulation.people])
 
     @cached_property
     def _sizes(self) -> dict[_People, int]:
@@ -170,8 +171,9 @@ class StudyPlan:
         return self.people_a_draw * (EVENT_FACTOR if OUTCOME_KINDS[result.outcome] == "event" else 1)
 
     def cohort_of(self, people: _People) -> Cohort:
-        """The people of a study, sampled once."""
+        """The people of a study. Only those asked for last stay in memory, so ask cohort by cohort."""
         if people not in self._cohorts:
+            self._cohorts.clear()
             size = self._sizes[people]
             self._cohorts[people] = study_people(
                 people.cohort, people.enrolment, size, self.ensemble.n_draws, self.seed
@@ -219,9 +221,8 @@ def part_of(simulation: int, chunk: int) -> str:
 def run_studies(plan: StudyPlan, parts: Parts, tick: Callable[[int], None], workers: int) -> None:
     """Run the simulations that are not finished yet, in threads of this process."""
 
-    def work(number: int, chunk: int, places: Ints) -> None:
+    def work(number: int, chunk: int, people: Cohort, places: Ints) -> None:
         simulation = plan.simulations[number]
-        people = plan.cohort_of(simulation.people).take(places)
         arm = CodedArm(simulation.call, ())
         policy = arm.policy()
         care = care_of(policy, simulation.people.enrolment)
@@ -233,12 +234,13 @@ def run_studies(plan: StudyPlan, parts: Parts, tick: Callable[[int], None], work
         parts.keep_arrays(part_of(number, chunk), arrays)
 
     for number, simulation in enumerate(plan.simulations):
-        waiting: list[tuple[int, int, Ints]] = []
+        cohort = plan.cohort_of(simulation.people)
+        waiting: list[tuple[int, int, Cohort, Ints]] = []
         for chunk, places in enumerate(plan.chunks(simulation.people)):
             if parts.is_finished(part_of(number, chunk)):
                 tick(len(places) * simulation.n_days)
             else:
-                waiting.append((number, chunk, places))
+                waiting.append((number, chunk, cohort.take(places), places))
         with ThreadPoolExecutor(workers) as pool:
             jobs = [pool.submit(work, *job) for job in waiting]
             try:
