@@ -147,9 +147,12 @@ def run_validation(
 
     The other parameters are those of :func:`run_comparison`; without ``table`` the package's own is used.
     """
-    finished = validation_run.validate(table, options, folder, workers, progress, report=write_run_report, sure=sure)
-    for line in finished.problems:
-        log(line)
+    options.check()
+    read, named = validation_run.read_results(table)
+    for found in read.problems:
+        log(str(found))
+    running = Running(workers, progress, write_run_report, sure=sure)
+    finished = validation_run.validate(read, named, options, folder, running)
     return _reported(validation_run.KIND, finished)
 
 

@@ -31,9 +31,10 @@ _MOST_VELOCITY: Final = 100.0
 TAPERED_AT: Final = 0.85
 """Share of the starting dose below which a person counts as tapered: 15 % down. Source: Agnoli 2021."""
 
-_NEVER: Final = float("nan")
 USUAL_VISITS_D, PROGRAMME_VISITS_D, WARD_VISITS_D = 28.0, 7.0, 1.0
 """Days between visits in usual care, in a supported taper and on a ward. Source: assumption A55."""
+CHECKINS_D: Final = 1.0
+"""Days between check-ins, in every setting: a report changes nothing but a patient's own pace. Source: A55."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def care_of(policy: Policy, enrolment: Enrolment) -> CarePlan:
     """
     setting = setting_of(policy, enrolment)
     if setting == PROGRAMME:
-        return CarePlan(dict(policy.planned_care or {}), PROGRAMME_VISITS_D, PROGRAMME_VISITS_D, policy.modality)
+        return CarePlan(dict(policy.planned_care or {}), PROGRAMME_VISITS_D, CHECKINS_D, policy.modality)
     if setting in (WARD, OPEN_LABEL):
-        return CarePlan({}, WARD_VISITS_D, WARD_VISITS_D, policy.modality)
-    return CarePlan({}, USUAL_VISITS_D, _NEVER, policy.modality)
+        return CarePlan({}, WARD_VISITS_D, CHECKINS_D, policy.modality)
+    return CarePlan({}, USUAL_VISITS_D, CHECKINS_D, policy.modality)

@@ -28,7 +28,6 @@ from taper_sim.evidence.coded_words import (
     REQUIRED,
     ROLES,
     STATISTICS,
-    TARGET,
     WIDTHS,
     Statistic,
 )
@@ -53,6 +52,8 @@ class PublishedResult:
         Published, with the interval by ``width_from``.
     se : float
         Standard error on the statistic's scale.
+    compared : float
+        The value, moved within half a person of 0 and 1 where it is a share: no interval of a share holds its ends.
     day, followup_days : int
     arm : CodedArm
     reference : CodedArm or None
@@ -66,6 +67,7 @@ class PublishedResult:
     lo95: float
     hi95: float
     se: float
+    compared: float
     day: int
     followup_days: int
     arm: CodedArm
@@ -178,12 +180,10 @@ class _Cells:
 
 
 def _row(cells: Mapping[str, str], number: int, file: str) -> EvidenceRow:
-    """Read one row; a row of another role than a target is not read further."""
+    """Read one row; a row whose role is not to be compared is not read further."""
     row = _Cells(cells, number, file)
-    role = row.text("role") or TARGET
-    if role not in ROLES:
-        row.wrong("role", role + nearest(role, ROLES), f"one of {', '.join(ROLES)}")
-    elif role != TARGET:
+    role = row.text("role")
+    if role in ROLES:
         return EvidenceRow(cells, None, (), f"role {role}: {ROLES[role]}")
     result = _result(row)
     reason = "; ".join(f"{p.place.partition(', ')[2]}: given {p.given}; allowed: {p.allowed}" for p in row.problems)
@@ -211,13 +211,15 @@ def _result(row: _Cells) -> PublishedResult | None:
     value, lo95, hi95 = _published(row, statistic)
     if row.problems or statistic is None or outcome is None or arm is None or cohort is None or enrolment is None:
         return None
+    least = _least_share(value, row.number("n_arm", 1, math.inf))
     return PublishedResult(
         statistic,
         outcome,
         value,
         lo95,
         hi95,
-        _standard_error(row, statistic, value, lo95, hi95),
+        _standard_error(statistic, lo95, hi95, least),
+        float(np.clip(value, least, 1.0 - least)) if statistic.scale == "logit" else value,
         int(day),
         int(day if math.isnan(follow) else follow),
         arm,
@@ -320,12 +322,15 @@ def wilson(share: float, n: float) -> tuple[float, float]:
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
-def _standard_error(row: _Cells, statistic: Statistic, value: float, lo95: float, hi95: float) -> float:
+def _least_share(value: float, n: float) -> float:
+    """Least share that a study of n people can tell from 0: half a person; without n a tenth of the value."""
+    return _HALF / (n + 1.0) if n >= 1 else min(1e-4, abs(value) / 10.0 or 1e-4)
+
+
+def _standard_error(statistic: Statistic, lo95: float, hi95: float, least: float) -> float:
     """Standard error on the statistic's scale: the width of its interval there over 2 × 1.96."""
     ends = np.array([lo95, hi95])
     if statistic.scale == "logit":
-        n = row.number("n_arm", 1, math.inf)
-        least = _HALF / (n + 1.0) if n >= 1 else min(1e-4, abs(value) / 10.0 or 1e-4)
         ends = np.clip(ends, least, 1.0 - least)
     low, high = to_scale(ends, statistic.scale)
     return float((high - low) / (2.0 * Z95))

@@ -152,12 +152,10 @@ OPTIONAL: Final = (
     "coded_confidence",
 )
 WIDTHS: Final = ("ci", "n", "pct25")
-TARGET: Final = "target"
 ROLES: Final[Mapping[str, str]] = {
-    TARGET: "compared with a simulation",
     "input": "it sets the simulator, so that a comparison would be circular",
     "instrument": "a fact about a scale",
     "context": "no simulated study can give it",
     "superseded": "replaced by a corrected result",
 }
-"""Roles of a row, with the reason why a row of the role is not simulated."""
+"""Roles of rows that are not simulated, with the reason; any other row is a target."""

@@ -5,6 +5,7 @@ and the chance of few people. The jackknife measures the second, which is taken 
 draws; with the published sampling error it is the predictive interval.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,8 @@ GROUPS: Final = 10
 """Groups of people of a draw that the jackknife leaves out in turn. A design choice."""
 LEAST_DRAWS: Final = 0.5
 """Least share of draws that must give an estimate. A design choice."""
+LEAST_EVENTS: Final = 3.0
+"""Mean events of a draw below which all draws are estimated together: fewer bias the logarithm. A design choice."""
 _WITHIN: Final = 199
 """Quantiles of the published error about each draw."""
 _ENDS: Final = (0.025, 0.5, 0.975)
@@ -95,6 +98,17 @@ def by_draw(name: str, arm: Measured, reference: Measured | None, draw: Ints, n_
     return DrawEstimates(values, variances, scale)
 
 
+def few_events(name: str, sides: Sequence[Measured], n_draws: int) -> bool:
+    """Whether an arm has too few events, or people with or without an outcome, to estimate each draw by itself."""
+    family = STATISTICS[name].family
+    if family not in ("share", "rate", "hazard"):
+        return False
+    counts = [float(side.top.sum()) for side in sides]
+    if family == "share":
+        counts += [float(side.base.sum() - side.top.sum()) for side in sides]
+    return min(counts) < LEAST_EVENTS * n_draws
+
+
 def _taken(people: Measured, places: Ints) -> Measured:
     return Measured(people.top[places], people.base[places])
 
@@ -113,7 +127,7 @@ class Prediction:
     Attributes
     ----------
     value, lo95, hi95 : float
-        Median and predictive interval: parameters and published sampling error.
+        Median and predictive interval: parameters, published sampling error, Monte Carlo error of the mean.
     model_lo95, model_hi95 : float
         Interval over draws of the parameters alone.
     mc_se : float
@@ -141,7 +155,8 @@ def predicted(estimates: DrawEstimates, published_se: float) -> Prediction | Non
     """Combine the draws with the published sampling error.
 
     Equation: ``t_k = mean + (e_k - mean) sqrt(max(V - s, 0) / V)``, with V the variance of the estimates e over draws
-    and s the mean of their jackknife variances; the prediction is the mixture of normals about each t_k.
+    and s the mean of their jackknife variances. The prediction is the mixture of normals about each t_k with variance
+    ``published_se^2 + s / n_draws``: the number of people leaves an error of their mean.
 
     Parameters
     ----------
@@ -165,7 +180,8 @@ def predicted(estimates: DrawEstimates, published_se: float) -> Prediction | Non
     kept = np.sqrt(max(total - sampling, 0.0) / total) if total > 0 else 0.0
     moved = values.mean() + (values - values.mean()) * kept
     inner = ndtri((np.arange(_WITHIN) + 0.5) / _WITHIN)
-    low, middle, high = np.quantile(moved[:, None] + published_se * inner, _ENDS)
+    error = np.hypot(published_se, np.sqrt(sampling / n))
+    low, middle, high = np.quantile(moved[:, None] + error * inner, _ENDS)
     model = from_scale(np.quantile(moved, (_ENDS[0], _ENDS[2])), scale)
     value, lo95, hi95 = from_scale(np.array([middle, low, high]), scale)
     return Prediction(

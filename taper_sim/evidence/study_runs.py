@@ -18,7 +18,7 @@ from taper_sim.evidence.coded_arms import CodedArm, care_of
 from taper_sim.evidence.coded_cohorts import CodedCohort, Enrolment
 from taper_sim.evidence.coded_results import EvidenceRow, EvidenceTable, PublishedResult
 from taper_sim.evidence.coded_words import OUTCOME_KINDS
-from taper_sim.evidence.predictive import by_draw, predicted
+from taper_sim.evidence.predictive import by_draw, few_events, predicted
 from taper_sim.evidence.study_measures import Measured, Reading, simulate_readings
 from taper_sim.evidence.study_people import study_people
 from taper_sim.run_folder import Parts
@@ -303,7 +303,10 @@ def _simulated(
     counted = [int((side.base.reshape(len(side.base), -1) > 0).any(axis=1).sum()) for side in sides]
     if min(counted) == 0:
         return _row(row, "not simulated: nobody is left in an arm after its filters and losses")
-    estimates = by_draw(result.statistic.name, sides[0], reference, draw, plan.ensemble.n_draws)
+    name, n_draws = result.statistic.name, plan.ensemble.n_draws
+    if few_events(name, sides, n_draws):
+        draw, n_draws = np.zeros_like(draw), 1
+    estimates = by_draw(name, sides[0], reference, draw, n_draws)
     prediction = predicted(estimates, result.se)
     if prediction is None:
         return _row(row, "not simulated: fewer than half of the draws give an estimate; take more people")
@@ -311,7 +314,7 @@ def _simulated(
         "simulated": prediction.value,
         "simulated_lo": prediction.lo95,
         "simulated_hi": prediction.hi95,
-        "inside": "yes" if prediction.lo95 <= result.value <= prediction.hi95 else "no",
+        "inside": "yes" if prediction.lo95 <= result.compared <= prediction.hi95 else "no",
         "model_lo": prediction.model_lo95,
         "model_hi": prediction.model_hi95,
         "width_ratio": prediction.width,

@@ -23,6 +23,12 @@ def quotient(people: Measured) -> float:
     return float(people.top.sum() / base) if base > 0 else float("nan")
 
 
+def rate(people: Measured) -> float:
+    """Events per 100 person-years; half an event where there is none, so that its logarithm is finite."""
+    time = float(people.base.sum())
+    return (float(people.top.sum()) or HALF_AN_EVENT) / time if time > 0 else float("nan")
+
+
 def odds_ratio(arm: Measured, reference: Measured) -> float:
     """Odds of the outcome in the arm over those in the reference."""
     with_1, without_1, with_0, without_0 = _table(arm, reference)
@@ -119,7 +125,7 @@ def standardised_mean_difference(arm: Measured, reference: Measured) -> float:
 
 ONE_ARM: Final[Mapping[str, Callable[[Measured], float]]] = {
     "proportion": quotient,
-    "rate_per_100py": quotient,
+    "rate_per_100py": rate,
     "mean": quotient,
     "mean_change": quotient,
     "median": median,

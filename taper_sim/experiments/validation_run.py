@@ -16,9 +16,9 @@ from taper_sim.evidence.coded_words import REQUIRED
 from taper_sim.evidence.study_runs import EVENT_FACTOR, PEOPLE_A_DRAW, StudyPlan, run_studies, validation_table
 from taper_sim.experiments.manifest import git_commit, versions_of
 from taper_sim.experiments.run_size import PATIENT_DAYS_A_SECOND, RunSize, refuse_large, size_of
-from taper_sim.experiments.running import MAX_THREADS, Progress, Report, Running, Workers
+from taper_sim.experiments.running import MAX_THREADS, Running
 from taper_sim.experiments.user_policies import recorded_policies, with_policies
-from taper_sim.run_folder import PLAN_FILE, PlanRecord, Warn, check_writable, open_run, warn_on_stderr
+from taper_sim.run_folder import PLAN_FILE, PlanRecord, check_writable, open_run
 from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, Ensemble, from_prior
 from taper_sim.units import DEFAULT_SEED
 
@@ -63,11 +63,10 @@ class ValidationOptions:
 
 @dataclass(frozen=True)
 class ValidationRun:
-    """A finished validation: its folder, table, the problems of its rows, and manifest."""
+    """A finished validation: its folder, table and manifest."""
 
     folder: Path
     table: pd.DataFrame
-    problems: list[str]
     manifest: dict[str, Any]
 
 
@@ -99,39 +98,31 @@ def hash_of_file(path: Path) -> str:
 
 
 def validate(
-    path: Path | None,
+    table: EvidenceTable,
+    path: Path,
     options: ValidationOptions,
     folder: Path,
-    workers: Workers,
-    progress: Progress,
-    *,
+    running: Running,
     ensemble: Ensemble | None = None,
-    report: Report | None = None,
-    warn: Warn = warn_on_stderr,
-    sure: bool = False,
 ) -> ValidationRun:
     """Simulate every published result of a table and compare.
 
     Parameters
     ----------
-    path : Path or None
-        Table (CSV); None takes the package's own.
+    table : EvidenceTable
+        As :func:`read_results` gives it.
+    path : Path
+        Path of the table, for the plan's record.
     options : ValidationOptions
     folder : Path
         Output folder; an unfinished run of the same plan is resumed, any other is refused.
-    workers : int
-        Threads.
-    progress : callable
-        See :class:`taper_sim.experiments.running.Running`; it counts patient-days.
+    running : Running
+        Its progress counts patient-days.
     ensemble : Ensemble, optional
-        Draws of the parameters; default :func:`default_ensemble`. A run with draws of one's own is not recomputed by
-        ``verify``.
-    report, warn, sure
-        See :class:`taper_sim.experiments.running.Running`.
+        Draws of the parameters; default :func:`default_ensemble`. ``verify`` cannot recompute a run with other draws.
     """
     options.check()
-    table, named = read_results(path)
-    return _run(table, named, options, ensemble, folder, Running(workers, progress, report, warn, sure))
+    return _run(table, path, options, ensemble, folder, running)
 
 
 def rerun(record: PlanRecord, folder: Path, running: Running) -> ValidationRun:
@@ -202,7 +193,7 @@ def _run(
         about = _about(plan, path, options)
         about["timings_s"] = {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)}
         manifest = kept.finish(about, running.report)
-    return ValidationRun(folder, answer, [str(found) for found in table.problems], manifest)
+    return ValidationRun(folder, answer, manifest)
 
 
 def _about(plan: StudyPlan, path: Path, options: ValidationOptions) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Everything is computed from ``validation.csv``, so that a saved run gives the sa
 from collections import Counter
 from html import escape
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -14,6 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from taper_sim import tables
 from taper_sim.evidence.coded_words import STATISTICS
@@ -28,6 +30,7 @@ WIDEST: Final = 2.0
 """Width of a predictive interval, in published widths, up to which it is narrow. Source: the project's aim."""
 NOISY: Final = 0.5
 """Share of the variance between draws, caused by few people, above which a result needs more people."""
+_REASON_LETTERS: Final = 200  # of a reason in the terminal; validation.csv has the whole reason
 _ROW_MM: Final = 4.0
 _BLUE: Final = "#0072B2"
 _ORANGE: Final = "#D55E00"
@@ -72,11 +75,17 @@ def cautions_of(table: pd.DataFrame) -> list[str]:
     """What a reader must know beside the answer, a line each."""
     done = _simulated(table)
     lines = []
-    noisy = int((done["noise_share"] > NOISY).sum())
+    noisy = int(((done["noise_share"] > NOISY) & (done["n_draws"] > 1)).sum())
     if noisy:
         lines.append(
             f"{noisy} result(s): more than half of the variance between draws came from the number of simulated "
             "people. It was taken out, so that the interval may be too narrow; take more people (--patients)."
+        )
+    together = int((done["n_draws"] < done["n_draws"].max()).sum()) if len(done) else 0
+    if together:
+        lines.append(
+            f"{together} result(s): too few events to estimate each draw, so all draws were estimated together; the "
+            "interval has no spread over parameters."
         )
     if (done["calibrated"] == "no").any():
         lines.append("Not calibrated to published results: the draws are of the prior.")
@@ -124,7 +133,9 @@ def validation_text(table: pd.DataFrame) -> str:
         parts += ["", "Outside:", as_table(header, listed)]
     reasons = Counter(str(status) for status in table["status"] if status != SIMULATED)
     if reasons:
-        lines = (f"{n} row(s): {text.partition(': ')[2]}" for text, n in reasons.most_common())
+        lines = (
+            f"{n} row(s): {shorten(text.partition(': ')[2], _REASON_LETTERS)}" for text, n in reasons.most_common()
+        )
         parts += ["", "Not simulated:", *lines]
     return "\n".join([*parts, "", *cautions_of(table)])
 
@@ -177,12 +188,20 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, panel: str) -> None:
     axes.set_title(_PANELS[panel])
     if panel == "log":
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.axvline(1.0, color=GREY, linewidth=0.6)
     elif panel == "logit":
         axes.set_xlim(-0.02, 1.02)
     else:
         axes.axvline(0.0, color=GREY, linewidth=0.6)
         axes.set_xscale("symlog", linthresh=2.0)
+        axes.set_xticks([-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50])
+        far = float(
+            np.nanmax(np.abs(rows[["simulated_lo", "simulated_hi", "published_lo", "published_hi"]].to_numpy()))
+        )
+        axes.set_xlim(-1.1 * far, 1.1 * far)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _keys() -> list[Line2D]:
