@@ -162,6 +162,9 @@ def _contradictions(cohort: CodedCohort) -> list[tuple[str, str]]:
     share = cohort.number("benzodiazepine_share")
     if tapered == "benzodiazepine" and share is not None and share < 1.0:
         wrong.append((f"benzodiazepine_share={share:g} with a benzodiazepine cohort", "1, or no such key"))
+    if tapered == "gabapentinoid" and share:
+        given = f"benzodiazepine_share={share:g} with a gabapentinoid cohort"
+        wrong.append((given, "0, or no such key: of two classes the benzodiazepine would be tapered"))
     share = cohort.number("gabapentinoid_share")
     if tapered == "gabapentinoid" and share is not None and share < 1.0:
         wrong.append((f"gabapentinoid_share={share:g} with a gabapentinoid cohort", "1, or no such key"))

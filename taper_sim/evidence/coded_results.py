@@ -270,6 +270,7 @@ def _published(row: _Cells, statistic: Statistic | None) -> tuple[float, float, 
     value = row.number("value", low, high, needed=True)
     if scale == "log" and value == 0.0:
         row.wrong("value", row.text("value"), "a number above 0")
+        value = math.nan
     given = row.number("lo95", -math.inf, math.inf), row.number("hi95", -math.inf, math.inf)
     n = row.number("n_arm", 1, math.inf)
     width = row.text("width_from") or _width_of(row, statistic, given, n)

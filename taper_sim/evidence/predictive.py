@@ -25,7 +25,7 @@ LEAST_DRAWS: Final = 0.5
 """Least share of draws that must give an estimate. A design choice."""
 LEAST_EVENTS: Final = 3.0
 """Mean events of a draw below which all draws are estimated together: fewer bias the logarithm. A design choice."""
-_WITHIN: Final = 199
+_WITHIN: Final = 1999
 """Quantiles of the published error about each draw."""
 _ENDS: Final = (0.025, 0.5, 0.975)
 

@@ -31,7 +31,7 @@ from taper_sim.model.pharmacology import (
 from taper_sim.simulation import cohort as cohorts
 from taper_sim.simulation.cohort import ClassMargin, Cohort, DrugShare, Margins
 from taper_sim.simulation.ensemble import draw_of
-from taper_sim.units import DRUG_CLASSES, DrugClass
+from taper_sim.units import DRUG_CLASSES, TOLERANCE, DrugClass
 
 
 @dataclass(frozen=True)
@@ -258,12 +258,12 @@ def _with_doses_of(people: Cohort, coded: CodedCohort, seed: int) -> Cohort:
     if name != "opioid":
         return people  # their doses are those of the sample: no key cuts them off
     low, given = coded.number("mme_min") or 0.0, coded.number("mme_max")
-    high = given if given is not None else max(DEFAULT_USE[name].high, 2.0 * low)
     use = DEFAULT_USE[name]
+    high = given if given is not None else max(use.high, 2.0 * low)
     dose = _LogNormal.of(
         use.median, use.log_sd, low, high, median=coded.number("mme_median"), mean=coded.number("mme_mean")
     )
-    return _dispensed(people, name, dose.quantile(ndtr(z[:, 0])))
+    return _dispensed(people, name, dose.quantile(ndtr(z[:, 0])), low, high)
 
 
 @dataclass(frozen=True)
@@ -315,8 +315,8 @@ class _LogNormal:
         return float(self.quantile(np.linspace(0.5, 399.5, 400) / 400.0).mean())
 
 
-def _dispensed(people: Cohort, name: DrugClass, equivalents: Floats) -> Cohort:
-    """The people with the dispensable dose nearest to these equivalents, never 0."""
+def _dispensed(people: Cohort, name: DrugClass, equivalents: Floats, low: float, high: float) -> Cohort:
+    """The people with the dispensable dose between two ends that is nearest to these equivalents, never 0."""
     dose = people.slot_dose.copy()
     for slot in range(dose.shape[1]):
         for number, drug in enumerate(people.drugs):
@@ -325,10 +325,17 @@ def _dispensed(people: Cohort, name: DrugClass, equivalents: Floats) -> Cohort:
                 continue
             for times in np.unique(people.slot_times[takes, slot]):
                 who = takes & (people.slot_times[:, slot] == times)
-                most = most_equivalents(drug, formulary.absorption(), int(times))
-                wanted = from_equivalents(drug, np.minimum(equivalents[who], most), formulary.absorption(), int(times))
-                top = max(float(wanted.max()), drug.smallest_step * times)
-                totals = dispensable_totals(drug, int(times), top)
-                nearest = round_to_dispensable(wanted, np.full_like(wanted, 2.0 * top), totals)
+                totals = _totals_between(drug, int(times), low, high)
+                wanted = from_equivalents(drug, equivalents[who], formulary.absorption(), int(times))
+                nearest = round_to_dispensable(wanted, np.full_like(wanted, 2.0 * wanted.max() + totals[-1]), totals)
                 dose[who, slot] = np.maximum(nearest, totals[1])
     return cohorts.with_doses(replace(people, slot_dose=dose))
+
+
+def _totals_between(drug: Drug, times: int, low: float, high: float) -> Floats:
+    """0, and the dispensable doses between two ends in equivalents a day; where there is none, all up to the higher."""
+    top = float(from_equivalents(drug, high, formulary.absorption(), times))
+    totals = dispensable_totals(drug, times, max(top, drug.smallest_step * times))
+    counted = to_equivalents(drug, totals, formulary.absorption(), times)
+    inside = (counted >= low * (1.0 - TOLERANCE)) & (totals > 0.0)
+    return totals[inside | (totals == 0.0)] if inside.any() else totals
