@@ -159,7 +159,7 @@ def validate(
     >>> result = ts.validate(table, patients=60, draws=3, progress=False)
     >>> result.frame[["id", "published", "status"]]
        id  published     status
-    0  T1        -40  simulated
+    0  T1      -40.0  simulated
     """
     from taper_sim.api.reported_runs import run_validation
     from taper_sim.experiments.validation_run import ValidationOptions

@@ -31,7 +31,7 @@ from taper_sim.evidence.coded_words import (
     WIDTHS,
     Statistic,
 )
-from taper_sim.evidence.predictive import Z95, to_scale
+from taper_sim.evidence.predictive_interval import Z95, to_scale
 from taper_sim.units import LONGEST_D
 
 MOST_ROWS: Final = 10_000

@@ -18,7 +18,7 @@ from taper_sim.evidence.coded_arms import CodedArm, care_of
 from taper_sim.evidence.coded_cohorts import CodedCohort, Enrolment
 from taper_sim.evidence.coded_results import EvidenceRow, EvidenceTable, PublishedResult
 from taper_sim.evidence.coded_words import OUTCOME_KINDS
-from taper_sim.evidence.predictive import by_draw, few_events, predicted
+from taper_sim.evidence.predictive_interval import by_draw, few_events, predicted
 from taper_sim.evidence.study_measures import Measured, Reading, simulate_readings
 from taper_sim.evidence.study_people import study_people
 from taper_sim.run_folder import Parts

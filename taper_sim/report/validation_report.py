@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from taper_sim import tables
 from taper_sim.evidence.coded_words import STATISTICS
-from taper_sim.evidence.study_runs import SIMULATED
+from taper_sim.evidence.study_runs import COLUMNS, SIMULATED
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg, wrapped
 from taper_sim.report.listings import as_table
 from taper_sim.run_folder import list_report, read_table, write_csv, write_text
@@ -47,11 +47,26 @@ _PANELS: Final = {
 _NOT_FOR: Final = "A published association is not the effect of a taper"
 
 
+_TEXTS: Final = (
+    "id",
+    "study",
+    "statistic",
+    "outcome",
+    "inside",
+    "status",
+    "width_from",
+    "calibrated",
+    "arm",
+    "reference_arm",
+    "cohort",
+    "coded_confidence",
+)
+
+
 def read_validation(path: Path) -> pd.DataFrame:
-    """Read ``validation.csv``; empty texts stay texts."""
-    table = read_table(path)
-    texts = ("id", "study", "inside", "status", "width_from", "arm", "reference_arm", "cohort", "calibrated")
-    return table.assign(**{name: table[name].fillna("").astype(str) for name in texts})
+    """Read ``validation.csv``: texts as they are, also an id such as NA or 007, and empty numbers as NaN."""
+    numbers = {name: [""] for name in COLUMNS if name not in _TEXTS}
+    return read_table(path, dtype=dict.fromkeys(_TEXTS, str), keep_default_na=False, na_values=numbers)
 
 
 def _simulated(table: pd.DataFrame) -> pd.DataFrame:

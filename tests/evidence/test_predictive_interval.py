@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from taper_sim.evidence.predictive import DrawEstimates, by_draw, few_events, from_scale, predicted, to_scale
+from taper_sim.evidence.predictive_interval import DrawEstimates, by_draw, few_events, from_scale, predicted, to_scale
 from taper_sim.evidence.study_measures import Measured
 
 
