@@ -32,9 +32,9 @@ TAPERED_AT: Final = 0.85
 """Share of the starting dose below which a person counts as tapered: 15 % down. Source: Agnoli 2021."""
 
 USUAL_VISITS_D, PROGRAMME_VISITS_D, WARD_VISITS_D = 28.0, 7.0, 1.0
-"""Days between visits in usual care, in a supported taper and on a ward. Source: assumption A55."""
+"""Days between visits in usual care, in a supported taper and on a ward. Source: assumption A68."""
 CHECKINS_D: Final = 1.0
-"""Days between check-ins, in every setting: a report changes nothing but a patient's own pace. Source: A55."""
+"""Days between check-ins, in every setting: a report changes nothing but a patient's own pace. Source: A68."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def setting_of(policy: Policy, enrolment: Enrolment) -> str:
 def care_of(policy: Policy, enrolment: Enrolment) -> CarePlan:
     """Planned care of an arm.
 
-    Only ``supported(…)`` adds care: the starting values of people already hold usual care (assumption A55). This
+    Only ``supported(…)`` adds care: the starting values of people already hold usual care (assumption A68). This
     function is the place where a setting with a hazard of leaving of its own enters a study.
     """
     setting = setting_of(policy, enrolment)

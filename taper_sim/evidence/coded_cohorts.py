@@ -222,7 +222,7 @@ class Enrolment:
 
 
 MODERATE_PAIN: Final = 4.0
-"""Least pain of "moderate" pain, NRS points. Source: the usual cut points, 4 and 7 (assumption A54)."""
+"""Least pain of "moderate" pain, NRS points. Source: the usual cut points, 4 and 7 (assumption A67)."""
 _AGED: Final = re.compile(r"\bage[ds]?\s+(\d{2,3})\s*(?:-|–|to)\s*(\d{2,3})\b")
 _AGED_OVER: Final = re.compile(r"\bage[ds]?\s+(\d{2,3})\s*(?:\+|or (?:more|older|over)|and (?:over|older))")
 _AGED_UNDER: Final = re.compile(r"\bage[ds]?\s+(?:under|below)\s+(\d{2,3})\b")

@@ -78,13 +78,13 @@ DEFAULT_USE: Final[Mapping[DrugClass, DefaultUse]] = {
         200.0, 0.5, 350.0, (("gabapentin", "IR", 0.7), ("pregabalin", "IR capsule", 0.3)), 0.30
     ),
 }
-"""Default population by class. Source: assumption A54 (E072, Agnoli 2021, Sandhu 2023)."""
+"""Default population by class. Source: assumption A67 (E072, Agnoli 2021, Sandhu 2023)."""
 USE_DAYS_MEDIAN: Final = 1825.0
 """Median days of use. Source: docs/model.md."""
 USE_DAYS_LOG_SD: Final = 0.6
 """Log sd of the days of use between people. Source: docs/cohort.md."""
 VETERANS_FEMALE: Final = 0.09
-"""Share of women among veterans in care, unless the cohort gives one. Source: assumption A54."""
+"""Share of women among veterans in care, unless the cohort gives one. Source: assumption A67."""
 LONG_ACTING: Final = ("methadone",)
 """Drugs that ``formulation=IR`` leaves out: their tablet is not short-acting. Source: drugs.csv, half-life."""
 _FIRST_CALL: Final = 60  # of the generator, for doses and days of use; the cohort uses calls up to 45 and from 100 on
