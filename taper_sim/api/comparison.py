@@ -380,12 +380,14 @@ def compare(
             given = f"{shown(reference)}{nearest(reference, names)}"
             raise InputError(Problem(FILE, "reference", given, "; ".join(dict.fromkeys(names))))
         plan = plan.model_copy(update={"reference": reference})
-    if by is not None:  # its problems are reported before the run
-        cohort = people.cohort if people is not None else build_cohort(plan.cohort, plan.seed, base)
+
+    def refuse_by(cohort: Cohort) -> None:
+        """Report the problems of ``by`` before the run."""
         groups_of(by, cohort_frame(cohort), cohort)
+
     path = base / FILE if scenario is None else Path(scenario)
     with named_by_argument(inputs, {}), progress_bar(shown=progress) as bar:
-        done = compare_scenario(plan, path, folder, Running(workers, bar, sure=yes))
+        done = compare_scenario(plan, path, folder, Running(workers, bar, sure=yes), None if by is None else refuse_by)
     result = _loaded(folder, done.plan.cohort)
     result.inputs = inputs if inputs.is_dir() else None
     result.temporary = temporary
