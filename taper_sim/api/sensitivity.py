@@ -30,7 +30,7 @@ from taper_sim.simulation.ensemble import CENTRES, Ensemble, from_prior
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FILE: Final = "sensitivity"
+_FILE: Final = "sensitivity"
 DEFAULT_OUTCOMES: Final = ("dose_reduction_pct", "withdrawal_peak", "pain_nrs_change", "function_change")
 _LOW_HIGH: Final = (0.05, 0.95)
 _SCREENING_DRAWS: Final = 4096  # draws of the prior for percentiles; they cost random numbers only
@@ -161,7 +161,9 @@ def sensitivity(
     unknown = [name for name in outcomes if name not in BY_NAME]
     if unknown:
         raise InputError(
-            Problem(FILE, "outcomes", f"{shown(name)}{nearest(str(name), BY_NAME)}", "outcomes of `taper-sim outcomes`")
+            Problem(
+                _FILE, "outcomes", f"{shown(name)}{nearest(str(name), BY_NAME)}", "outcomes of `taper-sim outcomes`"
+            )
             for name in unknown
         )
     shared: dict[str, Any] = {"days": days, "seed": seed, "outcomes": list(outcomes), "progress": progress}
@@ -169,7 +171,7 @@ def sensitivity(
     if isinstance(what, Comparison):
         entry = what.manifest["scenario"]
         if what.cohort is None:
-            raise problem(FILE, "what", "a run whose patients file was removed", "a run with its people")
+            raise problem(_FILE, "what", "a run whose patients file was removed", "a run with its people")
         people = people_of(what)
         shared |= {"people": people, "care": entry["care"], "days": days or int(entry["days"])}
         protocols = protocols or [{k: v for k, v in e.items() if v is not None} for e in entry["protocols"]]
@@ -180,7 +182,7 @@ def sensitivity(
     else:
         people = people_from(patients, scenario=what, seed=seed)
         shared |= {"scenario": Path(what), "patients": patients}
-    varied = varied_parameters(parameters, people.cohort.taken, FILE)
+    varied = varied_parameters(parameters, people.cohort.taken, _FILE)
 
     def compared(n_draws: int, changes: Mapping[str, float]) -> tuple[Comparison, Floats]:
         done = compare(protocols=protocols, draws=n_draws, parameters={**fixed, **changes} or None, **shared)
@@ -227,7 +229,7 @@ def _values(done: Comparison, protocol: str | None, outcomes: Sequence[str]) -> 
     chosen = protocol or done.protocols[-1]
     if chosen not in done.protocols:
         given = f"{shown(chosen)}{nearest(chosen, done.protocols)}"
-        raise InputError(Problem(FILE, "protocol", given, "; ".join(done.protocols)))
+        raise InputError(Problem(_FILE, "protocol", given, "; ".join(done.protocols)))
     people = done.people
     table = people[people["protocol"] == chosen][list(outcomes)].to_numpy(dtype=np.float64).T
     if chosen == done.reference:

@@ -44,12 +44,8 @@ def recorded_policies(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     """
     named = {name for text in texts for name in names_called(calls.parse(text))}
     factories = registered()
-    names = [name for name in sorted(named & factories.keys()) if not _is_shipped(factories[name])]
-    return {name: _record_of(name, factories[name]) for name in names}
-
-
-def _is_shipped(factory: Factory) -> bool:
-    return factory.__module__.partition(".")[0] == _OWN_PACKAGE
+    users = [name for name in named & factories.keys() if factories[name].__module__.partition(".")[0] != _OWN_PACKAGE]
+    return {name: _record_of(name, factories[name]) for name in sorted(users)}
 
 
 def _record_of(name: str, factory: Factory) -> dict[str, Any]:

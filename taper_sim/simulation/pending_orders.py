@@ -16,7 +16,7 @@ from taper_sim.policies.interface import Order, Policy, Rotation
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.units import DRUG_CLASSES
 
-FILE: Final = "policy"
+_FILE: Final = "policy"
 """File name in problems of a policy's own code."""
 
 
@@ -33,7 +33,7 @@ def checked_days(policy: Policy, n_days: int) -> list[int]:
         if not isinstance(day, int | np.integer) or day <= previous:
             given = f"day {day} after day {previous}" if previous else f"day {day} first"
             raise InputError(
-                Problem(FILE, f"{policy.name}, decision_days({n_days})", given, "whole days from 1, rising")
+                Problem(_FILE, f"{policy.name}, decision_days({n_days})", given, "whole days from 1, rising")
             )
     return [int(day) for day in days]
 
@@ -48,7 +48,7 @@ def checked_order(order: Order, policy: Policy, day: int, n: int, n_classes: int
     """
     place = f"{policy.name}, day {day}"
     if not isinstance(order, Order):
-        raise InputError(Problem(FILE, place, f"decide() returned {type(order).__name__}", "an Order"))
+        raise InputError(Problem(_FILE, place, f"decide() returned {type(order).__name__}", "an Order"))
     parts: Sequence[tuple[str, Floats | None, tuple[int, ...], bool]] = (
         ("dose_fraction", order.dose_fraction, (n, n_classes), False),
         ("adjunct", order.adjunct, (n,), False),
@@ -61,14 +61,14 @@ def checked_order(order: Order, policy: Policy, day: int, n: int, n_classes: int
             continue
         if np.shape(values) != shape:
             axes = "patients, classes" if len(shape) > 1 else "patients"
-            problems.append(Problem(FILE, place, f"{name} of shape {np.shape(values)}", f"shape {shape} ({axes})"))
+            problems.append(Problem(_FILE, place, f"{name} of shape {np.shape(values)}", f"shape {shape} ({axes})"))
             continue
         valid = np.isfinite(values) & (np.asarray(values) >= 0) | (np.isnan(values) & may_be_nan)
         if not valid.all():
             first = tuple(int(k) for k in np.argwhere(~valid)[0])
             where = f"row {first[0]}" + (f", {DRUG_CLASSES[first[1]]}" if len(first) > 1 else "")
             allowed = "finite, 0 or more" + (", or NaN (unchanged)" if may_be_nan else "")
-            problems.append(Problem(FILE, place, f"{name} {np.asarray(values)[first]:g} for {where}", allowed))
+            problems.append(Problem(_FILE, place, f"{name} {np.asarray(values)[first]:g} for {where}", allowed))
     if problems:
         raise InputError(problems)
     return order
