@@ -197,19 +197,19 @@ def _classes(
     main: Mapping[str, Any], characteristics: Mapping[str, Any], *, needed: bool
 ) -> dict[DrugClass, ClassMargin]:
     """Margins of every named class."""
-    wanted: list[tuple[str, Mapping[str, Any]]] = []
+    entries: list[tuple[str, Mapping[str, Any]]] = []
     main = {key: value for key, value in main.items() if value is not None}
     if main:
-        wanted.append(("drug", main))
+        entries.append(("drug", main))
     for name in DRUG_CLASSES:
         entry = characteristics.get(name)
         if entry is None:
             continue
         if not isinstance(entry, Mapping):
             raise problem(PEOPLE, name, entry, '{"drug": "lorazepam", "mg_per_day": 2, "share": 0.3}')
-        wanted.append((name, entry))
+        entries.append((name, entry))
     classes: dict[DrugClass, ClassMargin] = {}
-    for place, keys in wanted:
+    for place, keys in entries:
         name_of_class, margin = class_of(keys, place)
         drug_class = next(name for name in DRUG_CLASSES if name == name_of_class)
         if place in DRUG_CLASSES and place != drug_class:

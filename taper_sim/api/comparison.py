@@ -223,9 +223,9 @@ class Comparison:
         names = [outcome.name for outcome in self._outcomes(None)]
         return {name: {o: parts[name][o].to_numpy(dtype=np.float64) for o in names} for name in protocols}
 
-    def _outcomes(self, wanted: str | Sequence[str] | None) -> list[Outcome]:
+    def _outcomes(self, outcome: str | Sequence[str] | None) -> list[Outcome]:
         there = [name for name in dict.fromkeys(self.summary["outcome"]) if name in BY_NAME]
-        names = there if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
+        names = there if outcome is None else [outcome] if isinstance(outcome, str) else list(outcome)
         unknown = [name for name in names if name not in there]
         if unknown:
             raise InputError(

@@ -43,16 +43,16 @@ def find_drug(name: str, formulation: str | None, place: str) -> Drug:
     known, rest = " ".join(words[: lengths[0]]).lower(), " ".join(words[lengths[0] :]) or None
     if rest is not None and formulation is not None and rest.lower() != formulation.lower():
         raise problem(PEOPLE, place, f"{rest} in the drug's name and formulation {formulation}", "one of the two")
-    wanted = rest or formulation
+    form_name = rest or formulation
     forms = by_name[known]
-    if wanted is None and len(forms) > 1:
+    if form_name is None and len(forms) > 1:
         swallowed = [drug for drug in forms if not drug.formulation.startswith(_NOT_ORAL)]
         if len(swallowed) != 1 or not swallowed[0].formulation.startswith("IR"):
             allowed = " or ".join(f'"{" ".join(drug.key)}"' for drug in forms)
             raise InputError(Problem(PEOPLE, place, f"{known} without a formulation", allowed))
         return swallowed[0]
     try:
-        return formulary.find_drug(known, wanted)
+        return formulary.find_drug(known, form_name)
     except ValueError as error:
         raise InputError(Problem(PEOPLE, place, *divided(str(error), "a drug of `taper-sim drugs`"))) from None
 

@@ -450,8 +450,8 @@ class _Clinic:
         patients = np.flatnonzero(due & ~elsewhere)
         comes = np.zeros(len(due), dtype=bool)
         comes[patients] = panel.keeps_visit(day, patients)
-        wanted = (panel.planned > 0).sum(axis=1)
-        self.visits_kept += np.where(comes, wanted, 0)
+        n_planned = (panel.planned > 0).sum(axis=1)
+        self.visits_kept += np.where(comes, n_planned, 0)
         self.visits_given += np.where(comes, (served & (panel.planned > 0)).sum(axis=1), 0)
 
     def _apply_help(self, day: int) -> None:

@@ -236,8 +236,8 @@ class Demand:
         comes = panel.keeps_visit(day, due)
         jobs: list[Job] = []
         for discipline, queue in enumerate(DISCIPLINES):
-            wanted = panel.planned[due, discipline] > 0
-            for name, mask in (("initial_assessment", wanted & first), ("visit", wanted & ~first)):
+            planned = panel.planned[due, discipline] > 0
+            for name, mask in (("initial_assessment", planned & first), ("visit", planned & ~first)):
                 if name in self.done_here:
                     patients = due[mask]
                     if name == "initial_assessment" and queue == "prescriber":

@@ -408,9 +408,9 @@ def staffing_table(plan: StaffingPlan, result: SearchResult, runs: dict[Candidat
         rows.append((*heads["all"], ALL_TARGETS, met_all.mean(), low, high, met_all.mean(), *tail))
         target_of = {(target.key, target.role or "all"): k for k, target in enumerate(plan.entry.targets)}
         against = [f"{harm}{AGAINST}" for harm in (*TEAM_HARMS, plan.entry.loses.name)]
-        wanted = [(name, "all") for name in (*CLINIC_METRICS, *TEAM_HARMS, *against)]
-        wanted += [(name, queue) for queue in parts for name in ROLE_METRICS]
-        for key in dict.fromkeys([*target_of, *wanted]):
+        keys = [(name, "all") for name in (*CLINIC_METRICS, *TEAM_HARMS, *against)]
+        keys += [(name, queue) for queue in parts for name in ROLE_METRICS]
+        for key in dict.fromkeys([*target_of, *keys]):
             metric, role = key
             values = np.array(
                 [value_of(replication, metric, None if role == "all" else role) for replication in numbers]

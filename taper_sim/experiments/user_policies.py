@@ -87,13 +87,13 @@ def _needed(module: ast.Module, name: str) -> list[ast.stmt]:
             places.setdefault(defined, []).append(node)
     waiting, taken = [name], set[str]()
     while waiting:
-        wanted = waiting.pop()
-        if wanted in taken or wanted not in places:
+        name_needed = waiting.pop()
+        if name_needed in taken or name_needed not in places:
             continue
-        taken.add(wanted)
-        for node in places[wanted]:
+        taken.add(name_needed)
+        for node in places[name_needed]:
             waiting += [part.id for part in ast.walk(_bare(node)) if isinstance(part, ast.Name)]
-    kept = {id(node) for wanted in taken for node in places[wanted]}
+    kept = {id(node) for name_needed in taken for node in places[name_needed]}
     return [_bare(node) for node in module.body if id(node) in kept]
 
 

@@ -80,7 +80,7 @@ class PendingOrders:
 
     Attributes
     ----------
-    wanted : ndarray, (n, 3)
+    ordered_share : ndarray, (n, 3)
         Share of the original dose that the policy ordered last.
     in_force : ndarray, (n, 3)
         Share in force.
@@ -96,7 +96,7 @@ class PendingOrders:
         Rotations that are not yet in force for every patient.
     """
 
-    wanted: Floats
+    ordered_share: Floats
     in_force: Floats
     dispensed: Floats
     step: Floats
@@ -114,13 +114,13 @@ class PendingOrders:
 
     @property
     def behind(self) -> Bools:
-        """Classes whose share in force differs from the wanted share, (n, 3)."""
-        return np.asarray(self.in_force != self.wanted)
+        """Classes whose share in force differs from the ordered share, (n, 3)."""
+        return np.asarray(self.in_force != self.ordered_share)
 
     def order(self, order: Order) -> None:
         """Add a new order of the policy; it replaces a pending one."""
-        self.step = np.maximum(self.step, self.wanted - order.dose_fraction)
-        self.wanted = order.dose_fraction
+        self.step = np.maximum(self.step, self.ordered_share - order.dose_fraction)
+        self.ordered_share = order.dose_fraction
         self.pending = np.ones(len(order.dose_fraction), dtype=bool)
         if order.adjunct is not None:
             self.adjunct = order.adjunct
@@ -131,8 +131,8 @@ class PendingOrders:
 
     def followed(self, may: Bools) -> Floats:
         """Shares in force from now on, (n, 3): pending orders of the patients in ``may`` reduce by at most one step."""
-        late = self.in_force - self.wanted > self.step
-        share = np.where(late, self.in_force - self.step, self.wanted)
+        late = self.in_force - self.ordered_share > self.step
+        share = np.where(late, self.in_force - self.step, self.ordered_share)
         now = self.pending & may
         self.in_force = np.where(now[:, None], share, self.in_force)
         self.pending = self.pending & ~now
