@@ -63,13 +63,13 @@ def _example(args: argparse.Namespace) -> int:
 
 def _hash(args: argparse.Namespace) -> int:
     from taper_sim.data.problems import nearest, problem
-    from taper_sim.experiments.kinds import KINDS
+    from taper_sim.experiments.kinds import RUN_KINDS
     from taper_sim.run_folder import plan_of
 
     if args.scenario.is_dir():
         _show(plan_of(args.scenario).hash)
         return DONE
-    by_command = {kind.command: kind for kind in KINDS.values()}
+    by_command = {kind.command: kind for kind in RUN_KINDS.values()}
     if args.of not in by_command:
         raise problem("--of", "", f"{args.of}{nearest(args.of, by_command)}", f"one of {', '.join(by_command)}")
     _show(by_command[args.of].plan_hash(args.scenario))

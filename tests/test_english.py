@@ -107,6 +107,35 @@ def test_a_refused_expression_is_reported_with_a_better_one(text: str) -> None:
     assert hit.endswith(tuple(REFUSED.values()))
 
 
+#: Names that say what was done to a result and not what it is.
+REFUSED_NAMES = {"found", "said", "got", "seen"}
+
+
+def _identifiers(tree: ast.AST) -> Iterator[str]:
+    """Names that code defines: variables, arguments, attributes, functions and classes."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+
+
+@pytest.mark.parametrize("module", _parameters(MODULES))
+def test_a_result_bears_its_noun(module: Path) -> None:
+    names = {name.strip("_") for name in _identifiers(ast.parse(module.read_text(encoding="utf-8")))}
+    assert names & REFUSED_NAMES == set()
+
+
+def test_a_name_is_refused_wherever_code_defines_it() -> None:
+    for text in ("found = 1", "def f(said): ...", "for got in x: ...", "def seen_(): ...", "a, found_ = x"):
+        assert {name.strip("_") for name in _identifiers(ast.parse(text))} & REFUSED_NAMES, text
+    assert not set(_identifiers(ast.parse("print(found)"))) & REFUSED_NAMES
+
+
 FIRST_SENTENCE = re.compile(r"^(This|These) (page|guide|tutorial|index|notebook|reference)s? is for ")
 
 

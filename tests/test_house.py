@@ -2,6 +2,7 @@
 
 import ast
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -35,6 +36,35 @@ def test_no_two_public_classes_have_one_name():
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(path.relative_to(PACKAGE).as_posix())
     assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+
+
+#: Public constants that several modules may have, each with the reason.
+SHARED_CONSTANTS = {
+    "KIND": "every module of a run names its kind; experiments.kinds reads them all",
+    "BY_NAME": "outcomes and instruments by their names, in comparison.outcomes and inference.observation",
+}
+#: Rooms whose constants are the symbols of docs/model.md: a symbol is one position in each room's own layout.
+ROOMS_OF_SYMBOLS = ("model", "inference")
+
+
+def _constants(path: Path) -> Iterator[str]:
+    """Names that a module assigns at its top level and that are public."""
+    for node in ast.parse(path.read_text()).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets:
+            for name in target.elts if isinstance(target, ast.Tuple) else [target]:
+                if isinstance(name, ast.Name) and not name.id.startswith("_"):
+                    yield name.id
+
+
+def test_no_two_public_constants_have_one_name():
+    places = defaultdict(set)
+    for path in MODULES:
+        inside = path.relative_to(PACKAGE)
+        for name in _constants(path):
+            places[name].add("symbols" if inside.parts[0] in ROOMS_OF_SYMBOLS else inside.as_posix())
+    several = {name: paths for name, paths in places.items() if len(paths) > 1 and name not in SHARED_CONSTANTS}
+    assert several == {}
 
 
 def test_the_first_line_of_a_room_says_what_it_imports():

@@ -52,6 +52,23 @@ def test_every_package_that_is_installed_is_pinned_at_its_version():
     assert installed.items() <= pins.items()
 
 
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name.lower())
+
+
+def test_every_hashed_requirement_has_the_pinned_version_and_a_hash():
+    text = (ROOT / "constraints-hashed.txt").read_text()
+    assert "://" not in text  # no address of a registry
+    hashes_of = r"((?:\n    --hash=sha256:[0-9a-f]{64}[ \\]*)*)"
+    entries = re.findall(r"^([\w.-]+)==([^ ;\\\n]+)[^\n]*" + hashes_of, text, re.MULTILINE)
+    assert len(entries) == len(re.findall(r"^\w", text, re.MULTILINE))
+    assert all(hashes for _, _, hashes in entries)
+    pins = {_normal(name): version for name, version in _pins().items()}
+    hashed = {_normal(name): version for name, version, _ in entries}
+    assert {name: version for name, version in hashed.items() if pins.get(name, version) != version} == {}
+    assert set(pins) - set(hashed) == set()
+
+
 def test_readme_commands_begin_with_pip_install_uv():
     blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     assert len(blocks) == 2

@@ -14,7 +14,7 @@ import pandas as pd
 from taper_sim import rng
 from taper_sim.api.arguments import names_checked
 from taper_sim.api.cohort_frame import cohort_frame
-from taper_sim.api.drug_words import DOSES, FILE, class_of
+from taper_sim.api.drug_words import DOSES, PEOPLE, class_of
 from taper_sim.array_types import Bools
 from taper_sim.data.patients import BOOLEANS, NUMBERS
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
@@ -163,26 +163,26 @@ def people(
     if unknown:
         options = [*_CHARACTERISTICS, "drug", "formulation", "seed", "scenario", "drugs", *DOSES]
         raise InputError(
-            Problem(FILE, name, f"an unknown characteristic{nearest(name, options)}", ", ".join(_CHARACTERISTICS))
+            Problem(PEOPLE, name, f"an unknown characteristic{nearest(name, options)}", ", ".join(_CHARACTERISTICS))
             for name in unknown
         )
     if scenario is not None:
         if n is not None and not isinstance(n, int):
-            raise problem(FILE, "scenario", "with a patients file", "one of the two")
+            raise problem(PEOPLE, "scenario", "with a patients file", "one of the two")
         if drug is not None or characteristics:
-            raise problem(FILE, "scenario", "with a drug or characteristics", "those of the scenario alone")
+            raise problem(PEOPLE, "scenario", "with a drug or characteristics", "those of the scenario alone")
         return _of_scenario(Path(scenario), n, seed)
     main = {"drug": drug, "mg_per_day": mg_per_day, "mme_per_day": mme_per_day, "mcg_per_h": mcg_per_h}
     main |= {"formulation": formulation}
     seed = DEFAULT_SEED if seed is None else seed
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
-        raise problem(FILE, "seed", seed, "0 to 2^63 - 1")
+        raise problem(PEOPLE, "seed", seed, "0 to 2^63 - 1")
     classes = _classes(main, characteristics, needed=drugs is None)
     if isinstance(n, str | Path):
         return _read(Path(n), drugs, seed, classes, characteristics)
     if n is None or isinstance(n, bool) or not 1 <= n <= MAX_PATIENTS:
         given = n if n is not None else "nothing"
-        raise problem(FILE, "n", given, f"how many people to sample, 1 to {MAX_PATIENTS}, or a patients file")
+        raise problem(PEOPLE, "n", given, f"how many people to sample, 1 to {MAX_PATIENTS}, or a patients file")
     return People(_sampled(int(n), seed, classes, characteristics), seed, sampled=True)
 
 
@@ -197,28 +197,28 @@ def _classes(
     main: Mapping[str, Any], characteristics: Mapping[str, Any], *, needed: bool
 ) -> dict[DrugClass, ClassMargin]:
     """Margins of every named class."""
-    wanted: list[tuple[str, Mapping[str, Any]]] = []
+    entries: list[tuple[str, Mapping[str, Any]]] = []
     main = {key: value for key, value in main.items() if value is not None}
     if main:
-        wanted.append(("drug", main))
+        entries.append(("drug", main))
     for name in DRUG_CLASSES:
         entry = characteristics.get(name)
         if entry is None:
             continue
         if not isinstance(entry, Mapping):
-            raise problem(FILE, name, entry, '{"drug": "lorazepam", "mg_per_day": 2, "share": 0.3}')
-        wanted.append((name, entry))
+            raise problem(PEOPLE, name, entry, '{"drug": "lorazepam", "mg_per_day": 2, "share": 0.3}')
+        entries.append((name, entry))
     classes: dict[DrugClass, ClassMargin] = {}
-    for place, keys in wanted:
+    for place, keys in entries:
         name_of_class, margin = class_of(keys, place)
         drug_class = next(name for name in DRUG_CLASSES if name == name_of_class)
         if place in DRUG_CLASSES and place != drug_class:
-            raise problem(FILE, f"{place}.drug", f"a drug of the class {drug_class}", f"drugs of {place}")
+            raise problem(PEOPLE, f"{place}.drug", f"a drug of the class {drug_class}", f"drugs of {place}")
         if drug_class in classes:
-            raise problem(FILE, place, f"{drug_class} a second time", "each class once")
+            raise problem(PEOPLE, place, f"{drug_class} a second time", "each class once")
         classes[drug_class] = margin
     if needed and not classes:
-        raise problem(FILE, "drug", "nothing", 'a drug and its dose, such as drug="oxycodone ER", mg_per_day=120')
+        raise problem(PEOPLE, "drug", "nothing", 'a drug and its dose, such as drug="oxycodone ER", mg_per_day=120')
     return classes
 
 
@@ -229,7 +229,7 @@ def _as_pair(name: str, value: Any) -> tuple[float, float] | None:
     ends = tuple(value) if pair else (value,)
     numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends)
     if not numbers or (pair and len(ends) != 2) or not all(low <= end <= high for end in ends) or ends[0] > ends[-1]:
-        raise problem(FILE, name, value, f"a number, or a pair of rising numbers, from {low:g} to {high:g}")
+        raise problem(PEOPLE, name, value, f"a number, or a pair of rising numbers, from {low:g} to {high:g}")
     return (float(ends[0]), float(ends[1])) if pair else None
 
 
@@ -254,7 +254,7 @@ def _sampled(n: int, seed: int, classes: Mapping[DrugClass, ClassMargin], charac
             break
         if size >= _MOST_SAMPLED:
             given = f"{n} people, of whom {len(keep)} occur among {size:,} of the registry's margins"
-            raise InputError(Problem(FILE, ", ".join([*ranges, *chosen]), given, "wider ranges, or fewer people"))
+            raise InputError(Problem(PEOPLE, ", ".join([*ranges, *chosen]), given, "wider ranges, or fewer people"))
         size = min(_MOST_SAMPLED, max(2 * size, int(1.2 * size * n / max(len(keep), 1))))
     cohort = pool.take(keep[:n])
     keys = np.array([rng.patient_key(patient_id) for patient_id in cohort.ids], dtype=np.uint64)
@@ -285,7 +285,7 @@ def _sorted(
             number = isinstance(value, int | float) and 0 <= value <= 1
             if not number or (name == "mood_disorder" and not isinstance(value, bool)):
                 allowed = "True or False" if name == "mood_disorder" else "True, False, or the share of people, 0 to 1"
-                raise problem(FILE, name, value, allowed)
+                raise problem(PEOPLE, name, value, allowed)
             if name == "mood_disorder":  # it follows from the depression score, so people are selected by it
                 chosen[name] = bool(value)
             else:
@@ -297,10 +297,10 @@ def _modality(value: Any) -> tuple[float, ...]:
     shares = {value: 1.0} if isinstance(value, str) else value
     allowed = f"one of {', '.join(MODALITIES)}, or their shares"
     if not isinstance(shares, Mapping) or any(name not in MODALITIES for name in shares):
-        raise problem(FILE, "modality", value, allowed)
+        raise problem(PEOPLE, "modality", value, allowed)
     parts = [shares.get(name, 0.0) for name in MODALITIES]
     if not all(isinstance(part, int | float) and part >= 0 for part in parts) or abs(sum(parts) - 1.0) > 1e-9:
-        raise problem(FILE, "modality", value, f"{allowed} that add up to 1")
+        raise problem(PEOPLE, "modality", value, f"{allowed} that add up to 1")
     return tuple(float(part) for part in parts)
 
 
@@ -341,9 +341,9 @@ def _read(
     """People of a file, with the drugs of a file or of the arguments."""
     others = [name for name in characteristics if name not in DRUG_CLASSES]
     if others:
-        raise InputError(Problem(FILE, name, "with a patients file", "a column of the file") for name in others)
+        raise InputError(Problem(PEOPLE, name, "with a patients file", "a column of the file") for name in others)
     if drugs is not None and classes:
-        raise problem(FILE, "drugs", "a drugs file and a drug", "one of the two")
+        raise problem(PEOPLE, "drugs", "a drugs file and a drug", "one of the two")
     from taper_sim.data.patients import read_drugs, read_patients
 
     table = read_patients(path, {}, drop_missing=False, strict=True)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from taper_sim.api.plots import ComparisonPlots
 
-FILE: Final = "compare"
+_FILE: Final = "compare"
 _BY_SUMMARY, _BY_DIFFERENCES = "by_summary.csv", "by_differences.csv"
 
 
@@ -114,7 +114,8 @@ class Comparison:
     @property
     def _usable(self) -> list[str]:
         """Protocols that a clinic could follow; a policy that sees the true state is a bound, not a choice."""
-        calls_ = {arm_name(entry): entry.call for entry in map(_entry_of, self.manifest["scenario"]["protocols"])}
+        entries = map(ProtocolEntry.model_validate, self.manifest["scenario"]["protocols"])
+        calls_ = {arm_name(entry): entry.call for entry in entries}
         bounds = [name for name, call in calls_.items() if call.startswith("oracle(") or "sees=state" in call]
         return [name for name in self.protocols if name not in bounds] or self.protocols
 
@@ -222,9 +223,9 @@ class Comparison:
         names = [outcome.name for outcome in self._outcomes(None)]
         return {name: {o: parts[name][o].to_numpy(dtype=np.float64) for o in names} for name in protocols}
 
-    def _outcomes(self, wanted: str | Sequence[str] | None) -> list[Outcome]:
+    def _outcomes(self, outcome: str | Sequence[str] | None) -> list[Outcome]:
         there = [name for name in dict.fromkeys(self.summary["outcome"]) if name in BY_NAME]
-        names = there if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
+        names = there if outcome is None else [outcome] if isinstance(outcome, str) else list(outcome)
         unknown = [name for name in names if name not in there]
         if unknown:
             raise InputError(
@@ -337,11 +338,11 @@ def compare(
     """
     if (scenario is None) == (people is None):
         given = "neither a scenario nor people" if scenario is None else "a scenario and people"
-        raise problem(FILE, "people", given, "one of the two")
+        raise problem(_FILE, "people", given, "one of the two")
     if people is not None and not isinstance(people, People):
-        raise problem(FILE, "people", f"an object of the type {type(people).__name__}", "the result of ts.people(…)")
+        raise problem(_FILE, "people", f"an object of the type {type(people).__name__}", "the result of ts.people(…)")
     if scenario is not None and not isinstance(scenario, str | Path):
-        raise problem(FILE, "scenario", f"an object of the type {type(scenario).__name__}", "the path of a YAML file")
+        raise problem(_FILE, "scenario", f"an object of the type {type(scenario).__name__}", "the path of a YAML file")
     changes = {
         "days": days,
         "care": None if care is None else dict(care),
@@ -355,9 +356,9 @@ def compare(
     inputs, folder = temporary.path / INPUTS, temporary.path / "run"
     if people is not None:
         if entries is None:
-            raise problem(FILE, "protocols", "nothing", 'protocols such as ["constant()", "linear(pct=10, every=28)"]')
+            raise problem(_FILE, "protocols", "nothing", 'protocols such as ["constant()", "linear(pct=10, every=28)"]')
         if patients is not None:
-            raise problem(FILE, "patients", "together with people", "patients with a scenario only")
+            raise problem(_FILE, "patients", "together with people", "patients with a scenario only")
         inputs.mkdir()
         base = inputs if people.entry is None else people.folder
         cohort_entry = people.write(inputs) if people.entry is None else people.entry
@@ -370,7 +371,7 @@ def compare(
             "protocols": entries,
             **{name: value for name, value in changes.items() if value is not None},
         }
-        plan = parse(FILE, content, Scenario)
+        plan = parse(_FILE, content, Scenario)
         write_text(inputs / "scenario.yaml", _as_yaml(plan))
     else:
         plan, base = _changed(Path(str(scenario)), entries, patients, changes)
@@ -378,22 +379,20 @@ def compare(
         names = [arm_name(entry) for entry in plan.protocols] + [entry.call for entry in plan.protocols]
         if reference not in names:
             given = f"{shown(reference)}{nearest(reference, names)}"
-            raise InputError(Problem(FILE, "reference", given, "; ".join(dict.fromkeys(names))))
+            raise InputError(Problem(_FILE, "reference", given, "; ".join(dict.fromkeys(names))))
         plan = plan.model_copy(update={"reference": reference})
-    if by is not None:  # its problems are reported before the run
-        cohort = people.cohort if people is not None else build_cohort(plan.cohort, plan.seed, base)
+
+    def refuse_by(cohort: Cohort) -> None:
+        """Report the problems of ``by`` before the run."""
         groups_of(by, cohort_frame(cohort), cohort)
-    path = base / FILE if scenario is None else Path(scenario)
+
+    path = base / _FILE if scenario is None else Path(scenario)
     with named_by_argument(inputs, {}), progress_bar(shown=progress) as bar:
-        done = compare_scenario(plan, path, folder, Running(workers, bar, sure=yes))
+        done = compare_scenario(plan, path, folder, Running(workers, bar, sure=yes), None if by is None else refuse_by)
     result = _loaded(folder, done.plan.cohort)
     result.inputs = inputs if inputs.is_dir() else None
     result.temporary = temporary
     return result if by is None else _with_subgroups(result, by)
-
-
-def _entry_of(entry: Mapping[str, Any]) -> ProtocolEntry:
-    return ProtocolEntry.model_validate(entry)
 
 
 def _as_yaml(scenario: Scenario) -> str:
@@ -414,11 +413,11 @@ def _changed(
     elif entries is not None:
         by_name = {name: e for e in scenario.protocols for name in (arm_name(e), e.call)}
         whole = [by_name[e].model_dump() if isinstance(e, str) and e in by_name else e for e in entries]
-        scenario = parse(FILE, scenario.model_dump() | {"protocols": whole, "reference": None}, Scenario)
+        scenario = parse(_FILE, scenario.model_dump() | {"protocols": whole, "reference": None}, Scenario)
     content = scenario.model_dump() | {name: value for name, value in changes.items() if value is not None}
     if patients is not None:
         content["cohort"] = content["cohort"] | {"patients": patients}
-    return parse(FILE, content, Scenario), path.parent
+    return parse(_FILE, content, Scenario), path.parent
 
 
 def _with_subgroups(result: Comparison, by: By) -> Comparison:

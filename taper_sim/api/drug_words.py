@@ -14,7 +14,7 @@ from taper_sim.model.parameters import MEDIAN_USE_DAYS
 from taper_sim.model.pharmacology import Drug
 from taper_sim.simulation.cohort import ClassMargin, DrugShare
 
-FILE: Final = "people"
+PEOPLE: Final = "people"
 """File that problems name."""
 DOSES: Final = ("mg_per_day", "mme_per_day", "mcg_per_h")
 _KEYS: Final = ("drug", "formulation", *DOSES, "share")
@@ -39,22 +39,22 @@ def find_drug(name: str, formulation: str | None, place: str) -> Drug:
     lengths = [k for k in range(len(words), 0, -1) if " ".join(words[:k]).lower() in by_name]
     if not lengths:
         given = f"{shown(name)}, which is not in the formulary{nearest(' '.join(words[:1]).lower(), by_name)}"
-        raise InputError(Problem(FILE, place, given, ", ".join(by_name)))
+        raise InputError(Problem(PEOPLE, place, given, ", ".join(by_name)))
     known, rest = " ".join(words[: lengths[0]]).lower(), " ".join(words[lengths[0] :]) or None
     if rest is not None and formulation is not None and rest.lower() != formulation.lower():
-        raise problem(FILE, place, f"{rest} in the drug's name and formulation {formulation}", "one of the two")
-    wanted = rest or formulation
+        raise problem(PEOPLE, place, f"{rest} in the drug's name and formulation {formulation}", "one of the two")
+    form_name = rest or formulation
     forms = by_name[known]
-    if wanted is None and len(forms) > 1:
+    if form_name is None and len(forms) > 1:
         swallowed = [drug for drug in forms if not drug.formulation.startswith(_NOT_ORAL)]
         if len(swallowed) != 1 or not swallowed[0].formulation.startswith("IR"):
             allowed = " or ".join(f'"{" ".join(drug.key)}"' for drug in forms)
-            raise InputError(Problem(FILE, place, f"{known} without a formulation", allowed))
+            raise InputError(Problem(PEOPLE, place, f"{known} without a formulation", allowed))
         return swallowed[0]
     try:
-        return formulary.find_drug(known, wanted)
+        return formulary.find_drug(known, form_name)
     except ValueError as error:
-        raise InputError(Problem(FILE, place, *divided(str(error), "a drug of `taper-sim drugs`"))) from None
+        raise InputError(Problem(PEOPLE, place, *divided(str(error), "a drug of `taper-sim drugs`"))) from None
 
 
 def class_of(given: Mapping[str, Any], place: str, use_days: float | None = None) -> tuple[str, ClassMargin]:
@@ -73,21 +73,22 @@ def class_of(given: Mapping[str, Any], place: str, use_days: float | None = None
     unknown = [key for key in given if key not in _KEYS]
     if unknown:
         raise InputError(
-            Problem(FILE, f"{place}.{key}", f"an unknown key{nearest(key, _KEYS)}", ", ".join(_KEYS)) for key in unknown
+            Problem(PEOPLE, f"{place}.{key}", f"an unknown key{nearest(key, _KEYS)}", ", ".join(_KEYS))
+            for key in unknown
         )
     name = given.get("drug")
     if not isinstance(name, str | Mapping) or not name:
         allowed = 'a name such as "oxycodone ER", or shares such as {"morphine ER": 0.6, "oxycodone IR": 0.4}'
-        raise problem(FILE, f"{place}.drug", name if name is not None else "nothing", allowed)
+        raise problem(PEOPLE, f"{place}.drug", name if name is not None else "nothing", allowed)
     shares = {name: 1.0} if isinstance(name, str) else {str(k): _number(v, place, "drug") for k, v in name.items()}
     mix = tuple(DrugShare(find_drug(text, given.get("formulation"), place), share) for text, share in shares.items())
     classes = {entry.drug.drug_class for entry in mix}
     if len(classes) > 1:
-        raise problem(FILE, f"{place}.drug", f"drugs of {' and '.join(sorted(classes))}", "drugs of one class")
+        raise problem(PEOPLE, f"{place}.drug", f"drugs of {' and '.join(sorted(classes))}", "drugs of one class")
     low, high = _equivalents(given, mix, place)
     share = _number(given.get("share", 1.0), place, "share")
     if not 0 <= share <= 1:
-        raise problem(FILE, f"{place}.share", share, "0 to 1")
+        raise problem(PEOPLE, f"{place}.share", share, "0 to 1")
     middle, spread = math.sqrt(low * high), math.log(high / low) / _SPREAD_SDS
     days = {} if use_days is None else {"use_days_median": use_days, "use_days_log_sd": 0.0}
     return mix[0].drug.drug_class, ClassMargin(
@@ -97,7 +98,7 @@ def class_of(given: Mapping[str, Any], place: str, use_days: float | None = None
 
 def _number(value: Any, place: str, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise problem(FILE, f"{place}.{key}", value, "a number")
+        raise problem(PEOPLE, f"{place}.{key}", value, "a number")
     return float(value)
 
 
@@ -107,24 +108,24 @@ def _equivalents(given: Mapping[str, Any], mix: tuple[DrugShare, ...], place: st
     right = "mcg_per_h" if mix[0].drug.is_patch else "mg_per_day"
     if len(dose_keys) != 1:
         allowed = f"one of {right} and mme_per_day"
-        raise problem(FILE, place, " and ".join(dose_keys) if dose_keys else "no dose", allowed)
+        raise problem(PEOPLE, place, " and ".join(dose_keys) if dose_keys else "no dose", allowed)
     key = dose_keys[0]
     value = given[key]
     pair = value if isinstance(value, tuple | list) else (value, value)
     if len(pair) != 2:
-        raise problem(FILE, f"{place}.{key}", value, "a number, or a pair: the least and the most")
+        raise problem(PEOPLE, f"{place}.{key}", value, "a number, or a pair: the least and the most")
     low, high = (_number(end, place, key) for end in pair)
     if not 0 < low <= high:
-        raise problem(FILE, f"{place}.{key}", value, "above 0, the least before the most")
+        raise problem(PEOPLE, f"{place}.{key}", value, "above 0, the least before the most")
     if key != "mme_per_day" and len(mix) > 1:
-        raise problem(FILE, f"{place}.{key}", "one dose for several drugs", "mme_per_day, which several drugs share")
+        raise problem(PEOPLE, f"{place}.{key}", "one dose for several drugs", "mme_per_day, which several drugs share")
     ends = []
     for end in (low, high):
         for entry in mix:
             if key == "mme_per_day":
                 if entry.drug.is_buprenorphine:
                     given_ = f"{' '.join(entry.drug.key)}, which has no equivalence factor"
-                    raise InputError(Problem(FILE, f"{place}.{key}", given_, f"{right}, on its own scale"))
+                    raise InputError(Problem(PEOPLE, f"{place}.{key}", given_, f"{right}, on its own scale"))
                 amount = end
             else:
                 arguments = {"dose_mcg_per_h" if key == "mcg_per_h" else "dose_mg_per_day": end}
@@ -132,13 +133,10 @@ def _equivalents(given: Mapping[str, Any], mix: tuple[DrugShare, ...], place: st
                     dose = formulary.validate_dose(entry.drug, **arguments)
                     amount = formulary.equivalents(entry.drug, dose)
                 except ValueError as error:
-                    said_, allowed = divided(str(error), f"{right} of `taper-sim drugs`")
-                    raise InputError(Problem(FILE, f"{place}.{key}", said_, _renamed(allowed))) from None
+                    problem_, allowed = divided(str(error), f"{right} of `taper-sim drugs`")
+                    allowed = allowed.replace("dose_mg_per_day", "mg_per_day").replace("dose_mcg_per_h", "mcg_per_h")
+                    raise InputError(Problem(PEOPLE, f"{place}.{key}", problem_, allowed)) from None
         if amount > formulary.MAX_DOSE[mix[0].drug.drug_class]:
-            raise problem(FILE, f"{place}.{key}", end, f"at most {formulary.MAX_DOSE[mix[0].drug.drug_class]:g}")
+            raise problem(PEOPLE, f"{place}.{key}", end, f"at most {formulary.MAX_DOSE[mix[0].drug.drug_class]:g}")
         ends.append(amount)
     return ends[0], ends[1]
-
-
-def _renamed(text: str) -> str:
-    return text.replace("dose_mg_per_day", "mg_per_day").replace("dose_mcg_per_h", "mcg_per_h")

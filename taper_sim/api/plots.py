@@ -51,14 +51,14 @@ class ComparisonPlots:
 
     def _names(self, protocols: Sequence[str] | None) -> list[str]:
         known = self._result.protocols
-        wanted = known if protocols is None else list(protocols)
-        unknown = [name for name in wanted if name not in known]
+        names = known if protocols is None else list(protocols)
+        unknown = [name for name in names if name not in known]
         if unknown:
             raise InputError(
                 Problem("plot", "protocols", f"{shown(name)}{nearest(str(name), known)}", "; ".join(known))
                 for name in unknown
             )
-        return wanted
+        return names
 
     def trajectories(self, quantity: str | None = None, protocols: Sequence[str] | None = None) -> Figure:
         """Draw courses by day.
@@ -96,11 +96,11 @@ class ComparisonPlots:
         if len(self._result.protocols) < 2:
             raise problem("plot.forest", "", "one protocol", "two protocols and more")
         names = self._names(protocols)
-        wanted = FOREST_OUTCOMES if outcomes is None else tuple(outcomes)
+        chosen = FOREST_OUTCOMES if outcomes is None else tuple(outcomes)
         table = self._result.differences
         table = table[table["protocol"].isin(names)]
         try:
-            return forest_figure(table, names, self._result.reference, wanted)[0]
+            return forest_figure(table, names, self._result.reference, chosen)[0]
         except ValueError as error:
             known = ", ".join(dict.fromkeys(table["outcome"]))
             raise problem("plot.forest", "outcomes", str(error), f"outcomes of the run: {known}") from None

@@ -69,7 +69,10 @@ class Population:
         named = [str(name) for name in diagnostics["hyperparameter"].to_numpy()]
         for column in ("rhat", "ess_bulk", "ess_tail"):
             by_name = dict(zip(named, diagnostics[column].to_numpy(), strict=True))
-            table[column] = [by_name.get(_flat(str(row.what), str(row.value), named)) for row in table.itertuples()]
+            table[column] = [
+                next((x for name, x in by_name.items() if str(row.what) in name and str(row.value) in name), None)
+                for row in table.itertuples()
+            ]
         return table
 
     def to_xarray(self) -> "xr.DataTree":
@@ -103,10 +106,6 @@ class Population:
 
     def _repr_html_(self) -> str:
         return display.paragraphs(self._lines()) + display.table_html(self.table)
-
-
-def _flat(what: str, value: str, names: list[str]) -> str:
-    return next((name for name in names if what in name and value in name), "")
 
 
 @names_checked

@@ -1,38 +1,28 @@
-"""Progress bar in a terminal and in a notebook. Imports nothing of the package."""
+"""Progress bar in a terminal and in a notebook. Imports only a type."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-Progress = Callable[[int], Callable[[int], None]]
-"""Takes the total amount of work; returns a function that takes each amount done."""
-
-
-def silent(_: int) -> Callable[[int], None]:
-    """Progress that shows nothing."""
-    return lambda done: None
+if TYPE_CHECKING:  # at run time, the command line shows its first message before it loads NumPy
+    from taper_sim.experiments.running import Progress
 
 
 @contextmanager
-def progress_bar(*, shown: bool = True) -> Iterator[Progress]:
+def progress_bar(*, shown: bool = True) -> Iterator["Progress"]:
     """Show a bar with the remaining time on standard error.
 
     A notebook without ``ipywidgets`` shows no bar.
     """
     in_notebook = "ipykernel" in sys.modules
     if not shown or (in_notebook and find_spec("ipywidgets") is None):
-        yield silent
+        yield lambda _total: lambda _done: None
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
 
     columns = (
         TextColumn("simulating"),
@@ -42,7 +32,7 @@ def progress_bar(*, shown: bool = True) -> Iterator[Progress]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=Console(stderr=True), transient=in_notebook)
+    bar = RichProgress(*columns, console=Console(stderr=True), transient=in_notebook)
 
     def start(total: int) -> Callable[[int], None]:
         bar.start()

@@ -13,7 +13,7 @@ from taper_sim.policies import calls
 from taper_sim.policies.catalogue import files_named
 from taper_sim.policies.interface import Factory, Policy, not_a_policy, register
 
-FILE: Final = "protocols"
+_FILE: Final = "protocols"
 _ALLOWED: Final = 'calls such as "linear(pct=10, every=28)", or policies'
 
 Protocol = str | Policy | type[Policy] | Mapping[str, Any]
@@ -34,10 +34,10 @@ def entries_of(protocols: Sequence[Protocol] | Protocol) -> list[str | dict[str,
         For anything that is no protocol.
     """
     if isinstance(protocols, str):
-        return list(calls.split_protocols(protocols, file=FILE, place=""))
+        return list(calls.split_protocols(protocols, file=_FILE, place=""))
     items = [protocols] if isinstance(protocols, Mapping) or not isinstance(protocols, Sequence) else list(protocols)
     if not items:
-        raise problem(FILE, "", "an empty list", _ALLOWED)
+        raise problem(_FILE, "", "an empty list", _ALLOWED)
     return [_entry(number, protocol) for number, protocol in enumerate(items)]
 
 
@@ -51,9 +51,9 @@ def _entry(number: int, protocol: Any) -> str | dict[str, Any]:
         try:
             protocol = protocol()
         except TypeError as error:
-            raise problem(FILE, place, f"{protocol.__name__}() failed: {error}", "a policy object") from error
+            raise problem(_FILE, place, f"{protocol.__name__}() failed: {error}", "a policy object") from error
     if not isinstance(protocol, Policy):
-        raise problem(FILE, place, not_a_policy(type(protocol)), _ALLOWED)
+        raise problem(_FILE, place, not_a_policy(type(protocol)), _ALLOWED)
     name = "own_" + re.sub(r"\W+", "_", protocol.name).strip("_")
     with warnings.catch_warnings():  # a cell that runs again replaces its policy
         warnings.simplefilter("ignore")
@@ -88,12 +88,12 @@ def copy_rules(entries: Sequence[str | Mapping[str, Any]], folder: Path) -> None
     """Copy the files that calls name, relative to the working directory, into a scenario's folder."""
     for entry in entries:
         call = entry if isinstance(entry, str) else str(entry.get("call", ""))
-        for name in files_named(calls.parse(call, file=FILE, place=shown(call))):
+        for name in files_named(calls.parse(call, file=_FILE, place=shown(call))):
             if Path(name).is_absolute():
                 continue
             if ".." in Path(name).parts:
                 allowed = "a file in or below the working directory, or an absolute path"
-                raise InputError(Problem(FILE, shown(call), shown(name), allowed))
+                raise InputError(Problem(_FILE, shown(call), shown(name), allowed))
             if Path(name).is_file():
                 target = folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)

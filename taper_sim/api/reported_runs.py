@@ -26,7 +26,7 @@ from taper_sim.report.run_reports import RUN_REPORTS, write_run_report
 from taper_sim.report.staffing_text import bound_text
 from taper_sim.scenario.building import Overrides
 
-Log = Callable[[str], None]
+WriteLine = Callable[[str], None]
 """Shows one line."""
 
 
@@ -79,7 +79,7 @@ def run_clinic_plan(
     *,
     replications: int | None = None,
     sure: bool = False,
-    log: Log,
+    log: WriteLine,
 ) -> ReportedRun:
     """Simulate the clinic of a scenario; ``log`` shows the planned load and the plan's remarks before the run.
 
@@ -94,7 +94,7 @@ def run_clinic_plan(
 
 
 def run_team_search(
-    scenario: Path, change: Overrides, folder: Path, progress: Progress, *, sure: bool = False, log: Log
+    scenario: Path, change: Overrides, folder: Path, progress: Progress, *, sure: bool = False, log: WriteLine
 ) -> ReportedRun:
     """Find the smallest team of a clinic; ``log`` shows the bounds and the plan's remarks before the run.
 
@@ -123,7 +123,7 @@ def run_triage_comparison(
     *,
     replications: int | None = None,
     sure: bool = False,
-    log: Log,
+    log: WriteLine,
 ) -> ReportedRun:
     """Compare the triage rules of a clinic; parameters as of :func:`run_clinic_plan`."""
     plan = clinic_plan.read_plan(scenario, change, replications, sure=sure)
@@ -141,7 +141,7 @@ def run_validation(
     *,
     workers: Workers = 2,
     sure: bool = False,
-    log: Log,
+    log: WriteLine,
 ) -> ReportedRun:
     """Repeat a table of published results; ``log`` shows each problem of a row, which does not stop the others.
 

@@ -11,7 +11,7 @@ from taper_sim.api import display
 from taper_sim.api.argument_files import named_by_argument
 from taper_sim.api.arguments import names_checked
 from taper_sim.api.population_fit import Population
-from taper_sim.api.progress import Progress, progress_bar
+from taper_sim.api.progress import progress_bar
 from taper_sim.api.saving import save_run
 from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.data.problems import problem
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from taper_sim.api.comparison import Comparison
     from taper_sim.api.reported_runs import ReportedRun
     from taper_sim.api.validation import Validation
+    from taper_sim.experiments.running import Progress
 
 _TEXT_FILE: Final = "answer.txt"
 _ARGUMENTS: Final = {"--patients": "patients", "--days": "days", "--seed": "seed", "--replications": "replications"}
@@ -77,12 +78,9 @@ class Run:
         return "\n".join([self.text, f"tables: {named}"] if self.text else [f"{self.kind}; tables: {named}"])
 
     def _repr_html_(self) -> str:
-        pictures = "".join(path.read_text(encoding="utf-8")[_svg_start(path) :] for path in self.figures[:2])
+        texts = [path.read_text(encoding="utf-8") for path in self.figures[:2]]
+        pictures = "".join(text[max(0, text.find("<svg")) :] for text in texts)
         return f"<pre>{display.escape(repr(self))}</pre>{pictures}"
-
-
-def _svg_start(path: Path) -> int:
-    return max(0, path.read_text(encoding="utf-8").find("<svg"))
 
 
 def _tables_of(folder: Path) -> dict[str, pd.DataFrame]:

@@ -1,41 +1,39 @@
-"""Which parameter decides: one at a time, and rank correlations over shared draws. Imports ``api``, ``simulation``.
+"""Which parameter decides: one at a time, and over shared draws of all. Imports ``api``, ``simulation``.
 
 One at a time, a parameter is held at the 5th and at the 95th percentile of its prior and the rest at their centres, for
-the same people with the same chance events. The rank correlation is over the draws of all parameters together.
+the same people with the same chance events. Rank correlation and first-order index are over the draws of all parameters
+together (:mod:`taper_sim.api.draw_sensitivity`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from taper_sim.api import display
 from taper_sim.api.arguments import names_checked
 from taper_sim.api.cohorts import People
+from taper_sim.api.cohorts import people as people_from
 from taper_sim.api.comparison import Comparison, compare, people_of
+from taper_sim.api.draw_sensitivity import first_order_index, rank_correlation
 from taper_sim.api.protocols import Protocol
+from taper_sim.api.varied_parameters import VariedParameter, varied_parameters
 from taper_sim.array_types import Floats
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
-from taper_sim.model.event_parameters import PARAMETERS
-from taper_sim.model.parameters import Parameter
-from taper_sim.scenario.building import read_scenario
-from taper_sim.simulation.ensemble import Ensemble, from_prior
+from taper_sim.simulation.ensemble import CENTRES, Ensemble, from_prior
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FILE: Final = "sensitivity"
-#: Varied by default: the parameters of withdrawal, pain and what a dose does to both.
-DEFAULT_PARAMETERS: Final = ("sigma", "tau_F", "tau_L", "EC50", "xi", "delta")
+_FILE: Final = "sensitivity"
 DEFAULT_OUTCOMES: Final = ("dose_reduction_pct", "withdrawal_peak", "pain_nrs_change", "function_change")
 _LOW_HIGH: Final = (0.05, 0.95)
 _SCREENING_DRAWS: Final = 4096  # draws of the prior for percentiles; they cost random numbers only
-_RESAMPLES: Final = 400
 _COLUMNS: Final = (
     "parameter",
     "outcome",
@@ -48,6 +46,9 @@ _COLUMNS: Final = (
     "lo95",
     "hi95",
     "n_draws",
+    "first_order",
+    "first_order_lo95",
+    "first_order_hi95",
 )
 
 
@@ -58,8 +59,10 @@ class Sensitivity:
     Attributes
     ----------
     frame : DataFrame
-        ``parameter, outcome, low_value, high_value`` (5th and 95th percentile of the prior), ``outcome_at_low``,
-        ``outcome_at_high``, ``swing`` (their difference), ``rank_correlation`` with ``lo95, hi95`` over ``n_draws``.
+        ``parameter, outcome, low_value, high_value`` (5th and 95th percentile of the prior; NaN where several drug
+        classes have each its own), ``outcome_at_low``, ``outcome_at_high``, ``swing`` (their difference),
+        ``rank_correlation`` with ``lo95, hi95`` over ``n_draws``, ``first_order`` (share of the variance over draws
+        that the parameter explains alone) with ``first_order_lo95, first_order_hi95``.
     what : str
         Protocol of the outcomes, and the reference, in words.
     """
@@ -115,14 +118,16 @@ def sensitivity(
     patients: int | None = None,
     progress: bool = True,
 ) -> Sensitivity:
-    """Vary parameters one at a time, and correlate outcomes with all of them over shared draws.
+    """Vary parameters one at a time, and relate outcomes to all of them over shared draws.
 
     Parameters
     ----------
     what : Comparison, People or path
         A comparison (its people and protocols), people with ``protocols``, or a scenario.
     parameters : sequence of str, optional
-        Symbols of docs/parameters.md; those of withdrawal, dose response and pain if omitted.
+        Symbols of docs/parameters.md; those of withdrawal, dose response and pain if omitted. A symbol with a value for
+        each drug class varies in every class that the people take, each class at its own percentile; ``sigma_opioid``
+        varies it in one class. By default, people on several classes get a row for each class.
     protocols : sequence, optional
         As in :func:`taper_sim.compare`.
     protocol : str, optional
@@ -131,7 +136,7 @@ def sensitivity(
     days, seed, patients : int, optional
         As in :func:`taper_sim.compare`.
     draws : int, optional
-        Draws of all parameters together, for the rank correlations.
+        Draws of all parameters together, for rank correlations (four at least) and first-order indices (twenty).
     progress : bool, optional
 
     Returns
@@ -141,7 +146,7 @@ def sensitivity(
     Raises
     ------
     InputError
-        For an unknown parameter, protocol or outcome, with the nearest name.
+        For an unknown parameter, protocol or outcome, with the nearest name, and for a class that nobody takes.
 
     Examples
     --------
@@ -153,81 +158,70 @@ def sensitivity(
     >>> bool(row["outcome_at_low"] < row["outcome_at_high"])
     True
     """
-    names = _checked(parameters)
     unknown = [name for name in outcomes if name not in BY_NAME]
     if unknown:
         raise InputError(
-            Problem(FILE, "outcomes", f"{shown(name)}{nearest(str(name), BY_NAME)}", "outcomes of `taper-sim outcomes`")
+            Problem(
+                _FILE, "outcomes", f"{shown(name)}{nearest(str(name), BY_NAME)}", "outcomes of `taper-sim outcomes`"
+            )
             for name in unknown
         )
     shared: dict[str, Any] = {"days": days, "seed": seed, "outcomes": list(outcomes), "progress": progress}
+    fixed: dict[str, float] = {}
     if isinstance(what, Comparison):
         entry = what.manifest["scenario"]
         if what.cohort is None:
-            raise problem(FILE, "what", "a run whose patients file was removed", "a run with its people")
-        people: People | None = people_of(what)
-        shared |= {"care": entry["care"], "days": days or int(entry["days"])}
+            raise problem(_FILE, "what", "a run whose patients file was removed", "a run with its people")
+        people = people_of(what)
+        shared |= {"people": people, "care": entry["care"], "days": days or int(entry["days"])}
         protocols = protocols or [{k: v for k, v in e.items() if v is not None} for e in entry["protocols"]]
-        scenario = None
+        fixed = entry["parameters"]
     elif isinstance(what, People):
-        people, scenario = what, None
+        people = what
+        shared["people"] = people
     else:
-        people, scenario = None, Path(what)
-        shared["patients"] = patients
-    run_seed = seed if seed is not None else people.seed if people is not None else _seed_of(scenario)
+        people = people_from(patients, scenario=what, seed=seed)
+        shared |= {"scenario": Path(what), "patients": patients}
+    varied = varied_parameters(parameters, people.cohort.taken, _FILE)
 
-    def values_of(n_draws: int, fixed: Mapping[str, float]) -> tuple[Comparison, Floats]:
-        done = compare(
-            scenario, people=people, protocols=protocols, draws=n_draws, parameters=dict(fixed) or None, **shared
-        )
+    def compared(n_draws: int, changes: Mapping[str, float]) -> tuple[Comparison, Floats]:
+        done = compare(protocols=protocols, draws=n_draws, parameters={**fixed, **changes} or None, **shared)
         return done, _values(done, protocol, outcomes)
 
-    whole, by_person = values_of(draws, {})
-    ensemble = from_prior(run_seed, draws)
-    prior = from_prior(run_seed, _SCREENING_DRAWS)
+    whole, by_person = compared(draws, {})
+    run_seed, fixed = int(whole.manifest["seed"]), whole.manifest["scenario"]["parameters"]
+    ensemble = from_prior(run_seed, draws, fixed)
     rows = []
-    for symbol in names:
-        low, high = (float(np.quantile(_drawn(prior, symbol), q)) for q in _LOW_HIGH)
-        ends = [np.nanmean(values_of(1, {symbol: value})[1], axis=1) for value in (low, high)]
+    for parameter in varied:
+        prior = _prior_of(parameter, run_seed, fixed)
+        low, high = (parameter.fixed_at(share, prior) for share in _LOW_HIGH)
+        ends = [np.nanmean(compared(1, values)[1], axis=1) for values in (low, high)]
+        rank = parameter.rank(ensemble)
         for k, outcome in enumerate(outcomes):
-            correlation = _correlation(_drawn(ensemble, symbol), _by_draw(by_person[k], whole, draws), run_seed)
-            swing = ends[1][k] - ends[0][k]
-            rows.append((symbol, outcome, low, high, ends[0][k], ends[1][k], swing, *correlation, draws))
+            by_draw = _by_draw(by_person[k], whole, draws)
+            correlation = rank_correlation(rank, by_draw, run_seed)
+            values = (_only(low), _only(high), ends[0][k], ends[1][k], ends[1][k] - ends[0][k])
+            index = first_order_index(rank, by_draw, run_seed)
+            rows.append((parameter.name, outcome, *values, *correlation, draws, *index))
     chosen = protocol or whole.protocols[-1]
     against = f" minus {whole.reference}" if chosen != whole.reference else ""
     return Sensitivity(pd.DataFrame(rows, columns=list(_COLUMNS)), f"{chosen}{against}")
 
 
-def _seed_of(scenario: Path | None) -> int:
-    return read_scenario(scenario).seed if scenario is not None else 0
+def _prior_of(parameter: VariedParameter, seed: int, fixed: Mapping[str, float]) -> Ensemble:
+    """Draws for the percentiles of a parameter, without the values at which the scenario fixes the parameter itself."""
+    others = {name: value for name, value in fixed.items() if CENTRES[name].parameter.symbol != parameter.symbol}
+    return _screening(seed, tuple(sorted(others.items())))
 
 
-def _checked(parameters: Sequence[str] | None) -> list[str]:
-    """Symbols to vary; raises InputError for symbols that are unknown or have no spread."""
-    known = {q.symbol: q for q in PARAMETERS}
-    if parameters is None:
-        return [name for name in DEFAULT_PARAMETERS if name in known and _varies(known[name])]
-    names = [parameters] if isinstance(parameters, str) else list(parameters)
-    problems = []
-    for name in names:
-        if name not in known:
-            given = f"{shown(name)}, an unknown symbol{nearest(str(name), known)}"
-            problems.append(Problem(FILE, "parameters", given, "a symbol of docs/parameters.md"))
-        elif not _varies(known[name]):
-            problems.append(Problem(FILE, "parameters", f"{name}, which has no spread", "a symbol with a prior sd"))
-    if problems:
-        raise InputError(problems)
-    return names
+@lru_cache(maxsize=4)
+def _screening(seed: int, fixed: tuple[tuple[str, float], ...]) -> Ensemble:
+    return from_prior(seed, _SCREENING_DRAWS, dict(fixed))
 
 
-def _varies(parameter: Parameter) -> bool:
-    return parameter.prior_sd > 0
-
-
-def _drawn(ensemble: Ensemble, symbol: str) -> Floats:
-    """Draws of a symbol, (n_draws,); those of the opioid if the symbol has a value a class."""
-    values = ensemble.values[symbol]
-    return values[:, 0] if values.ndim == 2 else values
+def _only(values: Mapping[str, float]) -> float:
+    """The one value, or NaN for a symbol with one in each of several drug classes."""
+    return next(iter(values.values())) if len(values) == 1 else np.nan
 
 
 def _values(done: Comparison, protocol: str | None, outcomes: Sequence[str]) -> Floats:
@@ -235,7 +229,7 @@ def _values(done: Comparison, protocol: str | None, outcomes: Sequence[str]) -> 
     chosen = protocol or done.protocols[-1]
     if chosen not in done.protocols:
         given = f"{shown(chosen)}{nearest(chosen, done.protocols)}"
-        raise InputError(Problem(FILE, "protocol", given, "; ".join(done.protocols)))
+        raise InputError(Problem(_FILE, "protocol", given, "; ".join(done.protocols)))
     people = done.people
     table = people[people["protocol"] == chosen][list(outcomes)].to_numpy(dtype=np.float64).T
     if chosen == done.reference:
@@ -250,19 +244,3 @@ def _by_draw(values: Floats, done: Comparison, n_draws: int) -> Floats:
     count = np.bincount(draw[there], minlength=n_draws)
     total = np.bincount(draw[there], weights=values[there], minlength=n_draws)
     return np.divide(total, count, out=np.full(n_draws, np.nan), where=count > 0)
-
-
-def _correlation(parameter: Floats, outcome: Floats, seed: int) -> tuple[float, float, float]:
-    """Spearman's correlation with a 95 % percentile bootstrap over draws; NaN if one of the two is constant."""
-    there = np.isfinite(outcome)
-    x, y = parameter[: len(outcome)][there], outcome[there]
-    if len(x) < 4 or np.ptp(y) == 0 or np.ptp(x) == 0:
-        return (np.nan, np.nan, np.nan)
-    rng = np.random.default_rng([seed % 2**32, 5])
-    correlations = []
-    for _ in range(_RESAMPLES):
-        again = rng.integers(0, len(x), len(x))
-        if np.ptp(x[again]) > 0 and np.ptp(y[again]) > 0:
-            correlations.append(float(spearmanr(x[again], y[again]).statistic))
-    low, high = np.quantile(correlations, (0.025, 0.975))
-    return float(spearmanr(x, y).statistic), float(low), float(high)

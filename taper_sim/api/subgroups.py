@@ -12,7 +12,7 @@ from taper_sim.comparison.tables import DERIVED_SUBGROUPS, subgroups
 from taper_sim.data.problems import InputError, Problem, nearest, problem
 from taper_sim.simulation.cohort import FLAGS, Cohort
 
-FILE: Final = "by"
+_FILE: Final = "by"
 _MOST_VALUES: Final = 12  # of a column that is used without a function
 
 Key = str | Callable[[pd.DataFrame], Any]
@@ -57,9 +57,9 @@ def _labels(key: Key, people: pd.DataFrame, cohort: Cohort) -> tuple[NDArray[Any
             labels = np.asarray(key(people))
         except Exception as error:  # any error of a user's function becomes one line
             given = f"a function that raised {type(error).__name__}: {error}"
-            raise problem(FILE, name, given, "a function of the table of people that gives a label a row") from error
+            raise problem(_FILE, name, given, "a function of the table of people that gives a label a row") from error
         if labels.shape != (len(people),):
-            raise problem(FILE, name, f"a result of shape {labels.shape}", f"({len(people)},), a label a person")
+            raise problem(_FILE, name, f"a result of shape {labels.shape}", f"({len(people)},), a label a person")
         return _as_text(labels), name
     if key in FLAGS or key in DERIVED_SUBGROUPS:
         masks = subgroups(cohort, [key])
@@ -71,11 +71,11 @@ def _labels(key: Key, people: pd.DataFrame, cohort: Cohort) -> tuple[NDArray[Any
     known = [*FLAGS, *DERIVED_SUBGROUPS, *(c for c in people.columns if c not in FLAGS and c != "patient_id")]
     if key not in people.columns or key == "patient_id":
         given = f"{key!r}, no column of the people{nearest(str(key), known)}"
-        raise InputError(Problem(FILE, "", given, f"one of {', '.join(known)}, or a function of the table of people"))
+        raise InputError(Problem(_FILE, "", given, f"one of {', '.join(known)}, or a function of the table of people"))
     values = people[key]
     if values.nunique() > _MOST_VALUES:
         given = f"{key} with {values.nunique()} values"
-        raise problem(FILE, "", given, f"a function that cuts it, such as lambda people: people['{key}'] > …")
+        raise problem(_FILE, "", given, f"a function that cuts it, such as lambda people: people['{key}'] > …")
     return _as_text(values.to_numpy()), key
 
 

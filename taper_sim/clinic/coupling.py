@@ -61,7 +61,7 @@ class Setting:
     enrol_over_d : int
         Days over which the panel enrols.
     disabled_work : frozenset of str
-        Kinds of work (``work.KINDS``) that this clinic does not do.
+        Kinds of work (``work.KINDS_OF_WORK``) that this clinic does not do.
     states : tuple of (str, float)
         States in which patients live, with shares; empty: one state, which needs no licence.
     orders_by : str
@@ -94,12 +94,12 @@ class Setting:
     @property
     def does(self) -> frozenset[str]:
         """Kinds of work that the clinic does."""
-        return frozenset(kind.name for kind in work.KINDS) - self.disabled_work
+        return frozenset(kind.name for kind in work.KINDS_OF_WORK) - self.disabled_work
 
     def needed(self, care: CarePlan) -> dict[str, str]:
         """Queues that receive work, each with one of its kinds."""
         kind_of: dict[str, str] = {}
-        for kind in work.KINDS:
+        for kind in work.KINDS_OF_WORK:
             if kind.name not in self.does or kind.name == "interpreting":
                 continue
             queue = self.orders_by if kind.name == "dose_order" else kind.queue
@@ -274,7 +274,7 @@ class _Clinic:
         panel, self.today = self.panel, day
         present = panel.present(day)
         for patient in np.flatnonzero(self._present_before & ~present).tolist():
-            self._cancel_open(patient, work.LEFT)
+            self._cancel_open(patient, work.LEFT_CARE)
         self._present_before = present
         self._apply_in_person_rule(day)
         self._rebook_for_illness(day)
@@ -450,8 +450,8 @@ class _Clinic:
         patients = np.flatnonzero(due & ~elsewhere)
         comes = np.zeros(len(due), dtype=bool)
         comes[patients] = panel.keeps_visit(day, patients)
-        wanted = (panel.planned > 0).sum(axis=1)
-        self.visits_kept += np.where(comes, wanted, 0)
+        n_planned = (panel.planned > 0).sum(axis=1)
+        self.visits_kept += np.where(comes, n_planned, 0)
         self.visits_given += np.where(comes, (served & (panel.planned > 0)).sum(axis=1), 0)
 
     def _apply_help(self, day: int) -> None:
@@ -497,7 +497,7 @@ class _Clinic:
 
 def _holds_orders(job: Job) -> bool:
     """Whether a change of dose waits while the job is open: work of effect ``order``."""
-    return work.BY_NAME[job.work].effect == "order"
+    return work.WORK_BY_NAME[job.work].effect == "order"
 
 
 __all__ = ["Served", "Setting", "serve"]

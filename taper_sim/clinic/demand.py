@@ -22,7 +22,7 @@ from taper_sim.clinic.modality import IN_PERSON, HomeVisits, visit_minutes
 from taper_sim.clinic.panel import EVENT_SUMS, Panel
 from taper_sim.clinic.queue import ANYWHERE, Job
 from taper_sim.clinic.triage import Rank, risk_score
-from taper_sim.clinic.work import AUTHORISED_SHARE, BATCH_SIZE, GROUP_SIZE, KINDS, NUMBER, Kind
+from taper_sim.clinic.work import AUTHORISED_SHARE, BATCH_SIZE, GROUP_SIZE, KINDS_OF_WORK, NUMBER, Kind
 from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import STREAMS
 from taper_sim.model.parameters import DISCIPLINES
@@ -236,8 +236,8 @@ class Demand:
         comes = panel.keeps_visit(day, due)
         jobs: list[Job] = []
         for discipline, queue in enumerate(DISCIPLINES):
-            wanted = panel.planned[due, discipline] > 0
-            for name, mask in (("initial_assessment", wanted & first), ("visit", wanted & ~first)):
+            planned = panel.planned[due, discipline] > 0
+            for name, mask in (("initial_assessment", planned & first), ("visit", planned & ~first)):
                 if name in self.done_here:
                     patients = due[mask]
                     if name == "initial_assessment" and queue == "prescriber":
@@ -256,7 +256,7 @@ class Demand:
 
     def booked(self, name: str, queue: str, patient: int, comes: bool, appointment: Appointment, day: int) -> list[Job]:
         """Book a visit, with an interpreter if the patient needs one; without room the job is cancelled."""
-        kind = work.BY_NAME[name]
+        kind = work.WORK_BY_NAME[name]
         by_rule = appointment.discipline == 0 and self._in_person_from is not None and day >= self._in_person_from
         length = self._in_person if by_rule else self._usual
         interpreted = self._interpreters and "interpreting" in self.done_here and bool(self._language[patient])
@@ -318,7 +318,7 @@ class Demand:
         jobs = self._of("checkin_review", np.flatnonzero(above), day, hours="checkin", note=day - 1)
         near = np.flatnonzero(came & ~above)
         if "checkin_batch" in self.done_here:
-            kind = work.BY_NAME["checkin_batch"]
+            kind = work.WORK_BY_NAME["checkin_batch"]
             for k in range(0, len(near), BATCH_SIZE):
                 members = near[k : k + BATCH_SIZE]
                 at = (day - 1) * DAY_MIN + _HOURS["checkin"][1]
@@ -516,7 +516,7 @@ class Demand:
         """One job of a kind for each patient; none if the clinic does not do this kind."""
         if name not in self.done_here or len(patients) == 0:
             return []
-        kind: Kind = KINDS[NUMBER[name]]
+        kind: Kind = KINDS_OF_WORK[NUMBER[name]]
         role = queue or kind.queue
         factor, u_minute = self._draws(name, patients, day)
         low, high = _HOURS[hours]

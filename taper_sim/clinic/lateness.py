@@ -47,7 +47,7 @@ def judged(events: pd.DataFrame, end: float) -> Bools:
     Each piece of work counts once, at its last row. Work of a patient who left, and visits booked for a day after the
     run, count only if they were late by then.
     """
-    unknown = events["why"].isin([work.LEFT, work.HANDED_OFF, work.AFTER_THE_END]).to_numpy()
+    unknown = events["why"].isin([work.LEFT_CARE, work.HANDED_OFF, work.AFTER_THE_END]).to_numpy()
     return np.asarray(~again(events) & (late(events, end) | ~unknown))
 
 

@@ -17,11 +17,11 @@ from typing import Any, Final
 
 from taper_sim.clinic.calendars import WEEKDAYS, Shift
 from taper_sim.clinic.team import MAX_COST_USD_H, QUEUES, ROLES, Team, Worker, who_may
-from taper_sim.clinic.work import BY_NAME
+from taper_sim.clinic.work import WORK_BY_NAME
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.units import LONGEST_D, WEEK_D
 
-REQUIRED_COLUMNS: Final = ("name", "role", "weekdays", "start", "end")
+ROSTER_COLUMNS: Final = ("name", "role", "weekdays", "start", "end")
 OPTIONAL_COLUMNS: Final = (
     "break_start",
     "break_end",
@@ -71,7 +71,7 @@ def read_team(path: Path) -> Team:
         errors = {name: wrong.get(number, {}).get(column) for name, column in columns.items()}
         if not any(errors.values()) and all(value is None for value in cells.values()):
             continue
-        errors |= {name: errors[name] or "an empty cell" for name in REQUIRED_COLUMNS if cells[name] is None}
+        errors |= {name: errors[name] or "an empty cell" for name in ROSTER_COLUMNS if cells[name] is None}
         invalid = [Problem(file, f"row {number}, {name}", error, "a value") for name, error in errors.items() if error]
         problems += invalid
         if not invalid:
@@ -144,7 +144,7 @@ def _wrong_cells(sheet: Any, formulas: Any) -> dict[int, dict[int, str]]:
 
 def _columns(header: Mapping[int, Any], file: str) -> dict[str, int]:
     names = [_text(cell).lower() for cell in header.values()]
-    valid = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
+    valid = (*ROSTER_COLUMNS, *OPTIONAL_COLUMNS)
     problems = [
         Problem(
             file, f"row 1, column {column}", f"{shown(name)}, an unknown column{nearest(name, valid)}", ", ".join(valid)
@@ -157,8 +157,8 @@ def _columns(header: Mapping[int, Any], file: str) -> dict[str, int]:
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
     problems += [
-        Problem(file, "row 1", f"no column {name}", ", ".join(REQUIRED_COLUMNS))
-        for name in REQUIRED_COLUMNS
+        Problem(file, "row 1", f"no column {name}", ", ".join(ROSTER_COLUMNS))
+        for name in ROSTER_COLUMNS
         if name not in names
     ]
     if problems:
@@ -205,9 +205,9 @@ def _worker(file: str, name: str, entries: list[tuple[int, dict[str, Any]]], pro
             problems.append(Problem(file, f"row {number}, stands_in_for", value, f"{', '.join(who_may(queue))} only"))
     skills = _listed(first.get("skills"))
     for kind in skills:
-        if kind not in BY_NAME:
-            value = f"{shown(kind)}, an unknown kind of work{nearest(kind, BY_NAME)}"
-            problems.append(Problem(file, f"row {number}, skills", value, ", ".join(BY_NAME)))
+        if kind not in WORK_BY_NAME:
+            value = f"{shown(kind)}, an unknown kind of work{nearest(kind, WORK_BY_NAME)}"
+            problems.append(Problem(file, f"row {number}, skills", value, ", ".join(WORK_BY_NAME)))
     cost = first.get("cost_usd_h")
     a_number = isinstance(cost, int | float) and not isinstance(cost, bool)
     if cost is not None and not (a_number and 0 <= cost <= MAX_COST_USD_H):

@@ -70,7 +70,7 @@ class Kind:
 
 
 # Source of frequencies, urgencies and minutes that are not in tables/team.csv: assumption A38.
-KINDS: Final[tuple[Kind, ...]] = (
+KINDS_OF_WORK: Final[tuple[Kind, ...]] = (
     Kind("initial_assessment", EACH, 2, "initial", "care", "enrolment: one visit of each planned discipline"),
     Kind("visit", EACH, 2, "followup", "care", "the protocol's planned visits, of each planned discipline"),
     Kind("interpreting", "interpreter", 2, "followup", "care", "a visit of a patient who speaks another language"),
@@ -119,11 +119,11 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
     Kind("self_management", "nurse", 3, "followup", "care", "enrolment: training in self-management", share=2.0),
 )
-BY_NAME: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in KINDS})
+WORK_BY_NAME: Final[Mapping[str, Kind]] = MappingProxyType({kind.name: kind for kind in KINDS_OF_WORK})
 WITH_CARE_OF: Final[Mapping[str, str]] = MappingProxyType({"group_session": "psychologist", "self_management": "nurse"})
 """Kinds that belong to a discipline's care; without planned care of that discipline they do not occur."""
-NUMBER: Final[Mapping[str, int]] = MappingProxyType({kind.name: k for k, kind in enumerate(KINDS)})
-ALERTS: Final = tuple(kind.name for kind in KINDS if kind.name.startswith("alert_"))
+NUMBER: Final[Mapping[str, int]] = MappingProxyType({kind.name: k for k, kind in enumerate(KINDS_OF_WORK)})
+ALERTS: Final = tuple(kind.name for kind in KINDS_OF_WORK if kind.name.startswith("alert_"))
 
 NO_ROOM: Final = "no room"
 """Reason in the log: the appointment book has no room in time, so the visit does not take place."""
@@ -139,7 +139,7 @@ HURRIED: Final = "hurried"
 """Reason in the log: the order is expedited, so it is requested again with urgency 0."""
 DISMISSED: Final = "dismissed"
 """Reason in the log: alert fatigue dismissed the alert, so the check-in is not read."""
-LEFT: Final = "left"
+LEFT_CARE: Final = "left"
 """Reason in the log: the patient has left care or has died."""
 HANDED_OFF: Final = "handed off"
 """Reason in the log: another provider has taken over the patient."""
@@ -148,7 +148,7 @@ AGAIN: Final = frozenset({STAFF_ILL, PUT_OFF, PASSED_ON, HURRIED})
 LICENSED: Final = frozenset({"prescriber", "psychologist", "pt"})
 """Queues whose visits need a licence of the patient's state."""
 FIRST_CALL: Final = 1000
-"""First call of the random generator for kinds of work; each kind has eight calls, in the order of :data:`KINDS`."""
+"""First call of the random generator for kinds of work; each has eight, in the order of :data:`KINDS_OF_WORK`."""
 BATCH_SIZE: Final = 25
 """Check-ins in a batch, at most. Source: assumption A38."""
 GROUP_SIZE: Final = 8

@@ -69,26 +69,26 @@ def connected(address: str) -> Iterator[Runner]:
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise _wrong(f"{address} ({reason})") from None
         _refuse_others(address, worker_versions)
-        yield lambda plan, parts, tick: _run_all(client, address, plan, parts, tick)
+        yield lambda plan, parts, on_progress: _run_all(client, address, plan, parts, on_progress)
     finally:
         if client is not None:
             client.close(timeout=_CONNECT_S)
         log.setLevel(before)
 
 
-def _refuse_others(address: str, found: dict[str, dict[str, str]]) -> None:
+def _refuse_others(address: str, versions_there: dict[str, dict[str, str]]) -> None:
     """Refuse workers whose libraries are not ours: their last bits could differ."""
     here = versions()
-    for worker, there in found.items():
+    for worker, there in versions_there.items():
         other = [f"{name} {there[name]} (here {here[name]})" for name in here if there[name] != here[name]]
         if other:
             raise _wrong(f"{address}, whose worker {worker} has {', '.join(other)}", "workers with the same versions")
 
 
-def _run_all(client: Any, address: str, plan: Plan, parts: Parts, tick: Callable[[int], None]) -> None:
+def _run_all(client: Any, address: str, plan: Plan, parts: Parts, on_progress: Callable[[int], None]) -> None:
     from distributed import CancelledError, KilledWorker, as_completed
 
-    waiting = unfinished(plan, parts, tick)
+    waiting = unfinished(plan, parts, on_progress)
     nameless = replace(plan, cohort=replace(plan.cohort, ids=("",) * len(plan.cohort)))
     running, place = as_completed(loop=client.loop), {}
 
@@ -107,7 +107,7 @@ def _run_all(client: Any, address: str, plan: Plan, parts: Parts, tick: Callable
             part: Part = future.result()
             part.keep(parts, *place.pop(future.key))
             future.release()
-            tick(len(part.columns["row"]) * plan.n_days)
+            on_progress(len(part.columns["row"]) * plan.n_days)
             send()
     except (KilledWorker, CancelledError) as error:
         allowed = "workers that stay; finished parts were kept, resume continues the run"

@@ -89,7 +89,7 @@ class SimulationJob:
     weights: Mapping[str, float]
     snapshot_days: Sequence[int]
 
-    def run(self, tick: Callable[[int], None] | None = None) -> "Part":
+    def run(self, on_progress: Callable[[int], None] | None = None) -> "Part":
         """Simulate and measure; see :func:`taper_sim.simulation.days.run`."""
         course = run(
             self.cohort,
@@ -100,7 +100,7 @@ class SimulationJob:
             self.care,
             arrays=arrays_of(self.cohort, self.ensemble, self.seed, self.care),
             snapshot_days=self.snapshot_days,
-            on_progress=tick,
+            on_progress=on_progress,
         )
         rounding = np.abs(course.rounding).max(axis=(0, 2)).astype(np.float64)
         columns = {"row": self.people, **measure(course, self.weights), "rounding_error": rounding}
@@ -146,22 +146,22 @@ def job_of(plan: Plan, arm: int, people: Ints, *, first: bool) -> SimulationJob:
     )
 
 
-def unfinished(plan: Plan, parts: Parts, tick: Callable[[int], None]) -> Iterator[tuple[int, int, Ints]]:
+def unfinished(plan: Plan, parts: Parts, on_progress: Callable[[int], None]) -> Iterator[tuple[int, int, Ints]]:
     """Arm, chunk and people of what is not finished yet; finished parts are ticked off at once."""
     for chunk, people in enumerate(plan.chunks()):
         for arm in range(len(plan.arms)):
             drawn = chunk > 0 or parts.is_finished(trajectory_name(arm))
             if drawn and parts.is_finished(part_name(arm, chunk), len(people)):
-                tick(len(people) * plan.n_days)
+                on_progress(len(people) * plan.n_days)
             else:
                 yield arm, chunk, people
 
 
 Runner = Callable[[Plan, Parts, Callable[[int], None]], None]
-"""What runs a plan's unfinished jobs into the parts of a run, ticking off patient-days."""
+"""What runs a plan's unfinished jobs into the parts of a run, reporting patient-days as they are done."""
 
 
-def run_jobs(plan: Plan, parts: Parts, tick: Callable[[int], None], *, workers: int) -> None:
+def run_jobs(plan: Plan, parts: Parts, on_progress: Callable[[int], None], *, workers: int) -> None:
     """Run what is not finished yet, in threads of this process.
 
     Parameters
@@ -169,17 +169,17 @@ def run_jobs(plan: Plan, parts: Parts, tick: Callable[[int], None], *, workers: 
     plan : Plan
     parts : Parts
         Of the run.
-    tick : callable
+    on_progress : callable
         Called with patient-days as they are done (finished parts count at once).
     workers : int
         Threads.
     """
 
     def work(arm: int, chunk: int, people: Ints) -> None:
-        job_of(plan, arm, people, first=chunk == 0).run(tick).keep(parts, arm, chunk)
+        job_of(plan, arm, people, first=chunk == 0).run(on_progress).keep(parts, arm, chunk)
 
     with ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(work, *what) for what in unfinished(plan, parts, tick)]
+        waiting = [pool.submit(work, *what) for what in unfinished(plan, parts, on_progress)]
         try:
             for done in as_completed(waiting):
                 done.result()

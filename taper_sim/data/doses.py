@@ -20,9 +20,9 @@ from taper_sim.data.records import DoseRow, History
 from taper_sim.data.yaml_input import divided
 from taper_sim.model.pharmacology import Drug, check_one_scale
 
-REQUIRED_COLUMNS: Final = ("patient_id", "date", "drug")
+KEY_COLUMNS: Final = ("patient_id", "date", "drug")
 DOSE_COLUMNS: Final = (
-    *REQUIRED_COLUMNS,
+    *KEY_COLUMNS,
     "formulation",
     "dose_mg_per_day",
     "dose_mcg_per_h",
@@ -66,7 +66,7 @@ def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
     """
     table = read_csv(path, "no dose", "at least one dose")
     bad = Problems(str(path))
-    for column in REQUIRED_COLUMNS:
+    for column in KEY_COLUMNS:
         if column not in table.columns:
             close = nearest(column, table.columns)
             bad.add_text("header", f"no column {column}{close}", f"the columns {', '.join(DOSE_COLUMNS)}")

@@ -145,21 +145,21 @@ def find_drug(name: str, formulation: str | None = None) -> Drug:
     """
     drugs = formulary()
     known = list(dict.fromkeys(drug for drug, _ in drugs))
-    wanted = name.strip().lower()
-    if wanted not in known:
+    lower_name = name.strip().lower()
+    if lower_name not in known:
         raise UnknownDrugError(
-            f"drug {shown(name)} is not in the formulary{nearest(wanted, known)}"
-            + ("" if nearest(wanted, known) else f"; known: {', '.join(known)}")
+            f"drug {shown(name)} is not in the formulary{nearest(lower_name, known)}"
+            + ("" if nearest(lower_name, known) else f"; known: {', '.join(known)}")
         )
-    forms = {form.lower(): drug for (drug_name, form), drug in drugs.items() if drug_name == wanted}
+    forms = {form.lower(): drug for (drug_name, form), drug in drugs.items() if drug_name == lower_name}
     formulations = ", ".join(drug.formulation for drug in forms.values())
     if formulation is None:
         if len(forms) > 1:
-            raise UnknownDrugError(f"{wanted} needs a formulation; allowed: {formulations}")
+            raise UnknownDrugError(f"{lower_name} needs a formulation; allowed: {formulations}")
         return next(iter(forms.values()))
     match = forms.get(formulation.strip().lower())
     if match is None:
-        raise UnknownDrugError(f"{wanted} has no formulation {shown(formulation)}; allowed: {formulations}")
+        raise UnknownDrugError(f"{lower_name} has no formulation {shown(formulation)}; allowed: {formulations}")
     return match
 
 

@@ -226,11 +226,11 @@ class Patient(Strict):
                         f"classes that are taken: list the {drug_class}, or leave its schedule out",
                     )
                 )
-        seen: set[tuple[str, str]] = set()
+        keys: set[tuple[str, str]] = set()
         for number, entry in enumerate(self.drugs):
-            if entry.row.key in seen:
+            if entry.row.key in keys:
                 wrong.append((f"drugs.{number}", f"{' '.join(entry.row.key)} a second time", "each drug once"))
-            seen.add(entry.row.key)
+            keys.add(entry.row.key)
         try:
             check_one_scale([entry.row for entry in self.drugs if entry.dose > 0])
         except ValueError as error:

@@ -213,7 +213,7 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
         if column not in table.columns:
             bad.add("header", f"no column {column}", ", ".join(_DRUG_COLUMNS))
     bad.raise_if_any()
-    known, seen, rows = set(patients), set(), []
+    known, listed, rows = set(patients), set(), []
     cell: Callable[[Any, str], str] = lambda row, column: getattr(row, column, "")  # noqa: E731
     for number, row in enumerate(table.itertuples(index=False), start=2):
         place = f"row {number}"
@@ -231,11 +231,11 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
         try:
             drug = formulary.find_drug(cell(row, "drug"), cell(row, "formulation") or None)
             dose = formulary.validate_dose(drug, mg, rate, interval_h)
-            if (patient_id, drug.key) in seen:
+            if (patient_id, drug.key) in listed:
                 bad.add_text(
                     place, f"{' '.join(drug.key)} of patient {shown(patient_id)} a second time", "each drug once"
                 )
-            seen.add((patient_id, drug.key))
+            listed.add((patient_id, drug.key))
             rows.append(DrugRow(patient_id, drug, dose, administrations(drug, interval_h)))
         except ValueError as error:
             bad.add_text(place, *divided(str(error), "a drug, formulation and dose of `taper-sim drugs`"))

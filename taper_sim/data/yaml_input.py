@@ -85,18 +85,18 @@ class _UniqueKeys(yaml.SafeLoader):
         return document
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
+        keys: set[Any] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":  # <<: *name may repeat a key of the alias
                 continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key_node, yaml.ScalarNode) or not isinstance(key, Hashable):
                 raise yaml.MarkedYAMLError(problem="a list or mapping as a key", problem_mark=key_node.start_mark)
-            if key in seen:
+            if key in keys:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {shown(key)} is written twice", problem_mark=key_node.start_mark
                 )
-            seen.add(key)
+            keys.add(key)
         return super().construct_mapping(node, deep)
 
 

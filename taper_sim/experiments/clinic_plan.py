@@ -11,7 +11,7 @@ from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.rosters import read_team
 from taper_sim.clinic.staffing.bounds import EnrolmentLoad, Load, enrolment_loads, loads
 from taper_sim.clinic.team import Team
-from taper_sim.clinic.work import EACH, KINDS
+from taper_sim.clinic.work import EACH, KINDS_OF_WORK
 from taper_sim.comparison.jobs import Arm
 from taper_sim.data.problems import InputError, escaped, problem
 from taper_sim.data.yaml_input import parse
@@ -165,7 +165,7 @@ def _kinds_of(setting: Setting, needed: Mapping[str, str], plans: Sequence[CareP
     """Kinds of work by queue, for the queues that get work."""
     planned = {name for plan in plans for name, share in plan.planned.items() if share > 0}
     kinds: dict[str, list[str]] = {}
-    for kind in KINDS:
+    for kind in KINDS_OF_WORK:
         queue = setting.orders_by if kind.name == "dose_order" else kind.queue
         queues = planned if queue == EACH else {queue}
         for name in sorted(queues & needed.keys()) if kind.name in setting.does else ():

@@ -1,6 +1,7 @@
 """Run a comparison of protocols into an output folder. Imports ``scenario``, ``comparison``, ``run_folder``."""
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,7 @@ from taper_sim.run_folder import (
 from taper_sim.scenario.all_policies import files_named
 from taper_sim.scenario.building import Overrides, build_plan, overridden, read_scenario, scenario_hash
 from taper_sim.scenario.schema import Scenario
+from taper_sim.simulation.cohort import Cohort
 from taper_sim.units import DRUG_CLASSES
 
 KIND: Final = "compare"
@@ -97,7 +99,13 @@ def plan_hash(scenario: Scenario, base: Path) -> str:
     return with_policies(scenario_hash(scenario, base), recorded_policies(entry.call for entry in scenario.protocols))
 
 
-def compare_scenario(scenario: Scenario, path: Path, folder: Path, running: Running) -> ComparisonRun:
+def compare_scenario(
+    scenario: Scenario,
+    path: Path,
+    folder: Path,
+    running: Running,
+    check_people: Callable[[Cohort], object] | None = None,
+) -> ComparisonRun:
     """Compare the protocols of a scenario in memory; see :func:`compare`.
 
     Parameters
@@ -107,8 +115,10 @@ def compare_scenario(scenario: Scenario, path: Path, folder: Path, running: Runn
         File that problems name. The scenario names files relative to the folder of ``path``.
     folder : Path
     running : Running
+    check_people : callable, optional
+        Gets the cohort before anything is written, and raises InputError if the run is not to begin.
     """
-    return _run(scenario, path, folder, running)
+    return _run(scenario, path, folder, running, check_people)
 
 
 def rerun(record: PlanRecord, folder: Path, running: Running) -> ComparisonRun:
@@ -133,13 +143,21 @@ def verify(folder: Path, workers: Workers, progress: Progress) -> list[str]:
     return differing(folder, lambda beside: rerun(record, beside, Running(workers, progress, sure=True)).manifest)
 
 
-def _run(scenario: Scenario, path: Path, folder: Path, running: Running) -> ComparisonRun:
+def _run(
+    scenario: Scenario,
+    path: Path,
+    folder: Path,
+    running: Running,
+    check_people: Callable[[Cohort], object] | None = None,
+) -> ComparisonRun:
     began = time.time()
     base = path.parent
     check_writable(folder)
     _refuse_large(scenario, scenario.cohort.patients or 0, path, running)  # before people are sampled
     plan, reference = build_plan(scenario, str(path), base)
     _refuse_large(scenario, len(plan.cohort), path, running)
+    if check_people is not None:
+        check_people(plan.cohort)
     policies = recorded_policies(entry.call for entry in scenario.protocols)
     identity = scenario_hash(scenario, base)
     content = scenario.model_dump(mode="json")

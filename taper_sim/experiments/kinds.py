@@ -99,16 +99,16 @@ _ALL_KINDS: Final = (
         validation_run.KIND, "validate", validation_run.rerun, validation_run.hash_of_file, validation_run.check_record
     ),
 )
-KINDS: Final = {kind.name: kind for kind in _ALL_KINDS}
+RUN_KINDS: Final = {kind.name: kind for kind in _ALL_KINDS}
 """Kinds of runs by their names."""
 
 
 def kind_of(record: PlanRecord, folder: Path) -> RunKind:
     """Kind of a recorded plan; raises InputError for an unknown name."""
-    if record.kind not in KINDS:
-        given = f"{shown(record.kind)}, an unknown kind{nearest(record.kind, KINDS)}"
-        raise problem(str(folder / PLAN_FILE), "kind", given, f"one of {', '.join(KINDS)}")
-    return KINDS[record.kind]
+    if record.kind not in RUN_KINDS:
+        given = f"{shown(record.kind)}, an unknown kind{nearest(record.kind, RUN_KINDS)}"
+        raise problem(str(folder / PLAN_FILE), "kind", given, f"one of {', '.join(RUN_KINDS)}")
+    return RUN_KINDS[record.kind]
 
 
 def resume_run(folder: Path, running: Running) -> tuple[RunKind, Any]:

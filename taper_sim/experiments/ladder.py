@@ -7,7 +7,7 @@ manifest is finished.
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from taper_sim import tables
 from taper_sim.comparison import ladder_statistics as statistics_
 from taper_sim.comparison import loss as loss_
 from taper_sim.comparison.ladder_statistics import (
+    Gap,
     PolicyResult,
     best_knob,
     bootstrap_interval,
@@ -46,6 +47,8 @@ from taper_sim.simulation.ensemble import from_prior
 KIND: Final = "ladder"
 Knobs = dict[tuple[str, str], tuple[float | str | None, bool]]
 FIGURES: Final = ("exposure", "pain", "function", "distress", "peak", "days_over")
+_OF_GAP: Final = [field.name for field in fields(Gap) if field.name != "best_other"]  # which is the column rival
+_GAP_COLUMNS: Final = ["truth", "ceiling", "policy", "against", "rival", *_OF_GAP, "n", "calibrated"]
 
 
 @dataclass(frozen=True)
@@ -249,7 +252,7 @@ def _tables(ladder: _Ladder, entry: LadderEntry) -> tuple[pd.DataFrame, pd.DataF
             rows += _rows(entry, results, knobs, truth, ceiling, loss, scenario.seed)
             gaps += _gaps(entry, results, truth, ceiling, loss, scenario.seed)
     code = code_hash()
-    return pd.DataFrame(rows).assign(code=code), pd.DataFrame(gaps).assign(code=code)
+    return pd.DataFrame(rows).assign(code=code), pd.DataFrame(gaps, columns=_GAP_COLUMNS).assign(code=code)
 
 
 def _refuse(scenario: Scenario, entry: LadderEntry, file: str, base: Path) -> None:

@@ -95,7 +95,7 @@ def _run(path: Path, plan: StaffingPlan, folder: Path, running: Running) -> Staf
     check_writable(folder)
     with open_run(folder, plan_record(KIND, plan.clinic, path, plan_hash(plan)), running.warn) as kept:
         n = n_runs(plan)
-        on_progress = running.progress(n) if n else _nothing
+        on_progress = running.progress(n) if n else lambda _: None
         searched = run_search(plan, kept.parts, on_progress)
         searched_at = time.time()
         other = what_if(plan, kept.parts, searched.chosen, on_progress) if plan.entry.what_if_replications else None
@@ -117,10 +117,6 @@ def _criterion(plan: StaffingPlan) -> dict[str, Any]:
         harm = {"outcome": entry.loses.name, "unit": entry.loses.unit, "does_not_matter": entry.unimportant}
         return {"budget_usd_week": entry.budget_usd_week, "harm": harm, "teams_compared": len(plan.contenders)}
     return {"zone": list(entry.zone), "error_a_team": plan.rule.error}
-
-
-def _nothing(_: int) -> None:
-    return None
 
 
 def _about(plan: StaffingPlan, path: Path, result: SearchResult) -> dict[str, Any]:

@@ -55,12 +55,12 @@ from taper_sim.scenario.staffing_schema import AGAINST, CLINIC_METRICS, ROLE_MET
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.ensemble import Ensemble
 
-COLUMNS: Final = ("team", "role", "fte", "cost", "metric", "estimate", "lo95", "hi95", "p_meets")
+TEAM_COLUMNS: Final = ("team", "role", "fte", "cost", "metric", "estimate", "lo95", "hi95", "p_meets")
 MORE_COLUMNS: Final = ("unit", "target", "verdict", "n_replications")
 ALL_TARGETS: Final = "all_targets"
 _TINY: Final = 1e-9
 """Tolerance for rounding, FTE and hours."""
-HARMS: Final = (
+TEAM_HARMS: Final = (
     "withdrawal_peak",
     "days_over_limit",
     "pain_nrs_change",
@@ -407,10 +407,10 @@ def staffing_table(plan: StaffingPlan, result: SearchResult, runs: dict[Candidat
         tail = ("share of replications", "; ".join(map(str, plan.entry.targets)), verdict, len(met_all))
         rows.append((*heads["all"], ALL_TARGETS, met_all.mean(), low, high, met_all.mean(), *tail))
         target_of = {(target.key, target.role or "all"): k for k, target in enumerate(plan.entry.targets)}
-        against = [f"{harm}{AGAINST}" for harm in (*HARMS, plan.entry.loses.name)]
-        wanted = [(name, "all") for name in (*CLINIC_METRICS, *HARMS, *against)]
-        wanted += [(name, queue) for queue in parts for name in ROLE_METRICS]
-        for key in dict.fromkeys([*target_of, *wanted]):
+        against = [f"{harm}{AGAINST}" for harm in (*TEAM_HARMS, plan.entry.loses.name)]
+        keys = [(name, "all") for name in (*CLINIC_METRICS, *TEAM_HARMS, *against)]
+        keys += [(name, queue) for queue in parts for name in ROLE_METRICS]
+        for key in dict.fromkeys([*target_of, *keys]):
             metric, role = key
             values = np.array(
                 [value_of(replication, metric, None if role == "all" else role) for replication in numbers]
@@ -424,7 +424,7 @@ def staffing_table(plan: StaffingPlan, result: SearchResult, runs: dict[Candidat
             share, target = (np.nan, "") if k is None else (float(met[:, k].mean()), str(plan.entry.targets[k]))
             head = heads.get(role, (candidate.name, role, 0.0, 0.0))
             rows.append((*head, metric, mean.mean, lo95, hi95, share, unit, target, verdict, len(values)))
-    return pd.DataFrame(rows, columns=[*COLUMNS, *MORE_COLUMNS])
+    return pd.DataFrame(rows, columns=[*TEAM_COLUMNS, *MORE_COLUMNS])
 
 
 def long_table(runs: dict[Candidate, list[pd.DataFrame]]) -> pd.DataFrame:

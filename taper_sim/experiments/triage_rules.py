@@ -52,7 +52,15 @@ REFERENCE: Final = "first_come"
 NEED: Final = "need"
 NEED_SHARE: Final = 0.25
 """Share of the patients, those with the worst composite under unlimited staff, who are *need=high*. A design choice."""
-KINDS: Final = ("alert_red_flag", "alert_spike", "checkin_review", "checkin_batch", "dose_order", "message", "visit")
+WORK_SHOWN: Final = (
+    "alert_red_flag",
+    "alert_spike",
+    "checkin_review",
+    "checkin_batch",
+    "dose_order",
+    "message",
+    "visit",
+)
 SERVICE: Final = (
     "late",
     "lost",
@@ -62,7 +70,7 @@ SERVICE: Final = (
     "visits_given",
     "spike_alerts_dismissed",
 )
-HARMS: Final = (
+TRIAGE_OUTCOMES: Final = (
     "composite",
     "function_change",
     "pain_nrs_change",
@@ -74,7 +82,7 @@ HARMS: Final = (
 )
 FAIRNESS: Final = ("late", "wait_mean", "order_wait_days", "visits_given", "composite lost")
 """Metrics that the short table gives by subgroup: waits and harm."""
-COLUMNS: Final = (
+TRIAGE_COLUMNS: Final = (
     "triage",
     "subgroup",
     "patients",
@@ -141,8 +149,8 @@ def compare_triage(
     Returns
     -------
     DataFrame
-        :data:`COLUMNS`. ``change`` is the difference from first come, first served. ``gap`` is the difference of a
-        subgroup from all patients under the same rule. Harms are differences from the same patients with unlimited
+        :data:`TRIAGE_COLUMNS`. ``change`` is the difference from first come, first served. ``gap`` is the difference
+        of a subgroup from all patients under the same rule. Harms are differences from the same patients with unlimited
         staff.
 
     Raises
@@ -258,11 +266,11 @@ def numbers_of(plan: ClinicPlan, rule: str, replication: int) -> pd.DataFrame:
     ):
         if kind == "" and metric in SERVICE:
             rows.append((metric, unit, group, int(groups[group].sum()), value))
-        elif kind in KINDS and metric in ("late", "wait_mean"):
+        elif kind in WORK_SHOWN and metric in ("late", "wait_mean"):
             rows.append((f"{metric} {kind}", unit, group, int(groups[group].sum()), value))
     late = of_everything(served.events, plan.n_days)
     rows += [(name, unit, "all", len(cohort), value) for name, unit, value in late]
-    for name in HARMS:
+    for name in TRIAGE_OUTCOMES:
         for group, who in groups.items():
             lost = (served.outcomes[name] - free[name])[who]
             known = lost[~np.isnan(lost)]
@@ -322,4 +330,4 @@ def compared(runs: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
                     code_hash(),
                 )
             )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(TRIAGE_COLUMNS))

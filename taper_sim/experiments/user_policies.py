@@ -44,12 +44,8 @@ def recorded_policies(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     """
     named = {name for text in texts for name in names_called(calls.parse(text))}
     factories = registered()
-    names = [name for name in sorted(named & factories.keys()) if not _is_shipped(factories[name])]
-    return {name: _record_of(name, factories[name]) for name in names}
-
-
-def _is_shipped(factory: Factory) -> bool:
-    return factory.__module__.partition(".")[0] == _OWN_PACKAGE
+    users = [name for name in named & factories.keys() if factories[name].__module__.partition(".")[0] != _OWN_PACKAGE]
+    return {name: _record_of(name, factories[name]) for name in sorted(users)}
 
 
 def _record_of(name: str, factory: Factory) -> dict[str, Any]:
@@ -91,13 +87,13 @@ def _needed(module: ast.Module, name: str) -> list[ast.stmt]:
             places.setdefault(defined, []).append(node)
     waiting, taken = [name], set[str]()
     while waiting:
-        wanted = waiting.pop()
-        if wanted in taken or wanted not in places:
+        name_needed = waiting.pop()
+        if name_needed in taken or name_needed not in places:
             continue
-        taken.add(wanted)
-        for node in places[wanted]:
+        taken.add(name_needed)
+        for node in places[name_needed]:
             waiting += [part.id for part in ast.walk(_bare(node)) if isinstance(part, ast.Name)]
-    kept = {id(node) for wanted in taken for node in places[wanted]}
+    kept = {id(node) for name_needed in taken for node in places[name_needed]}
     return [_bare(node) for node in module.body if id(node) in kept]
 
 

@@ -16,7 +16,7 @@ from taper_sim.clinic.staffing.search import larger_team, total_fte, weekly_cost
 from taper_sim.clinic.team import Team
 from taper_sim.comparison.jobs import Arm
 from taper_sim.experiments.clinic_plan import ClinicPlan
-from taper_sim.experiments.team_search import HARMS, StaffingPlan, Trials, ends_of, meets, value_of, within
+from taper_sim.experiments.team_search import TEAM_HARMS, StaffingPlan, Trials, ends_of, meets, value_of, within
 from taper_sim.policies.interface import Observation, Order
 from taper_sim.policies.modified import Wrapped
 from taper_sim.run_folder import Parts
@@ -32,8 +32,8 @@ METRICS: Final = (
     "checkins_unread_overnight",
     "visits_given",
     "cost",
-    *HARMS,
-    *(f"{harm}{AGAINST}" for harm in HARMS),
+    *TEAM_HARMS,
+    *(f"{harm}{AGAINST}" for harm in TEAM_HARMS),
 )
 FEWER: Final = 0.2
 """Share by which *enrol fewer* reduces the panel, and by which the tornado varies demand. A design choice."""

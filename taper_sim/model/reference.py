@@ -204,7 +204,7 @@ def start(person: PersonParameters, dose: Floats) -> State:
     return replace(first, at_start=first)
 
 
-def _felt(person: PersonParameters, P: Floats, M: Floats, C: Floats) -> dict[str, Floats]:
+def _felt(person: PersonParameters, P: Floats, M: Floats, C: Floats) -> dict[str, Any]:
     """Pain and distress less their set points, and craving, each within its scale."""
     base = person.baseline
     return {

@@ -20,7 +20,7 @@ from taper_sim.policies.calls import FILE
 from taper_sim.policies.interface import BASE_FOLDER, Observation, Order, Patients, Policy
 from taper_sim.units import DRUG_CLASSES, DrugClass
 
-INSTRUMENTS: Final = tuple(stream.instrument for stream in STREAMS)
+DAILY_INSTRUMENTS: Final = tuple(stream.instrument for stream in STREAMS)
 Action = Literal["pause", "slow", "go on", "resume", "step back", "escalate"]
 FACTORS: Final = (
     "failed_tapers",
@@ -58,9 +58,9 @@ class Condition(Strict):
     @field_validator("instrument")
     @classmethod
     def _exists(cls, instrument: str) -> str:
-        if instrument not in INSTRUMENTS:
-            near = nearest(instrument, INSTRUMENTS)
-            raise ValueError(f"{instrument} is no daily instrument{near}; {', '.join(INSTRUMENTS)}")
+        if instrument not in DAILY_INSTRUMENTS:
+            near = nearest(instrument, DAILY_INSTRUMENTS)
+            raise ValueError(f"{instrument} is no daily instrument{near}; {', '.join(DAILY_INSTRUMENTS)}")
         return instrument
 
     @model_validator(mode="after")

@@ -424,12 +424,9 @@ class _Builder:
                 except ValueError as error:
                     add(f"{parameter.name}={written(value)}", str(error))
             elif parameter.default is parameter.empty:
-                add(f"no {parameter.name}", f"{call.name}(…) needs {parameter.name}: {_wanted(parameter)}")
+                value_in_words = _IN_WORDS.get(parameter.annotation, "a value")
+                add(f"no {parameter.name}", f"{call.name}(…) needs {parameter.name}: {value_in_words}")
         return values, problems
-
-
-def _wanted(parameter: inspect.Parameter) -> str:
-    return _IN_WORDS.get(parameter.annotation, "a value")
 
 
 def build(

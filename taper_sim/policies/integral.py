@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from taper_sim.data.problems import problem
-from taper_sim.policies.adaptive import INSTRUMENTS, column_of, put_share
+from taper_sim.policies.adaptive import DAILY_INSTRUMENTS, column_of, put_share
 from taper_sim.policies.calls import FILE
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.units import DrugClass
@@ -93,7 +93,7 @@ def integral(
         ("gain", gain, 0 < gain <= 100, "above 0 and at most 100 percent a point"),
         ("max_pct", max_pct, 0 < max_pct <= 100, "above 0 and at most 100"),
         ("every", every, 1 <= every <= 364, "1 to 364 days"),
-        ("instrument", instrument, instrument in INSTRUMENTS, ", ".join(INSTRUMENTS)),
+        ("instrument", instrument, instrument in DAILY_INSTRUMENTS, ", ".join(DAILY_INSTRUMENTS)),
     ):
         if not valid:
             raise problem(FILE, "integral", f"{name}={value}", allowed)

@@ -172,9 +172,9 @@ class WithRotation(Added):
         if any(names.get(column) == "buprenorphine" for names in patients.drug):
             raise problem(FILE, self.name, "a patient on buprenorphine", "patients whose dose can be converted")
         most = most_equivalents(self.drug, formulary.absorption(), self.times)
-        wanted = float(np.max(patients.dose[:, column], initial=0.0)) * self.start_pct / 100.0
-        if wanted > most:
-            given = f"a patient whose new dose is {wanted:.0f} equivalents a day"
+        largest_dose = float(np.max(patients.dose[:, column], initial=0.0)) * self.start_pct / 100.0
+        if largest_dose > most:
+            given = f"a patient whose new dose is {largest_dose:.0f} equivalents a day"
             raise problem(FILE, self.name, given, f"at most {most:.0f}: the absorption of more is unknown")
         return InnerProtocol(self.policy, patients), patients.taken[:, column]
 

@@ -111,11 +111,10 @@ def recommend_from_files(
             warn(str(entry))
         if len(reading.failed) > LISTED:
             warn(f"{records}: {len(reading.failed) - LISTED} more entries were not read")
-    wanted = _wanted(histories, patient_id, everybody, doses or records)
-    if patient is not None and (len(wanted) != 1 or patient.id != wanted[0]):
-        raise problem(
-            str(baseline), "id", patient.id, f"the patient of the recommendation: {', '.join(map(shown, wanted[:3]))}"
-        )
+    patient_ids = _chosen_ids(histories, patient_id, everybody, doses or records)
+    if patient is not None and (len(patient_ids) != 1 or patient.id != patient_ids[0]):
+        allowed = f"the patient of the recommendation: {', '.join(map(shown, patient_ids[:3]))}"
+        raise problem(str(baseline), "id", patient.id, allowed)
     answered = answers_of(patient) if patient is not None else {}
     prior = DEFAULT_POPULATION
     if population is not None:
@@ -123,7 +122,7 @@ def recommend_from_files(
 
         prior = read_population(population)
     recommendations = []
-    for name in wanted:
+    for name in patient_ids:
         history = histories[name]
         as_of_day = day or default_as_of(history)
         if day is not None and (later := later_line(history, day)):
@@ -173,7 +172,7 @@ def later_line(history: History, day: date) -> str:
     return line if reports or rows else ""
 
 
-def _wanted(histories: Mapping[str, History], patient_id: str | None, everybody: bool, doses: Path) -> list[str]:
+def _chosen_ids(histories: Mapping[str, History], patient_id: str | None, everybody: bool, doses: Path) -> list[str]:
     if everybody and patient_id is not None:
         raise problem("--all", "", f"with --patient {patient_id}", "one of the two")
     if everybody:

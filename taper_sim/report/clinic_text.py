@@ -7,7 +7,7 @@ import pandas as pd
 
 from taper_sim import tables
 from taper_sim.clinic.staffing.bounds import EnrolmentLoad, Load
-from taper_sim.clinic.work import KINDS
+from taper_sim.clinic.work import KINDS_OF_WORK
 from taper_sim.experiments.clinic_run import ClinicRun
 from taper_sim.report.wording import count, interval_text, name_text, number_text, percent
 
@@ -164,7 +164,7 @@ def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
     if len(closed):
         shares = ", ".join(f"{name_text(row['role'])} {percent(row['closed'])}" for _, row in closed.iterrows())
         lines.append(f"Late only because no worker of the role is on duty (nights, weekends): {shares}.")
-    urgent = late[late["work"].isin([kind.name for kind in KINDS if kind.urgency == 0])]
+    urgent = late[late["work"].isin([kind.name for kind in KINDS_OF_WORK if kind.urgency == 0])]
     for _, row in urgent[urgent["closed"].round(2) > 0].iterrows():
         lines.append(
             f"Urgent work waited for the next shift: {percent(row['closed'])} of the {name_text(row['role'])}'s work "

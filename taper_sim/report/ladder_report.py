@@ -43,8 +43,8 @@ def ladder_text(folder: Path) -> str:
         parts.append(f"Truth: {truth}; ceiling {ceiling}; {part['n'].iloc[0]} people")
         rows = [(r["policy"], *(_number(r[name]) for name in _SHOWN)) for r in part.to_dict("records")]
         parts.append(as_table(("policy", *_SHOWN), rows))
-        comparisons = gap[(gap["truth"] == truth) & (gap["ceiling"] == ceiling)]
-        parts += dict.fromkeys(_comparison_line(r) for r in comparisons.to_dict("records"))
+        comparisons = [r for r in gap.to_dict("records") if r["truth"] == truth and r["ceiling"] == ceiling]
+        parts += dict.fromkeys(map(_comparison_line, comparisons)) or ["No personalised policy: no gap to close."]
         parts.append("")
     parts.append("Loss: smallest important differences; lower is better. Not calibrated to published results.")
     parts.append(f"{tables.UNREVIEWED.capitalize()}.")

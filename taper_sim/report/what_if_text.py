@@ -32,7 +32,8 @@ def what_if_text(analyses: WhatIf, probability: float) -> list[str]:
         first = rows.iloc[0]
         size = f"{first['patients']:,} patients, {first['fte']:g} FTE, {first['cost_usd_week']:,.0f} USD a week"
         lines.append(f"  {str(name).capitalize()}: {in_words(first['what'])} ({size})")
-        lines.append(f"    all targets met in {percent(first['p_meets'])} of {_replications(first)}")
+        replications = count(int(first["n_replications"]), "replication")
+        lines.append(f"    all targets met in {percent(first['p_meets'])} of {replications}")
         for metric, label, factor, digits in _SHOWN:
             for _, row in rows[rows["metric"] == metric].iterrows():
                 value = f"    {label}: {number_text(factor * row['estimate'], digits)}"
@@ -41,10 +42,6 @@ def what_if_text(analyses: WhatIf, probability: float) -> list[str]:
     if len(analyses.capacity):
         lines += ["", *capacity_text(analyses.capacity, probability)]
     return lines
-
-
-def _replications(row: pd.Series) -> str:
-    return count(int(row["n_replications"]), "replication")
 
 
 def _tornado(table: pd.DataFrame) -> Iterator[str]:

@@ -13,7 +13,7 @@ from taper_sim.clinic.modality import HomeVisits
 from taper_sim.clinic.rosters import minutes_of, weekdays_of
 from taper_sim.clinic.team import MAX_COST_USD_H, QUEUES, ROLES, Team, Worker, who_may
 from taper_sim.clinic.triage import RULES
-from taper_sim.clinic.work import BY_NAME
+from taper_sim.clinic.work import WORK_BY_NAME
 from taper_sim.data.problems import nearest, shown
 from taper_sim.data.yaml_input import Strict, Wrong, divided, shares_of_patients
 from taper_sim.scenario.staffing_schema import StaffingEntry
@@ -64,10 +64,12 @@ class ShiftEntry(Strict):
 
 def _known_kinds(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names if all of them are kinds of work; raise :class:`Wrong` otherwise."""
-    unknown = [name for name in names if name not in BY_NAME]
+    unknown = [name for name in names if name not in WORK_BY_NAME]
     if unknown:
-        allowed = f"one of {', '.join(BY_NAME)}"
-        raise Wrong(*(("", f"{shown(name)}, no kind of work{nearest(name, BY_NAME)}", allowed) for name in unknown))
+        allowed = f"one of {', '.join(WORK_BY_NAME)}"
+        raise Wrong(
+            *(("", f"{shown(name)}, no kind of work{nearest(name, WORK_BY_NAME)}", allowed) for name in unknown)
+        )
     return names
 
 

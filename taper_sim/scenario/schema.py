@@ -17,13 +17,12 @@ from taper_sim.data import formulary
 from taper_sim.data.patient import LARGEST_PARAMETER, range_of
 from taper_sim.data.problems import nearest, shown
 from taper_sim.data.yaml_input import Strict, Wrong, divided, refuse_unknown, shares_of_patients
-from taper_sim.model.event_parameters import PARAMETERS
 from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
 from taper_sim.model.pharmacology import administrations, most_equivalents
 from taper_sim.scenario.clinic_schema import ClinicEntry
 from taper_sim.scenario.true_models import MODEL, TRUE_MODELS
 from taper_sim.simulation.cohort import FLAGS, MODALITIES
-from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS
+from taper_sim.simulation.ensemble import CENTRES, ENSEMBLE_DRAWS
 from taper_sim.units import DEFAULT_SEED, HOURS_PER_DAY, LONGEST_D, YEAR_D, DrugClass
 
 MAX_PATIENTS = 10_000_000
@@ -348,18 +347,19 @@ class Scenario(Strict):
     @field_validator("parameters")
     @classmethod
     def _are_symbols(cls, parameters: dict[str, float]) -> dict[str, float]:
-        known = {q.symbol: q for q in PARAMETERS}
         wrong: list[tuple[str, Any, str]] = []
-        for symbol, value in parameters.items():
-            if symbol not in known:
-                wrong.append((symbol, f"an unknown symbol{nearest(symbol, known)}", "a symbol of docs/parameters.md"))
-            elif symbol in BY_SYMBOL or known[symbol].scale == "log":
-                allowed = range_of(symbol, value)
-                wrong += [] if allowed is None else [(symbol, value, allowed)]
-            elif known[symbol].scale == "share" and not 0 <= value <= 1:
-                wrong.append((symbol, value, "a share from 0 to 1"))
+        for name, value in parameters.items():
+            if name not in CENTRES:
+                wrong.append((name, f"an unknown symbol{nearest(name, CENTRES)}", "a symbol of docs/parameters.md"))
+                continue
+            parameter = CENTRES[name].parameter
+            if parameter.symbol in BY_SYMBOL or parameter.scale == "log":
+                allowed = range_of(parameter.symbol, value)
+                wrong += [] if allowed is None else [(name, value, allowed)]
+            elif parameter.scale == "share" and not 0 <= value <= 1:
+                wrong.append((name, value, "a share from 0 to 1"))
             elif abs(value) > LARGEST_PARAMETER:
-                wrong.append((symbol, value, f"at most {LARGEST_PARAMETER:,.0f}"))
+                wrong.append((name, value, f"at most {LARGEST_PARAMETER:,.0f}"))
         if wrong:
             raise Wrong(*wrong)
         return parameters

@@ -230,7 +230,7 @@ class Days:
                 reports = {name: np.where(unread, np.nan, values) for name, values in reports.items()}
             observation = Observation(
                 first,
-                self._pending.wanted,
+                self._pending.ordered_share,
                 self._pending.dispensed,
                 reports,
                 in_care=self.a.get(self.a.state, rows.IN_CARE) > 0,
@@ -279,7 +279,7 @@ class Days:
         a = self.a
         if last in self._periods:
             self._by_period[last] = (a.get(a.sums, rows.DAYS), a.get(a.sums, rows.SUM_PRESCRIBED))
-        self._ordered.append(self._pending.wanted.astype(np.float32))
+        self._ordered.append(self._pending.ordered_share.astype(np.float32))
         self._rounding.append(self._rounded)
         if last in self._look_days or last == self.n_days:
             self._sums[last] = {row: a.get(a.sums, row) for row in range(rows.N_SUMS)}

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,22 @@ from taper_sim import rng
 from taper_sim.array_types import Floats, Ints
 from taper_sim.model.event_parameters import DECAYS, PARAMETERS, SHARED
 from taper_sim.model.parameters import BY_SYMBOL, Parameter
-from taper_sim.units import DRUG_CLASSES
+from taper_sim.units import DRUG_CLASSES, DrugClass
 
 ENSEMBLE_DRAWS: Final = 50
+
+
+class Centre(NamedTuple):
+    """What a name fixes: a parameter in every drug class, or in one."""
+
+    parameter: Parameter
+    drug_class: DrugClass | None = None
+
+
+#: Names under which a centre can be fixed: the symbol, and ``symbol_class`` for a symbol with a value a drug class.
+CENTRES: Final[Mapping[str, Centre]] = {q.symbol: Centre(q) for q in PARAMETERS} | {
+    f"{q.symbol}_{drug_class}": Centre(q, drug_class) for q in PARAMETERS if q.per_class for drug_class in DRUG_CLASSES
+}
 
 _PEAK_DOSE: Final = {"opioid": 90.0, "benzodiazepine": 20.0, "gabapentinoid": 300.0}
 
@@ -61,8 +74,9 @@ def from_prior(seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, flo
         Seed of the run; draw k does not depend on ``n_draws``.
     n_draws : int
         1 gives the centres themselves.
-    fixed : mapping of symbol to value, optional
-        Centres fixed at a value in every draw. For a symbol with one value per class: in every class.
+    fixed : mapping of name to value, optional
+        Centres fixed at a value in every draw, by the names of :data:`CENTRES`. The symbol alone fixes a centre in
+        every class; the name of one class precedes it.
 
     Returns
     -------
@@ -82,17 +96,23 @@ def from_prior(seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, flo
     for column, (q, k) in enumerate(columns):
         centre = q.centre(DRUG_CLASSES[k] if q.per_class else None)
         drawn = _drawn(q, centre, z[:, column])
-        if q.symbol in fixed:
-            drawn = np.full(n_draws, float(fixed[q.symbol]))
+        value = _fixed(fixed, q.symbol, DRUG_CLASSES[k] if q.per_class else None)
+        if value is not None:
+            drawn = np.full(n_draws, float(value))
         if q.per_class:
             values.setdefault(q.symbol, np.empty((n_draws, 3)))[:, k] = drawn
         else:
             values[q.symbol] = drawn
-    if "sigma" not in fixed:
-        for k, drug_class in enumerate(DRUG_CLASSES):
+    for k, drug_class in enumerate(DRUG_CLASSES):
+        if _fixed(fixed, "sigma", drug_class) is None:
             dose, centre = _PEAK_DOSE[drug_class], BY_SYMBOL["EC50"].centre(drug_class)
             values["sigma"][:, k] *= (dose / (dose + centre)) / (dose / (dose + values["EC50"][:, k]))
     return Ensemble(values, n_draws)
+
+
+def _fixed(fixed: Mapping[str, float], symbol: str, drug_class: DrugClass | None) -> float | None:
+    """The value at which a centre is fixed, if it is."""
+    return fixed.get(f"{symbol}_{drug_class}", fixed.get(symbol))
 
 
 def _drawn(q: Parameter, centre: float, z: Floats) -> Floats:

@@ -16,7 +16,7 @@ from taper_sim.policies.interface import Order, Policy, Rotation
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.units import DRUG_CLASSES
 
-FILE: Final = "policy"
+_FILE: Final = "policy"
 """File name in problems of a policy's own code."""
 
 
@@ -33,7 +33,7 @@ def checked_days(policy: Policy, n_days: int) -> list[int]:
         if not isinstance(day, int | np.integer) or day <= previous:
             given = f"day {day} after day {previous}" if previous else f"day {day} first"
             raise InputError(
-                Problem(FILE, f"{policy.name}, decision_days({n_days})", given, "whole days from 1, rising")
+                Problem(_FILE, f"{policy.name}, decision_days({n_days})", given, "whole days from 1, rising")
             )
     return [int(day) for day in days]
 
@@ -48,8 +48,8 @@ def checked_order(order: Order, policy: Policy, day: int, n: int, n_classes: int
     """
     place = f"{policy.name}, day {day}"
     if not isinstance(order, Order):
-        raise InputError(Problem(FILE, place, f"decide() returned {type(order).__name__}", "an Order"))
-    parts: Sequence[tuple[str, Floats | None, tuple[int, ...], bool]] = (
+        raise InputError(Problem(_FILE, place, f"decide() returned {type(order).__name__}", "an Order"))
+    parts: Sequence[tuple[str, Floats | Bools | None, tuple[int, ...], bool]] = (
         ("dose_fraction", order.dose_fraction, (n, n_classes), False),
         ("adjunct", order.adjunct, (n,), False),
         ("checkin_every_d", order.checkin_every_d, (n,), True),
@@ -62,14 +62,15 @@ def checked_order(order: Order, policy: Policy, day: int, n: int, n_classes: int
             continue
         if np.shape(values) != shape:
             axes = "patients, classes" if len(shape) > 1 else "patients"
-            problems.append(Problem(FILE, place, f"{name} of shape {np.shape(values)}", f"shape {shape} ({axes})"))
+            problems.append(Problem(_FILE, place, f"{name} of shape {np.shape(values)}", f"shape {shape} ({axes})"))
             continue
-        valid = np.isfinite(values) & (np.asarray(values) >= 0) | (np.isnan(values) & may_be_nan)
+        numbers = np.asarray(values, dtype=np.float64)
+        valid = np.isfinite(values) & (numbers >= 0) | (np.isnan(values) & may_be_nan)
         if not valid.all():
             first = tuple(int(k) for k in np.argwhere(~valid)[0])
             where = f"row {first[0]}" + (f", {DRUG_CLASSES[first[1]]}" if len(first) > 1 else "")
             allowed = "finite, 0 or more" + (", or NaN (unchanged)" if may_be_nan else "")
-            problems.append(Problem(FILE, place, f"{name} {np.asarray(values)[first]:g} for {where}", allowed))
+            problems.append(Problem(_FILE, place, f"{name} {np.asarray(values)[first]:g} for {where}", allowed))
     if problems:
         raise InputError(problems)
     return order
@@ -81,7 +82,7 @@ class PendingOrders:
 
     Attributes
     ----------
-    wanted : ndarray, (n, 3)
+    ordered_share : ndarray, (n, 3)
         Share of the original dose that the policy ordered last.
     in_force : ndarray, (n, 3)
         Share in force.
@@ -97,7 +98,7 @@ class PendingOrders:
         Rotations that are not yet in force for every patient.
     """
 
-    wanted: Floats
+    ordered_share: Floats
     in_force: Floats
     dispensed: Floats
     step: Floats
@@ -116,13 +117,13 @@ class PendingOrders:
 
     @property
     def behind(self) -> Bools:
-        """Classes whose share in force differs from the wanted share, (n, 3)."""
-        return np.asarray(self.in_force != self.wanted)
+        """Classes whose share in force differs from the ordered share, (n, 3)."""
+        return np.asarray(self.in_force != self.ordered_share)
 
     def order(self, order: Order) -> None:
         """Add a new order of the policy; it replaces a pending one."""
-        self.step = np.maximum(self.step, self.wanted - order.dose_fraction)
-        self.wanted = order.dose_fraction
+        self.step = np.maximum(self.step, self.ordered_share - order.dose_fraction)
+        self.ordered_share = order.dose_fraction
         self.pending = np.ones(len(order.dose_fraction), dtype=bool)
         if order.adjunct is not None:
             self.adjunct = order.adjunct
@@ -135,8 +136,8 @@ class PendingOrders:
 
     def followed(self, may: Bools) -> Floats:
         """Shares in force from now on, (n, 3): pending orders of the patients in ``may`` reduce by at most one step."""
-        late = self.in_force - self.wanted > self.step
-        share = np.where(late, self.in_force - self.step, self.wanted)
+        late = self.in_force - self.ordered_share > self.step
+        share = np.where(late, self.in_force - self.step, self.ordered_share)
         now = self.pending & may
         self.in_force = np.where(now[:, None], share, self.in_force)
         self.pending = self.pending & ~now

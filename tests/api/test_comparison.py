@@ -63,6 +63,28 @@ def test_people_of_a_scenario_give_the_scenario_s_numbers(tmp_path: Path) -> Non
     pd.testing.assert_frame_equal(parts.summary, everybody, check_exact=True)
 
 
+def test_subgroups_of_a_scenario_sample_its_people_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from taper_sim.api import comparison
+    from taper_sim.scenario import building
+
+    path = tmp_path / "small.yaml"
+    path.write_text(SCENARIO)
+    cohorts: list[object] = []
+
+    def counted(*args: Any) -> Any:
+        cohorts.append(args)
+        return sampled(*args)
+
+    sampled = building.build_cohort
+    for module in (building, comparison):
+        monkeypatch.setattr(module, "build_cohort", counted)
+    words = {"patients": 40, "days": 14, "draws": 2, "progress": False}
+    assert "ptsd=yes" in set(ts.compare(path, by="ptsd", **words).summary["subgroup"])
+    assert len(cohorts) == 1
+    with pytest.raises(ts.InputError, match="no column of the people"):
+        ts.compare(path, by="ptsdd", **words)
+
+
 def test_a_difference_is_that_of_the_table_and_turns_its_sign(result: ts.Comparison) -> None:
     forth = result.difference("abrupt()", "constant()", "pain_nrs_change").iloc[0]
     back = result.difference("constant()", "abrupt()", "pain_nrs_change").iloc[0]

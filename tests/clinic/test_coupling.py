@@ -12,7 +12,7 @@ from taper_sim.clinic.coupling import Setting, _Clinic, serve
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.queue import Job
 from taper_sim.clinic.team import MAIN_ROLE, QUEUES, Team, Worker
-from taper_sim.clinic.work import BY_NAME, FATIGUE_SHARE, PASSED_ON
+from taper_sim.clinic.work import FATIGUE_SHARE, PASSED_ON, WORK_BY_NAME
 from taper_sim.comparison.outcomes import measure
 from taper_sim.model.compiled import rows
 from taper_sim.policies.catalogue import build_policy
@@ -366,7 +366,7 @@ def test_a_pharmacist_who_makes_the_orders_takes_them_off_the_prescriber(people)
 def test_too_many_alerts_cause_dismissals(kind, counted, people):
     """Above twenty alerts per shift and person some true ones are dismissed; below it none is."""
     clinic = at_work(people, team("nurse", 400), 3)
-    role, alarms = BY_NAME[kind].queue, clinic.alarms
+    role, alarms = WORK_BY_NAME[kind].queue, clinic.alarms
     alarms.today, alarms.on_duty[role][3] = {role: 500.0}, 1.0
     clinic.panel._state[clinic.panel._tile, rows.W_ALL, clinic.panel._lane] = 0.9
     n = len(clinic.panel)

@@ -12,7 +12,7 @@ from taper_sim.clinic.measures import in_service, utilisation, worked
 from taper_sim.clinic.queue import Job, Server
 from taper_sim.clinic.team import Team
 from taper_sim.clinic.theory import preemptive_resume
-from taper_sim.clinic.work import BY_NAME, INTERRUPTS, YIELDS
+from taper_sim.clinic.work import INTERRUPTS, WORK_BY_NAME, YIELDS
 from tests.clinic.test_coupling import DAYS, people, served, team, worker  # noqa: F401 - a fixture
 from tests.clinic.test_queue import ALWAYS, agrees, servers
 from tests.clinic.test_queue import run as run_queue
@@ -138,7 +138,7 @@ def test_servers_without_the_licence_and_on_call_servers_are_not_interrupted():
 
 
 def test_what_interrupts_and_what_yields_are_kinds_of_work_and_no_visit_yields():
-    assert INTERRUPTS <= set(BY_NAME) and YIELDS <= set(BY_NAME) and not INTERRUPTS & YIELDS
+    assert INTERRUPTS <= set(WORK_BY_NAME) and YIELDS <= set(WORK_BY_NAME) and not INTERRUPTS & YIELDS
     assert not YIELDS & {"visit", "initial_assessment", "group_session", "peer_session", "interpreting", "education"}
 
 

@@ -53,7 +53,7 @@ def test_reneged_work_and_work_without_an_appointment_is_late_and_rebooked_work_
     assert late(log(*rows), END)[:3].all()
 
 
-@pytest.mark.parametrize("why", [work.LEFT, work.HANDED_OFF])
+@pytest.mark.parametrize("why", [work.LEFT_CARE, work.HANDED_OFF])
 def test_work_of_a_patient_who_left_counts_only_if_it_was_late_by_then(why):
     soon, too_late = ((1, 0.0, 0.0, NAN, ended, "cancelled", "dose_order", why) for ended in (1000.0, 2000.0))
     assert judged(log(soon, too_late), END).tolist() == [False, True]

@@ -15,7 +15,7 @@ from taper_sim.clinic.rosters import read_team, weekdays_of
 from taper_sim.clinic.staffing.bounds import loads
 from taper_sim.clinic.team import MAIN_ROLE, ROLES, Team, Worker
 from taper_sim.clinic.triage import risk_score
-from taper_sim.clinic.work import KINDS
+from taper_sim.clinic.work import KINDS_OF_WORK
 from taper_sim.data.problems import InputError
 from taper_sim.scenario.building import build_cohort
 from taper_sim.scenario.schema import CohortEntry
@@ -72,7 +72,7 @@ def test_skills_are_kinds_of_work_and_each_needs_a_worker(tmp_path):
 def test_every_role_has_its_row_and_every_kind_of_work_its_minutes():
     for role in ROLES.values():
         assert role.cost_usd_h > 0
-    for kind in KINDS:
+    for kind in KINDS_OF_WORK:
         for queue in ("prescriber", "nurse") if kind.queue == "each discipline" else (kind.queue,):
             if kind.name != "interpreting":  # it takes as long as the visit
                 assert kind.minutes(queue) > 0, kind.name
@@ -290,7 +290,7 @@ def test_what_is_needed_follows_the_plan_and_the_kinds_of_work():
     assert {"nurse", "prescriber", "pharmacist", "peer", "social_worker"} <= set(setting.needed(care))
     assert "psychologist" not in setting.needed(care) and "pt" not in setting.needed(care)
     few = Setting(
-        disabled_work=frozenset(kind.name for kind in KINDS) - {"visit", "dose_order"}, orders_by="pharmacist"
+        disabled_work=frozenset(kind.name for kind in KINDS_OF_WORK) - {"visit", "dose_order"}, orders_by="pharmacist"
     )
     assert few.needed(care) == {"nurse": "visit", "pharmacist": "dose_order"}
 
@@ -310,7 +310,7 @@ def test_the_bound_adds_up_by_hand(people):
     """200 patients, nurse visits every 28 days (15 min), half a message a week (3 min), check-ins in batches."""
     care = CarePlan({"nurse": 1.0}, visit_every_d=28.0, checkin_every_d=1.0)
     team = Team((Worker("nurse 1", ROLES["nurse"], (WEEK,)), Worker("p 1", ROLES["pharmacist"], (WEEK,))))
-    only = frozenset(kind.name for kind in KINDS) - {"visit", "message", "checkin_batch", "pharmacist_review"}
+    only = frozenset(kind.name for kind in KINDS_OF_WORK) - {"visit", "message", "checkin_batch", "pharmacist_review"}
     found = loads(people, care, Setting(disabled_work=only), team, [1, 29, 57], 84)
     nurse, pharmacist = found
     assert nurse.asked_h == pytest.approx((200 * 0.25 * 15 + 200 * 0.5 * 3 + 200 * 7 * 0.5) / 60)
@@ -326,7 +326,7 @@ def test_the_bound_of_a_state_counts_those_with_its_licence(people):
     care = CarePlan({}, visit_every_d=28.0, checkin_every_d=1.0)
     one = Worker("d 1", ROLES["physician"], (WEEK,), licences=frozenset({"CA"}))
     team = Team((one, Worker("d 2", ROLES["physician"], (WEEK,), licences=frozenset({"CA", "NV"}))))
-    only = frozenset(kind.name for kind in KINDS) - {"rounds"}
+    only = frozenset(kind.name for kind in KINDS_OF_WORK) - {"rounds"}
     setting = Setting(disabled_work=only, states=(("CA", 0.2), ("NV", 1.8)))
     nevada, california = (load for load in loads(people, care, setting, team, [1], 84) if load.state)
     asked = 200 * 3 / 13 / 60

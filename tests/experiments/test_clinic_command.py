@@ -13,7 +13,7 @@ from openpyxl import Workbook
 
 from taper_sim import cli
 from taper_sim.clinic.measures import utilisation
-from taper_sim.clinic.work import BY_NAME as WORK
+from taper_sim.clinic.work import WORK_BY_NAME as WORK
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.experiments.clinic_plan import read_plan

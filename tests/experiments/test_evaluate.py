@@ -74,6 +74,18 @@ def test_the_command_writes_the_tables_and_goes_on_where_it_was_stopped(
     assert len(done) == before + (18 - 5) + 18  # the five that were finished before the stop were not run again
 
 
+def test_a_ladder_without_a_personalised_policy_reports_that_there_is_no_gap_to_close(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "fixed.yaml"
+    rungs = [line for line in LADDER.splitlines() if "role: personal" not in line and "prior only" not in line]
+    path.write_text("\n".join(rungs).replace("truths: [the model, under-reporting]", "truths: [the model]"))
+    assert main(["evaluate", str(path), "--out", str(tmp_path / "run")]) == 0
+    assert "No personalised policy: no gap to close." in capsys.readouterr().out
+    gap = pd.read_csv(tmp_path / "run" / "gap.csv")
+    assert gap.empty and {"truth", "policy", "gap", "n", "code"} <= set(gap.columns)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

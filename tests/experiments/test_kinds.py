@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from taper_sim.cli import main
-from taper_sim.experiments.kinds import KINDS
+from taper_sim.experiments.kinds import RUN_KINDS
 from taper_sim.policies import interface
 from taper_sim.report.run_reports import RUN_REPORTS
 from tests.conftest import ROOT
@@ -79,8 +79,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_kind_of_run_has_a_report_and_a_command():
-    assert KINDS.keys() == RUN_REPORTS.keys()
-    assert {kind.command for kind in KINDS.values()} == set(COMMANDS)
+    assert RUN_KINDS.keys() == RUN_REPORTS.keys()
+    assert {kind.command for kind in RUN_KINDS.values()} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -94,7 +94,7 @@ def test_a_finished_run_of_any_kind_is_verified_and_its_hash_is_that_of_its_plan
     of_run, of_scenario = capsys.readouterr().out.split()
     assert of_run == of_scenario
     manifest, plan = (json.loads((runs / command / f"{name}.json").read_text()) for name in ("manifest", "plan"))
-    assert manifest["kind"] == plan["kind"] and KINDS[plan["kind"]].command == command
+    assert manifest["kind"] == plan["kind"] and RUN_KINDS[plan["kind"]].command == command
 
 
 @pytest.mark.parametrize("command", COMMANDS)

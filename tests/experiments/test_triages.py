@@ -13,7 +13,7 @@ from taper_sim.data.problems import InputError
 from taper_sim.experiments import triage_rules
 from taper_sim.experiments.clinic_plan import read_plan
 from taper_sim.experiments.clinic_run import unlimited_staff_outcomes
-from taper_sim.experiments.triage_rules import COLUMNS, REFERENCE, code_hash, compare_triage, compared
+from taper_sim.experiments.triage_rules import REFERENCE, TRIAGE_COLUMNS, code_hash, compare_triage, compared
 from taper_sim.report.triage_text import triage_text
 from taper_sim.scenario.building import Overrides
 from tests.conftest import ROOT, quiet
@@ -30,7 +30,7 @@ def plan():
 def test_the_committed_table_is_of_this_code():
     """Else: the command of docs/clinic.md, and copy its ``triage_short.csv``."""
     table = pd.read_csv(TABLE)
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(TRIAGE_COLUMNS)
     assert set(table["code"]) == {code_hash()}
     assert set(table["triage"]) == set(RULES)
     known = table.dropna(subset=["lo95", "hi95"])
@@ -92,7 +92,7 @@ def test_what_is_lost_is_the_clinic_minus_staff_that_is_unlimited_staff_outcomes
     cohort, ensemble, arm, seed = plan.cohort(1), plan.ensemble(1), plan.arms[0], plan.seed(1)
     served = serve(cohort, arm.build, ensemble, seed, plan.n_days, arm.care, plan.team, plan.setting)
     free = unlimited_staff_outcomes(plan, cohort, arm, ensemble, seed)
-    for name in triage_rules.HARMS:
+    for name in triage_rules.TRIAGE_OUTCOMES:
         lost = np.nanmean(served.outcomes[name] - free[name])
         assert numbers[(f"{name} lost", "all")] == pytest.approx(lost, abs=1e-12), name
     assert numbers[("function_change lost", "all")] != 0.0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from taper_sim.clinic.team import ROLES
-from taper_sim.clinic.work import KINDS
+from taper_sim.clinic.work import KINDS_OF_WORK
 from taper_sim.report.wording import count, in_words, interval_text, name_text, number_text, percent
 
 
@@ -43,5 +43,5 @@ def test_names_are_in_words():
     )
     assert in_words("np_pa 1, pt 2") == "NP/PA 1, physical therapist 2"
     assert in_words("Dr a_b") == "Dr a_b"  # a person's own name stays
-    for name in (*ROLES, *(kind.name for kind in KINDS)):
+    for name in (*ROLES, *(kind.name for kind in KINDS_OF_WORK)):
         assert "_" not in name_text(name)

@@ -261,8 +261,8 @@ def _planned(
     kinds: list[_Planned] = []
 
     def add(name: str, minutes: Floats | None, jobs: Floats, queue: str | None, a_week: float, days: Floats) -> None:
-        role = queue or work.BY_NAME[name].queue
-        job_min = work.BY_NAME[name].minutes(role) if minutes is None else minutes
+        role = queue or work.WORK_BY_NAME[name].queue
+        job_min = work.WORK_BY_NAME[name].minutes(role) if minutes is None else minutes
         kinds.append(_Planned(name, role, jobs * job_min, a_week, days))
 
     def once(name: str, day: float, jobs: Floats, queue: str | None = None, minutes: Floats | None = None) -> None:
@@ -288,7 +288,7 @@ def _planned(
     interpreted = all_patients * ~flags["language_match"] * (1.0 - missed)
     for name in DISCIPLINES:
         if care.planned.get(name, 0.0) > 0:
-            first, later = (work.BY_NAME[kind].minutes(name) for kind in ("initial_assessment", "visit"))
+            first, later = (work.WORK_BY_NAME[kind].minutes(name) for kind in ("initial_assessment", "visit"))
             if np.isfinite(visits) and visits > 0:  # the first of the planned visits
                 once("initial_assessment", 1.0, all_patients, name, length.expected(first, missed))
                 once("interpreting", 1.0, interpreted, minutes=length.with_patient(first))

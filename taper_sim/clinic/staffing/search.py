@@ -88,16 +88,16 @@ def with_fte(team: Team, levels: Mapping[str, float], otherwise: Mapping[str, Wo
     workers = list(team.workers)
     for role, fte in levels.items():
         model, rest = lever(team, role, otherwise[role])
-        wanted = (fte - rest) * FULL_TIME_H / model.hours_a_week
-        if wanted < -_TINY:
+        posts = (fte - rest) * FULL_TIME_H / model.hours_a_week
+        if posts < -_TINY:
             raise ValueError(f"{fte:g} FTE of {role}, of which {rest:g} work other shifts than the first")
         alike = [w for w in workers if w.role.name == role and _alike(w, model)]
         others = [w for w in workers if w.role.name == role and not _alike(w, model)]
-        whole = int(wanted + _TINY)
+        whole = int(posts + _TINY)
         number = len(alike) + len(others)
         new = alike[:whole]
         new += [replace(model, name=f"{role} {number + k + 1}", leave=()) for k in range(whole - len(new))]
-        part = wanted - whole
+        part = posts - whole
         if part > _TINY:
             shifts = tuple(part_of(shift, part) for shift in model.shifts)
             new.append(replace(model, name=f"{role} part time", leave=(), shifts=shifts))

@@ -153,13 +153,13 @@ def amount_of(quantity: Any, product: Product, drug: Drug, notes: list[str]) -> 
                 "tablets, or a dose of a product with one drug",
             )
         return value * unit.factor
-    wanted = {"patch": "h", "ml": "ml", "count": "h" if drug.is_patch else "one"}.get(unit.kind, "one")
+    per = {"patch": "h", "ml": "ml", "count": "h" if drug.is_patch else "one"}.get(unit.kind, "one")
     if unit.kind == "patch" and not drug.is_patch:
         raise Cannot(f"patches of {' '.join(drug.key)}", "tablets or mg")
     if unit.kind == "none" and drug.is_patch:
-        wanted = "h"
-    if strength is None or strength.per != wanted:
-        what = {"h": "patch", "ml": "mL", "one": "tablet"}[wanted]
+        per = "h"
+    if strength is None or strength.per != per:
+        what = {"h": "patch", "ml": "mL", "one": "tablet"}[per]
         given = f"{value:g} {shown(quantity.get('unit') or '(no unit)')} of {shown(product.description)}"
         allowed = f"a strength of this drug per {what}, or a dose in {drug.unit}"
         raise Cannot(f"{given}, whose strength per {what} is not stated", allowed)

@@ -111,14 +111,14 @@ class Product:
                 raise Cannot(f"{self.name} without a form ({shown(self.description)})", allowed)
             return matches[0]
         if form == "ER" and self.name == "hydrocodone":
-            wanted = "ER capsule" if self.capsule else "ER tablet"
+            prefix = "ER capsule" if self.capsule else "ER tablet"
         elif form == "sublingual" and self.name != "buprenorphine":
-            wanted = "IR"
+            prefix = "IR"
         else:
-            wanted = {"plain": "IR", "patch": "TD", "sublingual": "SL"}.get(form, form)
+            prefix = {"plain": "IR", "patch": "TD", "sublingual": "SL"}.get(form, form)
         if self.name == "hydrocodone" and (form == "plain") != bool(self.partners & ACETAMINOPHEN):
             raise Cannot(f"hydrocodone as {shown(self.description)}", allowed)
-        matches = [drug for row_form, drug in rows.items() if row_form.startswith(wanted)]
+        matches = [drug for row_form, drug in rows.items() if row_form.startswith(prefix)]
         if len(matches) != 1:
             raise Cannot(f"{self.name} in a form that is not in the formulary ({shown(self.description)})", allowed)
         return matches[0]

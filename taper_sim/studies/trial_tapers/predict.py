@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from taper_sim.array_types import Bools, Floats
-from taper_sim.studies.trial_tapers.taper_people import HIGH, LOW, STAGES, PersonTapers, Taper
+from taper_sim.studies.trial_tapers.taper_people import HIGHEST_SCORES, LOWEST_SCORES, STAGES, PersonTapers, Taper
 from taper_sim.studies.trial_tapers.taper_population import Likelihoods, TaperPopulation
 
 INFORMATION: Final = ("earlier tapers", "before the taper", "before the visit")
@@ -80,7 +80,10 @@ def visits_to_predict(people: dict[str, PersonTapers], information: str) -> list
 def category_chances(centre: Floats, spread: Floats, weights: Floats) -> Floats:
     """Probabilities of the categories, (n_categories,), averaged over grid points with ``weights``."""
     sd = np.sqrt(spread)
-    upper, lower = ndtr((HIGH[:, None, None] - centre) / sd), ndtr((LOW[:, None, None] - centre) / sd)
+    upper, lower = (
+        ndtr((HIGHEST_SCORES[:, None, None] - centre) / sd),
+        ndtr((LOWEST_SCORES[:, None, None] - centre) / sd),
+    )
     return np.asarray(((upper - lower) * weights).sum(axis=(1, 2)))
 
 
@@ -95,7 +98,7 @@ def predict(population: TaperPopulation, visits: list[VisitToPredict], *, person
     personal : bool
         Whether the person's usable visits inform the prediction; otherwise it rests on the doses alone.
     """
-    chances = np.empty((len(visits), len(LOW)))
+    chances = np.empty((len(visits), len(LOWEST_SCORES)))
     before: dict[tuple[str, int], Floats] = {}
     filtered: dict[tuple[str, int, bytes], Likelihoods] = {}
     for row, visit in enumerate(visits):

@@ -13,7 +13,7 @@ import pandas as pd
 
 from taper_sim.array_types import Ints
 from taper_sim.data.trial import TRIAL_COLUMNS, TrialPhase
-from taper_sim.studies.trial_tapers.taper_people import HIGH, PersonTapers, Taper, taper_of
+from taper_sim.studies.trial_tapers.taper_people import HIGHEST_SCORES, PersonTapers, Taper, taper_of
 from taper_sim.studies.trial_tapers.taper_population import TaperPopulation
 
 _DOWN_2_WEEKS: Final = (12, 12, 10, 10, 8, 8, 8, 8, 6, 6, 4, 4, 2, 2)
@@ -50,7 +50,7 @@ def categories(population: TaperPopulation, tapers: Sequence[Taper], generator: 
             fade = np.exp(-(day - before) / v["tau_slow"])
             slow, before = fade * slow + np.sqrt(1.0 - fade**2) * generator.standard_normal(), int(day)
             score[r] = mean[r] + v["slow"] * slow + v["white"] * generator.standard_normal()
-        simulated.append(np.searchsorted(HIGH[:-1], score).astype(np.int64))
+        simulated.append(np.searchsorted(HIGHEST_SCORES[:-1], score).astype(np.int64))
     return simulated
 
 

@@ -21,8 +21,8 @@ N_CATEGORIES: Final = len(COWS_CATEGORIES)
 STAGES: Final = ("induction", "stabilised", "taper", "after")
 
 #: Ends of the categories on the scale of the score, halfway between neighbours; the outer ends are infinite.
-LOW: Final[Floats] = np.array([-np.inf, *(low - 0.5 for low, _ in COWS_CATEGORIES[1:])])
-HIGH: Final[Floats] = np.array([*(high + 0.5 for _, high in COWS_CATEGORIES[:-1]), np.inf])
+LOWEST_SCORES: Final[Floats] = np.array([-np.inf, *(low - 0.5 for low, _ in COWS_CATEGORIES[1:])])
+HIGHEST_SCORES: Final[Floats] = np.array([*(high + 0.5 for _, high in COWS_CATEGORIES[:-1]), np.inf])
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from taper_sim.data.formulary import find_drug
 from taper_sim.model.parameters import BY_SYMBOL, FAILED_TAPERS_COUNTED
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 from taper_sim.studies.trial_tapers.taper_likelihood import DRIVES, at_shortfall, reported, withdrawals
-from taper_sim.studies.trial_tapers.taper_people import HIGH, LOW, PersonTapers, Taper
+from taper_sim.studies.trial_tapers.taper_people import HIGHEST_SCORES, LOWEST_SCORES, PersonTapers, Taper
 
 ADAPTED_D: Final = 1825.0
 """Days of use before a taper begins, own opioids included. Source: the default of docs/inference.md."""
@@ -222,7 +222,10 @@ class TaperPopulation:
         v = self.value
         w = self._withdrawals(taper, _SENSITIVITY_GRID)
         known = np.ones(len(taper.day), dtype=np.bool_) if known is None else known
-        low, high = np.where(known, LOW[taper.category], -np.inf), np.where(known, HIGH[taper.category], np.inf)
+        low, high = (
+            np.where(known, LOWEST_SCORES[taper.category], -np.inf),
+            np.where(known, HIGHEST_SCORES[taper.category], np.inf),
+        )
         out = Likelihoods(*(np.empty((len(taper.day), len(_LEVEL_GRID), len(_SENSITIVITY_GRID))) for _ in range(3)))
         reported(
             v["c0"] + v["c0_later"] * taper.earlier + v["c0_sd"] * _LEVEL_GRID,

@@ -18,7 +18,7 @@ from taper_sim.clinic.modality import HomeVisits
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.staffing.bounds import able_h, enrolment_loads, hours_until, loads, missed_share
 from taper_sim.clinic.team import ROLES, Team, Worker
-from taper_sim.clinic.work import KINDS, MAIN_ROLE
+from taper_sim.clinic.work import KINDS_OF_WORK, MAIN_ROLE
 from taper_sim.comparison.outcomes import measure
 from taper_sim.experiments import clinic_run
 from taper_sim.experiments.team_search import read_staffing
@@ -47,7 +47,7 @@ def taper():
 
 
 def only(*names):
-    return frozenset(kind.name for kind in KINDS) - set(names)
+    return frozenset(kind.name for kind in KINDS_OF_WORK) - set(names)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_the_planned_work_equals_the_requests_of_a_simulated_clinic(people):
     minutes = {name: _foreseen(people, name, setting) for name in times}
     for name, n in times.items():
         assert (asked["work"] == name).sum() == pytest.approx(n, abs=2), name  # a patient or two may have left
-        kind = next(kind for kind in KINDS if kind.name == name)
+        kind = next(kind for kind in KINDS_OF_WORK if kind.name == name)
         queues = ("pt", "nurse") if kind.queue == "each discipline" else (kind.queue,)
         mean = np.mean([kind.minutes(queue) for queue in queues])
         assert minutes[name] == pytest.approx(n * mean), name

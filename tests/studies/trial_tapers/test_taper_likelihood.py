@@ -21,7 +21,7 @@ from taper_sim.studies.trial_tapers.taper_likelihood import (
     reported,
     withdrawals,
 )
-from taper_sim.studies.trial_tapers.taper_people import HIGH, LOW
+from taper_sim.studies.trial_tapers.taper_people import HIGHEST_SCORES, LOWEST_SCORES
 
 N = 120
 DOSE = np.r_[np.full(30, 16.0), np.linspace(16, 0, 41), np.zeros(N - 71)]
@@ -94,8 +94,8 @@ def test_the_filter_is_that_of_the_personal_likelihood() -> None:
         of_drive(EFFECT_DRIVE, 3.0),
         day,
         day,
-        LOW[category],
-        HIGH[category],
+        LOWEST_SCORES[category],
+        HIGHEST_SCORES[category],
         np.zeros(len(day)),
         mass,
         mean,

@@ -10,7 +10,7 @@ from taper_sim.data.trial import read_trial
 from taper_sim.studies.trial_tapers import simulated_trial
 from taper_sim.studies.trial_tapers.predict import INFORMATION, predict, visits_to_predict
 from taper_sim.studies.trial_tapers.scores import category_scores, mean_and_interval
-from taper_sim.studies.trial_tapers.taper_people import HIGH, people_of
+from taper_sim.studies.trial_tapers.taper_people import HIGHEST_SCORES, people_of
 from taper_sim.studies.trial_tapers.taper_population import TaperPopulation, fit, hyperparameters
 
 TRUTH = {
@@ -89,12 +89,12 @@ def test_no_later_visit_changes_a_prediction(people: dict) -> None:
             if row % 5:
                 continue
             known = np.zeros(len(taper.day), dtype=bool) if information == INFORMATION[0] else visit.known
-            other = replace(taper, category=np.where(known, taper.category, len(HIGH) - 1 - taper.category))
+            other = replace(taper, category=np.where(known, taper.category, len(HIGHEST_SCORES) - 1 - taper.category))
             changed = visits_to_predict({"0": (people["0"][0], other)}, information)
             before, after = (predict(population, [v], personal=True) for v in (visit, changed[row]))
             np.testing.assert_array_equal(before, after)
     population_only = predict(population, visits_to_predict(one_person, INFORMATION[2]), personal=False)
-    other = replace(taper, category=len(HIGH) - 1 - taper.category)
+    other = replace(taper, category=len(HIGHEST_SCORES) - 1 - taper.category)
     same = predict(population, visits_to_predict({"0": (people["0"][0], other)}, INFORMATION[2]), personal=False)
     np.testing.assert_array_equal(population_only, same)
 
