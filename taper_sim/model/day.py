@@ -50,7 +50,8 @@ class MedicineState(NamedTuple):
 class MedicineLoad(NamedTuple):
     """Additions to pain (NRS points), distress and insomnia by one drug class, or their sum over classes.
 
-    ``lost`` is the pain from lost relief and the lasting response; ``pain``, ``distress`` and ``insomnia`` are the additions by withdrawal.
+    ``lost`` is the pain from lost relief and the lasting response; ``pain``, ``distress`` and ``insomnia`` are the
+    additions by withdrawal.
     """
 
     lost: Number
@@ -157,7 +158,7 @@ def respiratory_day(c: Number, tolerance: Number, effect: Number) -> Number:
 
 
 class PersonStart(NamedTuple):
-    """Set points of pain, distress, insomnia, function, engagement and craving, on their own scales; withdrawal on day 0.
+    """Set points of pain, distress, insomnia, function, engagement, craving, on their scales; withdrawal on day 0.
 
     A person moves around the set points by life outside the taper; without it they are the values of day 0.
     """
@@ -350,6 +351,4 @@ def person_day(
         start.C, w_felt, m_bar, p_bar, c.craving_from_withdrawal, c.craving_from_distress, c.craving_from_pain
     )
     craving = eq.relax(before.C, target, c.decay_C)
-    return PersonState(
-        x, pain + life.P, distress + life.M, insomnia + life.I, function + life.U, engagement, craving
-    )
+    return PersonState(x, pain + life.P, distress + life.M, insomnia + life.I, function + life.U, engagement, craving)

@@ -122,8 +122,7 @@ def felt_withdrawal(w_bar: Number, x: Number, per_w: Number) -> Number:
 
 
 def season(before: Number, decay: Number, size: Number, z: Number) -> Number:
-    """Season of pain, NRS points: ``f l + size sqrt(1 - f^2) z`` with ``f = exp(-1/tau_S)``; sd ``size`` in the long
-    run."""
+    """Season of pain, NRS points: ``f l + size sqrt(1 - f^2) z``, ``f = exp(-1/tau_S)``; long-run sd ``size``."""
     return before * decay + size * np.sqrt(1.0 - decay * decay) * z
 
 
@@ -221,7 +220,7 @@ def recent_cut(v: Number, decay_v: Number, net_cut: Number) -> Number:
 
 
 def recent_weight(v: Number, half: Number) -> Number:
-    """Weight of a recent reduction, 0 to 1: ``v^2/(v^2 + half^2)``; convex while small, so that slow tapers add little."""
+    """Weight of a recent reduction, 0 to 1: ``v^2/(v^2 + half^2)``; convex, so slow tapers add little."""
     return v * v / (v * v + half * half)
 
 
@@ -359,9 +358,7 @@ def sows_mean(s0: Number, w_opioid: Number, x: Number, per_w: Number) -> Number:
     return s0 + per_w * w_opioid + x
 
 
-def sows_shift(
-    p_bar: Number, m_bar: Number, i_bar: Number, per_p: Number, per_m: Number, per_i: Number
-) -> Number:
+def sows_shift(p_bar: Number, m_bar: Number, i_bar: Number, per_p: Number, per_m: Number, per_i: Number) -> Number:
     """Shift of ``log(1 + SOWS)`` by pain, distress and insomnia: a bad time is reported in part as withdrawal."""
     return per_p * p_bar + per_m * m_bar + per_i * i_bar
 

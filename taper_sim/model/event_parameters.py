@@ -100,10 +100,14 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
         scale="linear",
     ),
     Parameter("leave_usual_care", "the same in usual care", "log 1/d", -9.35, "A60", prior_sd=0.4, scale="linear"),
-    Parameter("dropout_w", "per unit of withdrawal as felt", "1", 4.0, "A60: from E051 and its other arm", prior_sd=0.3),
+    Parameter(
+        "dropout_w", "per unit of withdrawal as felt", "1", 4.0, "A60: from E051 and its other arm", prior_sd=0.3
+    ),
     Parameter("dropout_m", "per unit of distress", "1", 3.0, "A6", prior_sd=0.3),
     Parameter("dropout_n", "per unit of engagement, lowering", "1", 2.5, "A6", prior_sd=0.3),
-    Parameter("dropout_imposed", "recent cuts that were not agreed, at full weight", "1", 3.0, "A60; E043", prior_sd=0.3),
+    Parameter(
+        "dropout_imposed", "recent cuts that were not agreed, at full weight", "1", 3.0, "A60; E043", prior_sd=0.3
+    ),
     # -- return to a higher dose ---------------------------------------------------------------------------------------
     Parameter(
         "return_0",
@@ -169,9 +173,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     ),
     Parameter("overdose_dose", "per root of MME", "1", 0.25, "A10; Dunn 2010", prior_sd=0.2),
     Parameter("overdose_excess", "per unit of effect beyond tolerance", "1", 8.0, "A10; Strang 2003", prior_sd=0.3),
-    Parameter(
-        "overdose_excess_most", "largest log ratio by effect beyond tolerance", "1", 5.0, "A63: a ratio of 150"
-    ),
+    Parameter("overdose_excess_most", "largest log ratio by effect beyond tolerance", "1", 5.0, "A63: a ratio of 150"),
     Parameter("overdose_most", "largest daily hazard of overdose", "1/d", 0.005, "A63"),
     Parameter("overdose_oud", "opioid use disorder", "1", 0.8, "A10", prior_sd=0.3),
     Parameter("overdose_earlier", "an earlier overdose", "1", 1.4, "A10", prior_sd=0.3),

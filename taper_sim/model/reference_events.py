@@ -137,8 +137,10 @@ class EventState:
 
 @dataclass(frozen=True)
 class Draw:
-    """Random draws of a day, (n,) each: day factor, uniforms of ``UNIFORMS``, normals of life outside the taper;
-    white normals (n, 8) and slow ones (n, 4), the latter for ``SLOW_STREAMS``."""
+    """Random draws of a day: day factor, uniforms of ``UNIFORMS`` and normals of life outside the taper, (n,) each.
+
+    White normals are (n, 8), slow ones (n, 4): those of ``SLOW_STREAMS``.
+    """
 
     day_factor: Floats
     white: Floats
@@ -476,12 +478,7 @@ def check_in(
 
 
 def add_up(
-    person: PersonParameters,
-    chance: Chance,
-    record: EventState,
-    happened: Sums,
-    alive_this_morning: Bools,
-    number: int,
+    person: PersonParameters, chance: Chance, record: EventState, happened: Sums, alive_this_morning: Bools, number: int
 ) -> EventState:
     """Add the day to the sums of those alive on its morning; update the largest W and the days of first events.
 
@@ -522,7 +519,12 @@ def _log_sows(person: PersonParameters, chance: Chance, body: State) -> Floats:
     s, base = chance.scalar, person.baseline
     mean = eq.sows_mean(chance.s0, body.W[:, 0], body.X, s["sows_w"])
     shift = eq.sows_shift(
-        body.P - base["pain"], body.M - base["distress"], body.I - base["insomnia"], s["sows_p"], s["sows_m"], s["sows_i"]
+        body.P - base["pain"],
+        body.M - base["distress"],
+        body.I - base["insomnia"],
+        s["sows_p"],
+        s["sows_m"],
+        s["sows_i"],
     )
     return np.asarray(np.log(1.0 + mean) + shift)
 

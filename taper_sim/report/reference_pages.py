@@ -94,7 +94,7 @@ def _rate_lines() -> Iterable[Sequence[str]]:
     v = {symbol: q.centre() for symbol, q in _BY_SYMBOL.items() if not q.per_class}
     median = Baseline()
     hazards = (
-        ("dropout", v["dropout_0"] - v["dropout_n"] * median.engagement, ""),
+        ("dropout", v["leave_programme"], ""),
         ("return to a higher dose", v["return_0"], "below the baseline dose"),
         ("lapse", v["lapse_0"] + v["lapse_c"] * median.craving, "days"),
         ("mental-health crisis", v["crisis_0"], ""),

@@ -11,6 +11,7 @@ from taper_sim import rng
 from taper_sim.array_types import Bools, Floats
 from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import STREAMS
+from taper_sim.model.parameters import BASELINE_LIMITS
 from taper_sim.model.pharmacology import Drug, level_decay, within_day_shape
 from taper_sim.policies.interface import Observation, Policy, Rotation, not_a_policy
 from taper_sim.simulation.cohort import Cohort
@@ -32,6 +33,17 @@ TRACKED: tuple[tuple[str, int], ...] = (
 )
 
 
+#: Rows whose values a person can only feel within the ends of a scale.
+_SCALES = {
+    rows.P: BASELINE_LIMITS["pain"],
+    rows.M: BASELINE_LIMITS["distress"],
+    rows.I: BASELINE_LIMITS["insomnia"],
+    rows.U: BASELINE_LIMITS["function"],
+    rows.N: BASELINE_LIMITS["engagement"],
+    rows.C: BASELINE_LIMITS["craving"],
+}
+
+
 @dataclass
 class Trajectory:
     """Simulated outcomes of one cohort under one policy.
@@ -43,7 +55,7 @@ class Trajectory:
     n_days : int
         Days simulated.
     start, end : dict of int to ndarray (n,)
-        State rows (``model.rows``) before day 1 and at the end of the last day.
+        State rows (``model.compiled.rows``) before day 1 and at the end of the last day, within their scales.
     sums : dict of int to dict of int to ndarray (n,)
         Sums since day 0 at the end of each day of ``look_days`` and of the last day.
     days : list of (int, int)
@@ -178,7 +190,7 @@ class Days:
         ends = [*self._look_days, *self._snapshot_days, *self._periods]
         self.blocks = _blocks(sorted(self.decisions), ends, n_days)
         self._block_ends = {last for _, last in self.blocks}
-        self._start = {row: self.a.get(self.a.state, row) for row in range(rows.N_STATE)}
+        self._start = self._state()
         self._pending = PendingOrders.at_start(cohort)
         self._rounded = self._dispenser.rounding_error().astype(np.float32)
         self._collected: list[NDArray[np.float32]] = []
@@ -269,21 +281,27 @@ class Days:
         if last in self._look_days or last == self.n_days:
             self._sums[last] = {row: a.get(a.sums, row) for row in range(rows.N_SUMS)}
         if last in self._snapshot_days:
-            tracked = [a.get(a.state, row) for _, row in TRACKED]
+            state = self._state()
+            tracked = [state[row] for _, row in TRACKED]
             alive = np.where(a.get(a.state, rows.ALIVE) > 0, 1.0, np.nan)
             self._snapshots.append(np.array([alive * row for row in tracked], np.float32))
             self._doses.append(a.get3(a.state, rows.PRESCRIBED))
 
+    def _state(self) -> dict[int, Floats]:
+        """Every row of the state now, within its scale."""
+        state = {row: self.a.get(self.a.state, row) for row in range(rows.N_STATE)}
+        return state | {row: np.clip(state[row], low, high) for row, (low, high) in _SCALES.items()}
+
     def course(self) -> Trajectory:
         """Results of all days, after the last one."""
-        a, orders = self.a, np.array(self._ordered)
+        orders = np.array(self._ordered)
         shares = _shares_of_original(self._doses, self.cohort, orders)
         snapshots = [np.vstack(rows_and_share) for rows_and_share in zip(self._snapshots, shares, strict=True)]
         return Trajectory(
             self.cohort,
             self.n_days,
             self._start,
-            {row: a.get(a.state, row) for row in range(rows.N_STATE)},
+            self._state(),
             self._sums,
             self.blocks,
             self._by_period,

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from scipy.special import betaincinv, ndtr
 
 from taper_sim import rng
 from taper_sim.array_types import Floats, Ints
-from taper_sim.model.event_parameters import PARAMETERS
+from taper_sim.model.event_parameters import DECAYS, PARAMETERS, SHARED
 from taper_sim.model.parameters import BY_SYMBOL, Parameter
 from taper_sim.units import DRUG_CLASSES
 
@@ -96,15 +97,22 @@ def from_prior(seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, flo
 
 def _drawn(q: Parameter, centre: float, z: Floats) -> Floats:
     """Draws of a centre from standard normals, on the parameter's scale."""
-    if q.scale == "log":
+    if q.scale in ("log", "heavy_log"):
         return np.asarray(centre * np.exp(q.prior_sd * z))
-    if q.scale == "linear":
+    if q.scale in ("linear", "heavy"):
         return np.asarray(centre + q.prior_sd * z)
     if q.prior_sd == 0.0 or centre == 0.0:
         return np.full_like(z, centre)
     size = centre * (1.0 - centre) / q.prior_sd**2 - 1.0  # the Beta with this mean and sd
     quantile = np.asarray(betaincinv(centre * size, (1.0 - centre) * size, ndtr(z)))
     return np.where(z == 0.0, centre, quantile)  # z = 0 gives the centre itself
+
+
+def coefficients_of(ensemble: Ensemble, draw: int | None = None) -> Any:
+    """Coefficients that all people share, by symbol, ``decay_x`` for each ``tau_x`` too: (n_draws,), or one draw's."""
+    at: Any = slice(None) if draw is None else draw
+    shared = {symbol: ensemble.values[symbol][at] for symbol in SHARED}
+    return SimpleNamespace(**shared, **{decay: np.exp(-1.0 / shared[tau]) for decay, tau in DECAYS.items()})
 
 
 def draw_of(keys: NDArray[np.uint64], n_draws: int) -> Ints:

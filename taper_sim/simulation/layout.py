@@ -12,9 +12,10 @@ from taper_sim.array_types import Floats, Ints
 from taper_sim.model import reference
 from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import DECAYS, NOISE_SD
-from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES
+from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES, Baseline
 from taper_sim.model.pharmacology import level_decay
 from taper_sim.simulation.cohort import MODALITIES, Cohort, fixed_or, individual, shapes
+from taper_sim.simulation.enrolment import enrolled
 from taper_sim.simulation.ensemble import Ensemble, draw_of
 from taper_sim.units import DRUG_CLASSES
 
@@ -31,13 +32,14 @@ class CarePlan:
 
     ``planned`` is the share of full care of each discipline (``parameters.DISCIPLINES``). ``visit_every_d`` and
     ``checkin_every_d`` are in days; NaN means never. ``modality`` is the modality of every visit; None means that each
-    patient keeps their own modality.
+    patient keeps their own modality. ``setting``, of ``event_parameters.SETTINGS``, decides the hazard of leaving.
     """
 
     planned: Mapping[str, float]
     visit_every_d: float = 7.0
     checkin_every_d: float = 1.0
     modality: str | None = None
+    setting: str = "programme"
 
 
 def values_of(cohort: Cohort, ensemble: Ensemble, seed: int) -> dict[str, Floats]:
@@ -53,8 +55,11 @@ def values_of(cohort: Cohort, ensemble: Ensemble, seed: int) -> dict[str, Floats
     return individual(cohort, centres, seed)
 
 
-def reference_person(cohort: Cohort, values: Mapping[str, Floats]) -> reference.PersonParameters:
+def reference_person(
+    cohort: Cohort, values: Mapping[str, Floats], ensemble: Ensemble, seed: int
+) -> reference.PersonParameters:
     """Parameters of the patients, as the reference model takes them."""
+    set_points, life_start = enrolled(cohort, values, ensemble, seed)
     scalar = {s: np.asarray(v) for s, v in values.items() if np.asarray(v).ndim == 1}
     return reference.PersonParameters(
         taken=cohort.taken,
@@ -65,13 +70,16 @@ def reference_person(cohort: Cohort, values: Mapping[str, Floats]) -> reference.
         sigma=values["sigma"],
         alpha=values["alpha"],
         b=values["b"],
+        beta=values["beta"],
+        cut_reference=values["cut_reference"],
         adjunct=values["adjunct"],
         effect_half_life_h=fixed_or(cohort, "effect_half_life_h", cohort.half_life_h),
         shape=shapes(cohort),
         use_days=cohort.use_days,
         scalar=scalar,
         loads={load: values[load] for load in ("p", "m", "i")},
-        baseline=dict(cohort.baseline),
+        baseline=set_points,
+        life_start=life_start,
         imposed=cohort.flags["imposed"],
     )
 
@@ -150,14 +158,17 @@ def _coefficients(ensemble: Ensemble, draw: Ints) -> Floats:
     return table
 
 
-def log_hazards(cohort: Cohort, v: Mapping[str, Floats]) -> list[Floats]:
-    """Time-constant part of each log hazard, (n,) each: intercept and risk flags, in the order of the kernel's rows."""
+def log_hazards(cohort: Cohort, v: Mapping[str, Floats], setting: str = "programme") -> list[Floats]:
+    """Time-constant part of each log hazard, (n,) each: intercept and risk flags, in the order of the kernel's rows.
+
+    ``setting``, of ``event_parameters.SETTINGS``, decides the hazard of leaving.
+    """
     flag = {name: np.asarray(value, dtype=np.float64) for name, value in cohort.flags.items()}
     mood = np.maximum(flag["mood_disorder"], flag["ptsd"])
     opioid = np.where(cohort.buprenorphine, 0.0, cohort.dose[:, 0])
     selected = v["overdose_dose"] * ((1.0 - v["causal_share"]) * np.sqrt(opioid) - np.sqrt(RATED_DOSE_MME))
     return [
-        v["dropout_0"],
+        v[f"leave_{setting}"] + v["dropout_n"] * Baseline.engagement,
         v["return_0"],
         v["lapse_0"] + v["lapse_oud"] * flag["oud"],
         v["crisis_0"] + v["crisis_mood"] * mood,
@@ -216,7 +227,7 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         lane,
     )
     v = values_of(cohort, ensemble, seed)
-    person = reference_person(cohort, v)
+    person = reference_person(cohort, v, ensemble, seed)
     start = reference.start(person, cohort.dose)
     taken = cohort.taken
 
@@ -243,6 +254,7 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         (rows.N, start.N),
         (rows.C, start.C),
         (rows.W_ALL, start.withdrawal),
+        (rows.SEASON, start.season),
     ):
         a.put(s, row, scalar_row)
     a.put(s, rows.ALIVE, 1.0)
@@ -266,6 +278,8 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         (rows.DOSE0, start.dose),
         (rows.E0, start.E),
         (rows.DOSE, start.dose),
+        (rows.BETA, np.where(taken, v["beta"], 0.0)),
+        (rows.CUT_REFERENCE, np.maximum(start.dose, v["cut_reference"])),
     ):
         a.put3(p, row, class_rows)
     for k in range(3):
@@ -275,14 +289,16 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
     checkin_barriers, visit_barriers = _barriers(cohort, care.modality)
     help_given = flags["caregiver"] * 1.0 + flags["peer_support"] * 1.0
     for row, scalar_row in (
-        (rows.P0, start.P),
-        (rows.M0, start.M),
-        (rows.I0, start.I),
-        (rows.U0, start.U),
-        (rows.N0, start.N),
-        (rows.C0, start.C),
+        (rows.P0, person.baseline["pain"]),
+        (rows.M0, person.baseline["distress"]),
+        (rows.I0, person.baseline["insomnia"]),
+        (rows.U0, person.baseline["function"]),
+        (rows.N0, person.baseline["engagement"]),
+        (rows.C0, person.baseline["craving"]),
         (rows.W_ALL0, start.withdrawal),
         (rows.XI, v["xi"]),
+        (rows.DECAY_X, np.exp(-1.0 / v["tau_X"])),
+        (rows.LIFE, v["life"]),
         (rows.ANNOUNCED, np.where(flags["imposed"], v["xi_imposed"], 1.0)),
         (rows.APNOEA, v["excess_apnoea"] * flags["sleep_apnoea"]),
         (rows.FATAL, v["overdose_fatal"] * np.where(flags["naloxone_at_home"], v["naloxone"], 1.0)),
@@ -299,7 +315,7 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         (rows.VISIT_EVERY, care.visit_every_d),
     ):
         a.put(p, row, scalar_row)
-    for event, fixed in enumerate(log_hazards(cohort, v)):
+    for event, fixed in enumerate(log_hazards(cohort, v, care.setting)):
         a.put(p, rows.HAZARD + event, fixed)
     for k, discipline in enumerate(DISCIPLINES):
         a.put(p, rows.PLANNED + k, care.planned.get(discipline, 0.0))

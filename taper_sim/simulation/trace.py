@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.model import reference
+from taper_sim.model.parameters import BASELINE_LIMITS
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.ensemble import Ensemble
 from taper_sim.simulation.layout import reference_person, values_of
@@ -50,7 +51,7 @@ def trace(cohort: Cohort, ensemble: Ensemble, doses: np.ndarray, seed: int) -> p
     DataFrame
         Row d holds the state at the end of day d, row 0 the start; columns as in docs/how-to/trace.md, unrounded.
     """
-    person = reference_person(cohort, values_of(cohort, ensemble, seed))
+    person = reference_person(cohort, values_of(cohort, ensemble, seed), ensemble, seed)
     states = [reference.start(person, doses[:1])]
     for day in range(1, len(doses)):
         states.append(reference.day(person, states[-1], doses[day : day + 1], cohort.care))
@@ -67,4 +68,6 @@ def trace(cohort: Cohort, ensemble: Ensemble, doses: np.ndarray, seed: int) -> p
                 table[f"{column}_{drug_class}"] = read(name)[:, k]
     for column, name in _PERSON_COLUMNS:
         table[column] = read(name) if column != "resp_tolerance" or cohort.taken[0, 0] else np.zeros(len(doses))
+        if column in BASELINE_LIMITS:
+            table[column] = reference.within(column, table[column])
     return pd.DataFrame(table)

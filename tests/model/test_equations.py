@@ -20,9 +20,14 @@ EXACT = {"rtol": 1e-12, "atol": 1e-12}
 
 
 def arguments(function: Callable[..., Any], seed: int = 0) -> list[np.ndarray]:
-    """Positive numbers of many sizes, one array an argument; differences inside an equation take both signs."""
+    """Positive numbers of many sizes, one array an argument; differences inside an equation take both signs.
+
+    What is left after a day (``decay``) and a correlation (``r``) lie between 0 and 1.
+    """
     rng = np.random.default_rng(seed)
-    return [10.0 ** rng.uniform(-2, 1, N) for _ in inspect.signature(function).parameters]
+    names = inspect.signature(function).parameters
+    values = [10.0 ** rng.uniform(-2, 1, N) for _ in names]
+    return [v / (1.0 + v) if name in ("decay", "r") else v for name, v in zip(names, values, strict=True)]
 
 
 every_equation = pytest.mark.parametrize("name", sorted(EQUATIONS))

@@ -14,7 +14,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from taper_sim import rng
 from taper_sim.model import reference_events
-from taper_sim.model.compiled import kernel, rows
+from taper_sim.model.compiled import kernel, pipeline, rows
 from taper_sim.model.compiled.kernel import advance
 from taper_sim.model.event_parameters import CHANCE_TABLE, DECAYS, EVENTS, NOISE_SD, STREAMS  # CHECK
 from taper_sim.model.life import N_LIFE
@@ -383,7 +383,7 @@ def test_without_chance_the_kernel_is_the_reference() -> None:
     both = weeks_together(random_people(3), 12, chance=False)
     assert_sums_agree(both, 1e-11)
     assert not both.record.sums["lapses"].any() and both.record.alive.all()
-    assert both.record.body.withdrawal.max() > 0.05 and (both.record.stop_day > 0).any()
+    assert both.record.sums["max_w"].max() > 0.05 and (both.record.stop_day > 0).any()
     assert np.array_equal(np.isnan(both.reports), np.isnan(both.kernel_reports))
     assert_reports_agree(both)
 
@@ -458,8 +458,12 @@ def test_the_day_of_death_is_the_last_that_counts_and_the_dead_take_nothing(luck
 
 def test_a_sum_over_a_life_holds_each_of_its_days() -> None:
     people = random_people(5)
-    hurry = replace(people.chance, hazard=people.chance.hazard | {"overdose": np.full(len(people), 3.0)})
-    run = Run(replace(people, chance=replace(hurry, fatal=np.ones(len(people)))))
+    hurry = replace(
+        people.chance,
+        hazard=people.chance.hazard | {"crisis": np.full(len(people), 3.0)},
+        scalar=people.chance.scalar | {"crisis_fatal": np.ones(len(people))},
+    )
+    run = Run(replace(people, chance=hurry))
     run.days(1, 3)
     assert (run.get(run.state, rows.DEATH_DAY) == 1).all()
     assert (run.get(run.sums, rows.DAYS) == 1).all()
@@ -637,7 +641,8 @@ def test_no_loop_of_a_day_is_left_to_single_numbers(part: str) -> None:
 def test_the_loops_over_lanes_are_vectors_in_the_whole_kernel_too() -> None:
     read_assembly()
     run = Run(random_people())
-    copy = njit(nogil=True, fastmath={"contract"}, error_model="numpy")(advance.py_func)  # cached code has no assembly
+    as_compiled = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy", "pipeline_class": pipeline.Wide}
+    copy = njit(**as_compiled)(advance.py_func)  # cached code has no assembly
     low, high = (np.uint64(half) for half in rng.split(SEED))
     reports = np.empty((N_TILES, rows.N_REPORTS, rows.LANES), dtype=np.float32)
     copy(

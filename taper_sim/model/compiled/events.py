@@ -145,11 +145,7 @@ def events_of_day(x: Any, c: Any, day: float) -> None:
         h_other = exp(
             eq.log_hazard_urgent(x[(PARAM + r.HAZARD + 6) * STRIDE + j], p_bar, m_bar, c.urgent_p, c.urgent_m)
         )
-        h_visit = exp(
-            eq.log_hazard_withdrawal_visit(
-                x[(PARAM + r.HAZARD + 7) * STRIDE + j], w_felt, c.visit_w
-            )
-        )
+        h_visit = exp(eq.log_hazard_withdrawal_visit(x[(PARAM + r.HAZARD + 7) * STRIDE + j], w_felt, c.visit_w))
         u_urgent = x[r.U_URGENT * STRIDE + j]
         p_urgent, p_visit = one_minus_exp(h_other + h_visit) * living, one_minus_exp(h_visit) * living
         urgent = 1.0 if u_urgent < p_urgent else 0.0

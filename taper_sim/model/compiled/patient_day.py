@@ -17,8 +17,8 @@ from taper_sim.model.compiled.jit import inlined
 from taper_sim.model.compiled.rows import LANES, PARAM, STATE, STRIDE, SUMS
 from taper_sim.model.day import (
     Care,
-    LifeDraws,
     Life,
+    LifeDraws,
     Medicine,
     MedicineLoad,
     MedicineState,
@@ -371,9 +371,7 @@ def person(x: Any, c: Any) -> None:
             x[(STATE + r.K + 4) * STRIDE + j],
             x[(STATE + r.K + 5) * STRIDE + j],
         )
-        reaction = Reaction(
-            x[(PARAM + r.XI) * STRIDE + j], x[(PARAM + r.DECAY_X) * STRIDE + j], x[r.CUT * STRIDE + j]
-        )
+        reaction = Reaction(x[(PARAM + r.XI) * STRIDE + j], x[(PARAM + r.DECAY_X) * STRIDE + j], x[r.CUT * STRIDE + j])
         life = Life(
             x[(STATE + r.SEASON) * STRIDE + j],
             x[(r.LIFE_NORMAL + 2) * STRIDE + j],

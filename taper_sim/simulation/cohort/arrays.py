@@ -12,7 +12,7 @@ from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.data import formulary
 from taper_sim.data.patients import BOOLEANS
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
-from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES, FAILED_TAPERS_COUNTED, MEDIAN_USE_DAYS
+from taper_sim.model.parameters import BY_SYMBOL, DISCIPLINES, FAILED_TAPERS_COUNTED, MEDIAN_USE_DAYS, individual_value
 from taper_sim.model.pharmacology import Drug, to_equivalents, within_day_shape
 from taper_sim.units import DRUG_CLASSES
 
@@ -25,6 +25,9 @@ VARYING: Final[tuple[tuple[str, int], ...]] = (
     ("xi", 0),
     ("noise", 0),
     ("steps_0", 0),
+    *(("beta", k) for k in range(3)),
+    ("tau_X", 0),
+    ("life", 0),
 )
 
 _FIRST_CALL_VARYING = 100  # generator calls below this one sample the patient's attributes
@@ -161,16 +164,14 @@ def individual(cohort: Cohort, centres: Mapping[str, Floats], seed: int) -> dict
         The same symbols with each patient's value; ``sigma`` includes the factor for failed tapers.
     """
     values = {symbol: np.array(centre, dtype=np.float64) for symbol, centre in centres.items()}
+    z = np.zeros((len(cohort), len(VARYING)))
     if cohort.spread:
         z = rng.person_normals(seed, cohort.keys, len(VARYING), first_call=_FIRST_CALL_VARYING)
-        for column, (symbol, k) in enumerate(VARYING):
-            parameter = BY_SYMBOL.get(symbol) or CHANCE_BY_SYMBOL[symbol]
-            sd = parameter.between_people(DRUG_CLASSES[k] if parameter.per_class else None)
-            at = (slice(None), k) if parameter.per_class else slice(None)
-            centre = values[symbol][at]
-            values[symbol][at] = (
-                centre * np.exp(sd * z[:, column]) if parameter.scale == "log" else centre + sd * z[:, column]
-            )
+    for column, (symbol, k) in enumerate(VARYING):
+        parameter = BY_SYMBOL.get(symbol) or CHANCE_BY_SYMBOL[symbol]
+        sd = parameter.between_people(DRUG_CLASSES[k] if parameter.per_class else None)
+        at = (slice(None), k) if parameter.per_class else slice(None)
+        values[symbol][at] = individual_value(parameter.scale, values[symbol][at], sd, z[:, column])
     values["s0"] = np.array(cohort.baseline["sows_gossop"])
     counted = np.minimum(cohort.failed_tapers, FAILED_TAPERS_COUNTED)
     values["sigma"] *= (values["sigma_failed"] ** counted)[:, None]
