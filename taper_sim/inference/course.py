@@ -58,7 +58,21 @@ N_STATE: Final = 37
 N_LATENT: Final = W_ALL + 1  # what a course records of a day
 
 _PER_CLASS: Final = ("omega", "alpha", *LOADS)
-COUPLINGS: Final[tuple[str, ...]] = (*SHARED, *DECAYS, *(f"{symbol}_{k}" for symbol in _PER_CLASS for k in range(3)))
+#: Of sections 3 and 4 a person's course and reports take only the maps of the instruments.
+_OF_REPORTS: Final = tuple(
+    symbol
+    for symbol in SHARED
+    if symbol.startswith(("sows_", "steps_", "hours_")) or symbol in ("pain_report_x", "function_report_x")
+)
+_TAUS: Final = tuple(tau for tau in DECAYS.values() if tau in BY_SYMBOL and tau != "tau_X")
+COUPLINGS: Final[tuple[str, ...]] = (
+    *(symbol for symbol in SHARED if symbol in BY_SYMBOL and symbol not in _TAUS),
+    "tau_A",
+    "tau_R",
+    *_OF_REPORTS,
+    *(decay for decay, tau in DECAYS.items() if tau in _TAUS),
+    *(f"{symbol}_{k}" for symbol in _PER_CLASS for k in range(3)),
+)
 Couplings = namedtuple("Couplings", COUPLINGS)  # type: ignore[misc]  # its fields are a table's
 
 
@@ -72,7 +86,7 @@ def couplings(buprenorphine: bool = False, **changed: float) -> Any:
         for k, drug_class in enumerate(DRUG_CLASSES):
             centre = by_symbol[symbol].centre(drug_class, buprenorphine=buprenorphine)
             values[f"{symbol}_{k}"] = float(changed.get(f"{symbol}_{k}", centre))
-    return Couplings(**values)
+    return Couplings(**{name: values[name] for name in COUPLINGS})
 
 
 class Regimen(

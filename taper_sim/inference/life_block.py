@@ -2,7 +2,8 @@
 
 Imports ``model.life``, ``inference.observation``. Pain, distress, insomnia, function, the season and, where craving is
 reported, craving are linear: what life adds to a report is a load on these states (docs/inference.md, "Likelihood").
-Moments are those of a tile of vectors: ``m[state * STRIDE + lane]``, and of the covariance the packed lower triangle.
+The moments of a tile of vectors are one array, a row of lanes each: the packed lower triangle of the covariance, in
+which the mean is a last row as if it were one more state, and behind it room for a square of five by five.
 """
 
 from functools import lru_cache
@@ -32,6 +33,8 @@ ORDER: Final = ("P", "M", "I", "U", "season", "C")
 N_CORE: Final = 5
 _PLACES: Final = np.array([LIFE_STATES.index(name) for name in ORDER])
 _P, _M, _I, _U, _SEASON, _C = range(6)
+_MOST_ROWS: Final = 4095  # that a row's number is masked by it shows the compiler that it is not negative
+SQUARE: Final = N_CORE * N_CORE
 
 
 @lru_cache(maxsize=64)
@@ -105,113 +108,97 @@ _KIND_SCALE: Final = slice(Reports._fields.index("kind"), Reports._fields.index(
 with kept_by_sources(__file__, life):
 
     @inlined
-    def place(i: int, k: int) -> int:
-        """Place of an element of the packed lower triangle."""
-        return int((i * (i + 1) // 2 + k if i >= k else k * (k + 1) // 2 + i) * STRIDE)
+    def at_row(row: int) -> int:
+        """Place of the first lane of a row."""
+        return (row & _MOST_ROWS) * STRIDE
 
     @inlined
-    def _core_day(a: Any, lanes: int, first: int, step: int, system: Any) -> None:
-        """Five rows of ``a``, from ``first`` on and ``step`` apart: a day of the core states, in place."""
+    def place(i: int, k: int) -> int:
+        """Place of the first lane of an element of the packed lower triangle."""
+        return at_row(i * (i + 1) // 2 + k if i >= k else k * (k + 1) // 2 + i)
+
+    @inlined
+    def n_rows_of(n_states: int) -> int:
+        """Rows of the moments of so many states."""
+        return (n_states + 1) * (n_states + 2) // 2 + SQUARE
+
+    @inlined
+    def start_life(moments: Any, lanes: int, n_states: int, system: Any, squared: Any) -> None:
+        """Moments of day 0; ``squared`` is the square of each lane's factor."""
+        n = system.shape[1]
+        for i in range(n):
+            lead, at = system[3 * n, i], place(n_states, i)
+            for j in range(lanes):
+                moments[at + j] = lead
+            for k in range(i + 1):
+                size, at = system[2 * n + i, k], place(i, k)
+                for j in range(lanes):
+                    moments[at + j] = size * squared[j]
+
+    @inlined
+    def replace_state(moments: Any, lanes: int, n_states: int, to: int, own: float, source: int, weight: float) -> None:
+        """``x_to <- own x_to + weight x_source`` in the mean and the covariance."""
+        at, across, of = place(to, to), place(to, source), place(source, source)
+        for j in range(lanes):
+            moments[at + j] = own * (own * moments[at + j] + 2.0 * weight * moments[across + j]) + (
+                weight * weight * moments[of + j]
+            )
+        for q in range(n_states + 1):
+            if q != to:
+                at, of = place(to, q), place(source, q)
+                for j in range(lanes):
+                    moments[at + j] = own * moments[at + j] + weight * moments[of + j]
+
+    @inlined
+    def advance_life(moments: Any, lanes: int, n_states: int, system: Any, squared: Any) -> None:
+        """A day of life: moments of all states move, and the shocks of the day are added.
+
+        Each column of the covariance, and the mean, moves as a state does. The block of the core is unfolded into the
+        square for it, which is turned around in between.
+        """
+        n = system.shape[1]
+        for k in range(5 if n > 5 else 0):  # craving first, from yesterday's values
+            replace_state(moments, lanes, n_states, 5, system[5, 5] if k == 0 else 1.0, k, system[5, k])
         pp, pm, pi, ps = system[0, 0], system[0, 1], system[0, 2], system[0, 4]
         mp, mm, mi, ms = system[1, 0], system[1, 1], system[1, 2], system[1, 4]
         ip, im, ii, is_ = system[2, 0], system[2, 1], system[2, 2], system[2, 4]
         up, um, ui, uu, us = system[3, 0], system[3, 1], system[3, 2], system[3, 3], system[3, 4]
         ss = system[4, 4]
-        r0, r1, r2 = first * STRIDE, (first + step) * STRIDE, (first + 2 * step) * STRIDE
-        r3, r4 = (first + 3 * step) * STRIDE, (first + 4 * step) * STRIDE
-        for j in range(lanes):
-            p, m, i, u, s = a[r0 + j], a[r1 + j], a[r2 + j], a[r3 + j], a[r4 + j]
-            a[r0 + j] = pp * p + pm * m + pi * i + ps * s
-            a[r1 + j] = mp * p + mm * m + mi * i + ms * s
-            a[r2 + j] = ip * p + im * m + ii * i + is_ * s
-            a[r3 + j] = up * p + um * m + ui * i + uu * u + us * s
-            a[r4 + j] = ss * s
-
-    @inlined
-    def _craving_day(m: Any, cov: Any, lanes: int, n_states: int, system: Any, square: Any) -> None:
-        """A day of craving, state 5: ``C <- sum of coefficients x states``, all of yesterday."""
-        for j in range(lanes):  # the row applied once, at craving's own column
-            square[j] = system[5, 5] * cov[place(5, 5) + j]
-        for k in range(5):
-            a, at = system[5, k], place(5, k)
-            for j in range(lanes):
-                square[j] += a * cov[at + j]
-        for q in range(n_states):
-            if q != 5:
-                at, own = place(5, q), system[5, 5]
-                for j in range(lanes):
-                    cov[at + j] *= own
-                for k in range(5):
-                    a, of = system[5, k], place(k, q)
-                    for j in range(lanes):
-                        cov[at + j] += a * cov[of + j]
-        at, own = place(5, 5), system[5, 5]
-        for j in range(lanes):
-            cov[at + j] = own * square[j]
-            m[5 * STRIDE + j] *= own
-        for k in range(5):
-            a, of = system[5, k], place(5, k)
-            for j in range(lanes):
-                cov[at + j] += a * cov[of + j]
-                m[5 * STRIDE + j] += a * m[k * STRIDE + j]
-
-    @inlined
-    def start_life(m: Any, cov: Any, lanes: int, system: Any, squared: Any, at_squared: int) -> None:
-        """Moments of day 0; ``squared`` holds the square of each lane's factor from ``at_squared`` on."""
-        n = system.shape[1]
-        for i in range(n):
-            lead = system[3 * n, i]
-            for j in range(lanes):
-                m[i * STRIDE + j] = lead
-            for k in range(i + 1):
-                size, at = system[2 * n + i, k], place(i, k)
-                for j in range(lanes):
-                    cov[at + j] = size * squared[at_squared + j]
-
-    @inlined
-    def advance_life(
-        m: Any, cov: Any, lanes: int, n_states: int, system: Any, squared: Any, at_squared: int, square: Any
-    ) -> None:
-        """A day of life: moments of all ``n_states`` states move, and the shocks of the day are added.
-
-        ``square`` is room for 25 rows.
-        """
-        n = system.shape[1]
-        if n > 5:
-            _craving_day(m, cov, lanes, n_states, system, square)
-        _core_day(m, lanes, 0, 1, system)
-        for q in range(5, n_states):
-            _core_day(cov, lanes, q * (q + 1) // 2, 1, system)
+        square = (n_states + 1) * (n_states + 2) // 2
         for i in range(5):
             for k in range(5):
-                at, to = place(i, k), (5 * i + k) * STRIDE
+                of, to = place(i, k), at_row(square + 5 * i + k)
                 for j in range(lanes):
-                    square[to + j] = cov[at + j]
-        for i in range(5):
-            _core_day(square, lanes, 5 * i, 1, system)
-        for i in range(5):
-            _core_day(square, lanes, i, 5, system)
-        for i in range(5):
-            for k in range(i + 1):
-                at, of = place(i, k), (5 * i + k) * STRIDE
-                for j in range(lanes):
-                    cov[at + j] = square[of + j]
+                    moments[to + j] = moments[of + j]
+        turn = n_states + 1 - 5 + 5
+        for column in range(turn + 5):
+            if column == turn:
+                for i in range(5):
+                    for k in range(i):
+                        here, there = at_row(square + 5 * i + k), at_row(square + 5 * k + i)
+                        for j in range(lanes):
+                            one = moments[here + j]
+                            moments[here + j] = moments[there + j]
+                            moments[there + j] = one
+            q = column + 5
+            row = q * (q + 1) // 2 if q <= n_states else square + 5 * ((q - n_states - 1) % 5)
+            at = at_row(row)
+            for j in range(lanes):
+                p, m, i_, u, s = (
+                    moments[at + j],
+                    moments[at + STRIDE + j],
+                    moments[at + 2 * STRIDE + j],
+                    moments[at + 3 * STRIDE + j],
+                    moments[at + 4 * STRIDE + j],
+                )
+                moments[at + j] = pp * p + pm * m + pi * i_ + ps * s
+                moments[at + STRIDE + j] = mp * p + mm * m + mi * i_ + ms * s
+                moments[at + 2 * STRIDE + j] = ip * p + im * m + ii * i_ + is_ * s
+                moments[at + 3 * STRIDE + j] = up * p + um * m + ui * i_ + uu * u + us * s
+                moments[at + 4 * STRIDE + j] = ss * s
         for i in range(n):
             for k in range(i + 1):
                 size, at = system[n + i, k], place(i, k)
+                of = at_row(square + 5 * i + k) if i < 5 else at
                 for j in range(lanes):
-                    cov[at + j] += size * squared[at_squared + j]
-
-    @inlined
-    def gather(m: Any, cov: Any, lanes: int, n_states: int, to: int, source: int, opening: float) -> None:
-        """State ``to`` adds up state ``source`` over days: today's is added, or opens the sum ``opening`` times."""
-        own, weight = (0.0, opening) if opening > 0.0 else (1.0, 1.0)
-        at, across, of = place(to, to), place(to, source), place(source, source)
-        for j in range(lanes):
-            cov[at + j] = own * (cov[at + j] + 2.0 * weight * cov[across + j]) + weight * weight * cov[of + j]
-            m[to * STRIDE + j] = own * m[to * STRIDE + j] + weight * m[source * STRIDE + j]
-        for q in range(n_states):
-            if q != to:
-                at, of = place(to, q), place(source, q)
-                for j in range(lanes):
-                    cov[at + j] = own * cov[at + j] + weight * cov[of + j]
+                    moments[at + j] = moments[of + j] + size * squared[j]

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from taper_sim.array_types import Floats
 from taper_sim.inference import course, life_block, observation, report_means, truncated_normal
 from taper_sim.inference.course import DRIFTED, LANES, LIFE, N_STATE, NOISE, STATE, STRIDE, P, U, X, lanes_of, put
-from taper_sim.inference.life_block import advance_life, gather, place, start_life
-from taper_sim.inference.observation import LOG1P
+from taper_sim.inference.life_block import advance_life, at_row, n_rows_of, place, replace_state, start_life
+from taper_sim.inference.observation import LOG1P, packed
 from taper_sim.inference.report_means import MEAN, N_MEAN_ROWS, N_WINDOWS, add_windows, put_means
 from taper_sim.inference.truncated_normal import LOG_2PI, truncated
 from taper_sim.model import equations as eq
@@ -29,147 +30,118 @@ IMPOSSIBLE: Final = -1e300
     MU,
     VARIANCE,
     SPREAD,
-    SLOW,
-    SHARED,
+    NOISE_HERE,
     MOVED,
     SHRUNK,
     LESS,
     TOTAL,
     POSSIBLE,
-    SQUARED,
     REFERENCE_PAIN,
     REFERENCE_FUNCTION,
-) = range(N_MEAN_ROWS, N_MEAN_ROWS + 13)
+) = range(N_MEAN_ROWS, N_MEAN_ROWS + 11)
 N_ROWS: Final = REFERENCE_FUNCTION + 1
 
 with kept_by_sources(__file__, course, observation, elementary, life_block, report_means, truncated_normal):
 
     @inlined
-    def _start_states(t: Any, lanes: int, reports: Any, system: Any, m: Any, cov: Any) -> None:
-        """Moments of day 0: life as in the long run, of people who enrol; slow noise of variance 1; sums 0."""
-        n_states = m.shape[0] // STRIDE
-        for row in range(n_states):
-            put(m, lanes, row, 0.0)
-            for q in range(row + 1):
-                put(cov, lanes, row * (row + 1) // 2 + q, 0.0)
+    def _start_states(
+        t: Any, lanes: int, n_states: int, n_clear: int, system: Any, moments: Any, squared: Any
+    ) -> None:
+        """Moments of day 0: life as in the long run, of people who enrol; sums 0; noise from ``n_clear`` on 1."""
+        moments[:] = 0.0
         for j in range(lanes):
-            t[SQUARED * STRIDE + j] = t[LIFE * STRIDE + j] * t[LIFE * STRIDE + j]
-        start_life(m, cov, lanes, system, t, SQUARED * STRIDE)
-        for s in range(reports.kind.shape[0]):
-            if reports.slow_place[s] >= 0:
-                at = system.shape[1] + reports.gather.shape[1] + reports.slow_place[s]
-                put(cov, lanes, at * (at + 1) // 2 + at, 1.0)
+            squared[j] = t[LIFE * STRIDE + j] * t[LIFE * STRIDE + j]
+        start_life(moments, lanes, n_states, system, squared)
+        for k in range(n_clear, n_states):
+            at = place(k, k)
+            for j in range(lanes):
+                moments[at + j] = 1.0
 
     @inlined
-    def _pass_days(lanes: int, reports: Any, system: Any, gap: int, m: Any, cov: Any) -> None:
+    def _pass_days(lanes: int, n_states: int, n_clear: int, whole: Any, numbers: Any, gap: int, moments: Any) -> None:
         """Slow noise fades over a gap of days, and the day factor is a new one."""
-        last = m.shape[0] // STRIDE - 1
-        for s in range(reports.kind.shape[0]):
-            if reports.slow_place[s] < 0:
-                continue
-            k = system.shape[1] + reports.gather.shape[1] + reports.slow_place[s]
-            fade, own = reports.decay[s] ** gap, place(k, k)
-            for j in range(lanes):
-                m[k * STRIDE + j] *= fade
-            for q in range(last):
+        fade = 0.0  # of the day factor
+        for k in range(n_clear, n_states):
+            for s in range(whole.shape[0]):
+                if whole[s, 3] == k - n_clear:
+                    fade = numbers[s, 5] ** gap
+            fade, own = 0.0 if k == n_states - 1 else fade, place(k, k)
+            for q in range(n_states + 1):
                 at = place(k, q)
                 for j in range(lanes):
-                    cov[at + j] *= fade
+                    moments[at + j] *= fade
             for j in range(lanes):  # the loop above has faded the variance once
-                cov[own + j] = cov[own + j] * fade + (1.0 - fade * fade)
-        put(m, lanes, last, 0.0)
-        for q in range(last):
-            put(cov, lanes, last * (last + 1) // 2 + q, 0.0)
-        put(cov, lanes, last * (last + 1) // 2 + last, 1.0)
-
-    @inlined
-    def _loaded(lanes: int, n_states: int, state: int, load: float, cov: Any, gain: Any) -> None:
-        """Gains of all states by a load, the same in all lanes, of a report on one of them."""
-        for k in range(n_states):
-            at, to = place(k, state), k * STRIDE
-            for j in range(lanes):
-                gain[to + j] += load * cov[at + j]
-
-    @inlined
-    def _loaded_by_lane(t: Any, lanes: int, n_states: int, state: int, row: int, cov: Any, gain: Any) -> None:
-        """Gains of all states by a load of a report on one of them, that is row ``row`` of the tile."""
-        for k in range(n_states):
-            at, to = place(k, state), k * STRIDE
-            for j in range(lanes):
-                gain[to + j] += t[row * STRIDE + j] * cov[at + j]
+                moments[own + j] = moments[own + j] * fade + (1.0 - fade * fade)
 
     @inlined
     def _predict(
         t: Any,
         lanes: int,
+        n_states: int,
+        n_clear: int,
         s: int,
         window: int,
-        reports: Any,
+        whole: Any,
+        numbers: Any,
         system: Any,
         rounding: float,
-        m: Any,
-        cov: Any,
+        moments: Any,
         gain: Any,
+        loads: Any,
     ) -> None:
-        """``MU``, ``VARIANCE`` of a report before it is read, and the gains of all states."""
-        n, n_states = system.shape[1], m.shape[0] // STRIDE
-        slow_, white = reports.slow[s], reports.white[s]
-        shared_, own_, last = white * reports.shared[s], white * reports.own[s], n_states - 1
-        if reports.transform[s] == LOG1P:
+        """``MU``, ``VARIANCE`` of a report before it is read, and the gains of all states.
+
+        ``loads`` is room for what the states that a report depends on bring to it.
+        """
+        n, recall, personal = system.shape[1], whole[s, 1], whole[s, 4] == 0
+        slow_, shared_, own_ = numbers[s, 2], numbers[s, 1] * numbers[s, 4], numbers[s, 1] * numbers[s, 3]
+        if whole[s, 2] == LOG1P:
             for j in range(lanes):
                 mean = t[MEAN * STRIDE + j]
                 possible = mean > -1.0
                 t[POSSIBLE * STRIDE + j] *= 1.0 if possible else 0.0
                 t[MEAN * STRIDE + j] = log(1.0 + (mean if possible else 0.0))
         for j in range(lanes):
-            noise = t[NOISE * STRIDE + j]
-            t[SLOW * STRIDE + j] = noise * slow_
-            t[SHARED * STRIDE + j] = noise * shared_
+            noise = t[NOISE * STRIDE + j] if personal else 1.0
+            t[NOISE_HERE * STRIDE + j] = noise
             t[MU * STRIDE + j] = t[MEAN * STRIDE + j]
             t[VARIANCE * STRIDE + j] = noise * own_ * noise * own_
         for k in range(n_states):
-            put(gain, lanes, k, 0.0)
-        slow_state = n + reports.gather.shape[1] + reports.slow_place[s]
-        if reports.shared[s] > 0.0:
-            _loaded_by_lane(t, lanes, n_states, last, SHARED, cov, gain)
-        if reports.slow_place[s] >= 0:
-            _loaded_by_lane(t, lanes, n_states, slow_state, SLOW, cov, gain)
-        for i in range(n):
-            load = system[3 * n + 1 + s, i]
-            if load != 0.0:
-                state, load = (n + window, load / reports.recall[s]) if window >= 0 else (i, load)
-                _loaded(lanes, n_states, state, load, cov, gain)
-        # the variance takes the gains of all loads, so that it comes after them
-        if reports.shared[s] > 0.0:
+            at = at_row(k)
             for j in range(lanes):
-                t[MU * STRIDE + j] += t[SHARED * STRIDE + j] * m[last * STRIDE + j]
-                t[VARIANCE * STRIDE + j] += t[SHARED * STRIDE + j] * gain[last * STRIDE + j]
-        if reports.slow_place[s] >= 0:
-            for j in range(lanes):
-                t[MU * STRIDE + j] += t[SLOW * STRIDE + j] * m[slow_state * STRIDE + j]
-                t[VARIANCE * STRIDE + j] += t[SLOW * STRIDE + j] * gain[slow_state * STRIDE + j]
-        for i in range(n):
-            load = system[3 * n + 1 + s, i]
-            if load != 0.0:
-                state, load = (n + window, load / reports.recall[s]) if window >= 0 else (i, load)
+                gain[at + j] = 0.0
+        for twice in range(2):  # the variance takes the gains of all loads
+            for i in range(n + 2):  # states of life, slow noise, day factor
+                by_noise, state = 1.0, i
+                if i < n:
+                    load = system[3 * n + 1 + s, i]
+                    if window >= 0:
+                        state, load = n + window, load / recall
+                    by_noise = 0.0
+                elif i == n:
+                    state, load = n_clear + whole[s, 3], slow_
+                else:
+                    state, load = n_states - 1, shared_
+                if load == 0.0:
+                    continue
                 for j in range(lanes):
-                    t[MU * STRIDE + j] += load * m[state * STRIDE + j]
-                    t[VARIANCE * STRIDE + j] += load * gain[state * STRIDE + j]
+                    loads[j] = load * (by_noise * t[NOISE_HERE * STRIDE + j] + (1.0 - by_noise))
+                if twice == 0:
+                    for k in range(n_states):
+                        at, to = place(k, state), at_row(k)
+                        for j in range(lanes):
+                            gain[to + j] += loads[j] * moments[at + j]
+                else:
+                    mean, at = place(n_states, state), at_row(state)
+                    for j in range(lanes):
+                        t[MU * STRIDE + j] += loads[j] * moments[mean + j]
+                        t[VARIANCE * STRIDE + j] += loads[j] * gain[at + j]
         for j in range(lanes):
             t[SPREAD * STRIDE + j] = t[VARIANCE * STRIDE + j] + rounding
 
     @inlined
     def _read(
-        t: Any,
-        lanes: int,
-        n_states: int,
-        interval: bool,
-        y: float,
-        low: float,
-        high: float,
-        m: Any,
-        cov: Any,
-        gain: Any,
+        t: Any, lanes: int, n_states: int, interval: bool, y: float, low: float, high: float, moments: Any, gain: Any
     ) -> None:
         """A report is read: its log likelihood is added, and the states move."""
         if interval:
@@ -190,26 +162,14 @@ with kept_by_sources(__file__, course, observation, elementary, life_block, repo
                 t[MOVED * STRIDE + j] = moved
                 t[SHRUNK * STRIDE + j] = precision
         for k in range(n_states):
+            mean, of = place(n_states, k), at_row(k)
             for j in range(lanes):
-                g = gain[k * STRIDE + j]
-                m[k * STRIDE + j] += g * t[MOVED * STRIDE + j]
-                t[LESS * STRIDE + j] = g * t[SHRUNK * STRIDE + j]
+                moments[mean + j] += gain[of + j] * t[MOVED * STRIDE + j]
+                t[LESS * STRIDE + j] = gain[of + j] * t[SHRUNK * STRIDE + j]
             for q in range(k + 1):  # only the lower triangle is kept
-                at = (k * (k + 1) // 2 + q) * STRIDE
+                at, to = place(k, q), at_row(q)
                 for j in range(lanes):
-                    cov[at + j] -= t[LESS * STRIDE + j] * gain[q * STRIDE + j]
-
-    @inlined
-    def _live(t: Any, lanes: int, c: Any, reports: Any, system: Any, day: int, room: Any) -> None:
-        """Life goes on for a day (day 0 is as it starts), and the windows that run take it up."""
-        sums, m, cov, gain, square = room
-        n_states = m.shape[0] // STRIDE
-        if day > 0:  # the day factor, the last state, is of the day alone
-            advance_life(m, cov, lanes, n_states - 1, system, t, SQUARED * STRIDE, square)
-        for a in range(reports.gather.shape[1]):
-            source = reports.gather[day, a]
-            if source >= 0:
-                gather(m, cov, lanes, n_states - 1, system.shape[1] + a, source, reports.opening[day, a])
+                    moments[at + j] -= t[LESS * STRIDE + j] * gain[to + j]
 
     @inlined
     def _add_reference(t: Any, lanes: int, c: Any, share: float) -> None:
@@ -225,6 +185,7 @@ with kept_by_sources(__file__, course, observation, elementary, life_block, repo
     def _filtered(
         t: Any,
         lanes: int,
+        n_states: int,
         c: Any,
         regimen: Any,
         reports: Any,
@@ -238,13 +199,15 @@ with kept_by_sources(__file__, course, observation, elementary, life_block, repo
     ) -> None:
         """``TOTAL`` of a tile: log likelihood of the reports; predictions of the ``n`` rows from ``first`` on.
 
-        ``room`` is (sums, m, cov, gain, square) to work in. ``reference`` holds the first and the last day of the
-        reference; with it the days go on to the last of the regimen, without (-1) to that of the last report.
+        ``reports`` is that of ``observation.packed``, ``room`` (sums, moments, gain, squared, loads) to work in.
+        ``reference`` holds the first and the last day of the reference; with it the days go on to the last of the
+        regimen, without (-1) to that of the last report.
         """
-        sums, m, cov, gain, square = room
-        n_reports, n_states = reports.day.shape[0], m.shape[0] // STRIDE
+        sums, moments, gain, squared, loads = room
+        rows, measured, whole, numbers, gather, opening, weekend, last_cut = reports
+        n_reports, n_clear = rows.shape[0], system.shape[1] + gather.shape[1]
         course.start(t, lanes, c, regimen)
-        _start_states(t, lanes, reports, system, m, cov)
+        _start_states(t, lanes, n_states, n_clear, system, moments, squared)
         put(t, lanes, TOTAL, 0.0)
         put(t, lanes, POSSIBLE, 1.0)
         put(t, lanes, REFERENCE_PAIN, 0.0)
@@ -252,44 +215,52 @@ with kept_by_sources(__file__, course, observation, elementary, life_block, repo
         for row in range(N_WINDOWS):
             put(sums, lanes, row, 0.0)
         recalls = False
-        for s in range(reports.kind.shape[0]):
-            recalls = recalls or reports.recall[s] > 1
-        r, before, end = 0, 0, reports.day[n_reports - 1] if n_reports else -1
+        for s in range(whole.shape[0]):
+            recalls = recalls or whole[s, 1] > 1
+        r, before, end = 0, 0, rows[n_reports - 1, 0] if n_reports else -1
         if reference[1] >= 0:
             end = regimen.dose.shape[0] - 1
         for day in range(end + 1):
             if day > 0:
                 course.advance(t, lanes, c, regimen, day)
+                advance_life(moments, lanes, n_states, system, squared)
                 if recalls:
                     add_windows(t, lanes, c, sums, day)
-            _live(t, lanes, c, reports, system, day, room)
+            for a in range(gather.shape[1]):
+                if gather[day, a] >= 0:  # a sum opens, or goes on
+                    opens = opening[day, a] > 0.0
+                    own, weight = (0.0, opening[day, a]) if opens else (1.0, 1.0)
+                    replace_state(moments, lanes, n_states, system.shape[1] + a, own, gather[day, a], weight)
             if reference[0] <= day <= reference[1]:
                 _add_reference(t, lanes, c, 1.0 / (reference[1] - reference[0] + 1.0))
-            if r == n_reports or reports.day[r] != day:
+            if r == n_reports or rows[r, 0] != day:
                 continue
-            _pass_days(lanes, reports, system, day - before, m, cov)
+            _pass_days(lanes, n_states, n_clear, whole, numbers, day - before, moments)
             before = day
-            while r < n_reports and reports.day[r] == day:
-                s = reports.slot[r]
-                put_means(
+            while r < n_reports and rows[r, 0] == day:
+                s = rows[r, 1]
+                kind, recall, scale = whole[s, 0], whole[s, 1], numbers[s, 0]
+                put_means(t, lanes, c, sums, kind, scale, recall, day, weekend[day], last_cut[day])
+                _predict(
                     t,
                     lanes,
-                    c,
-                    sums,
-                    reports.kind[s],
-                    reports.scale[s],
-                    reports.recall[s],
-                    day,
-                    reports.weekend[day],
-                    reports.last_cut[day],
+                    n_states,
+                    n_clear,
+                    s,
+                    rows[r, 3],
+                    whole,
+                    numbers,
+                    system,
+                    measured[r, 3],
+                    moments,
+                    gain,
+                    loads,
                 )
-                _predict(t, lanes, s, reports.window[r], reports, system, reports.rounding[r], m, cov, gain)
                 for j in range(min(n, LANES)):
                     centres[first + j, r] = t[MU * STRIDE + j]
                     spreads[first + j, r] = t[SPREAD * STRIDE + j]
-                _read(
-                    t, lanes, n_states, reports.interval[r], reports.y[r], reports.low[r], reports.high[r], m, cov, gain
-                )
+                y, low, high = measured[r, 0], measured[r, 1], measured[r, 2]
+                _read(t, lanes, n_states, rows[r, 2] > 0, y, low, high, moments, gain)
                 r += 1
 
     @fast
@@ -308,32 +279,33 @@ with kept_by_sources(__file__, course, observation, elementary, life_block, repo
     ) -> Any:
         """Log likelihood of each row of ``values``, (n, N_VALUES).
 
-        ``system`` is that of ``life_block.system_of``. Predictions of each report fill ``centres`` and ``spreads``,
+        ``reports`` is that of ``observation.packed``, ``system`` that of ``life_block.system_of``. Predictions of each report fill ``centres`` and ``spreads``,
         (n or 0, n_reports). With the first and last day of a ``reference`` (else -1, -1) the end of the regimen fills
         ``states`` (n, N_STATE), ``drifts`` (n,) and ``life`` (n, k + k (k + 1) / 2 + 2): mean and packed covariance of
         the k states of life and of sums, then pain and function of the reference days, as felt without life.
         """
-        n, k = values.shape[0], system.shape[1] + reports.gather.shape[1]
+        n, k = values.shape[0], system.shape[1] + reports[4].shape[1]
         out = np.empty(n)
         t = np.empty(N_ROWS * STRIDE)
-        n_slow = 0
-        for s in range(reports.kind.shape[0]):
-            n_slow += 1 if reports.slow_place[s] >= 0 else 0
-        n_states = k + n_slow + 1
+        n_states = k + 1
+        for s in range(reports[2].shape[0]):
+            n_states += 1 if reports[2][s, 3] >= 0 else 0
         n_days = regimen.dose.shape[0] - 1
         room = (
             np.zeros((n_days + 1) * N_WINDOWS * STRIDE),
+            np.zeros(n_rows_of(n_states) * STRIDE),
             np.zeros(n_states * STRIDE),
-            np.zeros(n_states * (n_states + 1) // 2 * STRIDE),
-            np.zeros(n_states * STRIDE),
-            np.zeros(25 * STRIDE),
+            np.zeros(STRIDE),
+            np.zeros(STRIDE),
         )
         for first in range(0, n, LANES):
             lanes = lanes_of(n - first)
             course.put_values(t, lanes, values, first)
             here = min(n - first, LANES)
             predicted = min(n - first, centres.shape[0])
-            _filtered(t, lanes, c, regimen, reports, system, room, centres, spreads, reference, first, predicted)
+            _filtered(
+                t, lanes, n_states, c, regimen, reports, system, room, centres, spreads, reference, first, predicted
+            )
             for j in range(here):
                 total = t[TOTAL * STRIDE + j]
                 out[first + j] = total if t[POSSIBLE * STRIDE + j] > 0.0 and np.isfinite(total) else IMPOSSIBLE
@@ -342,9 +314,70 @@ with kept_by_sources(__file__, course, observation, elementary, life_block, repo
                     states[first + j, row] = t[(STATE + row) * STRIDE + j]
                 drifts[first + j] = t[DRIFTED * STRIDE + j]
                 for row in range(k):
-                    life[first + j, row] = room[1][row * STRIDE + j]
+                    life[first + j, row] = room[1][place(n_states, row) + j]
                 for row in range(k * (k + 1) // 2):
-                    life[first + j, k + row] = room[2][row * STRIDE + j]
+                    life[first + j, k + row] = room[1][at_row(row) + j]
                 life[first + j, k + k * (k + 1) // 2] = t[REFERENCE_PAIN * STRIDE + j]
                 life[first + j, k + k * (k + 1) // 2 + 1] = t[REFERENCE_FUNCTION * STRIDE + j]
         return out
+
+
+_NOTHING: Final = (np.full(2, -1, dtype=np.int64), np.empty((0, N_STATE)), np.empty(0), np.empty((0, 0)))
+_NO_PREDICTIONS: Final = np.empty((0, 0))
+
+
+def log_likelihood(
+    values: Floats,
+    shared: Any,
+    regimen: Any,
+    reports: Any,
+    system: Floats,
+    centres: Floats = _NO_PREDICTIONS,
+    spreads: Floats = _NO_PREDICTIONS,
+) -> Floats:
+    """Log likelihood of each vector of values, (n,).
+
+    Parameters
+    ----------
+    values : ndarray, (n, N_VALUES)
+    shared : Couplings
+    regimen : Regimen
+    reports : Reports
+    system : ndarray
+        From ``life_block.system_of``.
+    centres, spreads : ndarray, (n or 0, n_reports)
+        Filled with the predicted mean and variance of each report, given those before it.
+    """
+    out = log_likelihoods(values, shared, regimen, packed(reports), system, centres, spreads, *_NOTHING)
+    return np.asarray(out, dtype=np.float64)
+
+
+def at_end(
+    values: Floats, shared: Any, regimen: Any, reports: Any, system: Floats, reference: tuple[int, int]
+) -> tuple[Floats, Floats, Floats]:
+    """The last day of the regimen at each vector of values, given the reports.
+
+    Parameters
+    ----------
+    values, shared, regimen, reports, system
+        As in :func:`log_likelihood`; the sums of ``reports`` reach to the last day of the regimen.
+    reference : tuple of int
+        First and last day of the reference.
+
+    Returns
+    -------
+    states : ndarray, (n, N_STATE)
+        State of the course due to the taper.
+    drifts : ndarray, (n,)
+        Drift of log sigma so far.
+    life : ndarray, (n, k + k (k + 1) / 2 + 2)
+        Mean and packed covariance of the states of life and of sums, as filtered; pain and function as felt without
+        life, means of the reference days.
+    """
+    n, k = len(values), system.shape[1] + reports.gather.shape[1]
+    states, drifts, life = np.empty((n, N_STATE)), np.empty(n), np.empty((n, k + k * (k + 1) // 2 + 2))
+    days = np.array(reference, dtype=np.int64)
+    log_likelihoods(
+        values, shared, regimen, packed(reports), system, _NO_PREDICTIONS, _NO_PREDICTIONS, days, states, drifts, life
+    )
+    return states, drifts, life

@@ -7,13 +7,14 @@ from collections import namedtuple
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.data.records import CheckIn
 from taper_sim.model.event_parameters import STREAMS
+from taper_sim.model.life import ASSESSED_DOMAINS, ASSESSMENT_SD
 
 # -- latent quantity of an instrument's mean ------------------------------------------------------------------------
 WITHDRAWAL, PAIN, DISTRESS, INSOMNIA, FUNCTION, CLINICIAN, CRAVING, BENZODIAZEPINE, LAST_CUT, STEPS, SLEEP = range(11)
@@ -52,12 +53,15 @@ def _daily(name: str, kind: int, scale: float, transform: int = LINEAR, step: fl
 
 
 _MODEL = "docs/model.md 4"
-_RECALL = "docs/model.md 4; A72: what moved slowly is the person"
+_ASSESSED = "assessed_"
+_RECALL = "docs/model.md 4; A71: what moved slowly is the person"
 
 
-def _assessed(name: str, kind: int, white: float, high: float) -> Instrument:
-    """An assessment at the start of the record: a report of day 0 that is not rounded and may exceed its scale."""
-    return Instrument(f"assessed_{name}", kind, 1.0, 1, LINEAR, white, 0.0, 1, 0.0, -high, 2 * high, 0.0, "A29, A71")
+def _assessed(domain: str) -> Instrument:
+    """An assessment of a set point at the start of the record: a report of day 0 that is not rounded."""
+    kind = {"pain": PAIN, "distress": DISTRESS, "insomnia": INSOMNIA, "function": FUNCTION}[domain]
+    white, inf = ASSESSMENT_SD[ASSESSED_DOMAINS.index(domain)], np.inf
+    return Instrument(f"{_ASSESSED}{domain}", kind, 1.0, 1, LINEAR, white, 0.0, 1, 0.0, -inf, inf, 0.0, "A29")
 
 
 INSTRUMENTS: Final[tuple[Instrument, ...]] = (
@@ -72,24 +76,19 @@ INSTRUMENTS: Final[tuple[Instrument, ...]] = (
     Instrument("peg", PAIN, 1.0, 7, LINEAR, 0.6, 0.0, 14, 0.0, 0, 10, 1 / 3, _RECALL),
     Instrument("phq9", DISTRESS, 27.0, 14, LINEAR, 1.6, 0.0, 21, 0.0, 0, 27, 1.0, _RECALL),
     Instrument("phq8", DISTRESS, 24.0, 14, LINEAR, 1.42, 0.0, 21, 0.0, 0, 24, 1.0, f"{_RECALL}, as PHQ-9 x 24/27"),
-    Instrument("phq2", DISTRESS, 6.0, 14, LINEAR, 0.8, 0.0, 21, 0.0, 0, 6, 1.0, "A27: two of nine items; A72"),
-    Instrument("gad7", DISTRESS, 21.0, 14, LINEAR, 1.5, 0.0, 21, 0.0, 0, 21, 1.0, "docs/model.md 4, reviewed; A72"),
-    Instrument("gad2", DISTRESS, 6.0, 14, LINEAR, 0.9, 0.0, 21, 0.0, 0, 6, 1.0, "A27: two of seven items; A72"),
+    Instrument("phq2", DISTRESS, 6.0, 14, LINEAR, 0.8, 0.0, 21, 0.0, 0, 6, 1.0, "A27: two of nine items; A71"),
+    Instrument("gad7", DISTRESS, 21.0, 14, LINEAR, 1.5, 0.0, 21, 0.0, 0, 21, 1.0, "docs/model.md 4, reviewed; A71"),
+    Instrument("gad2", DISTRESS, 6.0, 14, LINEAR, 0.9, 0.0, 21, 0.0, 0, 6, 1.0, "A27: two of seven items; A71"),
     Instrument("isi", INSOMNIA, 28.0, 14, LINEAR, 1.6, 0.0, 14, 0.0, 0, 28, 1.0, _RECALL),
-    Instrument("cows", CLINICIAN, 1.0, 1, LINEAR, 1.0, 0.8, 60, 0.0, 0, 48, 1.0, f"{_MODEL}; A72: steady dose"),
-    Instrument("craving", CRAVING, 10.0, 1, LINEAR, 1.45, 0.0, 10, 0.0, 0, 10, 1.0, "A27: as the mood item; A72"),
+    Instrument("cows", CLINICIAN, 1.0, 1, LINEAR, 1.0, 0.8, 60, 0.0, 0, 48, 1.0, f"{_MODEL}; A71: steady dose"),
+    Instrument("craving", CRAVING, 10.0, 1, LINEAR, 1.45, 0.0, 10, 0.0, 0, 10, 1.0, "A27: as the mood item; A71"),
     Instrument("bwsq", BENZODIAZEPINE, 40.0, 7, LOG1P, 0.30, 0.20, 5, 0.0, 0, 40, 1.0, f"{_MODEL}, as SOWS-Gossop"),
     Instrument("pwc", BENZODIAZEPINE, 60.0, 1, LOG1P, 0.30, 0.20, 5, 0.0, 0, 60, 1.0, f"{_MODEL}, as SOWS-Gossop"),
 )
 BY_NAME: Final[Mapping[str, Instrument]] = {i.name: i for i in INSTRUMENTS}
 """Instruments that a person's check-ins may name."""
-ASSESSMENTS: Final[tuple[Instrument, ...]] = (
-    _assessed("pain", PAIN, 1.2, 10.0),
-    _assessed("distress", DISTRESS, 0.10, 1.0),
-    _assessed("insomnia", INSOMNIA, 0.10, 1.0),
-    _assessed("function", FUNCTION, 6.0, 100.0),
-)
-"""Baseline assessments, by ``model.parameters.Baseline`` without the prefix ``assessed_``; not among the check-ins."""
+ASSESSMENTS: Final[tuple[Instrument, ...]] = tuple(_assessed(domain) for domain in ASSESSED_DOMAINS)
+"""Assessments at the start of a record; their noise is that of the assessor and has no factor of the person."""
 PLACES: Final = (*INSTRUMENTS, *ASSESSMENTS)
 """What ``Reports.place`` counts through."""
 _SOURCES: Final[Mapping[int, int]] = {PAIN: 0, DISTRESS: 1, INSOMNIA: 2}
@@ -104,7 +103,8 @@ class Reports(
     namedtuple(
         "Reports",
         "day slot y low high rounding interval window "
-        "kind scale recall transform white slow own shared decay slow_place place gather opening weekend last_cut",
+        "kind scale recall transform white slow own shared decay slow_place assessed place "
+        "gather opening weekend last_cut",
     )
 ):
     """Reports of a person, ordered by day and then instrument, as arrays that the compiled likelihood reads.
@@ -127,6 +127,8 @@ class Reports(
         loading of the white noise of this instrument alone; ``decay`` is the factor by which slow noise falls in a day.
     slow_place : ndarray of int, (n_slots,)
         Position of the instrument among those with slow noise; -1 without.
+    assessed : ndarray of bool, (n_slots,)
+        Whether it is an assessment, whose noise has no factor of the person.
     place : ndarray of int, (n_slots,)
         Position of the instrument in :data:`PLACES`.
     gather : ndarray of int, (n_days + 1, n_sums)
@@ -246,7 +248,7 @@ def reports_of(
     """
     rows = [(day, PLACES.index(BY_NAME[c.instrument]), c) for day, c in checkins if c.instrument in BY_NAME]
     for place, i in enumerate(ASSESSMENTS, start=len(INSTRUMENTS)):
-        value = assessed.get(i.name.removeprefix("assessed_"))
+        value = assessed.get(i.name.removeprefix(_ASSESSED))
         if value is not None:
             rows.append((0, place, CheckIn(date.min, i.name, float(value))))
     rows.sort(key=lambda item: item[:2])
@@ -294,11 +296,36 @@ def reports_of(
         shared,
         np.exp(-1.0 / tau) if used else tau,
         np.where(has_slow, np.cumsum(has_slow) - 1, -1).astype(np.int64),
+        np.array([place >= len(INSTRUMENTS) for place in places], dtype=np.bool_),
         np.array(places, dtype=np.int64),
         gather,
         opening,
         np.asarray(weekend, dtype=np.float64),
         np.asarray(last_cut, dtype=np.int64),
+    )
+
+
+def packed(reports: Reports) -> tuple[Any, ...]:
+    """The reports as few arrays, as the compiled filter takes them: what it compiles grows with their number.
+
+    Returns
+    -------
+    tuple of ndarray
+        Whole numbers of reports (n_reports, 4): day, slot, whether an interval, window; numbers of reports
+        (n_reports, 4): y, low, high, rounding; whole numbers of instruments (n_slots, 5): kind, recall, transform,
+        place among those with slow noise, whether an assessment; numbers of instruments (n_slots, 6): scale, white,
+        slow, own, shared, decay; gather, opening; weekend; last cut.
+    """
+    r = reports
+    return (
+        np.stack([r.day, r.slot, r.interval.astype(np.int64), r.window], axis=1),
+        np.stack([r.y, r.low, r.high, r.rounding], axis=1),
+        np.stack([r.kind, r.recall, r.transform, r.slow_place, r.assessed.astype(np.int64)], axis=1),
+        np.stack([r.scale, r.white, r.slow, r.own, r.shared, r.decay], axis=1),
+        r.gather,
+        r.opening,
+        r.weekend,
+        r.last_cut,
     )
 
 

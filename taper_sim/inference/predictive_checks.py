@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.inference.draws import equal_draws
-from taper_sim.inference.observation import LOG1P, Reports
+from taper_sim.inference.observation import LOG1P, Reports, with_rows
 from taper_sim.inference.posterior import Evidence, Posterior
 
 CHECK_DRAWS: Final = 20
@@ -165,5 +165,4 @@ def _with_unobserved(r: Reports, slot: int, days: Ints) -> Reports:
         "rounding": (r.rounding, np.zeros(n)),
         "interval": (r.interval, np.ones(n, dtype=np.bool_)),
     }
-    order = np.lexsort((np.r_[r.slot, np.full(n, slot)], np.r_[r.day, days]))
-    return r._replace(**{name: np.concatenate(parts)[order] for name, parts in columns.items()})
+    return with_rows(r, **{name: np.concatenate(parts) for name, parts in columns.items()})
