@@ -88,8 +88,8 @@ class PersonParameters:
 class State:
     """State of people at the end of a day. Classes: (n, 3); the rest: (n,); ``K``: (n, 6) by discipline.
 
-    ``w_felt``, ``p_bar``, ``m_bar`` and ``c_felt`` are what events depend on: withdrawal as felt, pain and distress less
-    their set points, and craving, each within its scale.
+    ``w_felt``, ``p_bar``, ``m_bar`` and ``c_felt`` are what events depend on: felt withdrawal less that of day 0, pain
+    and distress less their set points, and craving, each within its scale.
     """
 
     dose: Floats

@@ -486,15 +486,15 @@ def add_up(
     """
     body, before = record.body, record.sums
     lived = alive_this_morning * 1.0
-    log_sows = _log_sows(person, chance, body)
+    log_sows, w_felt = _log_sows(person, chance, body), np.clip(body.w_felt, 0.0, 1.0)
     today: Sums = happened | {
         "sum_dose": happened["sum_dose"] * lived[:, None],
         "days": lived,
         "in_care_days": lived * record.in_care,
         "sum_prescribed": np.take_along_axis(record.prescribed, chance.target[:, None], axis=1)[:, 0] * lived,
         "sum_w_class": body.W * lived[:, None],
-        "sum_w": body.w_felt * lived,
-        "over_limit": (body.w_felt > chance.scalar["limit_w"]) * lived,
+        "sum_w": w_felt * lived,
+        "over_limit": (w_felt > chance.scalar["limit_w"]) * lived,
         "sum_x": body.X * lived,
         "sum_sows": (np.exp(log_sows) - 1.0) * lived,
         "sum_log_sows": log_sows * lived,
@@ -504,7 +504,7 @@ def add_up(
         "sum_u": reference.within("function", body.U) * lived,
     }
     sums = {name: before.get(name, 0.0) + values for name, values in today.items()}
-    sums["max_w"] = np.maximum(before.get("max_w", 0.0), body.w_felt * lived)
+    sums["max_w"] = np.maximum(before.get("max_w", 0.0), w_felt * lived)
     for first, event in (("first_overdose", "overdoses"), ("first_crisis", "crises"), ("first_urgent", "urgent")):
         earlier = before.get(first, np.zeros(len(lived)))
         sums[first] = np.where((happened[event] > 0) & (earlier == 0), float(number), earlier)

@@ -153,6 +153,8 @@ class Order:
         Days between check-ins and between visits. Default: unchanged.
     rotation : Rotation, optional
         A change of drug, which precedes the change of dose.
+    handed_over : ndarray of bool (n,), optional
+        Patients whom the programme hands over to usual care, for good.
     """
 
     dose_fraction: Floats
@@ -160,6 +162,7 @@ class Order:
     checkin_every_d: Floats | None = None
     visit_every_d: Floats | None = None
     rotation: Rotation | None = None
+    handed_over: Bools | None = None
 
 
 class Policy(ABC):
@@ -183,6 +186,9 @@ class Policy(ABC):
         Share of full care, if the policy plans care. Default: None, the scenario's.
     modality : str or None
         ``phone``, ``video`` or ``in_person``, if the policy sets it. Default: None, the scenario's.
+    setting : str or None
+        ``programme``, ``usual_care``, ``open_label`` or ``ward``, if the policy implies it. Default: None, the
+        scenario's.
 
     Raises
     ------
@@ -247,6 +253,11 @@ class Policy(ABC):
     @property
     def modality(self) -> str | None:
         """Modality of visits, if the policy sets it."""
+        return None
+
+    @property
+    def setting(self) -> str | None:
+        """Setting of care, of ``event_parameters.SETTINGS``, if the policy implies it."""
         return None
 
     @property

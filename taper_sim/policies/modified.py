@@ -21,6 +21,9 @@ ALPHA2_AGONISTS: Final = ("lofexidine", "clonidine")
 """Adjuncts with an effect on opioid withdrawal in the model. Source: E049, E050; adjuncts.csv."""
 
 
+ALPHA2_LONGEST_D: Final = 14
+"""Longest course of an alpha-2 agonist, days. Source: label of lofexidine; assumed of clonidine (A65)."""
+
 LOFEXIDINE_FULL_MG: Final = 2.88
 """mg of base a day at the full effect, the largest dose of the trials. Source: E050."""
 LOFEXIDINE_POWER: Final = 0.742
@@ -94,6 +97,11 @@ class Wrapped(Policy):
         """As the protocol: modality of visits."""
         return self.policy.modality
 
+    @property
+    def setting(self) -> str | None:
+        """As the protocol: setting of care."""
+        return self.policy.setting
+
     def decision_days(self, n_days: int) -> Sequence[int]:
         """As the protocol."""
         return self.policy.decision_days(n_days)
@@ -121,17 +129,17 @@ class Added(Wrapped):
 
 @dataclass(frozen=True)
 class WithAdjunct(Added):
-    """An alpha-2 agonist for every patient on an opioid, for ``days`` days from day 1 (0: throughout).
+    """An alpha-2 agonist for every patient on an opioid, for ``days`` days from day 1.
 
     ``effect`` is the effect of its dose as a share of the full effect.
     """
 
-    days: int = 0
+    days: int = ALPHA2_LONGEST_D
     effect: float = 1.0
 
     def decision_days(self, n_days: int) -> Sequence[int]:
         """Days of the protocol, and the first day without the adjunct."""
-        ends = {self.days + 1} if 0 < self.days < n_days else set()
+        ends = {self.days + 1} if self.days < n_days else set()
         return sorted({*self.policy.decision_days(n_days), *ends})
 
     def start(self, patients: Patients) -> InnerProtocol:
@@ -141,7 +149,7 @@ class WithAdjunct(Added):
     def decide(self, memory: InnerProtocol, observation: Observation) -> Order:
         """Add the adjunct to the order."""
         order = memory.order(observation)
-        effect = self.effect if self.days == 0 or observation.day <= self.days else 0.0
+        effect = self.effect if observation.day <= self.days else 0.0
         return replace(order, adjunct=np.full(len(order.dose_fraction), effect))
 
 
@@ -182,7 +190,10 @@ class WithRotation(Added):
 
 @dataclass(frozen=True)
 class WithHandoff(Added):
-    """Handoff to primary care, with fewer contacts, after ``after_d`` days at one dose below the original."""
+    """Handoff to primary care, with fewer contacts, after ``after_d`` days at one dose below the original.
+
+    The care of the programme ends; people leave primary care at the rate of usual care.
+    """
 
     after_d: int = 84
     checkin_every_d: int = 28
@@ -210,6 +221,7 @@ class WithHandoff(Added):
             order,
             checkin_every_d=_where(over, self.checkin_every_d, order.checkin_every_d),
             visit_every_d=_where(over, self.visit_every_d, order.visit_every_d),
+            handed_over=over,
         )
 
 
@@ -267,8 +279,11 @@ def _in_range(call: str, name: str, value: float, low: float, high: float) -> No
         raise problem(FILE, call, f"{name}={value:g}", f"{low:g} to {high:g}")
 
 
-def adjunct(policy: Policy, drug: str, /, *, mg: float | None = None, days: int = 0) -> WithAdjunct:
-    """Add an alpha-2 agonist (lofexidine, clonidine); with fewer ``mg`` of lofexidine a day its effect is smaller."""
+def adjunct(policy: Policy, drug: str, /, *, mg: float | None = None, days: int = ALPHA2_LONGEST_D) -> WithAdjunct:
+    """Add an alpha-2 agonist (lofexidine, clonidine) for at most two weeks.
+
+    With fewer ``mg`` of lofexidine a day its effect is smaller. While it is given urgent visits are more frequent.
+    """
     if drug not in ALPHA2_AGONISTS:
         raise problem(FILE, "adjunct", drug, f"{', '.join(ALPHA2_AGONISTS)}: the model has no other adjunct")
     effect = 1.0
@@ -277,8 +292,10 @@ def adjunct(policy: Policy, drug: str, /, *, mg: float | None = None, days: int 
             raise problem(FILE, "adjunct", f"mg={mg:g} of {drug}", "no mg: only doses of lofexidine have been compared")
         _in_range("adjunct", "mg", mg, 0.1, LOFEXIDINE_FULL_MG)
         effect = (mg / LOFEXIDINE_FULL_MG) ** LOFEXIDINE_POWER
-    _in_range("adjunct", "days", days, 0, 3650)
-    arguments = ", ".join([drug, *([f"mg={mg:g}"] if mg is not None else []), *([f"days={days}"] if days else [])])
+    _in_range("adjunct", "days", days, 1, ALPHA2_LONGEST_D)
+    written_mg = [f"mg={mg:g}"] if mg is not None else []
+    written_days = [f"days={days}"] if days != ALPHA2_LONGEST_D else []
+    arguments = ", ".join([drug, *written_mg, *written_days])
     return WithAdjunct(policy, f"adjunct({arguments})", days, effect)
 
 

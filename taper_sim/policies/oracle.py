@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from taper_sim.array_types import Floats
+from taper_sim.array_types import Floats, Ints
 from taper_sim.data.problems import problem
+from taper_sim.model import equations as eq
 from taper_sim.model.compiled import rows
 from taper_sim.model.compiled.rows import Coefficients
 from taper_sim.model.day import Medicine, MedicineState, medicine_day
@@ -59,7 +60,9 @@ class Oracle(Policy):
             doses = observation.latent.doses(put_share(observation.dose_fraction, column, candidate))[
                 people, np.maximum(column, 0)
             ]
-            within_limit = _highest(*of_class, doses, self.horizon_d) <= self.limit
+            within_limit = (
+                _highest_felt(observation.latent.arrays, column, *of_class, doses, self.horizon_d) <= self.limit
+            )
             share = np.where(within_limit & ~decided, candidate, share)
             decided |= within_limit
         return Order(put_share(observation.dose_fraction, column, share))
@@ -80,12 +83,27 @@ def _of_class(arrays: Any, column: np.ndarray) -> tuple[Any, Medicine, MedicineS
     return coefficients, medicine, state
 
 
-def _highest(c: Any, medicine: Medicine, state: MedicineState, dose: Floats, n_days: int) -> Floats:
-    """Highest withdrawal over the next ``n_days`` at a steady dose."""
+def _highest_felt(
+    arrays: Any, column: Ints, c: Any, medicine: Medicine, state: MedicineState, dose: Floats, n_days: int
+) -> Floats:
+    """Highest felt withdrawal over the next ``n_days`` at a steady dose, (n,), the reaction to the cut included."""
+    people, k = np.arange(len(column)), np.maximum(column, 0)
+    before, reference, at_start = (
+        arrays.get3(array, row)[people, k]
+        for array, row in (
+            (arrays.state, rows.PRESCRIBED),
+            (arrays.params, rows.CUT_REFERENCE),
+            (arrays.params, rows.W0),
+        )
+    )
+    xi, decay, announced = (arrays.get(arrays.params, row) for row in (rows.XI, rows.DECAY_X, rows.ANNOUNCED))
+    share = np.clip(eq.cut_share(before, dose, reference), 0.0, c.full_cut)
+    x = eq.reaction(arrays.get(arrays.state, rows.X), decay, xi, announced * eq.cut_weight(share, c.full_cut))
     highest = np.zeros_like(dose)
     for _ in range(n_days):
         state = medicine_day(c, medicine, state, dose)
-        highest = np.maximum(highest, state.W)
+        highest = np.maximum(highest, eq.felt_withdrawal(state.W - at_start, x, c.sows_w))
+        x = eq.reaction(x, decay, 0.0, 0.0)
     return highest
 
 

@@ -67,6 +67,16 @@ class ObservedMix(Policy):
         """The call."""
         return self.call
 
+    @property
+    def planned_care(self) -> Mapping[str, float] | None:
+        """Usual care: a prescriber, and nothing of a programme."""
+        return {"prescriber": 1.0}
+
+    @property
+    def setting(self) -> str | None:
+        """Usual care."""
+        return "usual_care"
+
     def decision_days(self, n_days: int) -> Sequence[int]:
         """Day 1 and every 30 days, until the slowest taper has stopped."""
         return range(1, min(n_days, VELOCITY_MONTH_D * round(1 / LEAST_MONTH)) + 1, VELOCITY_MONTH_D)
@@ -165,6 +175,11 @@ class Supported(Added):
     def sees_reports(self) -> bool:
         """Whether the policy sees check-ins: always at the patient's pace."""
         return self.pace == "patient" or super().sees_reports
+
+    @property
+    def setting(self) -> str | None:
+        """A programme that supports the taper."""
+        return "programme"
 
     @property
     def modality(self) -> str | None:

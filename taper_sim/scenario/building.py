@@ -171,7 +171,13 @@ def build_cohort(entry: CohortEntry, seed: int, folder: Path) -> Cohort:
 def care_plan(entry: CareEntry) -> CarePlan:
     """Planned care as the simulation takes it; an interval of 0 days (never) becomes NaN, which no day equals."""
     never = float("nan")
-    return CarePlan(dict(entry.disciplines), float(entry.visit_every_d) or never, float(entry.checkin_every_d) or never)
+    more = any(share > 0 for name, share in entry.disciplines.items() if name != "prescriber")
+    return CarePlan(
+        dict(entry.disciplines),
+        float(entry.visit_every_d) or never,
+        float(entry.checkin_every_d) or never,
+        setting=entry.setting or ("programme" if more else "usual_care"),
+    )
 
 
 def arm_name(entry: ProtocolEntry) -> str:
@@ -207,7 +213,12 @@ def _care_of(policy: Policy, entry: ProtocolEntry, scenario_care: CareEntry, fil
     if planned is not None and entry.care is not None and "disciplines" in entry.care.model_fields_set:
         raise problem(file, f"{place}.care.disciplines", "care beside that of the call", "one of the two")
     care = care_plan(entry.care or scenario_care)
-    return replace(care, planned=care.planned if planned is None else planned, modality=policy.modality)
+    return replace(
+        care,
+        planned=care.planned if planned is None else planned,
+        modality=policy.modality,
+        setting=policy.setting or care.setting,
+    )
 
 
 def refuse_without_rule(cohort: Cohort, arms: Sequence[Arm], file: str) -> None:

@@ -135,10 +135,14 @@ class CohortEntry(Strict):
 
 
 class CareEntry(Strict):
-    """Visits and check-ins planned by a protocol."""
+    """Visits and check-ins planned by a protocol; by default usual care, with a prescriber every four weeks.
 
-    disciplines: dict[str, Share] = Field(default_factory=lambda: dict.fromkeys(DISCIPLINES[:5], 1.0))
-    visit_every_d: int = Field(default=7, ge=0, le=364)
+    ``setting`` decides how often people leave. Default: ``programme`` where more than a prescriber is planned.
+    """
+
+    disciplines: dict[str, Share] = Field(default_factory=lambda: {"prescriber": 1.0})
+    setting: Literal["ward", "open_label", "programme", "usual_care"] | None = None
+    visit_every_d: int = Field(default=28, ge=0, le=364)
     checkin_every_d: int = Field(default=1, ge=0, le=364)
 
     @field_validator("disciplines")

@@ -12,15 +12,15 @@ from taper_sim.array_types import Bools, Floats
 from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import STREAMS
 from taper_sim.model.parameters import BASELINE_LIMITS
-from taper_sim.model.pharmacology import Drug, level_decay, within_day_shape
-from taper_sim.policies.interface import Observation, Policy, Rotation, not_a_policy
+from taper_sim.policies.interface import Observation, Policy, not_a_policy
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.dispensing import Dispenser, known_of
-from taper_sim.simulation.ensemble import Ensemble, draw_of
+from taper_sim.simulation.ensemble import Ensemble
 from taper_sim.simulation.layout import Arrays, CarePlan, arrays_of
 from taper_sim.simulation.misspecification import NO_MISSPECIFICATION, Misspecification
+from taper_sim.simulation.orders_in_force import Hazards, apply, rotate
 from taper_sim.simulation.pending_orders import PendingOrders, checked_days, checked_order
-from taper_sim.units import DRUG_CLASSES, VELOCITY_MONTH_D
+from taper_sim.units import VELOCITY_MONTH_D
 
 #: Rows kept at snapshots for figures: name, row of the state.
 TRACKED: tuple[tuple[str, int], ...] = (
@@ -174,6 +174,7 @@ class Days:
             raise TypeError(not_a_policy(type(policy)))
         self.cohort, self.policy, self.ensemble, self.n_days, self.chance = cohort, policy, ensemble, n_days, chance
         self.a = (arrays or arrays_of(cohort, ensemble, seed, care)).copy()
+        self._hazards = Hazards(self.a, cohort, ensemble)
         self._seed_low, self._seed_high = (np.uint64(half) for half in rng.split(seed))
         self._seed, self._world = seed, world
         self._usual: dict[str, Floats] = {}  # first reports of each instrument, which a misspecification may need
@@ -240,27 +241,29 @@ class Days:
             order = self.policy.decide(self._memory, observation)
             self._pending.order(checked_order(order, self.policy, first, *self.cohort.dose.shape))
         if decides or self._pending.pending.any():
-            self._follow(np.ones(len(self.cohort), dtype=bool) if waits is None else ~waits)
+            self._follow(first, np.ones(len(self.cohort), dtype=bool) if waits is None else ~waits)
 
-    def _follow(self, may: Bools) -> None:
-        """Bring pending orders into force for the patients in ``may``."""
+    def _follow(self, first: int, may: Bools) -> None:
+        """Bring pending orders into force from the day ``first`` for the patients in ``may``."""
         orders, a = self._pending, self.a
         if not (orders.pending & may).any():
             return
         for rotation in orders.released_rotations(may):
-            _rotate(a, rotation, self._dispenser.cohort, self.ensemble)
+            rotate(a, rotation, self._dispenser.cohort, self.ensemble)
+            self._hazards.rotated(rotation, first)
             self._dispenser.rotate(rotation)
         dose = self._dispenser.dispense(orders.followed(may))
         self._rounded = self._dispenser.rounding_error().astype(np.float32)
         taken = self.cohort.taken
         orders.dispensed = np.divide(dose, self.cohort.dose, out=np.zeros_like(dose), where=taken)
         a.put3(a.params, rows.DOSE, dose)
-        _apply(a, orders, may, self.cohort, self.ensemble)
+        apply(a, orders, may, self.cohort, self.ensemble, self._hazards)
 
     def live(self, first: int, last: int) -> None:
         """Simulate the days from ``first`` to ``last``, within one block."""
         a, n_days = self.a, last - first + 1
         self._world.drift_parameters(a, self.cohort, self._seed, first, last)
+        self._hazards.put(a, first)
         reports = np.empty((len(a.state), n_days * rows.N_REPORTS if self._records else 0, rows.LANES), np.float32)
         _advance(a, reports, self._seed_low, self._seed_high, first, last, self.chance, self._records)
         self.days_since_decision += n_days
@@ -394,37 +397,3 @@ def _reports_of(a: Arrays, collected: Sequence[NDArray[np.float32]]) -> dict[str
     n_days = everything.shape[1] // rows.N_REPORTS
     by_person = everything[a.tile, :, a.lane].reshape(len(a.tile), n_days, rows.N_REPORTS)
     return {stream.instrument: by_person[:, :, k].astype(np.float64) for k, stream in enumerate(STREAMS)}
-
-
-def _apply(a: Arrays, orders: PendingOrders, may: Bools, cohort: Cohort, ensemble: Ensemble) -> None:
-    """Bring the parts of pending orders besides doses into force for the patients in ``may``."""
-    if orders.adjunct is not None:
-        effect = ensemble.values["adjunct_effect"][draw_of(cohort.keys, ensemble.n_draws)]
-        now = a.get3(a.params, rows.ADJUNCT)
-        ordered = orders.adjunct[:, None] * effect
-        a.put3(a.params, rows.ADJUNCT, np.where(may[:, None], ordered, now))
-    for row, every in ((rows.CHECKIN_EVERY, orders.checkin_every_d), (rows.VISIT_EVERY, orders.visit_every_d)):
-        if every is not None:
-            a.put(a.params, row, np.where(may & ~np.isnan(every), every, a.get(a.params, row)))
-
-
-def _rotate(a: Arrays, rotation: Rotation, cohort: Cohort, ensemble: Ensemble) -> None:
-    """Change the drug of a class; with a new molecule only part of A and R remains (incomplete cross-tolerance)."""
-    k, drug = rotation.column, rotation.drug
-    who = rotation.who & cohort.taken[:, k]
-    shape = within_day_shape(drug.trough_mean)
-    changes = [(rows.DECAY_G + k, float(level_decay(drug.effect_half_life_h)))]
-    changes += [(rows.SHAPE + 4 * k + point, float(shape[point])) for point in range(4)]
-    for row, value in changes:
-        a.put(a.params, row, np.where(who, value, a.get(a.params, row)))
-    old_drugs = [{drug.drug for drug in _drugs_of(cohort, person, k)} for person in range(len(cohort))]
-    changed = np.array([names != {drug.drug} for names in old_drugs])
-    remaining = ensemble.values["cross_tolerance"][draw_of(cohort.keys, ensemble.n_draws)]
-    for row in (rows.A + k, *((rows.R,) if k == 0 else ())):
-        now = a.get(a.state, row)
-        a.put(a.state, row, np.where(who & changed, now * remaining, now))
-
-
-def _drugs_of(cohort: Cohort, person: int, k: int) -> list[Drug]:
-    numbers = cohort.slot_drug[person][cohort.slot_drug[person] >= 0]
-    return [cohort.drugs[number] for number in numbers if cohort.drugs[number].drug_class == DRUG_CLASSES[k]]

@@ -54,6 +54,7 @@ def checked_order(order: Order, policy: Policy, day: int, n: int, n_classes: int
         ("adjunct", order.adjunct, (n,), False),
         ("checkin_every_d", order.checkin_every_d, (n,), True),
         ("visit_every_d", order.visit_every_d, (n,), True),
+        ("handed_over", order.handed_over, (n,), False),
     )
     problems = []
     for name, values, shape, may_be_nan in parts:
@@ -90,7 +91,7 @@ class PendingOrders:
         Largest single reduction that the policy has ordered, share of the original dose: the limit of a late reduction.
     pending : ndarray of bool, (n,)
         Patients whose last order is not yet in force.
-    adjunct, checkin_every_d, visit_every_d : ndarray (n,) or None
+    adjunct, checkin_every_d, visit_every_d, handed_over : ndarray (n,) or None
         Last ordered values, as in ``interface.Order``.
     rotations : list of Rotation
         Rotations that are not yet in force for every patient.
@@ -104,6 +105,7 @@ class PendingOrders:
     adjunct: Floats | None = None
     checkin_every_d: Floats | None = None
     visit_every_d: Floats | None = None
+    handed_over: Bools | None = None
     rotations: list[Rotation] = field(default_factory=list)
 
     @classmethod
@@ -126,6 +128,8 @@ class PendingOrders:
             self.adjunct = order.adjunct
         self.checkin_every_d = _merged(self.checkin_every_d, order.checkin_every_d)
         self.visit_every_d = _merged(self.visit_every_d, order.visit_every_d)
+        if order.handed_over is not None:
+            self.handed_over = np.asarray(order.handed_over, dtype=bool)
         if order.rotation is not None:
             self.rotations.append(order.rotation)
 

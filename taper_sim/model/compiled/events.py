@@ -170,7 +170,7 @@ def add_up(x: Any, c: Any, day: float) -> None:
     for j in range(LANES):
         death_day, alive = x[(STATE + r.DEATH_DAY) * STRIDE + j], x[(STATE + r.ALIVE) * STRIDE + j]
         lived = 1.0 if (alive > 0.0) | (death_day == day) else 0.0
-        w = x[r.W_FELT * STRIDE + j]
+        w = within(x[r.W_FELT * STRIDE + j], 0.0, 1.0)
         x[(SUMS + r.SUM_DOSE) * STRIDE + j] += x[r.TAKEN * STRIDE + j] * lived
         x[(SUMS + r.SUM_DOSE + 1) * STRIDE + j] += x[(r.TAKEN + 1) * STRIDE + j] * lived
         x[(SUMS + r.SUM_DOSE + 2) * STRIDE + j] += x[(r.TAKEN + 2) * STRIDE + j] * lived
