@@ -9,7 +9,7 @@ variance of the uncertain centre. A :class:`PopulationPrior` holds both. The shi
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
