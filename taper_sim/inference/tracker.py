@@ -239,10 +239,7 @@ def _frame(instruments: tuple[str, ...], assessed: tuple[str, ...]) -> Reports:
 
 
 def reports_from_scores(
-    values: Floats,
-    instruments: tuple[str, ...],
-    column: int,
-    assessed: Mapping[str, float] = MappingProxyType({}),
+    values: Floats, instruments: tuple[str, ...], column: int, assessed: Mapping[str, float] = MappingProxyType({})
 ) -> Reports:
     """Reports of one person in the layout of the likelihood; vectorised equivalent of ``observation.reports_of``.
 
