@@ -71,7 +71,9 @@ def combined_sd(scale: Scale, spread: float, centre_sd: float) -> float:
 
     On the heavy scales the spread counts ``sinh(z)`` or ``2 sinh(z/2)``, whose sd is not 1; the variances add up.
     """
-    unit = {"heavy": np.sqrt((np.e**2 - 1.0) / 2.0), "heavy_log": np.sqrt(2.0 * (np.sqrt(np.e) - 1.0))}.get(scale, 1.0)
+    unit = {"heavy": np.sqrt((np.exp(2.0) - 1.0) / 2.0), "heavy_log": np.sqrt(2.0 * (np.exp(0.5) - 1.0))}.get(
+        scale, 1.0
+    )
     return float(np.hypot(spread, centre_sd / unit))
 
 

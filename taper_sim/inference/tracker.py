@@ -267,7 +267,7 @@ def reports_from_scores(
     of_start, n = len(known), len(values) + 1  # reports of day 0 come first, and their instruments last
     y = np.array([assessed[name] for name in known])
 
-    def after(start: Floats | Ints, reported: Floats | Ints) -> Any:
+    def after(start: Any, reported: Any) -> Any:
         return np.concatenate([start, reported])
 
     return frame._replace(
