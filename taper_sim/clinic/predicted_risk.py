@@ -18,6 +18,7 @@ import numpy as np
 from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.inference import rollout
 from taper_sim.inference.event_risk import event_matrix
+from taper_sim.inference.life_today import life_ahead, today_of
 from taper_sim.inference.tracker import TrackedPatients
 from taper_sim.model import equations as eq
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
@@ -89,9 +90,11 @@ class RiskPredictor:
         who = np.flatnonzero(recorded)
         self._tracked.add_doses(who, study_day[who] - 1, dose[who])
         self._tracked.add_reports(who, study_day[who] - 1, reports[who])
-        previous, original = self._tracked.doses(who, study_day[who] - 2), self._original[who]
-        fell = np.divide(previous - dose[who], original, out=np.zeros((len(who), 3)), where=original > 0)
-        self._recent[who] = eq.recent_cut(self._recent[who], _DECAY_V, np.maximum(fell, 0.0).max(axis=1))
+        previous = self._tracked.doses(who, study_day[who] - 2)
+        reference = np.array([self._tracked.reference(int(row)) for row in who]).reshape(-1, 3)
+        share = eq.cut_share(previous, dose[who], reference)
+        net = np.maximum(share.max(axis=1, initial=0.0), 0.0) + np.minimum(share.min(axis=1, initial=0.0), 0.0)
+        self._recent[who] = np.maximum(eq.recent_cut(self._recent[who], _DECAY_V, net), 0.0)
         self._before_cut[who] = np.where(dose[who] < previous, previous, self._before_cut[who])
         due = recorded & (((study_day - 2) % EVERY_D == 0) | (rose & (study_day - self._last >= AGAIN_D)))
         for row in np.flatnonzero(due).tolist():
@@ -117,20 +120,28 @@ class RiskPredictor:
         posterior = tracked.posterior(row, n_days, n_days + RISK_HORIZON_D)
         values, shared = posterior.values(), tracked.couplings(row)
         regimen = tracked.regimen(row, n_days, RISK_HORIZON_D)
-        states, drifts = rollout.carried(values, shared, regimen, n_days)
+        reports, reference = tracked.evidence(row, n_days, 0).reports, tracked.reference(row)
+        cuts = np.flatnonzero(regimen.cut)
+        today = today_of(values, shared, regimen.until(n_days), reports, int(cuts[0]) if len(cuts) else None, 0)
+        life = life_ahead(today, values, shared, RISK_HORIZON_D, 0)
         figures = rollout.roll_out(
             values,
-            states,
-            drifts,
+            today.states,
+            today.drifts,
             shared,
             self._events[row : row + 1],
             regimen,
             n_days + 1,
             self._original[row],
+            reference,
             float(self._before_cut[row, 0]),
             float(self._recent[row]),
             _DECAY_V,
             0.0 if tracked.buprenorphine[row] else 1.0,
             self._limits.withdrawal,
+            today.reference,
+            life,
+            rollout.room_beside(life),
+            True,
         )
         return figures, posterior.weights

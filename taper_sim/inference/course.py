@@ -3,7 +3,8 @@
 The days of ``model.day``, as in ``model.reference``, for one person at a time and many parameter vectors side by side:
 what the likelihood and the roll-outs are made of (tests/inference/test_course.py holds it to the reference).
 Vectors go through it in tiles whose loops over lanes vectorise (docs/kernel.md has the same for many people).
-All noise sits in the reports, so that given the parameters nothing here is random.
+This is the part of the course that is due to the taper: nothing in it is random given the person's values. What life
+brings adds to it and is a linear system of its own (``inference.life_block``).
 """
 
 from collections import namedtuple
@@ -13,18 +14,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from taper_sim.array_types import Floats
+from taper_sim.array_types import Bools, Floats
 from taper_sim.model import equations as eq
 from taper_sim.model.compiled import elementary
 from taper_sim.model.compiled.elementary import exp
 from taper_sim.model.compiled.jit import fast, inlined, kept_by_sources
 from taper_sim.model.day import (
+    NO_LIFE,
     Care,
     Medicine,
     MedicineLoad,
     MedicineState,
     PersonStart,
     PersonState,
+    Reaction,
     medicine_day,
     medicine_load,
     medicine_start,
@@ -32,6 +35,7 @@ from taper_sim.model.day import (
     respiratory_day,
 )
 from taper_sim.model.event_parameters import DECAYS, LOADS, PARAMETERS, SHARED
+from taper_sim.model.parameters import BY_SYMBOL, Baseline, individual_value
 from taper_sim.units import DRUG_CLASSES
 
 SEGMENT_D: Final = 28
@@ -40,9 +44,9 @@ MAX_SEGMENTS: Final = 34
 """Pieces of drift a vector has room for: two years of days and a half year ahead."""
 
 # -- values of one person: a vector whose places are these; a class takes three --------------------------------------
-SIGMA, TAU_F, TAU_L, EC50, B = range(0, 15, 3)
-XI, P0, M0, I0, U0, N0, C0, S0, NOISE, COWS0, KAPPA, BWSQ0, PWC0, ITEM0, STEPS0, HOURS0 = range(15, 31)
-DRIFT: Final = 31
+SIGMA, TAU_F, TAU_L, EC50, B, BETA = range(0, 18, 3)
+XI, TAU_X, LIFE, P0, M0, I0, U0, N0, C0, S0, NOISE, COWS0, KAPPA, BWSQ0, PWC0, ITEM0, STEPS0, HOURS0 = range(18, 36)
+DRIFT: Final = 36
 N_VALUES: Final = DRIFT + MAX_SEGMENTS
 
 # -- state of one person at the end of a day -------------------------------------------------------------------------
@@ -54,7 +58,21 @@ N_STATE: Final = 37
 N_LATENT: Final = W_ALL + 1  # what a course records of a day
 
 _PER_CLASS: Final = ("omega", "alpha", *LOADS)
-COUPLINGS: Final[tuple[str, ...]] = (*SHARED, *DECAYS, *(f"{symbol}_{k}" for symbol in _PER_CLASS for k in range(3)))
+#: Of sections 3 and 4 a person's course and reports take only the maps of the instruments.
+_OF_REPORTS: Final = tuple(
+    symbol
+    for symbol in SHARED
+    if symbol.startswith(("sows_", "steps_", "hours_")) or symbol in ("pain_report_x", "function_report_x")
+)
+_TAUS: Final = tuple(tau for tau in DECAYS.values() if tau in BY_SYMBOL and tau != "tau_X")
+COUPLINGS: Final[tuple[str, ...]] = (
+    *(symbol for symbol in SHARED if symbol in BY_SYMBOL and symbol not in _TAUS),
+    "tau_A",
+    "tau_R",
+    *_OF_REPORTS,
+    *(decay for decay, tau in DECAYS.items() if tau in _TAUS),
+    *(f"{symbol}_{k}" for symbol in _PER_CLASS for k in range(3)),
+)
 Couplings = namedtuple("Couplings", COUPLINGS)  # type: ignore[misc]  # its fields are a table's
 
 
@@ -68,10 +86,12 @@ def couplings(buprenorphine: bool = False, **changed: float) -> Any:
         for k, drug_class in enumerate(DRUG_CLASSES):
             centre = by_symbol[symbol].centre(drug_class, buprenorphine=buprenorphine)
             values[f"{symbol}_{k}"] = float(changed.get(f"{symbol}_{k}", centre))
-    return Couplings(**values)
+    return Couplings(**{name: values[name] for name in COUPLINGS})
 
 
-class Regimen(namedtuple("Regimen", ("dose", "cut", "decay_g", "shape", "taken", "use_days", "adjunct", "rotated"))):
+class Regimen(
+    namedtuple("Regimen", ("dose", "cut", "removed", "decay_g", "shape", "taken", "use_days", "adjunct", "rotated"))
+):
     """Doses of a person by day, day 0 being the start: arrays that the compiled course reads.
 
     Attributes
@@ -79,7 +99,9 @@ class Regimen(namedtuple("Regimen", ("dose", "cut", "decay_g", "shape", "taken",
     dose : ndarray, (n_days + 1, 3)
         Equivalents a day that are taken; row 0 is the dose of the start.
     cut : ndarray, (n_days + 1,)
-        What a day's announced cut counts: 0 none, 1 agreed, ``xi_imposed`` imposed.
+        Part of the whole reaction that a day's cut brings: 0 without one, at most 1 agreed and ``xi_imposed`` imposed.
+    removed : ndarray, (n_days + 1, 3)
+        Share of the prescribed dose of day 0 that is removed, 0 to 1.
     decay_g : ndarray, (n_days + 1, 3)
         What is left of a level after a day, by the formulation of that day.
     shape : ndarray, (n_days + 1, 3, 4)
@@ -95,13 +117,46 @@ class Regimen(namedtuple("Regimen", ("dose", "cut", "decay_g", "shape", "taken",
 
     __slots__ = ()
 
+    def until(self, n_days: int) -> "Regimen":
+        """The regimen up to the end of day ``n_days``."""
+        end = n_days + 1
+        by_day = ("dose", "cut", "removed", "decay_g", "shape", "adjunct", "rotated")
+        return self._replace(**{name: getattr(self, name)[:end] for name in by_day})
+
+
+def cut_reference(taken: Bools, dose0: Floats, buprenorphine: bool) -> Floats:
+    """Dose against which a cut of each class is measured, equivalents a day, (3,): that of day 0, or a larger one."""
+    parameter = BY_SYMBOL["cut_reference"]
+    least = [parameter.centre(drug_class, buprenorphine=buprenorphine) for drug_class in DRUG_CLASSES]
+    return np.where(taken, np.maximum(dose0, least), least)
+
+
+def cuts_of(prescribed: Floats, reference: Floats, whole: float) -> tuple[Floats, Floats]:
+    """What a regimen's prescribed doses come to: ``cut`` and ``removed`` of :class:`Regimen`.
+
+    Parameters
+    ----------
+    prescribed : ndarray, (n_days + 1, 3)
+        Equivalents a day; row 0 is the dose of the start.
+    reference : ndarray, (3,)
+        From :func:`cut_reference`.
+    whole : float
+        What a cut of ``full_cut`` or more counts: 1 if agreed, ``xi_imposed`` if imposed.
+    """
+    full, cut = BY_SYMBOL["full_cut"].centre(), np.zeros(len(prescribed))
+    share = eq.cut_share(prescribed[:-1], prescribed[1:], reference).max(axis=1)
+    cut[1:] = whole * eq.cut_weight(np.clip(share, 0.0, full), full)
+    taken = prescribed[0] > 0.0
+    removed = np.clip(1.0 - prescribed / np.where(taken, prescribed[0], 1.0), 0.0, 1.0)
+    return cut, np.where(taken, removed, 0.0)
+
 
 # -- a tile: vectors side by side, a row of each quantity; t[row * STRIDE + j] is that of lane j ---------------------
 LANES: Final = 32
 STRIDE: Final = LANES + 8  # rows of 256 bytes would alias in the first-level cache
 STATE: Final = N_VALUES  # values come first, at their own places
 DECAY_F, DECAY_L = range(STATE + N_STATE, STATE + N_STATE + 6, 3)
-DRIFTED, FACTOR, LOST, P_LOAD, M_LOAD, I_LOAD, LEFT = range(DECAY_L + 3, DECAY_L + 10)
+DECAY_X, DRIFTED, FACTOR, LOST, P_LOAD, M_LOAD, I_LOAD, LEFT = range(DECAY_L + 3, DECAY_L + 11)
 NO_CARE: Final = Care(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # a record does not say what care was delivered
 N_COURSE: Final = LEFT + 1
 """Rows of a tile that the course needs; whoever needs more puts them behind."""
@@ -187,6 +242,8 @@ with kept_by_sources(__file__, elementary):
             for j in range(lanes):
                 t[(DECAY_F + k) * STRIDE + j] = exp(-1.0 / t[(TAU_F + k) * STRIDE + j])
                 t[(DECAY_L + k) * STRIDE + j] = exp(-1.0 / t[(TAU_L + k) * STRIDE + j])
+        for j in range(lanes):
+            t[DECAY_X * STRIDE + j] = exp(-1.0 / t[TAU_X * STRIDE + j])
         put(t, lanes, DRIFTED, 0.0)
 
     @inlined
@@ -217,7 +274,7 @@ with kept_by_sources(__file__, elementary):
     def _advance_class(t: Any, lanes: int, c: Any, regimen: Any, day: int, k: int) -> None:
         alpha = (c.alpha_0, c.alpha_1, c.alpha_2)[k]
         per_p, per_m, per_i = (c.p_0, c.p_1, c.p_2)[k], (c.m_0, c.m_1, c.m_2)[k], (c.i_0, c.i_1, c.i_2)[k]
-        dose, shared = regimen.dose[day, k], of_day(c, regimen, day, k)
+        dose, removed, shared = regimen.dose[day, k], regimen.removed[day, k], of_day(c, regimen, day, k)
         for j in range(lanes):
             sigma = t[(SIGMA + k) * STRIDE + j] * t[FACTOR * STRIDE + j]
             before = MedicineState(
@@ -232,6 +289,7 @@ with kept_by_sources(__file__, elementary):
             load = medicine_load(
                 alpha,
                 t[(B + k) * STRIDE + j],
+                t[(BETA + k) * STRIDE + j],
                 per_p,
                 per_m,
                 per_i,
@@ -239,6 +297,7 @@ with kept_by_sources(__file__, elementary):
                 t[(STATE + MARGIN0 + k) * STRIDE + j],
                 t[(STATE + L0 + k) * STRIDE + j],
                 t[(STATE + W0 + k) * STRIDE + j],
+                removed,
             )
             _put_medicine(t, j, k, now)
             t[LOST * STRIDE + j] += load.lost
@@ -272,7 +331,8 @@ with kept_by_sources(__file__, elementary):
             load = MedicineLoad(
                 t[LOST * STRIDE + j], t[P_LOAD * STRIDE + j], t[M_LOAD * STRIDE + j], t[I_LOAD * STRIDE + j]
             )
-            now = person_day(c, first, before, load, withdrawal, t[XI * STRIDE + j], cut, NO_CARE)
+            reaction = Reaction(t[XI * STRIDE + j], t[DECAY_X * STRIDE + j], cut)
+            now = person_day(c, first, before, load, withdrawal, reaction, NO_LIFE, NO_CARE)
             t[(STATE + R) * STRIDE + j] = respiratory_day(c, t[(STATE + R) * STRIDE + j], t[(STATE + E) * STRIDE + j])
             t[(STATE + W_ALL) * STRIDE + j] = withdrawal
             t[(STATE + X) * STRIDE + j] = now.X
@@ -349,13 +409,14 @@ def course(values: Floats, shared: Any, regimen: Regimen) -> Floats:
 
 def centre_values(buprenorphine: bool = False, baseline: Mapping[str, float] | None = None) -> Floats:
     """Values of the median person, (N_VALUES,), with a baseline as in ``model.parameters.Baseline`` if given."""
-    from taper_sim.model.parameters import BY_SYMBOL, Baseline
-
     v = np.zeros(N_VALUES)
-    for place, symbol in ((SIGMA, "sigma"), (TAU_F, "tau_F"), (TAU_L, "tau_L"), (EC50, "EC50"), (B, "b")):
+    by_class = ((SIGMA, "sigma"), (TAU_F, "tau_F"), (TAU_L, "tau_L"), (EC50, "EC50"), (B, "b"), (BETA, "beta"))
+    for place, symbol in by_class:
         for k, drug_class in enumerate(DRUG_CLASSES):
             v[place + k] = BY_SYMBOL[symbol].centre(drug_class, buprenorphine=buprenorphine)
-    v[XI], v[NOISE] = BY_SYMBOL["xi"].centre(), 1.0
+    xi = BY_SYMBOL["xi"]
+    v[XI] = individual_value(xi.scale, xi.centre(), 0.0, 0.0)
+    v[TAU_X], v[LIFE], v[NOISE] = BY_SYMBOL["tau_X"].centre(), BY_SYMBOL["life"].centre(), 1.0
     known = {
         name: getattr(Baseline, name)
         for name in ("pain", "distress", "insomnia", "function", "engagement", "craving", "sows_gossop")

@@ -1,9 +1,10 @@
-"""Likelihood of one person's reports: a small filter over white and slow noise, compiled. Imports ``course``.
+"""Likelihood of one person's reports: a filter over life, slow noise and the day, compiled. Imports ``course``.
 
-Form of the filter (docs/inference.md, "Likelihood"): per instrument an Ornstein-Uhlenbeck residual, one shared day
-factor, both states of a Kalman filter that is updated report by report; inside the scale a report is its middle with
-the variance of rounding, at an end of the scale (and for a category) an interval, whose truncated-normal moments update
-the state. Given the person's values the course is deterministic, so this is all there is.
+The states (docs/inference.md, "Likelihood"): life outside the taper (``life_block``), a sum over days for each recall
+window that runs, the slow noise of each instrument that has any, and the day factor. Given the person's values the
+course due to the taper is deterministic, everything else is linear and Gaussian. Reports enter one after the other: as
+the middle of their interval with the variance of rounding, or at an end of the scale (and for a category) as an
+interval, whose truncated-normal moments update the states.
 """
 
 import math
@@ -11,285 +12,124 @@ from typing import Any, Final
 
 import numpy as np
 
-from taper_sim.inference import course, observation
-from taper_sim.inference.course import (
-    BWSQ0,
-    COWS0,
-    HOURS0,
-    I0,
-    ITEM0,
-    KAPPA,
-    LANES,
-    M0,
-    N_COURSE,
-    NOISE,
-    P0,
-    PWC0,
-    S0,
-    STATE,
-    STEPS0,
-    STRIDE,
-    U0,
-    W0,
-    C,
-    I,
-    M,
-    P,
-    U,
-    W,
-    X,
-    lanes_of,
-    put,
-)
-from taper_sim.inference.observation import (
-    BENZODIAZEPINE,
-    CLINICIAN,
-    CRAVING,
-    DISTRESS,
-    FUNCTION,
-    INSOMNIA,
-    LAST_CUT,
-    LOG1P,
-    PAIN,
-    STEPS,
-    WITHDRAWAL,
-)
+from taper_sim.array_types import Floats
+from taper_sim.inference import course, life_block, observation, report_means, truncated_normal
+from taper_sim.inference.course import DRIFTED, LANES, LIFE, N_STATE, NOISE, STATE, STRIDE, P, U, X, lanes_of, put
+from taper_sim.inference.life_block import advance_life, at_row, n_rows_of, place, replace_state, start_life
+from taper_sim.inference.observation import LOG1P, packed
+from taper_sim.inference.report_means import MEAN, N_MEAN_ROWS, N_WINDOWS, add_windows, put_means
+from taper_sim.inference.truncated_normal import LOG_2PI, truncated
 from taper_sim.model import equations as eq
 from taper_sim.model.compiled import elementary
 from taper_sim.model.compiled.elementary import log
 from taper_sim.model.compiled.jit import fast, inlined, kept_by_sources
 
-N_WINDOWS: Final = 4
-"""Quantities that recall scales average: pain as reported, distress, insomnia, benzodiazepine withdrawal."""
 IMPOSSIBLE: Final = -1e300
-# rows of a tile behind those of the course
-MEAN, MU, VARIANCE, SPREAD, SLOW, SHARED, MOVED, SHRUNK, LESS, TOTAL, POSSIBLE = range(N_COURSE, N_COURSE + 11)
-N_ROWS: Final = POSSIBLE + 1
-_SQRT2 = math.sqrt(2.0)
-_LOG2PI = math.log(2.0 * math.pi)
-_FAR = 30.0  # sds beyond which the tail is taken from its asymptotic form
-_LEAST_VARIANCE = 1e-6  # share of the variance that a truncated normal keeps at least
+# rows of a tile behind those of the means
+(MU, VARIANCE, SPREAD, NOISE_HERE, MOVED, SHRUNK, LESS, TOTAL, POSSIBLE, REFERENCE_PAIN, REFERENCE_FUNCTION) = range(
+    N_MEAN_ROWS, N_MEAN_ROWS + 11
+)
+N_ROWS: Final = REFERENCE_FUNCTION + 1
 
-with kept_by_sources(__file__, course, observation, elementary):
-
-    @fast
-    def _log_tail(a: float) -> float:
-        """``log Phi(a)``."""
-        if a > -_FAR:
-            return math.log(0.5 * math.erfc(-a / _SQRT2))
-        return -0.5 * a * a - 0.5 * _LOG2PI - math.log(-a)
-
-    @fast
-    def _hazard(a: float) -> float:
-        """``phi(a) / Phi(a)``."""
-        if a > -_FAR:
-            return math.exp(-0.5 * a * a - 0.5 * _LOG2PI) / (0.5 * math.erfc(-a / _SQRT2))
-        return -a - 1.0 / a
-
-    @fast
-    def truncated(a: float, b: float) -> Any:
-        """Log mass, mean and variance of a standard normal between ``a`` and ``b``; either may be infinite."""
-        if a == -np.inf and b == np.inf:
-            return 0.0, 0.0, 1.0
-        if a == -np.inf:
-            h = _hazard(b)
-            return _log_tail(b), -h, max(1.0 - b * h - h * h, _LEAST_VARIANCE)
-        if b == np.inf:
-            h = _hazard(-a)
-            return _log_tail(-a), h, max(1.0 + a * h - h * h, _LEAST_VARIANCE)
-        side = 1.0
-        if a + b > 0.0:  # to the lower side, where differences of tails are exact
-            side, a, b = -1.0, -b, -a
-        z = 0.5 * (math.erfc(-b / _SQRT2) - math.erfc(-a / _SQRT2))
-        if b < -_FAR or z < 1e-12:  # a sliver far out: the density falls from b like exp(b t)
-            rate, width = max(-b, 1.0), b - a
-            part = -math.expm1(-rate * width)
-            back = 1.0 / rate - width * math.exp(-rate * width) / part
-            return -0.5 * b * b - 0.5 * _LOG2PI + math.log(part / rate), side * (b - back), width * width / 12.0
-        pa = math.exp(-0.5 * a * a - 0.5 * _LOG2PI) / z
-        pb = math.exp(-0.5 * b * b - 0.5 * _LOG2PI) / z
-        mean = pa - pb
-        return math.log(z), side * mean, max(1.0 + a * pa - b * pb - mean * mean, _LEAST_VARIANCE)
+with kept_by_sources(__file__, course, observation, elementary, life_block, report_means, truncated_normal):
 
     @inlined
-    def _windows(t: Any, lanes: int, c: Any, sums: Any, day: int) -> None:
-        """Sums, from day 1 to this one, of what recall scales average."""
-        before, at = (day - 1) * N_WINDOWS * STRIDE, day * N_WINDOWS * STRIDE
+    def _start_states(t: Any, lanes: int, n_states: int, n_clear: int, system: Any, moments: Any, squared: Any) -> None:
+        """Moments of day 0: life as in the long run, of people who enrol; sums 0; noise from ``n_clear`` on 1."""
+        moments[:] = 0.0
         for j in range(lanes):
-            pain = eq.pain_report_mean(t[(STATE + P) * STRIDE + j], t[(STATE + X) * STRIDE + j], c.pain_report_x)
-            sums[at + j] = sums[before + j] + pain
-            sums[at + STRIDE + j] = sums[before + STRIDE + j] + t[(STATE + M) * STRIDE + j]
-            sums[at + 2 * STRIDE + j] = sums[before + 2 * STRIDE + j] + t[(STATE + I) * STRIDE + j]
-            sums[at + 3 * STRIDE + j] = sums[before + 3 * STRIDE + j] + t[(STATE + W + 1) * STRIDE + j]
+            squared[j] = t[LIFE * STRIDE + j] * t[LIFE * STRIDE + j]
+        start_life(moments, lanes, n_states, system, squared)
+        for k in range(n_clear, n_states):
+            at = place(k, k)
+            for j in range(lanes):
+                moments[at + j] = 1.0
 
     @inlined
-    def _recalled(
-        t: Any, lanes: int, sums: Any, which: int, at_start: int, day: int, recall: int, floor: int, scale: float
-    ) -> None:
-        """``MEAN`` from the days recalled; days before the start are as the start, row ``at_start``.
-
-        ``floor`` is a row that is added, or -1.
-        """
-        first = max(day - recall, 0)
-        until, since = (day * N_WINDOWS + which) * STRIDE, (first * N_WINDOWS + which) * STRIDE
-        before = float(first - (day - recall))
-        for j in range(lanes):
-            mean = (sums[until + j] - sums[since + j] + t[at_start * STRIDE + j] * before) / recall
-            t[MEAN * STRIDE + j] = scale * mean
-        if floor >= 0:
-            _add(t, lanes, floor)
-
-    @inlined
-    def _add(t: Any, lanes: int, row: int) -> None:
-        for j in range(lanes):
-            t[MEAN * STRIDE + j] += t[row * STRIDE + j]
+    def _pass_days(lanes: int, n_states: int, n_clear: int, whole: Any, numbers: Any, gap: int, moments: Any) -> None:
+        """Slow noise fades over a gap of days, and the day factor is a new one."""
+        fade = 0.0  # of the day factor
+        for k in range(n_clear, n_states):
+            for s in range(whole.shape[0]):
+                if whole[s, 3] == k - n_clear:
+                    fade = numbers[s, 5] ** gap
+            fade, own = 0.0 if k == n_states - 1 else fade, place(k, k)
+            for q in range(n_states + 1):
+                at = place(k, q)
+                for j in range(lanes):
+                    moments[at + j] *= fade
+            for j in range(lanes):  # the loop above has faded the variance once
+                moments[own + j] = moments[own + j] * fade + (1.0 - fade * fade)
 
     @inlined
-    def _scaled(t: Any, lanes: int, row: int, scale: float) -> None:
-        for j in range(lanes):
-            t[MEAN * STRIDE + j] = scale * t[row * STRIDE + j]
-
-    @inlined
-    def put_means(
+    def _predict(
         t: Any,
         lanes: int,
-        c: Any,
-        sums: Any,
-        kind: int,
-        scale: float,
-        recall: int,
-        day: int,
-        weekend: float,
-        last_cut: int,
+        n_states: int,
+        n_clear: int,
+        s: int,
+        window: int,
+        whole: Any,
+        numbers: Any,
+        system: Any,
+        rounding: float,
+        moments: Any,
+        gain: Any,
+        loads: Any,
     ) -> None:
-        """``MEAN`` of a report of this day, on the instrument's own scale (of steps, its log)."""
-        if kind == WITHDRAWAL:
-            for j in range(lanes):
-                t[MEAN * STRIDE + j] = eq.sows_mean(
-                    t[S0 * STRIDE + j], t[(STATE + W) * STRIDE + j], t[(STATE + X) * STRIDE + j], scale
-                )
-        elif kind == PAIN and recall == 1:
-            for j in range(lanes):
-                t[MEAN * STRIDE + j] = eq.pain_report_mean(
-                    t[(STATE + P) * STRIDE + j], t[(STATE + X) * STRIDE + j], c.pain_report_x
-                )
-        elif kind == PAIN:
-            _recalled(t, lanes, sums, 0, P0, day, recall, -1, 1.0)
-        elif kind == DISTRESS:
-            if recall == 1:
-                _scaled(t, lanes, STATE + M, scale)
-            else:
-                _recalled(t, lanes, sums, 1, M0, day, recall, -1, scale)
-        elif kind == INSOMNIA:
-            if recall == 1:
-                _scaled(t, lanes, STATE + I, scale)
-            else:
-                _recalled(t, lanes, sums, 2, I0, day, recall, -1, scale)
-        elif kind == FUNCTION:
-            _scaled(t, lanes, STATE + U, 1.0)
-        elif kind == CLINICIAN:
-            for j in range(lanes):
-                t[MEAN * STRIDE + j] = t[COWS0 * STRIDE + j] + t[KAPPA * STRIDE + j] * t[(STATE + W) * STRIDE + j]
-        elif kind == CRAVING:
-            _scaled(t, lanes, STATE + C, scale)
-        elif kind == BENZODIAZEPINE:
-            if recall == 1:
-                _scaled(t, lanes, STATE + W + 1, scale)
-                _add(t, lanes, PWC0)
-            else:
-                _recalled(t, lanes, sums, 3, STATE + W0 + 1, day, recall, BWSQ0, scale)
-        elif kind == LAST_CUT:
-            _scaled(t, lanes, STATE + W + last_cut, scale)
-            _add(t, lanes, ITEM0)
-        elif kind == STEPS:
-            for j in range(lanes):
-                t[MEAN * STRIDE + j] = eq.log_steps_mean(
-                    t[STEPS0 * STRIDE + j],
-                    t[(STATE + U) * STRIDE + j] - t[U0 * STRIDE + j],
-                    t[(STATE + I) * STRIDE + j] - t[I0 * STRIDE + j],
-                    t[(STATE + P) * STRIDE + j] - t[P0 * STRIDE + j],
-                    weekend,
-                    c.steps_u,
-                    c.steps_i,
-                    c.steps_p,
-                    c.steps_weekend,
-                )
-        else:
-            for j in range(lanes):
-                t[MEAN * STRIDE + j] = eq.sleep_hours_mean(
-                    t[HOURS0 * STRIDE + j],
-                    t[(STATE + I) * STRIDE + j] - t[I0 * STRIDE + j],
-                    weekend,
-                    c.hours_i,
-                    c.hours_weekend,
-                )
+        """``MU``, ``VARIANCE`` of a report before it is read, and the gains of all states.
 
-    @inlined
-    def _pass_days(lanes: int, reports: Any, gap: int, first: bool, m: Any, cov: Any) -> None:
-        """Slow residuals fade over a gap of days (before the ``first`` report they are as in the long run)."""
-        z = reports.kind.shape[0]
-        for k in range(z):
-            fade_k = reports.decay[k] ** gap
-            if first:
-                put(m, lanes, k, 0.0)
-            else:
-                for j in range(lanes):
-                    m[k * STRIDE + j] *= fade_k
-            for q in range(k + 1):
-                at = (k * (k + 1) // 2 + q) * STRIDE
-                if first:
-                    for j in range(lanes):
-                        cov[at + j] = 1.0 if q == k else 0.0
-                else:
-                    fade, more = fade_k * reports.decay[q] ** gap, 1.0 - fade_k * fade_k if q == k else 0.0
-                    for j in range(lanes):
-                        cov[at + j] = cov[at + j] * fade + more
-        put(m, lanes, z, 0.0)
-        for q in range(z):
-            put(cov, lanes, z * (z + 1) // 2 + q, 0.0)
-        put(cov, lanes, z * (z + 1) // 2 + z, 1.0)
-
-    @inlined
-    def _predict(t: Any, lanes: int, s: int, reports: Any, rounding: float, m: Any, cov: Any, gain: Any) -> None:
-        """``MU``, ``VARIANCE`` of a report before it is read, and the gains of all states."""
-        z = reports.kind.shape[0]
-        slow_, white = reports.slow[s], reports.white[s]
-        shared_, own_ = white * reports.shared[s], white * reports.own[s]
-        if reports.transform[s] == LOG1P:
+        ``loads`` is room for what the states that a report depends on bring to it.
+        """
+        n, recall, personal = system.shape[1], whole[s, 1], whole[s, 4] == 0
+        slow_, shared_, own_ = numbers[s, 2], numbers[s, 1] * numbers[s, 4], numbers[s, 1] * numbers[s, 3]
+        if whole[s, 2] == LOG1P:
             for j in range(lanes):
                 mean = t[MEAN * STRIDE + j]
                 possible = mean > -1.0
                 t[POSSIBLE * STRIDE + j] *= 1.0 if possible else 0.0
                 t[MEAN * STRIDE + j] = log(1.0 + (mean if possible else 0.0))
         for j in range(lanes):
-            noise = t[NOISE * STRIDE + j]
-            t[SLOW * STRIDE + j] = noise * slow_
-            t[SHARED * STRIDE + j] = noise * shared_
-        last = z * (z + 1) // 2
-        for k in range(z + 1):
-            of_slow = (k * (k + 1) // 2 + s if k >= s else s * (s + 1) // 2 + k) * STRIDE
-            of_day, to = (last + k) * STRIDE, k * STRIDE
+            noise = t[NOISE * STRIDE + j] if personal else 1.0
+            t[NOISE_HERE * STRIDE + j] = noise
+            t[MU * STRIDE + j] = t[MEAN * STRIDE + j]
+            t[VARIANCE * STRIDE + j] = noise * own_ * noise * own_
+        for k in range(n_states):
+            at = at_row(k)
             for j in range(lanes):
-                gain[to + j] = t[SLOW * STRIDE + j] * cov[of_slow + j] + t[SHARED * STRIDE + j] * cov[of_day + j]
+                gain[at + j] = 0.0
+        for twice in range(2):  # the variance takes the gains of all loads
+            for i in range(n + 2):  # states of life, slow noise, day factor
+                by_noise, state = 1.0, i
+                if i < n:
+                    load = system[3 * n + 1 + s, i]
+                    if window >= 0:
+                        state, load = n + window, load / recall
+                    by_noise = 0.0
+                elif i == n:
+                    state, load = n_clear + whole[s, 3], slow_
+                else:
+                    state, load = n_states - 1, shared_
+                if load == 0.0:
+                    continue
+                for j in range(lanes):
+                    loads[j] = load * (by_noise * t[NOISE_HERE * STRIDE + j] + (1.0 - by_noise))
+                if twice == 0:
+                    for k in range(n_states):
+                        at, to = place(k, state), at_row(k)
+                        for j in range(lanes):
+                            gain[to + j] += loads[j] * moments[at + j]
+                else:
+                    mean, at = place(n_states, state), at_row(state)
+                    for j in range(lanes):
+                        t[MU * STRIDE + j] += loads[j] * moments[mean + j]
+                        t[VARIANCE * STRIDE + j] += loads[j] * gain[at + j]
         for j in range(lanes):
-            slow, shared, own = t[SLOW * STRIDE + j], t[SHARED * STRIDE + j], t[NOISE * STRIDE + j] * own_
-            variance = slow * gain[s * STRIDE + j] + shared * gain[z * STRIDE + j] + own * own
-            t[MU * STRIDE + j] = t[MEAN * STRIDE + j] + slow * m[s * STRIDE + j] + shared * m[z * STRIDE + j]
-            t[VARIANCE * STRIDE + j] = variance
-            t[SPREAD * STRIDE + j] = variance + rounding
+            t[SPREAD * STRIDE + j] = t[VARIANCE * STRIDE + j] + rounding
 
     @inlined
     def _read(
-        t: Any,
-        lanes: int,
-        n_states: int,
-        interval: bool,
-        y: float,
-        low: float,
-        high: float,
-        m: Any,
-        cov: Any,
-        gain: Any,
+        t: Any, lanes: int, n_states: int, interval: bool, y: float, low: float, high: float, moments: Any, gain: Any
     ) -> None:
         """A report is read: its log likelihood is added, and the states move."""
         if interval:
@@ -305,155 +145,228 @@ with kept_by_sources(__file__, course, observation, elementary):
                 spread = t[SPREAD * STRIDE + j]
                 precision = 1.0 / spread
                 moved = (y - t[MU * STRIDE + j]) * precision
-                t[TOTAL * STRIDE + j] -= 0.5 * (_LOG2PI + log(spread) + moved * moved * spread)
+                t[TOTAL * STRIDE + j] -= 0.5 * (LOG_2PI + log(spread) + moved * moved * spread)
                 t[POSSIBLE * STRIDE + j] *= 1.0 if spread > 0.0 else 0.0
                 t[MOVED * STRIDE + j] = moved
                 t[SHRUNK * STRIDE + j] = precision
         for k in range(n_states):
+            mean, of = place(n_states, k), at_row(k)
             for j in range(lanes):
-                g = gain[k * STRIDE + j]
-                m[k * STRIDE + j] += g * t[MOVED * STRIDE + j]
-                t[LESS * STRIDE + j] = g * t[SHRUNK * STRIDE + j]
+                moments[mean + j] += gain[of + j] * t[MOVED * STRIDE + j]
+                t[LESS * STRIDE + j] = gain[of + j] * t[SHRUNK * STRIDE + j]
             for q in range(k + 1):  # only the lower triangle is kept
-                at = (k * (k + 1) // 2 + q) * STRIDE
+                at, to = place(k, q), at_row(q)
                 for j in range(lanes):
-                    cov[at + j] -= t[LESS * STRIDE + j] * gain[q * STRIDE + j]
+                    moments[at + j] -= t[LESS * STRIDE + j] * gain[to + j]
+
+    @inlined
+    def _add_reference(t: Any, lanes: int, c: Any, share: float) -> None:
+        """Pain and function as felt today, without life, to the mean of the reference days."""
+        for j in range(lanes):
+            x = t[(STATE + X) * STRIDE + j]
+            pain = eq.pain_report_mean(t[(STATE + P) * STRIDE + j], x, c.pain_report_x)
+            function = eq.function_report_mean(t[(STATE + U) * STRIDE + j], x, c.function_report_x)
+            t[REFERENCE_PAIN * STRIDE + j] += share * pain
+            t[REFERENCE_FUNCTION * STRIDE + j] += share * function
 
     @inlined
     def _filtered(
         t: Any,
         lanes: int,
+        n_states: int,
         c: Any,
         regimen: Any,
         reports: Any,
+        system: Any,
         room: Any,
         centres: Any,
         spreads: Any,
+        reference: Any,
         first: int,
         n: int,
     ) -> None:
         """``TOTAL`` of a tile: log likelihood of the reports; predictions of the ``n`` rows from ``first`` on.
 
-        ``room`` is (sums, m, cov, gain) to work in.
+        ``reports`` is that of ``observation.packed``, ``room`` (sums, moments, gain, squared, loads) to work in.
+        ``reference`` holds the first and the last day of the reference; with it the days go on to the last of the
+        regimen, without (-1) to that of the last report.
         """
-        sums, m, cov, gain = room
-        n_reports, n_states = reports.day.shape[0], reports.kind.shape[0] + 1
+        sums, moments, gain, squared, loads = room
+        rows, measured, whole, numbers, gather, opening, weekend, last_cut = reports
+        n_reports, n_clear = rows.shape[0], system.shape[1] + gather.shape[1]
         course.start(t, lanes, c, regimen)
+        _start_states(t, lanes, n_states, n_clear, system, moments, squared)
         put(t, lanes, TOTAL, 0.0)
         put(t, lanes, POSSIBLE, 1.0)
+        put(t, lanes, REFERENCE_PAIN, 0.0)
+        put(t, lanes, REFERENCE_FUNCTION, 0.0)
         for row in range(N_WINDOWS):
             put(sums, lanes, row, 0.0)
         recalls = False
-        for s in range(reports.kind.shape[0]):
-            recalls = recalls or reports.recall[s] > 1
-        r, before = 0, -1
-        for day in range(reports.day[n_reports - 1] + 1 if n_reports else 0):
+        for s in range(whole.shape[0]):
+            recalls = recalls or whole[s, 1] > 1
+        r, before, end = 0, 0, rows[n_reports - 1, 0] if n_reports else -1
+        if reference[1] >= 0:
+            end = regimen.dose.shape[0] - 1
+        for day in range(end + 1):
             if day > 0:
                 course.advance(t, lanes, c, regimen, day)
+                advance_life(moments, lanes, n_states, system, squared)
                 if recalls:
-                    _windows(t, lanes, c, sums, day)
-            if reports.day[r] != day:
+                    add_windows(t, lanes, c, sums, day)
+            for a in range(gather.shape[1]):
+                if gather[day, a] >= 0:  # a sum opens, or goes on
+                    opens = opening[day, a] > 0.0
+                    own, weight = (0.0, opening[day, a]) if opens else (1.0, 1.0)
+                    replace_state(moments, lanes, n_states, system.shape[1] + a, own, gather[day, a], weight)
+            if reference[0] <= day <= reference[1]:
+                _add_reference(t, lanes, c, 1.0 / (reference[1] - reference[0] + 1.0))
+            if r == n_reports or rows[r, 0] != day:
                 continue
-            _pass_days(lanes, reports, day - before, before < 0, m, cov)
+            _pass_days(lanes, n_states, n_clear, whole, numbers, day - before, moments)
             before = day
-            while r < n_reports and reports.day[r] == day:
-                s = reports.slot[r]
-                put_means(
+            while r < n_reports and rows[r, 0] == day:
+                s = rows[r, 1]
+                kind, recall, scale = whole[s, 0], whole[s, 1], numbers[s, 0]
+                put_means(t, lanes, c, sums, kind, scale, recall, day, weekend[day], last_cut[day])
+                _predict(
                     t,
                     lanes,
-                    c,
-                    sums,
-                    reports.kind[s],
-                    reports.scale[s],
-                    reports.recall[s],
-                    day,
-                    reports.weekend[day],
-                    reports.last_cut[day],
+                    n_states,
+                    n_clear,
+                    s,
+                    rows[r, 3],
+                    whole,
+                    numbers,
+                    system,
+                    measured[r, 3],
+                    moments,
+                    gain,
+                    loads,
                 )
-                _predict(t, lanes, s, reports, reports.rounding[r], m, cov, gain)
                 for j in range(min(n, LANES)):
                     centres[first + j, r] = t[MU * STRIDE + j]
                     spreads[first + j, r] = t[SPREAD * STRIDE + j]
-                _read(
-                    t, lanes, n_states, reports.interval[r], reports.y[r], reports.low[r], reports.high[r], m, cov, gain
-                )
+                y, low, high = measured[r, 0], measured[r, 1], measured[r, 2]
+                _read(t, lanes, n_states, rows[r, 2] > 0, y, low, high, moments, gain)
                 r += 1
 
-    @inlined
-    def _room(reports: Any) -> Any:
-        """Arrays that a filter works in."""
-        n_reports, n_states = reports.day.shape[0], reports.kind.shape[0] + 1
-        n_days = reports.day[n_reports - 1] if n_reports else 0
-        return (
-            np.zeros((n_days + 1) * N_WINDOWS * STRIDE),
-            np.zeros(n_states * STRIDE),
-            np.zeros(n_states * (n_states + 1) // 2 * STRIDE),
-            np.zeros(n_states * STRIDE),
-        )
-
-    @inlined
-    def _log_likelihood(t: Any, j: int) -> float:
-        total = t[TOTAL * STRIDE + j]
-        return total if t[POSSIBLE * STRIDE + j] > 0.0 and np.isfinite(total) else IMPOSSIBLE
-
     @fast
-    def log_posteriors(zs: Any, prior: Any, c: Any, regimen: Any, reports: Any, centres: Any, spreads: Any) -> Any:
-        """Log likelihood plus log prior of each row of ``zs`` (n, d); centres, spreads (n or 0, n_reports) are filled.
+    def log_likelihoods(
+        values: Any,
+        c: Any,
+        regimen: Any,
+        reports: Any,
+        system: Any,
+        centres: Any,
+        spreads: Any,
+        reference: Any,
+        states: Any,
+        drifts: Any,
+        life: Any,
+    ) -> Any:
+        """Log likelihood of each row of ``values``, (n, N_VALUES).
 
-        ``prior`` is a tuple (base, place, mean, sd, is_log).
+        ``reports`` is that of ``observation.packed``, ``system`` that of ``life_block.system_of``. Predictions of each
+        report fill ``centres`` and ``spreads``, (n or 0, n_reports). With the first and last day of a ``reference``
+        (else -1, -1) the end of the regimen fills ``states`` (n, N_STATE), ``drifts`` (n,) and ``life`` (n, k +
+        k (k + 1) / 2 + 2): mean and packed covariance of the k states of life and of sums, then pain and function of
+        the reference days, as felt without life.
         """
-        base, place, mean, sd, is_log = prior
-        n, d = zs.shape
+        n, k = values.shape[0], system.shape[1] + reports[4].shape[1]
         out = np.empty(n)
         t = np.empty(N_ROWS * STRIDE)
-        room = _room(reports)
-        for row in range(base.shape[0]):
-            put(t, lanes_of(n), row, base[row])
-        for first in range(0, n, LANES):
-            lanes = lanes_of(n - first)
-            for k in range(d):
-                at = place[k] * STRIDE
-                for j in range(lanes):
-                    natural = mean[k] + sd[k] * zs[min(first + j, n - 1), k]
-                    t[at + j] = math.exp(min(natural, 50.0)) if is_log[k] else natural
-            _filtered(t, lanes, c, regimen, reports, room, centres, spreads, first, min(n - first, centres.shape[0]))
-            for j in range(min(n - first, LANES)):
-                total = _log_likelihood(t, j)
-                for k in range(d):
-                    total -= 0.5 * zs[first + j, k] * zs[first + j, k]
-                out[first + j] = total
-        return out
-
-    @fast
-    def log_likelihoods(values: Any, c: Any, regimen: Any, reports: Any, centres: Any, spreads: Any) -> Any:
-        """Log likelihood of each row of ``values``, (n, N_VALUES); predictions as in :func:`log_posteriors`."""
-        n = values.shape[0]
-        out = np.empty(n)
-        t = np.empty(N_ROWS * STRIDE)
-        room = _room(reports)
+        n_states = k + 1
+        for s in range(reports[2].shape[0]):
+            n_states += 1 if reports[2][s, 3] >= 0 else 0
+        n_days = regimen.dose.shape[0] - 1
+        room = (
+            np.zeros((n_days + 1) * N_WINDOWS * STRIDE),
+            np.zeros(n_rows_of(n_states) * STRIDE),
+            np.zeros(n_states * STRIDE),
+            np.zeros(STRIDE),
+            np.zeros(STRIDE),
+        )
         for first in range(0, n, LANES):
             lanes = lanes_of(n - first)
             course.put_values(t, lanes, values, first)
-            _filtered(t, lanes, c, regimen, reports, room, centres, spreads, first, min(n - first, centres.shape[0]))
-            for j in range(min(n - first, LANES)):
-                out[first + j] = _log_likelihood(t, j)
+            here = min(n - first, LANES)
+            predicted = min(n - first, centres.shape[0])
+            _filtered(
+                t, lanes, n_states, c, regimen, reports, system, room, centres, spreads, reference, first, predicted
+            )
+            for j in range(here):
+                total = t[TOTAL * STRIDE + j]
+                out[first + j] = total if t[POSSIBLE * STRIDE + j] > 0.0 and np.isfinite(total) else IMPOSSIBLE
+            for j in range(here if reference[1] >= 0 else 0):
+                for row in range(N_STATE):
+                    states[first + j, row] = t[(STATE + row) * STRIDE + j]
+                drifts[first + j] = t[DRIFTED * STRIDE + j]
+                for row in range(k):
+                    life[first + j, row] = room[1][place(n_states, row) + j]
+                for row in range(k * (k + 1) // 2):
+                    life[first + j, k + row] = room[1][at_row(row) + j]
+                life[first + j, k + k * (k + 1) // 2] = t[REFERENCE_PAIN * STRIDE + j]
+                life[first + j, k + k * (k + 1) // 2 + 1] = t[REFERENCE_FUNCTION * STRIDE + j]
         return out
 
-    @fast
-    def means_by_day(
-        values: Any, c: Any, regimen: Any, kind: int, scale: float, recall: int, weekend: Any, last_cut: Any
-    ) -> Any:
-        """Mean of one instrument's report on each day, (n_days + 1,), for one vector of values, (1, N_VALUES)."""
-        n_days = regimen.dose.shape[0] - 1
-        out = np.empty(n_days + 1)
-        t, sums = np.empty(N_ROWS * STRIDE), np.zeros((n_days + 1) * N_WINDOWS * STRIDE)
-        lanes = lanes_of(1)
-        course.put_values(t, lanes, values, 0)
-        course.start(t, lanes, c, regimen)
-        for day in range(n_days + 1):
-            if day > 0:
-                course.advance(t, lanes, c, regimen, day)
-                _windows(t, lanes, c, sums, day)
-            put_means(t, lanes, c, sums, kind, scale, recall, day, weekend[day], last_cut[day])
-            out[day] = t[MEAN * STRIDE]
-        return out
+
+_NOTHING: Final = (np.full(2, -1, dtype=np.int64), np.empty((0, N_STATE)), np.empty(0), np.empty((0, 0)))
+_NO_PREDICTIONS: Final = np.empty((0, 0))
+
+
+def log_likelihood(
+    values: Floats,
+    shared: Any,
+    regimen: Any,
+    reports: Any,
+    system: Floats,
+    centres: Floats = _NO_PREDICTIONS,
+    spreads: Floats = _NO_PREDICTIONS,
+) -> Floats:
+    """Log likelihood of each vector of values, (n,).
+
+    Parameters
+    ----------
+    values : ndarray, (n, N_VALUES)
+    shared : Couplings
+    regimen : Regimen
+    reports : Reports
+    system : ndarray
+        From ``life_block.system_of``.
+    centres, spreads : ndarray, (n or 0, n_reports)
+        Filled with the predicted mean and variance of each report, given those before it.
+    """
+    out = log_likelihoods(values, shared, regimen, packed(reports), system, centres, spreads, *_NOTHING)
+    return np.asarray(out, dtype=np.float64)
+
+
+def at_end(
+    values: Floats, shared: Any, regimen: Any, reports: Any, system: Floats, reference: tuple[int, int]
+) -> tuple[Floats, Floats, Floats]:
+    """The last day of the regimen at each vector of values, given the reports.
+
+    Parameters
+    ----------
+    values, shared, regimen, reports, system
+        As in :func:`log_likelihood`; the sums of ``reports`` reach to the last day of the regimen.
+    reference : tuple of int
+        First and last day of the reference.
+
+    Returns
+    -------
+    states : ndarray, (n, N_STATE)
+        State of the course due to the taper.
+    drifts : ndarray, (n,)
+        Drift of log sigma so far.
+    life : ndarray, (n, k + k (k + 1) / 2 + 2)
+        Mean and packed covariance of the states of life and of sums, as filtered; pain and function as felt without
+        life, means of the reference days.
+    """
+    n, k = len(values), system.shape[1] + reports.gather.shape[1]
+    states, drifts, life = np.empty((n, N_STATE)), np.empty(n), np.empty((n, k + k * (k + 1) // 2 + 2))
+    days = np.array(reference, dtype=np.int64)
+    log_likelihoods(
+        values, shared, regimen, packed(reports), system, _NO_PREDICTIONS, _NO_PREDICTIONS, days, states, drifts, life
+    )
+    return states, drifts, life

@@ -5,7 +5,7 @@ The posterior is recomputed from all the data at every decision, so the same dat
 """
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +15,8 @@ from scipy.stats import chi2
 from taper_sim.array_types import Floats
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.draws import sobol_normals, sobol_uniforms
-from taper_sim.inference.likelihood import log_posteriors
+from taper_sim.inference.life_block import system_of
+from taper_sim.inference.likelihood import log_likelihood
 from taper_sim.inference.observation import Reports
 from taper_sim.inference.prior import Prior
 
@@ -40,6 +41,11 @@ class Evidence:
     regimen: Regimen
     reports: Reports
 
+    @cached_property
+    def system(self) -> Floats:
+        """Life's system for these reports."""
+        return system_of(self.shared, self.reports)
+
     def log_posterior(self, z: Floats, *, predicted: bool = False) -> tuple[Floats, Floats, Floats]:
         """Log posterior of each row of z, (n, d); with ``predicted`` each report's predicted mean and variance."""
         z = np.ascontiguousarray(np.atleast_2d(z))
@@ -47,8 +53,8 @@ class Evidence:
         centre, spread = (np.empty((rows, len(self.reports.day))) for _ in range(2))
         if not len(z):
             return np.empty(0), centre, spread
-        out = log_posteriors(z, self.prior.compiled, self.shared, self.regimen, self.reports, centre, spread)
-        return out, centre, spread
+        out = log_likelihood(self.prior.values(z), self.shared, self.regimen, self.reports, self.system, centre, spread)
+        return out - 0.5 * (z**2).sum(axis=1), centre, spread
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -16,8 +17,9 @@ from taper_sim.array_types import Floats
 from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken, equivalents_of
 from taper_sim.data.patient import Patient
 from taper_sim.data.records import CheckIn, DoseRow, History
-from taper_sim.inference.course import Regimen
+from taper_sim.inference.course import Regimen, cut_reference, cuts_of
 from taper_sim.inference.observation import BY_NAME, Reports, reports_of, weekends
+from taper_sim.model import equations as eq
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 from taper_sim.model.parameters import BY_SYMBOL, MEDIAN_USE_DAYS
 from taper_sim.model.pharmacology import administrations, level_decay, within_day_shape
@@ -216,13 +218,18 @@ def regimen_of(
     dose[:] = prescribed
     for day, slots in record.taken.items():
         dose[day] = equivalents_of(slots)
-    announced = BY_SYMBOL["xi_imposed"].centre() if record.imposed else 1.0
-    cut = np.zeros(n + 1)
-    cut[1:] = np.where((np.diff(prescribed, axis=0) < -TOLERANCE).any(axis=1), announced, 0.0)
+    whole = BY_SYMBOL["xi_imposed"].centre() if record.imposed else 1.0
+    cut, removed = cuts_of(prescribed, reference_of(record), whole)
     adjunct_effect = np.zeros((n + 1, 3))
     if adjunct:
         adjunct_effect[record.n_days + 1 :, 0] = BY_SYMBOL["adjunct_effect"].centre("opioid")
-    return Regimen(dose, cut, decay, shape, np.array(record.classes), record.use_days, adjunct_effect, rotated)
+    taken = np.array(record.classes)
+    return Regimen(dose, cut, removed, decay, shape, taken, record.use_days, adjunct_effect, rotated)
+
+
+def reference_of(record: PatientRecord) -> Floats:
+    """Dose against which a cut of each class is measured, equivalents a day, (3,)."""
+    return cut_reference(np.array(record.classes), equivalents_of(record.segments[0][1]), record.buprenorphine)
 
 
 def used_by_model(record: PatientRecord) -> tuple[list[tuple[int, CheckIn]], list[str]]:
@@ -268,8 +275,16 @@ def used_by_model(record: PatientRecord) -> tuple[list[tuple[int, CheckIn]], lis
     return used, notes
 
 
-def reports_for(record: PatientRecord, checkins: Sequence[tuple[int, CheckIn]], n_days: int) -> Reports:
-    """Reports laid out for the likelihood, with weekend and the class reduced last for each day, (n_days + 1,)."""
+def reports_for(
+    record: PatientRecord,
+    checkins: Sequence[tuple[int, CheckIn]],
+    n_days: int,
+    assessed: Mapping[str, float] = MappingProxyType({}),
+) -> Reports:
+    """Reports laid out for the likelihood, with weekend and the class reduced last for each day, (n_days + 1,).
+
+    A baseline assessment, as in ``model.parameters.Baseline``, is a report of day 0.
+    """
     dose = regimen_of(record).dose
     last_cut = np.zeros(n_days + 1, dtype=np.int64)
     reduced = int(np.argmax(np.array(record.classes)))
@@ -278,14 +293,25 @@ def reports_for(record: PatientRecord, checkins: Sequence[tuple[int, CheckIn]], 
             fallen = np.flatnonzero(dose[day] < dose[day - 1] - TOLERANCE)
             reduced = int(fallen[0]) if len(fallen) else reduced
         last_cut[day] = reduced
-    return reports_of(checkins, last_cut, weekends(record.start, n_days))
+    return reports_of(checkins, last_cut, weekends(record.start, n_days), assessed)
+
+
+def first_cut_of(record: PatientRecord) -> int | None:
+    """Day of the first reduction of a prescribed dose; None without one."""
+    for (_, before), (day, after) in pairwise(record.segments):
+        if (equivalents_of(after) < equivalents_of(before) - TOLERANCE).any():
+            return day
+    return None
 
 
 def recent_reduction(record: PatientRecord) -> float:
-    """Recent reduction V at the end of the record: shares of the original dose cut, with exponential decay tau_V."""
-    dose = regimen_of(record).dose
+    """Recent reduction V at the end of the record: shares of the original dose cut less those raised, fading."""
+    prescribed = np.zeros((record.n_days + 1, 3))
+    for first, slots in record.segments:
+        prescribed[first:] = equivalents_of(slots)
     decay, v = float(np.exp(-1.0 / CHANCE_BY_SYMBOL["tau_V"].centre())), 0.0
-    start = np.where(dose[0] > 0, dose[0], np.inf)
-    for before, after in pairwise(dose):
-        v = v * decay + float(np.maximum((before - after) / start, 0.0).max())
+    reference = reference_of(record)
+    for before, after in pairwise(prescribed):
+        share = eq.cut_share(before, after, reference)
+        v = max(eq.recent_cut(v, decay, max(share.max(), 0.0) + min(share.min(), 0.0)), 0.0)
     return v

@@ -3,8 +3,10 @@
 Imports ``posterior``, ``warm_start``, ``observation``, ``policies.interface``.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -18,10 +20,10 @@ from taper_sim.inference.posterior import Evidence, Posterior
 from taper_sim.inference.prior import Prior, prior_of
 from taper_sim.inference.warm_start import warm_started_posterior
 from taper_sim.model.event_parameters import STREAMS
+from taper_sim.model.life import ASSESSED_DOMAINS
 from taper_sim.model.parameters import BY_SYMBOL
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 from taper_sim.policies.interface import Patients
-from taper_sim.units import TOLERANCE
 
 STREAM_COLUMN: Final = {stream.instrument: k for k, stream in enumerate(STREAMS)}
 """Column of each daily instrument in the stored reports."""
@@ -132,7 +134,7 @@ class TrackedPatients:
         return course.couplings(self.buprenorphine[row])
 
     def announced(self, row: int) -> float:
-        """Weight of an announced reduction for one patient, as in :class:`Regimen`: 1 if agreed, more if imposed."""
+        """What a whole announced reduction counts for one patient, as in :class:`Regimen`: 1, or more if imposed."""
         return BY_SYMBOL["xi_imposed"].centre() if self._imposed[row] else 1.0
 
     def regimen(self, row: int, n_days: int, n_ahead: int) -> Regimen:
@@ -140,11 +142,11 @@ class TrackedPatients:
         recorded = self._dose[row, : n_days + 1]
         dose = np.concatenate([recorded, np.repeat(recorded[-1:], n_ahead, axis=0)])
         n = len(dose)
-        cut = np.zeros(n)
-        cut[1:] = np.where((np.diff(dose, axis=0) < -TOLERANCE).any(axis=1), self.announced(row), 0.0)
+        cut, removed = course.cuts_of(dose, self.reference(row), self.announced(row))
         return Regimen(
             dose,
             cut,
+            removed,
             np.repeat(self._decay[row][None], n, axis=0),
             np.repeat(self._shape[row][None], n, axis=0),
             self.patients.taken[row],
@@ -152,6 +154,10 @@ class TrackedPatients:
             np.zeros((n, 3)),
             np.zeros(n),
         )
+
+    def reference(self, row: int) -> Floats:
+        """Dose against which a cut of each class is measured for one patient, equivalents a day, (3,)."""
+        return course.cut_reference(self.patients.taken[row], self.patients.dose[row], self.buprenorphine[row])
 
     def reports(self, row: int, n_days: int) -> Floats:
         """Reports of one patient's instruments up to day ``n_days``, day 1 first, (n_days, n_instruments)."""
@@ -171,8 +177,20 @@ class TrackedPatients:
             self.instruments[row] if reported else (),
             buprenorphine=self.buprenorphine[row],
             failed_tapers=int(self.failed_tapers[row]),
-            baseline={name: float(values[row]) for name, values in self.patients.baseline.items()},
+            baseline=self.assessed(row),
         )
+
+    def evidence(self, row: int, n_days: int, drift_to_d: int) -> Evidence:
+        """Assessment and reports of one patient up to day ``n_days``; arguments as in :meth:`posterior`."""
+        last = self.last_report(row, n_days)
+        prior = self.prior(row, -(-drift_to_d // course.SEGMENT_D), reported=last > 0)
+        column = max(int(self.column[row]), 0)
+        reports = reports_from_scores(self.reports(row, last), self.instruments[row], column, self.assessed(row))
+        return Evidence(prior, self.couplings(row), self.regimen(row, last, 0), reports)
+
+    def assessed(self, row: int) -> dict[str, float]:
+        """Baseline assessment of one patient, as in ``model.parameters.Baseline``."""
+        return {name: float(values[row]) for name, values in self.patients.baseline.items()}
 
     def posterior(self, row: int, n_days: int, drift_to_d: int) -> Posterior:
         """Posterior of one patient after ``n_days``; the search for the mode starts at the mode of the last call.
@@ -186,10 +204,8 @@ class TrackedPatients:
             Last day whose drift is part of the posterior, the day of the last report or later. The drift after the last
             report follows its prior.
         """
-        last = self.last_report(row, n_days)
-        prior = self.prior(row, -(-drift_to_d // course.SEGMENT_D), reported=last > 0)
-        reports = reports_from_scores(self.reports(row, last), self.instruments[row], max(int(self.column[row]), 0))
-        evidence = Evidence(prior, self.couplings(row), self.regimen(row, last, 0), reports)
+        evidence = self.evidence(row, n_days, drift_to_d)
+        prior, last = evidence.prior, self.last_report(row, n_days)
         last_mode = self._modes[row]
         start = np.zeros(len(prior.names))
         start[: len(last_mode)] = last_mode  # segments of drift are last; new ones start at 0
@@ -215,13 +231,16 @@ def _measurements(instrument: str) -> Floats:
 
 
 @cache
-def _frame(instruments: tuple[str, ...]) -> Reports:
-    """Reports without days, with the noise of these instruments."""
+def _frame(instruments: tuple[str, ...], assessed: tuple[str, ...]) -> Reports:
+    """Reports of these instruments on day 1 and of assessments on day 0, with the noise of both."""
     zeros = np.zeros(2)
-    return reports_of([(1, CheckIn(_ANY_DAY, name, 1.0)) for name in instruments], zeros.astype(np.int64), zeros)
+    reports = [(1, CheckIn(_ANY_DAY, name, 1.0)) for name in instruments]
+    return reports_of(reports, zeros.astype(np.int64), zeros, dict.fromkeys(assessed, 0.0))
 
 
-def reports_from_scores(values: Floats, instruments: tuple[str, ...], column: int) -> Reports:
+def reports_from_scores(
+    values: Floats, instruments: tuple[str, ...], column: int, assessed: Mapping[str, float] = MappingProxyType({})
+) -> Reports:
     """Reports of one person in the layout of the likelihood; vectorised equivalent of ``observation.reports_of``.
 
     Parameters
@@ -231,26 +250,37 @@ def reports_from_scores(values: Floats, instruments: tuple[str, ...], column: in
     instruments : tuple of str
     column : int
         Class that is reduced.
+    assessed : mapping of str to float, optional
+        As in ``observation.reports_of``.
     """
     present = ~np.isnan(values)
     answered = present.any(axis=0)
     used = tuple(name for name, used_here in zip(instruments, answered, strict=True) if used_here)
-    frame = _frame(used)
+    known = tuple(name for name in ASSESSED_DOMAINS if name in assessed)
+    frame = _frame(used, known)
     day, slot = np.nonzero(present[:, answered])
     measured = np.empty((len(day), 5))
     scores = values[:, answered][day, slot].astype(np.int64)
     for k, name in enumerate(used):
         of_instrument = slot == k
         measured[of_instrument] = _measurements(name)[scores[of_instrument]]
-    n = len(values) + 1
+    of_start, n = len(known), len(values) + 1  # reports of day 0 come first, and their instruments last
+    y = np.array([assessed[name] for name in known])
+
+    def after(start: Any, reported: Any) -> Any:
+        return np.concatenate([start, reported])
+
     return frame._replace(
-        day=day + 1,
-        slot=slot,
-        y=measured[:, 0].copy(),
-        low=measured[:, 1].copy(),
-        high=measured[:, 2].copy(),
-        rounding=measured[:, 3].copy(),
-        interval=measured[:, 4] > 0,
+        day=after(np.zeros(of_start, dtype=np.int64), day + 1),
+        slot=after(len(used) + np.arange(of_start), slot),
+        y=after(y, measured[:, 0]),
+        low=after(y, measured[:, 1]),
+        high=after(y, measured[:, 2]),
+        rounding=after(np.zeros(of_start), measured[:, 3]),
+        interval=after(np.zeros(of_start, dtype=np.bool_), measured[:, 4] > 0),
+        window=np.full(of_start + len(day), -1, dtype=np.int64),
+        gather=np.empty((n, 0), dtype=np.int64),
+        opening=np.empty((n, 0)),
         weekend=np.zeros(n),
         last_cut=np.full(n, column, dtype=np.int64),
     )

@@ -6,6 +6,7 @@ import numpy as np
 
 from taper_sim.array_types import Floats
 from taper_sim.inference import course as at
+from taper_sim.inference.life_today import Today, known_today
 from taper_sim.model.compiled import rows
 from taper_sim.units import DRUG_CLASSES
 
@@ -23,7 +24,7 @@ class TrueState:
 
     def __init__(self, arrays: Any):
         self._a = arrays
-        names = ("SIGMA", "EC50", "B", "DECAY_F", "DECAY_L", "OMEGA", "ALPHA", "MARGIN0", "L0", "W0")
+        names = ("SIGMA", "EC50", "B", "BETA", "DECAY_F", "DECAY_L", "OMEGA", "ALPHA", "MARGIN0", "L0", "W0")
         three = {name: arrays.get3(arrays.params, getattr(rows, name)) for name in names}
         self._three = three
         n = len(arrays.tile)
@@ -33,12 +34,14 @@ class TrueState:
             (at.SIGMA, three["SIGMA"]),
             (at.EC50, three["EC50"]),
             (at.B, three["B"]),
+            (at.BETA, three["BETA"]),
             (at.TAU_F, tau_f),
             (at.TAU_L, tau_l),
         ):
             v[:, place : place + 3] = by_class
         for place, row in (
             (at.XI, rows.XI),
+            (at.LIFE, rows.LIFE),
             (at.P0, rows.P0),
             (at.M0, rows.M0),
             (at.I0, rows.I0),
@@ -49,6 +52,7 @@ class TrueState:
             (at.NOISE, rows.NOISE),
         ):
             v[:, place] = arrays.get(arrays.params, row)
+        v[:, at.TAU_X] = -1.0 / np.log(arrays.get(arrays.params, rows.DECAY_X))
         x = np.zeros((n, at.N_STATE))
         for place, row in (
             (at.G, rows.G),
@@ -75,9 +79,10 @@ class TrueState:
             x[:, place : place + 3] = three[name]
         x[:, at.W_ALL0] = arrays.get(arrays.params, rows.W_ALL0)
         self._values, self._states = v, x
+        self._season = arrays.get(arrays.state, rows.SEASON)
 
-    def of(self, row: int) -> tuple[Floats, Any, Floats, Floats]:
-        """Values (1, N_VALUES), couplings, state (1, N_STATE) and drift (1,) of one person."""
+    def of(self, row: int) -> tuple[Floats, Any, Today]:
+        """Values (1, N_VALUES), couplings and state of one person; what is felt of the state is known as a whole."""
         coefficients = self._a.coefficients[self._a.tile[row]]
         named: dict[str, float] = {}
         for name in at.COUPLINGS:
@@ -88,4 +93,5 @@ class TrueState:
                 named[name] = self._three[symbol.upper()][row, int(last)]
             else:
                 named[name] = coefficients[rows.COEFFICIENT[name]] if name in rows.COEFFICIENT else 0.0
-        return self._values[[row]], at.Couplings(**named), self._states[[row]], np.zeros(1)
+        shared, values = at.Couplings(**named), self._values[[row]]
+        return values, shared, known_today(values, self._states[[row]], np.zeros(1), self._season[[row]])

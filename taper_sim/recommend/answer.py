@@ -19,7 +19,7 @@ from taper_sim.inference.predictive_checks import PredictiveChecks
 from taper_sim.inference.prior import PopulationPrior
 from taper_sim.inference.record import PatientRecord
 from taper_sim.inference.underreporting import SHARE_REPORTED
-from taper_sim.recommend.choice import CHANCES, Rolled
+from taper_sim.recommend.choice import CHANCES, FELT, Rolled
 from taper_sim.recommend.options import Option, Situation, schedule_of
 from taper_sim.recommend.value_of_information import ChoicesAfterAWeek
 from taper_sim.safety.current_values import doses_shown, equivalents_shown
@@ -212,7 +212,7 @@ def _shown(
 ) -> dict[str, Any]:
     """One option as a row of the output; ``days[d]`` is the date d days from today."""
     chances: dict[str, Any] = {}
-    for name in CHANCES:
+    for name in (*CHANCES, *FELT):
         interval = None if rolled is None else rolled.chances[name]
         for ending, k in (("", 0), ("_lo90", 1), ("_hi90", 2)):
             chances[f"{name}{ending}"] = None if interval is None else round(interval[k], 5)

@@ -6,7 +6,7 @@ with the least expected loss, as the limits file sets.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -14,8 +14,9 @@ from taper_sim.array_types import Floats
 from taper_sim.comparison.loss import Loss
 from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.inference import rollout
-from taper_sim.inference.posterior import Posterior, weighted_quantile
-from taper_sim.inference.record import PatientRecord, recent_reduction, regimen_of
+from taper_sim.inference.life_today import today_of
+from taper_sim.inference.posterior import Evidence, Posterior, weighted_quantile
+from taper_sim.inference.record import PatientRecord, first_cut_of, recent_reduction, reference_of, regimen_of
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 from taper_sim.recommend.options import Option, Situation
 from taper_sim.safety.ceilings import ceiling_of
@@ -30,6 +31,8 @@ CHANCES: Final = (
     "p_overdose",
     "p_return_to_higher_dose",
 )
+FELT: Final = ("p_felt_withdrawal_over", "p_felt_function_loss", "p_felt_pain_rise")
+"""The first three of :data:`CHANCES` from any cause, life outside the taper included; they block nothing."""
 LOSS: Final = Loss()
 _LIMITED: Final = CHANCES[:3]
 _HARMS: Final = ("p_crisis", "p_overdose")
@@ -47,7 +50,8 @@ class Rolled:
     ----------
     option : Option
     chances : mapping of str to (float, float, float)
-        By name, of :data:`CHANCES`: probability within the horizon and its 90 % interval.
+        By name, of :data:`CHANCES` and :data:`FELT`: probability within the horizon and its 90 % interval. Those of the
+        limits are of what the option brings: the difference to holding at the same draw.
     mc_error : mapping of str to float
         By name: Monte Carlo standard error of the probability.
     relapse : float
@@ -56,6 +60,11 @@ class Rolled:
         Dose at the end, percent of the original.
     loss : float
         Expected loss.
+    due : mapping of str to float
+        By name, of the chances with a limit: probability of being over it by the course due to the taper, which
+        includes what earlier reductions have left. Holding is judged by it.
+    n_draws : float
+        Effective number of draws.
     """
 
     option: Option
@@ -64,6 +73,8 @@ class Rolled:
     relapse: float
     end_share_pct: float
     loss: float
+    due: Mapping[str, float]
+    n_draws: float
 
 
 def situation_of(record: PatientRecord, failed_tapers: int, limits: Limits) -> Situation:
@@ -109,12 +120,13 @@ def roll(
     record: PatientRecord,
     situation: Situation,
     posterior: Posterior,
-    shared: Any,
+    evidence: Evidence,
     events: Floats,
     options: Sequence[Option],
     limits: Limits,
+    seed: int = 0,
 ) -> dict[str, Rolled]:
-    """Roll every option out over the posterior.
+    """Roll every option out over the posterior given the evidence; ``options`` begin with holding.
 
     Returns
     -------
@@ -124,17 +136,18 @@ def roll(
     rising = np.argsort(posterior.weights, kind="stable")
     keep = np.sort(rising[np.cumsum(posterior.weights[rising]) > _NEGLECTED_WEIGHT])
     values, weights = posterior.values()[keep], posterior.weights[keep] / posterior.weights[keep].sum()
-    return courses_of(record, situation, values, shared, events, options, limits).under(weights)
+    return courses_of(record, situation, values, evidence, events, options, limits, seed).under(weights)
 
 
 def courses_of(
     record: PatientRecord,
     situation: Situation,
     values: Floats,
-    shared: Any,
+    evidence: Evidence,
     events: Floats,
     options: Sequence[Option],
     limits: Limits,
+    seed: int = 0,
 ) -> Courses:
     """Outcomes of the options that can be simulated, at each vector of values, (n, N_VALUES)."""
     n = limits.horizon_days
@@ -142,10 +155,14 @@ def courses_of(
     regimens = tuple(regimen_of(record, option.steps, n, adjunct=option.adjunct) for option in rollable)
     original = equivalents_of(situation.original)
     counts_mme = 0.0 if record.buprenorphine else 1.0
+    # the evidence of another week may reach beyond today
+    to_today = evidence.regimen.until(record.n_days)
+    today = today_of(values, evidence.shared, to_today, evidence.reports, first_cut_of(record), seed)
     ahead = rollout.Options(
         regimens,
         record.n_days + 1,
         original,
+        reference_of(record),
         float(situation.before_cut[0]),
         recent_reduction(record),
         float(np.exp(-1.0 / CHANCE_BY_SYMBOL["tau_V"].centre())),
@@ -157,7 +174,8 @@ def courses_of(
         for r in regimens
     ]
     distinct = tuple(regimens[which.index(k)] for k in range(len(index_of)))
-    figures = rollout.figures_of(values, shared, events, ahead._replace(regimens=distinct), limits.withdrawal)
+    ahead = ahead._replace(regimens=distinct)
+    figures = rollout.figures_of(values, today, evidence.shared, events, ahead, limits.withdrawal, seed)
     rows = []
     for option, k_figures in zip(rollable, which, strict=True):
         end = equivalents_of(option.steps[-1][1] if option.steps else situation.now)
@@ -187,12 +205,16 @@ def rolled_of(
     loss : Loss
     """
     ess = 1.0 / float((weights**2).sum())
-    per_draw = {
-        "p_withdrawal_over": (f[:, rollout.PEAK_W] > limits.withdrawal).astype(float),
-        "p_function_loss": (f[:, rollout.FUNCTION_START] - f[:, rollout.FUNCTION_END] > limits.function_loss).astype(
-            float
-        ),
-        "p_pain_rise": (f[:, rollout.PAIN_END] - f[:, rollout.PAIN_START] > limits.pain_rise).astype(float),
+    over = {
+        "p_withdrawal_over": (rollout.BROUGHT_W, rollout.PEAK_W, limits.withdrawal),
+        "p_function_loss": (rollout.BROUGHT_FUNCTION, rollout.FELT_FUNCTION, limits.function_loss),
+        "p_pain_rise": (rollout.BROUGHT_PAIN, rollout.FELT_PAIN, limits.pain_rise),
+    }
+    per_draw = {name: (f[:, brought] > limit).astype(float) for name, (brought, _, limit) in over.items()}
+    per_draw |= {
+        felt: (f[:, figure] > limit).astype(float) for felt, (_, figure, limit) in zip(FELT, over.values(), strict=True)
+    }
+    per_draw |= {
         "p_crisis": -np.expm1(-f[:, rollout.H_CRISIS]),
         "p_overdose": -np.expm1(-f[:, rollout.H_OVERDOSE] - f[:, rollout.H_RELAPSE]),
         "p_return_to_higher_dose": -np.expm1(-f[:, rollout.H_RETURN]),
@@ -201,13 +223,20 @@ def rolled_of(
     for name, p in per_draw.items():
         mean = float(weights @ p)
         errors[name] = float(np.sqrt(((weights * (p - mean)) ** 2).sum()))
-        if name in _LIMITED:  # a share of draws: its only uncertainty is Monte Carlo error
+        if name in (*_LIMITED, *FELT):  # a share of draws: its only uncertainty is Monte Carlo error
             low, high = _interval(mean, ess)
         else:
             low, high = weighted_quantile(p, weights, 0.05), weighted_quantile(p, weights, 0.95)
         chances[name] = (mean, low, high)
+    lost = f[:, rollout.FUNCTION_START] - f[:, rollout.FUNCTION_END]
+    risen = f[:, rollout.PAIN_END] - f[:, rollout.PAIN_START]
+    due = {
+        "p_withdrawal_over": float(weights @ (f[:, rollout.PEAK_W] > limits.withdrawal)),
+        "p_function_loss": float(weights @ (lost > limits.function_loss)),
+        "p_pain_rise": float(weights @ (risen > limits.pain_rise)),
+    }
     relapse = float(weights @ -np.expm1(-f[:, rollout.H_RELAPSE]))
-    return Rolled(option, chances, errors, relapse, end_share_pct, float(weights @ loss_of(f, column, loss)))
+    return Rolled(option, chances, errors, relapse, end_share_pct, float(weights @ loss_of(f, column, loss)), due, ess)
 
 
 def loss_of(f: Floats, column: int, loss: Loss = LOSS) -> Floats:
@@ -233,7 +262,8 @@ def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
     """Limits that an option exceeds, a sentence each.
 
     The three probabilities with a limit of their own are compared at their upper 95 % Monte Carlo bound, so that the
-    slower of two nearly equal options is chosen.
+    slower of two nearly equal options is chosen. Of an option they are what it brings compared with holding; of holding
+    itself they are what the taper so far is to leave.
     """
     exceeded = []
     for name, event in (
@@ -241,8 +271,10 @@ def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
         ("p_function_loss", f"function down by more than {limits.function_loss:g} points"),
         ("p_pain_rise", f"pain up by more than {limits.pain_rise:g} NRS points"),
     ):
-        p = rolled.chances[name][0]
-        if p + _Z90 * rolled.mc_error[name] > limits.risk:
+        p, error = rolled.chances[name][0], rolled.mc_error[name]
+        if rolled is hold:
+            p, error = rolled.due[name], float(np.sqrt(rolled.due[name] * (1.0 - rolled.due[name]) / rolled.n_draws))
+        if p + _Z90 * error > limits.risk:
             exceeded.append(f"chance of {event} {100 * p:.0f} %, limit {100 * limits.risk:g} %")
     for name, event, most in (
         ("p_crisis", "a mental-health crisis", limits.crisis_excess),
@@ -294,7 +326,7 @@ def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limi
     exceeded = keeps_limits(hold, hold, limits)
     for option in options:
         if exceeded and option.kind == "step_back" and not option.blocked:
-            before, after = (sum(r.chances[n][0] for n in _LIMITED) for r in (hold, rolled[option.name]))
+            before, after = (sum(r.due[n] for n in _LIMITED) for r in (hold, rolled[option.name]))
             if after < before:
                 return option.name, [f"holding exceeds a limit: {'; '.join(exceeded)}; stepping back is better"]
     if exceeded:

@@ -14,9 +14,10 @@ import numpy as np
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.inference import course as at
-from taper_sim.inference import rollout
+from taper_sim.inference import event_columns, rollout
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.draws import equal_draws, sobol_normals
+from taper_sim.inference.life_today import NO_LIFE_AHEAD, Today, life_ahead, today_of
 from taper_sim.inference.prior import DRIFT_SD
 from taper_sim.inference.tracker import STREAM_COLUMN, TrackedPatients
 from taper_sim.inference.true_state import TrueState
@@ -42,8 +43,8 @@ SLOWER: Final = 0.5
 """Pace of the slower alternative, as a share of the fastest pace that keeps every limit. A design choice."""
 STOP_SHARE: Final = 0.02
 """Share of the original dose below which the next step goes to 0. A design choice: no tablet is smaller."""
-_PRIOR_POINTS: Final = (0, 10)
-"""Seed of the prior draws for a patient without reports."""
+_LIFE_SEED: Final = 0
+"""Seed of life outside the taper; all patients share its points."""
 _DRIFT_POINTS: Final = (0, 11)
 """Seed of the future drift; all patients share its points."""
 _MOST_DRAWS: Final = 8192  # largest number of draws for which points of the drift are made
@@ -64,8 +65,7 @@ class PersonalDecisions:
         self.day = 1  # day of the last decision
         self.ordered: list[tuple[int, Floats]] = [(0, np.ones(n))]  # first day, and share of the tapered class
         self.path: list[list[float]] = [[1.0] for _ in range(n)]  # falling shares to which a patient may step back
-        # last day, draws, weights, states and drifts of patients whose check-ins the policy does not see
-        self.carried: dict[int, tuple[int, Floats, Floats, Floats, Floats]] = {}
+        self.first_cut: list[int | None] = [None] * n  # day of the first reduction
 
     def _ceiling(self, row: int) -> tuple[float, float]:
         """Ceiling of a patient and pace of the preset that applies, percent of the original dose in 28 days."""
@@ -94,6 +94,8 @@ class PersonalDecisions:
 
         with ThreadPoolExecutor(max(os.cpu_count() or 1, 1)) as pool:
             share[rows_in_taper] = list(pool.map(decided_share, rows_in_taper))
+        for row in np.flatnonzero(share < now - TOLERANCE):
+            self.first_cut[row] = self.first_cut[row] or observation.day
         self.ordered.append((observation.day, share))
         for row in rows_in_taper:
             path = self.path[row]
@@ -122,43 +124,26 @@ class PersonalDecisions:
             return now
         regimen = self.tracked.regimen(row, day - 1, max(self.policy.horizon_d, self.policy.outlook_d))
         if true is not None:
-            values, shared, states, drifts = true.of(row)
+            values, shared, today = true.of(row)
             weights = np.ones(1)
         else:
             shared = self.tracked.couplings(row)
-            if self.policy.sees_reports:
-                values, weights = self._draws(row, day)
-                states, drifts = rollout.carried(values, shared, regimen, day - 1)
-            else:
-                values, weights, states, drifts = self._prior_to_today(row, day, regimen, shared)
+            values, weights = self._draws(row, day)
+            last = day - 1 if self.policy.sees_reports else 0
+            reports = self.tracked.evidence(row, last, 0).reports
+            today = today_of(values, shared, regimen.until(day - 1), reports, self.first_cut[row], _LIFE_SEED)
         unreported = self.policy.sees_reports and not self.tracked.last_report(row, day - 1)
-        options = _RolledOptions(self, row, day, now, regimen, values, weights, shared, states, drifts)
+        options = _RolledOptions(self, row, day, now, regimen, values, weights, shared, today)
         return options.best(unreported)
 
-    def _prior_to_today(
-        self, row: int, day: int, regimen: Regimen, shared: Any
-    ) -> tuple[Floats, Floats, Floats, Floats]:
-        """Draws, weights, states and drifts without check-ins: prior draws, simulated up to yesterday."""
-        previous = self.carried.get(row)
-        if previous is None:
-            values, weights = self._draws(row, day)
-            states, drifts = rollout.carried(values, shared, regimen, day - 1)
-        else:
-            last, values, weights, states, drifts = previous
-            rollout.carry_on(values, states, drifts, shared, regimen, last + 1, day - 1)
-        self.carried[row] = (day - 1, values, weights, states, drifts)
-        return values, weights, states, drifts
-
     def _draws(self, row: int, day: int) -> tuple[Floats, Floats]:
-        """Draws of the patient's values, (n, N_VALUES), and their weights; future drift follows its prior."""
+        """Draws of the patient's values, (n, N_VALUES), and their weights; future drift follows its prior.
+
+        Without a report the baseline assessment alone informs them.
+        """
         last = self.tracked.last_report(row, day - 1)
-        if last:
-            posterior = self.tracked.posterior(row, day - 1, last)
-            values, weights = posterior.values(), posterior.weights
-        else:
-            prior = self.tracked.prior(row, 0, reported=False)
-            values = prior.values(sobol_normals(len(prior.names), self.policy.draws, *_PRIOR_POINTS))
-            weights = np.full(len(values), 1.0 / len(values))
+        posterior = self.tracked.posterior(row, day - 1, last)
+        values, weights = posterior.values(), posterior.weights
         n_segments = -(-last // at.SEGMENT_D)
         future = sobol_normals(at.MAX_SEGMENTS, _MOST_DRAWS, *_DRIFT_POINTS)
         values[:, at.DRIFT + n_segments :] = DRIFT_SD * future[: len(values), : at.MAX_SEGMENTS - n_segments]
@@ -186,12 +171,11 @@ class _RolledOptions:
         values: Floats,
         weights: Floats,
         shared: Any,
-        states: Floats,
-        drifts: Floats,
+        today: Today,
     ):
         self.memory, self.policy, self.row, self.day, self.now = memory, memory.policy, row, day, now
         self.regimen, self.values, self.weights, self.shared = regimen, values, weights, shared
-        self.states, self.drifts = states, drifts
+        self.today = today
         self.column = int(memory.column[row])
         self.original = memory.patients.dose[row]
         month_ago = next(share for first, share in reversed(memory.ordered) if first <= max(day - MONTH_D, 0))
@@ -214,33 +198,34 @@ class _RolledOptions:
             share = np.maximum(share, np.where(steps == 1, min(self.lowest, self.now), 0.0))
         return np.where(share < STOP_SHARE, 0.0, share)
 
-    def figures(self, shares: Floats, draws: Ints) -> Floats:
-        """Outcomes of the coming shares at some draws, (n_draws, N_FIGURES)."""
-        r, end = self.regimen, self.day + len(shares)
-        dose, cut = r.dose[:end].copy(), r.cut[:end].copy()
-        k = self.column
+    def figures(self, shares: Floats, draws: Ints, life: Floats, beside: Floats, holds: bool) -> Floats:
+        """Outcomes of the coming shares at some draws, (n_draws, N_FIGURES); the rest as in ``rollout.roll_out``."""
+        r, end, k = self.regimen, self.day + len(shares), self.column
+        dose = r.dose[:end].copy()
         dose[self.day :, k] = shares * self.original[k]
-        if len(shares):
-            fallen = np.flatnonzero(np.diff(dose[self.day - 1 :, k]) < -TOLERANCE)
-            cut[self.day :] = 0.0
-            cut[self.day + fallen] = self.memory.tracked.announced(self.row)
-        ahead = Regimen(
-            dose, cut, r.decay_g[:end], r.shape[:end], r.taken, r.use_days, r.adjunct[:end], r.rotated[:end]
-        )
+        tracked, today = self.memory.tracked, self.today.of(draws)
+        reference = tracked.reference(self.row)
+        cut, removed = at.cuts_of(dose, reference, tracked.announced(self.row))
+        ahead = r.until(end - 1)._replace(dose=dose, cut=cut, removed=removed)
         return rollout.roll_out(
             self.values[draws],
-            self.states[draws],
-            self.drifts[draws],
+            today.states,
+            today.drifts,
             self.shared,
             _NO_EVENTS,
             ahead,
             self.day,
             self.original,
+            reference,
             float(self.original[0]),
             0.0,
             0.0,
             1.0,
             self.policy.limit,
+            today.reference,
+            life,
+            beside,
+            holds,
         )
 
     def paces(self, unreported: bool) -> Iterator[float]:
@@ -254,17 +239,20 @@ class _RolledOptions:
 
     def loss(self, shares: Floats) -> float:
         """Expected loss of the shares over the outlook."""
-        return float(self.loss_weights @ loss_of(self.figures(shares, self.loss_draws), self.column))
+        f = self.figures(shares, self.loss_draws, NO_LIFE_AHEAD, NO_LIFE_AHEAD, False)
+        return float(self.loss_weights @ loss_of(f, self.column))
 
     def best(self, unreported: bool) -> float:
         """Share of the chosen option, from today on."""
         limits, horizon = self.policy.limits, self.policy.horizon_d
         all_draws = np.arange(len(self.weights))
+        life = life_ahead(self.today, self.values, self.shared, horizon, _LIFE_SEED)
+        beside = rollout.room_beside(life)
         rolled: dict[str, Rolled] = {}
         first: dict[str, float] = {}
 
         def roll(option: Option, shares: Floats) -> Option:
-            f = self.figures(shares, all_draws)
+            f = self.figures(shares, all_draws, life, beside, option.kind == "hold")
             rolled[option.name] = rolled_of(option, f, self.weights, limits, self.column, 100.0 * float(shares[-1]))
             first[option.name] = float(shares[0])
             return option
@@ -325,4 +313,4 @@ def _fastest_that(keeps: Callable[[float], Option | None], paces: Sequence[float
     return fastest
 
 
-_NO_EVENTS: Final = np.zeros((0, rollout.N_EVENTS))
+_NO_EVENTS: Final = np.zeros((0, event_columns.N_EVENTS))

@@ -24,7 +24,7 @@ from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.inference.predictive_checks import predictive_checks_of
 from taper_sim.inference.prior import DEFAULT_POPULATION, PopulationPrior, prior_of
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of, regimen_of, reports_for, used_by_model
-from taper_sim.inference.underreporting import posterior_under_underreporting
+from taper_sim.inference.underreporting import posterior_under_underreporting, read_as_underreported
 from taper_sim.recommend.answer import AnswerInputs, RecommendationFields
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
 from taper_sim.recommend.options import Option, Situation, options_of
@@ -68,7 +68,8 @@ def evidence_of(
     )
     fixed_couplings = {s: float(v) for s, v in fixed.items() if s in at.COUPLINGS and not isinstance(v, Mapping)}
     shared = at.couplings(record.buprenorphine, **fixed_couplings)
-    return Evidence(prior, shared, regimen_of(record), reports_for(record, used, record.n_days)), notes, len(used)
+    reports = reports_for(record, used, record.n_days, baseline or {})
+    return Evidence(prior, shared, regimen_of(record), reports), notes, len(used)
 
 
 def recommend(
@@ -149,19 +150,20 @@ def recommend(
     ]
     person = simulated_patient(record.now, patient, {n: values.value(n) for n in _FOR_RISK}, history.patient_id)
     events = event_draws(person, seed)
-    rolled = roll(record, situation, posterior, evidence.shared, events, options, limits)
+    rolled = roll(record, situation, posterior, evidence, events, options, limits, seed)
     chosen, reasons = choose(rolled, options, limits)
     candidates = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
     options = [_limited(o, rolled, limits) for o in options]
     underreported = posterior_under_underreporting(evidence, seed) if rolled[chosen].option.kind == "reduce" else None
     if underreported is not None:
         hold_and_chosen = [rolled["hold"].option, rolled[chosen].option]
-        rolled_again = roll(record, situation, underreported, evidence.shared, events, hold_and_chosen, limits)
+        reread = read_as_underreported(evidence)
+        rolled_again = roll(record, situation, underreported, reread, events, hold_and_chosen, limits, seed)
         answer = replace(answer, if_underreported=rolled_again[chosen].chances["p_withdrawal_over"])
 
     def chooser(draws: Posterior) -> Callable[[Floats], str]:
         """Choose without Monte Carlo margins: reweighting widens them, and the choice must not depend on that."""
-        courses = courses_of(record, situation, draws.values(), evidence.shared, events, candidates, limits)
+        courses = courses_of(record, situation, draws.values(), evidence, events, candidates, limits, seed)
 
         def chosen_under(weights: Floats) -> str:
             reweighted = courses.under(weights)

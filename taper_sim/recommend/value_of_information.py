@@ -14,9 +14,8 @@ import numpy as np
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.data.records import CheckIn
-from taper_sim.inference.course import NOISE
 from taper_sim.inference.draws import equal_draws
-from taper_sim.inference.observation import INSTRUMENTS, Reports, on_scale, reports_of, unobserved_after, weekends
+from taper_sim.inference.observation import PLACES, Reports, on_scale, reports_of, unobserved_after, weekends, with_rows
 from taper_sim.inference.posterior import Evidence, Posterior
 from taper_sim.inference.record import PatientRecord, regimen_of
 from taper_sim.units import WEEK_D
@@ -84,7 +83,8 @@ def value_of_next_week(
     ChoicesAfterAWeek or None
         None if no instrument was answered in the last 14 days.
     """
-    recent_slots = np.unique(evidence.reports.slot[evidence.reports.day > record.n_days - _RECENT_D])
+    recent = (evidence.reports.day > record.n_days - _RECENT_D) & (evidence.reports.day > 0)
+    recent_slots = np.unique(evidence.reports.slot[recent])
     if not len(recent_slots):
         return None
     rng = np.random.default_rng([seed, 15])
@@ -92,7 +92,7 @@ def value_of_next_week(
         posterior, z=posterior.z[equal_draws(posterior.weights, _DRAWS)], weights=np.full(_DRAWS, 1.0 / _DRAWS)
     )
     ahead = replace(evidence, regimen=regimen_of(record, (), WEEK_D))
-    names = [INSTRUMENTS[place].name for place in evidence.reports.place[recent_slots]]
+    names = [PLACES[place].name for place in evidence.reports.place[recent_slots]]
     due = [
         (record.n_days + d, name)
         for d in range(1, WEEK_D + 1)
@@ -101,14 +101,15 @@ def value_of_next_week(
     ]
     blank = _with(evidence.reports, record, due, np.zeros(len(due)))
     unobserved = replace(ahead, reports=unobserved_after(blank, record.n_days))
-    log_density, centres, spreads = unobserved.log_posterior(subset.z, predicted=True)
+    log_density = unobserved.log_posterior(subset.z)[0]
     new = np.flatnonzero(blank.day > record.n_days)
-    noise = subset.values()[:, NOISE]
     choose, after_week = chooser(subset), []
-    for k in rng.choice(_DRAWS, _WEEKS, replace=False):
-        covariance = _covariance(blank, new, noise[k], spreads[k, new] - blank.rounding[new])
-        score = centres[k].copy()
-        score[new] += np.linalg.cholesky(covariance) @ rng.standard_normal(len(new))
+    drawn = rng.choice(_DRAWS, _WEEKS, replace=False)
+    mean, slope, sd = _predictions(replace(ahead, reports=blank), new, subset.z[drawn])
+    for k in range(_WEEKS):
+        score = np.zeros(len(blank.day))
+        for row, report in enumerate(new):
+            score[report] = mean[k, row] + slope[k, row] @ score[new] + sd[k, row] * rng.standard_normal()
         observed = replace(ahead, reports=_with(evidence.reports, record, due, on_scale(score, blank)[new]))
         log_weights = observed.log_posterior(subset.z)[0] - log_density
         weights = np.exp(log_weights - log_weights.max())
@@ -132,23 +133,32 @@ def _with(reports: Reports, record: PatientRecord, due: list[tuple[int, str]], v
     }
     slot = np.concatenate([reports.slot, np.array([slot_of_place[int(place)] for place in new.place])[new.slot]])
     last_cut = np.concatenate([reports.last_cut, last_cut_at_end[len(reports.last_cut) :]])
-    return reports._replace(**columns, slot=slot, weekend=new.weekend, last_cut=last_cut)
+    return with_rows(reports, **columns, slot=slot)._replace(weekend=new.weekend, last_cut=last_cut)
 
 
-def _covariance(reports: Reports, new: Ints, noise: float, variance: Floats) -> Floats:
-    """Covariance of the new reports' scores given a person's values and the earlier reports, (n_new, n_new).
+def _predictions(evidence: Evidence, new: Ints, z: Floats) -> tuple[Floats, Floats, Floats]:
+    """How each new report's score follows from the earlier ones, at each vector of values, (k, d).
 
-    ``variance``, (n_new,), is the predictive variance of each score. Two scores of one instrument share its slow noise;
-    two scores of one day share the day factor. The correlation that earlier reports induce between the slow noise of
-    two instruments is neglected.
+    Before rounding a report is normal given the values and all reports before it, and its mean is linear in them. The
+    coefficients are read off the filter's predictions by a report of 1 among reports of 0.
+
+    Returns
+    -------
+    mean, slope, sd : ndarray, (k, n_new), (k, n_new, n_new), (k, n_new)
     """
-    day, slot = reports.day[new], reports.slot[new]
-    slow, white = noise * reports.slow[slot], noise * reports.white[slot]
-    slow_variance = np.clip(variance - white**2, 0.0, slow**2)  # of the slow noise on the day of each report
-    same_slot, same_day = slot[:, None] == slot[None, :], day[:, None] == day[None, :]
-    gap = np.abs(day[:, None] - day[None, :])
-    earlier = np.where(day[:, None] <= day[None, :], slow_variance[:, None], slow_variance[None, :])
-    shared = white * reports.shared[slot]
-    covariance = same_slot * earlier * reports.decay[slot][:, None] ** gap + same_day * np.outer(shared, shared)
-    np.fill_diagonal(covariance, slow_variance + white**2 + 1e-9)
-    return np.asarray(covariance)
+    reports, n = evidence.reports, len(new)
+    interval, rounding, y = reports.interval.copy(), reports.rounding.copy(), reports.y.copy()
+    interval[new], rounding[new], y[new] = False, 0.0, 0.0
+
+    def predicted(score: Floats) -> tuple[Floats, Floats]:
+        laid_out = reports._replace(y=score, interval=interval, rounding=rounding)
+        _, centre, spread = replace(evidence, reports=laid_out).log_posterior(z, predicted=True)
+        return centre[:, new], spread[:, new]
+
+    mean, variance = predicted(y)
+    slope = np.zeros((len(z), n, n))
+    for row, report in enumerate(new):
+        one = y.copy()
+        one[report] = 1.0
+        slope[:, :, row] = predicted(one)[0] - mean
+    return mean, slope, np.sqrt(variance)

@@ -15,7 +15,7 @@ from pytensor import tensor as pt
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.inference import course as at
-from taper_sim.inference import likelihood
+from taper_sim.inference import truncated_normal
 from taper_sim.inference.observation import (
     BENZODIAZEPINE,
     CLINICIAN,
@@ -39,7 +39,7 @@ from taper_sim.studies.pytensor_course import Graph, SymbolicCourse, course_grap
 
 _LOG2PI = float(np.log(2.0 * np.pi))
 _SQRT2 = float(np.sqrt(2.0))
-FAR, LEAST_VARIANCE, SLIVER = likelihood._FAR, likelihood._LEAST_VARIANCE, 1e-12
+FAR, LEAST_VARIANCE, SLIVER = truncated_normal._FAR, truncated_normal._LEAST_VARIANCE, 1e-12
 EXACT, LOW_END, HIGH_END, BETWEEN = 1, 2, 3, 4
 """Kind of a report: exact value, all below, all above, interval; 0 without a report."""
 

@@ -16,10 +16,11 @@ from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
-from taper_sim.inference.likelihood import means_by_day
+from taper_sim.inference.life_block import ORDER, load_of, ordered_system
 from taper_sim.inference.observation import BY_NAME, LOG, LOG1P, Instrument, reports_of
 from taper_sim.inference.posterior import Evidence
 from taper_sim.inference.prior import Prior, prior_of
+from taper_sim.inference.report_means import means_by_day
 from taper_sim.model.parameters import MEDIAN_USE_DAYS
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 
@@ -78,24 +79,14 @@ def tapered(pct: float, n_days: int, taken: tuple[bool, bool, bool] = CLASSES["o
         doses[:, k] = slot.equivalents * np.maximum(1.0 - pct / 100 * cuts, 0.0)
         decay[:, k] = level_decay(slot.drug.effect_half_life_h)
         shape[:, k] = within_day_shape(slot.drug.trough_mean)
-    cut = np.r_[0.0, (np.diff(doses, axis=0) < 0).any(axis=1).astype(float)]
+    cut, removed = at.cuts_of(doses, at.cut_reference(np.array(taken), doses[0], False), 1.0)
     use = np.where(taken, MEDIAN_USE_DAYS, 1.0)
-    return Regimen(doses, cut, decay, shape, np.array(taken), use, np.zeros((n + 1, 3)), np.zeros(n + 1))
+    return Regimen(doses, cut, removed, decay, shape, np.array(taken), use, np.zeros((n + 1, 3)), np.zeros(n + 1))
 
 
 def until(regimen: Regimen, n_days: int) -> Regimen:
     """The regimen up to the end of day ``n_days``."""
-    end = n_days + 1
-    return Regimen(
-        regimen.dose[:end],
-        regimen.cut[:end],
-        regimen.decay_g[:end],
-        regimen.shape[:end],
-        regimen.taken,
-        regimen.use_days,
-        regimen.adjunct[:end],
-        regimen.rotated[:end],
-    )
+    return regimen.until(n_days)
 
 
 def last_cut_of(regimen: Regimen) -> Ints:
@@ -110,6 +101,26 @@ def last_cut_of(regimen: Regimen) -> Ints:
     return last_cut
 
 
+def lived(values: Floats, shared: Any, n_days: int, generator: np.random.Generator) -> Floats:
+    """Life outside the taper of a person with these values by day, (n_days + 1, 6), in the order of life_block.ORDER.
+
+    Day 0 is that of people who enrol.
+    """
+    system, size = ordered_system(shared, len(ORDER)), values[at.LIFE]
+    path = np.empty((n_days + 1, len(ORDER)))
+    for day in range(n_days + 1):
+        covariance = system.shocks if day else system.stationary
+        noise = size * np.linalg.cholesky(covariance + 1e-14 * np.eye(len(ORDER))) @ generator.standard_normal(6)
+        path[day] = (system.transition @ path[day - 1] if day else system.lead) + noise
+    return path
+
+
+def recalled(x: Floats, days: int) -> Floats:
+    """Means of the last ``days`` days by day, (n_days + 1,); days before day 0 are as day 0."""
+    total = np.cumsum(np.concatenate([np.full(days, x[0]), x]))
+    return np.asarray(total[days:] - total[:-days]) / days
+
+
 def written(
     values: Floats,
     shared: Any,
@@ -117,6 +128,7 @@ def written(
     instruments: tuple[str, ...],
     answered: Bools,
     generator: np.random.Generator,
+    life: Floats | None = None,
 ) -> Reported:
     """Simulate the check-ins of a person with these values.
 
@@ -131,6 +143,8 @@ def written(
     answered : ndarray of bool, (n_days + 1,)
         Days with a check-in.
     generator : numpy.random.Generator
+    life : ndarray, (n_days + 1, 6), optional
+        From :func:`lived`, which is drawn if it is not given.
 
     Returns
     -------
@@ -138,6 +152,7 @@ def written(
         Day and report.
     """
     n_days = len(answered) - 1
+    life = lived(values, shared, n_days, generator) if life is None else life
     last_cut = last_cut_of(regimen)
     z_day = generator.standard_normal(n_days + 1)
     reports: Reported = []
@@ -148,11 +163,12 @@ def written(
         means = means_by_day(
             values[None], shared, regimen, i.kind, i.scale, i.recall_d, np.zeros(len(last_cut)), last_cut
         )
+        of_life = recalled(life @ load_of(i.kind, i.scale, shared), i.recall_d)
         for day in range(1, n_days + 1):
             if not answered[day] or (i.recall_d > 1 and day % i.recall_d):
                 continue
             mean = means[day]
-            noise = values[at.NOISE] * (
+            noise = of_life[day] + values[at.NOISE] * (
                 i.white * (np.sqrt(1 - i.shared**2) * own[day] + i.shared * z_day[day]) + i.slow * slow[day]
             )
             score = np.exp(np.log1p(mean) + noise) - 1.0 if i.transform == LOG1P else mean + noise

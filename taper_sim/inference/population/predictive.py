@@ -12,11 +12,11 @@ import numpy as np
 from taper_sim.array_types import Floats, Ints
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
-from taper_sim.inference.likelihood import means_by_day
 from taper_sim.inference.observation import INSTRUMENTS, LOG, LOG1P, Reports
 from taper_sim.inference.population.fit import PopulationFit
 from taper_sim.inference.population.hierarchy import Hyper, as_population
 from taper_sim.inference.population.marginal_likelihood import ROBUST_DF
+from taper_sim.inference.report_means import means_by_day
 
 _REPLICATES: Final = 10
 _MOST_SDS: Final = 5.0  # largest distance from the centre, prior sds: beyond any person

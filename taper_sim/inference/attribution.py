@@ -1,0 +1,167 @@
+"""How much of the change that a person feels today is the taper, the reaction to it, life. Imports ``life_today``.
+
+The change is today's pain and function as felt against their means over the reference days, before the first reduction.
+In each posterior draw it is the sum of three parts (docs/inference.md, "Attribution"). How far the taper is to blame
+rests on how much reductions do to people in the long run, which nobody has measured well: the shares are given under
+halved and doubled spreads of the lasting response and the long-run benefit too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from taper_sim.array_types import Floats
+from taper_sim.inference import course as at
+from taper_sim.inference.life_block import ORDER
+from taper_sim.inference.life_today import Today, today_of
+from taper_sim.inference.posterior import Evidence, Posterior, posterior_of, weighted_quantile
+
+OUTCOMES: Final = ("pain", "function")
+PARTS: Final = ("taper", "reaction", "life")
+SPREADS: Final = (0.5, 2.0)
+"""Factors on the spreads of ``beta`` and ``b``: a range within which nobody can say which is right. A design choice."""
+_RESTING: Final = ("beta_", "b_")
+_LEAST_DRAWS: Final = 200.0
+"""Effective draws below which reweighting gives way to another posterior. A design choice."""
+_LIFE: Final = {"pain": ORDER.index("P"), "function": ORDER.index("U")}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a change: posterior mean and 90 % interval, in the unit of the outcome."""
+
+    mean: float
+    lo90: float
+    hi90: float
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Parts of the change of one outcome since the reference.
+
+    Attributes
+    ----------
+    outcome : str
+        Of :data:`OUTCOMES`: pain in NRS points, function in points of 0 to 100.
+    change : Part
+        Change as felt.
+    parts : mapping of str to Part
+        By name, of :data:`PARTS`; they add up to the change.
+    mostly_taper : float
+        Probability that taper and reaction are more than half of the change.
+    mostly_taper_under : mapping of float to float
+        The same under each of :data:`SPREADS`.
+    """
+
+    outcome: str
+    change: Part
+    parts: Mapping[str, Part]
+    mostly_taper: float
+    mostly_taper_under: Mapping[float, float] = MappingProxyType({})
+
+
+def parts_of(outcome: str, values: Floats, today: Today, shared: object) -> Floats:
+    """Parts of the change of an outcome at each draw, (n, 3), in the order of :data:`PARTS`."""
+    x, state, which = today.states[:, at.X], {"pain": at.P, "function": at.U}[outcome], OUTCOMES.index(outcome)
+    per_x = shared.pain_report_x if outcome == "pain" else -shared.function_report_x  # type: ignore[attr-defined]
+    without_life = today.reference[:, which] - today.reference_life[:, which]
+    taper = today.states[:, state] - without_life
+    life = today.life[:, _LIFE[outcome]] - today.reference_life[:, which]
+    return np.stack([taper, per_x * x, life], axis=1)
+
+
+def attribution_of(evidence: Evidence, posterior: Posterior, first_cut: int | None, seed: int) -> list[Attribution]:
+    """Attribution of today's pain and function.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Its regimen ends today.
+    posterior : Posterior
+        Given the evidence.
+    first_cut : int or None
+        Day of the first reduction; without one the reference is the start of the record.
+    seed : int
+
+    Returns
+    -------
+    list of Attribution
+        In the order of :data:`OUTCOMES`.
+    """
+    central = _parts(evidence, posterior, first_cut, seed)
+    weights = {factor: _reweighted(posterior, factor) for factor in SPREADS}
+    rows = []
+    other: dict[float, tuple[Floats, dict[str, Floats]]] = {}
+    for factor, changed in weights.items():
+        if changed is None:
+            prior = replace(posterior.prior, sd=posterior.prior.sd * _factors(posterior, factor))
+            again = replace(evidence, prior=prior)
+            new = posterior_of(again, _power_of_two(len(posterior.weights)), seed)
+            other[factor] = (new.weights, _parts(again, new, first_cut, seed))
+        else:
+            other[factor] = (changed, central)
+    for outcome in OUTCOMES:
+        parts = central[outcome]
+        rows.append(
+            Attribution(
+                outcome,
+                _part(parts.sum(axis=1), posterior.weights),
+                {name: _part(parts[:, k], posterior.weights) for k, name in enumerate(PARTS)},
+                _mostly_taper(parts, posterior.weights),
+                {factor: _mostly_taper(found[outcome], w) for factor, (w, found) in other.items()},
+            )
+        )
+    return rows
+
+
+def _parts(evidence: Evidence, posterior: Posterior, first_cut: int | None, seed: int) -> dict[str, Floats]:
+    values = posterior.values()
+    today = today_of(values, evidence.shared, evidence.regimen, evidence.reports, first_cut, seed)
+    return {outcome: parts_of(outcome, values, today, evidence.shared) for outcome in OUTCOMES}
+
+
+def _part(x: Floats, weights: Floats) -> Part:
+    low, high = (weighted_quantile(x, weights, q) for q in (0.05, 0.95))
+    return Part(float(weights @ x), low, high)
+
+
+def _mostly_taper(parts: Floats, weights: Floats) -> float:
+    """Probability that the first two parts have the sign of the change and are more than half of it."""
+    change, taper = parts.sum(axis=1), parts[:, 0] + parts[:, 1]
+    return float(weights @ (taper * np.sign(change) > 0.5 * np.abs(change)))
+
+
+def _factors(posterior: Posterior, factor: float) -> Floats:
+    """Factor on the spread of each value, (d,)."""
+    return np.array([factor if name.startswith(_RESTING) else 1.0 for name in posterior.prior.names])
+
+
+def _reweighted(posterior: Posterior, factor: float) -> Floats | None:
+    """Weights of the draws under other spreads of the lasting response and the benefit; None if too few are left.
+
+    A value is its centre plus its spread times a function of a normal z. Under ``factor`` times the spread the same
+    value belongs to another normal, and the weight changes by the ratio of the two densities of the value.
+    """
+    log_ratio = np.zeros(len(posterior.z))
+    for k, name in enumerate(posterior.prior.names):
+        if name.startswith(_RESTING):
+            z = posterior.z[:, k]
+            if posterior.prior.scale[k] == "heavy":
+                other = np.arcsinh(np.sinh(z) / factor)
+                slope = np.log(np.cosh(z)) - np.log(np.cosh(other)) - np.log(factor)
+            else:
+                other, slope = z / factor, np.full(len(z), -np.log(factor))
+            log_ratio += 0.5 * (z**2 - other**2) + slope
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(posterior.weights) + log_ratio
+    weights = np.exp(log_weights - log_weights.max())
+    weights /= weights.sum()
+    return weights if 1.0 / float((weights**2).sum()) >= _LEAST_DRAWS else None
+
+
+def _power_of_two(n: int) -> int:
+    """Largest power of two up to ``n``."""
+    return 1 << (n.bit_length() - 1)
