@@ -87,7 +87,7 @@ def between_variances(cells: Sequence[DrawMeans]) -> Floats:
         means[row, :size], noise[row, :size], there[row, :size] = deviations, cell.noise, 1.0
         widest = float(np.sqrt(np.mean(deviations**2))) * (2.0 + 20.0 / size)
         top[row] = min(widest, 5.0 * cell.scale)
-        scale[row], power[row] = max(cell.scale, _LEAST), 2.0 / (2.0 + max(cell.kurtosis, 0.0))
+        scale[row], power[row] = cell.scale, 2.0 / (2.0 + max(cell.kurtosis, 0.0))
         total[row], people[row] = np.nan, cell.people
         if cell.total is not None:
             total[row] = cell.total
@@ -143,7 +143,7 @@ def centres_of(share: Floats, sd: Floats) -> Floats:
 
 def _mean_square(log_likelihood: Floats, between: Floats, scale: Floats) -> Floats:
     """Posterior mean of the variance, (m,), from the likelihood on a grid (m, nodes) and a Rayleigh prior of the sd."""
-    log_prior = 0.5 * np.log(np.maximum(between, _LEAST)) - 0.5 * between / scale**2
+    log_prior = 0.5 * np.log(np.maximum(between, _LEAST)) - 0.5 * between / np.maximum(scale, 1e-100) ** 2
     log_posterior = log_likelihood + log_prior
     mass = np.exp(log_posterior - log_posterior.max(axis=1, keepdims=True))
     return np.asarray((mass * between).sum(axis=1) / mass.sum(axis=1))

@@ -19,6 +19,11 @@ from taper_sim.simulation.days import Trajectory
 
 Direction = Literal["lower", "higher", "neither"]
 
+SHARE_OF_PEOPLE: Final = "share of people"
+"""Unit of an outcome that a person has or has not."""
+BEYOND_EXPECTED: Final = "_beyond_expected"
+"""Ending of the column with a person's observed minus expected events, which belongs to the outcome of the name."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -694,10 +699,54 @@ def composite(look: OutcomeWindow, weights: Mapping[str, float]) -> Floats:
     return np.asarray(sum(weights[name] * parts[name] for name in weights) / total)
 
 
+def _known(*names: str) -> tuple[int, ...]:
+    """Rows of the kernel's sums by name; empty if the kernel lacks one of them."""
+    found = [getattr(rows, name, None) for name in names]
+    return tuple(row for row in found if row is not None) if None not in found else ()
+
+
+_OVERDOSE_HAZARD: Final = _known("HAZARD_OVERDOSE") or _known("HAZARD_DOSE", "HAZARD_EXCESS")
+
+#: Events of an outcome and their expected number, as rows of the kernel's sums, where the kernel has both.
+EXPECTED_EVENTS: Final[Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]] = {
+    name: (events, expected)
+    for name, events, expected in (
+        ("overdose", (rows.OVERDOSES,), _OVERDOSE_HAZARD),
+        ("mental_health_crisis", (rows.CRISES,), _known("HAZARD_CRISIS")),
+        ("seizure", (rows.SEIZURES,), _known("HAZARD_SEIZURE")),
+        ("urgent_visit", (rows.URGENT,), _known("HAZARD_URGENT")),
+        (
+            "overdose_or_suicide_death",
+            (rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS),
+            _known("HAZARD_OVERDOSE_DEATH", "HAZARD_SUICIDE_DEATH"),
+        ),
+        (
+            "death",
+            (rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS),
+            _known("HAZARD_OVERDOSE_DEATH", "HAZARD_SUICIDE_DEATH"),
+        ),
+    )
+    if expected
+}
+BEYOND_COLUMNS: Final = tuple(name + BEYOND_EXPECTED for name in EXPECTED_EVENTS)
+
+
+def beyond_expected(look: OutcomeWindow) -> dict[str, Floats]:
+    """Observed minus expected events of each person, (n,) by column; their mean over many people is 0.
+
+    The expected number is the sum of the daily hazards on the days lived. Over one day hazard and probability are equal
+    to half the square of the hazard.
+    """
+    return {
+        name + BEYOND_EXPECTED: np.asarray(sum(map(look.total, events)) - sum(map(look.total, expected)))
+        for name, (events, expected) in EXPECTED_EVENTS.items()
+    }
+
+
 def measure(course: Trajectory, weights: Mapping[str, float] = COMPOSITE_WEIGHTS) -> dict[str, Floats]:
-    """Every outcome of a course over its whole length, (n,) each."""
+    """Every outcome of a course over its whole length, and what ``beyond_expected`` adds, (n,) each."""
     look = OutcomeWindow(course, course.n_days, course.n_days)
     values = {outcome.name: np.asarray(outcome.of(look), dtype=np.float64) for outcome in OUTCOMES}
     values["composite"] = composite(look, weights)
     values |= {outcome.name: own_value(outcome, look) for outcome in ALL if outcome.name not in _SHIPPED}
-    return values
+    return values | beyond_expected(look)

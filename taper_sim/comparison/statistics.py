@@ -33,7 +33,7 @@ from taper_sim.comparison.between_draws import (
     centres_of,
 )
 
-Kind = Literal["number", "share", "difference of shares"]
+Kind = Literal["number", "share", "rate", "difference of shares"]
 
 CVAR_SHARE: Final = 0.05
 """Share of patients in the tail whose mean is reported (CVaR). Source: docs/personal-pace.md."""
@@ -47,6 +47,8 @@ _ROOT_2PI = float(np.sqrt(2.0 * np.pi))
 _NORMAL_END: Final = float(ndtri(ENDS_95[1]))
 _BANDWIDTH: Final = 0.9  # of the mixture's components at one draw, in standard deviations (Silverman 1986, eq. 3.31)
 _MANY_EVENTS: Final = 4.0  # events a draw from which the log odds of a draw are near normal
+_CLEAR: Final = 0.5  # relative noise of a draw's rate up to which its logarithm is near normal
+_FLOOR: Final = 0.05  # of the mean rate: a draw below counts as this, because observed minus expected may be negative
 _TINY: Final = 1e-300
 _ONE: Final = np.ones(1)
 
@@ -65,8 +67,8 @@ class Sample:
         Rows of the people of the tables: the first ones.
     person : ndarray of int, (n_rows,), optional
         Person of each row; needed if ``n`` is smaller than the number of rows.
-    kind : "number", "share" or "difference of shares"
-        Whether the values are numbers, 0 or 1, or −1, 0 or 1.
+    kind : "number", "share", "rate" or "difference of shares"
+        Whether the values are numbers, 0 or 1, expected events, or −1, 0 or 1.
     """
 
     values: Floats
@@ -241,7 +243,8 @@ class _Parts:
         means, n_rows, n_draws = of_draw[present], len(values), len(people)
         single = float(values[:n].var(ddof=1)) if n > 1 else 0.0
         residual = values - of_draw[draw]
-        squares = float(np.sum(residual**2))
+        squared = residual * residual
+        squares = float(squared.sum())
         # with fewer than two people a draw the variances between draws and of people are not separable
         separable = n_rows >= 2 * n_draws
         within = squares / (n_rows - n_draws) if separable else single
@@ -249,7 +252,7 @@ class _Parts:
         noise = (within - min(shared, within)) / people
         tail = 0.0
         if separable and squares > 0.0:
-            tail = (n_rows * float(np.sum(residual**4)) / squares**2 - 3.0) * n_draws / n_rows
+            tail = (n_rows * float(squared @ squared) / squares**2 - 3.0) * n_draws / n_rows
         of_people = np.bincount(draw[:n])
         draws_of_people = 1.0 / float(np.sum((of_people / n) ** 2))
         mc = within / n
@@ -271,6 +274,10 @@ class _Parts:
                 logs = np.log((counts + 0.5) / (people - counts + 0.5))
                 by_draw = DrawMeans(logs, noise / slope**2, LOG_ODDS_SD)
             error = max(error, slope / n) / slope**2
+        elif sample.kind == "rate" and 0.0 < mean < 1.0 and float(np.mean(noise)) < (_CLEAR * mean) ** 2:
+            log_odds, slope = True, mean * (1.0 - mean)
+            by_draw = DrawMeans(logit(np.clip(means, _FLOOR * mean, 1.0 - 1e-9)), noise / slope**2, LOG_ODDS_SD)
+            error = error / slope**2
         return cls(mean, float(np.sqrt(mc)), error, by_draw, events, n, n_draws, draws_of_people, log_odds)
 
     def estimate(self, between: float) -> OverDraws:
@@ -339,9 +346,16 @@ def spread_quantiles(values: Floats, q: Sequence[float]) -> Floats:
     return np.array(quantiles)
 
 
-def tail_terms(values: Floats) -> Floats:
-    """One number per patient whose mean is the CVaR: the mean of the largest 5 % (Rockafellar and Uryasev 2000)."""
-    threshold = np.quantile(values, 1.0 - CVAR_SHARE, method="inverted_cdf")
+def tail_terms(values: Floats, n: int | None = None) -> Floats:
+    """One number per patient whose mean is the CVaR: the mean of the largest 5 % (Rockafellar and Uryasev 2000).
+
+    Parameters
+    ----------
+    values : ndarray, (n_rows,)
+    n : int, optional
+        Rows of the people, the first ones, whose quantile is the threshold; all rows if omitted.
+    """
+    threshold = np.quantile(values[:n], 1.0 - CVAR_SHARE, method="inverted_cdf")
     return threshold + np.maximum(values - threshold, 0.0) / CVAR_SHARE
 
 

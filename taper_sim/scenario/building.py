@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from taper_sim.comparison.jobs import Arm, Plan
+from taper_sim.comparison.replicates import n_replicates
 from taper_sim.data import formulary
 from taper_sim.data.patients import read_drugs, read_patients
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
@@ -27,6 +29,8 @@ from taper_sim.simulation.layout import CarePlan
 from taper_sim.units import LONGEST_D
 
 _FIRST_PATIENTS = 4096  # patients with which every policy is tried before a run
+_COSTLY: Final = re.compile(r"\b(personal|prior_only)\s*\(")
+"""Calls that compute a posterior for each patient, some 15 ms a patient-month: their people have no replicates."""
 
 
 @dataclass(frozen=True)
@@ -258,4 +262,6 @@ def build_plan(scenario: Scenario, file: str, folder: Path) -> tuple[Plan, str]:
     refuse_without_rule(cohort, arms, file)
     refuse_at_start(cohort, arms, scenario.seed)
     ensemble: Ensemble = from_prior(scenario.seed, min(scenario.draws, len(cohort)), scenario.parameters)
-    return Plan(cohort, arms, ensemble, scenario.seed, scenario.days, scenario.composite), reference
+    costly = any(_COSTLY.search(entry.call) for entry in scenario.protocols)
+    replicates = 1 if costly else n_replicates(len(cohort), ensemble.n_draws)
+    return Plan(cohort, arms, ensemble, scenario.seed, scenario.days, scenario.composite, replicates), reference
