@@ -112,7 +112,7 @@ def between_log_odds(cells: Sequence[DrawEvents]) -> Floats:
     """
     variances = np.zeros(len(cells))
     shares = np.array([cell.events.sum() / cell.people.sum() for cell in cells])
-    sd = _MOST_LOG_ODDS_SD * _NODES
+    sd: Floats = np.asarray(_MOST_LOG_ODDS_SD * _NODES, dtype=np.float64)
     centres = centres_of(shares[:, None], sd[None, :])
     for row, cell in enumerate(cells):
         if len(cell.events) < 2:

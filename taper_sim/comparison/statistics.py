@@ -1,8 +1,8 @@
 """Intervals over parameter draws with Monte Carlo error, quantiles, CVaR. Imports ``between_draws``, NumPy, SciPy.
 
 The target is the mean of an outcome over the population under parameters that are drawn as the ensemble's draws are. An
-interval of 95 % contains the mean under a further draw with probability 0.95; docs/tables/interval_coverage.csv shows by
-simulation how near that is. The variance has two parts.
+interval of 95 % should contain the mean under a further draw with probability 0.95. A simulation shows how near that is
+(docs/tables/interval_coverage.csv). The variance has two parts.
 
 - Between draws: the posterior mean of the variance between draws (``between_draws``), times 1 + 1 / (number of draws).
 - Monte Carlo error: the variance of single people under one draw, over the number of people, with the quantile of
@@ -286,7 +286,9 @@ class _Parts:
         known = (self.mean, self.mc_se, float(np.sqrt(between)))
         if self.log_odds:
             width = float(np.sqrt(variance + self.error))
-            return OverDraws(*known, centres_of(np.array([self.mean]), np.array([width])), _ONE, width, self.n, self.n_draws, True)
+            return OverDraws(
+                *known, centres_of(np.array([self.mean]), np.array([width])), _ONE, width, self.n, self.n_draws, True
+            )
         by_draw = self.by_draw
         shrunk = (by_draw.means - by_draw.means.mean()) * np.sqrt(between / np.maximum(between + by_draw.noise, _TINY))
         shrunk = shrunk - shrunk.mean()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.comparison.outcomes import ALL, BEYOND_EXPECTED, BY_NAME, SHARE_OF_PEOPLE, Outcome
+from taper_sim.comparison.preferences import HARM_OUTCOMES
 from taper_sim.comparison.statistics import (
     CVAR_SHARE,
     ENDS_95,
@@ -80,14 +81,14 @@ _AGE_BANDS = ((0.0, 45.0, "<45"), (45.0, 65.0, "45-64"), (65.0, np.inf, ">=65"))
 #: Names that a scenario may list under ``subgroups`` in addition to the flags of the cohort.
 DERIVED_SUBGROUPS = ("dose", "age", "drug_classes", "failed_tapers", "formulation")
 SMALLEST_CELL = 11
-"""Patients; every table of subgroups, figure and report hides a cell of fewer, and no cell of fewer has an interval."""
+"""Patients; tables of subgroups, figures and reports hide a cell of fewer, and no cell of fewer has an interval."""
 FEWEST_EVENTS: Final = 5
-"""People with an event, and without it, from which a share has an interval. Source: docs/tables/interval_coverage.csv."""
+"""People with an event, and without it, from which a share has an interval. Source: docs/tables/interval_coverage.csv,
+as the two below."""
 FEWEST_CHANGED: Final = 10
-"""People with an event under one of two protocols only, from which a difference of shares has an interval. Source: as
-:data:`FEWEST_EVENTS`."""
+"""People with an event under one of two protocols only, from which a difference of shares has an interval."""
 FEWEST_IN_TAIL: Final = 5
-"""People in the worst 5 % from which its mean has an interval. Source: as :data:`FEWEST_EVENTS`."""
+"""People in the worst 5 % from which its mean has an interval."""
 
 
 def subgroups(cohort: Cohort, names: Sequence[str]) -> dict[str, Bools]:
@@ -124,13 +125,18 @@ def _banded(values: Floats, bands: Sequence[tuple[float, float, str]]) -> NDArra
 
 @dataclass(frozen=True)
 class _Cell:
-    """One number of a table: outcome, name in the table, subgroup, sample; ``expected`` if hazards replace counts."""
+    """One number of a table: outcome, name in the table, subgroup, sample.
+
+    ``expected`` says that hazards replace counts. ``behind`` is the number of people whose harms or values other than 0
+    the number rests on, where few may do.
+    """
 
     outcome: Outcome
     name: str
     group: str
     sample: Sample
     expected: bool = False
+    behind: int | None = None
 
     @cached_property
     def reason(self) -> str:
@@ -140,6 +146,9 @@ class _Cell:
             return f"fewer than {SMALLEST_CELL} people"
         if self.name != self.outcome.name and CVAR_SHARE * n < FEWEST_IN_TAIL:
             return f"fewer than {FEWEST_IN_TAIL} people in the worst 5 %"
+        if self.behind is not None and self.behind < FEWEST_EVENTS:
+            what = "harm that it counts" if self.outcome is BY_NAME["composite"] else "value other than 0"
+            return f"fewer than {FEWEST_EVENTS} people with a {what}"
         if self.expected:
             own = np.abs(values[:n])
             few = float(own.sum()) ** 2 < SMALLEST_CELL * float(np.sum(own**2))
@@ -149,7 +158,7 @@ class _Cell:
             having, lacking = (min(float(v[:n].sum()), n * float(v.mean())) for v in (values, 1.0 - values))
             if min(having, lacking) < FEWEST_EVENTS:
                 return f"fewer than {FEWEST_EVENTS} people {'with' if having <= lacking else 'without'} it"
-        if self.sample.kind == "difference of shares" and float(np.ptp(values)) > 0.0 or _nobody_changed(self.sample):
+        if (self.sample.kind == "difference of shares" and float(np.ptp(values)) > 0.0) or _nobody_changed(self.sample):
             changed = np.abs(values)
             if min(float(changed[:n].sum()), n * float(changed.mean())) < FEWEST_CHANGED:
                 return f"fewer than {FEWEST_CHANGED} people with it under one protocol only"
@@ -173,13 +182,23 @@ def _nobody_changed(sample: Sample) -> bool:
     return sample.kind == "difference of shares" and not sample.values.any()
 
 
-def _cells(outcome: Outcome, values: Floats, draw: Ints, groups: Groups, kind: Kind, *, expected: bool) -> list[_Cell]:
+def _cells(
+    outcome: Outcome,
+    values: Floats,
+    draw: Ints,
+    groups: Groups,
+    kind: Kind,
+    behind: Mapping[str, int],
+    *,
+    expected: bool,
+) -> list[_Cell]:
     """The outcome in every subgroup with people; NaN values are left out."""
     cells = []
     present = ~np.isnan(values)
     for group, (who, n, person) in _rows(groups, present).items():
         if n:
-            cells.append(_Cell(outcome, outcome.name, group, Sample(values[who], draw[who], n, person, kind), expected))
+            sample = Sample(values[who], draw[who], n, person, kind)
+            cells.append(_Cell(outcome, outcome.name, group, sample, expected, behind.get(group)))
     return cells
 
 
@@ -196,7 +215,27 @@ def _rows(groups: Groups, present: Bools) -> dict[str, tuple[Bools, int, Ints]]:
 def _tail(cell: _Cell, terms: Floats) -> _Cell:
     """The mean of the worst 5 % of a cell's people, from ``terms`` of all rows."""
     old = cell.sample
-    return _Cell(cell.outcome, f"{cell.name}_cvar95", cell.group, Sample(terms, old.draw, old.n, old.person))
+    sample = Sample(terms, old.draw, old.n, old.person)
+    return _Cell(cell.outcome, f"{cell.name}_cvar95", cell.group, sample, behind=cell.behind)
+
+
+def _behind(outcome: Outcome, reads: Sequence[Mapping[str, Floats]], masks: Groups) -> Mapping[str, int]:
+    """Number of people by subgroup that an outcome rests on, if few may do: harms of the composite, days over a limit.
+
+    A sum of days that is 0 for nearly everybody, or a composite in which nobody was harmed yet, has little spread among
+    few people and says nothing about the rare ones.
+    """
+    if outcome.name == "composite":
+        columns = [read[name] for read in reads for name in HARM_OUTCOMES.values() if name in read]
+    elif outcome.tail and outcome.ends[0] == 0.0:
+        columns = [read[outcome.name] for read in reads]
+    else:
+        return {}
+    n = len(next(iter(masks.values())))
+    some = np.zeros(n, dtype=bool)
+    for column in columns:
+        some |= np.nan_to_num(column[:n]) > 0.0
+    return {group: int((mask & some).sum()) for group, mask in masks.items()}
 
 
 def _terms(values: Floats, n: int) -> Floats:
@@ -242,7 +281,8 @@ def summary_rows(
     for outcome in outcomes:
         expected = _expected(outcome, read, n_people)
         values, kind = (read[outcome.name], _kind(outcome)) if expected is None else (expected, _RATE)
-        for cell in _cells(outcome, values, draw, groups, kind, expected=expected is not None):
+        behind = _behind(outcome, [read], groups)
+        for cell in _cells(outcome, values, draw, groups, kind, behind, expected=expected is not None):
             cells.append(cell)
             if outcome.tail:
                 cells.append(_tail(cell, _terms(cell.sample.values, cell.sample.n)))
@@ -309,7 +349,8 @@ def difference_rows(
         important = outcome.important if outcome.important is not None else 0.0
         gain = sign * (values - reference_values)[:n_people]
         rows = _rows(groups, ~np.isnan(of_pair))
-        for cell in _cells(outcome, of_pair, draw, groups, kind, expected=expected):
+        behind = _behind(outcome, [read[protocol], read[reference]], groups)
+        for cell in _cells(outcome, of_pair, draw, groups, kind, behind, expected=expected):
             cells.append(cell)
             who = rows[cell.group][0]
             own = gain[who[:n_people]]

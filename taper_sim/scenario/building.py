@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from taper_sim.comparison.jobs import Arm, Plan
+from taper_sim.comparison.preferences import FULL_STOP, FULL_STOP_KEY, HARM_WEIGHTS
 from taper_sim.comparison.replicates import n_replicates
 from taper_sim.data import formulary
 from taper_sim.data.patients import read_drugs, read_patients
@@ -109,7 +110,8 @@ _LATER_KEYS: Final = (
     ("clinic", "staffing", "budget_usd_week"),
     ("clinic", "staffing", "harm"),
 )
-"""Keys added after the first release. If a scenario omits such a key, the key does not enter the hash."""
+"""Keys added after the first release. If a scenario omits such a key, the key does not enter the hash. Preferences
+(``full_stop_worth``, harms of the composite) that equal their defaults do not enter it either."""
 
 
 def scenario_hash(scenario: Scenario, folder: Path) -> str:
@@ -121,6 +123,11 @@ def scenario_hash(scenario: Scenario, folder: Path) -> str:
             section = None if section is None else section.get(name)
         if section is not None and not section[key]:
             del section[key]
+    if content["full_stop_worth"] == FULL_STOP:
+        del content["full_stop_worth"]
+    for name, weight in HARM_WEIGHTS.items():
+        if content["composite"][name] == weight:
+            del content["composite"][name]
     if content.get("clinic", {}).get("team_file") is not None:
         content["clinic"]["team_file"] = _digest(folder / content["clinic"]["team_file"])
     for key in ("file", "drugs_file"):
@@ -264,4 +271,5 @@ def build_plan(scenario: Scenario, file: str, folder: Path) -> tuple[Plan, str]:
     ensemble: Ensemble = from_prior(scenario.seed, min(scenario.draws, len(cohort)), scenario.parameters)
     costly = any(_COSTLY.search(entry.call) for entry in scenario.protocols)
     replicates = 1 if costly else n_replicates(len(cohort), ensemble.n_draws)
-    return Plan(cohort, arms, ensemble, scenario.seed, scenario.days, scenario.composite, replicates), reference
+    weights = {**scenario.composite, FULL_STOP_KEY: scenario.full_stop_worth}
+    return Plan(cohort, arms, ensemble, scenario.seed, scenario.days, weights, replicates), reference
