@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from taper_sim.array_types import Bools, Floats, Ints
-from taper_sim.comparison.outcomes import ALL, BEYOND_COLUMNS, measure
+from taper_sim.comparison.outcomes import ALL, BEYOND_COLUMNS, beyond_expected, measure
 from taper_sim.comparison.replicates import keys_of
 from taper_sim.policies.interface import Policy
 from taper_sim.run_folder import Parts
@@ -126,7 +126,12 @@ class SimulationJob:
             on_progress=tick,
         )
         rounding = np.abs(course.rounding).max(axis=(0, 2)).astype(np.float64)
-        columns = {"row": self.people, **measure(course, self.weights), "rounding_error": rounding}
+        columns = {
+            "row": self.people,
+            **measure(course, self.weights),
+            **beyond_expected(course),
+            "rounding_error": rounding,
+        }
         kept = None
         if course.snapshots is not None:
             names = [*(name for name, _ in TRACKED), "dose"]

@@ -741,12 +741,13 @@ EXPECTED_EVENTS: Final[Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]] = 
 BEYOND_COLUMNS: Final = tuple(name + BEYOND_EXPECTED for name in EXPECTED_EVENTS)
 
 
-def beyond_expected(look: OutcomeWindow) -> dict[str, Floats]:
+def beyond_expected(course: Trajectory) -> dict[str, Floats]:
     """Observed minus expected events of each person, (n,) by column; their mean over many people is 0.
 
     The expected number is the sum of the daily hazards on the days lived. Over one day hazard and probability are equal
     to half the square of the hazard.
     """
+    look = OutcomeWindow(course, course.n_days, course.n_days)
     return {
         name + BEYOND_EXPECTED: np.asarray(sum(map(look.total, events)) - sum(map(look.total, expected)))
         for name, (events, expected) in EXPECTED_EVENTS.items()
@@ -754,7 +755,7 @@ def beyond_expected(look: OutcomeWindow) -> dict[str, Floats]:
 
 
 def measure(course: Trajectory, weights: Mapping[str, float] = COMPOSITE_WEIGHTS) -> dict[str, Floats]:
-    """Every outcome of a course over its whole length, and what ``beyond_expected`` adds, (n,) each.
+    """Every outcome of a course over its whole length, (n,) each.
 
     The default weights of the composite count no harm: a clinic of some hundred people has too few deaths.
     """
@@ -762,4 +763,4 @@ def measure(course: Trajectory, weights: Mapping[str, float] = COMPOSITE_WEIGHTS
     values = {outcome.name: np.asarray(outcome.of(look), dtype=np.float64) for outcome in OUTCOMES}
     values["composite"] = composite(look, weights)
     values |= {outcome.name: own_value(outcome, look) for outcome in ALL if outcome.name not in _SHIPPED}
-    return values | beyond_expected(look)
+    return values

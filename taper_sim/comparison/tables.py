@@ -124,7 +124,7 @@ def _banded(values: Floats, bands: Sequence[tuple[float, float, str]]) -> NDArra
 
 
 @dataclass(frozen=True)
-class _Cell:
+class TableCell:
     """One number of a table: outcome, name in the table, subgroup, sample.
 
     ``expected`` says that hazards replace counts. ``behind`` is the number of people whose harms or values other than 0
@@ -191,14 +191,14 @@ def _cells(
     behind: Mapping[str, int],
     *,
     expected: bool,
-) -> list[_Cell]:
+) -> list[TableCell]:
     """The outcome in every subgroup with people; NaN values are left out."""
     cells = []
     present = ~np.isnan(values)
     for group, (who, n, person) in _rows(groups, present).items():
         if n:
             sample = Sample(values[who], draw[who], n, person, kind)
-            cells.append(_Cell(outcome, outcome.name, group, sample, expected, behind.get(group)))
+            cells.append(TableCell(outcome, outcome.name, group, sample, expected, behind.get(group)))
     return cells
 
 
@@ -212,11 +212,11 @@ def _rows(groups: Groups, present: Bools) -> dict[str, tuple[Bools, int, Ints]]:
     return rows
 
 
-def _tail(cell: _Cell, terms: Floats) -> _Cell:
+def _tail(cell: TableCell, terms: Floats) -> TableCell:
     """The mean of the worst 5 % of a cell's people, from ``terms`` of all rows."""
     old = cell.sample
     sample = Sample(terms, old.draw, old.n, old.person)
-    return _Cell(cell.outcome, f"{cell.name}_cvar95", cell.group, sample, behind=cell.behind)
+    return TableCell(cell.outcome, f"{cell.name}_cvar95", cell.group, sample, behind=cell.behind)
 
 
 def _behind(outcome: Outcome, reads: Sequence[Mapping[str, Floats]], masks: Groups) -> Mapping[str, int]:
@@ -277,7 +277,7 @@ def summary_rows(
     spreads = {group: spread_quantiles(own[:, mask], (0.05, 0.5, 0.95)) for group, mask in groups.items()}
     sds = {group: _sds(own[:, mask]) for group, mask in groups.items()}
     number = {outcome.name: k for k, outcome in enumerate(outcomes)}
-    cells: list[_Cell] = []
+    cells: list[TableCell] = []
     for outcome in outcomes:
         expected = _expected(outcome, read, n_people)
         values, kind = (read[outcome.name], _kind(outcome)) if expected is None else (expected, _RATE)
@@ -315,8 +315,8 @@ def _sds(values: Floats) -> Floats:
 
 
 def _with_intervals(
-    cells: Sequence[_Cell], ends: Sequence[tuple[float, float]]
-) -> Iterator[tuple[_Cell, OverDraws, float, float]]:
+    cells: Sequence[TableCell], ends: Sequence[tuple[float, float]]
+) -> Iterator[tuple[TableCell, OverDraws, float, float]]:
     """Each cell with its estimate and the ends of its interval, within the outcome's ends; NaN where it has none."""
     found = estimates([cell.sample for cell in cells])
     quantiles = mixture_quantiles(found, ENDS_95).tolist()
@@ -337,7 +337,7 @@ def difference_rows(
 ) -> Iterator[dict[str, object]]:
     """Rows of differences.csv: protocol minus reference, paired by patient."""
     n_people = len(next(iter(groups.values())))
-    cells: list[_Cell] = []
+    cells: list[TableCell] = []
     shares: dict[tuple[str, str], tuple[float, float]] = {}
     for outcome in outcomes:
         values, reference_values = read[protocol][outcome.name], read[reference][outcome.name]
