@@ -331,9 +331,9 @@ def _figures(run: RunTables, folder: Path, written: Sequence[Path]) -> list[dict
         "pareto": (
             f"Benefit and harm: {distance} against {harm}",
             "Means with 95 % intervals as thin crosses. Filled: mean peak withdrawal within the limit of "
-            f"{WITHDRAWAL_LIMIT:g}, and no other such protocol better in both means. A protocol over the limit "
-            "is no candidate: a full stop has the largest reduction by definition. Where crosses overlap, membership of the front is uncertain. The figure "
-            "ranks nothing: that depends on the worth of a lower dose.",
+            f"{WITHDRAWAL_LIMIT:g}, and no other such protocol better in both means. A protocol over the limit is no "
+            "candidate: a full stop has the largest reduction by definition. Where crosses overlap, membership of the "
+            "front is uncertain. The figure ranks nothing: that depends on the worth of a lower dose.",
             f"Scatter of {harm} against {distance} for {protocols}. The numbers are in figures/pareto.csv.",
         ),
     }
