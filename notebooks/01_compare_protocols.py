@@ -43,9 +43,9 @@ display(result)
 # ## Person by person
 #
 # Every protocol meets the same person with the same chance events, so differences are paired: the share of people for
-# whom a protocol is better or worse by more than the smallest important difference. Benefits and harms stand side by side:
-# the composite adds them up by value judgements of the scenario, in which a death counts as much as one hundred important
-# differences.
+# whom a protocol is better or worse by more than the smallest important difference. Benefits and harms stand side by
+# side: the composite adds them up by value judgements of the scenario, in which a death counts as much as one hundred
+# important differences.
 
 # %%
 sides = ["dose_reduction_pct", "withdrawal_peak", "mental_health_crisis", "overdose", "death", "composite"]

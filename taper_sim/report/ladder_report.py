@@ -17,8 +17,8 @@ from taper_sim.run_folder import list_report, read_table, write_csv, write_text
 _COLOURS: Final = {"other": GREY, "personal": "#0072B2", "oracle": "#000000"}
 _MARKERS: Final = {"other": "s", "personal": "o", "oracle": "D"}
 ORACLE_MINIMISES: Final = (
-    "The oracle minimises the expected loss of dose, pain, function and distress over the year ahead with the true state "
-    "known, unless the scenario gives another call. It weighs no crisis, overdose or death."
+    "The oracle minimises the expected loss of dose, pain, function and distress over the year ahead with the true "
+    "state known, unless the scenario gives another call. It weighs no crisis, overdose or death."
 )
 _SHOWN: Final = (
     "knob",
