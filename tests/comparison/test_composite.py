@@ -1,5 +1,6 @@
 """The composite counts harms, and its value judgements are the scenario's."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from taper_sim.comparison.loss import Loss
 from taper_sim.comparison.outcomes import measure
 from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, FULL_STOP_KEY, HARM_WEIGHTS, holds_harms
 from taper_sim.data.problems import InputError
+from taper_sim.model.compiled import rows
 from taper_sim.scenario.all_policies import build_policy
 from taper_sim.scenario.building import build_plan, read_scenario, scenario_hash
 from taper_sim.simulation.days import Trajectory, run
@@ -38,10 +40,11 @@ def test_every_harm_adds_its_weight(course: Trajectory):
 
 
 def test_a_person_who_died_has_a_composite_and_it_counts_the_death(course: Trajectory):
-    values = measure(course, DEFAULTS)
-    died = values["death"] > 0
-    assert died.any()
-    assert (values["composite"][died] >= HARM_WEIGHTS["death"]).all()
+    end = {row: values.copy() for row, values in course.end.items()}
+    end[rows.ALIVE][0], end[rows.DEATH_DAY][0] = 0.0, 100.0
+    dead = replace(course, end=end)
+    assert np.isnan(measure(dead)["composite"][0])
+    assert measure(dead, DEFAULTS)["composite"][0] >= HARM_WEIGHTS["death"]
 
 
 def test_the_worth_of_a_full_stop_is_a_preference(course: Trajectory):
