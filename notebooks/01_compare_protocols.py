@@ -37,19 +37,22 @@ result = ts.compare(SCENARIO, patients=400, days=182)
 display(result)
 
 # %% [markdown]
-# A mean without its interval says little. Intervals are over draws of the parameters with Monte Carlo error added: what
-# we do not know about people in general, and not only how many we simulated.
+# A mean without its interval says little. Intervals cover what we do not know about the parameters, and the number of
+# people. Where too few people or events stand behind a number, there is no interval.
 #
 # ## Person by person
 #
 # Every protocol meets the same person with the same chance events, so differences are paired: the share of people for
-# whom a protocol is better or worse by more than the smallest important difference.
+# whom a protocol is better or worse by more than the smallest important difference. Benefits and harms stand side by
+# side: the composite adds them up by value judgements of the scenario, in which a death counts as much as one hundred
+# important differences.
 
 # %%
-paired = pd.concat(
-    [result.difference(name, result.reference, "composite") for name in result.protocols if name != result.reference]
-)
-paired.set_index("protocol")[["mean", "lo95", "hi95", "p_better", "share_better", "share_worse"]].round(2)
+sides = ["dose_reduction_pct", "withdrawal_peak", "mental_health_crisis", "overdose", "death", "composite"]
+others = [name for name in result.protocols if name != result.reference]
+paired = pd.concat([result.difference(name, result.reference, sides) for name in others])
+columns = ["mean", "lo95", "hi95", "p_better", "share_better", "share_worse", "interval_reason"]
+paired.set_index(["protocol", "outcome"])[columns].round(3)
 
 # %% [markdown]
 # ## Figures

@@ -20,16 +20,17 @@ from taper_sim.api.saving import INPUTS, save_run
 from taper_sim.api.subgroups import By, groups_of
 from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.array_types import Bools, Floats, Ints
-from taper_sim.comparison.outcomes import BY_NAME, Outcome
+from taper_sim.comparison.outcomes import BEYOND_COLUMNS, BY_NAME, Outcome
+from taper_sim.comparison.preferences import HARM_OUTCOMES, holds_harms
 from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, difference_rows, summary_rows
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.data.yaml_input import parse
-from taper_sim.experiments.compare import compare_scenario
+from taper_sim.experiments.compare import REPLICATES_FILE, compare_scenario
 from taper_sim.experiments.running import Running, Workers
 from taper_sim.report.methods import cautions
-from taper_sim.report.run_tables import read_run
+from taper_sim.report.run_tables import read_run, read_table
 from taper_sim.report.terminal import KEY_TO_CELLS, key_cells, table_lines
-from taper_sim.run_folder import PLAN_FILE, PlanRecord, plan_of, read_table, write_csv, write_text
+from taper_sim.run_folder import PLAN_FILE, PlanRecord, plan_of, write_csv, write_text
 from taper_sim.scenario.building import Overrides, arm_name, build_cohort, overridden, read_scenario
 from taper_sim.scenario.schema import ProtocolEntry, Scenario
 from taper_sim.simulation.cohort import Cohort
@@ -89,7 +90,7 @@ class Comparison:
     @cached_property
     def people(self) -> pd.DataFrame:
         """A row a person and protocol: every outcome, and the columns of ``People.frame``."""
-        outcomes = pd.read_parquet(self.folder / "patients.parquet")
+        outcomes = self._rows[0].drop(columns=list(BEYOND_COLUMNS), errors="ignore")
         outcomes["protocol"] = outcomes["protocol"].astype(str)
         if self.cohort is None:
             return outcomes
@@ -109,7 +110,8 @@ class Comparison:
     @cached_property
     def answer(self) -> str:
         """Better protocol by outcome, with the difference and its uncertainty, in sentences."""
-        return comparison_answer.answer_of(self.summary, self._usable, self.reference, self.difference)
+        ranks = holds_harms(self.manifest["scenario"].get("composite") or {})
+        return comparison_answer.answer_of(self.summary, self._usable, self.reference, self.difference, ranks=ranks)
 
     @property
     def _usable(self) -> list[str]:
@@ -143,7 +145,8 @@ class Comparison:
         DataFrame
             ``mean`` of the paired differences with its 95 % interval over parameter draws (``lo95``, ``hi95``), the
             probability that the mean is better (``p_better``), the shares of people who are better and worse by more
-            than the smallest important difference (``share_better``, ``share_worse``), and ``n``.
+            than the smallest important difference (``share_better``, ``share_worse``), and ``n``. Where too few people
+            or events exist, the interval is missing and ``interval_reason`` says why.
         """
         for place, name in (("a", a), ("b", b)):
             if name not in self.protocols:
@@ -213,15 +216,31 @@ class Comparison:
         return save_run(self.folder, Path(folder), self.inputs, (_BY_SUMMARY, _BY_DIFFERENCES))
 
     @cached_property
+    def _rows(self) -> list[pd.DataFrame]:
+        """Outcomes of the people, and of their replicates if there are any; protocol by protocol in each table."""
+        paths = [self.folder / name for name in ("patients.parquet", REPLICATES_FILE)]
+        return [pd.read_parquet(path) for path in paths if path.is_file()]
+
+    @cached_property
     def _draw(self) -> Ints:
-        drawn = self.people["draw"].to_numpy(dtype=np.int64)
-        return drawn[: len(drawn) // len(self.protocols)]
+        drawn = [table["draw"].to_numpy(dtype=np.int64) for table in self._rows]
+        return np.concatenate([column[: len(column) // len(self.protocols)] for column in drawn])
 
     def _values(self, protocols: Sequence[str]) -> dict[str, Mapping[str, Floats]]:
-        people, n = self.people, len(self._draw)
-        parts = {name: people.iloc[k * n : (k + 1) * n] for k, name in enumerate(self.protocols)}
-        names = [outcome.name for outcome in self._outcomes(None)]
-        return {name: {o: parts[name][o].to_numpy(dtype=np.float64) for o in names} for name in protocols}
+        reported = [outcome.name for outcome in self._outcomes(None)]
+        columns = set(self._rows[0].columns)
+        names = [name for name in (*reported, *HARM_OUTCOMES.values(), *BEYOND_COLUMNS) if name in columns]
+        found: dict[str, Mapping[str, Floats]] = {}
+        for protocol in protocols:
+            k = self.protocols.index(protocol)
+            parts = []
+            for table in self._rows:
+                n = len(table) // len(self.protocols)
+                parts.append(table.iloc[k * n : (k + 1) * n])
+            found[protocol] = {
+                name: np.concatenate([part[name].to_numpy(dtype=np.float64) for part in parts]) for name in names
+            }
+        return found
 
     def _outcomes(self, outcome: str | Sequence[str] | None) -> list[Outcome]:
         there = [name for name in dict.fromkeys(self.summary["outcome"]) if name in BY_NAME]
@@ -241,7 +260,7 @@ class Comparison:
 
     def _groups(self, by: By) -> dict[str, Bools]:
         if by is None:
-            return {"all": np.ones(len(self._draw), dtype=bool)}
+            return {"all": np.ones(len(self._rows[0]) // len(self.protocols), dtype=bool)}
         if self.cohort is None:
             raise problem("by", "", "a run whose patients file was removed", "a run with its people")
         return groups_of(by, cohort_frame(self.cohort), self.cohort)

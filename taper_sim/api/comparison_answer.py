@@ -1,5 +1,6 @@
 """The answer of a comparison in sentences, with differences and intervals. Imports ``report.run_tables``."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -12,10 +13,14 @@ DISTANCE: Final = "dose_reduction_pct"
 #: Outcomes of the second sentence.
 BESIDE: Final = ("withdrawal_peak", "pain_nrs_change", "function_change", "mental_health_crisis", "retained")
 
+_UNRANKED: Final = "The composite of this run counts no crisis, overdose or death, so that nothing is ranked by it."
+
 Difference = Callable[[str, str], pd.DataFrame]
 
 
-def answer_of(summary: pd.DataFrame, protocols: Sequence[str], reference: str, difference: Difference) -> str:
+def answer_of(
+    summary: pd.DataFrame, protocols: Sequence[str], reference: str, difference: Difference, *, ranks: bool = True
+) -> str:
     """Sentences with the better protocol by outcome, the difference and its uncertainty.
 
     Parameters
@@ -25,6 +30,8 @@ def answer_of(summary: pd.DataFrame, protocols: Sequence[str], reference: str, d
     reference : str
     difference : callable
         Returns the rows of differences between two protocols, the first minus the second.
+    ranks : bool, optional
+        Whether the composite counts crises, overdoses and deaths. If not, nothing is ranked by it.
     """
     whole = summary[summary["subgroup"] == "all"].set_index(["outcome", "protocol"])
     if len(protocols) == 1:
@@ -32,10 +39,11 @@ def answer_of(summary: pd.DataFrame, protocols: Sequence[str], reference: str, d
     sentences = []
     ranked = _ranked(whole, RANKED_BY, protocols)
     if len(ranked) > 1:
-        sentences.append(_best(ranked, difference))
+        sentences.append(_best(ranked, difference) if ranks else _UNRANKED)
     furthest = _ranked(whole, DISTANCE, protocols)
     if furthest:
-        against = reference if furthest[0] != reference else ranked[0] if ranked else protocols[0]
+        others = [name for name in (ranked if ranks else protocols) if name != reference]
+        against = reference if furthest[0] != reference else others[0] if others else protocols[0]
         sentences.append(_furthest(whole, furthest[0], against, difference))
     return " ".join(sentences) or "No outcome of this run has a better direction."
 
@@ -57,12 +65,19 @@ def _ranked(whole: pd.DataFrame, outcome: str, protocols: Sequence[str]) -> list
 
 
 def _with_interval(row: Any, form: str) -> str:
+    if not _has_interval(row):
+        return f"{form.format(row['mean'])} (no interval: {row['interval_reason']})"
     return f"{form.format(row['mean'])} (95 % interval {form.format(row['lo95'])} to {form.format(row['hi95'])})"
 
 
 def _row(rows: pd.DataFrame, outcome: str) -> Any:
     of_outcome = rows[rows["outcome"] == outcome]
     return None if of_outcome.empty else of_outcome.iloc[0]
+
+
+def _has_interval(row: Any) -> bool:
+    """Whether enough people and events stand behind the number for an interval."""
+    return not math.isnan(row["lo95"])
 
 
 def _apart(row: Any) -> bool:
@@ -74,7 +89,9 @@ def _best(ranked: Sequence[str], difference: Difference) -> str:
     best, second = ranked[:2]
     row = _row(difference(best, second), RANKED_BY)
     size = _with_interval(row, "{:+.2f}")
-    what = "composite burden of pain, function, mood and medication"
+    what = "composite of pain, function, mood, medication, crises, overdoses and deaths"
+    if not _has_interval(row):
+        return f"No protocol is shown to be best: in the {what}, {best} and {second} differ by {size}."
     if not _apart(row):
         return (
             f"No protocol is shown to be best: in the {what}, {best} and {second} differ by {size} "
@@ -98,9 +115,13 @@ def _furthest(whole: pd.DataFrame, furthest: str, against: str, difference: Diff
     better: list[str] = []
     worse: list[str] = []
     open_: list[str] = []
+    unknown: list[str] = []
     for name in BESIDE:
         row = _row(rows, name)
         if row is None:
+            continue
+        if not _has_interval(row):
+            unknown.append(label_of(name))
             continue
         if not _apart(row):
             open_.append(label_of(name))
@@ -112,4 +133,6 @@ def _furthest(whole: pd.DataFrame, furthest: str, against: str, difference: Diff
     parts = [f"{word} in {', '.join(labels)}" for word, labels in (("better", better), ("worse", worse)) if labels]
     if open_:
         parts.append(f"not shown to differ in {', '.join(open_)}")
+    if unknown:
+        parts.append(f"too seldom affected to be judged in {', '.join(unknown)}")
     return f"{sentence}; against {against} it is {'; '.join(parts)}." if parts else f"{sentence}."

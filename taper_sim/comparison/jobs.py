@@ -6,7 +6,8 @@ Bits do not depend on workers or chunks: a person's course depends on seed, key,
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +15,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from taper_sim.array_types import Bools, Floats, Ints
-from taper_sim.comparison.outcomes import ALL, measure
+from taper_sim.comparison.outcomes import ALL, BEYOND_COLUMNS, beyond_expected, measure
+from taper_sim.comparison.replicates import keys_of
 from taper_sim.policies.interface import Policy
 from taper_sim.run_folder import Parts
 from taper_sim.simulation.cohort import Cohort
@@ -38,7 +40,11 @@ class Arm:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a comparison's numbers depend on."""
+    """Everything that a comparison's numbers depend on.
+
+    ``replicates`` is the number of draws under which each person lives (``comparison.replicates``). The plan's rows are
+    the people, then replicate by replicate.
+    """
 
     cohort: Cohort
     arms: Sequence[Arm]
@@ -46,14 +52,29 @@ class Plan:
     seed: int
     n_days: int
     weights: Mapping[str, float]
+    replicates: int = 1
+
+    @cached_property
+    def keys(self) -> NDArray[np.uint64]:
+        """Key of each row, (n_rows,)."""
+        return keys_of(self.cohort.keys, self.ensemble.n_draws, self.replicates)
+
+    @cached_property
+    def draw(self) -> Ints:
+        """The draw each row lives under, (n_rows,)."""
+        return draw_of(self.keys, self.ensemble.n_draws)
 
     @property
-    def draw(self) -> Ints:
-        """The draw each person lives under, (n,)."""
-        return draw_of(self.cohort.keys, self.ensemble.n_draws)
+    def n_rows(self) -> int:
+        """People times replicates."""
+        return len(self.cohort) * self.replicates
+
+    def people(self, chunk: Ints) -> Cohort:
+        """The cohort of some rows."""
+        return replace(self.cohort.take(chunk % len(self.cohort)), keys=self.keys[chunk])
 
     def chunks(self) -> list[Ints]:
-        """People of each chunk, those of one draw together, so that few lanes of a tile are empty."""
+        """Rows of each chunk, those of one draw together, so that few lanes of a tile are empty."""
         order = np.argsort(self.draw, kind="stable")
         return [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
 
@@ -76,7 +97,8 @@ def trajectory_name(arm: int) -> str:
 class SimulationJob:
     """One arm on one chunk, with all that it needs: it can be sent to another machine.
 
-    ``people`` are the chunk's rows in the cohort, ``cohort`` those people, ``snapshot_days`` empty but in the first.
+    ``people`` are the chunk's rows in the plan, ``cohort`` those people, ``snapshot_days`` empty but in the first.
+    ``n_people`` is the number of people of the plan; rows from there on are replicates, which no figure shows.
     """
 
     people: Ints
@@ -88,6 +110,7 @@ class SimulationJob:
     n_days: int
     weights: Mapping[str, float]
     snapshot_days: Sequence[int]
+    n_people: int
 
     def run(self, on_progress: Callable[[int], None] | None = None) -> "Part":
         """Simulate and measure; see :func:`taper_sim.simulation.days.run`."""
@@ -103,15 +126,21 @@ class SimulationJob:
             on_progress=on_progress,
         )
         rounding = np.abs(course.rounding).max(axis=(0, 2)).astype(np.float64)
-        columns = {"row": self.people, **measure(course, self.weights), "rounding_error": rounding}
+        columns = {
+            "row": self.people,
+            **measure(course, self.weights),
+            **beyond_expected(course),
+            "rounding_error": rounding,
+        }
         kept = None
         if course.snapshots is not None:
             names = [*(name for name, _ in TRACKED), "dose"]
+            shown = np.flatnonzero(self.people < self.n_people)[:FIGURE_PEOPLE]
             kept = {
                 "day": np.array(course.snapshot_days),
                 "names": np.array(names),
-                "values": course.snapshots[:, :, :FIGURE_PEOPLE],
-                "ordered": course.ordered.mean(axis=1),
+                "values": course.snapshots[:, :, shown],
+                "ordered": course.ordered[:, shown].mean(axis=1),
                 "block_start": np.array([first for first, _ in course.days]),
             }
         return Part(columns, kept)
@@ -135,7 +164,7 @@ def job_of(plan: Plan, arm: int, people: Ints, *, first: bool) -> SimulationJob:
     """The job of an arm and of a chunk's people, with a policy of its own."""
     return SimulationJob(
         people,
-        plan.cohort.take(people),
+        plan.people(people),
         plan.arms[arm].build(),
         plan.arms[arm].care,
         plan.ensemble,
@@ -143,6 +172,7 @@ def job_of(plan: Plan, arm: int, people: Ints, *, first: bool) -> SimulationJob:
         plan.n_days,
         plan.weights,
         plan.snapshot_days() if first else (),
+        len(plan.cohort),
     )
 
 
@@ -189,7 +219,7 @@ def run_jobs(plan: Plan, parts: Parts, on_progress: Callable[[int], None], *, wo
 
 
 class Finished(Mapping[str, Mapping[str, Floats]]):
-    """One number a patient of every arm, read from the parts when asked for, rows in the cohort's order.
+    """One number a row of the plan of every arm, read from the parts when asked for: people first, in their order.
 
     Two arms are kept in memory, so a comparison of many protocols needs no more than one of two.
     """
@@ -214,9 +244,9 @@ class Finished(Mapping[str, Mapping[str, Floats]]):
         return self._kept[name]
 
     def _read(self, arm: int) -> dict[str, Floats]:
-        """One number a patient of every outcome of an arm; every patient must have a row."""
-        n = len(self.plan.cohort)
-        columns = {column: np.full(n, np.nan) for column in [*(o.name for o in ALL), "rounding_error"]}
+        """One number a row of every outcome of an arm; every row of the plan must be there."""
+        n = self.plan.n_rows
+        columns = {column: np.full(n, np.nan) for column in [*(o.name for o in ALL), *BEYOND_COLUMNS, "rounding_error"]}
         filled: Bools = np.zeros(n, dtype=bool)  # NaN may also say that a patient has no such number
         for chunk, people in enumerate(self.plan.chunks()):
             part_ = part_name(arm, chunk)
@@ -228,5 +258,5 @@ class Finished(Mapping[str, Mapping[str, Floats]]):
                 values[row] = part[column].to_numpy()
             filled[row] = True
         if not filled.all():
-            raise AssertionError(f"{int((~filled).sum())} of {n} patients have no row under arm {arm}")
+            raise AssertionError(f"{int((~filled).sum())} of {n} rows of the plan are missing under arm {arm}")
         return columns

@@ -1,7 +1,7 @@
 """Loss function for patients and for policies. Imports ``comparison.outcomes``, ``simulation`` and below.
 
 A patient's loss is a weighted mean of exposure, pain, function and distress. Each domain is a mean over the days alive,
-in units of its smallest important difference, with the weights of the composite of docs/outcomes.md (A18). A policy's
+in units of its smallest important difference, with the weights of the composite's loads (A18, A55). A policy's
 loss combines the mean over patients with the mean of the worst 5 % of patients.
 """
 
@@ -12,13 +12,12 @@ from typing import Final
 import numpy as np
 
 from taper_sim.array_types import Floats
-from taper_sim.comparison.outcomes import COMPOSITE_WEIGHTS, OutcomeWindow
+from taper_sim.comparison.outcomes import OutcomeWindow
+from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP
 from taper_sim.comparison.statistics import CVAR_SHARE, tail_terms
 from taper_sim.model.compiled import rows
 from taper_sim.simulation.days import Trajectory
 
-FULL_STOP: Final = 2.0
-"""Smallest important differences between a year without the drug and a year at the full dose. Source: A18."""
 PAIN_STEP: Final = 1.0
 """Smallest important difference of pain, NRS points. Source: A18, scales.csv."""
 FUNCTION_STEP: Final = 10.0
@@ -39,6 +38,8 @@ class Loss:
         Weights of a patient's domains; they are divided by their sum.
     tail : float
         Weight of the worst 5 % of patients, 0 to 1; the mean over all patients has the remaining weight.
+    full_stop : float
+        Smallest important differences that a year without the drug is worth.
     """
 
     medication: float = COMPOSITE_WEIGHTS["medication"]
@@ -46,6 +47,7 @@ class Loss:
     function: float = COMPOSITE_WEIGHTS["function"]
     distress: float = COMPOSITE_WEIGHTS["mood"]
     tail: float = TAIL_SHARE
+    full_stop: float = FULL_STOP
 
     def of_person(self, exposure: Floats, pain: Floats, function: Floats, distress: Floats) -> Floats:
         """Loss of each patient, (n,).
@@ -60,7 +62,7 @@ class Loss:
         total = self.medication + self.pain + self.function + self.distress
         return np.asarray(
             (
-                self.medication * FULL_STOP * exposure
+                self.medication * self.full_stop * exposure
                 + self.pain * pain / PAIN_STEP
                 - self.function * function / FUNCTION_STEP
                 + self.distress * distress / DISTRESS_STEP
@@ -76,7 +78,7 @@ class Loss:
         evaluation of a policy therefore follow the same criterion.
         """
         total = self.medication + self.pain + self.function + self.distress
-        full_dose = self.medication * FULL_STOP / total
+        full_dose = self.medication * self.full_stop / total
         harm = np.maximum(of_person - full_dose, 0.0)
         return np.asarray((1.0 - self.tail) * of_person + self.tail / CVAR_SHARE * harm)
 

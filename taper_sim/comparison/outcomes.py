@@ -13,11 +13,17 @@ from typing import Final, Literal
 import numpy as np
 
 from taper_sim.array_types import Floats, Ints
+from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, FULL_STOP_KEY, HARM_OUTCOMES, HARM_WEIGHTS
 from taper_sim.data.problems import problem
 from taper_sim.model.compiled import rows
 from taper_sim.simulation.days import Trajectory
 
 Direction = Literal["lower", "higher", "neither"]
+
+SHARE_OF_PEOPLE: Final = "share of people"
+"""Unit of an outcome that a person has or has not."""
+BEYOND_EXPECTED: Final = "_beyond_expected"
+"""Ending of the column with a person's observed minus expected events, which belongs to the outcome of the name."""
 
 
 @dataclass(frozen=True)
@@ -374,7 +380,7 @@ OUTCOMES: Final[tuple[Outcome, ...]] = (
         1.0,
         "pain on the last day",
         "scales.csv: PEG 1.0, NRS 2 or 30 %",
-        lambda k: k.at_end(rows.P),
+        lambda k: np.clip(k.at_end(rows.P), 0.0, 10.0),  # the scale ends there, the state does not
         tail=True,
         ends=(0.0, 10.0),
     ),
@@ -618,17 +624,15 @@ OUTCOMES: Final[tuple[Outcome, ...]] = (
     ),
 )
 
-#: Default weights of the composite; a scenario may give others. Sum of loads, each ÷ its smallest important difference.
-COMPOSITE_WEIGHTS: Final[Mapping[str, float]] = {"pain": 0.25, "function": 0.25, "mood": 0.25, "medication": 0.25}
-
 COMPOSITE: Final = Outcome(
     "composite",
     "important differences",
     "lower",
     0.5,
-    "weighted change of pain, function, mood and medication load, each in smallest important differences",
-    "A18",
-    lambda look: composite(look, COMPOSITE_WEIGHTS),
+    "weighted change of pain, function, mood and medication load, in smallest important differences, plus weighted "
+    "crisis, overdose and death",
+    "A18, A55",
+    lambda look: composite(look, {**COMPOSITE_WEIGHTS, **HARM_WEIGHTS}),
     tail=True,
 )
 
@@ -683,19 +687,78 @@ def own_value(outcome: Outcome, window: OutcomeWindow) -> Floats:
 
 
 def composite(look: OutcomeWindow, weights: Mapping[str, float]) -> Floats:
-    """Weighted load: pain, function lost, mood, medication, each in its smallest important differences, mean weight."""
+    """Weighted load plus weighted harms, in important differences, (n,).
+
+    Parameters
+    ----------
+    look : OutcomeWindow
+    weights : mapping of str to float
+        Weights of ``preferences.COMPOSITE_WEIGHTS`` for the loads, which are divided by their sum, of ``HARM_WEIGHTS``
+        for the harms (0 if missing), and the worth of a full stop. With harms a person who died has a value: their
+        loads count as unchanged. Without harms their value is missing.
+    """
+    full_stop = weights.get(FULL_STOP_KEY, FULL_STOP)
     parts = {
         "pain": look.change(rows.P) / 1.0,
         "function": -look.change(rows.U) / 10.0,
         "mood": 27.0 * look.change(rows.M) / 5.0,
-        "medication": (_exposure(look) - 1.0) / 0.10 * 0.2,  # a full stop counts as two important differences (A18)
+        "medication": (_exposure(look) - 1.0) * full_stop,
     }
-    total = sum(weights.values())
-    return np.asarray(sum(weights[name] * parts[name] for name in weights) / total)
+    loads = {name: weights[name] for name in parts if name in weights}
+    load = np.asarray(sum(weight * parts[name] for name, weight in loads.items()) / sum(loads.values()))
+    harms = {name: weights[name] for name in HARM_WEIGHTS if weights.get(name, 0.0) > 0.0}
+    if not harms:
+        return load
+    events = {name: BY_NAME[HARM_OUTCOMES[name]].of(look) for name in harms}
+    return np.asarray(np.nan_to_num(load) + sum(weight * events[name] for name, weight in harms.items()))
+
+
+def _known(*names: str) -> tuple[int, ...]:
+    """Rows of the kernel's sums by name; empty if the kernel lacks one of them."""
+    found = [getattr(rows, name, None) for name in names]
+    return tuple(row for row in found if row is not None) if None not in found else ()
+
+
+_OVERDOSE_HAZARD: Final = _known("HAZARD_OVERDOSE") or _known("HAZARD_DOSE", "HAZARD_EXCESS")
+
+#: Events of an outcome and their expected number, as rows of the kernel's sums, where the kernel has both.
+EXPECTED_EVENTS: Final[Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]] = {
+    name: (events, expected)
+    for name, events, expected in (
+        ("overdose", (rows.OVERDOSES,), _OVERDOSE_HAZARD),
+        ("mental_health_crisis", (rows.CRISES,), _known("HAZARD_CRISIS")),
+        ("seizure", (rows.SEIZURES,), _known("HAZARD_SEIZURE")),
+        ("urgent_visit", (rows.URGENT,), _known("HAZARD_URGENT")),
+        (
+            "overdose_or_suicide_death",
+            (rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS),
+            _known("HAZARD_OVERDOSE_DEATH", "HAZARD_SUICIDE_DEATH"),
+        ),
+        ("death", (rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS), _known("HAZARD_OVERDOSE_DEATH", "HAZARD_SUICIDE_DEATH")),
+    )
+    if expected
+}
+BEYOND_COLUMNS: Final = tuple(name + BEYOND_EXPECTED for name in EXPECTED_EVENTS)
+
+
+def beyond_expected(course: Trajectory) -> dict[str, Floats]:
+    """Observed minus expected events of each person, (n,) by column; their mean over many people is 0.
+
+    The expected number is the sum of the daily hazards on the days lived. Over one day hazard and probability are equal
+    to half the square of the hazard.
+    """
+    look = OutcomeWindow(course, course.n_days, course.n_days)
+    return {
+        name + BEYOND_EXPECTED: np.asarray(sum(map(look.total, events)) - sum(map(look.total, expected)))
+        for name, (events, expected) in EXPECTED_EVENTS.items()
+    }
 
 
 def measure(course: Trajectory, weights: Mapping[str, float] = COMPOSITE_WEIGHTS) -> dict[str, Floats]:
-    """Every outcome of a course over its whole length, (n,) each."""
+    """Every outcome of a course over its whole length, (n,) each.
+
+    The default weights of the composite count no harm: a clinic of some hundred people has too few deaths.
+    """
     look = OutcomeWindow(course, course.n_days, course.n_days)
     values = {outcome.name: np.asarray(outcome.of(look), dtype=np.float64) for outcome in OUTCOMES}
     values["composite"] = composite(look, weights)

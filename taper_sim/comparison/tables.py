@@ -1,14 +1,33 @@
-"""Summary and paired differences from one number per patient. Imports ``outcomes``, ``statistics``, ``cohort``."""
+"""Summary and paired differences from one number per patient. Imports ``outcomes``, ``statistics``, ``cohort``.
+
+The first rows of every array are the people. Rows after them are the same people under further draws
+(``comparison.replicates``); they inform the spread between draws and nothing else. An interval for which too few people
+or events exist is missing, and ``interval_reason`` says why.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from taper_sim.array_types import Bools, Floats, Ints
-from taper_sim.comparison.outcomes import ALL, BY_NAME, Outcome
-from taper_sim.comparison.statistics import ENDS_95, mixture_quantiles, over_draws, spread_quantiles, tail_terms
+from taper_sim.comparison.outcomes import ALL, BEYOND_EXPECTED, BY_NAME, SHARE_OF_PEOPLE, Outcome
+from taper_sim.comparison.preferences import HARM_OUTCOMES
+from taper_sim.comparison.statistics import (
+    CVAR_SHARE,
+    ENDS_95,
+    Kind,
+    OverDraws,
+    Sample,
+    estimates,
+    mixture_quantiles,
+    spread_quantiles,
+    tail_terms,
+)
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.units import DRUG_CLASSES
 
@@ -31,6 +50,8 @@ SUMMARY_COLUMNS = (
     "calibrated",
     "unit",
     "direction",
+    "interval_method",
+    "interval_reason",
 )
 DIFFERENCE_COLUMNS = (
     "protocol",
@@ -47,7 +68,12 @@ DIFFERENCE_COLUMNS = (
     "n",
     "unit",
     "direction",
+    "interval_method",
+    "interval_reason",
 )
+
+_RATE: Final = "rate"
+_MOST_EXCESS: Final = 5.0  # observed minus expected events, in Poisson standard deviations, that luck explains
 
 _DOSE_BANDS = ((0.0, 50.0, "<50"), (50.0, 90.0, "50-89"), (90.0, np.inf, ">=90"))
 _AGE_BANDS = ((0.0, 45.0, "<45"), (45.0, 65.0, "45-64"), (65.0, np.inf, ">=65"))
@@ -55,7 +81,14 @@ _AGE_BANDS = ((0.0, 45.0, "<45"), (45.0, 65.0, "45-64"), (65.0, np.inf, ">=65"))
 #: Names that a scenario may list under ``subgroups`` in addition to the flags of the cohort.
 DERIVED_SUBGROUPS = ("dose", "age", "drug_classes", "failed_tapers", "formulation")
 SMALLEST_CELL = 11
-"""Patients; every table of subgroups, figure and report hides a cell of fewer."""
+"""Patients; tables of subgroups, figures and reports hide a cell of fewer, and no cell of fewer has an interval."""
+FEWEST_EVENTS: Final = 5
+"""People with an event, and without it, from which a share has an interval. Source: docs/tables/interval_coverage.csv,
+as the two below."""
+FEWEST_CHANGED: Final = 10
+"""People with an event under one of two protocols only, from which a difference of shares has an interval."""
+FEWEST_IN_TAIL: Final = 5
+"""People in the worst 5 % from which its mean has an interval."""
 
 
 def subgroups(cohort: Cohort, names: Sequence[str]) -> dict[str, Bools]:
@@ -90,51 +123,208 @@ def _banded(values: Floats, bands: Sequence[tuple[float, float, str]]) -> NDArra
     return np.select([(values >= low) & (values < high) for low, high, _ in bands], [label for *_, label in bands], "?")
 
 
-def _terms(outcome: Outcome, values: Floats) -> Iterator[tuple[str, Floats]]:
-    """The outcome, and the mean of its worst 5 % if the outcome defines a tail."""
-    yield outcome.name, values
-    if outcome.tail and len(values):
-        yield f"{outcome.name}_cvar95", tail_terms(values)
+@dataclass(frozen=True)
+class TableCell:
+    """One number of a table: outcome, name in the table, subgroup, sample.
+
+    ``expected`` says that hazards replace counts. ``behind`` is the number of people whose harms or values other than 0
+    the number rests on, where few may do.
+    """
+
+    outcome: Outcome
+    name: str
+    group: str
+    sample: Sample
+    expected: bool = False
+    behind: int | None = None
+
+    @cached_property
+    def reason(self) -> str:
+        """Why the cell has no interval; empty if it has one."""
+        n, values = self.sample.n, self.sample.values
+        if n < SMALLEST_CELL:
+            return f"fewer than {SMALLEST_CELL} people"
+        if self.name != self.outcome.name and CVAR_SHARE * n < FEWEST_IN_TAIL:
+            return f"fewer than {FEWEST_IN_TAIL} people in the worst 5 %"
+        if self.behind is not None and self.behind < FEWEST_EVENTS:
+            what = "harm that it counts" if self.outcome is BY_NAME["composite"] else "value other than 0"
+            return f"fewer than {FEWEST_EVENTS} people with a {what}"
+        if self.expected:
+            own = np.abs(values[:n])
+            few = float(own.sum()) ** 2 < SMALLEST_CELL * float(np.sum(own**2))
+            return f"fewer than {SMALLEST_CELL} people carry the risk" if few else ""
+        # the count of the people, and the count that all rows let expect: the smaller one, so that luck decides less
+        if self.sample.kind == "share":
+            having, lacking = (min(float(v[:n].sum()), n * float(v.mean())) for v in (values, 1.0 - values))
+            if min(having, lacking) < FEWEST_EVENTS:
+                return f"fewer than {FEWEST_EVENTS} people {'with' if having <= lacking else 'without'} it"
+        if (self.sample.kind == "difference of shares" and float(np.ptp(values)) > 0.0) or _nobody_changed(self.sample):
+            changed = np.abs(values)
+            if min(float(changed[:n].sum()), n * float(changed.mean())) < FEWEST_CHANGED:
+                return f"fewer than {FEWEST_CHANGED} people with it under one protocol only"
+        return ""
+
+    @property
+    def method(self) -> str:
+        """Sources of the interval in words."""
+        if self.reason:
+            return "none"
+        over = int(self.sample.draw.max()) > int(self.sample.draw.min())
+        parts = ["draws" if over else "Monte Carlo error only"]
+        if over and len(self.sample.values) > self.sample.n:
+            parts.append("replicates")
+        if self.expected:
+            parts.append("expected events")
+        return ", ".join(parts)
+
+
+def _nobody_changed(sample: Sample) -> bool:
+    return sample.kind == "difference of shares" and not sample.values.any()
+
+
+def _cells(
+    outcome: Outcome,
+    values: Floats,
+    draw: Ints,
+    groups: Groups,
+    kind: Kind,
+    behind: Mapping[str, int],
+    *,
+    expected: bool,
+) -> list[TableCell]:
+    """The outcome in every subgroup with people; NaN values are left out."""
+    cells = []
+    present = ~np.isnan(values)
+    for group, (who, n, person) in _rows(groups, present).items():
+        if n:
+            sample = Sample(values[who], draw[who], n, person, kind)
+            cells.append(TableCell(outcome, outcome.name, group, sample, expected, behind.get(group)))
+    return cells
+
+
+def _rows(groups: Groups, present: Bools) -> dict[str, tuple[Bools, int, Ints]]:
+    """For each subgroup: mask of the rows, number of people among them, person of each row."""
+    rows = {}
+    for group, mask in groups.items():
+        n = len(mask)
+        who = present & np.tile(mask, len(present) // n)
+        rows[group] = (who, int(who[:n].sum()), np.flatnonzero(who) % n)
+    return rows
+
+
+def _tail(cell: TableCell, terms: Floats) -> TableCell:
+    """The mean of the worst 5 % of a cell's people, from ``terms`` of all rows."""
+    old = cell.sample
+    sample = Sample(terms, old.draw, old.n, old.person)
+    return TableCell(cell.outcome, f"{cell.name}_cvar95", cell.group, sample, behind=cell.behind)
+
+
+def _behind(outcome: Outcome, reads: Sequence[Mapping[str, Floats]], masks: Groups) -> Mapping[str, int]:
+    """Number of people by subgroup that an outcome rests on, if few may do: harms of the composite, days over a limit.
+
+    A sum of days that is 0 for nearly everybody, or a composite in which nobody was harmed yet, has little spread among
+    few people and says nothing about the rare ones.
+    """
+    if outcome.name == "composite":
+        columns = [read[name] for read in reads for name in HARM_OUTCOMES.values() if name in read]
+    elif outcome.tail and outcome.ends[0] == 0.0:
+        columns = [read[outcome.name] for read in reads]
+    else:
+        return {}
+    n = len(next(iter(masks.values())))
+    some = np.zeros(n, dtype=bool)
+    for column in columns:
+        some |= np.nan_to_num(column[:n]) > 0.0
+    return {group: int((mask & some).sum()) for group, mask in masks.items()}
+
+
+def _terms(values: Floats, n: int) -> Floats:
+    """Terms of the worst 5 % with the threshold of the people."""
+    return tail_terms(values, n)
+
+
+def _kind(outcome: Outcome, *, difference: bool = False) -> Kind:
+    if outcome.unit != SHARE_OF_PEOPLE:
+        return "number"
+    return "difference of shares" if difference else "share"
+
+
+def _expected(outcome: Outcome, read: Mapping[str, Floats], n: int) -> Floats | None:
+    """Events with the luck of their timing removed, if the run has expected events and they are less variable.
+
+    Observed minus expected events have mean 0. Subtracting them leaves the mean of an event as it is and replaces its
+    count by the sum of its daily probabilities. That helps where nearly everybody has a small risk; if a few people
+    carry it, the sum varies more than the count, and the count is used.
+    """
+    beyond = read.get(outcome.name + BEYOND_EXPECTED)
+    if beyond is None:
+        return None
+    values = read[outcome.name] - beyond
+    own = values[:n][~np.isnan(values[:n])]
+    mean = float(own.mean()) if len(own) else 0.0
+    excess = abs(float(np.nansum(beyond[:n])))
+    if mean <= 0.0 or float(own.var()) >= mean or excess > _MOST_EXCESS * (1.0 + np.sqrt(mean * len(own))):
+        return None
+    return np.asarray(values)
 
 
 def summary_rows(
     protocol: str, outcomes: Sequence[Outcome], read: Mapping[str, Floats], draw: Ints, groups: Groups, calibrated: bool
 ) -> Iterator[dict[str, object]]:
     """Rows of summary.csv for one protocol."""
-    values = np.array([read[outcome.name] for outcome in outcomes])
-    spreads = {group: spread_quantiles(values[:, mask], (0.05, 0.5, 0.95)) for group, mask in groups.items()}
-    cells = []
-    for k, outcome in enumerate(outcomes):
-        present = ~np.isnan(values[k])
-        for group, mask in groups.items():
-            who = present & mask
-            present_values, draws = values[k, who], draw[who]
-            if len(present_values) == 0:
-                continue
-            sd = float(present_values.std(ddof=1)) if len(present_values) > 1 else 0.0
-            for name, terms in _terms(outcome, present_values):
-                cells.append((outcome, name, group, sd, spreads[group][:, k], over_draws(terms, draws)))
-    ends = mixture_quantiles([cell[-1] for cell in cells], ENDS_95)
-    for (outcome, name, group, sd, spread, estimate), (lo95, hi95) in zip(cells, ends.tolist(), strict=True):
-        if outcome.unit == "share of people":
-            lo95, hi95 = max(lo95, 0.0), min(hi95, 1.0)
+    n_people = len(next(iter(groups.values())))
+    own = np.array([read[outcome.name][:n_people] for outcome in outcomes])
+    spreads = {group: spread_quantiles(own[:, mask], (0.05, 0.5, 0.95)) for group, mask in groups.items()}
+    sds = {group: _sds(own[:, mask]) for group, mask in groups.items()}
+    number = {outcome.name: k for k, outcome in enumerate(outcomes)}
+    cells: list[TableCell] = []
+    for outcome in outcomes:
+        expected = _expected(outcome, read, n_people)
+        values, kind = (read[outcome.name], _kind(outcome)) if expected is None else (expected, _RATE)
+        behind = _behind(outcome, [read], groups)
+        for cell in _cells(outcome, values, draw, groups, kind, behind, expected=expected is not None):
+            cells.append(cell)
+            if outcome.tail:
+                cells.append(_tail(cell, _terms(cell.sample.values, cell.sample.n)))
+    for cell, estimate, lo95, hi95 in _with_intervals(cells, [cell.outcome.ends for cell in cells]):
+        k = number[cell.outcome.name]
         row = (
             protocol,
-            name,
-            group,
+            cell.name,
+            cell.group,
             estimate.n,
             estimate.mean,
-            sd,
-            *spread,
+            sds[cell.group][k],
+            *spreads[cell.group][:, k],
             lo95,
             hi95,
             estimate.mc_se,
-            len(estimate.weights),
+            estimate.n_draws,
             calibrated,
-            outcome.unit,
-            outcome.direction,
+            cell.outcome.unit,
+            cell.outcome.direction,
+            cell.method,
+            cell.reason,
         )
         yield dict(zip(SUMMARY_COLUMNS, row, strict=True))
+
+
+def _sds(values: Floats) -> Floats:
+    """Standard deviation of each row of (m, n) values, NaN left out; 0 for a single value."""
+    return np.array([float(v.std(ddof=1)) if len(v := row[~np.isnan(row)]) > 1 else 0.0 for row in values])
+
+
+def _with_intervals(
+    cells: Sequence[TableCell], ends: Sequence[tuple[float, float]]
+) -> Iterator[tuple[TableCell, OverDraws, float, float]]:
+    """Each cell with its estimate and the ends of its interval, within the outcome's ends; NaN where it has none."""
+    found = estimates([cell.sample for cell in cells])
+    quantiles = mixture_quantiles(found, ENDS_95).tolist()
+    for cell, estimate, (lo95, hi95), (least, most) in zip(cells, found, quantiles, ends, strict=True):
+        if cell.reason:
+            yield cell, estimate, np.nan, np.nan
+        else:
+            yield cell, estimate, max(lo95, least), min(hi95, most)
 
 
 def difference_rows(
@@ -146,42 +336,49 @@ def difference_rows(
     groups: Groups,
 ) -> Iterator[dict[str, object]]:
     """Rows of differences.csv: protocol minus reference, paired by patient."""
-    cells = []
+    n_people = len(next(iter(groups.values())))
+    cells: list[TableCell] = []
+    shares: dict[tuple[str, str], tuple[float, float]] = {}
     for outcome in outcomes:
         values, reference_values = read[protocol][outcome.name], read[reference][outcome.name]
-        present = ~np.isnan(values) & ~np.isnan(reference_values)
+        pair = [_expected(outcome, read[name], n_people) for name in (protocol, reference)]
+        expected = pair[0] is not None and pair[1] is not None
+        of_pair = pair[0] - pair[1] if pair[0] is not None and pair[1] is not None else values - reference_values
+        kind = "number" if expected else _kind(outcome, difference=True)
         sign = {"lower": -1.0, "higher": 1.0, "neither": 0.0}[outcome.direction]
         important = outcome.important if outcome.important is not None else 0.0
-        for group, mask in groups.items():
-            who = present & mask
-            if not who.any():
-                continue
-            gain = sign * (values[who] - reference_values[who])
-            shares = (float(np.mean(gain > important)), float(np.mean(gain < -important)))
-            for (name, a), (_, b) in zip(
-                _terms(outcome, values[who]), _terms(outcome, reference_values[who]), strict=True
-            ):
-                is_outcome = name == outcome.name and outcome.direction != "neither"
-                shares_of_patients = shares if is_outcome else (np.nan, np.nan)
-                cells.append((outcome, name, group, shares_of_patients, over_draws(a - b, draw[who])))
-    ends = mixture_quantiles([cell[-1] for cell in cells], ENDS_95)
-    for (outcome, name, group, shares_of_patients, estimate), (lo95, hi95) in zip(cells, ends.tolist(), strict=True):
+        gain = sign * (values - reference_values)[:n_people]
+        rows = _rows(groups, ~np.isnan(of_pair))
+        behind = _behind(outcome, [read[protocol], read[reference]], groups)
+        for cell in _cells(outcome, of_pair, draw, groups, kind, behind, expected=expected):
+            cells.append(cell)
+            who = rows[cell.group][0]
+            own = gain[who[:n_people]]
+            shares[outcome.name, cell.group] = float(np.mean(own > important)), float(np.mean(own < -important))
+            if outcome.tail:
+                a, b = (_terms(v[who], cell.sample.n) for v in (values, reference_values))
+                cells.append(_tail(cell, a - b))
+    for cell, estimate, lo95, hi95 in _with_intervals(cells, [cell.outcome.difference_ends for cell in cells]):
+        direction = cell.outcome.direction
         above = 1.0 - estimate.chance_below(0.0)
-        p_better = {"lower": 1.0 - above, "higher": above, "neither": np.nan}[outcome.direction]
+        p_better = {"lower": 1.0 - above, "higher": above, "neither": np.nan}[direction]
+        is_outcome = cell.name == cell.outcome.name and direction != "neither"
         row = (
             protocol,
             reference,
-            name,
-            group,
+            cell.name,
+            cell.group,
             estimate.mean,
             lo95,
             hi95,
-            p_better,
-            *shares_of_patients,
+            np.nan if cell.reason else p_better,
+            *(shares[cell.name, cell.group] if is_outcome else (np.nan, np.nan)),
             estimate.mc_se,
             estimate.n,
-            outcome.unit,
-            outcome.direction,
+            cell.outcome.unit,
+            direction,
+            cell.method,
+            cell.reason,
         )
         yield dict(zip(DIFFERENCE_COLUMNS, row, strict=True))
 
@@ -205,9 +402,10 @@ def make_tables(
     reference : str
         The protocol that the others are compared with.
     read : mapping of protocol to mapping of outcome to ndarray (n,)
-        One number per patient, NaN where missing; patients in the same order for every protocol.
+        One number per patient, NaN where missing; patients in the same order for every protocol. Further rows are
+        the same patients under further draws, replicate by replicate.
     draw : ndarray of int, (n,)
-        Draw of each patient.
+        Draw of each row.
     groups : mapping of subgroup to mask (n,)
     names : sequence of str, optional
         Outcomes to report; all if omitted.

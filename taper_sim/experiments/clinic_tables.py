@@ -41,9 +41,9 @@ def outcome_tables(
     Returns
     -------
     DataFrame
-        Summary: ``SUMMARY_COLUMNS`` and ``needed``.
+        Summary: ``SUMMARY_COLUMNS`` without those on the interval over draws, and ``needed``.
     DataFrame
-        Differences: ``DIFFERENCE_COLUMNS`` and ``needed``.
+        Differences: ``DIFFERENCE_COLUMNS``, in the same way.
     """
     summary, differences = [], []
     for name in names:
@@ -60,9 +60,14 @@ def outcome_tables(
             if any(map(len, change)):
                 differences.append((protocol, UNLIMITED_STAFF, name, group, *_difference(outcome, change, n_draws)))
     return (
-        pd.DataFrame(summary, columns=[*SUMMARY_COLUMNS, "needed"]).astype({"needed": "Int64"}),
-        pd.DataFrame(differences, columns=[*DIFFERENCE_COLUMNS, "needed"]).astype({"needed": "Int64"}),
+        pd.DataFrame(summary, columns=[*_own(SUMMARY_COLUMNS), "needed"]).astype({"needed": "Int64"}),
+        pd.DataFrame(differences, columns=[*_own(DIFFERENCE_COLUMNS), "needed"]).astype({"needed": "Int64"}),
     )
+
+
+def _own(columns: Sequence[str]) -> list[str]:
+    """Columns without method and reason of an interval over draws: a clinic's intervals are over replications."""
+    return [name for name in columns if not name.startswith("interval_")]
 
 
 def _enough(values: Floats, group: str) -> Floats:

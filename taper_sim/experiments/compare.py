@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from taper_sim import tables
 from taper_sim.comparison.jobs import Finished, Plan, Runner, run_jobs, trajectory_name
-from taper_sim.comparison.outcomes import ALL
+from taper_sim.comparison.outcomes import ALL, BEYOND_COLUMNS
 from taper_sim.comparison.statistics import spread_quantiles
 from taper_sim.comparison.tables import make_tables, subgroups
 from taper_sim.data import formulary
@@ -46,6 +46,8 @@ from taper_sim.simulation.cohort import Cohort
 from taper_sim.units import DRUG_CLASSES
 
 KIND: Final = "compare"
+REPLICATES_FILE: Final = "replicates.parquet"
+"""The people under further draws, where they are few: columns as in ``patients.parquet``."""
 _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "scipy", "pydantic")
 
 
@@ -166,7 +168,7 @@ def _run(
     groups = subgroups(plan.cohort, scenario.subgroups)
     # a scheduler that does not answer is reported before anything is written
     with _runner(running.workers) as run, open_run(folder, record, running.warn) as kept:
-        run(plan, kept.parts, running.progress(len(plan.cohort) * plan.n_days * len(plan.arms)))
+        run(plan, kept.parts, running.progress(plan.n_rows * plan.n_days * len(plan.arms)))
         simulated = time.time()
         finished = Finished(plan, kept.parts)
         names = [arm.name for arm in plan.arms]
@@ -176,7 +178,7 @@ def _run(
         trajectories = _trajectories(plan, kept.parts)
         kept.write_csv("summary.csv", summary)
         kept.write_csv("differences.csv", differences)
-        _write_patients(plan, finished, kept)
+        _write_people(plan, finished, kept)
         kept.write_csv("trajectories.csv", trajectories)
         about = _about(scenario, path, identity, plan, reference)
         about["timings_s"] = {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)}
@@ -200,32 +202,38 @@ def _runner(workers: Workers) -> AbstractContextManager[Runner]:
     return nullcontext(partial(run_jobs, workers=workers))
 
 
-def _write_patients(plan: Plan, finished: Finished, kept: RunFolder) -> None:
-    """Write a row for each protocol and patient, protocol by protocol."""
+def _write_people(plan: Plan, finished: Finished, kept: RunFolder) -> None:
+    """Write a row for each protocol and patient and, if there are replicates, a row for each of them."""
+    n = len(plan.cohort)
+    kept.write("patients.parquet", partial(_write_rows, plan, finished, slice(0, n)), private=True)
+    if plan.replicates > 1:
+        kept.write(REPLICATES_FILE, partial(_write_rows, plan, finished, slice(n, plan.n_rows)), private=True)
+
+
+def _write_rows(plan: Plan, finished: Finished, part: slice, handle: Any) -> None:
+    """Write rows of the plan, protocol by protocol."""
     cohort = plan.cohort
+    people = np.arange(plan.n_rows)[part] % len(cohort)
     baseline = {
-        "patient_id": pa.array(cohort.ids),
-        "draw": pa.array(plan.draw),
-        **{f"dose_{name}": pa.array(cohort.dose[:, k]) for k, name in enumerate(DRUG_CLASSES)},
+        "patient_id": pa.array(np.array(cohort.ids, dtype=object)[people], pa.string()),
+        "draw": pa.array(plan.draw[part]),
+        **{f"dose_{name}": pa.array(cohort.dose[people, k]) for k, name in enumerate(DRUG_CLASSES)},
     }
-
-    def write(handle: Any) -> None:
-        writer = None
-        for arm in plan.arms:
-            values = finished[arm.name]
-            columns = {
-                **baseline,
-                "protocol": pa.array([arm.name] * len(cohort)).dictionary_encode(),
-                **{outcome.name: pa.array(values[outcome.name]) for outcome in ALL},
-                "rounding_error": pa.array(values["rounding_error"]),
-            }
-            table = pa.table(columns)
-            writer = writer or pq.ParquetWriter(handle, table.schema, compression="zstd")
-            writer.write_table(table)
-        if writer is not None:
-            writer.close()
-
-    kept.write("patients.parquet", write, private=True)
+    writer = None
+    for arm in plan.arms:
+        values = finished[arm.name]
+        columns = {
+            **baseline,
+            "protocol": pa.array([arm.name] * len(people)).dictionary_encode(),
+            **{outcome.name: pa.array(values[outcome.name][part]) for outcome in ALL},
+            **{name: pa.array(values[name][part]) for name in BEYOND_COLUMNS},
+            "rounding_error": pa.array(values["rounding_error"][part]),
+        }
+        table = pa.table(columns)
+        writer = writer or pq.ParquetWriter(handle, table.schema, compression="zstd")
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
 
 
 def _trajectories(plan: Plan, parts: Parts) -> pd.DataFrame:
@@ -274,6 +282,7 @@ def _about(scenario: Scenario, path: Path, identity: str, plan: Plan, reference:
         "protocols": [arm.name for arm in plan.arms],
         "patients": patients_entry(cohort),
         "ensemble": {"id": plan.ensemble.id, "n_draws": plan.ensemble.n_draws, "calibrated": plan.ensemble.calibrated},
+        "replicates": plan.replicates,
         "parameters": {
             symbol: np.round(values.mean(axis=0), 10).tolist() for symbol, values in plan.ensemble.values.items()
         },

@@ -229,7 +229,8 @@ def _run(scenario: Scenario, path: Path, folder: Path, running: Running) -> Eval
 
 def _tables(ladder: _Ladder, entry: LadderEntry) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of ladder.csv and of gap.csv."""
-    scenario, loss = ladder.scenario, Loss(**entry.loss.model_dump())
+    scenario = ladder.scenario
+    loss = Loss(**entry.loss.model_dump(), full_stop=scenario.full_stop_worth)
     people = scenario.cohort.patients or 0
     knobs: Knobs = {
         (rung.name, ceiling): _tuned(ladder, entry, rung, ceiling, loss)

@@ -1,7 +1,9 @@
 """The oracle, a policy that sees the true state. Imports ``model`` and the interface.
 
 At each decision it simulates several cuts with each person's true parameters, without random events, and orders the
-largest that keeps withdrawal within the limit over the horizon. It bounds the outcome of any policy that uses reports.
+largest that keeps withdrawal within the limit over the horizon. It minimises the time to a full stop under that single
+limit. It weighs no pain, function, mood, crisis, overdose or death: it bounds how fast a policy can go within the
+limit, and is no ideal of care.
 """
 
 from collections.abc import Sequence
@@ -26,7 +28,10 @@ _CUTS_PCT: Final = (100.0, 60.0, 40.0, 30.0, 20.0, 15.0, 10.0, 7.5, 5.0, 2.5)
 
 @dataclass(frozen=True)
 class Oracle(Policy):
-    """Largest cut that keeps withdrawal of the tapered class at or below ``limit`` for ``horizon_d`` days."""
+    """Largest cut that keeps withdrawal of the tapered class at or below ``limit`` for ``horizon_d`` days.
+
+    It minimises the time to a full stop under that limit, and nothing else.
+    """
 
     limit: float = 0.15
     every: int = 14

@@ -19,6 +19,7 @@ from matplotlib.patches import Patch
 
 from taper_sim.comparison.statistics import pareto_front
 from taper_sim.comparison.tables import SMALLEST_CELL
+from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 from taper_sim.report.drawing import (
     DOUBLE_COLUMN_MM,
     GREY,
@@ -80,6 +81,11 @@ PARETO_Y: Final = (
     "phq9_change",
     "function_change",
 )
+
+WITHDRAWAL_LIMIT: Final = float(CHANCE_BY_SYMBOL["limit_w"].value)  # type: ignore[arg-type]  # it has no classes
+"""Mean peak withdrawal, 0 to 1, up to which a protocol can be on the front of the Pareto figure. Source: the limit of
+``days_over_limit``."""
+_PEAK: Final = "withdrawal_peak"
 
 _FROM_ZERO: Final = ("dose", "withdrawal")
 
@@ -297,6 +303,8 @@ def forest_data(differences: pd.DataFrame, outcomes: Sequence[str] = FOREST_OUTC
             -1.0 if outcome.direction == "lower" else 1.0
         )
         for row in rows_of.get(name, ()):
+            if np.isnan(row["lo95"]):  # a point without an interval would look certain
+                continue
             ends = sorted((factor * row["lo95"], factor * row["hi95"]))
             rows.append(
                 (
@@ -431,7 +439,12 @@ def _forest_panel(
 
 
 def pareto_data(summary: pd.DataFrame, protocols: Sequence[str], x: str, y: str) -> pd.DataFrame:
-    """Means of two outcomes by protocol with 95 % intervals, and whether a protocol is on the Pareto front of means."""
+    """Means of two outcomes by protocol with 95 % intervals, and whether a protocol is on the Pareto front of means.
+
+    The largest reduction is on every front of reduction and harm, so that a front of all protocols would praise an
+    abrupt stop. If the run reports the peak of withdrawal, only protocols whose mean peak is within
+    :data:`WITHDRAWAL_LIMIT` can be on the front.
+    """
     whole = summary[(summary["subgroup"] == "all") & (summary["n"] >= SMALLEST_CELL)]
     cells = {(row["protocol"], row["outcome"]): row for row in whole.to_dict("records")}
     rows = []
@@ -446,13 +459,18 @@ def pareto_data(summary: pd.DataFrame, protocols: Sequence[str], x: str, y: str)
         [-1.0 if (o := outcome_of(name)) is not None and o.direction == "higher" else 1.0 for name in (x, y)]
     )
     points = data[["x_mean", "y_mean"]].to_numpy(dtype=np.float64)
-    data["on_front"] = pareto_front(points * signs) if len(data) else np.zeros(0, dtype=bool)
+    peaks = {name: float(cells[name, _PEAK]["mean"]) for name in data["protocol"] if (name, _PEAK) in cells}
+    within = np.array([not peaks or peaks.get(name, np.inf) <= WITHDRAWAL_LIMIT for name in data["protocol"]], bool)
+    front = np.zeros(len(data), dtype=bool)
+    if within.any():
+        front[within] = pareto_front((points * signs)[within])
+    data["on_front"] = front
     return data
 
 
 def pareto_axes(summary: pd.DataFrame) -> tuple[str, str] | None:
-    """Outcomes of the Pareto figure, the first reported of each list; None if a list has none."""
-    reported = set(summary["outcome"])
+    """Outcomes of the Pareto figure, the first of each list that has an interval; None if a list has none."""
+    reported = set(summary.loc[(summary["subgroup"] == "all") & summary["lo95"].notna(), "outcome"])
     x, y = (next((name for name in names if name in reported), None) for names in (PARETO_X, PARETO_Y))
     return None if x is None or y is None else (x, y)
 
@@ -498,7 +516,7 @@ def pareto_figure(
                 color=GREY,
                 linewidth=0.9,
                 linestyle=(0, (4, 2)),
-                label="front of the means: no other\nprotocol is better in both",
+                label="front of the means: within the\nwithdrawal limit, no other such\nprotocol better in both",
             )
         )
         legend_mm = 10.0 + _LETTER_MM * _longest_line(str(key.get_label()) for key in keys)

@@ -16,6 +16,10 @@ from taper_sim.run_folder import list_report, read_table, write_csv, write_text
 
 _COLOURS: Final = {"other": GREY, "personal": "#0072B2", "oracle": "#000000"}
 _MARKERS: Final = {"other": "s", "personal": "o", "oracle": "D"}
+ORACLE_MINIMISES: Final = (
+    "The oracle minimises the expected loss of dose, pain, function and distress over the year ahead with the true "
+    "state known, unless the scenario gives another call. It weighs no crisis, overdose or death."
+)
 _SHOWN: Final = (
     "knob",
     "share_over",
@@ -47,6 +51,7 @@ def ladder_text(folder: Path) -> str:
         parts += dict.fromkeys(map(_comparison_line, comparisons)) or ["No personalised policy: no gap to close."]
         parts.append("")
     parts.append("Loss: smallest important differences; lower is better. Not calibrated to published results.")
+    parts.append(ORACLE_MINIMISES)
     parts.append(f"{tables.UNREVIEWED.capitalize()}.")
     return "\n".join(parts)
 
@@ -79,7 +84,7 @@ def ladder_figure(ladder: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
             panel.set_yticks(range(len(part)), [wrapped(name, 24, 1) for name in part["policy"]])
             panel.invert_yaxis()
             panel.set_title(f"{truth}, ceiling {ceiling}")
-            panel.set_xlabel("loss, important differences (lower is better)")
+            panel.set_xlabel("loss, important differences (lower is better);\nthe oracle minimises its expectation")
         for panel in axes[len(groups) :]:
             panel.set_visible(False)
     drawn = ladder[["truth", "ceiling", "policy", "role", "loss", "lo95", "hi95", "n"]]

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from taper_sim import tables
-from taper_sim.comparison.tables import SMALLEST_CELL
+from taper_sim.comparison.tables import FEWEST_CHANGED, FEWEST_EVENTS, FEWEST_IN_TAIL, SMALLEST_CELL
 from taper_sim.report.run_tables import label_of, outcome_of
 
 _HASH_SHOWN = 12  # letters of a hash in running text; the provenance table has the whole hash
@@ -31,6 +31,24 @@ def cautions(manifest: Mapping[str, Any]) -> list[str]:
         sentences.append("Not calibrated to published results.")
     subject = "Simulated people" if people_are_sampled(manifest) else "Simulated courses of people from a file"
     sentences.append(f"{subject}: predictions of a model, not observations.")
+    return sentences
+
+
+def oracle_sentences(manifest: Mapping[str, Any]) -> list[str]:
+    """What the policies that see the true state minimise, a sentence for each kind in the run."""
+    calls = [str(entry["call"]) for entry in manifest["scenario"].get("protocols", [])]
+    sentences = []
+    if any(call.startswith("oracle(") for call in calls):
+        sentences.append(
+            "The oracle sees the true state and takes the largest cut that keeps withdrawal within its limit over the "
+            "days ahead. It minimises the time to a full stop under that single limit. It weighs no pain, function, "
+            "mood, crisis, overdose or death, and it is no ideal of care."
+        )
+    if any("sees=state" in call for call in calls):
+        sentences.append(
+            "The policy that sees the true state minimises the expected loss of dose, pain, function and distress over "
+            "the year ahead (A44). It weighs no crisis, overdose or death."
+        )
     return sentences
 
 
@@ -95,10 +113,22 @@ def _intervals(manifest: Mapping[str, Any], differences: pd.DataFrame) -> str:
         text += "parameters."
     else:
         text = (
-            "Means are over people. The 95 % intervals are over parameter draws: the means of the "
-            f"{n_draws} draws, each shrunk towards the overall mean by its Monte Carlo error (between-draw variance by "
-            "moments, DerSimonian and Laird 1986), plus the Monte Carlo error of all people."
+            "Means are over people. The 95 % intervals are for the mean under a further draw of the parameters. Their "
+            f"variance has two parts: the posterior mean of the variance between the {n_draws} draws (prior of the "
+            "standard deviation 0 at 0, Chung et al. 2013), and the Monte Carlo error of the people. Intervals of "
+            "shares are on the scale of log odds."
         )
+        replicates = int(manifest.get("replicates", 1))
+        if replicates > 1:
+            text += (
+                f" Because people are few, each also lived under {replicates - 1} further draws with other random "
+                "numbers; these replicates inform the variance between draws only."
+            )
+    text += (
+        f" No interval is given for fewer than {SMALLEST_CELL} people, for a share with fewer than {FEWEST_EVENTS} "
+        f"people with or without the event, for a difference of shares with fewer than {FEWEST_CHANGED} people who had "
+        f"the event under one protocol only, and for fewer than {FEWEST_IN_TAIL} people in the worst 5 %."
+    )
     whole = differences[(differences["subgroup"] == "all") & (differences["n"] >= SMALLEST_CELL)]
     for name in ("pain_nrs_change", "withdrawal_peak", "dose_reduction_pct"):
         errors = whole.loc[whole["outcome"] == name, "mc_se"]

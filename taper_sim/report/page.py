@@ -14,11 +14,19 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from taper_sim.comparison.outcomes import BY_NAME
+from taper_sim.comparison.preferences import FULL_STOP, holds_harms, preferences_text
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
-from taper_sim.report.figures import FOREST_OUTCOMES, pareto_axes, write_figures
-from taper_sim.report.methods import cautions, is_calibrated, listed, methods_paragraph, people_are_sampled
+from taper_sim.report.figures import FOREST_OUTCOMES, WITHDRAWAL_LIMIT, pareto_axes, write_figures
+from taper_sim.report.methods import (
+    cautions,
+    is_calibrated,
+    listed,
+    methods_paragraph,
+    oracle_sentences,
+    people_are_sampled,
+)
 from taper_sim.report.run_tables import RunTables, label_of, outcome_of, read_run
 from taper_sim.run_folder import list_report, write_text
 
@@ -90,10 +98,16 @@ def probability(value: float) -> str:
 def _cell(row: Mapping[Any, Any] | None, name: str, *, signed: bool) -> dict[str, str]:
     """Mean and interval, or the mark of a hidden cell.
 
-    An event that no patient had has an interval of 0 to 0, which would suggest certainty; the cell says *none seen*.
+    An event that no patient had has an interval of 0 to 0, which would suggest certainty; the cell says *none seen*. A
+    number on which too few people or events stand has no interval; the cell says why.
     """
     if row is None or row["n"] < SMALLEST_CELL:
         return {"mean": HIDDEN, "interval": ""}
+    if row["mean"] == 0.0 and _is_event(name) and not signed and math.isnan(row["lo95"]):
+        return {"mean": outcome_number(name, 0.0), "interval": NONE_SEEN}
+    if math.isnan(row["lo95"]):
+        reason = row.get("interval_reason") or "too few"
+        return {"mean": outcome_number(name, row["mean"], signed=signed), "interval": f"no interval: {reason}"}
     if row["lo95"] == row["hi95"] == 0.0 and _is_event(name):
         return {"mean": outcome_number(name, 0.0), "interval": NONE_SEEN}
     low, high = (outcome_number(name, row[end], signed=signed) for end in ("lo95", "hi95"))
@@ -173,7 +187,7 @@ def _differences(run: RunTables) -> list[dict[str, Any]]:
             visible = row is not None and row["n"] >= SMALLEST_CELL
             shares = {k: probability(float(row[k])) if visible and row is not None else HIDDEN for k in columns}
             cell = _cell(row, head["name"], signed=True)
-            if cell["interval"] == NONE_SEEN:
+            if cell["interval"] == NONE_SEEN or cell["interval"].startswith("no interval"):
                 shares["p_better"] = "–"
             rows.append({**head, **cell, **shares})
         groups.append({"protocol": protocol, "rows": rows})
@@ -269,9 +283,16 @@ def _rests_on(run: RunTables) -> list[str]:
             "therefore less certain than their intervals suggest; they follow from the assumptions."
         )
     sentences.append(
-        "Intervals cover uncertainty about the parameters and Monte Carlo error. They do not cover errors of the "
-        "model's equations."
+        "Intervals cover uncertainty about the parameters and the number of people. They do not cover errors of the "
+        "model's equations. A number on which too few people or events stand has no interval, and its cell says why."
     )
+    weights = manifest["scenario"].get("composite")
+    if weights and (run.summary["outcome"] == "composite").any():
+        full_stop = float(manifest["scenario"].get("full_stop_worth", FULL_STOP))
+        sentences.append(preferences_text(weights, full_stop))
+        if not holds_harms(weights):
+            sentences.append("It counts not every harm, so that nothing is ranked by it.")
+    sentences += oracle_sentences(manifest)
     for table in manifest["tables"]:
         verified = table["verified"]
         sentences.append(
@@ -303,14 +324,16 @@ def _figures(run: RunTables, folder: Path, written: Sequence[Path]) -> list[dict
             f"Differences from {reference}",
             "Means with 95 % intervals over parameter draws; values right of 0 are better for every outcome. Left "
             "panels: units of smallest important differences, dashed lines at −1 and 1. Right panels: people per 100; "
-            "the scales differ.",
+            "the scales differ. Differences without an interval are left out; the table below says why.",
             f"Differences of each protocol from {reference} with 95 % intervals. The numbers are in the table of "
             "differences and in figures/forest.csv.",
         ),
         "pareto": (
             f"Benefit and harm: {distance} against {harm}",
-            "Means with 95 % intervals as thin crosses. Filled: no other protocol is better in both means. The Pareto "
-            "front is that of the means; where crosses overlap, membership of the front is uncertain.",
+            "Means with 95 % intervals as thin crosses. Filled: mean peak withdrawal within the limit of "
+            f"{WITHDRAWAL_LIMIT:g}, and no other such protocol better in both means. A protocol over the limit is no "
+            "candidate: a full stop has the largest reduction by definition. Where crosses overlap, membership of the "
+            "front is uncertain. The figure ranks nothing: that depends on the worth of a lower dose.",
             f"Scatter of {harm} against {distance} for {protocols}. The numbers are in figures/pareto.csv.",
         ),
     }

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from taper_sim.comparison.outcomes import COMPOSITE, COMPOSITE_WEIGHTS, OUTCOMES, Outcome
+from taper_sim.comparison.outcomes import COMPOSITE, OUTCOMES, Outcome
+from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, HARM_WEIGHTS
 from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import (
     BASELINE_LIMITS,
@@ -204,6 +205,7 @@ def outcomes_page() -> str:
     """Text of docs/outcomes.md."""
     header = ("name", "meaning", "unit", "better", "smallest important difference", "worst 5 %", "source")
     weights = ", ".join(f"{name} {weight:g}" for name, weight in COMPOSITE_WEIGHTS.items())
+    harms = ", ".join(f"{name} {weight:g}" for name, weight in HARM_WEIGHTS.items())
     return f"""# Outcomes
 
 This page is for readers who choose or interpret outcomes.
@@ -229,13 +231,19 @@ the difference between two protocols on the same people.
   people. The difference is over people who reach it under both.
 - **Smallest important difference.** `share_better` and `share_worse` count people whose difference exceeds it; with
   `any`, every difference counts. It is not a threshold of significance.
+- **Intervals** cover the parameters and the number of people. `interval_method` names their sources, and
+  `interval_reason` says why a number has none ([intervals](how-to/intervals.md)).
 - **Worst 5 %.** If the table has yes, there is a second row `…_cvar95`, the mean of the 5 % largest values. Large is
   worse for all of them.
 - **Withdrawal scores** (`withdrawal_sows_gossop`, `_cows`, `_bwsq`, `_pwc`) are means of the model's expected values,
   without the noise of a report.
-- **The composite** adds changes of pain, function, mood and medication load, each in smallest important differences
-  (1 point, 10 points, 5 points of PHQ-9; a full stop of the medicine counts as two). The weights are {weights}; a
-  scenario may give others. Medication load falls in every successful taper: report the parts too.
+- **The composite** is a value judgement ([A55](assumptions.md#a55)). It is the weighted mean of the changes of pain,
+  function, mood and medication load, each in smallest important differences (1 point, 10 points, 5 points of PHQ-9; a
+  full stop of the medicine counts as {FULL_STOP:g}), plus the harms: so many important differences for a person with
+  one of them. Weights: {weights}. Harms: {harms}.
+  A scenario gives others under `composite`, and the worth of a full stop under `full_stop_worth`. A person who died
+  counts the death and no change of the loads. If a scenario gives a harm the weight 0, the answer ranks nothing. In a
+  clinic run the composite has no harms, because a panel has too few deaths. Report the parts too.
 - **Overdose in two parts.** `overdose_expected_dose` and `overdose_expected_tolerance` are expected numbers: the part
   from the dose, and the part from an effect beyond respiratory tolerance. Published studies disagree in sign, and the
   sum alone would hide this. Both rest on [A5](assumptions.md#a5) and [A10](assumptions.md#a10).

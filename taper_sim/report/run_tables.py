@@ -42,7 +42,18 @@ LABELS: Final[Mapping[str, str]] = {
     "composite": "composite burden",
 }
 
-_WORDS: Final = ("protocol", "reference", "outcome", "subgroup", "unit", "direction", "quantity", "calibrated")
+_WORDS: Final = (
+    "protocol",
+    "reference",
+    "outcome",
+    "subgroup",
+    "unit",
+    "direction",
+    "quantity",
+    "calibrated",
+    "interval_method",
+    "interval_reason",
+)
 _COUNTS: Final = ("n", "day", "n_draws")
 
 

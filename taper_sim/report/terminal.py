@@ -1,5 +1,6 @@
 """A comparison as text for a terminal. Imports ``experiments.compare``, ``tables``."""
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
@@ -19,7 +20,8 @@ _SHOWN = (
 _WIDTH = 20
 _AS_PERCENT = "share of people"
 KEY_TO_CELLS: Final = (
-    "Means over patients, in brackets the 95 % interval over parameter draws with Monte Carlo error.",
+    "Means over patients, in brackets the 95 % interval over parameter draws with Monte Carlo error. Too few: too few",
+    "people or events for an interval (interval_reason in summary.csv).",
     "Withdrawal 0 to 1, pain in NRS points, function in points of 100, changes since day 0.",
 )
 
@@ -27,6 +29,8 @@ KEY_TO_CELLS: Final = (
 def _cell(row: Mapping[Hashable, Any], form: str) -> str:
     factor = 100.0 if row["unit"] == _AS_PERCENT else 1.0
     mean, low, high = (form.format(factor * row[name]) for name in ("mean", "lo95", "hi95"))
+    if math.isnan(row["lo95"]):
+        return f"{mean} (too few)"
     return f"{mean} ({low}, {high})"
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 
 from taper_sim.comparison.jobs import Arm, Plan
+from taper_sim.comparison.preferences import FULL_STOP, FULL_STOP_KEY, HARM_WEIGHTS
+from taper_sim.comparison.replicates import n_replicates
 from taper_sim.data import formulary
 from taper_sim.data.patients import read_drugs, read_patients
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
@@ -27,6 +30,8 @@ from taper_sim.simulation.layout import CarePlan
 from taper_sim.units import LONGEST_D
 
 _FIRST_PATIENTS = 4096  # patients with which every policy is tried before a run
+_COSTLY: Final = re.compile(r"\b(personal|prior_only)\s*\(")
+"""Calls that compute a posterior for each patient, some 15 ms a patient-month: their people have no replicates."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,8 @@ _LATER_KEYS: Final = (
     ("clinic", "staffing", "budget_usd_week"),
     ("clinic", "staffing", "harm"),
 )
-"""Keys added after the first release. If a scenario omits such a key, the key does not enter the hash."""
+"""Keys added after the first release. If a scenario omits such a key, the key does not enter the hash. Preferences
+(``full_stop_worth``, harms of the composite) that equal their defaults do not enter it either."""
 
 
 def scenario_hash(scenario: Scenario, folder: Path) -> str:
@@ -117,6 +123,11 @@ def scenario_hash(scenario: Scenario, folder: Path) -> str:
             section = None if section is None else section.get(name)
         if section is not None and not section[key]:
             del section[key]
+    if content["full_stop_worth"] == FULL_STOP:
+        del content["full_stop_worth"]
+    for name, weight in HARM_WEIGHTS.items():
+        if content["composite"][name] == weight:
+            del content["composite"][name]
     if content.get("clinic", {}).get("team_file") is not None:
         content["clinic"]["team_file"] = _digest(folder / content["clinic"]["team_file"])
     for key in ("file", "drugs_file"):
@@ -269,4 +280,7 @@ def build_plan(scenario: Scenario, file: str, folder: Path) -> tuple[Plan, str]:
     refuse_without_rule(cohort, arms, file)
     refuse_at_start(cohort, arms, scenario.seed)
     ensemble: Ensemble = from_prior(scenario.seed, min(scenario.draws, len(cohort)), scenario.parameters)
-    return Plan(cohort, arms, ensemble, scenario.seed, scenario.days, scenario.composite), reference
+    costly = any(_COSTLY.search(entry.call) for entry in scenario.protocols)
+    replicates = 1 if costly else n_replicates(len(cohort), ensemble.n_draws)
+    weights = {**scenario.composite, FULL_STOP_KEY: scenario.full_stop_worth}
+    return Plan(cohort, arms, ensemble, scenario.seed, scenario.days, weights, replicates), reference

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from taper_sim.comparison.loss import Loss
-from taper_sim.comparison.outcomes import BY_NAME, COMPOSITE_WEIGHTS
+from taper_sim.comparison.outcomes import BY_NAME
+from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, HARM_WEIGHTS
 from taper_sim.comparison.tables import DERIVED_SUBGROUPS
 from taper_sim.data import formulary
 from taper_sim.data.patient import LARGEST_PARAMETER, range_of
@@ -306,7 +307,11 @@ class Scenario(Strict):
     protocols: tuple[Annotated[ProtocolEntry, BeforeValidator(_as_entry)], ...] = Field(min_length=1, max_length=50)
     reference: str | None = None
     outcomes: tuple[str, ...] | None = None
-    composite: dict[str, float] = Field(default_factory=lambda: dict(COMPOSITE_WEIGHTS))
+    composite: dict[str, float] = Field(default_factory=lambda: {**COMPOSITE_WEIGHTS, **HARM_WEIGHTS})
+    """Value judgements: weights of the loads (pain, function, mood, medication), and the important differences that
+    one crisis, overdose or death counts; a harm that is left out has its default, and 0 leaves it out of the sum."""
+    full_stop_worth: float = Field(default=FULL_STOP, ge=0, le=20)
+    """Value judgement: smallest important differences between a year without the drug and a year at the full dose."""
     subgroups: tuple[str, ...] = ()
     parameters: dict[str, float] = Field(default_factory=dict)
     clinic: ClinicEntry | None = None
@@ -338,11 +343,13 @@ class Scenario(Strict):
     @field_validator("composite")
     @classmethod
     def _are_weights(cls, weights: dict[str, float]) -> dict[str, float]:
-        if set(weights) != set(COMPOSITE_WEIGHTS):
-            raise Wrong(("", f"weights of {', '.join(weights) or 'nothing'}", f"all of {', '.join(COMPOSITE_WEIGHTS)}"))
-        if any(weight < 0 for weight in weights.values()) or sum(weights.values()) <= 0:
-            raise Wrong(("", weights, "weights of at least 0, not all of them 0"))
-        return weights
+        if set(weights) - set(HARM_WEIGHTS) != set(COMPOSITE_WEIGHTS):
+            allowed = f"all of {', '.join(COMPOSITE_WEIGHTS)}, and any of {', '.join(HARM_WEIGHTS)}"
+            raise Wrong(("", f"weights of {', '.join(weights) or 'nothing'}", allowed))
+        loads = [weights[name] for name in COMPOSITE_WEIGHTS]
+        if any(not 0 <= weight < math.inf for weight in weights.values()) or sum(loads) <= 0:
+            raise Wrong(("", weights, f"weights of at least 0, not all of {', '.join(COMPOSITE_WEIGHTS)} 0"))
+        return {**HARM_WEIGHTS, **weights}
 
     @field_validator("parameters")
     @classmethod

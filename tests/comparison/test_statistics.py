@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from taper_sim.comparison.statistics import (
     OverDraws,
@@ -19,7 +19,7 @@ RNG = np.random.default_rng(5)
 def test_with_one_draw_the_interval_is_the_usual_one_of_a_mean():
     values = RNG.normal(3.0, 2.0, 400)
     mean = over_draws(values, np.zeros(400, dtype=int))
-    half = norm.ppf(0.975) * values.std(ddof=1) / 20
+    half = student.ppf(0.975, 399) * values.std(ddof=1) / 20
     assert mean.quantile(0.025) == pytest.approx(values.mean() - half, abs=1e-9)
     assert mean.quantile(0.975) == pytest.approx(values.mean() + half, abs=1e-9)
 
@@ -68,17 +68,17 @@ def test_quantiles_invert_the_distribution_function():
     mixtures, chances = _mixtures(), (0.001, 0.025, 0.4, 0.975)
     for mean, quantiles in zip(mixtures, mixture_quantiles(mixtures, chances), strict=True):
         for q, x in zip(chances, quantiles, strict=True):
-            tolerance = 1e-9 * max(mean.mc_se, abs(x), 1e-3)
+            tolerance = 1e-9 * max(mean.width, abs(x), 1e-3)
             assert mean.chance_below(x - tolerance) <= q + 1e-12
             assert mean.chance_below(x + tolerance) >= q - 1e-12
-        assert (np.diff(quantiles) >= -1e-9 * max(np.ptp(quantiles), mean.mc_se)).all()
+        assert (np.diff(quantiles) >= -1e-9 * max(np.ptp(quantiles), mean.width)).all()
 
 
 def test_quantiles_computed_together_equal_those_computed_alone():
     mixtures = _mixtures()
     for mean, quantiles in zip(mixtures, mixture_quantiles(mixtures, [0.025, 0.975]), strict=True):
         alone = [mean.quantile(0.025), mean.quantile(0.975)]
-        assert quantiles == pytest.approx(alone, rel=1e-9, abs=1e-9 * mean.mc_se)
+        assert quantiles == pytest.approx(alone, rel=1e-9, abs=1e-9 * mean.width)
 
 
 def test_no_means_have_no_quantiles():

@@ -114,6 +114,8 @@ def make_run(
                         False,
                         known.unit,
                         known.direction,
+                        "draws",
+                        "",
                     )
                 )
                 shares = (np.nan,) * 3 if known.direction == "neither" else (0.75, 0.25, 0.125)
@@ -132,6 +134,8 @@ def make_run(
                             size,
                             known.unit,
                             known.direction,
+                            "draws",
+                            "",
                         )
                     )
         for quantity in QUANTITIES:

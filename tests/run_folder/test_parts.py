@@ -153,7 +153,7 @@ def test_no_patient_without_a_row_is_averaged(small_scenario: Path, tmp_path: Pa
     with pytest.raises(AssertionError, match="other people"):
         Finished(plan, parts)["linear(pct=10, every=14)"]
     monkeypatch.setattr(jobs.Plan, "chunks", lambda plan: [])
-    with pytest.raises(AssertionError, match="150 of 150 patients have no row"):
+    with pytest.raises(AssertionError, match="150 of 150 rows of the plan are missing"):
         Finished(plan, parts)["abrupt()"]
 
 
