@@ -1,7 +1,7 @@
 """Loss function for patients and for policies. Imports ``comparison.outcomes``, ``simulation`` and below.
 
 A patient's loss is a weighted mean of exposure, pain, function and distress. Each domain is a mean over the days alive,
-in units of its smallest important difference, with the weights of the composite's loads (A18, A55). A policy's
+in units of its smallest important difference, with the weights of the composite's loads (A18, A70). A policy's
 loss combines the mean over patients with the mean of the worst 5 % of patients.
 """
 

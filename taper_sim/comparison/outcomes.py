@@ -631,7 +631,7 @@ COMPOSITE: Final = Outcome(
     0.5,
     "weighted change of pain, function, mood and medication load, in smallest important differences, plus weighted "
     "crisis, overdose and death",
-    "A18, A55",
+    "A18, A70",
     lambda look: composite(look, {**COMPOSITE_WEIGHTS, **HARM_WEIGHTS}),
     tail=True,
 )
@@ -713,30 +713,14 @@ def composite(look: OutcomeWindow, weights: Mapping[str, float]) -> Floats:
     return np.asarray(np.nan_to_num(load) + sum(weight * events[name] for name, weight in harms.items()))
 
 
-def _known(*names: str) -> tuple[int, ...]:
-    """Rows of the kernel's sums by name; empty if the kernel lacks one of them."""
-    found = [getattr(rows, name, None) for name in names]
-    return tuple(row for row in found if row is not None) if None not in found else ()
-
-
-_OVERDOSE_HAZARD: Final = _known("HAZARD_OVERDOSE") or _known("HAZARD_DOSE", "HAZARD_EXCESS")
-
-#: Events of an outcome and their expected number, as rows of the kernel's sums, where the kernel has both.
-EXPECTED_EVENTS: Final[Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]] = {
-    name: (events, expected)
-    for name, events, expected in (
-        ("overdose", (rows.OVERDOSES,), _OVERDOSE_HAZARD),
-        ("mental_health_crisis", (rows.CRISES,), _known("HAZARD_CRISIS")),
-        ("seizure", (rows.SEIZURES,), _known("HAZARD_SEIZURE")),
-        ("urgent_visit", (rows.URGENT,), _known("HAZARD_URGENT")),
-        (
-            "overdose_or_suicide_death",
-            (rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS),
-            _known("HAZARD_OVERDOSE_DEATH", "HAZARD_SUICIDE_DEATH"),
-        ),
-        ("death", (rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS), _known("HAZARD_OVERDOSE_DEATH", "HAZARD_SUICIDE_DEATH")),
-    )
-    if expected
+#: Events of an outcome and their expected number, as rows of the kernel's sums.
+EXPECTED_EVENTS: Final[Mapping[str, tuple[tuple[int, ...], int]]] = {
+    "overdose": ((rows.OVERDOSES,), rows.EXPECTED_OVERDOSES),
+    "mental_health_crisis": ((rows.CRISES,), rows.EXPECTED_CRISES),
+    "seizure": ((rows.SEIZURES,), rows.EXPECTED_SEIZURES),
+    "urgent_visit": ((rows.URGENT,), rows.EXPECTED_URGENT),
+    "overdose_or_suicide_death": ((rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS), rows.EXPECTED_DEATHS),
+    "death": ((rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS), rows.EXPECTED_DEATHS),
 }
 BEYOND_COLUMNS: Final = tuple(name + BEYOND_EXPECTED for name in EXPECTED_EVENTS)
 
@@ -744,12 +728,11 @@ BEYOND_COLUMNS: Final = tuple(name + BEYOND_EXPECTED for name in EXPECTED_EVENTS
 def beyond_expected(course: Trajectory) -> dict[str, Floats]:
     """Observed minus expected events of each person, (n,) by column; their mean over many people is 0.
 
-    The expected number is the sum of the daily hazards on the days lived. Over one day hazard and probability are equal
-    to half the square of the hazard.
+    The expected number is the sum of the daily probabilities on the days lived.
     """
     look = OutcomeWindow(course, course.n_days, course.n_days)
     return {
-        name + BEYOND_EXPECTED: np.asarray(sum(map(look.total, events)) - sum(map(look.total, expected)))
+        name + BEYOND_EXPECTED: np.asarray(sum(map(look.total, events)) - look.total(expected))
         for name, (events, expected) in EXPECTED_EVENTS.items()
     }
 

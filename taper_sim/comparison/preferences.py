@@ -1,6 +1,6 @@
 """Value judgements of the composite and of the loss, with their defaults. Imports nothing of the package.
 
-No study gives these numbers. Each is a key of the scenario, stated in the report, and assumption A55 says why the
+No study gives these numbers. Each is a key of the scenario, stated in the report, and assumption A70 says why the
 defaults are as they are.
 """
 
@@ -9,17 +9,17 @@ from types import MappingProxyType
 from typing import Final
 
 FULL_STOP: Final = 2.0
-"""Smallest important differences between a year without the drug and a year at the full dose. Source: A18, A55. Key
+"""Smallest important differences between a year without the drug and a year at the full dose. Source: A18, A70. Key
 ``full_stop_worth`` of a scenario."""
 FULL_STOP_KEY: Final = "full_stop"
 
 COMPOSITE_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
     {"pain": 0.25, "function": 0.25, "mood": 0.25, "medication": 0.25}
 )
-"""Weights of the composite's loads, each in its smallest important differences; divided by their sum. Source: A55."""
+"""Weights of the composite's loads, each in its smallest important differences; divided by their sum. Source: A70."""
 
 HARM_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType({"crisis": 2.0, "overdose": 10.0, "death": 100.0})
-"""Important differences of the composite that one person's crisis, overdose or death counts. Source: A55."""
+"""Important differences of the composite that one person's crisis, overdose or death counts. Source: A70."""
 
 HARM_OUTCOMES: Final[Mapping[str, str]] = MappingProxyType(
     {"crisis": "mental_health_crisis", "overdose": "overdose", "death": "death"}
@@ -39,5 +39,5 @@ def preferences_text(weights: Mapping[str, float], full_stop: float) -> str:
     counted = f"One harm counts, in important differences: {harms}." if harms else "It counts no harm."
     return (
         f"The composite weighs {loads}. {counted} A full stop counts {full_stop:g} important differences. These are "
-        "value judgements, stated by the scenario or by default (A55)."
+        "value judgements, stated by the scenario or by default (A70)."
     )

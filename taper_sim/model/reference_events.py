@@ -411,6 +411,7 @@ def harms(chance: Chance, record: EventState, draws: Draw, number: int) -> tuple
         "expected_seizures": p_seizure,
         "expected_urgent": p_urgent,
         "expected_withdrawal_visits": p_visit,
+        "expected_deaths": p_crisis * s["crisis_fatal"] + p_overdose * chance.fatal,
         "crises": u["crisis"] < p_crisis,
         "attempts": u["crisis"] < p_crisis * s["crisis_suicidal"],
         "suicide_deaths": suicide,

@@ -237,7 +237,7 @@ the difference between two protocols on the same people.
   worse for all of them.
 - **Withdrawal scores** (`withdrawal_sows_gossop`, `_cows`, `_bwsq`, `_pwc`) are means of the model's expected values,
   without the noise of a report.
-- **The composite** is a value judgement ([A55](assumptions.md#a55)). It is the weighted mean of the changes of pain,
+- **The composite** is a value judgement ([A70](assumptions.md#a70)). It is the weighted mean of the changes of pain,
   function, mood and medication load, each in smallest important differences (1 point, 10 points, 5 points of PHQ-9; a
   full stop of the medicine counts as {FULL_STOP:g}), plus the harms: so many important differences for a person with
   one of them. Weights: {weights}. Harms: {harms}.

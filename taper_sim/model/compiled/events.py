@@ -122,12 +122,14 @@ def events_of_day(x: Any, c: Any, day: float) -> None:
         x[(SUMS + r.HAZARD_EXCESS) * STRIDE + j] += (h - by_dose) * living
         p_overdose = one_minus_exp(h) * living
         x[(SUMS + r.EXPECTED_OVERDOSES) * STRIDE + j] += p_overdose
+        fatal = p_overdose * x[(PARAM + r.FATAL) * STRIDE + j]
+        x[(SUMS + r.EXPECTED_DEATHS) * STRIDE + j] += p_crisis * c.crisis_fatal + fatal
         u_overdose = x[r.U_OVERDOSE * STRIDE + j]
         overdose = 1.0 if u_overdose < p_overdose else 0.0
         x[(SUMS + r.OVERDOSES) * STRIDE + j] += overdose
         never = x[(SUMS + r.FIRST_OVERDOSE) * STRIDE + j] == 0.0
         put_where(x, (SUMS + r.FIRST_OVERDOSE) * STRIDE + j, (overdose > 0.0) & never, day)
-        killed = u_overdose < p_overdose * x[(PARAM + r.FATAL) * STRIDE + j]
+        killed = u_overdose < fatal
         x[(SUMS + r.OVERDOSE_DEATHS) * STRIDE + j] += 1.0 if killed else 0.0
 
         h = exp(

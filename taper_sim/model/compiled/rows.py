@@ -77,8 +77,9 @@ SUM_W_CLASS: Final = 5  # three
     EXPECTED_SEIZURES,
     EXPECTED_URGENT,
     EXPECTED_WITHDRAWAL_VISITS,
-) = range(8, 42)
-N_SUMS: Final = 42
+    EXPECTED_DEATHS,
+) = range(8, 43)
+N_SUMS: Final = 43
 
 # -- parameters of a person, constant within a block ---------------------------------------------------------------
 (DECAY_G, EC50, DECAY_F, DECAY_L, OMEGA, SIGMA, ADJUNCT, ALPHA, B, MARGIN0, L0, W0, DOSE0, E0, DOSE) = range(0, 45, 3)
