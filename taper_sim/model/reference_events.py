@@ -370,7 +370,11 @@ def harms(chance: Chance, record: EventState, draws: Draw, number: int) -> tuple
     suicide = u["crisis"] < p_crisis * s["crisis_fatal"]
 
     root_dose = np.sqrt(body.dose[:, 0]) * chance.risk_dose
-    by_dose = np.exp(eq.log_hazard_overdose(fixed["overdose"], root_dose, s["overdose_dose"], s["causal_share"]))
+    by_dose = np.exp(
+        eq.log_hazard_overdose(
+            fixed["overdose"], root_dose, recent, s["overdose_dose"], s["overdose_v"], s["causal_share"]
+        )
+    )
     excess = eq.respiratory_excess(
         body.E[:, 0],
         body.E[:, 1],

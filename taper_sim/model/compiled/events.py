@@ -99,7 +99,9 @@ def events_of_day(x: Any, c: Any, day: float) -> None:
             eq.log_hazard_overdose(
                 x[(PARAM + r.HAZARD + 4) * STRIDE + j],
                 np.sqrt(x[r.TAKEN * STRIDE + j]) * x[(PARAM + r.RISK_DOSE) * STRIDE + j],
+                eq.recent_weight(x[(STATE + r.V) * STRIDE + j], c.v_half),
                 c.overdose_dose,
+                c.overdose_v,
                 c.causal_share,
             )
         )
