@@ -249,7 +249,8 @@ def main() -> None:
     blocks = [(c, p, s) for c in args.classes for p in POPULATIONS for s in args.seeds]
     with ProcessPoolExecutor(args.workers) as workers:
         for classes, population, seed in blocks:
-            block = ranks[(ranks[["classes", "population", "seed"]] == (classes, population, seed)).all(axis=1)]
+            here = (ranks["classes"] == classes) & (ranks["population"] == population) & (ranks["seed"] == seed)
+            block = ranks[here]
             done = int(block["number"].max()) + 1 if len(block) else 0
             for first in range(done, args.replications, 100):
                 numbers = range(first, min(first + 100, args.replications))
