@@ -91,15 +91,17 @@ def replicate(
         for k, name in enumerate(posterior.prior.names)
         if not name.startswith("drift")
     }
-    below = _below_truth(person, posterior)
+    below = _below_truth(person, posterior, rng.random())
     ranks |= dict(zip(DERIVED_QUANTITIES, (below @ posterior.weights).tolist(), strict=True))
     return Replication(ranks, posterior.khat, posterior.ess, posterior.passes)
 
 
-def _below_truth(person: SimulatedPerson, posterior: posterior.Posterior) -> Floats:
+def _below_truth(person: SimulatedPerson, posterior: posterior.Posterior, u: float) -> Floats:
     """Chance, under each draw of the values, that a derived quantity is below its true value, (n_quantities, n).
 
-    A quantity that depends on the values alone is below it or not; of life the filter knows mean and covariance.
+    A quantity that depends on the values alone is below it or not, or equal to it: after the last dose no withdrawal is
+    to come, whatever the values, and a share ``u`` of equals counts as below. Of life the filter knows mean and
+    covariance.
     """
     evidence, n_days, values, today = person.evidence, person.n_days, posterior.values(), person.n_days
     shared = evidence.shared
@@ -126,7 +128,7 @@ def _below_truth(person: SimulatedPerson, posterior: posterior.Posterior) -> Flo
     true_ahead = felt_by_taper(true_course[-1]) + person.life[-1, p]
     return np.stack(
         [
-            (peaks < true_peak).astype(np.float64),
+            (peaks < true_peak) + u * (peaks == true_peak),
             (by_taper < true_by_taper).astype(np.float64),
             ndtr((person.life[today, p] - mean[:, p]) / np.sqrt(cov[:, p, p])),
             ndtr((person.life[today, u] - mean[:, u]) / np.sqrt(cov[:, u, u])),

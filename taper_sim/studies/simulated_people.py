@@ -17,11 +17,12 @@ from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
-from taper_sim.inference.life_block import ORDER, load_of, ordered_system
+from taper_sim.inference.life_block import ORDER, load_of
 from taper_sim.inference.observation import BY_NAME, LOG, LOG1P, Instrument, reports_of
 from taper_sim.inference.posterior import Evidence
 from taper_sim.inference.prior import Prior, prior_of
 from taper_sim.inference.report_means import means_by_day
+from taper_sim.inference.simulated_life import lived, recalled
 from taper_sim.model.life import ASSESSED_DOMAINS, ASSESSMENT_SD
 from taper_sim.model.parameters import MEDIAN_USE_DAYS
 from taper_sim.model.pharmacology import level_decay, within_day_shape
@@ -103,26 +104,6 @@ def last_cut_of(regimen: Regimen) -> Ints:
     return last_cut
 
 
-def lived(values: Floats, shared: Any, n_days: int, generator: np.random.Generator) -> Floats:
-    """Life outside the taper of a person with these values by day, (n_days + 1, 6), in the order of life_block.ORDER.
-
-    Day 0 is that of people who enrol.
-    """
-    system, size = ordered_system(shared, len(ORDER)), values[at.LIFE]
-    path = np.empty((n_days + 1, len(ORDER)))
-    first, later = (np.linalg.cholesky(x + 1e-14 * np.eye(len(ORDER))) for x in (system.stationary, system.shocks))
-    for day in range(n_days + 1):
-        before = system.transition @ path[day - 1] if day else system.lead
-        path[day] = before + size * (later if day else first) @ generator.standard_normal(len(ORDER))
-    return path
-
-
-def recalled(x: Floats, days: int) -> Floats:
-    """Means of the last ``days`` days by day, (n_days + 1,); days before day 0 are as day 0."""
-    total = np.cumsum(np.concatenate([np.full(days, x[0]), x]))
-    return np.asarray(total[days:] - total[:-days]) / days
-
-
 def written(
     values: Floats,
     shared: Any,
@@ -154,7 +135,7 @@ def written(
         Day and report.
     """
     n_days = len(answered) - 1
-    life = lived(values, shared, n_days, generator) if life is None else life
+    life = lived(values[at.LIFE], shared, n_days, generator) if life is None else life
     last_cut = last_cut_of(regimen)
     z_day = generator.standard_normal(n_days + 1)
     reports: Reported = []
@@ -267,7 +248,7 @@ def person_of(
     values = prior.values(z[None])[0]
     regimen = tapered(pct, n_days, taken, int(generator.integers(sum(taken))))
     answered = generator.random(n_days + 1) < ANSWERED
-    life = lived(values, shared, n_days + FORECAST_D, generator)
+    life = lived(values[at.LIFE], shared, n_days + FORECAST_D, generator)
     reports = written(values, shared, until(regimen, n_days), instruments_of(taken), answered, generator, life)
     assessed = assessment_of(values, life, generator) if generator.random() < assessed_share else {}
     evidence = evidence_from(prior, shared, regimen, reports, n_days, assessed)
