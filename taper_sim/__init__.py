@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from taper_sim.api.runs import run_clinic as run_clinic
     from taper_sim.api.sensitivity import Sensitivity as Sensitivity
     from taper_sim.api.sensitivity import sensitivity as sensitivity
+    from taper_sim.api.validation import Validation as Validation
+    from taper_sim.api.validation import validate as validate
     from taper_sim.comparison.outcomes import OutcomeWindow as OutcomeWindow
     from taper_sim.data.patient import Patient as Patient
     from taper_sim.data.patient import read_patient as read_patient
@@ -55,6 +57,7 @@ _PUBLIC = {
     "Run": "taper_sim.api.runs",
     "Sensitivity": "taper_sim.api.sensitivity",
     "Trace": "taper_sim.api.patient_trace",
+    "Validation": "taper_sim.api.validation",
     "compare": "taper_sim.api.comparison",
     "evaluate": "taper_sim.api.runs",
     "find_team": "taper_sim.api.runs",
@@ -68,6 +71,7 @@ _PUBLIC = {
     "run_clinic": "taper_sim.api.runs",
     "sensitivity": "taper_sim.api.sensitivity",
     "trace": "taper_sim.api.patient_trace",
+    "validate": "taper_sim.api.validation",
 }
 __all__ = [  # noqa: PLE0604, RUF100 - the same names for type checkers; a test compares the lists
     "Comparison",
@@ -84,6 +88,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names for type checkers; a test 
     "Run",
     "Sensitivity",
     "Trace",
+    "Validation",
     "__version__",
     "compare",
     "evaluate",
@@ -98,6 +103,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names for type checkers; a test 
     "run_clinic",
     "sensitivity",
     "trace",
+    "validate",
 ]
 
 

@@ -65,7 +65,6 @@ def _hash(args: argparse.Namespace) -> int:
     from taper_sim.data.problems import nearest, problem
     from taper_sim.experiments.kinds import KINDS
     from taper_sim.run_folder import plan_of
-    from taper_sim.scenario.building import read_scenario
 
     if args.scenario.is_dir():
         _show(plan_of(args.scenario).hash)
@@ -73,7 +72,7 @@ def _hash(args: argparse.Namespace) -> int:
     by_command = {kind.command: kind for kind in KINDS.values()}
     if args.of not in by_command:
         raise problem("--of", "", f"{args.of}{nearest(args.of, by_command)}", f"one of {', '.join(by_command)}")
-    _show(by_command[args.of].plan_hash(read_scenario(args.scenario), args.scenario))
+    _show(by_command[args.of].plan_hash(args.scenario))
     return DONE
 
 
@@ -178,6 +177,24 @@ def _triage(args: argparse.Namespace) -> int:
             sure=args.yes,
             log=_warn,
         )
+    _show(run.text)
+    return DONE
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from taper_sim.api.reported_runs import run_validation
+    from taper_sim.experiments.validation_run import SHIPPED, ValidationOptions
+
+    default = ValidationOptions()
+    options = ValidationOptions(
+        default.people if args.patients is None else args.patients,
+        default.draws if args.draws is None else args.draws,
+        args.seed,
+    )
+    workers = _workers(args.workers)
+    args.folder = args.out or Path(f"validate-{SHIPPED if args.table is None else args.table.stem}")
+    with progress_bar() as progress:
+        run = run_validation(args.table, options, args.folder, progress, workers=workers, sure=args.yes, log=_warn)
     _show(run.text)
     return DONE
 
@@ -314,6 +331,7 @@ _COMMANDS: Final = {
     "evaluate": _evaluate,
     "staffing": _staffing,
     "triage": _triage,
+    "validate": _validate,
     "resume": _resume,
     "recommend": _recommend,
     "fit": _fit,

@@ -80,6 +80,21 @@ def parser() -> argparse.ArgumentParser:
     _add_clinic(triage)
     triage.add_argument("--out", type=Path, required=True, metavar="DIR", help=_RERUN)
 
+    validate = commands.add_parser(
+        "validate", help="repeat published results as simulated studies: published, simulated, inside or not"
+    )
+    validate.add_argument(
+        "table", type=Path, nargs="?", metavar="EVIDENCE.csv", help="coded results (default: the package's own table)"
+    )
+    validate.add_argument(
+        "--patients", type=int, help="people of a study (default 20,000); results on events take four times as many"
+    )
+    validate.add_argument("--draws", type=int, help="draws of the parameters (default 50)")
+    validate.add_argument("--seed", type=int, default=DEFAULT_SEED, help=f"seed (default {DEFAULT_SEED})")
+    validate.add_argument("--workers", default="2", help="threads (default 2); no number depends on it")
+    validate.add_argument("--out", type=Path, help=f"{_RERUN} (default: validate-NAME in the working directory)")
+    _add_sure(validate)
+
     resume = commands.add_parser("resume", help="resume an interrupted run of any kind")
     resume.add_argument("folder", type=Path, metavar="DIR", help="output folder of the run")
     resume.add_argument("--workers", default="2", help=_WORKERS)

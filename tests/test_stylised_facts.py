@@ -33,7 +33,8 @@ from taper_sim.simulation.layout import CarePlan, arrays_of
 SEED = 20260101
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "first_comparison.yaml"
 CENTRES = from_prior(SEED, 1)
-USUAL = CarePlan({"prescriber": 1.0}, 28.0, float("nan"))
+USUAL = CarePlan({"prescriber": 1.0}, 28.0, float("nan"), setting="usual_care")
+WARD = replace(USUAL, setting="ward")
 N = 4096
 Z = 3.29  # two-sided 0.1 %: a bound derived from the size of the sample
 
@@ -131,7 +132,7 @@ def run(
 def overdoses(course: Trajectory, day: int) -> float:
     """Expected overdoses per person-day from day 1 to a day."""
     at = course.sums[day]
-    return float((at[rows.HAZARD_DOSE] + at[rows.HAZARD_EXCESS]).sum() / at[rows.DAYS].sum())
+    return float(at[rows.EXPECTED_OVERDOSES].sum() / at[rows.DAYS].sum())
 
 
 def events(course: Trajectory, *which: int) -> float:
@@ -265,7 +266,8 @@ def test_s03_a_methadone_taper_of_21_days_peaks_at_its_end_and_one_of_10_days_pe
 def detox(short_acting: Cohort) -> tuple[Trajectory, Trajectory]:
     """A week after an abrupt stop in people with OUD on a short-acting opioid: placebo, alpha-2 agonist."""
     cohort = people("oxycodone", "IR", 90, shares={"oud": 1.0})
-    return run(cohort, "abrupt()", 7), run(cohort, adjunct(build_policy("abrupt()", file="test"), "lofexidine"), 7)
+    treated = adjunct(build_policy("abrupt()", file="test"), "lofexidine")
+    return run(cohort, "abrupt()", 7, care=WARD), run(cohort, treated, 7, care=WARD)
 
 
 def test_s04_mean_sows_of_the_first_week_is_8_to_11_and_an_alpha_2_agonist_cuts_it_by_15_to_25_percent(
@@ -282,10 +284,13 @@ def test_s04_mean_sows_of_the_first_week_is_8_to_11_and_an_alpha_2_agonist_cuts_
     assert 0.15 - half <= cut <= 0.25 + half
 
 
-def test_s04_fewer_leave_with_an_alpha_2_agonist(detox: tuple[Trajectory, Trajectory]) -> None:
-    # E051: 28 % and about 40 % complete the week; the level does not hold (docs/stylised-facts.md), the direction does
+def test_s04_28_percent_complete_the_week_and_more_with_an_alpha_2_agonist(
+    detox: tuple[Trajectory, Trajectory],
+) -> None:
+    # E051: 28 % and about 40 % complete the week. The hazard of leaving a ward was fitted to these two numbers
     placebo, treated = (float((c.end[rows.DROPOUT_DAY] == 0).mean()) for c in detox)
     say("S4 completion", placebo=placebo, treated=treated)
+    assert abs(placebo - 0.28) < 0.03 + Z * np.sqrt(placebo * (1 - placebo) / N)
     assert treated - placebo > Z * np.sqrt(2 * placebo * (1 - placebo) / N) / 2  # shared luck: half is generous
 
 
@@ -381,11 +386,14 @@ def test_s09_who_a_person_is_explains_more_of_benzodiazepine_withdrawal_than_the
 def test_s10_a_year_after_stopping_pain_is_on_average_where_it_was_and_half_of_people_differ(
     short_acting: Cohort,
 ) -> None:
-    # McPherson 2018 (mean), Goesling 2019 (47 % of 49 say worse)
-    course = by_day(short_acting, steps(10, 14), 140 + 365)
-    change = course["P"][-1] - course["P"][0]
-    say("S10", mean=float(change.mean()), worse=float((change > 0.5).mean()), any_worse=float((change > 0).mean()))
-    assert -0.5 <= change.mean() <= 0.3
+    # McPherson 2018 (mean), Goesling 2019 (47 % of 49 say worse). A year at the dose first: stopping is no enrolment
+    stay = from_prior(SEED, 1, {"return_0": -60.0, "leave_usual_care": -60.0})
+    policy = build_policy("linear(pct=10, every=14) + run_in(days=364)", file="test")
+    end = 364 + 140 + 365
+    course = days.run(short_acting, policy, stay, SEED, end, USUAL, look_days=(357, 364, end - 7))
+    change = OutcomeWindow(course, end, 7).mean(rows.SUM_P) - OutcomeWindow(course, 364, 7).mean(rows.SUM_P)
+    say("S10", mean=float(np.nanmean(change)), worse=float((change > 0.5).mean()), sd=float(np.nanstd(change)))
+    assert -0.5 <= np.nanmean(change) <= 0.3
     assert 0.35 <= (change > 0.5).mean() <= 0.50
 
 
@@ -400,11 +408,11 @@ def test_s11_withdrawal_pain_is_half_gone_in_about_two_weeks(short_acting: Cohor
 
 
 def test_s12_at_a_steady_dose_pain_mood_and_sleep_stay_flat_for_two_years(long_term: Cohort) -> None:
-    # Morasco 2020 (n 517)
-    course = run(long_term.take(slice(0, N)), "constant()", 728)
+    # Morasco 2020 (n 517). People come at a bad time: in the first year pain falls by regression to the mean
+    course = run(long_term.take(slice(0, N)), "constant()", 728, look=(182, 364))
     change = {
-        name: float(np.nanmean(OutcomeWindow(course, 728, 728).change(row)))
-        for name, row in (("pain", rows.P), ("mood", rows.M), ("sleep", rows.I))
+        name: float(np.nanmean(OutcomeWindow(course, 728, 364).mean(row) - OutcomeWindow(course, 364, 182).mean(row)))
+        for name, row in (("pain", rows.SUM_P), ("mood", rows.SUM_M), ("sleep", rows.SUM_I))
     }
     say("S12", **change)
     assert abs(change["pain"]) < 0.1
@@ -414,9 +422,9 @@ def test_s12_at_a_steady_dose_pain_mood_and_sleep_stay_flat_for_two_years(long_t
 
 def test_s13_what_three_months_without_an_opioid_cost_is_positive_and_small(short_acting: Cohort) -> None:
     # Busse 2018: 0.3 to 0.8 NRS, 1 to 3 of 100 function. The lower end does not hold: docs/stylised-facts.md
-    course = by_day(short_acting, steps(10, 14), 140 + 91)
-    each = course["P"][-1] - course["P"][0]
-    pain, function = each.mean(), (course["U"][-1] - course["U"][0]).mean()
+    off, held = (by_day(short_acting, share, 140 + 91) for share in (steps(10, 14), lambda day: 1.0))
+    each = off["P"][-1] - held["P"][-1]
+    pain, function = each.mean(), (off["U"][-1] - held["U"][-1]).mean()
     say("S13", pain=float(pain), function=float(function))
     assert pain > Z * each.std() / np.sqrt(len(each))
     assert pain < 0.8
@@ -490,25 +498,31 @@ def test_s15_daily_pain_reports_have_the_memory_of_diaries(short_acting: Cohort)
     lag = float((away[:, 1:] * away[:, :-1])[both].mean() / np.nanmean(away**2))
     icc = between / (between + within)
     say("S15", icc=icc, lag1=lag, sd_within=float(np.sqrt(within)))
-    assert icc >= 0.45
+    assert 0.45 <= icc <= 0.70
     assert 0.2 <= lag <= 0.5
 
 
-def test_s16_fast_tapers_have_more_overdoses_over_six_and_twelve_months_and_slow_ones_do_not(long_term: Cohort) -> None:
-    # E076 (1.08 to 3.03), E077 (0.97 to 2.27; none up to 30 % a month). E075, the first month: docs/stylised-facts.md
+def test_s16_if_the_claims_ratio_is_cause_an_abrupt_stop_has_the_overdoses_of_the_first_months(
+    long_term: Cohort,
+) -> None:
+    # E075 (1.98 to 14.3), E076 (1.08 to 3.03). E077 and half a causal share: docs/stylised-facts.md
     some = long_term.take(slice(0, 2 * N))
-    fast = run(some, "abrupt()", 365, look=(30, 183))
-    slow = run(some, "linear(pct=10, every=28)", 365, look=(30, 183))
-    still = run(some, "constant()", 365, look=(30, 183))
-    ratio = {
-        day: (overdoses(fast, day) / overdoses(still, day), overdoses(slow, day) / overdoses(still, day))
-        for day in (30, 183, 365)
-    }
-    say("S16", **{f"day{d}": f"{f:.2f} / {s:.2f}" for d, (f, s) in ratio.items()})
-    for day, (low, high) in {183: (1.08, 3.03), 365: (0.97, 2.27)}.items():
-        assert low <= ratio[day][0] <= high
-        assert ratio[day][1] < 1.15
-        assert ratio[day][0] > ratio[day][1]
+    ratio = {}
+    for causal in (0.5, 1.0):
+        ensemble = from_prior(SEED, 1, {"causal_share": causal})
+        fast, slow, still = (
+            days.run(some, build_policy(call, file="test"), ensemble, SEED, 365, USUAL, look_days=(30, 183))
+            for call in ("abrupt()", "linear(pct=10, every=28)", "constant()")
+        )
+        for day in (30, 183, 365):
+            held = overdoses(still, day)
+            ratio[causal, day] = overdoses(fast, day) / held, overdoses(slow, day) / held
+    say("S16", **{f"causal{c}_day{d}": f"{f:.2f} / {s:.2f}" for (c, d), (f, s) in ratio.items()})
+    assert 1.98 <= ratio[1.0, 30][0] <= 14.3
+    assert 1.08 <= ratio[1.0, 183][0] <= 3.03
+    assert ratio[0.5, 30][0] > 1.0
+    assert all(slow < 1.15 for _, slow in ratio.values())
+    assert ratio[0.5, 30][0] > ratio[0.5, 30][1] and ratio[1.0, 183][0] > ratio[1.0, 183][1]
 
 
 def test_s16_tapered_as_in_claims_visits_and_crises_lie_between_none_and_the_claims_ratio(
@@ -566,3 +580,67 @@ def test_whom_nobody_cuts_an_imposed_taper_does_not_drive_away() -> None:
     np.testing.assert_array_equal(steady[0].end[rows.DROPOUT_DAY], steady[1].end[rows.DROPOUT_DAY])
     left = [(run(who, "linear(pct=25, every=7)", 112).end[rows.DROPOUT_DAY] > 0).sum() for who in (agreed, imposed)]
     assert left[1] > left[0] + 3 * np.sqrt(left[0])
+
+
+# -- held at the dose: life goes on ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def held(long_term: Cohort) -> Trajectory:
+    """A year at the dose in usual care, pain by week at enrolment, at three months and at a year."""
+    return run(long_term.take(slice(0, N)), "constant()", 364, look=(7, 84, 91, 357))
+
+
+def recalled(course: Trajectory, day: int, form: int) -> Floats:
+    """Pain of the last week as a form asks it, whole points: the mean of seven days and the error of a form (A29)."""
+    error = 0.6 * rng.person_normals(SEED, course.cohort.keys, 1, first_call=910 + form)[:, 0]
+    return np.asarray(np.round(np.clip(OutcomeWindow(course, day, 7).mean(rows.SUM_P) + error, 0, 10)))
+
+
+def test_held_at_their_dose_people_s_pain_moves_as_in_a_registry(held: Trajectory) -> None:
+    # 7,138 people of the registry of docs/cohort.md, three months apart, treated: sd 1.93, r 0.57; up by 1 30 %, by
+    # 2 14 %; down by 1 42 %, by 2 22 %; 30 % less 16.5 %
+    first, later = recalled(held, 7, 0), recalled(held, 91, 1)
+    change = (later - first)[~np.isnan(later)]
+    share = {
+        "up1": float((change >= 1).mean()),
+        "up2": float((change >= 2).mean()),
+        "down1": float((change <= -1).mean()),
+        "down2": float((change <= -2).mean()),
+    }
+    less = float(np.nanmean(later <= 0.7 * first))
+    r = float(np.corrcoef(first[~np.isnan(later)], later[~np.isnan(later)])[0, 1])
+    say("held, 84 d", sd=float(change.std()), r=r, less=less, **share)
+    assert 1.5 <= change.std() <= 2.0
+    assert 0.50 <= r <= 0.70
+    for name, published in {"up1": 0.30, "up2": 0.14, "down1": 0.42, "down2": 0.22}.items():
+        assert abs(share[name] - published) < 0.08, name
+    assert 0.10 <= less <= 0.20
+
+
+def test_held_at_their_dose_people_s_pain_a_year_on_differs_by_one_and_a_half_to_two_points(held: Trajectory) -> None:
+    change = recalled(held, 364, 2) - recalled(held, 7, 0)
+    change = change[~np.isnan(change)]
+    say("held, a year", sd=float(change.std()), up1=float((change >= 1).mean()), down1=float((change <= -1).mean()))
+    assert 1.5 <= change.std() <= 2.05
+    assert (change >= 1).mean() > 0.2  # good and bad years, not only regression to the mean
+    assert (change <= -1).mean() > 0.3
+
+
+def test_those_who_enrol_with_the_worst_pain_improve_most(held: Trajectory) -> None:
+    # registry: -0.34 of all, -0.56 from 5 on, -0.93 from 7 on
+    first, later = recalled(held, 7, 0), recalled(held, 91, 1)
+    mean = {least: float(np.nanmean((later - first)[first >= least])) for least in (0, 5, 7)}
+    say("regression to the mean", **{f"from{k}": v for k, v in mean.items()})
+    assert mean[7] < mean[5] < mean[0] < 0
+    assert abs(mean[5] + 0.56) < 0.25 and abs(mean[7] + 0.93) < 0.35
+
+
+def test_in_the_second_year_a_taper_has_left_some_people_better_and_some_worse(short_acting: Cohort) -> None:
+    some = short_acting.take(slice(0, 1024))
+    off, still = (by_day(some, share, 728) for share in (steps(10, 28), lambda day: 1.0))
+    lasting = off["P"][-1] - still["P"][-1]
+    say("second year", mean=float(lasting.mean()), sd=float(lasting.std()), worse=float((lasting > 1).mean()))
+    assert lasting.std() > 0.7
+    assert 0.05 < (lasting > 1.0).mean() < 0.3 and (lasting < -1.0).mean() > 0.02
+    assert (np.abs(lasting) > 4.0).mean() < 0.02  # large lasting changes are rare, as in cohorts after stopping

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from taper_sim.experiments import clinic_plan, clinic_run, compare, ladder, staffing_run, team_search, triage_rules
+from taper_sim.experiments import (
+    clinic_plan,
+    clinic_run,
+    compare,
+    ladder,
+    staffing_run,
+    team_search,
+    triage_rules,
+    validation_run,
+)
 from taper_sim.experiments.kinds import resume_run
 from taper_sim.experiments.running import Progress, Running, Workers
 from taper_sim.report.clinic_text import before_text
@@ -122,6 +131,29 @@ def run_triage_comparison(
         log(line)
     finished = triage_rules.run_triage(scenario, plan, folder, progress, report=write_run_report)
     return _reported(triage_rules.KIND, finished)
+
+
+def run_validation(
+    table: Path | None,
+    options: validation_run.ValidationOptions,
+    folder: Path,
+    progress: Progress,
+    *,
+    workers: Workers = 2,
+    sure: bool = False,
+    log: Log,
+) -> ReportedRun:
+    """Repeat a table of published results; ``log`` shows each problem of a row, which does not stop the others.
+
+    The other parameters are those of :func:`run_comparison`; without ``table`` the package's own is used.
+    """
+    options.check()
+    read, named = validation_run.read_results(table)
+    for found in read.problems:
+        log(str(found))
+    running = Running(workers, progress, write_run_report, sure=sure)
+    finished = validation_run.validate(read, named, options, folder, running)
+    return _reported(validation_run.KIND, finished)
 
 
 def resume_reported(folder: Path, progress: Progress, *, workers: Workers = 2) -> ReportedRun:

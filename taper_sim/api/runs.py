@@ -21,6 +21,7 @@ from taper_sim.scenario.building import Overrides
 if TYPE_CHECKING:
     from taper_sim.api.comparison import Comparison
     from taper_sim.api.reported_runs import ReportedRun
+    from taper_sim.api.validation import Validation
 
 _TEXT_FILE: Final = "answer.txt"
 _ARGUMENTS: Final = {"--patients": "patients", "--days": "days", "--seed": "seed", "--replications": "replications"}
@@ -281,8 +282,8 @@ def _silent(_: str) -> None:
 
 
 @names_checked
-def load(folder: str | Path) -> "Comparison | Run | Population":
-    """Load a saved comparison, clinic run, team search, policy evaluation, triage comparison or population.
+def load(folder: str | Path) -> "Comparison | Run | Population | Validation":
+    """Load a saved run of any kind, or a population.
 
     Parameters
     ----------
@@ -291,7 +292,7 @@ def load(folder: str | Path) -> "Comparison | Run | Population":
 
     Returns
     -------
-    Comparison, Run or Population
+    Comparison, Run, Population or Validation
 
     Raises
     ------
@@ -323,8 +324,12 @@ def load(folder: str | Path) -> "Comparison | Run | Population":
     if not (path / PLAN_FILE).is_file():
         raise problem(str(path), "", "no folder" if not path.exists() else "a folder without plan.json", allowed)
     kind = plan_of(path).kind
-    from taper_sim.experiments import compare
+    from taper_sim.experiments import compare, validation_run
 
+    if kind == validation_run.KIND:
+        from taper_sim.api.validation import load_validation
+
+        return load_validation(path)
     if kind != compare.KIND:
         return _loaded(kind, path, _text_of(path))
     from taper_sim.api.comparison import load_comparison

@@ -91,7 +91,7 @@ class RiskPredictor:
         self._tracked.add_doses(who, study_day[who] - 1, dose[who])
         self._tracked.add_reports(who, study_day[who] - 1, reports[who])
         previous = self._tracked.doses(who, study_day[who] - 2)
-        reference = np.array([self._tracked.reference(row) for row in who]).reshape(-1, 3)
+        reference = np.array([self._tracked.reference(int(row)) for row in who]).reshape(-1, 3)
         share = eq.cut_share(previous, dose[who], reference)
         net = np.maximum(share.max(axis=1, initial=0.0), 0.0) + np.minimum(share.min(axis=1, initial=0.0), 0.0)
         self._recent[who] = np.maximum(eq.recent_cut(self._recent[who], _DECAY_V, net), 0.0)

@@ -11,11 +11,20 @@ from typing import Any, Final
 
 from taper_sim.data.problems import escaped, nearest, problem, shown
 from taper_sim.data.yaml_input import parse
-from taper_sim.experiments import clinic_plan, clinic_run, compare, ladder, staffing_run, team_search, triage_rules
+from taper_sim.experiments import (
+    clinic_plan,
+    clinic_run,
+    compare,
+    ladder,
+    staffing_run,
+    team_search,
+    triage_rules,
+    validation_run,
+)
 from taper_sim.experiments.running import Report, Running
 from taper_sim.experiments.user_policies import execute_recorded, not_reproducible
 from taper_sim.run_folder import PLAN_FILE, PlanRecord, differing, plan_of
-from taper_sim.scenario.building import build_arms
+from taper_sim.scenario.building import build_arms, read_scenario
 from taper_sim.scenario.schema import Scenario
 
 
@@ -32,13 +41,26 @@ class RunKind:
     rerun : callable
         Runs a recorded plan into a folder, or resumes it there; the result has a ``manifest``.
     plan_hash : callable
-        Hash of a scenario's plan, as in ``plan.json`` of its run if the package ships every policy.
+        Hash of the plan of an input file, as in ``plan.json`` of its run if the package ships every policy.
+    check : callable
+        Refuses the input that a plan recorded if it is not valid; receives the record and the folder.
     """
 
     name: str
     command: str
     rerun: Callable[[PlanRecord, Path, Running], Any]
-    plan_hash: Callable[[Scenario, Path], str]
+    plan_hash: Callable[[Path], str]
+    check: Callable[[PlanRecord, Path], object]
+
+
+def _of_scenario(hash_of: Callable[[Scenario, Path], str]) -> Callable[[Path], str]:
+    """Hash of the plan of a scenario file."""
+    return lambda path: hash_of(read_scenario(path), path)
+
+
+def _check_scenario(record: PlanRecord, folder: Path) -> None:
+    """Refuse a recorded scenario that is not valid."""
+    parse(str(folder / PLAN_FILE), record.scenario, Scenario)
 
 
 def _of_comparison(scenario: Scenario, path: Path) -> str:
@@ -46,26 +68,35 @@ def _of_comparison(scenario: Scenario, path: Path) -> str:
     return compare.plan_hash(scenario, path.parent)
 
 
-_ALL_KINDS: Final = (
-    RunKind(compare.KIND, "compare", compare.rerun, _of_comparison),
-    RunKind(
+_OF_SCENARIOS: Final[tuple[tuple[str, str, Callable[..., Any], Callable[[Scenario, Path], str]], ...]] = (
+    (compare.KIND, "compare", compare.rerun, _of_comparison),
+    (
         clinic_run.KIND,
         "clinic",
         clinic_run.rerun,
         lambda scenario, path: clinic_plan.plan_hash(clinic_plan.plan_of(scenario, path, None)),
     ),
-    RunKind(
+    (
         staffing_run.KIND,
         "staffing",
         staffing_run.rerun,
         lambda scenario, path: staffing_run.plan_hash(team_search.staffing_plan_of(scenario, path)),
     ),
-    RunKind(ladder.KIND, "evaluate", ladder.rerun, lambda scenario, path: ladder.plan_hash(scenario, path.parent)),
-    RunKind(
+    (ladder.KIND, "evaluate", ladder.rerun, lambda scenario, path: ladder.plan_hash(scenario, path.parent)),
+    (
         triage_rules.KIND,
         "triage",
         triage_rules.rerun,
         lambda scenario, path: triage_rules.plan_hash(clinic_plan.plan_of(scenario, path, None)),
+    ),
+)
+_ALL_KINDS: Final = (
+    *(
+        RunKind(name, command, rerun, _of_scenario(hash_of), _check_scenario)
+        for name, command, rerun, hash_of in _OF_SCENARIOS
+    ),
+    RunKind(
+        validation_run.KIND, "validate", validation_run.rerun, validation_run.hash_of_file, validation_run.check_record
     ),
 )
 KINDS: Final = {kind.name: kind for kind in _ALL_KINDS}
@@ -84,12 +115,12 @@ def resume_run(folder: Path, running: Running) -> tuple[RunKind, Any]:
     """Resume the run of a folder, whatever its kind; returns the kind and the driver's result."""
     record = plan_of(folder)
     kind = kind_of(record, folder)
-    return kind, kind.rerun(_validated(record, folder), folder, running)
+    return kind, kind.rerun(_validated(kind, record, folder), folder, running)
 
 
-def _validated(record: PlanRecord, folder: Path) -> PlanRecord:
-    """The record; raises InputError for an invalid scenario, an option that is no number, a policy without a hash."""
-    parse(str(folder / PLAN_FILE), record.scenario, Scenario)
+def _validated(kind: RunKind, record: PlanRecord, folder: Path) -> PlanRecord:
+    """The record; raises InputError for an invalid input, an option that is no number, a policy without a hash."""
+    kind.check(record, folder)
     for name, value in record.options.items():
         if not isinstance(value, int) or isinstance(value, bool):
             raise problem(str(folder / PLAN_FILE), f"options.{shown(name)}", shown(value), "a whole number")
@@ -133,7 +164,7 @@ def verify_run(
     """
     record = plan_of(folder)
     kind = kind_of(record, folder)
-    record = _validated(record, folder)
+    record = _validated(kind, record, folder)
     reasons = not_reproducible(record.policies)
     if reasons and trust_policy is not None:
         reasons = _executed(record, trust_policy)

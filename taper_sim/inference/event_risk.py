@@ -10,7 +10,7 @@ from taper_sim import tables
 from taper_sim.array_types import Floats
 from taper_sim.data.drugs_taken import DrugsTaken
 from taper_sim.data.patient import Access, BaselineEntry, DrugEntry, Patient, Risk
-from taper_sim.inference.rollout import EVENT_COEFFICIENTS
+from taper_sim.inference.event_columns import EVENT_COEFFICIENTS
 from taper_sim.simulation.cohort import Cohort, from_patients
 from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, from_prior
 from taper_sim.simulation.layout import log_hazards

@@ -52,9 +52,7 @@ def ordered_system(shared: Any, n: int) -> LifeSystem:
     """Life's system at these couplings, its first ``n`` states in the order of :data:`ORDER`."""
     system, places = _whole_system(shared), _PLACES[:n]
     square = np.ix_(places, places)
-    return LifeSystem(
-        system.transition[square], system.shocks[square], system.stationary[square], system.lead[places]
-    )
+    return LifeSystem(system.transition[square], system.shocks[square], system.stationary[square], system.lead[places])
 
 
 def load_of(kind: int, scale: float, shared: Any) -> Floats:

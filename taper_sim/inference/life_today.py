@@ -147,7 +147,7 @@ def life_ahead(today: Today, values: Floats, shared: Any, n_ahead: int, seed: in
     normals = _normals(n_ahead, -(-padded // 1024) * 1024, seed)
     path = np.empty((n_ahead, len(AHEAD), padded))
     for day in range(n_ahead):
-        x = system.transition @ x + size * (root @ normals[day, :, :padded])
+        x = np.einsum("ij,jn->in", system.transition, x) + size * np.einsum("ij,jn->in", root, normals[day, :, :padded])
         path[day, : N_CORE - 1], path[day, N_CORE - 1] = x[: N_CORE - 1], x[len(ORDER) - 1]
     return path
 

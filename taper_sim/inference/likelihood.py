@@ -26,27 +26,15 @@ from taper_sim.model.compiled.jit import fast, inlined, kept_by_sources
 
 IMPOSSIBLE: Final = -1e300
 # rows of a tile behind those of the means
-(
-    MU,
-    VARIANCE,
-    SPREAD,
-    NOISE_HERE,
-    MOVED,
-    SHRUNK,
-    LESS,
-    TOTAL,
-    POSSIBLE,
-    REFERENCE_PAIN,
-    REFERENCE_FUNCTION,
-) = range(N_MEAN_ROWS, N_MEAN_ROWS + 11)
+(MU, VARIANCE, SPREAD, NOISE_HERE, MOVED, SHRUNK, LESS, TOTAL, POSSIBLE, REFERENCE_PAIN, REFERENCE_FUNCTION) = range(
+    N_MEAN_ROWS, N_MEAN_ROWS + 11
+)
 N_ROWS: Final = REFERENCE_FUNCTION + 1
 
 with kept_by_sources(__file__, course, observation, elementary, life_block, report_means, truncated_normal):
 
     @inlined
-    def _start_states(
-        t: Any, lanes: int, n_states: int, n_clear: int, system: Any, moments: Any, squared: Any
-    ) -> None:
+    def _start_states(t: Any, lanes: int, n_states: int, n_clear: int, system: Any, moments: Any, squared: Any) -> None:
         """Moments of day 0: life as in the long run, of people who enrol; sums 0; noise from ``n_clear`` on 1."""
         moments[:] = 0.0
         for j in range(lanes):
@@ -279,10 +267,11 @@ with kept_by_sources(__file__, course, observation, elementary, life_block, repo
     ) -> Any:
         """Log likelihood of each row of ``values``, (n, N_VALUES).
 
-        ``reports`` is that of ``observation.packed``, ``system`` that of ``life_block.system_of``. Predictions of each report fill ``centres`` and ``spreads``,
-        (n or 0, n_reports). With the first and last day of a ``reference`` (else -1, -1) the end of the regimen fills
-        ``states`` (n, N_STATE), ``drifts`` (n,) and ``life`` (n, k + k (k + 1) / 2 + 2): mean and packed covariance of
-        the k states of life and of sums, then pain and function of the reference days, as felt without life.
+        ``reports`` is that of ``observation.packed``, ``system`` that of ``life_block.system_of``. Predictions of each
+        report fill ``centres`` and ``spreads``, (n or 0, n_reports). With the first and last day of a ``reference``
+        (else -1, -1) the end of the regimen fills ``states`` (n, N_STATE), ``drifts`` (n,) and ``life`` (n, k +
+        k (k + 1) / 2 + 2): mean and packed covariance of the k states of life and of sums, then pain and function of
+        the reference days, as felt without life.
         """
         n, k = values.shape[0], system.shape[1] + reports[4].shape[1]
         out = np.empty(n)

@@ -355,8 +355,7 @@ def on_scale(score: Floats, reports: Reports) -> Floats:
     score = np.where(transform == LOG1P, np.expm1(np.where(transform == LINEAR, 0.0, np.minimum(score, 20.0))), score)
     score = np.where(transform == LOG, np.exp(np.where(transform == LOG, np.minimum(score, 20.0), 0.0)), score)
     low, high, step = (
-        np.array([getattr(PLACES[p], name) for p in reports.place])[reports.slot]
-        for name in ("low", "high", "step")
+        np.array([getattr(PLACES[p], name) for p in reports.place])[reports.slot] for name in ("low", "high", "step")
     )
     clipped, whole = np.clip(score, low, high), np.where(step > 0.0, step, 1.0)
     return np.asarray(np.where(step > 0.0, np.floor(clipped / whole + 0.5) * whole, clipped))

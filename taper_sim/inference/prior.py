@@ -71,7 +71,9 @@ def combined_sd(scale: Scale, spread: float, centre_sd: float) -> float:
 
     On the heavy scales the spread counts ``sinh(z)`` or ``2 sinh(z/2)``, whose sd is not 1; the variances add up.
     """
-    unit = {"heavy": np.sqrt((np.e**2 - 1.0) / 2.0), "heavy_log": np.sqrt(2.0 * (np.sqrt(np.e) - 1.0))}.get(scale, 1.0)
+    unit = {"heavy": np.sqrt((np.exp(2.0) - 1.0) / 2.0), "heavy_log": np.sqrt(2.0 * (np.exp(0.5) - 1.0))}.get(
+        scale, 1.0
+    )
     return float(np.hypot(spread, centre_sd / unit))
 
 
@@ -83,7 +85,7 @@ class Prior:
     """Priors of a person's inferred values; ``base`` holds the values that are not inferred.
 
     A value is ``parameters.individual_value`` of a standard normal. These are independent, except those of the set
-    points, which ``mix`` makes of independent ones.
+    points, which correlate (:data:`SET_POINT_CORRELATION`).
 
     Attributes
     ----------
@@ -112,14 +114,11 @@ class Prior:
         return np.array([scale in _LOGS for scale in self.scale], dtype=np.bool_)
 
     @cached_property
-    def mix(self) -> Floats:
-        """Lower triangle, (d, d): the normals of the values are ``mix`` times independent ones."""
-        mix = np.eye(len(self.names))
+    def _set_points(self) -> tuple[Ints, Floats]:
+        """Columns of the set points, and the lower triangle that makes their normals of independent ones."""
         known = [k for k, domain in enumerate(ASSESSED_DOMAINS) if domain in self.names]
-        rows = [self.names.index(ASSESSED_DOMAINS[k]) for k in known]
-        if rows:
-            mix[np.ix_(rows, rows)] = np.linalg.cholesky(SET_POINT_CORRELATION[np.ix_(known, known)])
-        return mix
+        columns = np.array([self.names.index(ASSESSED_DOMAINS[k]) for k in known], dtype=np.int64)
+        return columns, np.linalg.cholesky(SET_POINT_CORRELATION[np.ix_(known, known)])
 
     @cached_property
     def _by_scale(self) -> tuple[tuple[Scale, Ints], ...]:
@@ -127,7 +126,9 @@ class Prior:
 
     def natural(self, z: Floats) -> Floats:
         """Inferred values, (n, d), from whitened ones (n, d)."""
-        normal, x = z @ self.mix.T, np.empty_like(z)
+        normal, x = z.copy(), np.empty_like(z)
+        columns, mix = self._set_points
+        normal[:, columns] = np.einsum("nj,ij->ni", z[:, columns], mix)  # small: threads would cost more
         for scale, k in self._by_scale:
             x[:, k] = _of_normal(scale, self.mean[k], self.sd[k], normal[:, k])
         return x

@@ -113,9 +113,7 @@ with kept_by_sources(__file__, course, observation, elementary):
         """``MEAN`` of a report of this day, on the instrument's own scale (of steps, its log)."""
         if kind == WITHDRAWAL:
             for j in range(lanes):
-                mean = eq.sows_mean(
-                    t[S0 * STRIDE + j], t[(STATE + W) * STRIDE + j], t[(STATE + X) * STRIDE + j], scale
-                )
+                mean = eq.sows_mean(t[S0 * STRIDE + j], t[(STATE + W) * STRIDE + j], t[(STATE + X) * STRIDE + j], scale)
                 shift = eq.sows_shift(
                     t[(STATE + P) * STRIDE + j] - t[P0 * STRIDE + j],
                     t[(STATE + M) * STRIDE + j] - t[M0 * STRIDE + j],

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from taper_sim.array_types import Floats
-from taper_sim.inference import course
+from taper_sim.inference import course, event_columns, life_today
 from taper_sim.inference.course import (
     DRIFTED,
     LANES,
@@ -35,6 +35,40 @@ from taper_sim.inference.course import (
     W,
     X,
     put,
+)
+from taper_sim.inference.event_columns import (
+    APNOEA,
+    CAUSAL_SHARE,
+    CRISIS_M,
+    CRISIS_V,
+    CRISIS_W,
+    EXCESS_BENZODIAZEPINE,
+    EXCESS_GABAPENTINOID,
+    FIXED_CRISIS,
+    FIXED_LAPSE,
+    FIXED_OVERDOSE,
+    FIXED_RETURN,
+    FIXED_SEIZURE,
+    LAPSE_C,
+    LAPSE_CLUSTER,
+    LAPSE_CLUSTER_DAYS,
+    LAPSE_MORE,
+    LAPSE_MORE_DOSE,
+    LAPSE_PREVIOUS,
+    LAPSE_V,
+    LAPSE_W,
+    MORE_SHARE,
+    N_EVENTS,
+    OVERDOSE_DOSE,
+    OVERDOSE_EXCESS,
+    OVERDOSE_EXCESS_MOST,
+    OVERDOSE_MOST,
+    RETURN_M,
+    RETURN_P,
+    RETURN_W,
+    SEIZURE_G,
+    SEIZURE_W,
+    V_HALF,
 )
 from taper_sim.inference.life_today import AHEAD, NO_LIFE_AHEAD, Today, life_ahead
 from taper_sim.model import equations as eq
@@ -84,63 +118,6 @@ largest withdrawal of the days on which it is above that under holding, rise of 
 of function below it.
 """
 
-# -- what a draw of the events' parameters holds: coefficients, fixed parts of the log hazards, the person's flags ----
-(
-    CRISIS_M,
-    CRISIS_W,
-    CRISIS_V,
-    V_HALF,
-    CAUSAL_SHARE,
-    OVERDOSE_DOSE,
-    OVERDOSE_EXCESS,
-    EXCESS_BENZODIAZEPINE,
-    EXCESS_GABAPENTINOID,
-    SEIZURE_W,
-    SEIZURE_G,
-    RETURN_W,
-    RETURN_M,
-    RETURN_P,
-    LAPSE_C,
-    LAPSE_W,
-    LAPSE_CLUSTER,
-    LAPSE_CLUSTER_DAYS,
-    LAPSE_PREVIOUS,
-    LAPSE_MORE,
-    LAPSE_MORE_DOSE,
-    LAPSE_V,
-    OVERDOSE_EXCESS_MOST,
-    OVERDOSE_MOST,
-) = range(24)
-FIXED_RETURN, FIXED_LAPSE, FIXED_CRISIS, FIXED_OVERDOSE, FIXED_SEIZURE, APNOEA, MORE_SHARE = range(24, 31)
-N_EVENTS: Final = 31
-EVENT_COEFFICIENTS: Final = (
-    "crisis_m",
-    "crisis_w",
-    "crisis_v",
-    "v_half",
-    "causal_share",
-    "overdose_dose",
-    "overdose_excess",
-    "excess_benzodiazepine",
-    "excess_gabapentinoid",
-    "seizure_w",
-    "seizure_g",
-    "return_w",
-    "return_m",
-    "return_p",
-    "lapse_c",
-    "lapse_w",
-    "lapse_cluster",
-    "lapse_cluster_days",
-    "lapse_previous",
-    "lapse_more",
-    "lapse_more_dose",
-    "lapse_v",
-    "overdose_excess_most",
-    "overdose_most",
-)
-"""Symbols of the first places, in their order."""
-
 
 class Options(namedtuple("Options", "regimens first_day baseline reference before_cut recent decay_v scored")):
     """Options of one person, as the compiled roll-out reads them.
@@ -179,7 +156,7 @@ WEEK_D: Final = 7
 N_ROWS: Final = RING + 4 * WEEK_D
 _BESIDE: Final = 3  # what a day of holding is kept by: withdrawal, pain, function as felt without life
 
-with kept_by_sources(__file__, course, elementary):
+with kept_by_sources(__file__, course, elementary, event_columns, life_today):
 
     @inlined
     def _load(t: Any, values: Any, states: Any, drifts: Any, first: int) -> None:

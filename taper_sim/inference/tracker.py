@@ -239,10 +239,7 @@ def _frame(instruments: tuple[str, ...], assessed: tuple[str, ...]) -> Reports:
 
 
 def reports_from_scores(
-    values: Floats,
-    instruments: tuple[str, ...],
-    column: int,
-    assessed: Mapping[str, float] = MappingProxyType({}),
+    values: Floats, instruments: tuple[str, ...], column: int, assessed: Mapping[str, float] = MappingProxyType({})
 ) -> Reports:
     """Reports of one person in the layout of the likelihood; vectorised equivalent of ``observation.reports_of``.
 
@@ -270,7 +267,7 @@ def reports_from_scores(
     of_start, n = len(known), len(values) + 1  # reports of day 0 come first, and their instruments last
     y = np.array([assessed[name] for name in known])
 
-    def after(start: Floats | Ints, reported: Floats | Ints) -> Any:
+    def after(start: Any, reported: Any) -> Any:
         return np.concatenate([start, reported])
 
     return frame._replace(

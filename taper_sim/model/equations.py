@@ -288,11 +288,12 @@ def log_hazard_crisis(
 def log_hazard_overdose(
     fixed: Number, root_dose: Number, recent: Number, per_root_dose: Number, per_recent: Number, causal: Number
 ) -> Number:
-    """Overdose on a day on which something is taken, without the part caused by lost tolerance.
+    """Overdose, without the part caused by lost tolerance.
 
     ``root_dose`` is the root of the opioid dose taken, MME^(1/2). Only the
     causal share of the slope in claims data depends on the dose; the rest is selection of patients, which ``fixed``
-    contains for the dose at the start. The same share holds for ``recent``, the weight of recent cuts.
+    contains for the dose at the start. The same share holds for ``recent``, the weight of recent cuts,
+    which is 0 on a day on which nothing is taken.
     """
     return fixed + causal * (per_root_dose * root_dose + per_recent * recent)
 

@@ -372,7 +372,12 @@ def harms(chance: Chance, record: EventState, draws: Draw, number: int) -> tuple
     root_dose = np.sqrt(body.dose[:, 0]) * chance.risk_dose
     by_dose = np.exp(
         eq.log_hazard_overdose(
-            fixed["overdose"], root_dose, recent, s["overdose_dose"], s["overdose_v"], s["causal_share"]
+            fixed["overdose"],
+            root_dose,
+            recent * (body.dose.sum(axis=1) > 0.0),
+            s["overdose_dose"],
+            s["overdose_v"],
+            s["causal_share"],
         )
     )
     excess = eq.respiratory_excess(
@@ -384,7 +389,6 @@ def harms(chance: Chance, record: EventState, draws: Draw, number: int) -> tuple
         s["excess_benzodiazepine"],
         s["excess_gabapentinoid"],
     )
-    by_dose = by_dose * (body.dose.sum(axis=1) > 0.0)  # nobody overdoses on a day on which nothing is taken
     ratio = np.exp(eq.log_ratio_excess(excess, s["overdose_excess"], s["overdose_excess_most"]))
     with_excess = eq.with_ceiling(by_dose * ratio, s["overdose_most"])
     p_overdose = _probability(with_excess, alive)

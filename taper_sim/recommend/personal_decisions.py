@@ -14,7 +14,7 @@ import numpy as np
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.inference import course as at
-from taper_sim.inference import rollout
+from taper_sim.inference import event_columns, rollout
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.draws import equal_draws, sobol_normals
 from taper_sim.inference.life_today import NO_LIFE_AHEAD, Today, life_ahead, today_of
@@ -313,4 +313,4 @@ def _fastest_that(keeps: Callable[[float], Option | None], paces: Sequence[float
     return fastest
 
 
-_NO_EVENTS: Final = np.zeros((0, rollout.N_EVENTS))
+_NO_EVENTS: Final = np.zeros((0, event_columns.N_EVENTS))

@@ -60,12 +60,19 @@ def _of_triage() -> RunReport:
     return RunReport(lambda folder: None, lambda done: triage_text(done.table, done.folder))
 
 
+def _of_validation() -> RunReport:
+    from taper_sim.report.validation_report import validation_text, write_validation_report
+
+    return RunReport(write_validation_report, lambda done: validation_text(done.table))
+
+
 RUN_REPORTS: Final[Mapping[str, Callable[[], RunReport]]] = {
     "compare": _of_comparison,
     "clinic": _of_clinic,
     "staffing": _of_staffing,
     "ladder": _of_ladder,
     "triage": _of_triage,
+    "validate": _of_validation,
 }
 """Reports by the kind of run, its ``KIND`` (tests/experiments/test_kinds.py)."""
 

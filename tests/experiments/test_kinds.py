@@ -55,15 +55,24 @@ TEXTS = {
     "triage": PEOPLE.format(patients=12) + CLINIC,
     "evaluate": PEOPLE.format(patients=4) + LADDER,
 }
+RESULTS = """id,statistic,outcome,value,day,arm,cohort
+A,proportion,discontinued,0.5,3,abrupt(),imposed=no
+"""
+TEXTS["validate"] = RESULTS
 COMMANDS = list(TEXTS)
+
+
+def input_of(command: str) -> str:
+    """Name of the input file of a command."""
+    return f"{command}.csv" if command == "validate" else f"{command}.yaml"
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a scenario and a finished run of every kind."""
+    """A folder with an input file and a finished run of every kind."""
     folder = tmp_path_factory.mktemp("kinds")
     for command, text in TEXTS.items():
-        scenario = folder / f"{command}.yaml"
+        scenario = folder / input_of(command)
         scenario.write_text(text)
         assert main([command, str(scenario), "--out", str(folder / command)]) == 0, command
     return folder
@@ -81,7 +90,7 @@ def test_a_finished_run_of_any_kind_is_verified_and_its_hash_is_that_of_its_plan
     assert main(["verify", str(runs / command)]) == 0
     assert capsys.readouterr().out.strip() == "the same numbers"
     assert main(["hash", str(runs / command)]) == 0
-    assert main(["hash", str(runs / f"{command}.yaml"), "--of", command]) == 0
+    assert main(["hash", str(runs / input_of(command)), "--of", command]) == 0
     of_run, of_scenario = capsys.readouterr().out.split()
     assert of_run == of_scenario
     manifest, plan = (json.loads((runs / command / f"{name}.json").read_text()) for name in ("manifest", "plan"))

@@ -6,6 +6,7 @@ import pytest
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
 from taper_sim.model import reference
+from taper_sim.model.life import N_LIFE
 from taper_sim.model.parameters import TABLE
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 from taper_sim.units import DRUG_CLASSES
@@ -32,11 +33,11 @@ def regimen_of(seed: int) -> tuple[Regimen, np.ndarray]:
     shape = np.tile([within_day_shape(float(t)) for t in trough], (N_DAYS + 1, 1, 1))
     adjunct = np.zeros((N_DAYS + 1, 3))
     adjunct[30:60, 0] = 0.4
-    cut = np.r_[0.0, (np.diff(dose, axis=0) < 0).any(axis=1).astype(float)]
+    whole = 2.5 if seed % 2 else 1.0
+    cut, removed = at.cuts_of(dose, at.cut_reference(taken, dose[0], False), whole)
     use = np.exp(luck.uniform(0, 8, 3))
-    return Regimen(
-        dose, cut, np.tile(level_decay(half_life), (N_DAYS + 1, 1)), shape, taken, use, adjunct, np.zeros(N_DAYS + 1)
-    ), half_life
+    decay = np.tile(level_decay(half_life), (N_DAYS + 1, 1))
+    return Regimen(dose, cut, removed, decay, shape, taken, use, adjunct, np.zeros(N_DAYS + 1)), half_life
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -44,8 +45,11 @@ def test_the_course_is_the_references(seed: int) -> None:
     regimen, half_life = regimen_of(seed)
     values = at.centre_values()
     values[at.SIGMA] = 2.0
+    values[at.BETA : at.BETA + 3] = 1.3, -0.4, 0.6
+    values[at.XI], values[at.TAU_X] = 2.2, 4.0
     found = at.course(values, at.couplings(), regimen)
     scalar = {q.symbol: np.array([q.centre()]) for q in TABLE if not q.per_class}
+    scalar |= {"xi": values[[at.XI]], "tau_X": values[[at.TAU_X]], "sows_w": np.array([30.0])}
     person = reference.PersonParameters(
         taken=regimen.taken[None],
         EC50=by_class("EC50"),
@@ -55,6 +59,9 @@ def test_the_course_is_the_references(seed: int) -> None:
         sigma=values[None, at.SIGMA : at.SIGMA + 3],
         alpha=by_class("alpha"),
         b=by_class("b"),
+        beta=values[None, at.BETA : at.BETA + 3],
+        cut_reference=by_class("cut_reference"),
+        life_start=np.zeros((1, N_LIFE)),
         adjunct=regimen.adjunct[:1],
         effect_half_life_h=half_life[None],
         shape=regimen.shape[:1],
@@ -69,7 +76,7 @@ def test_the_course_is_the_references(seed: int) -> None:
             "engagement": values[[at.N0]],
             "craving": values[[at.C0]],
         },
-        imposed=np.array([False]),
+        imposed=np.array([seed % 2 == 1]),
     )
     state = reference.start(person, regimen.dose[:1])
     for day in range(N_DAYS + 1):
@@ -111,3 +118,15 @@ def test_a_rotation_takes_away_tolerance_that_is_not_crossed_and_no_dependence()
     a, b = (at.course(values, shared, r) for r in (regimen, regimen._replace(rotated=rotated)))
     assert b[10, at.R] < a[10, at.R] or not regimen.taken[0]
     np.testing.assert_array_equal(a[:, at.F : at.F + 6], b[:, at.F : at.F + 6])
+
+
+def test_a_cut_counts_by_its_size_up_to_a_tenth_of_the_dose_or_of_the_reference() -> None:
+    prescribed = np.array([[100.0, 1.0, 0.0], [97.5, 1.0, 0.0], [87.5, 1.0, 0.0], [47.5, 0.5, 0.0], [90.0, 0.5, 0.0]])
+    reference = at.cut_reference(prescribed[0] > 0, prescribed[0], False)
+    cut, removed = at.cuts_of(prescribed, reference, 1.0)
+    np.testing.assert_allclose(cut, [0.0, 0.5, 1.0, 1.0, 0.0])  # a quarter of a tenth, a tenth, more, a rise
+    np.testing.assert_allclose(removed[:, 0], [0.0, 0.025, 0.125, 0.525, 0.1])
+    np.testing.assert_allclose(removed[:, 1:], [[0, 0], [0, 0], [0, 0], [0.5, 0], [0.5, 0]])
+    alone, _ = at.cuts_of(prescribed[:, [2, 1, 2]], reference, 2.5)
+    # half a mg of diazepam is 5 % of the reference, not half of the dose
+    np.testing.assert_allclose(alone, [0, 0, 0, 2.5 * np.sqrt(0.5 / 10 / 0.1), 0])

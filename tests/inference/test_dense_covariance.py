@@ -1,6 +1,6 @@
 """The filter's log likelihood is that of one dense normal of all reports.
 
-Its covariance is made here from unit impulses of ``model.day``: a day's draw that is 1, and how the person then goes on.
+Its covariance is made here from unit impulses of ``model.day``: a day's draw that is 1, and how the person goes on.
 """
 
 from datetime import date

@@ -3,17 +3,17 @@
 from datetime import date, timedelta
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import multivariate_normal, norm, truncnorm
+from scipy.stats import norm, truncnorm
 
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
-from taper_sim.inference.likelihood import truncated
-from taper_sim.inference.observation import BY_NAME, INSTRUMENTS, reports_of, weekends
+from taper_sim.inference.life_block import ORDER, ordered_system
+from taper_sim.inference.observation import BY_NAME, reports_of, weekends
 from taper_sim.inference.posterior import Evidence
 from taper_sim.inference.prior import prior_of
+from taper_sim.inference.truncated_normal import truncated
 from taper_sim.studies.simulated_people import tapered, written
 
 N_DAYS = 40
@@ -27,46 +27,18 @@ def evidence(checkins: list[tuple[int, CheckIn]], instruments: tuple[str, ...]) 
     return Evidence(prior_of((True, False, False), 2, instruments), at.couplings(), REGIMEN, reports)
 
 
-@pytest.mark.parametrize("instruments", [("pain_nrs",), ("pain_nrs", "mood_item", "sleep_item", "function")])
-def test_inside_the_scales_it_is_the_gaussian_likelihood_of_all_reports_together(instruments: tuple[str, ...]) -> None:
-    luck = np.random.default_rng(4)
-    days = np.flatnonzero(luck.random(N_DAYS + 1) < 0.7)
-    days = days[days > 0]
-    checkins = [
-        (int(d), CheckIn(DAY0, name, 40.0 if name == "function" else 5.0)) for d in days for name in instruments
-    ]
-    found = evidence(checkins, instruments)
-    z = luck.standard_normal(len(found.prior.names)) * 0.3
-    values = found.prior.values(z[None])[0]
-    latent = at.course(values, found.shared, REGIMEN)
-    r = found.reports
-    assert not r.interval.any()
-    mean, cov = np.empty(len(r.day)), np.empty((len(r.day), len(r.day)))
-    used = [INSTRUMENTS[p] for p in r.place]
-    for j, (day, slot) in enumerate(zip(r.day, r.slot, strict=True)):
-        level = {
-            "pain_nrs": latent[day, at.P] + 0.3 * latent[day, at.X],
-            "mood_item": 10 * latent[day, at.M],
-            "sleep_item": 10 * latent[day, at.I],
-            "function": latent[day, at.U],
-        }
-        mean[j] = level[used[slot].name]
-        for k, (other, third) in enumerate(zip(r.day, r.slot, strict=True)):
-            a, b = used[slot], used[third]
-            c = (day == other) * a.shared * a.white * b.shared * b.white
-            c += (slot == third) * a.slow**2 * np.exp(-abs(day - other) / a.tau_d)
-            c += (j == k) * a.white**2 * (1 - a.shared**2)
-            cov[j, k] = values[at.NOISE] ** 2 * c + (j == k) * a.step**2 / 12
-    exact = multivariate_normal(mean, cov).logpdf(r.y) - 0.5 * z @ z
-    np.testing.assert_allclose(found.log_posterior(z)[0][0], exact, rtol=1e-10)
+def life_on(day: int, size: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sd of life on a day, (6,) each; craving is left out of it."""
+    system = ordered_system(at.couplings(), len(ORDER))
+    return np.linalg.matrix_power(system.transition, day) @ system.lead, size * np.sqrt(np.diag(system.stationary))
 
 
 def test_a_report_at_the_end_of_its_scale_is_the_chance_of_everything_beyond() -> None:
     found = evidence([(5, CheckIn(DAY0, "pain_nrs", 10.0))], ("pain_nrs",))
     z = np.zeros(len(found.prior.names))
     latent = at.course(found.prior.values(z[None])[0], found.shared, REGIMEN)
-    i = BY_NAME["pain_nrs"]
-    chance = norm.sf(9.5, latent[5, at.P] + 0.3 * latent[5, at.X], np.hypot(i.white, i.slow))
+    i, life = BY_NAME["pain_nrs"], life_on(5)
+    chance = norm.sf(9.5, latent[5, at.P] + 0.3 * latent[5, at.X] + life[0][0], np.hypot(i.white, life[1][0]))
     np.testing.assert_allclose(found.log_posterior(z)[0][0], np.log(chance), rtol=1e-10)
 
 
@@ -106,12 +78,14 @@ def test_a_recall_scale_reports_the_mean_of_its_days() -> None:
     z = np.zeros(len(found.prior.names))
     latent = at.course(found.prior.values(z[None])[0], found.shared, REGIMEN)
     _, centre, _ = found.log_posterior(z, predicted=True)
-    np.testing.assert_allclose(centre[0, 0], 27 * latent[1:15, at.M].mean(), rtol=1e-12)
+    life = np.mean([life_on(day)[0][1] for day in range(1, 15)])
+    np.testing.assert_allclose(centre[0, 0], 27 * (latent[1:15, at.M].mean() + life), rtol=1e-12)
 
 
 def test_reports_are_written_as_they_are_read() -> None:
     """Ten thousand written reports have the mean and the spread that the likelihood expects."""
     values, shared = at.centre_values(), at.couplings()
+    values[at.P0] = 5.0  # far from the ends of the scale
     luck = np.random.default_rng(3)
     many = [
         dict(
@@ -121,9 +95,11 @@ def test_reports_are_written_as_they_are_read() -> None:
         for _ in range(3000)
     ]
     latent = at.course(values, shared, REGIMEN)
-    for name, mean in (("pain_nrs", latent[20, at.P] + 0.3 * latent[20, at.X]), ("function", latent[20, at.U])):
-        x, i = np.array([m[name] for m in many]), BY_NAME[name]
-        sd = np.sqrt(i.white**2 + i.slow**2 + i.step**2 / 12)
+    x = latent[20, at.X]
+    for name, mean, state in (("pain_nrs", latent[20, at.P] + 0.3 * x, 0), ("function", latent[20, at.U] - x, 3)):
+        x, i, life = np.array([m[name] for m in many]), BY_NAME[name], life_on(20)
+        mean += life[0][state]
+        sd = np.sqrt(i.white**2 + life[1][state] ** 2 + i.step**2 / 12)
         assert abs(x.mean() - mean) < 4 * sd / np.sqrt(len(x))
         assert abs(x.std() / sd - 1) < 4 / np.sqrt(2 * len(x))
 

@@ -7,8 +7,9 @@ import pytest
 
 from taper_sim.data.problems import InputError
 from taper_sim.inference import course as at
-from taper_sim.inference import rollout
+from taper_sim.inference import event_columns, rollout
 from taper_sim.inference.course import Regimen
+from taper_sim.inference.life_today import NO_LIFE_AHEAD, today_of
 from taper_sim.inference.observation import reports_of
 from taper_sim.inference.posterior import Evidence, posterior_of
 from taper_sim.inference.true_state import TrueState
@@ -94,13 +95,12 @@ def test_an_expected_loss_weighs_its_draws() -> None:
     values = np.repeat(at.centre_values()[None], 8 * n, axis=0)
     values[:, at.B] = luck.normal(0.0, 1.5, 8 * n)
     regimen = memory.tracked.regimen(0, 0, 364)
-    states, drifts = rollout.carried(values, at.couplings(), regimen, 0)
+    reports = memory.tracked.evidence(0, 0, 0).reports
+    today = today_of(values, at.couplings(), regimen.until(0), reports, None, 0)
     shares = np.linspace(1.0, 0.2, 364)
 
     def loss(weights: np.ndarray, who: np.ndarray) -> float:
-        ahead = _RolledOptions(
-            memory, 0, 1, 1.0, regimen, values[who], weights, at.couplings(), states[who], drifts[who]
-        )
+        ahead = _RolledOptions(memory, 0, 1, 1.0, regimen, values[who], weights, at.couplings(), today.of(who))
         return ahead.loss(shares)
 
     skewed = luck.random(8 * n) ** 4
@@ -164,28 +164,41 @@ def test_the_true_state_rolled_out_is_what_the_simulator_does_without_chance() -
     cohort = opioid_cohort(1)
     held: Policy = _Held()
     course = run(cohort, held, from_prior(SEED, 3), SEED, 84, CarePlan({}), chance=False, look_days=(28,))
-    values, shared, states, drifts = held.true  # type: ignore[attr-defined]
+    values, shared, today = held.true  # type: ignore[attr-defined]
     dose = np.repeat(course.end[rows.PRESCRIBED][:1, None] * [[1.0, 0.0, 0.0]], 85, axis=0)
     arrays = held.patients  # type: ignore[attr-defined]
     decay = np.repeat(level_decay(arrays.half_life_h)[:1], 85, axis=0)
     shape = np.repeat(np.array([within_day_shape(float(t)) for t in arrays.trough_mean[0]])[None], 85, axis=0)
     regimen = Regimen(
-        dose, np.zeros(85), decay, shape, cohort.taken[0], cohort.use_days[0], np.zeros((85, 3)), np.zeros(85)
+        dose,
+        np.zeros(85),
+        at.cuts_of(np.concatenate([cohort.dose[:1], dose[1:]]), np.ones(3), 1.0)[1],
+        decay,
+        shape,
+        cohort.taken[0],
+        cohort.use_days[0],
+        np.zeros((85, 3)),
+        np.zeros(85),
     )
     f = rollout.roll_out(
         values,
-        states,
-        drifts,
+        today.states,
+        today.drifts,
         shared,
-        np.zeros((0, rollout.N_EVENTS)),
+        np.zeros((0, event_columns.N_EVENTS)),
         regimen,
         29,
         cohort.dose[0],
+        np.ones(3),
         0.0,
         0.0,
         0.0,
         1.0,
         0.15,
+        today.reference,
+        NO_LIFE_AHEAD,
+        NO_LIFE_AHEAD,
+        False,
     )
     assert f[0, rollout.W_END] == pytest.approx(course.end[rows.W_ALL][0], rel=1e-9)
     since = (course.sums[84][rows.SUM_P] - course.sums[28][rows.SUM_P])[0] / 56

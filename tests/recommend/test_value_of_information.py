@@ -9,7 +9,7 @@ import pytest
 from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import DoseRow, History
 from taper_sim.inference import course as at
-from taper_sim.inference.observation import INSTRUMENTS
+from taper_sim.inference.observation import PLACES
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.inference.prior import prior_of
 from taper_sim.inference.record import PatientRecord, record_of, regimen_of, reports_for, used_by_model
@@ -58,29 +58,23 @@ def test_the_posterior_after_a_week_averages_to_the_posterior_before(monkeypatch
     assert np.std(1.0 / (weights**2).sum(axis=1)) > 0  # and no two alike
 
 
-def test_the_covariance_of_new_reports_is_the_models() -> None:
-    """Without earlier reports, the covariance is that of docs/model.md 4: slow noise, day factor, white noise."""
-    record, evidence, _ = six_weeks()
+def test_new_reports_follow_from_earlier_ones_as_the_filter_predicts() -> None:
+    """Simulated one after another from the coefficients, they have the densities that the filter gives them."""
+    record, evidence, posterior = six_weeks()
     due = [(record.n_days + d, name) for d in (1, 2, 5) for name in ("pain_nrs", "mood_item")]
     r = module._with(evidence.reports, record, due, np.full(len(due), 5.0))
     new = np.flatnonzero(r.day > record.n_days)
-    assert [(int(d), INSTRUMENTS[r.place[s]].name) for d, s in zip(r.day[new], r.slot[new], strict=True)] == due
-    noise, used = 1.3, [INSTRUMENTS[r.place[s]] for s in r.slot[new]]
-    alone = np.array([noise**2 * (i.slow**2 + i.white**2) for i in used])
-    expected = np.array(
-        [
-            [
-                noise**2
-                * (
-                    (a.name == b.name) * a.slow**2 * np.exp(-abs(d - e) / a.tau_d)
-                    + (d == e) * a.white * b.white * (a.shared * b.shared + (a.name == b.name) * (1 - a.shared**2))
-                )
-                for b, (e, _) in zip(used, due, strict=True)
-            ]
-            for a, (d, _) in zip(used, due, strict=True)
-        ]
-    )
-    np.testing.assert_allclose(module._covariance(r, new, noise, alone), expected, rtol=1e-6, atol=1e-8)
+    assert [(int(d), PLACES[r.place[s]].name) for d, s in zip(r.day[new], r.slot[new], strict=True)] == due
+    ahead = replace(evidence, reports=r, regimen=regimen_of(record, (), 7))
+    z = posterior.z[:3]
+    mean, slope, sd = module._predictions(ahead, new, z)
+    y, rounding, interval = r.y.copy(), r.rounding.copy(), r.interval.copy()
+    y[new], rounding[new], interval[new] = np.array([6.0, 3.0, 4.0, 5.0, 7.0, 2.0]), 0.0, False
+    seen = replace(ahead, reports=r._replace(y=y, rounding=rounding, interval=interval))
+    _, centre, spread = seen.log_posterior(z, predicted=True)
+    np.testing.assert_allclose(mean + slope @ y[new], centre[:, new], rtol=1e-9)
+    np.testing.assert_allclose(sd**2, spread[:, new], rtol=1e-9)
+    assert (np.triu(np.abs(slope)) < 1e-12).all() and np.abs(slope).max() > 0.05  # of earlier reports alone
 
 
 def test_changed_choices_are_counted_and_named() -> None:

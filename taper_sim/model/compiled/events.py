@@ -95,18 +95,18 @@ def events_of_day(x: Any, c: Any, day: float) -> None:
         never = x[(SUMS + r.FIRST_CRISIS) * STRIDE + j] == 0.0
         put_where(x, (SUMS + r.FIRST_CRISIS) * STRIDE + j, (crisis > 0.0) & never, day)
 
+        taken = x[r.TAKEN * STRIDE + j] + x[(r.TAKEN + 1) * STRIDE + j] + x[(r.TAKEN + 2) * STRIDE + j]
+        recent = eq.recent_weight(x[(STATE + r.V) * STRIDE + j], c.v_half)
         by_dose = exp(
             eq.log_hazard_overdose(
                 x[(PARAM + r.HAZARD + 4) * STRIDE + j],
                 np.sqrt(x[r.TAKEN * STRIDE + j]) * x[(PARAM + r.RISK_DOSE) * STRIDE + j],
-                eq.recent_weight(x[(STATE + r.V) * STRIDE + j], c.v_half),
+                recent if taken > 0.0 else 0.0,
                 c.overdose_dose,
                 c.overdose_v,
                 c.causal_share,
             )
         )
-        taken = x[r.TAKEN * STRIDE + j] + x[(r.TAKEN + 1) * STRIDE + j] + x[(r.TAKEN + 2) * STRIDE + j]
-        by_dose = by_dose if taken > 0.0 else 0.0  # nobody overdoses on a day on which nothing is taken
         excess = eq.respiratory_excess(
             x[(STATE + r.E) * STRIDE + j],
             x[(STATE + r.E + 1) * STRIDE + j],
