@@ -29,9 +29,10 @@ from taper_sim.inference import (
     observation,
     posterior,
     report_means,
+    simulated_life,
     truncated_normal,
 )
-from taper_sim.inference.life_block import ORDER, ordered_system
+from taper_sim.inference.life_block import ORDER
 from taper_sim.inference.life_today import moments_today
 from taper_sim.inference.posterior import posterior_of
 from taper_sim.inference.rollout import carried_peaks
@@ -103,36 +104,29 @@ def _below_truth(person: SimulatedPerson, posterior: posterior.Posterior, u: flo
     to come, whatever the values, and a share ``u`` of equals counts as below. Of life the filter knows mean and
     covariance.
     """
-    evidence, n_days, values, today = person.evidence, person.n_days, posterior.values(), person.n_days
-    shared = evidence.shared
+    evidence, values, shared = person.evidence, posterior.values(), person.evidence.shared
+    today, later, p, f = person.n_days, person.n_days + FORECAST_D, ORDER.index("P"), ORDER.index("U")
     peaks, true_peak = (
-        carried_peaks(v, shared, person.regimen, n_days) for v in (values, np.ascontiguousarray(person.values[None]))
+        carried_peaks(v, shared, person.regimen, today) for v in (values, np.ascontiguousarray(person.values[None]))
     )
-    mean, cov, states, _, _ = moments_today(values, shared, evidence.regimen, evidence.reports, None)
-    mean, cov = mean[:, : len(ORDER)], cov[:, : len(ORDER), : len(ORDER)]
     true_course = course.course(person.values, shared, person.regimen)
+    mean, cov, states, *_ = moments_today(values, shared, evidence.regimen, evidence.reports, None)
+    mean_28, cov_28, states_28, *_ = moments_today(values, shared, person.regimen, evidence.reports, None)
 
-    def felt_by_taper(x: Any) -> Any:
+    def pain(x: Any) -> Any:
+        """Pain as felt, without life, of states of the course."""
         return equations.pain_report_mean(x[..., course.P], x[..., course.X], shared.pain_report_x)
 
-    by_taper = felt_by_taper(states) - values[:, course.P0]
-    true_by_taper = felt_by_taper(true_course[today]) - person.values[course.P0]
-    system = ordered_system(shared, len(ORDER))
-    ahead = np.array([felt_by_taper(course.course(v, shared, person.regimen)[-1]) for v in values])
-    p, u = ORDER.index("P"), ORDER.index("U")
-    move, added = np.eye(len(ORDER)), np.zeros((len(ORDER), len(ORDER)))
-    for _ in range(FORECAST_D):
-        move, added = system.transition @ move, system.transition @ added @ system.transition.T + system.shocks
-    ahead_mean = ahead + mean @ move[p]
-    ahead_sd = np.sqrt(np.einsum("i,nij,j->n", move[p], cov, move[p]) + values[:, course.LIFE] ** 2 * added[p, p])
-    true_ahead = felt_by_taper(true_course[-1]) + person.life[-1, p]
+    by_taper = pain(states) - values[:, course.P0]
+    true_by_taper = pain(true_course[today]) - person.values[course.P0]
+    ahead = pain(true_course[later]) + person.life[later, p] - pain(states_28)
     return np.stack(
         [
             (peaks < true_peak) + u * (peaks == true_peak),
             (by_taper < true_by_taper).astype(np.float64),
             ndtr((person.life[today, p] - mean[:, p]) / np.sqrt(cov[:, p, p])),
-            ndtr((person.life[today, u] - mean[:, u]) / np.sqrt(cov[:, u, u])),
-            ndtr((true_ahead - ahead_mean) / ahead_sd),
+            ndtr((person.life[today, f] - mean[:, f]) / np.sqrt(cov[:, f, f])),
+            ndtr((ahead - mean_28[:, p]) / np.sqrt(cov_28[:, p, p])),
         ]
     )
 
@@ -164,6 +158,7 @@ def code_hash() -> str:
         life_block,
         posterior,
         report_means,
+        simulated_life,
         simulated_people,
         truncated_normal,
         numbers=np.concatenate([np.ravel(x) for x in numbers]),
