@@ -32,6 +32,7 @@ from taper_sim.inference import (
     simulated_life,
     truncated_normal,
 )
+from taper_sim.inference.correlated_values import mix_of
 from taper_sim.inference.life_block import ORDER
 from taper_sim.inference.life_today import moments_today
 from taper_sim.inference.posterior import posterior_of
@@ -86,7 +87,8 @@ def replicate(
     posterior = (
         _nuts_posterior(person.evidence, number) if sampler == "nuts" else posterior_of(person.evidence, n_draws, seed)
     )
-    normals, truth = posterior.z @ posterior.prior.mix.T, posterior.prior.mix @ person.z
+    mix = mix_of(posterior.prior.names)
+    normals, truth = posterior.z @ mix.T, mix @ person.z
     ranks = {
         name: float(posterior.weights @ (normals[:, k] < truth[k]))
         for k, name in enumerate(posterior.prior.names)

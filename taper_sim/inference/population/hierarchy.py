@@ -31,7 +31,6 @@ from taper_sim.inference.prior import (
     ASSESSED,
     ASSESSED_LOG_S0,
     DRIFT_SD,
-    SET_POINT_CORRELATION,
     TRAITS,
     VALUE_PRIORS,
     PopulationPrior,
@@ -131,13 +130,7 @@ class Draws:
     @property
     def whiten(self) -> Floats:
         """Lower triangle, (n_keys, n_keys): it makes independent normals of those of the values."""
-        known = [k for k, domain in enumerate(ASSESSED_DOMAINS) if domain in self.keys]
-        rows = [self.keys.index(ASSESSED_DOMAINS[k]) for k in known]
-        whiten = np.eye(len(self.keys))
-        if rows:
-            root = np.linalg.cholesky(SET_POINT_CORRELATION[np.ix_(known, known)])
-            whiten[np.ix_(rows, rows)] = np.linalg.inv(root)
-        return whiten
+        return np.asarray(np.linalg.inv(mix_of(self.keys)))
 
     def log_density(self, h: Hyper, robust: bool = False) -> Floats:
         """Log density of every draw under one set of hyperparameters, (n_people, n_draws)."""
@@ -193,7 +186,7 @@ def draws_of(
     for q, (person, posterior, of_person) in enumerate(zip(people, posteriors, names, strict=True)):
         p = posterior.prior
         bend = np.array([_BEND.get(scale, 0.0) for scale in p.scale])
-        normals = posterior.z @ p.mix.T
+        normals = posterior.z @ mix_of(p.names).T
         values = p.mean + p.sd * stretched(normals, bend)
         columns = [k for k, key in enumerate(of_person) if key in VALUE_PRIORS]
         key_columns = [keys.index(of_person[k]) for k in columns]
