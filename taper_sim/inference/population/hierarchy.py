@@ -23,6 +23,7 @@ from pytensor import tensor as pt
 from scipy.optimize import minimize
 
 from taper_sim.array_types import Floats
+from taper_sim.inference.correlated_values import mix_of
 from taper_sim.inference.population.marginal_likelihood import ROBUST_DF, LogMarginalLikelihood, log_marginal_likelihood
 from taper_sim.inference.population.missing import log_chance_of_answering
 from taper_sim.inference.population.people import RecordedPerson
