@@ -142,8 +142,8 @@ WARD, OPEN_LABEL, PROGRAMME, USUAL_CARE = "ward", "open_label", "programme", "us
 
 
 def setting_of(policy: Policy, enrolment: Enrolment) -> str:
-    """Setting of an arm: a protocol with care of its own is a programme; inpatients are on a ward; else usual care."""
-    if policy.planned_care is not None:
+    """Setting of an arm: a protocol that supports is a programme; inpatients are on a ward; else usual care."""
+    if policy.setting == PROGRAMME:
         return PROGRAMME
     if enrolment.open_label:
         return OPEN_LABEL
@@ -153,12 +153,12 @@ def setting_of(policy: Policy, enrolment: Enrolment) -> str:
 def care_of(policy: Policy, enrolment: Enrolment) -> CarePlan:
     """Planned care of an arm.
 
-    Only ``supported(…)`` adds care: the starting values of people already hold usual care (assumption A68). This
-    function is the place where a setting with a hazard of leaving of its own enters a study.
+    Only ``supported(…)`` adds care: the starting values of people already hold usual care (assumption A68). The
+    setting decides how often people leave.
     """
     setting = setting_of(policy, enrolment)
     if setting == PROGRAMME:
-        return CarePlan(dict(policy.planned_care or {}), PROGRAMME_VISITS_D, CHECKINS_D, policy.modality)
+        return CarePlan(dict(policy.planned_care or {}), PROGRAMME_VISITS_D, CHECKINS_D, policy.modality, setting)
     if setting in (WARD, OPEN_LABEL):
-        return CarePlan({}, WARD_VISITS_D, CHECKINS_D, policy.modality)
-    return CarePlan({}, USUAL_VISITS_D, CHECKINS_D, policy.modality)
+        return CarePlan({}, WARD_VISITS_D, CHECKINS_D, policy.modality, setting)
+    return CarePlan({}, USUAL_VISITS_D, CHECKINS_D, policy.modality, setting)

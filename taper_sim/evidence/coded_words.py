@@ -78,16 +78,16 @@ class EventRows:
     counted: tuple[int, ...] = ()
 
 
-_EXPECTED_OVERDOSES: Final = (rows.HAZARD_DOSE, rows.HAZARD_EXCESS)
+_EXPECTED_OVERDOSES: Final = (rows.EXPECTED_OVERDOSES,)
 
 EVENTS: Final[Mapping[str, EventRows]] = {
     "overdose": EventRows(expected=_EXPECTED_OVERDOSES),
-    "overdose_or_withdrawal": EventRows(_EXPECTED_OVERDOSES, (rows.WITHDRAWAL_VISITS,)),
+    "overdose_or_withdrawal": EventRows((*_EXPECTED_OVERDOSES, rows.EXPECTED_WITHDRAWAL_VISITS)),
     "overdose_or_suicide_event": EventRows(_EXPECTED_OVERDOSES, (rows.ATTEMPTS,)),
     "overdose_or_suicide_death": EventRows(counted=(rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS)),
-    "mental_health_crisis": EventRows(counted=(rows.CRISES,)),
-    "seizure": EventRows(counted=(rows.SEIZURES,)),
-    "urgent_visit": EventRows(counted=(rows.URGENT,)),
+    "mental_health_crisis": EventRows(expected=(rows.EXPECTED_CRISES,)),
+    "seizure": EventRows(expected=(rows.EXPECTED_SEIZURES,)),
+    "urgent_visit": EventRows(expected=(rows.EXPECTED_URGENT,)),
 }
 """Events by the name of the outcome. An event whose hazard the kernel sums belongs into ``expected``."""
 

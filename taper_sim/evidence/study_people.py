@@ -129,7 +129,7 @@ def study_people(coded: CodedCohort, enrolment: Enrolment, a_draw: int, n_draws:
 
 
 def _gets_in(pool: Cohort, enrolment: Enrolment) -> Bools:
-    """People who meet the age and pain of the enrolment, (n,). Pain is that of day 0, not a report of it."""
+    """People who meet the age and pain of the enrolment, (n,). Pain is that of the assessment."""
     low, high = enrolment.age
     return (pool.age >= low) & (pool.age < high + 1.0) & (pool.baseline["pain"] >= enrolment.pain_least)
 

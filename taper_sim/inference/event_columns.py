@@ -30,9 +30,10 @@ from typing import Final
     LAPSE_V,
     OVERDOSE_EXCESS_MOST,
     OVERDOSE_MOST,
-) = range(24)
-FIXED_RETURN, FIXED_LAPSE, FIXED_CRISIS, FIXED_OVERDOSE, FIXED_SEIZURE, APNOEA, MORE_SHARE = range(24, 31)
-N_EVENTS: Final = 31
+    OVERDOSE_V,
+) = range(25)
+FIXED_RETURN, FIXED_LAPSE, FIXED_CRISIS, FIXED_OVERDOSE, FIXED_SEIZURE, APNOEA, MORE_SHARE = range(25, 32)
+N_EVENTS: Final = 32
 EVENT_COEFFICIENTS: Final = (
     "crisis_m",
     "crisis_w",
@@ -58,5 +59,6 @@ EVENT_COEFFICIENTS: Final = (
     "lapse_v",
     "overdose_excess_most",
     "overdose_most",
+    "overdose_v",
 )
 """Symbols of the first places, in their order."""

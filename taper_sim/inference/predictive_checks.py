@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.inference.draws import equal_draws
@@ -97,12 +97,28 @@ def predictive_checks_of(evidence: Evidence, posterior: Posterior, seed: int = 0
         return float(np.clip(p.mean() + 0.5 / _REPLICATES, 0.0, 1.0))
 
     return PredictiveChecks(
-        p_of((e**2).sum(axis=1), (reference**2).sum(axis=1), True),
+        min(p_of((e**2).sum(axis=1), (reference**2).sum(axis=1), True), _spread_by_instrument(e, evidence)),
         p_of((e**4).sum(axis=1), (reference**4).sum(axis=1), False),
         p_of(np.abs(e).max(axis=1), np.abs(reference).max(axis=1), False),
         p_of(_lagged_products(e, evidence), _lagged_products(reference, evidence), False),
         missing,
     )
+
+
+def _spread_by_instrument(e: Floats, evidence: Evidence) -> float:
+    """Smallest two-sided p of the sum of squares of one instrument's scores, times their number; 1 without any.
+
+    A person's noise is one factor for all instruments: what one of them scatters too much, the others then scatter too
+    little, and the sum over all shows neither.
+    """
+    p = []
+    for slot in range(len(evidence.reports.kind)):
+        scores = e[:, evidence.reports.slot == slot]
+        n = scores.shape[1]
+        if n >= _LEAST_REPORTS:
+            square = (scores**2).sum(axis=1)
+            p.append(float(np.minimum(2.0 * np.minimum(chi2.cdf(square, n), chi2.sf(square, n)), 1.0).mean()))
+    return min(1.0, len(p) * min(p)) if p else 1.0
 
 
 def _lagged_products(e: Floats, evidence: Evidence) -> Floats:

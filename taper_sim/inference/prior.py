@@ -287,7 +287,7 @@ _INFERRED: Final = (
 )
 _BASELINE_UNIT: Final = {"pain": "NRS points", "function": "points of 0 to 100"}
 _INSTRUMENT_SOURCE: Final = "docs/model.md 4; A27"
-_BASELINE_SOURCE: Final = "registry of docs/cohort.md; A3"
+_BASELINE_SOURCE: Final = "registry of docs/cohort.md less life and error (model/life.py); A3"
 VALUE_PRIORS: Final[Mapping[str, ValuePrior]] = _value_priors()
 
 

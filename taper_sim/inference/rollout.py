@@ -63,6 +63,7 @@ from taper_sim.inference.event_columns import (
     OVERDOSE_EXCESS,
     OVERDOSE_EXCESS_MOST,
     OVERDOSE_MOST,
+    OVERDOSE_V,
     RETURN_M,
     RETURN_P,
     RETURN_W,
@@ -301,12 +302,14 @@ with kept_by_sources(__file__, course, elementary, event_columns, life_today):
             )
 
     @inlined
-    def _overdose(t: Any, j: int, dose: float, others: float, effect: float, scored: float) -> float:
+    def _overdose(t: Any, j: int, dose: float, others: float, effect: float, recent: float, scored: float) -> float:
         """Hazard of overdose of a lane at an opioid dose, doses of other classes and the opioid's effect."""
         by_dose = eq.log_hazard_overdose(
             t[(EVENT + FIXED_OVERDOSE) * STRIDE + j],
             math.sqrt(dose) * scored,
+            eq.recent_weight(recent, t[(EVENT + V_HALF) * STRIDE + j]),
             t[(EVENT + OVERDOSE_DOSE) * STRIDE + j],
+            t[(EVENT + OVERDOSE_V) * STRIDE + j],
             t[(EVENT + CAUSAL_SHARE) * STRIDE + j],
         )
         excess = eq.respiratory_excess(
@@ -323,10 +326,10 @@ with kept_by_sources(__file__, course, elementary, event_columns, life_today):
         return eq.with_ceiling(h, t[(EVENT + OVERDOSE_MOST) * STRIDE + j])
 
     @inlined
-    def _lapsed(t: Any, j: int, medicine: Any, dose: float, others: float, scored: float) -> float:
+    def _lapsed(t: Any, j: int, medicine: Any, dose: float, others: float, recent: float, scored: float) -> float:
         """Hazard of overdose of a lane on a day on which so much is taken."""
         level = eq.relax(t[LEVEL_BEFORE * STRIDE + j], dose, medicine.decay_G)
-        return _overdose(t, j, dose, others, mean_effect(medicine, level), scored)
+        return _overdose(t, j, dose, others, mean_effect(medicine, level), recent, scored)
 
     @inlined
     def _add_overdose(
@@ -358,11 +361,11 @@ with kept_by_sources(__file__, course, elementary, event_columns, life_today):
             most = most if most > prescribed else prescribed
             medicine = course.medicine(t, j, 0, shared, 0.0)
             lapsed = (
-                of_previous * usual * _lapsed(t, j, medicine, before, others, scored)
-                + (1.0 - of_previous - of_more) * usual * _lapsed(t, j, medicine, first, others, scored)
-                + more * _lapsed(t, j, medicine, most, others, scored)
+                of_previous * usual * _lapsed(t, j, medicine, before, others, recent, scored)
+                + (1.0 - of_previous - of_more) * usual * _lapsed(t, j, medicine, first, others, recent, scored)
+                + more * _lapsed(t, j, medicine, most, others, recent, scored)
             )
-            adherent = _overdose(t, j, prescribed, others, t[(STATE + E) * STRIDE + j], scored)
+            adherent = _overdose(t, j, prescribed, others, t[(STATE + E) * STRIDE + j], recent, scored)
             # back to calm after the cluster
             t[CALM * STRIDE + j] = calm * (1.0 - p_lapse) + (1.0 - calm) / t[(EVENT + LAPSE_CLUSTER_DAYS) * STRIDE + j]
             t[(FIGURE + H_OVERDOSE) * STRIDE + j] += (1.0 - p_lapse) * adherent

@@ -9,6 +9,7 @@ from taper_sim.data.problems import InputError
 from taper_sim.inference import course as at
 from taper_sim.inference import event_columns, rollout
 from taper_sim.inference.course import Regimen
+from taper_sim.inference.life_block import ORDER, ordered_system
 from taper_sim.inference.life_today import NO_LIFE_AHEAD, today_of
 from taper_sim.inference.observation import reports_of
 from taper_sim.inference.posterior import Evidence, posterior_of
@@ -200,9 +201,15 @@ def test_the_true_state_rolled_out_is_what_the_simulator_does_without_chance() -
         NO_LIFE_AHEAD,
         False,
     )
-    assert f[0, rollout.W_END] == pytest.approx(course.end[rows.W_ALL][0], rel=1e-9)
+    w_bar = course.end[rows.W_ALL][0] - today.states[0, at.W_ALL0]
+    felt = 1.0 - (1.0 - w_bar) / (1.0 + course.end[rows.X][0] / 30.0)
+    assert f[0, rollout.W_END] == pytest.approx(felt, rel=1e-6)
     since = (course.sums[84][rows.SUM_P] - course.sums[28][rows.SUM_P])[0] / 56
-    assert f[0, rollout.PAIN_MEAN] == pytest.approx(since - cohort.baseline["pain"][0], rel=1e-6)
+    system, path = ordered_system(shared, len(ORDER)), [today.life[0]]  # the season goes on, without shocks
+    for _ in range(56):
+        path.append(system.transition @ path[-1])
+    life = np.mean(path[1:], axis=0)[ORDER.index("P")]
+    assert f[0, rollout.PAIN_MEAN] + life == pytest.approx(since - values[0, at.P0], rel=1e-6)
 
 
 def test_what_is_out_of_range_is_said_one_line_each() -> None:
