@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from taper_sim import rng
-from taper_sim.array_types import Floats
+from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import STREAMS
 from taper_sim.simulation.cohort import Cohort
@@ -27,6 +27,10 @@ _SPREAD: Final = {
     "function": 5.7,
 }
 """Usual sd of a report around its mean, points; outliers have a multiple of it. Source: noise of docs/model.md 4."""
+_FLARE_D: Final = 5
+"""Days of a flare. Source: A75."""
+_FLARE_PAIN: Final = 1.5
+"""Rise of reported pain in a flare, NRS points. Source: A75."""
 _BAD_POINTS: Final = 4.0
 """SOWS-Gossop points above the patient's median that define a bad day. Source: docs/inference.md, "Checks"."""
 
@@ -46,6 +50,10 @@ class Misspecification:
         Share of the withdrawal above the median of the patient's first reports that the patient reports.
     missing_on_bad_days : float
         Decrease of the log odds of answering for four points of SOWS-Gossop above the patient's median.
+    flares : float
+        Flares in 28 days, in which reported pain is higher for five days whatever the dose.
+    lasting : bool
+        Whether a lower dose changes pain for good; without, ``b`` and ``beta`` of everybody are 0.
     """
 
     sigma_drift_sd: float = 0.0
@@ -53,9 +61,13 @@ class Misspecification:
     outlier_factor: float = 3.0
     reported_share: float = 1.0
     missing_on_bad_days: float = 0.0
+    flares: float = 0.0
+    lasting: bool = True
 
     def drift_parameters(self, arrays: Arrays, cohort: Cohort, seed: int, first: int, last: int) -> None:
         """Change patients' parameters in place before the days ``first`` to ``last``."""
+        for row in (rows.B, rows.BETA) if first == 1 and not self.lasting else ():
+            arrays.put3(arrays.params, row, np.zeros((len(cohort), 3)))
         if self.sigma_drift_sd == 0.0 or first == 1:
             return
         step = self.sigma_drift_sd * np.sqrt((last - first + 1) / MONTH_D)
@@ -80,7 +92,8 @@ class Misspecification:
         usual : dict
             Median of each patient's first reports; the caller keeps the dict between calls.
         """
-        if not reports or (self.outliers == 0.0 and self.reported_share == 1.0 and self.missing_on_bad_days == 0.0):
+        as_is = (self.outliers, self.reported_share, self.missing_on_bad_days, self.flares) == (0.0, 1.0, 0.0, 0.0)
+        if not reports or as_is:
             return reports
         distorted = {name: values.copy() for name, values in reports.items()}
         n_days = next(iter(distorted.values())).shape[1]
@@ -96,6 +109,10 @@ class Misspecification:
             name = stream.instrument
             if self.reported_share < 1.0 and name == "sows_gossop":
                 distorted[name] = np.floor(sows - (1.0 - self.reported_share) * beyond + 0.5)
+            if self.flares > 0.0 and name == "pain_nrs":
+                raised = np.floor(distorted[name] + _FLARE_PAIN + 0.5)
+                flaring = self._flaring(cohort, seed, days)
+                distorted[name] = np.where(flaring, np.minimum(raised, stream.high), distorted[name])
             if self.outliers > 0.0 and name in _SPREAD:
                 w = rng.words(seed, cohort.keys[:, None], days[None], _CALL + 1 + number)
                 outlier = self.outlier_factor * _SPREAD[name] * rng.normal_pair(w[0], w[1])[0]
@@ -107,6 +124,13 @@ class Misspecification:
             missing = u > 1.0 / (1.0 + np.exp(odds))
             distorted = {name: np.where(missing, np.nan, values) for name, values in distorted.items()}
         return distorted
+
+    def _flaring(self, cohort: Cohort, seed: int, days: Ints) -> Bools:
+        """Whether each of consecutive days is one of a flare, (n, n_days); a flare may begin before the first."""
+        onset = np.arange(days[0] - _FLARE_D + 1, days[-1] + 1)
+        u = rng.uniform(rng.words(seed, cohort.keys[:, None], np.maximum(onset, 0)[None], _CALL + 21)[0])
+        began = (u < self.flares / MONTH_D) & (onset >= 1)
+        return np.asarray(np.lib.stride_tricks.sliding_window_view(began, _FLARE_D, axis=1).any(axis=2))
 
 
 NO_MISSPECIFICATION: Final = Misspecification()
