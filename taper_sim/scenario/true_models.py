@@ -80,8 +80,8 @@ def _white_noise(factor: float) -> Callable[[Ensemble], Ensemble]:
     """Another size of the white noise of all reports."""
 
     def change(ensemble: Ensemble) -> Ensemble:
-        symbols = [f"white_{s.instrument}" for s in STREAMS]
-        return _changed(ensemble, **{symbol: factor * ensemble.values[symbol] for symbol in symbols})
+        white = {f"white_{s.instrument}": np.full(ensemble.n_draws, factor * s.white) for s in STREAMS}
+        return _changed(ensemble, **white)
 
     return change
 
@@ -128,7 +128,7 @@ TRUE_MODELS: Final[Mapping[str, TrueModel]] = MappingProxyType(
             "a lower dose changes nobody's pain for good: b and beta are 0", _same, Misspecification(lasting=False)
         ),
         "flares": TrueModel(
-            "half a flare a month, in which reported pain is 1.5 higher for five days",
+            "half a flare a month, in which reported pain is 1.5 higher for five days, and SOWS as pain raises it",
             _same,
             Misspecification(flares=0.5),
         ),

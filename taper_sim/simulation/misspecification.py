@@ -11,8 +11,9 @@ import numpy as np
 
 from taper_sim import rng
 from taper_sim.array_types import Bools, Floats, Ints
+from taper_sim.model import equations as eq
 from taper_sim.model.compiled import rows
-from taper_sim.model.event_parameters import STREAMS
+from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL, STREAMS
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.layout import Arrays
 from taper_sim.units import MONTH_D
@@ -31,8 +32,20 @@ _FLARE_D: Final = 5
 """Days of a flare. Source: A75."""
 _FLARE_PAIN: Final = 1.5
 """Rise of reported pain in a flare, NRS points. Source: A75."""
+_HIGH: Final = {stream.instrument: stream.high for stream in STREAMS}
 _BAD_POINTS: Final = 4.0
 """SOWS-Gossop points above the patient's median that define a bad day. Source: docs/inference.md, "Checks"."""
+
+
+def _in_flare(pain: Floats) -> Floats:
+    """Reports of pain in a flare, NRS points."""
+    return np.asarray(np.minimum(np.floor(pain + _FLARE_PAIN + 0.5), _HIGH["pain_nrs"]))
+
+
+def _sows_in_flare(sows: Floats) -> Floats:
+    """SOWS-Gossop in a flare: pain raises it as in the model (``equations.sows_shift``)."""
+    shift = eq.sows_shift(_FLARE_PAIN, 0.0, 0.0, CHANCE_BY_SYMBOL["sows_p"].centre(), 0.0, 0.0)
+    return np.asarray(np.minimum(np.floor((1.0 + sows) * np.exp(shift) - 0.5), _HIGH["sows_gossop"]))
 
 
 @dataclass(frozen=True)
@@ -105,14 +118,14 @@ class Misspecification:
         usual["sows_gossop"][first_time] = np.nanmedian(sows[first_time], axis=1)
         first_median = usual["sows_gossop"][:, None]
         beyond = np.nan_to_num(np.maximum(sows - first_median, 0.0))
+        if self.flares > 0.0:
+            flaring = self._flaring(cohort, seed, days)
+            for name, raised in (("pain_nrs", _in_flare(distorted["pain_nrs"])), ("sows_gossop", _sows_in_flare(sows))):
+                distorted[name] = np.where(flaring, raised, distorted[name])
         for number, stream in enumerate(STREAMS):
             name = stream.instrument
             if self.reported_share < 1.0 and name == "sows_gossop":
                 distorted[name] = np.floor(sows - (1.0 - self.reported_share) * beyond + 0.5)
-            if self.flares > 0.0 and name == "pain_nrs":
-                raised = np.floor(distorted[name] + _FLARE_PAIN + 0.5)
-                flaring = self._flaring(cohort, seed, days)
-                distorted[name] = np.where(flaring, np.minimum(raised, stream.high), distorted[name])
             if self.outliers > 0.0 and name in _SPREAD:
                 w = rng.words(seed, cohort.keys[:, None], days[None], _CALL + 1 + number)
                 outlier = self.outlier_factor * _SPREAD[name] * rng.normal_pair(w[0], w[1])[0]

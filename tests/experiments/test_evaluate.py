@@ -154,7 +154,7 @@ def test_noise_of_reports_is_as_the_truth_has_it() -> None:
         values = TRUE_MODELS[name].ensemble(ensemble).values
         for stream in STREAMS:
             symbol = f"white_{stream.instrument}"
-            np.testing.assert_allclose(values[symbol], factor * ensemble.values[symbol])
+            np.testing.assert_allclose(values[symbol], factor * stream.white)
 
 
 def test_without_life_a_held_dose_leaves_everybody_where_they_are() -> None:
@@ -175,6 +175,8 @@ def test_flares_have_their_rate_and_length_whatever_the_blocks_of_days() -> None
     whole = world.distorted_reports(reports, cohort, SEED, 1, {})["pain_nrs"]
     raised = whole > 4.0
     assert set(np.unique(whole)) == {4.0, 6.0}
+    sows = world.distorted_reports({**reports, "sows_gossop": np.full((400, 280), 15.0)}, cohort, SEED, 1, {})
+    np.testing.assert_array_equal(sows["sows_gossop"], np.where(raised, 16.0, 15.0))  # 16 e^(0.05 x 1.5) - 1
     # of onsets on each of five days none: 1 - (1 - 0.5/28)^5 of the days, with an error of a few per thousand
     share, expected = raised[:, 5:].mean(), 1 - (1 - 0.5 / 28) ** 5
     assert abs(share - expected) < 4.5 * np.sqrt(5 * expected * (1 - expected) / raised[:, 5:].size)
