@@ -20,6 +20,7 @@ _REFERENCE_MME: Final = 90.0
 """Dose at which the drive linear in mg equals the model's drive, MME a day. Source: docs/model.md 1."""
 _LINEAR: Final = 50.0
 """Factor on EC50 that makes the effect nearly linear in mg. A design choice: 2 % of curvature at 90 MME."""
+_NEGLIGIBLE: Final = 1e-6  # a season, NRS points: at 0 the lead of a season would have no ratio to it
 _OTHER_EC50: Final = 2.5  # 200 and 32 MME instead of 80, both within the reviewed range of 30 to 250 (docs/model.md 1)
 
 
@@ -75,19 +76,22 @@ def _ec50(factor: float) -> Callable[[Ensemble], Ensemble]:
     return change
 
 
-def _lag1(target: float) -> Callable[[Ensemble], Ensemble]:
-    """Reports with lag-1 autocorrelation ``target`` and unchanged variance: the share of slow noise is changed."""
+def _white_noise(factor: float) -> Callable[[Ensemble], Ensemble]:
+    """Another size of the white noise of all reports."""
 
     def change(ensemble: Ensemble) -> Ensemble:
-        values = {}
-        for s in STREAMS:
-            total = s.white**2 + s.slow**2
-            slow = min(target * np.exp(1.0 / s.tau_d), 0.98) * total
-            values[f"slow_{s.instrument}"] = np.full(ensemble.n_draws, np.sqrt(slow))
-            values[f"white_{s.instrument}"] = np.full(ensemble.n_draws, np.sqrt(total - slow))
-        return _changed(ensemble, **values)
+        white = {f"white_{s.instrument}": np.full(ensemble.n_draws, factor * s.white) for s in STREAMS}
+        return _changed(ensemble, **white)
 
     return change
+
+
+def _no_life(ensemble: Ensemble) -> Ensemble:
+    """Pain, distress, insomnia and function move by the taper alone, and nobody enrols in a bad time."""
+    none = np.zeros(ensemble.n_draws)
+    return _changed(
+        ensemble, life_p=none, life_m=none, life_i=none, life_u=none, season_p=none + _NEGLIGIBLE, lead=none
+    )
 
 
 MODEL: Final = "the model"
@@ -117,7 +121,16 @@ TRUE_MODELS: Final[Mapping[str, TrueModel]] = MappingProxyType(
         "under-reporting": TrueModel(
             "half of the withdrawal is not reported", _same, Misspecification(reported_share=0.5)
         ),
-        "lag-1 0.2": TrueModel("reports less correlated from day to day than in the model", _lag1(0.2)),
-        "lag-1 0.6": TrueModel("reports more correlated from day to day than in the model", _lag1(0.6)),
+        "noisier reports": TrueModel("white noise of all reports 1.5 times that of the model", _white_noise(1.5)),
+        "steadier reports": TrueModel("white noise of all reports two thirds of the model's", _white_noise(1.0 / 1.5)),
+        "no life outside the taper": TrueModel("nothing but the taper moves people", _no_life),
+        "no lasting effect": TrueModel(
+            "a lower dose changes nobody's pain for good: b and beta are 0", _same, Misspecification(lasting=False)
+        ),
+        "flares": TrueModel(
+            "half a flare a month, in which reported pain is 1.5 higher for five days, and SOWS as pain raises it",
+            _same,
+            Misspecification(flares=0.5),
+        ),
     }
 )

@@ -17,25 +17,49 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 from scipy.stats import binom, kstest
 
 from taper_sim.array_types import Floats
-from taper_sim.inference import course, draws, likelihood, observation, posterior
+from taper_sim.inference import (
+    course,
+    draws,
+    life_block,
+    likelihood,
+    observation,
+    posterior,
+    report_means,
+    simulated_life,
+    truncated_normal,
+)
+from taper_sim.inference.correlated_values import mix_of
+from taper_sim.inference.life_block import ORDER
+from taper_sim.inference.life_today import moments_today
 from taper_sim.inference.posterior import posterior_of
 from taper_sim.inference.rollout import carried_peaks
-from taper_sim.model import day, equations
+from taper_sim.model import day, equations, life
 from taper_sim.provenance import hash_of
 from taper_sim.studies import simulated_people
 from taper_sim.studies.nuts import nuts_of
-from taper_sim.studies.simulated_people import POPULATIONS, person_of, population_prior
+from taper_sim.studies.simulated_people import FORECAST_D, POPULATIONS, SimulatedPerson, person_of, population_prior
 
 TAPERS_PCT: Final = (2.5, 5.0, 10.0, 20.0)  # percent of the original dose every two weeks
-LENGTHS_D: Final = (28, 56, 84)
+LENGTHS_D: Final = (28, 84, 364)
 _CALIBRATED: Final = ("opioid", "all three")
 """Classes taken by the people of the committed table."""
 _DRAWS: Final = 1024
 NUTS_DRAWS, NUTS_TUNE, NUTS_THIN = 600, 300, 4
-DERIVED_QUANTITY: Final = "withdrawal_max_28d"
+DERIVED_QUANTITIES: Final = (
+    "withdrawal_max_28d",
+    "pain_taper_today",
+    "pain_life_today",
+    "function_life_today",
+    "pain_28d",
+)
+"""Largest withdrawal felt in the next 28 days; parts of today's pain due to the taper and to life, and of function due
+to life; pain felt 28 days ahead."""
+ASSESSED_SHARE: Final = 0.5
+"""Share of the people whose record begins with an assessment."""
 _COLUMNS: Final = ["classes", "population", "seed", "number", "quantity", "rank", "khat", "ess", "passes"]
 _BAND_SIMULATIONS: Final = 4000
 _BAND_POINTS: Final = 100
@@ -59,20 +83,54 @@ def replicate(
         [seed, number, POPULATIONS.index(population), list(simulated_people.CLASSES).index(classes)]
     )
     n_days, pct = int(rng.choice(LENGTHS_D)), float(rng.choice(TAPERS_PCT))
-    person = person_of(population, classes, pct, n_days, rng)
+    person = person_of(population, classes, pct, n_days, rng, ASSESSED_SHARE)
     posterior = (
         _nuts_posterior(person.evidence, number) if sampler == "nuts" else posterior_of(person.evidence, n_draws, seed)
     )
+    mix = mix_of(posterior.prior.names)
+    normals, truth = posterior.z @ mix.T, mix @ person.z
     ranks = {
-        name: float(posterior.weights @ (posterior.z[:, k] < person.z[k]))
+        name: float(posterior.weights @ (normals[:, k] < truth[k]))
         for k, name in enumerate(posterior.prior.names)
         if not name.startswith("drift")
     }
-    shared = person.evidence.shared
-    ahead = carried_peaks(posterior.values(), shared, person.regimen, n_days)
-    true_peak = carried_peaks(person.values[None], shared, person.regimen, n_days)[0]
-    ranks[DERIVED_QUANTITY] = float(posterior.weights @ (ahead < true_peak))
+    below = _below_truth(person, posterior, rng.random())
+    ranks |= dict(zip(DERIVED_QUANTITIES, (below @ posterior.weights).tolist(), strict=True))
     return Replication(ranks, posterior.khat, posterior.ess, posterior.passes)
+
+
+def _below_truth(person: SimulatedPerson, posterior: posterior.Posterior, u: float) -> Floats:
+    """Chance, under each draw of the values, that a derived quantity is below its true value, (n_quantities, n).
+
+    A quantity that depends on the values alone is below it or not, or equal to it: after the last dose no withdrawal is
+    to come, whatever the values, and a share ``u`` of equals counts as below. Of life the filter knows mean and
+    covariance.
+    """
+    evidence, values, shared = person.evidence, posterior.values(), person.evidence.shared
+    today, later, p, f = person.n_days, person.n_days + FORECAST_D, ORDER.index("P"), ORDER.index("U")
+    peaks, true_peak = (
+        carried_peaks(v, shared, person.regimen, today) for v in (values, np.ascontiguousarray(person.values[None]))
+    )
+    true_course = course.course(person.values, shared, person.regimen)
+    mean, cov, states, *_ = moments_today(values, shared, evidence.regimen, evidence.reports, None)
+    mean_28, cov_28, states_28, *_ = moments_today(values, shared, person.regimen, evidence.reports, None)
+
+    def pain(x: Any) -> Any:
+        """Pain as felt, without life, of states of the course."""
+        return equations.pain_report_mean(x[..., course.P], x[..., course.X], shared.pain_report_x)
+
+    by_taper = pain(states) - values[:, course.P0]
+    true_by_taper = pain(true_course[today]) - person.values[course.P0]
+    ahead = pain(true_course[later]) + person.life[later, p] - pain(states_28)
+    return np.stack(
+        [
+            (peaks < true_peak) + u * (peaks == true_peak),
+            (by_taper < true_by_taper).astype(np.float64),
+            ndtr((person.life[today, p] - mean[:, p]) / np.sqrt(cov[:, p, p])),
+            ndtr((person.life[today, f] - mean[:, f]) / np.sqrt(cov[:, f, f])),
+            ndtr((ahead - mean_28[:, p]) / np.sqrt(cov_28[:, p, p])),
+        ]
+    )
 
 
 def _nuts_posterior(evidence: posterior.Evidence, number: int) -> posterior.Posterior:
@@ -98,9 +156,15 @@ def code_hash() -> str:
         course,
         draws,
         likelihood,
+        life,
+        life_block,
         posterior,
+        report_means,
+        simulated_life,
         simulated_people,
+        truncated_normal,
         numbers=np.concatenate([np.ravel(x) for x in numbers]),
+        also=" ".join(scale for prior in priors for scale in prior.scale),
     )
 
 
@@ -184,7 +248,8 @@ def main() -> None:
     blocks = [(c, p, s) for c in args.classes for p in POPULATIONS for s in args.seeds]
     with ProcessPoolExecutor(args.workers) as workers:
         for classes, population, seed in blocks:
-            block = ranks[(ranks[["classes", "population", "seed"]] == (classes, population, seed)).all(axis=1)]
+            here = (ranks["classes"] == classes) & (ranks["population"] == population) & (ranks["seed"] == seed)
+            block = ranks[here]
             done = int(block["number"].max()) + 1 if len(block) else 0
             for first in range(done, args.replications, 100):
                 numbers = range(first, min(first + 100, args.replications))

@@ -2,10 +2,10 @@
 
 ``python -m taper_sim.studies.filter_form --out docs/tables/likelihood.csv`` resumes an interrupted study.
 
-In the exact likelihood every report, rounded or at an end of its scale, is an interval of a Gaussian process (slow
-noise of each instrument, day factor, white noise). Its probability is estimated by sequential importance sampling with
-resampling: draw the unrounded report from its truncated normal, weight by the interval's probability, condition on the
-drawn value (Geweke, Hajivassiliou, Keane; all particles then have the same covariance). The table has the sd, over
+In the exact likelihood every report, rounded or at an end of its scale, is an interval of one normal vector (life
+outside the taper and noise: ``studies.dense_normal``). Its probability is estimated by sequential importance sampling
+with resampling: draw the unrounded report from its truncated normal, weight by the interval's probability, condition on
+the drawn value (Geweke, Hajivassiliou, Keane; all particles then have the same covariance). The table has the sd, over
 posterior draws, of the difference of log likelihoods, and its Monte Carlo error; a constant difference changes no
 posterior.
 """
@@ -18,10 +18,11 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from taper_sim.array_types import Floats
-from taper_sim.inference.course import NOISE
+from taper_sim.inference.course import LIFE, NOISE
 from taper_sim.inference.observation import LINEAR, Reports
 from taper_sim.inference.posterior import Evidence, posterior_of
 from taper_sim.studies.calibration import code_hash
+from taper_sim.studies.dense_normal import dense_normal
 from taper_sim.studies.resumable import run_study
 from taper_sim.studies.simulated_people import POPULATIONS, person_of
 
@@ -48,60 +49,54 @@ def in_form(reports: Reports, form: str) -> Reports:
     return reports
 
 
-def exact_log_likelihood(mean: Floats, noise: float, reports: Reports, n: int, generator: np.random.Generator) -> float:
+def exact_log_likelihood(mean: Floats, root: Floats, reports: Reports, n: int, generator: np.random.Generator) -> float:
     """Estimate of the log probability of the reports.
 
     Parameters
     ----------
     mean : ndarray, (n_reports,)
-        Mean of each report on its transform, without noise.
-    noise : float
-        The person's factor on all noise.
+        Mean of each report on its transform.
+    root : ndarray, (n_reports, n_reports)
+        Lower triangle whose square is the covariance of the reports before they are rounded.
     reports : Reports
     n : int
         Number of particles.
     generator : numpy.random.Generator
     """
-    n_slots = len(reports.kind)
-    z = n_slots
-    m, cov = np.zeros((n, n_slots + 1)), np.eye(n_slots + 1)
-    log_weights, total, before = np.zeros(n), 0.0, -1
-    for r in range(len(reports.day)):
-        day, s = reports.day[r], reports.slot[r]
-        if day != before:
-            if before >= 0:
-                fade = np.append(reports.decay ** (day - before), 0.0)
-                m *= fade
-                cov = cov * np.outer(fade, fade) + np.diag(1.0 - fade**2)
-            before = day
-        slow, white = noise * reports.slow[s], noise * reports.white[s]
-        shared, own = white * reports.shared[s], white * reports.own[s]
-        along = slow * cov[s] + shared * cov[z]
-        sd = np.sqrt(slow * along[s] + shared * along[z] + own**2)
-        mu = mean[r] + slow * m[:, s] + shared * m[:, z]
+    drawn = np.zeros((n, len(mean)))  # independent normals
+    log_weights, total = np.zeros(n), 0.0
+    for r in range(len(mean)):
+        sd = root[r, r]
+        mu = mean[r] + drawn[:, :r] @ root[r, :r]
         low, high = (reports.low[r] - mu) / sd, (reports.high[r] - mu) / sd
         mirrored = low + high > 0.0  # to the lower tail, where differences of probabilities do not cancel
         low, high = np.where(mirrored, -high, low), np.where(mirrored, -low, high)
         p_low, p_high = ndtr(low), ndtr(high)
         mass = np.maximum(p_high - p_low, 1e-300)
-        drawn = ndtri(np.clip(p_low + generator.random(n) * (p_high - p_low), 1e-300, 1.0 - 1e-16))
-        drawn = np.where(mirrored, -drawn, drawn)
+        z = ndtri(np.clip(p_low + generator.random(n) * (p_high - p_low), 1e-300, 1.0 - 1e-16))
+        drawn[:, r] = np.where(mirrored, -z, z)
         log_weights += np.log(mass)
-        m += np.outer(drawn / sd, along)
-        cov = cov - np.outer(along, along) / sd**2
         top = log_weights.max()
         w = np.exp(log_weights - top)
         if w.sum() ** 2 < 0.5 * n * (w**2).sum():
             total += top + np.log(w.mean())
             places = (np.arange(n) + generator.random()) / n
-            m = m[np.minimum(np.searchsorted(np.cumsum(w) / w.sum(), places), n - 1)]
+            drawn = drawn[np.minimum(np.searchsorted(np.cumsum(w) / w.sum(), places), n - 1)]
             log_weights = np.zeros(n)
     top = log_weights.max()
     return float(total + top + np.log(np.exp(log_weights - top).mean()))
 
 
+def root_of(evidence: Evidence, values: Floats) -> Floats:
+    """Lower triangle of the reports' covariance before rounding, (n_reports, n_reports), at a vector of values."""
+    reports = evidence.reports._replace(interval=np.zeros(len(evidence.reports.y), dtype=np.bool_))
+    normal = dense_normal(reports, evidence.shared)
+    error = np.diag(normal.fixed - reports.rounding)  # of an assessment
+    return np.linalg.cholesky(values[LIFE] ** 2 * normal.life + values[NOISE] ** 2 * normal.noise + error)
+
+
 def means_of(evidence: Evidence, z: Floats) -> Floats:
-    """Mean of every report without noise at each row of z, (n, n_reports): the prediction if no report is observed."""
+    """Mean of every report at each row of z, (n, n_reports): the prediction if no report is observed."""
     r = evidence.reports
     unobserved = r._replace(
         interval=np.ones(len(r.y), dtype=np.bool_), low=np.full(len(r.y), -np.inf), high=np.full(len(r.y), np.inf)
@@ -117,11 +112,11 @@ def rows_of_person(population: str, classes: str, number: int, seed: int, n_draw
     evidence = person.evidence
     posterior = posterior_of(evidence, 1024, seed)
     z = posterior.z[rng.choice(len(posterior.z), n_draws, p=posterior.weights)]
-    means, noise = means_of(evidence, z), evidence.prior.values(z)[:, NOISE]
+    means, roots = means_of(evidence, z), [root_of(evidence, v) for v in evidence.prior.values(z)]
     estimates = np.array(  # two of each draw, (n_draws, 2)
         [
-            [exact_log_likelihood(mean, float(f), evidence.reports, _PARTICLES, rng) for _ in range(2)]
-            for mean, f in zip(means, noise, strict=True)
+            [exact_log_likelihood(mean, root, evidence.reports, _PARTICLES, rng) for _ in range(2)]
+            for mean, root in zip(means, roots, strict=True)
         ]
     )
     at_end = float(np.mean(~np.isfinite(evidence.reports.low) | ~np.isfinite(evidence.reports.high)))

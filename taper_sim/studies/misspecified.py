@@ -146,7 +146,7 @@ def _with_effect_curve(ec50: float) -> Callable[[Evidence], Evidence]:
             prior.place[others],
             mean[others],
             sd[others],
-            prior.is_log[others],
+            tuple(scale for scale, kept in zip(prior.scale, others, strict=True) if kept),
             base,
         )
         ratio = float(np.exp(factor.mean()))

@@ -1,4 +1,4 @@
-"""The course of many people as a differentiable PyTensor graph. Imports ``inference.course``, ``model``.
+"""Courses due to the taper as a differentiable PyTensor graph. Imports ``inference.course``, ``model``.
 
 One scan over the days applies ``model.day`` to vectors of people (tests/studies/test_graph.py compares it with the
 compiled course). The graph omits respiratory tolerance, on which no report depends.
@@ -15,11 +15,13 @@ from taper_sim.array_types import Floats
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
 from taper_sim.model.day import (
+    NO_LIFE,
     Medicine,
     MedicineLoad,
     MedicineState,
     PersonStart,
     PersonState,
+    Reaction,
     medicine_day,
     medicine_load,
     medicine_start,
@@ -47,12 +49,13 @@ class SymbolicCourse(NamedTuple):
 class Doses(NamedTuple):
     """Regimens of several people; a shorter one is extended by its last day.
 
-    ``dose``, ``decay_g``, ``adjunct`` (n_days + 1, n_people, 3); ``shape`` (n_days + 1, n_people, 3, 4); ``cut``,
-    ``rotated`` (n_days + 1, n_people); ``taken``, ``use_days`` (n_people, 3).
+    ``dose``, ``removed``, ``decay_g``, ``adjunct`` (n_days + 1, n_people, 3); ``shape`` (n_days + 1, n_people, 3, 4);
+    ``cut``, ``rotated`` (n_days + 1, n_people); ``taken``, ``use_days`` (n_people, 3).
     """
 
     dose: Floats
     cut: Floats
+    removed: Floats
     decay_g: Floats
     shape: Floats
     taken: Floats
@@ -76,6 +79,7 @@ def side_by_side(regimens: Sequence[Regimen]) -> Doses:
     return Doses(
         stacked("dose"),
         zero_extended("cut"),
+        stacked("removed"),
         stacked("decay_g"),
         stacked("shape"),
         np.array([r.taken for r in regimens], dtype=np.float64),
@@ -130,6 +134,7 @@ def course_graph(values: Mapping[int, Graph], c: Any, doses: Doses, mode: Any = 
         pt.as_tensor(x)
         for x in (
             w_all0,
+            pt.exp(-1.0 / values[at.TAU_X]),
             *(values[place] for place in places),
             *(
                 each
@@ -140,16 +145,16 @@ def course_graph(values: Mapping[int, Graph], c: Any, doses: Doses, mode: Any = 
     ]
 
     def day(*given: Graph) -> list[Graph]:
-        n_class, n_state = 4 * len(classes), 5 * len(classes) + len(PersonState._fields)
+        n_class, n_state = 5 * len(classes), 5 * len(classes) + len(PersonState._fields)
         by_class, (cut, sensitivity, rotated) = given[:n_class], given[n_class : n_class + _OF_THE_DAY]
         state = given[n_class + _OF_THE_DAY : n_class + _OF_THE_DAY + n_state]
-        w_all0, *person = given[n_class + _OF_THE_DAY + n_state :]
+        w_all0, decay_x, *person = given[n_class + _OF_THE_DAY + n_state :]
         v, by_person = dict(zip(places, person, strict=False)), person[len(places) :]
         load = MedicineLoad(0.0, 0.0, 0.0, 0.0)
         left: Graph = 1.0
         moved: list[Graph] = []
         for j, k in enumerate(classes):
-            dose, decay_g, shape, adjunct = by_class[4 * j : 4 * j + 4]
+            dose, removed, decay_g, shape, adjunct = by_class[5 * j : 5 * j + 5]
             level, fast, slow, tolerance, w = state[5 * j : 5 * j + 5]
             decay_f, decay_l, margin0, slow0, w0 = by_person[5 * j : 5 * j + 5]
             if k == 0:
@@ -170,18 +175,22 @@ def course_graph(values: Mapping[int, Graph], c: Any, doses: Doses, mode: Any = 
                 dose,
             )
             alpha, per_p, per_m, per_i = (getattr(c, f"{symbol}_{k}") for symbol in ("alpha", "p", "m", "i"))
-            added = medicine_load(alpha, v[at.B + k], per_p, per_m, per_i, now, margin0, slow0, w0)
+            added = medicine_load(
+                alpha, v[at.B + k], v[at.BETA + k], per_p, per_m, per_i, now, margin0, slow0, w0, removed
+            )
             load = MedicineLoad(*(total + taken[k] * more for total, more in zip(load, added, strict=True)))
             left = left * (1.0 - taken[k] * now.W)
             moved += [now.G, now.F, now.L, now.A, now.W]
         first = PersonStart(v[at.P0], v[at.M0], v[at.I0], v[at.U0], v[at.N0], v[at.C0], w_all0)
         before = PersonState(*state[5 * len(classes) :])
-        return [*moved, *person_day(c, first, before, load, 1.0 - left, v[at.XI], cut, at.NO_CARE)]
+        reaction = Reaction(v[at.XI], decay_x, cut)
+        return [*moved, *person_day(c, first, before, load, 1.0 - left, reaction, NO_LIFE, at.NO_CARE)]
 
     sequences: list[Graph] = []
     for k in classes:
         shape = np.ascontiguousarray(np.moveaxis(doses.shape[1:, :, k, :], 2, 1))
-        sequences += [doses.dose[1:, :, k], doses.decay_g[1:, :, k], shape, doses.adjunct[1:, :, k]]
+        sequences += [doses.dose[1:, :, k], doses.removed[1:, :, k]]
+        sequences += [doses.decay_g[1:, :, k], shape, doses.adjunct[1:, :, k]]
     sequences += [doses.cut[1:], sensitivity_by_day(values, n_days, n_people), doses.rotated[1:]]
     out = pytensor.scan(
         day,

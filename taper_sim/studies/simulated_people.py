@@ -6,6 +6,7 @@ All studies of this package use these people, so that their tables are comparabl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -16,11 +17,13 @@ from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
-from taper_sim.inference.life_block import ORDER, load_of, ordered_system
+from taper_sim.inference.life_block import ORDER, load_of
 from taper_sim.inference.observation import BY_NAME, LOG, LOG1P, Instrument, reports_of
 from taper_sim.inference.posterior import Evidence
 from taper_sim.inference.prior import Prior, prior_of
 from taper_sim.inference.report_means import means_by_day
+from taper_sim.inference.simulated_life import lived, recalled
+from taper_sim.model.life import ASSESSED_DOMAINS, ASSESSMENT_SD
 from taper_sim.model.parameters import MEDIAN_USE_DAYS
 from taper_sim.model.pharmacology import level_decay, within_day_shape
 
@@ -101,26 +104,6 @@ def last_cut_of(regimen: Regimen) -> Ints:
     return last_cut
 
 
-def lived(values: Floats, shared: Any, n_days: int, generator: np.random.Generator) -> Floats:
-    """Life outside the taper of a person with these values by day, (n_days + 1, 6), in the order of life_block.ORDER.
-
-    Day 0 is that of people who enrol.
-    """
-    system, size = ordered_system(shared, len(ORDER)), values[at.LIFE]
-    path = np.empty((n_days + 1, len(ORDER)))
-    for day in range(n_days + 1):
-        covariance = system.shocks if day else system.stationary
-        noise = size * np.linalg.cholesky(covariance + 1e-14 * np.eye(len(ORDER))) @ generator.standard_normal(6)
-        path[day] = (system.transition @ path[day - 1] if day else system.lead) + noise
-    return path
-
-
-def recalled(x: Floats, days: int) -> Floats:
-    """Means of the last ``days`` days by day, (n_days + 1,); days before day 0 are as day 0."""
-    total = np.cumsum(np.concatenate([np.full(days, x[0]), x]))
-    return np.asarray(total[days:] - total[:-days]) / days
-
-
 def written(
     values: Floats,
     shared: Any,
@@ -143,7 +126,7 @@ def written(
     answered : ndarray of bool, (n_days + 1,)
         Days with a check-in.
     generator : numpy.random.Generator
-    life : ndarray, (n_days + 1, 6), optional
+    life : ndarray, (n_days + 1 or more, 6), optional
         From :func:`lived`, which is drawn if it is not given.
 
     Returns
@@ -152,7 +135,7 @@ def written(
         Day and report.
     """
     n_days = len(answered) - 1
-    life = lived(values, shared, n_days, generator) if life is None else life
+    life = lived(values[at.LIFE], shared, n_days, generator) if life is None else life
     last_cut = last_cut_of(regimen)
     z_day = generator.standard_normal(n_days + 1)
     reports: Reported = []
@@ -187,11 +170,25 @@ def _slow(i: Instrument, n_days: int, generator: np.random.Generator) -> Floats:
     return x
 
 
-def evidence_from(prior: Prior, shared: Any, regimen: Regimen, reports: Reported, n_days: int) -> Evidence:
-    """Evidence from the doses and reports up to the end of day ``n_days``."""
+def assessment_of(values: Floats, life: Floats, generator: np.random.Generator) -> dict[str, float]:
+    """What somebody assesses on day 0: set point, plus life of that day, plus error."""
+    places, states = (at.P0, at.M0, at.I0, at.U0), [ORDER.index(state) for state in ("P", "M", "I", "U")]
+    level = values[list(places)] + life[0, states] + np.array(ASSESSMENT_SD) * generator.standard_normal(4)
+    return dict(zip(ASSESSED_DOMAINS, level.tolist(), strict=True))
+
+
+def evidence_from(
+    prior: Prior,
+    shared: Any,
+    regimen: Regimen,
+    reports: Reported,
+    n_days: int,
+    assessed: Mapping[str, float] = MappingProxyType({}),
+) -> Evidence:
+    """Evidence from the doses and reports up to the end of day ``n_days``, and from an assessment of day 0 if any."""
     regimen_then = until(regimen, n_days)
     reports_then = [(day, report) for day, report in reports if day <= n_days]
-    laid_out = reports_of(reports_then, last_cut_of(regimen_then), np.zeros(n_days + 1))
+    laid_out = reports_of(reports_then, last_cut_of(regimen_then), np.zeros(n_days + 1), assessed)
     return Evidence(prior, shared, regimen_then, laid_out)
 
 
@@ -225,6 +222,8 @@ class SimulatedPerson:
         Evidence from all reports.
     n_days : int
         Days of reports.
+    life : ndarray, (n_days + FORECAST_D + 1, 6)
+        Life outside the taper, in the order of ``life_block.ORDER``.
     """
 
     z: Floats
@@ -233,17 +232,24 @@ class SimulatedPerson:
     reports: Reported
     evidence: Evidence
     n_days: int
+    life: Floats
 
 
 def person_of(
-    population: str, classes: str, pct: float, n_days: int, generator: np.random.Generator
+    population: str, classes: str, pct: float, n_days: int, generator: np.random.Generator, assessed_share: float = 0.0
 ) -> SimulatedPerson:
-    """Simulate a person from the prior: reductions by ``pct`` of original every two weeks, 80 % of days answered."""
+    """Simulate a person from the prior: reductions by ``pct`` of original every two weeks, 80 % of days answered.
+
+    ``assessed_share`` is the chance that the record begins with an assessment.
+    """
     taken = CLASSES[classes]
     prior, shared = population_prior(population, n_days, taken), at.couplings()
     z = generator.standard_normal(len(prior.names))
     values = prior.values(z[None])[0]
     regimen = tapered(pct, n_days, taken, int(generator.integers(sum(taken))))
     answered = generator.random(n_days + 1) < ANSWERED
-    reports = written(values, shared, until(regimen, n_days), instruments_of(taken), answered, generator)
-    return SimulatedPerson(z, values, regimen, reports, evidence_from(prior, shared, regimen, reports, n_days), n_days)
+    life = lived(values[at.LIFE], shared, n_days + FORECAST_D, generator)
+    reports = written(values, shared, until(regimen, n_days), instruments_of(taken), answered, generator, life)
+    assessed = assessment_of(values, life, generator) if generator.random() < assessed_share else {}
+    evidence = evidence_from(prior, shared, regimen, reports, n_days, assessed)
+    return SimulatedPerson(z, values, regimen, reports, evidence, n_days, life)

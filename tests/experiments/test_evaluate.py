@@ -8,6 +8,8 @@ import pytest
 
 from taper_sim.cli import main
 from taper_sim.experiments.ladder import evaluate
+from taper_sim.model.compiled import rows
+from taper_sim.model.event_parameters import STREAMS
 from taper_sim.scenario.all_policies import build_policy
 from taper_sim.scenario.building import Overrides, read_scenario, scenario_hash
 from taper_sim.scenario.true_models import MODEL, TRUE_MODELS
@@ -158,13 +160,52 @@ def test_every_truth_changes_what_happens_or_what_is_said(name: str) -> None:
     assert not np.array_equal(ordered, other) or any(not np.array_equal(sums[row], others[row]) for row in sums)
 
 
-def test_memory_of_reports_is_as_the_truth_says() -> None:
-    ensemble = from_prior(SEED, 1)
-    for name, target in (("lag-1 0.2", 0.2), ("lag-1 0.6", 0.6)):
+def test_noise_of_reports_is_as_the_truth_has_it() -> None:
+    ensemble = from_prior(SEED, 2)
+    for name, factor in (("noisier reports", 1.5), ("steadier reports", 1 / 1.5)):
         values = TRUE_MODELS[name].ensemble(ensemble).values
-        white, slow = values["white_pain_nrs"][0], values["slow_pain_nrs"][0]
-        assert white**2 + slow**2 == pytest.approx(0.95**2 + 0.75**2)
-        assert slow**2 * np.exp(-1 / 10) / (white**2 + slow**2) == pytest.approx(target)
+        for stream in STREAMS:
+            symbol = f"white_{stream.instrument}"
+            np.testing.assert_allclose(values[symbol], factor * stream.white)
+
+
+def test_without_life_a_held_dose_leaves_everybody_where_they_are() -> None:
+    truth = TRUE_MODELS["no life outside the taper"]
+    spread = []
+    for ensemble in (from_prior(SEED, 2), truth.ensemble(from_prior(SEED, 2))):
+        policy = build_policy("constant()", file="test")
+        course = run(opioid_cohort(40), policy, ensemble, SEED, 70, CarePlan({}), look_days=(35, 70))
+        first, last = (course.sums[day][rows.SUM_P] for day in (35, 70))
+        spread.append(float(np.std((last - first) / 35 - first / 35)))  # change of mean pain between two halves
+    assert spread[1] < 0.02 < 0.2 < spread[0]
+
+
+def test_flares_have_their_rate_and_length_whatever_the_blocks_of_days() -> None:
+    cohort = opioid_cohort(400)
+    world = TRUE_MODELS["flares"].world
+    reports = {"sows_gossop": np.full((400, 280), 5.0), "pain_nrs": np.full((400, 280), 4.0)}
+    whole = world.distorted_reports(reports, cohort, SEED, 1, {})["pain_nrs"]
+    raised = whole > 4.0
+    assert set(np.unique(whole)) == {4.0, 6.0}
+    sows = world.distorted_reports({**reports, "sows_gossop": np.full((400, 280), 15.0)}, cohort, SEED, 1, {})
+    np.testing.assert_array_equal(sows["sows_gossop"], np.where(raised, 16.0, 15.0))  # 16 e^(0.05 x 1.5) - 1
+    # of onsets on each of five days none: 1 - (1 - 0.5/28)^5 of the days, with an error of a few per thousand
+    share, expected = raised[:, 5:].mean(), 1 - (1 - 0.5 / 28) ** 5
+    assert abs(share - expected) < 4.5 * np.sqrt(5 * expected * (1 - expected) / raised[:, 5:].size)
+    half = {name: values[:, 100:] for name, values in reports.items()}
+    np.testing.assert_array_equal(world.distorted_reports(half, cohort, SEED, 101, {})["pain_nrs"], whole[:, 100:])
+
+
+def test_without_a_lasting_effect_nobody_has_one() -> None:
+    cohort = opioid_cohort(40)
+    seen = []
+
+    world = TRUE_MODELS["no lasting effect"].world
+    for change in (TRUE_MODELS[MODEL].world, world):
+        policy = build_policy("linear(pct=50, every=14)", file="test")
+        course = run(cohort, policy, from_prior(SEED, 2), SEED, 364, CarePlan({}), look_days=(280, 364), world=change)
+        seen.append((course.sums[364][rows.SUM_P] - course.sums[280][rows.SUM_P]) / 84)
+    assert np.std(seen[1] - seen[0]) > 0.2
 
 
 def test_a_protocol_within_the_ceiling_takes_no_more_in_28_days_and_catches_up() -> None:

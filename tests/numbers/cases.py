@@ -142,7 +142,7 @@ def evaluate(folder: Path) -> Numbers:
             "truths": [
                 "the model",
                 "under-reporting",
-                "lag-1 0.6",
+                "noisier reports",
                 "heavy tails",
                 "missing on bad days",
                 "drift",

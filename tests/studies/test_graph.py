@@ -9,20 +9,12 @@ import pytest
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course as at
 from taper_sim.inference.course import Regimen
-from taper_sim.inference.observation import reports_of, weekends
+from taper_sim.inference.observation import PLACES, reports_of, weekends
 from taper_sim.inference.posterior import Evidence
 from taper_sim.inference.prior import Prior, prior_of
-from taper_sim.studies.pytensor_graph import (
-    BETWEEN,
-    EXACT,
-    LOW_END,
-    dense_reports,
-    log_likelihood_graph,
-    log_posterior_graph,
-    pymc_model_of,
-    values_graph,
-)
-from taper_sim.studies.simulated_people import tapered, until, written
+from taper_sim.studies.dense_normal import without_intervals
+from taper_sim.studies.pytensor_graph import log_likelihood_graph, log_posterior_graph, pymc_model_of, values_graph
+from taper_sim.studies.simulated_people import person_of, tapered, until, written
 
 N_DAYS = 12
 # Everything interpreted: what is tested is the graph, and compiling it for one point would take minutes.
@@ -37,6 +29,7 @@ def regimen(dose: tuple[float, float, float], n_days: int = N_DAYS) -> Regimen:
     return one._replace(
         dose=left[:, None] * np.array(dose),
         cut=np.isin(day, (5, 11)) * 2.5,
+        removed=(1.0 - left)[:, None] * (np.array(dose) > 0),
         taken=np.array(dose) > 0,
         decay_g=np.repeat(one.decay_g[:, :1], 3, axis=1),
         shape=np.repeat(one.shape[:, :1], 3, axis=1),
@@ -47,20 +40,26 @@ def regimen(dose: tuple[float, float, float], n_days: int = N_DAYS) -> Regimen:
 
 
 def evidence(
-    dose: tuple[float, float, float], instruments: tuple[str, ...], seed: int, n_days: int = N_DAYS, level: float = 0.0
+    dose: tuple[float, float, float],
+    instruments: tuple[str, ...],
+    seed: int,
+    n_days: int = N_DAYS,
+    assessed: bool = False,
 ) -> Evidence:
-    """A person who answers on some days; ``level`` in prior sds moves her reports to the ends of their scales."""
+    """A person who answers on some days, without reports that are intervals."""
     luck = np.random.default_rng(seed)
     doses = regimen(dose, n_days)
     prior = prior_of((dose[0] > 0, dose[1] > 0, dose[2] > 0), 1, instruments)
-    values = prior.values(luck.standard_normal((1, len(prior.names))) * 0.5 + level)[0]
+    values = prior.values(luck.standard_normal((1, len(prior.names))) * 0.5)[0]
     found = written(values, at.couplings(), doses, instruments, luck.random(n_days + 1) < 0.6, luck)
-    if "cows" in instruments:  # known as a category, once
-        found = [item for item in found if item[1].instrument != "cows"]
-        found.append((3, CheckIn(found[0][1].day, "cows", 5.0, 12.0)))
+    if "withdrawal_item" in instruments:  # low scores are intervals
+        day0 = found[0][1].day
+        found = [item for item in found if item[1].instrument != "withdrawal_item"]
+        found += [(day, CheckIn(day0, "withdrawal_item", 5.0)) for day in (4, 10, 12)]
     last_cut = np.where(np.arange(n_days + 1) < 11, 0, 1)
-    laid = reports_of(found, last_cut, weekends(found[0][1].day, n_days))
-    return Evidence(prior, at.couplings(), doses, laid)
+    at_start = {"pain": 6.5, "distress": 0.4, "insomnia": 0.5, "function": 41.0} if assessed else {}
+    laid = reports_of(found, last_cut, weekends(found[0][1].day, n_days), at_start)
+    return Evidence(prior, at.couplings(), doses, without_intervals(laid))
 
 
 def interpreted(make: Callable[[], tuple[list[pytensor.Variable], list[pytensor.Variable]]]) -> Callable[..., list]:
@@ -77,23 +76,21 @@ CASES = {
     "one class, five scales a day, as most people": (
         (90.0, 0.0, 0.0),
         ("sows_gossop", "pain_nrs", "mood_item", "sleep_item", "function"),
-        0.0,
     ),
-    "three classes, weeks and categories": (
+    "three classes, weeks, wearables": (
         (90.0, 20.0, 300.0),
-        ("peg", "phq2", "isi", "cows", "craving", "bwsq", "withdrawal_item", "steps", "sleep_hours"),
-        0.0,
+        ("peg", "phq9", "isi", "cows", "craving", "bwsq", "pwc", "withdrawal_item", "steps", "sleep_hours"),
     ),
-    "reports at the low end of their scales": ((90.0, 0.0, 0.0), ("sows_gossop", "mood_item"), -2.5),
-    "reports at the high end": ((90.0, 0.0, 0.0), ("pain_nrs", "sleep_item"), 2.5),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_graph_is_the_compiled_likelihood(case: str) -> None:
-    dose, instruments, level = CASES[case]
-    found = evidence(dose, instruments, seed=5, level=level)
-    assert not level or found.reports.interval.any()
+    """A filter on one side, one dense normal on the other."""
+    dose, instruments = CASES[case]
+    found = evidence(dose, instruments, seed=5, n_days=14 if "peg" in instruments else N_DAYS, assessed=True)
+    seen = {PLACES[place].name for place in found.reports.place[np.unique(found.reports.slot)]}
+    assert seen >= set(instruments) | {"assessed_pain", "assessed_function"}
 
     def make() -> tuple[list[pytensor.Variable], list[pytensor.Variable]]:
         z, total = log_posterior_graph(found, INTERPRETED)
@@ -103,14 +100,18 @@ def test_the_graph_is_the_compiled_likelihood(case: str) -> None:
     luck = np.random.default_rng(6)
     for spread in (0.3, 1.0, 2.0):
         z = spread * luck.standard_normal(len(found.prior.names))
-        np.testing.assert_allclose(graph(z)[0], found.log_posterior(z)[0][0], rtol=1e-10)
+        assert abs(graph(z)[0] - found.log_posterior(z)[0][0]) < 1e-6
+
+
+def test_a_report_at_an_end_of_its_scale_is_refused() -> None:
+    whole = person_of("floors", "opioid", 10.0, 28, np.random.default_rng(1)).evidence
+    assert whole.reports.interval.any()
+    with pytest.raises(ValueError, match="interval"):
+        log_posterior_graph(whole)
 
 
 def test_the_gradient_is_that_of_the_compiled_likelihood() -> None:
-    """Middles, both kinds of interval and a missing day, of one person."""
-    found = evidence((90.0, 0.0, 0.0), ("sows_gossop", "pain_nrs"), seed=5, n_days=8, level=-1.0)
-    kinds = np.unique(dense_reports([found.reports], 8).what)
-    assert {EXACT, LOW_END, BETWEEN} <= set(kinds)
+    found = evidence((90.0, 0.0, 0.0), ("sows_gossop", "pain_nrs", "sleep_item"), seed=5, n_days=8)
 
     def make() -> tuple[list[pytensor.Variable], list[pytensor.Variable]]:
         z, total = log_posterior_graph(found, INTERPRETED)
@@ -120,11 +121,13 @@ def test_the_gradient_is_that_of_the_compiled_likelihood() -> None:
     z = 0.5 * np.random.default_rng(6).standard_normal(len(found.prior.names))
     exact = slope(lambda zs: found.log_posterior(zs)[0], z)
     np.testing.assert_allclose(graph(z)[0], exact, rtol=1e-5, atol=1e-6 * np.abs(exact).max())
+    far = graph(np.full(len(z), 4.0))[0]
+    assert np.isfinite(far).all()
 
 
 def test_the_pymc_model_is_the_same_posterior() -> None:
     """PyMC adds the normalising constant of the prior, which the compiled likelihood leaves out."""
-    found = evidence((90.0, 0.0, 0.0), ("sows_gossop", "pain_nrs"), seed=5, n_days=8, level=-1.0)
+    found = evidence((90.0, 0.0, 0.0), ("sows_gossop", "pain_nrs"), seed=5, n_days=8)
     d = len(found.prior.names)
     model = pymc_model_of(found, INTERPRETED)
     assert [len(model.coords["value"]), *(v.name for v in model.free_RVs)] == [d, "z"]
@@ -141,7 +144,7 @@ def test_people_side_by_side_are_the_people_one_by_one() -> None:
     """Other classes, instruments, lengths of record: nobody's reports change because of another's."""
     people = [
         evidence((90.0, 0.0, 0.0), ("sows_gossop", "pain_nrs"), 1),
-        evidence((60.0, 20.0, 0.0), ("pain_nrs", "bwsq", "phq2"), 2, n_days=9),
+        evidence((60.0, 20.0, 0.0), ("pain_nrs", "craving", "phq9"), 2, n_days=14),
     ]
     luck = np.random.default_rng(8)
     zs = [luck.standard_normal(len(e.prior.names)) for e in people]

@@ -32,7 +32,7 @@ def test_nuts_and_importance_sampling_agree() -> None:
     mean = weighted.weights @ weighted.z
     np.testing.assert_allclose(z.mean(axis=0), mean, atol=5 / np.sqrt(200))  # half of the draws effective
     pain = evidence.prior.names.index("pain")
-    assert abs(mean[pain]) > 1 and z[:, pain].std() < 0.6
+    assert abs(mean[pain]) > 0.8 and z[:, pain].std() < 0.85  # life leaves the set point less certain than noise did
     assert int(trace.sample_stats["diverging"].sum()) == 0
 
 

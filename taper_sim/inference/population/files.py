@@ -19,7 +19,7 @@ import xarray as xr
 
 from taper_sim.array_types import Floats
 from taper_sim.data.problems import problem, shown
-from taper_sim.inference import course, likelihood, observation, prior
+from taper_sim.inference import course, life_block, likelihood, observation, prior, report_means
 from taper_sim.inference.observation import INSTRUMENTS
 from taper_sim.inference.population import fit as fit_module
 from taper_sim.inference.population import hierarchy, marginal_likelihood, people
@@ -27,13 +27,13 @@ from taper_sim.inference.population.fit import Log, PopulationFit, Settings, fit
 from taper_sim.inference.population.hierarchy import Hyper, prior_centres
 from taper_sim.inference.population.people import read_people
 from taper_sim.inference.population.predictive import Predicted, predicted
-from taper_sim.inference.prior import TRAITS, VALUE_PRIORS, PopulationPrior, Trait
-from taper_sim.model import day, equations, event_parameters, parameters
+from taper_sim.inference.prior import TRAITS, VALUE_PRIORS, PopulationPrior, Trait, combined_sd
+from taper_sim.model import day, equations, event_parameters, life, parameters
 from taper_sim.provenance import hash_of_sources
 from taper_sim.run_folder import check_file_writable, sha256_of, write_atomically
 
 FORMAT: Final = "taper-sim population"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 NOT_CALIBRATED: Final = "not calibrated to published results"
 _ALLOWED: Final = "a file that `taper-sim fit` wrote"
 _MAX_BYTES: Final = 2_000_000_000
@@ -46,7 +46,10 @@ def code_hash() -> str:
         day,
         parameters,
         event_parameters,
+        life,
         course,
+        life_block,
+        report_means,
         likelihood,
         observation,
         prior,
@@ -323,7 +326,9 @@ def _population(tree: xr.DataTree, about: Mapping[Any, Any]) -> PopulationPrior:
     over = ("chain", "draw")
     centre, spread = posterior["centre"], posterior["spread"]
     mean = centre.mean(over).values
-    sd = np.sqrt((spread**2).mean(over).values + centre.var(over).values)
+    between, uncertain = np.sqrt((spread**2).mean(over).values), centre.std(over).values
+    scales = [VALUE_PRIORS[key].scale for key in keys]
+    sd = np.array([combined_sd(*each) for each in zip(scales, between, uncertain, strict=True)])
     if not (np.isfinite(mean).all() and (sd > 0).all()):
         raise ValueError("not finite")
     traits = {}

@@ -22,13 +22,14 @@ from taper_sim.inference.population.hierarchy import (
     Hyper,
     as_population,
     draws_of,
-    em_step,
+    mode_of,
     prior_centres,
     start_of,
 )
 from taper_sim.inference.population.people import RecordedPerson
 from taper_sim.inference.posterior import KHAT_LIMIT
 from taper_sim.inference.prior import DEFAULT_POPULATION, DRIFT_SD, VALUE_PRIORS
+from taper_sim.model.parameters import individual_value
 
 Log = Callable[[str], None]
 
@@ -36,8 +37,8 @@ PERSON_DRAWS: Final = 1024
 """Draws of each person. Their Monte Carlo error shifts hyperparameters by about a sixth of a posterior sd
 (docs/population.md)."""
 _ROUNDS: Final = (256, 256, 512)
-"""Draws of each person in the preliminary rounds: two end with expectation-maximisation, one with a short NUTS run."""
-_EM_STEPS: Final = 40
+"""Draws of each person in the preliminary rounds: two end at the mode of the hyperparameters, one with a short NUTS
+run."""
 _PILOT_TUNE: Final = 300
 _PILOT_DRAWS: Final = 200
 TARGET_ACCEPT: Final = 0.95
@@ -199,7 +200,7 @@ def population_text(fitted: PopulationFit, out: Path) -> str:
     ]
     for k, key in enumerate(fitted.draws.keys):
         c = np.quantile(centre[:, k], (0.5, 0.05, 0.95))
-        c = np.exp(c) if VALUE_PRIORS[key].is_log else c
+        c = individual_value(VALUE_PRIORS[key].scale, np.exp(c) if VALUE_PRIORS[key].is_log else c, 1.0, 0.0)
         s = np.quantile(spread[:, k], (0.5, 0.05, 0.95))
         scale = "log " if VALUE_PRIORS[key].is_log else ""
         lines.append(
@@ -247,8 +248,7 @@ def fit_population(people: Sequence[RecordedPerson], settings: Settings, log: Lo
         if number == len(_ROUNDS):
             break
         h = start_of(draws) if h is None else h
-        for _ in range(_EM_STEPS):
-            h = em_step(draws, h, settings.robust)
+        h = mode_of(draws, h, settings.robust)
         if number == len(_ROUNDS) - 1:  # the mode follows the Monte Carlo error of the draws; the mean averages over it
             log(f"sampling the posterior mean of the hyperparameters, {_PILOT_TUNE} + {_PILOT_DRAWS}")
             compiled = compiled_model(draws, settings.robust)

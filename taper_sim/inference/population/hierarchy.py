@@ -1,9 +1,10 @@
 """Hierarchical model in PyMC: hyperparameters, with people's values integrated out.
 
 Imports ``people``, ``missing``, ``marginal_likelihood``, ``inference``. A person's values come from normals with the
-population's centres and spreads; the likelihood of their reports is that of ``inference.likelihood``. Given draws of
-the values from a proposal (``posterior_of`` under a reference population), the person's marginal likelihood under any
-hyperparameters near the reference is a weighted mean of densities:
+population's centres and spreads, on the scale of each value (``parameters.individual_value``); those of the set points
+have the correlations of ``inference.prior``. The likelihood of the reports is that of ``inference.likelihood``. Given
+draws of the values from a proposal (``posterior_of`` under a reference population), the person's marginal likelihood
+under any hyperparameters near the reference is a weighted mean of densities:
 
     p(y | hyper) = sum_s w_s p(x_s | hyper) / p(x_s | reference)
 
@@ -19,9 +20,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pymc as pm
 from pytensor import tensor as pt
+from scipy.optimize import minimize
 
 from taper_sim.array_types import Floats
-from taper_sim.inference.population.marginal_likelihood import ROBUST_DF, LogMarginalLikelihood
+from taper_sim.inference.correlated_values import mix_of
+from taper_sim.inference.population.marginal_likelihood import ROBUST_DF, LogMarginalLikelihood, log_marginal_likelihood
 from taper_sim.inference.population.missing import log_chance_of_answering
 from taper_sim.inference.population.people import RecordedPerson
 from taper_sim.inference.posterior import Posterior, posterior_of
@@ -35,6 +38,7 @@ from taper_sim.inference.prior import (
     Trait,
     failed_shift,
 )
+from taper_sim.model.life import ASSESSED_DOMAINS
 
 SPREAD_LOG_SD: Final = 0.4
 """Prior sd of the log of a spread between people, centred on the table's spread. Source: A47."""
@@ -42,6 +46,7 @@ DRIFT_LOG_SD: Final = 0.5
 """Prior sd of the log of the drift's sd. Source: A47 (0.2 within 0.07 and 0.53)."""
 TRAIT_SD: Final = 0.3
 """Prior sd of a trait's effect on log sigma. Source: A47."""
+_MODE_STEPS: Final = 25
 _LEAST_RANGE: Final = 0.1
 """Smallest range of a trait between people for its effect to be estimated. A design choice: a tenth of a flag, or 0.1
 on the log of days of use."""
@@ -50,13 +55,27 @@ on the log of days of use."""
 class Hyper(NamedTuple):
     """Hyperparameters of one or many draws: ``centre``, ``spread`` (…, k); ``drift_sd`` (…); ``effect`` (…, n_traits).
 
-    ``centre`` and ``spread`` are of the log of a value if its prior is on the log.
+    ``centre`` and ``spread`` are of the log of a value if its prior is on the log; of a heavy-tailed value ``spread``
+    multiplies ``sinh(z)`` or ``2 sinh(z/2)``.
     """
 
     centre: Floats
     spread: Floats
     drift_sd: Floats
     effect: Floats
+
+
+_BEND: Final = {"heavy": 1.0, "heavy_log": 0.5}
+"""``h`` of a scale: a value is ``centre + spread sinh(h z)/h`` of a normal z, on the log or not; 0 is the normal."""
+
+
+def stretched(z: Floats, bend: Floats) -> Floats:
+    """``sinh(h z)/h`` of normals z (..., k) with ``h`` of each value (k,); z itself where h is 0."""
+    h = np.where(bend > 0.0, bend, 1.0)
+    return np.asarray(np.where(bend > 0.0, np.sinh(h * np.clip(z, -_FAR, _FAR)) / h, z))
+
+
+_FAR: Final = 50.0  # normals further out are not told from these
 
 
 @dataclass(frozen=True)
@@ -70,8 +89,8 @@ class Draws:
     traits : tuple of str
         Traits that vary between the people.
     x : ndarray, (n_people, n_draws, n_keys)
-        Values, of the log if the prior is on the log, without the shift by failed tapers; 0 if a person has no such
-        value.
+        Values, of the log if the prior is on the log (of a bounded value before its bound), without the shift by failed
+        tapers; 0 if a person has no such value.
     has_value : ndarray, (n_people, n_keys)
         1 if the person has that value.
     drift2 : ndarray, (n_people, n_draws)
@@ -104,12 +123,25 @@ class Draws:
         """1 for the values that traits shift: log sigma of every class, (n_keys,)."""
         return np.array([float(key.startswith("sigma_")) for key in self.keys])
 
+    @property
+    def bend(self) -> Floats:
+        """``h`` of :func:`stretched` for each value, (n_keys,)."""
+        return np.array([_BEND.get(VALUE_PRIORS[key].scale, 0.0) for key in self.keys])
+
+    @property
+    def whiten(self) -> Floats:
+        """Lower triangle, (n_keys, n_keys): it makes independent normals of those of the values."""
+        return np.asarray(np.linalg.inv(mix_of(self.keys)))
+
     def log_density(self, h: Hyper, robust: bool = False) -> Floats:
         """Log density of every draw under one set of hyperparameters, (n_people, n_draws)."""
         mean = h.centre + (self.trait @ h.effect)[:, None] * self.sigma
-        off = (self.x - mean[:, None, :]) / h.spread
-        shape = -0.5 * (ROBUST_DF + 1) * np.log1p(off**2 / ROBUST_DF) if robust else -0.5 * off**2
-        density = ((shape - np.log(h.spread)) * self.has_value[:, None, :]).sum(axis=2)
+        off, bend = (self.x - mean[:, None, :]) / h.spread, self.bend
+        t = bend * off
+        u = np.where(bend > 0.0, np.arcsinh(t) / np.where(bend > 0.0, bend, 1.0), off) @ self.whiten.T
+        shape = -0.5 * (ROBUST_DF + 1) * np.log1p(u**2 / ROBUST_DF) if robust else -0.5 * u**2
+        each = shape - 0.5 * np.log1p(t**2) - np.log(h.spread)
+        density = (each * self.has_value[:, None, :]).sum(axis=2)
         return np.asarray(
             density - 0.5 * self.drift2 / h.drift_sd**2 - self.n_drift[:, None] * np.log(h.drift_sd), dtype=np.float64
         )
@@ -154,7 +186,9 @@ def draws_of(
     log_weight = np.zeros((len(people), n))
     for q, (person, posterior, of_person) in enumerate(zip(people, posteriors, names, strict=True)):
         p = posterior.prior
-        values = p.mean + p.sd * posterior.z
+        bend = np.array([_BEND.get(scale, 0.0) for scale in p.scale])
+        normals = posterior.z @ mix_of(p.names).T
+        values = p.mean + p.sd * stretched(normals, bend)
         columns = [k for k, key in enumerate(of_person) if key in VALUE_PRIORS]
         key_columns = [keys.index(of_person[k]) for k in columns]
         x[q][:, key_columns] = values[:, columns]
@@ -163,12 +197,15 @@ def draws_of(
         x[q][:, sigma] -= failed_shift(person.failed_tapers)
         drifts = np.array([name.startswith("drift_") for name in p.names])
         drift2[q], n_drift[q] = (values[:, drifts] ** 2).sum(axis=1), drifts.sum()
-        reference_density = -0.5 * (posterior.z**2).sum(axis=1) - np.log(p.sd).sum()
+        slope = np.log(np.cosh(bend * np.clip(normals, -_FAR, _FAR))).sum(axis=1)
+        reference_density = -0.5 * (posterior.z**2).sum(axis=1) - np.log(p.sd).sum() - slope
         with np.errstate(divide="ignore"):  # a weight may underflow to 0
             log_weight[q] = np.log(posterior.weights) + posterior.log_evidence - reference_density
         log_weight[q] += _assessed(person, p.names, p.natural(posterior.z))
         if missing:
             log_weight[q] += log_chance_of_answering(person, posterior)
+    if not has_value[:, [keys.index(domain) for domain in ASSESSED_DOMAINS]].all():
+        raise AssertionError("everybody has all set points: their correlation is of all four")
     trait = np.array([[p.traits.get(t, np.nan) for t in varying] for p in people]).reshape(len(people), len(varying))
     centre = np.nanmean(trait, axis=0) if varying else np.zeros(0)
     return Draws(
@@ -190,10 +227,10 @@ def _range(values: Sequence[float]) -> float:
 
 
 def _assessed(person: RecordedPerson, names: Sequence[str], natural: Floats) -> Floats:
-    """Log likelihood of the baseline assessment at each draw, (n_draws,): one report of each level (noise: A29)."""
+    """Log likelihood at each draw, (n_draws,), of what an assessment has beside set points: one report (noise: A29)."""
     total = np.zeros(len(natural))
     for name, value in person.assessed.items():
-        if name in ASSESSED and name in names:
+        if name in ASSESSED and name in names and name not in ASSESSED_DOMAINS:
             total -= 0.5 * ((natural[:, list(names).index(name)] - value) / ASSESSED[name]) ** 2
     s0 = person.assessed.get("sows_gossop", 0.0)
     if s0 > 0 and "s0" in names:
@@ -210,45 +247,39 @@ def prior_centres(keys: Sequence[str]) -> tuple[Floats, Floats, Floats]:
     return centre, sd, spread
 
 
-def em_step(draws: Draws, h: Hyper, robust: bool) -> Hyper:
-    """One step of expectation-maximisation with the hyperpriors: a better reference from which to draw people.
+def mode_of(draws: Draws, h: Hyper, robust: bool) -> Hyper:
+    """Hyperparameters nearer to the mode of their posterior, from ``h`` on: a better reference to draw people from.
 
-    With ``robust`` outlying values get less weight, as for a Student t.
+    A few steps of a quasi-Newton method. The mode itself would follow the Monte Carlo error of the draws.
     """
     centre0, sd0, spread0 = prior_centres(draws.keys)
-    w = draws.weights(h, robust)
-    shift = (draws.trait @ h.effect)[:, None, None] * draws.sigma
-    off = (draws.x - shift - h.centre) / h.spread
-    share = (ROBUST_DF + 1) / (ROBUST_DF + off**2) if robust else np.ones_like(off)
-    mass = np.einsum("ps,psk,pk->k", w, share, draws.has_value)
-    first = np.einsum("ps,psk,psk,pk->k", w, share, draws.x - shift, draws.has_value)
-    precision = mass / h.spread**2 + 1.0 / sd0**2
-    centre = (first / h.spread**2 + centre0 / sd0**2) / precision
-    second = np.einsum("ps,psk,psk,pk->k", w, share, (draws.x - shift - centre) ** 2, draws.has_value)
-    spread = _spread_mode(draws.has_value.sum(axis=0), second, spread0, SPREAD_LOG_SD)
-    drift = _spread_mode(
-        np.array([draws.n_drift.sum()]), np.array([(w * draws.drift2).sum()]), np.array([DRIFT_SD]), DRIFT_LOG_SD
-    )[0]
-    effect = h.effect
-    if draws.traits:
-        weight = (draws.has_value * draws.sigma / spread**2).sum(axis=1)
-        residual = np.einsum("ps,psk,pk->p", w, draws.x - centre, draws.has_value * draws.sigma / spread**2)
-        normal = draws.trait.T @ (draws.trait * weight[:, None]) + np.eye(len(effect)) / TRAIT_SD**2
-        effect = np.linalg.solve(normal, draws.trait.T @ residual)
-    return Hyper(centre, spread, np.asarray(drift), effect)
+    k, data = len(draws.keys), tuple(data_of(draws).values())
 
+    def hyper(free: Floats) -> Hyper:
+        centre_z, spread_z, drift_z, effect_z = np.split(free, [k, 2 * k, 2 * k + 1])
+        return Hyper(
+            centre0 + sd0 * centre_z,
+            spread0 * np.exp(SPREAD_LOG_SD * spread_z),
+            np.asarray(DRIFT_SD * np.exp(DRIFT_LOG_SD * drift_z[0])),
+            TRAIT_SD * effect_z,
+        )
 
-def _spread_mode(n: Floats, squares: Floats, median: Floats, log_sd: float) -> Floats:
-    """Mode of the posterior of log spread by Newton's method, exponentiated.
+    def minus_log_density(free: Floats) -> tuple[float, Floats]:
+        at = hyper(free)
+        total, *slopes = log_marginal_likelihood(*data, at.centre, at.spread, float(at.drift_sd), at.effect, robust)
+        by = (sd0, SPREAD_LOG_SD * at.spread, DRIFT_LOG_SD * float(at.drift_sd), TRAIT_SD)
+        slope = np.concatenate([np.atleast_1d(x * size) for x, size in zip(slopes, by, strict=True)])
+        return 0.5 * float(free @ free) - total, free - slope
 
-    The data are ``n`` squared deviations with sum ``squares``; the prior is normal about the log of ``median``.
-    """
-    t = np.log(median)
-    for _ in range(50):
-        scaled = squares * np.exp(-2.0 * t)
-        gradient = scaled - n - (t - np.log(median)) / log_sd**2
-        t = t + np.clip(gradient / (2.0 * scaled + 1.0 / log_sd**2), -0.5, 0.5)
-    return np.asarray(np.exp(t))
+    first = np.concatenate(
+        [
+            (h.centre - centre0) / sd0,
+            np.log(h.spread / spread0) / SPREAD_LOG_SD,
+            np.atleast_1d(np.log(h.drift_sd / DRIFT_SD) / DRIFT_LOG_SD),
+            h.effect / TRAIT_SD,
+        ]
+    )
+    return hyper(minimize(minus_log_density, first, jac=True, method="L-BFGS-B", options={"maxiter": _MODE_STEPS}).x)
 
 
 def start_of(draws: Draws) -> Hyper:
@@ -283,6 +314,8 @@ def data_of(draws: Draws) -> dict[str, Floats]:
         "n_drift": draws.n_drift,
         "trait_off": draws.trait,
         "moved": draws.sigma,
+        "bend": draws.bend,
+        "whiten": draws.whiten,
     }
     return {name: np.ascontiguousarray(value, dtype=np.float64) for name, value in data.items()}
 

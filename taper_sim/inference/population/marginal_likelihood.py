@@ -4,6 +4,7 @@
 sum and gradient; automatic differentiation would write and read every draw of every person several times.
 """
 
+import math
 from typing import Any, Final
 
 import numba
@@ -24,6 +25,7 @@ _rearranged: Final[Any] = numba.njit(
 )  # the compiler may reorder sums into lanes
 ROBUST_DF: Final = 4.0
 """Degrees of freedom of the Student t between people with ``robust``. Source: A47."""
+_N_DATA: Final = 9  # arguments of the sum before its parameters
 _FACTORS: Final = 16  # factors 1 + off²/4 for each logarithm: their product is finite for values up to 1e9 spreads away
 
 
@@ -45,33 +47,98 @@ def _less_logs(log_p: Floats, factor: float, product: Floats) -> None:
         log_p[s] -= factor * log(product[s])
 
 
+@_exact
+def _bent(log_p: Floats, x: Floats, m: float, spread: float, bend: float, robust: bool) -> None:
+    """Add the log density of a value ``m + spread sinh(bend z)/bend`` in place, without its spread."""
+    for s in range(len(log_p)):
+        t = abs(bend * (x[s] - m) / spread)
+        root = math.sqrt(1.0 + t * t)
+        z = log(t + root) / bend
+        if robust:
+            log_p[s] -= 0.5 * (ROBUST_DF + 1.0) * log(1.0 + z * z / ROBUST_DF) + log(root)
+        else:
+            log_p[s] -= 0.5 * z * z + log(root)
+
+
+@_exact
+def _bent_moments(w: Floats, x: Floats, m: float, spread: float, bend: float, robust: bool) -> tuple[float, float]:
+    """As :func:`_moments`, of a value ``m + spread sinh(bend z)/bend``."""
+    first, second = 0.0, 0.0
+    for s in range(len(w)):
+        off = (x[s] - m) / spread
+        t = bend * off
+        root = math.sqrt(1.0 + t * t)
+        z = log(abs(t) + root) / bend
+        z = z if t > 0.0 else -z
+        pull = (ROBUST_DF + 1.0) * z / (ROBUST_DF + z * z) if robust else z
+        pull = w[s] * (pull / root + bend * t / (root * root))
+        first += pull
+        second += pull * off
+    return first / spread, second
+
+
+@register_jitable
+def _independent(u: Floats, x: Floats, mean: Floats, spread: Floats, whiten: Floats, joint: Any, a: int) -> None:
+    """Independent normal ``a`` of the correlated values ``joint``, of every draw, to ``u``."""
+    u[:] = 0.0
+    for b in range(a + 1):
+        k = joint[b]
+        m, scale = mean[k], whiten[joint[a], k] / spread[k]
+        for s in range(len(u)):
+            u[s] += (x[k, s] - m) * scale
+
+
 @register_jitable
 def _densities(
-    log_p: Floats, lw: Floats, x: Floats, has_value: Floats, mean: Floats, spread: Floats, robust: bool
+    log_p: Floats,
+    lw: Floats,
+    x: Floats,
+    has_value: Floats,
+    mean: Floats,
+    spread: Floats,
+    bend: Floats,
+    whiten: Floats,
+    joint: Any,
+    alone: Any,
+    u: Floats,
+    robust: bool,
 ) -> None:
-    """Write log weight plus log density of each draw of one person to ``log_p``, without terms common to all draws."""
+    """Write log weight plus log density of each draw of one person to ``log_p``, without terms common to all draws.
+
+    ``joint`` and ``alone`` are the places of the correlated and of the independent values; ``u`` is room for a value of
+    every draw.
+    """
     n = len(log_p)
     for s in range(n):
         log_p[s] = lw[s]
-    if robust:
-        product = np.ones(n)
-        held = 0
-        for k in range(len(mean)):
-            if has_value[k] > 0.0:
+    product = np.ones(n)
+    held = 0
+    for k in range(len(mean)):
+        if alone[k] and has_value[k] > 0.0:
+            if bend[k] > 0.0:
+                _bent(log_p, x[k], mean[k], spread[k], bend[k], robust)
+            elif robust:
                 m, scale = mean[k], 1.0 / (spread[k] ** 2 * ROBUST_DF)
                 for s in range(n):
                     product[s] *= 1.0 + (x[k, s] - m) ** 2 * scale
                 held += 1
-            if held == _FACTORS or k == len(mean) - 1:
-                _less_logs(log_p, 0.5 * (ROBUST_DF + 1.0), product)
-                product[:] = 1.0
-                held = 0
-    else:
-        for k in range(len(mean)):
-            if has_value[k] > 0.0:
+            else:
                 m, half = mean[k], 0.5 / spread[k] ** 2
                 for s in range(n):
                     log_p[s] -= half * (x[k, s] - m) ** 2
+        if held == _FACTORS or (robust and k == len(mean) - 1):
+            _less_logs(log_p, 0.5 * (ROBUST_DF + 1.0), product)
+            product[:] = 1.0
+            held = 0
+    for a in range(len(joint)):
+        _independent(u, x, mean, spread, whiten, joint, a)
+        for s in range(n):
+            if robust:
+                product[s] *= 1.0 + u[s] * u[s] / ROBUST_DF
+            else:
+                log_p[s] -= 0.5 * u[s] * u[s]
+    if robust:
+        _less_logs(log_p, 0.5 * (ROBUST_DF + 1.0), product)
 
 
 @register_jitable
@@ -101,6 +168,8 @@ def log_marginal_likelihood(
     n_drift: Floats,
     trait: Floats,
     moved: Floats,
+    bend: Floats,
+    whiten: Floats,
     centre: Floats,
     spread: Floats,
     drift_sd: float,
@@ -122,7 +191,11 @@ def log_marginal_likelihood(
     n_drift : ndarray, (n_people,)
     trait : ndarray, (n_people, n_traits)
     moved : ndarray, (n_keys,)
-        1 for values that depend on traits.
+        1 for values that depend on traits; these are normal and independent.
+    bend : ndarray, (n_keys,)
+        ``h`` of a value ``centre + spread sinh(h z)/h`` of a normal z; 0 for a normal value.
+    whiten : ndarray, (n_keys, n_keys)
+        Lower triangle that makes independent normals of those of the values; correlated values have no bend.
     centre, spread : ndarray, (n_keys,)
     drift_sd : float
     effect : ndarray, (n_traits,)
@@ -137,7 +210,13 @@ def log_marginal_likelihood(
     n_people, n_keys, n = x.shape
     total, by_drift = 0.0, 0.0
     by_centre, by_spread, by_effect = np.zeros(n_keys), np.zeros(n_keys), np.zeros(len(effect))
-    log_p, mean = np.empty(n), np.empty(n_keys)
+    log_p, mean, u = np.empty(n), np.empty(n_keys), np.empty(n)
+    alone = np.ones(n_keys, dtype=np.bool_)
+    for k in range(n_keys):
+        for r in range(k):
+            if whiten[k, r] != 0.0:
+                alone[k] = alone[r] = False
+    joint = np.flatnonzero(~alone)
     drift_precision = 1.0 / drift_sd**2
     for q in range(n_people):
         shift = 0.0
@@ -145,7 +224,7 @@ def log_marginal_likelihood(
             shift += trait[q, t] * effect[t]
         for k in range(n_keys):
             mean[k] = centre[k] + shift * moved[k]
-        _densities(log_p, log_weight[q], x[q], has_value[q], mean, spread, robust)
+        _densities(log_p, log_weight[q], x[q], has_value[q], mean, spread, bend, whiten, joint, alone, u, robust)
         top = -np.inf
         for s in range(n):
             log_p[s] -= 0.5 * drift_precision * drift2[q, s]
@@ -161,12 +240,30 @@ def log_marginal_likelihood(
         by_drift += drifted / mass * drift_precision - n_drift[q]
         by_shift = 0.0
         for k in range(n_keys):
-            if has_value[q, k] > 0.0:
-                slope, second = _moments(log_p, x[q, k], mean[k], spread[k], robust)
+            if alone[k] and has_value[q, k] > 0.0:
+                if bend[k] > 0.0:
+                    slope, second = _bent_moments(log_p, x[q, k], mean[k], spread[k], bend[k], robust)
+                else:
+                    slope, second = _moments(log_p, x[q, k], mean[k], spread[k], robust)
                 by_centre[k] += slope
                 by_shift += slope * moved[k]
                 by_spread[k] += second - 1.0
                 total -= np.log(spread[k])
+        for a in range(len(joint)):
+            _independent(u, x[q], mean, spread, whiten, joint, a)
+            for s in range(n):
+                factor = (ROBUST_DF + 1.0) / (ROBUST_DF + u[s] * u[s]) if robust else 1.0
+                u[s] *= log_p[s] * factor
+            for b in range(a + 1):
+                k = joint[b]
+                load, m, first, second = whiten[joint[a], k], mean[k], 0.0, 0.0
+                for s in range(n):
+                    first += u[s]
+                    second += u[s] * (x[q, k, s] - m)
+                by_centre[k] += load * first / spread[k]
+                by_spread[k] += load * second / spread[k]
+            by_spread[joint[a]] -= 1.0
+            total -= np.log(spread[joint[a]])
         for t in range(len(effect)):
             by_effect[t] += trait[q, t] * by_shift
     return total, by_centre, by_spread / spread, by_drift / drift_sd, by_effect
@@ -186,12 +283,14 @@ class LogMarginalLikelihood(Op):
     def make_node(self, *inputs: Any) -> Apply:
         """Inputs of :func:`log_marginal_likelihood` in its order, ``robust`` left out."""
         variables = [pt.as_tensor_variable(i) for i in inputs]
-        centre, spread, drift, effect = variables[7:]
+        centre, spread, drift, effect = variables[_N_DATA:]
         return Apply(self, variables, [drift.type(), centre.type(), spread.type(), drift.type(), effect.type()])
 
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
         """Compute the outputs where PyTensor does not compile the whole graph."""
-        values = log_marginal_likelihood(*inputs[:9], float(inputs[9]), inputs[10], self.robust)
+        values = log_marginal_likelihood(
+            *inputs[: _N_DATA + 2], float(inputs[_N_DATA + 2]), inputs[_N_DATA + 3], self.robust
+        )
         for storage, value in zip(outputs, values, strict=True):
             storage[0] = np.asarray(value, dtype=np.float64)
 
@@ -200,11 +299,11 @@ class LogMarginalLikelihood(Op):
         if not all(isinstance(g.type, DisconnectedType) for g in output_grads[1:]):
             raise NotImplementedError("second derivatives of the people's marginal likelihood")
         values: Any = self(*inputs)
-        return [DisconnectedType()()] * 7 + [output_grads[0] * derivative for derivative in values[1:]]
+        return [DisconnectedType()()] * _N_DATA + [output_grads[0] * derivative for derivative in values[1:]]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Outputs depend on the parameters; the data are constants."""
-        return [[k >= 7] * 5 for k in range(11)]
+        return [[k >= _N_DATA] * 5 for k in range(_N_DATA + 4)]
 
 
 @numba_funcify.register(LogMarginalLikelihood)
@@ -212,9 +311,9 @@ def _compiled(op: LogMarginalLikelihood, node: Apply, **_: Any) -> Any:
     robust = op.robust
 
     @numba.njit(nogil=True)
-    def call(lw, x, has_value, drift2, n_drift, trait, moved, centre, spread, drift, effect):  # type: ignore[no-untyped-def]
+    def call(lw, x, has_value, drift2, n_drift, trait, moved, bend, whiten, centre, spread, drift, effect):  # type: ignore[no-untyped-def]
         total, a, b, c, d = log_marginal_likelihood(
-            lw, x, has_value, drift2, n_drift, trait, moved, centre, spread, drift.item(), effect, robust
+            lw, x, has_value, drift2, n_drift, trait, moved, bend, whiten, centre, spread, drift.item(), effect, robust
         )
         return np.asarray(total), a, b, np.asarray(c), d
 

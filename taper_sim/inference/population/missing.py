@@ -1,14 +1,15 @@
 """Likelihood of missed check-ins given the person's course. Imports ``people``, ``inference``, ``model``.
 
 It uses the simulator's equation for check-ins with the coefficients of docs/parameters.md. The day factor is left out,
-because a day without reports carries no information on it.
+because a day without reports carries no information on it. Distress is that due to the taper; the part due to life is
+left out.
 """
 
 from typing import Final
 
 import numpy as np
 
-from taper_sim.array_types import Bools, Floats
+from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.inference import course as at
 from taper_sim.inference.population.people import RecordedPerson
 from taper_sim.inference.posterior import Posterior
@@ -21,8 +22,14 @@ _MISSING_SYMBOLS: Final = ("miss_0", "miss_missed", "miss_bad", "miss_m")
 def answered_days(person: RecordedPerson) -> Bools:
     """Whether each day of the record has a report, (n_days + 1,)."""
     answered = np.zeros(person.n_days + 1, dtype=bool)
-    answered[person.reports.day] = True
+    answered[_checkin_days(person)] = True
     return answered
+
+
+def _checkin_days(person: RecordedPerson) -> Ints:
+    """Day of every report but those of the baseline assessment."""
+    r = person.reports
+    return np.asarray(r.day[~r.assessed[r.slot]])
 
 
 def log_chance_of_answering(person: RecordedPerson, posterior: Posterior) -> Floats:
@@ -32,7 +39,8 @@ def log_chance_of_answering(person: RecordedPerson, posterior: Posterior) -> Flo
     quarter of these days, because the days on which check-ins were due are unknown.
     """
     answered = answered_days(person)
-    first, last = int(person.reports.day.min()), int(person.reports.day.max())
+    reported = _checkin_days(person)
+    first, last = int(reported.min()), int(reported.max())
     days = np.arange(first + 1, last + 1)
     if len(days) == 0 or answered[first : last + 1].mean() < 0.25:
         return np.zeros(len(posterior.z))

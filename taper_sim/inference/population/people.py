@@ -25,7 +25,7 @@ from taper_sim.units import DRUG_CLASSES
 
 TRAIT_FLAGS = ("mood_disorder", "oud")
 """Flags of a baseline assessment that are among ``prior.TRAITS``."""
-_CLASS_SYMBOLS = ("sigma", "tau_F", "tau_L", "EC50", "b")
+_CLASS_SYMBOLS = ("sigma", "tau_F", "tau_L", "EC50", "b", "beta")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class RecordedPerson:
     traits : mapping of str to float
         Known traits, of ``prior.TRAITS``.
     assessed : mapping of str to float
-        Baseline assessment by value; each counts as one report of the level.
+        Baseline assessment by value. The set points' are reports of day 0 among ``reports``; others count as one report
+        of the value.
     """
 
     id: str
@@ -65,7 +66,10 @@ class RecordedPerson:
         return len(self.regimen.dose) - 1
 
     def evidence(self, population: PopulationPrior) -> Evidence:
-        """Evidence for the person's posterior with the prior of ``population``, without the baseline assessment."""
+        """Evidence for the person's posterior with the prior of ``population``.
+
+        Of the baseline assessment it has what is a report of day 0, and nothing of engagement, craving and withdrawal.
+        """
         prior = prior_of(
             self.taken,
             -(-self.n_days // at.SEGMENT_D),
@@ -164,13 +168,14 @@ def _person(history: History, table: PatientTable | None) -> RecordedPerson:
     used, _ = used_by_model(record)
     if not used:
         raise NoDoseHistory("no report that informs the model")
+    assessed = {name: numbers[name] for name in (*ASSESSED, "sows_gossop") if name in numbers}
     return RecordedPerson(
         history.patient_id,
         record.classes,
         record.buprenorphine,
         regimen_of(record),
-        reports_for(record, used, record.n_days),
+        reports_for(record, used, record.n_days, assessed),
         int(numbers.get("failed_tapers", 0)),
         traits_of(record, {name: flags[name] for name in TRAIT_FLAGS if name in flags}),
-        {name: numbers[name] for name in (*ASSESSED, "sows_gossop") if name in numbers},
+        assessed,
     )

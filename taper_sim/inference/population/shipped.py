@@ -30,12 +30,12 @@ _COLUMNS: Final = (
 
 def _row(name: str, prior: ValuePrior) -> tuple[str, ...]:
     """One value's row of the table."""
-    numbers = (repr(float(x)) for x in (prior.centre, prior.spread, prior.centre_sd))
+    numbers = (repr(float(f"{x:.10g}")) for x in (prior.centre, prior.spread, prior.centre_sd))
     return (name, prior.scale, *numbers, prior.unit, prior.source, "no", "", "")
 
 
 def default_table() -> str:
-    """The table as CSV text; centres are of the log if ``scale`` is ``log`` or ``heavy_log``."""
+    """The table as CSV text; the centre is that of the log if ``scale`` is ``log`` or ``heavy_log``."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_COLUMNS)

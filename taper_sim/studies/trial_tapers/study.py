@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.array_types import Floats
-from taper_sim.inference.likelihood import truncated
+from taper_sim.inference.truncated_normal import truncated
 from taper_sim.model import equations
 from taper_sim.provenance import hash_of
 from taper_sim.run_folder import read_table, write_csv, write_text

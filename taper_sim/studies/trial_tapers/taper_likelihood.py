@@ -1,6 +1,6 @@
 """Likelihood of one taper's visits on a grid of sensitivities and levels, compiled.
 
-Imports ``inference.likelihood``, ``model``. It uses the equations of ``model.equations`` and the filter of
+Imports ``inference.truncated_normal``, ``model``. It uses the equations of ``model.equations`` and the filter of
 ``inference.likelihood``, reduced to one drug and one scale. The shortfall does not depend on a person's sensitivity, so
 it is computed once for the whole grid. ``tests/studies/trial_tapers/test_taper_likelihood.py`` compares the results
 with ``inference.course`` and ``inference.likelihood``.
@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from taper_sim.inference import likelihood
-from taper_sim.inference.likelihood import truncated
+from taper_sim.inference import truncated_normal
+from taper_sim.inference.truncated_normal import truncated
 from taper_sim.model import equations as eq
 from taper_sim.model.compiled.jit import fast, kept_by_sources
 
@@ -21,7 +21,7 @@ DRIVES: Final = ("effect", "linear", "relative")
 the person is adapted."""
 EFFECT_DRIVE, LINEAR_DRIVE, RELATIVE_DRIVE = range(3)
 
-with kept_by_sources(__file__, likelihood):
+with kept_by_sources(__file__, truncated_normal):
 
     @fast
     def withdrawals(

@@ -8,8 +8,9 @@ import pytest
 from taper_sim.data.records import CheckIn
 from taper_sim.data.trial import COWS_CATEGORIES
 from taper_sim.inference import course as at
-from taper_sim.inference import likelihood as personal
 from taper_sim.inference.course import Regimen
+from taper_sim.inference.life_block import system_of
+from taper_sim.inference.likelihood import log_likelihood
 from taper_sim.inference.observation import BY_NAME, reports_of
 from taper_sim.model.parameters import BY_SYMBOL
 from taper_sim.model.pharmacology import level_decay, within_day_shape
@@ -44,6 +45,7 @@ def regimen() -> Regimen:
     return Regimen(
         dose,
         np.zeros(N),
+        np.zeros((N, 3)),
         decay,
         shape,
         np.array([True, False, False]),
@@ -81,9 +83,9 @@ def test_the_filter_is_that_of_the_personal_likelihood() -> None:
     reports = reports._replace(white=np.array([white]), slow=np.array([slow]), decay=np.array([np.exp(-1.0 / tau)]))
     assert reports.kind[0] == BY_NAME["cows"].kind and reports.interval.all()
     centre, spread = np.empty((1, len(day))), np.empty((1, len(day)))
-    expected = personal.log_likelihoods(
-        values(SIGMA[1])[None], at.couplings(True, omega_0=0.7), regimen(), reports, centre, spread
-    )[0]
+    shared = at.couplings(True, omega_0=0.7)
+    system = system_of(shared, reports)
+    expected = log_likelihood(values(SIGMA[1])[None], shared, regimen(), reports, system, centre, spread)[0]
     mass, mean, variance = (np.empty((len(day), 1, len(SIGMA))) for _ in range(3))
     reported(
         np.array([-0.5]),
