@@ -78,6 +78,8 @@ def forecasts_of(
     names = instrument_names(reports)
     rows = []
     for row, (day, slot) in enumerate(zip(reports.day, reports.slot, strict=True)):
+        if names[slot] not in BY_NAME:
+            continue  # the assessment, which is no check-in
         instrument = BY_NAME[names[slot]]
         ends = [middle[row], middle[row] - _Z90 * sd[row], middle[row] + _Z90 * sd[row], reports.y[row]]
         forecast, low, high, reported = (

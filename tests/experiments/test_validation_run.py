@@ -13,6 +13,7 @@ from taper_sim.evidence.coded_results import evidence_of
 from taper_sim.evidence.study_runs import COLUMNS, StudyPlan
 from taper_sim.experiments.running import Running
 from taper_sim.experiments.validation_run import ValidationOptions, read_results, validate
+from taper_sim.model.event_parameters import SETTINGS
 from taper_sim.simulation.ensemble import from_prior
 
 COLUMNS_GIVEN = (
@@ -92,7 +93,7 @@ def test_rows_of_one_cohort_and_arm_share_a_simulation():
 def test_draws_of_ones_own_are_used(table: Path, tmp_path: Path):
     read, named = read_results(table)
     options = ValidationOptions(60, 3, 1)
-    fixed = from_prior(1, 3, {"dropout_0": 2.0})  # everybody leaves on the first day
+    fixed = from_prior(1, 3, {f"leave_{name}": 2.0 for name in SETTINGS})  # everybody leaves on the first day
     usual = validate(read, named, options, tmp_path / "a", Running(warn=lambda _: None))
     gone = validate(read, named, options, tmp_path / "b", Running(warn=lambda _: None), fixed)
     assert gone.table["simulated"][1] < 0.3 < usual.table["simulated"][1]

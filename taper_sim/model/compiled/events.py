@@ -118,8 +118,8 @@ def events_of_day(x: Any, c: Any, day: float) -> None:
         )
         ratio = exp(eq.log_ratio_excess(excess, c.overdose_excess, c.overdose_excess_most))
         h = eq.with_ceiling(by_dose * ratio, c.overdose_most)
-        x[(SUMS + r.HAZARD_DOSE) * STRIDE + j] += by_dose * living
-        x[(SUMS + r.HAZARD_EXCESS) * STRIDE + j] += (h - by_dose) * living
+        x[(SUMS + r.HAZARD_DOSE) * STRIDE + j] += h / ratio * living
+        x[(SUMS + r.HAZARD_EXCESS) * STRIDE + j] += (h - h / ratio) * living
         p_overdose = one_minus_exp(h) * living
         x[(SUMS + r.EXPECTED_OVERDOSES) * STRIDE + j] += p_overdose
         fatal = p_overdose * x[(PARAM + r.FATAL) * STRIDE + j]
