@@ -125,7 +125,7 @@ TRUE_MODELS: Final[Mapping[str, TrueModel]] = MappingProxyType(
         "steadier reports": TrueModel("white noise of all reports two thirds of the model's", _white_noise(1.0 / 1.5)),
         "no life outside the taper": TrueModel("nothing but the taper moves people", _no_life),
         "no lasting effect": TrueModel(
-            "a lower dose changes nobody's pain for good: b and beta are 0", _same, Misspecification(lasting=False)
+            "a lower dose changes nobody's pain permanently: b and beta are 0", _same, Misspecification(lasting=False)
         ),
         "flares": TrueModel(
             "half a flare a month, in which reported pain is 1.5 higher for five days, and SOWS as pain raises it",

@@ -66,7 +66,7 @@ class Misspecification:
     flares : float
         Flares in 28 days, in which reported pain is higher for five days whatever the dose.
     lasting : bool
-        Whether a lower dose changes pain for good; without, ``b`` and ``beta`` of everybody are 0.
+        Whether a lower dose changes pain permanently; without, ``b`` and ``beta`` of everybody are 0.
     """
 
     sigma_drift_sd: float = 0.0
