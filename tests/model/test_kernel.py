@@ -14,7 +14,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from taper_sim import rng
 from taper_sim.model import reference_events
-from taper_sim.model.compiled import kernel, rows
+from taper_sim.model.compiled import kernel, pipeline, rows
 from taper_sim.model.compiled.kernel import advance
 from taper_sim.model.event_parameters import CHANCE_TABLE, DECAYS, EVENTS, NOISE_SD, STREAMS  # CHECK
 from taper_sim.model.parameters import TABLE, Parameter
@@ -628,7 +628,8 @@ def test_no_loop_of_a_day_is_left_to_single_numbers(part: str) -> None:
 def test_the_loops_over_lanes_are_vectors_in_the_whole_kernel_too() -> None:
     read_assembly()
     run = Run(random_people())
-    copy = njit(nogil=True, fastmath={"contract"}, error_model="numpy")(advance.py_func)  # cached code has no assembly
+    as_compiled = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy", "pipeline_class": pipeline.Wide}
+    copy = njit(**as_compiled)(advance.py_func)  # cached code has no assembly
     low, high = (np.uint64(half) for half in rng.split(SEED))
     reports = np.empty((N_TILES, rows.N_REPORTS, rows.LANES), dtype=np.float32)
     copy(
