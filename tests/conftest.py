@@ -1,10 +1,11 @@
 """What several test files share: small cohorts and finished comparisons."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from taper_sim.comparison import outcomes
 from taper_sim.data.formulary import find_drug
 from taper_sim.experiments.compare import ComparisonRun, compare
 from taper_sim.scenario.building import Overrides
@@ -66,3 +67,13 @@ def small_scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(small_scenario: Path, tmp_path_factory: pytest.TempPathFactory) -> ComparisonRun:
     """A finished small comparison on one worker."""
     return compare(small_scenario, Overrides(), tmp_path_factory.mktemp("runs") / "one", 1, quiet)
+
+
+@pytest.fixture(autouse=True)
+def outcomes_of_one_s_own_end_with_the_test() -> Iterator[None]:
+    """A test or an example that registers an outcome leaves the others as they were."""
+    before, by_name = list(outcomes.ALL), dict(outcomes.BY_NAME)
+    yield
+    outcomes.ALL[:] = before
+    outcomes.BY_NAME.clear()
+    outcomes.BY_NAME.update(by_name)

@@ -22,6 +22,10 @@ def _named(requirement: str) -> str:
     return re.split(r"[<>=!~ ]", requirement)[0].lower()
 
 
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name.lower())
+
+
 def _declared() -> set[str]:
     extras = [name for extra in PROJECT["project"]["optional-dependencies"].values() for name in extra]
     names = PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"] + extras
@@ -43,17 +47,12 @@ def test_every_declared_dependency_is_pinned():
 
 def test_every_package_that_is_installed_is_pinned_at_its_version():
     installed = {
-        re.sub(r"[-_.]+", "-", one.metadata["Name"].lower()): one.version
-        for one in distributions(path=[sysconfig.get_path("purelib")])
+        _normal(one.metadata["Name"]): one.version for one in distributions(path=[sysconfig.get_path("purelib")])
     }
     for name in ("taper-sim", "pip", "uv"):
         installed.pop(name, None)
-    pins = {re.sub(r"[-_.]+", "-", name): version for name, version in _pins().items()}
+    pins = {_normal(name): version for name, version in _pins().items()}
     assert installed.items() <= pins.items()
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name.lower())
 
 
 def test_every_hashed_requirement_has_the_pinned_version_and_a_hash():

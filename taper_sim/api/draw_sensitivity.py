@@ -16,7 +16,6 @@ _RESAMPLES: Final = 400
 #: bias below 0.04 of the variance (tests/api/test_draw_sensitivity.py).
 _HARMONICS: Final = 4
 _FEWEST_DRAWS: Final = 20  # below, the bias correction of half the draws divides by about zero: 2 x 4 of 10
-_NAN3: Final = (np.nan, np.nan, np.nan)
 
 
 class Measure(NamedTuple):
@@ -25,6 +24,9 @@ class Measure(NamedTuple):
     value: float
     lo95: float
     hi95: float
+
+
+NO_MEASURE: Final = Measure(np.nan, np.nan, np.nan)
 
 
 def rank_correlation(parameter: Floats, outcome: Floats, seed: int) -> Measure:
@@ -41,9 +43,10 @@ def rank_correlation(parameter: Floats, outcome: Floats, seed: int) -> Measure:
     Measure
         NaN for fewer than four draws and if one of the two is constant.
     """
-    x, y = _finite(parameter, outcome)
-    if len(x) < 4 or np.ptp(y) == 0 or np.ptp(x) == 0:
-        return Measure(*_NAN3)
+    usable = _usable(parameter, outcome, 4)
+    if usable is None:
+        return NO_MEASURE
+    x, y = usable
     rng = np.random.default_rng([seed % 2**32, 5])
     correlations = []
     for _ in range(_RESAMPLES):
@@ -73,21 +76,24 @@ def first_order_index(parameter: Floats, outcome: Floats, seed: int) -> Measure:
         From 0 to 1. The interval is SALib's, from resamples of half the size, so it is wider than a 95 % interval needs
         to be. NaN for fewer than twenty draws and if one of the two is constant.
     """
+    usable = _usable(parameter, outcome, _FEWEST_DRAWS)
+    if usable is None:
+        return NO_MEASURE
     from SALib.analyze import rbd_fast  # here, because it loads scipy.signal and matplotlib: seconds
 
-    x, y = _finite(parameter, outcome)
-    if len(x) < _FEWEST_DRAWS or np.ptp(y) == 0 or np.ptp(x) == 0:
-        return Measure(*_NAN3)
+    x, y = usable
     names = {"num_vars": 1, "names": ["parameter"]}
     with np.errstate(invalid="ignore", divide="ignore"):  # a resample of equal outcomes: no interval
         index = rbd_fast.analyze(names, x[:, np.newaxis], y, M=_HARMONICS, seed=[seed % 2**32, 7])
     value, half = float(index["S1"][0]), float(index["S1_conf"][0])
     if not np.isfinite(half):
-        return Measure(*_NAN3)
+        return NO_MEASURE
     value = min(max(value, 0.0), 1.0)  # the bias correction can leave the range of a share
     return Measure(value, max(value - half, 0.0), min(value + half, 1.0))
 
 
-def _finite(parameter: Floats, outcome: Floats) -> tuple[Floats, Floats]:
+def _usable(parameter: Floats, outcome: Floats, fewest: int) -> tuple[Floats, Floats] | None:
+    """Parameter and outcome of the draws with people; None for fewer than ``fewest`` or if one of them is constant."""
     there = np.isfinite(outcome)
-    return parameter[: len(outcome)][there], outcome[there]
+    x, y = parameter[: len(outcome)][there], outcome[there]
+    return None if len(x) < fewest or np.ptp(y) == 0 or np.ptp(x) == 0 else (x, y)

@@ -93,7 +93,7 @@ def compare(
         See :class:`taper_sim.experiments.running.Running`.
     """
     scenario = overridden(read_scenario(path), change)
-    return _run(scenario, path, folder, Running(workers, progress, report, warn, sure))
+    return compare_scenario(scenario, path, folder, Running(workers, progress, report, warn, sure))
 
 
 def plan_hash(scenario: Scenario, base: Path) -> str:
@@ -120,38 +120,6 @@ def compare_scenario(
     check_people : callable, optional
         Gets the cohort before anything is written, and raises InputError if the run is not to begin.
     """
-    return _run(scenario, path, folder, running, check_people)
-
-
-def rerun(record: PlanRecord, folder: Path, running: Running) -> ComparisonRun:
-    """Run a recorded plan, or resume it."""
-    return _run(parse(str(folder / PLAN_FILE), record.scenario, Scenario), record.path, folder, running)
-
-
-def resume(folder: Path, workers: Workers, progress: Progress) -> ComparisonRun:
-    """Resume an interrupted run from its own plan file."""
-    return rerun(plan_of(folder), folder, Running(workers, progress))
-
-
-def verify(folder: Path, workers: Workers, progress: Progress) -> list[str]:
-    """Recompute a finished run in a temporary folder and compare it with the manifest.
-
-    Returns
-    -------
-    list of str
-        One line for each file that was changed since the run or that the recomputation does not reproduce.
-    """
-    record = plan_of(folder)
-    return differing(folder, lambda beside: rerun(record, beside, Running(workers, progress, sure=True)).manifest)
-
-
-def _run(
-    scenario: Scenario,
-    path: Path,
-    folder: Path,
-    running: Running,
-    check_people: Callable[[Cohort], object] | None = None,
-) -> ComparisonRun:
     began = time.time()
     base = path.parent
     check_writable(folder)
@@ -184,6 +152,28 @@ def _run(
         about["timings_s"] = {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)}
         manifest = kept.finish(about, running.report)
     return ComparisonRun(folder, summary, differences, plan, scenario, reference, manifest)
+
+
+def rerun(record: PlanRecord, folder: Path, running: Running) -> ComparisonRun:
+    """Run a recorded plan, or resume it."""
+    return compare_scenario(parse(str(folder / PLAN_FILE), record.scenario, Scenario), record.path, folder, running)
+
+
+def resume(folder: Path, workers: Workers, progress: Progress) -> ComparisonRun:
+    """Resume an interrupted run from its own plan file."""
+    return rerun(plan_of(folder), folder, Running(workers, progress))
+
+
+def verify(folder: Path, workers: Workers, progress: Progress) -> list[str]:
+    """Recompute a finished run in a temporary folder and compare it with the manifest.
+
+    Returns
+    -------
+    list of str
+        One line for each file that was changed since the run or that the recomputation does not reproduce.
+    """
+    record = plan_of(folder)
+    return differing(folder, lambda beside: rerun(record, beside, Running(workers, progress, sure=True)).manifest)
 
 
 def _refuse_large(scenario: Scenario, n_patients: int, path: Path, running: Running) -> None:
