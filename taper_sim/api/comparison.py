@@ -230,17 +230,17 @@ class Comparison:
         reported = [outcome.name for outcome in self._outcomes(None)]
         columns = set(self._rows[0].columns)
         names = [name for name in (*reported, *HARM_OUTCOMES.values(), *BEYOND_COLUMNS) if name in columns]
-        found: dict[str, Mapping[str, Floats]] = {}
+        values: dict[str, Mapping[str, Floats]] = {}
         for protocol in protocols:
             k = self.protocols.index(protocol)
             parts = []
             for table in self._rows:
                 n = len(table) // len(self.protocols)
                 parts.append(table.iloc[k * n : (k + 1) * n])
-            found[protocol] = {
+            values[protocol] = {
                 name: np.concatenate([part[name].to_numpy(dtype=np.float64) for part in parts]) for name in names
             }
-        return found
+        return values
 
     def _outcomes(self, outcome: str | Sequence[str] | None) -> list[Outcome]:
         there = [name for name in dict.fromkeys(self.summary["outcome"]) if name in BY_NAME]

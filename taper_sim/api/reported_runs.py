@@ -149,8 +149,8 @@ def run_validation(
     """
     options.check()
     read, named = validation_run.read_results(table)
-    for found in read.problems:
-        log(str(found))
+    for row_problem in read.problems:
+        log(str(row_problem))
     running = Running(workers, progress, write_run_report, sure=sure)
     finished = validation_run.validate(read, named, options, folder, running)
     return _reported(validation_run.KIND, finished)

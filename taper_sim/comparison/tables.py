@@ -318,9 +318,9 @@ def _with_intervals(
     cells: Sequence[TableCell], ends: Sequence[tuple[float, float]]
 ) -> Iterator[tuple[TableCell, OverDraws, float, float]]:
     """Each cell with its estimate and the ends of its interval, within the outcome's ends; NaN where it has none."""
-    found = estimates([cell.sample for cell in cells])
-    quantiles = mixture_quantiles(found, ENDS_95).tolist()
-    for cell, estimate, (lo95, hi95), (least, most) in zip(cells, found, quantiles, ends, strict=True):
+    over_draws = estimates([cell.sample for cell in cells])
+    quantiles = mixture_quantiles(over_draws, ENDS_95).tolist()
+    for cell, estimate, (lo95, hi95), (least, most) in zip(cells, over_draws, quantiles, ends, strict=True):
         if cell.reason:
             yield cell, estimate, np.nan, np.nan
         else:

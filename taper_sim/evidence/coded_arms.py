@@ -67,7 +67,7 @@ def read_arm(text: str, *, file: str, place: str) -> CodedArm:
     tree = calls.parse(text, file=file, place=place)
     filters = [part for part in tree.plus if isinstance(part, calls.Filter)]
     call = replace(tree, plus=tuple(part for part in tree.plus if not isinstance(part, calls.Filter)))
-    problems = [found for part in filters for found in _wrong_filter(part, file, place)]
+    problems = [wrong for part in filters for wrong in _wrong_filter(part, file, place)]
     keys = [part.key for part in filters]
     problems += [Problem(file, place, f"{key} twice", "each filter once") for key in set(keys) if keys.count(key) > 1]
     ends = {part.key: part.value for part in filters if isinstance(part.value, int | float)}

@@ -17,7 +17,7 @@ from taper_sim.units import DRUG_CLASSES, DrugClass
 _DOSE: Final = (0.1, 3000.0)
 _DAYS: Final = (1.0, 36_500.0)
 _SHARE: Final = (0.0, 1.0)
-NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
+COHORT_NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
     "mme_mean": _DOSE,
     "mme_median": _DOSE,
     "mme_min": (0.0, 3000.0),
@@ -42,7 +42,7 @@ WORDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Keys whose value is one of several words."""
 TEXTS: Final = ("drug", "formulation")
-KEYS: Final = (*WORDS, *TEXTS, *NUMBERS)
+KEYS: Final = (*WORDS, *TEXTS, *COHORT_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def read_cohort(text: str, *, file: str, place: str) -> CodedCohort:
             wrong = f"{key} twice", "each key once"
         if wrong is not None:
             problems.append(Problem(file, place, shown(wrong[0]), wrong[1]))
-        elif key in NUMBERS:
+        elif key in COHORT_NUMBERS:
             numbers[key] = float(value)
         else:
             words[key] = value
@@ -109,8 +109,8 @@ def _wrong_part(key: str, sign: str, value: str) -> tuple[str, str] | None:
     """What is wrong with one key and its value, and what is allowed."""
     if not sign:
         return key, "key=value"
-    if key in NUMBERS:
-        low, high = NUMBERS[key]
+    if key in COHORT_NUMBERS:
+        low, high = COHORT_NUMBERS[key]
         try:
             number = float(value)
         except ValueError:

@@ -21,20 +21,20 @@ from taper_sim.evidence.coded_arms import CodedArm, read_arm
 from taper_sim.evidence.coded_cohorts import CodedCohort, Enrolment, read_cohort, read_enrolment
 from taper_sim.evidence.coded_words import (
     CHANGES,
-    EVENTS,
     FIRST_DAYS,
     OPTIONAL,
     OUTCOME_KINDS,
     REQUIRED,
-    ROLES,
+    ROLES_LEFT_OUT,
     STATISTICS,
+    STUDY_EVENTS,
     WIDTHS,
     Statistic,
 )
 from taper_sim.evidence.predictive_interval import Z95, to_scale
 from taper_sim.units import LONGEST_D
 
-MOST_ROWS: Final = 10_000
+MOST_RESULTS: Final = 10_000
 PCT25: Final = 0.25
 """Half width of the interval of ``width_from=pct25``, a convention of the table."""
 _HALF: Final = 0.5
@@ -127,8 +127,8 @@ def evidence_of(table: pd.DataFrame, file: str) -> EvidenceTable:
         if name not in table.columns:
             hint = nearest(name, [column for column in table.columns if column not in (*REQUIRED, *OPTIONAL)])
             problems.add_text("header", f"no column {name}{hint}", f"the columns {', '.join(REQUIRED)}")
-    if len(table) > MOST_ROWS:
-        problems.add_text("", f"{len(table):,} rows", f"at most {MOST_ROWS:,}")
+    if len(table) > MOST_RESULTS:
+        problems.add_text("", f"{len(table):,} rows", f"at most {MOST_RESULTS:,}")
     problems.raise_if_any()
     names = [name for name in (*REQUIRED, *OPTIONAL) if name in table.columns]
     records = table[names].to_dict("records")
@@ -183,8 +183,8 @@ def _row(cells: Mapping[str, str], number: int, file: str) -> EvidenceRow:
     """Read one row; a row whose role is not to be compared is not read further."""
     row = _Cells(cells, number, file)
     role = row.text("role")
-    if role in ROLES:
-        return EvidenceRow(cells, None, (), f"role {role}: {ROLES[role]}")
+    if role in ROLES_LEFT_OUT:
+        return EvidenceRow(cells, None, (), f"role {role}: {ROLES_LEFT_OUT[role]}")
     result = _result(row)
     reason = "; ".join(f"{p.place.partition(', ')[2]}: given {p.given}; allowed: {p.allowed}" for p in row.problems)
     return EvidenceRow(cells, result, tuple(row.problems), reason)
@@ -252,9 +252,9 @@ def _check_pair(row: _Cells, statistic: Statistic, outcome: str) -> None:
         return
     kind = OUTCOME_KINDS[outcome]
     timed = statistic.family in ("rate", "hazard")
-    if kind not in statistic.kinds or (timed and outcome not in EVENTS and outcome not in FIRST_DAYS):
+    if kind not in statistic.kinds or (timed and outcome not in STUDY_EVENTS and outcome not in FIRST_DAYS):
         allowed = (
-            [*EVENTS, *FIRST_DAYS]
+            [*STUDY_EVENTS, *FIRST_DAYS]
             if timed
             else [name for name, kind in OUTCOME_KINDS.items() if kind in statistic.kinds]
         )

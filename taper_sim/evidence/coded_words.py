@@ -7,7 +7,7 @@ from typing import Final, Literal
 from taper_sim.comparison.outcomes import OUTCOMES
 from taper_sim.model.compiled import rows
 
-Scale = Literal["log", "logit", "linear"]
+EstimateScale = Literal["log", "logit", "linear"]
 OutcomeKind = Literal["number", "share", "event", "visits"]
 Family = Literal["share", "rate", "hazard", "value", "change"]
 """What a statistic is computed from: people with the outcome of people; events of person-days; first events by
@@ -24,7 +24,7 @@ class Statistic:
     two_arms : bool
         Whether it compares an arm with a reference arm.
     scale : "log", "logit" or "linear"
-        Scale on which an estimate is taken as normal: log for ratios and rates, logit for shares.
+        EstimateScale on which an estimate is taken as normal: log for ratios and rates, logit for shares.
     family : str
         What it is computed from.
     kinds : tuple of str
@@ -33,7 +33,7 @@ class Statistic:
 
     name: str
     two_arms: bool
-    scale: Scale
+    scale: EstimateScale
     family: Family
     kinds: tuple[OutcomeKind, ...]
 
@@ -80,7 +80,7 @@ class EventRows:
 
 _EXPECTED_OVERDOSES: Final = (rows.EXPECTED_OVERDOSES,)
 
-EVENTS: Final[Mapping[str, EventRows]] = {
+STUDY_EVENTS: Final[Mapping[str, EventRows]] = {
     "overdose": EventRows(expected=_EXPECTED_OVERDOSES),
     "overdose_or_withdrawal": EventRows((*_EXPECTED_OVERDOSES, rows.EXPECTED_WITHDRAWAL_VISITS)),
     "overdose_or_suicide_event": EventRows(_EXPECTED_OVERDOSES, (rows.ATTEMPTS,)),
@@ -100,7 +100,7 @@ FIRST_DAYS: Final[Mapping[str, int]] = {
 }
 """State row with the day of an outcome that happens once, for rates and hazard ratios."""
 
-VISITS: Final[Mapping[str, tuple[int, int]]] = {
+STUDY_VISITS: Final[Mapping[str, tuple[int, int]]] = {
     "checkin_completion": (rows.CHECKINS_DONE, rows.CHECKINS_DUE),
     "visit_completion": (rows.VISITS_KEPT, rows.VISITS_PLANNED),
     "no_show": (rows.VISITS_KEPT, rows.VISITS_PLANNED),
@@ -119,9 +119,9 @@ def outcome_kinds() -> dict[str, OutcomeKind]:
     kinds: dict[str, OutcomeKind] = {}
     for outcome in OUTCOMES:
         name = outcome.name
-        if name in EVENTS:
+        if name in STUDY_EVENTS:
             kinds[name] = "event"
-        elif name in VISITS:
+        elif name in STUDY_VISITS:
             kinds[name] = "visits"
         else:
             kinds[name] = "share" if outcome.unit == "share of people" else "number"
@@ -152,7 +152,7 @@ OPTIONAL: Final = (
     "coded_confidence",
 )
 WIDTHS: Final = ("ci", "n", "pct25")
-ROLES: Final[Mapping[str, str]] = {
+ROLES_LEFT_OUT: Final[Mapping[str, str]] = {
     "input": "it sets the simulator, so that a comparison would be circular",
     "instrument": "a fact about a scale",
     "context": "no simulated study can give it",

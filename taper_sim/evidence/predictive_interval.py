@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from taper_sim.array_types import Floats, Ints
-from taper_sim.evidence.coded_words import STATISTICS, Scale
+from taper_sim.evidence.coded_words import STATISTICS, EstimateScale
 from taper_sim.evidence.study_measures import Measured
 from taper_sim.evidence.study_statistics import bounded_share, statistic_of
 
@@ -30,7 +30,7 @@ _WITHIN: Final = 1999
 _ENDS: Final = (0.025, 0.5, 0.975)
 
 
-def to_scale(values: Floats, scale: Scale) -> Floats:
+def to_scale(values: Floats, scale: EstimateScale) -> Floats:
     """Estimates on the scale on which they are taken as normal; NaN where they have no place on it."""
     with np.errstate(divide="ignore", invalid="ignore"):
         moved = np.asarray(values, dtype=np.float64)
@@ -41,7 +41,7 @@ def to_scale(values: Floats, scale: Scale) -> Floats:
     return np.where(np.isfinite(moved), moved, np.nan)
 
 
-def from_scale(values: Floats, scale: Scale) -> Floats:
+def from_scale(values: Floats, scale: EstimateScale) -> Floats:
     """Inverse of :func:`to_scale`."""
     if scale == "log":
         return np.exp(values)
@@ -61,7 +61,7 @@ class DrawEstimates:
 
     values: Floats
     variances: Floats
-    scale: Scale
+    scale: EstimateScale
 
 
 def by_draw(name: str, arm: Measured, reference: Measured | None, draw: Ints, n_draws: int) -> DrawEstimates:
@@ -113,7 +113,7 @@ def _taken(people: Measured, places: Ints) -> Measured:
     return Measured(people.top[places], people.base[places])
 
 
-def _estimate(name: str, scale: Scale, arm: Measured, reference: Measured | None) -> float:
+def _estimate(name: str, scale: EstimateScale, arm: Measured, reference: Measured | None) -> float:
     value = np.array([statistic_of(name, arm, reference)])
     if scale == "logit":
         value = bounded_share(value, np.array([arm.base.sum()]))

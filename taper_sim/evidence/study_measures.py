@@ -16,7 +16,15 @@ from taper_sim.array_types import Bools, Floats
 from taper_sim.comparison.outcomes import BY_NAME, OutcomeWindow, velocity_max
 from taper_sim.evidence.coded_arms import Course, kept_by
 from taper_sim.evidence.coded_cohorts import Enrolment
-from taper_sim.evidence.coded_words import AT_START, EVENTS, FIRST_DAYS, MEANS_OVER_DAYS, OUTCOME_KINDS, VISITS, Family
+from taper_sim.evidence.coded_words import (
+    AT_START,
+    FIRST_DAYS,
+    MEANS_OVER_DAYS,
+    OUTCOME_KINDS,
+    STUDY_EVENTS,
+    STUDY_VISITS,
+    Family,
+)
 from taper_sim.model.compiled import rows
 from taper_sim.policies.interface import Policy
 from taper_sim.simulation.cohort import Cohort
@@ -209,7 +217,7 @@ def _change(course: Trajectory, reading: Reading, look: OutcomeWindow) -> tuple[
 def _share(course: Trajectory, reading: Reading, look: OutcomeWindow) -> tuple[Floats, Floats]:
     """Share of people with the outcome, of appointments kept, or of people at risk with an event in the follow-up."""
     if OUTCOME_KINDS[reading.outcome] == "visits":
-        over, under = VISITS[reading.outcome]
+        over, under = STUDY_VISITS[reading.outcome]
         done, due = look.total(over), look.total(under)
         return (due - done if reading.outcome == "no_show" else done), due
     if OUTCOME_KINDS[reading.outcome] == "event":
@@ -224,8 +232,8 @@ def _rate(course: Trajectory, reading: Reading, look: OutcomeWindow) -> tuple[Fl
 
     Events of a person who can have several all count. An outcome that happens once ends the time at risk.
     """
-    if reading.outcome in EVENTS:
-        event = EVENTS[reading.outcome]
+    if reading.outcome in STUDY_EVENTS:
+        event = STUDY_EVENTS[reading.outcome]
         top, base = np.zeros(len(course.cohort)), np.zeros(len(course.cohort))
         for before, after in _intervals(reading):
             part = OutcomeWindow(course, after, after - before)
@@ -244,7 +252,7 @@ def _rate(course: Trajectory, reading: Reading, look: OutcomeWindow) -> tuple[Fl
 
 def _hazard(course: Trajectory, reading: Reading, look: OutcomeWindow) -> tuple[Floats, Floats]:
     """First events and people at risk, by interval of the follow-up."""
-    if reading.outcome in EVENTS:
+    if reading.outcome in STUDY_EVENTS:
         return _first_events(course, reading)
     day = _first_day(course, reading, look)[:, None]
     edges = np.array(reading.edges, dtype=np.float64)
@@ -298,7 +306,7 @@ def _first_events(course: Trajectory, reading: Reading) -> tuple[Floats, Floats]
     probability 1 - e^(-h): the expectation of what happens, without its chance. Events before the follow-up take a
     person out of the risk set.
     """
-    event = EVENTS[reading.outcome]
+    event = STUDY_EVENTS[reading.outcome]
     n, edges = len(course.cohort), reading.edges
     free = np.ones(n)
     if edges[0] > 0:

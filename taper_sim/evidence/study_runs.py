@@ -27,7 +27,7 @@ from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.dispensing import known_of
 from taper_sim.simulation.ensemble import Ensemble, draw_of
 
-CHUNK: Final = 4096
+PEOPLE_AT_ONCE: Final = 4096
 """People of a job. As in a comparison: some 30 MB of arrays."""
 PEOPLE_A_DRAW: Final = 400
 """People of each draw for results that are not on events. A design choice: their Monte Carlo error is then a fifth of
@@ -197,7 +197,7 @@ class StudyPlan:
         """Places of the people of each job, those of one draw together."""
         draw = draw_of(self.cohort_of(people).keys, self.ensemble.n_draws)
         order = np.argsort(draw, kind="stable")
-        return [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
+        return [order[start : start + PEOPLE_AT_ONCE] for start in range(0, len(order), PEOPLE_AT_ONCE)]
 
 
 def _arms(result: PublishedResult) -> list[CodedArm]:

@@ -23,7 +23,7 @@ from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, Ensemble, from_prior
 from taper_sim.units import DEFAULT_SEED
 
 KIND: Final = "validate"
-SHIPPED: Final = "evidence"
+SHIPPED_RESULTS: Final = "evidence"
 """Table of the package that is used if no file is given."""
 DEFAULT_PEOPLE: Final = PEOPLE_A_DRAW * ENSEMBLE_DRAWS
 MOST_PEOPLE: Final = 1_000_000
@@ -79,8 +79,8 @@ def read_results(path: Path | None) -> tuple[EvidenceTable, Path]:
     """A table of published results with the path that problems name; None reads the package's own."""
     if path is not None:
         return read_evidence(path), path
-    shipped = tables.read(SHIPPED)
-    name = Path(f"{SHIPPED}.csv")
+    shipped = tables.read(SHIPPED_RESULTS)
+    name = Path(f"{SHIPPED_RESULTS}.csv")
     return evidence_of(pd.DataFrame([dict(row) for row in shipped.rows]), str(name)), name
 
 

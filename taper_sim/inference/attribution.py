@@ -19,8 +19,8 @@ from taper_sim.inference.life_block import ORDER
 from taper_sim.inference.life_today import Today, today_of
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of, weighted_quantile
 
-OUTCOMES: Final = ("pain", "function")
-PARTS: Final = ("taper", "reaction", "life")
+SHARED_OUTCOMES: Final = ("pain", "function")
+CAUSES: Final = ("taper", "reaction", "life")
 SPREADS: Final = (0.5, 2.0)
 """Factors on the spreads of ``beta`` and ``b``: a range within which nobody can say which is right. A design choice."""
 _RESTING: Final = ("beta_", "b_")
@@ -30,7 +30,7 @@ _LIFE: Final = {"pain": ORDER.index("P"), "function": ORDER.index("U")}
 
 
 @dataclass(frozen=True)
-class Part:
+class PartOfChange:
     """One part of a change: posterior mean and 90 % interval, in the unit of the outcome."""
 
     mean: float
@@ -45,11 +45,11 @@ class Attribution:
     Attributes
     ----------
     outcome : str
-        Of :data:`OUTCOMES`: pain in NRS points, function in points of 0 to 100.
-    change : Part
+        Of :data:`SHARED_OUTCOMES`: pain in NRS points, function in points of 0 to 100.
+    change : PartOfChange
         Change as felt.
-    parts : mapping of str to Part
-        By name, of :data:`PARTS`; they add up to the change.
+    parts : mapping of str to PartOfChange
+        By name, of :data:`CAUSES`; they add up to the change.
     mostly_taper : float
         Probability that taper and reaction are more than half of the change.
     mostly_taper_under : mapping of float to float
@@ -57,15 +57,15 @@ class Attribution:
     """
 
     outcome: str
-    change: Part
-    parts: Mapping[str, Part]
+    change: PartOfChange
+    parts: Mapping[str, PartOfChange]
     mostly_taper: float
     mostly_taper_under: Mapping[float, float] = MappingProxyType({})
 
 
 def parts_of(outcome: str, values: Floats, today: Today, shared: object) -> Floats:
-    """Parts of the change of an outcome at each draw, (n, 3), in the order of :data:`PARTS`."""
-    x, state, which = today.states[:, at.X], {"pain": at.P, "function": at.U}[outcome], OUTCOMES.index(outcome)
+    """Parts of the change of an outcome at each draw, (n, 3), in the order of :data:`CAUSES`."""
+    x, state, which = today.states[:, at.X], {"pain": at.P, "function": at.U}[outcome], SHARED_OUTCOMES.index(outcome)
     per_x = shared.pain_report_x if outcome == "pain" else -shared.function_report_x  # type: ignore[attr-defined]
     without_life = today.reference[:, which] - today.reference_life[:, which]
     taper = today.states[:, state] - without_life
@@ -89,7 +89,7 @@ def attribution_of(evidence: Evidence, posterior: Posterior, first_cut: int | No
     Returns
     -------
     list of Attribution
-        In the order of :data:`OUTCOMES`.
+        In the order of :data:`SHARED_OUTCOMES`.
     """
     central = _parts(evidence, posterior, first_cut, seed)
     weights = {factor: _reweighted(posterior, factor) for factor in SPREADS}
@@ -103,15 +103,15 @@ def attribution_of(evidence: Evidence, posterior: Posterior, first_cut: int | No
             other[factor] = (new.weights, _parts(again, new, first_cut, seed))
         else:
             other[factor] = (changed, central)
-    for outcome in OUTCOMES:
+    for outcome in SHARED_OUTCOMES:
         parts = central[outcome]
         rows.append(
             Attribution(
                 outcome,
                 _part(parts.sum(axis=1), posterior.weights),
-                {name: _part(parts[:, k], posterior.weights) for k, name in enumerate(PARTS)},
+                {name: _part(parts[:, k], posterior.weights) for k, name in enumerate(CAUSES)},
                 _mostly_taper(parts, posterior.weights),
-                {factor: _mostly_taper(found[outcome], w) for factor, (w, found) in other.items()},
+                {factor: _mostly_taper(by_outcome[outcome], w) for factor, (w, by_outcome) in other.items()},
             )
         )
     return rows
@@ -120,12 +120,12 @@ def attribution_of(evidence: Evidence, posterior: Posterior, first_cut: int | No
 def _parts(evidence: Evidence, posterior: Posterior, first_cut: int | None, seed: int) -> dict[str, Floats]:
     values = posterior.values()
     today = today_of(values, evidence.shared, evidence.regimen, evidence.reports, first_cut, seed)
-    return {outcome: parts_of(outcome, values, today, evidence.shared) for outcome in OUTCOMES}
+    return {outcome: parts_of(outcome, values, today, evidence.shared) for outcome in SHARED_OUTCOMES}
 
 
-def _part(x: Floats, weights: Floats) -> Part:
+def _part(x: Floats, weights: Floats) -> PartOfChange:
     low, high = (weighted_quantile(x, weights, q) for q in (0.05, 0.95))
-    return Part(float(weights @ x), low, high)
+    return PartOfChange(float(weights @ x), low, high)
 
 
 def _mostly_taper(parts: Floats, weights: Floats) -> float:

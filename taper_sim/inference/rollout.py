@@ -77,6 +77,7 @@ from taper_sim.model.compiled import elementary
 from taper_sim.model.compiled.elementary import exp, one_minus_exp
 from taper_sim.model.compiled.jit import fast, inlined, kept_by_sources
 from taper_sim.model.day import mean_effect
+from taper_sim.units import WEEK_D
 
 END_D: Final = 14
 """Pain and function at the end of a horizon are means of its last so many days. A design choice."""
@@ -153,7 +154,6 @@ CALM, CLUSTERED, LEVEL_BEFORE, W_FELT, W_HOLD = range(EVENT + N_EVENTS, EVENT + 
 LIFE_HERE: Final = W_HOLD + 1  # five, as AHEAD
 SUM: Final = LIFE_HERE + len(AHEAD)  # four: sums of the last seven days of pain and function, as felt and as brought
 RING: Final = SUM + 4  # seven times four: those days
-WEEK_D: Final = 7
 N_ROWS: Final = RING + 4 * WEEK_D
 _BESIDE: Final = 3  # what a day of holding is kept by: withdrawal, pain, function as felt without life
 

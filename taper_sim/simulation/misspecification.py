@@ -29,9 +29,9 @@ _SPREAD: Final = {
 }
 """Usual sd of a report around its mean, points; outliers have a multiple of it. Source: noise of docs/model.md 4."""
 _FLARE_D: Final = 5
-"""Days of a flare. Source: A75."""
+"""Days of a flare. Source: A72."""
 _FLARE_PAIN: Final = 1.5
-"""Rise of reported pain in a flare, NRS points. Source: A75."""
+"""Rise of reported pain in a flare, NRS points. Source: A72."""
 _HIGH: Final = {stream.instrument: stream.high for stream in STREAMS}
 _BAD_POINTS: Final = 4.0
 """SOWS-Gossop points above the patient's median that define a bad day. Source: docs/inference.md, "Checks"."""

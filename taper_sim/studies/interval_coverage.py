@@ -26,7 +26,7 @@ from taper_sim.comparison.tables import difference_rows, summary_rows
 from taper_sim.provenance import hash_of
 from taper_sim.studies.resumable import StudyPiece, run_study
 
-PEOPLE: Final = (20, 60, 200, 1000, 4000, 40_000)
+COHORT_SIZES: Final = (20, 60, 200, 1000, 4000, 40_000)
 DRAWS: Final = (20, 200)
 RATES: Final = (0.001, 0.01, 0.1, 0.3)
 REPETITIONS: Final = 400
@@ -251,7 +251,7 @@ def pieces(repetitions: int) -> list[StudyPiece]:
         for name, target in TARGETS.items()
         for rate in target.rates
         for n_draws in DRAWS
-        for n_people in PEOPLE
+        for n_people in COHORT_SIZES
     ]
 
 

@@ -80,9 +80,10 @@ def test_a_class_that_nobody_takes_is_refused(cohort: ts.People) -> None:
 
 
 def test_values_that_the_comparison_fixes_stay_fixed(cohort: ts.People) -> None:
-    fixed = ts.compare(people=cohort, draws=4, outcomes=["withdrawal_peak"], parameters={"sigma": 0.0, "xi": 0.0}, **RUN)
-    row = ts.sensitivity(fixed, ["tau_F", "sigma"], outcomes=["withdrawal_peak"], draws=4, progress=False).frame
-    row = row.set_index("parameter")
+    still = {"sigma": 0.0, "xi": 0.0}
+    fixed = ts.compare(people=cohort, draws=4, outcomes=["withdrawal_peak"], parameters=still, **RUN)
+    table = ts.sensitivity(fixed, ["tau_F", "sigma"], outcomes=["withdrawal_peak"], draws=4, progress=False)
+    row = table.frame.set_index("parameter")
     assert row.loc["tau_F", "outcome_at_high"] == 0  # no sensitivity and no reaction, no withdrawal
     assert row.loc["sigma", "outcome_at_high"] > 0  # varied, since it was named
     assert np.isnan(row.loc["sigma", "rank_correlation"])

@@ -8,7 +8,7 @@ from scipy.stats import binom, kstest
 
 from taper_sim.inference import attribution
 from taper_sim.inference import course as at
-from taper_sim.inference.attribution import OUTCOMES, PARTS, SPREADS, attribution_of, parts_of
+from taper_sim.inference.attribution import CAUSES, SHARED_OUTCOMES, SPREADS, attribution_of, parts_of
 from taper_sim.inference.life_today import moments_today, reference_days, today_of
 from taper_sim.inference.posterior import posterior_of
 from taper_sim.studies.simulated_people import DAILY, evidence_from, lived, population_prior, tapered, until, written
@@ -49,7 +49,7 @@ def people() -> list[dict]:
         named = attribution_of(evidence, posterior, FIRST_CUT, 0)
         for a in named:
             parts = parts_of(a.outcome, draws, today, SHARED)
-            for k, part in enumerate(PARTS):
+            for k, part in enumerate(CAUSES):
                 row[a.outcome, part, "rank"] = float(posterior.weights @ (parts[:, k] < truth[a.outcome][k]))
                 row[a.outcome, part, "in"] = a.parts[part].lo90 <= truth[a.outcome][k] <= a.parts[part].hi90
             total = truth[a.outcome].sum()
@@ -64,8 +64,8 @@ def people() -> list[dict]:
 
 def test_the_intervals_of_the_parts_hold_the_truth_as_often_as_they_say(people: list[dict]) -> None:
     least = binom.ppf(1e-4, N_PEOPLE, 0.9)  # 8 intervals: one in a thousand runs by chance
-    for outcome in OUTCOMES:
-        for part in PARTS:
+    for outcome in SHARED_OUTCOMES:
+        for part in CAUSES:
             assert sum(row[outcome, part, "in"] for row in people) >= least, (outcome, part)
         assert sum(row[outcome, "in"] for row in people) >= least
 
@@ -75,7 +75,7 @@ def test_the_rank_of_a_true_value_among_its_draws_is_uniform(people: list[dict],
     assert kstest([row[name] for row in people], "uniform").pvalue > 1e-3
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("outcome", SHARED_OUTCOMES)
 def test_the_rank_of_the_true_part_of_life_and_of_the_taper_is_uniform(people: list[dict], outcome: str) -> None:
     for part in ("life", "taper"):
         assert kstest([row[outcome, part, "rank"] for row in people], "uniform").pvalue > 1e-3

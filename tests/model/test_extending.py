@@ -56,7 +56,7 @@ kernel = weeks_together(random_people(3), 4, chance=False)
 test_the_course_is_the_references(2)
 # the PyTensor graph is the compiled course
 regimen, _ = regimen_of(2)
-by_day = ("dose", "cut", "decay_g", "shape", "adjunct", "rotated")
+by_day = ("dose", "cut", "removed", "decay_g", "shape", "adjunct", "rotated")
 regimen = regimen._replace(**{name: getattr(regimen, name)[:40] for name in by_day})
 values, shared = at.centre_values(), at.couplings()
 with_term = at.course(values, shared, regimen)[:, at.M]
