@@ -183,7 +183,7 @@ def _triage(args: argparse.Namespace) -> int:
 
 def _validate(args: argparse.Namespace) -> int:
     from taper_sim.api.reported_runs import run_validation
-    from taper_sim.experiments.validation_run import SHIPPED, ValidationOptions
+    from taper_sim.experiments.validation_run import SHIPPED_RESULTS, ValidationOptions
 
     default = ValidationOptions()
     options = ValidationOptions(
@@ -192,7 +192,7 @@ def _validate(args: argparse.Namespace) -> int:
         args.seed,
     )
     workers = _workers(args.workers)
-    args.folder = args.out or Path(f"validate-{SHIPPED if args.table is None else args.table.stem}")
+    args.folder = args.out or Path(f"validate-{SHIPPED_RESULTS if args.table is None else args.table.stem}")
     with progress_bar() as progress:
         run = run_validation(args.table, options, args.folder, progress, workers=workers, sure=args.yes, log=_warn)
     _show(run.text)
