@@ -90,15 +90,16 @@ def test_expected_overdoses_agree_with_the_counted_ones(ensemble: Ensemble):
 
 
 def test_people_who_leave_at_will_are_measured_until_they_leave(people: Cohort, ensemble: Ensemble):
-    words = Enrolment(leaves_at_will=True)
+    words, trial = Enrolment(leaves_at_will=True), Enrolment(open_label=True)  # many leave an open trial
     everybody, in_care = taken(
         people,
         ensemble,
         ABRUPT,
         reading("withdrawal_sows_gossop", "value", 7),
         reading("withdrawal_sows_gossop", "value", 7, words=words),
+        words=trial,
     )
-    (stay,) = taken(people, ensemble, ABRUPT, reading("retained", "share", 7))
+    (stay,) = taken(people, ensemble, ABRUPT, reading("retained", "share", 7), words=trial)
     stayed = stay.top > 0
     assert 0 < stayed.sum() < len(people)
     assert np.allclose(in_care.top[stayed], everybody.top[stayed])

@@ -39,7 +39,7 @@ def people() -> list[dict]:
         z = luck.standard_normal(len(prior.names))
         values = prior.values(z[None])[0]
         whole = tapered(float(luck.choice([5.0, 10.0, 20.0])), N_DAYS)
-        regimen, life = until(whole, N_DAYS), lived(values, SHARED, N_DAYS, luck)
+        regimen, life = until(whole, N_DAYS), lived(values[at.LIFE], SHARED, N_DAYS, luck)
         reports = written(values, SHARED, regimen, DAILY, luck.random(N_DAYS + 1) < 0.8, luck, life)
         evidence = evidence_from(prior, SHARED, whole, reports, N_DAYS)
         posterior = posterior_of(evidence, 512, 0)
@@ -113,7 +113,7 @@ def test_without_reports_life_today_is_that_of_people_who_enrol() -> None:
     reports = evidence_from(prior, SHARED, regimen, [], N_DAYS).reports
     mean, covariance, *_ = moments_today(values, SHARED, regimen, reports, FIRST_CUT)
     luck, n = np.random.default_rng(9), 4000
-    paths = np.array([lived(values[0], SHARED, N_DAYS, luck) for _ in range(n)])
+    paths = np.array([lived(values[0, at.LIFE], SHARED, N_DAYS, luck) for _ in range(n)])
     drawn = np.concatenate([paths[:, N_DAYS], paths[:, 1:FIRST_CUT][:, :, [0, 3]].mean(axis=1)], axis=1)
     error = np.sqrt(np.diagonal(covariance[0]) / n)
     assert (np.abs(drawn.mean(axis=0) - mean[0]) < 4.5 * error).all()
