@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from taper_sim.studies.interval_coverage import PEOPLE, TARGETS, code_hash, pieces, repeat, summary
+from taper_sim.studies.interval_coverage import COHORT_SIZES, TARGETS, code_hash, pieces, repeat, summary
 
 TABLE = pd.read_csv(Path(__file__).parent.parent.parent / "docs" / "tables" / "interval_coverage.csv")
 REPETITIONS = 150
@@ -61,7 +61,7 @@ def test_rare_events_of_few_people_have_no_interval():
 def test_the_committed_coverage_is_near_nominal():
     shown = TABLE[TABLE["printed"] > 0.5]
     assert set(shown["target"]) == set(TARGETS)
-    assert set(TABLE["people"]) == set(PEOPLE)
+    assert set(TABLE["people"]) == set(COHORT_SIZES)
     expected = shown["printed"] * shown["repetitions"]
     hits = np.rint(shown["coverage"] * expected)
     # true coverage of at least 90 % in every piece; with some hundred pieces the bound has probability 1e-4 in each
