@@ -14,10 +14,10 @@
 # # Is personal pace worth it?
 #
 # This notebook is for readers who compare personalised with fixed tapers. It compares policies from presets of guidance
-# to an oracle, on the same simulated people with common random numbers, with and without the ceiling of guidance, over
-# one year and over two. One parameter of each policy is tuned on other people. The numbers are those of the committed
-# tables ([method and results](../docs/personal-pace.md)). The last cells run a small comparison. Everything is
-# simulated and not calibrated to published results. **Research use: not clinically reviewed**.
+# to an oracle, on the same simulated people with common random numbers, within the ceiling of guidance, over one year.
+# One parameter of each policy is tuned on other people. The numbers are those of the committed tables
+# ([method and results](../docs/personal-pace.md)). The last cells run a small comparison. Everything is simulated and
+# not calibrated to published results. **Research use: not clinically reviewed**.
 
 # %%
 import tempfile
@@ -34,9 +34,7 @@ from taper_sim.report.ladder_report import ladder_figure
 from taper_sim.scenario.building import Overrides
 
 TABLES = Path("../docs/tables")
-YEARS = {"one year": "ladder", "two years": "ladder_two_years"}
-ladders = {years: pd.read_csv(TABLES / f"{name}.csv") for years, name in YEARS.items()}
-gaps = pd.concat([pd.read_csv(TABLES / f"{name}_gap.csv").assign(over=years) for years, name in YEARS.items()])
+ladder, gaps = pd.read_csv(TABLES / "ladder.csv"), pd.read_csv(TABLES / "ladder_gap.csv")
 
 # %% [markdown]
 # ## The policies in order (the ladder)
@@ -46,14 +44,13 @@ gaps = pd.concat([pd.read_csv(TABLES / f"{name}_gap.csv").assign(over=years) for
 
 # %%
 columns = ["policy", "knob", "share_over", "exposure", "pain", "function", "cvar95", "loss", "lo95", "hi95"]
-for years, ladder in ladders.items():
-    for ceiling, part in ladder.groupby("ceiling", sort=False):
-        print(f"{years}, ceiling {ceiling}, {part['n'].iloc[0]} people")
-        display(part[columns].round(3))
+for ceiling, part in ladder.groupby("ceiling", sort=False):
+    print(f"one year, ceiling {ceiling}, {part['n'].iloc[0]} people")
+    display(part[columns].round(3))
 
 # %%
-figure, _ = ladder_figure(ladders["two years"])
-display(SVG(data=svg(figure, "The ladder of policies over two years")))
+figure, _ = ladder_figure(ladder)
+display(SVG(data=svg(figure, "The ladder of policies over one year")))
 
 # %% [markdown]
 # ## The share of the gap
@@ -63,7 +60,6 @@ display(SVG(data=svg(figure, "The ladder of policies over two years")))
 
 # %%
 shown = [
-    "over",
     "ceiling",
     "policy",
     "against",
@@ -77,20 +73,6 @@ shown = [
     "gap_hi95",
 ]
 gaps[shown].round(3)
-
-# %% [markdown]
-# ## Misspecified models
-#
-# The tables cover two years within the ceiling. If the effect is linear in mg, or almost relative to the current dose,
-# even the oracle is wrong: it knows everybody's values and uses the wrong equation.
-
-# %%
-truths = pd.read_csv(TABLES / "ladder_truths.csv")
-truths.pivot_table(index="truth", columns="policy", values="loss", sort=False).round(3)
-
-# %%
-against = pd.read_csv(TABLES / "ladder_truths_gap.csv").query("against == 'prior only'")
-against[["truth", "gain", "gain_lo95", "gain_hi95", "room"]].round(3)
 
 # %% [markdown]
 # ## A small comparison
