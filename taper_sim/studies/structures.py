@@ -6,7 +6,8 @@ Imports ``comparison``, ``simulation``, ``policies``, ``studies.resumable``. ``p
 An alternative changes one assumption of form, by values that the kernel reads anyway: shared coefficients of the
 ensemble, and people's own parameters. The kernel is not changed. All alternatives have the same people, the same draws
 of the other parameters and the same random numbers. Every pair of protocols is compared as in ``compare``; the table
-says which of two protocols is better, and whether this differs from the shipped model.
+says which of two protocols is better, and whether this differs from the shipped model. ``shift`` is the change of the
+difference against the shipped model, paired by person; its interval is free of the chance that both share.
 """
 
 import sys
@@ -20,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from taper_sim.array_types import Floats
+from taper_sim.array_types import Floats, Ints
 from taper_sim.comparison import between_draws, outcomes, statistics, tables
 from taper_sim.comparison.jobs import SimulationJob
 from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, FULL_STOP_KEY, HARM_WEIGHTS
@@ -84,10 +85,14 @@ _COLUMNS: Final = [
     "difference",
     "lo95",
     "hi95",
+    "shift",
+    "shift_lo95",
+    "shift_hi95",
     "people",
     "draws",
 ]
 _DIGITS: Final = 4  # significant digits of the table
+_NUMBERS: Final = _COLUMNS[4:12]  # rounded in the table
 
 # -- the alternatives --------------------------------------------------------------------------------------------------
 
@@ -239,12 +244,22 @@ def _people(n: int, seed: int) -> Cohort:
 
 def measured(structure: str, call: str, n_people: int, seed: int, n_days: int = STUDY_DAYS) -> Mapping[str, Floats]:
     """One number per person of every outcome, (n,), under one alternative and one protocol."""
-    drawn = from_prior(seed, min(ensemble.ENSEMBLE_DRAWS, n_people))
+    drawn = from_prior(seed, _n_draws(n_people))
     cohort, draws = ALTERNATIVES[structure].changed(_people(n_people, seed), drawn, seed)
     policy = build_policy(call, file="taper_sim.studies.structures", folder=_RULES)
     everyone = np.arange(n_people)
     job = SimulationJob(everyone, cohort, policy, _CARE, draws, seed, n_days, _WEIGHTS, (), n_people)
     return job.run().columns
+
+
+def _n_draws(n_people: int) -> int:
+    return min(ensemble.ENSEMBLE_DRAWS, n_people)
+
+
+@cache  # every alternative is compared with the shipped form
+def _of_shipped(n_people: int, seed: int, n_days: int) -> Mapping[str, Mapping[str, Floats]]:
+    """Outcomes of every protocol under the shipped form."""
+    return {name: measured(SHIPPED_FORM, call, n_people, seed, n_days) for name, call in COMPARED_PROTOCOLS.items()}
 
 
 def compared(piece: StudyPiece, n_people: int, seed: int, n_days: int = STUDY_DAYS) -> Iterator[tuple[Any, ...]]:
@@ -259,10 +274,10 @@ def compared(piece: StudyPiece, n_people: int, seed: int, n_days: int = STUDY_DA
     n_days : int, optional
     """
     structure = str(piece[0])
+    shipped = _of_shipped(n_people, seed, n_days)
     read = {name: measured(structure, call, n_people, seed, n_days) for name, call in COMPARED_PROTOCOLS.items()}
-    cohort = _people(n_people, seed)
-    n_draws = min(ensemble.ENSEMBLE_DRAWS, n_people)
-    draw, groups = draw_of(cohort.keys, n_draws), {"all": np.ones(n_people, dtype=bool)}
+    n_draws = _n_draws(n_people)
+    draw, groups = draw_of(_people(n_people, seed).keys, n_draws), {"all": np.ones(n_people, dtype=bool)}
     chosen = [outcomes.BY_NAME[name] for name in COMPARED_OUTCOMES]
     means = {
         (name, row["outcome"]): row["mean"]
@@ -274,8 +289,33 @@ def compared(piece: StudyPiece, n_people: int, seed: int, n_days: int = STUDY_DA
             outcome = str(row["outcome"])
             if outcome in COMPARED_OUTCOMES:
                 pair = (means[protocol, outcome], means[against, outcome])
-                numbers = (*pair, row["mean"], row["lo95"], row["hi95"])
+                own, of_shipped = (_differences(form, protocol, against, outcome) for form in (read, shipped))
+                numbers = (*pair, row["mean"], row["lo95"], row["hi95"], *shift_of(own - of_shipped, draw))
                 yield (structure, outcome, protocol, against, *numbers, n_people, n_draws)
+
+
+def _differences(read: Mapping[str, Mapping[str, Floats]], protocol: str, against: str, outcome: str) -> Floats:
+    """Differences of two protocols, (n,); of expected events where the simulation has them."""
+    beyond = outcome + outcomes.BEYOND_EXPECTED
+    one, other = (read[name][outcome] - read[name].get(beyond, 0.0) for name in (protocol, against))
+    return np.asarray(one - other)
+
+
+def shift_of(change: Floats, draw: Ints) -> tuple[float, float, float]:
+    """Mean change of a difference against the shipped form, with its 95 % interval.
+
+    Parameters
+    ----------
+    change : ndarray, (n,)
+        Change of each person, NaN where one of the four courses has no value.
+    draw : ndarray of int, (n,)
+    """
+    present = ~np.isnan(change)
+    if present.sum() < tables.SMALLEST_CELL:
+        return np.nan, np.nan, np.nan
+    over = statistics.over_draws(change[present], draw[present])
+    low, high = statistics.mixture_quantiles([over], statistics.ENDS_95)[0]
+    return over.mean, float(low), float(high)
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
@@ -311,7 +351,7 @@ def summary(rows_of_pairs: pd.DataFrame) -> pd.DataFrame:
     shipped = table[table["structure"] == SHIPPED_FORM].set_index(key)["reading"]
     of_shipped = pd.Series(shipped.loc[list(table[key].itertuples(index=False, name=None))].to_numpy(), table.index)
     table["turns"] = turns(table["reading"], of_shipped)
-    for column in ("mean", "mean_against", "difference", "lo95", "hi95"):
+    for column in _NUMBERS:
         table[column] = [float(f"{value:.{_DIGITS}g}") for value in table[column]]
     return table.assign(code=code_hash())
 
