@@ -217,3 +217,8 @@ def test_a_small_study_has_the_form_of_the_table():
     of_peak = table[(table["outcome"] == "withdrawal_peak") & (table["protocol"] == "abrupt stop")]
     with_, without = of_peak["mean"].drop_duplicates()
     assert without < with_
+    shipped, other = (table[table["structure"] == name] for name in (SHIPPED_FORM, "no reaction to cuts"))
+    assert not shipped["shift"].any()
+    is_peak = (other["outcome"] == "withdrawal_peak").to_numpy()
+    expected = other["difference"].to_numpy() - shipped["difference"].to_numpy()
+    np.testing.assert_allclose(other["shift"][is_peak], expected[is_peak], atol=2e-4)  # differences below 1, 4 digits
