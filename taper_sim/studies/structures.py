@@ -77,6 +77,7 @@ COMPARED_OUTCOMES: Final = (
 )
 _COLUMNS: Final = [
     "structure",
+    "people",
     "outcome",
     "protocol",
     "against",
@@ -88,11 +89,10 @@ _COLUMNS: Final = [
     "shift",
     "shift_lo95",
     "shift_hi95",
-    "people",
     "draws",
 ]
 _DIGITS: Final = 4  # significant digits of the table
-_NUMBERS: Final = _COLUMNS[4:12]  # rounded in the table
+_NUMBERS: Final = _COLUMNS[5:13]  # rounded in the table
 
 # -- the alternatives --------------------------------------------------------------------------------------------------
 
@@ -268,7 +268,7 @@ def compared(piece: StudyPiece, n_people: int, seed: int, n_days: int = STUDY_DA
     Parameters
     ----------
     piece : tuple
-        Name of the alternative.
+        Name of the alternative, and number of people, so that rows of another size are not reused.
     n_people : int
     seed : int
     n_days : int, optional
@@ -291,7 +291,7 @@ def compared(piece: StudyPiece, n_people: int, seed: int, n_days: int = STUDY_DA
                 pair = (means[protocol, outcome], means[against, outcome])
                 own, of_shipped = (_differences(form, protocol, against, outcome) for form in (read, shipped))
                 numbers = (*pair, row["mean"], row["lo95"], row["hi95"], *shift_of(own - of_shipped, draw))
-                yield (structure, outcome, protocol, against, *numbers, n_people, n_draws)
+                yield (structure, n_people, outcome, protocol, against, *numbers, n_draws)
 
 
 def _differences(read: Mapping[str, Mapping[str, Floats]], protocol: str, against: str, outcome: str) -> Floats:
@@ -345,9 +345,9 @@ def turns(reading: pd.Series, shipped: pd.Series) -> pd.Series:
 
 
 def summary(rows_of_pairs: pd.DataFrame) -> pd.DataFrame:
-    """The table: readings, turns and the hash of the code added."""
+    """The table: readings, turns and the hash of the code added; each number of people has its own shipped form."""
     table = rows_of_pairs.assign(reading=readings(rows_of_pairs))
-    key = ["outcome", "protocol", "against"]
+    key = ["people", "outcome", "protocol", "against"]
     shipped = table[table["structure"] == SHIPPED_FORM].set_index(key)["reading"]
     of_shipped = pd.Series(shipped.loc[list(table[key].itertuples(index=False, name=None))].to_numpy(), table.index)
     table["turns"] = turns(table["reading"], of_shipped)
@@ -357,8 +357,8 @@ def summary(rows_of_pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def pieces(n_people: int) -> list[StudyPiece]:
-    """Every alternative."""
-    return [(name,) for name in ALTERNATIVES]
+    """Every alternative, with the number of people."""
+    return [(name, n_people) for name in ALTERNATIVES]
 
 
 @cache

@@ -210,7 +210,7 @@ def test_a_straighter_curve_has_more_withdrawal_between_doses():
 
 def test_a_small_study_has_the_form_of_the_table():
     columns = structures._COLUMNS
-    rows = [row for name in (SHIPPED_FORM, "no reaction to cuts") for row in compared((name,), 40, 1, 56)]
+    rows = [row for name in (SHIPPED_FORM, "no reaction to cuts") for row in compared((name, 40), 40, 1, 56)]
     table = summary(pd.DataFrame(rows, columns=columns))
     assert list(table.columns) == [*columns, "reading", "turns", "code"]
     assert list(table.columns) == list(pd.read_csv(TABLE, nrows=1).columns)
@@ -222,3 +222,11 @@ def test_a_small_study_has_the_form_of_the_table():
     is_peak = (other["outcome"] == "withdrawal_peak").to_numpy()
     expected = other["difference"].to_numpy() - shipped["difference"].to_numpy()
     np.testing.assert_allclose(other["shift"][is_peak], expected[is_peak], atol=2e-4)  # differences below 1, 4 digits
+
+
+def test_a_table_of_two_sizes_reads_each_against_its_own_shipped_form():
+    table = pd.read_csv(TABLE)
+    few = table[table["structure"].isin([SHIPPED_FORM, "linear in the dose"])].assign(people=60, lo95=-1.0, hi95=1.0)
+    both = summary(pd.concat([table, few])[structures._COLUMNS].reset_index(drop=True))
+    assert list(both.loc[both["people"] == table["people"].iloc[0], "turns"]) == list(table["turns"])
+    assert set(both.loc[both["people"] == 60, "turns"]) == {"no"}
