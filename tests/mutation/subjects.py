@@ -1,0 +1,87 @@
+"""What is mutated: each module with the tests that belong to it, mutants by hand, and mutants without an effect."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A module, and the tests that must notice when it is broken.
+
+    Attributes
+    ----------
+    module : str
+        Path of the module under ``taper_sim``.
+    tests : tuple of str
+        Paths of test files under ``tests``, the fastest first: the first failure ends a run.
+    leaving_out : tuple of str
+        Tests of these files that are not run here, because they take long.
+    by_hand : tuple of (str, str)
+        Text of the module and the text in its place: errors that were once made on purpose and noticed by no test.
+    no_effect : mapping of str to str
+        Changes that no test can notice, each with the reason; the key is ``function: change``.
+    """
+
+    module: str
+    tests: tuple[str, ...]
+    leaving_out: tuple[str, ...] = ()
+    by_hand: tuple[tuple[str, str], ...] = ()
+    no_effect: Mapping[str, str] | None = None
+
+
+SUBJECTS: Final = (
+    Subject(
+        "model/equations.py",
+        ("model/test_event_equations.py", "model/test_reference.py"),
+        by_hand=(
+            ("e_gaba + apnoea - tolerance", "e_gaba - apnoea - tolerance"),
+            ("per_missed * missed - per_n * n", "per_missed * missed + per_n * n"),
+        ),
+    ),
+    Subject(
+        "model/pharmacology.py",
+        ("model/test_pharmacology.py",),
+        by_hand=(
+            ("[0.125, 0.375, 0.625, 0.875]", "[0.0, 0.25, 0.5, 0.75]"),
+            ("[0.125, 0.375, 0.625, 0.875]", "[0.125, 0.375, 0.625, 1.0]"),
+        ),
+        no_effect={
+            "within_day_shape: [0.125, 0.375, 0.625, 0.875] becomes [0.0, 0.25, 0.5, 0.75]": (
+                "the shape is divided by its mean, so a shift of all points cancels"
+            )
+        },
+    ),
+    Subject(
+        "model/reference_events.py",
+        ("model/test_kernel.py",),
+        leaving_out=("test_no_loop_of_a_day_is_left_to_single_numbers", "test_the_loops_over_lanes_are_vectors"),
+    ),
+    Subject(
+        "safety/red_flags.py",
+        ("safety/test_flag_cases.py", "safety/test_red_flags.py"),
+        leaving_out=("test_every_rule_is_true_false_and_unknown_for_some_record",),
+        by_hand=(('"contraindicated": "within_72h"', '"contraindicated": "next_visit"'),),
+    ),
+    Subject("safety/rule_language.py", ("safety/test_rule_language.py",)),
+    Subject("safety/ceilings.py", ("safety/test_ceilings.py",)),
+    Subject(
+        "simulation/dispensing.py",
+        ("simulation/test_dispensing.py",),
+        by_hand=(
+            ("np.where(unchanged, original, dispensed)", "dispensed"),
+            ("= new * current", "= new"),
+            ("np.divide(error, original, out", "np.divide(error, self.cohort.dose, out"),
+        ),
+    ),
+    Subject(
+        "clinic/queue.py",
+        ("clinic/test_queue_rules.py", "clinic/test_preempt.py", "clinic/test_queue.py"),
+        by_hand=(
+            ("if not self.env.now < desk.until:", "if self.env.now > desk.until:"),
+            ("self.env.now < desk.until and (not", "self.env.now <= desk.until and (not"),
+            ("1 + server.stands_in_for.index(role)", "len(server.stands_in_for) - server.stands_in_for.index(role)"),
+            ("key=lambda desk: _tier(desk.server, role))", "key=lambda desk: -_tier(desk.server, role))"),
+        ),
+    ),
+)
