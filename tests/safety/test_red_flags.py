@@ -52,7 +52,8 @@ def history(luck: random.Random, rule: str) -> History:
     wanted = [d for d in drugs if d.split("-")[0] in names or d in names]
     pool = [*wanted, "morphine", "lorazepam", "gabapentin", "methadone", "tramadol", "buprenorphine", "oxycodone"]
     rows: list[DoseRow] = []
-    for name in {luck.choice(pool) for _ in range(luck.randint(1, 3))} | set(wanted[: luck.randint(0, 2)]):
+    drawn = [luck.choice(pool) for _ in range(luck.randint(1, 3))] + wanted[: luck.randint(0, 2)]
+    for name in dict.fromkeys(drawn):
         drug = find_drug(name, next(k[1] for k in formulary() if k[0] == name))
         start = TODAY - timedelta(days=luck.choice([3, 60, 200, 800]))
         dose = luck.choice([1, 2, 4]) * drug.strengths[-1]
@@ -62,7 +63,7 @@ def history(luck: random.Random, rule: str) -> History:
             rows.append(DoseRow(later, drug, luck.choice([0.0, 0.3, 0.5, 0.9, 1.2]) * dose))
     reported: list[CheckIn] = []
     silent, skipped = luck.choice([0, 0, 4]), luck.choice([0.2, 0.8])
-    for name in {BASE_OF.get(n, n) for n in names} | {n for n in names if n in scales()}:
+    for name in dict.fromkeys([BASE_OF.get(n, n) for n in names] + [n for n in names if n in scales()]):
         if name not in scales() or luck.random() < skipped:
             continue
         scale = scales()[name]
