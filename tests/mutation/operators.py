@@ -27,6 +27,7 @@ _OTHER: Final[dict[type[ast.AST], type[ast.AST]]] = {
     **{right: left for left, right in _PAIRS},
 }
 _CONTEXT: Final = 24  # letters of an expression that are shown on each side of a change
+_CONTEXT_OF_A_NUMBER: Final = 40  # letters of the line, as the expression is the number alone
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Mutant:
 def mutants(source: str) -> list[Mutant]:
     """Every mutant of a module's source, in the order of the text."""
     found = [
-        Mutant(function, node.lineno, node.col_offset, _in_words(node, new), _replaced(source, node, new))
+        Mutant(function, node.lineno, node.col_offset, _in_words(source, node, new), _replaced(source, node, new))
         for function, node in _nodes(ast.parse(source), "")
         for new in _changed(node)
     ]
@@ -132,14 +133,18 @@ def _replaced(source: str, node: ast.AST, new: ast.AST) -> str:
     return (whole[:first] + text.encode() + whole[last:]).decode()
 
 
-def _in_words(node: ast.AST, new: ast.AST) -> str:
+def _in_words(source: str, node: Any, new: ast.AST) -> str:
     """The change, with what stands beside it."""
-    old, other = _unparsed(_place(node, new)), _unparsed(new)
+    old, other, context = _unparsed(_place(node, new)), _unparsed(new), _CONTEXT
+    if isinstance(node, ast.Constant):
+        line = source.splitlines()[node.lineno - 1].encode()
+        before, after = line[: node.col_offset].decode().lstrip(), line[node.end_col_offset :].decode()
+        old, other, context = f"{before}{old}{after}", f"{before}{other}{after}", _CONTEXT_OF_A_NUMBER
     same = _n_same(old, other)
     end = min(_n_same(old[::-1], other[::-1]), min(len(old), len(other)) - same)
     parts = []
     for text in (old, other):
-        first, last = max(0, same - _CONTEXT), min(len(text), len(text) - end + _CONTEXT)
+        first, last = max(0, same - context), min(len(text), len(text) - end + context)
         parts.append(("…" if first else "") + text[first:last] + ("…" if last < len(text) else ""))
     return " becomes ".join(" ".join(part.split()) for part in parts)
 

@@ -11,11 +11,10 @@ import pandas as pd
 
 from taper_sim.provenance import _Bare
 from tests.mutation.operators import Mutant, by_hand, mutants
-from tests.mutation.subjects import Subject
+from tests.mutation.subjects import ROOT, Subject
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 TABLE: Final = ROOT / "docs" / "tables" / "mutation.csv"
-COLUMNS: Final = ["module", "function", "line", "column", "change", "outcome", "reason", "code"]
+COLUMNS: Final = ["module", "function", "line", "column", "change", "outcome", "reason", "hash"]
 PER_MODULE: Final = 12
 """Mutants of each module that the committed table has at least, besides those by hand."""
 
@@ -29,7 +28,7 @@ def read_table(path: Path = TABLE) -> pd.DataFrame:
 
 def code_of(subject: Subject) -> str:
     """Hash of a module and of its tests, without docstrings, comments and layout."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(repr((subject.tests, subject.leaving_out)).encode())
     for path in (ROOT / "taper_sim" / subject.module, *(ROOT / "tests" / test for test in subject.tests)):
         digest.update(ast.dump(_Bare(ModuleType("any")).visit(ast.parse(path.read_text()))).encode())
     return digest.hexdigest()[:12]
@@ -39,8 +38,8 @@ def chosen(subject: Subject, n: int) -> list[Mutant]:
     """A subject's mutants by hand, and ``n`` of the others at random, always the same ones of the same module."""
     source = (ROOT / "taper_sim" / subject.module).read_text()
     every = mutants(source)
-    luck = random.Random(subject.module)  # noqa: S311 - no secret is made of it
-    places = sorted(luck.sample(range(len(every)), min(n, len(every))))
+    draws = random.Random(subject.module)  # noqa: S311 - no secret is made of it
+    places = sorted(draws.sample(range(len(every)), min(n, len(every))))
     return [by_hand(source, *texts) for texts in subject.by_hand] + [every[k] for k in places]
 
 

@@ -1,9 +1,11 @@
 """The ceiling of each class by hand, from the rows of guidelines.csv and the tool's own caps."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from taper_sim import tables
 from taper_sim.safety.ceilings import _fits, ceiling_of
 from taper_sim.safety.limits import Limits
 
@@ -38,6 +40,21 @@ def test_the_ceiling_is_the_lowest_of_the_guidance_that_applies_and_of_the_caps(
     assert (ceiling.drug_class, ceiling.raised_by) == (drug_class, None)
     assert ceiling.pct_per_28d == pytest.approx(pct) and ceiling.basis.startswith(basis)
     assert ceiling.preset_pct == pytest.approx(preset_pct) and ceiling.preset.startswith(preset)
+
+
+def test_guidance_at_the_cap_is_named_and_guidance_above_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"drug_class": "opioid", "simulated": "yes", "applies_if": "opioid", "pct": "5", "every_days": "28"}
+
+    def ceiling(pct: str, use_days: float) -> tuple[float, str]:
+        rows = [row | {"guideline": "G", "year": "2030", "ceiling_pct_per_28d": pct}]
+        monkeypatch.setattr(tables, "read", lambda name: SimpleNamespace(rows=rows))
+        found = ceiling_of("opioid", use_days, 0, NONE)
+        return found.pct_per_28d, found.basis
+
+    assert ceiling("30", 100) == (30.0, "G (2030)")
+    assert ceiling("31", 100) == (30.0, "the tool's own cap for this class, below G (2030)")
+    assert ceiling("10", 400) == (10.0, "G (2030)")
+    assert ceiling("11", 400) == (10.0, "the tool's cap after a year's use, below G (2030)")
 
 
 def test_an_earlier_failed_taper_halves_the_ceiling_once_and_the_preset_stays_below_it() -> None:
