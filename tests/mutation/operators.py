@@ -19,7 +19,7 @@ _PAIRS: Final = (
     (ast.Gt, ast.GtE),
     (ast.Eq, ast.NotEq),
     (ast.Is, ast.IsNot),
-    (ast.In, ast.NotIn),
+    (ast.In, ast.NotIn),  # codespell:ignore
     (ast.And, ast.Or),
 )
 _OTHER: Final[dict[type[ast.AST], type[ast.AST]]] = {

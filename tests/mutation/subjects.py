@@ -110,6 +110,7 @@ SUBJECTS: Final = (
         by_hand=(
             ("if not self.env.now < desk.until:", "if self.env.now > desk.until:"),
             ("self.env.now < desk.until and (not", "self.env.now <= desk.until and (not"),
+            ("desk.tiers if self.env.now < desk.until else", "desk.tiers if self.env.now <= desk.until else"),
             ("1 + server.stands_in_for.index(role)", "len(server.stands_in_for) - server.stands_in_for.index(role)"),
             ("key=lambda desk: _tier(desk.server, role))", "key=lambda desk: -_tier(desk.server, role))"),
         ),
