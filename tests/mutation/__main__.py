@@ -19,7 +19,7 @@ import pandas as pd
 
 from tests.mutation.operators import Mutant
 from tests.mutation.subjects import SUBJECTS, Subject
-from tests.mutation.table import COLUMNS, TABLE, chosen, code_of, no_effect_of, read_table
+from tests.mutation.table import COLUMNS, TABLE, chosen, code_of, key_of, no_effect_of, read_table
 from tests.mutation.trial import OUTPUT, copy_of_the_repository, outcome_of
 
 _LOADED_ONCE: Final = ("numba", "scipy.stats", "scipy.optimize", "pydantic", "yaml", "pyarrow", "hypothesis", "simpy")
@@ -27,8 +27,8 @@ _LOADED_ONCE: Final = ("numba", "scipy.stats", "scipy.optimize", "pydantic", "ya
 
 def run_subject(subject: Subject, n: int, limit_s: float, rows: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     """Outcomes of a subject's mutants that have no row yet."""
-    code, finished = code_of(subject), {(row["line"], row["column"], row["change"]) for row in rows}
-    waiting = [mutant for mutant in chosen(subject, n) if (mutant.line, mutant.column, mutant.change) not in finished]
+    code, finished = code_of(subject), {f"{row['function']}: {row['change']}" for row in rows}
+    waiting = [mutant for mutant in chosen(subject, n) if key_of(mutant) not in finished]
     if not waiting:
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -66,6 +66,7 @@ def main() -> int:
     wanted = [s for s in SUBJECTS if not args.modules or any(part in s.module for part in args.modules)]
     again = {subject.module for subject in wanted if args.again}
     rows = [row for row in rows if current.get(row["module"]) == row["hash"] and row["module"] not in again]
+    rows = [row for row in rows if row["outcome"] in ("killed", "too slow")]  # the others may have changed since
     for subject in wanted:
         own = [row for row in rows if row["module"] == subject.module]
         for row in run_subject(subject, args.mutants, args.limit, own):

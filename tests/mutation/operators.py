@@ -8,6 +8,7 @@ Docstrings, annotations, decorators and the texts of messages stay as they are.
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import takewhile
 from typing import Any, Final
 
@@ -41,14 +42,15 @@ class Mutant:
     source: str
 
 
-def mutants(source: str) -> list[Mutant]:
+@cache
+def mutants(source: str) -> tuple[Mutant, ...]:
     """Every mutant of a module's source, in the order of the text."""
     found = [
         Mutant(function, node.lineno, node.col_offset, _in_words(source, node, new), _replaced(source, node, new))
         for function, node in _nodes(ast.parse(source), "")
         for new in _changed(node)
     ]
-    return sorted(found, key=lambda mutant: (mutant.line, mutant.column))
+    return tuple(sorted(found, key=lambda mutant: (mutant.line, mutant.column)))
 
 
 def by_hand(source: str, before: str, after: str) -> Mutant:

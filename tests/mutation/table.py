@@ -34,17 +34,21 @@ def code_of(subject: Subject) -> str:
     return digest.hexdigest()[:12]
 
 
+def every_mutant(subject: Subject) -> tuple[list[Mutant], tuple[Mutant, ...]]:
+    """A subject's mutants by hand, and all others."""
+    source = (ROOT / "taper_sim" / subject.module).read_text()
+    return [by_hand(source, *texts) for texts in subject.by_hand], mutants(source)
+
+
 def chosen(subject: Subject, n: int) -> list[Mutant]:
     """A subject's mutants by hand, and ``n`` of the others at random, always the same ones of the same module."""
-    source = (ROOT / "taper_sim" / subject.module).read_text()
-    every = mutants(source)
+    hand, others = every_mutant(subject)
     draws = random.Random(subject.module)  # noqa: S311 - no secret is made of it
-    places = sorted(draws.sample(range(len(every)), min(n, len(every))))
-    return [by_hand(source, *texts) for texts in subject.by_hand] + [every[k] for k in places]
+    return hand + [others[k] for k in sorted(draws.sample(range(len(others)), min(n, len(others))))]
 
 
 def key_of(mutant: Mutant) -> str:
-    """Name of a mutant under which a reason may be given why it has no effect."""
+    """Name of a mutant; comments and lines above it do not change it."""
     return f"{mutant.function}: {mutant.change}"
 
 
