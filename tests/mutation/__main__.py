@@ -40,6 +40,8 @@ def run_subject(subject: Subject, n: int, limit_s: float, rows: list[dict[str, A
         for mutant in waiting:
             reason = no_effect_of(subject, mutant)
             outcome = "no effect" if reason else outcome_of(subject, mutant.source, copy, limit)
+            if outcome == "stuck":
+                outcome = outcome_of(subject, mutant.source, copy, limit)
             yield _row(subject, mutant, outcome, reason, code)
 
 
@@ -53,7 +55,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.split("\n")[0])
     parser.add_argument("modules", nargs="*", help="parts of names of modules; default: all")
     parser.add_argument("--mutants", type=int, default=12, help="mutants of each module drawn at random")
-    parser.add_argument("--limit", type=float, default=30.0, help="seconds of a mutant's tests, at least")
+    parser.add_argument("--limit", type=float, default=30.0, help="processor seconds of a mutant, at least")
     parser.add_argument("--again", action="store_true", help="drop the rows of these modules first")
     parser.add_argument("--out", type=Path, default=TABLE)
     args = parser.parse_args()
@@ -75,9 +77,9 @@ def main() -> int:
             rows.sort(key=lambda r: (places[r["module"]], r["line"], r["column"], r["change"]))
             pd.DataFrame(rows, columns=COLUMNS).to_csv(args.out, index=False, lineterminator="\n")
             print(row["outcome"], row["module"], row["line"], row["change"], sep=" | ", flush=True)
-    survived = [row for row in rows if row["outcome"] == "survived"]
-    print(f"{len(rows)} mutants, {len(survived)} survived")
-    return 1 if survived else 0
+    open_ = [row["outcome"] for row in rows if row["outcome"] in ("survived", "stuck")]
+    print(f"{len(rows)} mutants, {open_.count('survived')} survived, {open_.count('stuck')} to be run again")
+    return 1 if open_ else 0
 
 
 if __name__ == "__main__":

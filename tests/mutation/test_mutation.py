@@ -102,7 +102,7 @@ from tests.mutation.subjects import Subject
 copy, subject = Path(sys.argv[1]), Subject("small.py", ("test_small.py",), leaving_out=("wrong",))
 for source in (None, "def f(x): return x + 1", "def f(x): return x - 1", "f = "):
     print(outcome_of(subject, source, copy, 600.0))
-print(outcome_of(subject, "while True: pass", copy, 0.1))
+print(outcome_of(subject, "while True: pass", copy, 3.0))
 """
 
 

@@ -1,7 +1,10 @@
 """The tests of one mutant, in a copy of the repository and in a process of their own."""
 
+import math
 import os
+import resource
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -14,6 +17,7 @@ from tests.mutation.subjects import ROOT, Subject
 
 OUTPUT: Final = "output.txt"
 """File of the copy with what the last run printed."""
+_PATIENCE: Final = 20.0  # seconds by the clock for each second of the processor, as others may have nearly all of it
 _COPIED: Final = ("taper_sim", "tests", "scenarios", "examples", "docs", "pyproject.toml", "README.md")
 
 
@@ -28,7 +32,14 @@ def copy_of_the_repository(folder: Path) -> Path:
 
 
 def outcome_of(subject: Subject, source: str | None, copy: Path, limit_s: float) -> str:
-    """Run a subject's tests on this source (None: the module as it is): ``killed``, ``survived`` or ``too slow``."""
+    """Run a subject's tests on this source (None: the module as it is).
+
+    Returns
+    -------
+    str
+        ``killed``, ``survived``, ``too slow`` after ``limit_s`` seconds of the processor, or ``stuck``: the process did
+        not end though it did not compute. That is no outcome of the mutant; it needs another run.
+    """
     path = copy / "taper_sim" / subject.module
     usual = path.read_bytes()
     if source is not None:
@@ -36,24 +47,27 @@ def outcome_of(subject: Subject, source: str | None, copy: Path, limit_s: float)
     try:
         child = os.fork()
         if child == 0:
-            _run_tests(subject, copy, keeps_bytecode=source is None)
-        end = time.monotonic() + limit_s
+            _run_tests(subject, copy, limit_s, keeps_bytecode=source is None)
+        end = time.monotonic() + _PATIENCE * max(limit_s, 30.0)
         while time.monotonic() < end:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
-                return "survived" if status == 0 else "killed"
+                too_slow = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
+                return "too slow" if too_slow else "survived" if status == 0 else "killed"
             time.sleep(0.05)
-        os.kill(child, 9)
+        os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        return "too slow"
+        return "stuck"
     finally:
         path.write_bytes(usual)
 
 
-def _run_tests(subject: Subject, copy: Path, *, keeps_bytecode: bool) -> None:
+def _run_tests(subject: Subject, copy: Path, limit_s: float, *, keeps_bytecode: bool) -> None:
     """Be the process that runs the tests; it does not return."""
     code: int = 1
     try:
+        seconds = math.ceil(limit_s)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
         os.chdir(copy)
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # plugins of other projects take seconds to load
         sys.path.insert(0, str(copy))
