@@ -9,6 +9,7 @@ import pytest
 from numba import njit
 
 from taper_sim.model import equations
+from taper_sim.model.compiled import jit
 
 EQUATIONS = {
     name: function
@@ -61,6 +62,7 @@ def test_an_equation_uses_every_argument_it_takes(name: str) -> None:
 @every_equation
 def test_numba_gives_what_numpy_gives(name: str) -> None:
     function = EQUATIONS[name]
+    assert jit.inlined is not None  # its import makes an equation known to the others
     values = arguments(function, seed=1)
     compiled = njit(fastmath={"contract"}, error_model="numpy")(function)
     got = [compiled(*(float(v[k]) for v in values)) for k in range(N)]

@@ -88,6 +88,7 @@ def test_the_shape_of_the_day_has_mean_1_and_solves_its_equation(trough_mean: fl
     x = math.log(shape[0] / shape[1]) * 4
     assert x / math.expm1(x) == pytest.approx(trough_mean, rel=1e-12)
     assert np.all(np.diff(shape) < 0)
+    np.testing.assert_allclose(np.diff(np.log(shape)), -x / 4, rtol=1e-9)  # points a quarter of a day apart
 
 
 def test_a_steadier_formulation_has_a_flatter_day() -> None:
@@ -369,6 +370,13 @@ def test_a_dose_that_cannot_be_dispensed_is_refused_with_its_neighbours() -> Non
 
 def test_an_interval_without_a_name_still_has_words() -> None:
     assert ph.regimen(IR, 60, 8).words().startswith("half of a 15 mg tablet as dose 1 of 8")
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_neighbours_of_a_refused_dose_are_named_for_a_drug_of_one_strength(n: int) -> None:
+    one = replace(METHADONE, strengths=(10.0,), splittable=False, smallest_step=10.0)
+    with pytest.raises(ValueError, match=r"given 95; nearest: 90 and 100"):
+        ph.regimen(one, 95.0, n)
 
 
 def test_what_is_dispensed_is_what_is_taken() -> None:

@@ -409,6 +409,19 @@ def test_every_emergency_stops_and_every_same_day_flag_holds() -> None:
         assert flag not in [f.flag for f in (*found.urgent, *found.holding)]
 
 
+def test_an_interaction_is_acted_on_within_the_time_of_its_severity() -> None:
+    limit = {"contraindicated": "within 72 hours", "major": "within 72 hours"} | dict.fromkeys(
+        ("moderate", "minor"), "at the next visit"
+    )
+    severity = {row["pair"]: row["severity"] for row in tables.read("interactions").rows if row["rule"]}
+    assert {"contraindicated", "major", "moderate"} <= set(severity.values())
+    for flag, true, *_ in CASES:
+        if flag in severity:
+            found = {f.flag: f for f in judge(Values(true, TODAY)).interactions}
+            assert (found[flag].state, found[flag].within) == ("true", limit[severity[flag]]), flag
+            assert (found[flag].who, found[flag].effect) == ("pharmacist", "listed")
+
+
 def test_the_result_is_valid_json_and_reproducible() -> None:
     def written() -> str:
         found = judge(Values(known((*TAPERED, *BENZO), phq9_item9=1, hr=150), TODAY))

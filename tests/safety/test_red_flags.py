@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from taper_sim.data.formulary import find_drug, formulary
 from taper_sim.data.records import CheckIn, DoseRow, History
 from taper_sim.safety import red_flags
 from taper_sim.safety.limits import Signed
-from taper_sim.safety.red_flags import judge, variable_names
+from taper_sim.safety.red_flags import Flag, JudgedRules, judge, variable_names
 from taper_sim.safety.rule_language import RuleError, read_rule
 from taper_sim.safety.variables import DERIVED, REPORTED_ONLY, Values
 
@@ -52,7 +53,8 @@ def history(luck: random.Random, rule: str) -> History:
     wanted = [d for d in drugs if d.split("-")[0] in names or d in names]
     pool = [*wanted, "morphine", "lorazepam", "gabapentin", "methadone", "tramadol", "buprenorphine", "oxycodone"]
     rows: list[DoseRow] = []
-    for name in {luck.choice(pool) for _ in range(luck.randint(1, 3))} | set(wanted[: luck.randint(0, 2)]):
+    drawn = [luck.choice(pool) for _ in range(luck.randint(1, 3))] + wanted[: luck.randint(0, 2)]
+    for name in dict.fromkeys(drawn):
         drug = find_drug(name, next(k[1] for k in formulary() if k[0] == name))
         start = TODAY - timedelta(days=luck.choice([3, 60, 200, 800]))
         dose = luck.choice([1, 2, 4]) * drug.strengths[-1]
@@ -62,7 +64,7 @@ def history(luck: random.Random, rule: str) -> History:
             rows.append(DoseRow(later, drug, luck.choice([0.0, 0.3, 0.5, 0.9, 1.2]) * dose))
     reported: list[CheckIn] = []
     silent, skipped = luck.choice([0, 0, 4]), luck.choice([0.2, 0.8])
-    for name in {BASE_OF.get(n, n) for n in names} | {n for n in names if n in scales()}:
+    for name in dict.fromkeys([BASE_OF.get(n, n) for n in names] + [n for n in names if n in scales()]):
         if name not in scales() or luck.random() < skipped:
             continue
         scale = scales()[name]
@@ -261,3 +263,47 @@ def test_an_invalid_rule_is_reported_with_its_table_and_row(monkeypatch: pytest.
     monkeypatch.setattr(red_flags.tables, "read", lambda name: Table())
     with pytest.raises(RuleError, match=r"red_flags\.csv: suicidal_thought: .*did you mean phq9_item9"):
         red_flags._rules.__wrapped__("red_flags", "flag")
+
+
+def test_raised_flags_are_true_and_of_the_urgencies_asked_for_with_interactions_last() -> None:
+    doses = ((100, "morphine", "ER", 120.0), (100, "lorazepam", "IR", 2.0))
+    found = judge(taking(*doses, checkins=((0, "seizure", 1.0),)))
+    every = found.raised()
+    assert all(f.state == "true" for f in every)
+    assert {"bzd_seizure", "opioid_bzd"} <= {f.flag for f in every}
+    assert every[-1].flag == "opioid + benzodiazepine"
+    assert {f.urgency for f in every} == {"emergency", "within_72h"}
+    for urgency in ("emergency", "within_72h"):
+        assert found.raised(urgency) == [f for f in every if f.urgency == urgency]
+    assert found.raised("emergency", "within_72h") == [f for f in every if f.urgency in ("emergency", "within_72h")]
+
+
+def test_questions_come_from_unknown_rules_that_ask_and_from_true_flags_that_ask_first() -> None:
+    one = judge(taking((100, "morphine", "ER", 120.0))).flags[0]
+
+    def flag(state: str, if_unknown: str, effect: str, *asks: str) -> Flag:
+        return replace(one, flag="-".join(asks), state=state, if_unknown=if_unknown, effect=effect, asks=asks)  # type: ignore[arg-type]
+
+    flags = (
+        flag("unknown", "ask", "listed", "pregnant", "osa"),
+        flag("unknown", "ignore", "listed", "age"),
+        flag("false", "ask", "listed", "phq9"),
+        flag("true", "ask", "listed", "gad7"),
+        flag("false", "ask", "ask_first", "peg"),
+        flag("true", "ask", "ask_first", "naloxone_at_home"),
+        flag("unknown", "ask_before_any_reduction", "listed", "osa", "craving"),
+        flag("false", "ask_before_any_reduction", "listed", "isi"),
+    )
+    asked = JudgedRules(flags, ()).questions()
+    assert [(q["variable"], q["flag"], q["needed_before_reduction"]) for q in asked] == [
+        ("osa", "osa-craving", "yes"),
+        ("craving", "osa-craving", "yes"),
+        ("naloxone_at_home", "naloxone_at_home", "no"),
+        ("pregnant", "pregnant-osa", "no"),
+    ]
+
+
+def test_a_rule_may_name_variables_and_drugs_and_nothing_else() -> None:
+    variables = [row["name"] for row in tables.read("variables").rows]
+    drugs = {name.split("-")[0] for name, _ in formulary()}
+    assert list(variable_names()) == [*variables, *sorted(drugs)]

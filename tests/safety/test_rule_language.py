@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from taper_sim import tables
 from taper_sim.safety.red_flags import variable_names
-from taper_sim.safety.rule_language import RuleError, ThreeValued, read_rule
+from taper_sim.safety.rule_language import MOST_CHARACTERS, MOST_DEPTH, RuleError, ThreeValued, read_rule
 
 KNOWN = ("a", "b", "c", "x", "y")
 TRUTHS: tuple[ThreeValued, ...] = (True, False, None)
@@ -117,6 +117,39 @@ def test_syntax_outside_the_language_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(RuleError) as error:
         read_rule(text, KNOWN)
     assert "allowed:" in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) < 400
+
+
+#: Each way to nest: what is repeated before and after the innermost part, that part, and its depth without repetition.
+NESTINGS = [
+    ("not ", "", "a", 0),
+    ("(a and ", ")", "b", 0),
+    ("any_known(", ")", "a", 0),
+    ("not ", "", "sustained(a, 2)", 1),
+    ("not ", "", "x > 1", 1),
+    ("-", "", "1", 1),
+    ("(", " + 1)", "x", 1),
+    ("(1 - ", ")", "x", 1),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "inside", "depth"), NESTINGS, ids=[f"{n[0]}{n[2]}" for n in NESTINGS])
+def test_a_rule_is_nested_to_the_largest_depth_and_no_deeper(before: str, after: str, inside: str, depth: int) -> None:
+    def rule(levels: int) -> str:
+        nested = before * (levels - depth) + inside + after * (levels - depth)
+        return nested if before.startswith(("not", "(a", "any")) else f"{nested} > 0"
+
+    read_rule(rule(MOST_DEPTH), KNOWN)
+    with pytest.raises(RuleError, match=f"more than {MOST_DEPTH} nested levels"):
+        read_rule(rule(MOST_DEPTH + 1), KNOWN)
+
+
+def test_limits_of_a_rule_are_allowed_and_what_is_beyond_them_is_not() -> None:
+    long = "a" + " " * (MOST_CHARACTERS - 1)
+    for text in (long, "sustained(a, 1)", "sustained(a, 366)", "x > 1000000000"):
+        read_rule(text, KNOWN)
+    for text in (long + " ", "sustained(a, 0)", "sustained(a, 367)", "x > 1000000001"):
+        with pytest.raises(RuleError):
+            read_rule(text, KNOWN)
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_known_name() -> None:
