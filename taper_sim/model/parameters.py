@@ -244,7 +244,7 @@ TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("xi_imposed", "factor on xi where the cut is imposed", "1", 2.5, f"{_REVIEW} H", prior_sd=0.25),
     Parameter("tau_X", "the reaction fades", "d", 6, f"{_REVIEW} H, 5 to 7 d; spread A54", spread=0.4),
     Parameter("full_cut", "a cut of this share brings the whole reaction", "share of the dose", 0.10, "A54"),
-    Parameter("life_p", "one-day shocks of pain: their sd in the long run", "NRS points", 0.85, "A57", prior_sd=0.15),
+    Parameter("life_p", "one-day shocks of pain: their stationary sd", "NRS points", 0.85, "A57", prior_sd=0.15),
     Parameter("life_m", "the same of distress", "1", 0.06, "A57", prior_sd=0.2),
     Parameter("life_i", "the same of insomnia", "1", 0.11, "A57", prior_sd=0.2),
     Parameter("life_u", "the same of function", "points", 2.0, "A57", prior_sd=0.2),
