@@ -170,7 +170,9 @@ def calibrated(seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, flo
     z = _calibrated_normals()
     if n_draws == 1:
         return from_normals(z.mean(axis=0, keepdims=True), fixed, calibrated=True)
-    order = np.argsort([int(rng.words(seed, rng.ENSEMBLE, row, _ORDER_CALL)[0]) for row in range(len(z))], kind="stable")
+    order = np.argsort(
+        [int(rng.words(seed, rng.ENSEMBLE, row, _ORDER_CALL)[0]) for row in range(len(z))], kind="stable"
+    )
     return from_normals(z[order[np.arange(n_draws) % len(z)]], fixed, calibrated=True)
 
 
@@ -179,7 +181,7 @@ def _calibrated_normals() -> Floats:
     """Whitened values of the table's rows, (n_rows, n_columns); 0 for centres that are certain."""
     table = tables.read(CALIBRATED_DRAWS)
     names = [COLUMN_NAMES[k] for k in UNCERTAIN]
-    other = sorted(set(table.columns) - {"draw", "source", "verified", "reviewed_by", "reviewed_on"} ^ set(names))
+    other = sorted((set(table.columns) - {"draw", "source", "verified", "reviewed_by", "reviewed_on"}) ^ set(names))
     if other:
         raise ValueError(f"{CALIBRATED_DRAWS}.csv is of another model, which differs in {', '.join(other)}; fit again")
     z = np.zeros((len(table.rows), len(COLUMNS)))

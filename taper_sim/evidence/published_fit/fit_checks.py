@@ -73,8 +73,10 @@ def weigh_by_simulator(
         rest = targets.value - fitted - shift
         return np.asarray(-0.5 * (rest**2 / variance + np.log(variance)).sum(axis=1))
 
+    fitted = targets.at(draws.z)
+    simulated = np.where(np.isfinite(simulated), simulated, fitted)  # an estimate that is missing tells nothing
     plain = targets.variance - surface_variance + own
-    log_weights = log_density(simulated, plain) - log_density(targets.at(draws.z), plain + surface_variance)
+    log_weights = log_density(simulated, plain) - log_density(fitted, plain + surface_variance)
     smoothed, khat = pareto_smoothed(log_weights)
     weights = np.exp(smoothed)
     return SimulatorCheck(weights, khat, float(1.0 / (weights**2).sum()))

@@ -47,8 +47,8 @@ class FitSize:
     seed : int
     """
 
-    waves: tuple[int, ...] = (13, 9, 6)
-    check: int = 6
+    waves: tuple[int, ...] = (13, 7)
+    check: int = 4
     people: int = 256
     people_for_events: int = 512
     seed: int = 20260101
@@ -103,14 +103,14 @@ def fit_hash() -> str:
 
 def prior_points(n: int, seed: int) -> Floats:
     """Points of the prior, each column stratified (Latin hypercube), (n, n_uncertain)."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng([seed, 1])
     return np.asarray(ndtri(qmc.LatinHypercube(len(UNCERTAIN), rng=generator).random(n)))
 
 
 def wider_points(draws: FitDraws, columns: Ints, n: int, seed: int) -> Floats:
     """Points of a posterior widened about its mean; columns that no target sees are those of the prior."""
     z = prior_points(n, seed)
-    chosen = np.random.default_rng([seed, 1]).choice(len(draws.z), n, replace=n > len(draws.z))
+    chosen = np.random.default_rng([seed, 2]).choice(len(draws.z), n, replace=n > len(draws.z))
     mean = draws.z.mean(axis=0)
     z[:, columns] = mean + WIDER * (draws.z[chosen] - mean)
     return z

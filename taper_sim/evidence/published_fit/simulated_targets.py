@@ -8,6 +8,7 @@ that a surface fitted to many batches averages over the people of all places.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -122,7 +123,7 @@ class TargetSimulator:
         self.results = [result for _, result in rows]
         self.targets = [target_of(row, result) for row, result in rows]
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Short hash of all that an estimate depends on, besides its point."""
         plan = self.plan

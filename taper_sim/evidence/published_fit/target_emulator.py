@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.linalg import lapack
 from scipy.optimize import minimize
 from scipy.special import stdtr
 
@@ -20,8 +21,12 @@ MOST_COLUMNS: Final = 30
 """Most columns of one target. A design choice: more would need more points."""
 FOLDS: Final = 8
 """Groups of places that the cross-validation leaves out in turn."""
-EARLIER: Final = (1.0, 4.0, 25.0)
-"""Times as large is the noise of points before the last wave; the cross-validation chooses."""
+EARLIER: Final = 4.0
+"""Times as large is the noise of points before the last wave, which lie farther from the posterior. A design choice."""
+_ITERATIONS: Final = 15
+"""Of the optimisation of a surface's variances; more change a surface little."""
+_LEAST_SIGNAL: Final = 0.05
+"""Share of the variance between points that is not of the people, below which no share explained is given."""
 _LEAST_LOG, _MOST_LOG = -16.0, 8.0  # of the variances in the optimisation, the target's variance being 1
 
 
@@ -95,7 +100,7 @@ class Surface:
         Mean variance of the points by the number of their people.
     explained : float
         Share of the variance between the points of the last wave, less that of the people, that the surface explains
-        when their places are left out.
+        when their places are left out; NaN where the points hardly differ.
     """
 
     constant: float
@@ -140,20 +145,15 @@ def fit_surface(
     kernels = _Kernels(z[:, columns], np.sqrt(size / size.max()), slot)
     centre, unit = float(values.mean()), float(np.sqrt(spread))
     y = (values - centre) / unit
-    best: tuple[float, float, _Fit] | None = None
-    for times in EARLIER if not last.all() else (1.0,):
-        fit = _Fit.of(kernels, y, np.where(last, 1.0, times))
-        errors = fit.left_out(slot)[last]
-        score = float((errors**2).mean())
-        if best is None or score < best[0]:
-            best = score, times, fit
-    score, _, fit = best  # type: ignore[misc]
+    fit = _Fit.of(kernels, y, np.where(last, 1.0, EARLIER))
+    score = float((fit.left_out(slot)[last] ** 2).mean())
     linear, quadratic = np.zeros(d), np.zeros((d, d))
     linear[columns] = fit.linear * unit
     quadratic[np.ix_(columns, columns)] = fit.quadratic * unit
     error = max(score * spread - noise, fit.mean_variance(last) * spread)
-    signal = max(float(values[last].var()) - noise, 1e-12 * spread)
-    return Surface(fit.constant * unit + centre, linear, quadratic, error, noise, 1.0 - error / signal)
+    signal = float(values[last].var()) - noise
+    explained = 1.0 - error / signal if signal > _LEAST_SIGNAL * spread else float("nan")
+    return Surface(fit.constant * unit + centre, linear, quadratic, error, noise, explained)
 
 
 class _Kernels:
@@ -164,6 +164,12 @@ class _Kernels:
         scaled = (z * scale) @ (z * scale).T
         same = (slot[:, None] == slot[None, :]).astype(np.float64)
         self.parts = (np.ones_like(same), z @ z.T / z.shape[1], scaled**2 / (scale**2).sum() ** 2, same)
+
+
+def _inverse(factor: Floats) -> Floats:
+    """Inverse of a matrix from its upper Cholesky factor."""
+    upper = lapack.dpotri(factor)[0]
+    return np.asarray(np.triu(upper) + np.triu(upper, 1).T)
 
 
 @dataclass(frozen=True)
@@ -183,22 +189,29 @@ class _Fit:
         def minus_evidence(log_amount: Floats) -> tuple[float, Floats]:
             amount = np.exp(log_amount)
             whole = sum(a * part for a, part in zip(amount, parts, strict=True))
-            factor = np.linalg.cholesky(whole)
-            inverse = np.linalg.inv(whole)
+            factor, _ = lapack.dpotrf(whole)
+            inverse = _inverse(factor)
             weights = inverse @ y
             value = 0.5 * float(y @ weights) + float(np.log(np.diag(factor)).sum())
             slopes = [
-                0.5 * a * (float((inverse * part).sum()) - float(weights @ part @ weights))
+                0.5 * a * (float(np.vdot(inverse, part)) - float(weights @ part @ weights))
                 for a, part in zip(amount, parts, strict=True)
             ]
             return value, np.array(slopes)
 
         start = np.log([0.1, 0.5, 0.1, 0.01, 0.3])
         ends = [(_LEAST_LOG, _MOST_LOG)] * 4 + [(-9.0, 2.0)]
-        found = minimize(minus_evidence, start, jac=True, method="L-BFGS-B", bounds=ends, options={"maxiter": 40})
+        found = minimize(
+            minus_evidence,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=ends,
+            options={"maxiter": _ITERATIONS, "ftol": 1e-5},
+        )
         amount = np.exp(found.x)
         whole = sum(a * part for a, part in zip(amount, parts, strict=True))
-        return cls(kernels, y, amount, np.linalg.inv(whole))
+        return cls(kernels, y, amount, _inverse(lapack.dpotrf(whole)[0]))
 
     @property
     def weights(self) -> Floats:
