@@ -33,11 +33,11 @@ CENTRES: Final[Mapping[str, Centre]] = {q.symbol: Centre(q) for q in PARAMETERS}
 }
 
 #: Columns of a table of draws: a parameter, and the number of its class (0 if all classes share the value).
-COLUMNS: Final[tuple[tuple[Parameter, int], ...]] = tuple(
+DRAW_COLUMNS: Final[tuple[tuple[Parameter, int], ...]] = tuple(
     (q, k) for q in PARAMETERS for k in (range(3) if q.per_class else (0,))
 )
 COLUMN_NAMES: Final[tuple[str, ...]] = tuple(
-    f"{q.symbol}_{DRUG_CLASSES[k]}" if q.per_class else q.symbol for q, k in COLUMNS
+    f"{q.symbol}_{DRUG_CLASSES[k]}" if q.per_class else q.symbol for q, k in DRAW_COLUMNS
 )
 """Name of each column, as in :data:`CENTRES`."""
 
@@ -49,7 +49,7 @@ def _is_uncertain(q: Parameter, k: int) -> bool:
     )
 
 
-UNCERTAIN: Final[tuple[int, ...]] = tuple(n for n, (q, k) in enumerate(COLUMNS) if _is_uncertain(q, k))
+UNCERTAIN: Final[tuple[int, ...]] = tuple(n for n, (q, k) in enumerate(DRAW_COLUMNS) if _is_uncertain(q, k))
 """Places of the columns whose centre differs between draws."""
 
 _PEAK_DOSE: Final = {"opioid": 90.0, "benzodiazepine": 20.0, "gabapentinoid": 300.0}
@@ -104,13 +104,13 @@ def from_prior(seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, flo
     Ensemble
         Sigma is rescaled with EC50: the prior is on the peak after an abrupt stop, not on sigma (assumption A17).
     """
-    z = np.zeros((n_draws, len(COLUMNS)))
+    z = np.zeros((n_draws, len(DRAW_COLUMNS)))
     if n_draws > 1:
         for draw in range(n_draws):
-            for call in range((len(COLUMNS) + 3) // 4):
+            for call in range((len(DRAW_COLUMNS) + 3) // 4):
                 w = rng.words(seed, rng.ENSEMBLE, draw, call)
                 pair = np.array([*rng.normal_pair(w[0], w[1]), *rng.normal_pair(w[2], w[3])])
-                z[draw, 4 * call : 4 * call + 4] = pair[: len(COLUMNS) - 4 * call]
+                z[draw, 4 * call : 4 * call + 4] = pair[: len(DRAW_COLUMNS) - 4 * call]
     return from_normals(z, fixed)
 
 
@@ -120,7 +120,7 @@ def from_normals(z: Floats, fixed: Mapping[str, float] | None = None, *, calibra
     Parameters
     ----------
     z : ndarray, (n_draws, n_columns)
-        In the order of :data:`COLUMNS`; 0 is the centre itself.
+        In the order of :data:`DRAW_COLUMNS`; 0 is the centre itself.
     fixed : mapping of name to value, optional
         As in :func:`from_prior`.
     calibrated : bool
@@ -128,7 +128,7 @@ def from_normals(z: Floats, fixed: Mapping[str, float] | None = None, *, calibra
     """
     fixed, n_draws = dict(fixed or {}), len(z)
     values: dict[str, Floats] = {}
-    for column, (q, k) in enumerate(COLUMNS):
+    for column, (q, k) in enumerate(DRAW_COLUMNS):
         centre = q.centre(DRUG_CLASSES[k] if q.per_class else None)
         drawn = _drawn(q, centre, z[:, column])
         value = _fixed(fixed, q.symbol, DRUG_CLASSES[k] if q.per_class else None)
@@ -184,7 +184,7 @@ def _calibrated_normals() -> Floats:
     other = sorted((set(table.columns) - {"draw", "source", "verified", "reviewed_by", "reviewed_on"}) ^ set(names))
     if other:
         raise ValueError(f"{CALIBRATED_DRAWS}.csv is of another model, which differs in {', '.join(other)}; fit again")
-    z = np.zeros((len(table.rows), len(COLUMNS)))
+    z = np.zeros((len(table.rows), len(DRAW_COLUMNS)))
     z[:, UNCERTAIN] = [[float(row[name]) for name in names] for row in table.rows]
     return z
 

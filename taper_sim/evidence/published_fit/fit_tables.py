@@ -12,7 +12,7 @@ from taper_sim.evidence.predictive_interval import DrawEstimates, from_scale, pr
 from taper_sim.evidence.published_fit.fit_waves import FitSize, PublishedFit, fit_hash
 from taper_sim.evidence.published_fit.joint_posterior import SHARED_IN_STUDY
 from taper_sim.evidence.published_fit.simulated_targets import Simulated, ensemble_at, model_hash
-from taper_sim.simulation.ensemble import COLUMN_NAMES, COLUMNS, UNCERTAIN
+from taper_sim.simulation.ensemble import COLUMN_NAMES, DRAW_COLUMNS, UNCERTAIN
 
 ROWS: Final = 512
 """Rows of the table of joint draws."""
@@ -50,13 +50,13 @@ def parameter_table(fit: PublishedFit, seed: int) -> pd.DataFrame:
     z = joint_draws(fit, seed)
     prior_z = np.tile(ndtri((np.arange(ROWS) + 0.5) / ROWS)[:, None], (1, len(UNCERTAIN)))
     drawn = {"prior": _without_rescaling(prior_z), "posterior": _without_rescaling(z)}
-    seen = fit.screened.seen
+    visible = fit.screened.visible
     rows: list[dict[str, Any]] = []
     for k, name in enumerate(NAMES):
         row: dict[str, Any] = {
             "parameter": name,
-            "unit": COLUMNS[UNCERTAIN[k]][0].unit,
-            "targets": int(seen[:, k].sum()),
+            "unit": DRAW_COLUMNS[UNCERTAIN[k]][0].unit,
+            "targets": int(visible[:, k].sum()),
         }
         for label, values in drawn.items():
             low, high = np.quantile(values[:, k], _ENDS)
@@ -76,7 +76,7 @@ def _without_rescaling(z: Floats) -> Floats:
     ec50_at_centre[:, [k for k, name in enumerate(NAMES) if name.startswith("EC50_")]] = 0.0
     sigma = ensemble_at(ec50_at_centre).values["sigma"]
     for k, column in enumerate(UNCERTAIN):
-        q, drug_class = COLUMNS[column]
+        q, drug_class = DRAW_COLUMNS[column]
         of_symbol = sigma if q.symbol == "sigma" else whole.values[q.symbol]
         values[:, k] = of_symbol[:, drug_class] if q.per_class else of_symbol
     return values
@@ -99,7 +99,7 @@ def target_table(fit: PublishedFit) -> pd.DataFrame:
             "published_hi": result.hi95,
         }
         row |= _predictions("prior", fit.prior, t, result) | _predictions("posterior", fit.check, t, result)
-        row |= {"columns": int(fit.screened.seen[t].sum())}
+        row |= {"columns": int(fit.screened.visible[t].sum())}
         if t in place:
             k = place[t]
             surface = fit.surfaces[k]

@@ -19,7 +19,7 @@ from taper_sim.evidence.published_fit import fit_checks, joint_posterior, simula
 from taper_sim.evidence.published_fit.fit_checks import SimulatorCheck, weigh_by_simulator
 from taper_sim.evidence.published_fit.joint_posterior import FitDraws, TargetsToFit, sample_posterior
 from taper_sim.evidence.published_fit.simulated_targets import SLOTS, Simulated, TargetSimulator
-from taper_sim.evidence.published_fit.target_emulator import SeenColumns, Surface, fit_surface, screen
+from taper_sim.evidence.published_fit.target_emulator import Surface, VisibleColumns, fit_surface, screen
 from taper_sim.provenance import hash_of
 from taper_sim.run_folder.atomic_files import write_atomically
 from taper_sim.simulation.ensemble import UNCERTAIN
@@ -63,7 +63,7 @@ class PublishedFit:
     simulator : TargetSimulator
     prior, check : Simulated
         Targets at points of the prior and at draws of the posterior.
-    screened : SeenColumns
+    screened : VisibleColumns
     fitted : ndarray of int
         Places of the targets that see a column; the others have no part in the fit.
     columns : ndarray of int
@@ -83,7 +83,7 @@ class PublishedFit:
     simulator: TargetSimulator
     prior: Simulated
     check: Simulated
-    screened: SeenColumns
+    screened: VisibleColumns
     fitted: Ints
     columns: Ints
     surfaces: list[Surface]
@@ -132,9 +132,9 @@ def fit_published(simulator: TargetSimulator, size: FitSize, folder: Path, log: 
     batches = folder / "batches"
     prior = everything = simulator.simulate(prior_points(size.waves[0] * SLOTS, size.seed), batches, log)
     last = np.ones(len(prior.z), dtype=bool)
-    seen = screen(prior.z, prior.values, prior.slot)
+    visible = screen(prior.z, prior.values, prior.slot)
     precise, points = [], [len(prior.z)]
-    fitted, columns, surfaces, targets = _surfaces(simulator, everything, last, seen, log)
+    fitted, columns, surfaces, targets = _surfaces(simulator, everything, last, visible, log)
     draws = _posterior(targets, size.seed, log)
     for wave, n in enumerate(size.waves[1:], 2):
         precise.append(_share_precise(simulator, fitted, surfaces))
@@ -151,8 +151,8 @@ def fit_published(simulator: TargetSimulator, size: FitSize, folder: Path, log: 
         last = np.concatenate([np.zeros(len(last), dtype=bool), np.ones(len(new.z), dtype=bool)])
         points.append(len(new.z))
         again = screen(everything.z, everything.values, everything.slot)
-        seen = SeenColumns(again.slope, seen.seen | again.seen)
-        fitted, columns, surfaces, targets = _surfaces(simulator, everything, last, seen, log)
+        visible = VisibleColumns(again.slope, visible.visible | again.visible)
+        fitted, columns, surfaces, targets = _surfaces(simulator, everything, last, visible, log)
         draws = _posterior(targets, size.seed, log)
     else:
         precise.append(_share_precise(simulator, fitted, surfaces))
@@ -171,19 +171,37 @@ def fit_published(simulator: TargetSimulator, size: FitSize, folder: Path, log: 
     variance = np.array([surface.variance for surface in surfaces])
     by_simulator = weigh_by_simulator(targets, variance, checked, check.values[:, fitted])
     return PublishedFit(
-        simulator, prior, check, seen, fitted, columns, surfaces, targets, draws, checked, by_simulator, precise, points
+        simulator,
+        prior,
+        check,
+        visible,
+        fitted,
+        columns,
+        surfaces,
+        targets,
+        draws,
+        checked,
+        by_simulator,
+        precise,
+        points,
     )
 
 
 def _surfaces(
-    simulator: TargetSimulator, points: Simulated, last: Bools, seen: SeenColumns, log: Callable[[str], None]
+    simulator: TargetSimulator, points: Simulated, last: Bools, visible: VisibleColumns, log: Callable[[str], None]
 ) -> tuple[Ints, Ints, list[Surface], TargetsToFit]:
     """Fitted targets, their columns, surfaces, and the targets with these surfaces."""
-    fitted, columns = np.flatnonzero(seen.seen.any(axis=1)), np.flatnonzero(seen.seen.any(axis=0))
+    fitted, columns = np.flatnonzero(visible.visible.any(axis=1)), np.flatnonzero(visible.visible.any(axis=0))
     log(f"{len(fitted)} of {len(simulator.targets)} targets see {len(columns)} of {len(UNCERTAIN)} columns")
     surfaces = [
         fit_surface(
-            points.z, points.values[:, t], points.variances[:, t], points.slot, last, seen.seen[t], seen.slope[t]
+            points.z,
+            points.values[:, t],
+            points.variances[:, t],
+            points.slot,
+            last,
+            visible.visible[t],
+            visible.slope[t],
         )
         for t in fitted
     ]

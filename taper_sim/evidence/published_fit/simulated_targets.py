@@ -26,7 +26,7 @@ from taper_sim.model import day, equations, life, reference_events
 from taper_sim.provenance import hash_of
 from taper_sim.run_folder.atomic_files import write_atomically
 from taper_sim.simulation.cohort import Cohort
-from taper_sim.simulation.ensemble import COLUMN_NAMES, COLUMNS, UNCERTAIN, Ensemble, draw_of, from_normals
+from taper_sim.simulation.ensemble import COLUMN_NAMES, DRAW_COLUMNS, UNCERTAIN, Ensemble, draw_of, from_normals
 from taper_sim.units import DRUG_CLASSES
 
 SLOTS: Final = 32
@@ -34,7 +34,7 @@ SLOTS: Final = 32
 
 
 @dataclass(frozen=True)
-class Target:
+class PublishedTarget:
     """A published number to fit.
 
     Attributes
@@ -54,12 +54,12 @@ class Target:
     unit: float
 
 
-def target_of(row: EvidenceRow, result: PublishedResult) -> Target:
+def target_of(row: EvidenceRow, result: PublishedResult) -> PublishedTarget:
     """Read a target from a row that can be simulated."""
     scale = result.statistic.scale
     value = float(to_scale(np.array([result.compared]), scale)[0])
     unit = max(abs(value), result.se) if scale == "linear" else 1.0
-    return Target(row.cells["id"], row.cells.get("study", "") or row.cells["id"], value, result.se, unit)
+    return PublishedTarget(row.cells["id"], row.cells.get("study", "") or row.cells["id"], value, result.se, unit)
 
 
 @dataclass
@@ -116,7 +116,7 @@ class TargetSimulator:
     """
 
     def __init__(self, table: EvidenceTable, seed: int, people: int = 256, people_for_events: int = 512):
-        centres = from_normals(np.zeros((SLOTS, len(COLUMNS))))
+        centres = from_normals(np.zeros((SLOTS, len(DRAW_COLUMNS))))
         self.plan = SmallStudies(table, centres, seed, people, people_for_events=people_for_events)
         self._cohorts: list[Cohort] = []
         rows = [(table.rows[number], r) for number, r in self.plan.results() if number not in self.plan.refused]
@@ -190,7 +190,7 @@ def _keys(result: PublishedResult) -> list[tuple[str, Reading]]:
 
 def ensemble_at(z: Floats) -> Ensemble:
     """Draws at whitened values of the uncertain columns, (n, n_uncertain)."""
-    whole = np.zeros((len(z), len(COLUMNS)))
+    whole = np.zeros((len(z), len(DRAW_COLUMNS)))
     whole[:, UNCERTAIN] = z
     return from_normals(whole)
 
@@ -199,8 +199,8 @@ def model_hash() -> str:
     """Short hash of the model, of the studies' code and of the priors; calibrated draws of another model are stale."""
     numbers = [
         (q.centre(DRUG_CLASSES[k] if q.per_class else None), q.between_people(DRUG_CLASSES[k]), q.prior_sd)
-        for q, k in COLUMNS
+        for q, k in DRAW_COLUMNS
     ]
-    names = " ".join(f"{name}:{q.scale}" for name, (q, _) in zip(COLUMN_NAMES, COLUMNS, strict=True))
+    names = " ".join(f"{name}:{q.scale}" for name, (q, _) in zip(COLUMN_NAMES, DRAW_COLUMNS, strict=True))
     parts = (equations, day, life, reference_events, coded_arms, study_measures, study_people, study_statistics)
     return hash_of(*parts, from_normals, numbers=numbers, also=names)

@@ -1,8 +1,8 @@
 """A quadratic surface for each target: screening of columns, fit, cross-validated error. Imports ``array_types``.
 
 The surface is the mean of a Gaussian process whose kernel has a constant, a linear and a quadratic part, which is a
-ridge regression whose penalties maximise the marginal likelihood. People of a place have an effect of their own, so
-that their luck is not taken for an effect of the parameters.
+ridge regression whose penalties maximise the marginal likelihood. A place has an effect of its own, so that
+its people are not taken for an effect of the parameters.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from scipy.special import stdtr
 from taper_sim.array_types import Bools, Floats, Ints
 
 FALSE_DISCOVERIES: Final = 0.05
-"""Expected share of falsely seen pairs of target and column among those seen (Benjamini and Hochberg 1995)."""
+"""Expected share of false pairs of target and column among those that pass (Benjamini and Hochberg 1995)."""
 MOST_COLUMNS: Final = 30
 """Most columns of one target. A design choice: more would need more points."""
 FOLDS: Final = 8
@@ -31,21 +31,21 @@ _LEAST_LOG, _MOST_LOG = -16.0, 8.0  # of the variances in the optimisation, the 
 
 
 @dataclass(frozen=True)
-class SeenColumns:
+class VisibleColumns:
     """Which target sees which column.
 
     Attributes
     ----------
     slope : ndarray, (n_targets, n_columns)
         Linear effect of one prior sd.
-    seen : ndarray of bool, (n_targets, n_columns)
+    visible : ndarray of bool, (n_targets, n_columns)
     """
 
     slope: Floats
-    seen: Bools
+    visible: Bools
 
 
-def screen(z: Floats, values: Floats, slot: Ints) -> SeenColumns:
+def screen(z: Floats, values: Floats, slot: Ints) -> VisibleColumns:
     """Find the columns that each target sees, by linear regression with an effect of each place.
 
     Parameters
@@ -77,11 +77,11 @@ def screen(z: Floats, values: Floats, slot: Ints) -> SeenColumns:
     allowed = FALSE_DISCOVERIES * np.arange(1, p.size + 1) / p.size
     passing = np.flatnonzero(ordered <= allowed)
     limit = ordered[passing[-1]] if len(passing) else -1.0
-    seen = p <= limit
+    visible = p <= limit
     for t in range(n_targets):
-        if seen[t].sum() > MOST_COLUMNS:
-            seen[t] &= p[t] <= np.sort(p[t])[MOST_COLUMNS - 1]
-    return SeenColumns(slope, seen)
+        if visible[t].sum() > MOST_COLUMNS:
+            visible[t] &= p[t] <= np.sort(p[t])[MOST_COLUMNS - 1]
+    return VisibleColumns(slope, visible)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Surface:
 
 
 def fit_surface(
-    z: Floats, values: Floats, variances: Floats, slot: Ints, last: Bools, seen: Bools, slope: Floats
+    z: Floats, values: Floats, variances: Floats, slot: Ints, last: Bools, visible: Bools, slope: Floats
 ) -> Surface:
     """Fit the surface of one target.
 
@@ -128,7 +128,7 @@ def fit_surface(
     slot : ndarray of int, (n_points,)
     last : ndarray of bool, (n_points,)
         Points of the last wave, for which the surface has to be good.
-    seen : ndarray of bool, (n_columns,)
+    visible : ndarray of bool, (n_columns,)
         Columns of the surface.
     slope : ndarray, (n_columns,)
         Linear effects of the screening: curvature is expected along columns with large effects.
@@ -138,7 +138,7 @@ def fit_surface(
     d = z.shape[1]
     noise = float(np.nanmean(variances[last]))
     spread = float(values.var())
-    columns = np.flatnonzero(seen)
+    columns = np.flatnonzero(visible)
     if not len(columns) or spread == 0.0:
         return Surface(float(values.mean()), np.zeros(d), np.zeros((d, d)), spread / max(len(values), 1), noise, 0.0)
     size = np.abs(slope[columns])
@@ -201,7 +201,7 @@ class _Fit:
 
         start = np.log([0.1, 0.5, 0.1, 0.01, 0.3])
         ends = [(_LEAST_LOG, _MOST_LOG)] * 4 + [(-9.0, 2.0)]
-        found = minimize(
+        optimum = minimize(
             minus_evidence,
             start,
             jac=True,
@@ -209,7 +209,7 @@ class _Fit:
             bounds=ends,
             options={"maxiter": _ITERATIONS, "ftol": 1e-5},
         )
-        amount = np.exp(found.x)
+        amount = np.exp(optimum.x)
         whole = sum(a * part for a, part in zip(amount, parts, strict=True))
         return cls(kernels, y, amount, _inverse(lapack.dpotrf(whole)[0]))
 

@@ -123,26 +123,26 @@ def test_a_surface_recovers_a_quadratic_and_the_size_of_its_error() -> None:
     truth = 1.0 + 0.8 * z[:, 0] - 0.5 * z[:, 3] + 0.2 * z[:, 0] ** 2 + 0.15 * z[:, 0] * z[:, 3]
     people = 0.3 * generator.standard_normal(32)
     values = (truth + people[slot] + 0.2 * generator.standard_normal(320))[:, None]
-    seen = screen(z, values, slot)
-    assert set(np.flatnonzero(seen.seen[0])) >= {0, 3} and seen.seen[0].sum() <= 4
+    visible = screen(z, values, slot)
+    assert set(np.flatnonzero(visible.visible[0])) >= {0, 3} and visible.visible[0].sum() <= 4
     every = np.ones(320, dtype=bool)
-    surface = fit_surface(z, values[:, 0], np.full(320, 0.13), slot, every, seen.seen[0], seen.slope[0])
+    surface = fit_surface(z, values[:, 0], np.full(320, 0.13), slot, every, visible.visible[0], visible.slope[0])
     assert surface.linear[0] == pytest.approx(0.8, abs=0.06) and surface.linear[3] == pytest.approx(-0.5, abs=0.06)
     assert surface.quadratic[0, 0] == pytest.approx(0.2, abs=0.06)
     new = np.random.default_rng(7).standard_normal((2000, 12))
     exact = 1.0 + 0.8 * new[:, 0] - 0.5 * new[:, 3] + 0.2 * new[:, 0] ** 2 + 0.15 * new[:, 0] * new[:, 3]
     error = ((surface.at(new) - exact) ** 2).mean()
-    assert error < 0.02  # the luck of 32 places alone is 0.3^2 / 32 = 0.003
+    assert error < 0.02  # the people of 32 places alone is 0.3^2 / 32 = 0.003
     assert error / 5 < surface.variance < 0.03
 
 
 def test_a_target_that_sees_nothing_has_a_flat_surface() -> None:
     z, slot = _points(320, 12)
     values = np.random.default_rng(8).standard_normal((320, 1))
-    seen = screen(z, values, slot)
-    assert not seen.seen.any()
+    visible = screen(z, values, slot)
+    assert not visible.visible.any()
     every = np.ones(320, dtype=bool)
-    surface = fit_surface(z, values[:, 0], np.ones(320), slot, every, seen.seen[0], seen.slope[0])
+    surface = fit_surface(z, values[:, 0], np.ones(320), slot, every, visible.visible[0], visible.slope[0])
     assert np.ptp(surface.at(z)) == 0.0
 
 
