@@ -29,6 +29,7 @@ WIDER: Final = 1.4
 PRECISE: Final = 0.1
 """Largest variance of a surface over that of its published number at which no further wave is needed."""
 CHAIN_DRAWS: Final = 1000
+_DRAWN_FOR_CHECK: Final = 4  # batches: a shorter check has the first points of a longer one
 _TUNE: Final = 600
 _CHAINS: Final = 2
 
@@ -48,7 +49,7 @@ class FitSize:
     """
 
     waves: tuple[int, ...] = (13, 7)
-    check: int = 4
+    check: int = 2
     people: int = 256
     people_for_events: int = 512
     seed: int = 20260101
@@ -157,10 +158,11 @@ def fit_published(simulator: TargetSimulator, size: FitSize, folder: Path, log: 
     else:
         precise.append(_share_precise(simulator, fitted, surfaces))
     n_check = size.check * SLOTS
-    chosen = np.random.default_rng([size.seed, 7]).choice(len(draws.z), n_check, replace=False)
+    drawn = max(n_check, _DRAWN_FOR_CHECK * SLOTS)
+    chosen = np.random.default_rng([size.seed, 7]).choice(len(draws.z), drawn, replace=False)[:n_check]
 
     def points_of_check() -> Floats:
-        z = prior_points(n_check, size.seed + 100)
+        z = prior_points(drawn, size.seed + 100)[:n_check]
         z[:, columns] = draws.z[chosen]
         return z
 

@@ -58,17 +58,17 @@ def check_rows(fit: PublishedFit, size: FitSize, folder: Path) -> tuple[pd.DataF
     names = [fit_tables.NAMES[k] for k in fit.columns]
     ids = [fit.simulator.targets[t].id for t in fit.fitted]
     similar = fit_tables.similar_targets(fit)
+
+    def of_study(number: int) -> list[tuple[Any, ...]]:
+        return [(number, *row) for row in left_out_rows(fit.targets, ids, similar, number, size.seed)]
+
+    left_out = _resumed(folder / f"left-out-{key}.csv", _LEFT_OUT_COLUMNS, range(fit.targets.n_studies), of_study)
     ranks = _resumed(
         folder / f"ranks-{key}.csv",
         _RANK_COLUMNS,
         range(SYNTHETIC_TABLES),
         lambda number: rank_rows(fit.targets, names, number, size.seed),
     )
-
-    def of_study(number: int) -> list[tuple[Any, ...]]:
-        return [(number, *row) for row in left_out_rows(fit.targets, ids, similar, number, size.seed)]
-
-    left_out = _resumed(folder / f"left-out-{key}.csv", _LEFT_OUT_COLUMNS, range(fit.targets.n_studies), of_study)
     return ranks, left_out
 
 
