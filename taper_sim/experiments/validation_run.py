@@ -133,7 +133,10 @@ def validate(
 
 def rerun(record: PlanRecord, folder: Path, running: Running) -> ValidationRun:
     """Run a recorded plan of a validation, or resume it."""
-    options = ValidationOptions(**record.options)
+    given: dict[str, Any] = dict(record.options)  # whole numbers, as every plan has them
+    if given.get("calibrated") in (0, 1):
+        given["calibrated"] = bool(given["calibrated"])
+    options = ValidationOptions(**given)
     options.check()
     return _run(_recorded_table(record, folder), record.path, options, None, folder, running)
 
@@ -188,7 +191,7 @@ def _run(
         path.name,
         str(path.parent.resolve()),
         {"rows": rows},
-        asdict(options),
+        {name: int(value) for name, value in asdict(options).items()},
         recorded_policies(calls),
     )
     with open_run(folder, record, running.warn) as kept:
