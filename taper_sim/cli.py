@@ -190,6 +190,7 @@ def _validate(args: argparse.Namespace) -> int:
         default.people if args.patients is None else args.patients,
         default.draws if args.draws is None else args.draws,
         args.seed,
+        args.calibrated,
     )
     workers = _workers(args.workers)
     args.folder = args.out or Path(f"validate-{SHIPPED_RESULTS if args.table is None else args.table.stem}")

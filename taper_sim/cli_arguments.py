@@ -90,6 +90,9 @@ def parser() -> argparse.ArgumentParser:
         "--patients", type=int, help="people of a study (default 20,000); results on events take four times as many"
     )
     validate.add_argument("--draws", type=int, help="draws of the parameters (default 50)")
+    validate.add_argument(
+        "--calibrated", action="store_true", help="draws fitted to published results, instead of draws of the prior"
+    )
     validate.add_argument("--seed", type=int, default=DEFAULT_SEED, help=f"seed (default {DEFAULT_SEED})")
     validate.add_argument("--workers", default="2", help="threads (default 2); no number depends on it")
     validate.add_argument("--out", type=Path, help=f"{_RERUN} (default: validate-NAME in the working directory)")

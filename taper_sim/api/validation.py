@@ -24,7 +24,13 @@ from taper_sim.run_folder import MANIFEST_FILE, read_record
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ARGUMENTS: Final = {"--patients": "patients", "--draws": "draws", "--seed": "seed", "--workers": "workers"}
+_ARGUMENTS: Final = {
+    "--patients": "patients",
+    "--draws": "draws",
+    "--seed": "seed",
+    "--calibrated": "calibrated",
+    "--workers": "workers",
+}
 _SHOWN: Final = ["id", "statistic", "outcome", "published", "published_lo", "published_hi"]
 _SIMULATED: Final = ["simulated", "simulated_lo", "simulated_hi", "inside", "status"]
 
@@ -118,6 +124,7 @@ def validate(
     patients: int | None = None,
     draws: int | None = None,
     seed: int | None = None,
+    calibrated: bool = False,
     workers: int = 2,
     progress: bool = True,
 ) -> Validation:
@@ -133,6 +140,8 @@ def validate(
         Draws of the parameters; 50 if omitted.
     seed : int, optional
         20260101 if omitted.
+    calibrated : bool, optional
+        Whether to take the draws that were fitted to published results (docs/calibration.md), and not the prior's.
     workers : int, optional
         Threads; no number depends on it.
     progress : bool, optional
@@ -169,6 +178,7 @@ def validate(
         default.people if patients is None else patients,
         default.draws if draws is None else draws,
         default.seed if seed is None else seed,
+        calibrated,
     )
     temporary = TemporaryFolder()
     problems: list[str] = []

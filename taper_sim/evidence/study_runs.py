@@ -114,7 +114,7 @@ class StudyPlan:
         tried: dict[tuple[_People, str], str] = {}
         for number, result in self.results():
             for arm in _arms(result):
-                key = self._people(result), arm.call
+                key = self.people_of(result), arm.call
                 if key not in tried:
                     tried[key] = self._refusal(key[0], arm)
                 if tried[key]:
@@ -139,7 +139,8 @@ class StudyPlan:
                 yield number, row.result
 
     @staticmethod
-    def _people(result: PublishedResult) -> _People:
+    def people_of(result: PublishedResult) -> _People:
+        """Which people a result is on; results on the same people share them."""
         return _People(result.cohort, result.enrolment)
 
     @cached_property
@@ -150,7 +151,7 @@ class StudyPlan:
             if number in self.refused:
                 continue
             for arm in _arms(result):
-                key = self._people(result), arm.call
+                key = self.people_of(result), arm.call
                 simulation = listed.setdefault(key, _Simulation(*key))
                 simulation.readings[_reading(result, arm)] = None
         order = {people: k for k, people in enumerate(dict.fromkeys(people for people, _ in listed))}
@@ -162,7 +163,7 @@ class StudyPlan:
         sizes: dict[_People, int] = {}
         for number, result in self.results():
             if number not in self.refused:
-                people = self._people(result)
+                people = self.people_of(result)
                 sizes[people] = max(sizes.get(people, 0), self.people_for(result))
         return sizes
 
@@ -280,7 +281,7 @@ def validation_table(plan: StudyPlan, parts: Parts) -> pd.DataFrame:
             reason = row.reason or plan.refused[number]
             rows[number] = _row(row, f"not simulated: {reason}")
         else:
-            by_people.setdefault(plan._people(row.result), []).append((number, row.result))
+            by_people.setdefault(plan.people_of(row.result), []).append((number, row.result))
     for people, results in by_people.items():  # the readings of one cohort at a time are in memory
         draw = draw_of(plan.cohort_of(people).keys, plan.ensemble.n_draws)
         kept: dict[int, dict[Reading, Measured]] = {}

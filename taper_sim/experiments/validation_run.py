@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from taper_sim.experiments.run_size import PATIENT_DAYS_A_SECOND, RunSize, refus
 from taper_sim.experiments.running import MAX_THREADS, Running
 from taper_sim.experiments.user_policies import recorded_policies, with_policies
 from taper_sim.run_folder import PLAN_FILE, PlanRecord, check_writable, open_run
-from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, Ensemble, from_prior
+from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, Ensemble, calibrated, from_prior
 from taper_sim.units import DEFAULT_SEED
 
 KIND: Final = "validate"
@@ -44,11 +44,14 @@ class ValidationOptions:
     draws : int
         Draws of the parameters.
     seed : int
+    calibrated : bool
+        Whether the draws are those fitted to published results, and not those of the prior.
     """
 
     people: int = DEFAULT_PEOPLE
     draws: int = ENSEMBLE_DRAWS
     seed: int = DEFAULT_SEED
+    calibrated: bool = False
 
     def check(self) -> None:
         """Raise InputError for a number out of range."""
@@ -59,6 +62,8 @@ class ValidationOptions:
         ):
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
                 raise problem(name, "", value, f"a whole number from {low} to {high}")
+        if not isinstance(self.calibrated, bool):
+            raise problem("--calibrated", "", self.calibrated, "true or false")
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,9 @@ class ValidationRun:
 
 
 def default_ensemble(options: ValidationOptions) -> Ensemble:
-    """Draws of the parameters for a validation: of the prior, as no calibrated draws are shipped."""
-    return from_prior(options.seed, min(options.draws, options.people))
+    """Draws of the parameters for a validation: of the prior, or fitted to published results."""
+    drawn = calibrated if options.calibrated else from_prior
+    return drawn(options.seed, min(options.draws, options.people))
 
 
 def read_results(path: Path | None) -> tuple[EvidenceTable, Path]:
@@ -127,7 +133,10 @@ def validate(
 
 def rerun(record: PlanRecord, folder: Path, running: Running) -> ValidationRun:
     """Run a recorded plan of a validation, or resume it."""
-    options = ValidationOptions(**record.options)
+    given: dict[str, Any] = dict(record.options)  # whole numbers, as every plan has them
+    if given.get("calibrated") in (0, 1):
+        given["calibrated"] = bool(given["calibrated"])
+    options = ValidationOptions(**given)
     options.check()
     return _run(_recorded_table(record, folder), record.path, options, None, folder, running)
 
@@ -182,7 +191,7 @@ def _run(
         path.name,
         str(path.parent.resolve()),
         {"rows": rows},
-        {"people": options.people, "draws": options.draws, "seed": options.seed},
+        {name: int(value) for name, value in asdict(options).items()},
         recorded_policies(calls),
     )
     with open_run(folder, record, running.warn) as kept:

@@ -1,8 +1,9 @@
-"""Draws of the typical parameter values (centres) from their priors. Imports ``model`` and ``rng``."""
+"""Draws of the typical parameter values (centres): priors, calibrated draws. Imports ``model``, ``tables``, ``rng``."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtr
 
-from taper_sim import rng
+from taper_sim import rng, tables
 from taper_sim.array_types import Floats, Ints
 from taper_sim.model.event_parameters import DECAYS, PARAMETERS, SHARED
 from taper_sim.model.parameters import BY_SYMBOL, Parameter
@@ -30,6 +31,26 @@ class Centre(NamedTuple):
 CENTRES: Final[Mapping[str, Centre]] = {q.symbol: Centre(q) for q in PARAMETERS} | {
     f"{q.symbol}_{drug_class}": Centre(q, drug_class) for q in PARAMETERS if q.per_class for drug_class in DRUG_CLASSES
 }
+
+#: Columns of a table of draws: a parameter, and the number of its class (0 if all classes share the value).
+DRAW_COLUMNS: Final[tuple[tuple[Parameter, int], ...]] = tuple(
+    (q, k) for q in PARAMETERS for k in (range(3) if q.per_class else (0,))
+)
+COLUMN_NAMES: Final[tuple[str, ...]] = tuple(
+    f"{q.symbol}_{DRUG_CLASSES[k]}" if q.per_class else q.symbol for q, k in DRAW_COLUMNS
+)
+"""Name of each column, as in :data:`CENTRES`."""
+
+
+def _is_uncertain(q: Parameter, k: int) -> bool:
+    """Whether a centre differs between draws: it has a prior sd, and a share is not 0."""
+    return q.prior_sd > 0.0 and (
+        q.scale in ("linear", "heavy") or q.centre(DRUG_CLASSES[k] if q.per_class else None) != 0.0
+    )
+
+
+UNCERTAIN: Final[tuple[int, ...]] = tuple(n for n, (q, k) in enumerate(DRAW_COLUMNS) if _is_uncertain(q, k))
+"""Places of the columns whose centre differs between draws."""
 
 _PEAK_DOSE: Final = {"opioid": 90.0, "benzodiazepine": 20.0, "gabapentinoid": 300.0}
 
@@ -83,17 +104,31 @@ def from_prior(seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, flo
     Ensemble
         Sigma is rescaled with EC50: the prior is on the peak after an abrupt stop, not on sigma (assumption A17).
     """
-    fixed = dict(fixed or {})
-    columns = [(q, k) for q in PARAMETERS for k in (range(3) if q.per_class else (0,))]
-    z = np.zeros((n_draws, len(columns)))
+    z = np.zeros((n_draws, len(DRAW_COLUMNS)))
     if n_draws > 1:
         for draw in range(n_draws):
-            for call in range((len(columns) + 3) // 4):
+            for call in range((len(DRAW_COLUMNS) + 3) // 4):
                 w = rng.words(seed, rng.ENSEMBLE, draw, call)
                 pair = np.array([*rng.normal_pair(w[0], w[1]), *rng.normal_pair(w[2], w[3])])
-                z[draw, 4 * call : 4 * call + 4] = pair[: len(columns) - 4 * call]
+                z[draw, 4 * call : 4 * call + 4] = pair[: len(DRAW_COLUMNS) - 4 * call]
+    return from_normals(z, fixed)
+
+
+def from_normals(z: Floats, fixed: Mapping[str, float] | None = None, *, calibrated: bool = False) -> Ensemble:
+    """Centres at whitened values: each column is standard normal under the prior.
+
+    Parameters
+    ----------
+    z : ndarray, (n_draws, n_columns)
+        In the order of :data:`DRAW_COLUMNS`; 0 is the centre itself.
+    fixed : mapping of name to value, optional
+        As in :func:`from_prior`.
+    calibrated : bool
+        Whether the values were fitted to published results.
+    """
+    fixed, n_draws = dict(fixed or {}), len(z)
     values: dict[str, Floats] = {}
-    for column, (q, k) in enumerate(columns):
+    for column, (q, k) in enumerate(DRAW_COLUMNS):
         centre = q.centre(DRUG_CLASSES[k] if q.per_class else None)
         drawn = _drawn(q, centre, z[:, column])
         value = _fixed(fixed, q.symbol, DRUG_CLASSES[k] if q.per_class else None)
@@ -107,7 +142,51 @@ def from_prior(seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, flo
         if _fixed(fixed, "sigma", drug_class) is None:
             dose, centre = _PEAK_DOSE[drug_class], BY_SYMBOL["EC50"].centre(drug_class)
             values["sigma"][:, k] *= (dose / (dose + centre)) / (dose / (dose + values["EC50"][:, k]))
-    return Ensemble(values, n_draws)
+    return Ensemble(values, n_draws, calibrated)
+
+
+CALIBRATED_DRAWS: Final = "calibrated_draws"
+"""Table of joint draws fitted to published results (docs/calibration.md), written by ``evidence.published_fit``."""
+_ORDER_CALL: Final = 1000  # of the generator; draws of the prior use calls up to 44
+
+
+def calibrated(seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, float] | None = None) -> Ensemble:
+    """Take draws of the centres that were fitted jointly to published results.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the run, which orders the rows of the table; draw k does not depend on ``n_draws``.
+    n_draws : int
+        1 gives the mean of the whitened values. More than the table's rows repeat them in the same order.
+    fixed : mapping of name to value, optional
+        As in :func:`from_prior`. The other centres keep their draws: they are not fitted again given the fixed ones.
+
+    Raises
+    ------
+    ValueError
+        If the table is of a model with other parameters.
+    """
+    z = _calibrated_normals()
+    if n_draws == 1:
+        return from_normals(z.mean(axis=0, keepdims=True), fixed, calibrated=True)
+    order = np.argsort(
+        [int(rng.words(seed, rng.ENSEMBLE, row, _ORDER_CALL)[0]) for row in range(len(z))], kind="stable"
+    )
+    return from_normals(z[order[np.arange(n_draws) % len(z)]], fixed, calibrated=True)
+
+
+@cache
+def _calibrated_normals() -> Floats:
+    """Whitened values of the table's rows, (n_rows, n_columns); 0 for centres that are certain."""
+    table = tables.read(CALIBRATED_DRAWS)
+    names = [COLUMN_NAMES[k] for k in UNCERTAIN]
+    other = sorted((set(table.columns) - {"draw", "source", "verified", "reviewed_by", "reviewed_on"}) ^ set(names))
+    if other:
+        raise ValueError(f"{CALIBRATED_DRAWS}.csv is of another model, which differs in {', '.join(other)}; fit again")
+    z = np.zeros((len(table.rows), len(DRAW_COLUMNS)))
+    z[:, UNCERTAIN] = [[float(row[name]) for name in names] for row in table.rows]
+    return z
 
 
 def _fixed(fixed: Mapping[str, float], symbol: str, drug_class: DrugClass | None) -> float | None:

@@ -1,0 +1,119 @@
+"""The command of the fit to published results. Imports ``fit_waves``, ``fit_tables``, ``fit_checks``, ``tables``.
+
+``python -m taper_sim.evidence.published_fit.run_fit --out docs/tables --draws taper_sim/tables/calibrated_draws.csv``
+writes the tables of docs/calibration.md and the package's table of joint draws. It keeps every batch of simulations and
+every finished check in ``--finished``; the same command resumes after a stop.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from taper_sim import tables
+from taper_sim.evidence.coded_results import EvidenceTable, evidence_of
+from taper_sim.evidence.published_fit import fit_tables
+from taper_sim.evidence.published_fit.fit_checks import (
+    SYNTHETIC_TABLES,
+    left_out_rows,
+    left_out_summary,
+    rank_rows,
+    rank_table,
+)
+from taper_sim.evidence.published_fit.fit_waves import FitSize, PublishedFit, fit_hash, fit_published
+from taper_sim.evidence.published_fit.simulated_targets import TargetSimulator
+
+_RANK_COLUMNS: Final = ["table", "quantity", "rank", "sd"]
+_LEFT_OUT_COLUMNS: Final = ["study_number", "id", "prediction", "value", "mean", "sd", "below", "log_score"]
+
+
+def shipped_evidence() -> EvidenceTable:
+    """The package's table of published results."""
+    rows = tables.read("evidence").rows
+    return evidence_of(pd.DataFrame([dict(row) for row in rows]), "evidence.csv")
+
+
+def _resumed(
+    path: Path, columns: list[str], numbers: Iterable[int], rows_of: Callable[[int], list[tuple[Any, ...]]]
+) -> pd.DataFrame:
+    """Rows of all numbers; those in the file are not computed again."""
+    rows = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=columns)
+    finished = set(rows[columns[0]])
+    for number in numbers:
+        if number in finished:
+            continue
+        new = pd.DataFrame(rows_of(number), columns=columns)
+        rows = pd.concat([rows, new], ignore_index=True) if len(rows) else new
+        rows.to_csv(path, index=False)
+    return rows
+
+
+def check_rows(fit: PublishedFit, size: FitSize, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Ranks on synthetic tables, and predictions of studies left out."""
+    key = f"{fit.simulator.hash}-{fit_hash()}-{len(fit.fitted)}-{sum(fit.points)}"
+    names = [fit_tables.NAMES[k] for k in fit.columns]
+    ids = [fit.simulator.targets[t].id for t in fit.fitted]
+    similar = fit_tables.similar_targets(fit)
+
+    def of_study(number: int) -> list[tuple[Any, ...]]:
+        return [(number, *row) for row in left_out_rows(fit.targets, ids, similar, number, size.seed)]
+
+    left_out = _resumed(folder / f"left-out-{key}.csv", _LEFT_OUT_COLUMNS, range(fit.targets.n_studies), of_study)
+    ranks = _resumed(
+        folder / f"ranks-{key}.csv",
+        _RANK_COLUMNS,
+        range(SYNTHETIC_TABLES),
+        lambda number: rank_rows(fit.targets, names, number, size.seed),
+    )
+    return ranks, left_out
+
+
+def main() -> None:
+    """Run what is missing and write the tables."""
+    default = FitSize()
+    parser = argparse.ArgumentParser(description="fit of the parameters' centres to published results")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the tables")
+    parser.add_argument("--draws", type=Path, required=True, help="file of the joint draws")
+    parser.add_argument("--finished", type=Path, default=Path("run-fit"), help="folder of finished batches and checks")
+    parser.add_argument("--waves", type=int, nargs="+", default=list(default.waves), help="batches of each wave")
+    parser.add_argument("--check", type=int, default=default.check, help="batches of the last check")
+    parser.add_argument("--people", type=int, default=default.people, help="people of a study at a point")
+    parser.add_argument("--people-for-events", type=int, default=default.people_for_events)
+    parser.add_argument("--seed", type=int, default=default.seed)
+    args = parser.parse_args()
+    size = FitSize(tuple(args.waves), args.check, args.people, args.people_for_events, args.seed)
+    began = time.time()
+
+    def log(line: str) -> None:
+        print(f"{time.time() - began:7.0f} s  {line}", flush=True)
+
+    simulator = TargetSimulator(shipped_evidence(), size.seed, size.people, size.people_for_events)
+    fit = fit_published(simulator, size, args.finished, log)
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    def write(name: str, table: pd.DataFrame) -> None:
+        table.to_csv(args.out / f"{name}.csv", index=False, lineterminator="\n")
+
+    fit_tables.draws_table(fit, size.seed).to_csv(args.draws, index=False, lineterminator="\n")
+    write("calibration_parameters", fit_tables.parameter_table(fit, size.seed))
+    write("calibration_targets", fit_tables.target_table(fit))
+    write("calibration_studies", fit_tables.study_shifts(fit))
+    log("ranks on synthetic tables, studies left out")
+    ranks, left_out = check_rows(fit, size, args.finished)
+    write("calibration_ranks", rank_table(ranks))
+    write("leave_one_out", fit_tables.left_out_table(fit, left_out))
+    summary = left_out_summary(left_out).round(3)
+    write("leave_one_out_summary", summary)
+    run = fit_tables.run_table(fit, size)
+    write("calibration_run", run)
+    print(run.to_string(index=False))
+    print(summary.to_string(index=False))
+    print(f"z of the posterior mean: largest {np.abs(fit.draws.z.mean(axis=0)).max():.2f}")
+
+
+if __name__ == "__main__":
+    main()
