@@ -24,7 +24,7 @@ TABLE = ROOT / "docs" / "tables" / "triage.csv"
 
 @pytest.fixture(scope="module")
 def plan():
-    return read_plan(SCENARIO, Overrides(patients=30, days=21), 2)
+    return read_plan(SCENARIO, Overrides(patients=14, days=14), 2)
 
 
 def test_the_committed_table_is_of_this_code():
