@@ -69,6 +69,10 @@ class DoseRow:
         Dose taken, in the same unit, if known.
     as_needed : bool
         Whether the order is "as needed": the prescribed dose is then the highest that may be taken.
+    interval_h : float or None
+        The patient's own interval between doses, hours; None if it is not recorded.
+    product : str
+        The product as recorded, if it is more than the drug, such as a combination; else empty.
     where : str
         File and place of the record, for messages.
     copies : int
@@ -82,6 +86,8 @@ class DoseRow:
     as_needed: bool = False
     where: str = field(default="", compare=False)
     copies: int = field(default=0, compare=False)
+    interval_h: float | None = None
+    product: str = field(default="", compare=False)
 
     @property
     def order(self) -> tuple[date, str, str]:

@@ -5,7 +5,7 @@ defined here and named in the output's reasons (docs/inference.md, "From records
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from types import MappingProxyType
@@ -15,7 +15,8 @@ import numpy as np
 
 from taper_sim.array_types import Floats
 from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken, equivalents_of
-from taper_sim.data.patient import Patient
+from taper_sim.data.original_dose import OriginalDose, original_doses
+from taper_sim.data.patient import DrugEntry, Patient
 from taper_sim.data.records import CheckIn, DoseRow, History
 from taper_sim.inference.course import Regimen, cut_reference, cuts_of
 from taper_sim.inference.observation import BY_NAME, Reports, reports_of, weekends
@@ -42,7 +43,8 @@ class PatientRecord:
     history : History
         Records as known on ``as_of``.
     start : date
-        Day 0: the day before the first check-in or the first change of dose, whichever is earlier.
+        Day 0: the day before the first check-in or the first change of dose, whichever is earlier. The dose of day 0 is
+        that before the change; days before the first check-in have doses and no reports.
     as_of : date
         Last day of the record.
     n_days : int
@@ -53,6 +55,8 @@ class PatientRecord:
         Drugs taken, by day, on days on which the dose taken is known to differ from the prescribed one.
     use_days : ndarray, (3,)
         Days of use of each class before day 0.
+    original : mapping of drug class to OriginalDose
+        Dose in force when this taper began, of each class that has been taken.
     imposed : bool
         Whether dose reductions are imposed rather than agreed.
     notes : tuple of str
@@ -66,6 +70,7 @@ class PatientRecord:
     segments: tuple[tuple[int, DrugsTaken], ...]
     taken: Mapping[int, DrugsTaken]
     use_days: Floats
+    original: Mapping[DrugClass, OriginalDose]
     imposed: bool
     notes: tuple[str, ...]
 
@@ -89,8 +94,24 @@ class PatientRecord:
 def _slots(rows: Mapping[tuple[str, str], DoseRow], dose: Mapping[tuple[str, str], float]) -> DrugsTaken:
     """Drugs with a dose above 0, ordered by name and formulation."""
     return tuple(
-        DrugTaken(rows[key].drug, dose[key], administrations(rows[key].drug)) for key in sorted(rows) if dose[key] > 0
+        DrugTaken(
+            rows[key].drug,
+            dose[key],
+            administrations(rows[key].drug, rows[key].interval_h),
+            rows[key].interval_h,
+            rows[key].as_needed,
+            rows[key].product,
+        )
+        for key in sorted(rows)
+        if dose[key] > 0
     )
+
+
+def _with_own_intervals(rows: Sequence[DoseRow], patient: Patient | None) -> tuple[DoseRow, ...]:
+    """The rows with the patient's own intervals between doses, where the row has none."""
+    entries = () if patient is None else patient.drugs
+    own = {entry.row.key: entry.interval_h for entry in entries if entry.interval_h is not None}
+    return tuple(row if row.interval_h is not None else replace(row, interval_h=own.get(row.drug.key)) for row in rows)
 
 
 def record_of(history: History, as_of: date, patient: Patient | None = None) -> PatientRecord:
@@ -116,6 +137,7 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
     history_then = history.as_of(as_of)
     if not history_then.doses:
         raise NoDoseHistory(f"no dose by {as_of}: at least one row with a dose is needed")
+    history_then = replace(history_then, doses=_with_own_intervals(history_then.doses, patient))
     in_force: dict[tuple[str, str], DoseRow] = {}
     changes: dict[date, dict[tuple[str, str], DoseRow]] = {}
     for row in history_then.doses:
@@ -124,20 +146,18 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
     days = sorted(changes)
     first_dose = days[0]
     prescribed = {day: {key: row.dose for key, row in changes[day].items()} for day in days}
-    changed = [
-        later
-        for earlier, later in pairwise(days)
-        if _slots(changes[later], prescribed[later]) != _slots(changes[earlier], prescribed[earlier])
-    ]
+    slots_on = {day: _slots(changes[day], prescribed[day]) for day in days}
+    changed = [later for earlier, later in pairwise(days) if slots_on[later] != slots_on[earlier]]
     anchors = [*changed[:1], *(c.day for c in history_then.checkins[:1])]
     start = max(min([*anchors, as_of]), first_dose) - timedelta(days=1)
     notes: list[str] = list(history_then.notes)
     if (as_of - start).days > LONGEST_RECORD_D:
         start = as_of - timedelta(days=LONGEST_RECORD_D)
         notes.append(f"the record is longer than {LONGEST_RECORD_D} days: days before {start} count as days of use")
-    day_in_force = [day for day in days if day <= start + timedelta(days=1)][-1]
-    segments = [(0, _slots(changes[day_in_force], prescribed[day_in_force]))]
-    segments += [((day - start).days, _slots(changes[day], prescribed[day])) for day in days if day > day_in_force]
+    # before the first recorded dose it is taken to have been the same: a change on day 1 is a change from day 0
+    day_in_force = max((day for day in days if day <= start), default=first_dose)
+    segments = [(0, slots_on[day_in_force])]
+    segments += [((day - start).days, slots_on[day]) for day in days if day > day_in_force]
     taken_at_start = equivalents_of(segments[0][1]) > 0
     for day, slots in segments[1:]:
         for k, drug_class in enumerate(DRUG_CLASSES):
@@ -169,7 +189,36 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
                 taken[offset] = _slots(rows, dose)
     imposed = bool(patient.imposed) if patient is not None else False
     n_days = (as_of - start).days
-    return PatientRecord(history_then, start, as_of, n_days, tuple(segments), taken, use, imposed, tuple(notes))
+    stated = () if patient is None else tuple(_stated(entry) for entry in patient.original_drugs)
+    original = original_doses([(day, slots_on[day]) for day in days], as_of, stated)
+    _check_original(original, segments[-1][1])
+    return PatientRecord(
+        history_then, start, as_of, n_days, tuple(segments), taken, use, original, imposed, tuple(notes)
+    )
+
+
+def _stated(entry: DrugEntry) -> DrugTaken:
+    return DrugTaken(entry.row, entry.dose, administrations(entry.row, entry.interval_h), entry.interval_h)
+
+
+def _check_original(original: Mapping[DrugClass, OriginalDose], now: DrugsTaken) -> None:
+    """Refuse an original dose that is stated on another scale than today's, or below it: percentages would mislead."""
+    today = equivalents_of(now)
+    for k, drug_class in enumerate(DRUG_CLASSES):
+        drugs_now = [slot.drug for slot in now if slot.drug.drug_class == drug_class]
+        if not drugs_now or drug_class not in original:
+            continue
+        of_class = original[drug_class]
+        if {slot.drug.is_buprenorphine for slot in of_class.drugs} != {drug.is_buprenorphine for drug in drugs_now}:
+            raise NoDoseHistory(
+                f"an original dose of {of_class.words} cannot be compared with today's {drugs_now[0].drug}; allowed: "
+                "an original dose on the scale of today's drugs"
+            )
+        if of_class.equivalents < today[k] - TOLERANCE:
+            raise NoDoseHistory(
+                f"an original {drug_class} dose of {of_class.words} ({of_class.why}) is below today's dose; allowed: "
+                f"at least {today[k]:.4g} equivalents a day"
+            )
 
 
 def _main_drug(slots: DrugsTaken, drug_class: DrugClass) -> DrugTaken | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from taper_sim.data import formulary
 from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken, equivalents_of
+from taper_sim.data.original_dose import OriginalDose
 from taper_sim.model.pharmacology import (
     Drug,
     administrations,
@@ -117,8 +118,10 @@ class Situation:
 
     Attributes
     ----------
-    now, original : DrugsTaken
-        Drugs today, and before the first reduction of the record.
+    now : DrugsTaken
+        Drugs today.
+    original : mapping of drug class to OriginalDose
+        Dose in force when this taper began (``data.original_dose``).
     recent : ndarray, (28, 3)
         Equivalents a day on each of the last 28 days, oldest first.
     before_cut : ndarray, (3,)
@@ -131,7 +134,7 @@ class Situation:
     """
 
     now: DrugsTaken
-    original: DrugsTaken
+    original: Mapping[DrugClass, OriginalDose]
     recent: np.ndarray
     before_cut: np.ndarray
     step_back_to: Mapping[DrugClass, DrugsTaken]
@@ -148,13 +151,17 @@ class Situation:
         dose = equivalents_of(self.now)
         return tuple(c for k, c in enumerate(DRUG_CLASSES) if dose[k] > 0)
 
+    def original_equivalents(self, drug_class: DrugClass) -> float:
+        """Original dose of a class, equivalents a day; 0 for a class that was never taken."""
+        return self.original[drug_class].equivalents if drug_class in self.original else 0.0
+
 
 def _reduced(
     situation: Situation, drug_class: DrugClass, share: float, planned: DrugsTaken, floor: float
 ) -> DrugsTaken:
     """All drugs, with one class reduced to ``share`` of its original dose but at least ``floor`` equivalents a day."""
     k = DRUG_CLASSES.index(drug_class)
-    original = float(equivalents_of(situation.original)[k])
+    original = situation.original_equivalents(drug_class)
     others = tuple(slot for slot in planned if slot.drug.drug_class != drug_class)
     reduced = situation.of_class(planned, drug_class)
     names = list(dict.fromkeys(slot.drug.drug for slot in reduced))
@@ -193,12 +200,13 @@ def taper_at_pace(
     """
     k = DRUG_CLASSES.index(drug_class)
     ceiling = situation.ceilings[drug_class]
-    name = f"reduce {drug_class} by {pct_per_28d:g} % of original every {MONTH_D} days"
+    in_mg = situation.original[drug_class].words
+    name = f"reduce {drug_class} by {pct_per_28d:g} % of original ({in_mg}) every {MONTH_D} days"
     option = Option(name, "reduce", drug_class, pct_per_28d)
     if pct_per_28d > ceiling.pct_per_28d + _SAME_DOSE:
-        reason = f"above the ceiling of {ceiling.pct_per_28d:g} % in {MONTH_D} days ({ceiling.basis})"
+        reason = f"above the ceiling of {ceiling.pct_per_28d:g} % of {in_mg} in {MONTH_D} days ({ceiling.basis})"
         return replace(option, blocked=reason, rolled=False)
-    original = float(equivalents_of(situation.original)[k])
+    original = situation.original_equivalents(drug_class)
     start = float(equivalents_of(situation.now)[k])
     below = [m for m in limits.milestones.get(drug_class, []) if m < start - _SAME_DOSE * original]
     aim = limits.target.get(drug_class, 0.0)
