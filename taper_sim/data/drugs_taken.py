@@ -1,6 +1,6 @@
 """A drug taken by a patient: dose, administrations a day, equivalents. Imports ``formulary``, ``model``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class DrugTaken:
     times: int
     interval_h: float | None = None
     as_needed: bool = False
-    product: str = ""
+    product: str = field(default="", compare=False)
 
     @property
     def equivalents(self) -> float:

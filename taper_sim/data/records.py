@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from taper_sim.model.pharmacology import Drug
+from taper_sim.units import DrugClass
 
 PAST_D: Final = 364
 """Days after which an ended, unreadable entry no longer makes the history incomplete: the adaptation to its dose has
@@ -109,12 +110,15 @@ class Unread:
         Whether the entry is recorded as ended.
     once : bool
         Whether it is a single administration, such as an injection for an operation.
+    drug_class : DrugClass or None
+        Class of the drug; None if the drug could not be identified.
     """
 
     why: str
     since: date | None = None
     over: bool = False
     once: bool = False
+    drug_class: DrugClass | None = None
 
     def matters(self, day: date) -> bool:
         """Whether the doses up to ``day`` may be incomplete: not if the entry began later or ended long ago."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from taper_sim.array_types import Floats
+from taper_sim.array_types import Floats, Ints
 from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken, equivalents_of
 from taper_sim.data.original_dose import OriginalDose, original_doses
 from taper_sim.data.patient import DrugEntry, Patient
@@ -54,7 +54,7 @@ class PatientRecord:
     taken : mapping of int to DrugsTaken
         Drugs taken, by day, on days on which the dose taken is known to differ from the prescribed one.
     use_days : ndarray, (3,)
-        Days of use of each class before day 0.
+        Days of use of each class before day 0; of a class begun later those that are stated, and at least 1.
     original : mapping of drug class to OriginalDose
         Dose in force when this taper began, of each class that has been taken.
     imposed : bool
@@ -81,9 +81,21 @@ class PatientRecord:
 
     @property
     def classes(self) -> tuple[bool, bool, bool]:
-        """Whether each class is taken at the start; the model follows these classes."""
-        dose = equivalents_of(self.segments[0][1])
+        """Whether each class is taken at the start or begun later; the model follows these classes."""
+        dose = sum((equivalents_of(slots) for _, slots in self.segments), np.zeros(3))
         return (bool(dose[0] > 0), bool(dose[1] > 0), bool(dose[2] > 0))
+
+    @property
+    def first_days(self) -> Ints:
+        """First day of each class in the record, (3,): 0 for one that is taken at the start, or never."""
+        dose = np.array([equivalents_of(slots) for _, slots in self.segments])
+        days = np.array([day for day, _ in self.segments])
+        return np.asarray(days[np.argmax(dose > 0, axis=0)])
+
+    @property
+    def days_of_use(self) -> Floats:
+        """Days of use of each class up to ``as_of``, (3,); those of a class begun within the record count from then."""
+        return self.use_days + self.n_days - self.first_days
 
     @property
     def buprenorphine(self) -> bool:
@@ -132,7 +144,7 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
     Raises
     ------
     NoDoseHistory
-        If nothing was prescribed by ``as_of``, or if a class is started within the record.
+        If nothing was prescribed by ``as_of``, or if the original dose that is stated cannot be one.
     """
     history_then = history.as_of(as_of)
     if not history_then.doses:
@@ -159,14 +171,15 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
     segments = [(0, slots_on[day_in_force])]
     segments += [((day - start).days, slots_on[day]) for day in days if day > day_in_force]
     taken_at_start = equivalents_of(segments[0][1]) > 0
-    for day, slots in segments[1:]:
-        for k, drug_class in enumerate(DRUG_CLASSES):
-            if equivalents_of(slots)[k] > 0 and not taken_at_start[k]:
-                raise NoDoseHistory(
-                    f"{drug_class} started on {start + timedelta(days=day)}, within the record: the model follows "
-                    f"classes that are taken from its start; allowed: a record that starts when {drug_class} has been "
-                    f"taken for some time"
-                )
+    begun = {
+        drug_class: start + timedelta(days=next(day for day, slots in segments if equivalents_of(slots)[k] > 0))
+        for k, drug_class in enumerate(DRUG_CLASSES)
+        if not taken_at_start[k] and any(equivalents_of(slots)[k] > 0 for _, slots in segments)
+    }
+    notes += [
+        f"{drug_class} begun on {day}, within the record: read as begun on that day, without adaptation before"
+        for drug_class, day in begun.items()
+    ]
     use = np.full(3, MEDIAN_USE_DAYS)
     before = float((start - first_dose).days + 1)
     assessed = {} if patient is None else dict(patient.use_days)
@@ -174,6 +187,8 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
         stated = assessed.get(drug_class, history_then.answers.get(f"{drug_class}_use_days"))
         if stated is not None:
             use[k] = max(float(stated), 1.0)
+        elif drug_class in begun:
+            use[k] = 1.0
         elif before > MONTH_D:
             use[k] = before
         elif taken_at_start[k]:
@@ -272,7 +287,7 @@ def regimen_of(
     adjunct_effect = np.zeros((n + 1, 3))
     if adjunct:
         adjunct_effect[record.n_days + 1 :, 0] = BY_SYMBOL["adjunct_effect"].centre("opioid")
-    taken = np.array(record.classes)
+    taken = np.array(record.classes)  # one begun later has dose 0 on day 0, and adapts from its first day on
     return Regimen(dose, cut, removed, decay, shape, taken, record.use_days, adjunct_effect, rotated)
 
 
@@ -336,7 +351,7 @@ def reports_for(
     """
     dose = regimen_of(record).dose
     last_cut = np.zeros(n_days + 1, dtype=np.int64)
-    reduced = int(np.argmax(np.array(record.classes)))
+    reduced = int(np.argmax(dose[0] > 0)) if (dose[0] > 0).any() else int(np.argmax(np.array(record.classes)))
     for day in range(n_days + 1):
         if 0 < day < len(dose):
             fallen = np.flatnonzero(dose[day] < dose[day - 1] - TOLERANCE)

@@ -92,7 +92,7 @@ def situation_of(record: PatientRecord, failed_tapers: int, limits: Limits) -> S
                     slot for slot in record.segments[number - 1][1] if slot.drug.drug_class == drug_class
                 )
                 break
-    use = record.use_days + record.n_days
+    use = record.days_of_use
     ceilings = {c: ceiling_of(c, float(use[k]), failed_tapers, limits) for k, c in enumerate(DRUG_CLASSES)}
     return Situation(record.now, record.original, recent, before_cut, step_back_to, ceilings, last_cut_d)
 

@@ -178,7 +178,9 @@ def _reduced(
         if abs(ideal - total) < _SAME_DOSE * max(1.0, total):
             parts += group
         else:
-            parts += [slot for slot in dispensed(main.drug, main.times, ideal, total, at_least) if slot.dose > 0]
+            own = {"interval_h": main.interval_h, "as_needed": main.as_needed, "product": main.product}
+            new = dispensed(main.drug, main.times, ideal, total, at_least)
+            parts += [replace(slot, **own) if slot.drug == main.drug else slot for slot in new if slot.dose > 0]
     return (*others, *parts)
 
 
@@ -336,7 +338,8 @@ def _rotations(situation: Situation) -> list[Option]:
 def schedule_of(option: Option, now: DrugsTaken, dates: Sequence[str]) -> list[dict[str, object]]:
     """Schedule of an option from tomorrow on, a row for each change: date, drug, formulation, dose, tablets.
 
-    ``dates[d]`` is the date d days from today.
+    What does not change goes on exactly as it is taken now: only a change has tablets of its own. ``dates[d]`` is the
+    date d days from today.
     """
     rows: list[dict[str, object]] = []
     steps = option.steps or ((1, now),)
@@ -347,14 +350,23 @@ def schedule_of(option: Option, now: DrugsTaken, dates: Sequence[str]) -> list[d
         after = {slot.drug.key: slot for slot in slots}
         for key, slot in after.items():
             if before.get(key) != slot.dose:
-                rows.append(_row(dates[day], slot.drug, slot.dose, slot.words))
+                rows.append(_row(dates[day], slot, slot.unchanged_words if slot in now else slot.words))
         for key in before:
             if key not in after and before[key] > 0:
-                rows.append(_row(dates[day], formulary.find_drug(*key), 0.0, "stop"))
+                rows.append(_row(dates[day], DrugTaken(formulary.find_drug(*key), 0.0, 1), "stop"))
         before = {key: slot.dose for key, slot in after.items()} | {key: 0.0 for key in before if key not in after}
     return rows
 
 
-def _row(date: str, drug: Drug, dose: float, tablets: str) -> dict[str, object]:
-    doses = {"dose_mg_per_day": None, "dose_mcg_per_h": dose} if drug.is_patch else {"dose_mg_per_day": dose}
-    return {"date": date, "drug": drug.drug, "formulation": drug.formulation, **doses, "tablets": tablets}
+def _row(date: str, slot: DrugTaken, tablets: str) -> dict[str, object]:
+    doses = (
+        {"dose_mg_per_day": None, "dose_mcg_per_h": slot.dose} if slot.drug.is_patch else {"dose_mg_per_day": slot.dose}
+    )
+    own = {"interval_h": slot.interval_h, "as_needed": slot.as_needed, "product": slot.product or None}
+    return {
+        "date": date,
+        "drug": slot.drug.drug,
+        "formulation": slot.drug.formulation,
+        **doses,
+        "tablets": tablets,
+    } | own

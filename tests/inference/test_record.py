@@ -83,3 +83,30 @@ def test_every_dose_of_the_record_is_that_of_its_day() -> None:
     kept = record((90, "morphine", "ER", 120.0), (60, "morphine", "ER", 105.0), (20, "morphine", "ER", 90.0))
     ago = np.arange(kept.n_days, -1, -1)
     assert (regimen_of(kept).dose[:, 0] == np.where(ago > 60, 120.0, np.where(ago > 20, 105.0, 90.0))).all()
+
+
+def test_a_class_begun_within_the_record_is_followed_from_its_first_day() -> None:
+    kept = record((400, "morphine", "ER", 120.0), (20, "pregabalin", "IR capsule", 150.0))
+    assert kept.classes == (True, False, True)
+    dose = regimen_of(kept).dose[:, 2]
+    first = kept.n_days - 20
+    assert (dose[:first] == 0.0).all() and (dose[first:] == 150.0).all()
+    assert kept.days_of_use[2] == 21.0  # a day before the first, the least, and 20 days
+    assert any("gabapentinoid begun on 2026-03-11" in note for note in kept.notes)
+    assert kept.original["gabapentinoid"].words == "150 mg a day, 150 mg of pregabalin"
+
+
+def test_a_class_taken_from_the_start_or_never_is_not_begun() -> None:
+    kept = record((400, "morphine", "ER", 120.0), (400, "pregabalin", "IR capsule", 150.0))
+    assert kept.classes == (True, False, True) and not any("begun" in note for note in kept.notes)
+    assert (kept.first_days == 0).all() and kept.days_of_use[2] == kept.use_days[2] + kept.n_days
+    assert record((400, "morphine", "ER", 120.0)).classes == (True, False, False)
+
+
+def test_the_patients_own_interval_is_kept() -> None:
+    drugs = [{"drug": "oxycodone", "formulation": "IR", "dose_mg_per_day": 20.0, "interval_h": 6}]
+    file = Patient.model_validate({"id": "p", "drugs": drugs})
+    (own,) = record((400, "oxycodone", "IR", 20.0), patient=file).now
+    assert own.times == 4 and own.unchanged_words == "unchanged: exactly as taken now, 5 mg every 6 h"
+    (unknown,) = record((400, "oxycodone", "IR", 20.0)).now
+    assert unknown.interval_h is None and unknown.unchanged_words == "unchanged: exactly as taken now"
