@@ -204,8 +204,8 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
                 taken[offset] = _slots(rows, dose)
     imposed = bool(patient.imposed) if patient is not None else False
     n_days = (as_of - start).days
-    stated = () if patient is None else tuple(_stated(entry) for entry in patient.original_drugs)
-    original = original_doses([(day, slots_on[day]) for day in days], as_of, stated)
+    stated_drugs = () if patient is None else tuple(_stated(entry) for entry in patient.original_drugs)
+    original = original_doses([(day, slots_on[day]) for day in days], as_of, stated_drugs)
     _check_original(original, segments[-1][1])
     return PatientRecord(
         history_then, start, as_of, n_days, tuple(segments), taken, use, original, imposed, tuple(notes)

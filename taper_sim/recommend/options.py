@@ -178,9 +178,8 @@ def _reduced(
         if abs(ideal - total) < _SAME_DOSE * max(1.0, total):
             parts += group
         else:
-            own = {"interval_h": main.interval_h, "as_needed": main.as_needed, "product": main.product}
-            new = dispensed(main.drug, main.times, ideal, total, at_least)
-            parts += [replace(slot, **own) if slot.drug == main.drug else slot for slot in new if slot.dose > 0]
+            new = [slot for slot in dispensed(main.drug, main.times, ideal, total, at_least) if slot.dose > 0]
+            parts += [replace(main, dose=slot.dose) if slot.drug == main.drug else slot for slot in new]
     return (*others, *parts)
 
 
@@ -359,14 +358,9 @@ def schedule_of(option: Option, now: DrugsTaken, dates: Sequence[str]) -> list[d
 
 
 def _row(date: str, slot: DrugTaken, tablets: str) -> dict[str, object]:
-    doses = (
+    doses: dict[str, object] = (
         {"dose_mg_per_day": None, "dose_mcg_per_h": slot.dose} if slot.drug.is_patch else {"dose_mg_per_day": slot.dose}
     )
-    own = {"interval_h": slot.interval_h, "as_needed": slot.as_needed, "product": slot.product or None}
-    return {
-        "date": date,
-        "drug": slot.drug.drug,
-        "formulation": slot.drug.formulation,
-        **doses,
-        "tablets": tablets,
-    } | own
+    drug: dict[str, object] = {"drug": slot.drug.drug, "formulation": slot.drug.formulation}
+    own: dict[str, object] = {"interval_h": slot.interval_h, "as_needed": slot.as_needed}
+    return {"date": date, **drug, **doses, "tablets": tablets, **own, "product": slot.product or None}
