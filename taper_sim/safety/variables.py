@@ -343,7 +343,9 @@ def _buprenorphine_started(v: Values) -> float | None:
 def _overlap(v: Values) -> float | None:
     if not v.history.doses:
         return None
-    classes = [row.drug.drug_class for row in v.in_force(v.as_of)]
+    # two forms of one drug are one prescription: ER with IR of the same drug is how a step is dispensed
+    drugs = {(row.drug.drug_class, row.drug.drug.split("-")[0]) for row in v.in_force(v.as_of)}
+    classes = [drug_class for drug_class, _ in drugs]
     return float(any(classes.count(c) > 1 for c in DRUG_CLASSES))
 
 
