@@ -1,6 +1,6 @@
 """The original dose of a drug class: the dose in force when this taper began. Imports ``drugs_taken``.
 
-Percentages of a recommendation are percentages of it. Source: assumption A73 (docs/assumptions.md).
+Percentages of a recommendation are percentages of it. Source: assumption A74 (docs/assumptions.md).
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from taper_sim.data.drugs_taken import DrugsTaken, equivalents_of
 from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE, DrugClass
 
 PLATEAU_D: Final = 60
-"""Days unchanged from which a dose is a plateau. Source: assumption A73."""
+"""Days unchanged from which a dose is a plateau. Source: assumption A74."""
 _EQUIVALENTS_IN_SHORT: Final[dict[DrugClass, str]] = {
     "opioid": "MME",
     "benzodiazepine": "mg of diazepam",
     "gabapentinoid": "mg of pregabalin",
 }
 HELD_D: Final = MONTH_D
-"""Days unchanged from which a dose after the last plateau can be the original one. Source: assumption A73."""
+"""Days unchanged from which a dose after the last plateau can be the original one. Source: assumption A74."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class OriginalDose:
 
 
 def original_level(levels: Sequence[tuple[date, float]], today: date) -> int | None:
-    """Number of the level that is the original dose, by the rule of assumption A73.
+    """Number of the level that is the original dose, by the rule of assumption A74.
 
     Of these the highest: the last plateau (``PLATEAU_D`` days or more unchanged); later doses held for ``HELD_D`` days
     or more; today's dose. Without a plateau the first recorded dose replaces it, because its beginning is not recorded.
