@@ -1,8 +1,9 @@
 """Reads doses from a long CSV, and patients' histories. Imports ``data``, ``model``.
 
-Columns: ``patient_id,date,drug,formulation,dose_mg_per_day``, for patches ``dose_mcg_per_h``, and ``taken_…`` if the
-dose taken is known. A row applies from its date until the next row of that drug and formulation. A row with 0 stops the
-drug. Reading rules: docs/how-to/checkins-and-doses.md.
+Columns: ``patient_id,date,drug,formulation,dose_mg_per_day``, for patches ``dose_mcg_per_h``; where known ``taken_…``
+(the dose taken), ``interval_h`` (hours between the patient's doses) and ``as_needed`` (1, 0). A row applies from its
+date until the next row of that drug and formulation. A row with 0 stops the drug. Reading rules:
+docs/how-to/checkins-and-doses.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,14 @@ DOSE_COLUMNS: Final = (
     "dose_mcg_per_h",
     "taken_mg_per_day",
     "taken_mcg_per_h",
+    "interval_h",
+    "as_needed",
 )
+_YES_OR_NO: Final[Mapping[str, bool]] = {
+    "": False,
+    **dict.fromkeys(("1", "true", "yes"), True),
+    **dict.fromkeys(("0", "false", "no"), False),
+}
 
 
 def _number(text: str, place: str, bad: Problems) -> float | None:
@@ -84,24 +92,29 @@ def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
         day = the_date(cell["date"])
         if day is None:
             bad.add(f"{place}, date", cell["date"] or "nothing", DATE_ALLOWED)
-        mg, rate, taken_mg, taken_rate = (_number(cell[c], f"{place}, {c}", bad) for c in DOSE_COLUMNS[4:])
-        if bad.count > before or day is None:
+        mg, rate, taken_mg, taken_rate, interval_h = (_number(cell[c], f"{place}, {c}", bad) for c in DOSE_COLUMNS[4:9])
+        if interval_h is not None and not 1 <= interval_h <= formulary.LONGEST_INTERVAL_H:
+            bad.add(f"{place}, interval_h", cell["interval_h"], f"1 to {formulary.LONGEST_INTERVAL_H} h")
+        as_needed = _YES_OR_NO.get(cell["as_needed"].strip().lower())
+        if as_needed is None:
+            bad.add(f"{place}, as_needed", cell["as_needed"], "1, 0, true, false, yes or no")
+        if bad.count > before or day is None or as_needed is None:
             continue
         try:
             drug = drug_of(cell["drug"], cell["formulation"])
             if isinstance(drug, formulary.UnknownDrugError):
                 raise drug
-            dose = formulary.validate_dose(drug, mg, rate)
+            dose = formulary.validate_dose(drug, mg, rate, interval_h)
             has_taken = taken_mg is not None or taken_rate is not None
-            taken = formulary.validate_dose(drug, taken_mg, taken_rate) if has_taken else None
+            taken = formulary.validate_dose(drug, taken_mg, taken_rate, interval_h) if has_taken else None
         except ValueError as error:
             bad.add_text(place, *divided(str(error), "a drug, formulation and dose of `taper-sim drugs`"))
             continue
-        row = DoseRow(day, drug, dose, taken, where=f"{path.name}, {place}")
+        row = DoseRow(day, drug, dose, taken, as_needed, where=f"{path.name}, {place}", interval_h=interval_h)
         patient_rows = rows_of.setdefault(cell["patient_id"], {})
         earlier = patient_rows.setdefault(row.order, row)
         if earlier is not row:
-            if (earlier.dose, earlier.taken) != (row.dose, row.taken):
+            if earlier != row:
                 doses_given = (
                     f"{dose:g} {drug.unit} of {' '.join(drug.key)} on {day}, and {earlier.dose:g} {drug.unit} in "
                 )

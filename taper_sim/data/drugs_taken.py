@@ -1,6 +1,6 @@
 """A drug taken by a patient: dose, administrations a day, equivalents. Imports ``formulary``, ``model``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,11 +11,28 @@ from taper_sim.units import DRUG_CLASSES
 
 @dataclass(frozen=True)
 class DrugTaken:
-    """A drug taken by a patient: dose in its own unit (mg a day; patches mcg/h), administrations a day."""
+    """A drug taken by a patient: dose in its own unit (mg a day; patches mcg/h), administrations a day.
+
+    Attributes
+    ----------
+    drug : Drug
+    dose : float
+        mg a day; patches mcg/h. For a drug taken as needed the most that may be taken.
+    times : int
+        Administrations a day.
+    interval_h : float or None
+        The patient's own interval between doses, hours; None if it is not recorded.
+    as_needed : bool
+    product : str
+        The product as recorded, such as a combination with acetaminophen; empty if the record has the drug alone.
+    """
 
     drug: Drug
     dose: float
     times: int
+    interval_h: float | None = None
+    as_needed: bool = False
+    product: str = field(default="", compare=False)
 
     @property
     def equivalents(self) -> float:
@@ -28,9 +45,30 @@ class DrugTaken:
         if self.dose == 0:
             return "none"
         try:
-            return regimen(self.drug, self.dose, self.times).words()
+            tablets = regimen(self.drug, self.dose, self.times).words()
         except ValueError:
             return "as now: not dispensable in the formulary's strengths"
+        return f"as needed, at most: {tablets}" if self.as_needed else tablets
+
+    @property
+    def unchanged_words(self) -> str:
+        """What "go on as now" means, without tablets or times that the record does not state."""
+        if self.dose == 0:
+            return "none"
+        words = ["unchanged: exactly as taken now"]
+        if self.product:
+            words.append(self.product)
+        if self.as_needed:
+            words.append(
+                f"as needed, at most {self.dose:g} {self.drug.unit}" + ("" if self.drug.is_patch else " a day")
+            )
+        if self.interval_h is not None and self.drug.is_patch:
+            words.append(f"a new patch every {self.interval_h:g} h")
+        elif self.interval_h is not None and not self.as_needed:
+            words.append(f"{self.dose / self.times:.6g} {self.drug.unit} every {self.interval_h:g} h")
+        elif self.interval_h is not None:
+            words.append(f"no more often than every {self.interval_h:g} h")
+        return ", ".join(words)
 
 
 DrugsTaken = tuple[DrugTaken, ...]

@@ -138,6 +138,7 @@ class Patient(Strict):
 
     id: Name = Field(min_length=1, max_length=200)
     drugs: tuple[DrugEntry, ...] = ()
+    original_drugs: tuple[DrugEntry, ...] = ()
     age: NumberNotBoolean = Field(default=55.0, ge=0, le=120)
     female: bool | None = None
     use_days: dict[DrugClass, UseDays] = Field(default_factory=dict)
@@ -226,18 +227,30 @@ class Patient(Strict):
                         f"classes that are taken: list the {drug_class}, or leave its schedule out",
                     )
                 )
-        keys: set[tuple[str, str]] = set()
-        for number, entry in enumerate(self.drugs):
-            if entry.row.key in keys:
-                wrong.append((f"drugs.{number}", f"{' '.join(entry.row.key)} a second time", "each drug once"))
-            keys.add(entry.row.key)
-        try:
-            check_one_scale([entry.row for entry in self.drugs if entry.dose > 0])
-        except ValueError as error:
-            wrong.append(("drugs", *divided(str(error), "one scale of opioid dose")))
+        for key, entries in (("drugs", self.drugs), ("original_drugs", self.original_drugs)):
+            wrong += _once_on_one_scale(key, entries)
+        for number, entry in enumerate(self.original_drugs):
+            if entry.dose <= 0:
+                given = f"a dose of 0 of {' '.join(entry.row.key)}"
+                wrong.append((f"original_drugs.{number}", given, "a dose above 0: the dose before this taper"))
         if wrong:
             raise Wrong(*wrong)
         return self
+
+
+def _once_on_one_scale(key: str, entries: tuple[DrugEntry, ...]) -> list[tuple[str, Any, str]]:
+    """Problems of a list of drugs: a drug twice, or opioid doses without a common scale."""
+    wrong: list[tuple[str, Any, str]] = []
+    listed: set[tuple[str, str]] = set()
+    for number, entry in enumerate(entries):
+        if entry.row.key in listed:
+            wrong.append((f"{key}.{number}", f"{' '.join(entry.row.key)} a second time", "each drug once"))
+        listed.add(entry.row.key)
+    try:
+        check_one_scale([entry.row for entry in entries if entry.dose > 0])
+    except ValueError as error:
+        wrong.append((key, *divided(str(error), "one scale of opioid dose")))
+    return wrong
 
 
 def range_of(symbol: str, value: float) -> str | None:

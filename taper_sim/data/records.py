@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from taper_sim.model.pharmacology import Drug
+from taper_sim.units import DrugClass
 
 PAST_D: Final = 364
 """Days after which an ended, unreadable entry no longer makes the history incomplete: the adaptation to its dose has
@@ -69,6 +70,10 @@ class DoseRow:
         Dose taken, in the same unit, if known.
     as_needed : bool
         Whether the order is "as needed": the prescribed dose is then the highest that may be taken.
+    interval_h : float or None
+        The patient's own interval between doses, hours; None if it is not recorded.
+    product : str
+        The product as recorded, if it is more than the drug, such as a combination; else empty.
     where : str
         File and place of the record, for messages.
     copies : int
@@ -82,6 +87,8 @@ class DoseRow:
     as_needed: bool = False
     where: str = field(default="", compare=False)
     copies: int = field(default=0, compare=False)
+    interval_h: float | None = None
+    product: str = field(default="", compare=False)
 
     @property
     def order(self) -> tuple[date, str, str]:
@@ -103,12 +110,15 @@ class Unread:
         Whether the entry is recorded as ended.
     once : bool
         Whether it is a single administration, such as an injection for an operation.
+    drug_class : DrugClass or None
+        Class of the drug; None if the drug could not be identified.
     """
 
     why: str
     since: date | None = None
     over: bool = False
     once: bool = False
+    drug_class: DrugClass | None = None
 
     def matters(self, day: date) -> bool:
         """Whether the doses up to ``day`` may be incomplete: not if the entry began later or ended long ago."""

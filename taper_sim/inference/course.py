@@ -28,6 +28,7 @@ from taper_sim.model.day import (
     PersonStart,
     PersonState,
     Reaction,
+    mean_effect,
     medicine_day,
     medicine_load,
     medicine_start,
@@ -157,6 +158,7 @@ STRIDE: Final = LANES + 8  # rows of 256 bytes would alias in the first-level ca
 STATE: Final = N_VALUES  # values come first, at their own places
 DECAY_F, DECAY_L = range(STATE + N_STATE, STATE + N_STATE + 6, 3)
 DECAY_X, DRIFTED, FACTOR, LOST, P_LOAD, M_LOAD, I_LOAD, LEFT = range(DECAY_L + 3, DECAY_L + 11)
+_LEAST: Final = 1e-9  # no effect and no weight is divided by less
 NO_CARE: Final = Care(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # a record does not say what care was delivered
 N_COURSE: Final = LEFT + 1
 """Rows of a tile that the course needs; whoever needs more puts them behind."""
@@ -234,6 +236,24 @@ with kept_by_sources(__file__, elementary):
             t[LEFT * STRIDE + j] *= 1.0 - now.W
             if k == 0:
                 t[(STATE + R) * STRIDE + j] = eq.adapted_at_start(now.E, exp(-use / c.tau_R))
+        if level <= 0.0:
+            _start_unused_class(t, lanes, c, regimen, k)
+
+    @inlined
+    def _start_unused_class(t: Any, lanes: int, c: Any, regimen: Any, k: int) -> None:
+        """References of a class that is begun later, so that it changes nothing before its first day.
+
+        Its long-run part is measured against full adaptation to its first dose: ``b L / L0`` instead of
+        ``b (L / L0 - 1)``, whose constant the reference of the acute part takes up.
+        """
+        first = 0
+        while first < regimen.dose.shape[0] - 1 and regimen.dose[first, k] <= 0.0:
+            first += 1
+        alpha, shared = (c.alpha_0, c.alpha_1, c.alpha_2)[k], of_day(c, regimen, first, k)
+        for j in range(lanes):
+            adapted = mean_effect(medicine(t, j, k, shared, t[(SIGMA + k) * STRIDE + j]), regimen.dose[first, k])
+            t[(STATE + L0 + k) * STRIDE + j] = max(adapted, _LEAST)
+            t[(STATE + MARGIN0 + k) * STRIDE + j] = -t[(B + k) * STRIDE + j] / max(alpha, _LEAST)
 
     @inlined
     def prepare(t: Any, lanes: int) -> None:

@@ -5,7 +5,7 @@ defined here and named in the output's reasons (docs/inference.md, "From records
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from types import MappingProxyType
@@ -13,9 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from taper_sim.array_types import Floats
+from taper_sim.array_types import Floats, Ints
 from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken, equivalents_of
-from taper_sim.data.patient import Patient
+from taper_sim.data.original_dose import OriginalDose, original_doses
+from taper_sim.data.patient import DrugEntry, Patient
 from taper_sim.data.records import CheckIn, DoseRow, History
 from taper_sim.inference.course import Regimen, cut_reference, cuts_of
 from taper_sim.inference.observation import BY_NAME, Reports, reports_of, weekends
@@ -42,7 +43,8 @@ class PatientRecord:
     history : History
         Records as known on ``as_of``.
     start : date
-        Day 0: the day before the first check-in or the first change of dose, whichever is earlier.
+        Day 0: the day before the first check-in or the first change of dose, whichever is earlier. The dose of day 0 is
+        that before the change; days before the first check-in have doses and no reports.
     as_of : date
         Last day of the record.
     n_days : int
@@ -52,7 +54,9 @@ class PatientRecord:
     taken : mapping of int to DrugsTaken
         Drugs taken, by day, on days on which the dose taken is known to differ from the prescribed one.
     use_days : ndarray, (3,)
-        Days of use of each class before day 0.
+        Days of use of each class before day 0; of a class begun later those that are stated, and at least 1.
+    original : mapping of drug class to OriginalDose
+        Dose in force when this taper began, of each class that has been taken.
     imposed : bool
         Whether dose reductions are imposed rather than agreed.
     notes : tuple of str
@@ -66,6 +70,7 @@ class PatientRecord:
     segments: tuple[tuple[int, DrugsTaken], ...]
     taken: Mapping[int, DrugsTaken]
     use_days: Floats
+    original: Mapping[DrugClass, OriginalDose]
     imposed: bool
     notes: tuple[str, ...]
 
@@ -76,9 +81,21 @@ class PatientRecord:
 
     @property
     def classes(self) -> tuple[bool, bool, bool]:
-        """Whether each class is taken at the start; the model follows these classes."""
-        dose = equivalents_of(self.segments[0][1])
+        """Whether each class is taken at the start or begun later; the model follows these classes."""
+        dose = sum((equivalents_of(slots) for _, slots in self.segments), np.zeros(3))
         return (bool(dose[0] > 0), bool(dose[1] > 0), bool(dose[2] > 0))
+
+    @property
+    def first_days(self) -> Ints:
+        """First day of each class in the record, (3,): 0 for one that is taken at the start, or never."""
+        dose = np.array([equivalents_of(slots) for _, slots in self.segments])
+        days = np.array([day for day, _ in self.segments])
+        return np.asarray(days[np.argmax(dose > 0, axis=0)])
+
+    @property
+    def days_of_use(self) -> Floats:
+        """Days of use of each class up to ``as_of``, (3,); those of a class begun within the record count from then."""
+        return self.use_days + self.n_days - self.first_days
 
     @property
     def buprenorphine(self) -> bool:
@@ -89,8 +106,24 @@ class PatientRecord:
 def _slots(rows: Mapping[tuple[str, str], DoseRow], dose: Mapping[tuple[str, str], float]) -> DrugsTaken:
     """Drugs with a dose above 0, ordered by name and formulation."""
     return tuple(
-        DrugTaken(rows[key].drug, dose[key], administrations(rows[key].drug)) for key in sorted(rows) if dose[key] > 0
+        DrugTaken(
+            rows[key].drug,
+            dose[key],
+            administrations(rows[key].drug, rows[key].interval_h),
+            rows[key].interval_h,
+            rows[key].as_needed,
+            rows[key].product,
+        )
+        for key in sorted(rows)
+        if dose[key] > 0
     )
+
+
+def _with_own_intervals(rows: Sequence[DoseRow], patient: Patient | None) -> tuple[DoseRow, ...]:
+    """The rows with the patient's own intervals between doses, where the row has none."""
+    entries = () if patient is None else patient.drugs
+    own = {entry.row.key: entry.interval_h for entry in entries if entry.interval_h is not None}
+    return tuple(row if row.interval_h is not None else replace(row, interval_h=own.get(row.drug.key)) for row in rows)
 
 
 def record_of(history: History, as_of: date, patient: Patient | None = None) -> PatientRecord:
@@ -111,11 +144,12 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
     Raises
     ------
     NoDoseHistory
-        If nothing was prescribed by ``as_of``, or if a class is started within the record.
+        If nothing was prescribed by ``as_of``, or if the original dose that is stated cannot be one.
     """
     history_then = history.as_of(as_of)
     if not history_then.doses:
         raise NoDoseHistory(f"no dose by {as_of}: at least one row with a dose is needed")
+    history_then = replace(history_then, doses=_with_own_intervals(history_then.doses, patient))
     in_force: dict[tuple[str, str], DoseRow] = {}
     changes: dict[date, dict[tuple[str, str], DoseRow]] = {}
     for row in history_then.doses:
@@ -124,29 +158,28 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
     days = sorted(changes)
     first_dose = days[0]
     prescribed = {day: {key: row.dose for key, row in changes[day].items()} for day in days}
-    changed = [
-        later
-        for earlier, later in pairwise(days)
-        if _slots(changes[later], prescribed[later]) != _slots(changes[earlier], prescribed[earlier])
-    ]
+    slots_on = {day: _slots(changes[day], prescribed[day]) for day in days}
+    changed = [later for earlier, later in pairwise(days) if slots_on[later] != slots_on[earlier]]
     anchors = [*changed[:1], *(c.day for c in history_then.checkins[:1])]
     start = max(min([*anchors, as_of]), first_dose) - timedelta(days=1)
     notes: list[str] = list(history_then.notes)
     if (as_of - start).days > LONGEST_RECORD_D:
         start = as_of - timedelta(days=LONGEST_RECORD_D)
         notes.append(f"the record is longer than {LONGEST_RECORD_D} days: days before {start} count as days of use")
-    day_in_force = [day for day in days if day <= start + timedelta(days=1)][-1]
-    segments = [(0, _slots(changes[day_in_force], prescribed[day_in_force]))]
-    segments += [((day - start).days, _slots(changes[day], prescribed[day])) for day in days if day > day_in_force]
+    # before the first recorded dose it is taken to have been the same: a change on day 1 is a change from day 0
+    day_in_force = max((day for day in days if day <= start), default=first_dose)
+    segments = [(0, slots_on[day_in_force])]
+    segments += [((day - start).days, slots_on[day]) for day in days if day > day_in_force]
     taken_at_start = equivalents_of(segments[0][1]) > 0
-    for day, slots in segments[1:]:
-        for k, drug_class in enumerate(DRUG_CLASSES):
-            if equivalents_of(slots)[k] > 0 and not taken_at_start[k]:
-                raise NoDoseHistory(
-                    f"{drug_class} started on {start + timedelta(days=day)}, within the record: the model follows "
-                    f"classes that are taken from its start; allowed: a record that starts when {drug_class} has been "
-                    f"taken for some time"
-                )
+    begun = {
+        drug_class: start + timedelta(days=next(day for day, slots in segments if equivalents_of(slots)[k] > 0))
+        for k, drug_class in enumerate(DRUG_CLASSES)
+        if not taken_at_start[k] and any(equivalents_of(slots)[k] > 0 for _, slots in segments)
+    }
+    notes += [
+        f"{drug_class} begun on {day}, within the record: read as begun on that day, without adaptation before"
+        for drug_class, day in begun.items()
+    ]
     use = np.full(3, MEDIAN_USE_DAYS)
     before = float((start - first_dose).days + 1)
     assessed = {} if patient is None else dict(patient.use_days)
@@ -154,6 +187,8 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
         stated = assessed.get(drug_class, history_then.answers.get(f"{drug_class}_use_days"))
         if stated is not None:
             use[k] = max(float(stated), 1.0)
+        elif drug_class in begun:
+            use[k] = 1.0
         elif before > MONTH_D:
             use[k] = before
         elif taken_at_start[k]:
@@ -169,7 +204,36 @@ def record_of(history: History, as_of: date, patient: Patient | None = None) -> 
                 taken[offset] = _slots(rows, dose)
     imposed = bool(patient.imposed) if patient is not None else False
     n_days = (as_of - start).days
-    return PatientRecord(history_then, start, as_of, n_days, tuple(segments), taken, use, imposed, tuple(notes))
+    stated_drugs = () if patient is None else tuple(_stated(entry) for entry in patient.original_drugs)
+    original = original_doses([(day, slots_on[day]) for day in days], as_of, stated_drugs)
+    _check_original(original, segments[-1][1])
+    return PatientRecord(
+        history_then, start, as_of, n_days, tuple(segments), taken, use, original, imposed, tuple(notes)
+    )
+
+
+def _stated(entry: DrugEntry) -> DrugTaken:
+    return DrugTaken(entry.row, entry.dose, administrations(entry.row, entry.interval_h), entry.interval_h)
+
+
+def _check_original(original: Mapping[DrugClass, OriginalDose], now: DrugsTaken) -> None:
+    """Refuse an original dose that is stated on another scale than today's, or below it: percentages would mislead."""
+    today = equivalents_of(now)
+    for k, drug_class in enumerate(DRUG_CLASSES):
+        drugs_now = [slot.drug for slot in now if slot.drug.drug_class == drug_class]
+        if not drugs_now or drug_class not in original:
+            continue
+        of_class = original[drug_class]
+        if {slot.drug.is_buprenorphine for slot in of_class.drugs} != {drug.is_buprenorphine for drug in drugs_now}:
+            raise NoDoseHistory(
+                f"an original dose of {of_class.words} cannot be compared with today's {drugs_now[0].drug}; allowed: "
+                "an original dose on the scale of today's drugs"
+            )
+        if of_class.equivalents < today[k] - TOLERANCE:
+            raise NoDoseHistory(
+                f"an original {drug_class} dose of {of_class.words} ({of_class.why}) is below today's dose; allowed: "
+                f"at least {today[k]:.4g} equivalents a day"
+            )
 
 
 def _main_drug(slots: DrugsTaken, drug_class: DrugClass) -> DrugTaken | None:
@@ -223,7 +287,7 @@ def regimen_of(
     adjunct_effect = np.zeros((n + 1, 3))
     if adjunct:
         adjunct_effect[record.n_days + 1 :, 0] = BY_SYMBOL["adjunct_effect"].centre("opioid")
-    taken = np.array(record.classes)
+    taken = np.array(record.classes)  # one begun later has dose 0 on day 0, and adapts from its first day on
     return Regimen(dose, cut, removed, decay, shape, taken, record.use_days, adjunct_effect, rotated)
 
 
@@ -287,7 +351,7 @@ def reports_for(
     """
     dose = regimen_of(record).dose
     last_cut = np.zeros(n_days + 1, dtype=np.int64)
-    reduced = int(np.argmax(np.array(record.classes)))
+    reduced = int(np.argmax(dose[0] > 0)) if (dose[0] > 0).any() else int(np.argmax(np.array(record.classes)))
     for day in range(n_days + 1):
         if 0 < day < len(dose):
             fallen = np.flatnonzero(dose[day] < dose[day - 1] - TOLERANCE)

@@ -98,6 +98,7 @@ class AnswerInputs:
         reasons = [
             *choice_reasons[::-1][:1],
             *choice_reasons[:-1],
+            *_original_sentences(self.record),
             *_fastest_by_class(options, situation),
             *_learned(self.posterior, self.record, self.n_reports),
         ]
@@ -160,6 +161,7 @@ class AnswerInputs:
                 "questions": self.judged.questions(),
                 "doses": doses_shown(self.history, self.as_of),
                 "dose_equivalents": equivalents_shown(self.history, self.as_of),
+                "original_doses": {} if self.record is None else _original_shown(self.record),
                 "limits": {
                     "withdrawal": limits.withdrawal,
                     "function_loss": limits.function_loss,
@@ -252,6 +254,39 @@ def _sds(posterior: Posterior, name: str) -> tuple[float, float]:
     return sd * float(posterior.prior.sd[k]), float(posterior.prior.sd[k])
 
 
+def _original_sentences(record: PatientRecord | None) -> list[str]:
+    """What the percentages of the answer are percentages of, a sentence for each class taken today."""
+    if record is None:
+        return []
+    taken = {slot.drug.drug_class for slot in record.now}
+    return [
+        f"original {drug_class} dose: {original.words} ({original.why}); percentages are of this dose"
+        for drug_class, original in record.original.items()
+        if drug_class in taken
+    ]
+
+
+def _original_shown(record: PatientRecord) -> dict[str, dict[str, Any]]:
+    """Original dose of each class, for JSON."""
+    return {
+        drug_class: {
+            "drugs": [
+                {
+                    "drug": slot.drug.drug,
+                    "formulation": slot.drug.formulation,
+                    "dose_mg_per_day": None if slot.drug.is_patch else slot.dose,
+                    "dose_mcg_per_h": slot.dose if slot.drug.is_patch else None,
+                }
+                for slot in original.drugs
+            ],
+            "equivalents": None if original.drugs[0].drug.is_buprenorphine else round(original.equivalents, 6),
+            "in_words": original.words,
+            "why": original.why,
+        }
+        for drug_class, original in record.original.items()
+    }
+
+
 def _fastest_by_class(options: Sequence[Option], situation: Situation) -> list[str]:
     """Fastest offered pace of each class, fastest class first; nothing for a patient on one class."""
     if len(situation.classes) < 2:
@@ -259,7 +294,7 @@ def _fastest_by_class(options: Sequence[Option], situation: Situation) -> list[s
     offered = [o for o in options if o.kind == "reduce" and not o.blocked]
     fastest = {c: max((o.pct_per_28d for o in offered if o.drug_class == c), default=0.0) for c in situation.classes}
     paces = [
-        f"{c} {pct:g} % of original in 28 days" if pct else f"{c} none"
+        f"{c} {pct:g} % of original ({situation.original[c].words}) in 28 days" if pct else f"{c} none"
         for c, pct in sorted(fastest.items(), key=lambda item: -item[1])
     ]
     return [f"fastest reduction offered in each drug class: {'; '.join(paces)}"]

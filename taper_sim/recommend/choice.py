@@ -92,9 +92,9 @@ def situation_of(record: PatientRecord, failed_tapers: int, limits: Limits) -> S
                     slot for slot in record.segments[number - 1][1] if slot.drug.drug_class == drug_class
                 )
                 break
-    use = record.use_days + record.n_days
+    use = record.days_of_use
     ceilings = {c: ceiling_of(c, float(use[k]), failed_tapers, limits) for k, c in enumerate(DRUG_CLASSES)}
-    return Situation(record.now, record.segments[0][1], recent, before_cut, step_back_to, ceilings, last_cut_d)
+    return Situation(record.now, record.original, recent, before_cut, step_back_to, ceilings, last_cut_d)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def courses_of(
     n = limits.horizon_days
     rollable = [option for option in options if option.rolled]
     regimens = tuple(regimen_of(record, option.steps, n, adjunct=option.adjunct) for option in rollable)
-    original = equivalents_of(situation.original)
+    original = np.array([situation.original_equivalents(c) for c in DRUG_CLASSES])
     counts_mme = 0.0 if record.buprenorphine else 1.0
     # the evidence of another week may reach beyond today
     to_today = evidence.regimen.until(record.n_days)

@@ -14,6 +14,7 @@ import numpy as np
 
 from taper_sim.data import formulary
 from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken, equivalents_of
+from taper_sim.data.original_dose import OriginalDose
 from taper_sim.model.pharmacology import (
     Drug,
     administrations,
@@ -117,8 +118,10 @@ class Situation:
 
     Attributes
     ----------
-    now, original : DrugsTaken
-        Drugs today, and before the first reduction of the record.
+    now : DrugsTaken
+        Drugs today.
+    original : mapping of drug class to OriginalDose
+        Dose in force when this taper began (``data.original_dose``).
     recent : ndarray, (28, 3)
         Equivalents a day on each of the last 28 days, oldest first.
     before_cut : ndarray, (3,)
@@ -131,7 +134,7 @@ class Situation:
     """
 
     now: DrugsTaken
-    original: DrugsTaken
+    original: Mapping[DrugClass, OriginalDose]
     recent: np.ndarray
     before_cut: np.ndarray
     step_back_to: Mapping[DrugClass, DrugsTaken]
@@ -148,13 +151,17 @@ class Situation:
         dose = equivalents_of(self.now)
         return tuple(c for k, c in enumerate(DRUG_CLASSES) if dose[k] > 0)
 
+    def original_equivalents(self, drug_class: DrugClass) -> float:
+        """Original dose of a class, equivalents a day; 0 for a class that was never taken."""
+        return self.original[drug_class].equivalents if drug_class in self.original else 0.0
+
 
 def _reduced(
     situation: Situation, drug_class: DrugClass, share: float, planned: DrugsTaken, floor: float
 ) -> DrugsTaken:
     """All drugs, with one class reduced to ``share`` of its original dose but at least ``floor`` equivalents a day."""
     k = DRUG_CLASSES.index(drug_class)
-    original = float(equivalents_of(situation.original)[k])
+    original = situation.original_equivalents(drug_class)
     others = tuple(slot for slot in planned if slot.drug.drug_class != drug_class)
     reduced = situation.of_class(planned, drug_class)
     names = list(dict.fromkeys(slot.drug.drug for slot in reduced))
@@ -171,7 +178,8 @@ def _reduced(
         if abs(ideal - total) < _SAME_DOSE * max(1.0, total):
             parts += group
         else:
-            parts += [slot for slot in dispensed(main.drug, main.times, ideal, total, at_least) if slot.dose > 0]
+            new = [slot for slot in dispensed(main.drug, main.times, ideal, total, at_least) if slot.dose > 0]
+            parts += [replace(main, dose=slot.dose) if slot.drug == main.drug else slot for slot in new]
     return (*others, *parts)
 
 
@@ -193,12 +201,13 @@ def taper_at_pace(
     """
     k = DRUG_CLASSES.index(drug_class)
     ceiling = situation.ceilings[drug_class]
-    name = f"reduce {drug_class} by {pct_per_28d:g} % of original every {MONTH_D} days"
+    in_mg = situation.original[drug_class].words
+    name = f"reduce {drug_class} by {pct_per_28d:g} % of original ({in_mg}) every {MONTH_D} days"
     option = Option(name, "reduce", drug_class, pct_per_28d)
     if pct_per_28d > ceiling.pct_per_28d + _SAME_DOSE:
-        reason = f"above the ceiling of {ceiling.pct_per_28d:g} % in {MONTH_D} days ({ceiling.basis})"
+        reason = f"above the ceiling of {ceiling.pct_per_28d:g} % of {in_mg} in {MONTH_D} days ({ceiling.basis})"
         return replace(option, blocked=reason, rolled=False)
-    original = float(equivalents_of(situation.original)[k])
+    original = situation.original_equivalents(drug_class)
     start = float(equivalents_of(situation.now)[k])
     below = [m for m in limits.milestones.get(drug_class, []) if m < start - _SAME_DOSE * original]
     aim = limits.target.get(drug_class, 0.0)
@@ -328,7 +337,8 @@ def _rotations(situation: Situation) -> list[Option]:
 def schedule_of(option: Option, now: DrugsTaken, dates: Sequence[str]) -> list[dict[str, object]]:
     """Schedule of an option from tomorrow on, a row for each change: date, drug, formulation, dose, tablets.
 
-    ``dates[d]`` is the date d days from today.
+    What does not change goes on exactly as it is taken now: only a change has tablets of its own. ``dates[d]`` is the
+    date d days from today.
     """
     rows: list[dict[str, object]] = []
     steps = option.steps or ((1, now),)
@@ -339,14 +349,18 @@ def schedule_of(option: Option, now: DrugsTaken, dates: Sequence[str]) -> list[d
         after = {slot.drug.key: slot for slot in slots}
         for key, slot in after.items():
             if before.get(key) != slot.dose:
-                rows.append(_row(dates[day], slot.drug, slot.dose, slot.words))
+                rows.append(_row(dates[day], slot, slot.unchanged_words if slot in now else slot.words))
         for key in before:
             if key not in after and before[key] > 0:
-                rows.append(_row(dates[day], formulary.find_drug(*key), 0.0, "stop"))
+                rows.append(_row(dates[day], DrugTaken(formulary.find_drug(*key), 0.0, 1), "stop"))
         before = {key: slot.dose for key, slot in after.items()} | {key: 0.0 for key in before if key not in after}
     return rows
 
 
-def _row(date: str, drug: Drug, dose: float, tablets: str) -> dict[str, object]:
-    doses = {"dose_mg_per_day": None, "dose_mcg_per_h": dose} if drug.is_patch else {"dose_mg_per_day": dose}
-    return {"date": date, "drug": drug.drug, "formulation": drug.formulation, **doses, "tablets": tablets}
+def _row(date: str, slot: DrugTaken, tablets: str) -> dict[str, object]:
+    doses: dict[str, object] = (
+        {"dose_mg_per_day": None, "dose_mcg_per_h": slot.dose} if slot.drug.is_patch else {"dose_mg_per_day": slot.dose}
+    )
+    drug: dict[str, object] = {"drug": slot.drug.drug, "formulation": slot.drug.formulation}
+    own: dict[str, object] = {"interval_h": slot.interval_h, "as_needed": slot.as_needed}
+    return {"date": date, **drug, **doses, "tablets": tablets, **own, "product": slot.product or None}

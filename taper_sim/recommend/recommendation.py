@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from taper_sim.array_types import Floats
 from taper_sim.data.doses import one_scale_problem
-from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.data.patient import Patient
 from taper_sim.data.reading import record_notes
 from taper_sim.data.records import History
@@ -260,7 +259,7 @@ def _barred(option: Option, judged: JudgedRules, values: Values, situation: Situ
         return replace(option, blocked=f"ask {', '.join(names)}")
     if judged.holding:
         k = DRUG_CLASSES.index(option.drug_class) if option.drug_class else 0
-        original = float(equivalents_of(situation.original)[k])
+        original = situation.original_equivalents(DRUG_CLASSES[k])
         pace = 100.0 * (situation.recent[0, k] - situation.recent[-1, k]) / original if original else 0.0
         if option.pct_per_28d >= pace:
             flags = ", ".join(f.flag for f in judged.holding)

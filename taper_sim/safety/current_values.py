@@ -33,7 +33,14 @@ def doses_shown(history: History, day: date) -> list[dict[str, Any]]:
 
 
 def equivalents_shown(history: History, day: date) -> dict[str, float | None]:
-    """Equivalents a day by class; None if unknown: before the first row, or with buprenorphine."""
+    """Equivalents a day by class.
+
+    None if unknown: before the first row, with buprenorphine, and for a class of which an entry could not be read. An
+    unread entry of an unknown drug makes every class unknown.
+    """
     values = Values(history, day)
-    doses = {drug_class: values.dose(drug_class, day) for drug_class in DRUG_CLASSES}
+    unread = {entry.drug_class for entry in history.as_of(day).unread}
+    doses = {
+        drug_class: None if unread & {drug_class, None} else values.dose(drug_class, day) for drug_class in DRUG_CLASSES
+    }
     return {name: None if dose is None else round(dose, 6) for name, dose in doses.items()}

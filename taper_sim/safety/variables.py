@@ -16,6 +16,7 @@ import numpy as np
 
 from taper_sim.data import formulary
 from taper_sim.data.checkins import scales
+from taper_sim.data.original_dose import original_level
 from taper_sim.data.records import DoseRow, History
 from taper_sim.safety.validity import is_asked, keeps_value_for_d, variable_rows, worse
 from taper_sim.units import DRUG_CLASSES, TOLERANCE
@@ -167,8 +168,14 @@ class Values:
             return None
         return float(any(row.drug.drug_class == drug_class for row in self.in_force(self.as_of)))
 
-    def changes(self, drug_class: str, *, buprenorphine: bool = False) -> list[tuple[date, float, float]]:
-        """Dose changes of a class as (day, before, after); buprenorphine separately, because it has no equivalents."""
+    def original(self, drug_class: str) -> float:
+        """Dose in force when this taper began (``data.original_dose``), equivalents a day; 0 without one."""
+        levels = self._levels(drug_class, buprenorphine=False)
+        number = original_level(levels, self.as_of)
+        return 0.0 if number is None else levels[number][1]
+
+    def _levels(self, drug_class: str, *, buprenorphine: bool) -> list[tuple[date, float]]:
+        """Dose of a class on each day with a row; buprenorphine separately, because it has no equivalents."""
         class_rows = [
             row
             for row in self.history.doses
@@ -179,7 +186,12 @@ class Values:
         for row in class_rows:
             current[row.drug.key] = formulary.equivalents(row.drug, row.dose)
             doses[row.day] = sum(current.values())
-        return [(d, a, b) for (_, a), (d, b) in pairwise(doses.items()) if abs(a - b) > TOLERANCE]
+        return list(doses.items())
+
+    def changes(self, drug_class: str, *, buprenorphine: bool = False) -> list[tuple[date, float, float]]:
+        """Dose changes of a class as (day, before, after); buprenorphine separately, because it has no equivalents."""
+        levels = self._levels(drug_class, buprenorphine=buprenorphine)
+        return [(d, a, b) for (_, a), (d, b) in pairwise(levels) if abs(a - b) > TOLERANCE]
 
     def cuts(self, *classes: str) -> list[date]:
         """Days of dose reductions in these classes (in all classes if none is given), sorted."""
@@ -249,9 +261,7 @@ def _reduction(drug_class: str, days: int, *, of_original: bool = False) -> Call
         if dose_then is None or dose_now is None:
             return None
         dose_now = min(dose_now, v.planned.get(drug_class, dose_now))
-        cuts = [before for _, before, after in v.changes(drug_class) if after < before]
-        original = cuts[0] if cuts else v.dose(drug_class, v.as_of) or 0.0
-        reference = original if of_original else dose_then
+        reference = v.original(drug_class) if of_original else dose_then
         return (
             round(100.0 * (dose_then - dose_now) / reference, 9) if reference > 0 else 0.0
         )  # rounding, so that a reduction of 10 % is not above 10 %
@@ -333,7 +343,9 @@ def _buprenorphine_started(v: Values) -> float | None:
 def _overlap(v: Values) -> float | None:
     if not v.history.doses:
         return None
-    classes = [row.drug.drug_class for row in v.in_force(v.as_of)]
+    # two forms of one drug are one prescription: ER with IR of the same drug is how a step is dispensed
+    drugs = {(row.drug.drug_class, row.drug.drug.split("-")[0]) for row in v.in_force(v.as_of)}
+    classes = [drug_class for drug_class, _ in drugs]
     return float(any(classes.count(c) > 1 for c in DRUG_CLASSES))
 
 

@@ -130,3 +130,25 @@ def test_a_cut_counts_by_its_size_up_to_a_tenth_of_the_dose_or_of_the_reference(
     alone, _ = at.cuts_of(prescribed[:, [2, 1, 2]], reference, 2.5)
     # half a mg of diazepam is 5 % of the reference, not half of the dose
     np.testing.assert_allclose(alone, [0, 0, 0, 2.5 * np.sqrt(0.5 / 10 / 0.1), 0])
+
+
+def test_a_class_begun_later_changes_nothing_before_its_first_day_and_relieves_pain_after_it() -> None:
+    dose = np.zeros((N_DAYS + 1, 3))
+    dose[:, 0] = 90.0
+    dose[40:, 2] = 300.0
+    begun, never = np.array([True, False, True]), np.array([True, False, False])
+    zeros, shape = np.zeros(N_DAYS + 1), np.ones((N_DAYS + 1, 3, 4))
+    decay = np.full((N_DAYS + 1, 3), 0.1)
+    decay[:40, 2] = 0.0
+    courses = []
+    for taken, its_dose in ((begun, dose), (never, dose * never)):
+        cut, removed = at.cuts_of(its_dose, at.cut_reference(taken, its_dose[0], False), 1.0)
+        use, adjunct = np.full(3, 1000.0), np.zeros((N_DAYS + 1, 3))
+        regimen = Regimen(its_dose, cut, removed, decay, shape, taken, use, adjunct, zeros)
+        courses.append(at.course(at.centre_values(), at.couplings(), regimen))
+    with_it, without = courses
+    assert np.isfinite(with_it).all()
+    np.testing.assert_allclose(with_it[:40], without[:40], rtol=0, atol=1e-7)  # the shortfall is smooth at 0
+    assert (with_it[41:, at.P] < without[41:, at.P]).all()
+    assert with_it[40, at.F + 2] > 0.0 and (np.diff(with_it[40:, at.L + 2]) > 0.0).all()
+    assert (with_it[:, at.W + 2] < 1e-6).all()  # what rises brings no withdrawal

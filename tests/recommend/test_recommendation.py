@@ -102,7 +102,9 @@ def test_a_patient_with_few_symptoms_who_agrees_is_offered_a_reduction_in_tablet
     for option in offered(answer):
         for row in option["schedule"]:
             drug = find_drug(row["drug"], row["formulation"])
-            if row["dose_mg_per_day"]:
+            if row["dose_mg_per_day"] == 120.0:
+                assert row["tablets"] == "unchanged: exactly as taken now"
+            elif row["dose_mg_per_day"]:
                 assert row["tablets"] in {regimen(drug, row["dose_mg_per_day"], n).words() for n in (1, 2)}
     assert any("naloxone" in reason for reason in answer["reasons"])
     assert any("not clinically reviewed" in reason for reason in answer["reasons"])
@@ -416,6 +418,24 @@ def test_holding_keeps_the_dose_and_the_longer_acting_form_its_equivalents() -> 
     assert change["expected_dose_pct"] == pytest.approx(100.0, abs=6)
     hold = next(o for o in answer["options"] if o["kind"] == "hold")
     assert [row["dose_mg_per_day"] for row in hold["schedule"]] == [2.0]
+
+
+def test_a_class_begun_during_the_record_gets_an_answer() -> None:
+    answer = answer_for(patient(*MORPHINE, (40, "pregabalin", "IR capsule", 150.0)))
+    assert answer["status"] == "recommend" and set(answer["limits"]["ceilings"]) == {"opioid", "gabapentinoid"}
+    assert any("gabapentinoid begun on 2026-02-19" in reason for reason in answer["reasons"])
+
+
+def test_percentages_are_of_the_plateau_before_this_taper_and_bear_it_in_mg() -> None:
+    answer = answer_for(patient((480, "morphine", "ER", 240.0), (449, "morphine", "ER", 120.0)))
+    assert answer["original_doses"]["opioid"]["equivalents"] == 120.0
+    assert all("(120 mg a day, 120 MME)" in option["name"] for option in reductions(answer))
+    assert any("original opioid dose: 120 mg a day, 120 MME" in reason for reason in answer["reasons"])
+    for option in offered(answer):
+        opioid = [row["dose_mg_per_day"] for row in option["schedule"] if row["date"] == "2026-04-01"]
+        assert sum(opioid) >= 120.0 * 0.9 - 1e-9  # the ceiling of a year's use, 10 % of today's plateau
+    hold = next(o for o in answer["options"] if o["kind"] == "hold")
+    assert hold["schedule"][0]["tablets"] == "unchanged: exactly as taken now"
 
 
 def test_what_unsplittable_tablets_cannot_make_is_made_up_with_immediate_release() -> None:

@@ -142,6 +142,8 @@ def test_a_reduction_is_percent_of_the_original_dose_within_the_window() -> None
     assert v.value("days_since_reduction") == 10
     assert v.value("opioid_use_days") == 100
     assert v.value("benzodiazepine") == 0.0
+    settled = ((900, "morphine", "ER", 240.0), (800, "morphine", "ER", 60.0), (10, "morphine", "ER", 45.0))
+    assert taking(*settled).value("opioid_reduction_28d_pct") == pytest.approx(25.0)  # of 60: the taper before is over
     assert taking((100, "morphine", "ER", 120.0)).value("days_since_reduction") == 10_000
 
 

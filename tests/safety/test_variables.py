@@ -224,6 +224,9 @@ def test_a_switch_within_the_class_at_equal_equivalents_is_not_a_reduction() -> 
     swap = ((400, "morphine", "ER", 60.0), (3, "morphine", "ER", 0.0), (3, "oxycodone", "ER", 40.0))
     assert values(*swap).value("opioid_cut_within_14d") == 0.0
     assert values(*swap).value("same_class_overlap") == 0.0
+    two_forms = ((9, "morphine", "ER", 60.0), (9, "morphine", "IR", 7.5))
+    assert values(*two_forms).value("same_class_overlap") == 0.0  # a step of the tool's own schedule
+    assert values(*two_forms, (9, "oxycodone", "IR", 10.0)).value("same_class_overlap") == 1.0
 
 
 def test_days_of_use_end_with_a_gap_and_include_the_days_stated_in_the_file() -> None:

@@ -20,8 +20,10 @@ from taper_sim.data.fhir.names import form_of
 from taper_sim.data.fhir.prescriptions import ENDED, IN_FORCE, Prescriptions
 from taper_sim.data.fhir.references import id_of, references_to, resolved
 from taper_sim.data.fhir.versions import RESOURCE_TYPES, refuse_other, validated
+from taper_sim.data.formulary import formulary
 from taper_sim.data.problems import Problem, shown
 from taper_sim.data.records import CheckIn, History, Unread
+from taper_sim.units import DrugClass
 
 ORDERS: Final = ("order", "original-order", "instance-order", "filler-order", "reflex-order")
 _WRONG_STAMP_REPORTS: Final = 3  # reports after the timestamp from which the timestamp is wrong. A design choice
@@ -211,7 +213,16 @@ class _Reader:
         since = next((day for day in map(day_of, days) if day is not None), None)
         text = " ".join(concept_texts(resource.get("medicationCodeableConcept"))).lower()
         once = form_of(text) == "other" and not any(name in text for name in _DEPOT)
-        return Unread(f"{place}: {why}", since, status in ENDED.get(kind, ()), once)
+        return Unread(f"{place}: {why}", since, status in ENDED.get(kind, ()), once, self._class_of(resource))
+
+    def _class_of(self, resource: Mapping[str, Any]) -> DrugClass | None:
+        """Class of the drug of an entry whose dose could not be read; None if the drug is not identified either."""
+        try:
+            product = self._product(resource)
+        except Cannot:
+            return None
+        name = product.name if product is not None else ""
+        return next((drug.drug_class for drug in formulary().values() if drug.drug.split("-")[0] == name), None)
 
     def _mark_invalid_medication(self) -> None:
         """Record invalid entries that may hold medication as unread: for their patient, else for every patient."""

@@ -94,6 +94,11 @@ class Product:
     description: str
 
     @property
+    def combination(self) -> str:
+        """The first text of a product with another ingredient, as recorded; empty for a product of the drug alone."""
+        return self.description.split(" | ")[0] if self.partners else ""
+
+    @property
     def counted(self) -> bool:
         """Whether the strength is per tablet, capsule or film."""
         return self.strength is not None and self.strength.per == "one"

@@ -42,6 +42,8 @@ class MedicationOrder:
         First day after the dispensed supply with its repeats, if stated.
     unended : bool
         Whether the order has ended on an unknown day.
+    product : str
+        The combination product as recorded; empty for a product of the drug alone.
     """
 
     where: str
@@ -53,6 +55,7 @@ class MedicationOrder:
     replaces: str = ""
     supplied: date | None = None
     unended: bool = False
+    product: str = ""
 
     @property
     def start(self) -> date:
@@ -166,21 +169,17 @@ def in_turn(orders: Sequence[MedicationOrder], notes: list[str]) -> list[Medicat
 
 def rows_of(drug: Drug, orders: Sequence[MedicationOrder], taken: Taken) -> list[DoseRow]:
     """Dose rows of one drug and form: the orders' doses, 0 without an order in force, and the dose taken if known."""
-    spans = [(s, order.where) for order in orders for s in order.segments]
-    days = {s.start for s, _ in spans} | {s.end for s, _ in spans if s.end is not None}
+    spans = [(s, order.where, order.product) for order in orders for s in order.segments]
+    days = {s.start for s, *_ in spans} | {s.end for s, *_ in spans if s.end is not None}
     first = min(days)
     days |= {day for day in taken.changes() if day >= first}
     rows: list[DoseRow] = []
     where = ""
     for day in sorted(days):
-        in_force = [(s, place) for s, place in spans if s.start <= day and (s.end is None or s.end > day)]
-        s, where = in_force[-1] if in_force else (Segment(day, None, 0.0, False), where)
-        row = DoseRow(day, drug, s.dose, taken.on(day), s.as_needed, where)
+        in_force = [span for span in spans if span[0].start <= day and (span[0].end is None or span[0].end > day)]
+        s, where, product = in_force[-1] if in_force else (Segment(day, None, 0.0, False), where, "")
+        row = DoseRow(day, drug, s.dose, taken.on(day), s.as_needed, where, product=product)
         previous = rows[-1] if rows else None
-        if previous is None or (previous.dose, previous.taken, previous.as_needed) != (
-            row.dose,
-            row.taken,
-            row.as_needed,
-        ):
+        if previous is None or replace(previous, day=day) != row:
             rows.append(row)
     return rows

@@ -5,7 +5,7 @@ that cannot be read are kept with their reason. Rules: docs/how-to/fhir.md.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 
@@ -108,7 +108,9 @@ class Prescriptions:
             dose_segments = _ended(drug, resource, dose_segments, supply, created, notes)
         unended = ended and dose_segments[-1].end is None
         self.requests.append(
-            MedicationOrder(place, drug, dose_segments, authored, not ended, names, replaces, supply, unended)
+            MedicationOrder(
+                place, drug, dose_segments, authored, not ended, names, replaces, supply, unended, product.combination
+            )
         )
         self.written.append(authored or dose_segments[0].start)
         self.notes += [(self.written[-1], f"{place}: {note}") for note in dict.fromkeys(notes)]
@@ -132,7 +134,10 @@ class Prescriptions:
             dose_segments = _ended(drug, resource, dose_segments, None, created, notes)
         active = status not in ENDED["MedicationStatement"]
         unended = not active and status != "not-taken" and dose_segments[-1].end is None
-        self.statements.append((MedicationOrder(place, drug, dose_segments, asserted, active, unended=unended), k))
+        order = MedicationOrder(
+            place, drug, dose_segments, asserted, active, unended=unended, product=product.combination
+        )
+        self.statements.append((order, k))
         self.written.append(asserted or dose_segments[0].start)
         self.notes += [(self.written[-1], f"{place}: {note}") for note in dict.fromkeys(notes)]
 
@@ -176,7 +181,9 @@ class Prescriptions:
                 taken.setdefault(key, Taken()).stated += order.segments
             elif order.drug.drug in names:
                 reason = f"{' '.join(key)} by a statement, beside orders of another form of the drug"
-                self.unread.append(Unread(f"{order.where}: {reason}", order.start, not order.active))
+                self.unread.append(
+                    Unread(f"{order.where}: {reason}", order.start, not order.active, drug_class=order.drug.drug_class)
+                )
                 fail(k, order.where, reason, "a statement of the ordered form")
             else:
                 without_order.setdefault(key, []).append(order)
@@ -184,7 +191,8 @@ class Prescriptions:
             k, place = entries[0]
             if key not in ordered and key not in without_order:
                 reason = f"{' '.join(key)} administered, without an order of the drug"
-                self.unread.append(Unread(f"{place}: {reason}", max(self.administered[key]), over=True))
+                last, drug_class = max(self.administered[key]), formulary.find_drug(*key).drug_class
+                self.unread.append(Unread(f"{place}: {reason}", last, over=True, drug_class=drug_class))
                 fail(k, place, reason, "an order of this drug")
         groups: dict[tuple[str, str], list[MedicationOrder]] = dict(without_order)
         for order in self.requests:
@@ -196,7 +204,12 @@ class Prescriptions:
             orders, lost = closed(orders, notes)
             for order in lost:
                 self.unread.append(
-                    Unread(f"{order.where}: {' '.join(key)}, ended on an unknown day", order.start, over=True)
+                    Unread(
+                        f"{order.where}: {' '.join(key)}, ended on an unknown day",
+                        order.start,
+                        over=True,
+                        drug_class=drug.drug_class,
+                    )
                 )
                 notes.append(f"{order.where}: {' '.join(key)}, ended on an unknown day: not counted")
             if not orders:
@@ -210,10 +223,12 @@ class Prescriptions:
             except Cannot as error:
                 where = " and ".join(order.where for order in orders)
                 over = not any(order.active for order in orders)
-                self.unread.append(Unread(f"{where}: {error.given}", max(o.start for o in orders), over))
+                self.unread.append(
+                    Unread(f"{where}: {error.given}", max(o.start for o in orders), over, drug_class=drug.drug_class)
+                )
                 fail(min(_number(order.where) for order in orders), where, error.given, error.allowed)
                 continue
-            rows += [DoseRow(r.day, r.drug, r.dose, r.taken, r.as_needed, f"{file}, {r.where}") for r in drug_rows]
+            rows += [replace(row, where=f"{file}, {row.where}") for row in drug_rows]
         return sorted(rows, key=lambda row: row.order), notes
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from taper_sim.data.doses import one_scale_problem, read_histories
+from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.data.patients import PatientTable, read_patients
 from taper_sim.data.problems import InputError, Problem, problem, shown
 from taper_sim.data.records import History
@@ -94,7 +95,7 @@ class RecordedPerson:
 def traits_of(record: PatientRecord, flags: Mapping[str, bool]) -> dict[str, float]:
     """Traits of a person: known flags, and the log of days of use if these are recorded."""
     traits = {name: float(value) for name, value in flags.items()}
-    k = int(np.argmax(record.classes))
+    k = int(np.argmax(equivalents_of(record.segments[0][1]) > 0))  # of the classes taken at the start
     if not any(note.startswith(f"days of {DRUG_CLASSES[k]} use") for note in record.notes):
         traits["log_use"] = float(np.log(record.use_days[k] / MEDIAN_USE_DAYS))
     return traits

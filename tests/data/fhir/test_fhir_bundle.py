@@ -224,7 +224,12 @@ def test_an_ambiguous_or_unreadable_dose_is_refused_with_place_and_reason(
 def test_a_missing_instruction_gives_no_dose_and_leaves_the_history_incomplete(tmp_path: Path) -> None:
     reading = read(tmp_path, bundle(request(ER30)))
     assert len(reading.failed) == 1
-    assert len(one(reading).unread) == 1
+    assert [entry.drug_class for entry in one(reading).unread] == ["opioid"]
+
+
+@pytest.mark.parametrize(("text", "product"), [(APAP, APAP), ("oxycodone 5 mg oral tablet", "")])
+def test_a_row_names_the_combination_product_of_its_order(tmp_path: Path, text: str, product: str) -> None:
+    assert only(tmp_path, request(text, dosage(1, "tablet", every(4)))).product == product
 
 
 def test_the_upper_end_of_a_range_is_the_highest_dose_that_may_be_taken(tmp_path: Path) -> None:
