@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from taper_sim.array_types import Floats
 from taper_sim.data.doses import one_scale_problem
-from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.data.patient import Patient
 from taper_sim.data.reading import record_notes
 from taper_sim.data.records import History
@@ -26,13 +25,13 @@ from taper_sim.inference.prior import DEFAULT_POPULATION, PopulationPrior, prior
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of, regimen_of, reports_for, used_by_model
 from taper_sim.inference.underreporting import posterior_under_underreporting, read_as_underreported
 from taper_sim.recommend.answer import AnswerInputs, RecommendationFields
+from taper_sim.recommend.barred_options import barred
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
-from taper_sim.recommend.options import Option, Situation, options_of
+from taper_sim.recommend.options import Option, options_of
 from taper_sim.recommend.value_of_information import value_of_next_week
 from taper_sim.safety.limits import Limits
-from taper_sim.safety.red_flags import JudgedRules, judge
+from taper_sim.safety.red_flags import judge
 from taper_sim.safety.variables import Values
-from taper_sim.units import DRUG_CLASSES, TOLERANCE
 
 POSTERIOR_DRAWS: Final = 2048
 MORE_DRAWS: Final = 8
@@ -146,7 +145,7 @@ def recommend(
         return answer.abstain([*misfit, "the model does not describe this patient's reports: it makes no prediction"])
     situation = situation_of(record, failed, limits)
     options = [
-        _barred(o, judged, values, situation, n_reports) for o in options_of(situation, limits, limits.horizon_days)
+        barred(o, judged, values, situation, n_reports) for o in options_of(situation, limits, limits.horizon_days)
     ]
     person = simulated_patient(record.now, patient, {n: values.value(n) for n in _FOR_RISK}, history.patient_id)
     events = event_draws(person, seed)
@@ -247,31 +246,6 @@ def _scattered(posterior: Posterior) -> list[str]:
         return []
     factor = posterior.mean(posterior.of("noise"))
     return [f"contradictory reports: they scatter {factor:.1f} times as much as those of the median person"]
-
-
-def _barred(option: Option, judged: JudgedRules, values: Values, situation: Situation, n_reports: int) -> Option:
-    """The option, blocked if consent or a flag rules it out, or if it is faster than the preset without any report."""
-    if option.kind != "reduce" or option.blocked:
-        return option
-    if values.value("patient_agreed_to_taper") == 0.0:
-        return replace(option, blocked="the patient has not agreed to a reduction")
-    if judged.blocking:
-        names = list(dict.fromkeys(name for f in judged.blocking for name in f.unknown))
-        return replace(option, blocked=f"ask {', '.join(names)}")
-    if judged.holding:
-        k = DRUG_CLASSES.index(option.drug_class) if option.drug_class else 0
-        original = float(equivalents_of(situation.original)[k])
-        pace = 100.0 * (situation.recent[0, k] - situation.recent[-1, k]) / original if original else 0.0
-        if option.pct_per_28d >= pace:
-            flags = ", ".join(f.flag for f in judged.holding)
-            return replace(option, blocked=f"hold or slower only, until a named person acknowledges: {flags}")
-    if n_reports == 0 and option.drug_class is not None:
-        preset, pct = situation.ceilings[option.drug_class].preset, situation.ceilings[option.drug_class].preset_pct
-        if option.pct_per_28d > pct + TOLERANCE:
-            return replace(
-                option, blocked=f"faster than {preset} ({pct:g} % in 28 days), and no check-in supports a faster pace"
-            )
-    return option
 
 
 def _limited(option: Option, rolled: Mapping[str, Rolled], limits: Limits) -> Option:

@@ -27,6 +27,10 @@ WITHIN: Final[Mapping[str, str]] = {
 }
 """Time limit for action, by urgency."""
 ASK_BEFORE: Final = "ask_before_any_reduction"
+NO_REDUCTION: Final = "no_reduction_until_acknowledged"
+NO_CHANGE: Final = "no_reduction_no_rise"
+"""Effects of a same-day flag. Both bar every reduction until a named person has acknowledged the flag; the second also
+bars every rise while it is true."""
 _ANSWERED_BY_PEOPLE: Final = ("check-in", "baseline", "order")
 """Sources of variables that a person can answer; devices and laboratories are not asked."""
 _PERSISTENT: Final = ("emergency", "same_day")
@@ -78,12 +82,17 @@ class JudgedRules:
 
     @property
     def holding(self) -> list[Flag]:
-        """True same-day flags without acknowledgement: only holding or a slower pace is allowed."""
-        return [
-            f
-            for f in self.flags
-            if f.state == "true" and f.effect == "hold_or_slower_until_acknowledged" and not f.acknowledged_by
-        ]
+        """True same-day flags without acknowledgement: no dose is reduced."""
+        return [f for f in self._true() if f.effect in (NO_REDUCTION, NO_CHANGE) and not f.acknowledged_by]
+
+    @property
+    def sedated(self) -> list[Flag]:
+        """True flags under which no dose is raised. An acknowledgement does not lift this: it wakes nobody."""
+        return [f for f in self._true() if f.effect == NO_CHANGE]
+
+    def _true(self) -> list[Flag]:
+        """True flags and interactions, in the order of the tables."""
+        return [f for f in (*self.flags, *self.interactions) if f.state == "true"]
 
     @property
     def blocking(self) -> list[Flag]:

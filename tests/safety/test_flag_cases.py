@@ -114,6 +114,8 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
         known((*TAPERED, *BENZO), ess=[(25, 6), (0, 9)]),
         known(TAPERED, ess=[(25, 6), (0, 10)]),
     ),
+    ("breathing_depressed", known(OPIOID, resp_rate=11), known(OPIOID, resp_rate=12), known(OPIOID)),
+    ("breathing_depressed", known(OPIOID, spo2=92), known(OPIOID, spo2=93), known(OPIOID)),
     ("hypoxaemia", known(OPIOID, spo2=89), known(OPIOID, spo2=90), known(OPIOID)),
     ("vitals_emergency", known(OPIOID, hr=140), known(OPIOID, hr=139), known(OPIOID)),
     ("vitals_abnormal", known(OPIOID, temp_c=38.0), known(OPIOID, temp_c=37.9), known(OPIOID)),
