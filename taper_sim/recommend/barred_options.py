@@ -48,6 +48,9 @@ def barred(option: Option, judged: JudgedRules, values: Values, situation: Situa
     if judged.holding and lowers(option, situation):
         flags = ", ".join(f.flag for f in judged.holding)
         return replace(option, blocked=f"no reduction until a named person acknowledges: {flags}")
+    if judged.maintained and option.kind == "reduce" and option.drug_class == "opioid":
+        flags = ", ".join(f.flag for f in judged.maintained)
+        return replace(option, blocked=f"maintenance is the recommendation, until a named person acknowledges: {flags}")
     if option.kind != "reduce":
         return option
     if values.value("patient_agreed_to_taper") == 0.0:

@@ -30,6 +30,7 @@ PACES_PCT: Final = (2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0)
 the cap."""
 LONG_ACTING_BENZODIAZEPINE: Final = ("diazepam", "IR")
 _SHORT_EFFECT_H: Final = 24.0  # effect half-life, h, below which a change to a long-acting benzodiazepine is an option
+MAINTENANCE: Final = "maintain long term at this dose"
 _SAME_DOSE: Final = 1e-6  # mg, equivalents or shares within which two doses are equal
 
 
@@ -238,7 +239,7 @@ def _step_note(situation: Situation, drug_class: DrugClass) -> str:
 
 def options_of(situation: Situation, limits: Limits, n_days: int) -> list[Option]:
     """Every option for this patient, offered or blocked, in a fixed order."""
-    options = [Option("hold", "hold"), Option("maintain long term at this dose", "maintain")]
+    options = [Option("hold", "hold"), Option(MAINTENANCE, "maintain")]
     for drug_class in situation.classes:
         back = situation.step_back_to.get(drug_class)
         if back is not None:

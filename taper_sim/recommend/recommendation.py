@@ -111,6 +111,8 @@ def recommend(
     answer = AnswerInputs(history_then, as_of, judged, limits, population, seed, notes=history_then.notes)
     if judged.urgent:
         return answer.urgent()
+    if judged.unconfirmed:
+        return answer.abstain([_UNCONFIRMED])
     out_of_scope = _out_of_scope(history_then, values)
     if out_of_scope:
         return answer.abstain(out_of_scope)
@@ -150,7 +152,8 @@ def recommend(
     person = simulated_patient(record.now, patient, {n: values.value(n) for n in _FOR_RISK}, history.patient_id)
     events = event_draws(person, seed)
     rolled = roll(record, situation, posterior, evidence, events, options, limits, seed)
-    chosen, reasons = choose(rolled, options, limits)
+    maintain = "" if judged.holding else "; ".join(f"{f.flag}: {f.action}" for f in judged.maintained)
+    chosen, reasons = choose(rolled, options, limits, maintain)
     candidates = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
     options = [_limited(o, rolled, limits) for o in options]
     underreported = posterior_under_underreporting(evidence, seed) if rolled[chosen].option.kind == "reduce" else None
@@ -167,7 +170,7 @@ def recommend(
         def chosen_under(weights: Floats) -> str:
             reweighted = courses.under(weights)
             exact = {name: replace(r, mc_error=dict.fromkeys(r.mc_error, 0.0)) for name, r in reweighted.items()}
-            return choose(exact, candidates, limits)[0]
+            return choose(exact, candidates, limits, maintain)[0]
 
         return chosen_under
 
@@ -179,6 +182,10 @@ def recommend(
 _NOTHING_TAKEN: Final = (
     "no dose is in force: nothing is left to reduce; withdrawal may continue for weeks, and tolerance is lost: a "
     "former dose can kill"
+)
+_UNCONFIRMED: Final = (
+    "nothing is offered from a dose that is not confirmed: ask which dose is right and correct the record, or let a "
+    "named person acknowledge it"
 )
 _MOST_UNREAD_NAMED: Final = 5
 _SCATTER_SD: Final = 3.3

@@ -17,6 +17,7 @@ import numpy as np
 from taper_sim.data import formulary
 from taper_sim.data.checkins import scales
 from taper_sim.data.records import DoseRow, History
+from taper_sim.safety import dose_history
 from taper_sim.safety.validity import is_asked, keeps_value_for_d, variable_rows, worse
 from taper_sim.units import DRUG_CLASSES, TOLERANCE
 
@@ -375,6 +376,63 @@ def _depressants(v: Values) -> float | None:
     return max(reported, float(known_number))
 
 
+def _levels(v: Values, drug_class: str, days: int) -> list[float]:
+    """Equivalents a day of a class on each of the last days and today, oldest first; what was taken, if stated.
+
+    Buprenorphine counts with its own mg. Days before the first dose row count as those of that row.
+    """
+    first = v.history.doses[0].day
+    levels = []
+    for ago in range(days, -1, -1):
+        rows = [r for r in v.last_rows(max(v.as_of - timedelta(days=ago), first)) if r.drug.drug_class == drug_class]
+        doses = (formulary.equivalents(r.drug, r.dose if r.taken is None else r.taken) for r in rows)
+        levels.append(float(sum(doses)))
+    return levels
+
+
+def _recent_fall(drug_class: str) -> Callable[[Values], float | None]:
+    def derive(v: Values) -> float | None:
+        if not v.history.doses:
+            return None
+        if not any((v.as_of - day).days <= dose_history.FALL_LOOKBACK_D for day in v.cuts(drug_class)):
+            return 0.0
+        return dose_history.largest_fall_pct(_levels(v, drug_class, dose_history.FALL_DAYS))
+
+    return derive
+
+
+def _restart(part: int) -> Callable[[Values], float | None]:
+    """Days without an opioid before a restart (0), or the dose since in percent of that before (1)."""
+
+    def derive(v: Values) -> float | None:
+        if not v.history.doses:
+            return None
+        opioids = [row for row in v.history.doses if row.drug.drug_class == "opioid"]
+        if all(row.dose > 0 and row.taken != 0 for row in opioids):
+            return 0.0
+        restart = dose_history.restart_of(_levels(v, "opioid", dose_history.GAP_DAYS))
+        if part == 1 and restart is not None and len({row.drug.is_buprenorphine for row in opioids}) > 1:
+            return None  # the dose of buprenorphine and that of a full agonist cannot be compared
+        return float(restart[part]) if restart is not None else 0.0
+
+    return derive
+
+
+def _rise(drug_class: str) -> Callable[[Values], float | None]:
+    def derive(v: Values) -> float | None:
+        if not v.history.doses or any(
+            r.drug.is_buprenorphine for r in v.in_force(v.as_of) if r.drug.drug_class == drug_class
+        ):
+            return None
+        return dose_history.rise_pct(_levels(v, drug_class, dose_history.RISE_WITHIN_D))
+
+    return derive
+
+
+def _entry_ratio(v: Values) -> float | None:
+    return dose_history.largest_entry_ratio(v.history.doses, v.as_of) if v.history.doses else None
+
+
 def _pregnant(v: Values) -> float | None:
     reported = v.reported("pregnant")
     return 0.0 if reported is None and v.reported("sex_male") == 1.0 else reported
@@ -419,6 +477,11 @@ DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
     "gabapentinoid_reduction_7d_pct": _reduction("gabapentinoid", 7),
     **{f"{c}_cut_within_14d": _cut_within_14d(c) for c in DRUG_CLASSES},
     **{f"{c}_use_days": _use_days(c) for c in DRUG_CLASSES},
+    "benzodiazepine_fall_28d_pct": _recent_fall("benzodiazepine"),
+    "opioid_gap_days": _restart(0),
+    "opioid_restart_pct": _restart(1),
+    **{f"{c}_rise_14d_pct": _rise(c) for c in ("opioid", "benzodiazepine")},
+    "dose_entry_ratio_28d": _entry_ratio,
     "days_since_reduction": _since_reduction,
     "missed_checkins_in_row": _missed_in_row,
     "gabapentinoid_dose_mg": _gabapentinoid_mg,

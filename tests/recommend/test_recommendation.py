@@ -244,7 +244,7 @@ def test_an_abstention_has_reasons_and_a_person_to_call(history: History) -> Non
 def test_a_patient_without_a_dose_has_nothing_to_reduce() -> None:
     answer = answer_for(patient(*MORPHINE, (10, "morphine", "ER", 0.0)))
     assert answer["status"] == "abstain" and answer["options"] == []
-    assert "nothing is left to reduce" in answer["reasons"][0]
+    assert any("nothing is left to reduce" in reason for reason in answer["reasons"])
 
 
 def test_reports_outside_the_model_lead_to_an_abstention() -> None:
