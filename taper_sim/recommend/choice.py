@@ -310,6 +310,8 @@ def choose(
         within = [o for o in reductions if not keeps_limits(rolled[o.name], hold, limits)]
         others = [o for o in options if o.kind in ("hold", "step_back") and not o.blocked]
         best = min((*others, *within), key=lambda o: (rolled[o.name].loss, o.pct_per_28d))
+        if maintain and best.kind == "hold":
+            return MAINTENANCE, [maintain]
         if within or best.kind == "step_back":
             return best.name, [f"{best.name}: the least expected loss of the options that keep every limit"]
     for option in reductions:

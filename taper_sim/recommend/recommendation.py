@@ -30,7 +30,7 @@ from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits,
 from taper_sim.recommend.options import Option, options_of
 from taper_sim.recommend.value_of_information import value_of_next_week
 from taper_sim.safety.limits import Limits
-from taper_sim.safety.red_flags import judge
+from taper_sim.safety.red_flags import JudgedRules, judge
 from taper_sim.safety.variables import Values
 
 POSTERIOR_DRAWS: Final = 2048
@@ -121,7 +121,7 @@ def recommend(
     except NoDoseHistory as error:
         return answer.abstain([f"cannot build a dose history: {error}"])
     if not record.now:
-        return replace(answer, record=record, notes=record.notes).abstain([_NOTHING_TAKEN])
+        return replace(answer, record=record, notes=record.notes).abstain([_nothing_taken(judged)])
     failed = patient.risk.failed_tapers if patient is not None else 0
     baseline = patient.baseline.model_dump(exclude_unset=True) if patient is not None else None
     fixed = {} if patient is None else patient.parameters
@@ -183,6 +183,10 @@ _NOTHING_TAKEN: Final = (
     "no dose is in force: nothing is left to reduce; withdrawal may continue for weeks, and tolerance is lost: a "
     "former dose can kill"
 )
+_STOPPED_ABRUPTLY: Final = (
+    "no dose is in force: nothing is left to reduce, and the stop itself is the danger: giving the benzodiazepine back "
+    "is what a clinician considers; an opioid that was stopped is never begun again at its former dose"
+)
 _UNCONFIRMED: Final = (
     "nothing is offered from a dose that is not confirmed: ask which dose is right and correct the record, or let a "
     "named person acknowledge it"
@@ -205,6 +209,12 @@ _FOR_RISK: Final = (
     "age",
     "naloxone_at_home",
 )
+
+
+def _nothing_taken(judged: JudgedRules) -> str:
+    """The reason to abstain for a person who takes nothing; after an abrupt stop of a benzodiazepine it differs."""
+    stopped = any(f.flag == "bzd_abrupt_stop" for f in judged.raised())
+    return _STOPPED_ABRUPTLY if stopped else _NOTHING_TAKEN
 
 
 def _out_of_scope(history: History, values: Values) -> list[str]:

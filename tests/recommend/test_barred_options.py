@@ -13,7 +13,7 @@ from taper_sim.data.records import CheckIn, DoseRow, History
 from taper_sim.inference.record import record_of
 from taper_sim.recommend.barred_options import barred, lowers, raises
 from taper_sim.recommend.choice import CHANCES, FELT, Rolled, choose, situation_of
-from taper_sim.recommend.options import Option, Situation, options_of
+from taper_sim.recommend.options import MAINTENANCE, Option, Situation, options_of
 from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import JudgedRules, judge
 from taper_sim.safety.variables import Values
@@ -169,3 +169,30 @@ def test_a_change_of_opioid_without_stated_doses_counts_as_less() -> None:
     other = next(o for o in options if o.name.startswith("rotate to another opioid"))
     assert lowers(other, situation) and raises(other, situation)
     assert not lowers(replace(other, kind="refer"), situation)
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "ago", "allowed"),
+    [(1, 5, True), (1, 28, True), (1, 29, False), (19, 50, False), (19, 10, False), (4, 14, True), (10, 14, False)],
+)
+def test_a_step_back_is_to_a_dose_that_is_still_tolerated(n_steps: int, ago: int, allowed: bool) -> None:
+    # 300 mg less 60 mg, 14 days ago: 262 mg are tolerated, and 300 is below 1.25 times that; less 150: 205 mg
+    options = options_under(history_of([(DRUGS[0], n_steps, ago)], CALM_REPORTS))[2]
+    back = next(o for o in options if o.kind == "step_back")
+    assert ("former dose" not in back.blocked and "tolerance" not in back.blocked) is allowed
+
+
+def test_maintenance_is_chosen_on_buprenorphine_for_opioid_use_disorder_until_acknowledged() -> None:
+    entry = find_drug("buprenorphine", "SL film/tablet")
+    checkins = tuple(CheckIn(TODAY, name, value) for name, value in CALM_REPORTS.items())
+    dose = DoseRow(TODAY - timedelta(days=400), entry, 24.0)
+    signed = {"oud_maintenance": {"by": "Dr A", "reason": "their own wish, informed"}}
+    for criteria, acknowledged, reduces in ((2.0, {}, False), (2.0, signed, True), (1.0, {}, True)):
+        history = History("p", checkins, (dose,), {**ANSWERED, "oud_criteria_count": criteria})
+        limits = Limits(acknowledged=acknowledged)  # type: ignore[arg-type]
+        judged, _, options, offered = options_under(history, limits)
+        assert any(o.kind == "reduce" for o in offered.values()) is reduces
+        rolled = {o.name: forecast(o, 0.0) for o in options}
+        maintain = "; ".join(f.action for f in judged.maintained)
+        name = choose(rolled, options, limits, maintain)[0]
+        assert name.startswith("reduce") if reduces else name == MAINTENANCE
