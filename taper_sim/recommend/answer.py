@@ -69,6 +69,7 @@ class AnswerInputs:
     notes: tuple[str, ...] = ()
     if_underreported: tuple[float, float, float] | None = None
     after_a_week: ChoicesAfterAWeek | None = None
+    happened: tuple[str, ...] = ()
 
     def urgent(self) -> RecommendationFields:
         """Answer with the person to call and the time limit, without options."""
@@ -79,7 +80,7 @@ class AnswerInputs:
         first = self.judged.holding
         others = [f for f in self.judged.raised() if f not in first]
         calls = ["call: the prescriber, with the pharmacist", *map(_call, others)]
-        return self._fields("abstain", [*_today(first), *reasons, *calls], [], None, [])
+        return self._fields("abstain", [*_today(first), *self.happened, *reasons, *calls], [], None, [])
 
     def recommended(
         self,
@@ -100,6 +101,7 @@ class AnswerInputs:
         first = self.judged.holding
         reasons = [
             *_today(first),
+            *self.happened,
             *choice_reasons[::-1][:1],
             *choice_reasons[:-1],
             *_fastest_by_class(options, situation),

@@ -5,12 +5,14 @@ any lower dose of any class on any day of its schedule, and a rise is any higher
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.recommend.options import Option, Situation
-from taper_sim.safety.red_flags import JudgedRules
+from taper_sim.safety.felt_cuts import SHARE_ALLOWED
+from taper_sim.safety.red_flags import PAUSE, SMALLER_STEPS, JudgedRules
 from taper_sim.safety.variables import Values
-from taper_sim.units import TOLERANCE
+from taper_sim.units import DRUG_CLASSES, TOLERANCE
 
 
 def lowers(option: Option, situation: Situation) -> bool:
@@ -36,6 +38,12 @@ def raises(option: Option, situation: Situation) -> bool:
     return any(bool((equivalents_of(slots) > now + TOLERANCE).any()) for _, slots in option.steps)
 
 
+def largest_step(option: Option, situation: Situation, column: int) -> float:
+    """Largest fall of one class from one step to the next, equivalents a day; 0 if it never falls."""
+    levels = [float(equivalents_of(slots)[column]) for slots in (situation.now, *(slots for _, slots in option.steps))]
+    return max((a - b for a, b in pairwise(levels)), default=0.0)
+
+
 def barred(option: Option, judged: JudgedRules, values: Values, situation: Situation, n_reports: int) -> Option:
     """The option, blocked if consent or a flag rules it out, or if it is faster than the preset without any report."""
     if option.blocked:
@@ -48,6 +56,15 @@ def barred(option: Option, judged: JudgedRules, values: Values, situation: Situa
     if judged.holding and lowers(option, situation):
         flags = ", ".join(f.flag for f in judged.holding)
         return replace(option, blocked=f"no reduction until a named person acknowledges: {flags}")
+    if judged.unsigned(PAUSE) and lowers(option, situation):
+        reason = "hold: a cut broke a limit on what is felt less than two weeks ago, or its effect has not passed"
+        return replace(option, blocked=f"{reason}, until a named person acknowledges: cut_not_recovered")
+    if judged.unsigned(SMALLER_STEPS):
+        for cut in values.felt_cuts():
+            size, k = cut.before - cut.after, DRUG_CLASSES.index(cut.drug_class)
+            if cut.broke and largest_step(option, situation, k) > SHARE_ALLOWED * size + TOLERANCE:
+                reason = f"a step over half of the cut of {cut.day.isoformat()}, which broke a limit on what is felt"
+                return replace(option, blocked=f"{reason}, until a named person acknowledges: cut_broke_limit")
     if judged.maintained and option.kind == "reduce" and option.drug_class == "opioid":
         flags = ", ".join(f.flag for f in judged.maintained)
         return replace(option, blocked=f"maintenance is the recommendation, until a named person acknowledges: {flags}")

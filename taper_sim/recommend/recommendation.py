@@ -106,9 +106,12 @@ def recommend(
     limits = limits or Limits()
     history_then = history.as_of(as_of)
     history_then = replace(history_then, notes=(*history_then.notes, *record_notes(history_then)))
-    values = Values(history_then, as_of, {"reduction_planned": 1.0})
+    values = Values(history_then, as_of, {"reduction_planned": 1.0}, limits=limits)
     judged = judge(values, limits.acknowledged)
-    answer = AnswerInputs(history_then, as_of, judged, limits, population, seed, notes=history_then.notes)
+    happened = tuple(cut.words for cut in values.felt_cuts() if cut.broke)
+    answer = AnswerInputs(
+        history_then, as_of, judged, limits, population, seed, notes=history_then.notes, happened=happened
+    )
     if judged.urgent:
         return answer.urgent()
     if judged.unconfirmed:

@@ -34,6 +34,9 @@ NO_OPTION: Final = "no_option_until_acknowledged"
 bars every rise while it is true; the third bars every option, because the dose itself is not confirmed."""
 MAINTAIN: Final = "maintain_until_acknowledged"
 """Effect of a flag under which maintenance is the recommendation."""
+SMALLER_STEPS: Final = "smaller_steps_until_acknowledged"
+PAUSE: Final = "pause_until_acknowledged"
+"""Effects of flags on past cuts: no step over half the cut that broke a limit; no reduction. Nobody is called today."""
 _ANSWERED_BY_PEOPLE: Final = ("check-in", "baseline", "order")
 """Sources of variables that a person can answer; devices and laboratories are not asked."""
 _PERSISTENT: Final = ("emergency", "same_day")
@@ -96,12 +99,16 @@ class JudgedRules:
     @property
     def unconfirmed(self) -> list[Flag]:
         """True flags without acknowledgement that question the dose itself: nothing is offered from such a dose."""
-        return [f for f in self._true() if f.effect == NO_OPTION and not f.acknowledged_by]
+        return self.unsigned(NO_OPTION)
+
+    def unsigned(self, effect: str) -> list[Flag]:
+        """True flags with this effect, without acknowledgement."""
+        return [f for f in self._true() if f.effect == effect and not f.acknowledged_by]
 
     @property
     def maintained(self) -> list[Flag]:
         """True flags without acknowledgement under which maintenance is the recommendation."""
-        return [f for f in self._true() if f.effect == MAINTAIN and not f.acknowledged_by]
+        return self.unsigned(MAINTAIN)
 
     def _true(self) -> list[Flag]:
         """True flags and interactions, in the order of the tables."""

@@ -18,6 +18,8 @@ from taper_sim.data import formulary
 from taper_sim.data.checkins import scales
 from taper_sim.data.records import DoseRow, History
 from taper_sim.safety import dose_history
+from taper_sim.safety.felt_cuts import PAUSE_D, FeltCut, felt_cuts
+from taper_sim.safety.limits import Limits
 from taper_sim.safety.validity import is_asked, keeps_value_for_d, variable_rows, worse
 from taper_sim.units import DRUG_CLASSES, TOLERANCE
 
@@ -56,6 +58,8 @@ class Values:
         Lowest planned dose of a class within the next 14 days, equivalents a day, if a change is planned.
     keeps_at_least_d : int
         Shortest validity of answers and device readings, days, to find alarms without a withdrawal.
+    limits : Limits
+        Limits on what is felt, by which past cuts are judged.
     """
 
     history: History
@@ -63,6 +67,8 @@ class Values:
     assumed: Mapping[str, float] = field(default_factory=dict)
     planned: Mapping[str, float] = field(default_factory=dict)
     keeps_at_least_d: int = 0
+    limits: Limits = field(default_factory=Limits)
+    _felt: list[FeltCut] | None = field(default=None, init=False, repr=False)
     _known: dict[tuple[str, int | None], float | None] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -192,6 +198,28 @@ class Values:
             if after < before
         }
         return sorted(days)
+
+    def felt_cuts(self) -> list[FeltCut]:
+        """What was felt after each past cut, oldest first."""
+        if self._felt is not None:
+            return self._felt
+        cuts = [
+            (drug_class, day, before, after)
+            for drug_class in DRUG_CLASSES
+            for buprenorphine in (False, True)
+            for day, before, after in self.changes(drug_class, buprenorphine=buprenorphine)
+            if after < before
+        ]
+
+        def by_day(name: str, first: date, end: date) -> dict[date, float]:
+            days: dict[date, list[float]] = {}
+            for c in self.history.checkins:
+                if c.instrument == name and first <= c.day < end:
+                    days.setdefault(c.day, []).extend([c.value] if c.high is None else [c.value, c.high])
+            return {day: worse(name, reports) for day, reports in days.items()}
+
+        self._felt = felt_cuts(cuts, by_day, self.as_of, self.limits)
+        return self._felt
 
     def first_reduction(self) -> date | None:
         """Day of the first dose reduction in any class; None without one."""
@@ -429,6 +457,18 @@ def _rise(drug_class: str) -> Callable[[Values], float | None]:
     return derive
 
 
+def _cut_broke_limit(v: Values) -> float | None:
+    cuts = v.felt_cuts()
+    judged = any(cut.felt for cut in cuts) or not cuts
+    return float(any(cut.broke for cut in cuts)) if v.history.doses and judged else None
+
+
+def _cut_not_recovered(v: Values) -> float | None:
+    broke = [cut for cut in v.felt_cuts() if cut.broke]
+    recent = any((v.as_of - cut.day).days < PAUSE_D for cut in broke)
+    return None if v.value("cut_broke_limit") is None else float(recent or any(cut.still for cut in broke))
+
+
 def _entry_ratio(v: Values) -> float | None:
     return dose_history.largest_entry_ratio(v.history.doses, v.as_of) if v.history.doses else None
 
@@ -482,6 +522,8 @@ DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
     "opioid_restart_pct": _restart(1),
     **{f"{c}_rise_14d_pct": _rise(c) for c in ("opioid", "benzodiazepine")},
     "dose_entry_ratio_28d": _entry_ratio,
+    "cut_broke_limit": _cut_broke_limit,
+    "cut_not_recovered": _cut_not_recovered,
     "days_since_reduction": _since_reduction,
     "missed_checkins_in_row": _missed_in_row,
     "gabapentinoid_dose_mg": _gabapentinoid_mg,

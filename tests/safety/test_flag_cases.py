@@ -139,6 +139,18 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
         known(TAPERED, sows_gossop=[*before(2), *last(6, 8)]),
     ),
     (
+        "cut_broke_limit",
+        known(TAPERED, pain_nrs=[*before(5), *((ago, 7.0) for ago in (20, 18, 16))]),
+        known(TAPERED, pain_nrs=[*before(5), *((ago, 6.0) for ago in (20, 18, 16))]),
+        known(TAPERED, pain_nrs=before(5, 9)),
+    ),
+    (
+        "cut_not_recovered",
+        known(TAPERED, pain_nrs=[*before(5), *((ago, 7.0) for ago in (20, 18, 16)), *last(3, 7)]),
+        known(TAPERED, pain_nrs=[*before(5), *((ago, 7.0) for ago in (20, 18, 16)), *last(3, 6)]),
+        known(TAPERED, pain_nrs=before(5, 9)),
+    ),
+    (
         "precipitated_withdrawal",
         known(TO_BUPRENORPHINE, sows_gossop=15),
         known(OPIOID, sows_gossop=15),
