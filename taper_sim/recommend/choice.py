@@ -287,14 +287,15 @@ def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
 
 
 def choose(
-    rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limits, maintain: str = ""
+    rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limits, maintain: str = "", pause: str = ""
 ) -> tuple[str, list[str]]:
     """Name of the chosen option, and the reasons.
 
     The best reduction that keeps every limit is chosen. Without one, the patient holds, or steps back if holding
     exceeds a limit and the step back is better. The best option is the fastest; if the limits file prefers the least
     loss, it is the one with the least expected loss, and holding and stepping back compete with the reductions. With a
-    reason to ``maintain``, maintenance takes the place of holding.
+    reason to ``maintain``, maintenance takes the place of holding. With a reason to ``pause``, the patient
+    holds: a step back after a painful cut is offered, and is for a clinician to choose.
     """
     hold = rolled["hold"]
     reductions = sorted(
@@ -306,6 +307,8 @@ def choose(
     reasons: list[str] = []
     if limits.maintain:
         return MAINTENANCE, ["the limits file asks to maintain"]
+    if pause:
+        return "hold", [pause]
     if limits.prefer == "least loss":
         within = [o for o in reductions if not keeps_limits(rolled[o.name], hold, limits)]
         others = [o for o in options if o.kind in ("hold", "step_back") and not o.blocked]

@@ -30,7 +30,7 @@ from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits,
 from taper_sim.recommend.options import Option, options_of
 from taper_sim.recommend.value_of_information import value_of_next_week
 from taper_sim.safety.limits import Limits
-from taper_sim.safety.red_flags import JudgedRules, judge
+from taper_sim.safety.red_flags import PAUSE, JudgedRules, judge
 from taper_sim.safety.variables import Values
 
 POSTERIOR_DRAWS: Final = 2048
@@ -156,7 +156,8 @@ def recommend(
     events = event_draws(person, seed)
     rolled = roll(record, situation, posterior, evidence, events, options, limits, seed)
     maintain = "" if judged.holding else "; ".join(f"{f.flag}: {f.action}" for f in judged.maintained)
-    chosen, reasons = choose(rolled, options, limits, maintain)
+    pause = _PAUSED if judged.unsigned(PAUSE) else ""
+    chosen, reasons = choose(rolled, options, limits, maintain, pause)
     candidates = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
     options = [_limited(o, rolled, limits) for o in options]
     underreported = posterior_under_underreporting(evidence, seed) if rolled[chosen].option.kind == "reduce" else None
@@ -173,7 +174,7 @@ def recommend(
         def chosen_under(weights: Floats) -> str:
             reweighted = courses.under(weights)
             exact = {name: replace(r, mc_error=dict.fromkeys(r.mc_error, 0.0)) for name, r in reweighted.items()}
-            return choose(exact, candidates, limits, maintain)[0]
+            return choose(exact, candidates, limits, maintain, pause)[0]
 
         return chosen_under
 
@@ -185,6 +186,10 @@ def recommend(
 _NOTHING_TAKEN: Final = (
     "no dose is in force: nothing is left to reduce; withdrawal may continue for weeks, and tolerance is lost: a "
     "former dose can kill"
+)
+_PAUSED: Final = (
+    "hold: a cut broke a limit on what is felt, less than two weeks ago or with an effect that has not passed; a step "
+    "back is what a clinician considers; it may be the taper, and it may be the course of the illness"
 )
 _STOPPED_ABRUPTLY: Final = (
     "no dose is in force: nothing is left to reduce, and the stop itself is the danger: giving the benzodiazepine back "

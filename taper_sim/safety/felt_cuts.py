@@ -50,6 +50,7 @@ class Felt:
     n_days: int
     broke: bool
     still: bool
+    severe: bool
 
     @property
     def words(self) -> str:
@@ -80,6 +81,11 @@ class FeltCut:
     def still(self) -> bool:
         """Whether the last 7 days are still over a limit that it broke."""
         return any(f.broke and f.still for f in self.felt)
+
+    @property
+    def severe(self) -> bool:
+        """Whether the last 7 days are over twice a limit that it broke."""
+        return any(f.broke and f.severe for f in self.felt)
 
     @property
     def words(self) -> str:
@@ -120,7 +126,7 @@ def _felt(name: str, limit: float, by_day: ByDay, day: date, end: date, as_of: d
     worse = _NAMES[name][1]
     mean, sd = float(usual.mean()), float(usual.std(ddof=1))
 
-    def broke(reports: Mapping[date, float]) -> bool:
+    def broke(reports: Mapping[date, float], limit: float = limit) -> bool:
         """Whether a week is over the limit: in the mean, on half its days, and clear of the scatter before the cut."""
         excess = worse * (np.array(list(reports.values())) - mean)
         if len(excess) < _LEAST_DAYS:
@@ -136,4 +142,4 @@ def _felt(name: str, limit: float, by_day: ByDay, day: date, end: date, as_of: d
     peak = max(after.values(), key=lambda x: worse * x)
     n_over = sum(worse * (x - mean) > limit for x in after.values())
     week = by_day(name, as_of - timedelta(days=_WEEK_D - 1), as_of + timedelta(days=1))
-    return Felt(name, mean, peak, n_over, len(after), any(map(broke, weeks)), broke(week))
+    return Felt(name, mean, peak, n_over, len(after), any(map(broke, weeks)), broke(week), broke(week, 2 * limit))

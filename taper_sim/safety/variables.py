@@ -469,6 +469,10 @@ def _cut_not_recovered(v: Values) -> float | None:
     return None if v.value("cut_broke_limit") is None else float(recent or any(cut.still for cut in broke))
 
 
+def _cut_felt_severely(v: Values) -> float | None:
+    return None if v.value("cut_broke_limit") is None else float(any(cut.severe for cut in v.felt_cuts()))
+
+
 def _entry_ratio(v: Values) -> float | None:
     return dose_history.largest_entry_ratio(v.history.doses, v.as_of) if v.history.doses else None
 
@@ -524,6 +528,7 @@ DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
     "dose_entry_ratio_28d": _entry_ratio,
     "cut_broke_limit": _cut_broke_limit,
     "cut_not_recovered": _cut_not_recovered,
+    "cut_felt_severely": _cut_felt_severely,
     "days_since_reduction": _since_reduction,
     "missed_checkins_in_row": _missed_in_row,
     "gabapentinoid_dose_mg": _gabapentinoid_mg,

@@ -11,7 +11,7 @@ from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import CheckIn, DoseRow, History
 from taper_sim.inference.record import record_of
-from taper_sim.recommend.barred_options import barred, lowers, raises
+from taper_sim.recommend.barred_options import barred, largest_step, lowers, raises
 from taper_sim.recommend.choice import CHANCES, FELT, Rolled, choose, situation_of
 from taper_sim.recommend.options import MAINTENANCE, Option, Situation, options_of
 from taper_sim.safety.limits import Limits
@@ -196,3 +196,33 @@ def test_maintenance_is_chosen_on_buprenorphine_for_opioid_use_disorder_until_ac
         maintain = "; ".join(f.action for f in judged.maintained)
         name = choose(rolled, options, limits, maintain)[0]
         assert name.startswith("reduce") if reduces else name == MAINTENANCE
+
+
+def after_a_cut(pain: float, ago: int) -> History:
+    """A cut of 30 mg so many days ago, pain 5 before it and ``pain`` in the week after, 5 since."""
+    history = history_of([(DRUGS[0], 2, ago)], CALM_REPORTS)
+    days = [(k, pain if ago - 7 < k <= ago else 5.0) for k in range(ago + 14)]
+    return replace(
+        history, checkins=(*history.checkins, *(CheckIn(TODAY - timedelta(days=k), "pain_nrs", x) for k, x in days))
+    )
+
+
+def test_a_painful_cut_pauses_the_taper_and_then_bars_steps_over_half_of_it_until_acknowledged() -> None:
+    signed = {name: {"by": "Dr A", "reason": "talked"} for name in ("cut_broke_limit", "cut_not_recovered")}
+    for pain, ago, acknowledged, above, at_most in (  # mg
+        (8.0, 5, {}, -1.0, 0.0),
+        (8.0, 40, {}, 0.0, 15.0),
+        (8.0, 40, signed, 15.0, 30.0),
+        (5.0, 40, {}, 15.0, 30.0),
+    ):
+        limits = Limits(acknowledged=acknowledged)  # type: ignore[arg-type]
+        _, situation, _, offered = options_under(after_a_cut(pain, ago), limits)
+        steps = [largest_step(o, situation, 0) for o in offered.values() if o.kind == "reduce"]
+        assert above < max(steps, default=0.0) <= at_most, (pain, ago)
+
+
+def test_a_pause_chooses_hold_whatever_the_forecast() -> None:
+    _, _, options, _ = options_under(after_a_cut(8.0, 5))
+    for harm in (0.0, 0.9):
+        rolled = {o.name: forecast(o, 0.0 if o.kind == "step_back" else harm) for o in options}
+        assert choose(rolled, options, Limits(), pause="why") == ("hold", ["why"])

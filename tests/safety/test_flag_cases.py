@@ -151,6 +151,12 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
         known(TAPERED, pain_nrs=before(5, 9)),
     ),
     (
+        "cut_felt_severely",
+        known(TAPERED, pain_nrs=[*before(5), *last(20, 7.1)]),
+        known(TAPERED, pain_nrs=[*before(5), *last(20, 7.0)]),
+        known(TAPERED, pain_nrs=before(5, 9)),
+    ),
+    (
         "precipitated_withdrawal",
         known(TO_BUPRENORPHINE, sows_gossop=15),
         known(OPIOID, sows_gossop=15),
