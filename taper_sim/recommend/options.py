@@ -29,11 +29,11 @@ PACES_PCT: Final = (2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0)
 """Candidate paces, percent of the original dose per 28 days. A design choice: from half the slowest published pace to
 the cap."""
 STEP_BACK_WITHIN_D: Final = 28
-"""Days after a reduction within which the dose before it may be given again. Source: A74."""
+"""Days after a reduction within which the dose before it may be given again. Source: A76."""
 TOLERANCE_LOST_D: Final = 14.0
-"""Time constant of the loss of respiratory tolerance, days: ``tau_R`` of docs/model.md. Source: A74."""
+"""Time constant of the loss of respiratory tolerance, days: ``tau_R`` of docs/model.md. Source: A76."""
 STEP_BACK_MARGIN: Final = 1.25
-"""Largest dose of a step back, as a share of the opioid dose that is still tolerated. Source: A74."""
+"""Largest dose of a step back, as a share of the opioid dose that is still tolerated. Source: A76."""
 LONG_ACTING_BENZODIAZEPINE: Final = ("diazepam", "IR")
 _SHORT_EFFECT_H: Final = 24.0  # effect half-life, h, below which a change to a long-acting benzodiazepine is an option
 MAINTENANCE: Final = "maintain long term at this dose"

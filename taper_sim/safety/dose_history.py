@@ -1,7 +1,7 @@
 """What the doses alone show: falls, gaps, restarts, rises, slips of the decimal point. Imports ``data``, ``units``.
 
 Each function takes the level of one class by day, from the first day looked at to today, in equivalents a day; the
-variables of variables.csv that use them are in :mod:`taper_sim.safety.variables`. Periods and shares: A73.
+variables of variables.csv that use them are in :mod:`taper_sim.safety.variables`. Periods and shares: A75.
 """
 
 from collections.abc import Iterable, Sequence

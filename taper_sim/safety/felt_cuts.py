@@ -1,7 +1,7 @@
 """What the patient felt after each past cut, against the days before it. Imports ``limits``, ``units``.
 
 Reports alone, no model: a cut whose weeks broke a limit on what is felt is said first, bars cuts of its size until it
-is discussed, and pauses the taper until the person has recovered. The rule: A75.
+is discussed, and pauses the taper until the person has recovered. The rule: A77.
 """
 
 from collections.abc import Callable, Mapping, Sequence
