@@ -108,7 +108,9 @@ def parser() -> argparse.ArgumentParser:
     decide = commands.add_parser("decide", help="add the clinician's decision on the last offer to a decision log")
     decide.add_argument("log", type=Path, metavar="LOG", help="decision log that `recommend --log` wrote")
     decide.add_argument("--patient", metavar="ID", required=True, help="id of the patient")
-    decide.add_argument("--did", required=True, help="name of the chosen option, or a description of the action")
+    decide.add_argument(
+        "--did", required=True, help="name of an option of the last offer, or `other: …` with a few words"
+    )
     decide.add_argument("--by", required=True, help="person who decided")
     decide.add_argument("--reason", required=True, help="reason of the decision")
     decide.add_argument("--on", metavar="DATE", help="day of the decision (default: the day of the offer)")

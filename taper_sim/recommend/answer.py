@@ -69,15 +69,18 @@ class AnswerInputs:
     notes: tuple[str, ...] = ()
     if_underreported: tuple[float, float, float] | None = None
     after_a_week: ChoicesAfterAWeek | None = None
+    happened: tuple[str, ...] = ()
 
     def urgent(self) -> RecommendationFields:
         """Answer with the person to call and the time limit, without options."""
         return self._fields("urgent", [_call(f) for f in self.judged.urgent], [], None, [])
 
     def abstain(self, reasons: Sequence[str]) -> RecommendationFields:
-        """Answer with the reasons for abstaining and the person to call."""
-        calls = ["call: the prescriber, with the pharmacist", *map(_call, self.judged.raised())]
-        return self._fields("abstain", [*reasons, *calls], [], None, [])
+        """Answer with what cannot wait, the reasons for abstaining, and the person to call."""
+        first = self.judged.holding
+        others = [f for f in self.judged.raised() if f not in first]
+        calls = ["call: the prescriber, with the pharmacist", *map(_call, others)]
+        return self._fields("abstain", [*_today(first), *self.happened, *reasons, *calls], [], None, [])
 
     def recommended(
         self,
@@ -95,7 +98,10 @@ class AnswerInputs:
         )
         ranks = {o.name: k for k, o in enumerate(order, start=1)}
         rows = [_shown(o, rolled.get(o.name), situation, days, ranks.get(o.name)) for o in options]
+        first = self.judged.holding
         reasons = [
+            *_today(first),
+            *self.happened,
             *choice_reasons[::-1][:1],
             *choice_reasons[:-1],
             *_original_sentences(self.record),
@@ -104,7 +110,7 @@ class AnswerInputs:
         ]
         if any(o.kind == "reduce" and not o.blocked for o in options):
             reasons.append(_NALOXONE)
-        reasons += map(_call, self.judged.raised())
+        reasons += [_call(f) for f in self.judged.raised() if f not in first]
         changes = self._would_change(options, rolled, chosen)
         return self._fields("recommend", reasons, rows, chosen, changes, situation)
 
@@ -202,6 +208,11 @@ class AnswerInputs:
                 "version": version("taper-sim"),
             }
         )
+
+
+def _today(flags: Sequence[Flag]) -> list[str]:
+    """What cannot wait, before any other sentence: the person is seen today, and what was raised."""
+    return ["see the person today; no dose is reduced", *map(_call, flags)] if flags else []
 
 
 def _call(flag: Flag) -> str:

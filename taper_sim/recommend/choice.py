@@ -18,7 +18,7 @@ from taper_sim.inference.life_today import today_of
 from taper_sim.inference.posterior import Evidence, Posterior, weighted_quantile
 from taper_sim.inference.record import PatientRecord, first_cut_of, recent_reduction, reference_of, regimen_of
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
-from taper_sim.recommend.options import Option, Situation
+from taper_sim.recommend.options import MAINTENANCE, Option, Situation
 from taper_sim.safety.ceilings import ceiling_of
 from taper_sim.safety.limits import Limits
 from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE
@@ -286,12 +286,16 @@ def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
     return exceeded
 
 
-def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limits) -> tuple[str, list[str]]:
+def choose(
+    rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limits, maintain: str = "", pause: str = ""
+) -> tuple[str, list[str]]:
     """Name of the chosen option, and the reasons.
 
     The best reduction that keeps every limit is chosen. Without one, the patient holds, or steps back if holding
     exceeds a limit and the step back is better. The best option is the fastest; if the limits file prefers the least
-    loss, it is the one with the least expected loss, and holding and stepping back compete with the reductions.
+    loss, it is the one with the least expected loss, and holding and stepping back compete with the reductions. With a
+    reason to ``maintain``, maintenance takes the place of holding. With a reason to ``pause``, the patient
+    holds: a step back after a painful cut is offered, and is for a clinician to choose.
     """
     hold = rolled["hold"]
     reductions = sorted(
@@ -302,11 +306,15 @@ def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limi
         reductions.sort(key=lambda o: o.drug_class != limits.first)
     reasons: list[str] = []
     if limits.maintain:
-        return "maintain long term at this dose", ["the limits file asks to maintain"]
+        return MAINTENANCE, ["the limits file asks to maintain"]
+    if pause:
+        return "hold", [pause]
     if limits.prefer == "least loss":
         within = [o for o in reductions if not keeps_limits(rolled[o.name], hold, limits)]
         others = [o for o in options if o.kind in ("hold", "step_back") and not o.blocked]
         best = min((*others, *within), key=lambda o: (rolled[o.name].loss, o.pct_per_28d))
+        if maintain and best.kind == "hold":
+            return MAINTENANCE, [maintain]
         if within or best.kind == "step_back":
             return best.name, [f"{best.name}: the least expected loss of the options that keep every limit"]
     for option in reductions:
@@ -331,5 +339,7 @@ def choose(rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limi
                 return option.name, [f"holding exceeds a limit: {'; '.join(exceeded)}; stepping back is better"]
     if exceeded:
         reasons.append(f"holding does not keep every limit: {'; '.join(exceeded)}")
+    if maintain:
+        return MAINTENANCE, [*reasons, maintain]
     reasons.append("hold: no reduction keeps every limit" if reductions else "hold: no reduction is allowed at present")
     return "hold", reasons

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from taper_sim.data.checkins import DATE_ALLOWED, the_date
-from taper_sim.data.problems import Problem, problem
+from taper_sim.data.problems import Problem, nearest, problem, shown
 from taper_sim.data.yaml_input import read_bytes
 from taper_sim.recommend.answer import RecommendationFields
 from taper_sim.run_folder import Warn, check_file_writable, warn_on_stderr
@@ -26,6 +26,8 @@ _MAX_LINE: Final = 1_000_000
 """Bytes of a line; an offer with every option and reason has a few thousand."""
 _WROTE: Final = "a line that `recommend --log` or `decide` wrote"
 PREVIOUS: Final = "previous"
+OTHER: Final = "other:"
+"""Begins the description of an action that was no option, such as ``other: admitted to hospital``."""
 
 
 def logged(recommendation: RecommendationFields) -> dict[str, Any]:
@@ -146,7 +148,8 @@ def decided(
     Raises
     ------
     InputError
-        If the log holds no offer to this patient, a text is empty, or the day is before the day of the offer.
+        If the log holds no offer to this patient, a text is empty, ``did`` is no option of the last offer and does not
+        begin with :data:`OTHER`, or the day is before the day of the offer.
     """
     for flag, text in (("--did", did), ("--by", by), ("--reason", reason)):
         if not text.strip():
@@ -160,6 +163,11 @@ def decided(
     if not offers:
         raise problem(str(path), "", f"no offer to {patient_id}", "a log that `recommend --log` wrote for this patient")
     last = offers[-1]
+    options = [*last.get("offered", []), *last.get("blocked", {}), *filter(None, [last["chosen"]])]
+    other = did.strip().removeprefix(OTHER).strip() if did.strip().startswith(OTHER) else ""
+    if did not in options and not other:
+        given = f"{shown(did)}{nearest(did, options)}"
+        raise problem("--did", "", given, f"the name of an option of the last offer, or `{OTHER} …` with a few words")
     if on is not None and on < last["as_of"]:
         raise problem("--on", "", on, f"the day of the offer, {last['as_of']}, or a later one")
     return {
@@ -169,6 +177,7 @@ def decided(
         "on": on or last["as_of"],
         "did": did,
         "as_chosen": did == last["chosen"],
+        "as_offered": did in last.get("offered", []),
         "by": by,
         "reason": reason,
     }

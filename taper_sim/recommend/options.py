@@ -29,8 +29,15 @@ from taper_sim.units import DRUG_CLASSES, MONTH_D, DrugClass
 PACES_PCT: Final = (2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0)
 """Candidate paces, percent of the original dose per 28 days. A design choice: from half the slowest published pace to
 the cap."""
+STEP_BACK_WITHIN_D: Final = 28
+"""Days after a reduction within which the dose before it may be given again. Source: A76."""
+TOLERANCE_LOST_D: Final = 14.0
+"""Time constant of the loss of respiratory tolerance, days: ``tau_R`` of docs/model.md. Source: A76."""
+STEP_BACK_MARGIN: Final = 1.25
+"""Largest dose of a step back, as a share of the opioid dose that is still tolerated. Source: A76."""
 LONG_ACTING_BENZODIAZEPINE: Final = ("diazepam", "IR")
 _SHORT_EFFECT_H: Final = 24.0  # effect half-life, h, below which a change to a long-acting benzodiazepine is an option
+MAINTENANCE: Final = "maintain long term at this dose"
 _SAME_DOSE: Final = 1e-6  # mg, equivalents or shares within which two doses are equal
 
 
@@ -247,11 +254,13 @@ def _step_note(situation: Situation, drug_class: DrugClass) -> str:
 
 def options_of(situation: Situation, limits: Limits, n_days: int) -> list[Option]:
     """Every option for this patient, offered or blocked, in a fixed order."""
-    options = [Option("hold", "hold"), Option("maintain long term at this dose", "maintain")]
+    options = [Option("hold", "hold"), Option(MAINTENANCE, "maintain")]
     for drug_class in situation.classes:
         back = situation.step_back_to.get(drug_class)
         if back is not None:
-            reason = "" if limits.allow_step_back else "the limits file does not allow a step back"
+            reason = "the limits file does not allow a step back"
+            if limits.allow_step_back:
+                reason = _lost_tolerance_to(situation, drug_class)
             slots = (*(s for s in situation.now if s.drug.drug_class != drug_class), *back)
             options.append(
                 Option(
@@ -281,6 +290,22 @@ def options_of(situation: Situation, limits: Limits, n_days: int) -> list[Option
         options.append(Option("rotate to another opioid, with a pharmacist", "rotate", "opioid", rolled=False))
         options.append(Option("refer for buprenorphine", "refer", "opioid", rolled=False))
     return options
+
+
+def _lost_tolerance_to(situation: Situation, drug_class: DrugClass) -> str:
+    """Reason why the dose before the last reduction is not given again; empty if it may be."""
+    k = DRUG_CLASSES.index(drug_class)
+    days, before = situation.last_cut_d[drug_class], float(situation.before_cut[k])
+    if days > STEP_BACK_WITHIN_D:
+        return f"the dose before the last reduction was last taken {days} days ago: a former dose is not given again"
+    now = float(equivalents_of(situation.now)[k])
+    tolerated = now + (before - now) * float(np.exp(-days / TOLERANCE_LOST_D))
+    if drug_class == "opioid" and before > STEP_BACK_MARGIN * tolerated:
+        return (
+            f"the last reduction was large and {days} days ago: tolerance to the dose before it may be lost, and that "
+            "dose can kill"
+        )
+    return ""
 
 
 def _one_class_at_a_time(option: Option, situation: Situation, limits: Limits) -> Option:

@@ -25,13 +25,13 @@ from taper_sim.inference.prior import DEFAULT_POPULATION, PopulationPrior, prior
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of, regimen_of, reports_for, used_by_model
 from taper_sim.inference.underreporting import posterior_under_underreporting, read_as_underreported
 from taper_sim.recommend.answer import AnswerInputs, RecommendationFields
+from taper_sim.recommend.barred_options import barred
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
-from taper_sim.recommend.options import Option, Situation, options_of
+from taper_sim.recommend.options import Option, options_of
 from taper_sim.recommend.value_of_information import value_of_next_week
 from taper_sim.safety.limits import Limits
-from taper_sim.safety.red_flags import JudgedRules, judge
+from taper_sim.safety.red_flags import PAUSE, JudgedRules, judge
 from taper_sim.safety.variables import Values
-from taper_sim.units import DRUG_CLASSES, TOLERANCE
 
 POSTERIOR_DRAWS: Final = 2048
 MORE_DRAWS: Final = 8
@@ -106,11 +106,16 @@ def recommend(
     limits = limits or Limits()
     history_then = history.as_of(as_of)
     history_then = replace(history_then, notes=(*history_then.notes, *record_notes(history_then)))
-    values = Values(history_then, as_of, {"reduction_planned": 1.0})
+    values = Values(history_then, as_of, {"reduction_planned": 1.0}, limits=limits)
     judged = judge(values, limits.acknowledged)
-    answer = AnswerInputs(history_then, as_of, judged, limits, population, seed, notes=history_then.notes)
+    happened = tuple(cut.words for cut in values.felt_cuts() if cut.broke)
+    answer = AnswerInputs(
+        history_then, as_of, judged, limits, population, seed, notes=history_then.notes, happened=happened
+    )
     if judged.urgent:
         return answer.urgent()
+    if judged.unconfirmed:
+        return answer.abstain([_UNCONFIRMED])
     out_of_scope = _out_of_scope(history_then, values)
     if out_of_scope:
         return answer.abstain(out_of_scope)
@@ -119,7 +124,7 @@ def recommend(
     except NoDoseHistory as error:
         return answer.abstain([f"cannot build a dose history: {error}"])
     if not record.now:
-        return replace(answer, record=record, notes=record.notes).abstain([_NOTHING_TAKEN])
+        return replace(answer, record=record, notes=record.notes).abstain([_nothing_taken(judged)])
     failed = patient.risk.failed_tapers if patient is not None else 0
     baseline = patient.baseline.model_dump(exclude_unset=True) if patient is not None else None
     fixed = {} if patient is None else patient.parameters
@@ -145,12 +150,14 @@ def recommend(
         return answer.abstain([*misfit, "the model does not describe this patient's reports: it makes no prediction"])
     situation = situation_of(record, failed, limits)
     options = [
-        _barred(o, judged, values, situation, n_reports) for o in options_of(situation, limits, limits.horizon_days)
+        barred(o, judged, values, situation, n_reports) for o in options_of(situation, limits, limits.horizon_days)
     ]
     person = simulated_patient(record.now, patient, {n: values.value(n) for n in _FOR_RISK}, history.patient_id)
     events = event_draws(person, seed)
     rolled = roll(record, situation, posterior, evidence, events, options, limits, seed)
-    chosen, reasons = choose(rolled, options, limits)
+    maintain = "" if judged.holding else "; ".join(f"{f.flag}: {f.action}" for f in judged.maintained)
+    pause = _PAUSED if judged.unsigned(PAUSE) else ""
+    chosen, reasons = choose(rolled, options, limits, maintain, pause)
     candidates = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
     options = [_limited(o, rolled, limits) for o in options]
     underreported = posterior_under_underreporting(evidence, seed) if rolled[chosen].option.kind == "reduce" else None
@@ -167,7 +174,7 @@ def recommend(
         def chosen_under(weights: Floats) -> str:
             reweighted = courses.under(weights)
             exact = {name: replace(r, mc_error=dict.fromkeys(r.mc_error, 0.0)) for name, r in reweighted.items()}
-            return choose(exact, candidates, limits)[0]
+            return choose(exact, candidates, limits, maintain, pause)[0]
 
         return chosen_under
 
@@ -179,6 +186,18 @@ def recommend(
 _NOTHING_TAKEN: Final = (
     "no dose is in force: nothing is left to reduce; withdrawal may continue for weeks, and tolerance is lost: a "
     "former dose can kill"
+)
+_PAUSED: Final = (
+    "hold: a cut broke a limit on what is felt, less than two weeks ago or with an effect that has not passed; a step "
+    "back is what a clinician considers; it may be the taper, and it may be the course of the illness"
+)
+_STOPPED_ABRUPTLY: Final = (
+    "no dose is in force: nothing is left to reduce, and the stop itself is the danger: giving the benzodiazepine back "
+    "is what a clinician considers; an opioid that was stopped is never begun again at its former dose"
+)
+_UNCONFIRMED: Final = (
+    "nothing is offered from a dose that is not confirmed: ask which dose is right and correct the record, or let a "
+    "named person acknowledge it"
 )
 _MOST_UNREAD_NAMED: Final = 5
 _SCATTER_SD: Final = 3.3
@@ -198,6 +217,12 @@ _FOR_RISK: Final = (
     "age",
     "naloxone_at_home",
 )
+
+
+def _nothing_taken(judged: JudgedRules) -> str:
+    """The reason to abstain for a person who takes nothing; after an abrupt stop of a benzodiazepine it differs."""
+    stopped = any(f.flag == "bzd_abrupt_stop" for f in judged.raised())
+    return _STOPPED_ABRUPTLY if stopped else _NOTHING_TAKEN
 
 
 def _out_of_scope(history: History, values: Values) -> list[str]:
@@ -246,31 +271,6 @@ def _scattered(posterior: Posterior) -> list[str]:
         return []
     factor = posterior.mean(posterior.of("noise"))
     return [f"contradictory reports: they scatter {factor:.1f} times as much as those of the median person"]
-
-
-def _barred(option: Option, judged: JudgedRules, values: Values, situation: Situation, n_reports: int) -> Option:
-    """The option, blocked if consent or a flag rules it out, or if it is faster than the preset without any report."""
-    if option.kind != "reduce" or option.blocked:
-        return option
-    if values.value("patient_agreed_to_taper") == 0.0:
-        return replace(option, blocked="the patient has not agreed to a reduction")
-    if judged.blocking:
-        names = list(dict.fromkeys(name for f in judged.blocking for name in f.unknown))
-        return replace(option, blocked=f"ask {', '.join(names)}")
-    if judged.holding:
-        k = DRUG_CLASSES.index(option.drug_class) if option.drug_class else 0
-        original = situation.original_equivalents(DRUG_CLASSES[k])
-        pace = 100.0 * (situation.recent[0, k] - situation.recent[-1, k]) / original if original else 0.0
-        if option.pct_per_28d >= pace:
-            flags = ", ".join(f.flag for f in judged.holding)
-            return replace(option, blocked=f"hold or slower only, until a named person acknowledges: {flags}")
-    if n_reports == 0 and option.drug_class is not None:
-        preset, pct = situation.ceilings[option.drug_class].preset, situation.ceilings[option.drug_class].preset_pct
-        if option.pct_per_28d > pct + TOLERANCE:
-            return replace(
-                option, blocked=f"faster than {preset} ({pct:g} % in 28 days), and no check-in supports a faster pace"
-            )
-    return option
 
 
 def _limited(option: Option, rolled: Mapping[str, Rolled], limits: Limits) -> Option:

@@ -92,7 +92,9 @@ class Limits(Strict):
     @classmethod
     def _are_flags(cls, flags: dict[str, Signed]) -> dict[str, Signed]:
         known = [row["flag"] for row in tables.read("red_flags").rows]
-        wrong = [(f, f"an unknown flag{nearest(f, known)}", "a flag of red_flags.csv") for f in flags if f not in known]
+        known += [row["pair"] for row in tables.read("interactions").rows if row["severity"] == "contraindicated"]
+        allowed = "a flag of red_flags.csv or a contraindicated pair of interactions.csv"
+        wrong = [(f, f"an unknown flag{nearest(f, known)}", allowed) for f in flags if f not in known]
         if wrong:
             raise Wrong(*wrong)
         return flags

@@ -27,6 +27,16 @@ WITHIN: Final[Mapping[str, str]] = {
 }
 """Time limit for action, by urgency."""
 ASK_BEFORE: Final = "ask_before_any_reduction"
+NO_REDUCTION: Final = "no_reduction_until_acknowledged"
+NO_CHANGE: Final = "no_reduction_no_rise"
+NO_OPTION: Final = "no_option_until_acknowledged"
+"""Effects of a same-day flag. All bar every reduction until a named person has acknowledged the flag; the second also
+bars every rise while it is true; the third bars every option, because the dose itself is not confirmed."""
+MAINTAIN: Final = "maintain_until_acknowledged"
+"""Effect of a flag under which maintenance is the recommendation."""
+SMALLER_STEPS: Final = "smaller_steps_until_acknowledged"
+PAUSE: Final = "pause_until_acknowledged"
+"""Effects of flags on past cuts: no step over half the cut that broke a limit; no reduction. Nobody is called today."""
 _ANSWERED_BY_PEOPLE: Final = ("check-in", "baseline", "order")
 """Sources of variables that a person can answer; devices and laboratories are not asked."""
 _PERSISTENT: Final = ("emergency", "same_day")
@@ -78,12 +88,31 @@ class JudgedRules:
 
     @property
     def holding(self) -> list[Flag]:
-        """True same-day flags without acknowledgement: only holding or a slower pace is allowed."""
-        return [
-            f
-            for f in self.flags
-            if f.state == "true" and f.effect == "hold_or_slower_until_acknowledged" and not f.acknowledged_by
-        ]
+        """True same-day flags without acknowledgement: no dose is reduced."""
+        return [f for f in self._true() if f.effect in (NO_REDUCTION, NO_CHANGE, NO_OPTION) and not f.acknowledged_by]
+
+    @property
+    def sedated(self) -> list[Flag]:
+        """True flags under which no dose is raised. An acknowledgement does not lift this: it wakes nobody."""
+        return [f for f in self._true() if f.effect == NO_CHANGE]
+
+    @property
+    def unconfirmed(self) -> list[Flag]:
+        """True flags without acknowledgement that question the dose itself: nothing is offered from such a dose."""
+        return self.unsigned(NO_OPTION)
+
+    def unsigned(self, effect: str) -> list[Flag]:
+        """True flags with this effect, without acknowledgement."""
+        return [f for f in self._true() if f.effect == effect and not f.acknowledged_by]
+
+    @property
+    def maintained(self) -> list[Flag]:
+        """True flags without acknowledgement under which maintenance is the recommendation."""
+        return self.unsigned(MAINTAIN)
+
+    def _true(self) -> list[Flag]:
+        """True flags and interactions, in the order of the tables."""
+        return [f for f in (*self.flags, *self.interactions) if f.state == "true"]
 
     @property
     def blocking(self) -> list[Flag]:
@@ -93,7 +122,7 @@ class JudgedRules:
     def questions(self) -> list[dict[str, str]]:
         """Questions, one per variable: first those that block a reduction, then the others."""
         asked_first = [f for f in self.flags if f.state == "true" and f.effect == "ask_first"]
-        only_asked = [f for f in self.flags if f.state == "unknown" and f.if_unknown == "ask"]
+        only_asked = [f for f in (*self.flags, *self.interactions) if f.state == "unknown" and f.if_unknown == "ask"]
         questions: dict[str, dict[str, str]] = {}
         for blocks, flags in (("yes", self.blocking), ("no", asked_first), ("no", only_asked)):
             for flag, name in ((f, name) for f in flags for name in f.asks if name not in questions):
@@ -149,6 +178,7 @@ def _asks(rule: SafetyRule, state: ThreeValued, lacking: tuple[str, ...], values
 
 
 def _judged(name: str, row: tables.Row, rule: SafetyRule, values: Values, signed: Mapping[str, Signed]) -> Flag:
+    contraindicated = row.get("severity") == "contraindicated"
     urgency = row["urgency"] if "urgency" in row else _SEVERITY[row["severity"]]
     state = _state(rule, urgency, values)
     missing = rule.lacking(_WithDrugs(values)) if state is None else ()
@@ -158,8 +188,8 @@ def _judged(name: str, row: tables.Row, rule: SafetyRule, values: Values, signed
         domain=row.get("domain", "interaction"),
         rule=row["rule"],
         urgency=urgency,
-        effect=row.get("effect_on_recommendation", "listed"),
-        if_unknown=row.get("if_unknown", "ignore"),
+        effect=row["effect_on_recommendation"] if "urgency" in row else NO_CHANGE if contraindicated else "listed",
+        if_unknown=row["if_unknown"] if "urgency" in row else "ask" if contraindicated else "ignore",
         state=_STATES[state],
         who=row.get("who", "pharmacist"),
         within=WITHIN[urgency],
@@ -176,7 +206,7 @@ def _judged(name: str, row: tables.Row, rule: SafetyRule, values: Values, signed
 
 #: Urgency of an interaction by its severity. Source: an assumption of this tool.
 _SEVERITY: Final = {
-    "contraindicated": "within_72h",
+    "contraindicated": "same_day",
     "major": "within_72h",
     "moderate": "next_visit",
     "minor": "next_visit",
@@ -212,7 +242,7 @@ def judge(values: Values, acknowledged: Mapping[str, Signed] | None = None) -> J
     """
     signed = acknowledged or {}
     flags = [_judged(*rule, values, signed) for rule in _rules("red_flags", "flag")]
-    pairs = [_judged(*rule, values, {}) for rule in _rules("interactions", "pair")]
+    pairs = [_judged(*rule, values, signed) for rule in _rules("interactions", "pair")]
     return JudgedRules(tuple(flags), tuple(pairs))
 
 

@@ -18,6 +18,9 @@ from taper_sim.data import formulary
 from taper_sim.data.checkins import scales
 from taper_sim.data.original_dose import original_level
 from taper_sim.data.records import DoseRow, History
+from taper_sim.safety import dose_history
+from taper_sim.safety.felt_cuts import PAUSE_D, FeltCut, felt_cuts
+from taper_sim.safety.limits import Limits
 from taper_sim.safety.validity import is_asked, keeps_value_for_d, variable_rows, worse
 from taper_sim.units import DRUG_CLASSES, TOLERANCE
 
@@ -56,6 +59,8 @@ class Values:
         Lowest planned dose of a class within the next 14 days, equivalents a day, if a change is planned.
     keeps_at_least_d : int
         Shortest validity of answers and device readings, days, to find alarms without a withdrawal.
+    limits : Limits
+        Limits on what is felt, by which past cuts are judged.
     """
 
     history: History
@@ -63,6 +68,8 @@ class Values:
     assumed: Mapping[str, float] = field(default_factory=dict)
     planned: Mapping[str, float] = field(default_factory=dict)
     keeps_at_least_d: int = 0
+    limits: Limits = field(default_factory=Limits)
+    _felt: list[FeltCut] | None = field(default=None, init=False, repr=False)
     _known: dict[tuple[str, int | None], float | None] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -203,6 +210,28 @@ class Values:
             if after < before
         }
         return sorted(days)
+
+    def felt_cuts(self) -> list[FeltCut]:
+        """What was felt after each past cut, oldest first."""
+        if self._felt is not None:
+            return self._felt
+        cuts = [
+            (drug_class, day, before, after)
+            for drug_class in DRUG_CLASSES
+            for buprenorphine in (False, True)
+            for day, before, after in self.changes(drug_class, buprenorphine=buprenorphine)
+            if after < before
+        ]
+
+        def by_day(name: str, first: date, end: date) -> dict[date, float]:
+            days: dict[date, list[float]] = {}
+            for c in self.history.checkins:
+                if c.instrument == name and first <= c.day < end:
+                    days.setdefault(c.day, []).extend([c.value] if c.high is None else [c.value, c.high])
+            return {day: worse(name, reports) for day, reports in days.items()}
+
+        self._felt = felt_cuts(cuts, by_day, self.as_of, self.limits)
+        return self._felt
 
     def first_reduction(self) -> date | None:
         """Day of the first dose reduction in any class; None without one."""
@@ -387,6 +416,79 @@ def _depressants(v: Values) -> float | None:
     return max(reported, float(known_number))
 
 
+def _levels(v: Values, drug_class: str, days: int) -> list[float]:
+    """Equivalents a day of a class on each of the last days and today, oldest first; what was taken, if stated.
+
+    Buprenorphine counts with its own mg. Days before the first dose row count as those of that row.
+    """
+    first = v.history.doses[0].day
+    levels = []
+    for ago in range(days, -1, -1):
+        rows = [r for r in v.last_rows(max(v.as_of - timedelta(days=ago), first)) if r.drug.drug_class == drug_class]
+        doses = (formulary.equivalents(r.drug, r.dose if r.taken is None else r.taken) for r in rows)
+        levels.append(float(sum(doses)))
+    return levels
+
+
+def _recent_fall(drug_class: str) -> Callable[[Values], float | None]:
+    def derive(v: Values) -> float | None:
+        if not v.history.doses:
+            return None
+        if not any((v.as_of - day).days <= dose_history.FALL_LOOKBACK_D for day in v.cuts(drug_class)):
+            return 0.0
+        return dose_history.largest_fall_pct(_levels(v, drug_class, dose_history.FALL_DAYS))
+
+    return derive
+
+
+def _restart(part: int) -> Callable[[Values], float | None]:
+    """Days without an opioid before a restart (0), or the dose since in percent of that before (1)."""
+
+    def derive(v: Values) -> float | None:
+        if not v.history.doses:
+            return None
+        opioids = [row for row in v.history.doses if row.drug.drug_class == "opioid"]
+        if all(row.dose > 0 and row.taken != 0 for row in opioids):
+            return 0.0
+        restart = dose_history.restart_of(_levels(v, "opioid", dose_history.GAP_DAYS))
+        if part == 1 and restart is not None and len({row.drug.is_buprenorphine for row in opioids}) > 1:
+            return None  # the dose of buprenorphine and that of a full agonist cannot be compared
+        return float(restart[part]) if restart is not None else 0.0
+
+    return derive
+
+
+def _rise(drug_class: str) -> Callable[[Values], float | None]:
+    def derive(v: Values) -> float | None:
+        if not v.history.doses or any(
+            r.drug.is_buprenorphine for r in v.in_force(v.as_of) if r.drug.drug_class == drug_class
+        ):
+            return None
+        return dose_history.rise_pct(_levels(v, drug_class, dose_history.RISE_WITHIN_D))
+
+    return derive
+
+
+def _cut_broke_limit(v: Values) -> float | None:
+    cuts = v.felt_cuts()
+    judged = any(cut.felt for cut in cuts) or not cuts
+    return float(any(cut.broke for cut in cuts)) if v.history.doses and judged else None
+
+
+def _cut_not_recovered(v: Values) -> float | None:
+    broke = [cut for cut in v.felt_cuts() if cut.broke]
+    recent = any((v.as_of - cut.day).days < PAUSE_D for cut in broke)
+    return None if v.value("cut_broke_limit") is None else float(recent or any(cut.still for cut in broke))
+
+
+def _cut_felt_severely(v: Values) -> float | None:
+    return None if v.value("cut_broke_limit") is None else float(any(cut.severe for cut in v.felt_cuts()))
+
+
+def _entry_ratio(v: Values) -> float | None:
+    return dose_history.largest_entry_ratio(v.history.doses, v.as_of) if v.history.doses else None
+
+
 def _pregnant(v: Values) -> float | None:
     reported = v.reported("pregnant")
     return 0.0 if reported is None and v.reported("sex_male") == 1.0 else reported
@@ -431,6 +533,14 @@ DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
     "gabapentinoid_reduction_7d_pct": _reduction("gabapentinoid", 7),
     **{f"{c}_cut_within_14d": _cut_within_14d(c) for c in DRUG_CLASSES},
     **{f"{c}_use_days": _use_days(c) for c in DRUG_CLASSES},
+    "benzodiazepine_fall_28d_pct": _recent_fall("benzodiazepine"),
+    "opioid_gap_days": _restart(0),
+    "opioid_restart_pct": _restart(1),
+    **{f"{c}_rise_14d_pct": _rise(c) for c in ("opioid", "benzodiazepine")},
+    "dose_entry_ratio_28d": _entry_ratio,
+    "cut_broke_limit": _cut_broke_limit,
+    "cut_not_recovered": _cut_not_recovered,
+    "cut_felt_severely": _cut_felt_severely,
     "days_since_reduction": _since_reduction,
     "missed_checkins_in_row": _missed_in_row,
     "gabapentinoid_dose_mg": _gabapentinoid_mg,

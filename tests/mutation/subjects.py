@@ -73,7 +73,7 @@ SUBJECTS: Final = (
         "safety/red_flags.py",
         ("safety/test_flag_cases.py", "safety/test_red_flags.py"),
         leaving_out=("test_every_rule_is_true_false_and_unknown_for_some_record",),
-        by_hand=(('"contraindicated": "within_72h"', '"contraindicated": "next_visit"'),),
+        by_hand=(('"contraindicated": "same_day"', '"contraindicated": "next_visit"'),),
     ),
     Subject("safety/rule_language.py", ("safety/test_rule_language.py",)),
     Subject("safety/ceilings.py", ("safety/test_ceilings.py",)),

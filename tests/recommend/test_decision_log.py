@@ -127,3 +127,26 @@ def test_what_several_commands_add_at_once_stays_whole_and_chained(tmp_path: Pat
 def test_no_offer_to_a_patient_is_one_line(log: Path):
     with pytest.raises(InputError, match="no offer to p9"):
         decided(log, "p9", "hold", "Dr. A", "agreed", None)
+
+
+@pytest.mark.parametrize("did", ["abrupt stop", "Hold", "other:", "other:  ", "holds"])
+def test_an_action_that_was_no_option_is_refused_and_nothing_is_written(
+    log: Path, did: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = log.read_bytes()
+    code = main(["decide", str(log), "--patient", "p1", "--did", did, "--by", "Dr. A", "--reason", "agreed"])
+    assert code == 2 and log.read_bytes() == before
+    error = capsys.readouterr().err
+    assert "--did" in error and "other: …" in error and error.count("\n") == 1
+
+
+def test_another_action_is_recorded_with_a_word_and_as_not_offered(log: Path) -> None:
+    line = decided(log, "p1", "other: admitted to hospital", "Dr. A", "agreed", None)
+    assert (line["did"], line["as_chosen"], line["as_offered"]) == ("other: admitted to hospital", False, False)
+
+
+def test_a_blocked_option_is_recorded_as_not_offered(tmp_path: Path) -> None:
+    offer = OFFER | {"offered": ["hold"], "blocked": {"reduce opioid": "blocked: no agreement"}}
+    append_to_log(tmp_path / "log", [offer])
+    assert decided(tmp_path / "log", "p1", "reduce opioid", "Dr. A", "agreed", None)["as_offered"] is False
+    assert decided(tmp_path / "log", "p1", "hold", "Dr. A", "agreed", None)["as_offered"] is True

@@ -33,6 +33,8 @@ ALWAYS_KNOWN = {
     "tramadol + benzodiazepine taper",
     "buprenorphine + full agonist (recent)",
     "duplicate_prescribers",
+    "bzd_abrupt_stop",
+    "tenfold_entry",
 }
 BASE_OF = {name: name.removesuffix("_baseline") for name in DERIVED if name.endswith("_baseline")} | {
     "steps_14d_median": "steps",
@@ -43,6 +45,7 @@ BASE_OF = {name: name.removesuffix("_baseline") for name in DERIVED if name.ends
     "gad7_within_14d": "gad7",
     "opioid_prescribed_mme": "opioid_taken_mme",
     "gabapentinoid_renal_cap_mg": "crcl",
+    **dict.fromkeys(("cut_broke_limit", "cut_not_recovered", "cut_felt_severely"), "pain_nrs"),
 }
 
 
@@ -61,7 +64,7 @@ def history(luck: random.Random, rule: str) -> History:
         rows.append(DoseRow(start, drug, dose))
         if luck.random() < 0.6:
             later = max(TODAY - timedelta(days=luck.choice([2, 6, 12, 25])), start + timedelta(days=1))
-            rows.append(DoseRow(later, drug, luck.choice([0.0, 0.3, 0.5, 0.9, 1.2]) * dose))
+            rows.append(DoseRow(later, drug, luck.choice([0.0, 0.1, 0.3, 0.5, 0.9, 1.2]) * dose))
     reported: list[CheckIn] = []
     silent, skipped = luck.choice([0, 0, 4]), luck.choice([0.2, 0.8])
     for name in dict.fromkeys([BASE_OF.get(n, n) for n in names] + [n for n in names if n in scales()]):
@@ -81,7 +84,7 @@ def history(luck: random.Random, rule: str) -> History:
         n: luck.choice([0.0, 1.0]) for n in names if n in scales() and scales()[n].boolean and luck.random() > skipped
     }
     if "age" in names and luck.random() > skipped:
-        answers["age"] = luck.choice([40.0, 70.0])
+        answers["age"] = luck.choice([17.0, 40.0, 70.0])
     return History("p", tuple(reported), tuple(rows), answers)
 
 
