@@ -138,8 +138,7 @@ class JudgedRules:
 @cache
 def variable_names() -> tuple[str, ...]:
     """Names that a rule may use: variables of variables.csv, and drugs of the formulary (1 if currently taken)."""
-    drugs = {key[0] for key in formulary.formulary()} | {key[0].split("-")[0] for key in formulary.formulary()}
-    return (*variable_rows(), *sorted(name for name in drugs if "-" not in name))
+    return (*variable_rows(), *sorted({key[0].split("-")[0] for key in formulary.formulary()}))
 
 
 @dataclass(frozen=True)

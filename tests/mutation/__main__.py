@@ -68,7 +68,8 @@ def main() -> int:
     wanted = [s for s in SUBJECTS if not args.modules or any(part in s.module for part in args.modules)]
     again = {subject.module for subject in wanted if args.again}
     rows = [row for row in rows if current.get(row["module"]) == row["hash"] and row["module"] not in again]
-    rows = [row for row in rows if row["outcome"] in ("killed", "too slow")]  # the others may have changed since
+    tried = {subject.module for subject in wanted}  # what was not noticed there may have changed since
+    rows = [row for row in rows if row["outcome"] in ("killed", "too slow") or row["module"] not in tried]
     for subject in wanted:
         own = [row for row in rows if row["module"] == subject.module]
         for row in run_subject(subject, args.mutants, args.limit, own):

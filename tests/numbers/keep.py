@@ -53,7 +53,7 @@ def moved(case: str) -> list[str]:
 def code_hashes() -> dict[str, Callable[[], str]]:
     """For the beginning of a committed table's name, the hash of the code that it describes; the first match counts."""
     from taper_sim.experiments import ladder, triage_rules
-    from taper_sim.studies import calibration, misspecified, recovery
+    from taper_sim.studies import calibration, interval_coverage, misspecified, recovery, structures
     from taper_sim.studies.trial_tapers import study
 
     return {
@@ -62,6 +62,8 @@ def code_hashes() -> dict[str, Callable[[], str]]:
         "real_tapers": study.code_hash,
         "ladder": ladder.code_hash,
         "triage": triage_rules.code_hash,
+        "interval_coverage": interval_coverage.code_hash,
+        "structures": structures.code_hash,
         "": calibration.code_hash,
     }
 

@@ -312,3 +312,13 @@ def test_a_rule_may_name_variables_and_drugs_and_nothing_else() -> None:
     variables = [row["name"] for row in tables.read("variables").rows]
     drugs = {name.split("-")[0] for name, _ in formulary()}
     assert list(variable_names()) == [*variables, *sorted(drugs)]
+
+
+def test_an_acknowledged_flag_no_longer_acts_except_on_rises() -> None:
+    one = replace(judge(taking((100, "morphine", "ER", 120.0))).flags[0], state="true", acknowledged_by="")
+    effects = ("maintain_until_acknowledged", "no_option_until_acknowledged", "no_reduction_no_rise")
+    open_flags = JudgedRules(tuple(replace(one, effect=effect) for effect in effects), ())
+    signed = JudgedRules(tuple(replace(flag, acknowledged_by="rx") for flag in open_flags.flags), ())
+    assert [f.effect for f in open_flags.maintained + open_flags.unconfirmed] == list(effects[:2])
+    assert (signed.maintained, signed.unconfirmed, signed.holding) == ([], [], [])
+    assert len(open_flags.holding) == 2 and len(signed.sedated) == 1
