@@ -139,12 +139,13 @@ def kept_by(filters: tuple[tuple[str, str | float], ...], course: Course) -> Boo
 # -- care --------------------------------------------------------------------------------------------------------------
 
 WARD, OPEN_LABEL, PROGRAMME, USUAL_CARE = "ward", "open_label", "programme", "usual_care"
+INPATIENT_PROGRAMME = "inpatient_programme"
 
 
 def setting_of(policy: Policy, enrolment: Enrolment) -> str:
     """Setting of an arm: a protocol that supports is a programme; inpatients are on a ward; else usual care."""
     if policy.setting == PROGRAMME:
-        return PROGRAMME
+        return INPATIENT_PROGRAMME if enrolment.inpatient else PROGRAMME
     if enrolment.open_label:
         return OPEN_LABEL
     return WARD if enrolment.inpatient else USUAL_CARE
@@ -157,8 +158,9 @@ def care_of(policy: Policy, enrolment: Enrolment) -> CarePlan:
     setting decides how often people leave.
     """
     setting = setting_of(policy, enrolment)
-    if setting == PROGRAMME:
-        return CarePlan(dict(policy.planned_care or {}), PROGRAMME_VISITS_D, CHECKINS_D, policy.modality, setting)
+    if policy.setting == PROGRAMME:
+        every_d = WARD_VISITS_D if enrolment.inpatient else PROGRAMME_VISITS_D
+        return CarePlan(dict(policy.planned_care or {}), every_d, CHECKINS_D, policy.modality, setting)
     if setting in (WARD, OPEN_LABEL):
         return CarePlan({}, WARD_VISITS_D, CHECKINS_D, policy.modality, setting)
     return CarePlan({}, USUAL_VISITS_D, CHECKINS_D, policy.modality, setting)

@@ -47,8 +47,11 @@ STREAMS: Final = (
 SLOW_STREAMS: Final = tuple(k for k, stream in enumerate(STREAMS) if stream.slow > 0.0)
 
 #: Settings of care, each with its own hazard of leaving: a ward that treats opioid use disorder, blinded; open-label
-#: detoxification; a programme that supports a taper; usual care.
-SETTINGS: Final = ("ward", "open_label", "programme", "usual_care")
+#: detoxification; a programme that supports a taper; the same on a ward; usual care.
+SETTINGS: Final = ("ward", "open_label", "programme", "inpatient_programme", "usual_care")
+
+#: Symbols of what people do with an offered taper, and in usual care: policies that describe practice read them.
+PRACTICE: Final = ("usual_stop", "usual_stop_agreed", "refusal_own_pace", "refusal_fixed_pace")
 
 # A rate a year r is a daily log hazard log(r / 365).
 CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
@@ -321,6 +324,44 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     Parameter("hours_i", "hours per unit of insomnia", "h", 4.0, "A20"),
     Parameter("hours_weekend", "hours more on two nights of seven", "h", 0.5, "A20"),
     Parameter("limit_w", "withdrawal over the limit", "1", 0.15, "4.5 of 30 SOWS-Gossop points; docs/model.md 8"),
+    # -- practice: at the end, so that the draws of earlier rows stay the same -----------------------------------------
+    Parameter(
+        "leave_inpatient_programme",
+        "log daily hazard of leaving an inpatient programme that supports a taper",
+        "log 1/d",
+        -5.0,
+        "A103; E090",
+        prior_sd=0.5,
+        scale="linear",
+    ),
+    Parameter(
+        "usual_stop",
+        "log rate a year of stopping at once in usual care, without a taper",
+        "log 1/y",
+        -3.2,
+        "A104: E071 less the stops of tapers (E115 times E012)",
+        prior_sd=0.5,
+        scale="linear",
+    ),
+    Parameter(
+        "usual_stop_agreed",
+        "log ratio of that rate for people who agreed to a reduction",
+        "1",
+        1.0,
+        "A104",
+        prior_sd=0.5,
+        scale="linear",
+    ),
+    Parameter(
+        "refusal_own_pace",
+        "an offered step is refused for good, in a week, at the patient's own pace",
+        "1",
+        0.10,
+        "A33",
+        prior_sd=0.04,
+        scale="share",
+    ),
+    Parameter("refusal_fixed_pace", "the same at a fixed pace", "1", 0.04, "A105", prior_sd=0.025, scale="share"),
 )
 
 CHANCE_BY_SYMBOL: Final[Mapping[str, Parameter]] = MappingProxyType({p.symbol: p for p in CHANCE_TABLE})

@@ -1,4 +1,4 @@
-"""The interface of a policy, and the registry of names. Imports ``model.pharmacology``, ``rng``.
+"""The interface of a policy, and the registry of names. Imports ``model``, ``rng``.
 
 From the observations up to a day a policy orders the share of the original dose of each drug class until its next
 decision. Shares are ideal: the simulation rounds them to marketed tablets.
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from taper_sim import rng
 from taper_sim.array_types import Bools, Floats
+from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 from taper_sim.model.pharmacology import Drug
 
 
@@ -55,6 +56,8 @@ class Patients:
         Keys of the patients' random draws. Default: their row numbers.
     seed : int
         Seed of the run.
+    practice : mapping of str to ndarray (n,)
+        What people do with an offered taper, by symbol of ``event_parameters.PRACTICE``; the centre of what is absent.
     """
 
     dose: Floats
@@ -67,6 +70,12 @@ class Patients:
     baseline: Mapping[str, Floats] = field(default_factory=dict)
     keys: NDArray[np.uint64] | None = None
     seed: int = 0
+    practice: Mapping[str, Floats] = field(default_factory=dict)
+
+    def of_practice(self, symbol: str) -> Floats:
+        """Each patient's value of a parameter of practice, (n,)."""
+        centre = np.full(len(self.dose), CHANCE_BY_SYMBOL[symbol].centre())
+        return np.asarray(self.practice.get(symbol, centre))
 
     def _keys(self) -> NDArray[np.uint64]:
         return np.arange(len(self.dose), dtype=np.uint64) if self.keys is None else self.keys
@@ -187,8 +196,7 @@ class Policy(ABC):
     modality : str or None
         ``phone``, ``video`` or ``in_person``, if the policy sets it. Default: None, the scenario's.
     setting : str or None
-        ``programme``, ``usual_care``, ``open_label`` or ``ward``, if the policy implies it. Default: None, the
-        scenario's.
+        Setting of care, of ``event_parameters.SETTINGS``, if the policy implies it. Default: None, the scenario's.
 
     Raises
     ------

@@ -5,7 +5,7 @@ drawn once (docs/assumptions.md, A32). ``supported`` adds care, and patients may
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Any, Final, Literal
 
@@ -32,20 +32,22 @@ REVERSAL_MONTHS: Final = 4
 """Months after which a reversed taper returns to the starting dose. Source: A32."""
 _FIRST_CALL: Final = 200  # of the generator; the model uses smaller numbers
 
-POSTPONED, STAYS, WORSE_PAIN, WORSE_SOWS = 0.20, 0.10, 2.0, 10.0
-"""Probabilities, in any week with an offered step, that it is postponed and that the dose stays permanently; rise of
-reported pain (NRS points) and SOWS-Gossop (of 30) at which a step is postponed. Source: assumption A33."""
+POSTPONED, WORSE_PAIN, WORSE_SOWS = 0.20, 2.0, 10.0
+"""Probability, in any week with an offered step, that it is postponed at the patient's pace; rise of reported pain (NRS
+points) and SOWS-Gossop (of 30) at which a step is postponed. Source: assumption A33."""
+_YEAR_D: Final = 365.0
 
 
 @dataclass
 class _Mix:
-    """Draws of n people: class, monthly cut as a share, whether tapered, stopped, reversed."""
+    """Draws of n people: class, monthly cut as a share, whether tapered, stopped, reversed; day of a stop at once."""
 
     column: np.ndarray
     cut: Floats
     tapered: Bools
     stops: Bools
     reversed: Bools
+    stop_day: Floats
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,15 @@ class ObservedMix(Policy):
 
     The dose changes with the monthly prescription, on days 1, 31, 61 …: first by the person's fastest month. People
     who stop repeat this cut until 0. The others reduce by half of it (at most half of the current dose) in the next
-    month and stay there, or return to the starting dose after four months.
+    month and stay there, or return to the starting dose after four months. In usual care people also stop at once,
+    tapered or not (assumption A104).
     """
 
     velocity_median_pct_per_month: float
     taper_share: float
     drug_class: DrugClass | None
     call: str
+    stops_at_once: bool = False
 
     @property
     def name(self) -> str:
@@ -78,8 +82,9 @@ class ObservedMix(Policy):
         return "usual_care"
 
     def decision_days(self, n_days: int) -> Sequence[int]:
-        """Day 1 and every 30 days, until the slowest taper has stopped."""
-        return range(1, min(n_days, VELOCITY_MONTH_D * round(1 / LEAST_MONTH)) + 1, VELOCITY_MONTH_D)
+        """Day 1 and every 30 days, until the slowest taper has stopped; while people stop at once, to the end."""
+        last = n_days if self.stops_at_once else min(n_days, VELOCITY_MONTH_D * round(1 / LEAST_MONTH))
+        return range(1, last + 1, VELOCITY_MONTH_D)
 
     def start(self, patients: Patients) -> _Mix:
         """Draw each person's course."""
@@ -88,7 +93,19 @@ class ObservedMix(Policy):
         cut = np.clip(self.velocity_median_pct_per_month / 100.0 * np.exp(LOG_SD * z), LEAST_MONTH, 1.0)
         stops = z > NormalDist().inv_cdf(1.0 - STOPPED)
         column = column_of(patients, self.drug_class)
-        return _Mix(column, cut, u[:, 0] < self.taper_share, stops, ~stops & (u[:, 1] < REVERSED))
+        return _Mix(
+            column, cut, u[:, 0] < self.taper_share, stops, ~stops & (u[:, 1] < REVERSED), self._stop_day(patients)
+        )
+
+    def _stop_day(self, patients: Patients) -> Floats:
+        """Day on which each person stops at once, exponential with their rate; infinite outside usual care."""
+        if not self.stops_at_once:
+            return np.full(len(patients.dose), np.inf)
+        imposed = np.asarray(patients.flags.get("imposed", np.zeros(len(patients.dose))), dtype=bool)
+        log_rate = patients.of_practice("usual_stop")
+        log_rate = log_rate + np.where(imposed, 0.0, patients.of_practice("usual_stop_agreed"))
+        u = patients.uniforms(1, _FIRST_CALL + 2)[:, 0]
+        return np.asarray(-_YEAR_D * np.log(u) * np.exp(-log_rate))
 
     def decide(self, memory: _Mix, observation: Observation) -> Order:
         """Order the month's dose."""
@@ -100,6 +117,7 @@ class ObservedMix(Policy):
         if months > REVERSAL_MONTHS:
             first = np.where(memory.reversed, 1.0, first)
         share = np.where(memory.tapered, first, 1.0)
+        share = np.where(memory.stop_day <= observation.day, 0.0, share)
         return Order(put_share(np.ones_like(observation.dose_fraction), memory.column, share))
 
 
@@ -122,11 +140,12 @@ def observed_mix(*, velocity_median_pct_per_month: float, drug_class: DrugClass 
 
 
 def usual_care(*, taper_share: float, drug_class: DrugClass | None = None) -> ObservedMix:
-    """Usual care: a share of people is tapered as in observed_mix(), the others keep their dose."""
+    """Usual care: a share of people is tapered as in observed_mix(), the others keep their dose; some stop at once."""
     if not 0 <= taper_share <= 1:
         raise problem(FILE, "usual_care", f"taper_share={taper_share:g}", "a share from 0 to 1")
     _checked("usual_care", 23.0, drug_class)
-    return ObservedMix(23.0, taper_share, drug_class, _written("usual_care", "taper_share", taper_share, drug_class))
+    name = _written("usual_care", "taper_share", taper_share, drug_class)
+    return ObservedMix(23.0, taper_share, drug_class, name, stops_at_once=True)
 
 
 # -- with care ---------------------------------------------------------------------------------------------------------
@@ -155,9 +174,23 @@ class _Pace:
     patients: Patients
 
 
+@dataclass
+class _FixedPace:
+    """Memory of the taper inside, and whether each patient has refused a step for good."""
+
+    taper: Any
+    stays: Bools
+    patients: Patients
+
+
+def _of_week(patients: Patients, observation: Observation) -> Floats:
+    """Two uniforms of each patient for the steps of a week, (n, 2)."""
+    return patients.uniforms(2, _FIRST_CALL, day=(observation.day - 1) // WEEK_D)
+
+
 @dataclass(frozen=True)
 class Supported(Added):
-    """A taper with care; at the patient's pace each offered step may be postponed or refused permanently."""
+    """A taper with care: an offered step may be refused for good, and at the patient's pace also postponed."""
 
     care: str = ""
     pace: str = "fixed"
@@ -195,24 +228,33 @@ class Supported(Added):
     def start(self, patients: Patients) -> Any:
         """Memory of the taper; at the patient's pace, its orders by schedule day of each patient."""
         if self.pace == "fixed":
-            return self.policy.start(patients)
+            return _FixedPace(self.policy.start(patients), np.zeros(len(patients.dose), dtype=bool), patients)
         n = len(patients.dose)
         nobody = np.zeros(n, dtype=bool)
         return _Pace(orders_of(self.policy, patients), np.zeros(n, np.int64), nobody, np.full(n, np.nan), patients)
 
     def decide(self, memory: Any, observation: Observation) -> Order:
-        """Advance the schedule day of every patient who does not refuse an offered step."""
+        """Give the next step to every patient who does not refuse it."""
         if self.pace == "fixed":
-            return self.policy.decide(memory, observation)
+            return self._next_fixed(memory, observation)
         progress: _Pace = memory
         next_day = np.where(progress.schedule_day == 0, 1, progress.schedule_day + grid_of([self.policy]))
         now, after = progress.ahead.at(progress.schedule_day), progress.ahead.at(next_day)
         offered = (after < now).any(axis=1)
-        u = progress.patients.uniforms(2, _FIRST_CALL, day=(observation.day - 1) // WEEK_D)
-        progress.stays |= offered & (u[:, 0] < STAYS)
+        u = _of_week(progress.patients, observation)
+        progress.stays |= offered & (u[:, 0] < progress.patients.of_practice("refusal_own_pace"))
         refused = offered & (progress.stays | (u[:, 1] < POSTPONED) | self._worse(progress, observation))
         progress.schedule_day = np.where(refused, progress.schedule_day, next_day)
         return Order(progress.ahead.at(progress.schedule_day))
+
+    def _next_fixed(self, memory: _FixedPace, observation: Observation) -> Order:
+        """Order of the taper, but the dose of patients who refused a step stays what it was."""
+        order = self.policy.decide(memory.taper, observation)
+        offered = (order.dose_fraction < observation.dose_fraction).any(axis=1)
+        u = _of_week(memory.patients, observation)[:, 0]
+        memory.stays |= offered & (u < memory.patients.of_practice("refusal_fixed_pace"))
+        dose_fraction = np.where(memory.stays[:, None], observation.dose_fraction, order.dose_fraction)
+        return replace(order, dose_fraction=dose_fraction)
 
     @staticmethod
     def _worse(progress: _Pace, observation: Observation) -> Bools:

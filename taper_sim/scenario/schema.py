@@ -141,7 +141,7 @@ class CareEntry(Strict):
     """
 
     disciplines: dict[str, Share] = Field(default_factory=lambda: {"prescriber": 1.0})
-    setting: Literal["ward", "open_label", "programme", "usual_care"] | None = None
+    setting: Literal["ward", "open_label", "programme", "inpatient_programme", "usual_care"] | None = None
     visit_every_d: int = Field(default=28, ge=0, le=364)
     checkin_every_d: int = Field(default=1, ge=0, le=364)
 

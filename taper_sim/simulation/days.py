@@ -180,7 +180,7 @@ class Days:
         self._usual: dict[str, Floats] = {}  # first reports of each instrument, which a misspecification may need
         self._unreported_from = 1  # first day whose check-ins the policy has not received
         self._dispenser = Dispenser(cohort)
-        self._memory = policy.start(known_of(cohort, seed))
+        self._memory = policy.start(known_of(cohort, seed, ensemble))
         self.sees_reports = policy.sees_reports
         self._records = self.sees_reports or keep_reports
         self.today = np.full((len(cohort), rows.N_REPORTS), np.nan)

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.data import formulary
+from taper_sim.model.event_parameters import PRACTICE
 from taper_sim.model.pharmacology import (
     Drug,
     dispensable_totals,
@@ -16,6 +18,7 @@ from taper_sim.model.pharmacology import (
 )
 from taper_sim.policies.interface import Patients, Rotation
 from taper_sim.simulation.cohort import Cohort
+from taper_sim.simulation.ensemble import Ensemble, draw_of
 from taper_sim.units import DRUG_CLASSES
 
 # Largest total over the largest original dose: a policy may raise a dose. A design choice.
@@ -114,8 +117,11 @@ class Dispenser:
         return np.divide(error, original, out=error, where=original > 0)
 
 
-def known_of(cohort: Cohort, seed: int = 0) -> Patients:
-    """Baseline of a cohort as a policy sees it, and the seed of the policy's draws."""
+def known_of(cohort: Cohort, seed: int = 0, ensemble: Ensemble | None = None) -> Patients:
+    """Baseline of a cohort as a policy sees it, and the seed of the policy's draws.
+
+    With an ensemble, practice differs between its draws; without one it has its centres.
+    """
     n = len(cohort)
     dose_mg, count = np.zeros((n, 3)), np.zeros((n, 3))
     names: list[dict[int, str]] = [{} for _ in range(n)]
@@ -140,4 +146,11 @@ def known_of(cohort: Cohort, seed: int = 0) -> Patients:
         cohort.baseline,
         keys=cohort.keys,
         seed=seed,
+        practice={} if ensemble is None else practice_of(cohort.keys, ensemble),
     )
+
+
+def practice_of(keys: NDArray[np.uint64], ensemble: Ensemble) -> dict[str, Floats]:
+    """Parameters of practice of patients, (n,) each, from each patient's draw."""
+    draw = draw_of(keys, ensemble.n_draws)
+    return {symbol: ensemble.values[symbol][draw] for symbol in PRACTICE}

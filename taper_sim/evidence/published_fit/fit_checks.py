@@ -9,12 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy.special import logsumexp, ndtr
+from scipy.special import gammaincinv, logsumexp, ndtr
 from scipy.stats import kstest
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.evidence.published_fit.joint_posterior import (
     DISCREPANCY_NU,
+    SHARED_IN_STUDY,
     FitDraws,
     TargetsToFit,
     prior_draws,
@@ -25,6 +26,7 @@ from taper_sim.inference.posterior import pareto_smoothed
 SYNTHETIC_TABLES: Final = 60
 """Synthetic tables of the check of ranks."""
 _RANK_DRAWS: Final = 256
+_DISCREPANCY_NODES: Final = 128  # equally likely sizes of a study's discrepancy, which integrate it out
 _TUNE: Final = 400
 _LEFT_OUT_DRAWS: Final = 512
 LEVELS: Final = (0.5, 0.8, 0.95)
@@ -53,9 +55,11 @@ class SimulatorCheck:
 
 
 def weigh_by_simulator(
-    targets: TargetsToFit, surface_variance: Floats, draws: FitDraws, simulated: Floats
+    targets: TargetsToFit, surface_variance: Floats, draws: FitDraws, simulated: Floats, chance: Floats
 ) -> SimulatorCheck:
     """Weigh draws by the simulator's estimates against those of the surfaces.
+
+    The discrepancies of studies are integrated out given tau, so that the weights depend on the centres and tau alone.
 
     Parameters
     ----------
@@ -63,23 +67,47 @@ def weigh_by_simulator(
     surface_variance : ndarray, (n_targets,)
         Variance of each surface, which the simulator's own estimates do not have.
     draws : FitDraws
-    simulated : ndarray, (n_draws, n_targets)
-        Estimates of the simulator at the draws. Their chance by the number of people stays in the weights and lowers
-        the effective number of draws.
+    simulated, chance : ndarray, (n_draws, n_targets)
+        Estimates of the simulator at the draws, and their variance by the number of people.
     """
-    shift, own = draws.shift(targets), draws.own_variance(targets)
-
-    def log_density(fitted: Floats, variance: Floats) -> Floats:
-        rest = targets.value - fitted - shift
-        return np.asarray(-0.5 * (rest**2 / variance + np.log(variance)).sum(axis=1))
-
-    fitted = targets.at(draws.z)
-    simulated = np.where(np.isfinite(simulated), simulated, fitted)  # an estimate that is missing tells nothing
-    plain = targets.variance - surface_variance + own
-    log_weights = log_density(simulated, plain) - log_density(fitted, plain + surface_variance)
+    surface = targets.at(draws.z)
+    present = np.isfinite(simulated)
+    simulated = np.where(present, simulated, surface)  # an estimate that is missing tells nothing
+    plain = targets.variance - surface_variance + np.where(present, chance, surface_variance)
+    by_surface = np.broadcast_to(targets.variance, surface.shape)
+    log_weights = log_marginal(targets, draws.tau, simulated, plain) - log_marginal(
+        targets, draws.tau, surface, by_surface
+    )
     smoothed, khat = pareto_smoothed(log_weights)
     weights = np.exp(smoothed)
     return SimulatorCheck(weights, khat, float(1.0 / (weights**2).sum()))
+
+
+def log_marginal(targets: TargetsToFit, tau: Floats, fitted: Floats, variance: Floats) -> Floats:
+    """Log density of the published numbers given tau, the discrepancies integrated out, (n_draws,).
+
+    Parameters
+    ----------
+    targets : TargetsToFit
+    tau : ndarray, (n_draws,)
+    fitted, variance : ndarray, (n_draws, n_targets)
+        Estimates, and the variance of the published number about each without its discrepancy.
+    """
+    probability = (np.arange(_DISCREPANCY_NODES) + 0.5) / _DISCREPANCY_NODES
+    square = 0.5 * DISCREPANCY_NU / gammaincinv(0.5 * DISCREPANCY_NU, probability)
+    size = targets.unit * (tau[:, None] * np.sqrt(square))[:, :, None]  # (n_draws, n_nodes, n_targets)
+    own = variance[:, None] + (1.0 - SHARED_IN_STUDY) * size**2
+    shared = np.sqrt(SHARED_IN_STUDY) * size
+    rest = (targets.value - fitted)[:, None]
+    total = np.zeros(len(tau))
+    for study in range(targets.n_studies):
+        t = targets.study == study
+        d, c, e = own[..., t], shared[..., t], rest[..., t]
+        more = 1.0 + (c**2 / d).sum(axis=-1)  # the determinant of a diagonal plus one product, over its diagonal
+        square_rest = (e**2 / d).sum(axis=-1) - (e * c / d).sum(axis=-1) ** 2 / more
+        log_density = -0.5 * (square_rest + np.log(2.0 * np.pi * d).sum(axis=-1) + np.log(more))
+        total += logsumexp(log_density, axis=1) - np.log(_DISCREPANCY_NODES)
+    return total
 
 
 # -- ranks on synthetic tables -----------------------------------------------------------------------------------------

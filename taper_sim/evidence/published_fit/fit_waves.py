@@ -171,7 +171,7 @@ def fit_published(simulator: TargetSimulator, size: FitSize, folder: Path, log: 
     check = simulator.simulate(at_draws, batches, log)
     checked = draws.at(chosen)
     variance = np.array([surface.variance for surface in surfaces])
-    by_simulator = weigh_by_simulator(targets, variance, checked, check.values[:, fitted])
+    by_simulator = weigh_by_simulator(targets, variance, checked, check.values[:, fitted], check.variances[:, fitted])
     return PublishedFit(
         simulator,
         prior,

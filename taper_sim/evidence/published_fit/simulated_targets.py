@@ -23,6 +23,7 @@ from taper_sim.evidence.predictive_interval import by_draw, to_scale
 from taper_sim.evidence.study_measures import Measured, Reading, simulate_readings
 from taper_sim.evidence.study_runs import StudyPlan
 from taper_sim.model import day, equations, life, reference_events
+from taper_sim.policies import published
 from taper_sim.provenance import hash_of
 from taper_sim.run_folder.atomic_files import write_atomically
 from taper_sim.simulation.cohort import Cohort
@@ -202,5 +203,6 @@ def model_hash() -> str:
         for q, k in DRAW_COLUMNS
     ]
     names = " ".join(f"{name}:{q.scale}" for name, (q, _) in zip(COLUMN_NAMES, DRAW_COLUMNS, strict=True))
-    parts = (equations, day, life, reference_events, coded_arms, study_measures, study_people, study_statistics)
+    studies = (coded_arms, published, study_measures, study_people, study_statistics)
+    parts = (equations, day, life, reference_events, *studies)
     return hash_of(*parts, from_normals, numbers=numbers, also=names)
