@@ -339,7 +339,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
         "log rate a year of stopping at once in usual care, without a taper",
         "log 1/y",
         -3.2,
-        "A104: E071 less the stops of tapers (E115 times E012)",
+        "A104: E071 less the stops of tapers (E012)",
         prior_sd=0.5,
         scale="linear",
     ),
@@ -354,7 +354,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
     ),
     Parameter(
         "refusal_own_pace",
-        "an offered step is refused for good, in a week, at the patient's own pace",
+        "an offered step is refused permanently, in a week, at the patient's own pace",
         "1",
         0.10,
         "A33",

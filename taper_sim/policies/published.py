@@ -176,7 +176,7 @@ class _Pace:
 
 @dataclass
 class _FixedPace:
-    """Memory of the taper inside, and whether each patient has refused a step for good."""
+    """Memory of the taper inside, and whether each patient has refused a step permanently."""
 
     taper: Any
     stays: Bools
@@ -190,7 +190,7 @@ def _of_week(patients: Patients, observation: Observation) -> Floats:
 
 @dataclass(frozen=True)
 class Supported(Added):
-    """A taper with care: an offered step may be refused for good, and at the patient's pace also postponed."""
+    """A taper with care: an offered step may be refused permanently, and at the patient's pace also postponed."""
 
     care: str = ""
     pace: str = "fixed"

@@ -143,8 +143,9 @@ def test_only_supported_tapers_add_care():
         ("usual_care(taper_share=0.2)", Enrolment(), "usual_care"),
         ("abrupt()", inpatient, "ward"),
         ("abrupt()", Enrolment(inpatient=True, open_label=True), "open_label"),
-        ("supported(taper=rapid(days=21), care=team)", inpatient, "programme"),
+        ("supported(taper=rapid(days=21), care=team)", Enrolment(), "programme"),
+        ("supported(taper=rapid(days=21), care=team)", inpatient, "inpatient_programme"),
     ):
         policy = read_arm(text, file="", place="").policy()
         assert setting_of(policy, words) == setting
-        assert bool(care_of(policy, words).planned) == (setting == "programme")
+        assert bool(care_of(policy, words).planned) == setting.endswith("programme")

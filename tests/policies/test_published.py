@@ -1,5 +1,6 @@
 """Protocols in which published studies are coded."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from taper_sim.comparison.outcomes import OutcomeWindow, velocity_max
 from taper_sim.data.problems import InputError
 from taper_sim.model.compiled import rows
+from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL, PRACTICE
 from taper_sim.policies.calls import canonical, parse
 from taper_sim.policies.catalogue import build_policy
 from taper_sim.policies.interface import Observation
@@ -15,7 +17,7 @@ from taper_sim.policies.published import REVERSED, STOPPED
 from taper_sim.scenario.building import build_arms
 from taper_sim.scenario.schema import Scenario
 from taper_sim.simulation.dispensing import known_of
-from taper_sim.simulation.ensemble import from_prior
+from taper_sim.simulation.ensemble import draw_of, from_prior
 from taper_sim.simulation.layout import arrays_of
 from tests.conftest import SEED, opioid_cohort
 from tests.policies.test_reacting import follow
@@ -76,12 +78,49 @@ def test_some_of_the_mix_stop_and_some_of_the_others_are_reversed():
     assert (lowest <= 0.85 + 1e-12).all()
 
 
-def test_usual_care_tapers_its_share_and_leaves_the_rest():
-    by_day = shares("usual_care(taper_share=0.3)")
-    tapered = (by_day < 1).any(axis=0)
-    assert near(tapered.mean(), 0.3, by_day.shape[1])
-    everybody = shares(MIX)
-    np.testing.assert_array_equal(by_day[:, tapered], everybody[:, tapered])
+def test_usual_care_tapers_its_share_and_some_of_all_stop_at_once():
+    by_day, everybody = shares("usual_care(taper_share=0.3)"), shares(MIX)
+    n = by_day.shape[1]
+    followed, kept = (by_day == everybody).all(axis=0), (by_day == 1).all(axis=0)
+    tapered = by_day[1] == everybody[1]  # nobody keeps the dose on day 1 of a taper
+    at_once = ~followed & ~kept
+    assert near(tapered.mean(), 0.3, n)
+    assert (by_day[-1, at_once] == 0).all()
+    # they agreed to a reduction; the stop comes with the next monthly prescription
+    rate = np.exp(CHANCE_BY_SYMBOL["usual_stop"].centre() + CHANCE_BY_SYMBOL["usual_stop_agreed"].centre())
+    assert near(at_once[~tapered].mean(), 1 - np.exp(-rate * 361 / 365), int((~tapered).sum()))
+
+
+def test_fewer_stop_at_once_of_those_whose_taper_is_imposed():
+    policy, cohort = build_policy("usual_care(taper_share=0)", file="test"), opioid_cohort(4000)
+    known = known_of(cohort, SEED)
+    imposed = replace(known, flags={**known.flags, "imposed": np.ones(4000)})
+    stopped = {}
+    for name, patients in (("agreed", known), ("imposed", imposed)):
+        memory, share = policy.start(patients), np.ones((4000, 3))
+        stopped[name] = policy.decide(memory, Observation(361, share, share)).dose_fraction[:, 0] == 0
+    rate = np.exp(CHANCE_BY_SYMBOL["usual_stop"].centre())
+    assert near(stopped["imposed"].mean(), 1 - np.exp(-rate * 361 / 365), 4000)
+    assert (stopped["imposed"] <= stopped["agreed"]).all() and stopped["agreed"].sum() > stopped["imposed"].sum()
+
+
+def test_practice_has_a_value_for_each_draw():
+    cohort, ensemble = opioid_cohort(60), from_prior(SEED, 5)
+    known = known_of(cohort, SEED, ensemble)
+    for symbol in PRACTICE:
+        np.testing.assert_array_equal(known.of_practice(symbol), ensemble.values[symbol][draw_of(cohort.keys, 5)])
+        assert (known_of(cohort, SEED).of_practice(symbol) == CHANCE_BY_SYMBOL[symbol].centre()).all()
+
+
+def test_at_a_fixed_pace_a_refused_step_is_the_end_of_the_taper():
+    by_day, plain = shares("supported(taper=linear(pct=10, every=7), care=nurse)"), shares("linear(pct=10, every=7)")
+    n = by_day.shape[1]
+    refuses = CHANCE_BY_SYMBOL["refusal_fixed_pace"].centre()
+    done = by_day[-1] == 0
+    assert near(done.mean(), (1 - refuses) ** 10, n)
+    np.testing.assert_array_equal(by_day[:, done], plain[:, done])
+    stays = by_day[-1]
+    assert all((np.isclose(stays, level)).any() for level in (0.9, 0.1)) and (by_day[-1] == by_day.min(axis=0)).all()
 
 
 def test_what_was_drawn_of_a_person_does_not_depend_on_who_else_is_there():
@@ -93,7 +132,8 @@ def test_what_was_drawn_of_a_person_does_not_depend_on_who_else_is_there():
 
 def test_at_the_patients_pace_steps_are_late_never_early_and_some_stay_for_good():
     by_day, fixed = shares(SUPPORTED), shares(SUPPORTED.replace(", pace=patient", ""))
-    assert (by_day >= fixed - 1e-12).all()
+    never = fixed[-1] == 0  # of those who refuse no step at a fixed pace
+    assert (by_day[:, never] >= fixed[:, never] - 1e-12).all()
     assert (np.diff(by_day, axis=0) <= 1e-12).all()
     cuts = -np.diff(by_day, axis=0)
     assert cuts.max() == pytest.approx(0.1)

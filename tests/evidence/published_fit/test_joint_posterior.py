@@ -100,11 +100,31 @@ def test_weights_are_equal_where_the_simulator_agrees_and_prefer_draws_where_it_
     targets = _toy()
     draws = prior_draws(targets, 200, seed=2)
     nothing = np.zeros(len(targets.value))
-    same = fit_checks.weigh_by_simulator(targets, nothing, draws, targets.at(draws.z))
+    exact = np.zeros((200, len(targets.value)))
+    same = fit_checks.weigh_by_simulator(targets, nothing, draws, targets.at(draws.z), exact)
     np.testing.assert_allclose(same.weights, 1 / 200)
     nearer = targets.at(draws.z)
-    nearer[0] = targets.value - draws.shift(targets)[0]
-    assert np.argmax(fit_checks.weigh_by_simulator(targets, nothing, draws, nearer).weights) == 0
+    nearer[0] = targets.value
+    assert np.argmax(fit_checks.weigh_by_simulator(targets, nothing, draws, nearer, exact).weights) == 0
+
+
+def test_the_marginal_density_integrates_the_discrepancy_of_a_study_out() -> None:
+    targets = _toy()
+    tau, fitted = np.array([0.4, 0.05]), targets.value + np.linspace(-0.5, 0.5, len(targets.value)) * np.ones((2, 1))
+    variance = np.broadcast_to(targets.variance, fitted.shape)
+    generator = np.random.default_rng(5)
+    n = 200_000
+    drawn = np.zeros(2)
+    for k in range(2):
+        for study in range(targets.n_studies):
+            t = targets.study == study
+            square = 2.0 / generator.standard_gamma(2.0, n)
+            size = targets.unit[t] * (tau[k] * np.sqrt(square))[:, None]
+            centre = fitted[k, t] + np.sqrt(0.5) * size * generator.standard_normal(n)[:, None]
+            spread = variance[k, t] + 0.5 * size**2
+            density = -0.5 * ((targets.value[t] - centre) ** 2 / spread + np.log(2 * np.pi * spread))
+            drawn[k] += np.log(np.mean(np.exp(density.sum(axis=1))))
+    np.testing.assert_allclose(fit_checks.log_marginal(targets, tau, fitted, variance), drawn, atol=0.05)
 
 
 def test_scores_of_a_normal_prediction_are_those_of_the_normal() -> None:
