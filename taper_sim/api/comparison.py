@@ -34,6 +34,7 @@ from taper_sim.run_folder import PLAN_FILE, PlanRecord, plan_of, write_csv, writ
 from taper_sim.scenario.building import Overrides, arm_name, build_cohort, overridden, read_scenario
 from taper_sim.scenario.schema import ProtocolEntry, Scenario
 from taper_sim.simulation.cohort import Cohort
+from taper_sim.simulation.ensemble import DrawsFrom
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -289,6 +290,7 @@ def compare(
     care: Mapping[str, Any] | None = None,
     by: By = None,
     draws: int | None = None,
+    draws_from: DrawsFrom | None = None,
     seed: int | None = None,
     workers: Workers = 2,
     patients: int | None = None,
@@ -318,6 +320,8 @@ def compare(
         people with few values, or a function of their table that gives a label a row. A sequence is crossed.
     draws : int, optional
         Number of draws of the uncertain parameters, over which the intervals are; 50 if omitted.
+    draws_from : str, optional
+        Origin of these draws: ``prior`` or ``published results``; that of the scenario or the default if omitted.
     seed : int, optional
         Seed of random events and draws; that of the scenario or of the people if omitted.
     workers : int or str, optional
@@ -366,6 +370,7 @@ def compare(
         "days": days,
         "care": None if care is None else dict(care),
         "draws": draws,
+        "draws_from": draws_from,
         "seed": seed,
         "outcomes": None if outcomes is None else list(outcomes),
         "parameters": None if parameters is None else dict(parameters),

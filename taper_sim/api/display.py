@@ -1,4 +1,4 @@
-"""HTML of results for notebooks. Imports ``tables``."""
+"""HTML of results for notebooks. Imports ``report.methods``, ``tables``."""
 
 from collections.abc import Iterable
 from html import escape
@@ -6,8 +6,12 @@ from html import escape
 import pandas as pd
 
 from taper_sim import tables
+from taper_sim.report.methods import calibration_sentence
 
-UNCALIBRATED = f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}."
+
+def basis_line(calibrated: bool) -> str:
+    """Whether the parameters were fitted to published results, and that the tables are not reviewed."""
+    return f"{calibration_sentence(calibrated)} {tables.UNREVIEWED.capitalize()}."
 
 
 def paragraphs(lines: Iterable[str]) -> str:

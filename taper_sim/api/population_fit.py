@@ -99,7 +99,7 @@ class Population:
 
     def _lines(self) -> list[str]:
         trust = "Diagnostics pass." if self.trusted else f"Not trustworthy: {'; '.join(self.failures)}."
-        return [f"{self._attributes['population_id']}: {self._attributes['origin']}.", trust, display.UNCALIBRATED]
+        return [f"{self._attributes['population_id']}: {self._attributes['origin']}.", trust, display.basis_line(False)]
 
     def __repr__(self) -> str:
         return "\n".join([*self._lines(), self.table.round(3).to_string(index=False)])

@@ -25,7 +25,7 @@ from taper_sim.api.varied_parameters import VariedParameter, varied_parameters
 from taper_sim.array_types import Floats
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
-from taper_sim.simulation.ensemble import CENTRES, Ensemble, from_prior
+from taper_sim.simulation.ensemble import CENTRES, Ensemble, drawn_from, from_prior
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,10 +65,13 @@ class Sensitivity:
         that the parameter explains alone) with ``first_order_lo95, first_order_hi95``.
     what : str
         Protocol of the outcomes, and the reference, in words.
+    calibrated : bool
+        Whether the draws were fitted to published results.
     """
 
     frame: pd.DataFrame
     what: str
+    calibrated: bool = False
 
     def plot(self, outcome: str | None = None) -> "Figure":
         """Draw a tornado beside the rank correlations, the widest swing first.
@@ -95,7 +98,7 @@ class Sensitivity:
                 f"{name}: {widest['parameter']} changes it most, from {widest['outcome_at_low']:.3g} to "
                 f"{widest['outcome_at_high']:.3g}."
             )
-        return [f"Of {self.what}.", *lines, display.UNCALIBRATED]
+        return [f"Of {self.what}.", *lines, display.basis_line(self.calibrated)]
 
     def __repr__(self) -> str:
         return "\n".join([*self._lines(), self.frame.round(3).to_string(index=False)])
@@ -176,6 +179,7 @@ def sensitivity(
         shared |= {"people": people, "care": entry["care"], "days": days or int(entry["days"])}
         protocols = protocols or [{k: v for k, v in e.items() if v is not None} for e in entry["protocols"]]
         fixed = entry["parameters"]
+        shared |= {"draws_from": entry["draws_from"]}
     elif isinstance(what, People):
         people = what
         shared["people"] = people
@@ -190,7 +194,7 @@ def sensitivity(
 
     whole, by_person = compared(draws, {})
     run_seed, fixed = int(whole.manifest["seed"]), whole.manifest["scenario"]["parameters"]
-    ensemble = from_prior(run_seed, draws, fixed)
+    ensemble = drawn_from(whole.manifest["scenario"]["draws_from"], run_seed, draws, fixed)
     rows = []
     for parameter in varied:
         prior = _prior_of(parameter, run_seed, fixed)
@@ -205,7 +209,7 @@ def sensitivity(
             rows.append((parameter.name, outcome, *values, *correlation, draws, *index))
     chosen = protocol or whole.protocols[-1]
     against = f" minus {whole.reference}" if chosen != whole.reference else ""
-    return Sensitivity(pd.DataFrame(rows, columns=list(_COLUMNS)), f"{chosen}{against}")
+    return Sensitivity(pd.DataFrame(rows, columns=list(_COLUMNS)), f"{chosen}{against}", ensemble.calibrated)
 
 
 def _prior_of(parameter: VariedParameter, seed: int, fixed: Mapping[str, float]) -> Ensemble:

@@ -31,7 +31,7 @@ from taper_sim.scenario.building import (
 from taper_sim.scenario.clinic_schema import MAX_REPLICATIONS, ClinicEntry
 from taper_sim.scenario.schema import Scenario
 from taper_sim.simulation.cohort import Cohort
-from taper_sim.simulation.ensemble import Ensemble, from_prior
+from taper_sim.simulation.ensemble import Ensemble, drawn_from
 from taper_sim.simulation.layout import CarePlan
 
 _SEED_OWNER: Final = rng.ENSEMBLE - 2  # "patient" of the draws that seed replications
@@ -90,11 +90,15 @@ class ClinicPlan:
         """Panel of a replication: a new sample, or the patients of the file."""
         return build_cohort(self.scenario.cohort, self.seed(replication), self.folder)
 
+    def all_draws(self) -> Ensemble:
+        """Draws of the parameters that the replications share out."""
+        s = self.scenario
+        return drawn_from(s.draws_from, s.seed, min(s.draws, self.n_replications), s.parameters)
+
     def ensemble(self, replication: int) -> Ensemble:
         """One draw of the parameters; their centres if there is a single replication."""
-        n = min(self.scenario.draws, self.n_replications)
-        drawn = from_prior(self.scenario.seed, n, self.scenario.parameters)
-        k = replication % n
+        drawn = self.all_draws()
+        k = replication % drawn.n_draws
         return Ensemble({name: values[k : k + 1] for name, values in drawn.values.items()}, 1, drawn.calibrated)
 
 

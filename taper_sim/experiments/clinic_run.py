@@ -37,7 +37,7 @@ from taper_sim.run_folder import Parts, PlanRecord, RunFolder, Warn, check_writa
 from taper_sim.scenario.building import scenario_hash
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.days import run
-from taper_sim.simulation.ensemble import Ensemble, from_prior
+from taper_sim.simulation.ensemble import Ensemble
 
 _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "simpy", "sim-tools")
 KIND: Final = "clinic"
@@ -252,7 +252,7 @@ def _about(plan: ClinicPlan, path: Path, before: dict[str, list[Load]]) -> dict[
     cohort = plan.cohort(0)
     team_rows = [ROLES[worker.role.name].table for worker in plan.team.workers]
     unique = list({row["role"]: row for row in team_rows}.values())
-    drawn = from_prior(plan.scenario.seed, min(plan.scenario.draws, plan.n_replications), plan.scenario.parameters)
+    drawn = plan.all_draws()
     return {
         "scenario": plan.scenario.model_dump(mode="json"),
         "scenario_file": path.name,

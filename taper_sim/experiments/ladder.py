@@ -42,7 +42,7 @@ from taper_sim.scenario.building import Overrides, build_cohort, care_plan, over
 from taper_sim.scenario.schema import LadderEntry, RungEntry, Scenario
 from taper_sim.scenario.true_models import TRUE_MODELS
 from taper_sim.simulation.days import run
-from taper_sim.simulation.ensemble import from_prior
+from taper_sim.simulation.ensemble import drawn_from
 
 KIND: Final = "ladder"
 Knobs = dict[tuple[str, str], tuple[float | str | None, bool]]
@@ -134,7 +134,9 @@ class _Ladder:
             s, truth = self.scenario, TRUE_MODELS[simulation.truth]
             entry = s.cohort.model_copy(update={"patients": simulation.people})
             cohort = build_cohort(entry, simulation.seed, self.base)
-            ensemble = truth.ensemble(from_prior(simulation.seed, min(s.draws, len(cohort)), s.parameters))
+            ensemble = truth.ensemble(
+                drawn_from(s.draws_from, simulation.seed, min(s.draws, len(cohort)), s.parameters)
+            )
             place = f"ladder.rungs: {simulation.rung.name}"
             policy = build_policy(simulation.call, file=self.file, place=place, folder=self.base)
             course = run(cohort, policy, ensemble, simulation.seed, s.days, care_plan(s.care), world=truth.world)

@@ -9,6 +9,7 @@ from taper_sim import tables
 from taper_sim.clinic.staffing.bounds import EnrolmentLoad, Load
 from taper_sim.clinic.work import KINDS_OF_WORK
 from taper_sim.experiments.clinic_run import ClinicRun
+from taper_sim.report.methods import calibration_sentence, is_calibrated
 from taper_sim.report.wording import count, interval_text, name_text, number_text, percent
 
 _HARMS = (
@@ -76,7 +77,7 @@ def clinic_text(done: ClinicRun) -> str:
         *_panel_size(done),
         "",
         *_interval_note(plan.n_replications),
-        f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}.",
+        f"{calibration_sentence(is_calibrated(done.manifest))} {tables.UNREVIEWED.capitalize()}.",
         f"Output folder: {done.folder}",
     ]
     return "\n".join(lines)

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from taper_sim import tables
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg, wrapped
 from taper_sim.report.listings import as_table
-from taper_sim.run_folder import list_report, read_table, write_csv, write_text
+from taper_sim.report.methods import calibration_sentence
+from taper_sim.run_folder import list_report, plan_of, read_table, write_csv, write_text
 
 _COLOURS: Final = {"other": GREY, "personal": "#0072B2", "oracle": "#000000"}
 _MARKERS: Final = {"other": "s", "personal": "o", "oracle": "D"}
@@ -50,7 +51,8 @@ def ladder_text(folder: Path) -> str:
         comparisons = [r for r in gap.to_dict("records") if r["truth"] == truth and r["ceiling"] == ceiling]
         parts += dict.fromkeys(map(_comparison_line, comparisons)) or ["No personalised policy: no gap to close."]
         parts.append("")
-    parts.append("Loss: smallest important differences; lower is better. Not calibrated to published results.")
+    calibrated = plan_of(folder).scenario["draws_from"] == "published results"
+    parts.append(f"Loss: smallest important differences; lower is better. {calibration_sentence(calibrated)}")
     parts.append(ORACLE_MINIMISES)
     parts.append(f"{tables.UNREVIEWED.capitalize()}.")
     return "\n".join(parts)

@@ -1,20 +1,29 @@
 """A methods paragraph with the run's numbers, and the cautions of every output. Imports ``tables``, ``run_tables``."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from taper_sim import tables
 from taper_sim.comparison.tables import FEWEST_CHANGED, FEWEST_EVENTS, FEWEST_IN_TAIL, SMALLEST_CELL
 from taper_sim.report.run_tables import label_of, outcome_of
+from taper_sim.simulation.ensemble import n_published_results
 
+NOT_FITTED: Final = "Not calibrated to published results."
 _HASH_SHOWN = 12  # letters of a hash in running text; the provenance table has the whole hash
 
 
 def is_calibrated(manifest: Mapping[str, Any]) -> bool:
     """Whether the ensemble of the run was fitted to published results."""
     return bool(manifest["ensemble"]["calibrated"])
+
+
+def calibration_sentence(calibrated: bool) -> str:
+    """Whether parameters were fitted to published results, in a sentence."""
+    if calibrated:
+        return f"Calibrated to {n_published_results()} published results, which leave most parameters near their prior."
+    return NOT_FITTED
 
 
 def people_are_sampled(manifest: Mapping[str, Any]) -> bool:
@@ -27,8 +36,7 @@ def cautions(manifest: Mapping[str, Any]) -> list[str]:
     """Cautions at the head of every output, in sentences."""
     review = str(manifest["clinical_review"])
     sentences = [*manifest.get("evidence_warnings", []), review[:1].upper() + review[1:] + "."]
-    if not is_calibrated(manifest):
-        sentences.append("Not calibrated to published results.")
+    sentences.append(calibration_sentence(is_calibrated(manifest)))
     subject = "Simulated people" if people_are_sampled(manifest) else "Simulated courses of people from a file"
     sentences.append(f"{subject}: predictions of a model, not observations.")
     return sentences

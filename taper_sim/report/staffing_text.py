@@ -12,6 +12,7 @@ from taper_sim.clinic.team import FULL_TIME_H, Team
 from taper_sim.experiments.staffing_run import StaffingRun
 from taper_sim.experiments.team_search import AGAINST, ALL_TARGETS, StaffingPlan
 from taper_sim.report.clinic_text import ENROLMENT_MEANS
+from taper_sim.report.methods import calibration_sentence, is_calibrated
 from taper_sim.report.target_text import target_words, value_words
 from taper_sim.report.what_if_text import what_if_text
 from taper_sim.report.wording import count, in_words, interval_text, name_text, percent
@@ -90,7 +91,7 @@ def staffing_text(done: StaffingRun) -> str:
         lines += ["", *what_if_text(done.what_if, entry.probability)]
     lines += [
         "",
-        f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}.",
+        f"{calibration_sentence(is_calibrated(done.manifest))} {tables.UNREVIEWED.capitalize()}.",
         f"Output folder: {done.folder}",
     ]
     return "\n".join(lines)

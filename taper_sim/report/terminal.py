@@ -8,6 +8,7 @@ import pandas as pd
 
 from taper_sim import tables
 from taper_sim.experiments.compare import ComparisonRun
+from taper_sim.report.methods import calibration_sentence, is_calibrated
 
 _SHOWN = (
     ("dose_reduction_pct", "dose down %", "{:.0f}"),
@@ -64,7 +65,7 @@ def comparison_text(done: ComparisonRun) -> str:
     lines += [
         "",
         *KEY_TO_CELLS,
-        f"Not calibrated to published results. {tables.UNREVIEWED.capitalize()}.",
+        f"{calibration_sentence(is_calibrated(done.manifest))} {tables.UNREVIEWED.capitalize()}.",
         f"Output folder: {done.folder}",
     ]
     page = done.folder / "report.html"

@@ -25,7 +25,7 @@ from taper_sim.scenario.schema import MAX_PATIENTS, CareEntry, ClassOfDrugs, Coh
 from taper_sim.simulation import cohort as cohorts
 from taper_sim.simulation.cohort import ClassMargin, Cohort, DrugShare
 from taper_sim.simulation.dispensing import known_of
-from taper_sim.simulation.ensemble import Ensemble, from_prior
+from taper_sim.simulation.ensemble import Ensemble, drawn_from
 from taper_sim.simulation.layout import CarePlan
 from taper_sim.units import LONGEST_D
 
@@ -279,7 +279,9 @@ def build_plan(scenario: Scenario, file: str, folder: Path) -> tuple[Plan, str]:
     cohort = build_cohort(scenario.cohort, scenario.seed, folder)
     refuse_without_rule(cohort, arms, file)
     refuse_at_start(cohort, arms, scenario.seed)
-    ensemble: Ensemble = from_prior(scenario.seed, min(scenario.draws, len(cohort)), scenario.parameters)
+    ensemble: Ensemble = drawn_from(
+        scenario.draws_from, scenario.seed, min(scenario.draws, len(cohort)), scenario.parameters
+    )
     costly = any(_COSTLY.search(entry.call) for entry in scenario.protocols)
     replicates = 1 if costly else n_replicates(len(cohort), ensemble.n_draws)
     weights = {**scenario.composite, FULL_STOP_KEY: scenario.full_stop_worth}

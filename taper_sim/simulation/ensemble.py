@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,9 +145,28 @@ def from_normals(z: Floats, fixed: Mapping[str, float] | None = None, *, calibra
     return Ensemble(values, n_draws, calibrated)
 
 
+DrawsFrom = Literal["prior", "published results"]
+"""Where draws come from: the priors alone, or the joint draws that were fitted to published results."""
+DRAWS_FROM: Final[DrawsFrom] = "prior"
+"""Origin of the draws of a scenario that names none."""
+
+
+def drawn_from(
+    origin: DrawsFrom, seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, float] | None = None
+) -> Ensemble:
+    """Take draws of the centres from an origin; :func:`from_prior` and :func:`calibrated` have the arguments."""
+    return (calibrated if origin == "published results" else from_prior)(seed, n_draws, fixed)
+
+
 CALIBRATED_DRAWS: Final = "calibrated_draws"
 """Table of joint draws fitted to published results (docs/calibration.md), written by ``evidence.published_fit``."""
 _ORDER_CALL: Final = 1000  # of the generator; draws of the prior use calls up to 44
+
+
+def n_published_results() -> int:
+    """Number of published results to which :data:`CALIBRATED_DRAWS` was fitted, from the table's own source."""
+    source = str(tables.read(CALIBRATED_DRAWS).rows[0]["source"])
+    return int(source.removeprefix("fitted to ").split(" ", 1)[0])
 
 
 def calibrated(seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, float] | None = None) -> Ensemble:

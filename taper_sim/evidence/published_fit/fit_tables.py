@@ -36,13 +36,14 @@ def draws_table(fit: PublishedFit, seed: int) -> pd.DataFrame:
     """The table of joint draws, with its origin in every row, as the package's tables have it."""
     table = pd.DataFrame(joint_draws(fit, seed), columns=list(NAMES)).round(DECIMALS) + 0.0
     table.insert(0, "draw", np.arange(ROWS))
-    source = origin(fit.simulator.plan.table.hash, seed)
+    source = origin(len(fit.fitted), fit.simulator.plan.table.hash, seed)
     return table.assign(source=source, verified="no", reviewed_by="", reviewed_on="")
 
 
-def origin(evidence_hash: str, seed: int) -> str:
-    """What a table of draws came from: evidence, model with priors and studies, code of the fit, seed."""
-    return f"fitted: evidence {evidence_hash[:12]}; model {model_hash()}; code {fit_hash()}; seed {seed}"
+def origin(n_results: int, evidence_hash: str, seed: int) -> str:
+    """What a table of draws came from: published results, model with priors and studies, code of the fit, seed."""
+    basis = f"fitted to {n_results} published results: evidence {evidence_hash[:12]}"
+    return f"{basis}; model {model_hash()}; code {fit_hash()}; seed {seed}"
 
 
 def parameter_table(fit: PublishedFit, seed: int) -> pd.DataFrame:
@@ -152,7 +153,7 @@ def run_table(fit: PublishedFit, size: FitSize) -> pd.DataFrame:
         "tau: median and 95 % interval": " ".join(f"{value:.2f}" for value in tau),
         "Pareto k-hat of the check": round(fit.by_simulator.khat, 2),
         "effective draws of the check": round(fit.by_simulator.ess, 1),
-        "origin": origin(fit.simulator.plan.table.hash, size.seed),
+        "origin": origin(len(fit.fitted), fit.simulator.plan.table.hash, size.seed),
     }
     return pd.DataFrame({"what": list(rows), "value": list(rows.values())})
 

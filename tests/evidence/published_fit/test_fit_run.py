@@ -24,7 +24,7 @@ TABLE = (
     "imposed=no,\n"
     "D,other,context,,,,,,,,,,,,,\n"
 )
-SIZE = FitSize(waves=(6, 1), check=1, people=16, people_for_events=16, seed=3)
+SIZE = FitSize(waves=(8, 1), check=1, people=16, people_for_events=16, seed=3)
 
 
 def _simulator() -> TargetSimulator:
