@@ -183,14 +183,15 @@ def _triage(args: argparse.Namespace) -> int:
 
 def _validate(args: argparse.Namespace) -> int:
     from taper_sim.api.reported_runs import run_validation
-    from taper_sim.experiments.validation_run import SHIPPED_RESULTS, ValidationOptions
+    from taper_sim.evidence.coded_results import SHIPPED_RESULTS
+    from taper_sim.experiments.validation_run import ValidationOptions
 
     default = ValidationOptions()
     options = ValidationOptions(
         default.people if args.patients is None else args.patients,
         default.draws if args.draws is None else args.draws,
         args.seed,
-        args.calibrated,
+        args.draws_from,
     )
     workers = _workers(args.workers)
     args.folder = args.out or Path(f"validate-{SHIPPED_RESULTS if args.table is None else args.table.stem}")

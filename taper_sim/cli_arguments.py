@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from taper_sim.units import DEFAULT_SEED
+from taper_sim.units import DEFAULT_SEED, DRAW_ORIGINS, DRAWS_FROM
 
 _WORKERS = "threads (default 2), or tcp://host:port of a Dask scheduler; no number depends on it"
 _RERUN = "output folder; rerun the same command to resume"
@@ -91,7 +91,10 @@ def parser() -> argparse.ArgumentParser:
     )
     validate.add_argument("--draws", type=int, help="draws of the parameters (default 50)")
     validate.add_argument(
-        "--calibrated", action="store_true", help="draws fitted to published results, instead of draws of the prior"
+        "--draws-from",
+        choices=DRAW_ORIGINS,
+        default=DRAWS_FROM,
+        help=f"draws of the prior, or those fitted to published results (default {DRAWS_FROM})",
     )
     validate.add_argument("--seed", type=int, default=DEFAULT_SEED, help=f"seed (default {DEFAULT_SEED})")
     validate.add_argument("--workers", default="2", help="threads (default 2); no number depends on it")

@@ -30,6 +30,11 @@ YEAR_D: Final = 364
 TOLERANCE: Final = 1e-9
 #: Seed of a run for which none is given. It is kept here because the command line reads it before it loads NumPy.
 DEFAULT_SEED: Final = 20260101
+#: Origins of parameter draws: the priors alone, or the joint draws that were fitted to published results.
+DrawsFrom = Literal["prior", "published"]
+DRAW_ORIGINS: Final[tuple[DrawsFrom, ...]] = ("prior", "published")
+#: Origin of the draws of a run that names none; kept here as the seed is.
+DRAWS_FROM: Final[DrawsFrom] = "prior"
 #: Longest scenario, days: ten years.
 LONGEST_D: Final = 3650
 

@@ -34,7 +34,7 @@ from taper_sim.run_folder import PLAN_FILE, PlanRecord, plan_of, write_csv, writ
 from taper_sim.scenario.building import Overrides, arm_name, build_cohort, overridden, read_scenario
 from taper_sim.scenario.schema import ProtocolEntry, Scenario
 from taper_sim.simulation.cohort import Cohort
-from taper_sim.simulation.ensemble import DrawsFrom
+from taper_sim.units import DrawsFrom
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -321,7 +321,7 @@ def compare(
     draws : int, optional
         Number of draws of the uncertain parameters, over which the intervals are; 50 if omitted.
     draws_from : str, optional
-        Origin of these draws: ``prior`` or ``published results``; that of the scenario or the default if omitted.
+        Origin of these draws: ``prior`` or ``published``; that of the scenario or the default if omitted.
     seed : int, optional
         Seed of random events and draws; that of the scenario or of the people if omitted.
     workers : int or str, optional

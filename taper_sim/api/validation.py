@@ -20,6 +20,7 @@ from taper_sim.report.validation_report import (
     validation_text,
 )
 from taper_sim.run_folder import MANIFEST_FILE, read_record
+from taper_sim.units import DRAWS_FROM, DrawsFrom
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +29,7 @@ _ARGUMENTS: Final = {
     "--patients": "patients",
     "--draws": "draws",
     "--seed": "seed",
-    "--calibrated": "calibrated",
+    "--draws-from": "draws_from",
     "--workers": "workers",
 }
 _SHOWN: Final = ["id", "statistic", "outcome", "published", "published_lo", "published_hi"]
@@ -124,7 +125,7 @@ def validate(
     patients: int | None = None,
     draws: int | None = None,
     seed: int | None = None,
-    calibrated: bool = False,
+    draws_from: DrawsFrom = DRAWS_FROM,
     workers: int = 2,
     progress: bool = True,
 ) -> Validation:
@@ -140,8 +141,8 @@ def validate(
         Draws of the parameters; 50 if omitted.
     seed : int, optional
         20260101 if omitted.
-    calibrated : bool, optional
-        Whether to take the draws that were fitted to published results (docs/calibration.md), and not the prior's.
+    draws_from : str, optional
+        Origin of the draws: ``prior``, or ``published`` for those fitted to published results (docs/calibration.md).
     workers : int, optional
         Threads; no number depends on it.
     progress : bool, optional
@@ -178,7 +179,7 @@ def validate(
         default.people if patients is None else patients,
         default.draws if draws is None else draws,
         default.seed if seed is None else seed,
-        calibrated,
+        draws_from,
     )
     temporary = TemporaryFolder()
     problems: list[str] = []

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from taper_sim import tables
 from taper_sim.data.csv_input import Problems, read_csv
 from taper_sim.data.problems import InputError, Problem, nearest, shown
 from taper_sim.evidence.coded_arms import CodedArm, read_arm
@@ -340,3 +341,13 @@ def _standard_error(statistic: Statistic, lo95: float, hi95: float, least: float
 def cells_of(table: EvidenceTable) -> Sequence[dict[str, str]]:
     """The coded columns of every row, from which :func:`evidence_of` reads the same table."""
     return [dict(row.cells) for row in table.rows]
+
+
+SHIPPED_RESULTS: Final = "evidence"
+"""Name of the package's table of published results."""
+
+
+def shipped_evidence() -> EvidenceTable:
+    """The package's table of published results."""
+    rows = tables.read(SHIPPED_RESULTS).rows
+    return evidence_of(pd.DataFrame([dict(row) for row in rows]), f"{SHIPPED_RESULTS}.csv")

@@ -119,11 +119,11 @@ def resume_run(folder: Path, running: Running) -> tuple[RunKind, Any]:
 
 
 def _validated(kind: RunKind, record: PlanRecord, folder: Path) -> PlanRecord:
-    """The record; raises InputError for an invalid input, an option that is no number, a policy without a hash."""
+    """The record; raises InputError for an invalid input, an option of another type, a policy without a hash."""
     kind.check(record, folder)
     for name, value in record.options.items():
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise problem(str(folder / PLAN_FILE), f"options.{shown(name)}", shown(value), "a whole number")
+        if not isinstance(value, int | str) or isinstance(value, bool):
+            raise problem(str(folder / PLAN_FILE), f"options.{shown(name)}", shown(value), "a whole number or a word")
     for name, policy in record.policies.items():
         if not isinstance(policy, dict) or not isinstance(policy.get("sha256"), str):
             raise problem(str(folder / PLAN_FILE), f"policies.{shown(name)}", "no sha256", "a source and its hash")

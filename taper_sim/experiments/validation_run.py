@@ -11,7 +11,14 @@ import pandas as pd
 
 from taper_sim import tables
 from taper_sim.data.problems import problem
-from taper_sim.evidence.coded_results import EvidenceTable, cells_of, evidence_of, read_evidence
+from taper_sim.evidence.coded_results import (
+    SHIPPED_RESULTS,
+    EvidenceTable,
+    cells_of,
+    evidence_of,
+    read_evidence,
+    shipped_evidence,
+)
 from taper_sim.evidence.coded_words import REQUIRED
 from taper_sim.evidence.study_runs import EVENT_FACTOR, PEOPLE_A_DRAW, StudyPlan, run_studies, validation_table
 from taper_sim.experiments.manifest import git_commit, versions_of
@@ -19,12 +26,10 @@ from taper_sim.experiments.run_size import PATIENT_DAYS_A_SECOND, RunSize, refus
 from taper_sim.experiments.running import MAX_THREADS, Running
 from taper_sim.experiments.user_policies import recorded_policies, with_policies
 from taper_sim.run_folder import PLAN_FILE, PlanRecord, check_writable, open_run
-from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, Ensemble, calibrated, from_prior
-from taper_sim.units import DEFAULT_SEED
+from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, Ensemble, drawn_from
+from taper_sim.units import DEFAULT_SEED, DRAW_ORIGINS, DRAWS_FROM, DrawsFrom
 
 KIND: Final = "validate"
-SHIPPED_RESULTS: Final = "evidence"
-"""Table of the package that is used if no file is given."""
 DEFAULT_PEOPLE: Final = PEOPLE_A_DRAW * ENSEMBLE_DRAWS
 MOST_PEOPLE: Final = 1_000_000
 MOST_DRAWS: Final = 1000
@@ -44,14 +49,14 @@ class ValidationOptions:
     draws : int
         Draws of the parameters.
     seed : int
-    calibrated : bool
-        Whether the draws are those fitted to published results, and not those of the prior.
+    draws_from : str
+        Origin of the draws, of ``units.DRAW_ORIGINS``.
     """
 
     people: int = DEFAULT_PEOPLE
     draws: int = ENSEMBLE_DRAWS
     seed: int = DEFAULT_SEED
-    calibrated: bool = False
+    draws_from: DrawsFrom = DRAWS_FROM
 
     def check(self) -> None:
         """Raise InputError for a number out of range."""
@@ -62,8 +67,8 @@ class ValidationOptions:
         ):
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
                 raise problem(name, "", value, f"a whole number from {low} to {high}")
-        if not isinstance(self.calibrated, bool):
-            raise problem("--calibrated", "", self.calibrated, "true or false")
+        if self.draws_from not in DRAW_ORIGINS:
+            raise problem("--draws-from", "", self.draws_from, " or ".join(DRAW_ORIGINS))
 
 
 @dataclass(frozen=True)
@@ -77,17 +82,14 @@ class ValidationRun:
 
 def default_ensemble(options: ValidationOptions) -> Ensemble:
     """Draws of the parameters for a validation: of the prior, or fitted to published results."""
-    drawn = calibrated if options.calibrated else from_prior
-    return drawn(options.seed, min(options.draws, options.people))
+    return drawn_from(options.draws_from, options.seed, min(options.draws, options.people))
 
 
 def read_results(path: Path | None) -> tuple[EvidenceTable, Path]:
     """A table of published results with the path that problems name; None reads the package's own."""
     if path is not None:
         return read_evidence(path), path
-    shipped = tables.read(SHIPPED_RESULTS)
-    name = Path(f"{SHIPPED_RESULTS}.csv")
-    return evidence_of(pd.DataFrame([dict(row) for row in shipped.rows]), str(name)), name
+    return shipped_evidence(), Path(f"{SHIPPED_RESULTS}.csv")
 
 
 def plan_hash(table: EvidenceTable, ensemble: Ensemble, options: ValidationOptions) -> str:
@@ -133,10 +135,7 @@ def validate(
 
 def rerun(record: PlanRecord, folder: Path, running: Running) -> ValidationRun:
     """Run a recorded plan of a validation, or resume it."""
-    given: dict[str, Any] = dict(record.options)  # whole numbers, as every plan has them
-    if given.get("calibrated") in (0, 1):
-        given["calibrated"] = bool(given["calibrated"])
-    options = ValidationOptions(**given)
+    options = ValidationOptions(**record.options)
     options.check()
     return _run(_recorded_table(record, folder), record.path, options, None, folder, running)
 
@@ -191,7 +190,7 @@ def _run(
         path.name,
         str(path.parent.resolve()),
         {"rows": rows},
-        {name: int(value) for name, value in asdict(options).items()},
+        asdict(options),
         recorded_policies(calls),
     )
     with open_run(folder, record, running.warn) as kept:

@@ -51,7 +51,7 @@ def ladder_text(folder: Path) -> str:
         comparisons = [r for r in gap.to_dict("records") if r["truth"] == truth and r["ceiling"] == ceiling]
         parts += dict.fromkeys(map(_comparison_line, comparisons)) or ["No personalised policy: no gap to close."]
         parts.append("")
-    calibrated = plan_of(folder).scenario["draws_from"] == "published results"
+    calibrated = plan_of(folder).scenario["draws_from"] == "published"
     parts.append(f"Loss: smallest important differences; lower is better. {calibration_sentence(calibrated)}")
     parts.append(ORACLE_MINIMISES)
     parts.append(f"{tables.UNREVIEWED.capitalize()}.")

@@ -17,6 +17,7 @@ from taper_sim.run_folder.atomic_files import (
 )
 from taper_sim.run_folder.checking import differing
 from taper_sim.run_folder.csv_cells import read_table, without_guards, write_csv
+from taper_sim.run_folder.finished_rows import completed_rows
 from taper_sim.run_folder.folder import (
     MANIFEST_FILE,
     PLAN_FILE,
@@ -40,6 +41,7 @@ __all__ = [
     "Warn",
     "check_file_writable",
     "check_writable",
+    "completed_rows",
     "differing",
     "list_report",
     "list_saved",

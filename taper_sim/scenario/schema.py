@@ -23,8 +23,8 @@ from taper_sim.model.pharmacology import administrations, most_equivalents
 from taper_sim.scenario.clinic_schema import ClinicEntry
 from taper_sim.scenario.true_models import MODEL, TRUE_MODELS
 from taper_sim.simulation.cohort import FLAGS, MODALITIES
-from taper_sim.simulation.ensemble import CENTRES, DRAWS_FROM, ENSEMBLE_DRAWS, DrawsFrom
-from taper_sim.units import DEFAULT_SEED, HOURS_PER_DAY, LONGEST_D, YEAR_D, DrugClass
+from taper_sim.simulation.ensemble import CENTRES, ENSEMBLE_DRAWS
+from taper_sim.units import DEFAULT_SEED, DRAWS_FROM, HOURS_PER_DAY, LONGEST_D, YEAR_D, DrawsFrom, DrugClass
 
 MAX_PATIENTS = 10_000_000
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -303,7 +303,7 @@ class Scenario(Strict):
     days: int = Field(default=YEAR_D, ge=1, le=LONGEST_D)
     draws: int = Field(default=ENSEMBLE_DRAWS, ge=1, le=1000)
     draws_from: DrawsFrom = DRAWS_FROM
-    """Origin of the parameter draws: ``prior``, or ``published results`` (docs/calibration.md)."""
+    """Origin of the parameter draws: ``prior``, or ``published`` (docs/calibration.md)."""
     cohort: CohortEntry
     care: CareEntry = CareEntry()
     protocols: tuple[Annotated[ProtocolEntry, BeforeValidator(_as_entry)], ...] = Field(min_length=1, max_length=50)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from taper_sim import rng, tables
 from taper_sim.array_types import Floats, Ints
 from taper_sim.model.event_parameters import DECAYS, PARAMETERS, SHARED
 from taper_sim.model.parameters import BY_SYMBOL, Parameter
-from taper_sim.units import DRUG_CLASSES, DrugClass
+from taper_sim.units import DRUG_CLASSES, DrawsFrom, DrugClass
 
 ENSEMBLE_DRAWS: Final = 50
 
@@ -145,17 +145,11 @@ def from_normals(z: Floats, fixed: Mapping[str, float] | None = None, *, calibra
     return Ensemble(values, n_draws, calibrated)
 
 
-DrawsFrom = Literal["prior", "published results"]
-"""Where draws come from: the priors alone, or the joint draws that were fitted to published results."""
-DRAWS_FROM: Final[DrawsFrom] = "prior"
-"""Origin of the draws of a scenario that names none."""
-
-
 def drawn_from(
     origin: DrawsFrom, seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, float] | None = None
 ) -> Ensemble:
     """Take draws of the centres from an origin; :func:`from_prior` and :func:`calibrated` have the arguments."""
-    return (calibrated if origin == "published results" else from_prior)(seed, n_draws, fixed)
+    return (calibrated if origin == "published" else from_prior)(seed, n_draws, fixed)
 
 
 CALIBRATED_DRAWS: Final = "calibrated_draws"

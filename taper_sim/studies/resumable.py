@@ -1,4 +1,4 @@
-"""Resumable studies: a study is a list of pieces; a rerun computes the missing ones. Imports nothing of the package.
+"""Resumable studies: a study is a list of pieces; a rerun computes the missing ones. Imports ``run_folder``.
 
 The file of finished rows carries the hash of the code in its name, so that rows of other code are never reused.
 """
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from taper_sim.run_folder import completed_rows
 
 StudyPiece = tuple[Any, ...]
 
@@ -52,17 +54,15 @@ def run_study(
     args = parser.parse_args()
     path = args.finished / f"people-{code}.csv"
     args.finished.mkdir(parents=True, exist_ok=True)
-    rows = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=columns)
     all_pieces = list(pieces(args.people))
-    key = columns[: len(all_pieces[0])]
-    finished = set(rows[key].itertuples(index=False, name=None))
-    for piece in all_pieces:
-        if piece in finished:
-            continue
-        new = pd.DataFrame(list(rows_of(piece, args.people, args.seed)), columns=columns)
-        rows = pd.concat([rows, new], ignore_index=True) if len(rows) else new
-        rows.to_csv(path, index=False)
-        print(*piece, flush=True)
+    rows = completed_rows(
+        path,
+        columns,
+        all_pieces,
+        lambda piece: rows_of(piece, args.people, args.seed),
+        key=len(all_pieces[0]),
+        on_piece=lambda piece: print(*piece, flush=True),
+    )
     table = summary(rows)
     table.to_csv(args.out, index=False)
     print(table.to_string())

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from taper_sim import tables
+from taper_sim.evidence.coded_results import shipped_evidence
 from taper_sim.evidence.published_fit.fit_tables import NAMES, ROWS, origin
 from taper_sim.evidence.published_fit.fit_waves import FitSize
-from taper_sim.evidence.published_fit.run_fit import shipped_evidence
 from taper_sim.simulation import ensemble
 from taper_sim.simulation.ensemble import CALIBRATED_DRAWS, calibrated, from_normals, from_prior
 

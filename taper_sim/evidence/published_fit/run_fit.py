@@ -1,4 +1,4 @@
-"""The command of the fit to published results. Imports ``fit_waves``, ``fit_tables``, ``fit_checks``, ``tables``.
+"""The command of the fit to published results. Imports ``published_fit``, ``coded_results``, ``run_folder``.
 
 ``python -m taper_sim.evidence.published_fit.run_fit --out docs/tables --draws taper_sim/tables/calibrated_draws.csv``
 writes the tables of docs/calibration.md and the package's table of joint draws. It keeps every batch of simulations and
@@ -7,15 +7,13 @@ every finished check in ``--finished``; the same command resumes after a stop.
 
 import argparse
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from taper_sim import tables
-from taper_sim.evidence.coded_results import EvidenceTable, evidence_of
+from taper_sim.evidence.coded_results import shipped_evidence
 from taper_sim.evidence.published_fit import fit_tables
 from taper_sim.evidence.published_fit.fit_checks import (
     SYNTHETIC_TABLES,
@@ -26,30 +24,10 @@ from taper_sim.evidence.published_fit.fit_checks import (
 )
 from taper_sim.evidence.published_fit.fit_waves import FitSize, PublishedFit, fit_hash, fit_published
 from taper_sim.evidence.published_fit.simulated_targets import TargetSimulator
+from taper_sim.run_folder import completed_rows
 
 _RANK_COLUMNS: Final = ["table", "quantity", "rank", "sd"]
 _LEFT_OUT_COLUMNS: Final = ["study_number", "id", "prediction", "value", "mean", "sd", "below", "log_score"]
-
-
-def shipped_evidence() -> EvidenceTable:
-    """The package's table of published results."""
-    rows = tables.read("evidence").rows
-    return evidence_of(pd.DataFrame([dict(row) for row in rows]), "evidence.csv")
-
-
-def _resumed(
-    path: Path, columns: list[str], numbers: Iterable[int], rows_of: Callable[[int], list[tuple[Any, ...]]]
-) -> pd.DataFrame:
-    """Rows of all numbers; those in the file are not computed again."""
-    rows = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=columns)
-    finished = set(rows[columns[0]])
-    for number in numbers:
-        if number in finished:
-            continue
-        new = pd.DataFrame(rows_of(number), columns=columns)
-        rows = pd.concat([rows, new], ignore_index=True) if len(rows) else new
-        rows.to_csv(path, index=False)
-    return rows
 
 
 def check_rows(fit: PublishedFit, size: FitSize, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -62,8 +40,8 @@ def check_rows(fit: PublishedFit, size: FitSize, folder: Path) -> tuple[pd.DataF
     def of_study(number: int) -> list[tuple[Any, ...]]:
         return [(number, *row) for row in left_out_rows(fit.targets, ids, similar, number, size.seed)]
 
-    left_out = _resumed(folder / f"left-out-{key}.csv", _LEFT_OUT_COLUMNS, range(fit.targets.n_studies), of_study)
-    ranks = _resumed(
+    left_out = completed_rows(folder / f"left-out-{key}.csv", _LEFT_OUT_COLUMNS, range(fit.targets.n_studies), of_study)
+    ranks = completed_rows(
         folder / f"ranks-{key}.csv",
         _RANK_COLUMNS,
         range(SYNTHETIC_TABLES),
