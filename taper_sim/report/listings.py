@@ -1,6 +1,6 @@
 """Lists of protocols, drugs and outcomes as text. Imports ``comparison``, ``policies``, ``recommend``, ``data``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -134,3 +134,9 @@ def taper_scores_text(scores: pd.DataFrame) -> str:
     ]
     header = ("information", "method", "visits", "log loss", "minus population only (95 % over people)")
     return "\n".join([as_table(header, rows), "", "Research use: not clinically reviewed."])
+
+
+def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    cells = [header, ["---"] * len(header), *lines]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in cells)

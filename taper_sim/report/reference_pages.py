@@ -22,6 +22,8 @@ from taper_sim.model.parameters import (
     Baseline,
     Parameter,
 )
+from taper_sim.report.calibration_tables import with_tables
+from taper_sim.report.listings import markdown_table
 from taper_sim.run_folder import write_text
 from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS
 from taper_sim.simulation.layout import RATED_DOSE_MME
@@ -50,12 +52,6 @@ def linked(source: str) -> str:
     source = re.sub(r"\bdocs/(\w+)\.md", r"[\1](\1.md)", source)
     source = re.sub(r"\bA(\d+)\b", r"[A\1](assumptions.md#a\1)", source)
     return re.sub(r"\bE(\d{3})\b", r"[E\1](assumptions.md#published-results-by-number)", source)
-
-
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    cells = [header, ["---"] * len(header), *lines]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in cells)
 
 
 def _value(q: Parameter) -> str:
@@ -153,7 +149,7 @@ an sd in the unit of the parameter. A `log` prior keeps the sign. Shares are lim
 
 ## Medicines and the person
 
-{_table(header, _parameter_lines(TABLE))}
+{markdown_table(header, _parameter_lines(TABLE))}
 
 `effect_half_life_h` (h) and `trough_mean` (share) belong to the formulation: `taper_sim/tables/drugs.csv` has a row for
 each drug and formulation, with its source. At most {FAILED_TAPERS_COUNTED} earlier failed tapers raise `sigma`.
@@ -163,28 +159,28 @@ each drug and formulation, with its source. At most {FAILED_TAPERS_COUNTED} earl
 A log daily hazard c is a rate of 36,500 · e^c events a 100 person-years before its covariates. `overdose_0` is the
 value at {_number(RATED_DOSE_MME)} MME.
 
-{_table(header, _parameter_lines(CHANCE_TABLE))}
+{markdown_table(header, _parameter_lines(CHANCE_TABLE))}
 
 ### Rates of the median person
 
 The table has the fixed parts at the centres, on a steady dose, without withdrawal, without distress or pain above the
 start, and without barriers and help. A cohort has flags and sedatives, and therefore higher rates.
 
-{_table(("event", "condition", "rate or probability"), _rate_lines())}
+{markdown_table(("event", "condition", "rate or probability"), _rate_lines())}
 
 ## Noise of the reports
 
 `white` and `slow` are standard deviations on the scale of the instrument (log(1 + score) for `sows_gossop` and
 `withdrawal_item`, log for `steps`). `shared` is the share of the white sd that belongs to a day's common factor.
 
-{_table(("instrument", "white sd", "slow sd", "slow time, d", "shared", "scale", "source"), streams)}
+{markdown_table(("instrument", "white sd", "slow sd", "slow time, d", "shared", "scale", "source"), streams)}
 
 ## State at the start, median person
 
 These values replace keys that a patient's file omits ([A3](assumptions.md#a3)).
 Days of use: {_number(MEDIAN_USE_DAYS)}.
 
-{_table(("name", "value", "scale"), start)}
+{markdown_table(("name", "value", "scale"), start)}
 """
 
 
@@ -214,7 +210,7 @@ This page is for readers who choose or interpret outcomes.
 An outcome is one number for each patient. `summary.csv` has its mean over patients. `differences.csv` has the mean of
 the difference between two protocols on the same people.
 
-{_table(header, (_outcome_line(outcome) for outcome in (*OUTCOMES, COMPOSITE)))}
+{markdown_table(header, (_outcome_line(outcome) for outcome in (*OUTCOMES, COMPOSITE)))}
 
 ## Definitions
 
@@ -262,6 +258,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for page in (folder / name for name in _REFRESHED):
         if page.exists():
             write_text(page, refreshed(page.read_text(encoding="utf-8")))
+    page = folder / "calibration.md"
+    if page.exists():
+        write_text(page, with_tables(page.read_text(encoding="utf-8"), folder / "tables"))
     return 0
 
 

@@ -9,6 +9,7 @@ from taper_sim.comparison.outcomes import COMPOSITE, OUTCOMES
 from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
 from taper_sim.report import reference_pages
+from taper_sim.report.calibration_tables import with_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -26,6 +27,12 @@ def test_the_committed_page_is_what_the_tables_give(page):
 def test_numbers_behind_symbols_are_the_tables(page):
     text = (DOCS / f"{page}.md").read_text()
     assert text == reference_pages.refreshed(text), f"run `{reference_pages._COMMAND}`"
+
+
+def test_the_tables_of_the_fit_are_the_committed_ones():
+    text = (DOCS / "calibration.md").read_text()
+    assert text.count("<!-- table: ") == 5
+    assert text == with_tables(text, DOCS / "tables"), f"run `{reference_pages._COMMAND}`"
 
 
 def test_refreshing_changes_numbers_behind_symbols_and_nothing_else():
