@@ -6,7 +6,7 @@ Each stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; ``report.refe
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from taper_sim.report.listings import markdown_table
 from taper_sim.run_folder import read_table
@@ -22,7 +22,7 @@ def _number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _interval(row: Mapping[str, float], name: str) -> str:
+def _interval(row: Mapping[Any, Any], name: str) -> str:
     """A value with its interval, such as ``1.28 (1.02 to 1.6)``."""
     middle, low, high = (_number(row[f"{name}{end}"]) for end in ("", "_lo", "_hi"))
     return f"{middle} ({low} to {high})"
@@ -90,12 +90,18 @@ def _left_out(tables: Path) -> str:
     return markdown_table(tuple(rows.columns), rows.astype(str).itertuples(index=False, name=None))
 
 
+def _causal_share(tables: Path) -> str:
+    rows = read_table(tables / "calibration_causal_share.csv")
+    return markdown_table(tuple(rows.columns), rows.fillna("").astype(str).itertuples(index=False, name=None))
+
+
 _TABLES: Final[Mapping[str, Callable[[Path], str]]] = {
     "run": _run,
     "parameters": _parameters,
     "inside": _inside,
     "targets": _targets,
     "left_out": _left_out,
+    "causal_share": _causal_share,
 }
 
 

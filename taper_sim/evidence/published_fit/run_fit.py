@@ -15,6 +15,7 @@ import pandas as pd
 
 from taper_sim.evidence.coded_results import shipped_evidence
 from taper_sim.evidence.published_fit import fit_tables
+from taper_sim.evidence.published_fit.causal_share_fits import causal_share_table
 from taper_sim.evidence.published_fit.fit_checks import (
     SYNTHETIC_TABLES,
     left_out_rows,
@@ -80,6 +81,8 @@ def main() -> None:
     write("calibration_parameters", fit_tables.parameter_table(fit, size.seed))
     write("calibration_targets", fit_tables.target_table(fit))
     write("calibration_studies", fit_tables.study_shifts(fit))
+    log("fits with the causal share fixed")
+    write("calibration_causal_share", causal_share_table(fit, size.seed))
     log("ranks on synthetic tables, studies left out")
     ranks, left_out = check_rows(fit, size, args.finished)
     write("calibration_ranks", rank_table(ranks))

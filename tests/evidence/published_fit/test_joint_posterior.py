@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from taper_sim.evidence.published_fit import fit_checks
+from taper_sim.evidence.published_fit.causal_share_fits import with_column_at
 from taper_sim.evidence.published_fit.joint_posterior import (
     FitDraws,
     TargetsToFit,
@@ -125,6 +126,18 @@ def test_the_marginal_density_integrates_the_discrepancy_of_a_study_out() -> Non
             density = -0.5 * ((targets.value[t] - centre) ** 2 / spread + np.log(2 * np.pi * spread))
             drawn[k] += np.log(np.mean(np.exp(density.sum(axis=1))))
     np.testing.assert_allclose(fit_checks.log_marginal(targets, tau, fitted, variance), drawn, atol=0.05)
+
+
+def test_a_fixed_column_leaves_the_surfaces_of_the_others() -> None:
+    targets = _toy()
+    z = np.random.default_rng(3).standard_normal((50, targets.n_columns))
+    z[:, 1] = 0.7
+    fixed = with_column_at(targets, 1, 0.7)
+    np.testing.assert_allclose(fixed.at(z), targets.at(z))
+    z[:, 1] = -2.0
+    moved = z.copy()
+    moved[:, 1] = 0.7
+    np.testing.assert_allclose(fixed.at(z), targets.at(moved))
 
 
 def test_scores_of_a_normal_prediction_are_those_of_the_normal() -> None:
