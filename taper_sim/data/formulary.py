@@ -120,8 +120,8 @@ def formulary() -> Mapping[tuple[str, str], Drug]:
 
 
 ACETAMINOPHEN_MG_PER_TABLET: Final = 325.0
-"""Acetaminophen in a tablet of a combination, mg. Source: US limit per dosage unit of prescription combinations (2011 to
-2014); not re-read."""
+"""Acetaminophen in a tablet of a combination, mg. Source: US limit per dosage unit of prescription combinations since
+2014; not re-read."""
 
 
 def _form(row: tables.Row) -> Drug:
@@ -199,8 +199,8 @@ def find_drug(name: str, formulation: str | None = None) -> Drug:
     name : str
         As in ``drugs.csv``, such as ``morphine``.
     formulation : str, optional
-        As in ``drugs.csv``, such as ``ER``, or in ``forms.csv``, such as ``oral solution``; optional for a drug with one
-        formulation in ``drugs.csv``.
+        As in ``drugs.csv``, such as ``ER``, or in ``forms.csv``, such as ``oral solution``; optional for a drug with
+        one formulation in ``drugs.csv``.
 
     Raises
     ------

@@ -12,6 +12,7 @@ import numpy as np
 from taper_sim.data import formulary
 from taper_sim.data.drugs_taken import DrugTaken, equivalents_of
 from taper_sim.model.pharmacology import administrations, dispensable_totals
+from taper_sim.recommend.dispensed_forms import LONG_ACTING_BENZODIAZEPINE
 from taper_sim.recommend.reduction_steps import SAME_DOSE, taper_at_pace
 from taper_sim.recommend.situation import Option, Situation
 from taper_sim.recommend.written_schedule import schedule_of
@@ -41,7 +42,6 @@ TOLERANCE_LOST_D: Final = 14.0
 """Time constant of the loss of respiratory tolerance, days: ``tau_R`` of docs/model.md. Source: A76."""
 STEP_BACK_MARGIN: Final = 1.25
 """Largest dose of a step back, as a share of the opioid dose that is still tolerated. Source: A76."""
-LONG_ACTING_BENZODIAZEPINE: Final = ("diazepam", "IR")
 _SHORT_EFFECT_H: Final = 24.0  # effect half-life, h, below which a change to a long-acting benzodiazepine is an option
 MAINTENANCE: Final = "maintain long term at this dose"
 

@@ -21,7 +21,7 @@ import numpy as np
 from taper_sim.array_types import Bools, Floats
 from taper_sim.data import formulary
 from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken, equivalents_of
-from taper_sim.model.pharmacology import dispensable_totals, from_equivalents, to_equivalents
+from taper_sim.model.pharmacology import Drug, dispensable_totals, from_equivalents, to_equivalents
 from taper_sim.recommend.dispensed_forms import MOST_STEP_PCT, Way, own_way, ways_of
 from taper_sim.recommend.situation import Option, Situation
 from taper_sim.safety.limits import Limits
@@ -40,12 +40,12 @@ def wait_d(step_pct: float, pct_per_28d: float) -> int:
 
 @dataclass(frozen=True)
 class _Lower:
-    """Doses to which one drug can be lowered next: its number, doses in its own unit, equivalents, largest step."""
+    """What one drug can be lowered to next: its number, products, their equivalents together, largest fall."""
 
     number: int
-    doses: Floats
+    products: tuple[DrugsTaken, ...]
     equivalents: Floats
-    most_pct: float
+    most: float
 
 
 @dataclass(frozen=True)
@@ -73,21 +73,61 @@ class _Pace:
         return self.start - self.usual * ((day - 1) // self.step_every_d + 1)
 
 
-def _lower(number: int, slot: DrugTaken, way: Way, changed: bool) -> _Lower:
-    """Doses to which a drug can be lowered next."""
-    dose, equal = slot.dose, slot.drug == way.drug
-    if not equal:
-        share = way.first_share * slot.equivalents
-        dose = float(from_equivalents(way.drug, share, formulary.absorption(), way.times))
-    totals = dispensable_totals(way.drug, way.times, max(dose, way.drug.smallest_step))
-    totals = totals[totals <= dose * (1 + TOLERANCE) + TOLERANCE]
+def _lower(number: int, parts: DrugsTaken, way: Way, changed: bool, most_cut: float = math.inf) -> _Lower:
+    """What one drug can be lowered to next.
+
+    Parameters
+    ----------
+    number : int
+        Number of the drug among those of its class.
+    parts : DrugsTaken
+        The drug as planned so far; of a drug with another product beside it both.
+    way : Way
+    changed : bool
+        Whether its product has been changed.
+    most_cut : float
+        Largest fall that is of interest, equivalents a day.
+    """
+    now = _equivalents(parts)
     if way.is_changed_first and not changed:
-        totals = totals[totals > 0][-1:]
-    elif equal:
-        totals = totals[totals < dose - SAME_DOSE * max(1.0, dose)]
-    equivalents = to_equivalents(way.drug, totals, formulary.absorption(), way.times)
-    most = way.most_first_pct if way.is_changed_first and not changed else math.inf
-    return _Lower(number, totals, equivalents, most)
+        dose = _in_unit_of(way, way.first_share * now)
+        totals = dispensable_totals(way.drug, way.times, max(dose, way.drug.smallest_step))
+        total = float(totals[totals <= dose * (1 + TOLERANCE)][-1])
+        products = [_alone(way, parts[0], total)] if total > 0 else []
+        return _Lower(number, tuple(products), np.array([p[0].equivalents for p in products]), _most_first(way, now))
+    least = now - most_cut - SAME_DOSE * now
+    if way.beside is not None:
+        candidates = _beside(parts, way, way.beside)
+    else:
+        dose = parts[0].dose if parts[0].drug.drug == way.drug.drug else _in_unit_of(way, now)
+        totals = dispensable_totals(way.drug, way.times, max(dose, way.drug.smallest_step))
+        each = to_equivalents(way.drug, totals, formulary.absorption(), way.times)
+        of_interest = totals[(each >= least) & (each <= now)]
+        candidates = [_alone(way, parts[0], float(total)) for total in of_interest]
+    products = [tuple(part for part in of_drug if part.dose > 0) for of_drug in candidates]
+    products.sort(key=_equivalents)  # of equal sums the first has most extended release
+    equivalents = np.array([_equivalents(of_drug) for of_drug in products], dtype=np.float64)
+    kept = (equivalents < now - SAME_DOSE * max(1.0, now)) & (equivalents >= least)
+    lower = tuple(of_drug for of_drug, keep in zip(products, kept, strict=True) if keep)
+    return _Lower(number, lower, equivalents[kept], math.inf)
+
+
+def _equivalents(parts: DrugsTaken) -> float:
+    return sum(part.equivalents for part in parts)
+
+
+def _most_first(way: Way, now: float) -> float:
+    """Largest fall at a change of product, equivalents a day."""
+    return way.most_first_pct / 100 * now
+
+
+def _in_unit_of(way: Way, equivalents: float) -> float:
+    """Dose of a way's drug for equivalents a day."""
+    return float(from_equivalents(way.drug, equivalents, formulary.absorption(), way.times))
+
+
+def _alone(way: Way, slot: DrugTaken, dose: float) -> DrugsTaken:
+    return (_taken_in(way, slot, dose),)
 
 
 def _taken_in(way: Way, slot: DrugTaken, dose: float) -> DrugTaken:
@@ -96,6 +136,20 @@ def _taken_in(way: Way, slot: DrugTaken, dose: float) -> DrugTaken:
         return replace(slot, dose=dose)
     own = slot.interval_h if way.times == slot.times and not slot.drug.is_patch else None
     return DrugTaken(way.drug, dose, way.times, own, slot.as_needed)
+
+
+def _beside(parts: DrugsTaken, way: Way, short: Drug) -> list[DrugsTaken]:
+    """Extended with immediate release: the first stays and never rises; the second is taken at each of its times."""
+    base = next(part for part in parts if part.drug == way.drug)
+    ladder = dispensable_totals(way.drug, way.times, max(base.dose, way.drug.smallest_step))
+    ladder = ladder[(ladder > 0) & (ladder <= base.dose * (1 + TOLERANCE))]
+    least = way.times_beside * float(dispensable_totals(short, 1, short.strengths[0])[1])
+    rest = dispensable_totals(short, way.times_beside, 2 * way.drug.strengths[0] + least)
+    return [
+        (replace(base, dose=float(dose)), DrugTaken(short, float(extra), way.times_beside, None, base.as_needed))
+        for dose in ladder[::-1]
+        for extra in rest[rest >= least * (1 - TOLERANCE)]
+    ]
 
 
 def _allowed(day: int, last: int | None, cut: Floats, now: float, course: Sequence[float], pace: _Pace) -> Bools:
@@ -137,36 +191,69 @@ def planned_steps(
     n_days : int
         Horizon, days from tomorrow on.
     """
-    slots, changed = list(taken), [False] * len(taken)
+    parts: list[DrugsTaken] = [(slot,) for slot in taken]
     course = [float(dose) for dose in recent]  # of the last 28 days, then of each day ahead
     steps: list[tuple[int, DrugsTaken]] = []
     now = pace.start
     last: int | None = None
-    lower = [_lower(k, slot, way, False) for k, (slot, way) in enumerate(zip(slots, ways, strict=True))]
+    most_cut = most_pct / 100 * pace.original
+    lower = [_lower(k, parts[k], way, False, most_cut) for k, way in enumerate(ways)]
+    if not any(_is_in_time(choice, pace, parts[choice.number], n_days) for choice in lower):
+        return ()
     for day in range(1, n_days + 1):
         if last is None or day - last >= pace.step_every_d:
-            best: tuple[float, float, int, float] | None = None
-            for choice in lower:
-                if not len(choice.doses):
-                    continue
-                cut = slots[choice.number].equivalents - choice.equivalents
-                ok = _allowed(day, last, cut, now, course, pace)
-                ok &= 100 * cut <= min(most_pct, choice.most_pct) * pace.original * (1 + SAME_DOSE)
-                if ok.any():
-                    k = int(np.argmax(np.where(ok, cut, -1.0)))
-                    left = slots[choice.number].equivalents / max(taken[choice.number].equivalents, TOLERANCE)
-                    candidate = (now - float(cut[k]), -left, choice.number, float(choice.doses[k]))
-                    best = candidate if best is None else min(best, candidate)
+            best = _best_step(day, last, now, course, pace, lower, parts, most_pct)
             if best is not None:
-                _, _, number, dose = best
-                slots[number], changed[number] = _taken_in(ways[number], slots[number], dose), True
-                planned = tuple(slot for slot in slots if slot.dose > 0)
-                now = sum(slot.equivalents for slot in planned)
+                number, products = best
+                parts[number] = products
+                planned = tuple(part for of_drug in parts for part in of_drug)
+                now = _equivalents(planned)
                 steps.append((day, (*others, *planned)))
                 last = day
-                lower[number] = _lower(number, slots[number], ways[number], True)
+                lower[number] = _lower(number, products, ways[number], True, most_cut) if products else _NOTHING
         course.append(now)
     return tuple(steps)
+
+
+def _is_in_time(choice: _Lower, pace: _Pace, parts: DrugsTaken, n_days: int) -> bool:
+    """Whether the smallest step of a drug can come within the horizon."""
+    if not choice.products:
+        return False
+    cut = max(_equivalents(parts) - float(choice.equivalents.max()), 0.0)
+    return cut <= pace.usual * (1 + SAME_DOSE) or wait_d(100 * cut / pace.original, pace.pct_per_28d) < n_days
+
+
+_NOTHING: Final = _Lower(0, (), np.zeros(0), 0.0)
+
+
+def _best_step(
+    day: int,
+    last: int | None,
+    now: float,
+    course: Sequence[float],
+    pace: _Pace,
+    lower: Sequence[_Lower],
+    parts: Sequence[DrugsTaken],
+    most_pct: float,
+) -> tuple[int, DrugsTaken] | None:
+    """The largest step that a day allows; of equal ones that of the drug of which most is left."""
+    best: tuple[float, float, int, int] | None = None
+    for choice in lower:
+        if not len(choice.products):
+            continue
+        before = _equivalents(parts[choice.number])
+        cut = before - choice.equivalents
+        ok = _allowed(day, last, cut, now, course, pace)
+        most = most_pct / 100 * pace.original if choice.most == math.inf else choice.most
+        ok &= cut <= most + SAME_DOSE * pace.original
+        if ok.any():
+            k = int(np.argmax(np.where(ok, np.round(cut, 9), -math.inf)))
+            candidate = (-round(float(cut[k]), 9), -before, choice.number, k)
+            best = candidate if best is None else min(best, candidate)
+    if best is None:
+        return None
+    chosen = next(choice for choice in lower if choice.number == best[2] and len(choice.products))
+    return best[2], chosen.products[best[3]]
 
 
 def taper_at_pace(
@@ -217,12 +304,14 @@ def _no_step(taken: DrugsTaken, pace: _Pace, n_days: int) -> str:
     """Why a class has no step, and what would be needed."""
     smallest: list[tuple[float, str]] = []
     for slot in taken:
-        lower = _lower(0, slot, own_way(slot), False)
-        if len(lower.doses):
+        lower = _lower(0, (slot,), own_way(slot), False)
+        if len(lower.products):
             pct = 100 * (slot.equivalents - float(lower.equivalents[-1])) / pace.original
-            of_mg = f"{slot.dose - float(lower.doses[-1]):g} {slot.drug.unit}"
+            of_mg = f"{slot.dose - sum(part.dose for part in lower.products[-1]):g} {slot.drug.unit}"
             smallest.append((pct, f"{of_mg} of {slot.drug.drug} {slot.drug.formulation}"))
     notes = "; ".join(dict.fromkeys(filter(None, (slot.drug.max_step_note for slot in taken))))
+    if any(slot.drug.is_buprenorphine for slot in taken):
+        notes = f"{notes}; a specialist's plan to stop from the smallest product, because no equivalence is offered"
     needed = f"needed: {notes or 'ask the pharmacist for a liquid'}"
     if not smallest:
         return f"no tablets make a step within the ceiling and the horizon; {needed}"
