@@ -13,7 +13,7 @@ from taper_sim.data import formulary
 from taper_sim.data.drugs_taken import DrugTaken, equivalents_of
 from taper_sim.model.pharmacology import administrations, dispensable_totals
 from taper_sim.recommend.dispensed_forms import LONG_ACTING_BENZODIAZEPINE
-from taper_sim.recommend.reduction_steps import SAME_DOSE, taper_at_pace
+from taper_sim.recommend.reduction_steps import SAME_DOSE, in_smaller_steps, taper_at_pace
 from taper_sim.recommend.situation import Option, Situation
 from taper_sim.recommend.written_schedule import schedule_of
 from taper_sim.safety.limits import Limits
@@ -66,9 +66,11 @@ def options_of(situation: Situation, limits: Limits, n_days: int) -> list[Option
                 )
             )
     for drug_class in situation.classes:
-        for pct in PACES_PCT:
-            option = taper_at_pace(situation, drug_class, pct, limits, n_days)
-            options.append(_one_class_at_a_time(option, situation, limits))
+        tapers = [taper_at_pace(situation, drug_class, pct, limits, n_days) for pct in PACES_PCT]
+        fastest = max(tapers, key=lambda o: (not o.blocked, o.pct_per_28d))
+        finer = in_smaller_steps(fastest, situation, limits, n_days)
+        tapers += [] if finer is None else [finer]
+        options += [_one_class_at_a_time(option, situation, limits) for option in tapers]
     options += _rotations(situation)
     if "opioid" in situation.classes:
         options.append(

@@ -4,7 +4,7 @@ A pace is a rate. A step larger than the pace allows in one interval waits longe
 original dose after 35 days keeps 10 % in 28 days. The rule (assumption A78), for a step of s % of the original dose, a
 pace of p % and a ceiling of c % in 28 days, and the usual interval of ``step_every_d`` days:
 
-1. s is at most 25.
+1. s is at least 1, unless it is what is left, and at most 25.
 2. A step within the pace's share of one interval comes on a usual day of a step. All reductions of the 28 days that end
    with it, those of the record included, add up to at most c.
 3. A larger step comes at least 28 s/p days, in whole weeks, after the planned step before it, or after tomorrow.
@@ -12,8 +12,9 @@ pace of p % and a ceiling of c % in 28 days, and the usual interval of ``step_ev
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -22,13 +23,16 @@ from taper_sim.array_types import Bools, Floats
 from taper_sim.data import formulary
 from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken, equivalents_of
 from taper_sim.model.pharmacology import Drug, dispensable_totals, from_equivalents, to_equivalents
-from taper_sim.recommend.dispensed_forms import MOST_STEP_PCT, Way, own_way, ways_of
+from taper_sim.recommend.dispensed_forms import MOST_STEP_PCT, USUAL_STEP_PCT, Way, own_way, ways_of
 from taper_sim.recommend.situation import Option, Situation
 from taper_sim.safety.limits import Limits
 from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE, WEEK_D, DrugClass
 
 SAME_DOSE: Final = 1e-6
 """mg, equivalents or shares within which two doses are equal."""
+
+LEAST_STEP_PCT: Final = 1.0
+"""Smallest step, percent of the original dose; a change of product may be smaller. Source: A78."""
 
 Steps = tuple[tuple[int, DrugsTaken], ...]
 
@@ -244,8 +248,11 @@ def _best_step(
         before = _equivalents(parts[choice.number])
         cut = before - choice.equivalents
         ok = _allowed(day, last, cut, now, course, pace)
-        most = most_pct / 100 * pace.original if choice.most == math.inf else choice.most
-        ok &= cut <= most + SAME_DOSE * pace.original
+        if choice.most == math.inf:
+            ok &= (cut >= (LEAST_STEP_PCT / 100 - SAME_DOSE) * pace.original) | (cut >= before * (1 - SAME_DOSE))
+            ok &= cut <= (most_pct / 100 + SAME_DOSE) * pace.original
+        else:
+            ok &= cut <= choice.most + SAME_DOSE * pace.original
         if ok.any():
             k = int(np.argmax(np.where(ok, np.round(cut, 9), -math.inf)))
             candidate = (-round(float(cut[k]), 9), -before, choice.number, k)
@@ -280,24 +287,75 @@ def taper_at_pace(
     if pct_per_28d > ceiling.pct_per_28d + SAME_DOSE:
         reason = f"above the ceiling of {ceiling.pct_per_28d:g} % of {in_mg} in {MONTH_D} days ({ceiling.basis})"
         return replace(option, blocked=reason, rolled=False)
-    original = situation.original_equivalents(drug_class)
-    start = float(equivalents_of(situation.now)[k])
-    below = [m for m in limits.milestones.get(drug_class, []) if m < start - SAME_DOSE * original]
-    aim = limits.target.get(drug_class, 0.0)
-    if start and aim >= start - SAME_DOSE * original:
+    start, aim = float(equivalents_of(situation.now)[k]), limits.target.get(drug_class, 0.0)
+    if start and aim >= start - SAME_DOSE * situation.original_equivalents(drug_class):
         reason = f"the target of {aim:g} equivalents a day is reached: today's dose is {start:g}"
         return replace(option, blocked=reason, rolled=False)
+    pace = _pace_of(situation, drug_class, pct_per_28d, limits)
+    taken = situation.of_class(situation.now, drug_class)
+    planned = _planned(situation, drug_class, pace, ways_of(taken), n_days)
+    if planned is None:
+        return replace(option, blocked=_no_step(taken, pace, n_days), rolled=False)
+    ways, steps = planned
+    needs = "; ".join(dict.fromkeys(way.needs for way in ways if way.needs))
+    changes = [f"{way.drug.drug} {way.drug.formulation}" for way in ways if way.needs]
+    suffix = f", after a change to {' and '.join(changes)}" if changes else ""
+    return replace(option, name=name + suffix, steps=steps, needs=needs)
+
+
+def in_smaller_steps(option: Option, situation: Situation, limits: Limits, n_days: int) -> Option | None:
+    """The same pace in smaller steps; None without a step over the usual one, or without a finer form of the drug."""
+    drug_class = option.drug_class
+    if option.kind != "reduce" or option.blocked or option.needs or drug_class is None:
+        return None
+    k = DRUG_CLASSES.index(drug_class)
+    levels = [float(equivalents_of(slots)[k]) for slots in (situation.now, *(slots for _, slots in option.steps))]
+    pace = _pace_of(situation, drug_class, option.pct_per_28d, limits)
+    if max(before - after for before, after in pairwise(levels)) <= USUAL_STEP_PCT / 100 * pace.original + SAME_DOSE:
+        return None
+    taken = situation.of_class(situation.now, drug_class)
+    finer = [
+        ways
+        for ways, most in ways_of(taken)
+        if most == USUAL_STEP_PCT and any(way.change in ("same release", "beside") for way in ways)
+    ]
+    usual_pct = 100 * pace.usual / pace.original  # first of all without a wait
+    in_order = [(ways, most) for most in (min(usual_pct, USUAL_STEP_PCT), USUAL_STEP_PCT) for ways in finer]
+    planned = _planned(situation, drug_class, pace, in_order, n_days)
+    if planned is None:
+        return None
+    changed = next(way.beside or way.drug for way in planned[0] if way.change != "same product")
+    return replace(
+        option, name=f"{option.name}, in smaller steps with {changed.drug} {changed.formulation}", steps=planned[1]
+    )
+
+
+def _pace_of(situation: Situation, drug_class: DrugClass, pct_per_28d: float, limits: Limits) -> _Pace:
+    """What a plan has to keep; the target is that of the limits, or the next milestone below today's dose."""
+    start = float(equivalents_of(situation.now)[DRUG_CLASSES.index(drug_class)])
+    original = situation.original_equivalents(drug_class)
+    below = [m for m in limits.milestones.get(drug_class, []) if m < start - SAME_DOSE * original]
+    target = max([limits.target.get(drug_class, 0.0), *below])
+    ceiling_pct = situation.ceilings[drug_class].pct_per_28d
+    return _Pace(start, original, target, pct_per_28d, ceiling_pct, limits.step_every_d)
+
+
+def _planned(
+    situation: Situation,
+    drug_class: DrugClass,
+    pace: _Pace,
+    ways_in_order: Iterable[tuple[tuple[Way, ...], float]],
+    n_days: int,
+) -> tuple[tuple[Way, ...], Steps] | None:
+    """The first ways with a reduction within the horizon, and its steps; None if there are none."""
+    k = DRUG_CLASSES.index(drug_class)
     taken = situation.of_class(situation.now, drug_class)
     others = tuple(slot for slot in situation.now if slot.drug.drug_class != drug_class)
-    pace = _Pace(start, original, max([aim, *below]), pct_per_28d, ceiling.pct_per_28d, limits.step_every_d)
-    for ways, most_pct in ways_of(taken):
+    for ways, most_pct in ways_in_order:
         steps = planned_steps(taken, others, ways, most_pct, pace, situation.recent[:, k], n_days)
-        if any(float(equivalents_of(slots)[k]) < start - SAME_DOSE * original for _, slots in steps):
-            needs = "; ".join(dict.fromkeys(way.needs for way in ways if way.needs))
-            changes = [f"{way.drug.drug} {way.drug.formulation}" for way in ways if way.needs]
-            suffix = f", after a change to {' and '.join(changes)}" if changes else ""
-            return replace(option, name=name + suffix, steps=steps, needs=needs)
-    return replace(option, blocked=_no_step(taken, pace, n_days), rolled=False)
+        if any(float(equivalents_of(slots)[k]) < pace.start - SAME_DOSE * pace.original for _, slots in steps):
+            return ways, steps
+    return None
 
 
 def _no_step(taken: DrugsTaken, pace: _Pace, n_days: int) -> str:
