@@ -5,6 +5,7 @@ beside the extended release; immediate release instead of it; another drug by a 
 products: none comes and goes. Source: assumption A79.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -69,9 +70,40 @@ class Way:
         return self.change in ("other release", "other drug")
 
 
-def own_way(slot: DrugTaken) -> Way:
-    """The product that is taken now."""
-    return Way(slot.drug, slot.times)
+def groups_of(taken: DrugsTaken) -> tuple[DrugsTaken, ...]:
+    """Drugs of a class that are lowered together: extended and regular immediate release of one ingredient are one."""
+    groups: list[DrugsTaken] = []
+    for slot in sorted(taken, key=lambda slot: not _release(slot.drug).startswith("ER")):
+        pair = next((k for k, group in enumerate(groups) if _is_beside(slot, group)), None)
+        if pair is None:
+            groups.append((slot,))
+        else:
+            groups[pair] = (*groups[pair], slot)
+    return tuple(groups)
+
+
+def _is_beside(slot: DrugTaken, group: DrugsTaken) -> bool:
+    """Whether a drug is the immediate release beside the extended release of a group."""
+    long = group[0].drug
+    return (
+        len(group) == 1
+        and _ingredient(long) == _ingredient(slot.drug)
+        and _release(long).startswith("ER")
+        and _release(slot.drug).startswith("IR")
+        and not (slot.as_needed or group[0].as_needed)
+    )
+
+
+def own_way(group: DrugsTaken) -> Way:
+    """The products that are taken now."""
+    slot, beside = group[0], group[1:]
+    if not beside:
+        return Way(slot.drug, slot.times)
+    return Way(slot.drug, slot.times, beside=beside[0].drug, times_beside=beside[0].times)
+
+
+def _ingredient(drug: Drug) -> str:
+    return drug.drug.split("-")[0]
 
 
 def _release(drug: Drug) -> str:
@@ -87,8 +119,7 @@ def _is_finer(form: Drug, drug: Drug) -> bool:
 def _other_ways(slot: DrugTaken) -> Iterator[Way]:
     """Ways of one drug other than its own product, nearest first."""
     drug = slot.drug
-    ingredient = drug.drug.split("-")[0]
-    rows = [form for form in formulary.all_forms_of(ingredient) if form.key != drug.key and not form.is_patch]
+    rows = [form for form in formulary.all_forms_of(_ingredient(drug)) if form.key != drug.key and not form.is_patch]
     for form in rows:
         if form.drug == drug.drug and _release(form) == _release(drug) and _is_finer(form, drug):
             yield Way(form, slot.times, "same release")
@@ -140,13 +171,20 @@ _ORDER: Final[tuple[tuple[Change, float], ...]] = (
 )
 
 
-def ways_of(taken: DrugsTaken) -> Iterator[tuple[tuple[Way, ...], float]]:
-    """A way for each drug and the largest step that is accepted in it, percent of the original dose, best first.
+def ways_of(groups: tuple[DrugsTaken, ...]) -> Iterator[tuple[tuple[Way, ...], float]]:
+    """A way for each group and the largest step that is accepted in it, percent of the original dose, best first.
 
-    At most one drug changes its product.
+    At most one group changes its product, and never to one of an ingredient that is taken in another form too.
     """
-    own = tuple(own_way(slot) for slot in taken)
-    others = [(k, way) for k, slot in enumerate(taken) for way in _other_ways(slot)]
+    own = tuple(own_way(group) for group in groups)
+    forms = Counter(_ingredient(slot.drug) for group in groups for slot in group)
+    others = [
+        (k, way)
+        for k, group in enumerate(groups)
+        if forms[_ingredient(group[0].drug)] == 1
+        for way in _other_ways(group[0])
+        if _ingredient(way.drug) == _ingredient(group[0].drug) or not forms[_ingredient(way.drug)]
+    ]
     for change, most_pct in _ORDER:
         if change == "same product":
             yield own, most_pct

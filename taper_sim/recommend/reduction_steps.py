@@ -23,7 +23,7 @@ from taper_sim.array_types import Bools, Floats
 from taper_sim.data import formulary
 from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken, equivalents_of
 from taper_sim.model.pharmacology import Drug, dispensable_totals, from_equivalents, to_equivalents
-from taper_sim.recommend.dispensed_forms import MOST_STEP_PCT, USUAL_STEP_PCT, Way, own_way, ways_of
+from taper_sim.recommend.dispensed_forms import MOST_STEP_PCT, USUAL_STEP_PCT, Way, groups_of, own_way, ways_of
 from taper_sim.recommend.situation import Option, Situation
 from taper_sim.safety.limits import Limits
 from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE, WEEK_D, DrugClass
@@ -100,7 +100,7 @@ def _lower(number: int, parts: DrugsTaken, way: Way, changed: bool, most_cut: fl
         products = [_alone(way, parts[0], total)] if total > 0 else []
         return _Lower(number, tuple(products), np.array([p[0].equivalents for p in products]), _most_first(way, now))
     least = now - most_cut - SAME_DOSE * now
-    if way.beside is not None:
+    if way.beside is not None and (len(parts) > 1 or (way.change == "beside" and not changed)):
         candidates = _beside(parts, way, way.beside)
     else:
         dose = parts[0].dose if parts[0].drug.drug == way.drug.drug else _in_unit_of(way, now)
@@ -143,17 +143,31 @@ def _taken_in(way: Way, slot: DrugTaken, dose: float) -> DrugTaken:
 
 
 def _beside(parts: DrugsTaken, way: Way, short: Drug) -> list[DrugsTaken]:
-    """Extended with immediate release: the first stays and never rises; the second is taken at each of its times."""
+    """Extended with immediate release: the first stays and never rises.
+
+    The second rises only when the first falls. It is taken at each of its times, or as often as now, and ends only
+    when the first cannot fall further.
+    """
     base = next(part for part in parts if part.drug == way.drug)
+    beside = next((part for part in parts if part.drug == short), None)
+    extra = DrugTaken(short, 0.0, way.times_beside, None, base.as_needed) if beside is None else beside
     ladder = dispensable_totals(way.drug, way.times, max(base.dose, way.drug.smallest_step))
     ladder = ladder[(ladder > 0) & (ladder <= base.dose * (1 + TOLERANCE))]
     least = way.times_beside * float(dispensable_totals(short, 1, short.strengths[0])[1])
-    rest = dispensable_totals(short, way.times_beside, 2 * way.drug.strengths[0] + least)
-    return [
-        (replace(base, dose=float(dose)), DrugTaken(short, float(extra), way.times_beside, None, base.as_needed))
-        for dose in ladder[::-1]
-        for extra in rest[rest >= least * (1 - TOLERANCE)]
-    ]
+    most = max(2 * way.drug.strengths[0] + least, extra.dose)
+    rest = dispensable_totals(short, way.times_beside, most)
+    if beside is not None:
+        least = min(least, beside.dose)
+    if beside is not None and len(ladder) > 1:
+        rest = rest[rest > 0]
+    sums: list[DrugsTaken] = []
+    for dose in ladder[::-1]:
+        lower = dose < base.dose * (1 - TOLERANCE)
+        for amount in rest if beside is not None and not lower else rest[rest >= least * (1 - TOLERANCE)]:
+            sums.append((replace(base, dose=float(dose)), replace(extra, dose=float(amount))))
+        if beside is not None and lower:
+            sums.append((replace(base, dose=float(dose)), beside))
+    return sums
 
 
 def _allowed(day: int, last: int | None, cut: Floats, now: float, course: Sequence[float], pace: _Pace) -> Bools:
@@ -171,7 +185,7 @@ def _allowed(day: int, last: int | None, cut: Floats, now: float, course: Sequen
 
 
 def planned_steps(
-    taken: DrugsTaken,
+    groups: Sequence[DrugsTaken],
     others: DrugsTaken,
     ways: Sequence[Way],
     most_pct: float,
@@ -183,10 +197,12 @@ def planned_steps(
 
     Parameters
     ----------
-    taken, others : DrugsTaken
-        Drugs of the class and of the other classes.
+    groups : sequence of DrugsTaken
+        Drugs of the class, those together that are lowered together.
+    others : DrugsTaken
+        Drugs of the other classes.
     ways : sequence of Way
-        One for each drug of the class.
+        One for each group.
     most_pct : float
         Largest step, percent of the original dose.
     pace : _Pace
@@ -195,7 +211,7 @@ def planned_steps(
     n_days : int
         Horizon, days from tomorrow on.
     """
-    parts: list[DrugsTaken] = [(slot,) for slot in taken]
+    parts: list[DrugsTaken] = list(groups)
     course = [float(dose) for dose in recent]  # of the last 28 days, then of each day ahead
     steps: list[tuple[int, DrugsTaken]] = []
     now = pace.start
@@ -293,7 +309,7 @@ def taper_at_pace(
         return replace(option, blocked=reason, rolled=False)
     pace = _pace_of(situation, drug_class, pct_per_28d, limits)
     taken = situation.of_class(situation.now, drug_class)
-    planned = _planned(situation, drug_class, pace, ways_of(taken), n_days)
+    planned = _planned(situation, drug_class, pace, ways_of(groups_of(taken)), n_days)
     if planned is None:
         return replace(option, blocked=_no_step(taken, pace, n_days), rolled=False)
     ways, steps = planned
@@ -316,7 +332,7 @@ def in_smaller_steps(option: Option, situation: Situation, limits: Limits, n_day
     taken = situation.of_class(situation.now, drug_class)
     finer = [
         ways
-        for ways, most in ways_of(taken)
+        for ways, most in ways_of(groups_of(taken))
         if most == USUAL_STEP_PCT and any(way.change in ("same release", "beside") for way in ways)
     ]
     usual_pct = 100 * pace.usual / pace.original  # first of all without a wait
@@ -352,7 +368,7 @@ def _planned(
     taken = situation.of_class(situation.now, drug_class)
     others = tuple(slot for slot in situation.now if slot.drug.drug_class != drug_class)
     for ways, most_pct in ways_in_order:
-        steps = planned_steps(taken, others, ways, most_pct, pace, situation.recent[:, k], n_days)
+        steps = planned_steps(groups_of(taken), others, ways, most_pct, pace, situation.recent[:, k], n_days)
         if any(float(equivalents_of(slots)[k]) < pace.start - SAME_DOSE * pace.original for _, slots in steps):
             return ways, steps
     return None
@@ -361,11 +377,12 @@ def _planned(
 def _no_step(taken: DrugsTaken, pace: _Pace, n_days: int) -> str:
     """Why a class has no step, and what would be needed."""
     smallest: list[tuple[float, str]] = []
-    for slot in taken:
-        lower = _lower(0, (slot,), own_way(slot), False)
+    for group in groups_of(taken):
+        lower, slot = _lower(0, group, own_way(group), False), group[0]
         if len(lower.products):
-            pct = 100 * (slot.equivalents - float(lower.equivalents[-1])) / pace.original
-            of_mg = f"{slot.dose - sum(part.dose for part in lower.products[-1]):g} {slot.drug.unit}"
+            pct = 100 * (_equivalents(group) - float(lower.equivalents[-1])) / pace.original
+            left = sum(part.dose for part in lower.products[-1])
+            of_mg = f"{sum(part.dose for part in group) - left:g} {slot.drug.unit}"
             smallest.append((pct, f"{of_mg} of {slot.drug.drug} {slot.drug.formulation}"))
     notes = "; ".join(dict.fromkeys(filter(None, (slot.drug.max_step_note for slot in taken))))
     if any(slot.drug.is_buprenorphine for slot in taken):

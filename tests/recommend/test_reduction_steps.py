@@ -1,6 +1,7 @@
 """A reduction is made of products that exist, keeps the rate of its pace, and is written as a pharmacist writes it."""
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -253,3 +254,25 @@ def test_acetaminophen_is_counted() -> None:
     assert "2600 to 10400 mg a day" in acetaminophen_words(percocet)[0]
     few = (DrugTaken(find_drug("oxycodone-acetaminophen", "IR"), 20.0, 4),)
     assert acetaminophen_words(few) == []
+
+
+def test_a_plan_goes_on_in_its_products_when_it_is_asked_again() -> None:
+    """Morphine ER 45 mg with 9 mg of solution: the solution is lowered and raised, and never dropped on the way."""
+    situation = taking(("morphine", "ER", 45.0), ("morphine", "oral solution", 9.0))
+    option = taper(situation)
+    assert len(option.steps) == 3 and not option.needs
+    for _, slots in option.steps:
+        assert [slot.drug.formulation for slot in slots] == ["ER", "oral solution"]
+    lowest = taper(taking(("morphine", "ER", 15.0), ("morphine", "oral solution", 3.0)), step_every_d=14)
+    assert all("IR" not in slot.drug.formulation for _, slots in lowest.steps for slot in slots)
+
+
+def test_a_patch_worn_for_two_days_stays_one() -> None:
+    patch = DrugTaken(find_drug("fentanyl", "TD"), 100.0, 1, interval_h=48.0)
+    situation = taking(("fentanyl", "TD", 100.0))
+    situation = replace(situation, now=(patch,))
+    rows = schedule_of(taper(situation), situation.now, DATES)
+    assert "changed every 48 h" in str(rows[1]["tablets"]) and rows[1]["quantity"][0] == {  # type: ignore[index]
+        "75 mcg/h patch": 14,
+        "12 mcg/h patch": 14,
+    }
