@@ -94,9 +94,10 @@ class Recommendation:
 
     @cached_property
     def schedule(self) -> pd.DataFrame:
-        """Doses of the proposed option: a row a date and drug, with the tablets."""
+        """Doses of the proposed option: a row a date and drug, with the tablets and what is dispensed when."""
         chosen = [o for o in self._answer.fields["options"] if o["name"] == self.chosen]
         columns = ["date", "drug", "formulation", "dose_mg_per_day", "dose_mcg_per_h", "tablets"]
+        columns += ["dispense_on", "days_supplied", "quantity"]
         rows = pd.DataFrame(chosen[0]["schedule"] if chosen else [])
         if rows.empty:
             return rows.reindex(columns=columns)

@@ -45,7 +45,8 @@ class DrugTaken:
         if self.dose == 0:
             return "none"
         try:
-            tablets = regimen(self.drug, self.dose, self.times).words()
+            worn_h = self.interval_h if self.drug.is_patch else None
+            tablets = regimen(self.drug, self.dose, self.times, change_every_h=worn_h).words()
         except ValueError:
             return "as now: not dispensable in the formulary's strengths"
         return f"as needed, at most: {tablets}" if self.as_needed else tablets

@@ -1,7 +1,12 @@
-"""The formulary: drugs of drugs.csv by name, their equivalents and plausible doses. Imports ``tables``, ``model``."""
+"""The formulary: drugs of drugs.csv by name, their equivalents and plausible doses. Imports ``tables``, ``model``.
+
+forms.csv adds forms with the release of a row of drugs.csv, such as oral solutions. A record may name them and a
+recommendation may use them; the simulator's cohorts do not.
+"""
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 from typing import Final, Literal
@@ -19,9 +24,11 @@ __all__ = [
     "DoseError",
     "UnknownDrugError",
     "absorption",
+    "all_forms_of",
     "check_one_scale",
     "equivalents",
     "find_drug",
+    "forms",
     "formulary",
     "provenance",
     "validate_dose",
@@ -85,6 +92,7 @@ def _drug(row: tables.Row) -> Drug:
             verified=row["verified"],
             reviewed=tables.is_reviewed(row),
             rxnorm=row["rxnorm"],
+            acetaminophen_mg=ACETAMINOPHEN_MG_PER_TABLET if "acetaminophen" in row["drug"] else 0.0,
         )
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
@@ -111,6 +119,62 @@ def formulary() -> Mapping[tuple[str, str], Drug]:
     return MappingProxyType(drugs)
 
 
+ACETAMINOPHEN_MG_PER_TABLET: Final = 325.0
+"""Acetaminophen in a tablet of a combination, mg. Source: US limit per dosage unit of prescription combinations since
+2014; not re-read."""
+
+
+def _form(row: tables.Row) -> Drug:
+    """Build the drug of a row of ``forms.csv``; errors name the row."""
+    name = f"forms.csv: {row['drug']} {row['formulation']}"
+    base = formulary().get((row["drug"], row["release_of"]))
+    if base is None or (row["drug"], row["formulation"]) in formulary():
+        raise ValueError(f"{name}: release_of is {row['release_of']}; allowed: a row of drugs.csv, by another form")
+    try:
+        concentration, volume = _number(row["mg_per_ml"]), _number(row["measured_ml"])
+        strengths = tuple(float(strength) for strength in row["strengths"].split(";") if strength)
+        acetaminophen = _number(row["acetaminophen_mg_per_unit"]) or 0.0
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if concentration is not None and volume is not None and not strengths:
+        strengths = (round(concentration * volume, 6),)
+    if not strengths or not all(0 < strength < math.inf for strength in strengths):
+        raise ValueError(f"{name}: allowed: strengths above 0, or mg_per_ml with measured_ml")
+    return replace(
+        base,
+        formulation=row["formulation"],
+        strengths=strengths,
+        splittable=False,
+        smallest_step=strengths[0],
+        max_step_note="",
+        source=row["source"],
+        verified=row["verified"],
+        reviewed=tables.is_reviewed(row),
+        rxnorm="",
+        mg_per_ml=concentration,
+        release_of=row["release_of"],
+        acetaminophen_mg=acetaminophen,
+    )
+
+
+@cache
+def forms() -> Mapping[tuple[str, str], Drug]:
+    """Every form of ``forms.csv`` by ``(drug, formulation)``, in the table's order; read-only.
+
+    A form has the release, half-life and equivalents of the row of ``drugs.csv`` that ``release_of`` names.
+    """
+    rows = [_form(row) for row in tables.read("forms").rows]
+    if len({drug.key for drug in rows}) < len(rows):
+        raise ValueError("forms.csv: a drug and formulation is in two rows; allowed: one")
+    return MappingProxyType({drug.key: drug for drug in rows})
+
+
+def all_forms_of(ingredient: str) -> tuple[Drug, ...]:
+    """Every form of an ingredient, combinations with acetaminophen included; ``drugs.csv`` before ``forms.csv``."""
+    rows = (*formulary().values(), *forms().values())
+    return tuple(drug for drug in rows if drug.drug.split("-")[0] == ingredient)
+
+
 @cache
 def absorption() -> Absorption:
     """Gabapentin swallowed and absorbed per administration, mg, read-only arrays (n_rows,).
@@ -135,7 +199,8 @@ def find_drug(name: str, formulation: str | None = None) -> Drug:
     name : str
         As in ``drugs.csv``, such as ``morphine``.
     formulation : str, optional
-        As in ``drugs.csv``, such as ``ER``; optional for a drug with one formulation.
+        As in ``drugs.csv``, such as ``ER``, or in ``forms.csv``, such as ``oral solution``; optional for a drug with
+        one formulation in ``drugs.csv``.
 
     Raises
     ------
@@ -151,13 +216,14 @@ def find_drug(name: str, formulation: str | None = None) -> Drug:
             f"drug {shown(name)} is not in the formulary{nearest(lower_name, known)}"
             + ("" if nearest(lower_name, known) else f"; known: {', '.join(known)}")
         )
-    forms = {form.lower(): drug for (drug_name, form), drug in drugs.items() if drug_name == lower_name}
-    formulations = ", ".join(drug.formulation for drug in forms.values())
+    usual = {form.lower(): drug for (drug_name, form), drug in drugs.items() if drug_name == lower_name}
+    known_forms = usual | {form.lower(): drug for (drug_name, form), drug in forms().items() if drug_name == lower_name}
+    formulations = ", ".join(drug.formulation for drug in known_forms.values())
     if formulation is None:
-        if len(forms) > 1:
+        if len(usual) > 1:
             raise UnknownDrugError(f"{lower_name} needs a formulation; allowed: {formulations}")
-        return next(iter(forms.values()))
-    match = forms.get(formulation.strip().lower())
+        return next(iter(usual.values()))
+    match = known_forms.get(formulation.strip().lower())
     if match is None:
         raise UnknownDrugError(f"{lower_name} has no formulation {shown(formulation)}; allowed: {formulations}")
     return match
@@ -173,6 +239,9 @@ def provenance(drugs: list[Drug]) -> list[dict[str, object]]:
     keys = {drug.key for drug in drugs}
     table = tables.read("drugs")
     used = [table.provenance(row for row in table.rows if (row["drug"], row["formulation"]) in keys)]
+    if keys & set(forms()):
+        table = tables.read("forms")
+        used.append(table.provenance(row for row in table.rows if (row["drug"], row["formulation"]) in keys))
     if any(drug.drug == "gabapentin" for drug in drugs):
         used.append(tables.read("gabapentin_absorption").provenance())
     return used

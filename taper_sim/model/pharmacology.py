@@ -53,6 +53,12 @@ class Drug:
         Marketed strengths, rising; whether a tablet may be halved; the smallest step, below which no half is made.
     max_step_note, source, verified, reviewed, rxnorm : str, str, str, bool, str
         Advice if the smallest step is too large; as in the table; ``reviewed`` if a licensed person signed the row.
+    mg_per_ml : float or None
+        Concentration of a liquid, whose one strength is the smallest amount that is measured; None for other forms.
+    release_of : str
+        Formulation of ``drugs.csv`` whose release a form of ``forms.csv`` shares; empty for the rows of ``drugs.csv``.
+    acetaminophen_mg : float
+        Acetaminophen in a tablet, or in 1 mL of a liquid, of a combination; 0 without.
     """
 
     drug: str
@@ -72,6 +78,9 @@ class Drug:
     verified: str = "no"
     reviewed: bool = False
     rxnorm: str = ""
+    mg_per_ml: float | None = None
+    release_of: str = ""
+    acetaminophen_mg: float = 0.0
 
     @property
     def key(self) -> tuple[str, str]:
@@ -95,8 +104,8 @@ class Drug:
 
     @property
     def form(self) -> str:
-        """Dispensed form: patch, film, capsule or tablet."""
-        known = {"TD": "patch", "capsule": "capsule", "buccal": "film"}
+        """Dispensed form: patch, film, capsule, liquid or tablet."""
+        known = {"TD": "patch", "capsule": "capsule", "buccal": "film", "SL film": "film", "oral ": "liquid"}
         return next((word for part, word in known.items() if part in self.formulation), "tablet")
 
     @property
@@ -405,6 +414,9 @@ _TIMES: Final[dict[int, tuple[str, ...]]] = {
 
 
 def _in_words(pieces: tuple[Tablet, ...], drug: Drug) -> str:
+    if drug.mg_per_ml is not None:
+        amount = sum(piece.amount for piece in pieces)
+        return f"{amount:.6g} mg = {amount / drug.mg_per_ml:.6g} mL {drug.formulation} ({drug.mg_per_ml:g} mg/mL)"
     counts = Counter(f"{'half of a ' if piece.half else ''}{piece.strength:g} {drug.unit}" for piece in pieces)
     parts = (piece if count == 1 else f"{count} × {piece}" for piece, count in counts.items())
     return f"{' + '.join(parts)} {drug.form}"

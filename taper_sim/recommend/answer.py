@@ -234,6 +234,7 @@ def _shown(
         "kind": option.kind,
         "drug_class": option.drug_class,
         "status": f"blocked: {option.blocked}" if option.blocked else "offered",
+        "needs": option.needs or None,
         "schedule": schedule_of(option, situation.now, days) if option.rolled else [],
         **chances,
         "p_overdose_after_lapse": None if rolled is None else round(rolled.relapse, 5),

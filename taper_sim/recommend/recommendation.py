@@ -29,6 +29,7 @@ from taper_sim.recommend.barred_options import barred
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
 from taper_sim.recommend.options import Option, options_of
 from taper_sim.recommend.value_of_information import value_of_next_week
+from taper_sim.recommend.written_schedule import acetaminophen_words
 from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import PAUSE, JudgedRules, judge
 from taper_sim.safety.variables import Values
@@ -139,7 +140,12 @@ def recommend(
         posterior = posterior_of(evidence, MORE_DRAWS * draws, seed)
     checks = predictive_checks_of(evidence, posterior, seed)
     answer = replace(
-        answer, record=record, posterior=posterior, checks=checks, n_reports=n_reports, notes=(*record.notes, *notes)
+        answer,
+        record=record,
+        posterior=posterior,
+        checks=checks,
+        n_reports=n_reports,
+        notes=(*record.notes, *notes, *acetaminophen_words(record.now)),
     )
     if not posterior.converged:
         return answer.abstain(
@@ -157,8 +163,9 @@ def recommend(
     rolled = roll(record, situation, posterior, evidence, events, options, limits, seed)
     maintain = "" if judged.holding else "; ".join(f"{f.flag}: {f.action}" for f in judged.maintained)
     pause = _PAUSED if judged.unsigned(PAUSE) else ""
-    chosen, reasons = choose(rolled, options, limits, maintain, pause)
+    chosen, reasons = choose(rolled, [o for o in options if not o.needs], limits, maintain, pause)
     candidates = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
+    candidates = [o for o in candidates if not o.needs]
     options = [_limited(o, rolled, limits) for o in options]
     underreported = posterior_under_underreporting(evidence, seed) if rolled[chosen].option.kind == "reduce" else None
     if underreported is not None:

@@ -13,7 +13,7 @@ from taper_sim.units import DRUG_CLASSES
 
 def test_every_row_of_the_table_is_a_drug_with_its_own_numbers() -> None:
     drugs = formulary.formulary()
-    assert len(drugs) == len(tables.read("drugs").rows) == 33
+    assert len(drugs) == len(tables.read("drugs").rows) == 39
     assert {drug.drug_class for drug in drugs.values()} == set(DRUG_CLASSES)
     morphine = drugs["morphine", "ER"]
     assert (morphine.effect_half_life_h, morphine.trough_mean, morphine.interval_h) == (9.5, 0.46, 12.0)
@@ -55,7 +55,7 @@ def test_names_ignore_case_and_surrounding_spaces() -> None:
 
 def test_the_formulation_is_optional_only_for_a_drug_with_one_formulation() -> None:
     assert find_drug("fentanyl").formulation == "TD"
-    with pytest.raises(UnknownDrugError, match="morphine needs a formulation; allowed: IR, ER"):
+    with pytest.raises(UnknownDrugError, match="morphine needs a formulation; allowed: IR, ER, oral solution"):
         find_drug("morphine")
 
 

@@ -106,6 +106,7 @@ class Product:
     def drug(self, released: bool = False) -> Drug:
         """The drug of the formulary. ``released`` marks a dose that is a release per hour, which only a patch has."""
         rows = {form: drug for (name, form), drug in formulary().items() if name.split("-")[0] == self.name}
+        rows |= {form: drug for (name, form), drug in formulary().items() if name == self.name}
         form = "patch" if released and not self.form else self.form
         allowed = "a form of the formulary: " + ", ".join(" ".join(drug.key) for drug in rows.values())
         if form == "":

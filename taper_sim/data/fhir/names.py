@@ -213,14 +213,14 @@ BRANDS: Final[dict[str, Brand]] = {
 
 NOT_IN_FORMULARY: Final[frozenset[str]] = frozenset(
     # opioids
-    "levorphanol levomethadyl dezocine meperidine pethidine dihydrocodeine sufentanil remifentanil alfentanil "
+    "levomethadyl dezocine pethidine dihydrocodeine sufentanil remifentanil alfentanil "
     "butorphanol nalbuphine "
     "pentazocine opium diamorphine heroin propoxyphene dextropropoxyphene oliceridine levomethadone piritramide "
     "tilidine meptazinol nicomorphine ethylmorphine dextromoramide demerol dsuvia ultiva stadol nubain talwin darvon "
     "meptid co-codamol codamol dydramol remedeine paramol codaprin "
     "olinvyk belladonna-opium carfentanil ketobemidone "
     # benzodiazepines
-    "triazolam estazolam flurazepam quazepam clobazam clorazepate midazolam nitrazepam lormetazepam bromazepam "
+    "quazepam clobazam clorazepate midazolam nitrazepam lormetazepam bromazepam "
     "remimazolam halazepam loprazolam flunitrazepam prazepam ketazolam tetrazepam brotizolam etizolam phenazepam "
     "tranxilium lexomil buccolam epistatus dormicum hypnovel noctamid loramet "
     "medazepam cloxazolam nordazepam delorazepam clotiazepam loflazepate mexazolam bentazepam "

@@ -208,7 +208,7 @@ def test_an_order_of_synthea_is_read_with_the_right_dose_and_notes(tmp_path: Pat
         (FENTANYL, dosage(25, "mcg"), "a mass for the patch"),
         (FENTANYL, dosage(1, "patch", every(1, 1)), "the number worn together"),
         ("fentanyl 0.05 MG/ML Injectable Solution", dosage(1, "mL"), "not in the formulary"),
-        ("levorphanol tartrate 2 MG Oral Tablet", dosage(1), "levorphanol, a drug that is not in the formulary"),
+        ("dezocine 2 MG Oral Tablet", dosage(1), "dezocine, a drug that is not in the formulary"),
         ("gabapentin enacarbil 600 MG Extended Release Oral Tablet", dosage(1), "not in the formulary"),
         ("morphine sulfate 10 MG / oxycodone 5 MG Oral Tablet", dosage(1), "in one medication"),
     ],
