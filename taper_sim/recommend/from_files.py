@@ -17,7 +17,12 @@ from taper_sim.recommend.recommendation import recommend
 from taper_sim.safety.limits import Limits, read_limits
 
 #: Names that rules use for the risks of a baseline assessment.
-_RISK_VARIABLES = {"earlier_overdose": "overdose_history", "earlier_seizure": "seizure_history", "sleep_apnoea": "osa"}
+_RISK_VARIABLES = {
+    "earlier_overdose": "overdose_history",
+    "earlier_seizure": "seizure_history",
+    "sleep_apnoea": "osa",
+    "failed_tapers": "failed_tapers",
+}
 NAMED = 20
 """Number of patients that an error message lists."""
 LISTED = 20
@@ -34,6 +39,8 @@ def answers_of(patient: Patient) -> dict[str, float]:
     known |= {v: float(getattr(patient.risk, k)) for k, v in _RISK_VARIABLES.items() if k in given}
     if "oud" in given and patient.risk.oud:
         known.setdefault("oud_criteria_count", OUD_CRITERIA)
+    if "imposed" in patient.model_fields_set:
+        known["taper_imposed"] = float(patient.imposed)
     if "age" in patient.model_fields_set:
         known["age"] = patient.age
     if patient.female is not None:

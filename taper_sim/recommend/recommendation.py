@@ -29,6 +29,7 @@ from taper_sim.recommend.barred_options import barred
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
 from taper_sim.recommend.options import Option, options_of
 from taper_sim.recommend.value_of_information import value_of_next_week
+from taper_sim.recommend.whether_to_taper import whether_to_taper
 from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import PAUSE, JudgedRules, judge
 from taper_sim.safety.variables import Values
@@ -109,8 +110,9 @@ def recommend(
     values = Values(history_then, as_of, {"reduction_planned": 1.0}, limits=limits)
     judged = judge(values, limits.acknowledged)
     happened = tuple(cut.words for cut in values.felt_cuts() if cut.broke)
+    whether = whether_to_taper(values, limits)
     answer = AnswerInputs(
-        history_then, as_of, judged, limits, population, seed, notes=history_then.notes, happened=happened
+        history_then, as_of, judged, limits, population, seed, whether, notes=history_then.notes, happened=happened
     )
     if judged.urgent:
         return answer.urgent()
@@ -157,7 +159,7 @@ def recommend(
     rolled = roll(record, situation, posterior, evidence, events, options, limits, seed)
     maintain = "" if judged.holding else "; ".join(f"{f.flag}: {f.action}" for f in judged.maintained)
     pause = _PAUSED if judged.unsigned(PAUSE) else ""
-    chosen, reasons = choose(rolled, options, limits, maintain, pause)
+    chosen, reasons = whether.applied(choose(rolled, options, limits, maintain, pause), rolled)
     candidates = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
     options = [_limited(o, rolled, limits) for o in options]
     underreported = posterior_under_underreporting(evidence, seed) if rolled[chosen].option.kind == "reduce" else None
@@ -174,7 +176,7 @@ def recommend(
         def chosen_under(weights: Floats) -> str:
             reweighted = courses.under(weights)
             exact = {name: replace(r, mc_error=dict.fromkeys(r.mc_error, 0.0)) for name, r in reweighted.items()}
-            return choose(exact, candidates, limits, maintain, pause)[0]
+            return whether.applied(choose(exact, candidates, limits, maintain, pause), exact)[0]
 
         return chosen_under
 

@@ -259,6 +259,8 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
     ("oud_criteria", known(OPIOID, oud_criteria_count=2), known(OPIOID, oud_criteria_count=1), known(OPIOID)),
     ("oud_maintenance", known(METHADONE, oud_criteria_count=2), known(OPIOID), known(METHADONE)),
     ("oud_maintenance", known(BUPRENORPHINE, oud_criteria_count=2), known(BUPRENORPHINE, oud_criteria_count=1), None),
+    ("outside_guidance", known(OPIOID, sickle_cell_disease=1), known(OPIOID, sickle_cell_disease=0), known(OPIOID)),
+    ("outside_guidance", known(OPIOID, active_cancer=1), known(BENZO, active_cancer=1), None),
     ("craving_spike", known(TAPERED, craving=before(2, 5)), known(TAPERED, craving=before(2, 4)), known(TAPERED)),
     ("loss_of_tolerance", known(cut(OPIOID, 60, 96.0)), known(cut(OPIOID, 60, 97.0)), known(BUPRENORPHINE)),
     ("restart_after_gap", known(restarted(3, 61.0)), known(restarted(2, 120.0)), known(RESTARTED_OTHERWISE)),

@@ -12,10 +12,11 @@ from taper_sim.data.checkins import scales
 from taper_sim.data.formulary import find_drug, formulary
 from taper_sim.data.records import CheckIn, DoseRow, History
 from taper_sim.safety import red_flags
+from taper_sim.safety.derived_variables import DERIVED, REPORTED_ONLY
 from taper_sim.safety.limits import Signed
 from taper_sim.safety.red_flags import Flag, JudgedRules, judge, variable_names
 from taper_sim.safety.rule_language import RuleError, read_rule
-from taper_sim.safety.variables import DERIVED, REPORTED_ONLY, Values
+from taper_sim.safety.variables import Values
 
 TODAY = date(2026, 3, 31)
 RULES = {
