@@ -73,11 +73,7 @@ CASES: list[tuple[str, History, History]] = [  # reason, a record of which it is
     ),
     ("dose_90_mme", record(((3650, "morphine", "ER", 90.0),)), record(((3650, "morphine", "ER", 85.0),))),
     ("dose_50_mme", record(((3650, "morphine", "ER", 50.0),)), record(((3650, "morphine", "ER", 90.0),))),
-    (
-        "opioid_with_gabapentinoid",
-        record((*MORPHINE_YEARS, (3650, "gabapentin", "IR", 900.0))),
-        record(MORPHINE_YEARS),
-    ),
+    ("opioid_with_gabapentinoid", record((*MORPHINE_YEARS, (3650, "gabapentin", "IR", 900.0))), record(MORPHINE_YEARS)),
     ("kidneys", record(MORPHINE_YEARS, egfr=18), record(MORPHINE_YEARS, egfr=30)),
     (
         "constipation",
@@ -120,9 +116,7 @@ CASES: list[tuple[str, History, History]] = [  # reason, a record of which it is
 ]
 HURT = History(
     "p",
-    tuple(
-        CheckIn(TODAY - timedelta(days=ago), "sows_gossop", 14.0 if ago < 8 else 2.0 + ago % 2) for ago in range(30)
-    ),
+    tuple(CheckIn(TODAY - timedelta(days=ago), "sows_gossop", 14.0 if ago < 8 else 2.0 + ago % 2) for ago in range(30)),
     record((*SIX_MONTHS, (8, "morphine", "ER", 30.0))).doses,
     SAFE,
 )
