@@ -14,7 +14,7 @@ from taper_sim.array_types import Floats
 from taper_sim.data.doses import one_scale_problem
 from taper_sim.data.patient import Patient
 from taper_sim.data.reading import record_notes
-from taper_sim.data.records import History
+from taper_sim.data.records import History, unread_lines
 from taper_sim.inference import course as at
 from taper_sim.inference.event_risk import event_draws, simulated_patient
 from taper_sim.inference.observation import BY_NAME
@@ -236,11 +236,10 @@ def _out_of_scope(history: History, values: Values) -> list[str]:
     if age is not None and age < 18:
         reasons.append("under 18 years: the model is for adults")
     reasons += _contradicted(history, values.as_of)
-    if history.unread:
-        reasons += [f"cannot build a dose history: {entry.why}" for entry in history.unread[:_MOST_UNREAD_NAMED]]
-        n_more = len(history.unread) - _MOST_UNREAD_NAMED
-        if n_more > 0:
-            reasons.append(f"cannot build a dose history: {n_more} more entries like these")
+    unread = unread_lines(history.unread)
+    reasons += [f"cannot build a dose history: {line}" for line in unread[:_MOST_UNREAD_NAMED]]
+    if len(unread) > _MOST_UNREAD_NAMED:
+        reasons.append(f"cannot build a dose history: {len(unread) - _MOST_UNREAD_NAMED} more reasons like these")
     scale_problem = one_scale_problem(history.doses)
     if scale_problem is not None:
         reasons.append(f"doses that cannot be converted: {scale_problem[0]}; {scale_problem[1]}")
