@@ -158,6 +158,20 @@ def test_what_always_decides_is_lifted_by_a_named_person_alone() -> None:
     assert judged(cancer, Limits(acknowledged=signed)).default == "taper is an option"
 
 
+def test_cancer_in_treatment_is_maintained_until_a_named_person_decides() -> None:
+    cancer = record(SIX_MONTHS, active_cancer=1, palliative_care=0, sickle_cell_disease=0)
+    unsigned = recommend(cancer, TODAY).as_dict()
+    assert unsigned["chosen"] == MAINTENANCE
+    assert any("CDC 2022 does not cover" in reason for reason in unsigned["reasons"])
+    assert all(o["status"] != "offered" for o in unsigned["options"] if o["kind"] == "reduce")
+    signed = {"outside_guidance": Signed(by="Dr. A. Smith", reason="palliative team agrees")}
+    decided = recommend(cancer, TODAY, limits=Limits(acknowledged=signed)).as_dict()
+    assert any(o["status"] == "offered" for o in decided["options"] if o["kind"] == "reduce")
+    asked = recommend(record(SIX_MONTHS), TODAY).as_dict()
+    assert any(o["status"] == "offered" for o in asked["options"] if o["kind"] == "reduce")
+    assert {"active_cancer", "sickle_cell_disease", "palliative_care"} <= {q["variable"] for q in asked["questions"]}
+
+
 def test_dose_rows_that_repeat_a_dose_change_nothing_and_a_new_drug_does() -> None:
     renewed = tuple((ago, "morphine", "ER", 40.0) for ago in range(3650, 0, -30))
     assert judged(record(renewed)) == judged(record(MORPHINE_YEARS))
