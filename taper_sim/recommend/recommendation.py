@@ -16,7 +16,7 @@ from taper_sim.data.patient import Patient
 from taper_sim.data.reading import record_notes
 from taper_sim.data.records import History, unread_lines
 from taper_sim.inference import course as at
-from taper_sim.inference.event_risk import event_draws, simulated_patient
+from taper_sim.inference.event_risk import event_draws, overdose_ratio, simulated_patient
 from taper_sim.inference.observation import BY_NAME
 from taper_sim.inference.population.people import TRAIT_FLAGS, traits_of
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
@@ -155,7 +155,7 @@ def recommend(
         barred(o, judged, values, situation, n_reports) for o in options_of(situation, limits, limits.horizon_days)
     ]
     person = simulated_patient(record.now, patient, {n: values.value(n) for n in _FOR_RISK}, history.patient_id)
-    events = event_draws(person, seed)
+    events = event_draws(person, seed, ratio=overdose_ratio(values))
     rolled = roll(record, situation, posterior, evidence, events, options, limits, seed)
     maintain = "" if judged.holding else "; ".join(f"{f.flag}: {f.action}" for f in judged.maintained)
     pause = _PAUSED if judged.unsigned(PAUSE) else ""
@@ -215,6 +215,7 @@ _FOR_RISK: Final = (
     "seizure_history",
     "osa",
     "egfr",
+    "crcl",
     "phq9",
     "age",
     "naloxone_at_home",

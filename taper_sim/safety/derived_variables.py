@@ -268,17 +268,17 @@ def _recent_fall(drug_class: str) -> Callable[[Values], float | None]:
     return derive
 
 
-def _restart(part: int) -> Callable[[Values], float | None]:
-    """Days without an opioid before a restart (0), or the dose since in percent of that before (1)."""
+def _restart(drug_class: str, part: int) -> Callable[[Values], float | None]:
+    """Days without the class before a restart (0), or the dose since in percent of that before (1)."""
 
     def derive(v: Values) -> float | None:
         if not v.history.doses:
             return None
-        opioids = [row for row in v.history.doses if row.drug.drug_class == "opioid"]
-        if all(row.dose > 0 and row.taken != 0 for row in opioids):
+        rows = [row for row in v.history.doses if row.drug.drug_class == drug_class]
+        if all(row.dose > 0 and row.taken != 0 for row in rows):
             return 0.0
-        restart = dose_history.restart_of(_levels(v, "opioid", dose_history.GAP_DAYS))
-        if part == 1 and restart is not None and len({row.drug.is_buprenorphine for row in opioids}) > 1:
+        restart = dose_history.restart_of(_levels(v, drug_class, dose_history.GAP_DAYS))
+        if part == 1 and restart is not None and len({row.drug.is_buprenorphine for row in rows}) > 1:
             return None  # the dose of buprenorphine and that of a full agonist cannot be compared
         return float(restart[part]) if restart is not None else 0.0
 
@@ -366,9 +366,9 @@ DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
     **{f"{c}_cut_within_14d": _cut_within_14d(c) for c in DRUG_CLASSES},
     **{f"{c}_use_days": _use_days(c) for c in DRUG_CLASSES},
     "benzodiazepine_fall_28d_pct": _recent_fall("benzodiazepine"),
-    "opioid_gap_days": _restart(0),
-    "opioid_restart_pct": _restart(1),
-    **{f"{c}_rise_14d_pct": _rise(c) for c in ("opioid", "benzodiazepine")},
+    **{f"{c}_gap_days": _restart(c, 0) for c in DRUG_CLASSES},
+    **{f"{c}_restart_pct": _restart(c, 1) for c in DRUG_CLASSES},
+    **{f"{c}_rise_14d_pct": _rise(c) for c in DRUG_CLASSES},
     "dose_entry_ratio_28d": _entry_ratio,
     "cut_broke_limit": _cut_broke_limit,
     "cut_not_recovered": _cut_not_recovered,

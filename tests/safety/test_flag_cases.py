@@ -68,9 +68,9 @@ SLOWLY_ENDED = (*BENZO, *((ago, "lorazepam", "IR", dose) for ago, dose in ((60, 
 GIVEN_BACK = (*BENZO, (5, "lorazepam", "IR", 0.0), (3, "lorazepam", "IR", 1.5))
 
 
-def restarted(gap_d: int, dose: float, ago: int = 1) -> tuple[Dose, ...]:
-    """An opioid that was begun again so many days ago, after so many days without."""
-    return (*cut(OPIOID, gap_d + ago, 0.0), (ago, *OPIOID[0][1:3], dose))
+def restarted(gap_d: int, dose: float, ago: int = 1, doses: tuple[Dose, ...] = OPIOID) -> tuple[Dose, ...]:
+    """A drug that was begun again so many days ago, after so many days without."""
+    return (*cut(doses, gap_d + ago, 0.0), (ago, *doses[0][1:3], dose))
 
 
 RESTARTED_OTHERWISE = (*cut(OPIOID, 20, 0.0), (1, "buprenorphine", "SL film/tablet", 8.0))
@@ -266,6 +266,25 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
     ("restart_after_gap", known(restarted(3, 61.0)), known(restarted(2, 120.0)), known(RESTARTED_OTHERWISE)),
     ("restart_after_gap", known(restarted(30, 120.0)), known(restarted(3, 60.0)), None),
     ("restart_after_gap", known(restarted(30, 120.0, 14)), known(restarted(30, 120.0, 15)), None),
+    ("bzd_restart_after_gap", known(restarted(7, 1.1, 1, BENZO)), known(restarted(6, 2.0, 1, BENZO)), None),
+    ("bzd_restart_after_gap", known(restarted(7, 2.0, 14, BENZO)), known(restarted(7, 1.0, 1, BENZO)), None),
+    (
+        "gabapentinoid_restart_after_gap",
+        known(restarted(7, 160.0, 1, PREGABALIN)),
+        known(restarted(6, 300.0, 1, PREGABALIN)),
+        None,
+    ),
+    (
+        "gabapentinoid_restart_after_gap",
+        known(restarted(30, 300.0, 1, PREGABALIN)),
+        known(restarted(30, 150.0, 1, PREGABALIN)),
+        None,
+    ),
+    ("gabapentinoid_rise", known(cut(PREGABALIN, 13, 451.0)), known(cut(PREGABALIN, 13, 450.0)), None),
+    ("gabapentinoid_rise", known(cut(PREGABALIN, 1, 600.0)), known(cut(PREGABALIN, 14, 600.0)), None),
+    ("large_rise", known((*OPIOID, *cut(PREGABALIN, 5, 601.0))), known(cut(PREGABALIN, 5, 601.0)), None),
+    ("sleep_apnoea_opioid", known(OPIOID, osa=1), known(OPIOID, osa=0), known(OPIOID)),
+    ("sleep_apnoea_opioid", known(OPIOID, stop_bang=5), known(BENZO, osa=1), known(OPIOID)),
     ("return_to_prior_dose", known(OPIOID, opioid_taken_mme=181), known(OPIOID, opioid_taken_mme=180), known(OPIOID)),
     ("illicit_use", known(OPIOID, illicit_use_reported=1), known(OPIOID, uds_unexpected=0), known(OPIOID)),
     (
@@ -405,6 +424,9 @@ NEVER_UNKNOWN = {
     "concurrent_cuts",
     "opioid_bzd",
     "duplicate_prescribers",
+    "bzd_restart_after_gap",
+    "gabapentinoid_restart_after_gap",
+    "gabapentinoid_rise",
     "opioid + benzodiazepine",
     "opioid + gabapentinoid",
     "buprenorphine + full agonist (recent)",
