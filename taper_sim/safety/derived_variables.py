@@ -43,15 +43,27 @@ _RENAL_CAPS: Final = {"gabapentin": (1400.0, 700.0, 300.0), "pregabalin": (300.0
 """mg a day at creatinine clearance 30 to 59, 15 to 29, below 15. Source: variables.csv, gabapentinoid_renal_cap_mg."""
 
 
+_SETTLED_D: Final = 14
+"""Days before today that a baseline leaves out while nothing has been reduced: a change of these days is then seen.
+Source: A91."""
+
+
 def _baseline(name: str) -> Callable[[Values], float | None]:
-    """Mean of the 14 days before the first reduction, from at least 3 days (two-week scales: one answer)."""
+    """Mean of the 14 days before the first reduction, from at least 3 days (two-week scales: one answer).
+
+    Before any reduction the 14 days end two weeks ago, or today in a record that does not reach back as far.
+    """
 
     def derive(v: Values) -> float | None:
-        end = v.first_reduction() or v.as_of + timedelta(days=1)
-        long_scale = name in scales() and scales()[name].recall_d >= 14
-        first = date.min if long_scale else end - timedelta(days=14)
-        days = [float(np.mean(values)) for values in v.daily(name, first, end)]
-        return float(np.mean(days)) if len(days) >= (1 if long_scale else 3) else None
+        today = v.as_of + timedelta(days=1)
+        first_cut = v.first_reduction()
+        for end in [first_cut] if first_cut is not None else [today - timedelta(days=_SETTLED_D), today]:
+            long_scale = name in scales() and scales()[name].recall_d >= 14
+            first = date.min if long_scale else end - timedelta(days=14)
+            days = [float(np.mean(values)) for values in v.daily(name, first, end)]
+            if len(days) >= (1 if long_scale else 3):
+                return float(np.mean(days))
+        return None
 
     return derive
 

@@ -101,6 +101,18 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
         known(TAPERED, phq9=[(25, 8), (0, 12)]),
         known(TAPERED),
     ),
+    (
+        "mood_worsening",  # nothing was ever reduced: against the answer of more than two weeks ago
+        known(OPIOID, phq9=[(25, 8), (0, 13)]),
+        known(OPIOID, phq9=[(25, 8), (0, 12)]),
+        None,
+    ),
+    (
+        "pain_flare",
+        known(OPIOID, pain_nrs=[*((ago, 4.0) for ago in range(14, 28)), *last(7, 6.0)]),
+        known(OPIOID, pain_nrs=[*((ago, 4.0) for ago in range(14, 28)), *last(7, 5.9)]),
+        None,
+    ),
     ("mood_worsening", known(OPIOID, phq8=20), known(OPIOID, phq8=19), known(OPIOID, phq2=6)),
     ("mood_screen_positive", known(OPIOID, phq2=3), known(OPIOID, phq2=3, phq9=5), known(OPIOID)),
     (
