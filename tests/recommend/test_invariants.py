@@ -7,20 +7,21 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taper_sim.data.checkins import scales
 from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import CheckIn, DoseRow, History
+from taper_sim.recommend import recommendation
 from taper_sim.recommend.choice import choose
 from taper_sim.recommend.options import Option, Situation, schedule_of
 from taper_sim.recommend.recommendation import recommend
 from taper_sim.recommend.whether_to_taper import whether_to_taper
 from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import judge
-from taper_sim.safety.validity import worse
+from taper_sim.safety.validity import USUAL_SIGNS, worse
 from taper_sim.safety.variables import Values
 from taper_sim.units import DRUG_CLASSES, MONTH_D
 from tests.recommend.test_barred_options import (
@@ -46,7 +47,7 @@ def courses(option: Option, situation: Situation, k: int) -> list[tuple[int, flo
     return [(day, float(equivalents_of(slots)[k])) for day, slots in option.steps]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(taken, st.sampled_from((7, 14, 28, 56)), st.sampled_from((28, 84, 364)))
 def test_no_reduction_runs_ahead_of_the_ceiling_or_takes_a_quarter_at_once(
     doses: Cuts, every: int, horizon: int
@@ -72,7 +73,7 @@ own_ways = st.tuples(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(own_ways, min_size=1, max_size=3, unique_by=lambda way: way[0][0]))
 def test_holding_is_exactly_what_is_taken(
     ways: list[tuple[tuple[str, str, float, float], float | None, bool, int]],
@@ -105,6 +106,11 @@ def test_holding_is_exactly_what_is_taken(
         assert str(line["tablets"]).startswith("unchanged: exactly as taken now")
 
 
+def refuse(*_: object) -> None:
+    """Takes the place of the model, which an unconfirmed dose must not reach."""
+    raise AssertionError("the model was asked about a dose that is not confirmed")
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(DRUGS), st.floats(8.0, 20.0), st.booleans(), st.integers(0, 27), adverse)
 def test_nothing_is_offered_from_a_dose_that_is_not_confirmed(
@@ -114,7 +120,9 @@ def test_nothing_is_offered_from_a_dose_that_is_not_confirmed(
     now = dose * ratio if up else dose / ratio
     rows = (DoseRow(TODAY - timedelta(days=400), entry, dose), DoseRow(TODAY - timedelta(days=ago), entry, now))
     checkins = tuple(CheckIn(TODAY, name, float(x)) for name, x in reported(reports).items())
-    answer = recommend(History("p", checkins, rows, ANSWERED), TODAY)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(recommendation, "record_of", refuse)
+        answer = recommend(History("p", checkins, rows, ANSWERED), TODAY)
     assert answer.status in ("abstain", "urgent")
     assert answer.as_dict()["options"] == []
     assert answer.as_dict()["chosen"] is None
@@ -146,30 +154,26 @@ def chosen_pace(history: History, harms: list[float], limits: Limits) -> float:
     return next(o.pct_per_28d for o in options if o.name == name)
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    taken,
-    st.sampled_from(sorted(scales())),
-    st.floats(0.0, 1.0),
-    st.floats(0.0, 1.0),
-    st.lists(st.floats(0.0, 0.3), min_size=60, max_size=60),
-    st.sampled_from(["fastest", "least loss"]),
-)
-def test_a_worse_report_of_any_instrument_today_never_makes_the_answer_faster(
-    doses: Cuts, name: str, one: float, other: float, harms: list[float], prefer: str
-) -> None:
+def grid(name: str) -> list[float]:
+    """Values of an instrument, the least adverse first; of two-sided signs those above the usual value."""
     scale = scales()[name]
-    low, high = max(scale.low, -1e4), min(scale.high, 1e4)
-    reports = {low + round((high - low) * x) for x in (one, other)}
-    assume(len(reports) == 2)
-    bad = worse(name, list(reports))
-    (good,) = reports - {bad}
-    limits = Limits(prefer=prefer)  # type: ignore[arg-type]
-    calm = {n: x for n, x in CALM_REPORTS.items() if n != name}
-    better, worst = (history_of(doses, {**calm, name: x}) for x in (good, bad))
+    low, high = max(scale.low, -100.0), min(scale.high, 400.0)
+    n = int(min(high - low, 12))
+    points = {round(low + (high - low) * k / n, 1) for k in range(n + 1)}
+    ordered = sorted(points, reverse=worse(name, [low, high]) == low)
+    return [x for x in ordered if x >= USUAL_SIGNS.get(name, low)]
+
+
+@pytest.mark.parametrize("name", sorted(scales()))
+def test_a_worse_report_of_any_instrument_today_never_makes_the_answer_faster(name: str) -> None:
     answers = {n: x for n, x in ANSWERED.items() if n != name}
-    better, worst = (replace(h, answers=answers) for h in (better, worst))
-    assert chosen_pace(worst, harms, limits) <= chosen_pace(better, harms, limits), (name, good, bad)
+    calm = {n: x for n, x in CALM_REPORTS.items() if n != name}
+    for doses in ([(DRUGS[0], 1, 60), (DRUGS[2], 0, 1)], [(DRUGS[1], 2, 20)]):
+        paces = [
+            chosen_pace(replace(history_of(doses, {**calm, name: x}), answers=answers), [0.0] * 60, Limits())
+            for x in grid(name)
+        ]
+        assert paces == sorted(paces, reverse=True), (name, list(zip(grid(name), paces, strict=True)))
 
 
 @pytest.mark.parametrize("day", [TODAY, TODAY - timedelta(days=1)])
