@@ -14,12 +14,13 @@ from types import MappingProxyType
 from typing import Final
 
 from taper_sim.data import formulary
+from taper_sim.data.brand_names import NamedDrug, named_drug
 from taper_sim.data.checkins import DATE_ALLOWED, read_checkins, the_date
 from taper_sim.data.csv_input import Problems, read_csv
 from taper_sim.data.problems import InputError, Problem, nearest, shown
 from taper_sim.data.records import DoseRow, History
 from taper_sim.data.yaml_input import divided
-from taper_sim.model.pharmacology import Drug, check_one_scale
+from taper_sim.model.pharmacology import check_one_scale
 
 KEY_COLUMNS: Final = ("patient_id", "date", "drug")
 DOSE_COLUMNS: Final = (
@@ -50,9 +51,9 @@ def _number(text: str, place: str, bad: Problems) -> float | None:
         return None
 
 
-def _drug_or_problem(name: str, formulation: str) -> Drug | formulary.UnknownDrugError:
+def _drug_or_problem(name: str, formulation: str) -> NamedDrug | formulary.UnknownDrugError:
     try:
-        return formulary.find_drug(name, formulation or None)
+        return named_drug(name, formulation or None)
     except formulary.UnknownDrugError as error:
         return error
 
@@ -101,16 +102,19 @@ def read_doses(path: Path) -> dict[str, tuple[DoseRow, ...]]:
         if bad.count > before or day is None or as_needed is None:
             continue
         try:
-            drug = drug_of(cell["drug"], cell["formulation"])
-            if isinstance(drug, formulary.UnknownDrugError):
-                raise drug
+            named = drug_of(cell["drug"], cell["formulation"])
+            if isinstance(named, formulary.UnknownDrugError):
+                raise named
+            drug = named.drug
             dose = formulary.validate_dose(drug, mg, rate, interval_h)
             has_taken = taken_mg is not None or taken_rate is not None
             taken = formulary.validate_dose(drug, taken_mg, taken_rate, interval_h) if has_taken else None
+            named.check(dose)
         except ValueError as error:
             bad.add_text(place, *divided(str(error), "a drug, formulation and dose of `taper-sim drugs`"))
             continue
-        row = DoseRow(day, drug, dose, taken, as_needed, where=f"{path.name}, {place}", interval_h=interval_h)
+        where = f"{path.name}, {place}"
+        row = DoseRow(day, drug, dose, taken, as_needed, where, interval_h=interval_h, product=named.product)
         patient_rows = rows_of.setdefault(cell["patient_id"], {})
         earlier = patient_rows.setdefault(row.order, row)
         if earlier is not row:

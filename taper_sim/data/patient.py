@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from taper_sim import tables
 from taper_sim.data import formulary
+from taper_sim.data.brand_names import named_drug
 from taper_sim.data.problems import nearest
 from taper_sim.data.yaml_input import Strict, Wrong, divided, parse, read_yaml
 from taper_sim.model.parameters import BASELINE_LIMITS, BY_SYMBOL, FORMULATION_SYMBOLS, Baseline
@@ -48,8 +49,8 @@ class DrugEntry(Strict):
     @model_validator(mode="after")
     def _exists(self) -> "DrugEntry":
         try:
-            drug = formulary.find_drug(self.drug, self.formulation)
-            formulary.validate_dose(drug, self.dose_mg_per_day, self.dose_mcg_per_h, self.interval_h)
+            named = named_drug(self.drug, self.formulation)
+            named.check(formulary.validate_dose(named.drug, self.dose_mg_per_day, self.dose_mcg_per_h, self.interval_h))
         except ValueError as error:
             given, allowed = divided(str(error), "a drug, formulation and dose of `taper-sim drugs`")
             raise ValueError(f"{given}; allowed: {allowed}") from None
@@ -58,7 +59,7 @@ class DrugEntry(Strict):
     @property
     def row(self) -> Drug:
         """The drug's row of the formulary."""
-        return formulary.find_drug(self.drug, self.formulation)
+        return named_drug(self.drug, self.formulation).drug
 
     @property
     def dose(self) -> float:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.data import formulary
+from taper_sim.data.brand_names import named_drug
 from taper_sim.data.csv_input import Problems, read_csv
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.data.yaml_input import divided
@@ -229,8 +230,9 @@ def read_drugs(path: Path, patients: Sequence[str]) -> list[DrugRow]:
         if bad.count > before:
             continue
         try:
-            drug = formulary.find_drug(cell(row, "drug"), cell(row, "formulation") or None)
-            dose = formulary.validate_dose(drug, mg, rate, interval_h)
+            named = named_drug(cell(row, "drug"), cell(row, "formulation") or None)
+            drug, dose = named.drug, formulary.validate_dose(named.drug, mg, rate, interval_h)
+            named.check(dose)
             if (patient_id, drug.key) in listed:
                 bad.add_text(
                     place, f"{' '.join(drug.key)} of patient {shown(patient_id)} a second time", "each drug once"

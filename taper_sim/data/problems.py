@@ -1,5 +1,6 @@
 """Problems of an input, one line each. Imports nothing of the package."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -52,6 +53,33 @@ class Problem:
         """One line, whatever the fields hold: ``file: place: given …; allowed: …``."""
         where = f"{self.file}: {self.place}" if self.place else self.file
         return escaped(f"{where}: given {self.given}; allowed: {self.allowed}")
+
+
+_DETAIL = re.compile(r"^(.*) \(([^()]*)\)$")
+_DETAILS_SHOWN = 5
+
+
+def counted(problems: Iterable[Problem]) -> list[Problem]:
+    """One problem for all that are alike, with their number: 23 orders without a dosage are one line.
+
+    Problems are alike if file, what was given and what is allowed are equal; a detail in brackets at the end of what
+    was given, such as the drug, may differ and is listed.
+    """
+    groups: dict[tuple[str, str, str], list[Problem]] = {}
+    for one_problem in problems:
+        parts = _DETAIL.match(one_problem.given)
+        head = parts[1] if parts else one_problem.given
+        groups.setdefault((one_problem.file, head, one_problem.allowed), []).append(one_problem)
+    rows = []
+    for (file, head, allowed), alike in groups.items():
+        if len(alike) == 1:
+            rows.append(alike[0])
+            continue
+        details = list(dict.fromkeys(m[2] for p in alike if (m := _DETAIL.match(p.given))))
+        more = f" and {len(details) - _DETAILS_SHOWN} more" if len(details) > _DETAILS_SHOWN else ""
+        given = f"{head} ({'; '.join(details[:_DETAILS_SHOWN])}{more})" if details else head
+        rows.append(Problem(file, f"{len(alike)} places, first {alike[0].place}", given, allowed))
+    return rows
 
 
 class InputError(ValueError):

@@ -5,12 +5,13 @@ read into these types. Inference uses only these types. Records are kept in a ca
 has no effect.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
 from typing import Final
 
+from taper_sim.data.problems import Problem, counted
 from taper_sim.model.pharmacology import Drug
 from taper_sim.units import DrugClass
 
@@ -112,6 +113,8 @@ class Unread:
         Whether it is a single administration, such as an injection for an operation.
     drug_class : DrugClass or None
         Class of the drug; None if the drug could not be identified.
+    place : str
+        Place of the entry; empty if ``why`` has none.
     """
 
     why: str
@@ -119,6 +122,7 @@ class Unread:
     over: bool = False
     once: bool = False
     drug_class: DrugClass | None = None
+    place: str = ""
 
     def matters(self, day: date) -> bool:
         """Whether the doses up to ``day`` may be incomplete: not if the entry began later or ended long ago."""
@@ -126,6 +130,12 @@ class Unread:
             return True
         days_since = (day - self.since).days
         return days_since >= 0 and not (self.over and days_since > (PAST_ONCE_D if self.once else PAST_D))
+
+
+def unread_lines(unread: Iterable[Unread]) -> list[str]:
+    """A line for each reason, with the number of entries that have it."""
+    problems = (Problem("", entry.place, entry.why.removeprefix(f"{entry.place}: "), "") for entry in unread)
+    return [f"{p.place}: {p.given}" if p.place else p.given for p in counted(problems)]
 
 
 @dataclass(frozen=True)

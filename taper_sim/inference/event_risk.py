@@ -1,5 +1,9 @@
-"""Parameters of the events (crisis, overdose, lapse, return, seizure) for a roll-out. Imports ``simulation``."""
+"""Parameters of the events (crisis, overdose, lapse …) of a person for a roll-out. Imports ``simulation``, ``safety``.
 
+Risk factors come from the patient's file and from answers, whichever knows of one.
+"""
+
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
@@ -10,12 +14,16 @@ from taper_sim import tables
 from taper_sim.array_types import Floats
 from taper_sim.data.drugs_taken import DrugsTaken
 from taper_sim.data.patient import Access, BaselineEntry, DrugEntry, Patient, Risk
-from taper_sim.inference.event_columns import EVENT_COEFFICIENTS
+from taper_sim.inference.event_columns import EVENT_COEFFICIENTS, FIXED_OVERDOSE
+from taper_sim.safety.red_flags import true_rows
+from taper_sim.safety.variables import Values
 from taper_sim.simulation.cohort import Cohort, from_patients
 from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, from_prior
 from taper_sim.simulation.layout import log_hazards
 
 _HAZARDS: Final = ("dropout", "return", "lapse", "crisis", "overdose", "seizure")  # order of ``layout.log_hazards``
+_IMPAIRED_ML_MIN: Final = 60.0  # risk_factors.csv, renal_impairment
+_DEPRESSED_PHQ9: Final = 10.0  # risk_factors.csv, mood_disorder
 _MOST_LAPSE_MORE: Final = 0.9  # largest share of lapses above the baseline dose: some stay below it
 
 #: Variables that set a risk flag if there is no patient file: the flag, and the least value that sets it.
@@ -30,7 +38,7 @@ _RISKS = {
 def simulated_patient(
     slots: DrugsTaken, patient: Patient | None, known: Mapping[str, float | None], patient_id: str
 ) -> Patient:
-    """Input of the simulator: the patient's file if there is one, else the drugs and the risks that answers report."""
+    """Input of the simulator: the patient's file if there is one, the drugs, and the risks that answers report."""
     drugs = tuple(
         DrugEntry(
             drug=slot.drug.drug,
@@ -39,13 +47,16 @@ def simulated_patient(
         )
         for slot in slots
     )
-    if patient is not None:
-        return patient.model_copy(update={"drugs": drugs, "schedule": None, "parameters": {}})
     risk = {flag: True for name, (flag, least) in _RISKS.items() if (known.get(name) or 0.0) >= least}
-    if (known.get("egfr") or 90.0) < 60.0:
+    clearances = [rate for name in ("egfr", "crcl") if (rate := known.get(name)) is not None]
+    if any(rate < _IMPAIRED_ML_MIN for rate in clearances):
         risk["renal_impairment"] = True
-    if (known.get("phq9") or 0.0) >= 10.0:
+    if (known.get("phq9") or 0.0) >= _DEPRESSED_PHQ9:
         risk["mood_disorder"] = True
+    if patient is not None:
+        age = patient.age if "age" in patient.model_fields_set else known.get("age") or patient.age
+        told = {"risk": patient.risk.model_copy(update=risk), "age": age}
+        return patient.model_copy(update={**told, "drugs": drugs, "schedule": None, "parameters": {}})
     names = {row["name"] for row in tables.read("variables").rows}
     answers = {name: value for name, value in known.items() if value is not None and name == "naloxone_at_home"}
     return Patient(
@@ -62,7 +73,16 @@ def simulated_patient(
 _prior = lru_cache(maxsize=4)(from_prior)  # every patient of a run shares it
 
 
-def event_draws(patient: Patient, seed: int, n_draws: int = ENSEMBLE_DRAWS) -> Floats:
+def overdose_ratio(values: Values) -> float:
+    """Ratio of the overdose rate by the rows of risk_factors.csv whose rule is true for one patient; 1 without any.
+
+    The factors that the simulator holds as flags have no ratio in the table. Source: A94.
+    """
+    ratios = [row.row["overdose_ratio"] for row in true_rows("risk_factors", "factor", values)]
+    return math.prod(float(ratio) for ratio in ratios if ratio)
+
+
+def event_draws(patient: Patient, seed: int, n_draws: int = ENSEMBLE_DRAWS, ratio: float = 1.0) -> Floats:
     """Event parameters of one person at draws of the prior, (n_draws, N_EVENTS).
 
     Parameters
@@ -71,11 +91,15 @@ def event_draws(patient: Patient, seed: int, n_draws: int = ENSEMBLE_DRAWS) -> F
         From :func:`simulated_patient`.
     seed : int
     n_draws : int
+    ratio : float
+        Factor on the overdose rate, from :func:`overdose_ratio`.
     """
     cohort = from_patients([patient]).take(np.zeros(n_draws, dtype=np.int64))
     ensemble = _prior(seed, n_draws)
     v = ensemble.of(np.arange(n_draws))
-    return event_matrix(cohort, v)
+    events = event_matrix(cohort, v)
+    events[:, FIXED_OVERDOSE] += math.log(ratio)
+    return events
 
 
 def event_matrix(cohort: Cohort, v: Mapping[str, Floats]) -> Floats:

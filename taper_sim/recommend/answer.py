@@ -22,6 +22,7 @@ from taper_sim.inference.underreporting import SHARE_REPORTED
 from taper_sim.recommend.choice import CHANCES, FELT, Rolled
 from taper_sim.recommend.options import Option, Situation, schedule_of
 from taper_sim.recommend.value_of_information import ChoicesAfterAWeek
+from taper_sim.recommend.whether_to_taper import WhetherToTaper
 from taper_sim.safety.current_values import doses_shown, equivalents_shown
 from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import Flag, JudgedRules, shown_flag
@@ -62,6 +63,7 @@ class AnswerInputs:
     limits: Limits
     population: PopulationPrior
     seed: int
+    whether: WhetherToTaper
     record: PatientRecord | None = None
     posterior: Posterior | None = None
     checks: PredictiveChecks | None = None
@@ -154,13 +156,14 @@ class AnswerInputs:
             }
         )
         first_ceiling = next(iter(ceilings.values()), {"pct_per_28d": None})
-        names_of_tables = ("red_flags", "interactions", "guidelines", "population")
+        names_of_tables = ("red_flags", "interactions", "guidelines", "population", "whether_to_taper")
         rows = [row for name in names_of_tables for row in tables.read(name).rows]
         return RecommendationFields(
             {
                 "patient_id": self.history.patient_id,
                 "as_of": self.as_of.isoformat(),
                 "status": status,
+                "taper_at_all": self.whether.as_dict(),
                 "reasons": [*reasons, *self.notes, f"tables: {tables.review_status(rows)}"],
                 # raised flags, then unknown ones that must be answered before a reduction
                 "red_flags": [shown_flag(f) for f in (*self.judged.raised(), *self.judged.blocking)],

@@ -9,7 +9,7 @@ from taper_sim.data.checkins import DATE_ALLOWED, the_date
 from taper_sim.data.doses import read_histories
 from taper_sim.data.fhir import BundleReading, is_json, read_bundle
 from taper_sim.data.patient import Patient, read_patient
-from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
+from taper_sim.data.problems import InputError, Problem, counted, nearest, problem, shown
 from taper_sim.data.records import History
 from taper_sim.inference.prior import DEFAULT_POPULATION
 from taper_sim.recommend.answer import RecommendationFields
@@ -17,11 +17,16 @@ from taper_sim.recommend.recommendation import recommend
 from taper_sim.safety.limits import Limits, read_limits
 
 #: Names that rules use for the risks of a baseline assessment.
-_RISK_VARIABLES = {"earlier_overdose": "overdose_history", "earlier_seizure": "seizure_history", "sleep_apnoea": "osa"}
+_RISK_VARIABLES = {
+    "earlier_overdose": "overdose_history",
+    "earlier_seizure": "seizure_history",
+    "sleep_apnoea": "osa",
+    "failed_tapers": "failed_tapers",
+}
 NAMED = 20
 """Number of patients that an error message lists."""
 LISTED = 20
-"""Number of unreadable entries of a bundle that an answer shows in full."""
+"""Number of reasons for unreadable entries of a bundle that an answer shows; entries alike are one line."""
 OUD_CRITERIA = 2.0
 """Criteria of opioid use disorder that the flag ``oud`` of a patient's file implies: the minimum for the diagnosis."""
 
@@ -34,6 +39,8 @@ def answers_of(patient: Patient) -> dict[str, float]:
     known |= {v: float(getattr(patient.risk, k)) for k, v in _RISK_VARIABLES.items() if k in given}
     if "oud" in given and patient.risk.oud:
         known.setdefault("oud_criteria_count", OUD_CRITERIA)
+    if "imposed" in patient.model_fields_set:
+        known["taper_imposed"] = float(patient.imposed)
     if "age" in patient.model_fields_set:
         known["age"] = patient.age
     if patient.female is not None:
@@ -107,10 +114,11 @@ def recommend_from_files(
     listed = listed_lines(reading) if reading is not None else []
     warn = warn or (lambda line: None)
     if reading is not None:
-        for entry in reading.failed[:LISTED]:
+        alike = counted(reading.failed)
+        for entry in alike[:LISTED]:
             warn(str(entry))
-        if len(reading.failed) > LISTED:
-            warn(f"{records}: {len(reading.failed) - LISTED} more entries were not read")
+        if len(alike) > LISTED:
+            warn(f"{records}: entries were not read for {len(alike) - LISTED} more reasons")
     patient_ids = _chosen_ids(histories, patient_id, everybody, doses or records)
     if patient is not None and (len(patient_ids) != 1 or patient.id != patient_ids[0]):
         allowed = f"the patient of the recommendation: {', '.join(map(shown, patient_ids[:3]))}"
@@ -152,10 +160,10 @@ def _histories(records: Path, doses: Path | None) -> tuple[dict[str, History], B
 
 def listed_lines(reading: BundleReading) -> list[str]:
     """Lines of an answer on a bundle: unreadable entries, the first in full, and entries that were not used."""
-    lines = [f"not read: {failure}" for failure in reading.failed[:LISTED]]
-    more = len(reading.failed) - len(lines)
-    if more > 0:
-        lines.append(f"not read: {more} more entries")
+    alike = counted(reading.failed)
+    lines = [f"not read: {failure}" for failure in alike[:LISTED]]
+    if len(alike) > len(lines):
+        lines.append(f"not read: entries for {len(alike) - len(lines)} more reasons")
     if reading.notes:
         lines.append(f"also in the bundle: {'; '.join(reading.notes)}")
     return lines

@@ -14,9 +14,9 @@ from taper_sim.array_types import Floats
 from taper_sim.data.doses import one_scale_problem
 from taper_sim.data.patient import Patient
 from taper_sim.data.reading import record_notes
-from taper_sim.data.records import History
+from taper_sim.data.records import History, unread_lines
 from taper_sim.inference import course as at
-from taper_sim.inference.event_risk import event_draws, simulated_patient
+from taper_sim.inference.event_risk import event_draws, overdose_ratio, simulated_patient
 from taper_sim.inference.observation import BY_NAME
 from taper_sim.inference.population.people import TRAIT_FLAGS, traits_of
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
@@ -29,6 +29,7 @@ from taper_sim.recommend.barred_options import barred
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
 from taper_sim.recommend.options import Option, options_of
 from taper_sim.recommend.value_of_information import value_of_next_week
+from taper_sim.recommend.whether_to_taper import whether_to_taper
 from taper_sim.recommend.written_schedule import acetaminophen_words
 from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import PAUSE, JudgedRules, judge
@@ -110,8 +111,9 @@ def recommend(
     values = Values(history_then, as_of, {"reduction_planned": 1.0}, limits=limits)
     judged = judge(values, limits.acknowledged)
     happened = tuple(cut.words for cut in values.felt_cuts() if cut.broke)
+    whether = whether_to_taper(values, limits)
     answer = AnswerInputs(
-        history_then, as_of, judged, limits, population, seed, notes=history_then.notes, happened=happened
+        history_then, as_of, judged, limits, population, seed, whether, notes=history_then.notes, happened=happened
     )
     if judged.urgent:
         return answer.urgent()
@@ -159,11 +161,12 @@ def recommend(
         barred(o, judged, values, situation, n_reports) for o in options_of(situation, limits, limits.horizon_days)
     ]
     person = simulated_patient(record.now, patient, {n: values.value(n) for n in _FOR_RISK}, history.patient_id)
-    events = event_draws(person, seed)
+    events = event_draws(person, seed, ratio=overdose_ratio(values))
     rolled = roll(record, situation, posterior, evidence, events, options, limits, seed)
     maintain = "" if judged.holding else "; ".join(f"{f.flag}: {f.action}" for f in judged.maintained)
     pause = _PAUSED if judged.unsigned(PAUSE) else ""
-    chosen, reasons = choose(rolled, [o for o in options if not o.needs], limits, maintain, pause)
+    by_default = [o for o in options if not o.needs]
+    chosen, reasons = whether.applied(choose(rolled, by_default, limits, maintain, pause), rolled)
     candidates = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
     candidates = [o for o in candidates if not o.needs]
     options = [_limited(o, rolled, limits) for o in options]
@@ -181,7 +184,7 @@ def recommend(
         def chosen_under(weights: Floats) -> str:
             reweighted = courses.under(weights)
             exact = {name: replace(r, mc_error=dict.fromkeys(r.mc_error, 0.0)) for name, r in reweighted.items()}
-            return choose(exact, candidates, limits, maintain, pause)[0]
+            return whether.applied(choose(exact, candidates, limits, maintain, pause), exact)[0]
 
         return chosen_under
 
@@ -220,6 +223,7 @@ _FOR_RISK: Final = (
     "seizure_history",
     "osa",
     "egfr",
+    "crcl",
     "phq9",
     "age",
     "naloxone_at_home",
@@ -241,11 +245,10 @@ def _out_of_scope(history: History, values: Values) -> list[str]:
     if age is not None and age < 18:
         reasons.append("under 18 years: the model is for adults")
     reasons += _contradicted(history, values.as_of)
-    if history.unread:
-        reasons += [f"cannot build a dose history: {entry.why}" for entry in history.unread[:_MOST_UNREAD_NAMED]]
-        n_more = len(history.unread) - _MOST_UNREAD_NAMED
-        if n_more > 0:
-            reasons.append(f"cannot build a dose history: {n_more} more entries like these")
+    unread = unread_lines(history.unread)
+    reasons += [f"cannot build a dose history: {line}" for line in unread[:_MOST_UNREAD_NAMED]]
+    if len(unread) > _MOST_UNREAD_NAMED:
+        reasons.append(f"cannot build a dose history: {len(unread) - _MOST_UNREAD_NAMED} more reasons like these")
     scale_problem = one_scale_problem(history.doses)
     if scale_problem is not None:
         reasons.append(f"doses that cannot be converted: {scale_problem[0]}; {scale_problem[1]}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from taper_sim.data.problems import escaped
 from taper_sim.recommend.answer import RecommendationFields
+from taper_sim.report.whether_to_taper_text import taper_at_all_lines
 
 _WIDTH = 100
 _COLUMNS = (
@@ -37,6 +38,7 @@ def recommendation_text(recommendation: RecommendationFields) -> str:
     lines = [f"patient {escaped(answer['patient_id'])}, as of {answer['as_of']}: {answer['status'].upper()}"]
     if answer["chosen"]:
         lines.append(f"chosen: {answer['chosen']}")
+    lines += taper_at_all_lines(answer)
     if answer["doses"]:
         lines += ["doses of the recommendation:", *(_wrapped(_dose(row)) for row in answer["doses"])]
     lines += ["why:", *map(_wrapped, answer["reasons"])]

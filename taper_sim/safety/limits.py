@@ -69,6 +69,10 @@ class Limits(Strict):
     acknowledged : mapping of flag to Signed
         Same-day red flags that a named person has acknowledged, with a reason.
     ceiling_raised : mapping of class to CeilingRaised
+    maintain : bool
+        Whether the limits ask to maintain.
+    wishes_to_taper : bool or None
+        What the person wants, if they have said it: it decides whether a taper is the default.
     """
 
     withdrawal: float = Field(default=0.15, gt=0, lt=1)
@@ -87,6 +91,7 @@ class Limits(Strict):
     acknowledged: dict[str, Signed] = Field(default_factory=dict)
     ceiling_raised: dict[DrugClass, CeilingRaised] = Field(default_factory=dict)
     maintain: bool = False
+    wishes_to_taper: bool | None = None
 
     @field_validator("acknowledged")
     @classmethod

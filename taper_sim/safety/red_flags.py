@@ -225,6 +225,26 @@ def _rules(table: str, column: str) -> tuple[tuple[str, tables.Row, SafetyRule],
     return tuple(rules)
 
 
+@dataclass(frozen=True)
+class TrueRow:
+    """A row of a table whose rule is true: name, row, and the numbers of the variables in its rule."""
+
+    name: str
+    row: tables.Row
+    numbers: Mapping[str, float]
+
+
+def true_rows(table: str, column: str, values: Values) -> list[TrueRow]:
+    """Rows of a table whose rule is true for one patient, in the table's order, named by ``column``."""
+    lookup = _WithDrugs(values)
+    rows = []
+    for name, row, rule in _rules(table, column):
+        if rule.judge(lookup):
+            numbers = {n: x for n in rule.names if (x := lookup.value(n)) is not None}
+            rows.append(TrueRow(name, row, numbers))
+    return rows
+
+
 def judge(values: Values, acknowledged: Mapping[str, Signed] | None = None) -> JudgedRules:
     """Evaluate every rule.
 

@@ -31,7 +31,8 @@ SAFER_TRUE: Final = frozenset(
         "location_recorded",
     }
 )
-_USUAL: Final = {"resp_rate": 16.0, "hr": 75.0, "sbp": 120.0, "temp_c": 37.0, "spo2": 100.0}
+USUAL_SIGNS: Final = {"resp_rate": 16.0, "hr": 75.0, "sbp": 120.0, "temp_c": 37.0, "spo2": 100.0}
+"""Usual values of signs that are worse on both sides: of two values the one farther from it is worse."""
 
 
 @cache
@@ -62,8 +63,8 @@ def is_asked(name: str) -> bool:
 
 def worse(name: str, values: list[float]) -> float:
     """The most adverse of several values of one day."""
-    if name in _USUAL:
-        return max(values, key=lambda v: abs(v - _USUAL[name]))
+    if name in USUAL_SIGNS:
+        return max(values, key=lambda v: abs(v - USUAL_SIGNS[name]))
     better_high = next(
         (r["direction"] == "higher_is_better" for r in tables.read("scales").rows if r["instrument"] == name), False
     )

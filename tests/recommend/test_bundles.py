@@ -121,6 +121,21 @@ def test_a_dose_that_cannot_be_read_makes_the_answer_abstain_with_the_reason(
     assert found["status"] == "abstain" and found["reasons"][0].startswith("cannot build a dose history: no dose by")
 
 
+def test_orders_that_fail_alike_are_one_line_with_their_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("oxycodone 5 MG Oral Tablet", "morphine sulfate 15 MG Oral Tablet")
+    alike = [order(names[k % 2], 1, f"o{k}", dosageInstruction=[]) for k in range(23)]
+    other = order(names[0], 1, "in-words", dosageInstruction=[{"text": "take as directed"}])
+    found, err = answered(capsys, written(tmp_path, PATIENT, *alike, other))
+    history = [reason for reason in found["reasons"] if reason.startswith("cannot build a dose history")]
+    assert len(history) == 2
+    assert "23 places, first entry[1]" in history[0]
+    assert "no dosage instruction (oxycodone IR; morphine IR)" in history[0]
+    assert len([reason for reason in found["reasons"] if reason.startswith("not read: ")]) == 2
+    assert len(err.splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     ("unread", "matters"),
     [

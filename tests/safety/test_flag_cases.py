@@ -68,9 +68,9 @@ SLOWLY_ENDED = (*BENZO, *((ago, "lorazepam", "IR", dose) for ago, dose in ((60, 
 GIVEN_BACK = (*BENZO, (5, "lorazepam", "IR", 0.0), (3, "lorazepam", "IR", 1.5))
 
 
-def restarted(gap_d: int, dose: float, ago: int = 1) -> tuple[Dose, ...]:
-    """An opioid that was begun again so many days ago, after so many days without."""
-    return (*cut(OPIOID, gap_d + ago, 0.0), (ago, *OPIOID[0][1:3], dose))
+def restarted(gap_d: int, dose: float, ago: int = 1, doses: tuple[Dose, ...] = OPIOID) -> tuple[Dose, ...]:
+    """A drug that was begun again so many days ago, after so many days without."""
+    return (*cut(doses, gap_d + ago, 0.0), (ago, *doses[0][1:3], dose))
 
 
 RESTARTED_OTHERWISE = (*cut(OPIOID, 20, 0.0), (1, "buprenorphine", "SL film/tablet", 8.0))
@@ -100,6 +100,18 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
         known(TAPERED, phq9=[(25, 8), (0, 13)]),
         known(TAPERED, phq9=[(25, 8), (0, 12)]),
         known(TAPERED),
+    ),
+    (
+        "mood_worsening",  # nothing was ever reduced: against the answer of more than two weeks ago
+        known(OPIOID, phq9=[(25, 8), (0, 13)]),
+        known(OPIOID, phq9=[(25, 8), (0, 12)]),
+        None,
+    ),
+    (
+        "pain_flare",
+        known(OPIOID, pain_nrs=[*((ago, 4.0) for ago in range(14, 28)), *last(7, 6.0)]),
+        known(OPIOID, pain_nrs=[*((ago, 4.0) for ago in range(14, 28)), *last(7, 5.9)]),
+        None,
     ),
     ("mood_worsening", known(OPIOID, phq8=20), known(OPIOID, phq8=19), known(OPIOID, phq2=6)),
     ("mood_screen_positive", known(OPIOID, phq2=3), known(OPIOID, phq2=3, phq9=5), known(OPIOID)),
@@ -259,11 +271,32 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
     ("oud_criteria", known(OPIOID, oud_criteria_count=2), known(OPIOID, oud_criteria_count=1), known(OPIOID)),
     ("oud_maintenance", known(METHADONE, oud_criteria_count=2), known(OPIOID), known(METHADONE)),
     ("oud_maintenance", known(BUPRENORPHINE, oud_criteria_count=2), known(BUPRENORPHINE, oud_criteria_count=1), None),
+    ("outside_guidance", known(OPIOID, sickle_cell_disease=1), known(OPIOID, sickle_cell_disease=0), known(OPIOID)),
+    ("outside_guidance", known(OPIOID, active_cancer=1), known(BENZO, active_cancer=1), None),
     ("craving_spike", known(TAPERED, craving=before(2, 5)), known(TAPERED, craving=before(2, 4)), known(TAPERED)),
     ("loss_of_tolerance", known(cut(OPIOID, 60, 96.0)), known(cut(OPIOID, 60, 97.0)), known(BUPRENORPHINE)),
     ("restart_after_gap", known(restarted(3, 61.0)), known(restarted(2, 120.0)), known(RESTARTED_OTHERWISE)),
     ("restart_after_gap", known(restarted(30, 120.0)), known(restarted(3, 60.0)), None),
     ("restart_after_gap", known(restarted(30, 120.0, 14)), known(restarted(30, 120.0, 15)), None),
+    ("bzd_restart_after_gap", known(restarted(7, 1.1, 1, BENZO)), known(restarted(6, 2.0, 1, BENZO)), None),
+    ("bzd_restart_after_gap", known(restarted(7, 2.0, 14, BENZO)), known(restarted(7, 1.0, 1, BENZO)), None),
+    (
+        "gabapentinoid_restart_after_gap",
+        known(restarted(7, 160.0, 1, PREGABALIN)),
+        known(restarted(6, 300.0, 1, PREGABALIN)),
+        None,
+    ),
+    (
+        "gabapentinoid_restart_after_gap",
+        known(restarted(30, 300.0, 1, PREGABALIN)),
+        known(restarted(30, 150.0, 1, PREGABALIN)),
+        None,
+    ),
+    ("gabapentinoid_rise", known(cut(PREGABALIN, 13, 451.0)), known(cut(PREGABALIN, 13, 450.0)), None),
+    ("gabapentinoid_rise", known(cut(PREGABALIN, 1, 600.0)), known(cut(PREGABALIN, 14, 600.0)), None),
+    ("large_rise", known((*OPIOID, *cut(PREGABALIN, 5, 601.0))), known(cut(PREGABALIN, 5, 601.0)), None),
+    ("sleep_apnoea_opioid", known(OPIOID, osa=1), known(OPIOID, osa=0), known(OPIOID)),
+    ("sleep_apnoea_opioid", known(OPIOID, stop_bang=5), known(BENZO, osa=1), known(OPIOID)),
     ("return_to_prior_dose", known(OPIOID, opioid_taken_mme=181), known(OPIOID, opioid_taken_mme=180), known(OPIOID)),
     ("illicit_use", known(OPIOID, illicit_use_reported=1), known(OPIOID, uds_unexpected=0), known(OPIOID)),
     (
@@ -403,6 +436,9 @@ NEVER_UNKNOWN = {
     "concurrent_cuts",
     "opioid_bzd",
     "duplicate_prescribers",
+    "bzd_restart_after_gap",
+    "gabapentinoid_restart_after_gap",
+    "gabapentinoid_rise",
     "opioid + benzodiazepine",
     "opioid + gabapentinoid",
     "buprenorphine + full agonist (recent)",

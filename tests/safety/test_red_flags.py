@@ -12,10 +12,11 @@ from taper_sim.data.checkins import scales
 from taper_sim.data.formulary import find_drug, formulary
 from taper_sim.data.records import CheckIn, DoseRow, History
 from taper_sim.safety import red_flags
+from taper_sim.safety.derived_variables import DERIVED, REPORTED_ONLY
 from taper_sim.safety.limits import Signed
 from taper_sim.safety.red_flags import Flag, JudgedRules, judge, variable_names
 from taper_sim.safety.rule_language import RuleError, read_rule
-from taper_sim.safety.variables import DERIVED, REPORTED_ONLY, Values
+from taper_sim.safety.variables import Values
 
 TODAY = date(2026, 3, 31)
 RULES = {
@@ -34,12 +35,16 @@ ALWAYS_KNOWN = {
     "buprenorphine + full agonist (recent)",
     "duplicate_prescribers",
     "bzd_abrupt_stop",
+    "bzd_restart_after_gap",
+    "gabapentinoid_restart_after_gap",
+    "gabapentinoid_rise",
     "tenfold_entry",
 }
 BASE_OF = {name: name.removesuffix("_baseline") for name in DERIVED if name.endswith("_baseline")} | {
     "steps_14d_median": "steps",
     "pain_nrs_7d_mean": "pain_nrs",
     "sleep_hours_7d_mean": "sleep_hours",
+    "function_7d_mean": "function",
     "promis_pf_change": "promis_pf",
     "phq9_within_14d": "phq9",
     "gad7_within_14d": "gad7",
@@ -64,7 +69,13 @@ def history(luck: random.Random, rule: str) -> History:
         rows.append(DoseRow(start, drug, dose))
         if luck.random() < 0.6:
             later = max(TODAY - timedelta(days=luck.choice([2, 6, 12, 25])), start + timedelta(days=1))
-            rows.append(DoseRow(later, drug, luck.choice([0.0, 0.1, 0.3, 0.5, 0.9, 1.2]) * dose))
+            rise = (
+                1.6 if dose <= drug.strengths[-1] else 1.2
+            )  # the highest doses are at the end of what can be converted
+            rows.append(DoseRow(later, drug, luck.choice([0.0, 0.1, 0.3, 0.5, 0.9, rise]) * dose))
+            if luck.random() < 0.3:
+                again = later + timedelta(days=luck.choice([3, 8, 20]))
+                rows.append(DoseRow(again, drug, luck.choice([0.4, 0.9]) * dose))
     reported: list[CheckIn] = []
     silent, skipped = luck.choice([0, 0, 4]), luck.choice([0.2, 0.8])
     for name in dict.fromkeys([BASE_OF.get(n, n) for n in names] + [n for n in names if n in scales()]):

@@ -8,8 +8,9 @@ from taper_sim import tables
 from taper_sim.data.checkins import scales
 from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import CheckIn, DoseRow, History
+from taper_sim.safety.derived_variables import DERIVED, REPORTED_ONLY
 from taper_sim.safety.validity import SAFER_TRUE, keeps_for_d, keeps_value_for_d, variable_rows, worse
-from taper_sim.safety.variables import DERIVED, REPORTED_ONLY, Values
+from taper_sim.safety.variables import Values
 
 TODAY = date(2026, 3, 31)
 Dose = tuple[int, str, str, float]

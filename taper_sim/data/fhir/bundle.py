@@ -213,7 +213,7 @@ class _Reader:
         since = next((day for day in map(day_of, days) if day is not None), None)
         text = " ".join(concept_texts(resource.get("medicationCodeableConcept"))).lower()
         once = form_of(text) == "other" and not any(name in text for name in _DEPOT)
-        return Unread(f"{place}: {why}", since, status in ENDED.get(kind, ()), once, self._class_of(resource))
+        return Unread(f"{place}: {why}", since, status in ENDED.get(kind, ()), once, self._class_of(resource), place)
 
     def _class_of(self, resource: Mapping[str, Any]) -> DrugClass | None:
         """Class of the drug of an entry whose dose could not be read; None if the drug is not identified either."""

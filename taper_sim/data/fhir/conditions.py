@@ -37,7 +37,7 @@ def _rows() -> Mapping[tuple[str, str], tables.Row]:
 def _row(system: str, code: str) -> tables.Row | None:
     """Row of a code; for ICD-10, of the longest listed prefix of the code."""
     if system.startswith(_ICD_10):
-        return next((row for n in range(len(code), 2, -1) if (row := _rows().get((_ICD_10, code[:n])))), None)
+        return next((row for n in range(len(code), 0, -1) if (row := _rows().get((_ICD_10, code[:n])))), None)
     return _rows().get((system, code))
 
 

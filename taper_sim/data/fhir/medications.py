@@ -11,8 +11,9 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
+from taper_sim.data.brands import brands, brands_in, words_of
 from taper_sim.data.fhir.json_input import Cannot, concept_texts, number, part, parts, word
-from taper_sim.data.fhir.names import ACETAMINOPHEN, BRANDS, NOT_IN_FORMULARY, PARTNERS, form_of, stem
+from taper_sim.data.fhir.names import ACETAMINOPHEN, NOT_IN_FORMULARY, PARTNERS, form_of, stem
 from taper_sim.data.formulary import formulary
 from taper_sim.data.problems import shown
 from taper_sim.model.pharmacology import Drug
@@ -103,28 +104,32 @@ class Product:
         """Whether the strength is per tablet, capsule or film."""
         return self.strength is not None and self.strength.per == "one"
 
-    def drug(self, released: bool = False) -> Drug:
-        """The drug of the formulary. ``released`` marks a dose that is a release per hour, which only a patch has."""
-        rows = {form: drug for (name, form), drug in formulary().items() if name.split("-")[0] == self.name}
-        rows |= {form: drug for (name, form), drug in formulary().items() if name == self.name}
-        form = "patch" if released and not self.form else self.form
-        allowed = "a form of the formulary: " + ", ".join(" ".join(drug.key) for drug in rows.values())
+    def _rows(self) -> dict[str, Drug]:
+        """Rows of the formulary by formulation: those of the combination if it has rows, else those of the drug."""
+        combinations = {f"{self.name}-{partner}" for partner in self.partners}
+        combined = {form: drug for (name, form), drug in formulary().items() if name in combinations}
+        return combined or {form: drug for (name, form), drug in formulary().items() if name == self.name}
+
+    def forms(self, form: str | None = None) -> list[Drug]:
+        """Drugs of the formulary that the product may be, in the table's order; in one form, if it is given."""
+        rows, form = self._rows(), self.form if form is None else form
         if form == "":
-            matches = list(rows.values()) if self.name not in ("hydrocodone", "fentanyl", "buprenorphine") else []
-            if self.name == "hydrocodone" and self.partners & ACETAMINOPHEN:
-                matches = [rows["IR"]]
-            if len(matches) != 1:
-                raise Cannot(f"{self.name} without a form ({shown(self.description)})", allowed)
-            return matches[0]
+            return list(rows.values())
         if form == "ER" and self.name == "hydrocodone":
             prefix = "ER capsule" if self.capsule else "ER tablet"
         elif form == "sublingual" and self.name != "buprenorphine":
             prefix = "IR"
         else:
             prefix = {"plain": "IR", "patch": "TD", "sublingual": "SL"}.get(form, form)
-        if self.name == "hydrocodone" and (form == "plain") != bool(self.partners & ACETAMINOPHEN):
-            raise Cannot(f"hydrocodone as {shown(self.description)}", allowed)
-        matches = [drug for row_form, drug in rows.items() if row_form.startswith(prefix)]
+        return [drug for row_form, drug in rows.items() if row_form.startswith(prefix)]
+
+    def drug(self, released: bool = False) -> Drug:
+        """The drug of the formulary. ``released`` marks a dose that is a release per hour, which only a patch has."""
+        form = "patch" if released and not self.form else self.form
+        matches = self.forms(form)
+        allowed = "a form of the formulary: " + ", ".join(" ".join(drug.key) for drug in self._rows().values())
+        if form == "" and (len(matches) != 1 or self.name in ("fentanyl", "buprenorphine")):
+            raise Cannot(f"{self.name} without a form ({shown(self.description)})", allowed)
         if len(matches) != 1:
             raise Cannot(f"{self.name} in a form that is not in the formulary ({shown(self.description)})", allowed)
         return matches[0]
@@ -145,18 +150,12 @@ def _by_rxnorm() -> Mapping[str, str]:
     return {drug.rxnorm: drug.drug.split("-")[0] for drug in formulary().values() if drug.rxnorm}
 
 
-_OTHER_STEMS = frozenset(map(stem, NOT_IN_FORMULARY))
-
-
-def _tokens(text: str) -> list[str]:
-    return re.findall(r"[^\W\d_]+", text.lower())
-
-
-def _brands(text: str) -> list[str]:
-    """Brands in a text; "lyrica cr" takes precedence over "lyrica"."""
-    line = f" {' '.join(_tokens(text))} "
-    brands = [brand for brand in BRANDS if f" {brand} " in line]
-    return [brand for brand in brands if not any(brand != longer and brand in longer for longer in brands)]
+@cache
+def _not_in_formulary() -> frozenset[str]:
+    """Names, and stems of names, of drugs of the three classes that neither the formulary nor brands.csv holds."""
+    listed = {*_ingredients(), *(stem(word) for key in brands() for word in key.split())}
+    names = {name for name in NOT_IN_FORMULARY if stem(name) not in listed}
+    return frozenset(names | set(map(stem, names)))
 
 
 @cache
@@ -170,8 +169,8 @@ def _ingredient(token: str) -> str | None:
 
 def _named(text: str) -> set[str]:
     """Ingredients of the formulary in a text, by name or by brand."""
-    names = {name for token in _tokens(text) if (name := _ingredient(token)) is not None}
-    return names | {BRANDS[brand].drug for brand in _brands(text)}
+    names = {name for token in words_of(text) if (name := _ingredient(token)) is not None}
+    return names | {brand.drug for brand in brands_in(text)}
 
 
 def _straightened(text: str) -> str:
@@ -222,13 +221,13 @@ def _pair(text: str, name: str, partner: str) -> Strength | None:
     first, first_unit, second, unit = pairs[0][0], pairs[0][2], pairs[0][3], pairs[0][5]
     if {first_unit or "mg", unit or "mg"} != {"mg"}:
         return None
-    tokens = _tokens(text)
+    tokens = words_of(text)
     drug_place = next((k for k, token in enumerate(tokens) if _ingredient(token) == name), None)
     partner_place = next((k for k, token in enumerate(tokens) if token in PARTNERS), None)
     amounts = [float(first.replace(",", "")), float(second.replace(",", ""))]
     if drug_place is not None and partner_place is not None and partner_place < drug_place:
         amounts.reverse()
-    elif (drug_place is None or partner_place is None) and not _brands(text):
+    elif (drug_place is None or partner_place is None) and not brands_in(text):
         return None
     drug_amount, partner_amount = amounts
     if drug_amount <= 0 or partner_amount <= 0:
@@ -242,7 +241,7 @@ def _pair(text: str, name: str, partner: str) -> Strength | None:
 
 def _partners(text: str) -> set[str]:
     """Combination partners in a text; acetaminophen has one name."""
-    return {"acetaminophen" if token in ACETAMINOPHEN else token for token in _tokens(text) if token in PARTNERS}
+    return {"acetaminophen" if token in ACETAMINOPHEN else token for token in words_of(text) if token in PARTNERS}
 
 
 def _of_text(text: str, name: str) -> tuple[Strength | None, set[str], bool]:
@@ -250,7 +249,7 @@ def _of_text(text: str, name: str) -> tuple[Strength | None, set[str], bool]:
     line = _straightened(text)
     components = re.split(r"\s+/\s+|\s+\+\s+|\s+with\s+|\s+and\s+", line)
     partners = _partners(line)
-    brand_partners = {BRANDS[brand].partner for brand in _brands(text)} - {""}
+    brand_partners = {brand.partner for brand in brands_in(text)} - {""}
     partners = partners or brand_partners
     with_strength = [c for c in components if _ANY_STRENGTH.search(c)]
     of_drug = [c for c in components if name in _named(c)]
@@ -260,9 +259,11 @@ def _of_text(text: str, name: str) -> tuple[Strength | None, set[str], bool]:
         return pair, partners, False
     of_drug_with_strength = [c for c in of_drug if _ANY_STRENGTH.search(c)]
     has_strength = bool(with_strength)
-    if len(of_drug_with_strength) != 1 or set(_tokens(of_drug_with_strength[0])) & PARTNERS:
+    if len(of_drug_with_strength) != 1 or set(words_of(of_drug_with_strength[0])) & PARTNERS:
         return None, partners, has_strength
-    ingredient_names = {ingredient for token in _tokens(of_drug_with_strength[0]) if (ingredient := _ingredient(token))}
+    ingredient_names = {
+        ingredient for token in words_of(of_drug_with_strength[0]) if (ingredient := _ingredient(token))
+    }
     if brand_partners and not ingredient_names:  # "Percocet 5 MG" does not state the ingredient
         return None, partners, has_strength
     strength = _strength(of_drug_with_strength[0])
@@ -304,11 +305,16 @@ def product_of(concepts: Iterable[Any], medication: Any = None) -> Product | Non
         for ingredient in ingredients
         for text in concept_texts(ingredient.get("itemCodeableConcept"))[:1]
     }
+    brands_named = [brand for text in texts for brand in brands_in(text)]
+    refused = [brand.refused for brand in brands_named if brand.refused]
+    if refused:
+        given, _, allowed = refused[0].partition("|")
+        raise Cannot(given, allowed)
     names = {_by_rxnorm()[code] for code in codes if code in _by_rxnorm()}
     for text in texts or ingredient_texts:
         names |= _named(text)
-    tokens = {token for text in (*texts, *ingredient_texts) for token in _tokens(text)}
-    unlisted = sorted(token for token in tokens if token in NOT_IN_FORMULARY or stem(token) in _OTHER_STEMS)
+    tokens = {token for text in (*texts, *ingredient_texts) for token in words_of(text)}
+    unlisted = sorted(token for token in tokens if {token, stem(token)} & _not_in_formulary())
     if unlisted:
         raise NotInFormulary(f"{unlisted[0]}, a drug that is not in the formulary", "a drug of `taper-sim drugs`")
     if not names:
@@ -350,14 +356,14 @@ def product_of(concepts: Iterable[Any], medication: Any = None) -> Product | Non
             form = "patch"
         else:
             strength = None
-    capsule = any("cap" in text.lower() for text in (*texts, *form_texts))
+    capsule = any("cap" in text.lower() for text in (*texts, *form_texts)) or any(b.capsule for b in brands_named)
     return Product(name, form, strength, frozenset(partners), capsule, " | ".join((*texts, *form_texts)) or name)
 
 
 def _one_form(texts: list[str]) -> str:
     """The form that texts and brands name; a specific form takes precedence over a plain one such as "tablet"."""
     forms = {form for text in texts if (form := form_of(text))}
-    brands = {BRANDS[brand].form for text in texts for brand in _brands(text)} - {""}
+    brands = {brand.form for text in texts for brand in brands_in(text)} - {""}
     if any(re.search(r"\bir\b|immediate[- ]release", text.lower()) for text in texts) and "ER" in forms | brands:
         raise Cannot(f"immediate and extended release in one medication ({shown(' | '.join(texts))})", "one form")
     if "plain" in brands and "ER" in forms:
@@ -369,7 +375,8 @@ def _one_form(texts: list[str]) -> str:
         return "other"
     if len(specific) > 1:
         raise Cannot(f"several forms in one medication ({shown(' | '.join(texts))})", "one form")
-    return next(iter(specific), "plain" if forms | brands else "")
+    alone = {brand.alone for text in texts for brand in brands_in(text)} - {""}
+    return next(iter(specific), "plain" if forms | brands | alone else "")
 
 
 def _of_ingredients(ingredients: Mapping[str, dict[str, Any]], name: str) -> tuple[set[Strength], set[str]]:

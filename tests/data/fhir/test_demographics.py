@@ -67,6 +67,17 @@ def test_sex_is_read_from_gender_if_female_or_male(tmp_path: Path) -> None:
         (condition("Z33.1", onsetDateTime="2025-10-01"), {"pregnant": 1.0}),
         (condition("72892002", SNOMED, onsetDateTime="2024-10-01"), {}),
         (condition("I10"), {}),
+        (condition("C50.911"), {"active_cancer": 1.0}),
+        (condition("C50.911", status="remission"), {}),
+        (condition("C91.01"), {}),
+        (condition("C91.00"), {"active_cancer": 1.0}),
+        (condition("C82.5A"), {}),
+        (condition("Z85.3"), {}),
+        (condition("D05.11"), {}),
+        (condition("D57.1"), {"sickle_cell_disease": 1.0}),
+        (condition("D57.3"), {}),
+        (condition("Z51.5"), {"palliative_care": 1.0}),
+        (condition("363346000", SNOMED), {"active_cancer": 1.0}),
     ],
 )
 def test_a_listed_problem_answers_yes_and_no_problem_answers_no(

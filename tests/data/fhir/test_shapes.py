@@ -113,7 +113,7 @@ def dose(folder: Path, *resources: Json) -> float | None:
         ("clonazepam 0.5 MG Disintegrating Oral Tablet", 1, "tablet", BID, 20),
         ("buprenorphine-naloxone (SUBOXONE) 8-2 mg SL film", 1, "film", BID, 16),
         ("Suboxone 2 MG / 0.5 MG Sublingual Film", 1, "film", BID, 4),
-        ("Zubsolv 5.7 MG / 1.4 MG Sublingual Tablet", 1, "tablet", repeat(1), 5.7),
+        ("Zubsolv 5.7 MG / 1.4 MG Sublingual Tablet", 1, "tablet", repeat(1), None),
         ("buprenorphine 0.15 MG Buccal Film [Belbuca]", 1, "film", BID, 0.3),
         ("168 HR buprenorphine 0.01 MG/HR Transdermal System", 1, "patch", repeat(1, 1, "wk"), 10),
         ("morphine 100 mg/5 mL (20 mg/mL) concentrated solution", 1, "mL", BID, 40),

@@ -1,0 +1,22 @@
+"""The answer to "taper at all?" as lines of text, what speaks for and against. Imports nothing of the package."""
+
+import textwrap
+from typing import Any, Final
+
+_WIDTH: Final = 100
+
+
+def taper_at_all_lines(answer: dict[str, Any]) -> list[str]:
+    """The default, its reason, and every reason on both sides; nothing for an answer without options."""
+    if answer["status"] != "recommend":
+        return []
+    whether = answer["taper_at_all"]
+    lines = [_line(f"taper at all? {whether['default']}: {whether['because']}", "")]
+    for side in ("for", "against"):
+        sentences = [reason["sentence"] for reason in whether[side]]
+        lines.append(_line(f"{side} a taper: {'; '.join(sentences) or 'nothing on record'}", "  "))
+    return lines
+
+
+def _line(text: str, indent: str) -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")
