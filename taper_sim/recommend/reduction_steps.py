@@ -156,16 +156,15 @@ def _beside(parts: DrugsTaken, way: Way, short: Drug) -> list[DrugsTaken]:
     least = way.times_beside * float(dispensable_totals(short, 1, short.strengths[0])[1])
     most = max(2 * way.drug.strengths[0] + least, extra.dose)
     rest = dispensable_totals(short, way.times_beside, most)
-    if beside is not None:
-        least = min(least, beside.dose)
-    if beside is not None and len(ladder) > 1:
-        rest = rest[rest > 0]
+    if beside is not None and beside.dose < least * (1 - TOLERANCE):  # taken less often already
+        least = min(short.strengths[0] / 2, beside.dose)
+    at_its_times = rest[rest >= least * (1 - TOLERANCE)]
     sums: list[DrugsTaken] = []
     for dose in ladder[::-1]:
-        lower = dose < base.dose * (1 - TOLERANCE)
-        for amount in rest if beside is not None and not lower else rest[rest >= least * (1 - TOLERANCE)]:
+        is_last = beside is not None and len(ladder) == 1
+        for amount in rest if is_last else at_its_times:
             sums.append((replace(base, dose=float(dose)), replace(extra, dose=float(amount))))
-        if beside is not None and lower:
+        if beside is not None and dose < base.dose * (1 - TOLERANCE):
             sums.append((replace(base, dose=float(dose)), beside))
     return sums
 

@@ -206,6 +206,14 @@ def test_a_large_step_has_a_variant_in_smaller_ones_and_no_other_has() -> None:
     assert in_smaller_steps(taper(small), small, Limits(), DAYS) is None
 
 
+@pytest.mark.parametrize(("form", "dose"), [("ER", 75.0), ("ER", 60.0), ("ER", 105.0)])
+def test_immediate_release_beside_extended_release_is_taken_at_all_its_times(form: str, dose: float) -> None:
+    situation = taking(("morphine", form, dose))
+    plan = in_smaller_steps(taper(situation, 5.0), situation, Limits(), DAYS) or taper(situation, 2.5)
+    beside = [slot for _, slots in plan.steps for slot in slots if slot.drug.formulation != "ER"]
+    assert beside and all(len(regimen(slot.drug, slot.dose, slot.times).times) == 3 for slot in beside)
+
+
 def test_of_two_drugs_one_is_lowered_at_a_time_and_the_other_stays_as_it_is() -> None:
     situation = taking(("morphine", "ER", 120.0), ("oxycodone", "IR", 60.0))
     option = taper(situation)
