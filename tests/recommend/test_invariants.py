@@ -160,8 +160,11 @@ def grid(name: str) -> list[float]:
     low, high = max(scale.low, -100.0), min(scale.high, 400.0)
     n = int(min(high - low, 12))
     points = {round(low + (high - low) * k / n, 1) for k in range(n + 1)}
-    ordered = sorted(points, reverse=worse(name, [low, high]) == low)
-    return [x for x in ordered if x >= USUAL_SIGNS.get(name, low)]
+    usual = USUAL_SIGNS.get(name)
+    if usual is None:
+        return sorted(points, reverse=worse(name, [low, high]) == low)
+    side = [x for x in points if (x >= usual if usual < high else x <= usual)]
+    return sorted(side, key=lambda x: abs(x - usual))
 
 
 @pytest.mark.parametrize("name", sorted(scales()))
