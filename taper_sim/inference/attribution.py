@@ -17,6 +17,7 @@ from taper_sim.array_types import Floats
 from taper_sim.inference import course as at
 from taper_sim.inference.life_block import ORDER
 from taper_sim.inference.life_today import Today, today_of
+from taper_sim.inference.observation import with_rows
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of, weighted_quantile
 
 SHARED_OUTCOMES: Final = ("pain", "function")
@@ -62,6 +63,21 @@ class Attribution:
     mostly_taper: float
     mostly_taper_under: Mapping[float, float] = MappingProxyType({})
 
+    @property
+    def low(self) -> float:
+        """Least probability that the taper is more than half of the change, over the priors tried."""
+        return min(self.mostly_taper, *self.mostly_taper_under.values())
+
+    @property
+    def high(self) -> float:
+        """Largest such probability."""
+        return max(self.mostly_taper, *self.mostly_taper_under.values())
+
+    @property
+    def worse(self) -> float:
+        """Mean change in the adverse direction: pain up or function down, in points; negative if it is better."""
+        return self.change.mean if self.outcome == "pain" else -self.change.mean
+
 
 def parts_of(outcome: str, values: Floats, today: Today, shared: object) -> Floats:
     """Parts of the change of an outcome at each draw, (n, 3), in the order of :data:`CAUSES`."""
@@ -73,8 +89,10 @@ def parts_of(outcome: str, values: Floats, today: Today, shared: object) -> Floa
     return np.stack([taper, per_x * x, life], axis=1)
 
 
-def attribution_of(evidence: Evidence, posterior: Posterior, first_cut: int | None, seed: int) -> list[Attribution]:
-    """Attribution of today's pain and function.
+def attribution_of(
+    evidence: Evidence, posterior: Posterior, first_cut: int | None, seed: int, day: int | None = None
+) -> list[Attribution]:
+    """Attribution of pain and function as felt today, or on an earlier day of the record.
 
     Parameters
     ----------
@@ -85,13 +103,17 @@ def attribution_of(evidence: Evidence, posterior: Posterior, first_cut: int | No
     first_cut : int or None
         Day of the first reduction; without one the reference is the start of the record.
     seed : int
+    day : int, optional
+        Day of the record instead of its last one. The values of the person come from the whole record, life on that day
+        from the reports until then.
 
     Returns
     -------
     list of Attribution
         In the order of :data:`SHARED_OUTCOMES`.
     """
-    central = _parts(evidence, posterior, first_cut, seed)
+    then = evidence if day is None else _until(evidence, day)
+    central = _parts(then, posterior, first_cut, seed)
     weights = {factor: _reweighted(posterior, factor) for factor in SPREADS}
     rows = []
     other: dict[float, tuple[Floats, dict[str, Floats]]] = {}
@@ -100,7 +122,7 @@ def attribution_of(evidence: Evidence, posterior: Posterior, first_cut: int | No
             prior = replace(posterior.prior, sd=posterior.prior.sd * _factors(posterior, factor))
             again = replace(evidence, prior=prior)
             new = posterior_of(again, _power_of_two(len(posterior.weights)), seed)
-            other[factor] = (new.weights, _parts(again, new, first_cut, seed))
+            other[factor] = (new.weights, _parts(replace(then, prior=prior), new, first_cut, seed))
         else:
             other[factor] = (changed, central)
     for outcome in SHARED_OUTCOMES:
@@ -115,6 +137,42 @@ def attribution_of(evidence: Evidence, posterior: Posterior, first_cut: int | No
             )
         )
     return rows
+
+
+def _until(evidence: Evidence, day: int) -> Evidence:
+    """Doses and reports up to a day."""
+    reports, early = evidence.reports, evidence.reports.day <= day
+    names = ("day", "slot", "y", "low", "high", "rounding", "interval")
+    known = with_rows(reports, **{name: getattr(reports, name)[early] for name in names})
+    return replace(evidence, regimen=evidence.regimen.until(day), reports=known)
+
+
+_SHARES: Final = (
+    (0.05, "one in twenty"),
+    (0.1, "a tenth"),
+    (1 / 6, "a sixth"),
+    (0.25, "a quarter"),
+    (1 / 3, "a third"),
+    (0.4, "two fifths"),
+    (0.5, "a half"),
+    (0.6, "three fifths"),
+    (2 / 3, "two thirds"),
+    (0.75, "three quarters"),
+    (5 / 6, "five sixths"),
+    (0.9, "nine tenths"),
+    (0.95, "nineteen in twenty"),
+)
+
+
+def share_in_words(p: float) -> str:
+    """A probability as the nearest simple fraction."""
+    return min(_SHARES, key=lambda row: abs(row[0] - p))[1]
+
+
+def range_in_words(low: float, high: float) -> str:
+    """A range of probabilities in words: ``between a sixth and three fifths``."""
+    first, last = share_in_words(low), share_in_words(high)
+    return f"about {first}" if first == last else f"between {first} and {last}"
 
 
 def _parts(evidence: Evidence, posterior: Posterior, first_cut: int | None, seed: int) -> dict[str, Floats]:

@@ -1,0 +1,157 @@
+"""Which rating to ask for after a cut, and what it would change. Imports ``inference``, ``safety.felt_cuts``, ``data``.
+
+A clinician's rating of withdrawal tells a withdrawal from a reaction or another cause, which the person's own reports
+cannot (assumption A87). What it would change is computed: a low and a high rating are added to the record, and the
+option is chosen again. If no choice is open today, it is stated by rule.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from taper_sim.array_types import Floats
+from taper_sim.data.records import CheckIn, History
+from taper_sim.inference.draws import equal_draws, sobol_normals
+from taper_sim.inference.observation import PLACES, Reports
+from taper_sim.inference.posterior import Evidence, Posterior
+from taper_sim.inference.record import PatientRecord
+from taper_sim.safety.felt_cuts import AFTER_D, FeltCut
+from taper_sim.safety.validity import variable_rows
+from taper_sim.units import DrugClass
+
+_BY_CLASS: Final[Mapping[DrugClass, tuple[str, str]]] = {
+    "opioid": ("cows", "COWS"),
+    "benzodiazepine": ("bwsq", "BWSQ"),
+    "gabapentinoid": ("clinician_rating", "a clinician's look"),
+}
+"""Rating of a class's withdrawal and its name. The model reads no rating of withdrawal from gabapentinoids."""
+RATINGS_TRIED: Final[Mapping[str, tuple[float, float]]] = {"cows": (2.0, 12.0), "bwsq": (2.0, 19.0)}
+"""A low and a high rating, below the bands that raise a flag of their own. Source: A87."""
+_FLAGGED: Final = {"cows": "13 or more", "bwsq": "20 or more"}
+"""Ratings that bar every reduction the same day, by opioid_withdrawal_moderate and bzd_withdrawal_moderate."""
+_DRAWS: Final = 256
+_LOOK: Final = (
+    "(for the clinician) what does the person look like: sweat, tremor, gait, restlessness, pupils; is it withdrawal?"
+)
+
+
+@dataclass(frozen=True)
+class RatingAsked:
+    """A rating to ask for.
+
+    Attributes
+    ----------
+    cut : FeltCut
+        The cut after which it is asked.
+    instrument : str
+    name : str
+    choices : mapping of float to str
+        Option chosen today under each rating tried; empty if no choice is open.
+    chosen : str
+        Option chosen without it, over the same draws.
+    """
+
+    cut: FeltCut
+    instrument: str
+    name: str
+    choices: Mapping[float, str] = field(default_factory=dict)
+    chosen: str = ""
+
+    @property
+    def would_change(self) -> str:
+        """What a high and a low rating would change, and whether that is computed or by rule."""
+        flagged = _FLAGGED.get(self.instrument)
+        if self.choices:
+            under = [
+                f"{self.name} {score:g}: {'no change' if choice == self.chosen else choice}"
+                for score, choice in sorted(self.choices.items())
+            ]
+            return f"computed by adding it to the record: {'; '.join(under)}; {flagged}: no reduction that day, by rule"
+        high = f"a high one ({flagged}) bars reductions that day" if flagged else "signs of withdrawal mean hold"
+        return (
+            f"by rule: {high} and speaks for withdrawal: smaller steps, further apart; a low one speaks for another "
+            "cause: pain, mood, sleep and other illness are reviewed before the taper is blamed"
+        )
+
+    def shown(self) -> dict[str, str]:
+        """The question as a row of ``questions``."""
+        rows = variable_rows()
+        question = rows[self.instrument]["question"] if self.instrument in rows else _LOOK
+        return {
+            "variable": self.instrument,
+            "question": f"{self.name} now, and in the week after each cut: {question}",
+            "flag": "rating_after_cut",
+            "needed_before_reduction": "no",
+            "would_change": self.would_change,
+        }
+
+
+def rating_asked(history: History, cuts: Sequence[FeltCut], as_of: date) -> RatingAsked | None:
+    """Rating to ask for: after the latest cut of the last 14 days or that broke a limit, if nobody rated it then."""
+    for cut in reversed(cuts):
+        if not (cut.broke or (as_of - cut.day).days < AFTER_D):
+            continue
+        instrument, name = _BY_CLASS[cut.drug_class]
+        rated = [c for c in history.checkins if c.instrument == instrument and 0 <= (c.day - cut.day).days < AFTER_D]
+        return None if rated else RatingAsked(cut, instrument, name)
+    return None
+
+
+def _unrated(reports: Reports, instrument: str, day: int) -> Reports:
+    """The reports, with the rating of a day unobserved."""
+    slots = [slot for slot, place in enumerate(reports.place) if PLACES[place].name == instrument]
+    row = np.isin(reports.slot, slots) & (reports.day == day)
+    low, high = np.where(row, -np.inf, reports.low), np.where(row, np.inf, reports.high)
+    return reports._replace(interval=reports.interval | row, low=low, high=high)
+
+
+def with_choices(
+    asked: RatingAsked,
+    record: PatientRecord,
+    evidence_for: Callable[[PatientRecord], Evidence],
+    posterior: Posterior,
+    chooser: Callable[[Posterior], Callable[[Floats], str]],
+    seed: int,
+) -> RatingAsked:
+    """The rating with what would be chosen today under a low and a high one.
+
+    Parameters
+    ----------
+    asked : RatingAsked
+    record : PatientRecord
+    evidence_for : callable
+        Evidence of a record; that of ``record`` with a rating has more values, which only the rating informs.
+    posterior : Posterior
+        Given the record without a rating.
+    chooser : callable
+        As in ``value_of_information.value_of_next_week``.
+    seed : int
+    """
+    if asked.instrument not in RATINGS_TRIED:
+        return asked
+
+    def rated(score: float) -> Evidence:
+        rating = CheckIn(record.as_of, asked.instrument, score)
+        return evidence_for(
+            replace(record, history=replace(record.history, checkins=(*record.history.checkins, rating)))
+        )
+
+    evidence = {score: rated(score) for score in RATINGS_TRIED[asked.instrument]}
+    first = next(iter(evidence.values()))
+    old = posterior.z[equal_draws(posterior.weights, _DRAWS)]
+    z = sobol_normals(len(first.prior.names), _DRAWS, seed, 87).copy()
+    for k, name in enumerate(first.prior.names):
+        if name in posterior.prior.names:
+            z[:, k] = old[:, posterior.prior.names.index(name)]
+    equal = np.full(_DRAWS, 1.0 / _DRAWS)
+    choose = chooser(replace(posterior, prior=first.prior, z=z, weights=equal))
+    base = replace(first, reports=_unrated(first.reports, asked.instrument, record.n_days)).log_posterior(z)[0]
+    choices = {}
+    for score, given in evidence.items():
+        log_weights = given.log_posterior(z)[0] - base
+        weights = np.exp(log_weights - log_weights.max())
+        choices[score] = choose(weights / weights.sum())
+    return replace(asked, choices=choices, chosen=choose(equal))
