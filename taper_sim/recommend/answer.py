@@ -1,7 +1,7 @@
 """The answer to one patient's records: status, reasons, options with figures, quality, basis.
 
-Imports ``inference``, ``safety``, ``data`` and the modules of ``recommend`` that make its parts. docs/how-to/recommend.md
-defines each field.
+Imports ``inference``, ``safety``, ``data`` and the modules of ``recommend`` that make its parts.
+docs/how-to/recommend.md defines each field.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,10 +38,7 @@ NOT_FOR: Final = (
     "not a medical device, not reviewed by any regulator; decision support for health professionals, who keep their "
     "own judgement; not for emergencies, pregnancy, or people under 18"
 )
-_NALOXONE: Final = (
-    "with every reduction: naloxone at home; tell the patient that tolerance falls with the dose and that a former "
-    "dose can kill"
-)
+_NALOXONE: Final = "with every reduction: naloxone at home; tolerance falls with the dose, and a former dose can kill"
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,8 @@ class AnswerInputs:
         reasons += [_call(f) for f in self.judged.raised() if f not in first]
         changes = self._would_change(options, rolled, chosen)
         option = next(o for o in options if o.name == chosen)
-        headline = headline_of(self.judged, option, why[0], first_step_in_words(option, situation, days))
+        step = first_step_in_words(option, situation, days)
+        headline = headline_of(self.judged, option, why[0], step, _why_barred(options))
         naloxone = _NALOXONE if reduces else ""
         return self._fields("recommend", headline, why, reasons, rows, chosen, changes, situation, naloxone)
 
@@ -158,11 +156,10 @@ class AnswerInputs:
             sentences.append("answers to the questions that must be answered before a reduction")
         if self.if_underreported is not None:
             now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_underreported[0]
-            keeps = "the limit would still be kept" if then <= self.limits.risk else "the limit would not be kept"
+            keeps = "still within its limit" if then <= self.limits.risk else "over its limit"
             sentences.append(
-                f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were reported, the chance of withdrawal over "
-                f"{self.limits.withdrawal:g} would be {100 * then:.0f} % (now {100 * now:.0f} %): {keeps}. "
-                "Reports alone cannot show under-reporting; a clinician's own rating can"
+                f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were reported: chance of withdrawal "
+                f"{_percent(then)} (now {_percent(now)}), {keeps}"
             )
         if self.after_a_week is not None:
             sentences.append(self.after_a_week.sentence(chosen))
@@ -251,6 +248,19 @@ class AnswerInputs:
                 "version": version("taper-sim"),
             }
         )
+
+
+def _why_barred(options: Sequence[Option]) -> str:
+    """Why the slowest reduction that could be made is not offered; empty if one is offered."""
+    reductions = [o for o in options if o.kind == "reduce"]
+    if not reductions or any(not o.blocked for o in reductions):
+        return ""
+    return min(reductions, key=lambda o: o.pct_per_28d).blocked
+
+
+def _percent(p: float) -> str:
+    """A chance in percent, below 1 in words."""
+    return "under 1 %" if p < 0.01 else f"{100 * p:.0f} %"
 
 
 def _today(flags: Sequence[Flag]) -> list[str]:

@@ -6,7 +6,7 @@ What cannot wait comes before any abstention or statistic.
 from typing import Final
 
 from taper_sim.recommend.options import Option
-from taper_sim.safety.red_flags import PAUSE, Flag, JudgedRules
+from taper_sim.safety.red_flags import PAUSE, SMALLER_STEPS, Flag, JudgedRules
 
 SEE_TODAY: Final = "hold, see the person today: no dose is reduced"
 _SEE_SOON: Final = "hold, see the person within 72 hours: no dose is reduced"
@@ -36,13 +36,29 @@ def urgent_headline(flags: list[Flag]) -> str:
     return f"act now, call {', '.join(calls)}: {', '.join(f.flag for f in flags)}; no option comes before that"
 
 
-def headline_of(judged: JudgedRules, chosen: Option, reason: str, first_step: str) -> str:
-    """Headline of a recommendation: the chosen option as something to do, with its reason."""
+def headline_of(judged: JudgedRules, chosen: Option, reason: str, first_step: str, barred: str) -> str:
+    """Headline of a recommendation: the chosen option as something to do, with its reason.
+
+    Parameters
+    ----------
+    judged : JudgedRules
+    chosen : Option
+    reason : str
+        Why it is chosen.
+    first_step : str
+        Its first step in words.
+    barred : str
+        Why no reduction is offered; empty if one is.
+    """
     seen = see_first(judged, without_forecast=False)
     if seen:
         return seen if chosen.kind in ("hold", "maintain") else f"{seen}; {chosen.name}"
     if chosen.kind == "reduce":
-        return f"a smaller dose can be offered: {first_step}, if the person agrees and feels ready"
+        return f"a smaller dose can be offered {first_step}, if the person agrees"
+    if chosen.kind == "hold" and not judged.unsigned(PAUSE):
+        if judged.unsigned(SMALLER_STEPS):
+            return "hold: talk about the cut that broke a limit before the next, which is at most half as large"
+        return f"hold: no reduction is offered: {barred}" if barred else reason
     if chosen.kind == "maintain" and not reason.startswith("maint"):
         return f"maintain this dose: {reason}"
     return reason if reason.startswith(chosen.kind.split("_", maxsplit=1)[0]) else f"{chosen.name}: {reason}"

@@ -113,8 +113,9 @@ def chances_of_hurt(
 ) -> dict[str, Hurt]:
     """Chance of two bad weeks under every option that can be simulated, by the option's name.
 
-    The two weeks follow the option's first step, made tomorrow. Bad is a day of withdrawal over the limit, or a 7-day mean of pain or function over its limit, against the usual
-    level: that of the last 14 days, or that before a cut whose effect has not passed.
+    The two weeks follow the option's first step, made tomorrow. Bad is a day of withdrawal over the limit, or a 7-day
+    mean of pain or function over its limit, against the usual level: that of the last 14 days, or that before a cut
+    whose effect has not passed.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from taper_sim.inference.attribution import Attribution, attribution_of, range_in_words
+from taper_sim.inference.attribution import Attribution, attributions_of, range_in_words
 from taper_sim.inference.posterior import Evidence, Posterior
 from taper_sim.inference.record import PatientRecord, first_cut_of
 from taper_sim.safety.felt_cuts import FeltCut
@@ -39,14 +39,13 @@ class Blame:
     def words(self) -> str:
         """The range in plain words, for the taper and for the rest."""
         row = self.attribution
-        taper, rest = range_in_words(row.low, row.high), range_in_words(1.0 - row.high, 1.0 - row.low)
+        taper, rest = _likely(row.low, row.high), _likely(1.0 - row.high, 1.0 - row.low)
         name, course = ("pain", "the pain") if row.outcome == "pain" else ("function", "the illness")
         sign = "above" if row.outcome == "pain" else "below"
         when = "is" if self.today else f"on {self.day.isoformat()} was"
         return (
-            f"{name} {when} {row.worse:.1f} points {sign} its level before the taper; it may be the taper, it may be "
-            f"the course of {course}: {taper} likely to be mostly the taper, {rest} likely to be mostly the course of "
-            f"{course}"
+            f"{name} {when} {row.worse:.1f} points {sign} its level before the taper; it may be the taper, may be the "
+            f"course of {course}: {taper} to be the taper, {rest} the course of {course}"
         )
 
     def shown(self) -> dict[str, Any]:
@@ -60,6 +59,11 @@ class Blame:
             "points_worse": round(row.worse, 2),
             "day": self.day.isoformat(),
         }
+
+
+def _likely(low: float, high: float) -> str:
+    words = range_in_words(low, high)
+    return words if words.startswith("very") else f"{words} likely"
 
 
 def _worse_now(record: PatientRecord, cuts: Sequence[FeltCut], limits: Limits) -> bool:
@@ -86,8 +90,9 @@ def blame_of(
     days = [cut.day + timedelta(days=WEEK_D) for cut in cuts if cut.broke][-1:]
     if first_cut is None or not (days or _worse_now(record, cuts, limits)):
         return None
-    for day in (record.as_of, *(min(day, record.as_of) for day in days)):
-        rows = attribution_of(evidence, posterior, first_cut, seed, (day - record.start).days)
+    felt_on = [record.as_of, *(min(day, record.as_of) for day in days)]
+    n_days = [(day - record.start).days for day in felt_on]
+    for day, rows in zip(felt_on, attributions_of(evidence, posterior, first_cut, seed, n_days), strict=True):
         row = max(rows, key=lambda row: _share_of_limit(row, limits))
         if _share_of_limit(row, limits) > _CLEAR:
             return Blame(day, day == record.as_of, row)

@@ -69,11 +69,11 @@ class RatingAsked:
                 f"{self.name} {score:g}: {'no change' if choice == self.chosen else choice}"
                 for score, choice in sorted(self.choices.items())
             ]
-            return f"computed by adding it to the record: {'; '.join(under)}; {flagged}: no reduction that day, by rule"
-        high = f"a high one ({flagged}) bars reductions that day" if flagged else "signs of withdrawal mean hold"
+            return f"computed by adding it to the record: {'; '.join(under)}; by rule, {flagged}: no reduction that day"
+        high = f"{flagged} bars reductions that day" if flagged else "signs of withdrawal bar the next step"
         return (
-            f"by rule: {high} and speaks for withdrawal: smaller steps, further apart; a low one speaks for another "
-            "cause: pain, mood, sleep and other illness are reviewed before the taper is blamed"
+            f"by rule: {high} and speaks for withdrawal (smaller steps, further apart); a low one speaks for "
+            "another cause"
         )
 
     def shown(self) -> dict[str, str]:

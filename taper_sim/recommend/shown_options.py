@@ -1,13 +1,19 @@
-"""Options as rows of the answer: chances, schedule, rank, and which of them are one. Imports ``choice``, ``next_cut``."""
+"""Options as rows of the answer: chances, schedule, rank, which of them are one. Imports ``choice``, ``next_cut``."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.recommend.choice import CHANCES, FELT, Rolled
 from taper_sim.recommend.next_cut import Hurt
 from taper_sim.recommend.options import Option, Situation, schedule_of
-from taper_sim.units import DRUG_CLASSES
+from taper_sim.units import DRUG_CLASSES, DrugClass
+
+_UNITS: Final[Mapping[DrugClass, str]] = {
+    "opioid": "MME",
+    "benzodiazepine": "mg of diazepam",
+    "gabapentinoid": "mg of pregabalin",
+}
 
 
 def _key(option: Option) -> tuple[Any, ...]:
@@ -80,13 +86,12 @@ def _shown(
 
 
 def first_step_in_words(option: Option, situation: Situation, days: Sequence[str]) -> str:
-    """First step of a reduction: equivalents before and after it, share of today's dose, date."""
+    """First step of a reduction: date, equivalents before and after it, share of today's dose."""
     if not option.steps or option.drug_class is None:
         return option.name
     day, slots = option.steps[0]
     k = DRUG_CLASSES.index(option.drug_class)
     now, then = float(equivalents_of(situation.now)[k]), float(equivalents_of(slots)[k])
-    return (
-        f"{option.drug_class} {100 * (now - then) / now:.0f} % below today's dose "
-        f"({now:g} to {then:g} equivalents a day) from {days[day]}"
-    )
+    unit = "mg" if any(slot.drug.is_buprenorphine for slot in situation.now) else _UNITS[option.drug_class]
+    less = 100 * (now - then) / now
+    return f"from {days[day]} on: {option.drug_class} {now:g} to {then:g} {unit} a day, {less:.0f} % less"

@@ -24,9 +24,19 @@ def interval_in_words(p: float | None, low: float | None, high: float | None) ->
     return f"{chance_in_words(p)} ({100 * low:.0f} to {100 * high:.0f})"
 
 
+def _plain(text: str) -> str:
+    """A text of which every letter can be printed."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def filled(text: str) -> str:
+    """A paragraph, wrapped; what cannot be printed becomes a blank."""
+    return textwrap.fill(_plain(text), WIDTH, subsequent_indent="  ")
+
+
 def point(text: str, indent: str = "  ") -> str:
     """A text as a point of a list, wrapped; what cannot be printed becomes a blank."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    plain = _plain(text)
     return textwrap.fill(plain, WIDTH, initial_indent=f"{indent}- ", subsequent_indent=f"{indent}  ")
 
 
