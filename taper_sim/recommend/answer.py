@@ -156,10 +156,10 @@ class AnswerInputs:
             sentences.append("answers to the questions that must be answered before a reduction")
         if self.if_underreported is not None:
             now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_underreported[0]
-            keeps = "still within its limit" if then <= self.limits.risk else "over its limit"
+            over = ", over its limit" if then > self.limits.risk else ""
             sentences.append(
                 f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were reported: chance of withdrawal "
-                f"{_percent(then)} (now {_percent(now)}), {keeps}"
+                f"{_percent(then)} (now {_percent(now)}){over}"
             )
         if self.after_a_week is not None:
             sentences.append(self.after_a_week.sentence(chosen))

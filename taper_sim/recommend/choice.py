@@ -324,6 +324,7 @@ def choose(
     if limits.first is not None:
         reductions.sort(key=lambda o: o.drug_class != limits.first)
     reasons: list[str] = []
+    all_broken = True
     if limits.maintain:
         return MAINTENANCE, ["the limits file asks to maintain"]
     if pause:
@@ -337,10 +338,10 @@ def choose(
         if within or best.kind == "step_back":
             return best.name, [f"{best.name}: the least expected loss of the options that keep every limit"]
     for option in reductions:
-        if option.name in hurting:
-            reasons.append(f"not {option.name}: two bad weeks after its first step are more likely than not")
-            continue
         exceeded = keeps_limits(rolled[option.name], hold, limits)
+        if not exceeded and option.name in hurting:
+            exceeded = ["two bad weeks after its first step are more likely than not"]
+            all_broken = False
         if not exceeded:
             same_doses = [
                 o
@@ -365,8 +366,8 @@ def choose(
         return MAINTENANCE, [*reasons, maintain]
     if not reductions:
         reasons.append("hold: no reduction is allowed at present")
-    elif all(option.name in hurting for option in reductions):
-        reasons.append("hold: after each reduction two bad weeks are more likely than not")
-    else:
+    elif all_broken:
         reasons.append("hold: no reduction keeps every limit")
+    else:
+        reasons.append("hold: after each reduction that keeps every limit two bad weeks are more likely than not")
     return "hold", reasons

@@ -10,6 +10,7 @@ from taper_sim.safety.red_flags import PAUSE, SMALLER_STEPS, Flag, JudgedRules
 
 SEE_TODAY: Final = "hold, see the person today: no dose is reduced"
 _SEE_SOON: Final = "hold, see the person within 72 hours: no dose is reduced"
+_EITHER: Final = "it may be the taper, may be the course of the illness, and the model cannot tell which"
 _FELT: Final = ("pain", "function", "withdrawal", "bzd withdrawal", "mood", "sleep", "pace")
 """Domains of red_flags.csv whose flags are of what a person feels or of a cut."""
 
@@ -25,9 +26,9 @@ def see_first(judged: JudgedRules, without_forecast: bool) -> str:
     if not without_forecast:
         return ""
     if judged.unsigned(PAUSE):
-        return f"{SEE_TODAY}; a limit on what is felt is broken, and the model cannot say what comes next"
+        return f"{SEE_TODAY}; a limit on what is felt is broken: {_EITHER}"
     felt = [f.flag for f in judged.raised("same_day", "within_72h") if f.domain in _FELT and not f.acknowledged_by]
-    return f"{_SEE_SOON}; {', '.join(felt)}, and the model cannot say what comes next" if felt else ""
+    return f"{_SEE_SOON}; {', '.join(felt)}: {_EITHER}" if felt else ""
 
 
 def urgent_headline(flags: list[Flag]) -> str:
@@ -54,7 +55,7 @@ def headline_of(judged: JudgedRules, chosen: Option, reason: str, first_step: st
     if seen:
         return seen if chosen.kind in ("hold", "maintain") else f"{seen}; {chosen.name}"
     if chosen.kind == "reduce":
-        return f"a smaller dose can be offered {first_step}, if the person agrees"
+        return f"a smaller dose can be offered {first_step}"
     if chosen.kind == "hold" and not judged.unsigned(PAUSE):
         if judged.unsigned(SMALLER_STEPS):
             return "hold: talk about the cut that broke a limit before the next, which is at most half as large"

@@ -77,8 +77,8 @@ def with_past(model: float, of_life: float, size: float, cuts: Sequence[tuple[fl
         Size of the cut.
     cuts : sequence of (float, bool)
         Size of each past cut, and whether it broke a limit. One that did counts in full for a cut of its size and
-        more, and in proportion for a smaller one; one that did not, in full for its size and less, and in proportion
-        for a larger one.
+        more, and in proportion for a smaller one, less the chance that life alone did it; one that did not, in full
+        for its size and less, and in proportion for a larger one.
 
     Returns
     -------
@@ -88,9 +88,10 @@ def with_past(model: float, of_life: float, size: float, cuts: Sequence[tuple[fl
     prior = max(model - of_life, 0.0) / max(1.0 - of_life, TOLERANCE)
     hurt, easy = MODEL_COUNTS * prior, MODEL_COUNTS * (1.0 - prior)
     for past, broke in cuts:
-        share = min(1.0, size / past) if broke else min(1.0, past / size)
-        hurt += share * (1.0 - of_life) if broke else 0.0  # life alone would have done it with this chance
-        easy += share * of_life if broke else share
+        if broke:
+            hurt += min(1.0, size / past) * (1.0 - of_life)  # life alone would have done it with this chance
+        else:
+            easy += min(1.0, past / size)
     return hurt, easy
 
 

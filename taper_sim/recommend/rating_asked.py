@@ -14,9 +14,8 @@ import numpy as np
 
 from taper_sim.array_types import Floats
 from taper_sim.data.records import CheckIn, History
-from taper_sim.inference.draws import equal_draws, sobol_normals
-from taper_sim.inference.observation import PLACES, Reports
-from taper_sim.inference.posterior import Evidence, Posterior
+from taper_sim.inference.draws import equal_draws
+from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.inference.record import PatientRecord
 from taper_sim.safety.felt_cuts import AFTER_D, FeltCut
 from taper_sim.safety.validity import variable_rows
@@ -32,7 +31,8 @@ RATINGS_TRIED: Final[Mapping[str, tuple[float, float]]] = {"cows": (2.0, 12.0), 
 """A low and a high rating, below the bands that raise a flag of their own. Source: A87."""
 _FLAGGED: Final = {"cows": "13 or more", "bwsq": "20 or more"}
 """Ratings that bar every reduction the same day, by opioid_withdrawal_moderate and bzd_withdrawal_moderate."""
-_DRAWS: Final = 256
+_DRAWS: Final = 512
+"""Draws of each posterior, a power of two. A design choice."""
 _LOOK: Final = (
     "(for the clinician) what does the person look like: sweat, tremor, gait, restlessness, pupils; is it withdrawal?"
 )
@@ -100,14 +100,6 @@ def rating_asked(history: History, cuts: Sequence[FeltCut], as_of: date) -> Rati
     return None
 
 
-def _unrated(reports: Reports, instrument: str, day: int) -> Reports:
-    """The reports, with the rating of a day unobserved."""
-    slots = [slot for slot, place in enumerate(reports.place) if PLACES[place].name == instrument]
-    row = np.isin(reports.slot, slots) & (reports.day == day)
-    low, high = np.where(row, -np.inf, reports.low), np.where(row, np.inf, reports.high)
-    return reports._replace(interval=reports.interval | row, low=low, high=high)
-
-
 def with_choices(
     asked: RatingAsked,
     record: PatientRecord,
@@ -123,7 +115,7 @@ def with_choices(
     asked : RatingAsked
     record : PatientRecord
     evidence_for : callable
-        Evidence of a record; that of ``record`` with a rating has more values, which only the rating informs.
+        Evidence of a record.
     posterior : Posterior
         Given the record without a rating.
     chooser : callable
@@ -139,19 +131,11 @@ def with_choices(
             replace(record, history=replace(record.history, checkins=(*record.history.checkins, rating)))
         )
 
-    evidence = {score: rated(score) for score in RATINGS_TRIED[asked.instrument]}
-    first = next(iter(evidence.values()))
-    old = posterior.z[equal_draws(posterior.weights, _DRAWS)]
-    z = sobol_normals(len(first.prior.names), _DRAWS, seed, 87).copy()
-    for k, name in enumerate(first.prior.names):
-        if name in posterior.prior.names:
-            z[:, k] = old[:, posterior.prior.names.index(name)]
-    equal = np.full(_DRAWS, 1.0 / _DRAWS)
-    choose = chooser(replace(posterior, prior=first.prior, z=z, weights=equal))
-    base = replace(first, reports=_unrated(first.reports, asked.instrument, record.n_days)).log_posterior(z)[0]
+    subset = replace(
+        posterior, z=posterior.z[equal_draws(posterior.weights, _DRAWS)], weights=np.full(_DRAWS, 1.0 / _DRAWS)
+    )
     choices = {}
-    for score, given in evidence.items():
-        log_weights = given.log_posterior(z)[0] - base
-        weights = np.exp(log_weights - log_weights.max())
-        choices[score] = choose(weights / weights.sum())
-    return replace(asked, choices=choices, chosen=choose(equal))
+    for score in RATINGS_TRIED[asked.instrument]:
+        given = posterior_of(rated(score), _DRAWS, seed)
+        choices[score] = chooser(given)(given.weights)
+    return replace(asked, choices=choices, chosen=chooser(subset)(subset.weights))

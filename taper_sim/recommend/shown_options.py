@@ -94,4 +94,4 @@ def first_step_in_words(option: Option, situation: Situation, days: Sequence[str
     now, then = float(equivalents_of(situation.now)[k]), float(equivalents_of(slots)[k])
     unit = "mg" if any(slot.drug.is_buprenorphine for slot in situation.now) else _UNITS[option.drug_class]
     less = 100 * (now - then) / now
-    return f"from {days[day]} on: {option.drug_class} {now:g} to {then:g} {unit} a day, {less:.0f} % less"
+    return f"from {days[day]}, if they agree: {option.drug_class} {now:g} to {then:g} {unit} a day (-{less:.0f} %)"

@@ -5,14 +5,12 @@ one, what would change the choice, and what to ask. The rest is in ``report.deci
 """
 
 import re
-import textwrap
 from typing import Any, Final
 
 from taper_sim.data.problems import escaped
 from taper_sim.recommend.answer import RecommendationFields
 from taper_sim.report.decision_details import details_text
 from taper_sim.report.decision_words import (
-    WIDTH,
     amount_in_words,
     chance_in_words,
     filled,
@@ -26,8 +24,9 @@ _CANNOT_WAIT: Final = ("emergency", "same_day")
 _CUTS_SHOWN, _REDUCTIONS_SHOWN, _STEPS_SHOWN, _LINES_SHOWN = 3, 3, 3, 2
 _IN_BRACKETS: Final = re.compile(r" (?:of original )?\((?:[^()]|\([^()]*\))*\)")
 _OF_DOSE: Final = re.compile(r" of [0-9.,]+ (?:mg|mcg)[^()]*(?= in [0-9]+ days)")
-_NO_FORECAST: Final = ("rotate", "refer")
 _NAMES: Final = {"maintain": "maintain", "monitor": "closer monitoring", "step_back": "step back"}
+_ROWS: Final = ("hold", "maintain", "monitor", "step_back", "reduce", "adjunct")
+"""Kinds of options with a row of their own; a change of drug or form is named, with its figures in the details."""
 _CHANCES_AT: Final = 52
 """Column at which the chances of an option begin."""
 _NOT_A_DEVICE: Final = "not a medical device; not for emergencies, pregnancy, or people under 18"
@@ -123,6 +122,8 @@ def _two_weeks(option: dict[str, Any]) -> str:
 
 def _short(option: dict[str, Any]) -> str:
     name = _NAMES.get(option["kind"], _IN_BRACKETS.sub("", option["name"]))
+    if option["kind"] == "rotate":
+        name = name.removesuffix(", with a pharmacist")
     return f"{name} ({option['drug_class']})" if option["kind"] == "step_back" else str(name)
 
 
@@ -145,14 +146,15 @@ def _options(answer: dict[str, Any]) -> list[str]:
         f"{'options that differ; chance that a limit is broken:':<{_CHANCES_AT}}"
         f"{'in 2 weeks':<22}{f'in {days} days':<13}by it alone"
     ]
-    lines += [_row(o, answer) for o in rows if o["name"] not in hidden and o["kind"] not in _NO_FORECAST]
-    others = [_short(o) for o in rows if o["kind"] in _NO_FORECAST or o["name"] in hidden]
+    shown = [o for o in rows if o["name"] == answer["chosen"] or (o["name"] not in hidden and o["kind"] in _ROWS)]
+    lines += [line for option in shown for line in _row(option, answer)]
+    others = [_short(o) for o in rows if o not in shown]
     if others:
         lines.append(point(f"also: {'; '.join(others)}"))
     return [*lines, *_not_offered(answer)]
 
 
-def _row(option: dict[str, Any], answer: dict[str, Any]) -> str:
+def _row(option: dict[str, Any], answer: dict[str, Any]) -> list[str]:
     """One option, with what equals it, and its chances: after the first step, from any cause, brought by it alone."""
     same = [o for o in answer["options"] if o["same_as"] == option["name"]]
     if option["kind"] == "reduce":
@@ -164,7 +166,10 @@ def _row(option: dict[str, Any], answer: dict[str, Any]) -> str:
     brought = max(option[f"p_{what}"] for what in ("withdrawal_over", "function_loss", "pain_rise"))
     mark = "*" if option["name"] == answer["chosen"] else "-"
     chances = f"{_two_weeks(option):<22}{chance_in_words(felt):<13}{chance_in_words(brought)}"
-    return f"  {mark} {name} ".ljust(_CHANCES_AT) + chances
+    first = f"  {mark} {name} "
+    if len(first) <= _CHANCES_AT:
+        return [first.ljust(_CHANCES_AT) + chances]
+    return [filled(first.rstrip()), " " * _CHANCES_AT + chances]
 
 
 def _not_offered(answer: dict[str, Any]) -> list[str]:
@@ -224,9 +229,6 @@ def _basis(answer: dict[str, Any]) -> list[str]:
         *([filled(answer["with_reductions"])] if answer["with_reductions"] else []),
         *(filled(f"note: {note}") for note in notes),
         *([f"note: {more} more notes on the record: --details"] if more > 0 else []),
-        textwrap.fill(
-            f"Check-ins on {answer['quality']['n_checkins']} days. Research use: a research prototype, {reviewed}; "
-            f"{_NOT_A_DEVICE}. More: --details",
-            WIDTH,
-        ),
+        f"check-ins on {answer['quality']['n_checkins']} days; research use: a research prototype, {reviewed}",
+        f"{_NOT_A_DEVICE}; more: --details",
     ]
