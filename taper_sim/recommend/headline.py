@@ -51,9 +51,9 @@ def headline_of(judged: JudgedRules, chosen: Option, reason: str, first_step: st
     barred : str
         Why no reduction is offered; empty if one is.
     """
-    seen = see_first(judged, without_forecast=False)
-    if seen:
-        return seen if chosen.kind in ("hold", "maintain") else f"{seen}; {chosen.name}"
+    see = see_first(judged, without_forecast=False)
+    if see:
+        return see if chosen.kind in ("hold", "maintain") else f"{see}; {chosen.name}"
     if chosen.kind == "reduce":
         return f"a smaller dose can be offered {first_step}"
     if chosen.kind == "hold" and not judged.unsigned(PAUSE):
