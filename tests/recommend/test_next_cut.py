@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import CheckIn, DoseRow, History
+from taper_sim.recommend import recommendation
 from taper_sim.recommend.choice import choose
 from taper_sim.recommend.next_cut import Hurt, more_likely_than_not, usual_until, with_past
 from taper_sim.recommend.options import Option
@@ -186,3 +187,17 @@ def test_the_usual_level_is_that_before_a_cut_that_has_not_passed(
 ) -> None:
     past = [cut_felt(a, broke=broke, still=still) for a, broke, still in rows]
     assert usual_until(past, TODAY) == (None if ago is None else TODAY - timedelta(days=ago))
+
+
+def test_the_answer_heeds_the_chance_of_two_bad_weeks(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = answered(COMFORTABLE)["chosen"]
+
+    def as_given(*arguments: Any) -> dict[str, Hurt]:
+        options = arguments[4]
+        steps = next(o.steps for o in options if o.name == chosen)
+        return {o.name: Hurt(0.9 if o.steps == steps else 0.1, 0.05, 0.95) for o in options}
+
+    monkeypatch.setattr(recommendation, "chances_of_hurt", as_given)
+    answer = answered(COMFORTABLE)
+    assert answer["chosen"] not in (chosen, "hold") and answer["chosen"].startswith("reduce")
+    assert next(o for o in answer["options"] if o["name"] == chosen)["status"] == "offered"
