@@ -28,6 +28,8 @@ from taper_sim.units import DRUG_CLASSES, TOLERANCE
 
 MODEL_COUNTS: Final = 1.0
 """Past cuts that the model's own chance counts as. Source: A85."""
+MODEL_SUREST: Final = 0.9
+"""Largest chance that a cut itself hurts that is taken from the model. Source: A85."""
 MORE_LIKELY_THAN_NOT: Final = 0.5
 """Chance of being hurt above which no reduction is chosen; it is still offered. Source: A86."""
 _DRAWS: Final = 512
@@ -85,7 +87,7 @@ def with_past(model: float, of_life: float, size: float, cuts: Sequence[tuple[fl
     (float, float)
         Both parameters; either may be 0.
     """
-    prior = max(model - of_life, 0.0) / max(1.0 - of_life, TOLERANCE)
+    prior = min(max(model - of_life, 0.0) / max(1.0 - of_life, TOLERANCE), MODEL_SUREST)
     hurt, easy = MODEL_COUNTS * prior, MODEL_COUNTS * (1.0 - prior)
     for past, broke in cuts:
         if broke:

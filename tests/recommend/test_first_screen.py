@@ -11,7 +11,9 @@ from taper_sim.data.records import CheckIn, DoseRow, History
 from taper_sim.inference.predictive_checks import PredictiveChecks
 from taper_sim.recommend import recommendation
 from taper_sim.recommend.answer import RecommendationFields
+from taper_sim.recommend.options import Option
 from taper_sim.recommend.recommendation import recommend
+from taper_sim.recommend.shown_options import equal_to
 from taper_sim.report.decision import recommendation_text
 from taper_sim.report.decision_words import WIDTH, chance_in_words, interval_in_words
 from taper_sim.safety.limits import Limits
@@ -74,6 +76,12 @@ def test_options_with_the_same_doses_are_one_row() -> None:
     adjunct = [o for o in answer["options"] if o["kind"] == "adjunct"]
     assert adjunct and adjunct[0]["same_as"] is None
     assert "hold = maintain = closer monitoring" in recommendation_text(RecommendationFields(answer))
+
+
+def test_the_chosen_option_stands_for_those_that_equal_it() -> None:
+    options = [Option("hold", "hold"), Option("maintain", "maintain"), Option("other", "refer", rolled=False)]
+    assert equal_to(options, "maintain") == {"hold": "maintain", "maintain": None, "other": None}
+    assert equal_to(options, "hold") == {"hold": None, "maintain": "hold", "other": None}
 
 
 def test_a_broken_limit_is_a_reason_to_hold_and_to_see_them_before_any_abstention(

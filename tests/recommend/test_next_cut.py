@@ -156,6 +156,8 @@ def test_sizes_count_in_proportion() -> None:
         assert chance(0.0, 0.0, size, [(10.0, True)] * 2) == pytest.approx(2 * weight / (1 + 2 * weight))
     # the model says 0.8; an easy cut of 5 counts half for one of 10
     assert chance(0.8, 0.0, 10.0, [(5.0, False)]) == pytest.approx(0.8 / 1.5)
+    # a model that is certain counts as nine cuts in ten
+    assert chance(1.0, 0.0, 10.0, []) == pytest.approx(0.9)
     # life alone hurts one person in two: half of a painful cut is life's
     assert with_past(0.5, 0.5, 10.0, [(10.0, True)]) == pytest.approx((0.5, 1.0))
 
