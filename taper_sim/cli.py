@@ -265,7 +265,7 @@ def _recommend(args: argparse.Namespace) -> int:
         plain = [recommendation.as_dict() for recommendation in recommendations]
         print(json.dumps(plain if args.all else plain[0], indent=1, allow_nan=False))
     else:
-        _show("\n\n".join(map(recommendation_text, recommendations)))
+        _show("\n\n".join(recommendation_text(answer, details=args.details) for answer in recommendations))
     return DONE
 
 

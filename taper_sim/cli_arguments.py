@@ -180,6 +180,7 @@ def _add_recommend(command: argparse.ArgumentParser) -> None:
     command.add_argument("--log", type=Path, metavar="FILE", help="decision log to which each offer is added")
     command.add_argument("--seed", type=int, default=DEFAULT_SEED, help=f"seed (default {DEFAULT_SEED})")
     command.add_argument("--json", action="store_true", help="print the whole answer as JSON; with --all a list")
+    command.add_argument("--details", action="store_true", help="print everything as text, not one screen")
     command.add_argument(
         "--population", type=Path, metavar="F", help="population that `fit` wrote, instead of the shipped one"
     )

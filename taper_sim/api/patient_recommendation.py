@@ -1,4 +1,4 @@
-"""Recommendation for one patient. Imports ``api``, ``recommend.from_files``, ``report.decision``."""
+"""Recommendation for one patient. Imports ``api``, ``recommend.from_files``, ``report``."""
 
 import copy
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.data.problems import problem
 from taper_sim.recommend.from_files import recommend_from_files
 from taper_sim.report.decision import recommendation_text
+from taper_sim.report.decision_words import interval_in_words
 from taper_sim.units import DEFAULT_SEED
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _OPTIONS: Final = {
     "--horizon": "horizon",
 }
 _CHANCES: Final = {
+    "p_hurts_again": "two bad weeks after the first step",
     "p_withdrawal_over": "withdrawal over the limit",
     "p_function_loss": "function lost",
     "p_pain_rise": "pain risen",
@@ -141,9 +143,10 @@ class Recommendation:
         fields = self._answer.fields
         head = f"patient {fields['patient_id']}, as of {fields['as_of']}: {self.status}"
         html = f"<p><b>{display.escape(head)}{display.escape(f': {self.chosen}' if self.chosen else '')}</b></p>"
+        html += f"<p>{display.escape(str(fields['headline']))}</p>"
         html += "<ul>" + "".join(f"<li>{display.escape(reason)}</li>" for reason in self.reasons) + "</ul>"
         if len(self.options):
-            html += f"<p>Chances in % within {fields['limits']['horizon_days']} days (90 % interval)</p>"
+            html += f"<p>Chances within {fields['limits']['horizon_days']} days (90 % interval)</p>"
             html += display.table_html(self._chances())
         return html + f"<small>{display.escape(str(fields['not_for']))}</small>"
 
@@ -153,7 +156,7 @@ class Recommendation:
         for name, words in _CHANCES.items():
             ends = (table[name], table[f"{name}_lo90"], table[f"{name}_hi90"])
             cells[words] = [
-                "–" if pd.isna(mean) else f"{100 * mean:.1f} ({100 * low:.0f} to {100 * high:.0f})"
+                "–" if pd.isna(mean) else interval_in_words(mean, low, high)
                 for mean, low, high in zip(*ends, strict=True)
             ]
         return pd.DataFrame(cells, index=table["name"].tolist())

@@ -54,16 +54,14 @@ class PredictiveChecks:
         """A reason to abstain for each failed check; empty if all pass."""
         sentences = []
         if self.spread < LIMIT_P:
-            sentences.append(f"the reports scatter much more than the model predicts (p {self.spread:.3f})")
+            sentences.append("the reports scatter much more than the model predicts")
         if self.tails < LIMIT_P or self.largest < LIMIT_P:
-            p = min(self.tails, self.largest)
-            sentences.append(f"single reports are further out than the model predicts (p {p:.3f})")
+            sentences.append("single reports are further out than the model predicts")
         if self.memory < LIMIT_P:
-            sentences.append(f"autocorrelation of the reports is above the model's (p {self.memory:.3f})")
+            sentences.append("the reports follow each other more closely than the model predicts")
         if self.missingness < LIMIT_MISSINGNESS_P:
             sentences.append(
-                f"check-ins are missing on days on which the model expects more symptoms (p {self.missingness:.3f}): "
-                "missing days are informative"
+                "check-ins are missing on days on which the model expects more symptoms: missing days are informative"
             )
         return sentences
 

@@ -1,29 +1,37 @@
 """The answer to one patient's records: status, reasons, options with figures, quality, basis.
 
-Imports ``inference``, ``safety``, ``data``, ``choice``, ``options``, ``value_of_information``. docs/how-to/recommend.md
-defines each field.
+Imports ``inference``, ``safety``, ``data`` and the modules of ``recommend`` that make its parts.
+docs/how-to/recommend.md defines each field.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
 from taper_sim import tables
 from taper_sim.data.records import History
+from taper_sim.inference.past_forecasts import PastForecast
 from taper_sim.inference.posterior import Posterior
 from taper_sim.inference.predictive_checks import PredictiveChecks
 from taper_sim.inference.prior import PopulationPrior
 from taper_sim.inference.record import PatientRecord
 from taper_sim.inference.underreporting import SHARE_REPORTED
-from taper_sim.recommend.choice import CHANCES, FELT, Rolled
-from taper_sim.recommend.options import Option, Situation, schedule_of
+from taper_sim.recommend.choice import Rolled
+from taper_sim.recommend.headline import headline_of, see_first, urgent_headline
+from taper_sim.recommend.next_cut import Hurt
+from taper_sim.recommend.options import Option, Situation
+from taper_sim.recommend.past_cuts import Blame, past_cuts_shown
+from taper_sim.recommend.rating_asked import RatingAsked
+from taper_sim.recommend.shown_options import first_step_in_words, shown_options
 from taper_sim.recommend.value_of_information import ChoicesAfterAWeek
 from taper_sim.recommend.whether_to_taper import WhetherToTaper
 from taper_sim.safety.current_values import doses_shown, equivalents_shown
+from taper_sim.safety.felt_cuts import FeltCut
 from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import Flag, JudgedRules, shown_flag
 
@@ -31,10 +39,7 @@ NOT_FOR: Final = (
     "not a medical device, not reviewed by any regulator; decision support for health professionals, who keep their "
     "own judgement; not for emergencies, pregnancy, or people under 18"
 )
-_NALOXONE: Final = (
-    "with every reduction: naloxone at home; tell the patient that tolerance falls with the dose and that a former "
-    "dose can kill"
-)
+_NALOXONE: Final = "with every reduction: naloxone at home; tolerance falls with the dose, and a former dose can kill"
 
 
 @dataclass(frozen=True)
@@ -71,18 +76,35 @@ class AnswerInputs:
     notes: tuple[str, ...] = ()
     if_underreported: tuple[float, float, float] | None = None
     after_a_week: ChoicesAfterAWeek | None = None
-    happened: tuple[str, ...] = ()
+    cuts: tuple[FeltCut, ...] = ()
+    hurt: Mapping[str, Hurt] = MappingProxyType({})
+    blame: Blame | None = None
+    rating: RatingAsked | None = None
+    past: tuple[PastForecast, ...] = ()
+
+    @property
+    def happened(self) -> tuple[str, ...]:
+        """A sentence for each past cut that broke a limit."""
+        return tuple(cut.words for cut in self.cuts if cut.broke)
 
     def urgent(self) -> RecommendationFields:
         """Answer with the person to call and the time limit, without options."""
-        return self._fields("urgent", [_call(f) for f in self.judged.urgent], [], None, [])
+        headline = urgent_headline(self.judged.urgent)
+        return self._fields("urgent", headline, [], [_call(f) for f in self.judged.urgent], [], None, [])
 
-    def abstain(self, reasons: Sequence[str]) -> RecommendationFields:
-        """Answer with what cannot wait, the reasons for abstaining, and the person to call."""
+    def abstain(self, reasons: Sequence[str], *, without_forecast: bool = False) -> RecommendationFields:
+        """Answer with what cannot wait, the reasons for abstaining, and the person to call.
+
+        ``without_forecast`` if the reports do not fit the model: the person may be at their worst, and is seen first.
+        """
         first = self.judged.holding
         others = [f for f in self.judged.raised() if f not in first]
-        calls = ["call: the prescriber, with the pharmacist", *map(_call, others)]
-        return self._fields("abstain", [*_today(first), *self.happened, *reasons, *calls], [], None, [])
+        call = "call: the prescriber, with the pharmacist"
+        see = see_first(self.judged, without_forecast)
+        today = _today(first) or ([see] if see else [])
+        headline = see or f"no recommendation: {reasons[0]}; {call.replace(': ', ' ')}"
+        sentences = [*today, *self.happened, *reasons, call, *map(_call, others)]
+        return self._fields("abstain", headline, list(reasons), sentences, [], None, [])
 
     def recommended(
         self,
@@ -94,27 +116,36 @@ class AnswerInputs:
     ) -> RecommendationFields:
         """Answer with every option and its figures, the chosen option, and the reasons."""
         days = [(self.as_of + timedelta(days=d)).isoformat() for d in range(self.limits.horizon_days + 2)]
-        order = sorted(
-            (o for o in options if not o.blocked),
-            key=lambda o: (o.name != chosen, -o.pct_per_28d, list(options).index(o)),
-        )
-        ranks = {o.name: k for k, o in enumerate(order, start=1)}
-        rows = [_shown(o, rolled.get(o.name), situation, days, ranks.get(o.name)) for o in options]
-        first = self.judged.holding
+        rows = shown_options(options, rolled, self.hurt, situation, days, chosen)
+        first, why = self.judged.holding, [*choice_reasons[::-1][:1], *choice_reasons[:-1]]
         reasons = [
             *_today(first),
             *self.happened,
-            *choice_reasons[::-1][:1],
-            *choice_reasons[:-1],
+            *why,
+            *([self.blame.words] if self.blame is not None else []),
             *_original_sentences(self.record),
             *_fastest_by_class(options, situation),
             *_learned(self.posterior, self.record, self.n_reports),
         ]
-        if any(o.kind == "reduce" and not o.blocked for o in options):
-            reasons.append(_NALOXONE)
+        reduces = any(o.kind == "reduce" and not o.blocked for o in options)
+        reasons += [_NALOXONE] if reduces else []
         reasons += [_call(f) for f in self.judged.raised() if f not in first]
         changes = self._would_change(options, rolled, chosen)
-        return self._fields("recommend", reasons, rows, chosen, changes, situation)
+        option = next(o for o in options if o.name == chosen)
+        step = first_step_in_words(option, situation, days)
+        headline = headline_of(self.judged, option, why[0], step, _why_barred(options))
+        naloxone = _NALOXONE if reduces else ""
+        return self._fields("recommend", headline, why, reasons, rows, chosen, changes, situation, naloxone)
+
+    def _questions(self, status: str) -> list[dict[str, str]]:
+        """Open questions: those of the rules, then the rating after a cut."""
+        questions = self.judged.questions()
+        if self.rating is None or status == "urgent":
+            return questions
+        asked = self.rating.shown()
+        before = [q for q in questions if q["variable"] != asked["variable"]]
+        needed = next((q for q in questions if q["variable"] == asked["variable"]), None)
+        return [*before, asked if needed is None else {**needed, "would_change": asked["would_change"]}]
 
     def _would_change(self, options: Sequence[Option], rolled: Mapping[str, Rolled], chosen: str) -> list[str]:
         """What would change the choice, a sentence each."""
@@ -127,11 +158,10 @@ class AnswerInputs:
             sentences.append("answers to the questions that must be answered before a reduction")
         if self.if_underreported is not None:
             now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_underreported[0]
-            keeps = "the limit would still be kept" if then <= self.limits.risk else "the limit would not be kept"
+            over = ", over its limit" if then > self.limits.risk else ""
             sentences.append(
-                f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were reported, the chance of withdrawal over "
-                f"{self.limits.withdrawal:g} would be {100 * then:.0f} % (now {100 * now:.0f} %): {keeps}. "
-                "Reports alone cannot show under-reporting; a clinician's own rating can"
+                f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were reported: chance of withdrawal "
+                f"{_percent(then)} (now {_percent(now)}){over}"
             )
         if self.after_a_week is not None:
             sentences.append(self.after_a_week.sentence(chosen))
@@ -140,11 +170,14 @@ class AnswerInputs:
     def _fields(
         self,
         status: str,
+        headline: str,
+        why: Sequence[str],
         reasons: Sequence[str],
         options: Sequence[Mapping[str, Any]],
         chosen: str | None,
         would_change: Sequence[str],
         situation: Situation | None = None,
+        with_reductions: str = "",
     ) -> RecommendationFields:
         limits, posterior = self.limits, self.posterior
         ceilings = (
@@ -163,11 +196,13 @@ class AnswerInputs:
                 "patient_id": self.history.patient_id,
                 "as_of": self.as_of.isoformat(),
                 "status": status,
+                "headline": headline,
                 "taper_at_all": self.whether.as_dict(),
+                "why": list(why),
                 "reasons": [*reasons, *self.notes, f"tables: {tables.review_status(rows)}"],
                 # raised flags, then unknown ones that must be answered before a reduction
                 "red_flags": [shown_flag(f) for f in (*self.judged.raised(), *self.judged.blocking)],
-                "questions": self.judged.questions(),
+                "questions": self._questions(status),
                 "doses": doses_shown(self.history, self.as_of),
                 "dose_equivalents": equivalents_shown(self.history, self.as_of),
                 "original_doses": {} if self.record is None else _original_shown(self.record),
@@ -200,6 +235,11 @@ class AnswerInputs:
                 "options": list(options),
                 "chosen": chosen,
                 "would_change": list(would_change),
+                "with_reductions": with_reductions,
+                "past_cuts": past_cuts_shown(self.cuts),
+                "attribution": None if self.blame is None else self.blame.shown(),
+                "past_forecasts": [_forecast_shown(row, self.record) for row in self.past if self.record is not None],
+                "notes": list(self.notes),
                 "basis": {
                     "calibrated": self.population.calibrated,
                     "tables_reviewed": tables.review_status(rows) == tables.REVIEWED,
@@ -213,6 +253,19 @@ class AnswerInputs:
         )
 
 
+def _why_barred(options: Sequence[Option]) -> str:
+    """Why the slowest reduction that could be made is not offered; empty if one is offered."""
+    reductions = [o for o in options if o.kind == "reduce"]
+    if not reductions or any(not o.blocked for o in reductions):
+        return ""
+    return min(reductions, key=lambda o: o.pct_per_28d).blocked
+
+
+def _percent(p: float) -> str:
+    """A chance in percent, below 1 in words."""
+    return "under 1 %" if p < 0.01 else f"{100 * p:.0f} %"
+
+
 def _today(flags: Sequence[Flag]) -> list[str]:
     """What cannot wait, before any other sentence: the person is seen today, and what was raised."""
     return ["see the person today; no dose is reduced", *map(_call, flags)] if flags else []
@@ -223,26 +276,16 @@ def _call(flag: Flag) -> str:
     return f"{flag.flag}: {flag.action} (call: {flag.who}, {flag.within})"
 
 
-def _shown(
-    option: Option, rolled: Rolled | None, situation: Situation, days: Sequence[str], rank: int | None
-) -> dict[str, Any]:
-    """One option as a row of the output; ``days[d]`` is the date d days from today."""
-    chances: dict[str, Any] = {}
-    for name in (*CHANCES, *FELT):
-        interval = None if rolled is None else rolled.chances[name]
-        for ending, k in (("", 0), ("_lo90", 1), ("_hi90", 2)):
-            chances[f"{name}{ending}"] = None if interval is None else round(interval[k], 5)
+def _forecast_shown(row: PastForecast, record: PatientRecord) -> dict[str, Any]:
+    """Score of a past forecast, for JSON."""
     return {
-        "name": option.name,
-        "kind": option.kind,
-        "drug_class": option.drug_class,
-        "status": f"blocked: {option.blocked}" if option.blocked else "offered",
-        "needs": option.needs or None,
-        "schedule": schedule_of(option, situation.now, days) if option.rolled else [],
-        **chances,
-        "p_overdose_after_lapse": None if rolled is None else round(rolled.relapse, 5),
-        "expected_dose_pct": None if rolled is None else round(rolled.end_share_pct, 1),
-        "rank": rank,
+        "made_on": (record.start + timedelta(days=row.made_on)).isoformat(),
+        "instrument": row.instrument,
+        "n_reports": row.n_reports,
+        "reported": round(row.reported, 3),
+        "forecast": round(row.forecast, 3),
+        "mean_error": round(row.mean_error, 3),
+        "share_in_80": round(row.share_in_80, 3),
     }
 
 

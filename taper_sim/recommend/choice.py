@@ -4,7 +4,7 @@ Imports ``inference``, ``safety``, ``comparison.loss``, ``recommend.options``. T
 with the least expected loss, as the limits file sets.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -275,7 +275,10 @@ def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
         if rolled is hold:
             p, error = rolled.due[name], float(np.sqrt(rolled.due[name] * (1.0 - rolled.due[name]) / rolled.n_draws))
         if p + _Z90 * error > limits.risk:
-            exceeded.append(f"chance of {event} {100 * p:.0f} %, limit {100 * limits.risk:g} %")
+            likely, possible = _apart(p, p + _Z90 * error, limits.risk)
+            exceeded.append(
+                f"chance of {event}: {likely} % is likely, up to {possible} % possible; limit {100 * limits.risk:g} %"
+            )
     for name, event, most in (
         ("p_crisis", "a mental-health crisis", limits.crisis_excess),
         ("p_overdose", "an overdose", limits.overdose_excess),
@@ -286,8 +289,23 @@ def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
     return exceeded
 
 
+def _apart(p: float, bound: float, limit: float) -> tuple[str, str]:
+    """A chance and its upper bound in percent, with as many digits as tell the bound from the limit."""
+    most = min(bound, 1.0)
+    for digits in range(4):
+        likely, possible = f"{100 * p:.{digits}f}", f"{100 * most:.{digits}f}"
+        if float(possible) > 100 * limit:
+            break
+    return likely, possible
+
+
 def choose(
-    rolled: Mapping[str, Rolled], options: Sequence[Option], limits: Limits, maintain: str = "", pause: str = ""
+    rolled: Mapping[str, Rolled],
+    options: Sequence[Option],
+    limits: Limits,
+    maintain: str = "",
+    pause: str = "",
+    hurting: Collection[str] = (),
 ) -> tuple[str, list[str]]:
     """Name of the chosen option, and the reasons.
 
@@ -295,7 +313,8 @@ def choose(
     exceeds a limit and the step back is better. The best option is the fastest; if the limits file prefers the least
     loss, it is the one with the least expected loss, and holding and stepping back compete with the reductions. With a
     reason to ``maintain``, maintenance takes the place of holding. With a reason to ``pause``, the patient
-    holds: a step back after a painful cut is offered, and is for a clinician to choose.
+    holds: a step back after a painful cut is offered, and is for a clinician to choose. A reduction of those that are
+    ``hurting`` is offered and never chosen: two bad weeks after it are more likely than not.
     """
     hold = rolled["hold"]
     reductions = sorted(
@@ -305,12 +324,13 @@ def choose(
     if limits.first is not None:
         reductions.sort(key=lambda o: o.drug_class != limits.first)
     reasons: list[str] = []
+    all_broken = True
     if limits.maintain:
         return MAINTENANCE, ["the limits file asks to maintain"]
     if pause:
         return "hold", [pause]
     if limits.prefer == "least loss":
-        within = [o for o in reductions if not keeps_limits(rolled[o.name], hold, limits)]
+        within = [o for o in reductions if o.name not in hurting and not keeps_limits(rolled[o.name], hold, limits)]
         others = [o for o in options if o.kind in ("hold", "step_back") and not o.blocked]
         best = min((*others, *within), key=lambda o: (rolled[o.name].loss, o.pct_per_28d))
         if maintain and best.kind == "hold":
@@ -319,6 +339,9 @@ def choose(
             return best.name, [f"{best.name}: the least expected loss of the options that keep every limit"]
     for option in reductions:
         exceeded = keeps_limits(rolled[option.name], hold, limits)
+        if not exceeded and option.name in hurting:
+            exceeded = ["two bad weeks after its first step are more likely than not"]
+            all_broken = False
         if not exceeded:
             same_doses = [
                 o
@@ -341,5 +364,10 @@ def choose(
         reasons.append(f"holding does not keep every limit: {'; '.join(exceeded)}")
     if maintain:
         return MAINTENANCE, [*reasons, maintain]
-    reasons.append("hold: no reduction keeps every limit" if reductions else "hold: no reduction is allowed at present")
+    if not reductions:
+        reasons.append("hold: no reduction is allowed at present")
+    elif all_broken:
+        reasons.append("hold: no reduction keeps every limit")
+    else:
+        reasons.append("hold: after each reduction that keeps every limit two bad weeks are more likely than not")
     return "hold", reasons

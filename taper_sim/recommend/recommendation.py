@@ -18,6 +18,7 @@ from taper_sim.data.records import History, unread_lines
 from taper_sim.inference import course as at
 from taper_sim.inference.event_risk import event_draws, overdose_ratio, simulated_patient
 from taper_sim.inference.observation import BY_NAME
+from taper_sim.inference.past_forecasts import past_forecasts_of
 from taper_sim.inference.population.people import TRAIT_FLAGS, traits_of
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.inference.predictive_checks import predictive_checks_of
@@ -27,7 +28,10 @@ from taper_sim.inference.underreporting import posterior_under_underreporting, r
 from taper_sim.recommend.answer import AnswerInputs, RecommendationFields
 from taper_sim.recommend.barred_options import barred
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
+from taper_sim.recommend.next_cut import chances_of_hurt, more_likely_than_not
 from taper_sim.recommend.options import Option, options_of
+from taper_sim.recommend.past_cuts import blame_of
+from taper_sim.recommend.rating_asked import rating_asked, with_choices
 from taper_sim.recommend.value_of_information import value_of_next_week
 from taper_sim.recommend.whether_to_taper import whether_to_taper
 from taper_sim.recommend.written_schedule import acetaminophen_words
@@ -110,10 +114,12 @@ def recommend(
     history_then = replace(history_then, notes=(*history_then.notes, *record_notes(history_then)))
     values = Values(history_then, as_of, {"reduction_planned": 1.0}, limits=limits)
     judged = judge(values, limits.acknowledged)
-    happened = tuple(cut.words for cut in values.felt_cuts() if cut.broke)
     whether = whether_to_taper(values, limits)
+    cuts = tuple(values.felt_cuts())
+    rating = rating_asked(history_then, cuts, as_of)
+    notes = history_then.notes
     answer = AnswerInputs(
-        history_then, as_of, judged, limits, population, seed, whether, notes=history_then.notes, happened=happened
+        history_then, as_of, judged, limits, population, seed, whether, notes=notes, cuts=cuts, rating=rating
     )
     if judged.urgent:
         return answer.urgent()
@@ -136,7 +142,11 @@ def recommend(
         if patient is None
         else {name: bool(getattr(patient.risk, name)) for name in TRAIT_FLAGS if name in patient.risk.model_fields_set}
     )
-    evidence, notes, n_reports = evidence_of(record, limits.horizon_days, failed, baseline, population, fixed, flags)
+
+    def evidence_for(known: PatientRecord) -> tuple[Evidence, list[str], int]:
+        return evidence_of(known, limits.horizon_days, failed, baseline, population, fixed, flags)
+
+    evidence, notes, n_reports = evidence_for(record)
     posterior = posterior_of(evidence, draws, seed)
     if not posterior.converged:
         posterior = posterior_of(evidence, MORE_DRAWS * draws, seed)
@@ -151,11 +161,13 @@ def recommend(
     )
     if not posterior.converged:
         return answer.abstain(
-            [f"the posterior fails its diagnostics (k-hat {posterior.khat:.2f}, effective draws {posterior.ess:.0f})"]
+            ["the calculation is not reliable for this record (its diagnostics fail): the model makes no prediction"],
+            without_forecast=True,
         )
     misfit = [*checks.reasons, *_scattered(posterior)]
     if misfit:
-        return answer.abstain([*misfit, "the model does not describe this patient's reports: it makes no prediction"])
+        why = [*misfit, "the model does not describe this patient's reports: it makes no prediction"]
+        return answer.abstain(why, without_forecast=True)
     situation = situation_of(record, failed, limits)
     options = [
         barred(o, judged, values, situation, n_reports) for o in options_of(situation, limits, limits.horizon_days)
@@ -165,8 +177,10 @@ def recommend(
     rolled = roll(record, situation, posterior, evidence, events, options, limits, seed)
     maintain = "" if judged.holding else "; ".join(f"{f.flag}: {f.action}" for f in judged.maintained)
     pause = _PAUSED if judged.unsigned(PAUSE) else ""
+    hurt = chances_of_hurt(record, situation, posterior, evidence, options, cuts, limits, seed)
+    hurting = more_likely_than_not(hurt)
     by_default = [o for o in options if not o.needs]
-    chosen, reasons = whether.applied(choose(rolled, by_default, limits, maintain, pause), rolled)
+    chosen, reasons = whether.applied(choose(rolled, by_default, limits, maintain, pause, hurting), rolled)
     candidates = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
     candidates = [o for o in candidates if not o.needs]
     options = [_limited(o, rolled, limits) for o in options]
@@ -184,12 +198,22 @@ def recommend(
         def chosen_under(weights: Floats) -> str:
             reweighted = courses.under(weights)
             exact = {name: replace(r, mc_error=dict.fromkeys(r.mc_error, 0.0)) for name, r in reweighted.items()}
-            return whether.applied(choose(exact, candidates, limits, maintain, pause), exact)[0]
+            return whether.applied(choose(exact, candidates, limits, maintain, pause, hurting), exact)[0]
 
         return chosen_under
 
     if any(o.kind == "reduce" for o in candidates):
         answer = replace(answer, after_a_week=value_of_next_week(record, evidence, posterior, chooser, seed))
+        if rating is not None:
+            rated = with_choices(rating, record, lambda known: evidence_for(known)[0], posterior, chooser, seed)
+            answer = replace(answer, rating=rated)
+    cut_days = [(cut.day - record.start).days for cut in cuts]
+    answer = replace(
+        answer,
+        hurt=hurt,
+        blame=blame_of(record, evidence, posterior, cuts, limits, seed),
+        past=tuple(past_forecasts_of(evidence, record.n_days, cut_days, seed)),
+    )
     return answer.recommended(situation, options, rolled, chosen, reasons)
 
 

@@ -45,15 +45,13 @@ class ChoicesAfterAWeek:
         other_choices = Counter(name for name in self.after_week if name != self.today)
         counts = "; ".join(f"{name} {count}" for name, count in other_choices.most_common())
         close_call = (
-            f"; today's choice is close: the {_DRAWS} draws used here would choose {self.today} today"
+            f"; today's choice is close: by the {_DRAWS} draws used here {self.today} would be chosen today"
             if self.today != chosen
             else ""
         )
         return (
-            f"one more week of check-ins: had it been known today, another option would have been chosen in "
-            f"{sum(other_choices.values())} of {len(self.after_week)} weeks simulated from the posterior"
-            + (f" ({counts})" if counts else "")
-            + close_call
+            f"one more week of check-ins would have changed the choice in {sum(other_choices.values())} of "
+            f"{len(self.after_week)} weeks that were simulated" + (f" ({counts})" if counts else "") + close_call
         )
 
 

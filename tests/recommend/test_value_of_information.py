@@ -91,6 +91,6 @@ def test_changed_choices_are_counted_and_named() -> None:
     assert choices.today == "hold" and 0 < changed < module._WEEKS and choices.share_changed == changed / module._WEEKS
     sentence = choices.sentence("hold")
     assert f"in {changed} of {module._WEEKS} weeks" in sentence and f"(faster {changed})" in sentence
-    assert "close" not in sentence and "would choose hold today" in choices.sentence("faster")
+    assert "close" not in sentence and "hold would be chosen today" in choices.sentence("faster")
     silent = replace(evidence, reports=evidence.reports._replace(day=evidence.reports.day - module._RECENT_D - N_DAYS))
     assert value_of_next_week(record, silent, posterior, chooser, 4) is None

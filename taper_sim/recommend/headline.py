@@ -1,0 +1,65 @@
+"""The first sentence of an answer: what to do today. Imports ``safety.red_flags``, ``options``.
+
+What cannot wait comes before any abstention or statistic.
+"""
+
+from typing import Final
+
+from taper_sim.recommend.options import Option
+from taper_sim.safety.red_flags import PAUSE, SMALLER_STEPS, Flag, JudgedRules
+
+SEE_TODAY: Final = "hold, see the person today: no dose is reduced"
+_SEE_SOON: Final = "hold, see the person within 72 hours: no dose is reduced"
+_EITHER: Final = "it may be the taper, may be the course of the illness, and the model cannot tell which"
+_FELT: Final = ("pain", "function", "withdrawal", "bzd withdrawal", "mood", "sleep", "pace")
+"""Domains of red_flags.csv whose flags are of what a person feels or of a cut."""
+
+
+def see_first(judged: JudgedRules, without_forecast: bool) -> str:
+    """Whether the person is seen before anything else; empty if nothing asks for it.
+
+    Without a forecast, because the reports do not fit the model, a broken limit is a reason of the same day and a
+    raised flag of what is felt one of the next days: the person may be at their worst.
+    """
+    if judged.holding:
+        return SEE_TODAY
+    if not without_forecast:
+        return ""
+    if judged.unsigned(PAUSE):
+        return f"{SEE_TODAY}; a limit on what is felt is broken: {_EITHER}"
+    felt = [f.flag for f in judged.raised("same_day", "within_72h") if f.domain in _FELT and not f.acknowledged_by]
+    return f"{_SEE_SOON}; {', '.join(felt)}: {_EITHER}" if felt else ""
+
+
+def urgent_headline(flags: list[Flag]) -> str:
+    """Headline of an emergency."""
+    calls = dict.fromkeys(f"{f.who} {f.within}" for f in flags)
+    return f"act now, call {', '.join(calls)}: {', '.join(f.flag for f in flags)}; no option comes before that"
+
+
+def headline_of(judged: JudgedRules, chosen: Option, reason: str, first_step: str, barred: str) -> str:
+    """Headline of a recommendation: the chosen option as something to do, with its reason.
+
+    Parameters
+    ----------
+    judged : JudgedRules
+    chosen : Option
+    reason : str
+        Why it is chosen.
+    first_step : str
+        Its first step in words.
+    barred : str
+        Why no reduction is offered; empty if one is.
+    """
+    see = see_first(judged, without_forecast=False)
+    if see:
+        return see if chosen.kind in ("hold", "maintain") else f"{see}; {chosen.name}"
+    if chosen.kind == "reduce":
+        return f"a smaller dose can be offered {first_step}"
+    if chosen.kind == "hold" and not judged.unsigned(PAUSE):
+        if judged.unsigned(SMALLER_STEPS):
+            return "hold: talk about the cut that broke a limit before the next, which is at most half as large"
+        return f"hold: no reduction is offered: {barred}" if barred else reason
+    if chosen.kind == "maintain" and not reason.startswith("maint"):
+        return f"maintain this dose: {reason}"
+    return reason if reason.startswith(chosen.kind.split("_", maxsplit=1)[0]) else f"{chosen.name}: {reason}"

@@ -1,0 +1,98 @@
+"""Options as rows of the answer: chances, schedule, rank, which of them are one. Imports ``choice``, ``next_cut``."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from taper_sim.data.drugs_taken import equivalents_of
+from taper_sim.recommend.choice import CHANCES, FELT, Rolled
+from taper_sim.recommend.next_cut import Hurt
+from taper_sim.recommend.options import Option, Situation, schedule_of
+from taper_sim.units import DRUG_CLASSES, DrugClass
+
+_UNITS: Final[Mapping[DrugClass, str]] = {
+    "opioid": "MME",
+    "benzodiazepine": "mg of diazepam",
+    "gabapentinoid": "mg of pregabalin",
+}
+
+
+def _key(option: Option) -> tuple[Any, ...]:
+    """What makes two options one: the same doses, adjunct and status."""
+    status = option.blocked or "offered"
+    return option.steps, option.adjunct, status
+
+
+def equal_to(options: Sequence[Option], chosen: str) -> dict[str, str | None]:
+    """By name of each option, the option that it equals: the first of its group, or the chosen one; else None.
+
+    Options without a forecast of their own are not merged, and nor are reductions with anything but reductions.
+    """
+    groups: dict[tuple[Any, ...], str] = {}
+    ordered = sorted(options, key=lambda o: o.name != chosen)
+    same: dict[str, str | None] = {}
+    for option in ordered:
+        first = groups.setdefault(_key(option), option.name) if option.rolled else option.name
+        same[option.name] = None if first == option.name else first
+    return same
+
+
+def shown_options(
+    options: Sequence[Option],
+    rolled: Mapping[str, Rolled],
+    hurt: Mapping[str, Hurt],
+    situation: Situation,
+    days: Sequence[str],
+    chosen: str,
+) -> list[dict[str, Any]]:
+    """Every option as a row; ``days[d]`` is the date d days from today.
+
+    Ranks count the options that are offered: the chosen one, then the fastest first.
+    """
+    order = sorted(
+        (o for o in options if not o.blocked), key=lambda o: (o.name != chosen, -o.pct_per_28d, list(options).index(o))
+    )
+    ranks = {o.name: k for k, o in enumerate(order, start=1)}
+    same = equal_to(options, chosen)
+    return [
+        _shown(o, rolled.get(o.name), hurt.get(o.name), situation, days)
+        | {"rank": ranks.get(o.name), "same_as": same[o.name]}
+        for o in options
+    ]
+
+
+def _shown(
+    option: Option, rolled: Rolled | None, hurt: Hurt | None, situation: Situation, days: Sequence[str]
+) -> dict[str, Any]:
+    chances: dict[str, Any] = {}
+    for name in (*CHANCES, *FELT):
+        interval = None if rolled is None else rolled.chances[name]
+        for ending, k in (("", 0), ("_lo90", 1), ("_hi90", 2)):
+            chances[f"{name}{ending}"] = None if interval is None else round(interval[k], 5)
+    again = (None, None, None) if hurt is None else (hurt.p, hurt.low, hurt.high)
+    for ending, p in zip(("", "_lo90", "_hi90"), again, strict=True):
+        chances[f"p_hurts_again{ending}"] = None if p is None else round(p, 5)
+    return {
+        "name": option.name,
+        "kind": option.kind,
+        "drug_class": option.drug_class,
+        "status": f"blocked: {option.blocked}" if option.blocked else "offered",
+        "needs": option.needs or None,
+        "schedule": schedule_of(option, situation.now, days) if option.rolled else [],
+        **chances,
+        "past_cuts_compared": 0 if hurt is None else hurt.n_past,
+        "past_cuts_hurt": 0 if hurt is None else hurt.n_hurt,
+        "p_overdose_after_lapse": None if rolled is None else round(rolled.relapse, 5),
+        "expected_dose_pct": None if rolled is None else round(rolled.end_share_pct, 1),
+    }
+
+
+def first_step_in_words(option: Option, situation: Situation, days: Sequence[str]) -> str:
+    """First step of a reduction: date, equivalents before and after it, share of today's dose."""
+    if not option.steps or option.drug_class is None:
+        return option.name
+    day, slots = option.steps[0]
+    k = DRUG_CLASSES.index(option.drug_class)
+    now, then = float(equivalents_of(situation.now)[k]), float(equivalents_of(slots)[k])
+    unit = "mg" if any(slot.drug.is_buprenorphine for slot in situation.now) else _UNITS[option.drug_class]
+    less = 100 * (now - then) / now
+    return f"from {days[day]}, if they agree: {option.drug_class} {now:g} to {then:g} {unit} a day (-{less:.0f} %)"
