@@ -117,10 +117,8 @@ def recommend(
     whether = whether_to_taper(values, limits)
     cuts = tuple(values.felt_cuts())
     rating = rating_asked(history_then, cuts, as_of)
-    notes = history_then.notes
-    answer = AnswerInputs(
-        history_then, as_of, judged, limits, population, seed, whether, notes=notes, cuts=cuts, rating=rating
-    )
+    answer = AnswerInputs(history_then, as_of, judged, limits, population, seed, whether, cuts=cuts, rating=rating)
+    answer = replace(answer, notes=history_then.notes)
     if judged.urgent:
         return answer.urgent()
     if judged.unconfirmed:
