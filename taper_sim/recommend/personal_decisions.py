@@ -14,16 +14,16 @@ import numpy as np
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.inference import course as at
-from taper_sim.inference import event_columns, rollout
+from taper_sim.inference import rollout
 from taper_sim.inference.course import Regimen
-from taper_sim.inference.draws import equal_draws, sobol_normals
+from taper_sim.inference.draws import equal_draws
 from taper_sim.inference.life_today import NO_LIFE_AHEAD, Today, life_ahead, today_of
-from taper_sim.inference.prior import DRIFT_SD
 from taper_sim.inference.tracker import STREAM_COLUMN, TrackedPatients
 from taper_sim.inference.true_state import TrueState
 from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.interface import Observation, Patients
-from taper_sim.recommend.choice import Rolled, choose, keeps_limits, loss_of, rolled_of
+from taper_sim.recommend.ahead import PersonAhead, Plan, with_future_drift
+from taper_sim.recommend.choice import Rolled, choose, keeps_limits, loss_by_values, loss_of, rolled_of
 from taper_sim.recommend.options import PACES_PCT, Option
 from taper_sim.safety.ceilings import ceiling_of
 from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE
@@ -41,13 +41,8 @@ LOSS_DRAWS: Final = 128
 from personal pace (docs/personal-pace.md). A design choice."""
 SLOWER: Final = 0.5
 """Pace of the slower alternative, as a share of the fastest pace that keeps every limit. A design choice."""
-STOP_SHARE: Final = 0.02
-"""Share of the original dose below which the next step goes to 0. A design choice: no tablet is smaller."""
 _LIFE_SEED: Final = 0
 """Seed of life outside the taper; all patients share its points."""
-_DRIFT_POINTS: Final = (0, 11)
-"""Seed of the future drift; all patients share its points."""
-_MOST_DRAWS: Final = 8192  # largest number of draws for which points of the drift are made
 
 
 class PersonalDecisions:
@@ -143,11 +138,7 @@ class PersonalDecisions:
         """
         last = self.tracked.last_report(row, day - 1)
         posterior = self.tracked.posterior(row, day - 1, last)
-        values, weights = posterior.values(), posterior.weights
-        n_segments = -(-last // at.SEGMENT_D)
-        future = sobol_normals(at.MAX_SEGMENTS, _MOST_DRAWS, *_DRIFT_POINTS)
-        values[:, at.DRIFT + n_segments :] = DRIFT_SD * future[: len(values), : at.MAX_SEGMENTS - n_segments]
-        return values, weights
+        return with_future_drift(posterior.values(), -(-last // at.SEGMENT_D)), posterior.weights
 
 
 def _by_stream(reports: Mapping[str, Floats], n: int, n_days: int) -> Floats:
@@ -174,10 +165,12 @@ class _RolledOptions:
         today: Today,
     ):
         self.memory, self.policy, self.row, self.day, self.now = memory, memory.policy, row, day, now
-        self.regimen, self.values, self.weights, self.shared = regimen, values, weights, shared
-        self.today = today
+        self.values, self.weights, self.loss_by = values, weights, loss_by_values(memory.limits)
         self.column = int(memory.column[row])
-        self.original = memory.patients.dose[row]
+        tracked, prescribed = memory.tracked, regimen.dose[day - 1]
+        original = memory.patients.dose[row]
+        reference, announced = tracked.reference(row), tracked.announced(row)
+        self.person = PersonAhead(values, today, shared, regimen, day, prescribed, original, reference, announced)
         month_ago = next(share for first, share in reversed(memory.ordered) if first <= max(day - MONTH_D, 0))
         self.lowest = float(month_ago[row]) - memory.ceiling[row] / 100.0  # lowest share of the first step
         if (
@@ -191,42 +184,12 @@ class _RolledOptions:
 
     def path(self, pct: float, floor: float, n_days: int) -> Floats:
         """Shares of the coming days, (n_days,), at a pace down to a floor."""
-        every = self.policy.every
-        steps = np.arange(n_days) // every + 1
-        share = np.maximum(self.now - pct / 100.0 * every / MONTH_D * steps, min(floor, self.now))
-        if self.policy.ceiling:
-            share = np.maximum(share, np.where(steps == 1, min(self.lowest, self.now), 0.0))
-        return np.where(share < STOP_SHARE, 0.0, share)
+        lowest = self.lowest if self.policy.ceiling else -np.inf
+        return Plan(pct, floor).shares(self.now, n_days, self.policy.every, lowest)
 
     def figures(self, shares: Floats, draws: Ints, life: Floats, beside: Floats, holds: bool) -> Floats:
         """Outcomes of the coming shares at some draws, (n_draws, N_FIGURES); the rest as in ``rollout.roll_out``."""
-        r, end, k = self.regimen, self.day + len(shares), self.column
-        dose = r.dose[:end].copy()
-        dose[self.day :, k] = shares * self.original[k]
-        tracked, today = self.memory.tracked, self.today.of(draws)
-        reference = tracked.reference(self.row)
-        cut, removed = at.cuts_of(dose, reference, tracked.announced(self.row))
-        ahead = r.until(end - 1)._replace(dose=dose, cut=cut, removed=removed)
-        return rollout.roll_out(
-            self.values[draws],
-            today.states,
-            today.drifts,
-            self.shared,
-            _NO_EVENTS,
-            ahead,
-            self.day,
-            self.original,
-            reference,
-            float(self.original[0]),
-            0.0,
-            0.0,
-            1.0,
-            self.policy.limit,
-            today.reference,
-            life,
-            beside,
-            holds,
-        )
+        return self.person.of(draws).figures(shares, self.column, self.policy.limit, life, beside, holds)
 
     def paces(self, unreported: bool) -> Iterator[float]:
         """Paces that the ceiling allows, percent of the original in 28 days; without a report, at most the preset's."""
@@ -240,13 +203,13 @@ class _RolledOptions:
     def loss(self, shares: Floats) -> float:
         """Expected loss of the shares over the outlook."""
         f = self.figures(shares, self.loss_draws, NO_LIFE_AHEAD, NO_LIFE_AHEAD, False)
-        return float(self.loss_weights @ loss_of(f, self.column))
+        return float(self.loss_weights @ loss_of(f, self.column, self.loss_by))
 
     def best(self, unreported: bool) -> float:
         """Share of the chosen option, from today on."""
         limits, horizon = self.policy.limits, self.policy.horizon_d
         all_draws = np.arange(len(self.weights))
-        life = life_ahead(self.today, self.values, self.shared, horizon, _LIFE_SEED)
+        life = life_ahead(self.person.today, self.values, self.person.shared, horizon, _LIFE_SEED)
         beside = rollout.room_beside(life)
         rolled: dict[str, Rolled] = {}
         first: dict[str, float] = {}
@@ -311,6 +274,3 @@ def _fastest_that(keeps: Callable[[float], Option | None], paces: Sequence[float
         else:
             fastest, low = option, middle
     return fastest
-
-
-_NO_EVENTS: Final = np.zeros((0, event_columns.N_EVENTS))
