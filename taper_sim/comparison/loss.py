@@ -131,4 +131,5 @@ def person_figures(course: Trajectory) -> Mapping[str, Floats]:
         "distress": window.total(rows.SUM_M) / days - course.start[rows.M],
         "peak": window.total(rows.MAX_W),
         "days_over": window.total(rows.OVER_LIMIT),
+        "end_share": window.dose_end / window.dose_start,
     }

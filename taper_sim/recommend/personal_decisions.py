@@ -22,7 +22,7 @@ from taper_sim.inference.tracker import STREAM_COLUMN, TrackedPatients
 from taper_sim.inference.true_state import TrueState
 from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.interface import Observation, Patients
-from taper_sim.recommend.ahead import PersonAhead, Plan, with_future_drift
+from taper_sim.recommend.ahead import STOP_SHARE, PersonAhead, Plan, with_future_drift
 from taper_sim.recommend.choice import Rolled, choose, keeps_limits, loss_by_values, loss_of, rolled_of
 from taper_sim.recommend.options import PACES_PCT, Option
 from taper_sim.safety.ceilings import ceiling_of
@@ -36,6 +36,12 @@ FASTER_PCT: Final = (45.0, 60.0, 100.0)
 """Additional paces for studies without a ceiling, percent of the original dose in 28 days."""
 FLOORS: Final = (0.0, 0.25, 0.5, 0.75)
 """Fractions of the original dose at which a taper may be planned to end. A design choice."""
+OF_CURRENT_PCT: Final = 20.0
+"""Reduction as a percentage of the current dose in 28 days, capped by the pace. Source: A100."""
+PLATEAUS: Final = (0.5, 0.25)
+"""Shares of the original dose at which a taper may be planned to wait. Source: A100."""
+WAY_BACK_PCT: Final = 25.0
+"""Largest rise, percent of the original dose in 28 days. Source: A101."""
 LOSS_DRAWS: Final = 128
 """Largest number of posterior draws in an expected loss. With 32 draws the Monte Carlo error was as large as the gain
 from personal pace (docs/personal-pace.md). A design choice."""
@@ -182,10 +188,9 @@ class _RolledOptions:
         else:
             self.loss_draws, self.loss_weights = np.arange(len(weights)), weights
 
-    def path(self, pct: float, floor: float, n_days: int) -> Floats:
-        """Shares of the coming days, (n_days,), at a pace down to a floor."""
-        lowest = self.lowest if self.policy.ceiling else -np.inf
-        return Plan(pct, floor).shares(self.now, n_days, self.policy.every, lowest)
+    def path(self, plan: Plan, n_days: int) -> Floats:
+        """Shares of the coming days under a plan, (n_days,), within the ceiling."""
+        return plan.shares(self.now, n_days, self.policy.every, self.lowest if self.policy.ceiling else -np.inf)
 
     def figures(self, shares: Floats, draws: Ints, life: Floats, beside: Floats, holds: bool) -> Floats:
         """Outcomes of the coming shares at some draws, (n_draws, N_FIGURES); the rest as in ``rollout.roll_out``."""
@@ -225,10 +230,14 @@ class _RolledOptions:
         back = above[-1] if above else self.now
         if self.policy.step_back and back > self.now + TOLERANCE:
             options.append(roll(Option("step back", "step_back", DRUG_CLASSES[self.column]), np.full(horizon, back)))
+        ways_up = self.ways_up()
+        for name, plan in ways_up.items():
+            option = Option(name, "step_back", DRUG_CLASSES[self.column])
+            options.append(roll(option, plan.shares(self.now, horizon, self.policy.every)))
 
         def keeps(pct: float) -> Option | None:
             option = Option(f"{pct:g}", "reduce", DRUG_CLASSES[self.column], pct)
-            roll(option, self.path(pct, 0.0, horizon))
+            roll(option, self.path(Plan(pct), horizon))
             return None if keeps_limits(rolled[option.name], rolled["hold"], limits) else option
 
         paces = list(self.paces(unreported))
@@ -240,22 +249,54 @@ class _RolledOptions:
                 half = keeps(slower[-1])
                 options += [half] if half is not None else []
         if self.policy.prefer == "least loss":
-            self._weigh(options, rolled, back)
+            self._weigh(options, rolled, first, back, ways_up)
         name, _ = choose(rolled, options, limits)
         return first[name]
 
-    def _weigh(self, options: Sequence[Option], rolled: dict[str, Rolled], back: float) -> None:
-        """Set each loss over the outlook: choose the final dose at the fastest pace; the slower pace shares it."""
-        outlook, floor = self.policy.outlook_d, 0.0
+    def ways_up(self) -> dict[str, Plan]:
+        """Ways back up by name, in steps that respiratory tolerance can follow: one step, and up to the original."""
+        if not self.policy.way_back or self.now >= 1.0 - TOLERANCE:
+            return {}
+        ends = sorted({min(self.now + WAY_BACK_PCT / 100.0, 1.0), 1.0})
+        return {f"up to {100 * end:g} %": Plan(-WAY_BACK_PCT, end) for end in ends}
+
+    def plans(self, pct: float) -> list[Plan]:
+        """Courses at a pace, which differ in what follows the first step."""
+        if self.policy.plans == "paces":
+            return [Plan(pct, floor) for floor in FLOORS if floor < self.now - TOLERANCE]
+        next_step = max(self.now - pct / 100.0 * self.policy.every / MONTH_D, 0.0)
+        ends = sorted({*FLOORS, next_step} if next_step >= STOP_SHARE else FLOORS)
+        return [
+            *(Plan(pct, end) for end in ends if end < self.now - TOLERANCE),
+            Plan(pct, 0.0, of_current_pct=OF_CURRENT_PCT),
+            *(Plan(pct, 0.0, plateau=share) for share in PLATEAUS if share < self.now - TOLERANCE),
+        ]
+
+    def _weigh(
+        self,
+        options: Sequence[Option],
+        rolled: dict[str, Rolled],
+        first: dict[str, float],
+        back: float,
+        ways_up: Mapping[str, Plan],
+    ) -> None:
+        """Set each loss over the outlook: choose the plan at the fastest pace; the slower pace shares it."""
+        outlook, best = self.policy.outlook_d, Plan(0.0)
         for o in sorted(options, key=lambda o: -o.pct_per_28d):
-            if o.kind != "reduce":
+            if o.name in ways_up:
+                loss = self.loss(ways_up[o.name].shares(self.now, outlook, self.policy.every))
+            elif o.kind != "reduce":
                 loss = self.loss(np.full(outlook, back if o.kind == "step_back" else self.now))
-            elif o is max(options, key=lambda o: o.pct_per_28d):
-                floors = [f for f in FLOORS if f < self.now - TOLERANCE]
-                losses = [self.loss(self.path(o.pct_per_28d, f, outlook)) for f in floors]
-                loss, floor = min(zip(losses, floors, strict=True))
             else:
-                loss = self.loss(self.path(o.pct_per_28d, floor, outlook))
+                fastest = o is max(options, key=lambda o: o.pct_per_28d)
+                plans = self.plans(o.pct_per_28d) if fastest else [replace(best, pct=o.pct_per_28d)]
+                paths = [self.path(plan, outlook) for plan in plans]
+                losses = [self.loss(path) for path in paths]
+                loss, number = min(zip(losses, range(len(plans)), strict=True))
+                if fastest:
+                    best = plans[number]
+                if self.policy.plans == "all":
+                    first[o.name] = float(paths[number][0])
             rolled[o.name] = replace(rolled[o.name], loss=loss)
 
 

@@ -20,6 +20,7 @@ from taper_sim.units import DrugClass
 
 _DRAWS: Final = (64, 128, 256, 512, 1024, 2048, 4096)
 Sees = Literal["reports", "nothing", "state"]
+Plans = Literal["paces", "all"]
 FIRST_REVIEW_D: Final = 7
 """Days from the start to the first review of check-ins; until then no pace exceeds the preset's. A design choice."""
 _VALUES: Final = (*DOMAINS, "full_stop", "harm_line")
@@ -57,6 +58,10 @@ class Personal(Policy):
         Days of check-ins before the first decision; the dose is held on them.
     pain, function, mood, sleep, full_stop, harm_line : float
         Values of the patients, as in ``preferences.ValueJudgements``; ``outlook_d`` is how far ahead they look.
+    plans : str
+        ``paces``: a pace down to a floor; ``all``: also plateaus, and steps as shares of the current dose.
+    way_back : bool
+        Whether the dose may rise by up to 25 points of the original in 28 days.
     """
 
     risk: float = 0.10
@@ -78,6 +83,8 @@ class Personal(Policy):
     sleep: float = ValueJudgements.sleep
     full_stop: float = ValueJudgements.full_stop
     harm_line: float = ValueJudgements.harm_line
+    plans: Plans = "paces"
+    way_back: bool = False
 
     @property
     def name(self) -> str:
@@ -88,6 +95,8 @@ class Personal(Policy):
         for name in _VALUES:
             changed = getattr(self, name) != getattr(ValueJudgements, name)
             arguments += f", {name}={getattr(self, name):g}" if changed else ""
+        arguments += f", plans={self.plans}" if self.plans != "paces" else ""
+        arguments += ", way_back=on" if self.way_back else ""
         if self.sees == "nothing":
             return f"prior_only({arguments})"
         return f"personal({arguments}, {'sees=state' if self.sees == 'state' else f'checkins={self.checkins}'})"
@@ -181,6 +190,8 @@ def personal(
     sleep: float = ValueJudgements.sleep,
     full_stop: float = ValueJudgements.full_stop,
     harm_line: float = ValueJudgements.harm_line,
+    plans: Plans = "paces",
+    way_back: Literal["on", "off"] = "off",
 ) -> Personal:
     """Pace from the patient's check-ins: least expected loss within every limit on risk (docs/personal-pace.md)."""
     return _checked(
@@ -205,6 +216,8 @@ def personal(
             sleep,
             full_stop,
             harm_line,
+            plans,
+            way_back == "on",
         ),
     )
 
@@ -228,6 +241,8 @@ def prior_only(
     sleep: float = ValueJudgements.sleep,
     full_stop: float = ValueJudgements.full_stop,
     harm_line: float = ValueJudgements.harm_line,
+    plans: Plans = "paces",
+    way_back: Literal["on", "off"] = "off",
 ) -> Personal:
     """As personal, from prior and baseline assessment alone: the value of the choice without any check-in."""
     return _checked(
@@ -252,5 +267,7 @@ def prior_only(
             sleep,
             full_stop,
             harm_line,
+            plans,
+            way_back == "on",
         ),
     )
