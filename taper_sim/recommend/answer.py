@@ -70,6 +70,7 @@ class AnswerInputs:
     if_underreported: tuple[float, float, float] | None = None
     after_a_week: ChoicesAfterAWeek | None = None
     happened: tuple[str, ...] = ()
+    destinations: tuple[Mapping[str, Any], ...] = ()
 
     def urgent(self) -> RecommendationFields:
         """Answer with the person to call and the time limit, without options."""
@@ -197,6 +198,7 @@ class AnswerInputs:
                 "options": list(options),
                 "chosen": chosen,
                 "would_change": list(would_change),
+                "destinations": list(self.destinations),
                 "basis": {
                     "calibrated": self.population.calibrated,
                     "tables_reviewed": tables.review_status(rows) == tables.REVIEWED,

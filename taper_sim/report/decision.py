@@ -8,6 +8,7 @@ from typing import Any
 
 from taper_sim.data.problems import escaped
 from taper_sim.recommend.answer import RecommendationFields
+from taper_sim.report.destination_text import destination_lines
 
 _WIDTH = 100
 _COLUMNS = (
@@ -47,6 +48,7 @@ def recommendation_text(recommendation: RecommendationFields) -> str:
         lines += ["", "to ask before any reduction:", *(_wrapped(q["question"]) for q in needed)]
     if answer["would_change"]:
         lines += ["", "what would change this:", *map(_wrapped, answer["would_change"])]
+    lines += destination_lines(answer)
     quality, basis = answer["quality"], answer["basis"]
     lines += [
         "",
