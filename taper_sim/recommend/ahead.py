@@ -177,7 +177,7 @@ class Plan:
                     share = base - rate * n_steps
                 share = min(share, max(self.end, now)) if rate < 0.0 else max(share, min(self.end, now))
                 if waits and held == 0 and share <= self.plateau:
-                    base, share, n_steps = self.plateau, self.plateau, 0
+                    base, share, n_steps, held = self.plateau, self.plateau, 0, every
             by_step[step] = max(share, min(lowest, now)) if step == 0 else share
         days = np.repeat(by_step, every)[:n_days]
         return np.where(days < STOP_SHARE, 0.0, days)
