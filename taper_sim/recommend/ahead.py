@@ -19,7 +19,7 @@ from taper_sim.units import MONTH_D, TOLERANCE
 
 STOP_SHARE: Final = 0.02
 """Share of the original dose below which the next step goes to 0. A design choice: no tablet is smaller."""
-PLATEAU_D: Final = 84
+WAIT_D: Final = 84
 """Days of a plateau. Source: A100."""
 _DRIFT_POINTS: Final = (0, 11)
 """Seed of the future drift; all patients share its points."""
@@ -130,7 +130,7 @@ class PersonAhead:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DosePlan:
     """A course of doses from today on, in steps.
 
     Attributes
@@ -142,7 +142,7 @@ class Plan:
     of_current_pct : float
         Reduction as a percentage of the dose of the day, in 28 days; 0: of the original dose. ``pct`` caps it.
     plateau : float
-        Share at which the dose is held for :data:`PLATEAU_D` days on the way; 0: nowhere.
+        Share at which the dose is held for :data:`WAIT_D` days on the way; 0: nowhere.
     """
 
     pct: float
@@ -167,7 +167,7 @@ class Plan:
         by_step, base, share, n_steps, held = np.empty(-(-n_days // every)), now, now, 0, 0
         waits = self.end < self.plateau < now - TOLERANCE
         for step in range(len(by_step)):
-            if waits and share <= self.plateau + TOLERANCE and held < PLATEAU_D:
+            if waits and share <= self.plateau + TOLERANCE and held < WAIT_D:
                 held += every
             else:
                 n_steps += 1

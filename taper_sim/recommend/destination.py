@@ -23,7 +23,7 @@ from taper_sim.inference.life_today import Today, moments_today
 from taper_sim.inference.posterior import Evidence, Posterior
 from taper_sim.inference.record import PatientRecord, first_cut_of, reference_of, regimen_of
 from taper_sim.model.parameters import BY_SYMBOL
-from taper_sim.recommend.ahead import PLATEAU_D, PersonAhead, Plan, with_future_drift
+from taper_sim.recommend.ahead import WAIT_D, DosePlan, PersonAhead, with_future_drift
 from taper_sim.recommend.choice import values_of
 from taper_sim.recommend.learning_ahead import LifeNow, chance_settled, is_settled, share_learnt, told_apart
 from taper_sim.recommend.options import Situation
@@ -104,11 +104,11 @@ def life_at_shares(person: PersonAhead, column: int, now: float, pace_pct: float
     outlook_d : int
         Days ahead at which lives are compared, unless the dose is reached less than 12 weeks before.
     """
-    days = tuple(max(outlook_d, _reached(now, share, pace_pct) + PLATEAU_D) for share in SHARES)
+    days = tuple(max(outlook_d, _reached(now, share, pace_pct) + WAIT_D) for share in SHARES)
     holding = {n: person.figures(np.full(n, now), column) for n in dict.fromkeys(days)}
     figures = []
     for share, n in zip(SHARES, days, strict=True):
-        path = Plan(pace_pct, share * now).shares(now, n, MONTH_D)
+        path = DosePlan(pace_pct, share * now).shares(now, n, MONTH_D)
         figures.append(holding[n] if share == 1.0 else person.figures(path, column))
     return LifeAtShares(SHARES, days, tuple(figures), tuple(holding[n] for n in days), column, now, person.values)
 
@@ -120,7 +120,7 @@ def _reached(now: float, share: float, pace_pct: float) -> int:
 
 def days_needed(now: float, pace_pct: float, outlook_d: int) -> int:
     """Days ahead that the table needs."""
-    return max(outlook_d, _reached(now, 0.0, pace_pct) + PLATEAU_D)
+    return max(outlook_d, _reached(now, 0.0, pace_pct) + WAIT_D)
 
 
 @dataclass(frozen=True)
@@ -272,8 +272,8 @@ def tables_of(
     sets: Mapping[str, ValueJudgements],
 ) -> dict[str, Any]:
     """The table of one class under each set of values, as plain values; ``now`` is a share of the original dose."""
-    trial_d = _reached(now, TRIED, pace_pct) + PLATEAU_D
-    trial = Plan(pace_pct, TRIED * now).shares(now, trial_d, MONTH_D)
+    trial_d = _reached(now, TRIED, pace_pct) + WAIT_D
+    trial = DosePlan(pace_pct, TRIED * now).shares(now, trial_d, MONTH_D)
     reports = told_apart(person, column, trial, life_now)
     lives: dict[int, LifeAtShares] = {}
     for values in sets.values():
@@ -283,7 +283,7 @@ def tables_of(
     return {
         "pace_pct_per_28d": pace_pct,
         "method": METHOD,
-        "trial": {"dose_pct": 100.0 * TRIED, "days_there": PLATEAU_D, "days_until_known": trial_d},
+        "trial": {"dose_pct": 100.0 * TRIED, "days_there": WAIT_D, "days_until_known": trial_d},
         "sets": [table.as_dict() for table in tables],
     }
 

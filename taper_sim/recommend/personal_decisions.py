@@ -22,7 +22,7 @@ from taper_sim.inference.tracker import STREAM_COLUMN, TrackedPatients
 from taper_sim.inference.true_state import TrueState
 from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.interface import Observation, Patients
-from taper_sim.recommend.ahead import STOP_SHARE, PersonAhead, Plan, with_future_drift
+from taper_sim.recommend.ahead import STOP_SHARE, DosePlan, PersonAhead, with_future_drift
 from taper_sim.recommend.choice import Rolled, choose, keeps_limits, loss_by_values, loss_of, rolled_of
 from taper_sim.recommend.options import PACES_PCT, Option
 from taper_sim.safety.ceilings import ceiling_of
@@ -188,7 +188,7 @@ class _RolledOptions:
         else:
             self.loss_draws, self.loss_weights = np.arange(len(weights)), weights
 
-    def path(self, plan: Plan, n_days: int) -> Floats:
+    def path(self, plan: DosePlan, n_days: int) -> Floats:
         """Shares of the coming days under a plan, (n_days,), within the ceiling."""
         return plan.shares(self.now, n_days, self.policy.every, self.lowest if self.policy.ceiling else -np.inf)
 
@@ -237,7 +237,7 @@ class _RolledOptions:
 
         def keeps(pct: float) -> Option | None:
             option = Option(f"{pct:g}", "reduce", DRUG_CLASSES[self.column], pct)
-            roll(option, self.path(Plan(pct), horizon))
+            roll(option, self.path(DosePlan(pct), horizon))
             return None if keeps_limits(rolled[option.name], rolled["hold"], limits) else option
 
         paces = list(self.paces(unreported))
@@ -253,23 +253,23 @@ class _RolledOptions:
         name, _ = choose(rolled, options, limits)
         return first[name]
 
-    def ways_up(self) -> dict[str, Plan]:
+    def ways_up(self) -> dict[str, DosePlan]:
         """Ways back up by name, in steps that respiratory tolerance can follow: one step, and up to the original."""
         if not self.policy.way_back or self.now >= 1.0 - TOLERANCE:
             return {}
         ends = sorted({min(self.now + WAY_BACK_PCT / 100.0, 1.0), 1.0})
-        return {f"up to {100 * end:g} %": Plan(-WAY_BACK_PCT, end) for end in ends}
+        return {f"up to {100 * end:g} %": DosePlan(-WAY_BACK_PCT, end) for end in ends}
 
-    def plans(self, pct: float) -> list[Plan]:
+    def plans(self, pct: float) -> list[DosePlan]:
         """Courses at a pace, which differ in what follows the first step."""
         if self.policy.plans == "paces":
-            return [Plan(pct, floor) for floor in FLOORS if floor < self.now - TOLERANCE]
+            return [DosePlan(pct, floor) for floor in FLOORS if floor < self.now - TOLERANCE]
         next_step = max(self.now - pct / 100.0 * self.policy.every / MONTH_D, 0.0)
         ends = sorted({*FLOORS, next_step} if next_step >= STOP_SHARE else FLOORS)
         return [
-            *(Plan(pct, end) for end in ends if end < self.now - TOLERANCE),
-            Plan(pct, 0.0, of_current_pct=OF_CURRENT_PCT),
-            *(Plan(pct, 0.0, plateau=share) for share in PLATEAUS if share < self.now - TOLERANCE),
+            *(DosePlan(pct, end) for end in ends if end < self.now - TOLERANCE),
+            DosePlan(pct, 0.0, of_current_pct=OF_CURRENT_PCT),
+            *(DosePlan(pct, 0.0, plateau=share) for share in PLATEAUS if share < self.now - TOLERANCE),
         ]
 
     def _weigh(
@@ -278,10 +278,10 @@ class _RolledOptions:
         rolled: dict[str, Rolled],
         first: dict[str, float],
         back: float,
-        ways_up: Mapping[str, Plan],
+        ways_up: Mapping[str, DosePlan],
     ) -> None:
         """Set each loss over the outlook: choose the plan at the fastest pace; the slower pace shares it."""
-        outlook, best = self.policy.outlook_d, Plan(0.0)
+        outlook, best = self.policy.outlook_d, DosePlan(0.0)
         for o in sorted(options, key=lambda o: -o.pct_per_28d):
             if o.name in ways_up:
                 loss = self.loss(ways_up[o.name].shares(self.now, outlook, self.policy.every))

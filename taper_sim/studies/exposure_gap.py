@@ -1,8 +1,9 @@
 """Why people in the ladder keep more of the dose than the schedule says, one reason at a time.
 
-Imports ``scenario``, ``comparison.loss``, ``simulation``. ``python -m taper_sim.studies.exposure_gap --out
-docs/tables/exposure_gap.csv`` simulates the people of ``scenarios/ladder.yaml`` under ``linear(pct=10, every=28)``.
-Each reason is switched off alone, and then after those above it: the last row is the schedule but for tablets.
+Imports ``studies.structures``, ``comparison.loss``, ``safety``, ``simulation``. ``python -m
+taper_sim.studies.exposure_gap --out docs/tables/exposure_gap.csv`` simulates the people of the ladder for a year under
+``linear(pct=10, every=28)``. Each reason is switched off alone, and then after those above it: the last row is the
+schedule but for tablets.
 """
 
 import argparse
@@ -15,15 +16,17 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.comparison.loss import person_figures
-from taper_sim.scenario.all_policies import build_policy
-from taper_sim.scenario.building import build_cohort, care_plan, read_scenario
+from taper_sim.policies.catalogue import build_policy
+from taper_sim.safety.within_ceiling import within_ceiling
 from taper_sim.simulation.days import Trajectory, run
 from taper_sim.simulation.ensemble import from_prior
+from taper_sim.studies import structures
 
 NEVER: Final = -50.0
 """Log of a daily hazard that never comes true in a study."""
 _SEEDS: Final = (1, 2)
 _PEOPLE: Final = 300
+_DRAWS: Final = 50
 _RUN_IN_D: Final = 14
 _PCT, _EVERY_D = 10.0, 28
 
@@ -63,7 +66,7 @@ def schedule_exposure(n_days: int, run_in_d: int) -> float:
     return float(np.maximum(1.0 - _PCT / 100.0 * steps, 0.0).mean())
 
 
-def exposure_rows(scenario: Path, people: int = _PEOPLE, seeds: tuple[int, ...] = _SEEDS) -> pd.DataFrame:
+def exposure_rows(people: int = _PEOPLE, seeds: tuple[int, ...] = _SEEDS) -> pd.DataFrame:
     """Mean exposure with every reason, without each alone, and without all down to each.
 
     Returns
@@ -72,12 +75,12 @@ def exposure_rows(scenario: Path, people: int = _PEOPLE, seeds: tuple[int, ...] 
         Columns reason, alone (exposure without this reason), lowers_by, se, together (without all reasons down to
         this), schedule (by arithmetic), tablets (dispensed minus ordered share of the dose, mean over days), people.
     """
-    whole, of_tablets = _exposures(scenario, (), people, seeds)
-    n_days = read_scenario(scenario).days
+    whole, of_tablets = _exposures((), people, seeds)
+    n_days = structures.STUDY_DAYS
     rows = [_row("every reason", whole, whole, whole, schedule_exposure(n_days, _RUN_IN_D), of_tablets)]
     for number, reason in enumerate(REASONS, start=1):
-        alone, _ = _exposures(scenario, (reason,), people, seeds)
-        together, of_tablets = _exposures(scenario, REASONS[:number], people, seeds)
+        alone, _ = _exposures((reason,), people, seeds)
+        together, of_tablets = _exposures(REASONS[:number], people, seeds)
         run_in = 0 if any(r.run_in for r in REASONS[:number]) else _RUN_IN_D
         rows.append(_row(reason.name, whole, alone, together, schedule_exposure(n_days, run_in), of_tablets))
     return pd.DataFrame(rows)
@@ -99,21 +102,18 @@ def _row(
     }
 
 
-def _exposures(
-    scenario: Path, off: tuple[Reason, ...], people: int, seeds: tuple[int, ...]
-) -> tuple[np.ndarray, float]:
+def _exposures(off: tuple[Reason, ...], people: int, seeds: tuple[int, ...]) -> tuple[np.ndarray, float]:
     """Exposure of each person without some reasons, and mean rounding to tablets."""
-    s = read_scenario(scenario)
     call = f"linear(pct={_PCT:g}, every={_EVERY_D})"
     call += "" if any(r.run_in for r in off) else f" + run_in(days={_RUN_IN_D})"
-    call += "" if any(r.ceiling for r in off) else " + within_ceiling()"
-    fixed = {**s.parameters, **{name: value for r in off for name, value in r.fixed.items()}}
+    policy = build_policy(call, file="taper_sim.studies.exposure_gap")
+    if not any(r.ceiling for r in off):
+        policy = within_ceiling(policy)
+    fixed = {name: value for r in off for name, value in r.fixed.items()}
     exposures, rounding = [], []
     for seed in seeds:
-        cohort = build_cohort(s.cohort.model_copy(update={"patients": people}), seed, scenario.parent)
-        ensemble = from_prior(seed, min(s.draws, people), fixed)
-        policy = build_policy(call, file=str(scenario), place="study", folder=scenario.parent)
-        course = run(cohort, policy, ensemble, seed, s.days, care_plan(s.care))
+        ensemble = from_prior(seed, min(_DRAWS, people), fixed)
+        course = run(structures._people(people, seed), policy, ensemble, seed, structures.STUDY_DAYS, structures._CARE)
         exposures.append(person_figures(course)["exposure"])
         rounding.append(_mean_rounding(course))
     return np.concatenate(exposures), float(np.mean(rounding))
@@ -129,10 +129,9 @@ def main() -> None:
     """Write the table."""
     parser = argparse.ArgumentParser(description="why exposure in the ladder exceeds the schedule's")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--scenario", type=Path, default=Path("scenarios/ladder.yaml"))
     parser.add_argument("--people", type=int, default=_PEOPLE)
     given = parser.parse_args()
-    exposure_rows(given.scenario, given.people).to_csv(given.out, index=False)
+    exposure_rows(given.people).to_csv(given.out, index=False)
 
 
 if __name__ == "__main__":

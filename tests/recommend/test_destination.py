@@ -11,7 +11,7 @@ from taper_sim.inference import course as at
 from taper_sim.inference.life_block import ORDER, ordered_system
 from taper_sim.inference.life_today import today_of
 from taper_sim.policies.interface import Patients
-from taper_sim.recommend.ahead import PLATEAU_D, PersonAhead, Plan
+from taper_sim.recommend.ahead import WAIT_D, DosePlan, PersonAhead
 from taper_sim.recommend.destination import chance_of, life_at_shares, table_of, tables_of, value_sets
 from taper_sim.recommend.learning_ahead import LifeNow, _life_of_months, chance_settled, share_learnt, told_apart
 from taper_sim.recommend.personal_decisions import PersonalDecisions
@@ -91,7 +91,7 @@ def test_the_harm_line_is_what_counts_as_worse() -> None:
 
 def test_a_slower_ceiling_is_compared_later() -> None:
     days = [row["day"] for row in rows_of(SPREAD, pace_pct=5.0)]
-    assert days == [364, 364, 364, 15 * 28 + PLATEAU_D, 20 * 28 + PLATEAU_D]
+    assert days == [364, 364, 364, 15 * 28 + WAIT_D, 20 * 28 + WAIT_D]
     assert {row["day"] for row in rows_of(SPREAD)} == {364}
 
 
@@ -152,7 +152,7 @@ def test_a_longer_trial_and_a_lower_dose_teach_more() -> None:
     person, life = person_with(SPREAD)
     learnt = {}
     for name, end, n in (("short", 0.5, 224), ("long", 0.5, 420), ("low", 0.0, 420), ("none", 1.0, 420)):
-        reports = told_apart(person, 0, Plan(10.0, end).shares(1.0, n, 28), life)
+        reports = told_apart(person, 0, DosePlan(10.0, end).shares(1.0, n, 28), life)
         learnt[name] = share_learnt(SPREAD, reports)
     assert learnt["none"] < 0.02
     assert learnt["none"] < learnt["short"] < learnt["long"] < learnt["low"] < 1.0

@@ -30,5 +30,5 @@ def test_the_reasons_explain_the_whole_gap() -> None:
 
 
 def test_without_any_reason_people_take_what_the_schedule_says() -> None:
-    exposure, of_tablets = _exposures(ROOT / "scenarios" / "ladder.yaml", REASONS, 20, (1,))
+    exposure, of_tablets = _exposures(REASONS, 20, (1,))
     assert float(np.mean(exposure)) == pytest.approx(schedule_exposure(364, 0) + of_tablets, abs=0.01)
