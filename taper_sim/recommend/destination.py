@@ -25,7 +25,15 @@ from taper_sim.inference.record import PatientRecord, first_cut_of, reference_of
 from taper_sim.model.parameters import BY_SYMBOL
 from taper_sim.recommend.ahead import WAIT_D, DosePlan, PersonAhead, with_future_drift
 from taper_sim.recommend.choice import values_of
-from taper_sim.recommend.learning_ahead import LifeNow, chance_settled, is_settled, share_learnt, told_apart
+from taper_sim.recommend.learning_ahead import (
+    LifeNow,
+    chance_settled,
+    is_settled,
+    share_learnt,
+    told_apart,
+    value_of_knowing,
+    value_of_trial,
+)
 from taper_sim.recommend.options import Situation
 from taper_sim.safety.limits import Limits
 from taper_sim.units import DRUG_CLASSES, MONTH_D
@@ -162,12 +170,26 @@ class Destination:
 
 @dataclass(frozen=True)
 class DestinationTable:
-    """The question under one set of values."""
+    """The question under one set of values.
+
+    Attributes
+    ----------
+    name : str
+    values : ValueJudgements
+    rows : tuple of Destination
+    least_loss_pct : float
+        Percent of today's dose with the least expected loss, harm counted.
+    worth_knowing, worth_trial : float
+        Expected gain of choosing among the five doses after the answer is known for certain, and after the trial,
+        above choosing now: important differences of the domain that weighs most.
+    """
 
     name: str
     values: ValueJudgements
     rows: tuple[Destination, ...]
     least_loss_pct: float
+    worth_knowing: float
+    worth_trial: float
 
     def as_dict(self) -> dict[str, Any]:
         """The table as plain values."""
@@ -178,6 +200,8 @@ class DestinationTable:
             "in_words": self.values.in_words(),
             "rows": rows,
             "least_loss_pct": self.least_loss_pct,
+            "worth_knowing": round(self.worth_knowing, 4),
+            "worth_trial": round(self.worth_trial, 4),
         }
 
 
@@ -202,11 +226,14 @@ def table_of(name: str, values: ValueJudgements, life: LifeAtShares, reports: Fl
     at_share, holding = life.losses(loss)
     gains = (holding - at_share) / loss.one_difference
     best = np.argmin(at_share - holding, axis=0)
+    learnt = [
+        share_learnt(gain, reports) if share < 1.0 else 0.0 for gain, share in zip(gains, life.shares, strict=True)
+    ]
     rows = []
     for k, (share, day) in enumerate(zip(life.shares, life.days, strict=True)):
         better = chance_of(gains[k] > 0.0) if share < 1.0 else 0.5
         low, high = np.quantile(gains[k], (0.05, 0.95))
-        settled_after = chance_settled(gains[k], share_learnt(gains[k], reports)) if share < 1.0 else 0.0
+        settled_after = chance_settled(gains[k], learnt[k]) if share < 1.0 else 0.0
         rows.append(
             Destination(
                 100.0 * share,
@@ -224,7 +251,8 @@ def table_of(name: str, values: ValueJudgements, life: LifeAtShares, reports: Fl
         )
     expected = [float(loss.decision_loss(x, today).mean()) for x, today in zip(at_share, holding, strict=True)]
     relative = [x - float(loss.decision_loss(today, today).mean()) for x, today in zip(expected, holding, strict=True)]
-    return DestinationTable(name, values, tuple(rows), 100.0 * life.shares[int(np.argmin(relative))])
+    least = 100.0 * life.shares[int(np.argmin(relative))]
+    return DestinationTable(name, values, tuple(rows), least, value_of_knowing(gains), value_of_trial(gains, learnt))
 
 
 def value_sets(limits: Limits) -> dict[str, ValueJudgements]:

@@ -5,6 +5,7 @@ the reports of the trial. Given a person's values they are normal, with life out
 as their covariance. A regression over the posterior draws says how far they follow what the patient wants to know.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -146,6 +147,32 @@ def chance_settled(wanted: Floats, learnt: float) -> float:
     left = np.sort(np.sqrt(1.0 - learnt) * (wanted - mean))
     above = 1.0 - np.searchsorted(left, -moved, side="right") / len(left)
     return float(np.mean((above < SETTLED[0]) | (above > SETTLED[1])))
+
+
+def value_of_knowing(gains: Floats) -> float:
+    """Expected value of perfect information about the best of several doses, in the unit of the gains.
+
+    Parameters
+    ----------
+    gains : ndarray, (n_doses, n)
+        Gain over today's dose, which is one of the doses, at equally likely draws.
+    """
+    return float(gains.max(axis=0).mean() - gains.mean(axis=1).max())
+
+
+def value_of_trial(gains: Floats, learnt: Sequence[float]) -> float:
+    """Expected value of the sample information of a trial about the best of several doses, in the unit of the gains.
+
+    Parameters
+    ----------
+    gains : ndarray, (n_doses, n)
+        As in :func:`value_of_knowing`.
+    learnt : sequence of float, (n_doses,)
+        Share of the variance of each that the trial explains; what it tells of one dose it tells of all.
+    """
+    z = ndtri((np.arange(_NODES) + 0.5) / _NODES)
+    means, sds = gains.mean(axis=1), np.sqrt(np.asarray(learnt)) * gains.std(axis=1)
+    return float((means[:, None] + sds[:, None] * z).max(axis=0).mean() - means.max())
 
 
 def is_settled(chance: float) -> bool:

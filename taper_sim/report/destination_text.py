@@ -41,6 +41,10 @@ def _class_lines(of_class: Mapping[str, Any]) -> list[str]:
         lines.append(f"    {'dose':<7}{'better off':<12}{'gain (90 % interval)':<26}{'today':<9}settled by a trial")
         for row in table["rows"]:
             lines.append(_row_line(row, row["dose_pct"] == table["least_loss_pct"]))
+        lines.append(
+            f"    to know for certain first would be worth {table['worth_knowing']:.2f} of these differences, the trial "
+            f"{table['worth_trial']:.2f}"
+        )
     lines.append(
         textwrap.fill(
             "The gain counts important differences of the domain that weighs most. The star marks the least expected "
