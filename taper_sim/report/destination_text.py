@@ -42,8 +42,8 @@ def _class_lines(of_class: Mapping[str, Any]) -> list[str]:
         for row in table["rows"]:
             lines.append(_row_line(row, row["dose_pct"] == table["least_loss_pct"]))
         lines.append(
-            f"    to know for certain first would be worth {table['worth_knowing']:.2f} of these differences, the trial "
-            f"{table['worth_trial']:.2f}"
+            f"    certainty before the choice would be worth {table['worth_knowing']:.2f} of these differences, the "
+            f"trial {table['worth_trial']:.2f}"
         )
     lines.append(
         textwrap.fill(

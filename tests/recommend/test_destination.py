@@ -13,7 +13,15 @@ from taper_sim.inference.life_today import today_of
 from taper_sim.policies.interface import Patients
 from taper_sim.recommend.ahead import WAIT_D, DosePlan, PersonAhead
 from taper_sim.recommend.destination import chance_of, life_at_shares, table_of, tables_of, value_sets
-from taper_sim.recommend.learning_ahead import LifeNow, _life_of_months, chance_settled, share_learnt, told_apart
+from taper_sim.recommend.learning_ahead import (
+    LifeNow,
+    _life_of_months,
+    chance_settled,
+    share_learnt,
+    told_apart,
+    value_of_knowing,
+    value_of_trial,
+)
 from taper_sim.recommend.personal_decisions import PersonalDecisions
 from taper_sim.report.destination_text import chance_words, destination_lines
 from taper_sim.safety.limits import Limits, ValuesEntry
@@ -133,6 +141,16 @@ def test_nothing_learnt_settles_nothing_and_everything_settles_all() -> None:
     assert chance_settled(wanted, 1.0) == pytest.approx(1.0, abs=0.01)
     chances = [chance_settled(wanted, learnt) for learnt in (0.1, 0.3, 0.5, 0.8)]
     assert chances == sorted(chances) and 0.0 < chances[1] < 1.0
+
+
+def test_information_is_worth_nothing_where_it_changes_no_choice_and_never_more_than_knowing() -> None:
+    gain = np.random.default_rng(7).normal(0.0, 1.0, 4096)
+    gains = np.stack([np.zeros(4096), gain])
+    assert value_of_knowing(gains) == pytest.approx(1.0 / np.sqrt(2.0 * np.pi), abs=0.03)  # of a standard normal
+    assert value_of_trial(gains, [0.0, 0.0]) == pytest.approx(0.0, abs=1e-9)
+    worth = [value_of_trial(gains, [0.0, learnt]) for learnt in (0.1, 0.5, 1.0)]
+    assert worth == sorted(worth) and worth[-1] == pytest.approx(value_of_knowing(gains), abs=0.01)
+    assert value_of_trial(gains + np.array([[0.0], [9.0]]), [0.0, 0.5]) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_life_of_a_month_is_as_variable_in_every_month() -> None:
