@@ -41,7 +41,7 @@ _KNOWN_D: Final = _FIRST_D + 5 * MONTH_D + WAIT_D  # the end of the trial
 _LAST_D: Final = _KNOWN_D + 5 * MONTH_D
 _LATER_D: Final = 480  # days after which the lives are compared again
 _SEEDS: Final = (1, 2)
-_PEOPLE, _DRAWS = 75, 50
+_PEOPLE, _DRAWS = 30, 50
 
 
 class _Asked(Policy):
