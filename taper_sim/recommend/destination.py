@@ -13,7 +13,7 @@ import numpy as np
 
 from taper_sim.array_types import Floats
 from taper_sim.comparison.loss import Loss
-from taper_sim.comparison.preferences import ValueJudgements
+from taper_sim.comparison.preferences import VALUE_QUESTIONS, ValueJudgements
 from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.inference import course as at
 from taper_sim.inference import rollout
@@ -287,8 +287,19 @@ def destinations_of(
             continue
         person, life_now = person_today(record, situation, posterior, evidence, k, pace, sets)
         of_class = tables_of(person, life_now, k, today / original, pace, sets)
-        of_classes.append({"drug_class": drug_class, "dose_equivalents": round(today, 4), **of_class})
+        shown = {"drug_class": drug_class, "dose_equivalents": round(today, 4), **of_class}
+        of_classes.append({**shown, "questions": open_questions(limits)})
     return tuple(of_classes)
+
+
+def open_questions(limits: Limits) -> list[dict[str, Any]]:
+    """The question for each value that the patient has not stated, with the default that stands for the answer."""
+    default, stated = asdict(ValueJudgements()), limits.values.stated()
+    return [
+        {"key": f"values.{key}", "question": question, "default": default[key]}
+        for key, question in VALUE_QUESTIONS.items()
+        if key not in stated
+    ]
 
 
 def tables_of(

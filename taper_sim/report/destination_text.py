@@ -24,6 +24,12 @@ def destination_lines(answer: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     for of_class in answer.get("destinations", ()):
         lines += ["", *_class_lines(of_class)]
+    questions = answer["destinations"][0]["questions"] if lines else []
+    if questions:
+        lines.append("  to ask, so that the table is the patient's own (limits file; default in brackets):")
+        for row in questions:
+            text = f"{row['key']} ({row['default']:g}): {row['question']}"
+            lines.append(textwrap.fill(text, _WIDTH, initial_indent="  - ", subsequent_indent="    "))
     return lines
 
 

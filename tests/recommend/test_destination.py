@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taper_sim.comparison.preferences import ValueJudgements
+from taper_sim.comparison.preferences import VALUE_QUESTIONS, ValueJudgements
 from taper_sim.inference import course as at
 from taper_sim.inference.life_block import ORDER, ordered_system
 from taper_sim.inference.life_today import today_of
 from taper_sim.policies.interface import Patients
 from taper_sim.recommend.ahead import WAIT_D, DosePlan, PersonAhead
-from taper_sim.recommend.destination import chance_of, life_at_shares, table_of, tables_of, value_sets
+from taper_sim.recommend.destination import chance_of, life_at_shares, open_questions, table_of, tables_of, value_sets
 from taper_sim.recommend.learning_ahead import (
     LifeNow,
     _life_of_months,
@@ -192,6 +192,12 @@ def test_the_answer_shows_the_table_under_two_sets_of_values() -> None:
     assert [table["name"] for table in mine] == ["as the patient stated", "by default"]
     assert mine[0]["values"]["sleep"] == 1.0
     assert mine[1]["rows"] == of_class["sets"][0]["rows"]
+
+
+def test_what_the_patient_has_not_said_is_asked_with_its_default() -> None:
+    asked = {row["key"]: row["default"] for row in open_questions(Limits(values=ValuesEntry(sleep=1.0)))}
+    assert "values.sleep" not in asked and len(asked) == len(VALUE_QUESTIONS) - 1
+    assert asked["values.full_stop"] == 2.0 and asked["values.harm_line"] == 0.0
 
 
 def test_no_table_where_maintenance_is_asked() -> None:
