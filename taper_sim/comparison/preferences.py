@@ -80,7 +80,8 @@ VALUE_QUESTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "function": "How much does 10 points more of what you can do (0 to 100) matter to you?",
         "mood": "How much does a clear change of mood (5 points of PHQ-9) matter to you?",
         "sleep": "How much does a clear change of sleep (6 points of ISI) matter to you?",
-        "full_stop": "If you felt exactly as today without this medicine, how much better would that be? "
+        "full_stop": "If you felt exactly as today, but took none of this medicine instead of the dose you began with, "
+        "how much better would that be? "
         "Count in such changes of what matters most to you: 0 is no better, 2 is as good as two of them.",
         "harm_line": "How much worse than today would you risk for a chance of being better? "
         "Count in the same changes: 0 is no worse at all.",
