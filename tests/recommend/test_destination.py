@@ -134,6 +134,25 @@ def test_what_reports_explain_is_the_known_share_of_a_normal_model() -> None:
     assert hidden == pytest.approx(1.0 / 3.0, abs=0.02)
 
 
+def test_many_reports_that_say_nothing_explain_nothing() -> None:
+    """Few draws and many reports: coefficients that are judged by their own draws would explain an eighth."""
+    rng = np.random.default_rng(8)
+    learnt = [share_learnt(rng.standard_normal(256), 5.0 * rng.standard_normal((256, 32))) for _ in range(20)]
+    assert np.mean(learnt) < 0.02
+
+
+def test_life_outside_the_taper_hides_what_a_trial_would_show() -> None:
+    person, life = person_with(SPREAD)
+    path = DosePlan(10.0, 0.25).shares(1.0, 420, 28)
+    learnt = []
+    for factor in (0.1, 1.0, 3.0):
+        values = person.values.copy()
+        values[:, at.LIFE] = factor
+        moved = LifeNow(life.mean, factor**2 * life.covariance)
+        learnt.append(share_learnt(SPREAD, told_apart(replace(person, values=values), 0, path, moved)))
+    assert learnt[0] > learnt[1] + 0.1 > learnt[2] + 0.2
+
+
 def test_nothing_learnt_settles_nothing_and_everything_settles_all() -> None:
     wanted = np.random.default_rng(6).normal(0.3, 1.0, 1024)
     assert chance_settled(wanted, 0.0) == 0.0
