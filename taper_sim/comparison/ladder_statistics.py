@@ -17,6 +17,10 @@ from taper_sim.comparison.statistics import ENDS_95, tail_terms
 
 RungRole = Literal["other", "personal", "oracle"]
 
+END_BINS: Final = (1e-9, 0.4, 0.7)
+"""Shares of the original dose between the places where people end: 0, below 0.4, below 0.7, more. A design choice."""
+END_NAMES: Final = ("0 %", "under 40 %", "40 to 70 %", "70 % and more")
+"""Places where people end."""
 BOOTSTRAP_RESAMPLES: Final = 1000
 """Bootstrap resamples of patients, within each seed, for 95 % intervals (Efron 1979)."""
 
@@ -101,6 +105,18 @@ def bootstrap_interval(values: Floats) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.quantile(values, ENDS_95)
     return float(low), float(high)
+
+
+def ends_against(policy: PolicyResult, oracle: PolicyResult) -> dict[tuple[str, str], int]:
+    """People by where the oracle and a policy end with them, as shares of the original dose; the dead are left out."""
+    of_oracle, ends = (np.asarray(result.figures["end_share"]) for result in (oracle, policy))
+    alive = np.isfinite(of_oracle) & np.isfinite(ends)
+    bins = [np.searchsorted(END_BINS, share[alive], side="right") for share in (of_oracle, ends)]
+    return {
+        (first, second): int(((bins[0] == i) & (bins[1] == j)).sum())
+        for i, first in enumerate(END_NAMES)
+        for j, second in enumerate(END_NAMES)
+    }
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""Value judgements of the composite and of the loss, with their defaults. Imports nothing of the package.
+"""Value judgements of the composite, of the loss and of one patient, with defaults. Imports nothing of the package.
 
-No study gives these numbers. Each is a key of the scenario, stated in the report, and assumption A70 says why the
-defaults are as they are.
+No study gives these numbers. Those of a comparison are keys of the scenario (A70); those of a patient are keys of
+``values`` in the limits file, each with a plain question (A95 to A98).
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -25,6 +26,69 @@ HARM_OUTCOMES: Final[Mapping[str, str]] = MappingProxyType(
     {"crisis": "mental_health_crisis", "overdose": "overdose", "death": "death"}
 )
 """Outcome that counts each harm of the composite."""
+
+OUTLOOK_D: Final = 364
+"""Days ahead over which what a dose brings is weighed. Source: A98."""
+
+
+@dataclass(frozen=True)
+class ValueJudgements:
+    """What one patient wants, as numbers. Nobody else can know them; without an answer the defaults hold.
+
+    Attributes
+    ----------
+    pain, function, mood, sleep : float
+        Weights of one important difference of each domain, 0 or more; only their ratios count. Source: A95.
+    full_stop : float
+        Important differences, of the domain that weighs most, between life without the medicine and life at the full
+        dose, all else equal; half of the medicine counts half as much. Source: A96.
+    harm_line : float
+        Important differences of the same domain by which the patient would risk being worse off than today for a chance
+        of being better. What exceeds it counts as harm. Source: A97.
+    outlook_days : int
+        Days ahead that count. Source: A98.
+    """
+
+    pain: float = 1.0
+    function: float = 1.0
+    mood: float = 1.0
+    sleep: float = 0.0
+    full_stop: float = FULL_STOP
+    harm_line: float = 0.0
+    outlook_days: int = OUTLOOK_D
+
+    @property
+    def most(self) -> float:
+        """Weight of the domain that weighs most: the unit of ``full_stop`` and of ``harm_line``."""
+        return max(self.pain, self.function, self.mood, self.sleep)
+
+    def in_words(self) -> str:
+        """The values in a sentence."""
+        weights = ", ".join(f"{name} {asdict(self)[name]:g}" for name in DOMAINS)
+        return (
+            f"weights: {weights}; a full stop is worth {self.full_stop:g} important differences of the domain that "
+            f"weighs most; accepted risk of being worse: {self.harm_line:g} of them; {self.outlook_days} days ahead"
+        )
+
+
+DOMAINS: Final = ("pain", "function", "mood", "sleep")
+"""Domains that a patient weighs."""
+
+VALUE_QUESTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "pain": "How much does a day with 1 point less pain (0 to 10) matter to you, next to the others?",
+        "function": "How much does 10 points more of what you can do (0 to 100) matter to you?",
+        "mood": "How much does a clear change of mood (5 points of PHQ-9) matter to you?",
+        "sleep": "How much does a clear change of sleep (6 points of ISI) matter to you?",
+        "full_stop": "If you felt exactly as today, but took none of this medicine instead of the dose you began with, "
+        "how much better would that be? "
+        "Count in such changes of what matters most to you: 0 is no better, 2 is as good as two of them.",
+        "harm_line": "How much worse than today would you risk for a chance of being better? "
+        "Count in the same changes: 0 is no worse at all.",
+        "outlook_days": "How far ahead do you look: how many days count?",
+    }
+)
+"""A plain question for each value of a patient."""
 
 
 def holds_harms(weights: Mapping[str, float]) -> bool:

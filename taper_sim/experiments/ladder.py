@@ -23,11 +23,13 @@ from taper_sim.comparison.ladder_statistics import (
     PolicyResult,
     best_knob,
     bootstrap_interval,
+    ends_against,
     gap_of,
     losses_of,
     resampled,
 )
 from taper_sim.comparison.loss import Loss, person_figures
+from taper_sim.comparison.preferences import FULL_STOP
 from taper_sim.data.problems import InputError, Problem
 from taper_sim.data.yaml_input import parse
 from taper_sim.experiments.manifest import git_commit, versions_of
@@ -46,8 +48,9 @@ from taper_sim.simulation.ensemble import drawn_from
 
 KIND: Final = "ladder"
 Knobs = dict[tuple[str, str], tuple[float | str | None, bool]]
-FIGURES: Final = ("exposure", "pain", "function", "distress", "peak", "days_over")
+FIGURES: Final = ("exposure", "pain", "function", "distress", "peak", "days_over", "end_share")
 _OF_GAP: Final = [field.name for field in fields(Gap) if field.name != "best_other"]  # which is the column rival
+_END_COLUMNS: Final = ["truth", "ceiling", "policy", "oracle", "ends", "people"]
 _GAP_COLUMNS: Final = ["truth", "ceiling", "policy", "against", "rival", *_OF_GAP, "n", "calibrated"]
 
 
@@ -66,13 +69,14 @@ class Evaluation:
 def code_hash() -> str:
     """Short hash of the code that the numbers depend on: the personal policy, its loss, the true models."""
     from taper_sim.inference import course, draws, likelihood, rollout, tracker, true_state, warm_start
-    from taper_sim.recommend import choice, personal_decisions, personal_policy
+    from taper_sim.recommend import ahead, choice, personal_decisions, personal_policy
     from taper_sim.safety import within_ceiling
     from taper_sim.scenario import true_models
     from taper_sim.simulation import misspecification
 
     of_choice = (choice.rolled_of, choice.loss_of, choice.keeps_limits, choice.choose)
     of_policy = (
+        ahead,
         course,
         draws,
         likelihood,
@@ -98,12 +102,14 @@ class _Simulation:
     truth: str
     seed: int
     people: int
+    full_stop: float = FULL_STOP
 
     @property
     def call(self) -> str:
         """The call of the policy."""
         knob = self.knob if isinstance(self.knob, str) else "" if self.knob is None else f"{self.knob:g}"
         call = self.rung.call.replace("{knob}", knob)
+        call = call.replace("{full_stop}", f"{self.full_stop:g}")
         if "{run_in}" in call:
             call = call.replace("{run_in}", str(self.run_in_d))
         elif self.run_in_d:
@@ -221,16 +227,16 @@ def _run(scenario: Scenario, path: Path, folder: Path, running: Running) -> Eval
     record = PlanRecord(KIND, identity, *where, scenario.model_dump(mode="json"), policies=policies)
     with open_run(folder, record, running.warn) as kept:
         ladder = _Ladder(scenario, path, kept.parts, running.progress(patient_days(scenario)))
-        ladder_table, gap_table = _tables(ladder, entry)
-        kept.write_csv("ladder.csv", ladder_table)
-        kept.write_csv("gap.csv", gap_table)
+        by_name = _tables(ladder, entry)
+        for name, table in by_name.items():
+            kept.write_csv(f"{name}.csv", table)
         timings = {"all": round(time.time() - began, 1)}
         manifest = kept.finish(_about(scenario, entry, path) | {"timings_s": timings}, running.report)
-    return Evaluation(folder, scenario, ladder_table, gap_table, manifest)
+    return Evaluation(folder, scenario, by_name["ladder"], by_name["gap"], manifest)
 
 
-def _tables(ladder: _Ladder, entry: LadderEntry) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of ladder.csv and of gap.csv."""
+def _tables(ladder: _Ladder, entry: LadderEntry) -> dict[str, pd.DataFrame]:
+    """Tables of the run by the names of their files."""
     scenario = ladder.scenario
     loss = Loss(**entry.loss.model_dump(), full_stop=scenario.full_stop_worth)
     people = scenario.cohort.patients or 0
@@ -241,12 +247,22 @@ def _tables(ladder: _Ladder, entry: LadderEntry) -> tuple[pd.DataFrame, pd.DataF
     }
     rows: list[dict[str, Any]] = []
     gaps: list[dict[str, Any]] = []
+    ends: list[dict[str, Any]] = []
     for truth in entry.truths:
         for ceiling in entry.ceilings:
             results = {
                 rung.name: ladder.result(
                     [
-                        _Simulation(rung, knobs[rung.name, ceiling][0], ceiling, entry.run_in_d, truth, seed, people)
+                        _Simulation(
+                            rung,
+                            knobs[rung.name, ceiling][0],
+                            ceiling,
+                            entry.run_in_d,
+                            truth,
+                            seed,
+                            people,
+                            loss.full_stop,
+                        )
                         for seed in entry.seeds
                     ]
                 )
@@ -254,8 +270,14 @@ def _tables(ladder: _Ladder, entry: LadderEntry) -> tuple[pd.DataFrame, pd.DataF
             }
             rows += _rows(entry, results, knobs, truth, ceiling, loss, scenario.seed)
             gaps += _gaps(entry, results, truth, ceiling, loss, scenario.seed)
+            ends += _ends(entry, results, truth, ceiling)
     code = code_hash()
-    return pd.DataFrame(rows).assign(code=code), pd.DataFrame(gaps, columns=_GAP_COLUMNS).assign(code=code)
+    tables_ = {
+        "ladder": pd.DataFrame(rows),
+        "gap": pd.DataFrame(gaps, columns=_GAP_COLUMNS),
+        "destinations": pd.DataFrame(ends, columns=_END_COLUMNS),
+    }
+    return {name: table.assign(code=code) for name, table in tables_.items()}
 
 
 def _refuse(scenario: Scenario, entry: LadderEntry, file: str, base: Path) -> None:
@@ -295,7 +317,8 @@ def _tuned(
         return (rung.knobs[0] if rung.knobs else None), True
     truth, seed, people = entry.truths[0], ladder.scenario.seed, entry.tuning_people
     candidates = [
-        ladder.result([_Simulation(rung, knob, ceiling, entry.run_in_d, truth, seed, people)]) for knob in rung.knobs
+        ladder.result([_Simulation(rung, knob, ceiling, entry.run_in_d, truth, seed, people, loss.full_stop)])
+        for knob in rung.knobs
     ]
     number, keeps = best_knob(candidates, loss, entry.withdrawal, entry.share_over_at_most)
     return rung.knobs[number], keeps
@@ -357,6 +380,17 @@ def _gaps(
                 }
             )
     return rows
+
+
+def _ends(entry: LadderEntry, results: dict[str, PolicyResult], truth: str, ceiling: str) -> list[dict[str, Any]]:
+    """Rows of destinations.csv: where people end under a policy, by where the oracle ends with them."""
+    oracle = next(rung.name for rung in entry.rungs if rung.role == "oracle")
+    return [
+        {"truth": truth, "ceiling": ceiling, "policy": rung.name, "oracle": of_oracle, "ends": ends, "people": people}
+        for rung in entry.rungs
+        if rung.role != "oracle"
+        for (of_oracle, ends), people in ends_against(results[rung.name], results[oracle]).items()
+    ]
 
 
 def _about(scenario: Scenario, entry: LadderEntry, path: Path) -> dict[str, Any]:

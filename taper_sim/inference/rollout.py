@@ -109,11 +109,14 @@ choice: the limit is one of the level, and a day on which holding is as bad is n
     BROUGHT_W,
     BROUGHT_PAIN,
     BROUGHT_FUNCTION,
+    INSOMNIA_END,
+    INSOMNIA_MEAN,
     EXPOSURE,
-) = range(23)
+) = range(25)
 N_FIGURES: Final = EXPOSURE + 3
-"""Withdrawal is as felt. Pain, function and distress at the end and on average are of the course due to the taper;
-means are over the days ahead, of changes from the set points. The exposure of each class is a share of its first dose.
+"""Withdrawal is as felt. Pain, function, distress and insomnia at the end and on average are of the course due to the
+taper; means are over the days ahead, of changes from the set points. The exposure of each class is a share of its first
+dose.
 
 ``FELT_``: largest rise of a 7-day mean of pain as felt over the reference, and fall of function below it. ``BROUGHT_``:
 largest withdrawal of the days on which it is above that under holding, rise of a 7-day mean of pain over holding, fall
@@ -200,6 +203,7 @@ with kept_by_sources(__file__, course, elementary, event_columns, life_today):
             w_bar = t[(STATE + W_ALL) * STRIDE + j] - t[(STATE + W_ALL0) * STRIDE + j]
             w, p = eq.felt_withdrawal(w_bar, t[(STATE + X) * STRIDE + j], c.sows_w), t[(STATE + P) * STRIDE + j]
             m, u = t[(STATE + M) * STRIDE + j], t[(STATE + U) * STRIDE + j]
+            insomnia = t[(STATE + course.I) * STRIDE + j]
             t[W_FELT * STRIDE + j] = w
             peak = t[(FIGURE + PEAK_W) * STRIDE + j]
             t[(FIGURE + PEAK_W) * STRIDE + j] = w if w > peak else peak
@@ -211,6 +215,8 @@ with kept_by_sources(__file__, course, elementary, event_columns, life_today):
             t[(FIGURE + PAIN_MEAN) * STRIDE + j] += (p - t[course.P0 * STRIDE + j]) / n_days
             t[(FIGURE + FUNCTION_MEAN) * STRIDE + j] += (u - t[course.U0 * STRIDE + j]) / n_days
             t[(FIGURE + DISTRESS_MEAN) * STRIDE + j] += (m - t[course.M0 * STRIDE + j]) / n_days
+            t[(FIGURE + INSOMNIA_END) * STRIDE + j] += insomnia * of_end
+            t[(FIGURE + INSOMNIA_MEAN) * STRIDE + j] += (insomnia - t[course.I0 * STRIDE + j]) / n_days
 
     @inlined
     def _add_felt(t: Any, c: Any, life: Any, beside: Any, holds: bool, reference: Any, day: int, first: int) -> None:

@@ -81,6 +81,7 @@ class AnswerInputs:
     blame: Blame | None = None
     rating: RatingAsked | None = None
     past: tuple[PastForecast, ...] = ()
+    destinations: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def happened(self) -> tuple[str, ...]:
@@ -240,6 +241,7 @@ class AnswerInputs:
                 "attribution": None if self.blame is None else self.blame.shown(),
                 "past_forecasts": [_forecast_shown(row, self.record) for row in self.past if self.record is not None],
                 "notes": list(self.notes),
+                "destinations": list(self.destinations),
                 "basis": {
                     "calibrated": self.population.calibrated,
                     "tables_reviewed": tables.review_status(rows) == tables.REVIEWED,

@@ -12,6 +12,7 @@ import numpy as np
 
 from taper_sim.array_types import Floats
 from taper_sim.comparison.loss import Loss
+from taper_sim.comparison.preferences import ValueJudgements
 from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.inference import rollout
 from taper_sim.inference.life_today import today_of
@@ -33,7 +34,6 @@ CHANCES: Final = (
 )
 FELT: Final = ("p_felt_withdrawal_over", "p_felt_function_loss", "p_felt_pain_rise")
 """The first three of :data:`CHANCES` from any cause, life outside the taper included; they block nothing."""
-LOSS: Final = Loss()
 _LIMITED: Final = CHANCES[:3]
 _HARMS: Final = ("p_crisis", "p_overdose")
 _Z90: Final = 1.6448536269514722
@@ -185,9 +185,7 @@ def courses_of(
     return Courses(tuple(rows), limits)
 
 
-def rolled_of(
-    option: Option, f: Floats, weights: Floats, limits: Limits, column: int, end_share_pct: float, loss: Loss = LOSS
-) -> Rolled:
+def rolled_of(option: Option, f: Floats, weights: Floats, limits: Limits, column: int, end_share_pct: float) -> Rolled:
     """Probabilities and expected loss of an option from its outcomes at each draw.
 
     Parameters
@@ -202,7 +200,6 @@ def rolled_of(
         Class whose exposure enters the loss.
     end_share_pct : float
         Dose at the end, percent of the original.
-    loss : Loss
     """
     ess = 1.0 / float((weights**2).sum())
     over = {
@@ -236,10 +233,21 @@ def rolled_of(
         "p_pain_rise": float(weights @ (risen > limits.pain_rise)),
     }
     relapse = float(weights @ -np.expm1(-f[:, rollout.H_RELAPSE]))
-    return Rolled(option, chances, errors, relapse, end_share_pct, float(weights @ loss_of(f, column, loss)), due, ess)
+    loss = float(weights @ loss_of(f, column, loss_by_values(limits)))
+    return Rolled(option, chances, errors, relapse, end_share_pct, loss, due, ess)
 
 
-def loss_of(f: Floats, column: int, loss: Loss = LOSS) -> Floats:
+def values_of(limits: Limits) -> ValueJudgements:
+    """What the patient wants: the limits file's ``values``, and the default of each that it does not state."""
+    return ValueJudgements(**limits.values.stated())
+
+
+def loss_by_values(limits: Limits) -> Loss:
+    """Loss by the values of the limits file."""
+    return Loss.of_values(values_of(limits))
+
+
+def loss_of(f: Floats, column: int, loss: Loss) -> Floats:
     """Loss at each draw over the horizon, (n,); harm has a higher weight than benefit (``Loss.decision_loss``)."""
     return loss.decision_loss(
         loss.of_person(
@@ -247,6 +255,7 @@ def loss_of(f: Floats, column: int, loss: Loss = LOSS) -> Floats:
             f[:, rollout.PAIN_MEAN],
             f[:, rollout.FUNCTION_MEAN],
             f[:, rollout.DISTRESS_MEAN],
+            f[:, rollout.INSOMNIA_MEAN],
         )
     )
 

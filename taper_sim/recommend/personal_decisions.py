@@ -14,16 +14,16 @@ import numpy as np
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.inference import course as at
-from taper_sim.inference import event_columns, rollout
+from taper_sim.inference import rollout
 from taper_sim.inference.course import Regimen
-from taper_sim.inference.draws import equal_draws, sobol_normals
+from taper_sim.inference.draws import equal_draws
 from taper_sim.inference.life_today import NO_LIFE_AHEAD, Today, life_ahead, today_of
-from taper_sim.inference.prior import DRIFT_SD
 from taper_sim.inference.tracker import STREAM_COLUMN, TrackedPatients
 from taper_sim.inference.true_state import TrueState
 from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.interface import Observation, Patients
-from taper_sim.recommend.choice import Rolled, choose, keeps_limits, loss_of, rolled_of
+from taper_sim.recommend.ahead import STOP_SHARE, DosePlan, PersonAhead, with_future_drift
+from taper_sim.recommend.choice import Rolled, choose, keeps_limits, loss_by_values, loss_of, rolled_of
 from taper_sim.recommend.options import PACES_PCT, Option
 from taper_sim.safety.ceilings import ceiling_of
 from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE
@@ -36,18 +36,19 @@ FASTER_PCT: Final = (45.0, 60.0, 100.0)
 """Additional paces for studies without a ceiling, percent of the original dose in 28 days."""
 FLOORS: Final = (0.0, 0.25, 0.5, 0.75)
 """Fractions of the original dose at which a taper may be planned to end. A design choice."""
+OF_CURRENT_PCT: Final = 20.0
+"""Reduction as a percentage of the current dose in 28 days, capped by the pace. Source: A100."""
+PLATEAUS: Final = (0.5, 0.25)
+"""Shares of the original dose at which a taper may be planned to wait. Source: A100."""
+WAY_BACK_PCT: Final = 25.0
+"""Largest rise, percent of the original dose in 28 days. Source: A101."""
 LOSS_DRAWS: Final = 128
 """Largest number of posterior draws in an expected loss. With 32 draws the Monte Carlo error was as large as the gain
 from personal pace (docs/personal-pace.md). A design choice."""
 SLOWER: Final = 0.5
 """Pace of the slower alternative, as a share of the fastest pace that keeps every limit. A design choice."""
-STOP_SHARE: Final = 0.02
-"""Share of the original dose below which the next step goes to 0. A design choice: no tablet is smaller."""
 _LIFE_SEED: Final = 0
 """Seed of life outside the taper; all patients share its points."""
-_DRIFT_POINTS: Final = (0, 11)
-"""Seed of the future drift; all patients share its points."""
-_MOST_DRAWS: Final = 8192  # largest number of draws for which points of the drift are made
 
 
 class PersonalDecisions:
@@ -143,11 +144,7 @@ class PersonalDecisions:
         """
         last = self.tracked.last_report(row, day - 1)
         posterior = self.tracked.posterior(row, day - 1, last)
-        values, weights = posterior.values(), posterior.weights
-        n_segments = -(-last // at.SEGMENT_D)
-        future = sobol_normals(at.MAX_SEGMENTS, _MOST_DRAWS, *_DRIFT_POINTS)
-        values[:, at.DRIFT + n_segments :] = DRIFT_SD * future[: len(values), : at.MAX_SEGMENTS - n_segments]
-        return values, weights
+        return with_future_drift(posterior.values(), -(-last // at.SEGMENT_D)), posterior.weights
 
 
 def _by_stream(reports: Mapping[str, Floats], n: int, n_days: int) -> Floats:
@@ -174,10 +171,12 @@ class _RolledOptions:
         today: Today,
     ):
         self.memory, self.policy, self.row, self.day, self.now = memory, memory.policy, row, day, now
-        self.regimen, self.values, self.weights, self.shared = regimen, values, weights, shared
-        self.today = today
+        self.values, self.weights, self.loss_by = values, weights, loss_by_values(memory.limits)
         self.column = int(memory.column[row])
-        self.original = memory.patients.dose[row]
+        tracked, prescribed = memory.tracked, regimen.dose[day - 1]
+        original = memory.patients.dose[row]
+        reference, announced = tracked.reference(row), tracked.announced(row)
+        self.person = PersonAhead(values, today, shared, regimen, day, prescribed, original, reference, announced)
         month_ago = next(share for first, share in reversed(memory.ordered) if first <= max(day - MONTH_D, 0))
         self.lowest = float(month_ago[row]) - memory.ceiling[row] / 100.0  # lowest share of the first step
         if (
@@ -189,44 +188,13 @@ class _RolledOptions:
         else:
             self.loss_draws, self.loss_weights = np.arange(len(weights)), weights
 
-    def path(self, pct: float, floor: float, n_days: int) -> Floats:
-        """Shares of the coming days, (n_days,), at a pace down to a floor."""
-        every = self.policy.every
-        steps = np.arange(n_days) // every + 1
-        share = np.maximum(self.now - pct / 100.0 * every / MONTH_D * steps, min(floor, self.now))
-        if self.policy.ceiling:
-            share = np.maximum(share, np.where(steps == 1, min(self.lowest, self.now), 0.0))
-        return np.where(share < STOP_SHARE, 0.0, share)
+    def path(self, plan: DosePlan, n_days: int) -> Floats:
+        """Shares of the coming days under a plan, (n_days,), within the ceiling."""
+        return plan.shares(self.now, n_days, self.policy.every, self.lowest if self.policy.ceiling else -np.inf)
 
     def figures(self, shares: Floats, draws: Ints, life: Floats, beside: Floats, holds: bool) -> Floats:
         """Outcomes of the coming shares at some draws, (n_draws, N_FIGURES); the rest as in ``rollout.roll_out``."""
-        r, end, k = self.regimen, self.day + len(shares), self.column
-        dose = r.dose[:end].copy()
-        dose[self.day :, k] = shares * self.original[k]
-        tracked, today = self.memory.tracked, self.today.of(draws)
-        reference = tracked.reference(self.row)
-        cut, removed = at.cuts_of(dose, reference, tracked.announced(self.row))
-        ahead = r.until(end - 1)._replace(dose=dose, cut=cut, removed=removed)
-        return rollout.roll_out(
-            self.values[draws],
-            today.states,
-            today.drifts,
-            self.shared,
-            _NO_EVENTS,
-            ahead,
-            self.day,
-            self.original,
-            reference,
-            float(self.original[0]),
-            0.0,
-            0.0,
-            1.0,
-            self.policy.limit,
-            today.reference,
-            life,
-            beside,
-            holds,
-        )
+        return self.person.of(draws).figures(shares, self.column, self.policy.limit, life, beside, holds)
 
     def paces(self, unreported: bool) -> Iterator[float]:
         """Paces that the ceiling allows, percent of the original in 28 days; without a report, at most the preset's."""
@@ -240,13 +208,13 @@ class _RolledOptions:
     def loss(self, shares: Floats) -> float:
         """Expected loss of the shares over the outlook."""
         f = self.figures(shares, self.loss_draws, NO_LIFE_AHEAD, NO_LIFE_AHEAD, False)
-        return float(self.loss_weights @ loss_of(f, self.column))
+        return float(self.loss_weights @ loss_of(f, self.column, self.loss_by))
 
     def best(self, unreported: bool) -> float:
         """Share of the chosen option, from today on."""
         limits, horizon = self.policy.limits, self.policy.horizon_d
         all_draws = np.arange(len(self.weights))
-        life = life_ahead(self.today, self.values, self.shared, horizon, _LIFE_SEED)
+        life = life_ahead(self.person.today, self.values, self.person.shared, horizon, _LIFE_SEED)
         beside = rollout.room_beside(life)
         rolled: dict[str, Rolled] = {}
         first: dict[str, float] = {}
@@ -262,10 +230,14 @@ class _RolledOptions:
         back = above[-1] if above else self.now
         if self.policy.step_back and back > self.now + TOLERANCE:
             options.append(roll(Option("step back", "step_back", DRUG_CLASSES[self.column]), np.full(horizon, back)))
+        ways_up = self.ways_up()
+        for name, plan in ways_up.items():
+            option = Option(name, "step_back", DRUG_CLASSES[self.column])
+            options.append(roll(option, plan.shares(self.now, horizon, self.policy.every)))
 
         def keeps(pct: float) -> Option | None:
             option = Option(f"{pct:g}", "reduce", DRUG_CLASSES[self.column], pct)
-            roll(option, self.path(pct, 0.0, horizon))
+            roll(option, self.path(DosePlan(pct), horizon))
             return None if keeps_limits(rolled[option.name], rolled["hold"], limits) else option
 
         paces = list(self.paces(unreported))
@@ -277,22 +249,54 @@ class _RolledOptions:
                 half = keeps(slower[-1])
                 options += [half] if half is not None else []
         if self.policy.prefer == "least loss":
-            self._weigh(options, rolled, back)
+            self._weigh(options, rolled, first, back, ways_up)
         name, _ = choose(rolled, options, limits)
         return first[name]
 
-    def _weigh(self, options: Sequence[Option], rolled: dict[str, Rolled], back: float) -> None:
-        """Set each loss over the outlook: choose the final dose at the fastest pace; the slower pace shares it."""
-        outlook, floor = self.policy.outlook_d, 0.0
+    def ways_up(self) -> dict[str, DosePlan]:
+        """Ways back up by name, in steps that respiratory tolerance can follow: one step, and up to the original."""
+        if not self.policy.way_back or self.now >= 1.0 - TOLERANCE:
+            return {}
+        ends = sorted({min(self.now + WAY_BACK_PCT / 100.0, 1.0), 1.0})
+        return {f"up to {100 * end:g} %": DosePlan(-WAY_BACK_PCT, end) for end in ends}
+
+    def plans(self, pct: float) -> list[DosePlan]:
+        """Courses at a pace, which differ in what follows the first step."""
+        if self.policy.plans == "paces":
+            return [DosePlan(pct, floor) for floor in FLOORS if floor < self.now - TOLERANCE]
+        next_step = max(self.now - pct / 100.0 * self.policy.every / MONTH_D, 0.0)
+        ends = sorted({*FLOORS, next_step} if next_step >= STOP_SHARE else FLOORS)
+        return [
+            *(DosePlan(pct, end) for end in ends if end < self.now - TOLERANCE),
+            DosePlan(pct, 0.0, of_current_pct=OF_CURRENT_PCT),
+            *(DosePlan(pct, 0.0, plateau=share) for share in PLATEAUS if share < self.now - TOLERANCE),
+        ]
+
+    def _weigh(
+        self,
+        options: Sequence[Option],
+        rolled: dict[str, Rolled],
+        first: dict[str, float],
+        back: float,
+        ways_up: Mapping[str, DosePlan],
+    ) -> None:
+        """Set each loss over the outlook: choose the plan at the fastest pace; the slower pace shares it."""
+        outlook, best = self.policy.outlook_d, DosePlan(0.0)
         for o in sorted(options, key=lambda o: -o.pct_per_28d):
-            if o.kind != "reduce":
+            if o.name in ways_up:
+                loss = self.loss(ways_up[o.name].shares(self.now, outlook, self.policy.every))
+            elif o.kind != "reduce":
                 loss = self.loss(np.full(outlook, back if o.kind == "step_back" else self.now))
-            elif o is max(options, key=lambda o: o.pct_per_28d):
-                floors = [f for f in FLOORS if f < self.now - TOLERANCE]
-                losses = [self.loss(self.path(o.pct_per_28d, f, outlook)) for f in floors]
-                loss, floor = min(zip(losses, floors, strict=True))
             else:
-                loss = self.loss(self.path(o.pct_per_28d, floor, outlook))
+                fastest = o is max(options, key=lambda o: o.pct_per_28d)
+                plans = self.plans(o.pct_per_28d) if fastest else [replace(best, pct=o.pct_per_28d)]
+                paths = [self.path(plan, outlook) for plan in plans]
+                losses = [self.loss(path) for path in paths]
+                loss, number = min(zip(losses, range(len(plans)), strict=True))
+                if fastest:
+                    best = plans[number]
+                if self.policy.plans == "all":
+                    first[o.name] = float(paths[number][0])
             rolled[o.name] = replace(rolled[o.name], loss=loss)
 
 
@@ -311,6 +315,3 @@ def _fastest_that(keeps: Callable[[float], Option | None], paces: Sequence[float
         else:
             fastest, low = option, middle
     return fastest
-
-
-_NO_EVENTS: Final = np.zeros((0, event_columns.N_EVENTS))

@@ -11,16 +11,19 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from taper_sim.comparison.preferences import DOMAINS, ValueJudgements
 from taper_sim.data.problems import InputError, Problem, shown
 from taper_sim.policies.calls import FILE
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
-from taper_sim.safety.limits import Limits
+from taper_sim.safety.limits import Limits, ValuesEntry
 from taper_sim.units import DrugClass
 
 _DRAWS: Final = (64, 128, 256, 512, 1024, 2048, 4096)
 Sees = Literal["reports", "nothing", "state"]
+Plans = Literal["paces", "all"]
 FIRST_REVIEW_D: Final = 7
 """Days from the start to the first review of check-ins; until then no pace exceeds the preset's. A design choice."""
+_VALUES: Final = (*DOMAINS, "full_stop", "harm_line")
 _CHECKIN_EVERY_D: Final = {"daily": 1.0, "weekly": 7.0}
 
 
@@ -53,6 +56,12 @@ class Personal(Policy):
         Whether the dose may return to that before the last reduction.
     run_in : int
         Days of check-ins before the first decision; the dose is held on them.
+    pain, function, mood, sleep, full_stop, harm_line : float
+        Values of the patients, as in ``preferences.ValueJudgements``; ``outlook_d`` is how far ahead they look.
+    plans : str
+        ``paces``: a pace down to a floor; ``all``: also plateaus, and steps as shares of the current dose.
+    way_back : bool
+        Whether the dose may rise by up to 25 points of the original in 28 days.
     """
 
     risk: float = 0.10
@@ -68,6 +77,14 @@ class Personal(Policy):
     step_back: bool = True
     drug_class: DrugClass | None = None
     run_in: int = 0
+    pain: float = ValueJudgements.pain
+    function: float = ValueJudgements.function
+    mood: float = ValueJudgements.mood
+    sleep: float = ValueJudgements.sleep
+    full_stop: float = ValueJudgements.full_stop
+    harm_line: float = ValueJudgements.harm_line
+    plans: Plans = "paces"
+    way_back: bool = False
 
     @property
     def name(self) -> str:
@@ -75,6 +92,11 @@ class Personal(Policy):
         ceiling = "on" if self.ceiling else "off"
         arguments = f"risk={self.risk:g}, limit={self.limit:g}, every={self.every}, ceiling={ceiling}"
         arguments += f", run_in={self.run_in}" if self.run_in else ""
+        for name in _VALUES:
+            changed = getattr(self, name) != getattr(ValueJudgements, name)
+            arguments += f", {name}={getattr(self, name):g}" if changed else ""
+        arguments += f", plans={self.plans}" if self.plans != "paces" else ""
+        arguments += ", way_back=on" if self.way_back else ""
         if self.sees == "nothing":
             return f"prior_only({arguments})"
         return f"personal({arguments}, {'sees=state' if self.sees == 'state' else f'checkins={self.checkins}'})"
@@ -98,6 +120,7 @@ class Personal(Policy):
             horizon_days=self.horizon_d,
             allow_step_back=self.step_back,
             prefer=self.prefer,
+            values=ValuesEntry(**{name: getattr(self, name) for name in _VALUES}, outlook_days=self.outlook_d),
         )
 
     def decision_days(self, n_days: int) -> Sequence[int]:
@@ -134,6 +157,10 @@ def _checked(call: str, policy: Personal) -> Personal:
             ("horizon_d", policy.horizon_d, 14 <= policy.horizon_d <= 364, "14 to 364 days"),
             ("outlook_d", policy.outlook_d, 28 <= policy.outlook_d <= 728, "28 to 728 days"),
             ("run_in", policy.run_in, 0 <= policy.run_in <= 84, "0 to 84 days"),
+            *((name, getattr(policy, name), 0 <= getattr(policy, name) <= 100, "0 to 100") for name in DOMAINS),
+            ("pain", policy.pain, any(getattr(policy, name) for name in DOMAINS), "or another weight above 0"),
+            ("full_stop", policy.full_stop, 0 <= policy.full_stop <= 20, "0 to 20"),
+            ("harm_line", policy.harm_line, 0 <= policy.harm_line <= 20, "0 to 20"),
         )
         if not right
     ]
@@ -157,6 +184,14 @@ def personal(
     step_back: Literal["on", "off"] = "on",
     drug_class: DrugClass | None = None,
     run_in: int = 0,
+    pain: float = ValueJudgements.pain,
+    function: float = ValueJudgements.function,
+    mood: float = ValueJudgements.mood,
+    sleep: float = ValueJudgements.sleep,
+    full_stop: float = ValueJudgements.full_stop,
+    harm_line: float = ValueJudgements.harm_line,
+    plans: Plans = "paces",
+    way_back: Literal["on", "off"] = "off",
 ) -> Personal:
     """Pace from the patient's check-ins: least expected loss within every limit on risk (docs/personal-pace.md)."""
     return _checked(
@@ -175,6 +210,14 @@ def personal(
             step_back == "on",
             drug_class,
             run_in,
+            pain,
+            function,
+            mood,
+            sleep,
+            full_stop,
+            harm_line,
+            plans,
+            way_back == "on",
         ),
     )
 
@@ -192,6 +235,14 @@ def prior_only(
     step_back: Literal["on", "off"] = "on",
     drug_class: DrugClass | None = None,
     run_in: int = 0,
+    pain: float = ValueJudgements.pain,
+    function: float = ValueJudgements.function,
+    mood: float = ValueJudgements.mood,
+    sleep: float = ValueJudgements.sleep,
+    full_stop: float = ValueJudgements.full_stop,
+    harm_line: float = ValueJudgements.harm_line,
+    plans: Plans = "paces",
+    way_back: Literal["on", "off"] = "off",
 ) -> Personal:
     """As personal, from prior and baseline assessment alone: the value of the choice without any check-in."""
     return _checked(
@@ -210,5 +261,13 @@ def prior_only(
             step_back == "on",
             drug_class,
             run_in,
+            pain,
+            function,
+            mood,
+            sleep,
+            full_stop,
+            harm_line,
+            plans,
+            way_back == "on",
         ),
     )

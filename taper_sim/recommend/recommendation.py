@@ -28,6 +28,7 @@ from taper_sim.inference.underreporting import posterior_under_underreporting, r
 from taper_sim.recommend.answer import AnswerInputs, RecommendationFields
 from taper_sim.recommend.barred_options import barred
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
+from taper_sim.recommend.destination import destinations_of
 from taper_sim.recommend.next_cut import chances_of_hurt, more_likely_than_not
 from taper_sim.recommend.options import Option, options_of
 from taper_sim.recommend.past_cuts import blame_of
@@ -200,6 +201,8 @@ def recommend(
 
         return chosen_under
 
+    if not (judged.holding or maintain or limits.maintain):
+        answer = replace(answer, destinations=destinations_of(record, situation, posterior, evidence, limits))
     if any(o.kind == "reduce" for o in candidates):
         answer = replace(answer, after_a_week=value_of_next_week(record, evidence, posterior, chooser, seed))
         if rating is not None:

@@ -18,6 +18,7 @@ from taper_sim.report.decision_words import (
     point,
     points_of_schedule,
 )
+from taper_sim.report.destination_text import destination_summary
 from taper_sim.report.whether_to_taper_text import taper_at_all_lines
 
 _INSTRUMENTS: Final = {"sows_gossop": "withdrawal", "pain_nrs": "pain", "function": "function"}
@@ -45,7 +46,18 @@ def recommendation_text(recommendation: RecommendationFields, *, details: bool =
     ]
     if answer["chosen"]:
         lines.append(filled(f"chosen: {answer['chosen']}"))
-    for block in (_flags, _whether, _today, _happened, _options, _schedule, _changes, _questions, _basis):
+    for block in (
+        _flags,
+        _whether,
+        _today,
+        _happened,
+        _options,
+        _schedule,
+        destination_summary,
+        _changes,
+        _questions,
+        _basis,
+    ):
         lines += block(answer)
     return "\n".join(lines)
 

@@ -11,6 +11,7 @@ import numpy as np
 from taper_sim.data.problems import escaped
 from taper_sim.recommend.answer import RecommendationFields
 from taper_sim.report.decision_words import WIDTH, dose_in_words, interval_in_words, point, points_of_schedule
+from taper_sim.report.destination_text import destination_lines
 from taper_sim.report.whether_to_taper_text import taper_at_all_lines
 
 _COLUMNS = (
@@ -46,6 +47,7 @@ def details_text(recommendation: RecommendationFields) -> str:
             lines += ["", words, *(point(q["question"]) for q in asked)]
     if answer["would_change"]:
         lines += ["", "what would change this:", *map(point, answer["would_change"])]
+    lines += destination_lines(answer)
     quality, basis = answer["quality"], answer["basis"]
     lines += [
         "",

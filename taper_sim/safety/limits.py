@@ -38,6 +38,31 @@ class CeilingRaised(Signed):
     pct_per_28d: float = Field(gt=0, le=100)
 
 
+Weight = Annotated[float, Field(ge=0, le=100)]
+
+
+class ValuesEntry(Strict):
+    """What the patient wants; a key that is absent has the stated default of ``comparison.preferences``."""
+
+    pain: Weight | None = None
+    function: Weight | None = None
+    mood: Weight | None = None
+    sleep: Weight | None = None
+    full_stop: float | None = Field(default=None, ge=0, le=20)
+    harm_line: float | None = Field(default=None, ge=0, le=20)
+    outlook_days: int | None = Field(default=None, ge=28, le=728)
+
+    @model_validator(mode="after")
+    def _weighs_something(self) -> "ValuesEntry":
+        if self.pain == self.function == self.mood == 0.0 and not self.sleep:
+            raise Wrong(("", "weights that are all 0", "at least one of pain, function, mood, sleep above 0"))
+        return self
+
+    def stated(self) -> dict[str, Any]:
+        """Keys that the patient answered, with the answers."""
+        return self.model_dump(exclude_none=True)
+
+
 class Limits(Strict):
     """Limits and preferences of one recommendation.
 
@@ -73,6 +98,8 @@ class Limits(Strict):
         Whether the limits ask to maintain.
     wishes_to_taper : bool or None
         What the person wants, if they have said it: it decides whether a taper is the default.
+    values : ValuesEntry
+        What the patient wants: weights of four domains, worth of a full stop, risk of harm, days ahead.
     """
 
     withdrawal: float = Field(default=0.15, gt=0, lt=1)
@@ -92,6 +119,7 @@ class Limits(Strict):
     ceiling_raised: dict[DrugClass, CeilingRaised] = Field(default_factory=dict)
     maintain: bool = False
     wishes_to_taper: bool | None = None
+    values: ValuesEntry = ValuesEntry()
 
     @field_validator("acknowledged")
     @classmethod

@@ -184,8 +184,9 @@ class RungEntry(Strict):
     """A policy of the ladder with one tuning value (knob).
 
     In the call, ``{knob}`` is replaced by each value of ``knobs``, ``{ceiling}`` by on or off, ``{run_in}`` by the days
-    of the run-in. If the call lacks ``{ceiling}``, ``+ within_ceiling()`` is appended when the ceiling applies. If it
-    lacks ``{run_in}``, ``+ run_in(days=…)`` is appended when there is a run-in.
+    of the run-in, ``{full_stop}`` by the scenario's worth of a full stop. If the call lacks ``{ceiling}``,
+    ``+ within_ceiling()`` is appended when the ceiling applies. If it lacks ``{run_in}``, ``+ run_in(days=…)`` is
+    appended when there is a run-in.
     """
 
     name: str = Field(min_length=1, max_length=80)

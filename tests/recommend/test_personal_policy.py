@@ -216,3 +216,72 @@ def test_what_is_out_of_range_is_said_one_line_each() -> None:
     with pytest.raises(InputError) as wrong:
         build_policy("personal(risk=2, draws=100)", file="test")
     assert len(wrong.value.problems) == 2
+
+
+def test_a_way_back_never_rises_by_more_than_a_quarter_in_28_days_and_is_taken_by_who_needs_the_dose() -> None:
+    """With a full stop worth nothing, those with much long-run benefit are brought back; no rise is a jump."""
+    base = opioid_cohort(6)
+    free = np.full((6, 3), np.nan)
+    free[:, 0] = [4.0, 4.0, 4.0, -4.0, -4.0, -4.0]
+    cohort = replace(base, fixed={"b": free})
+    values = "full_stop=0, plans=all, way_back=on, step_back=off, sees=state"
+    policy = build_policy(f"personal({values})", file="test")
+    memory, low = policy.start(known_of(cohort)), np.ones((6, 3))
+    low[:, 0] = 0.3
+    before: Policy = _Lowered(policy, memory)
+    course = run(cohort, before, CENTRE, SEED, 200, CarePlan({}), chance=False)
+    by_day = np.ones((201, 6))
+    for (first, _), ordered in zip(course.days, course.ordered, strict=True):
+        by_day[first:] = ordered[:, 0]
+    assert (by_day[60:] - by_day[32:-28] <= 0.25 + 1e-6).all()
+    assert (by_day[-1, :3] > 0.6).all() and (by_day[-1, 3:] <= 0.3 + 1e-6).all()
+
+
+class _Lowered(Policy):
+    """A low dose for a month, then another policy."""
+
+    name, sees_state = "lowered", True
+
+    def __init__(self, policy: Policy, memory: object):
+        self.policy, self.memory = policy, memory
+
+    def decision_days(self, n_days: int) -> list[int]:
+        return [1, *range(29, n_days + 1, 28)]
+
+    def start(self, patients: Patients) -> None:
+        return None
+
+    def decide(self, memory: None, observation: Observation) -> Order:
+        if observation.day > 1:
+            return self.policy.decide(self.memory, observation)
+        share = observation.dose_fraction.copy()
+        share[:, 0] = 0.3
+        return Order(share)
+
+
+def test_all_plans_respect_the_ceiling_and_a_floor_is_not_overshot() -> None:
+    cohort = opioid_cohort(4)
+    course = follow("personal(draws=64, plans=all, way_back=on, risk=0.9)", cohort, 200)
+    ceiling = np.where(cohort.failed_tapers > 0, 0.05, 0.10)
+    by_day = np.ones((201, 4))
+    for (first, _), ordered in zip(course.days, course.ordered, strict=True):
+        by_day[first:] = ordered[:, 0]
+    assert (by_day[:-28] - by_day[28:] <= ceiling + 1e-6).all()
+    assert (by_day[28:] - by_day[:-28] <= 0.25 + 1e-6).all()
+
+
+def test_what_a_full_stop_is_worth_changes_the_choice() -> None:
+    cohort = opioid_cohort(8)
+    ends = {
+        worth: follow(f"personal(draws=64, full_stop={worth})", cohort, 120, chance=False).ordered[-1, :, 0].mean()
+        for worth in (0, 4)
+    }
+    assert ends[4] < ends[0] - 0.1
+
+
+def test_values_out_of_range_are_refused() -> None:
+    with pytest.raises(InputError) as wrong:
+        build_policy("personal(pain=0, function=0, mood=0, full_stop=-1, harm_line=30)", file="test")
+    assert len(wrong.value.problems) == 3
+    with pytest.raises(InputError):
+        build_policy("personal(plans=some)", file="test")

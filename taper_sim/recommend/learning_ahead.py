@@ -1,0 +1,180 @@
+"""How much a trial at a lower dose would teach, before it is made. Imports ``inference``, ``ahead``.
+
+Preposterior analysis by moments (Heath, Manolopoulou and Baio 2018, Med Decis Making 38:163). Means over 28 days sum up
+the reports of the trial. Given a person's values they are normal, with life outside the taper and the noise of reports
+as their covariance. A regression over the posterior draws says how far they follow what the patient wants to know.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+from scipy.special import ndtri
+
+from taper_sim.array_types import Floats
+from taper_sim.inference import course as at
+from taper_sim.inference import rollout
+from taper_sim.inference.life_block import ORDER, ordered_system
+from taper_sim.inference.observation import BY_NAME
+from taper_sim.recommend.ahead import PersonAhead
+from taper_sim.units import MONTH_D
+
+SETTLED: Final = (0.2, 0.8)
+"""Chances below or above which a question counts as settled. Source: A99."""
+_ANSWERED: Final = 0.8
+"""Share of days with a check-in in the trial. Source: A99; docs/events.md, "check-ins done"."""
+_NODES: Final = 200  # equally likely outcomes of a trial
+_DOMAINS: Final = (
+    (rollout.PAIN_MEAN, at.P0, ORDER.index("P"), "pain_nrs"),
+    (rollout.DISTRESS_MEAN, at.M0, ORDER.index("M"), "mood_item"),
+    (rollout.INSOMNIA_MEAN, at.I0, ORDER.index("I"), "sleep_item"),
+    (rollout.FUNCTION_MEAN, at.U0, ORDER.index("U"), "function"),
+)
+"""Figure, set point, state of life and instrument of each domain."""
+
+
+class LifeNow(NamedTuple):
+    """Life outside the taper today, given each draw: mean (n, 6) and covariance (n, 6, 6), states of ``ORDER``."""
+
+    mean: Floats
+    covariance: Floats
+
+
+@lru_cache(maxsize=64)
+def _life_of_months(shared: Any, n_months: int) -> tuple[Floats, Floats]:
+    """Means over 28 days of life's four domains: what they inherit from today, and the covariance of what is new.
+
+    Returns
+    -------
+    inherited : ndarray, (n_months * 4, 6)
+    new : ndarray, (n_months * 4, n_months * 4)
+        At a person's factor 1.
+    """
+    system, places = ordered_system(shared, len(ORDER)), [domain[2] for domain in _DOMAINS]
+    n_days = n_months * MONTH_D
+    powers = np.empty((n_days + 1, len(ORDER), len(ORDER)))
+    powers[0] = np.eye(len(ORDER))
+    for day in range(n_days):
+        powers[day + 1] = system.transition @ powers[day]
+    sums = np.concatenate([np.zeros((1, len(ORDER), len(ORDER))), np.cumsum(powers, axis=0)])  # of powers below k
+    inherited = np.concatenate(
+        [(sums[(m + 1) * MONTH_D + 1] - sums[m * MONTH_D + 1])[places] / MONTH_D for m in range(n_months)]
+    )
+    shock_day = np.arange(1, n_days + 1)
+    per_shock = np.empty((n_days, n_months * len(places), len(ORDER)))
+    for m in range(n_months):
+        end, begin = (np.maximum(day - shock_day + 1, 0) for day in ((m + 1) * MONTH_D, m * MONTH_D))
+        per_shock[:, m * len(places) : (m + 1) * len(places)] = (sums[end] - sums[begin])[:, places] / MONTH_D
+    new = np.einsum("dij,jk,dlk->il", per_shock, system.shocks, per_shock, optimize=True)
+    return inherited, new
+
+
+def told_apart(person: PersonAhead, column: int, path: Floats, life: LifeNow) -> Floats:
+    """Expected reports of a course at each draw, in units of their noise, (n, n_months * 4).
+
+    Parameters
+    ----------
+    person : PersonAhead
+    column : int
+    path : ndarray, (n_days,)
+        Shares of the original dose; whole months.
+    life : LifeNow
+    """
+    n_months, v = len(path) // MONTH_D, person.values
+    sums = np.zeros((n_months + 1, len(v), len(_DOMAINS)))
+    for m in range(1, n_months + 1):
+        f = person.figures(path[: m * MONTH_D], column)
+        sums[m] = m * MONTH_D * f[:, [domain[0] for domain in _DOMAINS]]
+    months = np.diff(sums, axis=0) / MONTH_D + v[:, [domain[1] for domain in _DOMAINS]]
+    inherited, new = _life_of_months(person.shared, n_months)
+    mean = months.transpose(1, 0, 2).reshape(len(v), -1) + life.mean @ inherited.T
+    size, noise = float(np.mean(v[:, at.LIFE] ** 2)), float(np.mean(v[:, at.NOISE] ** 2))
+    covariance = size * new + inherited @ life.covariance.mean(axis=0) @ inherited.T
+    covariance[np.diag_indices(len(covariance))] += np.tile([_variance(name, noise) for *_, name in _DOMAINS], n_months)
+    return np.asarray(solve_triangular(cholesky(covariance, lower=True), mean.T, lower=True).T)
+
+
+def _variance(name: str, noise: float) -> float:
+    """Variance of a month's mean of a daily item, on the scale of its domain."""
+    item = BY_NAME[name]
+    of_day = noise * (item.white**2 + item.slow**2) + item.step**2 / 12.0
+    return of_day / item.scale**2 / (MONTH_D * _ANSWERED)
+
+
+def share_learnt(wanted: Floats, reports: Floats) -> float:
+    """Share of the variance of what is wanted that the reports would explain, 0 to 1.
+
+    Parameters
+    ----------
+    wanted : ndarray, (n,)
+        At equally likely draws, neighbours alike.
+    reports : ndarray, (n, n_reports)
+        Expected at the same draws, in units of their noise: a report has variance 1 given the draw.
+
+    Returns
+    -------
+    float
+        Each half of the draws is predicted by coefficients of the other half, so that chance explains nothing.
+    """
+    everybody = np.arange(len(wanted))
+    explained = 0.0
+    for half in (0, 1):
+        fit, check = everybody % 2 == half, everybody % 2 != half
+        x, y = reports[fit] - reports[fit].mean(axis=0), wanted[fit] - wanted[fit].mean()
+        coefficients = np.linalg.solve(x.T @ x / len(y) + np.eye(x.shape[1]), x.T @ y / len(y))
+        predicted = (reports[check] - reports[check].mean(axis=0)) @ coefficients
+        total = float(np.mean(predicted**2) + coefficients @ coefficients) * float(np.var(wanted[check]))
+        if total > 0.0:
+            shared = float(np.mean(predicted * (wanted[check] - wanted[check].mean())))
+            explained += max(shared, 0.0) ** 2 / total / 2.0
+    return min(explained, 1.0)
+
+
+def chance_settled(wanted: Floats, learnt: float) -> float:
+    """Expected chance that the sign of what is wanted is settled, once a share of its variance is learnt.
+
+    Parameters
+    ----------
+    wanted : ndarray, (n,)
+        At equally likely draws.
+    learnt : float
+        From :func:`share_learnt`.
+    """
+    mean = wanted.mean()
+    moved = mean + np.sqrt(learnt) * wanted.std() * ndtri((np.arange(_NODES) + 0.5) / _NODES)
+    left = np.sort(np.sqrt(1.0 - learnt) * (wanted - mean))
+    above = 1.0 - np.searchsorted(left, -moved, side="right") / len(left)
+    return float(np.mean((above < SETTLED[0]) | (above > SETTLED[1])))
+
+
+def value_of_knowing(gains: Floats) -> float:
+    """Expected value of perfect information about the best of several doses, in the unit of the gains.
+
+    Parameters
+    ----------
+    gains : ndarray, (n_doses, n)
+        Gain over today's dose, which is one of the doses, at equally likely draws.
+    """
+    return float(gains.max(axis=0).mean() - gains.mean(axis=1).max())
+
+
+def value_of_trial(gains: Floats, learnt: Sequence[float]) -> float:
+    """Expected value of the sample information of a trial about the best of several doses, in the unit of the gains.
+
+    Parameters
+    ----------
+    gains : ndarray, (n_doses, n)
+        As in :func:`value_of_knowing`.
+    learnt : sequence of float, (n_doses,)
+        Share of the variance of each that the trial explains; what it tells of one dose it tells of all.
+    """
+    z = ndtri((np.arange(_NODES) + 0.5) / _NODES)
+    means, sds = gains.mean(axis=1), np.sqrt(np.asarray(learnt)) * gains.std(axis=1)
+    return float((means[:, None] + sds[:, None] * z).max(axis=0).mean() - means.max())
+
+
+def is_settled(chance: float) -> bool:
+    """Whether a chance is clear."""
+    return not SETTLED[0] <= chance <= SETTLED[1]
