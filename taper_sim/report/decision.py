@@ -46,19 +46,7 @@ def recommendation_text(recommendation: RecommendationFields, *, details: bool =
     ]
     if answer["chosen"]:
         lines.append(filled(f"chosen: {answer['chosen']}"))
-    for block in (
-        _flags,
-        _whether,
-        _today,
-        _happened,
-        _options,
-        _schedule,
-        destination_summary,
-        _changes,
-        _questions,
-        _basis,
-    ):
-        lines += block(answer)
+    lines += [line for block in _BLOCKS for line in block(answer)]
     return "\n".join(lines)
 
 
@@ -150,6 +138,11 @@ def _pace(option: dict[str, Any]) -> str:
     return str(option["name"].split(" by ")[1].split(" %")[0])
 
 
+def _variant(option: dict[str, Any]) -> str:
+    """What a reduction has beside its pace: ``, in smaller steps with ...``, or nothing."""
+    return str(option["name"].partition(" days")[2])
+
+
 def _options(answer: dict[str, Any]) -> list[str]:
     """The options that differ with their chances, and those that are not offered by reason."""
     if not answer["options"]:
@@ -181,7 +174,7 @@ def _row(option: dict[str, Any], answer: dict[str, Any]) -> list[str]:
     same = [o for o in answer["options"] if o["same_as"] == option["name"]]
     if option["kind"] == "reduce":
         paces = sorted(map(_pace, (option, *same)), key=float)
-        name = f"reduce {option['drug_class']} by {' or '.join(paces)} % every 28 days"
+        name = f"reduce {option['drug_class']} by {' or '.join(paces)} % every 28 days{_variant(option)}"
     else:
         name = " = ".join(_short(o) for o in (option, *same))
     felt = max(option[f"p_felt_{what}"] for what in ("withdrawal_over", "function_loss", "pain_rise"))
@@ -203,7 +196,8 @@ def _not_offered(answer: dict[str, Any]) -> list[str]:
     for reason, options in by_reason.items():
         names = [_short(o) for o in options if o["kind"] != "reduce"]
         for drug_class in dict.fromkeys(o["drug_class"] for o in options if o["kind"] == "reduce"):
-            paces = [_pace(o) for o in options if o["kind"] == "reduce" and o["drug_class"] == drug_class]
+            reductions = [o for o in options if o["kind"] == "reduce" and o["drug_class"] == drug_class]
+            paces = dict.fromkeys(map(_pace, reductions))
             names.insert(0, f"{drug_class} by {', '.join(paces)} %")
         shorter = _IN_BRACKETS.sub("", _OF_DOSE.sub("", reason))
         lines.append(point(f"not offered: {'; '.join(names)}: {shorter}"))
@@ -254,3 +248,18 @@ def _basis(answer: dict[str, Any]) -> list[str]:
         f"check-ins on {answer['quality']['n_checkins']} days; research use: a research prototype, {reviewed}",
         f"{_NOT_A_DEVICE}; more: --details",
     ]
+
+
+_BLOCKS: Final = (
+    _flags,
+    _whether,
+    _today,
+    _happened,
+    _options,
+    _schedule,
+    destination_summary,
+    _changes,
+    _questions,
+    _basis,
+)
+"""Parts of the first screen after the choice, in their order."""
