@@ -25,7 +25,7 @@ FUNCTION_STEP: Final = 10.0
 DISTRESS_STEP: Final = 5.0 / 27.0
 """Smallest important difference of distress (0 to 1): five points of PHQ-9. Source: A18, scales.csv."""
 SLEEP_STEP: Final = 6.0 / 28.0
-"""Smallest important difference of insomnia (0 to 1): six points of ISI. Source: scales.csv; A95."""
+"""Smallest important difference of insomnia (0 to 1): six points of ISI. Source: scales.csv; A92."""
 TAIL_SHARE: Final = 0.2
 """Weight of the worst 5 % of patients in a policy's loss; the mean has weight 0.8. Source: docs/personal-pace.md."""
 

@@ -1,7 +1,7 @@
 """Value judgements of the composite, of the loss and of one patient, with defaults. Imports nothing of the package.
 
 No study gives these numbers. Those of a comparison are keys of the scenario (A70); those of a patient are keys of
-``values`` in the limits file, each with a plain question (A95 to A98).
+``values`` in the limits file, each with a plain question (A92 to A95).
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ HARM_OUTCOMES: Final[Mapping[str, str]] = MappingProxyType(
 """Outcome that counts each harm of the composite."""
 
 OUTLOOK_D: Final = 364
-"""Days ahead over which what a dose brings is weighed. Source: A98."""
+"""Days ahead over which what a dose brings is weighed. Source: A95."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class ValueJudgements:
     Attributes
     ----------
     pain, function, mood, sleep : float
-        Weights of one important difference of each domain, 0 or more; only their ratios count. Source: A95.
+        Weights of one important difference of each domain, 0 or more; only their ratios count. Source: A92.
     full_stop : float
         Important differences, of the domain that weighs most, between life without the medicine and life at the full
-        dose, all else equal; half of the medicine counts half as much. Source: A96.
+        dose, all else equal; half of the medicine counts half as much. Source: A93.
     harm_line : float
         Important differences of the same domain by which the patient would risk being worse off than today for a chance
-        of being better. What exceeds it counts as harm. Source: A97.
+        of being better. What exceeds it counts as harm. Source: A94.
     outlook_days : int
-        Days ahead that count. Source: A98.
+        Days ahead that count. Source: A95.
     """
 
     pain: float = 1.0

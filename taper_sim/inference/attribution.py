@@ -24,7 +24,7 @@ from taper_sim.inference.prior import Prior
 SHARED_OUTCOMES: Final = ("pain", "function")
 CAUSES: Final = ("taper", "reaction", "life")
 SPREADS: Final = (0.5, 2.0)
-"""Factors on the spreads of ``beta`` and ``b``; the centre of ``life`` is divided by them. Source: A88: a range within
+"""Factors on the spreads of ``beta`` and ``b``; the centre of ``life`` is divided by them. Source: A86: a range within
 which nobody can say which is right."""
 _RESTING: Final = ("beta_", "b_")
 _MOVING: Final = "life"

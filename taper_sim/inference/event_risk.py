@@ -76,7 +76,7 @@ _prior = lru_cache(maxsize=4)(from_prior)  # every patient of a run shares it
 def overdose_ratio(values: Values) -> float:
     """Ratio of the overdose rate by the rows of risk_factors.csv whose rule is true for one patient; 1 without any.
 
-    The factors that the simulator holds as flags have no ratio in the table. Source: A94.
+    The factors that the simulator holds as flags have no ratio in the table. Source: A91.
     """
     ratios = [row.row["overdose_ratio"] for row in true_rows("risk_factors", "factor", values)]
     return math.prod(float(ratio) for ratio in ratios if ratio)

@@ -330,7 +330,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
         "log daily hazard of leaving an inpatient programme that supports a taper",
         "log 1/d",
         -5.0,
-        "A103; E090",
+        "A99; E090",
         prior_sd=0.5,
         scale="linear",
     ),
@@ -339,7 +339,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
         "log rate a year of stopping at once in usual care, without a taper",
         "log 1/y",
         -3.2,
-        "A104: E071 less the stops of tapers (E012)",
+        "A100: E071 less the stops of tapers (E012)",
         prior_sd=0.5,
         scale="linear",
     ),
@@ -348,7 +348,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
         "log ratio of that rate for people who agreed to a reduction",
         "1",
         1.0,
-        "A104",
+        "A100",
         prior_sd=0.5,
         scale="linear",
     ),
@@ -361,7 +361,7 @@ CHANCE_TABLE: Final[tuple[Parameter, ...]] = (
         prior_sd=0.04,
         scale="share",
     ),
-    Parameter("refusal_fixed_pace", "the same at a fixed pace", "1", 0.04, "A105", prior_sd=0.025, scale="share"),
+    Parameter("refusal_fixed_pace", "the same at a fixed pace", "1", 0.04, "A101", prior_sd=0.025, scale="share"),
 )
 
 CHANCE_BY_SYMBOL: Final[Mapping[str, Parameter]] = MappingProxyType({p.symbol: p for p in CHANCE_TABLE})

@@ -57,7 +57,7 @@ class ObservedMix(Policy):
     The dose changes with the monthly prescription, on days 1, 31, 61 …: first by the person's fastest month. People
     who stop repeat this cut until 0. The others reduce by half of it (at most half of the current dose) in the next
     month and stay there, or return to the starting dose after four months. In usual care people also stop at once,
-    tapered or not (assumption A104).
+    tapered or not (assumption A100).
     """
 
     velocity_median_pct_per_month: float

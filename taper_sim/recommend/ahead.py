@@ -20,7 +20,7 @@ from taper_sim.units import MONTH_D, TOLERANCE
 STOP_SHARE: Final = 0.02
 """Share of the original dose below which the next step goes to 0. A design choice: no tablet is smaller."""
 WAIT_D: Final = 84
-"""Days of a plateau. Source: A100."""
+"""Days of a plateau. Source: A97."""
 _DRIFT_POINTS: Final = (0, 11)
 """Seed of the future drift; all patients share its points."""
 _MOST_DRAWS: Final = 8192  # largest number of draws for which points of the drift are made

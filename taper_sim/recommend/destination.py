@@ -45,7 +45,7 @@ TRIED: Final = 0.5
 TABLE_DRAWS: Final = 256
 """Posterior draws of the table: a chance has a Monte Carlo error of at most 0.03. A design choice."""
 LOW_FULL_STOP: Final = 0.5
-"""Worth of a full stop in the other set of values, where the patient stated none. Source: A96."""
+"""Worth of a full stop in the other set of values, where the patient stated none. Source: A93."""
 METHOD: Final = (
     "posterior draws carried on at the ceiling's pace to each share of today's dose, compared with holding over the "
     f"last {rollout.END_D} days; no crisis, overdose or return to illicit use counts"

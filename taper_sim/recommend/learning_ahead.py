@@ -22,9 +22,9 @@ from taper_sim.recommend.ahead import PersonAhead
 from taper_sim.units import MONTH_D
 
 SETTLED: Final = (0.2, 0.8)
-"""Chances below or above which a question counts as settled. Source: A99."""
+"""Chances below or above which a question counts as settled. Source: A96."""
 _ANSWERED: Final = 0.8
-"""Share of days with a check-in in the trial. Source: A99; docs/events.md, "check-ins done"."""
+"""Share of days with a check-in in the trial. Source: A96; docs/events.md, "check-ins done"."""
 _NODES: Final = 200  # equally likely outcomes of a trial
 _DOMAINS: Final = (
     (rollout.PAIN_MEAN, at.P0, ORDER.index("P"), "pain_nrs"),

@@ -1,6 +1,6 @@
 """Chance that the next cut hurts again, for this person. Imports ``inference``, ``safety.felt_cuts``, ``options``.
 
-Two sources are combined (assumption A85). The roll-out over the posterior gives the chance of two bad weeks from any
+Two sources are combined (assumption A83). The roll-out over the posterior gives the chance of two bad weeks from any
 cause, with and without the cut. The person's own past cuts give how often a cut hurt; a cut of another size counts
 less. A cut never comes out better than holding.
 """
@@ -27,11 +27,11 @@ from taper_sim.safety.limits import Limits
 from taper_sim.units import DRUG_CLASSES, TOLERANCE
 
 MODEL_COUNTS: Final = 1.0
-"""Past cuts that the model's own chance counts as. Source: A85."""
+"""Past cuts that the model's own chance counts as. Source: A83."""
 MODEL_SUREST: Final = 0.9
-"""Largest chance that a cut itself hurts that is taken from the model. Source: A85."""
+"""Largest chance that a cut itself hurts that is taken from the model. Source: A83."""
 MORE_LIKELY_THAN_NOT: Final = 0.5
-"""Chance of being hurt above which no reduction is chosen; it is still offered. Source: A86."""
+"""Chance of being hurt above which no reduction is chosen; it is still offered. Source: A84."""
 _DRAWS: Final = 512
 """Equally likely draws that are rolled out: a standard error of at most 0.022. A design choice."""
 _Z90: Final = 1.6448536269514722
@@ -67,7 +67,7 @@ def usual_until(cuts: Sequence[FeltCut], as_of: date) -> date | None:
 
 
 def with_past(model: float, of_life: float, size: float, cuts: Sequence[tuple[float, bool]]) -> tuple[float, float]:
-    """Beta parameters of the chance that a cut itself hurts, given what past cuts did (A85).
+    """Beta parameters of the chance that a cut itself hurts, given what past cuts did (A83).
 
     Parameters
     ----------

@@ -37,11 +37,11 @@ FASTER_PCT: Final = (45.0, 60.0, 100.0)
 FLOORS: Final = (0.0, 0.25, 0.5, 0.75)
 """Fractions of the original dose at which a taper may be planned to end. A design choice."""
 OF_CURRENT_PCT: Final = 20.0
-"""Reduction as a percentage of the current dose in 28 days, capped by the pace. Source: A100."""
+"""Reduction as a percentage of the current dose in 28 days, capped by the pace. Source: A97."""
 PLATEAUS: Final = (0.5, 0.25)
-"""Shares of the original dose at which a taper may be planned to wait. Source: A100."""
+"""Shares of the original dose at which a taper may be planned to wait. Source: A97."""
 WAY_BACK_PCT: Final = 25.0
-"""Largest rise, percent of the original dose in 28 days. Source: A101."""
+"""Largest rise, percent of the original dose in 28 days. Source: A98."""
 LOSS_DRAWS: Final = 128
 """Largest number of posterior draws in an expected loss. With 32 draws the Monte Carlo error was as large as the gain
 from personal pace (docs/personal-pace.md). A design choice."""

@@ -1,7 +1,7 @@
 """Which rating to ask for after a cut, and what it would change. Imports ``inference``, ``safety.felt_cuts``, ``data``.
 
 A clinician's rating of withdrawal tells a withdrawal from a reaction or another cause, which the person's own reports
-cannot (assumption A87). What it would change is computed: a low and a high rating are added to the record, and the
+cannot (assumption A85). What it would change is computed: a low and a high rating are added to the record, and the
 option is chosen again. If no choice is open today, it is stated by rule.
 """
 
@@ -28,7 +28,7 @@ _BY_CLASS: Final[Mapping[DrugClass, tuple[str, str]]] = {
 }
 """Rating of a class's withdrawal and its name. The model reads no rating of withdrawal from gabapentinoids."""
 RATINGS_TRIED: Final[Mapping[str, tuple[float, float]]] = {"cows": (2.0, 12.0), "bwsq": (2.0, 19.0)}
-"""A low and a high rating, below the bands that raise a flag of their own. Source: A87."""
+"""A low and a high rating, below the bands that raise a flag of their own. Source: A85."""
 _FLAGGED: Final = {"cows": "13 or more", "bwsq": "20 or more"}
 """Ratings that bar every reduction the same day, by opioid_withdrawal_moderate and bzd_withdrawal_moderate."""
 _DRAWS: Final = 512

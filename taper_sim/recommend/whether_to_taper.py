@@ -2,7 +2,7 @@
 
 The reasons are the rows of whether_to_taper.csv. A prescription alone is no reason: a person whose dose has long been
 the same, and helps, goes on unless something else speaks for less. What the person wants decides where nothing is
-unsafe. The default replaces a reduction as the choice; it blocks no option. The rule: A90.
+unsafe. The default replaces a reduction as the choice; it blocks no option. The rule: A87.
 """
 
 from collections.abc import Mapping, Sequence

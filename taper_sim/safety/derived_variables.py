@@ -45,7 +45,7 @@ _RENAL_CAPS: Final = {"gabapentin": (1400.0, 700.0, 300.0), "pregabalin": (300.0
 
 _SETTLED_D: Final = 14
 """Days before today that a baseline leaves out while nothing has been reduced: a change of these days is then seen.
-Source: A91."""
+Source: A88."""
 
 
 def _baseline(name: str) -> Callable[[Values], float | None]:

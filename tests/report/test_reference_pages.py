@@ -78,7 +78,7 @@ def test_assumptions_are_numbered_from_1_without_gaps():
 
 def test_every_assumption_that_a_source_or_the_code_cites_exists():
     texts = [*SOURCES, *(path.read_text() for path in (ROOT / "taper_sim").rglob("*.py"))]
-    cited = {int(number) for text in texts for number in re.findall(r"\bA(\d{1,2})\b", text)}
+    cited = {int(number) for text in texts for number in re.findall(r"\bA(\d{1,3})\b", text)}
     assert cited
     assert cited <= set(_headings())
 
