@@ -34,7 +34,7 @@ DEFAULT_SEED: Final = 20260101
 DrawsFrom = Literal["prior", "published"]
 DRAW_ORIGINS: Final[tuple[DrawsFrom, ...]] = ("prior", "published")
 #: Origin of the draws of a run that names none; kept here as the seed is.
-DRAWS_FROM: Final[DrawsFrom] = "prior"
+DRAWS_FROM: Final[DrawsFrom] = "published"
 #: Longest scenario, days: ten years.
 LONGEST_D: Final = 3650
 

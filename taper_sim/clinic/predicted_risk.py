@@ -26,7 +26,8 @@ from taper_sim.policies.adaptive import column_of
 from taper_sim.safety.limits import Limits
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.dispensing import known_of
-from taper_sim.simulation.ensemble import from_prior
+from taper_sim.simulation.ensemble import drawn_from
+from taper_sim.units import DRAWS_FROM
 
 RISK_HORIZON_D: Final = 14
 """Horizon of the risk, days. Source: assumption A48."""
@@ -57,7 +58,7 @@ class RiskPredictor:
         self._limits = Limits() if limits is None else limits
         self._original, self._baseline = cohort.dose, known.baseline
         self._tracked = TrackedPatients(known, column_of(known, None), N_DRAWS, n_days + 1)
-        centre = from_prior(0, 1).of(np.zeros(n, dtype=np.int64))
+        centre = drawn_from(DRAWS_FROM, 0, 1).of(np.zeros(n, dtype=np.int64))
         self._events = event_matrix(cohort, centre)
         self._recent, self._before_cut = np.zeros(n), cohort.dose.copy()
         self._last = np.full(n, -AGAIN_D)

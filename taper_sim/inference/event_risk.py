@@ -18,8 +18,9 @@ from taper_sim.inference.event_columns import EVENT_COEFFICIENTS, FIXED_OVERDOSE
 from taper_sim.safety.red_flags import true_rows
 from taper_sim.safety.variables import Values
 from taper_sim.simulation.cohort import Cohort, from_patients
-from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, from_prior
+from taper_sim.simulation.ensemble import ENSEMBLE_DRAWS, drawn_from
 from taper_sim.simulation.layout import log_hazards
+from taper_sim.units import DRAWS_FROM
 
 _HAZARDS: Final = ("dropout", "return", "lapse", "crisis", "overdose", "seizure")  # order of ``layout.log_hazards``
 _IMPAIRED_ML_MIN: Final = 60.0  # risk_factors.csv, renal_impairment
@@ -70,7 +71,7 @@ def simulated_patient(
     )
 
 
-_prior = lru_cache(maxsize=4)(from_prior)  # every patient of a run shares it
+_draws = lru_cache(maxsize=4)(drawn_from)  # every patient of a run shares them
 
 
 def overdose_ratio(values: Values) -> float:
@@ -83,7 +84,7 @@ def overdose_ratio(values: Values) -> float:
 
 
 def event_draws(patient: Patient, seed: int, n_draws: int = ENSEMBLE_DRAWS, ratio: float = 1.0) -> Floats:
-    """Event parameters of one person at draws of the prior, (n_draws, N_EVENTS).
+    """Event parameters of one person at draws of the parameters, (n_draws, N_EVENTS).
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def event_draws(patient: Patient, seed: int, n_draws: int = ENSEMBLE_DRAWS, rati
         Factor on the overdose rate, from :func:`overdose_ratio`.
     """
     cohort = from_patients([patient]).take(np.zeros(n_draws, dtype=np.int64))
-    ensemble = _prior(seed, n_draws)
+    ensemble = _draws(DRAWS_FROM, seed, n_draws)
     v = ensemble.of(np.arange(n_draws))
     events = event_matrix(cohort, v)
     events[:, FIXED_OVERDOSE] += math.log(ratio)
