@@ -34,6 +34,8 @@ from taper_sim.safety.current_values import doses_shown, equivalents_shown
 from taper_sim.safety.felt_cuts import FeltCut
 from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import Flag, JudgedRules, shown_flag
+from taper_sim.simulation.ensemble import n_published_results
+from taper_sim.units import DRAWS_FROM
 
 NOT_FOR: Final = (
     "not a medical device, not reviewed by any regulator; decision support for health professionals, who keep their "
@@ -244,6 +246,7 @@ class AnswerInputs:
                 "destinations": list(self.destinations),
                 "basis": {
                     "calibrated": self.population.calibrated,
+                    "events_fitted_to": n_published_results() if DRAWS_FROM == "published" else 0,
                     "tables_reviewed": tables.review_status(rows) == tables.REVIEWED,
                     "population_id": self.population.id,
                     "population_origin": self.population.origin,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from taper_sim.data.problems import escaped
 from taper_sim.recommend.answer import RecommendationFields
-from taper_sim.report.decision_details import details_text
+from taper_sim.report.decision_details import details_text, fitted_events
 from taper_sim.report.decision_words import (
     amount_in_words,
     chance_in_words,
@@ -245,7 +245,10 @@ def _basis(answer: dict[str, Any]) -> list[str]:
         *([filled(answer["with_reductions"])] if answer["with_reductions"] else []),
         *(filled(f"note: {note}") for note in notes),
         *([f"note: {more} more notes on the record: --details"] if more > 0 else []),
-        f"check-ins on {answer['quality']['n_checkins']} days; research use: a research prototype, {reviewed}",
+        filled(
+            f"check-ins on {answer['quality']['n_checkins']} days; {fitted_events(answer['basis'])}, the person's "
+            f"values by their priors; research use: a research prototype, {reviewed}"
+        ),
         f"{_NOT_A_DEVICE}; more: --details",
     ]
 

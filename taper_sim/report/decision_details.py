@@ -54,10 +54,16 @@ def details_text(recommendation: RecommendationFields) -> str:
         *_past_forecasts(answer["past_forecasts"]),
         f"check-ins on {quality['n_checkins']} days; effective draws {quality['ess']}, k-hat {quality['khat']}, "
         f"predictive p {quality['predictive_p']}; population {basis['population_id']}, "
-        f"{'calibrated' if basis['calibrated'] else 'not calibrated to published results'}",
+        f"{'calibrated' if basis['calibrated'] else 'not calibrated to published results'}; {fitted_events(basis)}",
         textwrap.fill(answer["not_for"], WIDTH),
     ]
     return "\n".join(lines)
+
+
+def fitted_events(basis: dict[str, Any]) -> str:
+    """What the chances of events rest on."""
+    n = basis["events_fitted_to"]
+    return f"chances of events fitted to {n} published results" if n else "chances of events by their priors"
 
 
 def _past_forecasts(rows: list[dict[str, Any]]) -> list[str]:
