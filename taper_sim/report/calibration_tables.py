@@ -13,7 +13,7 @@ from taper_sim.run_folder import read_table
 
 INFORMED_SD: Final = 0.9
 """Posterior sd, in prior sds, below which the page lists a parameter as informed. A choice of presentation."""
-MOVED: Final = 0.4
+LEAST_MOVED: Final = 0.4
 """The same of the absolute posterior mean."""
 _TABLE: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(\n?<!-- end -->)", re.DOTALL)
 
@@ -35,7 +35,7 @@ def _run(tables: Path) -> str:
 
 def _parameters(tables: Path) -> str:
     every = read_table(tables / "calibration_parameters.csv")
-    listed = every[(every["z_sd"] < INFORMED_SD) | (every["z_mean"].abs() >= MOVED)].sort_values("z_sd")
+    listed = every[(every["z_sd"] < INFORMED_SD) | (every["z_mean"].abs() >= LEAST_MOVED)].sort_values("z_sd")
     header = ("parameter", "prior median (95 %)", "posterior median (95 %)", "mean z", "sd z", "targets")
     return markdown_table(
         header,

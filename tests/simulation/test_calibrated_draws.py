@@ -8,7 +8,7 @@ from taper_sim.evidence.coded_results import shipped_evidence
 from taper_sim.evidence.published_fit.fit_tables import NAMES, ROWS, origin
 from taper_sim.evidence.published_fit.fit_waves import FitSize
 from taper_sim.simulation import ensemble
-from taper_sim.simulation.ensemble import CALIBRATED_DRAWS, calibrated, from_normals, from_prior
+from taper_sim.simulation.ensemble import CALIBRATED_DRAWS, calibrated, from_normals, from_prior, n_published_results
 
 SEED = 5
 
@@ -20,7 +20,9 @@ def _z() -> np.ndarray:
 
 def test_the_table_comes_from_this_evidence_model_and_code() -> None:
     sources = {row["source"] for row in tables.read(CALIBRATED_DRAWS).rows}
-    assert sources == {origin(shipped_evidence().hash, FitSize().seed)}
+    n_targets = sum(row.result is not None for row in shipped_evidence().rows)
+    assert sources == {origin(n_targets, shipped_evidence().hash, FitSize().seed)}
+    assert n_published_results() == n_targets
 
 
 def test_the_table_has_every_uncertain_column_and_plausible_whitened_values() -> None:

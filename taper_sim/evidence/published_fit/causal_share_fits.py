@@ -18,7 +18,7 @@ from taper_sim.evidence.published_fit.joint_posterior import FitDraws, TargetsTo
 from taper_sim.evidence.published_fit.simulated_targets import ensemble_at
 from taper_sim.simulation.ensemble import COLUMN_NAMES, UNCERTAIN
 
-CAUSAL_SHARE: Final = "causal_share"
+_CAUSAL_SHARE: Final = "causal_share"
 PERCENTILES: Final = (5, 50, 95)
 """Percentiles of the prior at which the share is fixed."""
 SHOWN: Final = ("overdose_v", "crisis_v", "lapse_v", "v_half", "overdose_dose")
@@ -41,14 +41,14 @@ def causal_share_table(fit: PublishedFit, seed: int) -> pd.DataFrame:
     """A row for each fixed value and for the free share: discrepancy, targets in their intervals, posterior means."""
     names = [COLUMN_NAMES[UNCERTAIN[k]] for k in fit.columns]
     rows = [_row("free", float("nan"), fit.targets, fit.draws, names)]
-    if CAUSAL_SHARE not in names:  # no target sees it
+    if _CAUSAL_SHARE not in names:  # no target sees it
         return pd.DataFrame(rows).round(3)
-    column = names.index(CAUSAL_SHARE)
+    column = names.index(_CAUSAL_SHARE)
     for percentile in PERCENTILES:
         z = float(ndtri(percentile / 100.0))
         point = np.zeros((1, len(UNCERTAIN)))
         point[0, fit.columns[column]] = z
-        share = float(ensemble_at(point).values[CAUSAL_SHARE][0])
+        share = float(ensemble_at(point).values[_CAUSAL_SHARE][0])
         fixed = with_column_at(fit.targets, column, z)
         draws = sample_posterior(fixed, _DRAWS, _TUNE, seed=seed + percentile)
         rows.append(_row(f"{percentile} % of the prior", share, fixed, draws, names))
