@@ -35,10 +35,10 @@ def _of_comparison() -> RunReport:
 
 
 def _of_clinic() -> RunReport:
-    from taper_sim.report.clinic_figures import write_clinic_figures
+    from taper_sim.report.clinic_page import write_clinic_page
     from taper_sim.report.clinic_text import clinic_text
 
-    return RunReport(write_clinic_figures, clinic_text)
+    return RunReport(write_clinic_page, clinic_text)
 
 
 def _of_staffing() -> RunReport:

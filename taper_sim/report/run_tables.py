@@ -113,3 +113,10 @@ def label_of(name: str) -> str:
     base = name.removesuffix(TAIL)
     words = LABELS.get(base, base.replace("_", " "))
     return f"{words}, worst 5 %" if name.endswith(TAIL) else words
+
+
+def rows_where(table: pd.DataFrame, **where: str) -> pd.DataFrame:
+    """Rows of a table with given values in columns."""
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table
