@@ -179,8 +179,10 @@ def answer_of_clinic(tables: ClinicTables, protocol: str) -> Iterator[str]:
     elif growing_queues(without_few(service, "lo95", "hi95")):
         yield f"{start}{size} begins its work in time, but a queue still grows at the end of the run."
     else:
-        yield f"{start}{size} keeps up for {count(tables.days, 'day')}: no discipline has more than "
-            f"{percent(BREAKS)} of its work late or lost for want of people."
+        yield (
+            f"{start}{size} keeps up for {count(tables.days, 'day')}: no discipline has more than {percent(BREAKS)} of "
+            "its work late or lost for want of people."
+        )
     most = _most_patients(tables.manifest, protocol)
     if most is not None:
         queue, patients = most
