@@ -42,10 +42,10 @@ def _of_clinic() -> RunReport:
 
 
 def _of_staffing() -> RunReport:
-    from taper_sim.report.staffing_figures import write_staffing_figures
+    from taper_sim.report.staffing_page import write_staffing_page
     from taper_sim.report.staffing_text import staffing_text
 
-    return RunReport(write_staffing_figures, staffing_text)
+    return RunReport(write_staffing_page, staffing_text)
 
 
 def _of_ladder() -> RunReport:
@@ -55,9 +55,10 @@ def _of_ladder() -> RunReport:
 
 
 def _of_triage() -> RunReport:
+    from taper_sim.report.triage_page import write_triage_page
     from taper_sim.report.triage_text import triage_text
 
-    return RunReport(lambda folder: None, lambda done: triage_text(done.table, done.folder))
+    return RunReport(write_triage_page, lambda done: triage_text(done.table, done.folder))
 
 
 def _of_validation() -> RunReport:
