@@ -49,9 +49,10 @@ def _of_staffing() -> RunReport:
 
 
 def _of_ladder() -> RunReport:
-    from taper_sim.report.ladder_report import ladder_text, write_ladder_report
+    from taper_sim.report.ladder_page import write_ladder_page
+    from taper_sim.report.ladder_report import ladder_text
 
-    return RunReport(write_ladder_report, lambda done: ladder_text(done.folder))
+    return RunReport(write_ladder_page, lambda done: ladder_text(done.folder))
 
 
 def _of_triage() -> RunReport:

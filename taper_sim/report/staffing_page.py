@@ -242,7 +242,7 @@ def _proof(tables: StaffingTables) -> Iterator[str]:
             "verdicts are right."
         )
         if manifest["search_stopped"]:
-            yield "The search stopped at its largest number of teams: a cheaper one that was not simulated may meet them."
+            yield "The search stopped at its largest number of teams: a cheaper one, not simulated, may meet the targets."
         elif manifest["chosen"] is not None and manifest["minimise"] == "cost":
             yield "Every cheaper team was simulated, or has no more staff in any role than one that failed."
         undecided = tried.count("undecided")
