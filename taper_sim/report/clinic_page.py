@@ -19,8 +19,8 @@ from taper_sim.report.clinic_text import BREAKS, breaks_first, growing_queues, l
 from taper_sim.report.harm_words import HEADLINE_EVENTS, event_sentence, event_table, health_rows
 from taper_sim.report.methods import people_are_sampled
 from taper_sim.report.page_parts import PageSection, PageTable, RunPage, picture, write_figure, write_run_page
-from taper_sim.report.replicated import FEWEST_REPLICATIONS, Replicated, replicated, replication_sentences, without_few
-from taper_sim.report.run_tables import rows_where
+from taper_sim.report.replicated import FEWEST_REPLICATIONS, replication_sentences, value_text, without_few
+from taper_sim.report.run_tables import rows_by, rows_where
 from taper_sim.report.stress_des import stress_section
 from taper_sim.report.waiting_groups import SERVICE_OF_GROUPS, group_name, groups_sentences
 from taper_sim.report.wording import count, name_text, number_text, percent
@@ -208,10 +208,6 @@ def _differences(tables: ClinicTables, protocol: str) -> pd.DataFrame:
     return rows_where(tables.differences, protocol=protocol, subgroup="all")
 
 
-def _of(tables: ClinicTables, row: pd.Series, factor: float = 1.0) -> Replicated:
-    return replicated(row, int(row.get("n_replications", tables.n)), factor)
-
-
 def _breaks(tables: ClinicTables, protocol: str) -> list[str]:
     service = rows_where(tables.service, protocol=protocol)
     roles = rows_where(service, metric="utilisation", subgroup="all").sort_values("mean", ascending=False)
@@ -226,21 +222,17 @@ def _roles(tables: ClinicTables, protocol: str) -> PageTable:
     fte = tables.manifest["team"].get("fte", {})
     rows = []
     for role in late["role"]:
-        own = rows_where(service, role=role, work="").set_index("metric")
-
-        def text(metric: str, factor: float, own: pd.DataFrame = own) -> str:
-            return _of(tables, own.loc[metric], factor).text(0 if factor > 1 else 1) if metric in own.index else "–"
-
+        own = rows_by(rows_where(service, role=role, work=""), "metric")
         beyond = number_text(100.0 * float(late.loc[late["role"] == role, "beyond"].iloc[0]), 0)
         rows.append(
             (
                 name_text(role),
                 f"{fte[role]:g}" if role in fte else "–",
-                text("utilisation", 100.0),
-                text("late", 100.0),
-                text("late_closed", 100.0),
+                value_text(own.get(("utilisation",)), 100.0, 0),
+                value_text(own.get(("late",)), 100.0, 0),
+                value_text(own.get(("late_closed",)), 100.0, 0),
                 beyond,
-                text("overtime", 1.0),
+                value_text(own.get(("overtime",)), 1.0, 1),
             )
         )
     heads = ("Discipline", "FTE", "Busy, % of duty", "Late or lost, %", "of it closed hours, %", "of it people, %")
@@ -278,19 +270,16 @@ def _groups(tables: ClinicTables) -> tuple[tuple[str, ...], tuple[PageTable, ...
     for protocol in tables.protocols:
         service = rows_where(tables.service, protocol=protocol, role="", work="")
         service = service[service["subgroup"] != "all"]
-        harms = rows_where(tables.differences, protocol=protocol, outcome="composite").set_index("subgroup")
+        harms = rows_where(tables.differences, protocol=protocol, outcome="composite")
         groups = list(dict.fromkeys(service["subgroup"]))
-        values = service.set_index(["subgroup", "metric"])
+        values, lost = rows_by(service, "subgroup", "metric"), rows_by(harms, "subgroup")
         rows = []
         for group in groups:
             cells = [
-                _of(tables, values.loc[(group, metric)], factor).text(digits)
-                if (group, metric) in values.index
-                else "–"
+                value_text(values.get((group, metric)), factor, digits)
                 for metric, _, factor, digits in SERVICE_OF_GROUPS
             ]
-            harm = replicated(harms.loc[group], tables.n).text(3) if group in harms.index else "–"
-            rows.append((group_name(group), *cells, harm))
+            rows.append((group_name(group), *cells, value_text(lost.get((group,)), 1.0, 3, tables.n)))
         start = "" if len(tables.protocols) == 1 else f"{protocol}: "
         sentences += [start + line for line in groups_sentences(service, tables.n)]
         if rows:
@@ -335,8 +324,8 @@ def _worth(tables: ClinicTables, protocol: str) -> PageTable:
         week = tables.manifest["team"]["cost_usd"] / tables.days * WEEK_D
         cost = rows_where(tables.service, protocol=protocol, metric="cost", subgroup="all")
         rows.append(("cost of the team", "USD a week", number_text(week, 0), "–", "–", "–"))
-        for _, row in cost.iterrows():
-            value = _of(tables, row).text(0)
+        for row in cost.to_dict("records"):
+            value = value_text(row, 1.0, 0)
             rows.append(("cost of the team", "USD a patient and 30 days", value, "–", "–", "–"))
     if tables.patients >= SMALLEST_CELL:
         with_team = rows_where(tables.summary, protocol=protocol, subgroup="all")

@@ -1,15 +1,16 @@
 """Harms and health of a clinic's patients against unlimited staff, in words. Imports ``report.replicated``."""
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any, Final
 
 import pandas as pd
 
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.report.page_parts import PageTable
 from taper_sim.report.replicated import FEWEST_REPLICATIONS, Replicated, replicated
-from taper_sim.report.run_tables import label_of
+from taper_sim.report.run_tables import label_of, rows_by
 from taper_sim.report.wording import count, number_text
+from taper_sim.scenario.staffing_schema import UNIMPORTANT
 
 PER: Final = 1000.0
 """People of a natural frequency."""
@@ -37,9 +38,8 @@ HEALTH: Final = (
 """Outcomes of the table of cost and health, with digits."""
 
 
-def _row(table: pd.DataFrame, outcome: str) -> pd.Series | None:
-    rows = table[table["outcome"] == outcome]
-    return rows.iloc[0] if len(rows) else None
+def _row(table: pd.DataFrame, outcome: str) -> Mapping[Hashable, Any] | None:
+    return rows_by(table, "outcome").get((outcome,))
 
 
 def difference_sentence(change: Replicated, words: str, days: int, against: str = "unlimited staff") -> str:
@@ -63,6 +63,19 @@ def difference_sentence(change: Replicated, words: str, days: int, against: str 
     )
 
 
+def event_text(change: Replicated) -> str:
+    """A difference in events; equal numbers in every replication have no interval."""
+    if change.low == change.high == change.mean == 0.0:
+        return "0, the same in every replication"
+    return change.text(1, signed=True)
+
+
+def small_text(change: Replicated) -> str:
+    """Whether a change of the composite is too small to matter (A46), as the end of a sentence."""
+    least = UNIMPORTANT * (BY_NAME["composite"].important or 0.0)
+    return ", too small to matter" if abs(change.mean) < least else ""
+
+
 def event_sentence(differences: pd.DataFrame, outcome: str, n: int, days: int) -> str:
     """The sentence of an event of ``differences.csv``."""
     row = _row(differences, outcome)
@@ -79,11 +92,14 @@ def event_table(protocol: str, summary: pd.DataFrame, differences: pd.DataFrame,
         with_team, change = _row(summary, outcome), _row(differences, outcome)
         if with_team is None or change is None:
             continue
-        gap = replicated(change, n, PER)
-        same = gap.low == gap.high == gap.mean == 0.0
-        shown = "0, the same in every replication" if same else gap.text(1, signed=True)
         level = replicated(with_team, n, PER)
-        rows.append((label_of(outcome), "none seen" if level.mean == 0.0 else level.text(1), shown))
+        rows.append(
+            (
+                label_of(outcome),
+                "none seen" if level.mean == 0.0 else level.text(1),
+                event_text(replicated(change, n, PER)),
+            )
+        )
     return PageTable(
         f"{protocol}. People with the event in 1,000, over {count(days, 'day')}. Lower is better.",
         ("Event", "With this team", "Minus unlimited staff"),

@@ -156,7 +156,7 @@ def _policy_tables(tables: LadderTables) -> Iterator[PageTable]:
         rows = []
         for row in part.to_dict("records"):
             cells = [
-                str(row[name]) if factor is None else number_text(factor * row[name], 2)
+                _knob(str(row[name])) if factor is None else number_text(factor * row[name], 2)
                 for name, _, factor in _COLUMNS
                 if name in row
             ]
@@ -168,6 +168,11 @@ def _policy_tables(tables: LadderTables) -> Iterator[PageTable]:
             f"{truth}, ceiling {ceiling}; {int(part['n'].iloc[0]):,} people. Loss in smallest important differences."
         )
         yield PageTable(caption, ("Policy", "Loss", *heads, "Tuned within the limit"), tuple(rows))
+
+
+def _knob(text: str) -> str:
+    """A tuned value; a number without trailing zeros."""
+    return text.removesuffix(".0") or "–"
 
 
 def _basis(tables: LadderTables) -> Iterator[str]:

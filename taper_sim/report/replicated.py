@@ -62,12 +62,29 @@ class Replicated:
 
 
 def replicated(
-    row: Mapping[Hashable, Any] | pd.Series, n: int, factor: float = 1.0, *, change: bool = False
+    row: Mapping[Hashable, Any], n: int | None = None, factor: float = 1.0, *, what: str = "estimate"
 ) -> Replicated:
-    """The value of a row of a table: its ``mean`` or ``estimate``, or its ``change``, times a factor."""
-    mean = "change" if change else "mean" if "mean" in row else "estimate"
-    start = "change_" if change else ""
-    return Replicated(*(factor * float(row[name]) for name in (mean, f"{start}lo95", f"{start}hi95")), int(n))
+    """A value of a row of a table, times a factor.
+
+    Parameters
+    ----------
+    row : mapping
+        Row of a table; ``mean`` is another name of its ``estimate``.
+    n : int, optional
+        Replications; by default the row's ``n_replications``.
+    factor : float
+    what : str
+        ``estimate``, ``change`` or ``gap``.
+    """
+    start = "" if what == "estimate" else f"{what}_"
+    middle = "mean" if what == "estimate" and "mean" in row else what
+    mean, low, high = (factor * float(row[name]) for name in (middle, f"{start}lo95", f"{start}hi95"))
+    return Replicated(mean, low, high, int(row["n_replications"] if n is None else n))
+
+
+def value_text(row: Mapping[Hashable, Any] | None, factor: float, digits: int, n: int | None = None) -> str:
+    """The text of a row's value (:func:`replicated`); a dash without a row."""
+    return "–" if row is None else replicated(row, n, factor).text(digits)
 
 
 def replication_sentences(n: int) -> list[str]:

@@ -3,18 +3,19 @@
 Everything is computed from the run's tables, so that a saved run gives the same page.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
-from taper_sim.report.harm_words import PER, difference_sentence
+from taper_sim.clinic.staffing.feasibility import share_interval
+from taper_sim.report.harm_words import EVENTS, PER, difference_sentence, event_text, small_text
 from taper_sim.report.methods import people_are_sampled
 from taper_sim.report.page_parts import PageSection, PageTable, Picture, RunPage, picture, write_run_page
-from taper_sim.report.replicated import Replicated, replicated, replication_sentences, without_few
-from taper_sim.report.run_tables import rows_where
+from taper_sim.report.replicated import replicated, replication_sentences, value_text, without_few
+from taper_sim.report.run_tables import rows_by, rows_where
 from taper_sim.report.staffing_figures import HARM, write_staffing_figures
 from taper_sim.report.target_text import target_words
 from taper_sim.report.waiting_groups import SERVICE_OF_GROUPS, group_name
@@ -159,25 +160,32 @@ def _capacity_sentences(tables: StaffingTables) -> tuple[str, ...]:
     if len(tables.capacity) == 0:
         return ()
     largest, beyond = largest_panel(tables.capacity, float(tables.manifest["probability"]))
-    n = int(tables.capacity["n_replications"].max())
-    share = percent(float(tables.manifest["probability"]))
     lines = []
     if largest is None:
-        lines.append(
-            f"Today's team meets its targets with none of the tested panels, in {share} of {count(n, 'replication')}."
-        )
+        lines.append("Today's team meets its targets with none of the tested panels.")
     else:
-        more = "" if beyond is not None else ", the largest panel tested; the most is therefore not known"
-        lines.append(f"Today's team meets its targets with {largest:,} patients{more} ({count(n, 'replication')}).")
+        more = "" if beyond is not None else ", the largest panel tested, so that the most is not known"
+        lines.append(f"Today's team meets its targets with {largest:,} patients{more}: {_share_met(tables, largest)}.")
     short = _short_of(tables)
     if short:
         lines.append(f"The {name_text(short)} is the first to be short.")
     if beyond is not None:
         rows = tables.capacity[(tables.capacity["patients"] == beyond) & (tables.capacity["metric"] == _CRISIS)]
         if len(rows):
-            change = replicated(rows.iloc[0], int(rows.iloc[0]["n_replications"]), PER)
-            lines.append(f"With {beyond:,} patients: " + difference_sentence(change, "have a crisis", tables.days))
+            change = replicated(rows.to_dict("records")[0], None, PER)
+            sentence = difference_sentence(change, EVENTS["mental_health_crisis"], tables.days)
+            lines.append(f"With {beyond:,} patients: {sentence[:1].lower()}{sentence[1:]}")
     return tuple(lines)
+
+
+def _share_met(tables: StaffingTables, patients: int) -> str:
+    """Replications of a panel in which all targets are met, and what that proves of the wanted share."""
+    panel = tables.capacity[tables.capacity["patients"] == patients].iloc[0]
+    n, wanted = int(panel["n_replications"]), float(tables.manifest["probability"])
+    met = round(float(panel["p_meets"]) * n)
+    low, high = share_interval(met, n)
+    proof = "" if low >= wanted else f", too few to prove the wanted {percent(wanted)}"
+    return f"in {met} of {count(n, 'replication')}, a share of {percent(low)} to {percent(high)}{proof}"
 
 
 def _short_of(tables: StaffingTables) -> str:
@@ -202,14 +210,9 @@ def _team_table(tables: StaffingTables) -> tuple[PageTable, ...]:
     for role in dict.fromkeys(own["role"]):
         if role == "all":
             continue
-        values = rows_where(own, role=role).set_index("metric")
-        first = values.iloc[0]
-        cells = [
-            replicated(values.loc[metric], int(values.loc[metric]["n_replications"]), 100.0).text(0)
-            if metric in values.index
-            else "–"
-            for metric in ("utilisation", "late")
-        ]
+        part = rows_where(own, role=role)
+        values, first = rows_by(part, "metric"), part.iloc[0]
+        cells = [value_text(values.get((metric,)), 100.0, 0) for metric in ("utilisation", "late")]
         rows.append((name_text(str(role)), f"{first['fte']:g}", f"{first['cost']:,.0f}", *cells))
     caption = "The chosen team by discipline. Late or lost: all of it, also for closed hours."
     return (PageTable(caption, ("Discipline", "FTE", "USD a week", "Busy, % of duty", "Late or lost, %"), tuple(rows)),)
@@ -242,7 +245,7 @@ def _proof(tables: StaffingTables) -> Iterator[str]:
             "verdicts are right."
         )
         if manifest["search_stopped"]:
-            yield "The search stopped at its largest number of teams: a cheaper one, not simulated, may meet the targets."
+            yield "The search stopped at its largest number of teams: a cheaper one, not simulated, may meet them too."
         elif manifest["chosen"] is not None and manifest["minimise"] == "cost":
             yield "Every cheaper team was simulated, or has no more staff in any role than one that failed."
         undecided = tried.count("undecided")
@@ -259,19 +262,17 @@ def _tested(tables: StaffingTables) -> tuple[PageTable, ...]:
     if len(met) == 0:
         return ()
     cheapest = float(met["cost"].min())
-    harms, crises = (_teams_of(tables, metric).set_index("team") for metric in (HARM, _CRISIS))
+    harms, crises = (rows_by(_teams_of(tables, metric), "team") for metric in (HARM, _CRISIS))
     rows = []
     for _, team in met.iterrows():
-        name, n = team["team"], int(team["n_replications"])
-        harm = replicated(harms.loc[name], n).text(3) if name in harms.index else "–"
-        crisis = replicated(crises.loc[name], n, PER).text(1, signed=True) if name in crises.index else "–"
+        name, n = str(team["team"]), int(team["n_replications"])
         rows.append(
             (
-                in_words(str(name)),
+                in_words(name),
                 f"{team['cost']:,.0f}",
                 number_text(team["cost"] - cheapest, 0, signed=True),
-                harm,
-                crisis,
+                value_text(harms.get((name,)), 1.0, 3),
+                _crises(crises.get((name,))),
                 f"{round(team['estimate'] * n)} of {n}",
                 str(team["verdict"]),
             )
@@ -287,26 +288,25 @@ def _tested(tables: StaffingTables) -> tuple[PageTable, ...]:
     )
 
 
+def _crises(row: Mapping[Hashable, Any] | None) -> str:
+    return "–" if row is None else event_text(replicated(row, None, PER))
+
+
 def _panels(tables: StaffingTables) -> tuple[PageTable, ...]:
     if len(tables.capacity) == 0:
         return ()
-    values = tables.capacity.set_index(["patients", "metric"])
+    values = rows_by(tables.capacity, "patients", "metric")
     rows = []
     for _, panel in tables.capacity.drop_duplicates("patients").sort_values("patients").iterrows():
-        patients, n = panel["patients"], int(panel["n_replications"])
-
-        def text(metric: str, factor: float, digits: int, patients: int = patients, n: int = n) -> str:
-            key = (patients, metric)
-            return replicated(values.loc[key], n, factor).text(digits) if key in values.index else "–"
-
+        patients, n = int(panel["patients"]), int(panel["n_replications"])
         rows.append(
             (
                 f"{patients:,}",
                 f"{panel['patients_per_fte']:.1f}",
                 f"{round(panel['p_meets'] * n)} of {n}",
-                text("late", 100.0, 1),
-                text(_CRISIS, PER, 1),
-                text(HARM, 1.0, 3),
+                value_text(values.get((str(patients), "late")), 100.0, 1),
+                _crises(values.get((str(patients), _CRISIS))),
+                value_text(values.get((str(patients), HARM)), 1.0, 3),
             )
         )
     heads = ("Patients", "Patients per FTE", "Replications with all targets met", "Late or lost, %")
@@ -330,70 +330,62 @@ def _levers(tables: StaffingTables) -> Iterator[str]:
         harm = rows_where(rows, metric=HARM)
         late = rows_where(rows, metric="late")
         more = rows.iloc[0]["cost_usd_week"] - today
-        cost = "costs nothing more" if more == 0 else f"costs {number_text(more, 0, signed=True)} USD a week"
-        changes = [
-            f"{label} {change_text(part.iloc[0], factor, digits)}"
-            for part, label, factor, digits in (
-                (late, "late or lost work, percentage points:", 100.0, 1),
-                (harm, "harm, important differences:", 1.0, 3),
-            )
-            if len(part)
-        ]
+        word = "more" if more > 0 else "less"
+        cost = "costs nothing more" if more == 0 else f"costs {number_text(abs(more), 0)} USD a week {word}"
+        changes = []
+        if len(late):
+            changes.append(f"late or lost work, percentage points: {change_text(late.iloc[0], 100.0, 1)}")
+        if len(harm):
+            change = replicated(harm.to_dict("records")[0], None, what="change")
+            text = change_text(harm.iloc[0], 1.0, 3)
+            changes.append(f"harm, important differences: {text}{small_text(change)}")
         yield f"{str(name).capitalize()} ({in_words(rows.iloc[0]['what'])}) {cost}; {'; '.join(changes)}."
 
 
 def _lever_tables(tables: StaffingTables) -> tuple[PageTable, ...]:
     if len(tables.levers) == 0:
         return ()
-    names = list(dict.fromkeys(tables.levers["name"]))
-    values = tables.levers.set_index(["name", "metric"])
-    first = tables.levers.drop_duplicates("name").set_index("name")
+    names = [str(name) for name in dict.fromkeys(tables.levers["name"])]
+    values = rows_by(tables.levers, "name", "metric")
+    first = rows_by(tables.levers, "name")
     rows = [
-        ("patients", *(f"{first.loc[name, 'patients']:,}" for name in names)),
-        ("FTE", *(f"{first.loc[name, 'fte']:g}" for name in names)),
-        ("USD a week", *(f"{first.loc[name, 'cost_usd_week']:,.0f}" for name in names)),
+        ("patients", *(f"{first[name,]['patients']:,}" for name in names)),
+        ("FTE", *(f"{first[name,]['fte']:g}" for name in names)),
+        ("USD a week", *(f"{first[name,]['cost_usd_week']:,.0f}" for name in names)),
     ]
     for metric, label, factor, digits in WHAT_IF_METRICS:
-        cells = [
-            _value(values.loc[(name, metric)], factor, digits) if (name, metric) in values.index else "–"
-            for name in names
-        ]
+        cells = [value_text(values.get((name, metric)), factor, digits) for name in names]
         rows.append((label, *cells))
     heads = ("What", *("today" if name == _TODAY else str(name) for name in names))
     return (PageTable("Today's team, and the lead's three levers on the same patients.", heads, tuple(rows)),)
-
-
-def _value(row: pd.Series, factor: float, digits: int) -> str:
-    return replicated(row, int(row["n_replications"]), factor).text(digits)
 
 
 def _groups(tables: StaffingTables) -> tuple[tuple[str, ...], tuple[PageTable, ...]]:
     if len(tables.equity) == 0:
         return ("The run has no table of subgroups, so it cannot say who waits longer.",), ()
     replications = {"today": tables.n_what_if}
-    met = _teams_of(tables, _ALL).set_index("team")
-    if tables.chosen in met.index:
-        replications["chosen"] = int(met.loc[tables.chosen, "n_replications"])
+    met = rows_by(_teams_of(tables, _ALL), "team")
+    if tables.chosen is not None and (tables.chosen,) in met:
+        replications["chosen"] = int(met[tables.chosen,]["n_replications"])
     sentences, shown = [], []
     for team, part in tables.equity.groupby("team", sort=False):
         n = replications.get(str(team), 0)
         rows = []
         for group in dict.fromkeys(part["subgroup"]):
-            own = rows_where(part, subgroup=group).set_index("metric")
-            gaps = [
-                (label, _gap(own.loc[metric], n, factor), digits) if metric in own.index else (label, None, digits)
-                for metric, label, factor, digits in SERVICE_OF_GROUPS
-            ]
-            if group != "all":
-                rows.append(
-                    (group_name(str(group)), *("–" if gap is None else gap.text(d, signed=True) for _, gap, d in gaps))
-                )
-            sentences += [
-                f"With the team of {team}, {group_name(str(group))} differ from all patients: {label}, "
-                f"{gap.text(d, signed=True)}."
-                for label, gap, d in gaps
-                if group != "all" and gap is not None and (gap.is_above_0 or gap.is_below_0)
-            ]
+            own = rows_by(rows_where(part, subgroup=group), "metric")
+            if group == "all":
+                continue
+            cells = []
+            for metric, label, factor, digits in SERVICE_OF_GROUPS:
+                row = own.get((metric,))
+                gap = None if row is None else replicated(row, n, factor, what="gap")
+                cells.append("–" if gap is None else gap.text(digits, signed=True))
+                if gap is not None and (gap.is_above_0 or gap.is_below_0):
+                    sentences.append(
+                        f"With the team of {team}, {group_name(str(group))} differ from all patients: {label}, "
+                        f"{gap.text(digits, signed=True)}."
+                    )
+            rows.append((group_name(str(group)), *cells))
         if rows:
             heads = ("People", *(label for _, label, _, _ in SERVICE_OF_GROUPS))
             caption = f"Minus all patients, team: {team}, {count(n, 'replication')}."
@@ -403,10 +395,6 @@ def _groups(tables: StaffingTables) -> tuple[tuple[str, ...], tuple[PageTable, .
             "No group is shown to wait longer than all patients: the intervals include 0, or replications are few."
         ]
     return tuple(sentences), tuple(shown)
-
-
-def _gap(row: pd.Series, n: int, factor: float) -> Replicated:
-    return Replicated(*(factor * float(row[name]) for name in ("gap", "gap_lo95", "gap_hi95")), n)
 
 
 def _basis(tables: StaffingTables) -> Iterator[str]:

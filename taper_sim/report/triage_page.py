@@ -3,7 +3,7 @@
 Everything is computed from ``triage.csv``, so that a saved run gives the same page.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,10 +12,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure
+from taper_sim.report.harm_words import small_text
 from taper_sim.report.methods import people_are_sampled
 from taper_sim.report.page_parts import PageSection, PageTable, RunPage, picture, write_figure, write_run_page
-from taper_sim.report.replicated import FEWEST_REPLICATIONS, Replicated, replicated, replication_sentences, without_few
-from taper_sim.report.run_tables import rows_where
+from taper_sim.report.replicated import (
+    FEWEST_REPLICATIONS,
+    Replicated,
+    replicated,
+    replication_sentences,
+    value_text,
+    without_few,
+)
+from taper_sim.report.run_tables import rows_by, rows_where
 from taper_sim.report.triage_text import TRIAGE_METRICS
 from taper_sim.report.waiting_groups import group_name
 from taper_sim.report.wording import count, name_text
@@ -55,7 +63,7 @@ def triage_page(folder: Path, manifest: dict[str, Any], table: pd.DataFrame) -> 
     )
     sections = (
         PageSection("rules", "The rules side by side", (), (_side_by_side(manifest, table),), (shown,)),
-        PageSection("waits", "Who waits longer, and who is harmed", tuple(_apart(table)), (_gap_table(table),)),
+        PageSection("waits", "Who waits longer, and who is harmed", tuple(_apart(table)), tuple(_gap_tables(table))),
         PageSection("basis", "Basis and limits of the results", tuple(_basis(manifest, table))),
     )
     return RunPage("comparison of triage rules", tuple(answer_of_triage(table)), sections, tuple(drawn))
@@ -66,12 +74,9 @@ def _rules(table: pd.DataFrame) -> list[str]:
     return [str(rule) for rule in dict.fromkeys(table["triage"])]
 
 
-def _all(table: pd.DataFrame) -> pd.DataFrame:
-    return rows_where(table, subgroup="all").set_index(["triage", "metric"])
-
-
-def _change(row: pd.Series, factor: float) -> Replicated:
-    return replicated(row, int(row["n_replications"]), factor, change=True)
+def _all(table: pd.DataFrame) -> dict[tuple[str, ...], Mapping[Hashable, Any]]:
+    """Rows of all patients by rule and metric."""
+    return rows_by(rows_where(table, subgroup="all"), "triage", "metric")
 
 
 def answer_of_triage(table: pd.DataFrame) -> Iterator[str]:
@@ -88,15 +93,16 @@ def answer_of_triage(table: pd.DataFrame) -> Iterator[str]:
     for metric, words, factor, digits in (_URGENT, _HARM):
         unit = " %" if factor > 1 else ""
         points = " percentage points" if factor > 1 else ""
-        if (rules[0], metric) not in values.index:
+        if (rules[0], metric) not in values:
             yield f"No work of the kind “{metric}” came, so the rules cannot differ in it."
             continue
-        base = replicated(values.loc[(rules[0], metric)], n, factor)
+        base = replicated(values[rules[0], metric], n, factor)
+        known = [rule for rule in rules[1:] if (rule, metric) in values]
+        changes = {rule: replicated(values[rule, metric], None, factor, what="change") for rule in known}
         clear = [
-            f"{name_text(rule)} changes this by {change.text(digits, signed=True)}{points}"
-            for rule in rules[1:]
-            if (rule, metric) in values.index
-            and ((change := _change(values.loc[(rule, metric)], factor)).is_above_0 or change.is_below_0)
+            f"{name_text(rule)} changes this by {change.text(digits, signed=True)}{points}{small_text(change) if metric == _HARM[0] else ''}"
+            for rule, change in changes.items()
+            if change.is_above_0 or change.is_below_0
         ]
         rest = "; ".join(clear) if clear else "no other rule is shown to change this"
         level = f"{base.mean:.{digits}f}{unit}"
@@ -109,14 +115,10 @@ def _side_by_side(manifest: dict[str, Any], table: pd.DataFrame) -> PageTable:
     for metric, label, factor, unit, digits in TRIAGE_METRICS:
         cells = []
         for rule in rules:
-            if (rule, metric) not in values.index:
-                cells.append("–")
-                continue
-            row = values.loc[(rule, metric)]
-            level = replicated(row, int(row["n_replications"]), factor)
-            text = level.text(digits)
-            if rule != rules[0]:
-                text += f"; change {_change(row, factor).text(digits, signed=True)}"
+            row = values.get((rule, metric))
+            text = value_text(row, factor, digits)
+            if row is not None and rule != rules[0]:
+                text += f"; change {replicated(row, None, factor, what='change').text(digits, signed=True)}"
             cells.append(text)
         if any(cell != "–" for cell in cells):
             rows.append((f"{label}{', ' + unit if unit else ''}", *cells))
@@ -132,9 +134,9 @@ def _gaps(table: pd.DataFrame) -> Iterator[tuple[str, str, str, int, Replicated]
     """Group, rule, label, digits and gap from all patients of every subgroup."""
     for metric, label, factor, digits in _GAPS:
         rows = rows_where(table, metric=metric)
-        for _, row in rows[rows["subgroup"] != "all"].iterrows():
-            ends = (factor * float(row[name]) for name in ("gap", "gap_lo95", "gap_hi95"))
-            yield str(row["subgroup"]), str(row["triage"]), label, digits, Replicated(*ends, int(row["n_replications"]))
+        for row in rows[rows["subgroup"] != "all"].to_dict("records"):
+            gap = replicated(row, None, factor, what="gap")
+            yield str(row["subgroup"]), str(row["triage"]), label, digits, gap
 
 
 def _apart(table: pd.DataFrame) -> Iterator[str]:
@@ -149,17 +151,21 @@ def _apart(table: pd.DataFrame) -> Iterator[str]:
         yield "No group is shown to differ from all patients: the intervals include 0, or replications are few."
 
 
-def _gap_table(table: pd.DataFrame) -> PageTable:
+def _gap_tables(table: pd.DataFrame) -> Iterator[PageTable]:
+    """A table a measure: each group minus all patients, under each rule."""
     rules = _rules(table)
-    cells: dict[tuple[str, str], dict[str, str]] = {}
+    cells: dict[str, dict[str, dict[str, str]]] = {}
     for group, rule, label, digits, gap in _gaps(table):
-        cells.setdefault((group, label), {})[rule] = gap.text(digits, signed=True)
-    rows = tuple(
-        (f"{group_name(group)}: {label}", *(by_rule.get(rule, "–") for rule in rules))
-        for (group, label), by_rule in cells.items()
-    )
-    caption = "Each group minus all patients under the same rule. need=high: the worst quarter under unlimited staff."
-    return PageTable(caption, ("People: measure", *(name_text(rule) for rule in rules)), rows)
+        cells.setdefault(label, {}).setdefault(group, {})[rule] = gap.text(digits, signed=True)
+    for label, groups in cells.items():
+        rows = tuple(
+            (group_name(group), *(by_rule.get(rule, "–") for rule in rules)) for group, by_rule in groups.items()
+        )
+        caption = (
+            f"{label[:1].upper()}{label[1:]}: each group minus all patients under the same rule. need=high: the worst "
+            "quarter under unlimited staff. A number without brackets comes from too few replications."
+        )
+        yield PageTable(caption, ("People", *(name_text(rule) for rule in rules)), rows)
 
 
 def _basis(manifest: dict[str, Any], table: pd.DataFrame) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Final
 import pandas as pd
 
 from taper_sim.report.replicated import FEWEST_REPLICATIONS, replicated
+from taper_sim.report.run_tables import rows_by
 from taper_sim.report.wording import count
 
 SERVICE_OF_GROUPS: Final = (
@@ -54,7 +55,7 @@ def groups_sentences(service: pd.DataFrame, n: int) -> Iterator[str]:
         Replications of the run.
     """
     any_longer = False
-    values = service.set_index(["subgroup", "metric"])
+    values = rows_by(service, "subgroup", "metric")
     groups = list(dict.fromkeys(service["subgroup"]))
     if groups and n < FEWEST_REPLICATIONS:
         few = count(n, "replication")
@@ -63,10 +64,11 @@ def groups_sentences(service: pd.DataFrame, n: int) -> Iterator[str]:
         for first, second in permutations(groups, 2):
             if first.partition("=")[0] != second.partition("=")[0]:
                 continue
-            if not all((group, metric) in values.index for group in (first, second)):
+            rows = [values.get((group, metric)) for group in (first, second)]
+            known = [replicated(row, factor=factor) for row in rows if row is not None]
+            if len(known) < 2:
                 continue
-            rows = [values.loc[(group, metric)] for group in (first, second)]
-            this, other = (replicated(row, int(row["n_replications"]), factor) for row in rows)
+            this, other = known
             if not (this.has_interval and other.has_interval):
                 continue
             if this.low > other.high if _WORSE_HIGH[metric] else this.high < other.low:
