@@ -54,7 +54,7 @@ def backlog_by_week(events: pd.DataFrame, n_days: int) -> pd.DataFrame:
         for week in range(weeks):
             mean = float(waiting[week * WEEK_D : (week + 1) * WEEK_D].mean())
             days = mean / begun if begun > 0 else np.nan
-            rows.append((str(protocol), int(replication), str(role), week + 1, mean, begun, days))
+            rows.append((str(protocol), int(str(replication)), str(role), week + 1, mean, begun, days))
     return pd.DataFrame(rows, columns=list(BACKLOG_COLUMNS))
 
 

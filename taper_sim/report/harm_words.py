@@ -7,7 +7,7 @@ import pandas as pd
 
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.report.page_parts import PageTable
-from taper_sim.report.replicated import FEWEST_REPLICATIONS, Replicated, replicated
+from taper_sim.report.replicated import Replicated, few_sentence, replicated
 from taper_sim.report.run_tables import label_of, rows_by
 from taper_sim.report.wording import count, number_text
 from taper_sim.scenario.staffing_schema import UNIMPORTANT
@@ -46,10 +46,7 @@ def difference_sentence(change: Replicated, words: str, days: int, against: str 
     """More or fewer events in 1,000 people than with another team, or why the run cannot say."""
     over = f"in 1,000 people over {count(days, 'day')}"
     if not change.has_interval:
-        return (
-            f"The run cannot say whether more people {words} than with {against}: "
-            f"{count(change.n, 'replication')}, and an interval needs {FEWEST_REPLICATIONS}."
-        )
+        return few_sentence(f"whether more people {words} than with {against}", change.n)
     if change.low == change.high == 0.0:
         return f"As many people {words} as with {against} in every replication; a rare event may be missed."
     if change.is_above_0 or change.is_below_0:

@@ -87,6 +87,11 @@ def value_text(row: Mapping[Hashable, Any] | None, factor: float, digits: int, n
     return "–" if row is None else replicated(row, n, factor).text(digits)
 
 
+def few_sentence(what: str, n: int) -> str:
+    """What a run with too few replications cannot say."""
+    return f"The run cannot say {what}: {count(n, 'replication')}, and an interval needs {FEWEST_REPLICATIONS}."
+
+
 def replication_sentences(n: int) -> list[str]:
     """How many replications the numbers are means of, and whether they have intervals."""
     if n >= FEWEST_REPLICATIONS:

@@ -14,7 +14,14 @@ from taper_sim.clinic.staffing.feasibility import share_interval
 from taper_sim.report.harm_words import EVENTS, PER, difference_sentence, event_text, small_text
 from taper_sim.report.methods import people_are_sampled
 from taper_sim.report.page_parts import PageSection, PageTable, Picture, RunPage, picture, write_run_page
-from taper_sim.report.replicated import replicated, replication_sentences, value_text, without_few
+from taper_sim.report.replicated import (
+    FEWEST_REPLICATIONS,
+    few_sentence,
+    replicated,
+    replication_sentences,
+    value_text,
+    without_few,
+)
 from taper_sim.report.run_tables import rows_by, rows_where
 from taper_sim.report.staffing_figures import HARM, write_staffing_figures
 from taper_sim.report.target_text import target_words
@@ -390,10 +397,11 @@ def _groups(tables: StaffingTables) -> tuple[tuple[str, ...], tuple[PageTable, .
             heads = ("People", *(label for _, label, _, _ in SERVICE_OF_GROUPS))
             caption = f"Minus all patients, team: {team}, {count(n, 'replication')}."
             shown.append(PageTable(caption, heads, tuple(rows)))
-    if not sentences:
-        sentences = [
-            "No group is shown to wait longer than all patients: the intervals include 0, or replications are few."
-        ]
+    most = max(replications.values())
+    if most < FEWEST_REPLICATIONS:
+        sentences = [few_sentence("who waits longer", most)]
+    elif not sentences:
+        sentences = ["No group is shown to wait longer than all patients: the intervals include 0."]
     return tuple(sentences), tuple(shown)
 
 

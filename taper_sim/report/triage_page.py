@@ -85,10 +85,7 @@ def answer_of_triage(table: pd.DataFrame) -> Iterator[str]:
     reference = name_text(rules[0])
     n = int(table["n_replications"].max())
     if n < FEWEST_REPLICATIONS:
-        yield (
-            f"The run cannot say which rule is better: {count(n, 'replication')}, and an interval needs "
-            f"{FEWEST_REPLICATIONS}."
-        )
+        yield few_sentence("which rule is better", n)
         return
     for metric, words, factor, digits in (_URGENT, _HARM):
         unit = " %" if factor > 1 else ""
@@ -100,7 +97,8 @@ def answer_of_triage(table: pd.DataFrame) -> Iterator[str]:
         known = [rule for rule in rules[1:] if (rule, metric) in values]
         changes = {rule: replicated(values[rule, metric], None, factor, what="change") for rule in known}
         clear = [
-            f"{name_text(rule)} changes this by {change.text(digits, signed=True)}{points}{small_text(change) if metric == _HARM[0] else ''}"
+            f"{name_text(rule)} changes this by {change.text(digits, signed=True)}{points}"
+            + (small_text(change) if metric == _HARM[0] else "")
             for rule, change in changes.items()
             if change.is_above_0 or change.is_below_0
         ]

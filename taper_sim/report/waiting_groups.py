@@ -6,9 +6,8 @@ from typing import Final
 
 import pandas as pd
 
-from taper_sim.report.replicated import FEWEST_REPLICATIONS, replicated
+from taper_sim.report.replicated import FEWEST_REPLICATIONS, few_sentence, replicated
 from taper_sim.report.run_tables import rows_by
-from taper_sim.report.wording import count
 
 SERVICE_OF_GROUPS: Final = (
     ("late", "Late or lost, %", 100.0, 1),
@@ -58,8 +57,7 @@ def groups_sentences(service: pd.DataFrame, n: int) -> Iterator[str]:
     values = rows_by(service, "subgroup", "metric")
     groups = list(dict.fromkeys(service["subgroup"]))
     if groups and n < FEWEST_REPLICATIONS:
-        few = count(n, "replication")
-        yield f"The run cannot say who waits longer: {few}, and an interval needs {FEWEST_REPLICATIONS}."
+        yield few_sentence("who waits longer", n)
     for metric, _, factor, digits in SERVICE_OF_GROUPS:
         for first, second in permutations(groups, 2):
             if first.partition("=")[0] != second.partition("=")[0]:

@@ -52,8 +52,8 @@ def test_the_run_folder_has_what_the_contract_says(done):
     assert {path.name for path in (done / "figures").iterdir()} == {
         "week.svg",
         "week.csv",
-        "waiting.svg",
-        "waiting.csv",
+        "backlog.svg",
+        "backlog.csv",
     }
     assert not (done / "parts").exists()
 

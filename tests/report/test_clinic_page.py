@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from taper_sim.report.clinic_figures import gantt, waiting
-from taper_sim.report.clinic_text import _breaks_first
+from taper_sim.report.backlog import backlog_by_week, backlog_figure
+from taper_sim.report.clinic_figures import gantt
+from taper_sim.report.clinic_text import breaks_first
 from taper_sim.report.staffing_figures import HARM, capacity, harm, tornado
 
 
@@ -27,7 +28,7 @@ LATE = [
 
 
 def test_only_kinds_of_work_that_are_late_are_named():
-    lines = _breaks_first(service(*LATE), ROLES)
+    lines = breaks_first(service(*LATE), ROLES)
     assert lines == ["What breaks first: 30 % of the prescriber's work is late or lost: escalation (73 %)."]
 
 
@@ -37,15 +38,15 @@ def test_late_work_because_of_closed_hours_does_not_break_first():
         ("late_closed", "prescriber", "escalation", 0.7),
         ("late_closed", "nurse", "", 0.001),
     ]
-    first, night, urgent = _breaks_first(service(*LATE, *closed), ROLES)
+    first, night, urgent = breaks_first(service(*LATE, *closed), ROLES)
     assert first == "What breaks first: 25 % of the nurse's work is late or lost: check-in batch (40 %)."
     said = "Late only because no worker of the role is on duty (nights, weekends): prescriber 20 %."
     assert night == said
     assert urgent.startswith("Urgent work waited for the next shift: 70 % of the prescriber's work on escalation.")
     closed = [("late_closed", role, "", 0.24) for role in ("prescriber", "nurse")]
-    assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith("What breaks first: 6 % of the prescriber's")
+    assert breaks_first(service(*LATE, *closed), ROLES)[0].startswith("What breaks first: 6 % of the prescriber's")
     closed = [("late_closed", "prescriber", "", 0.29), ("late_closed", "nurse", "", 0.25)]
-    assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith(
+    assert breaks_first(service(*LATE, *closed), ROLES)[0].startswith(
         "Little is late during staffed hours, but the nurse is busy 90 %"
     )
 
@@ -53,8 +54,8 @@ def test_late_work_because_of_closed_hours_does_not_break_first():
 def test_nothing_breaks_refers_to_staffed_hours_if_work_waits_for_opening():
     room = ROLES.assign(mean=0.3)
     rest = "work begins in time, and every role has spare capacity."
-    assert _breaks_first(service(("late", "nurse", "", 0.01)), room) == [f"Nothing breaks: {rest}"]
-    closed = _breaks_first(service(("late", "nurse", "", 0.3), ("late_closed", "nurse", "", 0.29)), room)
+    assert breaks_first(service(("late", "nurse", "", 0.01)), room) == [f"Nothing breaks: {rest}"]
+    closed = breaks_first(service(("late", "nurse", "", 0.3), ("late_closed", "nurse", "", 0.29)), room)
     assert closed[0] == f"Nothing breaks during staffed hours: {rest}" and closed[1].endswith("nurse 29 %.")
 
 
@@ -100,10 +101,42 @@ def test_on_call_periods_are_drawn_and_workers_are_named_in_words(events, on_cal
     assert set(data["resource"]) == {"np_pa 1"}  # the data keep the name of the tables
 
 
-def test_no_text_of_the_waiting_work_is_cut(events):
-    figure, _ = waiting(events)
+def log(*rows):
+    columns = ["protocol", "replication", "role", "due", "started", "ended", "outcome", "why", "clock"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.assign(requested=frame["due"], urgency=2)
+
+
+def test_the_backlog_counts_booked_visits_from_the_day_on_which_they_were_due():
+    day = 1440.0
+    visit = ("a", 0, "pt", 0.5 * day, 3.5 * day, 3.6 * day, "done", "", day)
+    booked = pd.DataFrame([visit])  # requested at its appointment, as the appointment book logs it
+    events = log(*booked.itertuples(index=False)).assign(requested=3.5 * day)
+    table = backlog_by_week(events, 14)
+    assert table["waiting"].tolist() == pytest.approx([3 / 7, 0.0])  # midnights of days 1 to 3
+    assert table["begun_a_day"].tolist() == pytest.approx([1 / 14] * 2)
+    assert table["backlog_d"].tolist() == pytest.approx([6.0, 0.0])
+
+
+def test_work_that_never_begins_stays_in_the_backlog_and_rebooked_work_counts_once():
+    day, nan = 1440.0, float("nan")
+    events = log(
+        ("a", 0, "pt", 0.5 * day, nan, nan, "open", "", day),
+        ("a", 0, "pt", 0.5 * day, nan, 2.5 * day, "cancelled", "staff ill", day),
+        ("a", 0, "pt", 0.5 * day, 4.5 * day, 4.6 * day, "done", "", day),
+    )
+    (week,) = backlog_by_week(events, 7).to_dict("records")
+    assert week["waiting"] == pytest.approx((7 + 4) / 7) and week["begun_a_day"] == pytest.approx(1 / 7)
+    nothing_begun = backlog_by_week(events.iloc[:1], 7)
+    assert nothing_begun["waiting"].tolist() == [1.0] and nothing_begun["backlog_d"].isna().all()
+
+
+def test_no_text_of_the_backlog_is_cut_and_replications_are_averaged():
+    rows = [("a", k, "social_worker", w, 1.0 + k, 1.0, 1.0 + k) for k in (0, 1) for w in (1, 2)]
+    columns = ["protocol", "replication", "role", "week", "waiting", "begun_a_day", "backlog_d"]
+    figure, data = backlog_figure(pd.DataFrame(rows, columns=columns))
     texts_within(figure)
-    assert legend(figure) == ["social worker"]
+    assert legend(figure) == ["social worker"] and data["backlog_d"].tolist() == [1.5, 1.5]
 
 
 def test_shares_are_drawn_in_per_cent():
