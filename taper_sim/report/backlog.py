@@ -31,7 +31,7 @@ def backlog_by_week(events: pd.DataFrame, n_days: int) -> pd.DataFrame:
     events : DataFrame
         ``events.parquet``.
     n_days : int
-        Days of the run. A last part of a week does not count.
+        Days of the run. The days after the last whole week do not count; a shorter run is one week.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def backlog_by_week(events: pd.DataFrame, n_days: int) -> pd.DataFrame:
     left = judged["due"].to_numpy(dtype=np.float64) + lateness.wait_from_due(judged, end)
     judged = judged.assign(left=left)
     midnights = np.arange(1, n_days + 1) * float(DAY_MIN)
-    weeks = n_days // WEEK_D
+    weeks = max(1, n_days // WEEK_D)
     rows = []
     for (protocol, replication, role), jobs in judged.groupby(["protocol", "replication", "role"], observed=True):
         due, gone = np.sort(jobs["due"].to_numpy(dtype=np.float64)), np.sort(jobs["left"].to_numpy(dtype=np.float64))
@@ -55,7 +55,8 @@ def backlog_by_week(events: pd.DataFrame, n_days: int) -> pd.DataFrame:
             mean = float(waiting[week * WEEK_D : (week + 1) * WEEK_D].mean())
             days = mean / begun if begun > 0 else np.nan
             rows.append((str(protocol), int(str(replication)), str(role), week + 1, mean, begun, days))
-    return pd.DataFrame(rows, columns=list(BACKLOG_COLUMNS))
+    table = pd.DataFrame(rows, columns=list(BACKLOG_COLUMNS))
+    return table.astype({"waiting": float, "begun_a_day": float, "backlog_d": float})
 
 
 @mpl.rc_context(PRINT)

@@ -18,6 +18,7 @@ from taper_sim.report.page_parts import PageSection, PageTable, RunPage, picture
 from taper_sim.report.replicated import (
     FEWEST_REPLICATIONS,
     Replicated,
+    few_sentence,
     replicated,
     replication_sentences,
     value_text,

@@ -224,7 +224,7 @@ def test_few_replications_have_no_interval_and_no_finding(runs: Path, command: s
             table.assign(n_replications=FEWEST_REPLICATIONS - 1).to_csv(folder / f"{name}.csv", index=False)
         change_manifest(folder, replications=FEWEST_REPLICATIONS - 1)
         write_run_report(folder)
-    reader, text = page(folder)
+    _, text = page(folder)
     section = text[: text.index("Basis and limits of the results")]
     assert not re.search(r"\d \([+-]?[\d.,]+ to [+-]?[\d.,]+\)", section)
     assert "No difference on this page is therefore a finding" in text
@@ -264,7 +264,7 @@ def test_fewer_than_eleven_patients_have_no_result_of_their_own(runs: Path) -> N
     manifest = json.loads((folder / "manifest.json").read_text())
     change_manifest(folder, patients=manifest["patients"] | {"n": 10})
     write_run_report(folder)
-    reader, text = page(folder)
+    reader, _ = page(folder)
     assert "fewer than 11 people, so harm is not reported" in reader.answer
     assert not [row for row in reader.rows if row[0] in ("urgent visit", "change of pain")]
 
@@ -343,5 +343,5 @@ def test_the_page_of_a_ladder_has_its_gap(runs: Path) -> None:
     ladder = pd.read_csv(folder / "ladder.csv").assign(n=10)
     ladder.to_csv(folder / "ladder.csv", index=False)
     write_run_report(folder)
-    reader, text = page(folder)
+    reader, _ = page(folder)
     assert reader.answer.startswith("Hidden:") and not [tag for tag, _ in reader.tags if tag == "img"]
