@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from taper_sim.clinic import lateness
 from taper_sim.clinic.calendars import DAY_MIN
@@ -66,11 +67,12 @@ def backlog_figure(backlog: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     figure = empty_figure(DOUBLE_COLUMN_MM, 75.0, fitted=True)
     axes = figure.add_subplot()
     for k, (role, rows) in enumerate(data.groupby("role")):
-        colour, line = _COLOURS[k % len(_COLOURS)], _LINES[k // len(_COLOURS) % len(_LINES)]
+        colour, line = _COLOURS[k % len(_COLOURS)], _LINES[(k + k // len(_COLOURS)) % len(_LINES)]
         axes.plot(
             rows["week"], rows["backlog_d"], color=colour, linestyle=line, linewidth=1.1, label=name_text(str(role))
         )
     axes.set_xlabel("week")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("backlog, days of work")
     axes.set_ylim(bottom=0)
     axes.set_title("Work that was due and had not begun at midnight, booked visits included")
