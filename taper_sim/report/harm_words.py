@@ -14,7 +14,7 @@ from taper_sim.scenario.staffing_schema import UNIMPORTANT
 
 PER: Final = 1000.0
 """People of a natural frequency."""
-EVENTS: Final[Mapping[str, str]] = {
+EVENT_WORDS: Final[Mapping[str, str]] = {
     "mental_health_crisis": "have a mental health crisis",
     "overdose": "have an overdose",
     "death": "die by overdose or suicide",
@@ -76,7 +76,7 @@ def small_text(change: Replicated) -> str:
 def event_sentence(differences: pd.DataFrame, outcome: str, n: int, days: int) -> str:
     """The sentence of an event of ``differences.csv``."""
     row = _row(differences, outcome)
-    words = EVENTS[outcome]
+    words = EVENT_WORDS[outcome]
     if row is None:
         return f"The run has no outcome {label_of(outcome)}, so it cannot say whether late work causes it."
     return difference_sentence(replicated(row, n, PER), words, days)
@@ -85,7 +85,7 @@ def event_sentence(differences: pd.DataFrame, outcome: str, n: int, days: int) -
 def event_table(protocol: str, summary: pd.DataFrame, differences: pd.DataFrame, n: int, days: int) -> PageTable:
     """Events in 1,000 people with this team, and minus unlimited staff."""
     rows = []
-    for outcome in EVENTS:
+    for outcome in EVENT_WORDS:
         with_team, change = _row(summary, outcome), _row(differences, outcome)
         if with_team is None or change is None:
             continue

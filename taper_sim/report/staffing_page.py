@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from taper_sim.clinic.staffing.feasibility import share_interval
-from taper_sim.report.harm_words import EVENTS, PER, difference_sentence, event_text, small_text
+from taper_sim.report.harm_words import EVENT_WORDS, PER, difference_sentence, event_text, small_text
 from taper_sim.report.methods import people_are_sampled
 from taper_sim.report.page_parts import PageSection, PageTable, Picture, RunPage, picture, write_run_page
 from taper_sim.report.replicated import (
@@ -180,7 +180,7 @@ def _capacity_sentences(tables: StaffingTables) -> tuple[str, ...]:
         rows = tables.capacity[(tables.capacity["patients"] == beyond) & (tables.capacity["metric"] == _CRISIS)]
         if len(rows):
             change = replicated(rows.to_dict("records")[0], None, PER)
-            sentence = difference_sentence(change, EVENTS["mental_health_crisis"], tables.days)
+            sentence = difference_sentence(change, EVENT_WORDS["mental_health_crisis"], tables.days)
             lines.append(f"With {beyond:,} patients: {sentence[:1].lower()}{sentence[1:]}")
     return tuple(lines)
 

@@ -82,7 +82,7 @@ def groups_sentences(service: pd.DataFrame, n: int) -> Iterator[str]:
         levels = [group for group in groups if group.partition("=")[0] == attribute]
         name = group_name(f"{attribute}=no")
         if attribute not in reported:
-            yield f"Nothing is said of {name}: add {attribute} to the scenario's subgroups."
+            yield f"Not reported: {name}; add {attribute} to the scenario's subgroups."
         elif f"{attribute}=no" not in levels:
-            yield f"Nothing is said of {name}: fewer than 11 of them in a replication."
+            yield f"Not reported: {name}; fewer than 11 of them in a replication."
     yield "The model has no attribute for a rural home: lack of broadband and of transport stand for it."
