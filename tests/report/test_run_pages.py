@@ -289,11 +289,13 @@ def test_a_clinic_that_does_not_keep_up_names_what_breaks_first(runs: Copies) ->
     folder = runs / "clinic"
     table = texts_table(folder / "service.csv")
     whole = (table["metric"] == "late") & (table["work"] == "") & (table["subgroup"] == "all")
+    closed = (table["metric"] == "late_closed") & (table["work"] == "") & (table["subgroup"] == "all")
     table.loc[whole & (table["role"] == "nurse"), "mean"] = 0.78
+    table.loc[closed & (table["role"] == "nurse"), "mean"] = 0.08
     table.to_csv(folder / "service.csv", index=False)
     write_run_report(folder)
     reader, _ = page(folder)
-    said_first = "does not keep up: the nurse breaks first, with 78 % of the work late or lost"
+    said_first = "does not keep up: the nurse breaks first, with 70 % of the work late or lost"
     assert said_first in reader.answer
 
 
