@@ -8,7 +8,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from taper_sim.report.backlog import backlog_by_week, backlog_figure
 from taper_sim.report.clinic_figures import gantt
 from taper_sim.report.clinic_text import breaks_first
+from taper_sim.report.replicated import without_few
 from taper_sim.report.staffing_figures import HARM, capacity, harm, tornado
+from taper_sim.report.waiting_groups import groups_sentences
+from taper_sim.report.what_if_text import largest_panel
 
 
 def service(*rows):
@@ -173,3 +176,47 @@ def test_shares_are_drawn_in_per_cent():
             assert late.get_yticklabels()[0].get_text() == "demand: one more physical therapist"
         else:
             assert [line.get_ydata()[0] for line in (late.lines[0], other.lines[0])] == [20.0, 0.2]
+
+
+def of_group(group, late, low, high, n=5):
+    return {"subgroup": group, "metric": "late", "mean": late, "lo95": low, "hi95": high, "n_replications": n}
+
+
+def test_a_group_waits_longer_only_if_its_interval_lies_beyond_the_others():
+    apart = pd.DataFrame(
+        [of_group("language_match=no", 0.3, 0.25, 0.35), of_group("language_match=yes", 0.1, 0.05, 0.2)]
+    )
+    first, *rest = groups_sentences(apart, 5)
+    assert first == (
+        "People who need an interpreter have more work late or lost: 30.0 (25.0 to 35.0) against 10.0 (5.0 to 20.0) "
+        "for people who speak the team's language."
+    )
+    assert not any("more work" in line for line in rest)  # never the other way round
+    overlapping = apart.assign(hi95=[0.35, 0.26])
+    assert next(groups_sentences(overlapping, 5)).startswith("No group waits clearly longer")
+    of_few = list(groups_sentences(apart.assign(n_replications=4), 4))
+    assert of_few[0].startswith("The run cannot say who waits longer") and "more work" not in " ".join(of_few)
+    unlike = apart.assign(subgroup=["language_match=no", "broadband=yes"])
+    assert "more work" not in " ".join(groups_sentences(unlike, 5))
+
+
+def test_attributes_of_access_that_the_run_does_not_report_are_named():
+    lines = list(groups_sentences(pd.DataFrame([of_group("broadband=yes", 0.1, 0.0, 0.2)]), 5))
+    assert "Not reported: people without broadband; fewer than 11 of them in a replication." in lines
+    assert "Not reported: people without transport; add transport to the scenario's subgroups." in lines
+    assert lines[-1].startswith("The model has no attribute for a rural home")
+
+
+def test_intervals_of_few_replications_leave_the_figures_and_the_table_stays():
+    table = pd.DataFrame({"lo95": [0.1, 0.1], "hi95": [0.2, 0.2], "estimate": 0.15, "n_replications": [4, 5]})
+    drawn = without_few(table, "lo95", "hi95", "change_lo95")
+    assert drawn["lo95"].isna().tolist() == [True, False] and drawn["estimate"].notna().all()
+    assert table["lo95"].notna().all()
+
+
+def test_the_largest_panel_is_the_last_before_the_first_that_fails():
+    table = pd.DataFrame({"patients": [10, 20, 30, 40], "p_meets": [1.0, 0.9, 0.5, 1.0]})
+    assert largest_panel(table, 0.8) == (20, 30)
+    assert largest_panel(table, 0.95) == (10, 20)
+    assert largest_panel(table.iloc[2:], 0.8) == (None, 30)
+    assert largest_panel(table.iloc[:2], 0.8) == (20, None)
