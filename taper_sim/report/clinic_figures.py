@@ -1,20 +1,18 @@
-"""Figures of a clinic run, each with its data as CSV. Imports ``clinic``, ``report``; reads an output folder only."""
+"""Figure of a week of a clinic run. Imports ``clinic``, ``report``; reads an output folder only."""
 
 from pathlib import Path
 from typing import Any, Final
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, weekday_of
-from taper_sim.clinic.measures import left_queue
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg
-from taper_sim.report.wording import in_words, name_text
-from taper_sim.run_folder import list_report, read_table, write_csv, write_text
+from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure
+from taper_sim.report.wording import in_words
+from taper_sim.run_folder import read_table
 from taper_sim.units import WEEK_D
 
 _COLOURS: Final = {"visits": "#0072B2", "alerts": "#D55E00", "orders": "#009E73", "check-ins": "#E69F00", "other": GREY}
@@ -43,21 +41,11 @@ def group_of(kind: str) -> str:
     return "alerts" if kind.startswith("alert_") else _GROUPS.get(kind, "other")
 
 
-def write_clinic_figures(folder: Path) -> list[Path]:
-    """Draw the figures of a clinic's output folder into its ``figures``."""
+def week_figure(folder: Path) -> tuple[Figure, pd.DataFrame]:
+    """The week of the first protocol and replication of an output folder, and its data."""
     events = pq.read_table(folder / "events.parquet").to_pandas()
     first = events[(events["replication"] == 0) & events["protocol"].isin(events["protocol"].iloc[:1])]
-    duty = read_table(folder / "duty.csv")
-    written = []
-    for name, title, (figure, data) in (
-        ("week", "A week of the clinic: work by person", gantt(first, duty)),
-        ("waiting", "Waiting work by role and day", waiting(first)),
-    ):
-        write_text(folder / "figures" / f"{name}.svg", svg(figure, title))
-        write_csv(data, folder / "figures" / f"{name}.csv")
-        written += [folder / "figures" / f"{name}.svg", folder / "figures" / f"{name}.csv"]
-    list_report(folder, written)
-    return written
+    return gantt(first, read_table(folder / "duty.csv"))
 
 
 @mpl.rc_context(PRINT)
@@ -110,36 +98,3 @@ def _bars(start: pd.Series, end: pd.Series, begin: float) -> list[tuple[float, f
     low = (start.to_numpy() - begin) / 60.0
     high = (end.to_numpy() - begin) / 60.0
     return list(zip(low.tolist(), (high - low).tolist(), strict=True))
-
-
-@mpl.rc_context(PRINT)
-def waiting(events: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Waiting jobs at midnight, by role."""
-    n_days = int(events["requested"].max() // DAY_MIN) + 1 if len(events) else 1
-    midnights = np.arange(1, n_days + 1) * DAY_MIN
-    columns = {"day": np.arange(1, n_days + 1)}
-    for role in sorted(set(events["role"])):
-        jobs = events[events["role"] == role]
-        requested, left = np.sort(jobs["requested"].to_numpy()), np.sort(left_queue(jobs, np.inf))
-        columns[role] = np.searchsorted(requested, midnights) - np.searchsorted(left, midnights)
-    data = pd.DataFrame(columns)
-    figure = empty_figure(DOUBLE_COLUMN_MM, 70.0, fitted=True)
-    axes = figure.add_subplot()
-    lines = ("-", "--", ":", "-.")
-    colours = [*_COLOURS.values(), "#CC79A7", "#56B4E9", "#000000"]
-    for k, role in enumerate(data.columns[1:]):
-        axes.plot(
-            data["day"],
-            data[role],
-            label=name_text(role),
-            color=colours[k % len(colours)],
-            linestyle=lines[k % 4],
-            linewidth=1.0,
-        )
-    axes.set_xlabel("day")
-    axes.set_ylabel("waiting jobs at midnight")
-    axes.set_ylim(bottom=0)
-    axes.set_title("Waiting work by role")
-    if len(data.columns) > 1:
-        figure.legend(loc="outside lower center", ncols=9)
-    return figure, data

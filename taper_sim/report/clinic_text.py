@@ -10,6 +10,7 @@ from taper_sim.clinic.staffing.bounds import EnrolmentLoad, Load
 from taper_sim.clinic.work import KINDS_OF_WORK
 from taper_sim.experiments.clinic_run import ClinicRun
 from taper_sim.report.methods import calibration_sentence, is_calibrated
+from taper_sim.report.run_tables import rows_where as _of
 from taper_sim.report.wording import count, interval_text, name_text, number_text, percent
 
 _HARMS = (
@@ -22,6 +23,8 @@ _HARMS = (
     ("mental_health_crisis", "crisis, %", 100.0),
     ("overdose", "overdose, %", 100.0),
 )
+BREAKS: Final = 0.05
+"""Share of late or lost work beyond closed hours above which a role breaks. A design choice."""
 _BUSY = 0.85
 """Utilisation above which waits grow steeply. Source: common rule of operations research, as in Erlang C."""
 
@@ -48,12 +51,6 @@ def before_text(loads: Mapping[str, Sequence[Load]], enrolling: Mapping[str, Seq
             )
             lines += [f"  {load}" for load in at_first]
     return lines
-
-
-def _of(table: pd.DataFrame, **where: str) -> pd.DataFrame:
-    for column, value in where.items():
-        table = table[table[column] == value]
-    return table
 
 
 def _interval(row: pd.Series, factor: float = 1.0, digits: int = 1) -> str:
@@ -125,9 +122,9 @@ def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
             (_interval(late.iloc[0], 100.0, 0) if len(late) else "-").rjust(22),
         ]
         lines.append(name_text(name).ljust(20) + "".join(cells))
-    first = _breaks_first(service, roles)
+    first = breaks_first(service, roles)
     lines += ["", *first] if first else []
-    lines += _still_growing(service)
+    lines += growing_queues(service)
     for metric, label, factor, digits in (
         ("order_wait_days", "Days per patient with a waiting order", 1.0, 1),
         ("checkins_unread_overnight", "Check-ins unread by the night of their day, %", 100.0, 1),
@@ -154,11 +151,11 @@ def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
     return lines
 
 
-def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
+def breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
     """The role with the most late work beyond closed hours, then notes on closed hours."""
     if len(roles) == 0:
         return []
-    late = _late(service)
+    late = late_work(service)
     whole = late[late["work"] == ""].sort_values("beyond", ascending=False)
     closed = whole[whole["closed"].round(2) > 0].sort_values("closed", ascending=False)
     lines = []
@@ -172,7 +169,7 @@ def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
             f"on {name_text(row['work'])}. A worker on call would begin it."
         )
     top, open_ = roles.iloc[0], " during staffed hours" if len(closed) else ""
-    if len(whole) and whole.iloc[0]["beyond"] > 0.05:
+    if len(whole) and whole.iloc[0]["beyond"] > BREAKS:
         role, share = whole.iloc[0]["role"], whole.iloc[0]["beyond"]
         kinds = late[(late["role"] == role) & (late["work"] != "") & (late["beyond"].round(2) > 0)]
         worst = kinds.sort_values("beyond", ascending=False).head(3)
@@ -186,7 +183,7 @@ def _breaks_first(service: pd.DataFrame, roles: pd.DataFrame) -> list[str]:
     return [f"Nothing breaks{open_}: work begins in time, and every role has spare capacity.", *lines]
 
 
-def _late(service: pd.DataFrame) -> pd.DataFrame:
+def late_work(service: pd.DataFrame) -> pd.DataFrame:
     """Late work by role and kind: all (``mean``), because of closed hours (``closed``), and the rest (``beyond``)."""
     key = ["role", "work"]
     every = _of(service, subgroup="all").loc[lambda t: t["role"] != ""]
@@ -196,12 +193,12 @@ def _late(service: pd.DataFrame) -> pd.DataFrame:
     return table.assign(beyond=table["mean"] - table["closed"])
 
 
-def _still_growing(service: pd.DataFrame) -> list[str]:
+def growing_queues(service: pd.DataFrame) -> list[str]:
     """Queues that still grow at the end of the run, one line each."""
     lines = []
     for _, row in _of(service, metric="queue_growth").sort_values("mean", ascending=False).iterrows():
         waiting = float(_of(service, metric="queue", role=str(row["role"]), work="")["mean"].iloc[0])
-        sure = row["n_replications"] < 3 or row["lo95"] > 0  # two replications give no useful interval
+        sure = row["n_replications"] < 3 or not row["lo95"] <= 0  # two replications give no useful interval
         if sure and row["mean"] > max(_GROWS_BY, _GROWS_SHARE * waiting):
             lines.append(
                 f"The {name_text(row['role'])}'s queue still grows at the end: {_interval(row)} more jobs wait in the "

@@ -19,7 +19,7 @@ from taper_sim.report.decision_words import (
     points_of_schedule,
 )
 from taper_sim.report.destination_text import destination_summary
-from taper_sim.report.whether_to_taper_text import taper_at_all_lines
+from taper_sim.report.whether_to_taper_text import taper_at_all_short
 
 _INSTRUMENTS: Final = {"sows_gossop": "withdrawal", "pain_nrs": "pain", "function": "function"}
 _CANNOT_WAIT: Final = ("emergency", "same_day")
@@ -27,8 +27,9 @@ _CUTS_SHOWN, _REDUCTIONS_SHOWN, _STEPS_SHOWN, _LINES_SHOWN = 3, 3, 3, 2
 _IN_BRACKETS: Final = re.compile(r" (?:of original )?\((?:[^()]|\([^()]*\))*\)")
 _OF_DOSE: Final = re.compile(r" of [0-9.,]+ (?:mg|mcg)[^()]*(?= in [0-9]+ days)")
 _NAMES: Final = {"maintain": "maintain", "monitor": "closer monitoring", "step_back": "step back"}
-_ROWS: Final = ("hold", "maintain", "monitor", "step_back", "reduce", "adjunct")
-"""Kinds of options with a row of their own; a change of drug or form is named, with its figures in the details."""
+_ROWS: Final = ("hold", "maintain", "monitor", "step_back", "reduce")
+"""Kinds of options with a row of their own; a change of drug or form, and another drug beside it, are named, with their
+figures in the details."""
 _CHANCES_AT: Final = 52
 """Column at which the chances of an option begin."""
 _NOT_A_DEVICE: Final = "not a medical device; not for emergencies, pregnancy, or people under 18"
@@ -48,11 +49,6 @@ def recommendation_text(recommendation: RecommendationFields, *, details: bool =
         lines.append(filled(f"chosen: {answer['chosen']}"))
     lines += [line for block in _BLOCKS for line in block(answer)]
     return "\n".join(lines)
-
-
-def _whether(answer: dict[str, Any]) -> list[str]:
-    """Whether to taper at all, with the first reasons on both sides."""
-    return taper_at_all_lines(answer, _LINES_SHOWN)
 
 
 def _flags(answer: dict[str, Any]) -> list[str]:
@@ -255,7 +251,7 @@ def _basis(answer: dict[str, Any]) -> list[str]:
 
 _BLOCKS: Final = (
     _flags,
-    _whether,
+    taper_at_all_short,
     _today,
     _happened,
     _options,

@@ -7,21 +7,24 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from taper_sim.report.decision_words import chance_in_words, point
+from taper_sim.report.decision_words import chance_in_words, filled
 
 _WIDTH = 100
 
 
 def destination_summary(answer: Mapping[str, Any]) -> list[str]:
-    """A line for each drug class and set of values: the chance of being better off at each share of today's dose."""
+    """A line for each drug class: the chance of being better off at shares of today's dose, by each set of values."""
     lines = []
     for of_class in answer.get("destinations", ()):
-        for number, table in enumerate(of_class["sets"]):
+        shares, chances = "", []
+        for table in of_class["sets"]:
             rows = [row for row in table["rows"] if row["dose_pct"] < 100.0]
-            chances = ", ".join(f"{row['dose_pct']:.0f} %: {chance_in_words(row['better'])}" for row in rows)
-            head = f"better off in a year than today by taking less {of_class['drug_class']}? " if number == 0 else ""
-            lines.append(point(f"{head}values {table['name']}: {chances}"))
-    return ["where to stop (chances at shares of today's dose; not an offer):", *lines] if lines else []
+            shares = ", ".join(f"{row['dose_pct']:.0f}" for row in rows)
+            words = ", ".join(chance_in_words(row["better"]).removesuffix(" %") for row in rows)
+            chances.append(f"{words} % (values {table['name']})")
+        head = f"where to stop, no offer: chance of being better off in a year at {shares} % of today's"
+        lines.append(filled(f"{head} {of_class['drug_class']}: {'; '.join(chances)}"))
+    return lines
 
 
 def destination_lines(answer: Mapping[str, Any]) -> list[str]:

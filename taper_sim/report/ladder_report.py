@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from taper_sim import tables
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg, wrapped
+from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, wrapped
 from taper_sim.report.listings import as_table
 from taper_sim.report.methods import calibration_sentence
-from taper_sim.run_folder import list_report, plan_of, read_table, write_csv, write_text
+from taper_sim.run_folder import plan_of, read_table
 
 _COLOURS: Final = {"other": GREY, "personal": "#0072B2", "oracle": "#000000"}
 _MARKERS: Final = {"other": "s", "personal": "o", "oracle": "D"}
@@ -91,13 +91,3 @@ def ladder_figure(ladder: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
             panel.set_visible(False)
     drawn = ladder[["truth", "ceiling", "policy", "role", "loss", "lo95", "hi95", "n"]]
     return figure, drawn
-
-
-def write_ladder_report(folder: Path) -> None:
-    """Write ``ladder.txt`` and ``figures/ladder.svg`` with its CSV into the folder of a finished ladder."""
-    figure, drawn = ladder_figure(read_table(folder / "ladder.csv"))
-    write_text(folder / "figures" / "ladder.svg", svg(figure, "The ladder of policies"))
-    write_csv(drawn, folder / "figures" / "ladder.csv")
-    write_text(folder / "ladder.txt", ladder_text(folder) + "\n")
-    written = ["figures/ladder.svg", "figures/ladder.csv", "ladder.txt"]
-    list_report(folder, [folder / name for name in written])

@@ -15,7 +15,9 @@ _HASH_SHOWN = 12  # letters of a hash in running text; the provenance table has 
 
 
 def is_calibrated(manifest: Mapping[str, Any]) -> bool:
-    """Whether the ensemble of the run was fitted to published results."""
+    """Whether the run's draws were fitted to published results; without their entry, by the scenario."""
+    if "ensemble" not in manifest:
+        return bool(manifest["scenario"].get("draws_from") == "published")
     return bool(manifest["ensemble"]["calibrated"])
 
 

@@ -1,17 +1,13 @@
 """``report.html``: one self-contained page of an output folder. Imports ``report`` and below.
 
-The page loads nothing: the style is inline, figures are data URIs, there are no scripts. The template escapes all text
-from files. The same folder gives the same bytes.
+``report.page_parts`` says what holds for every page.
 """
 
-import base64
 import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.comparison.preferences import FULL_STOP, holds_harms, preferences_text
@@ -19,16 +15,9 @@ from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
 from taper_sim.report.figures import FOREST_OUTCOMES, WITHDRAWAL_LIMIT, pareto_axes, write_figures
-from taper_sim.report.methods import (
-    cautions,
-    is_calibrated,
-    listed,
-    methods_paragraph,
-    oracle_sentences,
-    people_are_sampled,
-)
+from taper_sim.report.methods import is_calibrated, listed, methods_paragraph, oracle_sentences, people_are_sampled
+from taper_sim.report.page_parts import Picture, picture, rendered, write_page
 from taper_sim.report.run_tables import RunTables, label_of, outcome_of, read_run
-from taper_sim.run_folder import list_report, write_text
 
 HIDDEN: Final = f"<{SMALLEST_CELL}"
 NONE_SEEN: Final = "none seen"
@@ -307,7 +296,7 @@ def _rests_on(run: RunTables) -> list[str]:
     return sentences
 
 
-def _figures(run: RunTables, folder: Path, written: Sequence[Path]) -> list[dict[str, str]]:
+def _figures(run: RunTables, folder: Path, written: Sequence[Path]) -> list[Picture]:
     axes = pareto_axes(run.summary)
     harm, distance = (label_of(axes[1]), label_of(axes[0])) if axes is not None else ("", "")
     protocols, reference = listed(run.protocols), run.reference
@@ -340,10 +329,7 @@ def _figures(run: RunTables, folder: Path, written: Sequence[Path]) -> list[dict
     shown = []
     for path in written:
         if path.suffix == ".svg":
-            title, caption, alt = texts[path.stem]
-            content = base64.b64encode(path.read_bytes()).decode()
-            data = path.with_suffix(".csv").relative_to(folder).as_posix()
-            shown.append({"title": title, "caption": caption, "alt": alt, "content": content, "data": data})
+            shown.append(picture(folder, path, *texts[path.stem]))
     return shown
 
 
@@ -367,26 +353,6 @@ def _care(care: Mapping[str, Any] | None) -> str:
     return f"{listed(with_share) if with_share else 'no team'}; {', '.join(every)}"
 
 
-def _provenance(run: RunTables) -> list[tuple[str, str]]:
-    manifest = run.manifest
-    rows = [
-        ("Scenario file", manifest["scenario_file"]),
-        ("Scenario hash", manifest["scenario_hash"]),
-        ("Seed", manifest["seed"]),
-        ("Days", manifest["days"]),
-        ("People", f"{int(manifest['patients']['n']):,}"),
-        ("Hash of the people's ids", manifest["patients"]["ids_sha256"]),
-        ("Parameter ensemble", f"{manifest['ensemble']['id']}, {manifest['ensemble']['n_draws']} draws"),
-        ("Git commit", manifest.get("git_commit") or "not known"),
-        ("Clinical review", manifest["clinical_review"]),
-        *((f"Version of {name}", version) for name, version in manifest["versions"].items()),
-        *((f"Table {table['table']}", table["sha256"]) for table in manifest["tables"]),
-        *((f"Input {name}", digest) for name, digest in manifest["inputs_sha256"].items()),
-        *((f"Output {name}", digest) for name, digest in manifest["outputs_sha256"].items()),
-    ]
-    return [(str(name), str(value)) for name, value in rows]
-
-
 def write_report(folder: Path) -> Path:
     """Write ``report.html`` of an output folder, and its figures with their data.
 
@@ -407,17 +373,10 @@ def write_report(folder: Path) -> Path:
     """
     run = read_run(folder)
     written = write_figures(folder, run)
-    environment = Environment(
-        loader=PackageLoader("taper_sim.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("report.html.jinja").render(
-        title=run.manifest["scenario"]["name"],
-        question=run.manifest["scenario"].get("question") or "",
-        cautions=cautions(run.manifest),
+    text = rendered(
+        "report.html.jinja",
+        run.manifest,
+        subject="comparison of protocols",
         rests_on=_rests_on(run),
         days=run.manifest["days"],
         people=f"{int(run.manifest['patients']['n']):,}",
@@ -431,10 +390,6 @@ def write_report(folder: Path) -> Path:
         assumptions=_assumptions(run),
         streams=[stream.instrument for stream in STREAMS if _ASSUMED.search(stream.source)],
         protocols=_protocol_texts(run),
-        provenance=_provenance(run),
         smallest=SMALLEST_CELL,
     )
-    page = folder / "report.html"
-    write_text(page, text)
-    list_report(folder, [page, *written])
-    return page
+    return write_page(folder, text, written)

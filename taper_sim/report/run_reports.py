@@ -27,6 +27,14 @@ class RunReport:
     text: Callable[[Any], str]
 
 
+def with_page(text: str, folder: Path) -> str:
+    """The text of a run, and the path of its page if there is one."""
+    from taper_sim.report.page_parts import PAGE_FILE
+
+    page = folder / PAGE_FILE
+    return f"{text}\nReport: {page}" if page.exists() else text
+
+
 def _of_comparison() -> RunReport:
     from taper_sim.report.page import write_report
     from taper_sim.report.terminal import comparison_text
@@ -35,29 +43,31 @@ def _of_comparison() -> RunReport:
 
 
 def _of_clinic() -> RunReport:
-    from taper_sim.report.clinic_figures import write_clinic_figures
+    from taper_sim.report.clinic_page import write_clinic_page
     from taper_sim.report.clinic_text import clinic_text
 
-    return RunReport(write_clinic_figures, clinic_text)
+    return RunReport(write_clinic_page, lambda done: with_page(clinic_text(done), done.folder))
 
 
 def _of_staffing() -> RunReport:
-    from taper_sim.report.staffing_figures import write_staffing_figures
+    from taper_sim.report.staffing_page import write_staffing_page
     from taper_sim.report.staffing_text import staffing_text
 
-    return RunReport(write_staffing_figures, staffing_text)
+    return RunReport(write_staffing_page, lambda done: with_page(staffing_text(done), done.folder))
 
 
 def _of_ladder() -> RunReport:
-    from taper_sim.report.ladder_report import ladder_text, write_ladder_report
+    from taper_sim.report.ladder_page import write_ladder_page
+    from taper_sim.report.ladder_report import ladder_text
 
-    return RunReport(write_ladder_report, lambda done: ladder_text(done.folder))
+    return RunReport(write_ladder_page, lambda done: with_page(ladder_text(done.folder), done.folder))
 
 
 def _of_triage() -> RunReport:
+    from taper_sim.report.triage_page import write_triage_page
     from taper_sim.report.triage_text import triage_text
 
-    return RunReport(lambda folder: None, lambda done: triage_text(done.table, done.folder))
+    return RunReport(write_triage_page, lambda done: with_page(triage_text(done.table, done.folder), done.folder))
 
 
 def _of_validation() -> RunReport:

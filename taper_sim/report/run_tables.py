@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -113,3 +113,15 @@ def label_of(name: str) -> str:
     base = name.removesuffix(TAIL)
     words = LABELS.get(base, base.replace("_", " "))
     return f"{words}, worst 5 %" if name.endswith(TAIL) else words
+
+
+def rows_where(table: pd.DataFrame, **where: str) -> pd.DataFrame:
+    """Rows of a table with given values in columns."""
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table
+
+
+def rows_by(table: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], Mapping[Hashable, Any]]:
+    """Rows of a table by their texts in columns; of several rows with the same texts the last."""
+    return {tuple(str(row[name]) for name in columns): row for row in table.to_dict("records")}

@@ -8,9 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg
+from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure
+from taper_sim.report.page_parts import write_figure
+from taper_sim.report.replicated import without_few
 from taper_sim.report.wording import in_words
-from taper_sim.run_folder import list_report, read_table, write_csv, write_text
+from taper_sim.run_folder import read_table
 from taper_sim.scenario.staffing_schema import AGAINST
 
 HARM: Final = f"composite{AGAINST}"
@@ -29,12 +31,16 @@ _LABELS: Final = {
     HARM: ("harm, important differences\nminus unlimited staff", 1.0),
 }
 """Label of the axis and factor on the values, by metric."""
+_ENDS: Final = ("lo95", "hi95", "change_lo95", "change_hi95")
 _DODGE: Final = 0.08
 """Distance between teams of the same size in the figure, FTE."""
 
 
 def write_staffing_figures(folder: Path) -> list[Path]:
-    """Draw the figures of the folder's tables: capacity curve, harm by staffing, tornado."""
+    """Draw the figures of the folder's tables: capacity curve, harm by staffing, tornado.
+
+    An interval from too few replications is neither drawn nor in the figure's data.
+    """
     written = []
     for name, title, source, draw in (
         ("capacity", "Late work and harm by patients per FTE", "capacity.csv", capacity),
@@ -43,13 +49,9 @@ def write_staffing_figures(folder: Path) -> list[Path]:
     ):
         if not (folder / source).exists():
             continue
-        figure, data = draw(read_table(folder / source))
-        if len(data) == 0:
-            continue
-        write_text(folder / "figures" / f"{name}.svg", svg(figure, title))
-        write_csv(data, folder / "figures" / f"{name}.csv")
-        written += [folder / "figures" / f"{name}.svg", folder / "figures" / f"{name}.csv"]
-    list_report(folder, written)
+        figure, data = draw(without_few(read_table(folder / source), *_ENDS))
+        if len(data):
+            written += write_figure(folder, name, title, (figure, data))
     return written
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from taper_sim.report.wording import interval_text, number_text
 
-_SHOWN: Final = (
+TRIAGE_METRICS: Final = (
     ("late of all work", "late or lost, of all work", 100.0, "%", 1),
     ("late of urgency 0", "late or lost, of work that cannot wait", 100.0, "%", 1),
     ("late of urgency 1", "late or lost, of work due today", 100.0, "%", 1),
@@ -28,7 +28,7 @@ def triage_text(table: pd.DataFrame, folder: Path) -> str:
     ]
     all_patients = table[table["subgroup"] == "all"].set_index(["triage", "metric"])
     rules = list(dict.fromkeys(table["triage"]))
-    for metric, label, times, unit, digits in _SHOWN:
+    for metric, label, times, unit, digits in TRIAGE_METRICS:
         lines.append(f"  {label}{', ' + unit if unit else ''}")
         for rule in rules:
             if (rule, metric) not in all_patients.index:

@@ -11,7 +11,7 @@ from taper_sim.report.wording import count, in_words, interval_text, is_nothing,
 from taper_sim.scenario.staffing_schema import AGAINST
 
 _HARM: Final = f"composite{AGAINST}"
-_SHOWN: Final = (
+WHAT_IF_METRICS: Final = (
     ("late", "late or lost work, %", 100.0, 1),
     ("order_wait_days", "days a patient's order waits", 1.0, 1),
     ("withdrawal_peak", "peak withdrawal, 0-1", 1.0, 2),
@@ -34,7 +34,7 @@ def what_if_text(analyses: WhatIf, probability: float) -> list[str]:
         lines.append(f"  {str(name).capitalize()}: {in_words(first['what'])} ({size})")
         replications = count(int(first["n_replications"]), "replication")
         lines.append(f"    all targets met in {percent(first['p_meets'])} of {replications}")
-        for metric, label, factor, digits in _SHOWN:
+        for metric, label, factor, digits in WHAT_IF_METRICS:
             for _, row in rows[rows["metric"] == metric].iterrows():
                 value = f"    {label}: {number_text(factor * row['estimate'], digits)}"
                 lines.append(value if name == "as it is" else f"{value}, {change_text(row, factor, digits)}")
@@ -60,11 +60,10 @@ def _tornado(table: pd.DataFrame) -> Iterator[str]:
 def capacity_text(table: pd.DataFrame, probability: float) -> list[str]:
     """Panel sizes at which today's team meets its targets."""
     panels = table.drop_duplicates("patients").sort_values("patients")
-    kept = panels[(panels["p_meets"] < probability).cumsum() == 0]
-    if len(kept):
-        last = kept.iloc[-1]
-        more = " (the largest panel tested: test larger ones)" if len(kept) == len(panels) else ""
-        first = f"Today's team meets its targets with up to {last['patients']:,} patients{more}:"
+    largest, beyond = largest_panel(table, probability)
+    if largest is not None:
+        more = " (the largest panel tested: test larger ones)" if beyond is None else ""
+        first = f"Today's team meets its targets with up to {largest:,} patients{more}:"
     else:
         first = "Today's team meets its targets with none of these panels:"
     numbers = table.drop_duplicates(["patients", "metric"]).set_index(["patients", "metric"])["estimate"]
@@ -75,6 +74,14 @@ def capacity_text(table: pd.DataFrame, probability: float) -> list[str]:
         size = f"{panel['patients']:8,}{panel['patients_per_fte']:9.1f}"
         lines.append(f"{size}{met:>13}{late_text:>8}{number_text(harm, 3, signed=True):>8}")
     return [*lines, "(harm: the composite outcome minus that with unlimited staff, in smallest important differences)"]
+
+
+def largest_panel(table: pd.DataFrame, probability: float) -> tuple[int | None, int | None]:
+    """The largest tested panel up to which the targets are met with the probability, and the next panel tested."""
+    panels = table.drop_duplicates("patients").sort_values("patients")
+    sizes = [int(patients) for patients in panels["patients"]]
+    kept = int(((panels["p_meets"] < probability).cumsum() == 0).sum())
+    return sizes[kept - 1] if kept else None, sizes[kept] if kept < len(sizes) else None
 
 
 def change_text(row: pd.Series, factor: float, digits: int) -> str:

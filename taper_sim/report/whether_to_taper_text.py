@@ -6,19 +6,23 @@ from typing import Any, Final
 _WIDTH: Final = 100
 
 
-def taper_at_all_lines(answer: dict[str, Any], most: int | None = None) -> list[str]:
-    """The default, its reason, and the reasons on both sides; nothing for an answer without options.
+def taper_at_all_short(answer: dict[str, Any]) -> list[str]:
+    """The default, its reason, and how many reasons there are on both sides, as one paragraph."""
+    if answer["status"] != "recommend":
+        return []
+    whether = answer["taper_at_all"]
+    counted = f"{len(whether['for'])} for, {len(whether['against'])} against: --details"
+    return [_line(f"taper at all? {whether['default']}: {whether['because']} ({counted})", "")]
 
-    With ``most``, as many reasons on a side and the number of the others.
-    """
+
+def taper_at_all_lines(answer: dict[str, Any]) -> list[str]:
+    """The default, its reason, and the reasons on both sides; nothing for an answer without options."""
     if answer["status"] != "recommend":
         return []
     whether = answer["taper_at_all"]
     lines = [_line(f"taper at all? {whether['default']}: {whether['because']}", "")]
     for side in ("for", "against"):
-        sentences = [reason["sentence"] for reason in whether[side][:most]]
-        n_more = len(whether[side]) - len(sentences)
-        sentences += [f"{n_more} more: --details"] if n_more else []
+        sentences = [reason["sentence"] for reason in whether[side]]
         lines.append(_line(f"{side} a taper: {'; '.join(sentences) or 'nothing on record'}", "  "))
     return lines
 

@@ -7,7 +7,11 @@ import pandas as pd
 
 from taper_sim.clinic.team import ROLES
 
-_NAMES: Final[Mapping[str, str]] = {"np_pa": "NP/PA", "pt": "physical therapist"}
+_NAMES: Final[Mapping[str, str]] = {
+    "np_pa": "NP/PA",
+    "pt": "physical therapist",
+    "first_come": "first come, first served",
+}
 
 
 def name_text(name: str) -> str:

@@ -52,8 +52,8 @@ def test_the_run_folder_has_what_the_contract_says(done):
     assert {path.name for path in (done / "figures").iterdir()} == {
         "week.svg",
         "week.csv",
-        "waiting.svg",
-        "waiting.csv",
+        "backlog.svg",
+        "backlog.csv",
     }
     assert not (done / "parts").exists()
 
@@ -227,7 +227,7 @@ def test_a_clinic_of_one_or_two_kinds_of_work_runs_even_if_none_comes_up(kept, t
         content["clinic"].update(replications=1, without=[name for name in WORK if name not in kept])
 
     code, _ = lines_for(tmp_path, capsys, few)
-    assert code == 0 and (tmp_path / "run" / "figures" / "waiting.svg").exists()
+    assert code == 0 and (tmp_path / "run" / "figures" / "backlog.svg").exists()
     assert set(pd.read_parquet(tmp_path / "run" / "events.parquet")["work"]) <= set(kept)
 
 

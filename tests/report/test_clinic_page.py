@@ -5,9 +5,13 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from taper_sim.report.clinic_figures import gantt, waiting
-from taper_sim.report.clinic_text import _breaks_first
+from taper_sim.report.backlog import backlog_by_week, backlog_figure
+from taper_sim.report.clinic_figures import gantt
+from taper_sim.report.clinic_text import breaks_first
+from taper_sim.report.replicated import without_few
 from taper_sim.report.staffing_figures import HARM, capacity, harm, tornado
+from taper_sim.report.waiting_groups import groups_sentences
+from taper_sim.report.what_if_text import largest_panel
 
 
 def service(*rows):
@@ -27,7 +31,7 @@ LATE = [
 
 
 def test_only_kinds_of_work_that_are_late_are_named():
-    lines = _breaks_first(service(*LATE), ROLES)
+    lines = breaks_first(service(*LATE), ROLES)
     assert lines == ["What breaks first: 30 % of the prescriber's work is late or lost: escalation (73 %)."]
 
 
@@ -37,15 +41,15 @@ def test_late_work_because_of_closed_hours_does_not_break_first():
         ("late_closed", "prescriber", "escalation", 0.7),
         ("late_closed", "nurse", "", 0.001),
     ]
-    first, night, urgent = _breaks_first(service(*LATE, *closed), ROLES)
+    first, night, urgent = breaks_first(service(*LATE, *closed), ROLES)
     assert first == "What breaks first: 25 % of the nurse's work is late or lost: check-in batch (40 %)."
     said = "Late only because no worker of the role is on duty (nights, weekends): prescriber 20 %."
     assert night == said
     assert urgent.startswith("Urgent work waited for the next shift: 70 % of the prescriber's work on escalation.")
     closed = [("late_closed", role, "", 0.24) for role in ("prescriber", "nurse")]
-    assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith("What breaks first: 6 % of the prescriber's")
+    assert breaks_first(service(*LATE, *closed), ROLES)[0].startswith("What breaks first: 6 % of the prescriber's")
     closed = [("late_closed", "prescriber", "", 0.29), ("late_closed", "nurse", "", 0.25)]
-    assert _breaks_first(service(*LATE, *closed), ROLES)[0].startswith(
+    assert breaks_first(service(*LATE, *closed), ROLES)[0].startswith(
         "Little is late during staffed hours, but the nurse is busy 90 %"
     )
 
@@ -53,8 +57,8 @@ def test_late_work_because_of_closed_hours_does_not_break_first():
 def test_nothing_breaks_refers_to_staffed_hours_if_work_waits_for_opening():
     room = ROLES.assign(mean=0.3)
     rest = "work begins in time, and every role has spare capacity."
-    assert _breaks_first(service(("late", "nurse", "", 0.01)), room) == [f"Nothing breaks: {rest}"]
-    closed = _breaks_first(service(("late", "nurse", "", 0.3), ("late_closed", "nurse", "", 0.29)), room)
+    assert breaks_first(service(("late", "nurse", "", 0.01)), room) == [f"Nothing breaks: {rest}"]
+    closed = breaks_first(service(("late", "nurse", "", 0.3), ("late_closed", "nurse", "", 0.29)), room)
     assert closed[0] == f"Nothing breaks during staffed hours: {rest}" and closed[1].endswith("nurse 29 %.")
 
 
@@ -100,10 +104,42 @@ def test_on_call_periods_are_drawn_and_workers_are_named_in_words(events, on_cal
     assert set(data["resource"]) == {"np_pa 1"}  # the data keep the name of the tables
 
 
-def test_no_text_of_the_waiting_work_is_cut(events):
-    figure, _ = waiting(events)
+def log(*rows):
+    columns = ["protocol", "replication", "role", "due", "started", "ended", "outcome", "why", "clock"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.assign(requested=frame["due"], urgency=2)
+
+
+def test_the_backlog_counts_booked_visits_from_the_day_on_which_they_were_due():
+    day = 1440.0
+    visit = ("a", 0, "pt", 0.5 * day, 3.5 * day, 3.6 * day, "done", "", day)
+    booked = pd.DataFrame([visit])  # requested at its appointment, as the appointment book logs it
+    events = log(*booked.itertuples(index=False)).assign(requested=3.5 * day)
+    table = backlog_by_week(events, 14)
+    assert table["waiting"].tolist() == pytest.approx([3 / 7, 0.0])  # midnights of days 1 to 3
+    assert table["begun_a_day"].tolist() == pytest.approx([1 / 14] * 2)
+    assert table["backlog_d"].tolist() == pytest.approx([6.0, 0.0])
+
+
+def test_work_that_never_begins_stays_in_the_backlog_and_rebooked_work_counts_once():
+    day, nan = 1440.0, float("nan")
+    events = log(
+        ("a", 0, "pt", 0.5 * day, nan, nan, "open", "", day),
+        ("a", 0, "pt", 0.5 * day, nan, 2.5 * day, "cancelled", "staff ill", day),
+        ("a", 0, "pt", 0.5 * day, 4.5 * day, 4.6 * day, "done", "", day),
+    )
+    (week,) = backlog_by_week(events, 7).to_dict("records")
+    assert week["waiting"] == pytest.approx((7 + 4) / 7) and week["begun_a_day"] == pytest.approx(1 / 7)
+    nothing_begun = backlog_by_week(events.iloc[:1], 7)
+    assert nothing_begun["waiting"].tolist() == [1.0] and nothing_begun["backlog_d"].isna().all()
+
+
+def test_no_text_of_the_backlog_is_cut_and_replications_are_averaged():
+    rows = [("a", k, "social_worker", w, 1.0 + k, 1.0, 1.0 + k) for k in (0, 1) for w in (1, 2)]
+    columns = ["protocol", "replication", "role", "week", "waiting", "begun_a_day", "backlog_d"]
+    figure, data = backlog_figure(pd.DataFrame(rows, columns=columns))
     texts_within(figure)
-    assert legend(figure) == ["social worker"]
+    assert legend(figure) == ["social worker"] and data["backlog_d"].tolist() == [1.5, 1.5]
 
 
 def test_shares_are_drawn_in_per_cent():
@@ -140,3 +176,47 @@ def test_shares_are_drawn_in_per_cent():
             assert late.get_yticklabels()[0].get_text() == "demand: one more physical therapist"
         else:
             assert [line.get_ydata()[0] for line in (late.lines[0], other.lines[0])] == [20.0, 0.2]
+
+
+def of_group(group, late, low, high, n=5):
+    return {"subgroup": group, "metric": "late", "mean": late, "lo95": low, "hi95": high, "n_replications": n}
+
+
+def test_a_group_waits_longer_only_if_its_interval_lies_beyond_the_others():
+    apart = pd.DataFrame(
+        [of_group("language_match=no", 0.3, 0.25, 0.35), of_group("language_match=yes", 0.1, 0.05, 0.2)]
+    )
+    first, *rest = groups_sentences(apart, 5)
+    assert first == (
+        "People who need an interpreter have more work late or lost: 30.0 (25.0 to 35.0) against 10.0 (5.0 to 20.0) "
+        "for people who speak the team's language."
+    )
+    assert not any("more work" in line for line in rest)  # never the other way round
+    overlapping = apart.assign(hi95=[0.35, 0.26])
+    assert next(groups_sentences(overlapping, 5)).startswith("No group waits clearly longer")
+    of_few = list(groups_sentences(apart.assign(n_replications=4), 4))
+    assert of_few[0].startswith("The run cannot say who waits longer") and "more work" not in " ".join(of_few)
+    unlike = apart.assign(subgroup=["language_match=no", "broadband=yes"])
+    assert "more work" not in " ".join(groups_sentences(unlike, 5))
+
+
+def test_attributes_of_access_that_the_run_does_not_report_are_named():
+    lines = list(groups_sentences(pd.DataFrame([of_group("broadband=yes", 0.1, 0.0, 0.2)]), 5))
+    assert "Not reported: people without broadband; fewer than 11 of them in a replication." in lines
+    assert "Not reported: people without transport; add transport to the scenario's subgroups." in lines
+    assert lines[-1].startswith("The model has no attribute for a rural home")
+
+
+def test_intervals_of_few_replications_leave_the_figures_and_the_table_stays():
+    table = pd.DataFrame({"lo95": [0.1, 0.1], "hi95": [0.2, 0.2], "estimate": 0.15, "n_replications": [4, 5]})
+    drawn = without_few(table, "lo95", "hi95", "change_lo95")
+    assert drawn["lo95"].isna().tolist() == [True, False] and drawn["estimate"].notna().all()
+    assert table["lo95"].notna().all()
+
+
+def test_the_largest_panel_is_the_last_before_the_first_that_fails():
+    table = pd.DataFrame({"patients": [10, 20, 30, 40], "p_meets": [1.0, 0.9, 0.5, 1.0]})
+    assert largest_panel(table, 0.8) == (20, 30)
+    assert largest_panel(table, 0.95) == (10, 20)
+    assert largest_panel(table.iloc[2:], 0.8) == (None, 30)
+    assert largest_panel(table.iloc[:2], 0.8) == (20, None)

@@ -1,0 +1,154 @@
+"""Parts of every page of a run: sections, tables, pictures, provenance. Imports ``report.methods``, ``run_folder``.
+
+A page loads nothing: the style is inline, figures are data URIs, there are no scripts. The templates escape all text
+from files. The same folder gives the same bytes.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from taper_sim.report.drawing import svg
+from taper_sim.report.methods import cautions
+from taper_sim.run_folder import list_report, write_csv, write_text
+
+PAGE_FILE: Final = "report.html"
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table of a page.
+
+    Attributes
+    ----------
+    caption : str
+        Content, units and reading.
+    heads : tuple of str
+        Heads of the columns.
+    rows : tuple of tuple of str
+        Rows of texts, as long as ``heads``; the first text names the row.
+    """
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a row of another length than the heads."""
+        if any(len(row) != len(self.heads) for row in self.rows):
+            raise ValueError(f"{self.caption}: a row of another length than its {len(self.heads)} heads")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of a page: its title, caption, alternative text, SVG as base64, and the name of its data."""
+
+    title: str
+    caption: str
+    alt: str
+    content: str
+    data: str
+
+
+@dataclass(frozen=True)
+class PageSection:
+    """A section of a page: sentences, then tables, then pictures; ``id`` is its anchor."""
+
+    id: str
+    title: str
+    sentences: tuple[str, ...] = ()
+    tables: tuple[PageTable, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the section has no content."""
+        return not (self.sentences or self.tables or self.pictures)
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """The page of a run: what kind of page it is, its answer in sentences, its sections, and the files it drew."""
+
+    subject: str
+    answer: tuple[str, ...]
+    sections: tuple[PageSection, ...]
+    written: tuple[Path, ...]
+
+
+def picture(folder: Path, drawn: Path, title: str, caption: str, alt: str) -> Picture:
+    """The picture of an SVG file of an output folder; its data are the CSV beside it."""
+    content = base64.b64encode(drawn.read_bytes()).decode()
+    return Picture(title, caption, alt, content, drawn.with_suffix(".csv").relative_to(folder).as_posix())
+
+
+def write_figure(folder: Path, name: str, title: str, drawn: tuple[Figure, Any]) -> list[Path]:
+    """Write ``figures/NAME.svg`` and its data ``figures/NAME.csv``."""
+    figure, data = drawn
+    image, numbers = folder / "figures" / f"{name}.svg", folder / "figures" / f"{name}.csv"
+    write_text(image, svg(figure, title))
+    write_csv(data, numbers)
+    return [image, numbers]
+
+
+def rendered(template: str, manifest: Mapping[str, Any], **values: object) -> str:
+    """The text of a page: the template with the scenario's name and question, the cautions and the provenance."""
+    environment = Environment(
+        loader=PackageLoader("taper_sim.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(
+        title=manifest["scenario"]["name"],
+        question=manifest["scenario"].get("question") or "",
+        cautions=cautions(manifest),
+        provenance=provenance_rows(manifest),
+        **values,
+    )
+
+
+def write_page(folder: Path, text: str, written: Sequence[Path]) -> Path:
+    """Write the page of a run, and list it and the other files of the report in the manifest."""
+    page = folder / PAGE_FILE
+    write_text(page, text)
+    list_report(folder, [page, *written])
+    return page
+
+
+def write_run_page(folder: Path, manifest: Mapping[str, Any], page: RunPage) -> Path:
+    """Write the page of a run of any kind but a comparison."""
+    sections = [section for section in page.sections if not section.is_empty]
+    text = rendered("run.html.jinja", manifest, subject=page.subject, answer=page.answer, sections=sections)
+    return write_page(folder, text, page.written)
+
+
+def provenance_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a reader needs to repeat the run and to detect a changed file; entries that the run lacks are left out."""
+    patients, ensemble = manifest.get("patients"), manifest.get("ensemble")
+    rows: list[tuple[str, Any]] = [
+        ("Scenario file", manifest["scenario_file"]),
+        ("Scenario hash", manifest["scenario_hash"]),
+        ("Seed", manifest["seed"]),
+        ("Days", manifest["days"]),
+    ]
+    if patients is not None:
+        rows += [("People", f"{int(patients['n']):,}"), ("Hash of the people's ids", patients["ids_sha256"])]
+    if ensemble is not None:
+        name = f"{ensemble['id']}, " if "id" in ensemble else ""
+        rows.append(("Parameter ensemble", f"{name}{ensemble['n_draws']} draws"))
+    rows += [
+        ("Git commit", manifest.get("git_commit") or "not known"),
+        ("Clinical review", manifest["clinical_review"]),
+        *((f"Version of {name}", version) for name, version in manifest["versions"].items()),
+        *((f"Table {table['table']}", table["sha256"]) for table in manifest.get("tables", [])),
+        *((f"Input {name}", digest) for name, digest in manifest.get("inputs_sha256", {}).items()),
+        *((f"Output {name}", digest) for name, digest in manifest.get("outputs_sha256", {}).items()),
+    ]
+    return [(str(name), str(value)) for name, value in rows]
