@@ -170,7 +170,8 @@ def answer_of_clinic(tables: ClinicTables, protocol: str) -> Iterator[str]:
     service = rows_where(tables.service, protocol=protocol)
     size = f"With {count(tables.patients, 'patient')} this team of {tables.manifest['team']['people']}"
     late = rows_where(late_work(service), work="").sort_values("beyond", ascending=False)
-    if len(late) and late.iloc[0]["beyond"] > BREAKS:
+    breaks = len(late) > 0 and late.iloc[0]["beyond"] > BREAKS
+    if breaks:
         worst = late.iloc[0]
         yield (
             f"{start}{size} does not keep up: the {name_text(worst['role'])} breaks first, with "
@@ -186,10 +187,11 @@ def answer_of_clinic(tables: ClinicTables, protocol: str) -> Iterator[str]:
     most = _most_patients(tables.manifest, protocol)
     if most is not None:
         queue, patients = most
+        safe = f"below {tables.patients:,}" if breaks else "lower; this run tested one panel and does not tell it"
         yield (
             f"The planned work alone fills the hours of the {name_text(queue)} first, at {patients:,} patients; "
-            "alerts, urgent visits and gaps in the appointment book come on top, so the number that is safe is "
-            "lower. This run tested one panel and does not tell it."
+            "alerts, urgent visits and gaps in the appointment book come on top, so the number that this team can keep "
+            f"up with is {safe}."
         )
     if tables.patients < SMALLEST_CELL:
         yield f"The panel has fewer than {SMALLEST_CELL} people, so harm is not reported."

@@ -296,6 +296,7 @@ def test_a_clinic_that_does_not_keep_up_names_what_breaks_first(runs: Copies) ->
     reader, _ = page(folder)
     said_first = "does not keep up: the nurse breaks first, with 70 % of the work late or lost"
     assert said_first in reader.answer
+    assert "the number that this team can keep up with is below 24." in reader.answer
 
 
 def test_the_page_of_a_search_says_what_the_run_proved(runs: Copies) -> None:
