@@ -22,8 +22,10 @@ KEY: Final = ["metric", "role", "work", "subgroup", "unit"]
 METRIC_COLUMNS: Final = [*KEY, "value"]
 
 _PATIENT_METRICS: Final = (
-    ("order_wait_days", "days_waiting", "days a patient"),
+    ("order_wait_days", "days_waiting", "working days a patient"),
+    ("order_wait_days_closed", "days_waiting_closed", "closed days a patient"),
     ("checkins_unread_overnight", "unread", "share"),
+    ("checkins_unread_closed", "unread_closed", "share"),
     ("visits_given", "care", "share of kept visits"),
     ("spike_alerts", "alarms", "a patient"),
     ("spike_alerts_false", "false_alarms", "a patient"),

@@ -125,6 +125,8 @@ class Worker:
         Cost of an hour; on-call hours and overtime cost the same (assumption A42).
     skills : frozenset of str or None
         Kinds of work that the worker can do; None: all kinds of their queues.
+    holidays : frozenset of int
+        Public holidays, days of the study.
     """
 
     name: str
@@ -135,15 +137,16 @@ class Worker:
     stands_in_for: tuple[str, ...] = ()
     cost_usd_h: float = 0.0
     skills: frozenset[str] | None = None
+    holidays: frozenset[int] = frozenset()
 
     @cached_property
     def hours_a_week(self) -> float:
-        """Hours on duty in a week without leave, without on-call periods."""
+        """Hours on duty in a week without leave and public holidays, without on-call periods."""
         return on_duty_min(duties(self.shifts, 2 * WEEK_D), WEEK_D + 1, 2 * WEEK_D) / 60.0
 
     def server(self, n_days: int) -> Server:
         """The worker as a server of the queue, over the days of a study."""
-        periods = tuple(duties(self.shifts, n_days, self.leave))
+        periods = tuple(duties(self.shifts, n_days, self.leave, self.holidays))
         return Server(self.name, self.role.queue, periods, self.stands_in_for, self.licences, self.skills)
 
 

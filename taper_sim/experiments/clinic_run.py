@@ -43,7 +43,7 @@ _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "simpy"
 KIND: Final = "clinic"
 _TABLES: Final = ("numbers", "load", "groups", "events", "absences", "patients")
 """Parts of a replication of a protocol."""
-_VECTORS: Final = (*PATIENT_COUNTS, "unread", "care", "lapse_days", "lapse_days_found")
+_VECTORS: Final = (*PATIENT_COUNTS, "unread", "unread_closed", "care", "lapse_days", "lapse_days_found")
 
 
 @dataclass(frozen=True)

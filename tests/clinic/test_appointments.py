@@ -2,16 +2,17 @@
 
 import numpy as np
 
-from taper_sim.clinic.appointments import BOOKING_HORIZON_D, Diary
+from taper_sim.clinic.appointments import BOOKING_HORIZON_D, BookingRule, Diary
 from taper_sim.clinic.calendars import Shift
-from taper_sim.clinic.team import Team, Worker
+from taper_sim.clinic.team import QUEUES, Team, Worker
 from tests.clinic.test_coupling import MAIN_ROLE, SEED, at_work, people, served, team, worker  # noqa: F401 - a fixture
 
 N_DAYS = 20
+THREE_QUARTERS = dict.fromkeys(QUEUES, BookingRule(share=0.75))
 
 
-def book_of(*workers):
-    return Diary(Team(workers).servers(N_DAYS), N_DAYS, unlimited=False)
+def book_of(*workers, rules=THREE_QUARTERS, **more):
+    return Diary(Team(workers).servers(N_DAYS), N_DAYS, unlimited=False, rules=rules, **more)
 
 
 def test_a_visit_is_booked_with_a_worker_licensed_in_the_patients_state():
@@ -116,7 +117,7 @@ def test_the_booked_time_of_a_patient_who_leaves_becomes_free(people):  # noqa: 
     ]
     job = min(ahead, key=lambda one: one.work_id)
     slot = job.note.slot
-    booked = clinic.diary._pages[slot.held[0][0]].booked[slot.day]
+    booked = clinic.diary._pages[slot.held[0][0], 0].booked[slot.day]
     theirs = clinic.diary._patients[job.patient][slot.day]
     before = len(booked), len(theirs)
     clinic.engine.cancel(job, "left")
