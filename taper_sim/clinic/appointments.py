@@ -40,15 +40,14 @@ class BookingRule:
 
 
 INTERPRETER: Final = "interpreter"
-_VISITS_ONLY: Final = BookingRule(share=0.9)
 BOOKING_RULES: Final[Mapping[str, BookingRule]] = MappingProxyType(
     {
         **dict.fromkeys(("prescriber", "pharmacist", "nurse", "social_worker"), BookingRule()),
-        **dict.fromkeys(("pt", "psychologist", "peer", INTERPRETER), _VISITS_ONLY),
+        "psychologist": BookingRule(share=0.85),
+        **dict.fromkeys(("pt", "peer", INTERPRETER), BookingRule(share=0.9)),
     }
 )
-"""Rule of each role's book, by queue: a physical therapist, a psychologist, a peer and an interpreter do little but
-visits. Source: assumption A106."""
+"""Rule of each role's book, by queue. Source: assumption A106."""
 BETWEEN_MIN: Final = 15.0
 """Minutes between two appointments of a patient, because visits may overrun. Source: assumption A40."""
 BOOKING_HORIZON_D: Final = 14
@@ -167,11 +166,11 @@ class Diary:
         self._pages: dict[tuple[str, int], _Page] = {}
         for server in servers:
             rule = rules.get(server.role, BOOKING_RULES[server.role])
-            daytimes: dict[int, _Spans] = defaultdict(list)
-            for start, end in _daytimes(server.duties, opening):
-                daytimes[int(start // DAY_MIN) + 1].append((start, end))
+            spans: dict[int, _Spans] = defaultdict(list)
+            for start, end in daytimes(server.duties, opening):
+                spans[int(start // DAY_MIN) + 1].append((start, end))
             for layer in range(2 if rule.overbook else 1):
-                self._pages[server.name, layer] = _Page(server, rule, daytimes, layer)
+                self._pages[server.name, layer] = _Page(server, rule, spans, layer)
         self._layers = range(1 + max((layer for _, layer in self._pages), default=0))
         self._eligible: dict[tuple[str, str, str, int], list[_Page]] = {}
         self._patients: dict[int, dict[int, _Spans]] = defaultdict(lambda: defaultdict(list))
@@ -366,8 +365,8 @@ class Cover:
         return False
 
 
-def _daytimes(duties: Sequence[Duty], opening: OpeningHours) -> Iterator[tuple[float, float]]:
-    """Bookable parts of duty periods: within the opening hours, without on-call periods."""
+def daytimes(duties: Sequence[Duty], opening: OpeningHours) -> Iterator[tuple[float, float]]:
+    """Bookable parts of duty periods, minutes: within the opening hours, without on-call periods."""
     for duty in duties:
         if duty.urgent_only:
             continue

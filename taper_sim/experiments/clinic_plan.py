@@ -1,7 +1,7 @@
 """Everything that a clinic run's numbers depend on. Imports ``scenario.building``, ``clinic``, ``run_folder``."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,7 +9,8 @@ from typing import Final
 from taper_sim import rng
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.rosters import read_team
-from taper_sim.clinic.staffing.bounds import EnrolmentLoad, Load, enrolment_loads, loads
+from taper_sim.clinic.staffing.book import book_loads, book_waves
+from taper_sim.clinic.staffing.bounds import Load, enrolment_loads, loads
 from taper_sim.clinic.team import Team
 from taper_sim.clinic.work import EACH, KINDS_OF_WORK
 from taper_sim.comparison.jobs import Arm
@@ -174,25 +175,37 @@ def _kinds_of(setting: Setting, needed: Mapping[str, str], plans: Sequence[CareP
 
 
 def planned_loads(plan: ClinicPlan) -> dict[str, list[Load]]:
-    """Planned load of each protocol, a bound that needs no simulation."""
-    return _loads_by_protocol(plan, loads)
-
-
-def planned_loads_of_enrolment(plan: ClinicPlan) -> dict[str, list[EnrolmentLoad]]:
-    """Planned load of each protocol while the panel enrols, a bound that needs no simulation."""
-    return _loads_by_protocol(plan, enrolment_loads)
-
-
-def _loads_by_protocol[L: Load](
-    plan: ClinicPlan, loads_of: Callable[[Cohort, CarePlan, Setting, Team, Sequence[int], int, Ensemble], list[L]]
-) -> dict[str, list[L]]:
-    cohort, ensemble, n_days = plan.cohort(0), plan.ensemble(0), plan.n_days
+    """Load of each protocol after enrolment, of hours and of the appointment book; it needs no simulation."""
+    setting, team = plan.setting, plan.team
     return {
-        arm.name: loads_of(
-            cohort, arm.care, plan.setting, plan.team, list(arm.build().decision_days(n_days)), n_days, ensemble
-        )
-        for arm in plan.arms
+        name: _ordered(loads(cohort, care, setting, team, days, plan.n_days, ensemble), book_loads(cohort, care, setting, team))
+        for name, cohort, care, days, ensemble in _protocols(plan)
     }
+
+
+def planned_loads_of_enrolment(plan: ClinicPlan) -> dict[str, list[Load]]:
+    """Load of each protocol while the panel enrols, of hours and of the appointment book; it needs no simulation."""
+    setting, team, n_days = plan.setting, plan.team, plan.n_days
+    return {
+        name: _ordered(
+            enrolment_loads(cohort, care, setting, team, days, n_days, ensemble),
+            book_waves(cohort, care, setting, team, n_days),
+        )
+        for name, cohort, care, days, ensemble in _protocols(plan)
+    }
+
+
+def _protocols(plan: ClinicPlan) -> Iterator[tuple[str, Cohort, CarePlan, list[int], Ensemble]]:
+    """Each protocol: name, patients, care, days of its decisions, parameters."""
+    cohort, ensemble = plan.cohort(0), plan.ensemble(0)
+    for arm in plan.arms:
+        yield arm.name, cohort, arm.care, list(arm.build().decision_days(plan.n_days)), ensemble
+
+
+def _ordered(*loads_of: Sequence[Load]) -> list[Load]:
+    """Loads of all patients, then of states, the highest first."""
+    every = [load for several in loads_of for load in several]
+    return sorted(every, key=lambda load: (load.state is not None, -load.share))
 
 
 def plan_hash(plan: ClinicPlan) -> str:
