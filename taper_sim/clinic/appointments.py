@@ -272,7 +272,9 @@ class Diary:
 
     def cover(self, day: int) -> "Cover":
         """Capacity of the workers on duty, on a day on which a worker is ill."""
-        return Cover([(page.server, page.minutes(day), page.rule.share) for page in self._pages.values() if not page.layer])
+        return Cover(
+            [(page.server, page.minutes(day), page.rule.share) for page in self._pages.values() if not page.layer]
+        )
 
     def _who_may(self, queue: str, licence: str, kind: str, layer: int) -> list[_Page]:
         """Pages up to a layer of the workers who may be booked: those of the role or, without one, who cover for it."""

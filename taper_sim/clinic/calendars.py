@@ -156,10 +156,7 @@ def weekday_of(day: int) -> int:
 
 
 def duties(
-    shifts: Sequence[Shift],
-    n_days: int,
-    leave: Sequence[tuple[int, int]] = (),
-    holidays: frozenset[int] = frozenset(),
+    shifts: Sequence[Shift], n_days: int, leave: Sequence[tuple[int, int]] = (), holidays: frozenset[int] = frozenset()
 ) -> list[Duty]:
     """Expand weekly shifts to the duty periods of a study.
 

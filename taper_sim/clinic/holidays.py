@@ -20,8 +20,8 @@ _JUNETEENTH_SINCE: Final = 2021
 def us_federal_holidays(first: dt.date, last: dt.date) -> frozenset[dt.date]:
     """Days off on which United States federal holidays are observed, from ``first`` to ``last``.
 
-    A holiday on a Saturday is observed on the Friday before, one on a Sunday on the Monday after. Source: 5 U.S.C. 6103;
-    Executive Order 11582.
+    A holiday on a Saturday is observed on the Friday before, one on a Sunday on the Monday after. Source: 5 U.S.C.
+    6103; Executive Order 11582.
     """
     days = (day for year in range(first.year, last.year + 2) for day in _of_year(year))
     return frozenset(day for day in days if first <= day <= last)

@@ -1,8 +1,8 @@
 """Stated capacity against simulation: where lateness passes its target. Imports ``clinic``, ``scenario``, ``studies``.
 
-``python -m taper_sim.experiments.clinic_capacity --out docs/tables/capacity.csv`` resumes an interrupted study. A clinic
-has plenty of everything but one resource. Panels around the stated number are simulated; the panel at which a tenth of
-the visits that need the resource is late (A46) is found between them.
+``python -m taper_sim.experiments.clinic_capacity --out docs/tables/capacity.csv`` resumes an interrupted study. A
+clinic has plenty of everything but one resource. Panels around the stated number are simulated; the panel at which a
+tenth of the visits that need the resource is late (A46) is found between them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,7 +35,9 @@ SHARES: Final = (0.8, 0.9, 1.0, 1.1, 1.2)
 REPLICATIONS: Final = 3
 COLUMNS: Final = ["scarce", "phase", "share", "replication", "stated", "enrolled", "panel", "visits", "late"]
 CARE: Final = care_plan(
-    CareEntry(visit_every_d=28, disciplines=dict.fromkeys(("prescriber", "pharmacist", "pt", "psychologist", "nurse"), 1.0))
+    CareEntry(
+        visit_every_d=28, disciplines=dict.fromkeys(("prescriber", "pharmacist", "pt", "psychologist", "nurse"), 1.0)
+    )
 )
 """Planned care of the study: a visit of each discipline every four weeks."""
 _WORKDAYS: Final = frozenset(range(5))
@@ -129,7 +131,6 @@ def stated(name: str, phase_name: str, n: int, seed: int) -> tuple[int, BookLoad
         loads = [*book_waves(cohort, CARE, setting, scarce.team, phase.n_days)]
     loads = rehearsed(loads, scarce.team)
     load = next(load for load in loads if (load.queue, load.state) == (scarce.queue, scarce.state))
-    assert load.share == max(other.share for other in loads)
     return int(n / load.share), load
 
 

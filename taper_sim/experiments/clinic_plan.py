@@ -9,7 +9,7 @@ from typing import Final
 from taper_sim import rng
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.rosters import read_team
-from taper_sim.clinic.staffing.book import book_loads, book_waves
+from taper_sim.clinic.staffing.book import BookLoad, book_loads, book_waves, rehearsed
 from taper_sim.clinic.staffing.bounds import Load, enrolment_loads, loads
 from taper_sim.clinic.team import Team
 from taper_sim.clinic.work import EACH, KINDS_OF_WORK
@@ -101,9 +101,19 @@ class ClinicPlan:
 
 def read_plan(path: Path, change: Overrides, replications: int | None, *, sure: bool = False) -> ClinicPlan:
     """Read a scenario with a clinic; raises InputError with every problem, and for a large run unless ``sure``."""
-    scenario = overridden(read_scenario(path), change)
+    scenario = overridden(read_clinic(path), change)
     refuse_large_clinic(scenario, path, replications, sure=sure)
     return plan_of(scenario, path, replications)
+
+
+def read_clinic(path: Path) -> Scenario:
+    """Read a scenario; raises InputError also if it says that the panel enrols for longer than the run."""
+    scenario = read_scenario(path)
+    entry = scenario.clinic
+    if entry is not None and "enrol_over_d" in entry.model_fields_set and entry.enrol_over_d > scenario.days:
+        given = f"{entry.enrol_over_d:,} days of enrolment in a run of {scenario.days:,} days"
+        raise problem(str(path), "clinic.enrol_over_d", given, "at most the days of the run")
+    return scenario
 
 
 def refuse_large_clinic(scenario: Scenario, path: Path, replications: int | None, *, sure: bool) -> None:
@@ -142,9 +152,10 @@ def plan_of(scenario: Scenario, path: Path, replications: int | None) -> ClinicP
     if replications is not None and not 1 <= replications <= MAX_REPLICATIONS:
         raise problem("--replications", "", replications, f"1 to {MAX_REPLICATIONS}")
     entry, folder = scenario.clinic, path.parent
+    setting = entry.setting(scenario.days, folder, str(path))
     team = entry.built() if entry.team_file is None else read_team(folder / entry.team_file)
+    team = team.with_holidays(setting.opening.holidays)
     arms = build_arms(scenario, str(path), folder)
-    setting = entry.setting()
     needed: dict[str, str] = {}
     for arm in arms:
         needed |= setting.needed(arm.care)
@@ -174,25 +185,37 @@ def _kinds_of(setting: Setting, needed: Mapping[str, str], plans: Sequence[CareP
     return kinds
 
 
-def planned_loads(plan: ClinicPlan) -> dict[str, list[Load]]:
-    """Load of each protocol after enrolment, of hours and of the appointment book; it needs no simulation."""
+def planned_loads(plan: ClinicPlan, *, exact: bool = False) -> dict[str, list[Load]]:
+    """Load of each protocol after enrolment, of hours and of the appointment book; it needs no simulation.
+
+    With ``exact`` the fullest books are rehearsed (``staffing.book.rehearsed``).
+    """
     setting, team = plan.setting, plan.team
+    measured = rehearsed if exact else _as_they_are
     return {
-        name: _ordered(loads(cohort, care, setting, team, days, plan.n_days, ensemble), book_loads(cohort, care, setting, team))
+        name: _ordered(
+            loads(cohort, care, setting, team, days, plan.n_days, ensemble),
+            measured(book_loads(cohort, care, setting, team), team),
+        )
         for name, cohort, care, days, ensemble in _protocols(plan)
     }
 
 
-def planned_loads_of_enrolment(plan: ClinicPlan) -> dict[str, list[Load]]:
-    """Load of each protocol while the panel enrols, of hours and of the appointment book; it needs no simulation."""
+def planned_loads_of_enrolment(plan: ClinicPlan, *, exact: bool = False) -> dict[str, list[Load]]:
+    """Load of each protocol while the panel enrols; see :func:`planned_loads`."""
+    measured = rehearsed if exact else _as_they_are
     setting, team, n_days = plan.setting, plan.team, plan.n_days
     return {
         name: _ordered(
             enrolment_loads(cohort, care, setting, team, days, n_days, ensemble),
-            book_waves(cohort, care, setting, team, n_days),
+            measured(book_waves(cohort, care, setting, team, n_days), team),
         )
         for name, cohort, care, days, ensemble in _protocols(plan)
     }
+
+
+def _as_they_are(book: Sequence[BookLoad], _team: Team) -> Sequence[BookLoad]:
+    return book
 
 
 def _protocols(plan: ClinicPlan) -> Iterator[tuple[str, Cohort, CarePlan, list[int], Ensemble]]:

@@ -44,11 +44,12 @@ from taper_sim.experiments.clinic_plan import (
     plan_of,
     planned_loads,
     planned_loads_of_enrolment,
+    read_clinic,
     refuse_large_clinic,
 )
 from taper_sim.experiments.clinic_run import unlimited_staff_outcomes
 from taper_sim.run_folder import Parts
-from taper_sim.scenario.building import Overrides, overridden, read_scenario
+from taper_sim.scenario.building import Overrides, overridden
 from taper_sim.scenario.clinic_schema import StaffEntry
 from taper_sim.scenario.schema import Scenario
 from taper_sim.scenario.staffing_schema import AGAINST, CLINIC_METRICS, ROLE_METRICS, FteRange, StaffingEntry, Target
@@ -128,7 +129,7 @@ def read_staffing(path: Path, change: Overrides, *, sure: bool = False) -> Staff
     InputError
         With every problem; unless ``sure``, also if the replications of one team are a large run.
     """
-    scenario = overridden(read_scenario(path), change)
+    scenario = overridden(read_clinic(path), change)
     entry = None if scenario.clinic is None else scenario.clinic.staffing or StaffingEntry()
     refuse_large_clinic(scenario, path, None if entry is None else entry.most_replications, sure=sure)
     return staffing_plan_of(scenario, path)
@@ -150,7 +151,8 @@ def staffing_plan_of(scenario: Scenario, path: Path) -> StaffingPlan:
         given = f"{shown(entry.protocol)}, no protocol of the scenario{nearest(entry.protocol, names)}"
         raise problem(str(path), "clinic.staffing.protocol", given, f"one of {', '.join(names)}")
     arm = clinic.arms[0 if entry.protocol is None else names.index(entry.protocol)]
-    otherwise = {role: StaffEntry(role=role).workers(1)[0] for role in entry.fte}
+    holidays = clinic.setting.opening.holidays
+    otherwise = {role: replace(StaffEntry(role=role).workers(1)[0], holidays=holidays) for role in entry.fte}
     levels = {role: span.levels() for role, span in entry.fte.items()}
     problems = []
     for role, fte_levels in levels.items():

@@ -4,14 +4,15 @@ A worker's week is filled with visits as the book fills it: whole slots, breaks,
 that may be booked, overbooking. A visit counts with its whole length whether or not the patient comes, because the book
 holds its time. The book is full at the panel whose visits take the whole week.
 
-While the panel enrols, first visits come on top. Visits are placed in the order of their planned days, so a visit begins
-in time if the book places all visits planned up to its day before its clock ends.
+While the panel enrols, first visits come on top. Visits are placed in the order of their planned days, so a visit
+begins in time if the book places all visits planned up to its day before its clock ends.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -47,8 +48,10 @@ _GOLDEN: Final = (np.sqrt(5.0) - 1.0) / 2.0
 _FIRST: Final = WEEK_D
 """First day that is filled, a Monday."""
 _LAST: Final = _FIRST + _WEEKS * WEEK_D - 1
-PUT_OFF: Final = 0.0
-"""Visits that are booked once more, because the patient left the waiting room, a visit. Source: assumption A108."""
+PUT_OFF: Final[Mapping[str, float]] = MappingProxyType({"psychologist": 0.08})
+"""Visits that are booked once more because the patient left the waiting room, a visit, in a full book. A psychologist's
+groups delay visits. Source: assumption A108."""
+_PUT_OFF: Final = 0.02
 Lengths = tuple[float, ...]
 Rules = tuple[tuple[str, BookingRule], ...]
 
@@ -70,8 +73,9 @@ class Demanded:
     first, later : ndarray, (n,)
         Minutes of each patient's first visit and of a later one, travel included; 0 without one.
     setting : Setting
-    disciplines : tuple of str
-        Queues that a patient visits in turn; ``first`` and ``later`` add up the minutes of all these visits.
+    parts : tuple of (str, ndarray, ndarray)
+        Visits that a patient has in turn: queue, minutes of the first and of a later one. ``first`` and ``later`` add
+        them up.
     """
 
     queue: str
@@ -82,7 +86,7 @@ class Demanded:
     first: Floats
     later: Floats
     setting: Setting = field(repr=False)
-    disciplines: tuple[str, ...] = ("",)
+    parts: tuple[tuple[str, Floats, Floats], ...] = ()
 
     def lengths(self, over_d: float) -> Lengths:
         """A sample of the lengths of visits in the order of booking.
@@ -100,7 +104,7 @@ class Demanded:
         below = np.cumsum(weight[order])
         at = (np.arange(_N_LENGTHS) + 1) * _GOLDEN % 1.0  # a sequence that spreads evenly in every part
         chosen = order[np.minimum(np.searchsorted(below, at * below[-1], side="right"), len(order) - 1)]
-        return tuple(float(length) for length in np.round(minutes[chosen] / len(self.disciplines), 6))
+        return tuple(float(length) for length in np.round(minutes[chosen] / len(self.parts), 6))
 
     def eligible(self, team: Team) -> list[Worker]:
         """Workers who may be booked, as in the book: those of the role or, without one, those who cover for it."""
@@ -132,15 +136,17 @@ class Demanded:
             booked = tuple(self.setting.booking.items())
             if self.queue == INTERPRETER:
                 everybody = tuple(replace(one, leave=(), holidays=frozenset()) for one in team.workers)
-                placed, daytime = _filled_together(everybody, self.disciplines, booked, every_week, lengths)
+                placed, daytime = _filled_together(
+                    everybody, tuple(part[0] for part in self.parts), booked, every_week, lengths
+                )
             else:
                 placed, daytime = _filled(worker.role.name, worker.shifts, booked, every_week, lengths)
             if daytime > 0:
                 able += placed / daytime * _daytime_h(worker, opening, n_days)
-        return able / (1.0 + PUT_OFF)
+        return able / (1.0 + put_off_of(self.queue))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BookLoad(Load):
     """Booked visits of a week after enrolment; ``able_h`` is what the appointment book can place.
 
@@ -149,7 +155,7 @@ class BookLoad(Load):
     demanded : Demanded
     """
 
-    demanded: Demanded | None = field(default=None, compare=False, repr=False)
+    demanded: Demanded = field(compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -167,11 +173,10 @@ class BookLoad(Load):
 
     def able(self, team: Team) -> float:
         """Hours of visits that the book of another team can place in a week."""
-        assert self.demanded is not None
         return self.demanded.able_h(team)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BookWave(BookLoad):
     """Booked visits while the panel enrols, at the day on which they are most behind.
 
@@ -185,8 +190,8 @@ class BookWave(BookLoad):
         Day up to which the visits are planned. ``able_h`` counts the hours before their clock ends.
     """
 
-    n_days: int = 0
-    asked_d: int = 0
+    n_days: int
+    asked_d: int
 
     @property
     def metric(self) -> str:
@@ -202,7 +207,6 @@ class BookWave(BookLoad):
 
     def able(self, team: Team) -> float:
         """Hours of another team on the same terms: the load is ``asked_h`` ÷ this."""
-        assert self.demanded is not None
         _, share = _most_behind(self.demanded, team, self.n_days)
         return self.asked_h / share if share > 0 else np.inf
 
@@ -217,7 +221,9 @@ def book_loads(cohort: Cohort, care: CarePlan, setting: Setting, team: Team) -> 
         if np.isfinite(demanded.every_d):
             asked_h = demanded.share * float(demanded.later.sum()) * WEEK_D / demanded.every_d / 60.0
             able_h = demanded.able_h(team)
-            loads.append(BookLoad(demanded.queue, asked_h, able_h, demanded.n_patients, demanded.state, demanded))
+            loads.append(
+                BookLoad(demanded.queue, asked_h, able_h, demanded.n_patients, demanded.state, demanded=demanded)
+            )
     return sorted(loads, key=lambda load: (load.state is not None, -load.share))
 
 
@@ -233,7 +239,9 @@ def book_waves(cohort: Cohort, care: CarePlan, setting: Setting, team: Team, n_d
             asked_h = float(_asked_h(demanded, n_days)[day - 1])
             able_h = asked_h / share
             n, state = demanded.n_patients, demanded.state
-            waves.append(BookWave(demanded.queue, asked_h, able_h, n, state, demanded, n_days, day))
+            waves.append(
+                BookWave(demanded.queue, asked_h, able_h, n, state, demanded=demanded, n_days=n_days, asked_d=day)
+            )
     return sorted(waves, key=lambda load: -load.share)
 
 
@@ -247,7 +255,7 @@ def _demanded(cohort: Cohort, care: CarePlan, setting: Setting, team: Team) -> I
     length = visit_minutes(cohort, modality, None if home is None else np.full(n, 2.0 * home.travel_min))
     every = care.visit_every_d if care.visit_every_d > 0 else np.inf
     does = {kind: float(kind in setting.does) for kind in ("initial_assessment", "visit")}
-    interpreted_first, interpreted_later = np.zeros(n), np.zeros(n)
+    interpreted: list[tuple[str, Floats, Floats]] = []
     whole = sum(share for _, share in setting.states)
     for queue in DISCIPLINES:
         if not (care.planned.get(queue, 0.0) > 0 and np.isfinite(every)):
@@ -255,17 +263,17 @@ def _demanded(cohort: Cohort, care: CarePlan, setting: Setting, team: Team) -> I
         minutes = [does[kind] * length.with_patient(work.WORK_BY_NAME[kind].minutes(queue)) for kind in does]
         first, later = (with_patient + (with_patient > 0) * length.travel for with_patient in minutes)
         foreign = ~cohort.flags["language_match"] * float("interpreting" in setting.does)
-        interpreted_first += minutes[0] * foreign
-        interpreted_later += minutes[1] * foreign
+        interpreted.append((queue, minutes[0] * foreign, minutes[1] * foreign))
         places: list[tuple[str | None, float]] = [(None, 1.0)]
         if queue in work.LICENSED:
             places += [(state, share / whole) for state, share in setting.states]
         for state, share in places:
             if first.any() or later.any():
-                yield Demanded(queue, state, share, round(share * n), every, first, later, setting)
-    if team.of(INTERPRETER) and (interpreted_first.any() or interpreted_later.any()):
-        all_of = tuple(queue for queue in DISCIPLINES if care.planned.get(queue, 0.0) > 0)
-        yield Demanded(INTERPRETER, None, 1.0, n, every, interpreted_first, interpreted_later, setting, all_of)
+                part = (queue, first, later)
+                yield Demanded(queue, state, share, round(share * n), every, first, later, setting, (part,))
+    first, later = (sum((part[k] for part in interpreted), np.zeros(n)) for k in (1, 2))
+    if team.of(INTERPRETER) and (first.any() or later.any()):
+        yield Demanded(INTERPRETER, None, 1.0, n, every, first, later, setting, tuple(interpreted))
 
 
 @lru_cache(maxsize=1024)
@@ -286,11 +294,7 @@ def _filled(
 
 @lru_cache(maxsize=256)
 def _filled_together(
-    workers: tuple[Worker, ...],
-    disciplines: tuple[str, ...],
-    rules: Rules,
-    opening: OpeningHours,
-    lengths: Lengths,
+    workers: tuple[Worker, ...], disciplines: tuple[str, ...], rules: Rules, opening: OpeningHours, lengths: Lengths
 ) -> tuple[float, float]:
     """Hours of visits with an interpreter that the book places in some weeks, and the interpreters' daytime, h.
 
@@ -358,8 +362,8 @@ def _most_behind(demanded: Demanded, team: Team, n_days: int) -> tuple[int, floa
 def rehearsed(loads: Sequence[BookLoad], team: Team) -> list[BookLoad]:
     """The loads, with those near the highest measured by a rehearsal of the book instead of by hours.
 
-    The rehearsal books the visits of a panel day by day, as the clinic does, and finds the largest panel of which at most
-    :data:`LATE_SHARE` of the visits begin late. ``able_h`` is then the hours of that panel's visits.
+    The rehearsal books the visits of a panel day by day, as the clinic does, and finds the largest panel of which at
+    most :data:`LATE_SHARE` of the visits begin late. ``able_h`` is then the hours of that panel's visits.
     """
     highest = max((load.share for load in loads), default=0.0)
     return [_rehearsed(load, team) if load.share >= _NEAR * highest and load.share > 0 else load for load in loads]
@@ -367,7 +371,6 @@ def rehearsed(loads: Sequence[BookLoad], team: Team) -> list[BookLoad]:
 
 def _rehearsed(load: BookLoad, team: Team) -> BookLoad:
     """A load by rehearsal: bisection between panels, from the one at which the hours are full."""
-    assert load.demanded is not None
     whole = len(load.demanded.first)
     n_days = load.n_days if isinstance(load, BookWave) else None
     low, high = 0, max(4, int(1.6 * whole / load.share))
@@ -399,7 +402,6 @@ def late_share(demanded: Demanded, team: Team, n: int, n_days: int | None) -> fl
     setting, opening = demanded.setting, demanded.setting.opening
     n_of = round(demanded.share * n)
     rows_of = np.arange(n_of) % len(demanded.first)
-    first, later = demanded.first[rows_of] / len(demanded.disciplines), demanded.later[rows_of] / len(demanded.disciplines)
     workers = team.workers
     if n_days is None:
         opening = replace(opening, holidays=frozenset())
@@ -414,39 +416,43 @@ def late_share(demanded: Demanded, team: Team, n: int, n_days: int | None) -> fl
     end = last_day + BOOKING_HORIZON_D
     servers = [worker.server(end) for worker in workers]
     diary = Diary(servers, end, unlimited=False, rules=setting.booking, opening=opening)
-    planned: list[tuple[int, int, float]] = []
-    for patient, start in enumerate(enrolment(n_of, over_d, last_day).tolist() if n_of else ()):
-        days = np.arange(start, last_day + 1, demanded.every_d).astype(int).tolist()
-        lengths = [first[patient] if n_days is not None else later[patient], *[later[patient]] * len(days)]
-        planned += [(day, patient, length) for day, length in zip(days, lengths, strict=False) if length > 0]
-    planned.sort()
+    planned = sorted(
+        (int(day), patient, n_days is not None and day == start)
+        for patient, start in enumerate(enrolment(n_of, over_d, last_day).tolist() if n_of else ())
+        for day in np.arange(start, last_day + 1, demanded.every_d).tolist()
+    )
     days = np.arange(1, last_day + 1)
     clock = np.full(last_day, work.CLOCK_MIN[work.WORK_BY_NAME["visit"].urgency])
     until = opening.after((days - 1.0) * DAY_MIN + opening.start_min, clock)
     late = counted = 0
     put_off = 0.0
-    for day, patient, minutes in planned:
-        for queue in demanded.disciplines:
+    for day, patient, is_first in planned:
+        for queue, first, later in demanded.parts:
+            minutes = float((first if is_first else later)[rows_of[patient]])
+            if minutes <= 0:
+                continue
             interpreting = minutes if demanded.queue == INTERPRETER else 0.0
-            role = queue or demanded.queue
-            visit = (role, minutes, interpreting, demanded.state or ANYWHERE, patient)
+            visit = (queue, minutes, interpreting, demanded.state or ANYWHERE, patient)
             slot = _booked(diary, day, *visit)
             if day > since:
                 counted += 1
                 late += slot is None or slot.at > until[day - 1]
-            put_off += PUT_OFF
+            put_off += put_off_of(demanded.queue)
             if put_off >= 1.0 and slot is not None:
                 put_off -= 1.0
                 _booked(diary, slot.day + 1, *visit)
     return late / counted if counted else 0.0
 
 
+def put_off_of(queue: str) -> float:
+    """Visits that are booked once more, a visit."""
+    return PUT_OFF.get(queue, _PUT_OFF)
+
+
 def _booked(
     diary: Diary, day: int, queue: str, minutes: float, interpreting: float, licence: str, patient: int
 ) -> TimeSlot | None:
-    return diary.book(
-        queue, day, minutes, licence=licence, kind="visit", interpreting=interpreting, patient=patient
-    )
+    return diary.book(queue, day, minutes, licence=licence, kind="visit", interpreting=interpreting, patient=patient)
 
 
 def fewest_patients(loads: Sequence[Load], n: int) -> tuple[Load, int] | None:
