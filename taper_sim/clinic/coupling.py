@@ -300,7 +300,7 @@ class _Clinic:
         self.engine.run(day * DAY_MIN)
         self.read[self.handed_off, day - 1] = True  # by the provider who has taken over
         self.read_same_day[:, day - 1] = self.read[:, day - 1]
-        if self.setting.opening.is_open(day) or day == self.n_days:  # check-ins of closed days are due by now too
+        if self.setting.opening.is_open(day):  # check-ins of closed days are due by now too
             self.read_in_time[:, self.unread_since : day] = self.read[:, self.unread_since : day]
             self.unread_since = day
         self._deliver_care(day, present)
@@ -507,6 +507,7 @@ class _Clinic:
     def served(self) -> Served:
         """Results of the run; every reported measure is computed from them."""
         came = self.came.sum(axis=1)
+        self.read_in_time[:, self.unread_since :] = True  # not due before the end of the run
         unread = (self.came & ~self.read_in_time).sum(axis=1)
         closed = (self.came & self.read_in_time & ~self.read_same_day).sum(axis=1)
         nan = np.full(len(came), np.nan)

@@ -30,9 +30,9 @@ from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.ensemble import from_prior
 from taper_sim.studies.resumable import StudyPiece, run_study
 
-SHARES: Final = (0.8, 0.9, 1.0, 1.1, 1.2)
+SHARES: Final = (0.9, 1.0, 1.1)
 """Panels of the study, as shares of the stated number."""
-REPLICATIONS: Final = 3
+REPLICATIONS: Final = 2
 COLUMNS: Final = ["scarce", "phase", "share", "replication", "stated", "enrolled", "panel", "visits", "late"]
 CARE: Final = care_plan(
     CareEntry(
@@ -53,8 +53,8 @@ class Phase:
     last: int
 
 
-PHASES: Final = {"enrolling": Phase(70, 56, 1, 56), "steady state": Phase(364, 168, 266, 349)}
-"""The second enrols slowly, and its visits count from 14 weeks after the end of enrolment."""
+PHASES: Final = {"enrolling": Phase(70, 56, 1, 56), "steady state": Phase(154, 28, 85, 140)}
+"""The second has no first visits, and is steady after four weeks; its fourth and fifth visits count."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,9 @@ def scarce_clinics() -> dict[str, Scarce]:
 
 def setting_of(scarce: Scarce, phase: Phase) -> Setting:
     """The rules of a clinic of the study: open on weekdays."""
-    return Setting(enrol_over_d=phase.enrol_over_d, states=scarce.states, opening=OpeningHours(_WORKDAYS))
+    without = frozenset({"initial_assessment"} if phase.first > 1 else ())
+    opening = OpeningHours(_WORKDAYS)
+    return Setting(enrol_over_d=phase.enrol_over_d, disabled_work=without, states=scarce.states, opening=opening)
 
 
 def cohort_of(scarce: Scarce, n: int, seed: int) -> Cohort:

@@ -42,7 +42,7 @@ _NEAR: Final = 0.7
 """Loads from this share of the highest are rehearsed."""
 _PRECISION: Final = 0.02
 """Precision of a rehearsed panel, as a share of it."""
-_CYCLES, _COUNTED = 6, 2
+_CYCLES, _COUNTED = 5, 2
 """Visits of a patient in the rehearsal of a steady state, and the last ones, which count."""
 _GOLDEN: Final = (np.sqrt(5.0) - 1.0) / 2.0
 _FIRST: Final = WEEK_D
