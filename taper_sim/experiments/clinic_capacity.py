@@ -33,8 +33,8 @@ from taper_sim.studies.resumable import StudyPiece, run_study
 SHARES: Final = (0.9, 1.0, 1.1)
 """Panels of the study, as shares of the stated number."""
 REPLICATIONS: Final = 2
-COLUMNS: Final = ["scarce", "phase", "share", "replication", "stated", "enrolled", "panel", "visits", "late"]
-CARE: Final = care_plan(
+STUDY_COLUMNS: Final = ["scarce", "phase", "share", "replication", "stated", "enrolled", "panel", "visits", "late"]
+STUDY_CARE: Final = care_plan(
     CareEntry(
         visit_every_d=28, disciplines=dict.fromkeys(("prescriber", "pharmacist", "pt", "psychologist", "nurse"), 1.0)
     )
@@ -128,9 +128,9 @@ def stated(name: str, phase_name: str, n: int, seed: int) -> tuple[int, BookLoad
     """The stated number of patients of a clinic, and the load that it comes from."""
     scarce, phase = scarce_clinics()[name], PHASES[phase_name]
     cohort, setting = cohort_of(scarce, n, seed), setting_of(scarce, phase)
-    loads: list[BookLoad] = book_loads(cohort, CARE, setting, scarce.team)
+    loads: list[BookLoad] = book_loads(cohort, STUDY_CARE, setting, scarce.team)
     if phase_name == "enrolling":
-        loads = [*book_waves(cohort, CARE, setting, scarce.team, phase.n_days)]
+        loads = [*book_waves(cohort, STUDY_CARE, setting, scarce.team, phase.n_days)]
     loads = rehearsed(loads, scarce.team)
     load = next(load for load in loads if (load.queue, load.state) == (scarce.queue, scarce.state))
     return int(n / load.share), load
@@ -146,7 +146,7 @@ def panel_late(name: str, phase_name: str, n: int, seed: int) -> tuple[float, in
         from_prior(1, 1),
         seed,
         phase.n_days,
-        CARE,
+        STUDY_CARE,
         scarce.team,
         setting,
     )
@@ -157,7 +157,7 @@ def panel_late(name: str, phase_name: str, n: int, seed: int) -> tuple[float, in
     people = float(n)
     if phase.first > 1:  # a patient in care has one visit of physical therapy in 28 days
         visits = (events["work"] == "visit") & (events["role"] == "pt")
-        people = float((counted & visits).sum()) * CARE.visit_every_d / (phase.last - phase.first + 1)
+        people = float((counted & visits).sum()) * STUDY_CARE.visit_every_d / (phase.last - phase.first + 1)
     return people, len(late), float(late.mean()) if len(late) else np.nan
 
 
@@ -191,14 +191,14 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """A row a clinic and phase: stated panel, panel at which lateness passes the target, late shares around it."""
     table = []
     for (name, phase), group in rows.groupby(["scarce", "phase"], sort=False):
-        found = [passes_at(one["panel"], one["late"]) for _, one in group.sort_values("share").groupby("replication")]
-        late = group.groupby("share")["late"].mean()
-        number = int(group["stated"].iloc[0])
-        at = float(np.mean(found))
-        shares = {f"late_at_{round(100 * share)}": round(float(value), 4) for share, value in late.items()}
+        panels = [passes_at(run["panel"], run["late"]) for _, run in group.sort_values("share").groupby("replication")]
+        number, at = int(group["stated"].iloc[0]), float(np.mean(panels))
         row = {"scarce": name, "phase": phase, "stated": number, "simulated": round(at, 1)}
-        row |= {"least": round(min(found), 1), "most": round(max(found), 1), "ratio": round(number / at, 3)}
-        table.append(row | shares | {"replications": len(found)})
+        row |= {"least": round(min(panels), 1), "most": round(max(panels), 1), "ratio": round(number / at, 3)}
+        for share in SHARES:
+            late = group.loc[group["share"] == share, "late"].to_numpy()
+            row[f"late_at_{round(100 * share)}"] = round(float(late.mean()), 4)
+        table.append(row | {"replications": len(panels)})
     return pd.DataFrame(table).assign(code=code_hash())
 
 
@@ -208,4 +208,4 @@ def code_hash() -> str:
 
 
 if __name__ == "__main__":
-    run_study(str(__doc__), "run-capacity", 400, COLUMNS, _pieces, _rows, summary, code_hash())
+    run_study(str(__doc__), "run-capacity", 400, STUDY_COLUMNS, _pieces, _rows, summary, code_hash())

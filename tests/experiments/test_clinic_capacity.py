@@ -12,7 +12,7 @@ from taper_sim.clinic.calendars import OpeningHours
 from taper_sim.clinic.staffing.book import LATE_SHARE, book_loads, fewest_patients, late_share, rehearsed
 from taper_sim.clinic.team import Team
 from taper_sim.experiments.clinic_capacity import (
-    CARE,
+    STUDY_CARE,
     PHASES,
     cohort_of,
     panel_late,
@@ -50,7 +50,7 @@ def capacity(scarce, rules, opening=None):
     if opening is not None:
         setting = replace(setting, opening=opening)
     cohort = cohort_of(clinic, N, SEED)
-    loads = rehearsed(book_loads(cohort, CARE, setting, clinic.team), clinic.team)
+    loads = rehearsed(book_loads(cohort, STUDY_CARE, setting, clinic.team), clinic.team)
     return fewest_patients(loads, N)
 
 
@@ -68,7 +68,7 @@ def test_slots_shares_overbooking_and_opening_hours_move_the_stated_number():
 def test_a_rehearsed_panel_is_the_largest_with_few_late_visits():
     clinic = scarce_clinics()["licences"]
     setting, cohort = setting_of(clinic, PHASES["enrolling"]), cohort_of(clinic, N, SEED)
-    load = next(load for load in book_loads(cohort, CARE, setting, clinic.team) if load.state == "NV")
+    load = next(load for load in book_loads(cohort, STUDY_CARE, setting, clinic.team) if load.state == "NV")
     (measured,) = rehearsed([load], clinic.team)
     panel = int(N / measured.share)
     assert late_share(measured.demanded, clinic.team, round(0.98 * panel), None) <= LATE_SHARE

@@ -48,10 +48,10 @@ _GOLDEN: Final = (np.sqrt(5.0) - 1.0) / 2.0
 _FIRST: Final = WEEK_D
 """First day that is filled, a Monday."""
 _LAST: Final = _FIRST + _WEEKS * WEEK_D - 1
-PUT_OFF: Final[Mapping[str, float]] = MappingProxyType({"psychologist": 0.08})
+BOOKED_AGAIN: Final[Mapping[str, float]] = MappingProxyType({"psychologist": 0.08})
 """Visits that are booked once more because the patient left the waiting room, a visit, in a full book. A psychologist's
 groups delay visits. Source: assumption A108."""
-_PUT_OFF: Final = 0.02
+_BOOKED_AGAIN: Final = 0.02
 Lengths = tuple[float, ...]
 Rules = tuple[tuple[str, BookingRule], ...]
 
@@ -135,7 +135,7 @@ class Demanded:
         for worker in workers:
             booked = tuple(self.setting.booking.items())
             if self.queue == INTERPRETER:
-                everybody = tuple(replace(one, leave=(), holidays=frozenset()) for one in team.workers)
+                everybody = tuple(replace(member, leave=(), holidays=frozenset()) for member in team.workers)
                 placed, daytime = _filled_together(
                     everybody, tuple(part[0] for part in self.parts), booked, every_week, lengths
                 )
@@ -143,7 +143,7 @@ class Demanded:
                 placed, daytime = _filled(worker.role.name, worker.shifts, booked, every_week, lengths)
             if daytime > 0:
                 able += placed / daytime * _daytime_h(worker, opening, n_days)
-        return able / (1.0 + put_off_of(self.queue))
+        return able / (1.0 + booked_again(self.queue))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,7 +271,8 @@ def _demanded(cohort: Cohort, care: CarePlan, setting: Setting, team: Team) -> I
             if first.any() or later.any():
                 part = (queue, first, later)
                 yield Demanded(queue, state, share, round(share * n), every, first, later, setting, (part,))
-    first, later = (sum((part[k] for part in interpreted), np.zeros(n)) for k in (1, 2))
+    first = sum((of_first for _, of_first, _ in interpreted), np.zeros(n))
+    later = sum((of_later for _, _, of_later in interpreted), np.zeros(n))
     if team.of(INTERPRETER) and (first.any() or later.any()):
         yield Demanded(INTERPRETER, None, 1.0, n, every, first, later, setting, tuple(interpreted))
 
@@ -346,7 +347,7 @@ def _most_behind(demanded: Demanded, team: Team, n_days: int) -> tuple[int, floa
     asked = _asked_h(demanded, n_days)
     opening = demanded.setting.opening
     days = np.arange(1, len(asked) + 1)
-    due = (days - 1.0) * DAY_MIN + opening.start_min
+    due = np.asarray((days - 1.0) * DAY_MIN + opening.start_min, dtype=np.float64)
     clock = work.CLOCK_MIN[work.WORK_BY_NAME["visit"].urgency]
     until = (opening.after(due, np.full(len(due), clock)) // DAY_MIN).astype(np.int64)  # the day before the clock ends
     able_by = np.cumsum(demanded.daily_h(team, float(len(asked)), int(until.max())))[until - 1]
@@ -423,7 +424,8 @@ def late_share(demanded: Demanded, team: Team, n: int, n_days: int | None) -> fl
     )
     days = np.arange(1, last_day + 1)
     clock = np.full(last_day, work.CLOCK_MIN[work.WORK_BY_NAME["visit"].urgency])
-    until = opening.after((days - 1.0) * DAY_MIN + opening.start_min, clock)
+    due = np.asarray((days - 1.0) * DAY_MIN + opening.start_min, dtype=np.float64)
+    until = opening.after(due, clock)
     late = counted = 0
     put_off = 0.0
     for day, patient, is_first in planned:
@@ -437,16 +439,16 @@ def late_share(demanded: Demanded, team: Team, n: int, n_days: int | None) -> fl
             if day > since:
                 counted += 1
                 late += slot is None or slot.at > until[day - 1]
-            put_off += put_off_of(demanded.queue)
+            put_off += booked_again(demanded.queue)
             if put_off >= 1.0 and slot is not None:
                 put_off -= 1.0
                 _booked(diary, slot.day + 1, *visit)
     return late / counted if counted else 0.0
 
 
-def put_off_of(queue: str) -> float:
+def booked_again(queue: str) -> float:
     """Visits that are booked once more, a visit."""
-    return PUT_OFF.get(queue, _PUT_OFF)
+    return BOOKED_AGAIN.get(queue, _BOOKED_AGAIN)
 
 
 def _booked(
