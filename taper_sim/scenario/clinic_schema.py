@@ -273,7 +273,7 @@ class ClinicEntry(Strict):
     @field_validator("booking")
     @classmethod
     def _are_roles_with_a_book(cls, booking: dict[str, BookingEntry]) -> dict[str, BookingEntry]:
-        refuse_unknown(booking, QUEUES, "role with an appointment book")
+        refuse_unknown(booking, QUEUES, "role")
         return booking
 
     @field_validator("without")

@@ -12,8 +12,8 @@ from taper_sim.clinic.calendars import OpeningHours
 from taper_sim.clinic.staffing.book import LATE_SHARE, book_loads, fewest_patients, late_share, rehearsed
 from taper_sim.clinic.team import Team
 from taper_sim.experiments.clinic_capacity import (
-    STUDY_CARE,
     PHASES,
+    STUDY_CARE,
     cohort_of,
     panel_late,
     passes_at,
