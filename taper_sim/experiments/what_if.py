@@ -173,7 +173,7 @@ def shortest(numbers: Sequence[pd.DataFrame], team: Team) -> str:
         return float(np.nanmean([*values, *([0.0] if np.isnan(values).all() else [])]))
 
     queues = sorted({worker.role.queue for worker in team.workers})
-    return max(queues, key=lambda queue: (mean("late_people", queue), mean("utilisation", queue)))
+    return max(queues, key=lambda queue: (mean("late", queue) - mean("late_closed", queue), mean("utilisation", queue)))
 
 
 def what_if(
