@@ -5,6 +5,7 @@ clinic has plenty of everything but one resource. Panels around the stated numbe
 tenth of the visits that need the resource is late (A46) is found between them.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -204,7 +205,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 def code_hash() -> str:
     """Hash of the code on which the rows depend."""
-    return hash_of(alarms, appointments, book, calendars, coupling, demand, event_log, lateness, queue, work)
+    clinic = (alarms, appointments, book, calendars, coupling, demand, event_log, lateness, queue, work)
+    return hash_of(*clinic, sys.modules[__name__])
 
 
 if __name__ == "__main__":
