@@ -86,7 +86,9 @@ def run_clinic_plan(
     The other parameters are those of :func:`run_comparison`; ``replications`` replace the scenario's.
     """
     plan = clinic_plan.read_plan(scenario, change, replications, sure=sure)
-    loads = before_text(clinic_plan.planned_loads(plan), clinic_plan.planned_loads_of_enrolment(plan))
+    loads = before_text(
+        clinic_plan.planned_loads(plan, exact=True), clinic_plan.planned_loads_of_enrolment(plan, exact=True)
+    )
     for line in (*loads, *plan.remarks()):
         log(line)
     finished = clinic_run.run_clinic(scenario, plan, folder, progress, report=write_run_report)

@@ -3,42 +3,71 @@
 A visit is booked with a worker of the role who has the state's licence and the skill; without one, with a worker who
 covers for the role. At the time of the visit any idle eligible worker takes it. A patient has one appointment at a
 time. A visit with an interpreter is booked for a time at which both workers are free.
+
+A visit holds whole slots of the worker's grid, and begins on it. A visit that the patient does not keep holds its slots
+too. A role may overbook: after the regular times of a day, some slots of each worker take a second visit.
 """
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, nan
+from types import MappingProxyType
 from typing import Final
 
-from taper_sim.clinic.calendars import DAY_MIN, Duty
+from taper_sim.clinic.calendars import DAY_MIN, EVERY_DAY, Duty, OpeningHours
 from taper_sim.clinic.queue import ANYWHERE, Server
 
-BOOKED_SHARE: Final = 0.75
-"""Share of the minutes on duty open to booking; the rest is for messages, orders and alerts. Source: assumption A40."""
-INTERPRETED_SHARE: Final = 0.9
-"""The same share for interpreters, whose only work is visits. Source: assumption A40."""
+
+@dataclass(frozen=True)
+class BookingRule:
+    """How the appointment book of a role is filled.
+
+    Attributes
+    ----------
+    share : float
+        Share of the working hours that may be booked; the rest is for messages, orders, alerts and overruns.
+    slot_min : float
+        Grid of the book, minutes: a visit holds whole slots.
+    overbook : int
+        Visits a day and worker that share the slots of another visit, because some patients do not come.
+    """
+
+    share: float = 0.75
+    slot_min: float = 5.0
+    overbook: int = 0
+
+
+INTERPRETER: Final = "interpreter"
+BOOKING_RULES: Final[Mapping[str, BookingRule]] = MappingProxyType(
+    {
+        **dict.fromkeys(("prescriber", "pharmacist", "nurse", "social_worker"), BookingRule()),
+        "psychologist": BookingRule(share=0.85),
+        **dict.fromkeys(("pt", "peer", INTERPRETER), BookingRule(share=0.9)),
+    }
+)
+"""Rule of each role's book, by queue. Source: assumption A106."""
 BETWEEN_MIN: Final = 15.0
 """Minutes between two appointments of a patient, because visits may overrun. Source: assumption A40."""
 BOOKING_HORIZON_D: Final = 14
 """Longest delay of a visit after its planned day, days. Source: assumption A40."""
-DAYTIME_MIN: Final = (480.0, 1080.0)
-"""First and last minute after midnight of bookable time. Source: assumption A40."""
-_GRID_MIN: Final = 5.0
 _TINY_MIN: Final = 1e-6
 """Tolerance for rounding, minutes."""
-INTERPRETER: Final = "interpreter"
 _Spans = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class TimeSlot:
-    """An appointment: its start (minute), the patient, and each worker with their minutes, the interpreter last."""
+    """An appointment: its start (minute), the patient, and each worker with their minutes, the interpreter last.
+
+    ``layers`` has for each worker 0 for a regular time, 1 for one that shares its slots with another visit.
+    """
 
     at: float
     patient: int = -1
     held: tuple[tuple[str, float], ...] = ()
+    layers: tuple[int, ...] = ()
 
     @property
     def day(self) -> int:
@@ -50,14 +79,15 @@ NOWHERE: Final = TimeSlot(nan)
 
 
 class _Page:
-    """A worker's page of the book: bookable daytime by day, and booked spans by day."""
+    """A worker's page of the book: bookable daytime by day, and booked spans by day.
 
-    def __init__(self, server: Server):
-        self.server = server
-        self._share = INTERPRETED_SHARE if server.role == INTERPRETER else BOOKED_SHARE
-        self.daytimes: dict[int, _Spans] = defaultdict(list)
-        for start, end in _daytimes(server.duties):
-            self.daytimes[int(start // DAY_MIN) + 1].append((start, end))
+    The page of layer 1 has the same daytime and takes at most ``rule.overbook`` visits a day.
+    """
+
+    def __init__(self, server: Server, rule: BookingRule, daytimes: dict[int, _Spans], layer: int):
+        self.server, self.layer, self.rule = server, layer, rule
+        self._most = rule.overbook if layer else None
+        self.daytimes = daytimes
         self._longest = {day: max(end - start for start, end in spans) for day, spans in self.daytimes.items()}
         self.booked: dict[int, _Spans] = defaultdict(list)
         self._full_until: dict[int, float] = {}
@@ -71,6 +101,10 @@ class _Page:
         """Remove a booked visit."""
         self.booked[day].remove((begins, begins + self.booked_min(minutes)))
         self._full_until.pop(day, None)
+
+    def is_open(self, day: int) -> bool:
+        """Whether the page takes visits of a day."""
+        return bool(self.daytimes.get(day)) and (self._most is None or len(self.booked[day]) < self._most)
 
     def full_until(self, day: int) -> float:
         """End of the gapless booked time at the beginning of a day, minutes; nothing fits before it."""
@@ -93,8 +127,14 @@ class _Page:
         return sum(end - start for start, end in self.daytimes.get(day, ()))
 
     def booked_min(self, minutes: float) -> float:
-        """Minutes that a visit occupies in the book, with its part of the time that is not open to booking."""
-        return _GRID_MIN * ceil(minutes / self._share / _GRID_MIN - _TINY_MIN)
+        """Minutes that a visit occupies in the book: whole slots, with its part of the time that may not be booked."""
+        slot = self.rule.slot_min
+        return slot * ceil(minutes / self.rule.share / slot - _TINY_MIN)
+
+    def on_grid(self, start: float, at: float) -> float:
+        """The first minute from ``at`` at which a slot begins; the grid begins at ``start``."""
+        slot = self.rule.slot_min
+        return start + slot * ceil((at - start) / slot - _TINY_MIN)
 
 
 class Diary:
@@ -106,13 +146,33 @@ class Diary:
     last_day : int
         Last day of the book.
     unlimited : bool
-        Unlimited capacity: every visit is booked at 08:00 of its planned day.
+        Unlimited capacity: every visit is booked at the opening of its planned day.
+    rules : mapping of str to BookingRule
+        By queue of the worker's role; others have :data:`BOOKING_RULES`.
+    opening : OpeningHours
+        Visits take place on open days, within the opening hours.
     """
 
-    def __init__(self, servers: Sequence[Server], last_day: int, *, unlimited: bool):
-        self._unlimited, self._last_day = unlimited, last_day
-        self._pages = {server.name: _Page(server) for server in servers}
-        self._eligible: dict[tuple[str, str, str], list[_Page]] = {}
+    def __init__(
+        self,
+        servers: Sequence[Server],
+        last_day: int,
+        *,
+        unlimited: bool,
+        rules: Mapping[str, BookingRule] = BOOKING_RULES,
+        opening: OpeningHours = EVERY_DAY,
+    ):
+        self._unlimited, self._last_day, self._opening = unlimited, last_day, opening
+        self._pages: dict[tuple[str, int], _Page] = {}
+        for server in servers:
+            rule = rules.get(server.role, BOOKING_RULES[server.role])
+            spans: dict[int, _Spans] = defaultdict(list)
+            for start, end in daytimes(server.duties, opening):
+                spans[int(start // DAY_MIN) + 1].append((start, end))
+            for layer in range(2 if rule.overbook else 1):
+                self._pages[server.name, layer] = _Page(server, rule, spans, layer)
+        self._layers = range(1 + max((layer for _, layer in self._pages), default=0))
+        self._eligible: dict[tuple[str, str, str, int], list[_Page]] = {}
         self._patients: dict[int, dict[int, _Spans]] = defaultdict(lambda: defaultdict(list))
 
     def book(
@@ -149,51 +209,79 @@ class Diary:
             None if no appointment is free within :data:`BOOKING_HORIZON_D`.
         """
         if self._unlimited:
-            return TimeSlot((day - 1) * DAY_MIN + DAYTIME_MIN[0], patient)
+            return TimeSlot((day - 1) * DAY_MIN + self._opening.start_min, patient)
         for at in range(day, min(day + BOOKING_HORIZON_D, self._last_day) + 1):
             taken = self._patients[patient].get(at, []) if patient >= 0 else []
-            earliest: tuple[float, list[tuple[_Page, float]]] | None = None
-            on_duty = [page for page in self._who_may(queue, licence, kind) if page.daytimes.get(at)]
-            soonest = _patient_free(min((page.daytimes[at][0][0] for page in on_duty), default=0.0), minutes, taken)
-            for page in on_duty:
-                if earliest is not None and earliest[0] <= soonest:
-                    break
-                for second in self._who_may(INTERPRETER, ANYWHERE, "") if interpreting > 0 else (None,):
-                    parts = [(page, minutes)] + ([] if second is None else [(second, interpreting)])
-                    if second is page or (earliest and max(p.full_until(at) for p, _ in parts) >= earliest[0]):
-                        continue
-                    begins = _first_fit(at, parts, taken)
-                    if begins is not None and (earliest is None or begins < earliest[0]):
-                        earliest = begins, parts
-            if earliest is not None:
-                begins, parts = earliest
+            for layer in self._layers:
+                visit = self._earliest(
+                    at,
+                    minutes,
+                    interpreting,
+                    taken,
+                    self._who_may(queue, licence, kind, layer),
+                    self._who_may(INTERPRETER, ANYWHERE, "", layer) if interpreting > 0 else (None,),
+                )
+                if visit is None:
+                    continue
+                begins, parts = visit
                 for page, part_min in parts:
                     page.take(at, begins, part_min)
                 if patient >= 0:
                     self._patients[patient][at].append((begins, begins + minutes + BETWEEN_MIN))
-                return TimeSlot(begins, patient, tuple((page.server.name, part_min) for page, part_min in parts))
+                held = tuple((page.server.name, part_min) for page, part_min in parts)
+                return TimeSlot(begins, patient, held, tuple(page.layer for page, _ in parts))
         return None
+
+    def _earliest(
+        self,
+        day: int,
+        minutes: float,
+        interpreting: float,
+        taken: _Spans,
+        first: Sequence[_Page],
+        second: Sequence[_Page | None],
+    ) -> tuple[float, list[tuple[_Page, float]]] | None:
+        """The earliest time of a day for a visit, with its pages; None without one."""
+        earliest: tuple[float, list[tuple[_Page, float]]] | None = None
+        on_duty = [page for page in first if page.is_open(day)]
+        soonest = _patient_free(min((page.daytimes[day][0][0] for page in on_duty), default=0.0), minutes, taken)
+        for page in on_duty:
+            if earliest is not None and earliest[0] <= soonest:
+                break
+            for other in second:
+                if other is not None and (other.server is page.server or not other.is_open(day)):
+                    continue
+                parts = [(page, minutes)] + ([] if other is None else [(other, interpreting)])
+                if earliest and max(p.full_until(day) for p, _ in parts) >= earliest[0]:
+                    continue
+                begins = _first_fit(day, parts, taken)
+                if begins is not None and (earliest is None or begins < earliest[0]):
+                    earliest = begins, parts
+        return earliest
 
     def free(self, slot: TimeSlot) -> None:
         """Release the time of a visit that does not take place."""
-        for name, minutes in slot.held:
-            self._pages[name].give_back(slot.day, slot.at, minutes)
+        for (name, minutes), layer in zip(slot.held, slot.layers, strict=True):
+            self._pages[name, layer].give_back(slot.day, slot.at, minutes)
         if slot.patient >= 0 and slot.held:
             self._patients[slot.patient][slot.day].remove((slot.at, slot.at + slot.held[0][1] + BETWEEN_MIN))
 
     def ill(self, name: str, day: int) -> None:
         """Remove a worker's daytime of a day on which they are ill."""
-        self._pages[name].daytimes.pop(day, None)
+        self._pages[name, 0].daytimes.pop(day, None)  # the pages of a worker share their daytimes
 
     def cover(self, day: int) -> "Cover":
         """Capacity of the workers on duty, on a day on which a worker is ill."""
-        return Cover([(page.server, page.minutes(day)) for page in self._pages.values()])
+        return Cover(
+            [(page.server, page.minutes(day), page.rule.share) for page in self._pages.values() if not page.layer]
+        )
 
-    def _who_may(self, queue: str, licence: str, kind: str) -> list[_Page]:
-        """Pages of the workers who may be booked: those of the role or, without one, those who cover for it."""
-        key = queue, licence, kind
+    def _who_may(self, queue: str, licence: str, kind: str, layer: int) -> list[_Page]:
+        """Pages up to a layer of the workers who may be booked: those of the role or, without one, who cover for it."""
+        key = queue, licence, kind, layer
         if key not in self._eligible:
-            eligible = [page for page in self._pages.values() if page.server.may_do(queue, licence, kind)]
+            pages = (page for page in self._pages.values() if page.layer <= layer)
+            eligible = [page for page in pages if page.server.may_do(queue, licence, kind)]
             self._eligible[key] = [page for page in eligible if page.server.role == queue] or eligible
         return self._eligible[key]
 
@@ -211,11 +299,11 @@ def _first_fit(day: int, parts: Sequence[tuple[_Page, float]], taken: _Spans) ->
     """
     first, minutes = parts[0]
     for start, end in first.bookable(day, minutes):
-        at = max(start, first.full_until(day))
+        at = first.on_grid(start, max(start, first.full_until(day)))
         while at + minutes <= end + _TINY_MIN:
             after = _patient_free(at, minutes, taken)
-            for page, part_min in parts:
-                after = max(after, _free_from(page, day, after, part_min))
+            for k, (page, part_min) in enumerate(parts):
+                after = max(after, _free_from(page, day, after, part_min, on_grid=k == 0))
             if after == at:
                 return at
             at = after
@@ -230,15 +318,20 @@ def _patient_free(at: float, minutes: float, taken: _Spans) -> float:
     return at
 
 
-def _free_from(page: _Page, day: int, at: float, minutes: float) -> float:
-    """The first minute from ``at`` at which a worker is free for the visit; after the day if there is none."""
+def _free_from(page: _Page, day: int, at: float, minutes: float, *, on_grid: bool) -> float:
+    """The first minute from ``at`` at which a worker is free for the visit; after the day if there is none.
+
+    The visit begins on the grid of the worker to whom it belongs. An interpreter begins with that worker.
+    """
     length = page.booked_min(minutes)
     booked = page.booked[day]
     for start, end in page.bookable(day, minutes):
         begins = max(at, start, page.full_until(day))
+        if on_grid:
+            begins = page.on_grid(start, begins)
         for since, until in booked[max(bisect_left(booked, (begins,)) - 1, 0) :]:
             if since < begins + length - _TINY_MIN and begins < until - _TINY_MIN:
-                begins = until
+                begins = page.on_grid(start, until) if on_grid else until
         if begins + minutes <= end + _TINY_MIN:
             return begins
     return (day + 1) * DAY_MIN
@@ -251,14 +344,14 @@ class Cover:
 
     Parameters
     ----------
-    minutes : sequence of (Server, float)
-        Each worker's daytime on duty, minutes.
+    minutes : sequence of (Server, float, float)
+        Each worker's daytime on duty, minutes, and the share that is open to booking.
     """
 
-    def __init__(self, minutes: Sequence[tuple[Server, float]]):
-        self._servers = [server for server, _ in minutes]
-        self._daytime = {server.name: time for server, time in minutes}
-        self._spare = {server.name: (1.0 - BOOKED_SHARE) * time for server, time in minutes}
+    def __init__(self, minutes: Sequence[tuple[Server, float, float]]):
+        self._servers = [server for server, _, _ in minutes]
+        self._daytime = {server.name: time for server, time, _ in minutes}
+        self._spare = {server.name: (1.0 - share) * time for server, time, share in minutes}
 
     def take(self, queue: str, minutes: float, licence: str = ANYWHERE, kind: str = "") -> bool:
         """Whether a worker can take a visit; if so, its minutes are deducted."""
@@ -274,13 +367,13 @@ class Cover:
         return False
 
 
-def _daytimes(duties: Sequence[Duty]) -> Iterator[tuple[float, float]]:
-    """Bookable parts of duty periods, without on-call periods."""
+def daytimes(duties: Sequence[Duty], opening: OpeningHours) -> Iterator[tuple[float, float]]:
+    """Bookable parts of duty periods, minutes: within the opening hours, without on-call periods."""
     for duty in duties:
         if duty.urgent_only:
             continue
-        for day in range(int(duty.start // DAY_MIN), int(duty.end // DAY_MIN) + 1):
-            start = max(duty.start, day * DAY_MIN + DAYTIME_MIN[0])
-            end = min(duty.end, day * DAY_MIN + DAYTIME_MIN[1])
-            if start < end:
+        for midnights in range(int(duty.start // DAY_MIN), int(duty.end // DAY_MIN) + 1):
+            start = max(duty.start, midnights * DAY_MIN + opening.start_min)
+            end = min(duty.end, midnights * DAY_MIN + opening.end_min)
+            if start < end and opening.is_open(midnights + 1):
                 yield start, end

@@ -1,4 +1,4 @@
-"""Work schedules: weekly shifts, breaks, leave, on-call periods. Imports ``data.problems``, ``units``.
+"""Work schedules and opening hours. Imports ``data.problems``, ``units``.
 
 Times are minutes; day d (1 is the first) runs from ``(d - 1) * 1440`` to ``d * 1440``. Weekday 0 is Monday, and day d
 falls on weekday ``d % 7``, as the model counts weekends.
@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
+from taper_sim.array_types import Floats
 from taper_sim.data.problems import Problem
 from taper_sim.units import WEEK_D
 
@@ -46,6 +49,8 @@ class Shift:
         Start and end of each break, minutes after midnight of the day on which the shift begins.
     urgent_only : bool
         An on-call shift.
+    on_holidays : bool
+        The shift takes place on public holidays too; an on-call shift always does.
     """
 
     weekdays: tuple[int, ...]
@@ -53,6 +58,7 @@ class Shift:
     end_min: float
     breaks: tuple[tuple[float, float], ...] = ()
     urgent_only: bool = False
+    on_holidays: bool = False
 
     def problems(self, file: str, place: str) -> list[Problem]:
         """Invalid values of the shift, one problem each."""
@@ -75,6 +81,68 @@ class Shift:
         return problems
 
 
+@dataclass(frozen=True)
+class OpeningHours:
+    """Working time of the clinic: open weekdays, opening hours, public holidays.
+
+    Attributes
+    ----------
+    weekdays : frozenset of int
+        Open weekdays, 0 Monday to 6 Sunday.
+    start_min, end_min : float
+        Opening hours, minutes after midnight.
+    holidays : frozenset of int
+        Days of the study on which the clinic is closed.
+    """
+
+    weekdays: frozenset[int] = frozenset(range(WEEK_D))
+    start_min: float = 480.0
+    end_min: float = 1080.0
+    holidays: frozenset[int] = frozenset()
+
+    def is_open(self, day: int) -> bool:
+        """Whether the clinic is open on a day of the study."""
+        return weekday_of(day) in self.weekdays and day not in self.holidays
+
+    def after(self, since: Floats, minutes: Floats) -> Floats:
+        """The minute at which a clock ends that runs in working time, (n,).
+
+        Parameters
+        ----------
+        since : ndarray, (n,)
+            Minute at which the clock starts; in closed hours it starts at the next opening.
+        minutes : ndarray, (n,)
+            Length of the clock: 1440 minutes are a working day, whatever the opening hours.
+
+        Returns
+        -------
+        ndarray, (n,)
+            A clock of whole working days ends at the same time of day as it starts. One that would end at the closing
+            of a day ends at the next opening.
+        """
+        if len(since) == 0:
+            return np.zeros(0)
+        length = self.end_min - self.start_min
+        needed = float(np.max(minutes)) / DAY_MIN + 2.0
+        last = int(np.max(since) // DAY_MIN) + 1
+        opens = [day for day in range(int(np.min(since) // DAY_MIN) + 1, last + 1) if self.is_open(day)]
+        while needed > 0:
+            last += 1
+            if self.is_open(last):
+                opens.append(last)
+                needed -= 1.0
+        begins = (np.array(opens) - 1.0) * DAY_MIN + self.start_min
+        k = np.searchsorted(begins, since, side="right") - 1
+        inside = np.where(k >= 0, np.minimum(since - begins[np.maximum(k, 0)], length), 0.0)
+        worked = np.maximum(k, 0) * length + inside + minutes / DAY_MIN * length
+        days = np.floor(worked / length + 1e-9)
+        return np.asarray(begins[days.astype(np.int64)] + np.maximum(worked - days * length, 0.0))
+
+
+EVERY_DAY: Final = OpeningHours()
+"""Open every day from 08:00 to 18:00. Source of the hours: assumption A40."""
+
+
 def clock(minutes: float) -> str:
     """Minutes after midnight as hh:mm."""
     whole = round(minutes)
@@ -87,7 +155,9 @@ def weekday_of(day: int) -> int:
     return day % WEEK_D
 
 
-def duties(shifts: Sequence[Shift], n_days: int, leave: Sequence[tuple[int, int]] = ()) -> list[Duty]:
+def duties(
+    shifts: Sequence[Shift], n_days: int, leave: Sequence[tuple[int, int]] = (), holidays: frozenset[int] = frozenset()
+) -> list[Duty]:
     """Expand weekly shifts to the duty periods of a study.
 
     Parameters
@@ -97,6 +167,8 @@ def duties(shifts: Sequence[Shift], n_days: int, leave: Sequence[tuple[int, int]
         Days 1 to ``n_days``.
     leave : sequence of (int, int)
         First and last day of each absence; no shift begins on such a day.
+    holidays : frozenset of int
+        Public holidays: only on-call shifts, and shifts ``on_holidays``, begin on such a day.
 
     Returns
     -------
@@ -113,6 +185,8 @@ def duties(shifts: Sequence[Shift], n_days: int, leave: Sequence[tuple[int, int]
         midnight = (day - 1) * DAY_MIN
         for shift in shifts:
             if weekday_of(day) not in shift.weekdays:
+                continue
+            if day in holidays and not (shift.on_holidays or shift.urgent_only):
                 continue
             at = shift.start_min
             for start, end in (*sorted(shift.breaks), (shift.end_min, shift.end_min)):

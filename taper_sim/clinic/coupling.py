@@ -14,7 +14,7 @@ as planned. The result is then identical to the cohort simulation. Adding staff 
 unchanged.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -26,8 +26,8 @@ from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.clinic import work
 from taper_sim.clinic.absence import Illness, absences_table, spells, without_the_ill
 from taper_sim.clinic.alarms import ALARM_COUNTS, Alarms
-from taper_sim.clinic.appointments import BOOKING_HORIZON_D, Diary
-from taper_sim.clinic.calendars import DAY_MIN
+from taper_sim.clinic.appointments import BOOKING_HORIZON_D, BOOKING_RULES, BookingRule, Diary
+from taper_sim.clinic.calendars import DAY_MIN, EVERY_DAY, OpeningHours
 from taper_sim.clinic.demand import Appointment, Demand
 from taper_sim.clinic.event_log import duty_table, events_table
 from taper_sim.clinic.modality import IN_PERSON, HomeVisits, barriers
@@ -43,7 +43,7 @@ from taper_sim.simulation.ensemble import Ensemble
 from taper_sim.simulation.layout import CarePlan
 
 _STATE_CALL = 900  # call of the random generator: the patient's state of residence
-PATIENT_COUNTS: Final = ("days_waiting", *ALARM_COUNTS)
+PATIENT_COUNTS: Final = ("days_waiting", "days_waiting_closed", *ALARM_COUNTS)
 """Names of the counts by patient."""
 _BOOKED = ("visit", "initial_assessment")
 _GROUP_CARE = 0.5  # share of psychology's care in groups. Source: assumption A38
@@ -74,6 +74,10 @@ class Setting:
         Whether work that cannot wait interrupts work without a patient (``work.INTERRUPTS``, ``work.YIELDS``).
     home_visits : HomeVisits or None
         Visits in person are at the patient's home; None: patients come to the clinic.
+    booking : mapping of str to BookingRule
+        Rule of the appointment book, by queue; other queues have ``appointments.BOOKING_RULES``.
+    opening : OpeningHours
+        Working time: visits take place and clocks run in it.
     """
 
     triage: str = "urgency"
@@ -85,6 +89,8 @@ class Setting:
     illness: Illness | None = None
     preempt: bool = False
     home_visits: HomeVisits | None = None
+    booking: Mapping[str, BookingRule] = BOOKING_RULES
+    opening: OpeningHours = EVERY_DAY
 
     @property
     def is_plain(self) -> bool:
@@ -129,8 +135,9 @@ class Served:
     clinic : dict of str to ndarray (n,)
         Service by patient:
 
-        - ``days_waiting``: days on which an order had not taken effect.
-        - ``unread``: share of check-ins that no worker had read by the night of their day.
+        - ``days_waiting``: working days on which an order had not taken effect; ``days_waiting_closed``: closed days.
+        - ``unread``: share of check-ins that no worker had read by the night of their day or, if the clinic was closed,
+          of the next working day; ``unread_closed``: share read by then, but not by the night of their own day.
         - ``care``: share of the planned visits kept by the patient that took place, all disciplines.
         - ``alarms``, ``false_alarms``, ``dismissed_alarms``: spike alerts; those without withdrawal over the limit;
           true ones that no worker read.
@@ -216,7 +223,9 @@ class _Clinic:
         self.engine = Engine(servers, unlimited=team.unlimited, preempt=setting.preempt, finished=self._ended)
         self.duty = duty_table(servers)
         last = n_days + BOOKING_HORIZON_D  # the book extends beyond the run and contains no future illness
-        self.diary = Diary(team.servers(last), last, unlimited=team.unlimited)
+        self.diary = Diary(
+            team.servers(last), last, unlimited=team.unlimited, rules=setting.booking, opening=setting.opening
+        )
         self.demand = Demand(
             self.panel,
             self.diary,
@@ -228,6 +237,7 @@ class _Clinic:
             in_person_from=setting.in_person_from,
             orders_by=setting.orders_by,
             home_visits=setting.home_visits,
+            opening=setting.opening,
             predictor=self._predictor(cohort),
         )
         self.alarms = Alarms(self.panel, seed, self.duty, n_days)
@@ -237,6 +247,8 @@ class _Clinic:
         self.read = np.zeros((n, n_days + 1), dtype=bool)
         self.came = np.zeros((n, n_days + 1), dtype=bool)
         self.read_in_time = np.zeros((n, n_days + 1), dtype=bool)
+        self.read_same_day = np.zeros((n, n_days + 1), dtype=bool)
+        self.unread_since = 0  # the first day whose check-ins have not come to their night
         self.seen_today = np.zeros((n, len(DISCIPLINES)), dtype=bool)
         self.group_today = np.zeros(n, dtype=bool)
         self.messages_answered, self.messages = np.zeros(n), np.zeros(n)
@@ -245,7 +257,7 @@ class _Clinic:
         self.peer_day = np.full(n, -np.inf)
         self.understood = cohort.flags["language_match"] | ("interpreting" in setting.does)
         self.visits_kept, self.visits_given = np.zeros(n), np.zeros(n)
-        self.clinic = {"days_waiting": np.zeros(n)} | self.alarms.counted
+        self.clinic = {name: np.zeros(n) for name in ("days_waiting", "days_waiting_closed")} | self.alarms.counted
         self._miss_fixed = self.panel.parameter(rows.MISS_FIXED)
         self._present_before = np.zeros(n, dtype=bool)
         if setting.home_visits is not None:
@@ -287,12 +299,16 @@ class _Clinic:
             self._submit(job)
         self.engine.run(day * DAY_MIN)
         self.read[self.handed_off, day - 1] = True  # by the provider who has taken over
-        self.read_in_time[:, day - 1] = self.read[:, day - 1]
+        self.read_same_day[:, day - 1] = self.read[:, day - 1]
+        if self.setting.opening.is_open(day):  # check-ins of closed days are due by now too
+            self.read_in_time[:, self.unread_since : day] = self.read[:, self.unread_since : day]
+            self.unread_since = day
         self._deliver_care(day, present)
         self._apply_help(day)
         waits = (self.gates > 0) | self.demand.watch.unassessed
         panel.live(day, waits, self.read)
-        self.clinic["days_waiting"] += panel.waiting() & present
+        days = "days_waiting" if self.setting.opening.is_open(day) else "days_waiting_closed"
+        self.clinic[days] += panel.waiting() & present
 
     def _cancel_open(self, patient: int, why: str) -> None:
         for job in sorted(self.open[patient], key=lambda job: job.work_id):
@@ -309,8 +325,15 @@ class _Clinic:
             if job.work == "message":
                 self.messages[job.patient] += 1.0
         if job.work in work.ALERTS and not self.team.unlimited:
-            self.engine.at(job.requested + work.ESCALATION_MIN[job.urgency], self._overdue, job)
+            self.engine.at(self._escalates_at(job), self._overdue, job)
         self.engine.submit(job)
+
+    def _escalates_at(self, alert: Job) -> float:
+        """The minute at which an alert is passed on: in working time, unless it cannot wait."""
+        minutes = work.ESCALATION_MIN[alert.urgency]
+        if alert.urgency == 0:
+            return alert.requested + minutes
+        return float(self.setting.opening.after(np.array([alert.requested]), np.array([minutes]))[0])
 
     def _overdue(self, alert: Job) -> None:
         """Escalate an alert that has not begun within its clock to the prescriber."""
@@ -484,13 +507,16 @@ class _Clinic:
     def served(self) -> Served:
         """Results of the run; every reported measure is computed from them."""
         came = self.came.sum(axis=1)
+        self.read_in_time[:, self.unread_since :] = True  # not due before the end of the run
         unread = (self.came & ~self.read_in_time).sum(axis=1)
+        closed = (self.came & self.read_in_time & ~self.read_same_day).sum(axis=1)
         nan = np.full(len(came), np.nan)
         self.clinic["unread"] = np.divide(unread, came, out=nan.copy(), where=came > 0)
+        self.clinic["unread_closed"] = np.divide(closed, came, out=nan.copy(), where=came > 0)
         self.clinic["care"] = np.divide(self.visits_given, self.visits_kept, out=nan.copy(), where=self.visits_kept > 0)
         self.clinic["lapse_days"] = self.demand.watch.lapses.copy()
         self.clinic["lapse_days_found"] = self.demand.watch.lapses_found.copy()
-        events = events_table(self.engine.jobs, self.panel.cohort.ids)
+        events = events_table(self.engine.jobs, self.panel.cohort.ids, self.setting.opening)
         absences = absences_table(self.team, self.ill)
         return Served(events, self.duty, self.panel.outcomes(), self.clinic, self.panel.starts, absences)
 

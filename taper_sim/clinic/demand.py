@@ -16,8 +16,8 @@ import numpy as np
 from taper_sim import rng
 from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.clinic import work
-from taper_sim.clinic.appointments import DAYTIME_MIN, NOWHERE, Diary, TimeSlot
-from taper_sim.clinic.calendars import DAY_MIN
+from taper_sim.clinic.appointments import NOWHERE, Diary, TimeSlot
+from taper_sim.clinic.calendars import DAY_MIN, EVERY_DAY, OpeningHours
 from taper_sim.clinic.modality import IN_PERSON, HomeVisits, visit_minutes
 from taper_sim.clinic.panel import EVENT_SUMS, Panel
 from taper_sim.clinic.queue import ANYWHERE, Job
@@ -82,6 +82,8 @@ class Watch:
         The initial assessment is pending; an order waits for it; a first order has been requested.
     order_open_since : ndarray, (n,)
         Calendar day of the open dose order; inf without one.
+    order_open_d : ndarray, (n,)
+        Working days since then; 0 without an open order.
     lapses, lapsed : ndarray, (n,)
         Days with a dose above the ordered one to date, and the calendar day of the last; -inf without one.
     uncounted, lapses_found : ndarray, (n,)
@@ -99,6 +101,7 @@ class Watch:
     unordered: Bools
     ordered: Bools
     order_open_since: Floats
+    order_open_d: Floats
     lapses: Floats
     lapsed: Floats
     uncounted: Floats
@@ -127,6 +130,8 @@ class Demand:
         Queue of dose orders; with "pharmacist" there is no second review.
     home_visits : HomeVisits or None
         Visits in person are at the patient's home; None: in the clinic.
+    opening : OpeningHours
+        Working time of the clinic.
     predictor : RiskPredictor, optional
         Source of the patients' risk; by default the score of observations (``triage.risk_score``).
     """
@@ -144,9 +149,10 @@ class Demand:
         in_person_from: int | None,
         orders_by: str,
         home_visits: HomeVisits | None = None,
+        opening: OpeningHours = EVERY_DAY,
         predictor: "RiskPredictor | None" = None,
     ):
-        self._predictor = predictor
+        self._predictor, self._opening = predictor, opening
         self.panel, self.diary, self._rank, self._seed = panel, diary, rank, seed
         self.done_here, self._licences = done_here, licences
         self._interpreters, self._in_person_from, self.orders_by = interpreters, in_person_from, orders_by
@@ -173,6 +179,7 @@ class Demand:
             unordered=np.zeros(n, dtype=bool),
             ordered=np.zeros(n, dtype=bool),
             order_open_since=np.full(n, np.inf),
+            order_open_d=zeros.copy(),
             lapses=zeros.copy(),
             lapsed=np.full(n, -np.inf),
             uncounted=zeros.copy(),
@@ -186,6 +193,8 @@ class Demand:
         """Update the watch with the patients' day ``day - 1``; events of that day, (n,) each."""
         panel, watch = self.panel, self.watch
         happened: dict[str, Bools] = {}
+        open_order = watch.order_open_since < day
+        watch.order_open_d = np.where(open_order, watch.order_open_d + self._opening.is_open(day), 0.0)
         for name, row in EVENT_SUMS.items():
             count = panel.sums(row)
             happened[name] = (count > watch.counted[name]) & present
@@ -287,7 +296,7 @@ class Demand:
                 )
             ]
         rank = self._rank(1, slot.at, self.risk[patient])
-        due = (appointment.planned_day - 1) * DAY_MIN + DAYTIME_MIN[0]
+        due = (appointment.planned_day - 1) * DAY_MIN + self._opening.start_min
         visit = Job(
             next(self._ids),
             patient,
@@ -358,7 +367,7 @@ class Demand:
         )
         jobs += self._alert("alert_missed_checkins", np.flatnonzero(silent), day, note=true)
         jobs += self._doses(day, here, happened)
-        late = (day - watch.order_open_since == work.LATE_ORDER_D) & here
+        late = (watch.order_open_d == work.LATE_ORDER_D) & here if self._opening.is_open(day) else np.zeros_like(here)
         jobs += self._alert("alert_late_dose", np.flatnonzero(late), day)
         jobs += self._of("urgent_visit", np.flatnonzero(happened["urgent"] & here), day, hours="event")
         return jobs

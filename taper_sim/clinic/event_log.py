@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from taper_sim.array_types import Floats
+from taper_sim.clinic.calendars import OpeningHours
 from taper_sim.clinic.queue import JOB_OUTCOMES, Job, Server
 from taper_sim.clinic.work import CLOCK_MIN
 
@@ -35,7 +37,7 @@ EVENT_COLUMNS: Final = (
 )
 
 
-def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
+def events_table(jobs: Sequence[Job], ids: Sequence[str] = (), opening: OpeningHours | None = None) -> pd.DataFrame:
     """One row for each job, in the order of the requests.
 
     Parameters
@@ -43,6 +45,8 @@ def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
     jobs : sequence of Job
     ids : sequence of str
         Patients' ids by row; by default the number of the row.
+    opening : OpeningHours, optional
+        Working time in which clocks run; by default they run at all times.
 
     Returns
     -------
@@ -51,12 +55,15 @@ def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
 
         - ``busy``: service time (minutes). ``travel``: travel time within it (minutes).
         - ``due``: minute at which the work was first due; a visit may have been booked for a later minute.
-        - ``clock``: minutes from ``due`` within which the work should begin.
+        - ``clock``: minutes from ``due`` within which the work should begin, closed hours included
+          (:func:`clocks_in_working_time`).
         - ``interrupted``: number of interruptions. They add ``ended - started - busy`` minutes.
         - ``why``: reason for a cancellation.
         - ``outcome``: ``open`` if the job had not ended when the run stopped.
     """
     ordered = sorted(jobs, key=lambda job: (job.requested, job.work_id))
+    due = np.array([job.due for job in ordered], dtype=np.float64)
+    clock = np.array([CLOCK_MIN[job.urgency] if math.isnan(job.clock) else job.clock for job in ordered], dtype=float)
     patients = [("" if job.patient < 0 else ids[job.patient] if ids else str(job.patient)) for job in ordered]
     return pd.DataFrame(
         {
@@ -73,16 +80,27 @@ def events_table(jobs: Sequence[Job], ids: Sequence[str] = ()) -> pd.DataFrame:
             "licence": pd.Series([job.licence for job in ordered], dtype="str"),
             "n_items": np.array([job.n_items for job in ordered], dtype=np.int64),
             "busy": np.array([job.minutes for job in ordered], dtype=np.float64),
-            "due": np.array([job.due for job in ordered], dtype=np.float64),
+            "due": due,
             "interrupted": np.array([job.interrupted for job in ordered], dtype=np.int64),
             "why": pd.Series([job.why for job in ordered], dtype="str"),
-            "clock": np.array(
-                [CLOCK_MIN[job.urgency] if math.isnan(job.clock) else job.clock for job in ordered], dtype=np.float64
-            ),
+            "clock": clocks_in_working_time(due, clock, opening),
             "travel": np.array([job.travel for job in ordered], dtype=np.float64),
         },
         columns=list(EVENT_COLUMNS),
     )
+
+
+def clocks_in_working_time(due: Floats, clock: Floats, opening: OpeningHours | None) -> Floats:
+    """Minutes from ``due`` to the end of each clock, (n,).
+
+    The clock of work that cannot wait runs at all times, every other one in working time. Source: assumption A107.
+    """
+    if opening is None:
+        return clock
+    waits = clock > CLOCK_MIN[0]
+    minutes = clock.copy()
+    minutes[waits] = opening.after(due[waits], clock[waits]) - due[waits]
+    return minutes
 
 
 def duty_table(servers: Sequence[Server]) -> pd.DataFrame:

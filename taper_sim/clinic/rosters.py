@@ -1,7 +1,8 @@
 """Reader of a team's workbook: one row for each worker and shift. Imports ``clinic.team``, ``clinic.work``.
 
 - Required columns, in any order: ``name, role, weekdays, start, end``.
-- Optional columns: ``break_start, break_end, states, stands_in_for, on_call, leave, cost_usd_h, skills``.
+- Optional columns: ``break_start, break_end, states, stands_in_for, on_call, on_holidays, leave, cost_usd_h,
+  skills``.
 - Lists are separated by spaces or commas. Weekdays may be a range such as ``mon-fri``.
 - ``leave`` is a list of days of the study such as ``100-114``. ``skills`` are kinds of work; empty means all.
 - ``states, stands_in_for, skills, cost_usd_h`` belong to the worker: later rows of a worker repeat them or are empty.
@@ -28,6 +29,7 @@ OPTIONAL_COLUMNS: Final = (
     "states",
     "stands_in_for",
     "on_call",
+    "on_holidays",
     "leave",
     "cost_usd_h",
     "skills",
@@ -66,6 +68,7 @@ def read_team(path: Path) -> Team:
     columns = _columns(lines.get(1, {}), file)
     problems: list[Problem] = []
     people: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    row_of: dict[tuple[str, ...], int] = {}
     for number in sorted((lines.keys() | wrong.keys()) - {1}):
         cells = {name: lines.get(number, {}).get(column) for name, column in columns.items()}
         errors = {name: wrong.get(number, {}).get(column) for name, column in columns.items()}
@@ -75,6 +78,12 @@ def read_team(path: Path) -> Team:
         invalid = [Problem(file, f"row {number}, {name}", error, "a value") for name, error in errors.items() if error]
         problems += invalid
         if not invalid:
+            content = tuple(_text(cells.get(name)).lower() for name in (*ROSTER_COLUMNS, *OPTIONAL_COLUMNS))
+            if content in row_of:
+                value = f"the same as row {row_of[content]}"
+                problems.append(Problem(file, f"row {number}", value, "each worker and shift once"))
+                continue
+            row_of[content] = number
             people.setdefault(_text(cells["name"]), []).append((number, cells))
     if not people and not problems:
         problems.append(Problem(file, "", "no workers", "a row for each worker and shift"))
@@ -228,10 +237,15 @@ def _shift(cells: Mapping[str, Any]) -> Shift:
         if not all(edges):
             raise ValueError("half a break; allowed: both break_start and break_end, or neither")
         breaks = ((minutes_of(cells["break_start"], "break_start"), minutes_of(cells["break_end"], "break_end")),)
-    on_call = _text(cells.get("on_call")).lower()
-    if on_call not in ("", "0", "1", "no", "yes", "false", "true"):
-        raise ValueError(f"on_call {shown(on_call)}; allowed: yes or no")
-    return Shift(weekdays_of(_text(cells["weekdays"])), start, end, breaks, on_call in ("1", "yes", "true"))
+    on_call, on_holidays = (_yes_or_no(cells, name) for name in ("on_call", "on_holidays"))
+    return Shift(weekdays_of(_text(cells["weekdays"])), start, end, breaks, on_call, on_holidays)
+
+
+def _yes_or_no(cells: Mapping[str, Any], name: str) -> bool:
+    given = _text(cells.get(name)).lower()
+    if given not in ("", "0", "1", "no", "yes", "false", "true"):
+        raise ValueError(f"{name} {shown(given)}; allowed: yes or no")
+    return given in ("1", "yes", "true")
 
 
 def weekdays_of(text: str) -> tuple[int, ...]:

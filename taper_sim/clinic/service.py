@@ -22,8 +22,10 @@ KEY: Final = ["metric", "role", "work", "subgroup", "unit"]
 METRIC_COLUMNS: Final = [*KEY, "value"]
 
 _PATIENT_METRICS: Final = (
-    ("order_wait_days", "days_waiting", "days a patient"),
+    ("order_wait_days", "days_waiting", "working days a patient"),
+    ("order_wait_days_closed", "days_waiting_closed", "closed days a patient"),
     ("checkins_unread_overnight", "unread", "share"),
+    ("checkins_unread_closed", "unread_closed", "share"),
     ("visits_given", "care", "share of kept visits"),
     ("spike_alerts", "alarms", "a patient"),
     ("spike_alerts_false", "false_alarms", "a patient"),
@@ -65,7 +67,7 @@ def metrics(
     rows = [
         *_of_people(served, team, n_days, from_day),
         *_of_queues(served, team, n_days, from_day),
-        *_of_groups(served, n_days, groups, ids, from_day),
+        *_of_groups(served, team, n_days, groups, ids, from_day),
     ]
     if from_day == 0:
         rows += _of_patients(served, groups)
@@ -115,6 +117,7 @@ def _of_queues(served: Served, team: Team, n_days: int, from_day: int) -> Iterat
             continue
         yield ("late", *where, "all", "share", float(late[assessed].mean()))
         yield ("late_closed", *where, "all", "share", float(closed[assessed].mean()))
+        yield ("late_people", *where, "all", "share", float((late & ~closed)[assessed].mean()))
         if role == "" or kind == "":
             yield ("asked", *where, "all", "a week", assessed.sum() / weeks)
             yield ("lost", *where, "all", "share", float(lost[assessed].mean()))
@@ -123,7 +126,7 @@ def _of_queues(served: Served, team: Team, n_days: int, from_day: int) -> Iterat
 
 
 def _of_groups(
-    served: Served, n_days: int, groups: Mapping[str, Bools], ids: Mapping[str, int], from_day: int
+    served: Served, team: Team, n_days: int, groups: Mapping[str, Bools], ids: Mapping[str, int], from_day: int
 ) -> Iterator[_Row]:
     """Equity: late jobs, lost jobs and waits of each subgroup."""
     end = n_days * DAY_MIN
@@ -133,10 +136,13 @@ def _of_groups(
         return
     row = events["patient_id"].map(dict(ids)).to_numpy(dtype=np.int64)
     late, lost, wait = lateness.late(events, end), lateness.lost(events), lateness.wait_from_due(events, end)
+    closed = lateness.late_closed(events, served.duty, team, end)
     for name, members in groups.items():
         jobs = members[row]
         if members.sum() >= SMALLEST_CELL and jobs.any():
             yield ("late", "", "", name, "share", float(late[jobs].mean()))
+            yield ("late_closed", "", "", name, "share", float(closed[jobs].mean()))
+            yield ("late_people", "", "", name, "share", float((late & ~closed)[jobs].mean()))
             yield ("lost", "", "", name, "share", float(lost[jobs].mean()))
             yield ("wait_mean", "", "", name, "h", float(wait[jobs].mean()) / 60.0)
 

@@ -4,7 +4,7 @@ The minutes and hourly costs of a role come from ``tables/team.csv``: planning a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Final
@@ -125,6 +125,8 @@ class Worker:
         Cost of an hour; on-call hours and overtime cost the same (assumption A42).
     skills : frozenset of str or None
         Kinds of work that the worker can do; None: all kinds of their queues.
+    holidays : frozenset of int
+        Public holidays, days of the study.
     """
 
     name: str
@@ -135,15 +137,16 @@ class Worker:
     stands_in_for: tuple[str, ...] = ()
     cost_usd_h: float = 0.0
     skills: frozenset[str] | None = None
+    holidays: frozenset[int] = frozenset()
 
     @cached_property
     def hours_a_week(self) -> float:
-        """Hours on duty in a week without leave, without on-call periods."""
+        """Hours on duty in a week without leave and public holidays, without on-call periods."""
         return on_duty_min(duties(self.shifts, 2 * WEEK_D), WEEK_D + 1, 2 * WEEK_D) / 60.0
 
     def server(self, n_days: int) -> Server:
         """The worker as a server of the queue, over the days of a study."""
-        periods = tuple(duties(self.shifts, n_days, self.leave))
+        periods = tuple(duties(self.shifts, n_days, self.leave, self.holidays))
         return Server(self.name, self.role.queue, periods, self.stands_in_for, self.licences, self.skills)
 
 
@@ -153,6 +156,10 @@ class Team:
 
     workers: tuple[Worker, ...] = ()
     unlimited: bool = False
+
+    def with_holidays(self, holidays: frozenset[int]) -> "Team":
+        """The same team with public holidays, days of the study."""
+        return Team(tuple(replace(worker, holidays=holidays) for worker in self.workers), self.unlimited)
 
     def servers(self, n_days: int) -> list[Server]:
         """All workers as servers of the queue."""
@@ -167,10 +174,11 @@ class Team:
         return sum(worker.hours_a_week for worker in self.of(queue)) / FULL_TIME_H
 
     def cost_usd(self, n_days: int) -> float:
-        """Cost of all hours on duty and on call over the days of a study, USD."""
+        """Cost of all hours on duty and on call over the days of a study, USD; public holidays are paid (A107)."""
         total = 0.0
         for worker in self.workers:
-            minutes = sum(min(duty.end, n_days * DAY_MIN) - duty.start for duty in worker.server(n_days).duties)
+            paid = replace(worker, holidays=frozenset())
+            minutes = sum(min(duty.end, n_days * DAY_MIN) - duty.start for duty in paid.server(n_days).duties)
             total += worker.cost_usd_h * minutes / 60.0
         return total
 
@@ -198,6 +206,10 @@ class Team:
             Kinds of work by queue; each kind needs a worker with the skill.
         """
         if self.unlimited:
+            return
+        if states and not any(w.licences is None or w.licences & set(states) for w in self.workers):
+            allowed = "at least one of these states among the licences of the team"
+            yield Problem(file, "clinic.team", f"a team without a licence of {', '.join(states)}", allowed)
             return
         present = [w for w in self.workers if any(not duty.urgent_only for duty in w.server(n_days).duties)]
         for queue, work in needed.items():

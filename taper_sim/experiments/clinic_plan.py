@@ -1,7 +1,7 @@
 """Everything that a clinic run's numbers depend on. Imports ``scenario.building``, ``clinic``, ``run_folder``."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,7 +9,8 @@ from typing import Final
 from taper_sim import rng
 from taper_sim.clinic.coupling import Setting
 from taper_sim.clinic.rosters import read_team
-from taper_sim.clinic.staffing.bounds import EnrolmentLoad, Load, enrolment_loads, loads
+from taper_sim.clinic.staffing.book import BookLoad, book_loads, book_waves, rehearsed
+from taper_sim.clinic.staffing.bounds import Load, enrolment_loads, loads
 from taper_sim.clinic.team import Team
 from taper_sim.clinic.work import EACH, KINDS_OF_WORK
 from taper_sim.comparison.jobs import Arm
@@ -104,9 +105,19 @@ class ClinicPlan:
 
 def read_plan(path: Path, change: Overrides, replications: int | None, *, sure: bool = False) -> ClinicPlan:
     """Read a scenario with a clinic; raises InputError with every problem, and for a large run unless ``sure``."""
-    scenario = overridden(read_scenario(path), change)
+    scenario = overridden(read_clinic(path), change)
     refuse_large_clinic(scenario, path, replications, sure=sure)
     return plan_of(scenario, path, replications)
+
+
+def read_clinic(path: Path) -> Scenario:
+    """Read a scenario; raises InputError also if it says that the panel enrols for longer than the run."""
+    scenario = read_scenario(path)
+    entry = scenario.clinic
+    if entry is not None and "enrol_over_d" in entry.model_fields_set and entry.enrol_over_d > scenario.days:
+        given = f"{entry.enrol_over_d:,} days of enrolment in a run of {scenario.days:,} days"
+        raise problem(str(path), "clinic.enrol_over_d", given, "at most the days of the run")
+    return scenario
 
 
 def refuse_large_clinic(scenario: Scenario, path: Path, replications: int | None, *, sure: bool) -> None:
@@ -145,9 +156,10 @@ def plan_of(scenario: Scenario, path: Path, replications: int | None) -> ClinicP
     if replications is not None and not 1 <= replications <= MAX_REPLICATIONS:
         raise problem("--replications", "", replications, f"1 to {MAX_REPLICATIONS}")
     entry, folder = scenario.clinic, path.parent
+    setting = entry.setting(scenario.days, folder, str(path))
     team = entry.built() if entry.team_file is None else read_team(folder / entry.team_file)
+    team = team.with_holidays(setting.opening.holidays)
     arms = build_arms(scenario, str(path), folder)
-    setting = entry.setting()
     needed: dict[str, str] = {}
     for arm in arms:
         needed |= setting.needed(arm.care)
@@ -177,26 +189,50 @@ def _kinds_of(setting: Setting, needed: Mapping[str, str], plans: Sequence[CareP
     return kinds
 
 
-def planned_loads(plan: ClinicPlan) -> dict[str, list[Load]]:
-    """Planned load of each protocol, a bound that needs no simulation."""
-    return _loads_by_protocol(plan, loads)
+def planned_loads(plan: ClinicPlan, *, exact: bool = False) -> dict[str, list[Load]]:
+    """Load of each protocol after enrolment, of hours and of the appointment book; it needs no simulation.
 
-
-def planned_loads_of_enrolment(plan: ClinicPlan) -> dict[str, list[EnrolmentLoad]]:
-    """Planned load of each protocol while the panel enrols, a bound that needs no simulation."""
-    return _loads_by_protocol(plan, enrolment_loads)
-
-
-def _loads_by_protocol[L: Load](
-    plan: ClinicPlan, loads_of: Callable[[Cohort, CarePlan, Setting, Team, Sequence[int], int, Ensemble], list[L]]
-) -> dict[str, list[L]]:
-    cohort, ensemble, n_days = plan.cohort(0), plan.ensemble(0), plan.n_days
+    With ``exact`` the fullest books are rehearsed (``staffing.book.rehearsed``).
+    """
+    setting, team = plan.setting, plan.team
+    measured = rehearsed if exact else _as_they_are
     return {
-        arm.name: loads_of(
-            cohort, arm.care, plan.setting, plan.team, list(arm.build().decision_days(n_days)), n_days, ensemble
+        name: _ordered(
+            loads(cohort, care, setting, team, days, plan.n_days, ensemble),
+            measured(book_loads(cohort, care, setting, team), team),
         )
-        for arm in plan.arms
+        for name, cohort, care, days, ensemble in _protocols(plan)
     }
+
+
+def planned_loads_of_enrolment(plan: ClinicPlan, *, exact: bool = False) -> dict[str, list[Load]]:
+    """Load of each protocol while the panel enrols; see :func:`planned_loads`."""
+    measured = rehearsed if exact else _as_they_are
+    setting, team, n_days = plan.setting, plan.team, plan.n_days
+    return {
+        name: _ordered(
+            enrolment_loads(cohort, care, setting, team, days, n_days, ensemble),
+            measured(book_waves(cohort, care, setting, team, n_days), team),
+        )
+        for name, cohort, care, days, ensemble in _protocols(plan)
+    }
+
+
+def _as_they_are(book: Sequence[BookLoad], _team: Team) -> Sequence[BookLoad]:
+    return book
+
+
+def _protocols(plan: ClinicPlan) -> Iterator[tuple[str, Cohort, CarePlan, list[int], Ensemble]]:
+    """Each protocol: name, patients, care, days of its decisions, parameters."""
+    cohort, ensemble = plan.cohort(0), plan.ensemble(0)
+    for arm in plan.arms:
+        yield arm.name, cohort, arm.care, list(arm.build().decision_days(plan.n_days)), ensemble
+
+
+def _ordered(*loads_of: Sequence[Load]) -> list[Load]:
+    """Loads of all patients, then of states, the highest first."""
+    every = [load for several in loads_of for load in several]
+    return sorted(every, key=lambda load: (load.state is not None, -load.share))
 
 
 def plan_hash(plan: ClinicPlan) -> str:

@@ -23,13 +23,21 @@ from taper_sim.clinic.event_log import duty_table
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.replications import mser5
 from taper_sim.clinic.service import KEY, daily_load, metrics
+from taper_sim.clinic.staffing.book import fewest_patients
 from taper_sim.clinic.staffing.bounds import Load
 from taper_sim.clinic.team import ROLES, Team
 from taper_sim.comparison.jobs import Arm
 from taper_sim.comparison.outcomes import ALL, measure
 from taper_sim.comparison.tables import subgroups
 from taper_sim.data import formulary
-from taper_sim.experiments.clinic_plan import ClinicPlan, plan_hash, plan_record, planned_loads, recorded_clinic
+from taper_sim.experiments.clinic_plan import (
+    ClinicPlan,
+    plan_hash,
+    plan_record,
+    planned_loads,
+    planned_loads_of_enrolment,
+    recorded_clinic,
+)
 from taper_sim.experiments.clinic_tables import UNLIMITED_STAFF, outcome_tables, service_table
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
 from taper_sim.experiments.running import Progress, Report, Running
@@ -43,12 +51,12 @@ _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "simpy"
 KIND: Final = "clinic"
 _TABLES: Final = ("numbers", "load", "groups", "events", "absences", "patients")
 """Parts of a replication of a protocol."""
-_VECTORS: Final = (*PATIENT_COUNTS, "unread", "care", "lapse_days", "lapse_days_found")
+_VECTORS: Final = (*PATIENT_COUNTS, "unread", "unread_closed", "care", "lapse_days", "lapse_days_found")
 
 
 @dataclass(frozen=True)
 class ClinicRun:
-    """A finished clinic run: its folder, its tables, and the planned loads of the most loaded protocol."""
+    """A finished clinic run: its folder, its tables, and the loads of the protocol with the least room."""
 
     folder: Path
     summary: pd.DataFrame
@@ -57,6 +65,7 @@ class ClinicRun:
     loads: list[Load]
     manifest: dict[str, Any]
     plan: ClinicPlan
+    enrolling: list[Load]
 
 
 def rerun(record: PlanRecord, folder: Path, running: Running) -> ClinicRun:
@@ -116,12 +125,11 @@ def _run(path: Path, plan: ClinicPlan, folder: Path, running: Running) -> Clinic
             kept.write_csv(
                 "absences.csv", pd.concat(ill)
             )  # under every protocol the same staff are ill on the same days
-        weekly = planned_loads(plan).items()
-        before = {name: [load for load in planned if load.state is None] for name, planned in weekly}
+        before, enrolling = planned_loads(plan, exact=True), planned_loads_of_enrolment(plan, exact=True)
         timings = {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)}
-        manifest = kept.finish(_about(plan, path, before) | {"timings_s": timings}, running.report)
-    heaviest = max(before.values(), key=lambda planned: planned[0].share if planned else 0.0, default=[])
-    return ClinicRun(folder, summary, differences, service, heaviest, manifest, plan)
+        manifest = kept.finish(_about(plan, path, before, enrolling) | {"timings_s": timings}, running.report)
+    heaviest = max(before, key=lambda name: max((load.share for load in before[name]), default=0.0))
+    return ClinicRun(folder, summary, differences, service, before[heaviest], manifest, plan, enrolling[heaviest])
 
 
 def _part(arm: int, replication: int, what: str) -> str:
@@ -247,7 +255,15 @@ def _write_events(plan: ClinicPlan, kept: RunFolder) -> None:
     kept.write("events.parquet", write, private=True)
 
 
-def _about(plan: ClinicPlan, path: Path, before: dict[str, list[Load]]) -> dict[str, Any]:
+def _panel_of(loads: list[Load], n: int) -> dict[str, Any]:
+    """The largest panel that the loads allow, and the load that allows no more; empty without work."""
+    fewest = fewest_patients(loads, n)
+    return {} if fewest is None else {"most_patients": fewest[1], "full_first": fewest[0].name}
+
+
+def _about(
+    plan: ClinicPlan, path: Path, before: dict[str, list[Load]], enrolling: dict[str, list[Load]]
+) -> dict[str, Any]:
     """Manifest: plan, patients, inputs, versions. Patient ids appear as a hash only."""
     cohort = plan.cohort(0)
     team_rows = [ROLES[worker.role.name].table for worker in plan.team.workers]
@@ -271,7 +287,7 @@ def _about(plan: ClinicPlan, path: Path, before: dict[str, list[Load]]) -> dict[
         },
         "planned_load": {
             name: {
-                load.queue: {
+                load.name: {
                     "asked_h_a_week": load.asked_h,
                     "on_duty_h_a_week": load.able_h,
                     "most_patients": load.most_patients,
@@ -279,6 +295,10 @@ def _about(plan: ClinicPlan, path: Path, before: dict[str, list[Load]]) -> dict[
                 for load in planned
             }
             for name, planned in before.items()
+        },
+        "panel": {
+            name: {"steady_state": _panel_of(before[name], len(cohort)), "enrolling": _panel_of(at_first, len(cohort))}
+            for name, at_first in enrolling.items()
         },
         "ensemble": {"id": drawn.id, "n_draws": drawn.n_draws, "calibrated": drawn.calibrated},
         "tables": [*formulary.provenance(list(cohort.drugs)), tables.read("team").provenance(unique)],

@@ -21,7 +21,7 @@ from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.ramp import by_month
 from taper_sim.clinic.replications import estimate
 from taper_sim.clinic.service import KEY, metrics
-from taper_sim.clinic.staffing.bounds import EnrolmentLoad, Load
+from taper_sim.clinic.staffing.bounds import Load
 from taper_sim.clinic.staffing.feasibility import TargetTest, Verdict, share_interval
 from taper_sim.clinic.staffing.search import (
     Candidate,
@@ -44,11 +44,12 @@ from taper_sim.experiments.clinic_plan import (
     plan_of,
     planned_loads,
     planned_loads_of_enrolment,
+    read_clinic,
     refuse_large_clinic,
 )
 from taper_sim.experiments.clinic_run import unlimited_staff_outcomes
 from taper_sim.run_folder import Parts
-from taper_sim.scenario.building import Overrides, overridden, read_scenario
+from taper_sim.scenario.building import Overrides, overridden
 from taper_sim.scenario.clinic_schema import StaffEntry
 from taper_sim.scenario.schema import Scenario
 from taper_sim.scenario.staffing_schema import AGAINST, CLINIC_METRICS, ROLE_METRICS, FteRange, StaffingEntry, Target
@@ -60,6 +61,7 @@ MORE_COLUMNS: Final = ("unit", "target", "verdict", "n_replications")
 ALL_TARGETS: Final = "all_targets"
 _TINY: Final = 1e-9
 """Tolerance for rounding, FTE and hours."""
+Levels = tuple[tuple[str, float], ...]
 TEAM_HARMS: Final = (
     "withdrawal_peak",
     "days_over_limit",
@@ -86,7 +88,7 @@ class StaffingPlan:
     largest: Candidate
     loads: list[Load]
     """Planned work of the largest team, of all patients and by state, the highest load first."""
-    enrolling: list[EnrolmentLoad]
+    enrolling: list[Load]
     """Planned work of the largest team while the panel enrols."""
     contenders: list[Candidate]
     """Teams whose harm is compared: with ``minimise: harm`` those within the budget, else none."""
@@ -127,7 +129,7 @@ def read_staffing(path: Path, change: Overrides, *, sure: bool = False) -> Staff
     InputError
         With every problem; unless ``sure``, also if the replications of one team are a large run.
     """
-    scenario = overridden(read_scenario(path), change)
+    scenario = overridden(read_clinic(path), change)
     entry = None if scenario.clinic is None else scenario.clinic.staffing or StaffingEntry()
     refuse_large_clinic(scenario, path, None if entry is None else entry.most_replications, sure=sure)
     return staffing_plan_of(scenario, path)
@@ -149,7 +151,8 @@ def staffing_plan_of(scenario: Scenario, path: Path) -> StaffingPlan:
         given = f"{shown(entry.protocol)}, no protocol of the scenario{nearest(entry.protocol, names)}"
         raise problem(str(path), "clinic.staffing.protocol", given, f"one of {', '.join(names)}")
     arm = clinic.arms[0 if entry.protocol is None else names.index(entry.protocol)]
-    otherwise = {role: StaffEntry(role=role).workers(1)[0] for role in entry.fte}
+    holidays = clinic.setting.opening.holidays
+    otherwise = {role: replace(StaffEntry(role=role).workers(1)[0], holidays=holidays) for role in entry.fte}
     levels = {role: span.levels() for role, span in entry.fte.items()}
     problems = []
     for role, fte_levels in levels.items():
@@ -208,20 +211,19 @@ def _lacking(clinic: ClinicPlan, arm: Arm, team: Team, file: str) -> Iterator[Pr
 def _lacking_hours(
     candidates: Sequence[Candidate], loads: Sequence[Load], team: Team, otherwise: Mapping[str, Worker]
 ) -> list[list[Load]]:
-    """Loads for which each team has too few hours; the hours of the roles add up."""
-    today = {load: load.able(team) for load in loads}
-    added: dict[tuple[str, float], dict[Load, float]] = {}
-    for level in {level for candidate in candidates for level in candidate.levels}:
-        changed = with_fte(team, dict([level]), otherwise)
-        added[level] = {load: load.able(changed) - today[load] for load in loads}
-    return [
-        [
-            load
-            for load in loads
-            if load.asked_h > today[load] + sum(added[level][load] for level in candidate.levels) + _TINY
-        ]
-        for candidate in candidates
-    ]
+    """Loads for which each team has too few hours; only the roles that may do the work of a queue count for it."""
+    workers = [*team.workers, *otherwise.values()]
+    able: dict[tuple[Load, Levels], float] = {}
+    lacking: list[list[Load]] = [[] for _ in candidates]
+    for load in loads:
+        roles = {worker.role.name for worker in workers if load.queue in (worker.role.queue, *worker.stands_in_for)}
+        for candidate, short_of in zip(candidates, lacking, strict=True):
+            levels = tuple(level for level in candidate.levels if level[0] in roles)
+            if (load, levels) not in able:
+                able[load, levels] = load.able(with_fte(team, dict(levels), otherwise))
+            if load.asked_h > able[load, levels] + _TINY:
+                short_of.append(load)
+    return lacking
 
 
 @dataclass
@@ -392,13 +394,12 @@ def staffing_table(plan: StaffingPlan, result: SearchResult, runs: dict[Candidat
         heads: dict[str, tuple[Any, ...]] = {"all": (candidate.name, "all", candidate.fte, candidate.cost_usd_week)}
         for queue, part in parts.items():
             heads[queue] = candidate.name, queue, part.fte(queue), weekly_cost(part)
-        for name, loads in (("planned_load", plan.loads), ("planned_load_enrolling", plan.enrolling)):
-            for load in loads:
-                if load.queue in heads:
-                    metric = name if load.state is None else f"{name}_{load.state}"
-                    share = replace(load, able_h=load.able(team)).share
-                    tail = ("share of duty", "", verdict, 0)
-                    rows.append((*heads[load.queue], metric, share, np.nan, np.nan, np.nan, *tail))
+        for load in (*plan.loads, *plan.enrolling):
+            if load.queue in heads:
+                metric = load.metric if load.state is None else f"{load.metric}_{load.state}"
+                share = replace(load, able_h=load.able(team)).share
+                tail = ("share of duty", "", verdict, 0)
+                rows.append((*heads[load.queue], metric, share, np.nan, np.nan, np.nan, *tail))
         if not numbers:
             continue
         met = np.array([meets(replication, plan.entry.targets) for replication in numbers])

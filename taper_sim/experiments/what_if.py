@@ -28,8 +28,12 @@ from taper_sim.scenario.staffing_schema import AGAINST
 TODAY: Final = "today"
 METRICS: Final = (
     "late",
+    "late_closed",
+    "late_people",
     "order_wait_days",
+    "order_wait_days_closed",
     "checkins_unread_overnight",
+    "checkins_unread_closed",
     "visits_given",
     "cost",
     *TEAM_HARMS,
@@ -248,7 +252,16 @@ def equity_of(today: Sequence[pd.DataFrame], chosen: Sequence[pd.DataFrame]) -> 
             name for replication in numbers for name in replication["subgroup"] if not name.startswith("month=")
         )
         for group in groups:
-            for metric in ("late", "lost", "wait_mean", "order_wait_days", "visits_given", "withdrawal_peak"):
+            for metric in (
+                "late",
+                "late_closed",
+                "late_people",
+                "lost",
+                "wait_mean",
+                "order_wait_days",
+                "visits_given",
+                "withdrawal_peak",
+            ):
                 values = np.array([value_of(replication, metric, subgroup=group) for replication in numbers])
                 if np.isnan(values).all():
                     continue

@@ -6,7 +6,8 @@ from typing import Final
 import pandas as pd
 
 from taper_sim import tables
-from taper_sim.clinic.staffing.bounds import EnrolmentLoad, Load
+from taper_sim.clinic.staffing.book import fewest_patients
+from taper_sim.clinic.staffing.bounds import Load
 from taper_sim.clinic.work import KINDS_OF_WORK
 from taper_sim.experiments.clinic_run import ClinicRun
 from taper_sim.report.methods import calibration_sentence, is_calibrated
@@ -36,7 +37,7 @@ ENROLMENT_MEANS: Final = "the excess will be late, lost or overtime"
 """Consequence of a load above 1 during enrolment."""
 
 
-def before_text(loads: Mapping[str, Sequence[Load]], enrolling: Mapping[str, Sequence[EnrolmentLoad]]) -> list[str]:
+def before_text(loads: Mapping[str, Sequence[Load]], enrolling: Mapping[str, Sequence[Load]]) -> list[str]:
     """Warnings before the run: one line for each overloaded queue; empty without one."""
     lines = []
     for protocol, planned in loads.items():
@@ -81,17 +82,28 @@ def clinic_text(done: ClinicRun) -> str:
 
 
 def _panel_size(done: ClinicRun) -> list[str]:
-    """The largest panel by planned work, and the command that tests panels against targets."""
-    if not done.loads:
+    """The largest panels in steady state and while it enrols, and the command that tests panels against targets."""
+    n, days = done.manifest["patients"]["n"], done.plan.enrolled_over_d
+    steady, at_first = fewest_patients(done.loads, n), fewest_patients(done.enrolling, n)
+    if steady is None:
         return []
-    first = done.loads[0]
+    lines = ["", f"How many patients (here {n:,}), by what the appointment book can place and by planned work:"]
+    lines.append(f"  in steady state {steady[1]:,} in care at a time; full first: {_full(steady[0])}")
+    if at_first is not None:
+        lines.append(f"  enrolled within {count(days, 'day')} {at_first[1]:,}; full first: {_full(at_first[0])}")
     return [
-        "",
-        f"How many patients: the planned work alone would fill the {name_text(first.queue)}'s hours at "
-        f"{first.most_patients:,} patients (here {first.n_patients:,}); alerts and urgent visits add to it.",
+        *lines,
+        "  Alerts and urgent visits come on top of planned work.",
         f"How many can be tapered safely: `taper-sim staffing {done.manifest['scenario_file']}` tests panels and teams "
         "against targets.",
     ]
+
+
+def _full(load: Load) -> str:
+    """A load in words: its queue, its licence, and whether hours or the appointment book are full."""
+    what = "appointment book" if load.metric.startswith("booked") else "hours"
+    licence = "" if load.state is None else f" for patients of {load.state}"
+    return f"the {name_text(load.queue)}'s {what}{licence}"
 
 
 def _interval_note(n_replications: int) -> list[str]:

@@ -107,6 +107,7 @@ _LATER_KEYS: Final = (
     ("cohort", "modality"),
     ("cohort", "sampled"),
     ("clinic", "home_visits"),
+    ("clinic", "booking"),
     ("clinic", "staffing", "budget_usd_week"),
     ("clinic", "staffing", "harm"),
 )
@@ -130,6 +131,9 @@ def scenario_hash(scenario: Scenario, folder: Path) -> str:
             del content["composite"][name]
     if content.get("clinic", {}).get("team_file") is not None:
         content["clinic"]["team_file"] = _digest(folder / content["clinic"]["team_file"])
+    holidays = ((content.get("clinic") or {}).get("calendar") or {}).get("holidays_file")
+    if holidays is not None:
+        content["clinic"]["calendar"]["holidays_file"] = _digest(folder / holidays)
     for key in ("file", "drugs_file"):
         name = content["cohort"].get(key)
         if name is not None:

@@ -1,26 +1,31 @@
 """Schema of a scenario's clinic: keys, types, defaults. Imports ``staffing_schema``, ``clinic`` and ``data``."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from taper_sim.clinic.absence import Illness
-from taper_sim.clinic.calendars import Shift
+from taper_sim.clinic.appointments import BOOKING_RULES, BookingRule
+from taper_sim.clinic.calendars import DAY_MIN, OpeningHours, Shift, clock
 from taper_sim.clinic.coupling import Setting
+from taper_sim.clinic.holidays import days_of_study, read_holidays, us_federal_holidays
 from taper_sim.clinic.modality import HomeVisits
 from taper_sim.clinic.rosters import minutes_of, weekdays_of
 from taper_sim.clinic.team import MAX_COST_USD_H, QUEUES, ROLES, Team, Worker, who_may
 from taper_sim.clinic.triage import RULES
 from taper_sim.clinic.work import WORK_BY_NAME
-from taper_sim.data.problems import nearest, shown
-from taper_sim.data.yaml_input import Strict, Wrong, divided, shares_of_patients
+from taper_sim.data.problems import nearest, problem, shown
+from taper_sim.data.yaml_input import Strict, Wrong, divided, refuse_unknown, shares_of_patients
 from taper_sim.scenario.staffing_schema import StaffingEntry
 from taper_sim.units import LONGEST_D
 
 MAX_STAFF_OF_AN_ENTRY = 500
 MAX_REPLICATIONS = 1000
+MAX_OVERBOOKED = 20
+_BEYOND_D = 28  # days after the run that the appointment book and the clocks may need
 _LUNCH_MIN = (720.0, 750.0)
 _FIRST_DAY_WEEKDAY = 1  # Tuesday: the model counts weekends from a Monday on day 0
 
@@ -36,6 +41,7 @@ class ShiftEntry(Strict):
     end: str = "16:30"
     breaks: tuple[str, ...] | None = None
     on_call: bool = False
+    on_holidays: bool = False
 
     @model_validator(mode="after")
     def _is_a_shift(self) -> "ShiftEntry":
@@ -59,7 +65,7 @@ class ShiftEntry(Strict):
             if not dash:
                 raise ValueError(f"a break {shown(text)}; allowed: two times such as 12:00-12:30")
             breaks.append((minutes_of(first, "a break from"), minutes_of(last, "a break to")))
-        return Shift(weekdays_of(self.days), start, end, tuple(breaks), self.on_call)
+        return Shift(weekdays_of(self.days), start, end, tuple(breaks), self.on_call, self.on_holidays)
 
 
 def _known_kinds(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -165,6 +171,69 @@ class HomeVisitsEntry(Strict):
         return HomeVisits(self.travel_min)
 
 
+class BookingEntry(Strict):
+    """How a role's appointment book is filled; keys that are left out have the role's default. Source: A106."""
+
+    share: float | None = Field(default=None, ge=0.1, le=1)
+    slot_min: float | None = Field(default=None, ge=5, le=240)
+    overbook: int | None = Field(default=None, ge=0, le=MAX_OVERBOOKED)
+
+    def built(self, queue: str) -> BookingRule:
+        """The rule as the clinic takes it."""
+        return replace(BOOKING_RULES[queue], **self.model_dump(exclude_none=True))
+
+
+class CalendarEntry(Strict):
+    """Working days, opening hours and public holidays of the clinic. Source: A107.
+
+    ``holidays`` is ``us_federal``, ``none`` or a list of dates; ``holidays_file`` a CSV file with a column ``date``.
+    """
+
+    days: str = "mon-fri"
+    start: str = "08:00"
+    end: str = "18:00"
+    holidays: Literal["us_federal", "none"] | tuple[dt.date, ...] = "us_federal"
+    holidays_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _is_a_calendar(self) -> "CalendarEntry":
+        try:
+            weekdays_of(self.days)
+            start, end = minutes_of(self.start, "start"), minutes_of(self.end, "end")
+        except ValueError as error:
+            raise Wrong(("", *divided(str(error), ""))) from None
+        if not 0 <= start < end <= DAY_MIN:
+            raise Wrong(("", f"opening hours from {clock(start)} to {clock(end)}", "a start before the end, to 24:00"))
+        if self.holidays_file is not None and self.holidays != "us_federal":
+            raise Wrong(("", "holidays and holidays_file", "one of holidays, holidays_file"))
+        if isinstance(self.holidays, tuple) and len(set(self.holidays)) < len(self.holidays):
+            twice = next(day for day in self.holidays if self.holidays.count(day) > 1)
+            raise Wrong(("holidays", f"{twice} twice", "each day once"))
+        return self
+
+    def built(self, first_day: dt.date, n_days: int, folder: Path, file: str) -> OpeningHours:
+        """The working time of a run; raises InputError for holidays that are all of other years than the run."""
+        last_day = first_day + dt.timedelta(n_days + _BEYOND_D)
+        dates: frozenset[dt.date] | tuple[dt.date, ...] = ()
+        place = "clinic.calendar.holidays"
+        if self.holidays_file is not None:
+            file, place, dates = str(folder / self.holidays_file), "", read_holidays(folder / self.holidays_file)
+        elif self.holidays == "us_federal":
+            dates = us_federal_holidays(first_day, last_day)
+        elif isinstance(self.holidays, tuple):
+            dates = self.holidays
+        run_ends = first_day + dt.timedelta(n_days - 1)
+        years = range(first_day.year, run_ends.year + 1)
+        if (self.holidays_file is not None or isinstance(self.holidays, tuple)) and dates:
+            given = sorted({day.year for day in dates})
+            if not set(given) & set(years):
+                value = f"holidays of {', '.join(map(str, given))}"
+                raise problem(file, place, value, f"holidays of the run, which lasts from {first_day} to {run_ends}")
+        weekdays = frozenset(weekdays_of(self.days))
+        start, end = minutes_of(self.start, "start"), minutes_of(self.end, "end")
+        return OpeningHours(weekdays, start, end, days_of_study(dates, first_day))
+
+
 class ClinicEntry(Strict):
     """A clinic: its team (listed here or in a workbook) and its operating rules."""
 
@@ -181,6 +250,8 @@ class ClinicEntry(Strict):
     illness: IllnessEntry | None = None
     preempt: bool = False
     home_visits: HomeVisitsEntry | None = None
+    booking: dict[str, BookingEntry] = Field(default_factory=dict)
+    calendar: CalendarEntry = CalendarEntry()
     replications: int = Field(default=5, ge=1, le=MAX_REPLICATIONS)
     staffing: StaffingEntry | None = None
 
@@ -199,6 +270,12 @@ class ClinicEntry(Strict):
             raise Wrong(("", f"{shown(rule)}{nearest(rule, RULES)}", f"one of {', '.join(RULES)}"))
         return rule
 
+    @field_validator("booking")
+    @classmethod
+    def _are_roles_with_a_book(cls, booking: dict[str, BookingEntry]) -> dict[str, BookingEntry]:
+        refuse_unknown(booking, QUEUES, "role")
+        return booking
+
     @field_validator("without")
     @classmethod
     def _are_kinds(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
@@ -216,8 +293,18 @@ class ClinicEntry(Strict):
             raise Wrong(("", f"{first_day}, a {first_day:%A}", "a Tuesday: the model's day 0 is a Monday"))
         return first_day
 
-    def setting(self) -> Setting:
-        """The operating rules, as the simulation takes them."""
+    def setting(self, n_days: int, folder: Path, file: str) -> Setting:
+        """The operating rules, as the simulation takes them.
+
+        Parameters
+        ----------
+        n_days : int
+            Days of the run.
+        folder : Path
+            Folder relative to which the scenario names files.
+        file : str
+            The scenario's file, for problems.
+        """
         from_day = None if self.in_person_from is None else max((self.in_person_from - self.first_day).days + 1, 1)
         return Setting(
             self.triage,
@@ -229,6 +316,8 @@ class ClinicEntry(Strict):
             None if self.illness is None else self.illness.built(),
             self.preempt,
             None if self.home_visits is None else self.home_visits.built(),
+            {queue: entry.built(queue) for queue, entry in self.booking.items()},
+            self.calendar.built(self.first_day, n_days, folder, file),
         )
 
     def built(self) -> Team:

@@ -14,14 +14,28 @@ from taper_sim.data.yaml_input import Strict, Wrong
 
 MAX_CANDIDATES: Final = 20_000
 MAX_FTE: Final = 200.0
-ROLE_METRICS: Final = ("late", "lost", "utilisation", "overtime", "wait_mean", "wait_p90", "queue")
+ROLE_METRICS: Final = (
+    "late",
+    "late_closed",
+    "late_people",
+    "lost",
+    "utilisation",
+    "overtime",
+    "wait_mean",
+    "wait_p90",
+    "queue",
+)
 """Metrics of ``service.csv`` that are defined for a role."""
 CLINIC_METRICS: Final = (
     "late",
+    "late_closed",
+    "late_people",
     "lost",
     "wait_mean",
     "order_wait_days",
+    "order_wait_days_closed",
     "checkins_unread_overnight",
+    "checkins_unread_closed",
     "visits_given",
     "spike_alerts_dismissed",
     "cost",

@@ -2,16 +2,17 @@
 
 import numpy as np
 
-from taper_sim.clinic.appointments import BOOKING_HORIZON_D, Diary
-from taper_sim.clinic.calendars import Shift
-from taper_sim.clinic.team import Team, Worker
+from taper_sim.clinic.appointments import BOOKING_HORIZON_D, BOOKING_RULES, BookingRule, Diary
+from taper_sim.clinic.calendars import OpeningHours, Shift
+from taper_sim.clinic.team import QUEUES, Team, Worker
 from tests.clinic.test_coupling import MAIN_ROLE, SEED, at_work, people, served, team, worker  # noqa: F401 - a fixture
 
 N_DAYS = 20
+THREE_QUARTERS = dict.fromkeys(QUEUES, BookingRule(share=0.75))
 
 
-def book_of(*workers):
-    return Diary(Team(workers).servers(N_DAYS), N_DAYS, unlimited=False)
+def book_of(*workers, rules=THREE_QUARTERS, **more):
+    return Diary(Team(workers).servers(N_DAYS), N_DAYS, unlimited=False, rules=rules, **more)
 
 
 def test_a_visit_is_booked_with_a_worker_licensed_in_the_patients_state():
@@ -116,9 +117,45 @@ def test_the_booked_time_of_a_patient_who_leaves_becomes_free(people):  # noqa: 
     ]
     job = min(ahead, key=lambda one: one.work_id)
     slot = job.note.slot
-    booked = clinic.diary._pages[slot.held[0][0]].booked[slot.day]
+    booked = clinic.diary._pages[slot.held[0][0], 0].booked[slot.day]
     theirs = clinic.diary._patients[job.patient][slot.day]
     before = len(booked), len(theirs)
     clinic.engine.cancel(job, "left")
     assert (len(booked), len(theirs)) == (before[0] - 1, before[1] - 1)
     assert slot.at not in [begins for begins, _ in booked]
+
+
+def test_a_visit_holds_whole_slots_and_begins_on_the_grid():
+    """A visit of fifty minutes in a book of hours takes an hour, from the beginning of each span."""
+    shift = Shift((1, 2), 480.0, 1005.0, ((720.0, 750.0),))
+    hours = {"psychologist": BookingRule(share=0.9, slot_min=60.0)}
+    diary = book_of(Worker("psychologist 1", MAIN_ROLE["psychologist"], (shift,)), rules=hours)
+    slots = [diary.book("psychologist", 1, 50.0) for _ in range(9)]
+    assert [slot.at for slot in slots[:8]] == [480.0, 540.0, 600.0, 660.0, 750.0, 810.0, 870.0, 930.0]
+    assert slots[8].day == 2
+
+
+def test_an_overbooked_slot_takes_a_second_visit_after_the_regular_ones_of_the_day():
+    shift = Shift((1, 2), 480.0, 600.0)
+    rules = {"pt": BookingRule(share=1.0, slot_min=60.0, overbook=1)}
+    diary = book_of(Worker("pt 1", MAIN_ROLE["pt"], (shift,)), rules=rules)
+    slots = [diary.book("pt", 1, 60.0, patient=k) for k in range(4)]
+    assert [slot.at for slot in slots] == [480.0, 540.0, 480.0, 1440.0 + 480.0]
+    assert [slot.layers for slot in slots] == [(0,), (0,), (1,), (0,)]
+    diary.free(slots[2])
+    assert diary.book("pt", 1, 60.0, patient=9).layers == (1,)
+    diary.free(slots[0])
+    assert diary.book("pt", 1, 60.0, patient=10).at == 480.0
+
+
+def test_visits_take_place_on_open_days_within_the_opening_hours():
+    opening = OpeningHours(frozenset({2, 3}), 600.0, 660.0, holidays=frozenset({2}))
+    diary = book_of(worker("pt", 1), opening=opening)  # day 2 is a Wednesday, day 3 a Thursday
+    assert diary.book("pt", 1, 40.0).at == 2 * 1440.0 + 600.0
+    assert diary.book("pt", 1, 40.0).day == 9
+
+
+def test_the_book_of_a_role_that_does_little_but_visits_is_fuller():
+    shares = {queue: rule.share for queue, rule in BOOKING_RULES.items()}
+    assert set(shares) == set(QUEUES)
+    assert min(shares["psychologist"], shares["pt"], shares["interpreter"]) > shares["prescriber"]

@@ -341,8 +341,8 @@ def test_the_book_returns_the_first_free_day_or_none():
     diary = Diary(team.servers(60), 60, unlimited=False)
     slots = [diary.book("pt", 1, 30.0) for _ in range(13)]
     days = [slot.day for slot in slots]
-    assert days == [1, 1, 1, 2, 2, 2, 8, 8, 8, 9, 9, 9, 15]  # three of 30 min in three quarters of 120
-    assert [slot.at % 1440 for slot in slots[:3]] == [480.0, 520.0, 560.0]
+    assert days == [1, 1, 1, 2, 2, 2, 8, 8, 8, 9, 9, 9, 15]  # three of 30 min, 35 each in the book, in 120
+    assert [slot.at % 1440 for slot in slots[:3]] == [480.0, 515.0, 550.0]
     assert diary.book("pt", 59, 30.0) is None and diary.book("nurse", 1, 30.0) is None
     assert BOOKING_HORIZON_D == 14
     assert Diary([], 60, unlimited=True).book("pt", 3, 30.0).at == 2 * 1440 + 480.0

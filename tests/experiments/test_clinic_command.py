@@ -103,7 +103,8 @@ def test_every_clinic_scenario_runs(path, tmp_path, capsys):
     assert cli.main(["clinic", str(path), *small, "--out", str(tmp_path / "run")]) == 0
     printed = capsys.readouterr().out
     assert ", 1 replication," in printed and "no intervals" in printed and "95 % interval" not in printed
-    assert "How many patients: the planned work alone" in printed and f"`taper-sim staffing {path.name}`" in printed
+    assert "How many patients (here 16)" in printed and "in care at a time; full first: the " in printed
+    assert "enrolled within 14 days" in printed and f"`taper-sim staffing {path.name}`" in printed
     assert not re.search(r"-0\.?0*(?![\d.])", printed.replace(str(tmp_path), ""))  # no sign before nothing
     assert "social_worker" not in printed and "np_pa" not in printed
     assert "What breaks first" in printed or "Nothing breaks" in printed or "Little is late" in printed
@@ -113,6 +114,7 @@ def test_every_clinic_scenario_runs(path, tmp_path, capsys):
 def lines_for(tmp_path, capsys, change, *options):
     content = yaml.safe_load((SCENARIOS / "clinic_urban.yaml").read_text())
     content["protocols"] = ["linear(pct=10, every=28)"]
+    content["clinic"].pop("enrol_over_d")
     change(content)
     path = tmp_path / "s.yaml"
     path.write_text(yaml.safe_dump(content))
@@ -129,6 +131,12 @@ def set_in(*keys, value):
         at[keys[-1]] = value
 
     return change
+
+
+def nobody_licensed(content):
+    content["clinic"]["states"] = {"VT": 0.5, "NH": 0.5}
+    for entry in content["clinic"]["team"]:
+        entry["licences"] = ["ME"]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +161,21 @@ def set_in(*keys, value):
         ),
         (set_in("clinic", "home_visits", value={"travel_min": -5}), "clinic.home_visits.travel_min: given -5"),
         (set_in("clinic", "home_visits", value={"travel": 5}), "clinic.home_visits"),
+        (
+            set_in("clinic", "enrol_over_d", value=400),
+            "clinic.enrol_over_d: given 400 days of enrolment in a run of 364",
+        ),
+        (set_in("clinic", "booking", value={"psycholog": {"share": 0.9}}), "did you mean psychologist?"),
+        (set_in("clinic", "booking", value={"pt": {"share": 1.5}}), "clinic.booking.pt.share: given 1.5"),
+        (set_in("clinic", "booking", value={"pt": {"slot_min": 0}}), "clinic.booking.pt.slot_min: given 0"),
+        (set_in("clinic", "booking", value={"pt": {"overbook": -1}}), "clinic.booking.pt.overbook: given -1"),
+        (set_in("clinic", "calendar", value={"start": "18:00", "end": "08:00"}), "opening hours from 18:00 to 08:00"),
+        (set_in("clinic", "calendar", value={"days": "mon-fry"}), "clinic.calendar: given weekdays mon-fry"),
+        (set_in("clinic", "calendar", value={"holidays": ["2025-12-25"]}), "given holidays of 2025; allowed"),
+        (set_in("clinic", "calendar", value={"holidays": ["2026-12-25"] * 2}), "2026-12-25 twice"),
+        (set_in("clinic", "calendar", value={"holidays": "none", "holidays_file": "h.csv"}), "one of holidays, holi"),
+        (set_in("clinic", "calendar", value={"holidays_file": "h.csv"}), "h.csv: given no such file"),
+        (nobody_licensed, "given a team without a licence of NH, VT; allowed: at least one of these states"),
         (
             set_in("clinic", "team", value=[{"role": "nurse", "skills": ["alert_spikes"]}]),
             "alert_spikes, no kind of work",
@@ -206,12 +229,12 @@ def test_all_other_work_may_be_done_by_whoever_is_named(role, queue):
 
 def test_what_may_be_meant_otherwise_is_said_before_the_run(tmp_path, capsys):
     def short(content):
-        content["cohort"]["patients"], content["days"] = 12, 7
+        content["cohort"]["patients"], content["days"] = 12, 14
         content["clinic"].update(replications=1, enrol_over_d=8, states={"VT": 0.5, "NH": 0.5})
         content["clinic"]["team"].append({"role": "np_pa", "people": 2, "licences": ["ME", "NY"]})
         content["clinic"]["team"].append({"role": "np_pa", "licences": ["ME", "VT"]})
 
-    code, lines = lines_for(tmp_path, capsys, short)
+    code, lines = lines_for(tmp_path, capsys, short, "--days", "7")
     assert code == 0 and [line for line in lines if not line.startswith("simulating")] == [
         "All patients enrol within the 7 days of the run, which is shorter than enrol_over_d (8).",
         "np_pa (2): licences of ME, NY, and patients live in NH, VT. They get no work that needs a licence.",
@@ -293,9 +316,14 @@ def test_a_team_of_a_workbook_runs_and_a_wrong_cell_stops_it(tmp_path, capsys):
     code, _ = lines_for(tmp_path, capsys, from_workbook)
     assert code == 0
     assert set(pd.read_csv(tmp_path / "run" / "duty.csv")["resource"]) >= {"nurse A", "peer A"}
-    sheet["D2"] = "noon"
+    sheet.append([sheet.cell(3, column).value for column in range(1, 6)])
     made.save(tmp_path / "team.xlsx")
     shutil.rmtree(tmp_path / "run")
+    code, lines = lines_for(tmp_path, capsys, from_workbook)
+    assert code == 2 and len(lines) == 1 and "row 9: given the same as row 3; allowed: each worker and" in lines[0]
+    sheet.delete_rows(9)
+    sheet["D2"] = "noon"
+    made.save(tmp_path / "team.xlsx")
     code, lines = lines_for(tmp_path, capsys, from_workbook)
     assert code == 2 and len(lines) == 1 and "row 2: given start noon; allowed: a time such as 08:30" in lines[0]
 
@@ -308,6 +336,7 @@ def test_nothing_is_paid_and_no_bound_is_named_where_staff_is_never_short(tmp_pa
 
     content = yaml.safe_load((SCENARIOS / "clinic_urban.yaml").read_text())
     unlimited(content)
+    content["clinic"].pop("enrol_over_d")
     path = tmp_path / "s.yaml"
     path.write_text(yaml.safe_dump(content).replace("rules/", f"{SCENARIOS}/rules/"))
     assert cli.main(["clinic", str(path), "--out", str(tmp_path / "run")]) == 0

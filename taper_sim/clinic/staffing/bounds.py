@@ -70,6 +70,11 @@ class Load:
         return int(self.n_patients / self.share) if self.share > 0 else self.n_patients
 
     @property
+    def metric(self) -> str:
+        """Start of the metric's name in ``staffing.csv``."""
+        return "planned_load"
+
+    @property
     def _hours(self) -> str:
         return f"{self.asked_h:.0f} h of planned work a week for {self.able_h:.0f} h on duty"
 
@@ -98,6 +103,11 @@ class EnrolmentLoad(Load):
 
     asked_d: int = 0
     able_d: int = 0
+
+    @property
+    def metric(self) -> str:
+        """Start of the metric's name in ``staffing.csv``."""
+        return "planned_load_enrolling"
 
     @property
     def _hours(self) -> str:

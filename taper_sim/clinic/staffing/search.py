@@ -136,7 +136,7 @@ def around(team: Team) -> dict[str, tuple[float, float, float]]:
 
 def weekly_cost(team: Team) -> float:
     """Cost of a week without leave, USD."""
-    present = Team(tuple(replace(worker, leave=()) for worker in team.workers))
+    present = Team(tuple(replace(worker, leave=(), holidays=frozenset()) for worker in team.workers))
     return present.cost_usd(2 * WEEK_D) - present.cost_usd(WEEK_D)
 
 

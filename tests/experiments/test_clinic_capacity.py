@@ -1,0 +1,82 @@
+"""The stated capacity against simulation, for scarce psychologists, interpreters and licences."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from taper_sim.clinic.appointments import BookingRule
+from taper_sim.clinic.calendars import OpeningHours
+from taper_sim.clinic.staffing.book import LATE_SHARE, book_loads, fewest_patients, late_share, rehearsed
+from taper_sim.clinic.team import Team
+from taper_sim.experiments.clinic_capacity import (
+    PHASES,
+    STUDY_CARE,
+    cohort_of,
+    panel_late,
+    passes_at,
+    scarce_clinics,
+    setting_of,
+    stated,
+)
+
+TABLE = Path(__file__).resolve().parents[2] / "docs" / "tables" / "capacity.csv"
+N, SEED = 400, 1
+
+
+@pytest.mark.parametrize("scarce", sorted(scarce_clinics()))
+def test_lateness_passes_its_target_within_a_tenth_of_the_stated_panel(scarce):
+    """Simulated below and above the stated number; some 400 visits each, so a share has a standard error of 0.015."""
+    number, load = stated(scarce, "enrolling", N, SEED)
+    assert load.queue == scarce_clinics()[scarce].queue
+    below, above = (panel_late(scarce, "enrolling", round(share * number), SEED) for share in (0.9, 1.1))
+    assert below[1] > 300
+    assert below[2] <= LATE_SHARE < above[2]
+
+
+def test_the_table_of_the_study_says_the_same_for_both_phases():
+    table = pd.read_csv(TABLE)
+    assert set(zip(table["scarce"], table["phase"], strict=True)) == {
+        (name, phase) for name in scarce_clinics() for phase in PHASES
+    }
+    assert table["ratio"].between(0.9, 1.1).all() and (table["replications"] > 1).all()
+
+
+def capacity(scarce, rules, opening=None):
+    clinic = scarce_clinics()[scarce]
+    setting = replace(setting_of(clinic, PHASES["enrolling"]), booking=rules)
+    if opening is not None:
+        setting = replace(setting, opening=opening)
+    cohort = cohort_of(clinic, N, SEED)
+    loads = rehearsed(book_loads(cohort, STUDY_CARE, setting, clinic.team), clinic.team)
+    return fewest_patients(loads, N)
+
+
+def test_slots_shares_overbooking_and_opening_hours_move_the_stated_number():
+    as_it_is, usual = capacity("psychologists", {})
+    assert as_it_is.queue == "psychologist" and "appointment book" in as_it_is.name
+    fuller = capacity("psychologists", {"psychologist": BookingRule(share=1.0)})[1]
+    hours = capacity("psychologists", {"psychologist": BookingRule(share=0.85, slot_min=60.0)})[1]
+    double = capacity("psychologists", {"psychologist": BookingRule(share=0.85, overbook=1)})[1]
+    mornings = capacity("psychologists", {}, OpeningHours(frozenset(range(5)), 480.0, 720.0))[1]
+    assert hours < usual < fuller and usual < double < 1.3 * usual
+    assert mornings == pytest.approx(usual / 2, rel=0.1)
+
+
+def test_a_rehearsed_panel_is_the_largest_with_few_late_visits():
+    clinic = scarce_clinics()["licences"]
+    setting, cohort = setting_of(clinic, PHASES["enrolling"]), cohort_of(clinic, N, SEED)
+    load = next(load for load in book_loads(cohort, STUDY_CARE, setting, clinic.team) if load.state == "NV")
+    (measured,) = rehearsed([load], clinic.team)
+    panel = int(N / measured.share)
+    assert late_share(measured.demanded, clinic.team, round(0.98 * panel), None) <= LATE_SHARE
+    assert late_share(measured.demanded, clinic.team, round(1.06 * panel), None) > LATE_SHARE
+    nobody = Team(tuple(one for one in clinic.team.workers if one.role.queue != "prescriber"))
+    assert load.able(nobody) == 0.0 and fewest_patients([replace(load, able_h=0.0)], N)[1] == 0
+
+
+def test_the_panel_of_the_target_lies_between_two_panels():
+    assert passes_at([90, 100, 110], [0.0, 0.05, 0.25]) == pytest.approx(102.5)
+    assert np.isnan(passes_at([90, 100], [0.2, 0.3])) and np.isnan(passes_at([90, 100], [0.0, 0.1]))
