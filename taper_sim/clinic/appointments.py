@@ -47,7 +47,7 @@ BOOKING_RULES: Final[Mapping[str, BookingRule]] = MappingProxyType(
         **dict.fromkeys(("pt", "peer", INTERPRETER), BookingRule(share=0.9)),
     }
 )
-"""Rule of each role's book, by queue. Source: assumption A106."""
+"""Rule of each role's book, by queue. Source: assumption A102."""
 BETWEEN_MIN: Final = 15.0
 """Minutes between two appointments of a patient, because visits may overrun. Source: assumption A40."""
 BOOKING_HORIZON_D: Final = 14
