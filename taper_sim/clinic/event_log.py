@@ -93,7 +93,7 @@ def events_table(jobs: Sequence[Job], ids: Sequence[str] = (), opening: OpeningH
 def clocks_in_working_time(due: Floats, clock: Floats, opening: OpeningHours | None) -> Floats:
     """Minutes from ``due`` to the end of each clock, (n,).
 
-    The clock of work that cannot wait runs at all times, every other one in working time. Source: assumption A107.
+    The clock of work that cannot wait runs at all times, every other one in working time. Source: assumption A103.
     """
     if opening is None:
         return clock

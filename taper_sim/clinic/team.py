@@ -174,7 +174,7 @@ class Team:
         return sum(worker.hours_a_week for worker in self.of(queue)) / FULL_TIME_H
 
     def cost_usd(self, n_days: int) -> float:
-        """Cost of all hours on duty and on call over the days of a study, USD; public holidays are paid (A107)."""
+        """Cost of all hours on duty and on call over the days of a study, USD; public holidays are paid (A103)."""
         total = 0.0
         for worker in self.workers:
             paid = replace(worker, holidays=frozenset())

@@ -172,7 +172,7 @@ class HomeVisitsEntry(Strict):
 
 
 class BookingEntry(Strict):
-    """How a role's appointment book is filled; keys that are left out have the role's default. Source: A106."""
+    """How a role's appointment book is filled; keys that are left out have the role's default. Source: A102."""
 
     share: float | None = Field(default=None, ge=0.1, le=1)
     slot_min: float | None = Field(default=None, ge=5, le=240)
@@ -184,7 +184,7 @@ class BookingEntry(Strict):
 
 
 class CalendarEntry(Strict):
-    """Working days, opening hours and public holidays of the clinic. Source: A107.
+    """Working days, opening hours and public holidays of the clinic. Source: A103.
 
     ``holidays`` is ``us_federal``, ``none`` or a list of dates; ``holidays_file`` a CSV file with a column ``date``.
     """

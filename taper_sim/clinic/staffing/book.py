@@ -50,7 +50,7 @@ _FIRST: Final = WEEK_D
 _LAST: Final = _FIRST + _WEEKS * WEEK_D - 1
 BOOKED_AGAIN: Final[Mapping[str, float]] = MappingProxyType({"psychologist": 0.08})
 """Visits that are booked once more because the patient left the waiting room, a visit, in a full book. A psychologist's
-groups delay visits. Source: assumption A108."""
+groups delay visits. Source: assumption A104."""
 _BOOKED_AGAIN: Final = 0.02
 Lengths = tuple[float, ...]
 Rules = tuple[tuple[str, BookingRule], ...]
