@@ -38,7 +38,7 @@ from taper_sim.recommend.options import Situation
 from taper_sim.safety.limits import Limits
 from taper_sim.units import DRUG_CLASSES, MONTH_D
 
-SHARES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
+DESTINATION_SHARES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
 """Shares of today's dose that are compared; the first is today's dose itself. A design choice."""
 TRIED: Final = 0.5
 """Share of today's dose at which 12 weeks are to tell. A design choice."""
@@ -112,13 +112,15 @@ def life_at_shares(person: PersonAhead, column: int, now: float, pace_pct: float
     outlook_d : int
         Days ahead at which lives are compared, unless the dose is reached less than 12 weeks before.
     """
-    days = tuple(max(outlook_d, _reached(now, share, pace_pct) + WAIT_D) for share in SHARES)
+    days = tuple(max(outlook_d, _reached(now, share, pace_pct) + WAIT_D) for share in DESTINATION_SHARES)
     holding = {n: person.figures(np.full(n, now), column) for n in dict.fromkeys(days)}
     figures = []
-    for share, n in zip(SHARES, days, strict=True):
+    for share, n in zip(DESTINATION_SHARES, days, strict=True):
         path = DosePlan(pace_pct, share * now).shares(now, n, MONTH_D)
         figures.append(holding[n] if share == 1.0 else person.figures(path, column))
-    return LifeAtShares(SHARES, days, tuple(figures), tuple(holding[n] for n in days), column, now, person.values)
+    return LifeAtShares(
+        DESTINATION_SHARES, days, tuple(figures), tuple(holding[n] for n in days), column, now, person.values
+    )
 
 
 def _reached(now: float, share: float, pace_pct: float) -> int:

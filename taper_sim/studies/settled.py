@@ -24,7 +24,7 @@ from taper_sim.inference.life_block import ORDER
 from taper_sim.inference.life_today import Today, moments_today
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.recommend.ahead import WAIT_D, PersonAhead
-from taper_sim.recommend.destination import SHARES, LifeAtShares, chance_of, tables_of
+from taper_sim.recommend.destination import DESTINATION_SHARES, LifeAtShares, chance_of, tables_of
 from taper_sim.recommend.learning_ahead import LifeNow, is_settled
 from taper_sim.recommend.personal_decisions import PersonalDecisions
 from taper_sim.recommend.personal_policy import personal
@@ -83,14 +83,16 @@ def _answers(memory: PersonalDecisions, row: int, day: int) -> list[dict[str, An
             for table in tables
             for r in table["rows"][1:]
         ]
-    at_share = {share: person.figures(np.full(_LATER_D, share), 0) for share in SHARES}
+    at_share = {share: person.figures(np.full(_LATER_D, share), 0) for share in DESTINATION_SHARES}
     rows = []
     for worth in WORTHS:
         loss = Loss.of_values(ValueJudgements(full_stop=worth))
-        figures, n = tuple(at_share.values()), (_LATER_D,) * len(SHARES)
-        lives = LifeAtShares(SHARES, n, figures, (at_share[1.0],) * len(SHARES), 0, 1.0, person.values)
+        figures, n = tuple(at_share.values()), (_LATER_D,) * len(DESTINATION_SHARES)
+        lives = LifeAtShares(
+            DESTINATION_SHARES, n, figures, (at_share[1.0],) * len(DESTINATION_SHARES), 0, 1.0, person.values
+        )
         losses, whole = lives.losses(loss)
-        for k, share in enumerate(SHARES[1:], start=1):
+        for k, share in enumerate(DESTINATION_SHARES[1:], start=1):
             rows.append(_row(row, day, worth, 100.0 * share, chance_of(losses[k] < whole[k]), np.nan))
     return rows
 
