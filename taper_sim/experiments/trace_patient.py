@@ -44,7 +44,9 @@ def dispensed_by_day(cohort: Cohort, policy: Policy, n_days: int, seed: int) -> 
         A row for each change of each drug: first day, dose in the drug's own unit as dispensed and as ideal,
         equivalents a day, tablets in words, and whole tablets to dispense for at most the next 28 days.
     """
-    dispenser, known = Dispenser(cohort), known_of(cohort, seed)
+    dispenser = Dispenser(cohort)
+    # a trace follows a fixed schedule: nobody refuses its steps
+    known = replace(known_of(cohort, seed), practice={"refusal_fixed_pace": np.zeros(len(cohort))})
     if policy.waits:
         raise problem("--protocol", "", policy.name, "a schedule of doses: a trace has no check-ins; use compare")
     memory = policy.start(known)

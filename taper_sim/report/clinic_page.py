@@ -184,26 +184,31 @@ def answer_of_clinic(tables: ClinicTables, protocol: str) -> Iterator[str]:
             f"{start}{size} keeps up for {count(tables.days, 'day')}: no discipline has more than {percent(BREAKS)} of "
             "its work late or lost for want of people."
         )
-    most = _most_patients(tables.manifest, protocol)
-    if most is not None:
-        queue, patients = most
-        safe = f"below {tables.patients:,}" if breaks else "lower; this run tested one panel and does not tell it"
-        yield (
-            f"The planned work alone fills the hours of the {name_text(queue)} first, at {patients:,} patients; "
-            "alerts, urgent visits and gaps in the appointment book come on top, so the number that this team can keep "
-            f"up with is {safe}."
-        )
+    yield from _panel_sentences(tables.manifest, protocol)
+    if breaks:
+        yield f"The number that this team can keep up with is below {tables.patients:,}."
     if tables.patients < SMALLEST_CELL:
         yield f"The panel has fewer than {SMALLEST_CELL} people, so harm is not reported."
         return
     yield event_sentence(_differences(tables, protocol), "mental_health_crisis", tables.n, tables.days)
 
 
-def _most_patients(manifest: Mapping[str, Any], protocol: str) -> tuple[str, int] | None:
-    """The queue that the planned work fills first, and the number of patients that fills it."""
-    planned = manifest.get("planned_load", {}).get(protocol, {})
-    most = {queue: int(load["most_patients"]) for queue, load in planned.items()}
-    return min(most.items(), key=lambda pair: pair[1]) if most else None
+def _panel_sentences(manifest: Mapping[str, Any], protocol: str) -> Iterator[str]:
+    """The largest panels by what the appointment book can place and by planned work; nothing without such work."""
+    panel = manifest.get("panel", {}).get(protocol, {})
+    steady, at_first = panel.get("steady_state"), panel.get("enrolling")
+    if not steady:
+        return
+    enrolled = (
+        ""
+        if not at_first
+        else (f", and for {at_first['most_patients']:,} enrolled within {count(manifest['enrolled_over_d'], 'day')}")
+    )
+    yield (
+        f"By planned work and what the appointment book can place, this team has room for "
+        f"{steady['most_patients']:,} patients in care at a time{enrolled}; full first: the "
+        f"{name_text(steady['full_first'])}. Alerts and urgent visits come on top."
+    )
 
 
 def _differences(tables: ClinicTables, protocol: str) -> pd.DataFrame:

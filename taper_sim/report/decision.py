@@ -215,9 +215,11 @@ def _schedule(answer: dict[str, Any]) -> list[str]:
 
 
 def _changes(answer: dict[str, Any]) -> list[str]:
-    """What would change the choice, less what the list of options says already."""
+    """What would change the choice, less what the options say already, and less a week that changes nothing."""
     names = tuple(o["name"] for o in answer["options"])
     changes = [c for c in answer["would_change"] if not c.startswith(names)]
+    if answer["quality"]["p_choice_changes_after_week"] == 0.0:
+        changes = changes[:-1]
     return ["what would change this:", *map(point, changes[: _LINES_SHOWN + 1])] if changes else []
 
 

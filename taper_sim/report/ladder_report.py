@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from taper_sim import tables
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, wrapped
 from taper_sim.report.listings import as_table
-from taper_sim.report.methods import calibration_sentence
-from taper_sim.run_folder import plan_of, read_table
+from taper_sim.report.methods import calibration_sentence, is_calibrated
+from taper_sim.run_folder import MANIFEST_FILE, read_record, read_table
 
 _COLOURS: Final = {"other": GREY, "personal": "#0072B2", "oracle": "#000000"}
 _MARKERS: Final = {"other": "s", "personal": "o", "oracle": "D"}
@@ -51,8 +51,9 @@ def ladder_text(folder: Path) -> str:
         comparisons = [r for r in gap.to_dict("records") if r["truth"] == truth and r["ceiling"] == ceiling]
         parts += dict.fromkeys(map(_comparison_line, comparisons)) or ["No personalised policy: no gap to close."]
         parts.append("")
-    calibrated = plan_of(folder).scenario["draws_from"] == "published"
-    parts.append(f"Loss: smallest important differences; lower is better. {calibration_sentence(calibrated)}")
+    manifest = read_record(folder / MANIFEST_FILE, {"kind": str}, "the folder of a finished run")
+    basis = calibration_sentence(is_calibrated(manifest))
+    parts.append(f"Loss: smallest important differences; lower is better. {basis}")
     parts.append(ORACLE_MINIMISES)
     parts.append(f"{tables.UNREVIEWED.capitalize()}.")
     return "\n".join(parts)

@@ -115,7 +115,7 @@ def test_the_answer_says_what_the_intervals_allow(result: ts.Comparison) -> None
     assert "abrupt() reduces the dose most" in result.answer
     assert "peak withdrawal" in result.answer
     text = repr(result)
-    assert "Not calibrated" in text and "not clinically reviewed" in text
+    assert "Calibrated to 41 published results" in text and "not clinically reviewed" in text
     assert len(text) < 4000
     assert "<table" in result._repr_html_()
 

@@ -30,7 +30,7 @@ def test_more_withdrawal_per_drive_is_more_withdrawal(result: ts.Sensitivity) ->
 def test_it_draws_and_says_which_parameter_moves_most(result: ts.Sensitivity) -> None:
     assert len(result.plot().axes) == 2
     assert "sigma changes it most" in repr(result)
-    assert "Not calibrated" in result._repr_html_()
+    assert "Calibrated to 41 published results" in result._repr_html_()
 
 
 def test_a_comparison_brings_its_people_and_protocols(cohort: ts.People) -> None:

@@ -18,7 +18,7 @@ from tests.recommend.test_next_cut import COMFORTABLE, SUFFERING, TODAY, answere
 
 def test_a_painful_cut_asks_for_cows_and_says_what_it_would_change() -> None:
     (asked,) = (q for q in answered(SUFFERING)["questions"] if q["variable"] == "cows")
-    assert asked["would_change"].startswith("by rule: 13 or more bars reductions that day")
+    assert "by rule" in asked["would_change"] and "13 or more" in asked["would_change"]
     assert asked["needed_before_reduction"] == "no" and "COWS now" in asked["question"]
     assert not [q for q in answered(COMFORTABLE)["questions"] if q.get("would_change")]
 

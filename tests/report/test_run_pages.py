@@ -11,6 +11,7 @@ from test_page import Reader, change_manifest  # beside this file
 
 from taper_sim.cli import main
 from taper_sim.report.clinic_page import read_clinic, texts_table
+from taper_sim.report.methods import calibration_sentence
 from taper_sim.report.run_reports import write_run_report
 from taper_sim.report.wording import name_text, number_text
 from taper_sim.run_folder import differing
@@ -61,7 +62,7 @@ COMMANDS = {
     "evaluate": PEOPLE.replace("subgroups: [language_match]\n", "") + LADDER,
 }
 ANSWERS = {
-    "clinic": r"With 24 patients this team of 6 .*planned work alone fills the hours of the [a-z ]+ first, at [\d,]+ ",
+    "clinic": r"With 24 patients this team of 6 .*room for [\d,]+ patients in care .* [\d,]+ enrolled.*first: the ",
     "staffing": r"For 24 patients .*Today's team meets its targets with .* The [a-z ]+ is the first to be short\.",
     "triage": r"The run cannot say which rule is better: 2 replications, and an interval needs 5\.",
     "evaluate": r"Truth “the model”, ceiling off: personal .*important differences \(.* to .*\); .*\.",
@@ -169,7 +170,7 @@ def test_a_page_can_be_read_by_a_machine_that_reads_aloud(finished: Finished, co
     named = [attributes["aria-labelledby"] for tag, attributes in reader.tags if tag == "section"]
     assert set(named) <= set(ids)
     assert len({len(row) for row in reader.rows if row}) >= 1 and all(reader.rows)
-    assert text.count(UNREVIEWED.capitalize()) >= 2 and text.count("Not calibrated to published results") >= 2
+    assert text.count(UNREVIEWED.capitalize()) >= 2 and text.count(calibration_sentence(True)) >= 2
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -221,9 +222,11 @@ def test_the_page_of_a_clinic_has_the_numbers_of_its_tables(finished: Finished) 
         number_text(own["waiting"].mean(), 1),
     ]
     manifest = json.loads((folder / "manifest.json").read_text())
-    most = {queue: load["most_patients"] for queue, load in manifest["planned_load"][PROTOCOL].items()}
-    first = min(most, key=lambda queue: most[queue])
-    assert f"fills the hours of the {name_text(first)} first, at {most[first]:,} patients" in reader.answer
+    panel = manifest["panel"][PROTOCOL]
+    steady, at_first = panel["steady_state"], panel["enrolling"]
+    assert f"room for {steady['most_patients']:,} patients in care at a time" in reader.answer
+    assert f"and for {at_first['most_patients']:,} enrolled" in reader.answer
+    assert f"full first: the {name_text(steady['full_first'])}." in reader.answer
     week = manifest["team"]["cost_usd"] / 3.0
     assert reader.row("cost of the team", "USD a week")[2] == number_text(week, 0)
     assert reader.row("5.1 Software and language")[1].startswith("Python; taper-sim")
@@ -296,7 +299,7 @@ def test_a_clinic_that_does_not_keep_up_names_what_breaks_first(runs: Copies) ->
     reader, _ = page(folder)
     said_first = "does not keep up: the nurse breaks first, with 70 % of the work late or lost"
     assert said_first in reader.answer
-    assert "the number that this team can keep up with is below 24." in reader.answer
+    assert "The number that this team can keep up with is below 24." in reader.answer
 
 
 def test_the_page_of_a_search_says_what_the_run_proved(runs: Copies) -> None:
