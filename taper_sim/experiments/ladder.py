@@ -51,7 +51,7 @@ Knobs = dict[tuple[str, str], tuple[float | str | None, bool]]
 FIGURES: Final = ("exposure", "pain", "function", "distress", "peak", "days_over", "end_share")
 _OF_GAP: Final = [field.name for field in fields(Gap) if field.name != "best_other"]  # which is the column rival
 _END_COLUMNS: Final = ["truth", "ceiling", "policy", "oracle", "ends", "people"]
-_GAP_COLUMNS: Final = ["truth", "ceiling", "policy", "against", "rival", *_OF_GAP, "n", "calibrated"]
+_GAP_COLUMNS: Final = ["truth", "ceiling", "policy", "against", "rival", *_OF_GAP, "n"]
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,8 @@ def _tables(ladder: _Ladder, entry: LadderEntry) -> dict[str, pd.DataFrame]:
         "gap": pd.DataFrame(gaps, columns=_GAP_COLUMNS),
         "destinations": pd.DataFrame(ends, columns=_END_COLUMNS),
     }
-    return {name: table.assign(code=code) for name, table in tables_.items()}
+    calibrated = scenario.draws_from == "published"
+    return {name: table.assign(calibrated=calibrated, code=code) for name, table in tables_.items()}
 
 
 def _refuse(scenario: Scenario, entry: LadderEntry, file: str, base: Path) -> None:
@@ -347,7 +348,6 @@ def _rows(
                 "hi95": hi95,
                 "n": len(result.seed_of),
                 "seed": "+".join(str(s) for s in entry.seeds),
-                "calibrated": False,
             }
         )
     return rows
@@ -376,8 +376,7 @@ def _gaps(
                     "rival": best,
                     **gap,
                     "n": len(results[oracle].seed_of),
-                    "calibrated": False,
-                }
+                    }
             )
     return rows
 
@@ -405,7 +404,7 @@ def _about(scenario: Scenario, entry: LadderEntry, path: Path) -> dict[str, Any]
         "seed": scenario.seed,
         "seeds": list(entry.seeds),
         "days": scenario.days,
-        "calibrated": False,
+        "calibrated": scenario.draws_from == "published",
         "clinical_review": tables.UNREVIEWED,
         "truths": {name: TRUE_MODELS[name].meaning for name in entry.truths},
         "loss": entry.loss.model_dump(),
