@@ -14,8 +14,8 @@
 # # Which taper hurts least, and which gets furthest?
 #
 # The story of one comparison: people on long-term opioids, several protocols on the same people with the same chance
-# events, what differs and how sure that is. Everything here is simulated, not calibrated to published results, and
-# **research use: not clinically reviewed**.
+# events, what differs and how sure that is. Everything here is simulated, with
+# parameters fitted to published results that inform few of them. **Research use: not clinically reviewed**.
 
 # %%
 import numpy as np

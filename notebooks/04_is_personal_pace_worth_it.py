@@ -16,8 +16,8 @@
 # This notebook is for readers who compare personalised with fixed tapers. It compares policies from presets of guidance
 # to an oracle, on the same simulated people with common random numbers, within the ceiling of guidance, over one year.
 # One parameter of each policy is tuned on other people. The numbers are those of the committed tables
-# ([method and results](../docs/personal-pace.md)). The last cells run a small comparison. Everything is simulated and
-# not calibrated to published results. **Research use: not clinically reviewed**.
+# ([method and results](../docs/personal-pace.md)). The last cells run a small comparison. Everything is simulated,
+# with parameters fitted to published results that inform few of them. **Research use: not clinically reviewed**.
 
 # %%
 import tempfile

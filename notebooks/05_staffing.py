@@ -13,11 +13,11 @@
 # %% [markdown]
 # # Which team?
 #
-# This notebook is for clinical leads who plan a team. It answers these questions. How many patients can this team taper
-# safely? Which resource becomes a bottleneck first? What changes with one more staff member, fewer enrolments, or
-# check-ins every other day? Which team is the cheapest that meets its targets? Everything is simulated and not
-# calibrated to published results; minutes and costs are planning assumptions. **Research use: not clinically
-# reviewed**.
+# This notebook is for clinical leads who plan a team. It answers these questions. How many patients can this team
+# taper safely? Which resource becomes a bottleneck first? What changes with one more staff member, fewer enrolments,
+# or check-ins every other day? Which team is the cheapest that meets its targets? Everything is simulated, with
+# parameters fitted to published results that inform few of them; minutes and costs are planning assumptions.
+# **Research use: not clinically reviewed**.
 
 # %%
 import tempfile

@@ -16,7 +16,8 @@
 # This notebook is for readers who ask what happens to patients when staff are late. The patients, the random numbers
 # and the protocol are the same; only the team differs. A small panel has a protocol that reacts to check-ins, with
 # unlimited staff, with the scenario's team, and with a smaller one. Three triage rules follow on the small team.
-# Everything is simulated and not calibrated to published results. **Research use: not clinically reviewed**.
+# Everything is simulated, with parameters fitted to published results that inform few of them. **Research use: not
+# clinically reviewed**.
 
 # %%
 from dataclasses import replace
