@@ -376,7 +376,7 @@ def _gaps(
                     "rival": best,
                     **gap,
                     "n": len(results[oracle].seed_of),
-                    }
+                }
             )
     return rows
 
