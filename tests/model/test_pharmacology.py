@@ -409,3 +409,16 @@ def test_patches_are_dispensed_by_changes() -> None:
 def test_a_supply_mixes_no_drugs() -> None:
     with pytest.raises(ValueError, match="one drug in one formulation"):
         ph.to_dispense([(1, ph.regimen(ER, 90, 2)), (8, ph.regimen(IR, 30, 2))], 1, 15)
+
+
+def test_an_amount_may_have_as_many_extra_pieces_as_stated_and_no_more():
+    units = drug(strengths=(1.0, 10.0), smallest_step=1.0)
+    totals = ph.dispensable_totals(units, 1, 9.0)
+    assert totals[totals < 10.0].tolist() == [float(n) for n in range(ph.EXTRA_PIECES + 1)]
+
+
+def test_a_total_beside_a_dispensable_one_is_refused_at_the_tolerance():
+    units = drug(strengths=(1.0, 10.0), smallest_step=1.0)
+    ph.regimen(units, 1.0, 1)
+    with pytest.raises(ValueError, match="a total is made of"):
+        ph.regimen(units, 1.0 + 1.5e-9, 1)

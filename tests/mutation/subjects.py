@@ -54,7 +54,11 @@ SUBJECTS: Final = (
         no_effect={
             "within_day_shape: [0.125, 0.375, 0.625, 0.875] becomes [0.0, 0.25, 0.5, 0.75]": (
                 "the shape is divided by its mean, so a shift of all points cancels"
-            )
+            ),
+            "regimen: …s = dispensable_totals(drug, n, total + 2 * n * drug.strengths[-1]) becomes "
+            "…s = dispensable_totals(drug, n, total + 4 * n * drug.strengths[-1])": (
+                "the nearest totals lie within one block of the largest strength"
+            ),
         },
     ),
     Subject(
