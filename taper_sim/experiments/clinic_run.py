@@ -215,13 +215,12 @@ def _read(parts: Parts, arm: int, replication: int, what: str) -> pd.DataFrame:
 def _outcome_tables(plan: ClinicPlan, parts: Parts) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Outcomes of the patients, and their differences from unlimited staff, over replications."""
     names = plan.scenario.outcomes or [outcome.name for outcome in ALL]
-    n_draws = min(plan.scenario.draws, plan.n_replications)
-    tables_by_arm = []
+    ensemble, tables_by_arm = plan.all_draws(), []
     for k, arm in enumerate(plan.arms):
         people, masks = (
             [_read(parts, k, r, what) for r in range(plan.n_replications)] for what in ("patients", "groups")
         )
-        tables_by_arm.append(outcome_tables(arm.name, names, people, masks, n_draws))
+        tables_by_arm.append(outcome_tables(arm.name, names, people, masks, ensemble))
     summaries, differences = zip(*tables_by_arm, strict=True)
     return pd.concat(summaries, ignore_index=True), pd.concat(differences, ignore_index=True)
 

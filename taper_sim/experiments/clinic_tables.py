@@ -16,13 +16,18 @@ from taper_sim.clinic.service import KEY
 from taper_sim.comparison.outcomes import BY_NAME, Outcome
 from taper_sim.comparison.statistics import over_draws
 from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SMALLEST_CELL, SUMMARY_COLUMNS
+from taper_sim.simulation.ensemble import Ensemble
 
 UNLIMITED_STAFF: Final = "staff never short"
 """Reference in ``differences.csv`` and the manifest; the value is part of the file format."""
 
 
 def outcome_tables(
-    protocol: str, names: Sequence[str], people: Sequence[pd.DataFrame], masks: Sequence[pd.DataFrame], n_draws: int
+    protocol: str,
+    names: Sequence[str],
+    people: Sequence[pd.DataFrame],
+    masks: Sequence[pd.DataFrame],
+    ensemble: Ensemble,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Outcomes of the patients of a protocol, and their differences from unlimited staff.
 
@@ -35,8 +40,8 @@ def outcome_tables(
         For each replication a row a patient: every outcome, and with the prefix ``free_`` that of unlimited staff.
     masks : sequence of DataFrame
         For each replication a column a subgroup, ``all`` among them, with the same rows.
-    n_draws : int
-        Number of draws of the parameters; the replications take them in turn.
+    ensemble : Ensemble
+        Draws of the parameters; the replications take them in turn.
 
     Returns
     -------
@@ -56,9 +61,11 @@ def outcome_tables(
                 limited.append(_enough(served, group))
                 change.append(_enough(served - free, group))
             if any(map(len, limited)):
-                summary.append((protocol, name, group, *_summary(outcome, limited, n_draws)))
+                summary.append((protocol, name, group, *_summary(outcome, limited, ensemble)))
             if any(map(len, change)):
-                differences.append((protocol, UNLIMITED_STAFF, name, group, *_difference(outcome, change, n_draws)))
+                differences.append(
+                    (protocol, UNLIMITED_STAFF, name, group, *_difference(outcome, change, ensemble.n_draws))
+                )
     return (
         pd.DataFrame(summary, columns=[*_own(SUMMARY_COLUMNS), "needed"]).astype({"needed": "Int64"}),
         pd.DataFrame(differences, columns=[*_own(DIFFERENCE_COLUMNS), "needed"]).astype({"needed": "Int64"}),
@@ -76,7 +83,7 @@ def _enough(values: Floats, group: str) -> Floats:
     return known if group == "all" or len(known) >= SMALLEST_CELL else known[:0]
 
 
-def _summary(outcome: Outcome, replications: Sequence[Floats], n_draws: int) -> tuple[object, ...]:
+def _summary(outcome: Outcome, replications: Sequence[Floats], ensemble: Ensemble) -> tuple[object, ...]:
     known, mean = np.concatenate(replications), _over(replications)
     spread = float(known.std(ddof=1)) if len(known) > 1 else 0.0
     return (
@@ -85,9 +92,9 @@ def _summary(outcome: Outcome, replications: Sequence[Floats], n_draws: int) -> 
         spread,
         *np.quantile(known, (0.05, 0.5, 0.95)),
         *_clipped(mean, outcome.ends),
-        _mc_se(replications, n_draws),
-        n_draws,
-        False,
+        _mc_se(replications, ensemble.n_draws),
+        ensemble.n_draws,
+        ensemble.calibrated,
         outcome.unit,
         outcome.direction,
         mean.needed,

@@ -92,7 +92,8 @@ def _left_out(tables: Path) -> str:
 
 def _causal_share(tables: Path) -> str:
     rows = read_table(tables / "calibration_causal_share.csv")
-    return markdown_table(tuple(rows.columns), rows.fillna("").astype(str).itertuples(index=False, name=None))
+    cells = (tuple("" if cell != cell else str(cell) for cell in row) for row in rows.itertuples(index=False))
+    return markdown_table(tuple(rows.columns), cells)
 
 
 _TABLES: Final[Mapping[str, Callable[[Path], str]]] = {

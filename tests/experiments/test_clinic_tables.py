@@ -10,6 +10,7 @@ from taper_sim.experiments.clinic_plan import read_plan
 from taper_sim.experiments.clinic_run import unlimited_staff_outcomes
 from taper_sim.experiments.clinic_tables import outcome_tables
 from taper_sim.scenario.building import Overrides
+from taper_sim.simulation.ensemble import Ensemble
 from tests.conftest import ROOT
 
 
@@ -20,7 +21,7 @@ def panel(name, values, free, **groups):
 
 def tables(name, *panels, n_draws=1):
     people, masks = zip(*panels, strict=True)
-    return [table.set_index("subgroup") for table in outcome_tables("p", [name], people, masks, n_draws)]
+    return [table.set_index("subgroup") for table in outcome_tables("p", [name], people, masks, Ensemble({}, n_draws))]
 
 
 def test_intervals_stay_within_what_the_outcome_can_be():

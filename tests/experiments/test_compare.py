@@ -155,7 +155,7 @@ def test_the_manifest_has_the_hash_of_every_file_that_was_read(tmp_path: Path):
 def test_the_manifest_names_no_patient_and_says_what_is_not_known(finished: ComparisonRun):
     text = (finished.folder / "manifest.json").read_text()
     manifest = json.loads(text)
-    assert manifest["ensemble"]["calibrated"] is False
+    assert manifest["ensemble"]["calibrated"] is True
     assert manifest["clinical_review"] == "research use: not clinically reviewed"
     assert manifest["patients"]["n"] == 150
     assert len(manifest["patients"]["ids_sha256"]) == 64

@@ -101,8 +101,8 @@ def test_draws_of_ones_own_are_used(table: Path, tmp_path: Path):
 
 def test_calibrated_draws_are_asked_for_recorded_and_verified(table: Path, tmp_path: Path):
     words = ["validate", str(table), "--patients", "60", "--draws", "3", "--seed", "1"]
-    assert main([*words, "--out", str(tmp_path / "prior")]) == 0
-    assert main([*words, "--draws-from", "published", "--out", str(tmp_path / "fitted")]) == 0
+    assert main([*words, "--draws-from", "prior", "--out", str(tmp_path / "prior")]) == 0
+    assert main([*words, "--out", str(tmp_path / "fitted")]) == 0
     prior, fitted = (pd.read_csv(tmp_path / name / "validation.csv") for name in ("prior", "fitted"))
     assert set(prior["calibrated"].dropna()) == {"no"} and set(fitted["calibrated"].dropna()) == {"yes"}
     assert not prior["simulated"].equals(fitted["simulated"])

@@ -17,6 +17,7 @@ from tests.mutation.subjects import ROOT, Subject
 
 OUTPUT: Final = "output.txt"
 """File of the copy with what the last run printed."""
+_APART_S: Final = 10.0  # seconds between the time of a module and that of its mutants
 _PATIENCE: Final = 20.0  # seconds by the clock for each second of the processor, as others may have nearly all of it
 _COPIED: Final = ("taper_sim", "tests", "scenarios", "examples", "docs", "pyproject.toml", "README.md")
 
@@ -41,9 +42,11 @@ def outcome_of(subject: Subject, source: str | None, copy: Path, limit_s: float)
         not end though it did not compute. That is no outcome of the mutant; it needs another run.
     """
     path = copy / "taper_sim" / subject.module
-    usual = path.read_bytes()
+    usual, times = path.read_bytes(), path.stat()
     if source is not None:
         path.write_text(source)
+        # bytecode is recognised by size and second: a mutant of one length must not have the usual module's
+        os.utime(path, (times.st_atime, times.st_mtime + _APART_S))
     try:
         child = os.fork()
         if child == 0:
@@ -60,6 +63,7 @@ def outcome_of(subject: Subject, source: str | None, copy: Path, limit_s: float)
         return "stuck"
     finally:
         path.write_bytes(usual)
+        os.utime(path, (times.st_atime, times.st_mtime))
 
 
 def _run_tests(subject: Subject, copy: Path, limit_s: float, *, keeps_bytecode: bool) -> None:
