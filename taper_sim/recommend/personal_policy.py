@@ -144,6 +144,20 @@ class Personal(Policy):
         return Order(share, checkin_every_d=every if self.sees == "reports" else None)
 
 
+def _built(call: str, *, ceiling: str, prefer: str, step_back: str, way_back: str, **fields: Any) -> Personal:
+    """The policy of a call, from its arguments: words of the call become the fields' values, the others are fields."""
+    return _checked(
+        call,
+        Personal(
+            ceiling=ceiling == "on",
+            prefer="fastest" if prefer == "fastest" else "least loss",
+            step_back=step_back == "on",
+            way_back=way_back == "on",
+            **fields,
+        ),
+    )
+
+
 def _checked(call: str, policy: Personal) -> Personal:
     """The policy; raises InputError with every argument out of range."""
     problems = [
@@ -194,32 +208,7 @@ def personal(
     way_back: Literal["on", "off"] = "off",
 ) -> Personal:
     """Pace from the patient's check-ins: least expected loss within every limit on risk (docs/personal-pace.md)."""
-    return _checked(
-        "personal",
-        Personal(
-            risk,
-            limit,
-            every,
-            draws,
-            ceiling == "on",
-            checkins,
-            sees,
-            horizon_d,
-            outlook_d,
-            "fastest" if prefer == "fastest" else "least loss",
-            step_back == "on",
-            drug_class,
-            run_in,
-            pain,
-            function,
-            mood,
-            sleep,
-            full_stop,
-            harm_line,
-            plans,
-            way_back == "on",
-        ),
-    )
+    return _built("personal", **locals())
 
 
 def prior_only(
@@ -245,29 +234,4 @@ def prior_only(
     way_back: Literal["on", "off"] = "off",
 ) -> Personal:
     """As personal, from prior and baseline assessment alone: the value of the choice without any check-in."""
-    return _checked(
-        "prior_only",
-        Personal(
-            risk,
-            limit,
-            every,
-            draws,
-            ceiling == "on",
-            "daily",
-            "nothing",
-            horizon_d,
-            outlook_d,
-            "fastest" if prefer == "fastest" else "least loss",
-            step_back == "on",
-            drug_class,
-            run_in,
-            pain,
-            function,
-            mood,
-            sleep,
-            full_stop,
-            harm_line,
-            plans,
-            way_back == "on",
-        ),
-    )
+    return _built("prior_only", sees="nothing", **locals())

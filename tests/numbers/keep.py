@@ -51,7 +51,10 @@ def moved(case: str) -> list[str]:
 
 
 def code_hashes() -> dict[str, Callable[[], str]]:
-    """For the beginning of a committed table's name, the hash of the code that it describes; the first match counts."""
+    """For the beginning of a committed table's name, the hash of the code that it describes.
+
+    Tables without an entry are not stamped: no kept number shows that theirs would be the same.
+    """
     from taper_sim.experiments import ladder, triage_rules
     from taper_sim.studies import calibration, interval_coverage, misspecified, recovery, structures
     from taper_sim.studies.trial_tapers import study
@@ -64,7 +67,7 @@ def code_hashes() -> dict[str, Callable[[], str]]:
         "triage": triage_rules.code_hash,
         "interval_coverage": interval_coverage.code_hash,
         "structures": structures.code_hash,
-        "": calibration.code_hash,
+        **dict.fromkeys(("sbc", "nuts", "likelihood", "sampling", "forecasts"), calibration.code_hash),
     }
 
 
@@ -76,8 +79,8 @@ def restamp() -> int:
         return 1
     for path in sorted((ROOT / "docs" / "tables").glob("*.csv")):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        if "code" in table:
-            prefix = next(prefix for prefix in code_hashes() if path.stem.startswith(prefix))
+        prefix = next((prefix for prefix in code_hashes() if path.stem.startswith(prefix)), None)
+        if "code" in table and prefix is not None:
             table["code"] = code_hashes()[prefix]()
             table.to_csv(path, index=False, lineterminator="\n")
     return 0
