@@ -136,6 +136,6 @@ def with_choices(
     )
     choices = {}
     for score in RATINGS_TRIED[asked.instrument]:
-        given = posterior_of(rated(score), _DRAWS, seed)
-        choices[score] = chooser(given)(given.weights)
+        with_score = posterior_of(rated(score), _DRAWS, seed)
+        choices[score] = chooser(with_score)(with_score.weights)
     return replace(asked, choices=choices, chosen=chooser(subset)(subset.weights))

@@ -118,8 +118,18 @@ def recommend(
     whether = whether_to_taper(values, limits)
     cuts = tuple(values.felt_cuts())
     rating = rating_asked(history_then, cuts, as_of)
-    answer = AnswerInputs(history_then, as_of, judged, limits, population, seed, whether, cuts=cuts, rating=rating)
-    answer = replace(answer, notes=history_then.notes)
+    answer = AnswerInputs(
+        history_then,
+        as_of,
+        judged,
+        limits,
+        population,
+        seed,
+        whether,
+        notes=history_then.notes,
+        cuts=cuts,
+        rating=rating,
+    )
     if judged.urgent:
         return answer.urgent()
     if judged.unconfirmed:

@@ -314,8 +314,13 @@ def taper_at_pace(
     ways, steps = planned
     needs = "; ".join(dict.fromkeys(way.needs for way in ways if way.needs))
     changes = [f"{way.drug.drug} {way.drug.formulation}" for way in ways if way.needs]
-    suffix = f", after a change to {' and '.join(changes)}" if changes else ""
-    return replace(option, name=name + suffix, steps=steps, needs=needs)
+    option = replace(option, steps=steps, needs=needs)
+    return _varied(option, f"after a change to {' and '.join(changes)}") if changes else option
+
+
+def _varied(option: Option, variant: str) -> Option:
+    """The option as a variant of the usual one at its pace."""
+    return replace(option, name=f"{option.name}, {variant}", variant=variant)
 
 
 def in_smaller_steps(option: Option, situation: Situation, limits: Limits, n_days: int) -> Option | None:
@@ -340,9 +345,7 @@ def in_smaller_steps(option: Option, situation: Situation, limits: Limits, n_day
     if planned is None:
         return None
     changed = next(way.beside or way.drug for way in planned[0] if way.change != "same product")
-    return replace(
-        option, name=f"{option.name}, in smaller steps with {changed.drug} {changed.formulation}", steps=planned[1]
-    )
+    return _varied(replace(option, steps=planned[1]), f"in smaller steps with {changed.drug} {changed.formulation}")
 
 
 def _pace_of(situation: Situation, drug_class: DrugClass, pct_per_28d: float, limits: Limits) -> _Pace:

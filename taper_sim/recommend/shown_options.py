@@ -75,6 +75,8 @@ def _shown(
         "name": option.name,
         "kind": option.kind,
         "drug_class": option.drug_class,
+        "pct_per_28d": option.pct_per_28d,
+        "variant": option.variant,
         "status": f"blocked: {option.blocked}" if option.blocked else "offered",
         "needs": option.needs or None,
         "schedule": schedule_of(option, situation.now, days) if option.rolled else [],

@@ -32,6 +32,8 @@ class Option:
         Reason why the option is not offered; empty if it is offered.
     rolled : bool
         Whether the option's course can be simulated.
+    variant : str
+        How a reduction differs from the usual one at its pace, such as ``in smaller steps with morphine IR``.
     needs : str
         What a prescriber and a pharmacist settle before the option begins; such an option is never chosen by default.
         Empty for most options.
@@ -45,6 +47,7 @@ class Option:
     adjunct: bool = False
     blocked: str = ""
     rolled: bool = True
+    variant: str = ""
     needs: str = ""
 
 

@@ -131,12 +131,7 @@ def _short(option: dict[str, Any]) -> str:
 
 def _pace(option: dict[str, Any]) -> str:
     """Pace of a reduction: ``7.5``, percent of the original."""
-    return str(option["name"].split(" by ")[1].split(" %")[0])
-
-
-def _variant(option: dict[str, Any]) -> str:
-    """What a reduction has beside its pace: ``, in smaller steps with ...``, or nothing."""
-    return str(option["name"].partition(" days")[2])
+    return f"{option['pct_per_28d']:g}"
 
 
 def _options(answer: dict[str, Any]) -> list[str]:
@@ -170,7 +165,8 @@ def _row(option: dict[str, Any], answer: dict[str, Any]) -> list[str]:
     same = [o for o in answer["options"] if o["same_as"] == option["name"]]
     if option["kind"] == "reduce":
         paces = sorted(map(_pace, (option, *same)), key=float)
-        name = f"reduce {option['drug_class']} by {' or '.join(paces)} % every 28 days{_variant(option)}"
+        name = f"reduce {option['drug_class']} by {' or '.join(paces)} % every 28 days"
+        name += f", {option['variant']}" if option["variant"] else ""
     else:
         name = " = ".join(_short(o) for o in (option, *same))
     felt = max(option[f"p_felt_{what}"] for what in ("withdrawal_over", "function_loss", "pain_rise"))

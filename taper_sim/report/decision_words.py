@@ -29,9 +29,9 @@ def _plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def filled(text: str) -> str:
+def filled(text: str, indent: str = "") -> str:
     """A paragraph, wrapped; what cannot be printed becomes a blank."""
-    return textwrap.fill(_plain(text), WIDTH, subsequent_indent="  ")
+    return textwrap.fill(_plain(text), WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")
 
 
 def point(text: str, indent: str = "  ") -> str:

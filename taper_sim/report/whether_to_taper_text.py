@@ -1,9 +1,8 @@
-"""The answer to "taper at all?" as lines of text, what speaks for and against. Imports nothing of the package."""
+"""The answer to "taper at all?" as lines of text, what speaks for and against. Imports ``decision_words``."""
 
-import textwrap
-from typing import Any, Final
+from typing import Any
 
-_WIDTH: Final = 100
+from taper_sim.report.decision_words import filled
 
 
 def taper_at_all_short(answer: dict[str, Any]) -> list[str]:
@@ -12,7 +11,7 @@ def taper_at_all_short(answer: dict[str, Any]) -> list[str]:
         return []
     whether = answer["taper_at_all"]
     counted = f"{len(whether['for'])} for, {len(whether['against'])} against: --details"
-    return [_line(f"taper at all? {whether['default']}: {whether['because']} ({counted})", "")]
+    return [filled(f"taper at all? {whether['default']}: {whether['because']} ({counted})")]
 
 
 def taper_at_all_lines(answer: dict[str, Any]) -> list[str]:
@@ -20,12 +19,8 @@ def taper_at_all_lines(answer: dict[str, Any]) -> list[str]:
     if answer["status"] != "recommend":
         return []
     whether = answer["taper_at_all"]
-    lines = [_line(f"taper at all? {whether['default']}: {whether['because']}", "")]
+    lines = [filled(f"taper at all? {whether['default']}: {whether['because']}")]
     for side in ("for", "against"):
         sentences = [reason["sentence"] for reason in whether[side]]
-        lines.append(_line(f"{side} a taper: {'; '.join(sentences) or 'nothing on record'}", "  "))
+        lines.append(filled(f"{side} a taper: {'; '.join(sentences) or 'nothing on record'}", "  "))
     return lines
-
-
-def _line(text: str, indent: str) -> str:
-    return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")

@@ -130,8 +130,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="why exposure in the ladder exceeds the schedule's")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--people", type=int, default=_PEOPLE)
-    given = parser.parse_args()
-    exposure_rows(given.people).to_csv(given.out, index=False)
+    args = parser.parse_args()
+    exposure_rows(args.people).to_csv(args.out, index=False)
 
 
 if __name__ == "__main__":

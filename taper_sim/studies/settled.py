@@ -169,8 +169,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="whether a trial at half the dose settles where to stop")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--people", type=int, default=_PEOPLE)
-    given = parser.parse_args()
-    settled_rows(given.people).to_csv(given.out, index=False)
+    args = parser.parse_args()
+    settled_rows(args.people).to_csv(args.out, index=False)
 
 
 if __name__ == "__main__":
