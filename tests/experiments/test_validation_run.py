@@ -107,8 +107,8 @@ def test_calibrated_draws_are_asked_for_recorded_and_verified(table: Path, tmp_p
     assert set(prior["calibrated"].dropna()) == {"no"} and set(fitted["calibrated"].dropna()) == {"yes"}
     assert not prior["simulated"].equals(fitted["simulated"])
     assert main(["verify", str(tmp_path / "fitted")]) == 0
-    given = ts.validate(table, patients=60, draws=3, seed=1, draws_from="published", progress=False)
-    assert given.frame["simulated"].equals(fitted["simulated"])
+    in_memory = ts.validate(table, patients=60, draws=3, seed=1, draws_from="published", progress=False)
+    assert in_memory.frame["simulated"].equals(fitted["simulated"])
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from taper_sim.recommend.options import MAINTENANCE, Option, Situation, options_
 from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import JudgedRules, judge
 from taper_sim.safety.variables import Values
+from tests.recommend.calm_answers import CALM_ANSWERS
 
 TODAY = date(2026, 3, 31)
 CALM = {  # reports that raise no flag, and the most adverse value of each
@@ -32,26 +33,7 @@ CALM = {  # reports that raise no flag, and the most adverse value of each
     "caregiver_alert": (0.0, 1.0),
 }
 SEDATION = ("oversedation", "breathing_depressed")
-ANSWERED = dict.fromkeys(
-    (
-        "suicidal_intent",
-        "crisis_message",
-        "unresponsive",
-        "blue_lips",
-        "gurgling_breath",
-        "vomiting_24h",
-        "unable_fluids_h",
-        "seizure",
-        "hallucination",
-        "confusion",
-        "restarted_at_old_dose",
-        "no_bowel_movement_days",
-        "abdominal_distension",
-        "pregnant",
-        "seizure_history",
-    ),
-    0.0,
-) | {"patient_agreed_to_taper": 1.0, "naloxone_at_home": 1.0, "opioid_use_days": 2000.0}
+ANSWERED = CALM_ANSWERS | {"seizure_history": 0.0}
 DRUGS = (("morphine", "ER", 300.0, 15.0), ("oxycodone", "IR", 90.0, 5.0), ("diazepam", "IR", 40.0, 2.0))
 
 adverse = st.fixed_dictionaries({}, optional={name: st.floats(0.0, 1.0) for name in CALM})

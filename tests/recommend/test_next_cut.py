@@ -18,31 +18,13 @@ from taper_sim.recommend.options import Option
 from taper_sim.recommend.recommendation import recommend
 from taper_sim.safety.felt_cuts import Felt, FeltCut
 from taper_sim.safety.limits import Limits
+from tests.recommend.calm_answers import CALM_ANSWERS
 from tests.recommend.test_barred_options import forecast
 
 TODAY = date(2026, 3, 31)
 CUTS_AGO = (57, 29)  # days
 DOSES = (90.0, 82.5, 75.0)  # mg of morphine IR
-ANSWERED = dict.fromkeys(
-    (
-        "phq9_item9",
-        "suicidal_intent",
-        "crisis_message",
-        "unresponsive",
-        "blue_lips",
-        "gurgling_breath",
-        "vomiting_24h",
-        "unable_fluids_h",
-        "seizure",
-        "hallucination",
-        "confusion",
-        "restarted_at_old_dose",
-        "no_bowel_movement_days",
-        "abdominal_distension",
-        "pregnant",
-    ),
-    0.0,
-) | {"patient_agreed_to_taper": 1.0, "naloxone_at_home": 1.0, "opioid_use_days": 2000.0}
+ANSWERED = CALM_ANSWERS | {"phq9_item9": 0.0}
 USUAL = {"sows_gossop": 3.0, "pain_nrs": 6.0, "function": 46.0}
 SPREAD = {"sows_gossop": 1.2, "pain_nrs": 1.0, "function": 4.0}
 SIGNED = {name: {"by": "Dr A", "reason": "talked"} for name in ("cut_broke_limit", "cut_not_recovered")}

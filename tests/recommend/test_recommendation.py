@@ -20,33 +20,10 @@ from taper_sim.recommend.options import LONG_ACTING_BENZODIAZEPINE
 from taper_sim.recommend.recommendation import recommend
 from taper_sim.safety.ceilings import ceiling_of
 from taper_sim.safety.limits import Limits
+from tests.recommend.calm_answers import CALM_ANSWERS
 
 TODAY = date(2026, 3, 31)
-SAFE = dict.fromkeys(
-    (
-        "phq9_item9",
-        "suicidal_intent",
-        "crisis_message",
-        "unresponsive",
-        "blue_lips",
-        "gurgling_breath",
-        "vomiting_24h",
-        "unable_fluids_h",
-        "seizure",
-        "hallucination",
-        "confusion",
-        "restarted_at_old_dose",
-        "no_bowel_movement_days",
-        "abdominal_distension",
-        "pregnant",
-        "agitation",
-        "syncope",
-        "ssri",
-        "snri",
-        "maoi",
-    ),
-    0.0,
-) | {"patient_agreed_to_taper": 1.0, "naloxone_at_home": 1.0, "opioid_use_days": 2000.0}
+SAFE = CALM_ANSWERS | dict.fromkeys(("phq9_item9", "agitation", "syncope", "ssri", "snri", "maoi"), 0.0)
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 

@@ -297,8 +297,8 @@ def test_a_clinic_that_does_not_keep_up_names_what_breaks_first(runs: Copies) ->
     table.to_csv(folder / "service.csv", index=False)
     write_run_report(folder)
     reader, _ = page(folder)
-    said_first = "does not keep up: the nurse breaks first, with 70 % of the work late or lost"
-    assert said_first in reader.answer
+    breaks_first = "does not keep up: the nurse breaks first, with 70 % of the work late or lost"
+    assert breaks_first in reader.answer
     assert "The number that this team can keep up with is below 24." in reader.answer
 
 
