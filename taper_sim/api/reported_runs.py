@@ -86,9 +86,7 @@ def run_clinic_plan(
     The other parameters are those of :func:`run_comparison`; ``replications`` replace the scenario's.
     """
     plan = clinic_plan.read_plan(scenario, change, replications, sure=sure)
-    loads = before_text(
-        clinic_plan.planned_loads(plan, exact=True), clinic_plan.planned_loads_of_enrolment(plan, exact=True)
-    )
+    loads = before_text(plan.rehearsed_loads, plan.rehearsed_loads_of_enrolment)
     for line in (*loads, *plan.remarks()):
         log(line)
     finished = clinic_run.run_clinic(scenario, plan, folder, progress, report=write_run_report)

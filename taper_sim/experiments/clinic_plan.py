@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +61,16 @@ class ClinicPlan:
     def enrolled_over_d(self) -> int:
         """Days over which the panel enrols: no longer than the run."""
         return min(self.setting.enrol_over_d, self.n_days)
+
+    @cached_property
+    def rehearsed_loads(self) -> dict[str, list[Load]]:
+        """:func:`planned_loads` with the fullest books rehearsed: seconds, so once a plan."""
+        return planned_loads(self, exact=True)
+
+    @cached_property
+    def rehearsed_loads_of_enrolment(self) -> dict[str, list[Load]]:
+        """:func:`planned_loads_of_enrolment` with the fullest books rehearsed: seconds, so once a plan."""
+        return planned_loads_of_enrolment(self, exact=True)
 
     def remarks(self) -> list[str]:
         """Entries of the scenario whose effect may surprise the reader, a line each."""

@@ -30,14 +30,7 @@ from taper_sim.comparison.jobs import Arm
 from taper_sim.comparison.outcomes import ALL, measure
 from taper_sim.comparison.tables import subgroups
 from taper_sim.data import formulary
-from taper_sim.experiments.clinic_plan import (
-    ClinicPlan,
-    plan_hash,
-    plan_record,
-    planned_loads,
-    planned_loads_of_enrolment,
-    recorded_clinic,
-)
+from taper_sim.experiments.clinic_plan import ClinicPlan, plan_hash, plan_record, recorded_clinic
 from taper_sim.experiments.clinic_tables import UNLIMITED_STAFF, outcome_tables, service_table
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
 from taper_sim.experiments.running import Progress, Report, Running
@@ -125,7 +118,7 @@ def _run(path: Path, plan: ClinicPlan, folder: Path, running: Running) -> Clinic
             kept.write_csv(
                 "absences.csv", pd.concat(ill)
             )  # under every protocol the same staff are ill on the same days
-        before, enrolling = planned_loads(plan, exact=True), planned_loads_of_enrolment(plan, exact=True)
+        before, enrolling = plan.rehearsed_loads, plan.rehearsed_loads_of_enrolment
         timings = {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)}
         manifest = kept.finish(_about(plan, path, before, enrolling) | {"timings_s": timings}, running.report)
     heaviest = max(before, key=lambda name: max((load.share for load in before[name]), default=0.0))

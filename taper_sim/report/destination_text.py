@@ -3,13 +3,10 @@
 The content is that of the field ``destinations`` of the answer; docs/destination.md explains it.
 """
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from taper_sim.report.decision_words import chance_in_words, filled
-
-_WIDTH = 100
+from taper_sim.report.decision_words import chance_in_words, filled, point
 
 
 def destination_summary(answer: Mapping[str, Any]) -> list[str]:
@@ -42,7 +39,7 @@ def destination_lines(answer: Mapping[str, Any]) -> list[str]:
         lines.append("  to ask, so that the table is the patient's own (limits file; default in brackets):")
         for row in questions:
             text = f"{row['key']} ({row['default']:g}): {row['question']}"
-            lines.append(textwrap.fill(text, _WIDTH, initial_indent="  - ", subsequent_indent="    "))
+            lines.append(point(text))
     return lines
 
 
@@ -53,10 +50,10 @@ def _class_lines(of_class: Mapping[str, Any]) -> list[str]:
         f"own weights? A prediction of an uncalibrated model, with at most {pace:g} % of the original dose in 28 days. "
         "It is no offer."
     )
-    lines = [textwrap.fill(head, _WIDTH, subsequent_indent="  ")]
+    lines = [filled(head)]
     for table in of_class["sets"]:
         title = f"values {table['name']}: {table['in_words']}"
-        lines.append(textwrap.fill(title, _WIDTH, initial_indent="  ", subsequent_indent="    "))
+        lines.append(filled(title, "  "))
         lines.append(f"    {'dose':<7}{'better off':<12}{'gain (90 % interval)':<26}{'today':<9}settled by a trial")
         for row in table["rows"]:
             lines.append(_row_line(row, row["dose_pct"] == table["least_loss_pct"]))
@@ -64,18 +61,14 @@ def _class_lines(of_class: Mapping[str, Any]) -> list[str]:
             f"    certainty before the choice would be worth {table['worth_knowing']:.2f} of these differences, the "
             f"trial {table['worth_trial']:.2f}"
         )
-    lines.append(
-        textwrap.fill(
-            "The gain counts important differences of the domain that weighs most. The star marks the least expected "
-            "loss, with harm counted. A chance above 80 % or below 20 % is settled. The trial is "
-            f"{trial['days_there'] // 7} weeks at {trial['dose_pct']:g} % of today's dose, known after "
-            f"{trial['days_until_known']} days. The last column is the expected chance that it settles the question: "
-            "no promise.",
-            _WIDTH,
-            initial_indent="  ",
-            subsequent_indent="  ",
-        )
+    explanation = (
+        "The gain counts important differences of the domain that weighs most. The star marks the least expected loss, "
+        "with harm counted. A chance above 80 % or below 20 % is settled. The trial is "
+        f"{trial['days_there'] // 7} weeks at {trial['dose_pct']:g} % of today's dose, known after "
+        f"{trial['days_until_known']} days. The last column is the expected chance that it settles the question: no "
+        "promise."
     )
+    lines.append(filled(explanation, "  "))
     return lines
 
 
