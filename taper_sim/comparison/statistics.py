@@ -204,14 +204,19 @@ def over_draws(values: Floats, draw: Ints, kind: Kind = "number") -> OverDraws:
     return estimates([Sample(values, draw, len(values), kind=kind)])[0]
 
 
-def estimates(samples: Sequence[Sample]) -> list[OverDraws]:
-    """Means of several outcomes with their uncertainty from parameter draws and Monte Carlo error."""
+def estimates(samples: Sequence[Sample], printed: Sequence[bool] | None = None) -> list[OverDraws]:
+    """Means of several outcomes with their uncertainty from parameter draws and Monte Carlo error.
+
+    ``printed`` says which of them have an interval, (m,); all if omitted. The others have their mean and ``mc_se``
+    alone, and a standard deviation between draws of NaN.
+    """
     parts = [_Parts.of(sample) for sample in samples]
-    between = np.zeros(len(parts))
-    few = [k for k, part in enumerate(parts) if part.events is not None]
-    others = [k for k, part in enumerate(parts) if part.events is None]
+    between = np.full(len(parts), np.nan)
+    wanted = range(len(parts)) if printed is None else np.flatnonzero(printed).tolist()
+    others = [k for k in wanted if parts[k].events is None]
     between[others] = between_variances([parts[k].by_draw for k in others])
-    between[few] = between_log_odds([part.events for part in parts if part.events is not None])
+    counted = {k: events for k in wanted if (events := parts[k].events) is not None}
+    between[list(counted)] = between_log_odds(list(counted.values()))
     return [part.estimate(float(variance)) for part, variance in zip(parts, between, strict=True)]
 
 
@@ -281,7 +286,9 @@ class _Parts:
         return cls(mean, float(np.sqrt(mc)), error, by_draw, events, n, n_draws, draws_of_people, log_odds)
 
     def estimate(self, between: float) -> OverDraws:
-        """Distribution of the mean, from the variance between draws."""
+        """Distribution of the mean, from the variance between draws; the mean alone if that is NaN."""
+        if np.isnan(between):
+            return OverDraws(self.mean, self.mc_se, np.nan, np.array([self.mean]), _ONE, np.nan, self.n, self.n_draws)
         variance = between * (1.0 + 1.0 / self.draws_of_people) if self.n_draws > 1 else 0.0
         known = (self.mean, self.mc_se, float(np.sqrt(between)))
         if self.log_odds:

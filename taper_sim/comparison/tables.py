@@ -318,12 +318,14 @@ def _with_intervals(
     cells: Sequence[TableCell], ends: Sequence[tuple[float, float]]
 ) -> Iterator[tuple[TableCell, OverDraws, float, float]]:
     """Each cell with its estimate and the ends of its interval, within the outcome's ends; NaN where it has none."""
-    over_draws = estimates([cell.sample for cell in cells])
-    quantiles = mixture_quantiles(over_draws, ENDS_95).tolist()
-    for cell, estimate, (lo95, hi95), (least, most) in zip(cells, over_draws, quantiles, ends, strict=True):
+    printed = [not cell.reason for cell in cells]
+    over_draws = estimates([cell.sample for cell in cells], printed)
+    quantiles = iter(mixture_quantiles([over_draws[k] for k in np.flatnonzero(printed)], ENDS_95).tolist())
+    for cell, estimate, (least, most) in zip(cells, over_draws, ends, strict=True):
         if cell.reason:
             yield cell, estimate, np.nan, np.nan
         else:
+            lo95, hi95 = next(quantiles)
             yield cell, estimate, max(lo95, least), min(hi95, most)
 
 
@@ -360,8 +362,8 @@ def difference_rows(
                 cells.append(_tail(cell, a - b))
     for cell, estimate, lo95, hi95 in _with_intervals(cells, [cell.outcome.difference_ends for cell in cells]):
         direction = cell.outcome.direction
-        above = 1.0 - estimate.chance_below(0.0)
-        p_better = {"lower": 1.0 - above, "higher": above, "neither": np.nan}[direction]
+        below = np.nan if cell.reason else estimate.chance_below(0.0)
+        p_better = {"lower": below, "higher": 1.0 - below, "neither": np.nan}[direction]
         is_outcome = cell.name == cell.outcome.name and direction != "neither"
         row = (
             protocol,
@@ -371,7 +373,7 @@ def difference_rows(
             estimate.mean,
             lo95,
             hi95,
-            np.nan if cell.reason else p_better,
+            p_better,
             *(shares[cell.name, cell.group] if is_outcome else (np.nan, np.nan)),
             estimate.mc_se,
             estimate.n,
