@@ -20,6 +20,7 @@ from taper_sim.report.decision_words import (
 )
 from taper_sim.report.destination_text import destination_summary
 from taper_sim.report.whether_to_taper_text import taper_at_all_short
+from taper_sim.safety.felt_cuts import back_in_words
 
 _INSTRUMENTS: Final = {"sows_gossop": "withdrawal", "pain_nrs": "pain", "function": "function"}
 _CANNOT_WAIT: Final = ("emergency", "same_day")
@@ -113,9 +114,9 @@ def _cut(cut: dict[str, Any]) -> str:
         return f"{name}: no limit broken"
     longest = max(broke, key=lambda felt: felt["days_over"] / felt["days_reported"])
     parts = [f"{_INSTRUMENTS[f['instrument']]} {f['usual']:.0f} to {f['worst']:g}" for f in broke]
-    still = ", not passed" if cut["not_passed"] else ""
     days = f"{longest['days_over']} of {longest['days_reported']} days"
-    return f"{name}: {', '.join(parts)} at worst; over a limit {days}{still}"
+    back = back_in_words(cut["days_to_recover"], cut["not_back_after_days"] or 0, cut["not_passed"])
+    return f"{name}: {', '.join(parts)} at worst; over a limit {days}, {back}"
 
 
 def _two_weeks(option: dict[str, Any]) -> str:
