@@ -21,6 +21,8 @@ from taper_sim.inference.predictive_checks import PredictiveChecks
 from taper_sim.inference.prior import PopulationPrior
 from taper_sim.inference.record import PatientRecord
 from taper_sim.inference.underreporting import SHARE_REPORTED
+from taper_sim.recommend.back_in_a_year import BetterBack
+from taper_sim.recommend.barred_options import ASK_NALOXONE, NALOXONE
 from taper_sim.recommend.choice import Rolled
 from taper_sim.recommend.headline import headline_of, see_first, urgent_headline
 from taper_sim.recommend.next_cut import Hurt
@@ -34,8 +36,9 @@ from taper_sim.safety.current_values import doses_shown, equivalents_shown
 from taper_sim.safety.felt_cuts import FeltCut
 from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import Flag, JudgedRules, shown_flag
+from taper_sim.safety.validity import variable_rows
 from taper_sim.simulation.ensemble import n_published_results
-from taper_sim.units import DRAWS_FROM
+from taper_sim.units import DRAWS_FROM, DrugClass
 
 NOT_FOR: Final = (
     "not a medical device, not reviewed by any regulator; decision support for health professionals, who keep their "
@@ -84,6 +87,8 @@ class AnswerInputs:
     rating: RatingAsked | None = None
     past: tuple[PastForecast, ...] = ()
     destinations: tuple[Mapping[str, Any], ...] = ()
+    worse: Mapping[DrugClass, str] = MappingProxyType({})
+    better_back: BetterBack = MappingProxyType({})
 
     @property
     def happened(self) -> tuple[str, ...]:
@@ -119,13 +124,14 @@ class AnswerInputs:
     ) -> RecommendationFields:
         """Answer with every option and its figures, the chosen option, and the reasons."""
         days = [(self.as_of + timedelta(days=d)).isoformat() for d in range(self.limits.horizon_days + 2)]
-        rows = shown_options(options, rolled, self.hurt, situation, days, chosen)
+        rows = shown_options(options, rolled, self.hurt, situation, days, chosen, self.better_back)
         first, why = self.judged.holding, [*choice_reasons[::-1][:1], *choice_reasons[:-1]]
         reasons = [
             *_today(first),
             *self.happened,
             *why,
             *([self.blame.words] if self.blame is not None else []),
+            *(f"a way back up is among the options ({c}): {why}" for c, why in self.worse.items() if why),
             *_original_sentences(self.record),
             *_fastest_by_class(options, situation),
             *_learned(self.posterior, self.record, self.n_reports),
@@ -140,9 +146,14 @@ class AnswerInputs:
         naloxone = _NALOXONE if reduces else ""
         return self._fields("recommend", headline, why, reasons, rows, chosen, changes, situation, naloxone)
 
-    def _questions(self, status: str) -> list[dict[str, str]]:
-        """Open questions: those of the rules, then the rating after a cut."""
+    def _questions(self, status: str, options: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+        """Open questions: those of the rules and of a way back up, then the rating after a cut."""
         questions = self.judged.questions()
+        asks = any(o["status"] == f"blocked: {ASK_NALOXONE}" for o in options)
+        if asks and not any(q["variable"] == NALOXONE for q in questions):
+            words = variable_rows()[NALOXONE]["question"]
+            row = {"variable": NALOXONE, "question": words, "flag": "step_back", "needed_before_reduction": "no"}
+            questions.append(row)
         if self.rating is None or status == "urgent":
             return questions
         asked = self.rating.shown()
@@ -205,7 +216,7 @@ class AnswerInputs:
                 "reasons": [*reasons, *self.notes, f"tables: {tables.review_status(rows)}"],
                 # raised flags, then unknown ones that must be answered before a reduction
                 "red_flags": [shown_flag(f) for f in (*self.judged.raised(), *self.judged.blocking)],
-                "questions": self._questions(status),
+                "questions": self._questions(status, options),
                 "doses": doses_shown(self.history, self.as_of),
                 "dose_equivalents": equivalents_shown(self.history, self.as_of),
                 "original_doses": {} if self.record is None else _original_shown(self.record),

@@ -18,7 +18,7 @@ from taper_sim.report.decision_words import (
     point,
     points_of_schedule,
 )
-from taper_sim.report.destination_text import destination_summary
+from taper_sim.report.destination_text import destination_summary, values_in_words
 from taper_sim.report.whether_to_taper_text import taper_at_all_short
 from taper_sim.safety.felt_cuts import back_in_words
 
@@ -127,7 +127,9 @@ def _short(option: dict[str, Any]) -> str:
     name = _NAMES.get(option["kind"], _IN_BRACKETS.sub("", option["name"]))
     if option["kind"] == "rotate":
         name = name.removesuffix(", with a pharmacist")
-    return f"{name} ({option['drug_class']})" if option["kind"] == "step_back" else str(name)
+    if option["kind"] == "step_back":
+        return f"{name}{' in steps' if option['better_in_a_year'] is not None else ''} ({option['drug_class']})"
+    return str(name)
 
 
 def _pace(option: dict[str, Any]) -> str:
@@ -152,13 +154,27 @@ def _options(answer: dict[str, Any]) -> list[str]:
     shown = [
         o
         for o in rows
-        if o["name"] == answer["chosen"] or (o["name"] not in hidden and o["kind"] in _ROWS and not o["needs"])
+        if o["name"] == answer["chosen"]
+        or (o["name"] not in hidden and o["kind"] in _ROWS and (not o["needs"] or o["kind"] == "step_back"))
     ]
     lines += [line for option in shown for line in _row(option, answer)]
     others = [_short(o) for o in rows if o not in shown]
     if others:
         lines.append(point(f"also: {'; '.join(others)}"))
+    lines += [point(_way_back(o)) for o in shown if o["better_in_a_year"] is not None]
     return [*lines, *_not_offered(answer)]
+
+
+def _way_back(option: dict[str, Any]) -> str:
+    """What a way back up brings in a year by each set of values, and what it needs."""
+    chances = [
+        f"{chance_in_words(row['p_better'])} ({values_in_words(row['values'])})" for row in option["better_in_a_year"]
+    ]
+    end = option["better_in_a_year"][0]["dose_pct_of_original"]
+    return (
+        f"{_short(option)}, in a year at {end:.0f} % of the dose before the taper: better off than at today's: "
+        f"{', '.join(chances)}; needed: {option['needs']}"
+    )
 
 
 def _row(option: dict[str, Any], answer: dict[str, Any]) -> list[str]:

@@ -61,11 +61,15 @@ class Felt:
     followed_d: int = 0
 
     @property
+    def name(self) -> str:
+        """Name of the instrument in words."""
+        return _NAMES[self.instrument][0]
+
+    @property
     def words(self) -> str:
         """What happened, in plain words."""
-        name = _NAMES[self.instrument][0]
         return (
-            f"{name} {self.peak:g} at worst, {self.usual:.1f} before; over the limit on {self.days_over} of "
+            f"{self.name} {self.peak:g} at worst, {self.usual:.1f} before; over the limit on {self.days_over} of "
             f"{self.n_days} days; {back_in_words(self.back_after_d, self.followed_d, self.still)}"
         )
 
