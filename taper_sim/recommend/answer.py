@@ -24,7 +24,7 @@ from taper_sim.inference.underreporting import SHARE_REPORTED
 from taper_sim.recommend.back_in_a_year import BetterBack
 from taper_sim.recommend.barred_options import ASK_NALOXONE, NALOXONE
 from taper_sim.recommend.choice import Rolled
-from taper_sim.recommend.headline import headline_of, see_first, urgent_headline
+from taper_sim.recommend.headline import NO_REDUCTION_NOW, headline_of, see_first, urgent_headline
 from taper_sim.recommend.next_cut import Hurt
 from taper_sim.recommend.options import Option, Situation
 from taper_sim.recommend.past_cuts import Blame, past_cuts_shown
@@ -44,7 +44,9 @@ NOT_FOR: Final = (
     "not a medical device, not reviewed by any regulator; decision support for health professionals, who keep their "
     "own judgement; not for emergencies, pregnancy, or people under 18"
 )
-_NALOXONE: Final = "with every reduction: naloxone at home; tolerance falls with the dose, and a former dose can kill"
+_NALOXONE_AT_HOME: Final = "naloxone at home"
+_NO_STOP: Final = "no stop at once, which can bring seizures"
+_TOLERANCE: Final = "tolerance falls with the dose, and a former dose can kill"
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,10 @@ class AnswerInputs:
         days = [(self.as_of + timedelta(days=d)).isoformat() for d in range(self.limits.horizon_days + 2)]
         rows = shown_options(options, rolled, self.hurt, situation, days, chosen, self.better_back)
         first, why = self.judged.holding, [*choice_reasons[::-1][:1], *choice_reasons[:-1]]
+        after_a_change = [o for o in options if o.kind == "reduce" and o.needs and not o.blocked]
+        if why[0] == NO_REDUCTION_NOW and after_a_change:
+            variants = "; ".join(dict.fromkeys(f"{o.drug_class} {o.variant}" for o in after_a_change))
+            why[0] = f"hold: a reduction is possible after a change that a prescriber settles first: {variants}"
         reasons = [
             *_today(first),
             *self.happened,
@@ -137,14 +143,14 @@ class AnswerInputs:
             *_learned(self.posterior, self.record, self.n_reports),
         ]
         reduces = any(o.kind == "reduce" and not o.blocked for o in options)
-        reasons += [_NALOXONE] if reduces else []
+        with_reductions = _with_reductions(situation) if reduces else ""
+        reasons += [with_reductions] if with_reductions else []
         reasons += [_call(f) for f in self.judged.raised() if f not in first]
         changes = self._would_change(options, rolled, chosen)
         option = next(o for o in options if o.name == chosen)
         step = first_step_in_words(option, situation, days)
         headline = headline_of(self.judged, option, why[0], step, _why_barred(options))
-        naloxone = _NALOXONE if reduces else ""
-        return self._fields("recommend", headline, why, reasons, rows, chosen, changes, situation, naloxone)
+        return self._fields("recommend", headline, why, reasons, rows, chosen, changes, situation, with_reductions)
 
     def _questions(self, status: str, options: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         """Open questions: those of the rules and of a way back up, then the rating after a cut."""
@@ -173,10 +179,11 @@ class AnswerInputs:
         if self.if_underreported is not None:
             now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_underreported[0]
             over = ", over its limit" if then > self.limits.risk else ""
-            sentences.append(
-                f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were reported: chance of withdrawal "
-                f"{_percent(then)} (now {_percent(now)}){over}"
-            )
+            if over or _percent(now) != _percent(then):
+                sentences.append(
+                    f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were reported: chance of withdrawal "
+                    f"{_percent(then)} (now {_percent(now)}){over}"
+                )
         if self.after_a_week is not None:
             sentences.append(self.after_a_week.sentence(chosen))
         return sentences
@@ -267,6 +274,13 @@ class AnswerInputs:
                 "version": version("taper-sim"),
             }
         )
+
+
+def _with_reductions(situation: Situation) -> str:
+    """What goes with every reduction of the classes that are taken."""
+    first = [_NALOXONE_AT_HOME] if "opioid" in situation.classes else []
+    first += [_NO_STOP] if {"benzodiazepine", "gabapentinoid"} & set(situation.classes) else []
+    return f"with every reduction: {'; '.join([*first, _TOLERANCE])}"
 
 
 def _why_barred(options: Sequence[Option]) -> str:

@@ -30,6 +30,7 @@ from taper_sim.recommend.back_in_a_year import better_back
 from taper_sim.recommend.barred_options import barred
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
 from taper_sim.recommend.destination import destinations_of
+from taper_sim.recommend.gentlest_steps import in_smallest_steps
 from taper_sim.recommend.next_cut import MORE_LIKELY_THAN_NOT, chances_of_hurt, more_likely_than_not
 from taper_sim.recommend.options import Option, options_of
 from taper_sim.recommend.past_cuts import blame_of
@@ -195,7 +196,13 @@ def recommend(
     hurt = chances_of_hurt(record, situation, posterior, evidence, options, cuts, limits, seed)
     hurting = more_likely_than_not(hurt)
     by_default = [o for o in options if not o.needs]
-    chosen, reasons = whether.applied(choose(rolled, by_default, limits, maintain, pause, hurting), rolled)
+
+    def choice_under(rolled: Mapping[str, Rolled], of_options: Sequence[Option]) -> tuple[str, list[str]]:
+        """Name of the chosen option, and the reasons."""
+        choice = choose(rolled, of_options, limits, maintain, pause, hurting)
+        return whether.applied(in_smallest_steps(choice, of_options, rolled, situation, limits, hurting), rolled)
+
+    chosen, reasons = choice_under(rolled, by_default)
     candidates = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
     candidates = [o for o in candidates if not o.needs]
     options = [_limited(o, rolled, limits) for o in options]
@@ -213,7 +220,7 @@ def recommend(
         def chosen_under(weights: Floats) -> str:
             reweighted = courses.under(weights)
             exact = {name: replace(r, mc_error=dict.fromkeys(r.mc_error, 0.0)) for name, r in reweighted.items()}
-            return whether.applied(choose(exact, candidates, limits, maintain, pause, hurting), exact)[0]
+            return choice_under(exact, candidates)[0]
 
         return chosen_under
 
