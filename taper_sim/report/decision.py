@@ -180,11 +180,8 @@ def _way_back(option: dict[str, Any]) -> str:
     chances = [
         f"{chance_in_words(row['p_better'])} ({values_in_words(row['values'])})" for row in option["better_in_a_year"]
     ]
-    end = option["better_in_a_year"][0]["dose_pct_of_original"]
-    return (
-        f"{_short(option)}, in a year at {end:.0f} % of the dose before the taper: better off than at today's: "
-        f"{', '.join(chances)}; needed: {option['needs']}"
-    )
+    needed = _IN_BRACKETS.sub("", option["needs"])
+    return f"{_short(option)}: in a year better off than at today's dose: {', '.join(chances)}; needed: {needed}"
 
 
 def _row(option: dict[str, Any], answer: dict[str, Any]) -> list[str]:
