@@ -71,8 +71,8 @@ def barred(option: Option, judged: JudgedRules, values: Values, situation: Situa
         flags = ", ".join(f.flag for f in judged.holding)
         return replace(option, blocked=f"no reduction until a named person acknowledges: {flags}")
     if judged.unsigned(PAUSE) and lowers(option, situation):
-        reason = "hold: a cut broke a limit on what is felt less than two weeks ago, or its effect has not passed"
-        return replace(option, blocked=f"{reason}, until a named person acknowledges: cut_not_recovered")
+        reason = "paused after a cut that broke a limit, until a named person acknowledges: cut_not_recovered"
+        return replace(option, blocked=reason)
     if judged.unsigned(SMALLER_STEPS):
         for cut in values.felt_cuts():
             size, k = cut.before - cut.after, DRUG_CLASSES.index(cut.drug_class)

@@ -35,7 +35,7 @@ MOST_RISE_PCT: Final = 25.0
 """Largest step of a way back, percent of the original dose. Source: A98."""
 IN_STEPS: Final = "in steps"
 """Variant of a step back that goes on towards the dose before the taper."""
-WITH_EACH_RISE: Final = "a visit before each step up (sleepiness, breathing, did the last step help), naloxone at home"
+WITH_EACH_RISE: Final = "a visit before each step up (sleepiness, breathing, did the last step help), naloxone"
 
 Steps = tuple[tuple[int, DrugsTaken], ...]
 
