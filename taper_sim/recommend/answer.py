@@ -21,8 +21,10 @@ from taper_sim.inference.predictive_checks import PredictiveChecks
 from taper_sim.inference.prior import PopulationPrior
 from taper_sim.inference.record import PatientRecord
 from taper_sim.inference.underreporting import SHARE_REPORTED
+from taper_sim.recommend.back_in_a_year import BetterBack
+from taper_sim.recommend.barred_options import ASK_NALOXONE, NALOXONE
 from taper_sim.recommend.choice import Rolled
-from taper_sim.recommend.headline import headline_of, see_first, urgent_headline
+from taper_sim.recommend.headline import NO_REDUCTION_NOW, headline_of, see_first, urgent_headline
 from taper_sim.recommend.next_cut import Hurt
 from taper_sim.recommend.options import Option, Situation
 from taper_sim.recommend.past_cuts import Blame, past_cuts_shown
@@ -34,14 +36,17 @@ from taper_sim.safety.current_values import doses_shown, equivalents_shown
 from taper_sim.safety.felt_cuts import FeltCut
 from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import Flag, JudgedRules, shown_flag
+from taper_sim.safety.validity import variable_rows
 from taper_sim.simulation.ensemble import n_published_results
-from taper_sim.units import DRAWS_FROM
+from taper_sim.units import DRAWS_FROM, DrugClass
 
 NOT_FOR: Final = (
     "not a medical device, not reviewed by any regulator; decision support for health professionals, who keep their "
     "own judgement; not for emergencies, pregnancy, or people under 18"
 )
-_NALOXONE: Final = "with every reduction: naloxone at home; tolerance falls with the dose, and a former dose can kill"
+_NALOXONE_AT_HOME: Final = "naloxone at home"
+_NO_STOP: Final = "no stop at once, which can bring seizures"
+_TOLERANCE: Final = "tolerance falls with the dose, and a former dose can kill"
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,8 @@ class AnswerInputs:
     rating: RatingAsked | None = None
     past: tuple[PastForecast, ...] = ()
     destinations: tuple[Mapping[str, Any], ...] = ()
+    worse: Mapping[DrugClass, str] = MappingProxyType({})
+    better_back: BetterBack = MappingProxyType({})
 
     @property
     def happened(self) -> tuple[str, ...]:
@@ -119,30 +126,40 @@ class AnswerInputs:
     ) -> RecommendationFields:
         """Answer with every option and its figures, the chosen option, and the reasons."""
         days = [(self.as_of + timedelta(days=d)).isoformat() for d in range(self.limits.horizon_days + 2)]
-        rows = shown_options(options, rolled, self.hurt, situation, days, chosen)
+        rows = shown_options(options, rolled, self.hurt, situation, days, chosen, self.better_back)
         first, why = self.judged.holding, [*choice_reasons[::-1][:1], *choice_reasons[:-1]]
+        after_a_change = [o for o in options if o.kind == "reduce" and o.needs and not o.blocked]
+        if why[0] == NO_REDUCTION_NOW and after_a_change:
+            variants = "; ".join(dict.fromkeys(f"{o.drug_class} {o.variant}" for o in after_a_change))
+            why[0] = f"hold: a reduction is possible after a change that a prescriber settles first: {variants}"
         reasons = [
             *_today(first),
             *self.happened,
             *why,
             *([self.blame.words] if self.blame is not None else []),
+            *(f"a way back up is among the options ({c}): {why}" for c, why in self.worse.items() if why),
             *_original_sentences(self.record),
             *_fastest_by_class(options, situation),
             *_learned(self.posterior, self.record, self.n_reports),
         ]
         reduces = any(o.kind == "reduce" and not o.blocked for o in options)
-        reasons += [_NALOXONE] if reduces else []
+        with_reductions = _with_reductions(situation) if reduces else ""
+        reasons += [with_reductions] if with_reductions else []
         reasons += [_call(f) for f in self.judged.raised() if f not in first]
         changes = self._would_change(options, rolled, chosen)
         option = next(o for o in options if o.name == chosen)
         step = first_step_in_words(option, situation, days)
         headline = headline_of(self.judged, option, why[0], step, _why_barred(options))
-        naloxone = _NALOXONE if reduces else ""
-        return self._fields("recommend", headline, why, reasons, rows, chosen, changes, situation, naloxone)
+        return self._fields("recommend", headline, why, reasons, rows, chosen, changes, situation, with_reductions)
 
-    def _questions(self, status: str) -> list[dict[str, str]]:
-        """Open questions: those of the rules, then the rating after a cut."""
+    def _questions(self, status: str, options: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+        """Open questions: those of the rules and of a way back up, then the rating after a cut."""
         questions = self.judged.questions()
+        asks = any(o["status"] == f"blocked: {ASK_NALOXONE}" for o in options)
+        if asks and not any(q["variable"] == NALOXONE for q in questions):
+            words = variable_rows()[NALOXONE]["question"]
+            row = {"variable": NALOXONE, "question": words, "flag": "step_back", "needed_before_reduction": "no"}
+            questions.append(row)
         if self.rating is None or status == "urgent":
             return questions
         asked = self.rating.shown()
@@ -162,10 +179,11 @@ class AnswerInputs:
         if self.if_underreported is not None:
             now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_underreported[0]
             over = ", over its limit" if then > self.limits.risk else ""
-            sentences.append(
-                f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were reported: chance of withdrawal "
-                f"{_percent(then)} (now {_percent(now)}){over}"
-            )
+            if over or _percent(now) != _percent(then):
+                sentences.append(
+                    f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were reported: chance of withdrawal "
+                    f"{_percent(then)} (now {_percent(now)}){over}"
+                )
         if self.after_a_week is not None:
             sentences.append(self.after_a_week.sentence(chosen))
         return sentences
@@ -205,7 +223,7 @@ class AnswerInputs:
                 "reasons": [*reasons, *self.notes, f"tables: {tables.review_status(rows)}"],
                 # raised flags, then unknown ones that must be answered before a reduction
                 "red_flags": [shown_flag(f) for f in (*self.judged.raised(), *self.judged.blocking)],
-                "questions": self._questions(status),
+                "questions": self._questions(status, options),
                 "doses": doses_shown(self.history, self.as_of),
                 "dose_equivalents": equivalents_shown(self.history, self.as_of),
                 "original_doses": {} if self.record is None else _original_shown(self.record),
@@ -256,6 +274,13 @@ class AnswerInputs:
                 "version": version("taper-sim"),
             }
         )
+
+
+def _with_reductions(situation: Situation) -> str:
+    """What goes with every reduction of the classes that are taken."""
+    first = [_NALOXONE_AT_HOME] if "opioid" in situation.classes else []
+    first += [_NO_STOP] if {"benzodiazepine", "gabapentinoid"} & set(situation.classes) else []
+    return f"with every reduction: {'; '.join([*first, _TOLERANCE])}"
 
 
 def _why_barred(options: Sequence[Option]) -> str:

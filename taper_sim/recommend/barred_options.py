@@ -6,13 +6,20 @@ any lower dose of any class on any day of its schedule, and a rise is any higher
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Final
 
 from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.recommend.options import Option, Situation
+from taper_sim.recommend.way_back import IN_STEPS
 from taper_sim.safety.felt_cuts import SHARE_ALLOWED
 from taper_sim.safety.red_flags import PAUSE, SMALLER_STEPS, JudgedRules
 from taper_sim.safety.variables import Values
 from taper_sim.units import DRUG_CLASSES, TOLERANCE
+
+WITHOUT_D: Final = 3
+"""Days without an opioid from which no dose is raised. Source: A75 and the flag loss_of_tolerance."""
+NALOXONE: Final = "naloxone_at_home"
+ASK_NALOXONE: Final = f"ask {NALOXONE}"
 
 
 def lowers(option: Option, situation: Situation) -> bool:
@@ -53,12 +60,19 @@ def barred(option: Option, judged: JudgedRules, values: Values, situation: Situa
         return replace(
             option, blocked=f"no rise, no other drug or form and no sedating drug while this stands: {flags}"
         )
+    if option.kind == "step_back" and option.drug_class == "opioid":
+        untaken = values.value("opioid_days_without") or 0.0
+        if untaken >= WITHOUT_D:
+            return replace(option, blocked=f"none was taken for {untaken:g} days: tolerance is lost, and it can kill")
+        if option.variant == IN_STEPS and values.value(NALOXONE) != 1.0:
+            known = values.value(NALOXONE) is not None
+            return replace(option, blocked="no naloxone at home: it comes first" if known else ASK_NALOXONE)
     if judged.holding and lowers(option, situation):
         flags = ", ".join(f.flag for f in judged.holding)
         return replace(option, blocked=f"no reduction until a named person acknowledges: {flags}")
     if judged.unsigned(PAUSE) and lowers(option, situation):
-        reason = "hold: a cut broke a limit on what is felt less than two weeks ago, or its effect has not passed"
-        return replace(option, blocked=f"{reason}, until a named person acknowledges: cut_not_recovered")
+        reason = "paused after a cut that broke a limit, until a named person acknowledges: cut_not_recovered"
+        return replace(option, blocked=reason)
     if judged.unsigned(SMALLER_STEPS):
         for cut in values.felt_cuts():
             size, k = cut.before - cut.after, DRUG_CLASSES.index(cut.drug_class)

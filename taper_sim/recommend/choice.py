@@ -20,6 +20,7 @@ from taper_sim.inference.posterior import Evidence, Posterior, weighted_quantile
 from taper_sim.inference.record import PatientRecord, first_cut_of, recent_reduction, reference_of, regimen_of
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 from taper_sim.recommend.options import MAINTENANCE, Option, Situation
+from taper_sim.recommend.way_back import former_doses
 from taper_sim.safety.ceilings import ceiling_of
 from taper_sim.safety.limits import Limits
 from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE
@@ -94,7 +95,8 @@ def situation_of(record: PatientRecord, failed_tapers: int, limits: Limits) -> S
                 break
     use = record.days_of_use
     ceilings = {c: ceiling_of(c, float(use[k]), failed_tapers, limits) for k, c in enumerate(DRUG_CLASSES)}
-    return Situation(record.now, record.original, recent, before_cut, step_back_to, ceilings, last_cut_d)
+    former = {c: former_doses(record, c) for c in DRUG_CLASSES}
+    return Situation(record.now, record.original, recent, before_cut, step_back_to, ceilings, last_cut_d, former)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from taper_sim.safety.red_flags import PAUSE, SMALLER_STEPS, Flag, JudgedRules
 
 SEE_TODAY: Final = "hold, see the person today: no dose is reduced"
 _SEE_SOON: Final = "hold, see the person within 72 hours: no dose is reduced"
+NO_REDUCTION_NOW: Final = "hold: no reduction is allowed at present"
+"""Reason of ``choice.choose`` where no reduction may be chosen by default."""
 _EITHER: Final = "it may be the taper, may be the course of the illness, and the model cannot tell which"
 _FELT: Final = ("pain", "function", "withdrawal", "bzd withdrawal", "mood", "sleep", "pace")
 """Domains of red_flags.csv whose flags are of what a person feels or of a cut."""

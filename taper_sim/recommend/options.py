@@ -4,28 +4,27 @@ Imports ``data``, ``model``, ``safety`` and the modules of ``recommend`` that pl
 listed in a fixed order; holding is the default.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from taper_sim.data import formulary
-from taper_sim.data.drugs_taken import DrugTaken, equivalents_of
+from taper_sim.data.drugs_taken import DrugTaken
 from taper_sim.model.pharmacology import administrations, dispensable_totals
 from taper_sim.recommend.dispensed_forms import LONG_ACTING_BENZODIAZEPINE
 from taper_sim.recommend.reduction_steps import SAME_DOSE, in_smaller_steps, taper_at_pace
 from taper_sim.recommend.situation import Option, Situation
+from taper_sim.recommend.way_back import steps_back
 from taper_sim.recommend.written_schedule import schedule_of
 from taper_sim.safety.limits import Limits
-from taper_sim.units import DRUG_CLASSES, MONTH_D, DrugClass
+from taper_sim.units import MONTH_D, DrugClass
 
 __all__ = [
     "LONG_ACTING_BENZODIAZEPINE",
     "MAINTENANCE",
     "PACES_PCT",
-    "STEP_BACK_MARGIN",
-    "STEP_BACK_WITHIN_D",
-    "TOLERANCE_LOST_D",
     "Option",
     "Situation",
     "options_of",
@@ -36,35 +35,19 @@ __all__ = [
 PACES_PCT: Final = (2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0)
 """Candidate paces, percent of the original dose per 28 days. A design choice: from half the slowest published pace to
 the cap."""
-STEP_BACK_WITHIN_D: Final = 28
-"""Days after a reduction within which the dose before it may be given again. Source: A76."""
-TOLERANCE_LOST_D: Final = 14.0
-"""Time constant of the loss of respiratory tolerance, days: ``tau_R`` of docs/model.md. Source: A76."""
-STEP_BACK_MARGIN: Final = 1.25
-"""Largest dose of a step back, as a share of the opioid dose that is still tolerated. Source: A76."""
 _SHORT_EFFECT_H: Final = 24.0  # effect half-life, h, below which a change to a long-acting benzodiazepine is an option
 MAINTENANCE: Final = "maintain long term at this dose"
 
 
-def options_of(situation: Situation, limits: Limits, n_days: int) -> list[Option]:
-    """Every option for this patient, offered or blocked, in a fixed order."""
+def options_of(
+    situation: Situation, limits: Limits, n_days: int, worse: Mapping[DrugClass, str] | None = None
+) -> list[Option]:
+    """Every option for this patient, offered or blocked, in a fixed order.
+
+    ``worse`` has, for the classes whose way back towards the dose before the taper is considered, why.
+    """
     options = [Option("hold", "hold"), Option(MAINTENANCE, "maintain")]
-    for drug_class in situation.classes:
-        back = situation.step_back_to.get(drug_class)
-        if back is not None:
-            reason = "the limits file does not allow a step back"
-            if limits.allow_step_back:
-                reason = _lost_tolerance_to(situation, drug_class)
-            slots = (*(s for s in situation.now if s.drug.drug_class != drug_class), *back)
-            options.append(
-                Option(
-                    f"step back to the {drug_class} dose before the last reduction",
-                    "step_back",
-                    drug_class,
-                    steps=((1, slots),),
-                    blocked=reason,
-                )
-            )
+    options += steps_back(situation, limits, n_days, worse or {})
     for drug_class in situation.classes:
         tapers = [taper_at_pace(situation, drug_class, pct, limits, n_days) for pct in PACES_PCT]
         fastest = max(tapers, key=lambda o: (not o.blocked, o.pct_per_28d))
@@ -86,22 +69,6 @@ def options_of(situation: Situation, limits: Limits, n_days: int) -> list[Option
         options.append(Option("rotate to another opioid, with a pharmacist", "rotate", "opioid", rolled=False))
         options.append(Option("refer for buprenorphine", "refer", "opioid", rolled=False))
     return options
-
-
-def _lost_tolerance_to(situation: Situation, drug_class: DrugClass) -> str:
-    """Reason why the dose before the last reduction is not given again; empty if it may be."""
-    k = DRUG_CLASSES.index(drug_class)
-    days, before = situation.last_cut_d[drug_class], float(situation.before_cut[k])
-    if days > STEP_BACK_WITHIN_D:
-        return f"the dose before the last reduction was last taken {days} days ago: a former dose is not given again"
-    now = float(equivalents_of(situation.now)[k])
-    tolerated = now + (before - now) * float(np.exp(-days / TOLERANCE_LOST_D))
-    if drug_class == "opioid" and before > STEP_BACK_MARGIN * tolerated:
-        return (
-            f"the last reduction was large and {days} days ago: tolerance to the dose before it may be lost, and that "
-            "dose can kill"
-        )
-    return ""
 
 
 def _one_class_at_a_time(option: Option, situation: Situation, limits: Limits) -> Option:

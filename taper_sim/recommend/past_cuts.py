@@ -113,6 +113,8 @@ def past_cuts_shown(cuts: Sequence[FeltCut]) -> list[dict[str, Any]]:
             "equivalents_after": round(cut.after, 6),
             "broke_limit": cut.broke,
             "not_passed": cut.still,
+            "days_to_recover": cut.back_after_d,
+            "not_back_after_days": cut.not_back_after_d,
             "felt": [
                 {
                     "instrument": felt.instrument,
@@ -121,6 +123,7 @@ def past_cuts_shown(cuts: Sequence[FeltCut]) -> list[dict[str, Any]]:
                     "days_over": felt.days_over,
                     "days_reported": felt.n_days,
                     "broke_limit": felt.broke,
+                    "days_to_recover": felt.back_after_d,
                 }
                 for felt in cut.felt
             ],

@@ -5,7 +5,7 @@ the steps. docs/how-to/recommend.md defines each output field. The answer depend
 on earlier calls.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final
@@ -26,14 +26,17 @@ from taper_sim.inference.prior import DEFAULT_POPULATION, PopulationPrior, prior
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of, regimen_of, reports_for, used_by_model
 from taper_sim.inference.underreporting import posterior_under_underreporting, read_as_underreported
 from taper_sim.recommend.answer import AnswerInputs, RecommendationFields
+from taper_sim.recommend.back_in_a_year import better_back
 from taper_sim.recommend.barred_options import barred
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
 from taper_sim.recommend.destination import destinations_of
-from taper_sim.recommend.next_cut import chances_of_hurt, more_likely_than_not
+from taper_sim.recommend.gentlest_steps import in_smallest_steps
+from taper_sim.recommend.next_cut import MORE_LIKELY_THAN_NOT, chances_of_hurt, more_likely_than_not
 from taper_sim.recommend.options import Option, options_of
 from taper_sim.recommend.past_cuts import blame_of
 from taper_sim.recommend.rating_asked import rating_asked, with_choices
 from taper_sim.recommend.value_of_information import value_of_next_week
+from taper_sim.recommend.way_back import ways_back, worse_since_taper
 from taper_sim.recommend.whether_to_taper import whether_to_taper
 from taper_sim.recommend.written_schedule import acetaminophen_words
 from taper_sim.safety.limits import Limits
@@ -178,8 +181,12 @@ def recommend(
         why = [*misfit, "the model does not describe this patient's reports: it makes no prediction"]
         return answer.abstain(why, without_forecast=True)
     situation = situation_of(record, failed, limits)
+    ways = ways_back(situation, limits)
+    better = better_back(record, situation, posterior, evidence, limits, ways)
+    worse = {c: worse_since_taper(cuts, situation, c) or _better_at_former_dose(better.get(c, ())) for c in ways}
     options = [
-        barred(o, judged, values, situation, n_reports) for o in options_of(situation, limits, limits.horizon_days)
+        barred(o, judged, values, situation, n_reports)
+        for o in options_of(situation, limits, limits.horizon_days, worse)
     ]
     person = simulated_patient(record.now, patient, {n: values.value(n) for n in _FOR_RISK}, history.patient_id)
     events = event_draws(person, seed, ratio=overdose_ratio(values))
@@ -189,7 +196,13 @@ def recommend(
     hurt = chances_of_hurt(record, situation, posterior, evidence, options, cuts, limits, seed)
     hurting = more_likely_than_not(hurt)
     by_default = [o for o in options if not o.needs]
-    chosen, reasons = whether.applied(choose(rolled, by_default, limits, maintain, pause, hurting), rolled)
+
+    def choice_under(rolled: Mapping[str, Rolled], of_options: Sequence[Option]) -> tuple[str, list[str]]:
+        """Name of the chosen option, and the reasons."""
+        choice = choose(rolled, of_options, limits, maintain, pause, hurting)
+        return whether.applied(in_smallest_steps(choice, of_options, rolled, situation, limits, hurting), rolled)
+
+    chosen, reasons = choice_under(rolled, by_default)
     candidates = [o for o in options if o.rolled and not o.blocked and o.kind in ("hold", "step_back", "reduce")]
     candidates = [o for o in candidates if not o.needs]
     options = [_limited(o, rolled, limits) for o in options]
@@ -207,7 +220,7 @@ def recommend(
         def chosen_under(weights: Floats) -> str:
             reweighted = courses.under(weights)
             exact = {name: replace(r, mc_error=dict.fromkeys(r.mc_error, 0.0)) for name, r in reweighted.items()}
-            return whether.applied(choose(exact, candidates, limits, maintain, pause, hurting), exact)[0]
+            return choice_under(exact, candidates)[0]
 
         return chosen_under
 
@@ -224,8 +237,17 @@ def recommend(
         hurt=hurt,
         blame=blame_of(record, evidence, posterior, cuts, limits, seed),
         past=tuple(past_forecasts_of(evidence, record.n_days, cut_days, seed)),
+        worse=worse,
+        better_back=better,
     )
     return answer.recommended(situation, options, rolled, chosen, reasons)
+
+
+def _better_at_former_dose(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Why a higher dose is considered by the patient's values, the first set; empty if it is not."""
+    if not rows or rows[0]["p_better"] <= MORE_LIKELY_THAN_NOT:
+        return ""
+    return f"better off at a former dose is more likely than not, by the values {rows[0]['values']}"
 
 
 _NOTHING_TAKEN: Final = (

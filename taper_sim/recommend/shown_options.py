@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from taper_sim.data.drugs_taken import equivalents_of
+from taper_sim.recommend.back_in_a_year import BetterBack
 from taper_sim.recommend.choice import CHANCES, FELT, Rolled
 from taper_sim.recommend.next_cut import Hurt
 from taper_sim.recommend.options import Option, Situation, schedule_of
+from taper_sim.recommend.way_back import IN_STEPS
 from taper_sim.units import DRUG_CLASSES, DrugClass
 
 _UNITS: Final[Mapping[DrugClass, str]] = {
@@ -43,8 +45,9 @@ def shown_options(
     situation: Situation,
     days: Sequence[str],
     chosen: str,
+    better_back: BetterBack,
 ) -> list[dict[str, Any]]:
-    """Every option as a row; ``days[d]`` is the date d days from today.
+    """Every option as a row; ``days[d]`` is the date d days from today; ``better_back`` is of the ways back up.
 
     Ranks count the options that are offered: the chosen one, then the fastest first.
     """
@@ -55,9 +58,16 @@ def shown_options(
     same = equal_to(options, chosen)
     return [
         _shown(o, rolled.get(o.name), hurt.get(o.name), situation, days)
-        | {"rank": ranks.get(o.name), "same_as": same[o.name]}
+        | {"rank": ranks.get(o.name), "same_as": same[o.name], "better_in_a_year": _in_a_year(o, better_back)}
         for o in options
     ]
+
+
+def _in_a_year(option: Option, better_back: BetterBack) -> list[dict[str, Any]] | None:
+    """Chance of being better off in a year than at today's dose, of a way back up; None for other options."""
+    if option.variant != IN_STEPS or option.drug_class is None:
+        return None
+    return [dict(row) for row in better_back.get(option.drug_class, ())]
 
 
 def _shown(

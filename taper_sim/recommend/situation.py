@@ -70,6 +70,8 @@ class Situation:
     ceilings : mapping of class to Ceiling
     last_cut_d : mapping of class to int
         Days since the last reduction of the class; a class that was never reduced is absent.
+    former : mapping of class to tuple of DrugsTaken
+        Doses of the class that were taken before and are above today's, rising, at most the original dose.
     """
 
     now: DrugsTaken
@@ -79,6 +81,7 @@ class Situation:
     step_back_to: Mapping[DrugClass, DrugsTaken]
     ceilings: Mapping[DrugClass, Ceiling]
     last_cut_d: Mapping[DrugClass, int]
+    former: Mapping[DrugClass, tuple[DrugsTaken, ...]] = field(default_factory=dict)
 
     def of_class(self, slots: DrugsTaken, drug_class: DrugClass) -> DrugsTaken:
         """Drugs of one class."""

@@ -18,14 +18,18 @@ from taper_sim.report.decision_words import (
     point,
     points_of_schedule,
 )
-from taper_sim.report.destination_text import destination_summary
+from taper_sim.report.destination_text import destination_summary, values_in_words
 from taper_sim.report.whether_to_taper_text import taper_at_all_short
+from taper_sim.safety.felt_cuts import back_in_words
 
 _INSTRUMENTS: Final = {"sows_gossop": "withdrawal", "pain_nrs": "pain", "function": "function"}
 _CANNOT_WAIT: Final = ("emergency", "same_day")
 _CUTS_SHOWN, _REDUCTIONS_SHOWN, _STEPS_SHOWN, _LINES_SHOWN = 3, 3, 3, 2
 _IN_BRACKETS: Final = re.compile(r" (?:of original )?\((?:[^()]|\([^()]*\))*\)")
 _OF_DOSE: Final = re.compile(r" of [0-9.,]+ (?:mg|mcg)[^()]*(?= in [0-9]+ days)")
+_BY_CHANCE: Final = "chance of "
+"""How the reason of an option that breaks a limit begins."""
+_WITHDRAWAL: Final = re.compile(r"withdrawal over ([0-9]*\.?[0-9]+)")
 _NAMES: Final = {"maintain": "maintain", "monitor": "closer monitoring", "step_back": "step back"}
 _ROWS: Final = ("hold", "maintain", "monitor", "step_back", "reduce")
 """Kinds of options with a row of their own; a change of drug or form, and another drug beside it, are named, with their
@@ -43,12 +47,17 @@ def recommendation_text(recommendation: RecommendationFields, *, details: bool =
     headline = answer["headline"]
     lines = [
         f"patient {escaped(answer['patient_id'])}, as of {answer['as_of']}: {answer['status'].upper()}",
-        filled(f"{headline[:1].upper()}{headline[1:]}."),
+        filled(_in_points(f"{headline[:1].upper()}{headline[1:]}.")),
     ]
     if answer["chosen"]:
         lines.append(filled(f"chosen: {answer['chosen']}"))
     lines += [line for block in _BLOCKS for line in block(answer)]
     return "\n".join(lines)
+
+
+def _in_points(text: str) -> str:
+    """A text in which a limit of overall withdrawal, 0 to 1, stands in points of SOWS-Gossop."""
+    return _WITHDRAWAL.sub(lambda found: f"withdrawal over {30 * float(found[1]):g} of 30 SOWS points", text)
 
 
 def _flags(answer: dict[str, Any]) -> list[str]:
@@ -80,6 +89,8 @@ def _today(answer: dict[str, Any]) -> list[str]:
 def _happened(answer: dict[str, Any]) -> list[str]:
     """A line for each past cut, how likely another hurts, and how likely the taper is the cause of what was felt."""
     cuts = answer["past_cuts"]
+    if answer["status"] == "urgent" and not any(cut["broke_limit"] for cut in cuts):
+        return []  # nothing reassures before an emergency is seen to
     if cuts and not any(cut["broke_limit"] for cut in cuts) and all(cut["felt"] for cut in cuts):
         last = cuts[-1]["date"]
         lines = [f"what past cuts did: no limit broken after any of {len(cuts)}, the last on {last}"]
@@ -113,9 +124,9 @@ def _cut(cut: dict[str, Any]) -> str:
         return f"{name}: no limit broken"
     longest = max(broke, key=lambda felt: felt["days_over"] / felt["days_reported"])
     parts = [f"{_INSTRUMENTS[f['instrument']]} {f['usual']:.0f} to {f['worst']:g}" for f in broke]
-    still = ", not passed" if cut["not_passed"] else ""
     days = f"{longest['days_over']} of {longest['days_reported']} days"
-    return f"{name}: {', '.join(parts)} at worst; over a limit {days}{still}"
+    back = back_in_words(cut["days_to_recover"], cut["not_back_after_days"] or 0, cut["not_passed"])
+    return f"{name}: {', '.join(parts)} at worst; over a limit {days}, {back}"
 
 
 def _two_weeks(option: dict[str, Any]) -> str:
@@ -126,7 +137,9 @@ def _short(option: dict[str, Any]) -> str:
     name = _NAMES.get(option["kind"], _IN_BRACKETS.sub("", option["name"]))
     if option["kind"] == "rotate":
         name = name.removesuffix(", with a pharmacist")
-    return f"{name} ({option['drug_class']})" if option["kind"] == "step_back" else str(name)
+    if option["kind"] == "step_back":
+        return f"{name}{' in steps' if option['better_in_a_year'] is not None else ''} ({option['drug_class']})"
+    return str(name)
 
 
 def _pace(option: dict[str, Any]) -> str:
@@ -151,13 +164,24 @@ def _options(answer: dict[str, Any]) -> list[str]:
     shown = [
         o
         for o in rows
-        if o["name"] == answer["chosen"] or (o["name"] not in hidden and o["kind"] in _ROWS and not o["needs"])
+        if o["name"] == answer["chosen"]
+        or (o["name"] not in hidden and o["kind"] in _ROWS and (not o["needs"] or o["kind"] == "step_back"))
     ]
     lines += [line for option in shown for line in _row(option, answer)]
     others = [_short(o) for o in rows if o not in shown]
     if others:
         lines.append(point(f"also: {'; '.join(others)}"))
+    lines += [point(_way_back(o)) for o in shown if o["better_in_a_year"] is not None]
     return [*lines, *_not_offered(answer)]
+
+
+def _way_back(option: dict[str, Any]) -> str:
+    """What a way back up brings in a year by each set of values, and what it needs."""
+    chances = [
+        f"{chance_in_words(row['p_better'])} ({values_in_words(row['values'])})" for row in option["better_in_a_year"]
+    ]
+    needed = _IN_BRACKETS.sub("", option["needs"])
+    return f"{_short(option)}: in a year better off than at today's dose: {', '.join(chances)}; needed: {needed}"
 
 
 def _row(option: dict[str, Any], answer: dict[str, Any]) -> list[str]:
@@ -183,7 +207,9 @@ def _not_offered(answer: dict[str, Any]) -> list[str]:
     by_reason: dict[str, list[dict[str, Any]]] = {}
     for option in answer["options"]:
         if option["status"] != "offered":
-            by_reason.setdefault(option["status"].removeprefix("blocked: "), []).append(option)
+            reason = option["status"].removeprefix("blocked: ")
+            by_chance = f"{_BY_CHANCE}{option['drug_class']}" if reason.startswith(_BY_CHANCE) else reason
+            by_reason.setdefault(by_chance, []).append(option)
     lines = []
     for reason, options in by_reason.items():
         names = [_short(o) for o in options if o["kind"] != "reduce"]
@@ -192,7 +218,11 @@ def _not_offered(answer: dict[str, Any]) -> list[str]:
             paces = dict.fromkeys(map(_pace, reductions))
             names.insert(0, f"{drug_class} by {', '.join(paces)} %")
         shorter = _IN_BRACKETS.sub("", _OF_DOSE.sub("", reason))
-        lines.append(point(f"not offered: {'; '.join(names)}: {shorter}"))
+        if reason.startswith(_BY_CHANCE):  # of the slowest; the chances of the others are in the details
+            slowest = min(options, key=lambda o: o["pct_per_28d"])
+            shorter = slowest["status"].removeprefix("blocked: ")
+            shorter = f"of the slowest, {shorter}" if len(options) > 1 else shorter
+        lines.append(point(_in_points(f"not offered: {'; '.join(names)}: {shorter}")))
     return lines
 
 
@@ -240,8 +270,9 @@ def _basis(answer: dict[str, Any]) -> list[str]:
         *(filled(f"note: {note}") for note in notes),
         *([f"note: {more} more notes on the record: --details"] if more > 0 else []),
         filled(
-            f"check-ins on {answer['quality']['n_checkins']} days; {fitted_events(answer['basis'])}, the person's "
-            f"values by their priors; research use: a research prototype, {reviewed}"
+            f"check-ins on {answer['quality']['n_checkins']} days; "
+            + (f"{fitted_events(answer['basis'])}, the person's values by their priors; " if answer["options"] else "")
+            + f"research use: a research prototype, {reviewed}"
         ),
         f"{_NOT_A_DEVICE}; more: --details",
     ]

@@ -18,13 +18,13 @@ def destination_summary(answer: Mapping[str, Any]) -> list[str]:
             rows = [row for row in table["rows"] if row["dose_pct"] < 100.0]
             shares = ", ".join(f"{row['dose_pct']:.0f}" for row in rows)
             words = ", ".join(chance_in_words(row["better"]).removesuffix(" %") for row in rows)
-            chances.append(f"{words} % ({_values_in_words(table['name'])})")
+            chances.append(f"{words} % ({values_in_words(table['name'])})")
         head = f"where to stop, no offer: chance of being better off in a year at {shares} % of today's"
         lines.append(filled(f"{head} {of_class['drug_class']}: {'; '.join(chances)}"))
     return lines
 
 
-def _values_in_words(name: str) -> str:
+def values_in_words(name: str) -> str:
     """Whose values a set is: ``values by default``, ``if a full stop counts less``."""
     return f"if {name}" if name.startswith("a ") else f"values {name}"
 

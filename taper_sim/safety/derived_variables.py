@@ -247,8 +247,9 @@ def _taken_mme(v: Values) -> float | None:
 
 
 def _depressants(v: Values) -> float | None:
-    """Number of sedating drugs: the report, at least the number in doses and drinks; unreported, only from two."""
+    """Number of sedating drugs: the report, at least that of doses, Z-drugs and drinks; unreported, only from two."""
     known_number = len({row.drug.drug for row in v.in_force(v.as_of)}) + ((v.value("drinks_7d") or 0.0) >= 1.0)
+    known_number += v.value("z_drug") == 1.0
     reported = v.reported("cns_depressants")
     if reported is None:
         return float(known_number) if known_number >= 2 else None

@@ -43,6 +43,10 @@ def test_each_past_cut_is_listed_with_its_worst_day_and_its_days_over() -> None:
         felt = {felt["instrument"]: felt for felt in row["felt"]}
         assert felt["sows_gossop"]["broke_limit"] and felt["sows_gossop"]["worst"] > 9.0
         assert 0 < felt["sows_gossop"]["days_over"] <= felt["sows_gossop"]["days_reported"]
+        assert 8 <= felt["sows_gossop"]["days_to_recover"] <= row["days_to_recover"] <= 12  # eight days are bad
+        assert row["not_back_after_days"] is None
+    for row, days in zip(answered(LASTING)["past_cuts"], (CUTS_AGO[0] - CUTS_AGO[1], CUTS_AGO[1]), strict=True):
+        assert (row["days_to_recover"], row["not_back_after_days"]) == (None, days)
 
 
 def blamed(low: float, high: float, outcome: str = "pain") -> Blame:

@@ -38,7 +38,7 @@ def test_a_painful_cut_is_said_with_its_worst_day_and_its_days_over_the_limit() 
     assert cut.words.startswith(
         "after the opioid cut of 2026-02-19 (10 % of the dose then): pain 9 at worst, 5.0 before"
     )
-    assert cut.words.endswith("over the limit on 7 of 9 days")
+    assert cut.words.endswith("over the limit on 7 of 9 days; not back after 8 days")
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,39 @@ def test_a_worse_report_after_a_cut_never_unbreaks_a_limit(
         record([float(x) for x in xs], ago, [float(x) for x in before]).felt_cuts() for xs in (after, worse)
     )
     assert second[0].broke >= first[0].broke and second[0].still >= first[0].still
+
+
+@pytest.mark.parametrize(
+    ("after", "ago", "back", "not_back"),
+    [
+        ([5.0, *[8.0] * 7, *[5.0] * 12], 40, 8, None),  # worst on days 1 to 7, and the days from day 8 are as before
+        ([5.0, *[8.0] * 7, *[6.0] * 33], 40, None, 40),  # a point above is within the limit, and not back
+        ([5.0, *[8.0] * 7, *[5.4] * 33], 40, 8, None),  # within half the limit
+        ([8.0] * 10, 9, None, 9),  # it lasts
+        ([5.0] * 20, 40, None, None),  # nothing was broken: nothing to recover from
+        ([*[8.0] * 10, 5.0, 5.0], 11, None, 11),  # two good days are no week
+    ],
+)
+def test_days_to_recover_run_from_the_cut_to_the_first_days_that_are_as_before(
+    after: list[float], ago: int, back: int | None, not_back: int | None
+) -> None:
+    (cut,) = record(after, ago).felt_cuts()
+    assert (cut.back_after_d, cut.not_back_after_d) == (back, not_back)
+
+
+def test_recovery_counts_to_the_next_cut_and_what_is_longest_counts() -> None:
+    entry = find_drug("morphine", "ER")
+    days = {0: 5.0} | {d: 8.0 for d in range(1, 20)} | {d: 5.0 for d in range(20, 41)}
+    checkins = [
+        CheckIn(TODAY - timedelta(days=60 - d), name, scale * x)
+        for name, scale in (("pain_nrs", 1.0), ("sows_gossop", 2.0))
+        for d, x in ({-k: BEFORE[k - 1] for k in range(1, 11)} | days).items()
+        if name == "pain_nrs" or d < 10 or d >= 12
+    ]
+    ago = (400, 60, 45)
+    rows = [DoseRow(TODAY - timedelta(days=a), entry, mg) for a, mg in zip(ago, (300.0, 270.0, 240.0), strict=True)]
+    one = Values(History("p", tuple(checkins), tuple(rows[:2])), TODAY).felt_cuts()[0]
+    first = Values(History("p", tuple(checkins), tuple(rows)), TODAY).felt_cuts()[0]
+    assert (one.back_after_d, one.not_back_after_d) == (20, None)
+    assert (first.back_after_d, first.not_back_after_d) == (None, 15)
+    assert first.words.count("not back after 15 days") == 2

@@ -407,6 +407,8 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
         known(METHADONE, snri=0, ssri=0),
         known(METHADONE, snri=0),
     ),
+    ("opioid + Z-drug", known(OPIOID, z_drug=1), known(OPIOID, z_drug=0), known(OPIOID)),
+    ("benzodiazepine + Z-drug", known(BENZO, z_drug=1), known(BENZO, z_drug=0), known(BENZO)),
     ("any opioid + MAOI", known(OPIOID, maoi=1), known(OPIOID, maoi=0), known(OPIOID)),
     (
         "tramadol + benzodiazepine taper",

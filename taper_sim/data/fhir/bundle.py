@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from taper_sim.data.fhir import conditions, observations
+from taper_sim.data.fhir import conditions, observations, other_drugs
 from taper_sim.data.fhir.demographics import answers_of_patient, has_died
 from taper_sim.data.fhir.json_input import Cannot, concept_texts, day_of, part, parts, read_json, word
 from taper_sim.data.fhir.medications import Product, product_of
@@ -62,6 +62,7 @@ class _PatientRecord:
     prescriptions: Prescriptions = field(default_factory=Prescriptions)
     checkins: dict[CheckIn, tuple[int, str]] = field(default_factory=dict)
     problems: list[conditions.ConditionAnswer] = field(default_factory=list)
+    others: list[other_drugs.OtherDrug] = field(default_factory=list)
 
 
 def _place(k: int, resource: Mapping[str, Any]) -> str:
@@ -242,6 +243,14 @@ class _Reader:
             for record in records:
                 record.prescriptions.unread.append(self._unread(_place(k, resource), resource, why))
 
+    def _concepts(self, resource: Mapping[str, Any]) -> list[Any]:
+        """CodeableConcepts of the medication of an entry."""
+        name = word(part(resource, "medicationReference").get("reference"))
+        contained = [r for r in parts(resource.get("contained")) if name == f"#{word(r.get('id'))}"]
+        target = contained[0] if contained else (resolved(name, self.by_name) if name else None)
+        display = {"text": word(part(resource, "medicationReference").get("display"))}
+        return [resource.get("medicationCodeableConcept"), (target or {}).get("code"), display]
+
     def _product(self, resource: Mapping[str, Any]) -> Product | None:
         """The medication of a request, statement or administration; None outside the three classes."""
         concept = resource.get("medicationCodeableConcept")
@@ -262,15 +271,18 @@ class _Reader:
             raise Cannot("no medication", "medicationCodeableConcept or medicationReference")
         raise Cannot(f"the medication {shown(name)}, which is not in the bundle", "a Medication of the bundle")
 
-    def _counted(self, resource: Mapping[str, Any]) -> Product | None:
-        """The product of an entry that counts; None, with a note, for any other entry."""
+    def _counted(self, resource: Mapping[str, Any], record: _PatientRecord) -> Product | None:
+        """The product of an entry that counts; None for another drug, which may answer a variable, or with a note."""
         status, kind = word(resource.get("status")), word(resource.get("resourceType"))
         if status not in (*IN_FORCE[kind], *ENDED[kind]):
             self.not_read[f"{kind}(s) of status {shown(status or 'nothing')}: not counted"] += 1
             return None
         product = self._product(resource)
         if product is None:
-            self.not_read["medication entry(s) of other drugs: not read"] += 1
+            others = other_drugs.other_drugs_of(resource, self._concepts(resource), status in IN_FORCE[kind])
+            record.others += others
+            if not others:
+                self.not_read["medication entry(s) of other drugs: not read"] += 1
         return product
 
     def _request(self, k: int, place: str, resource: dict[str, Any], record: _PatientRecord) -> None:
@@ -279,7 +291,7 @@ class _Reader:
             reason = "doNotPerform" if intent in ORDERS else f"intent {shown(intent)}"
             self.not_read[f"MedicationRequest(s) of {reason}: not counted"] += 1
             return
-        product = self._counted(resource)
+        product = self._counted(resource, record)
         if product is None:
             return
         previous = word(part(resource, "priorPrescription").get("reference"))
@@ -290,7 +302,7 @@ class _Reader:
         record.prescriptions.request(place, resource, product, self.created, names, previous)
 
     def _statement(self, k: int, place: str, resource: dict[str, Any], record: _PatientRecord) -> None:
-        product = self._counted(resource)
+        product = self._counted(resource, record)
         if product is None:
             return
         try:
@@ -301,7 +313,7 @@ class _Reader:
             self.fail(k, place, error.given, error.allowed)
 
     def _administration(self, k: int, place: str, resource: dict[str, Any], record: _PatientRecord) -> None:
-        product = self._counted(resource)
+        product = self._counted(resource, record)
         if product is not None and not record.prescriptions.administration(k, place, resource, product):
             self.not_read["administration(s) of patches, which are worn for days: not counted"] += 1
 
@@ -356,7 +368,11 @@ class _Reader:
             checkins,
             tuple(rows),
             answers=MappingProxyType(
-                {**answers_of_patient(record.patient, written), **conditions.valid_on(record.problems, written)}
+                {
+                    **answers_of_patient(record.patient, written),
+                    **conditions.valid_on(record.problems, written),
+                    **other_drugs.answers_on(record.others, written),
+                }
             ),
             notes=tuple(dict.fromkeys(notes)),
             dated=tuple(dict.fromkeys(prescriptions.notes)),

@@ -14,7 +14,7 @@ from typing import Any, Final
 from taper_sim.data.brands import brands, brands_in, words_of
 from taper_sim.data.fhir.json_input import Cannot, concept_texts, number, part, parts, word
 from taper_sim.data.fhir.names import ACETAMINOPHEN, NOT_IN_FORMULARY, PARTNERS, form_of, stem
-from taper_sim.data.formulary import formulary
+from taper_sim.data.formulary import all_forms_of, formulary
 from taper_sim.data.problems import shown
 from taper_sim.model.pharmacology import Drug
 
@@ -85,6 +85,8 @@ class Product:
         Whether a text names a capsule.
     description : str
         The texts, for messages.
+    liquid : bool
+        Whether a text names a liquid that is swallowed.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Product:
     partners: frozenset[str]
     capsule: bool
     description: str
+    liquid: bool = False
 
     @property
     def combination(self) -> str:
@@ -123,9 +126,30 @@ class Product:
             prefix = {"plain": "IR", "patch": "TD", "sublingual": "SL"}.get(form, form)
         return [drug for row_form, drug in rows.items() if row_form.startswith(prefix)]
 
+    def _liquid(self) -> Drug | None:
+        """The liquid of the formulary: that of the stated concentration, else the weakest; None without a liquid."""
+        names = {drug.drug for drug in self._rows().values()}
+        liquids = [d for d in all_forms_of(self.name) if d.mg_per_ml is not None and d.drug in names]
+        stated = self.strength.amount if self.strength is not None and self.strength.per == "ml" else None
+        same = [d for d in liquids if stated is not None and abs((d.mg_per_ml or 0.0) - stated) <= 1e-6 * stated]
+        return min(same or liquids, key=lambda d: d.mg_per_ml or 0.0, default=None)
+
+    def other_concentration(self, drug: Drug) -> str:
+        """A note if the stated concentration is not that of the formulary; empty if it is, or for another product."""
+        if drug.mg_per_ml is None or self.strength is None or self.strength.per != "ml":
+            return ""
+        if abs(self.strength.amount - drug.mg_per_ml) <= 1e-6 * drug.mg_per_ml:
+            return ""
+        return (
+            f"{drug.drug} of {self.strength.amount:g} mg/mL: a schedule is in mL of {drug.mg_per_ml:g} mg/mL; the two "
+            "bottles must not be mixed up"
+        )
+
     def drug(self, released: bool = False) -> Drug:
         """The drug of the formulary. ``released`` marks a dose that is a release per hour, which only a patch has."""
         form = "patch" if released and not self.form else self.form
+        if self.liquid and (liquid := self._liquid()) is not None:
+            return liquid
         matches = self.forms(form)
         allowed = "a form of the formulary: " + ", ".join(" ".join(drug.key) for drug in self._rows().values())
         if form == "" and (len(matches) != 1 or self.name in ("fentanyl", "buprenorphine")):
@@ -357,7 +381,9 @@ def product_of(concepts: Iterable[Any], medication: Any = None) -> Product | Non
         else:
             strength = None
     capsule = any("cap" in text.lower() for text in (*texts, *form_texts)) or any(b.capsule for b in brands_named)
-    return Product(name, form, strength, frozenset(partners), capsule, " | ".join((*texts, *form_texts)) or name)
+    liquid = form == "plain" and any(_LIQUID.search(text.lower()) for text in (*texts, *form_texts))
+    description = " | ".join((*texts, *form_texts)) or name
+    return Product(name, form, strength, frozenset(partners), capsule, description, liquid)
 
 
 def _one_form(texts: list[str]) -> str:

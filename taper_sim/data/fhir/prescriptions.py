@@ -244,6 +244,7 @@ def _segments(
         for quantity in walk(dosages)
     )
     drug = product.drug(is_release_rate)
+    notes += filter(None, [product.other_concentration(drug)])
     dose_segments = segments(dosages, product, drug, start, end, notes)
     for segment in dose_segments:
         _may_be(drug, segment.dose)

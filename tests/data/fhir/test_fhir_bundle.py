@@ -110,7 +110,7 @@ def why(folder: Path, *resources: Json) -> str:
             25,
             60,
         ),
-        ("morphine sulfate 2 MG/ML Oral Solution", dosage(5, "mL", every(6)), ("morphine", "IR"), 60, 60),
+        ("morphine sulfate 2 MG/ML Oral Solution", dosage(5, "mL", every(6)), ("morphine", "oral solution"), 60, 60),
         ("lorazepam 1 MG Oral Tablet", dosage(500, "ug", every(3)), ("lorazepam", "IR"), 1.5, 15),
         (
             "lorazepam 1 MG Oral Tablet",
