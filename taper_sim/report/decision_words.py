@@ -1,11 +1,16 @@
 """Wording that the first screen of a recommendation and its details share. Imports nothing of the package."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
 WIDTH: Final = 100
 _LEAST, _MOST = 0.01, 0.99
+_INSTRUMENTS: Final = {"sows_gossop": "withdrawal", "pain_nrs": "pain", "function": "function"}
+_IN_BRACKETS: Final = re.compile(r" (?:of original )?\((?:[^()]|\([^()]*\))*\)")
+_OF_DOSE: Final = re.compile(r" of [0-9.,]+ (?:mg|mcg)[^()]*(?= in [0-9]+ days)")
+_NAMES: Final = {"maintain": "maintain", "monitor": "closer monitoring", "step_back": "step back"}
 
 
 def chance_in_words(p: float | None) -> str:
@@ -51,6 +56,74 @@ def dose_in_words(row: dict[str, Any]) -> str:
     equal = f" ({row['equivalents']:g} {row['equivalents_unit']})" if row["equivalents"] is not None else ""
     most = ", at most, as needed" if row["as_needed"] else ""
     return f"{row['drug']} {row['formulation']} {amount_in_words(row)}{equal}{most}, since {row['since']}"
+
+
+def cut_in_words(cut: dict[str, Any]) -> str:
+    """What a past cut did: date, size, worst day of what broke a limit."""
+    before, after = cut["equivalents_before"], cut["equivalents_after"]
+    name = f"{cut['date']}, {cut['drug_class']} -{100 * (before - after) / before:.0f} %"
+    if not cut["felt"]:
+        return f"{name}: too few reports to judge"
+    broke = [felt for felt in cut["felt"] if felt["broke_limit"]]
+    if not broke:
+        return f"{name}: no limit broken"
+    longest = max(broke, key=lambda felt: felt["days_over"] / felt["days_reported"])
+    parts = [f"{_INSTRUMENTS[f['instrument']]} {f['usual']:.0f} to {f['worst']:g}" for f in broke]
+    still = ", not passed" if cut["not_passed"] else ""
+    days = f"{longest['days_over']} of {longest['days_reported']} days"
+    return f"{name}: {', '.join(parts)} at worst; over a limit {days}{still}"
+
+
+def two_weeks_in_words(option: dict[str, Any]) -> str:
+    """Chance of two bad weeks after the first step, with its interval."""
+    return interval_in_words(*(option[f"p_hurts_again{end}"] for end in ("", "_lo90", "_hi90")))
+
+
+def short_name(option: dict[str, Any]) -> str:
+    """Short name of an option."""
+    name = _NAMES.get(option["kind"], _IN_BRACKETS.sub("", option["name"]))
+    if option["kind"] == "rotate":
+        name = name.removesuffix(", with a pharmacist")
+    return f"{name} ({option['drug_class']})" if option["kind"] == "step_back" else str(name)
+
+
+def pace_in_words(option: dict[str, Any]) -> str:
+    """Pace of a reduction: ``7.5``, percent of the original."""
+    return f"{option['pct_per_28d']:g}"
+
+
+def option_in_words(option: dict[str, Any], answer: dict[str, Any]) -> str:
+    """Name of an option that differs, with the names of those that equal it."""
+    same = [o for o in answer["options"] if o["same_as"] == option["name"]]
+    if option["kind"] != "reduce":
+        return " = ".join(short_name(o) for o in (option, *same))
+    paces = sorted(map(pace_in_words, (option, *same)), key=float)
+    name = f"reduce {option['drug_class']} by {' or '.join(paces)} % every 28 days"
+    return name + (f", {option['variant']}" if option["variant"] else "")
+
+
+def limit_broken(option: dict[str, Any]) -> tuple[float, float]:
+    """Chance of a broken limit within the horizon, from any cause and by the option alone: the largest of the three."""
+    what = ("withdrawal_over", "function_loss", "pain_rise")
+    return max(option[f"p_felt_{name}"] for name in what), max(option[f"p_{name}"] for name in what)
+
+
+def not_offered_in_words(answer: dict[str, Any]) -> list[str]:
+    """Options that are not offered, a sentence for each reason."""
+    by_reason: dict[str, list[dict[str, Any]]] = {}
+    for option in answer["options"]:
+        if option["status"] != "offered":
+            by_reason.setdefault(option["status"].removeprefix("blocked: "), []).append(option)
+    sentences = []
+    for reason, options in by_reason.items():
+        names = [short_name(o) for o in options if o["kind"] != "reduce"]
+        for drug_class in dict.fromkeys(o["drug_class"] for o in options if o["kind"] == "reduce"):
+            reductions = [o for o in options if o["kind"] == "reduce" and o["drug_class"] == drug_class]
+            paces = dict.fromkeys(map(pace_in_words, reductions))
+            names.insert(0, f"{drug_class} by {', '.join(paces)} %")
+        shorter = _IN_BRACKETS.sub("", _OF_DOSE.sub("", reason))
+        sentences.append(f"not offered: {'; '.join(names)}: {shorter}")
+    return sentences
 
 
 def points_of_schedule(rows: Sequence[dict[str, Any]], indent: str) -> list[str]:
