@@ -127,7 +127,7 @@ def own_option(weighed: Weighed, planned: Sequence[PlannedDose]) -> Option:
 
 
 def projected(weighed: Weighed, planned: Sequence[PlannedDose]) -> dict[str, Any]:
-    """The schedule as a row of the answer's options, with the limits that it breaks; arguments of :func:`own_option`."""
+    """The schedule as a row of the answer's options, with the limits that it breaks; arguments of `own_option`."""
     option = own_option(weighed, planned)
     ground = weighed.ground
     assert ground is not None  # noqa: S101  own_option has refused an answer without it

@@ -22,6 +22,15 @@ def chance_in_words(p: float | None) -> str:
     return "over 99 %" if p > _MOST else f"{100 * p:.0f} %"
 
 
+def of_100_in_words(p: float | None) -> str:
+    """A chance as a number of 100 people; below 1 and above 99 in words, because neither is 0 or 100."""
+    if p is None:
+        return "-"
+    if p < _LEAST:
+        return "fewer than 1 of 100"
+    return "more than 99 of 100" if p > _MOST else f"{100 * p:.0f} of 100"
+
+
 def interval_in_words(p: float | None, low: float | None, high: float | None) -> str:
     """A chance and its 90 % interval, in percent."""
     if p is None or low is None or high is None:
@@ -72,6 +81,19 @@ def cut_in_words(cut: dict[str, Any]) -> str:
     still = ", not passed" if cut["not_passed"] else ""
     days = f"{longest['days_over']} of {longest['days_reported']} days"
     return f"{name}: {', '.join(parts)} at worst; over a limit {days}{still}"
+
+
+def cuts_in_a_sentence(cuts: Sequence[dict[str, Any]]) -> str:
+    """What followed the last cuts, in days over a limit; empty without a cut that can be judged."""
+    felt = [cut for cut in cuts if cut["felt"]][-2:]
+    if not felt:
+        return ""
+    cuts_named = "the last cut" if len(felt) == 1 else f"the last {len(felt)} cuts"
+    days = [max((f["days_over"] for f in cut["felt"] if f["broke_limit"]), default=0) for cut in felt]
+    if not any(days):
+        return f"no limit was broken after {cuts_named}"
+    were = "was" if len(felt) == 1 else "were"
+    return f"{cuts_named} {were} followed by {' and '.join(map(str, days))} days over a limit"
 
 
 def two_weeks_in_words(option: dict[str, Any]) -> str:
