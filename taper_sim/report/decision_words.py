@@ -22,13 +22,13 @@ def chance_in_words(p: float | None) -> str:
     return "over 99 %" if p > _MOST else f"{100 * p:.0f} %"
 
 
-def of_100_in_words(p: float | None) -> str:
-    """A chance as a number of 100 people; below 1 and above 99 in words, because neither is 0 or 100."""
+def of_people_in_words(p: float | None, people: int = 100) -> str:
+    """A chance as a number of so many people; below 1 and close to all in words, because neither is none or all."""
     if p is None:
         return "-"
-    if p < _LEAST:
-        return "fewer than 1 of 100"
-    return "more than 99 of 100" if p > _MOST else f"{100 * p:.0f} of 100"
+    if p * people < 1:
+        return f"fewer than 1 of {people:,}"
+    return f"more than {people - 1:,} of {people:,}" if p * people > people - 1 else f"{people * p:.0f} of {people:,}"
 
 
 def interval_in_words(p: float | None, low: float | None, high: float | None) -> str:

@@ -39,9 +39,10 @@ FIVE_NUMBERS: Final[Mapping[str, str]] = {
     "sows_gossop": "Withdrawal, 0 none to 30 worst (short opiate withdrawal scale)",
 }
 """Today's five numbers, with what their ends mean."""
-NUMBER_BY_ITSELF: Final = ("cows", "opioid_taken_mme")
+MEASURED: Final = ("cows", "opioid_taken_mme")
 """Variables that are measured or counted and never answered by "none of these"."""
-CONSENT: Final = "patient_agreed_to_taper"
+BY_ITSELF: Final = ("patient_agreed_to_taper", "pregnant")
+"""Questions that "none of these" never answers."""
 NONE_OF_THESE: Final = "none_of_these"
 RISKS: Final[Mapping[str, str]] = {
     "earlier_overdose": "Earlier overdose",
@@ -74,9 +75,14 @@ class Question:
     high: float
 
     @property
+    def stands_alone(self) -> bool:
+        """Whether each person answers it for themselves: consent and pregnancy."""
+        return self.variable in BY_ITSELF
+
+    @property
     def is_alarm(self) -> bool:
         """Whether "no" or 0 is the answer without alarm, which "none of these" gives."""
-        return self.variable not in (*NUMBER_BY_ITSELF, CONSENT, "pregnant")
+        return self.variable not in (*MEASURED, *BY_ITSELF)
 
 
 @cache
@@ -181,7 +187,7 @@ def entered(values: Mapping[str, str], today: date) -> tuple[str, dict[str, str]
     months = fields.number("months_of_use", 0.5, _LONGEST_MONTHS, "months")
     fields.needed("months_of_use", months, "months that this kind of medicine has been taken")
     drugs = [line for n in DRUG_LINES if (line := _drug_line(n, fields, day, months or 1.0)) is not None]
-    if not drugs and "drug_1" not in fields.problems:
+    if not drugs and not any(fields.text(f"{name}_{n}") for n in DRUG_LINES for name in ("drug", "dose")):
         fields.problems["drug_1"] = "given nothing; allowed: a drug of the list"
     age = fields.number("age", 0, 120, "years")
     failed = fields.number("failed_tapers", 0, 50, "tapers")
@@ -196,7 +202,9 @@ def entered(values: Mapping[str, str], today: date) -> tuple[str, dict[str, str]
     }
     if age is not None:
         baseline["age"] = age
-    risks = {name: fields.text(name) == "yes" for name in RISKS if fields.text(name) in ("yes", "no")}
+    risks: dict[str, bool | int] = {
+        name: fields.text(name) == "yes" for name in RISKS if fields.text(name) in ("yes", "no")
+    }
     if failed is not None:
         risks["failed_tapers"] = int(failed)
     if risks:

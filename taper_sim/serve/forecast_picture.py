@@ -4,7 +4,7 @@ The template draws what this module measures; no script is needed, and the numbe
 The picture covers the last 84 days (assumption A125).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -111,7 +111,15 @@ def _short_date(day: date) -> str:
     return f"{day.day} {day:%b}"
 
 
-def _panel(title, top, ends, x, rows, reported, name) -> PanelOfPicture:  # type: ignore[no-untyped-def]
+def _panel(
+    title: str,
+    top: float,
+    ends: tuple[float, float],
+    x: Callable[[date], float],
+    rows: pd.DataFrame,
+    reported: Sequence[CheckIn],
+    name: str,
+) -> PanelOfPicture:
     low, high = ends
     most = max(
         [c.value for c in reported if c.instrument == name] + ([] if rows.empty else rows["hi90"].tolist()),
@@ -141,7 +149,9 @@ def _round_up(value: float) -> float:
     return float(-(-value // 100) * 100)
 
 
-def _doses(record, first, n_days, x, top) -> tuple[PanelOfPicture, list[tuple[float, str]]]:  # type: ignore[no-untyped-def]
+def _doses(
+    record: PatientRecord, first: date, n_days: int, x: Callable[[date], float], top: float
+) -> tuple[PanelOfPicture, list[tuple[float, str]]]:
     """The panel of the doses in equivalents a day, and the cuts."""
     regimen = regimen_of(record).dose
     start = (first - record.start).days
@@ -167,7 +177,9 @@ def _doses(record, first, n_days, x, top) -> tuple[PanelOfPicture, list[tuple[fl
     return PanelOfPicture(title, top, top + _HEIGHT, "0", f"{most:g}", "", " ".join(line)), cuts
 
 
-def _weeks(names, reported, forecasts, first, as_of) -> tuple[dict[str, str], ...]:  # type: ignore[no-untyped-def]
+def _weeks(
+    names: Sequence[str], reported: Sequence[CheckIn], forecasts: pd.DataFrame | None, first: date, as_of: date
+) -> tuple[dict[str, str], ...]:
     """Means by week, the newest first."""
     rows = []
     end = as_of

@@ -8,7 +8,9 @@ import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +19,11 @@ import yaml
 from fastapi import FastAPI, Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from taper_sim.api.examples import shipped_folder
-from taper_sim.api.report_forecasts import forecasts_from
 from taper_sim.comparison.preferences import ValueJudgements
 from taper_sim.data.checkins import the_date
 from taper_sim.data.problems import InputError, problem, shown
@@ -48,7 +48,7 @@ from taper_sim.serve.patient_store import (
     name_of,
     without_folders,
 )
-from taper_sim.serve.patient_view import chance_rows, option_card, patient_page, sentence
+from taper_sim.serve.patient_view import chance_rows, option_card, patient_page, sentence, with_dates
 from taper_sim.serve.reckoner import Reckoner
 from taper_sim.serve.uploads import UPLOADED, uploaded
 
@@ -77,30 +77,41 @@ _VALUES: Final = (
 """Values with their words and the ends and step of their sliders; units as in docs/how-to/recommend.md."""
 
 
+@cache
+def templates() -> Environment:
+    """The templates, each compiled once; they escape all text."""
+    environment = Environment(
+        loader=PackageLoader("taper_sim.serve"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["with_dates"] = with_dates
+    return environment
+
+
 class ServedPages:
-    """The pages of one process: the patients, the answers, the visitors, the templates."""
+    """The pages of one process: the patients, the answers, the visitors."""
 
     def __init__(self, store: PatientStore, reckoner: Reckoner, today: Callable[[], date] = date.today) -> None:
         self.store, self.reckoner, self.today = store, reckoner, today
         self.visitors = Visitors()
-        self.templates = Environment(
-            loader=PackageLoader("taper_sim.serve"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         """A page for the visitor of a request, who gets a cookie if they have none."""
         visitor = self.visitors.visitor_of(request) or self.visitors.welcome()
-        text = self.templates.get_template(template).render(
-            token=self.visitors.token_of(visitor),
-            token_field=TOKEN_FIELD,
-            not_for=sentence(NOT_FOR),
-            version=version("taper-sim"),
-            is_shared=self.store.is_shared,
-            **values,
+        text = (
+            templates()
+            .get_template(template)
+            .render(
+                token=self.visitors.token_of(visitor),
+                token_field=TOKEN_FIELD,
+                not_for=sentence(NOT_FOR),
+                version=version("taper-sim"),
+                is_shared=self.store.is_shared,
+                **values,
+            )
         )
         response = HTMLResponse(text, status)
         self.visitors.remember(response, visitor)
@@ -142,13 +153,11 @@ class ServedPages:
         own_problems: list[str] | None = None,
     ) -> Response:
         """The page of one patient, with the problems of a form that was sent."""
-        weighed = self.reckoner.weighed(folder)
+        reckoned = self.reckoner.reckoned(folder)
+        weighed = reckoned.weighed
         log_offer(folder, weighed.answer)
         view = patient_page(weighed)
         history, ground = folder.history(), weighed.ground
-        forecasts = None
-        if ground is not None and ground.n_reports:
-            forecasts = forecasts_from(ground.record, ground.evidence, ground.posterior, ground.seed)
         as_of = date.fromisoformat(view["answer"]["as_of"])
         reports = [c for c in history.checkins if c.known_on <= as_of]
         return self.page(
@@ -157,7 +166,7 @@ class ServedPages:
             status,
             key=folder.key,
             view=view,
-            picture=picture_of(reports, as_of, None if ground is None else ground.record, forecasts),
+            picture=picture_of(reports, as_of, None if ground is None else ground.record, reckoned.forecasts),
             errors=dict(errors or {}),
             sent=defaultdict(str, sent or {}),
             actions=ACTIONS,
@@ -184,7 +193,7 @@ class ServedPages:
                 if not str(row["tablets"]).startswith("unchanged")
             ]
         lines += [{"day": "", "drug": "", "dose": ""}] * _MORE_LINES
-        drugs = {}
+        drugs: dict[str, str] = {}
         for option in weighed.options:
             for _, slots in option.steps:
                 drugs |= {"|".join(s.drug.key): f"{' '.join(s.drug.key)} ({_unit(s.drug)})" for s in slots}
@@ -232,8 +241,13 @@ def _value_rows(folder: PatientFolder) -> list[dict[str, Any]]:
     return rows
 
 
-def _texts(form: FormData) -> dict[str, str]:
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+@dataclass(frozen=True)
+class SentForm:
+    """A form that this page opened: the visitor, the texts by field, the contents of files by field."""
+
+    visitor: str
+    texts: dict[str, str]
+    contents: dict[str, bytes]
 
 
 def _planned(fields: Mapping[str, str]) -> tuple[list[PlannedDose], list[dict[str, str]]]:
@@ -281,10 +295,17 @@ def application(pages: ServedPages) -> FastAPI:
     app.add_middleware(PageGuard)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
 
-    async def sent(request: Request) -> tuple[str, FormData]:
-        """Visitor and fields of a form that this page opened."""
-        form = await request.form(max_files=len(UPLOADED), max_fields=400)
-        return pages.visitors.check(pages.visitors.visitor_of(request), form.get(TOKEN_FIELD)), form
+    async def sent(request: Request) -> SentForm:
+        """Read a form and refuse it without the token of its visitor."""
+        async with request.form(max_files=len(UPLOADED), max_fields=400) as form:
+            visitor = pages.visitors.check(pages.visitors.visitor_of(request), form.get(TOKEN_FIELD))
+            texts, contents = {}, {}
+            for name, value in form.items():
+                if isinstance(value, str):
+                    texts[name] = value
+                elif name in UPLOADED and (content := await value.read()):
+                    contents[name] = content
+        return SentForm(visitor, texts, contents)
 
     @app.exception_handler(InputError)
     async def wrong(request: Request, error: InputError) -> Response:
@@ -307,8 +328,8 @@ def application(pages: ServedPages) -> FastAPI:
 
     @app.post("/example")
     async def example(request: Request) -> Response:
-        visitor, _ = await sent(request)
-        return await run_in_threadpool(_example, pages, visitor)
+        form = await sent(request)
+        return await run_in_threadpool(_example, pages, form.visitor)
 
     @app.get("/new")
     def new(request: Request) -> Response:
@@ -316,18 +337,13 @@ def application(pages: ServedPages) -> FastAPI:
 
     @app.post("/new")
     async def add(request: Request) -> Response:
-        visitor, form = await sent(request)
-        return await run_in_threadpool(_add, pages, request, visitor, _texts(form))
+        form = await sent(request)
+        return await run_in_threadpool(_add, pages, request, form.visitor, form.texts)
 
     @app.post("/upload")
     async def upload(request: Request) -> Response:
-        visitor, form = await sent(request)
-        contents = {}
-        for field in UPLOADED:
-            file = form.get(field)
-            if file is not None and not isinstance(file, str) and (content := await file.read()):
-                contents[field] = content
-        return await run_in_threadpool(_upload, pages, request, visitor, contents)
+        form = await sent(request)
+        return await run_in_threadpool(_upload, pages, request, form.visitor, form.contents)
 
     @app.get("/patients/{key}")
     def patient(request: Request, key: str) -> Response:
@@ -335,7 +351,7 @@ def application(pages: ServedPages) -> FastAPI:
 
     @app.get("/patients/{key}/details")
     def details(request: Request, key: str) -> Response:
-        view = patient_page(pages.reckoner.weighed(pages.folder(request, key)))
+        view = patient_page(pages.reckoner.reckoned(pages.folder(request, key)).weighed)
         return pages.page(request, "details.html.jinja", key=key, view=view, chances=chance_rows(view["answer"]))
 
     @app.get("/patients/{key}/agreed")
@@ -356,8 +372,8 @@ def application(pages: ServedPages) -> FastAPI:
 
     def posting(action: Callable[..., Response]) -> Callable[..., Awaitable[Response]]:
         async def post(request: Request, key: str) -> Response:
-            _, form = await sent(request)
-            return await run_in_threadpool(lambda: action(pages, request, pages.folder(request, key), _texts(form)))
+            form = await sent(request)
+            return await run_in_threadpool(lambda: action(pages, request, pages.folder(request, key), form.texts))
 
         return post
 
@@ -418,7 +434,7 @@ def _upload(pages: ServedPages, request: Request, visitor: str, contents: Mappin
 
 def _plan(pages: ServedPages, request: Request, folder: PatientFolder, fields: dict[str, str]) -> Response:
     """Project the schedule of a form; a script asks for the part of the page, and without it the whole page comes."""
-    weighed = pages.reckoner.weighed(folder)
+    weighed = pages.reckoner.reckoned(folder).weighed
     answer = weighed.answer.as_dict()
     own: dict[str, Any] = {"lines": []}
     problems: list[str] = []
@@ -496,7 +512,7 @@ def _today(pages: ServedPages, request: Request, folder: PatientFolder, fields: 
     errors: dict[str, str] = {}
     rows = entry_form.today_rows(fields, errors)
     day = the_date(fields.get("as_of", "").strip() or pages.today().isoformat())
-    as_of = date.fromisoformat(str(pages.reckoner.weighed(folder).answer.fields["as_of"]))
+    as_of = date.fromisoformat(str(pages.reckoner.reckoned(folder).weighed.answer.fields["as_of"]))
     if day is None or day < as_of or day > max(pages.today(), as_of):
         allowed = f"{as_of} or a later day up to today"
         errors["as_of"] = f"given {shown(fields.get('as_of', '')) or 'nothing'}; allowed: {allowed}"
@@ -526,7 +542,7 @@ def _acknowledge(pages: ServedPages, request: Request, folder: PatientFolder, fi
 
 def _decision(pages: ServedPages, request: Request, folder: PatientFolder, fields: dict[str, str]) -> Response:
     """Write the decision to the log and show what was agreed."""
-    weighed = pages.reckoner.weighed(folder)
+    weighed = pages.reckoner.reckoned(folder).weighed
     own_rows = None
     own: dict[str, Any] | None = None
     try:

@@ -47,7 +47,7 @@ def _row(folder: PatientFolder, reckoner: Reckoner, today: date) -> PatientRow:
         if not future.done():
             waiting = (str(about.get("id") or folder.path.name), str(about.get("clinician") or ""), -1)
             return PatientRow(folder.key, *waiting, "", "being computed", "", (), "", None, "", "", True)
-        answer = future.result().answer.as_dict()
+        answer = future.result().weighed.answer.as_dict()
         reports = [c.day for c in folder.history().checkins]
     except InputError as error:
         words = " ".join(map(str, without_folders(error).problems))

@@ -1,7 +1,7 @@
 """Patients as folders of files, written whole, readable by their owner only. Imports ``data``, ``run_folder``.
 
 A folder holds ``checkins.csv`` and ``doses.csv``, or ``bundle.json``; and where known ``baseline.yaml``,
-``limits.yaml``, ``patient.json`` (the id, the clinician, the day of the question) and ``decisions.jsonl``. Addresses and
+``limits.yaml``, ``patient.json`` (id, clinician, day of the question) and ``decisions.jsonl``. Addresses and
 logs carry a hash of the folder's name, never an id.
 """
 

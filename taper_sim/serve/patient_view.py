@@ -3,9 +3,12 @@
 Every sentence about the patient comes from the answer or from ``report``; this module selects and arranges.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+from markupsafe import Markup, escape
 
 from taper_sim.recommend.decision_log import logged
 from taper_sim.recommend.own_plan import Weighed
@@ -19,7 +22,7 @@ from taper_sim.report.decision_words import (
     interval_in_words,
     limit_broken,
     not_offered_in_words,
-    of_100_in_words,
+    of_people_in_words,
     option_in_words,
     short_name,
     two_weeks_in_words,
@@ -35,10 +38,11 @@ URGENCY_WORDS: Final = {
     "within_72h": "Within 72 hours",
     "next_visit": "Next visit",
 }
+_DATE: Final = re.compile(r"\b(\d{4}-\d{2}-\d{2})\b")
 _ALSO: Final = (
-    ("p_crisis", "Mental-health crisis"),
-    ("p_overdose", "Overdose"),
-    ("p_return_to_higher_dose", "Return to a higher dose"),
+    ("p_crisis", "Mental-health crisis", 1000),
+    ("p_overdose", "Overdose", 1000),
+    ("p_return_to_higher_dose", "Return to a higher dose", 100),
 )
 _INSTRUMENT_WORDS: Final = {
     "pain_nrs": "pain (0 to 10)",
@@ -52,7 +56,7 @@ _INSTRUMENT_WORDS: Final = {
 
 @dataclass(frozen=True)
 class ChanceLine:
-    """A chance of an option: label, words with 100 people, difference from holding in words."""
+    """A chance of an option: label, words with 100 or 1,000 people, difference from holding in words."""
 
     label: str
     words: str
@@ -71,6 +75,7 @@ class OptionCard:
     first: str
     dots: int
     dots_words: str
+    after_what: str
     two_weeks: str
     chances: tuple[ChanceLine, ...]
     schedule: tuple[dict[str, Any], ...]
@@ -81,6 +86,11 @@ def sentence(text: str) -> str:
     """A text with a capital at its start and a full stop at its end."""
     text = text.strip()
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?', '!')) else '.'}" if text else ""
+
+
+def with_dates(text: object) -> Markup:
+    """A text, escaped, whose dates are not broken between two lines."""
+    return Markup(_DATE.sub(r"<time>\1</time>", str(escape(str(text)))))  # noqa: S704  the text is escaped
 
 
 def plain(lines: Sequence[str]) -> list[str]:
@@ -102,14 +112,15 @@ def patient_page(weighed: Weighed) -> dict[str, Any]:
         "flags": [flag | {"urgency_words": URGENCY_WORDS[flag["urgency"]]} for flag in raised],
         "is_held": any(f["urgency"] in URGENCIES[:2] and not f["acknowledged_by"] for f in raised),
         "why": [sentence(text) for text in answer["why"]],
-        "doses": [sentence(dose_in_words(row)) for row in answer["doses"]],
+        "doses": [dose_in_words(row) for row in answer["doses"]],
         "originals": [o["in_words"] for o in answer["original_doses"].values()],
         "cuts": [sentence(cut_in_words(cut)) for cut in answer["past_cuts"]],
         "attribution": sentence(answer["attribution"]["words"]) if answer["attribution"] else "",
         "cards": option_cards(answer),
         "others": others_in_words(answer),
         "not_offered": [sentence(text) for text in not_offered_in_words(answer)],
-        "at_all": plain(taper_at_all_lines(answer)),
+        "at_all": plain(taper_at_all_lines(answer)[:1]),
+        "for_and_against": plain(taper_at_all_lines(answer)[1:]),
         "destinations": plain(destination_summary(answer)),
         "changes": [sentence(text) for text in answer["would_change"]],
         "needed_questions": asked,
@@ -130,7 +141,7 @@ def status_words(answer: dict[str, Any]) -> str:
     if answer["status"] == "abstain":
         return "No option"
     chosen = next(o for o in answer["options"] if o["name"] == answer["chosen"])
-    words = {"reduce": "A smaller dose is an option", "step_back": "Step back", "maintain": "Maintain"}
+    words = {"reduce": "Step possible", "step_back": "Step back", "maintain": "Maintain"}
     return words.get(chosen["kind"], "Hold")
 
 
@@ -168,9 +179,9 @@ def option_card(
     changed = [row for row in option["schedule"] if not str(row["tablets"]).startswith("unchanged")]
     felt, brought = limit_broken(option)
     lines = [
-        (f"A limit broken within {days} days, from any cause", felt, limit_broken(hold)[0]),
-        ("The same, brought by this option alone", brought, None),
-        *((label, option[name], hold[name]) for name, label in _ALSO),
+        (f"A limit broken within {days} days, from any cause", felt, limit_broken(hold)[0], 100),
+        ("The same, brought by this option alone", brought, None, 100),
+        *((label, option[name], hold[name], people) for name, label, people in _ALSO),
     ]
     p = option["p_hurts_again"]
     return OptionCard(
@@ -181,34 +192,34 @@ def option_card(
         option["name"] == answer["chosen"],
         first_change(changed),
         0 if p is None else round(100 * p),
-        of_100_in_words(p),
+        of_people_in_words(p),
+        "after the first step" if changed else "although nothing changes",
         two_weeks_in_words(option),
-        tuple(ChanceLine(label, of_100_in_words(x), against(x, of_hold)) for label, x, of_hold in lines),
+        tuple(
+            ChanceLine(label, of_people_in_words(x, n), against(x, of_hold, n) if changed else "")
+            for label, x, of_hold, n in lines
+        ),
         tuple(option["schedule"]),
         option["needs"] or "",
     )
 
 
-def against(p: float | None, of_hold: float | None) -> str:
-    """A chance compared with that of holding, in people of 100."""
+def against(p: float | None, of_hold: float | None, people: int) -> str:
+    """A chance compared with that of holding, in people of so many."""
     if p is None or of_hold is None:
         return ""
-    more = 100 * (p - of_hold)
+    more = people * (p - of_hold)
     if abs(more) < 1:
-        return "as holding, within 1 of 100"
-    return f"{abs(more):.0f} of 100 {'more' if more > 0 else 'fewer'} than holding"
+        return f"as holding, within 1 of {people:,}"
+    return f"{abs(more):.0f} of {people:,} {'more' if more > 0 else 'fewer'} than holding"
 
 
 def first_change(changed: Sequence[dict[str, Any]]) -> str:
-    """First change of a schedule: date, drug, dose, tablets."""
+    """First change of a schedule: date, drug, dose."""
     if not changed:
         return "Nothing changes: exactly as taken now."
     day = changed[0]["date"]
-    parts = [
-        f"{row['drug']} {row['formulation']} {amount_in_words(row)} ({row['tablets']})"
-        for row in changed
-        if row["date"] == day
-    ]
+    parts = [f"{row['drug']} {row['formulation']} {amount_in_words(row)}" for row in changed if row["date"] == day]
     return sentence(f"From {day}: {'; '.join(parts)}")
 
 
