@@ -116,5 +116,7 @@ def decide(
 
 
 def rows_in_words(rows: Sequence[dict[str, Any]]) -> str:
-    """A schedule in a line."""
-    return "; ".join(f"{r['date']} {r['drug']} {r['formulation']} {amount_in_words(r)}" for r in rows)[:400]
+    """The changes of a schedule in a line."""
+    changed = [row for row in rows if not str(row["tablets"]).startswith("unchanged")]
+    parts = [f"{r['date']} {r['drug']} {r['formulation']} {amount_in_words(r)}" for r in changed]
+    return "; ".join(parts)[:_MOST_TEXT] or "nothing changes"

@@ -32,7 +32,7 @@ BASELINE_FILE: Final = "baseline.yaml"
 LIMITS_FILE: Final = "limits.yaml"
 ABOUT_FILE: Final = "patient.json"
 DECISION_FILE: Final = "decisions.jsonl"
-INPUTS: Final = (CHECKIN_FILE, DOSE_FILE, BUNDLE_FILE, BASELINE_FILE, LIMITS_FILE, ABOUT_FILE)
+PATIENT_INPUTS: Final = (CHECKIN_FILE, DOSE_FILE, BUNDLE_FILE, BASELINE_FILE, LIMITS_FILE, ABOUT_FILE)
 """Files that an answer depends on."""
 _OWNER_ONLY: Final = 0o700
 _MAX_FILE_BYTES: Final = 50_000_000
@@ -109,7 +109,7 @@ class PatientFolder:
     def content_hash(self) -> str:
         """Hash of everything that an answer depends on."""
         digest = hashlib.sha256(str(self.path).encode())
-        for name in INPUTS:
+        for name in PATIENT_INPUTS:
             if (path := self.existing(name)) is not None:
                 content = read_bytes(path, _MAX_FILE_BYTES)
                 digest.update(f"{name} {len(content)}\n".encode() + content)
