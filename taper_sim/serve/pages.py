@@ -87,7 +87,7 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["with_dates"] = with_dates
+    environment.filters |= {"with_dates": with_dates, "sentence": sentence}
     return environment
 
 

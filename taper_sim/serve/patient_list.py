@@ -47,11 +47,12 @@ def _row(folder: PatientFolder, reckoner: Reckoner, today: date) -> PatientRow:
         if not future.done():
             waiting = (str(about.get("id") or folder.path.name), str(about.get("clinician") or ""), -1)
             return PatientRow(folder.key, *waiting, "", "being computed", "", (), "", None, "", "", True)
+        if not isinstance(future.exception(), InputError | None):
+            return _without_answer(folder, "the computation failed: open the patient to try again")
         answer = future.result().weighed.answer.as_dict()
         reports = [c.day for c in folder.history().checkins]
     except InputError as error:
-        words = " ".join(map(str, without_folders(error).problems))
-        return PatientRow(folder.key, folder.path.name, "", -2, "", "cannot be read", words, (), "", None, "", "")
+        return _without_answer(folder, " ".join(map(str, without_folders(error).problems)))
     raised = [f for f in answer["red_flags"] if f["state"] == "true" and not f["acknowledged_by"]]
     urgency = min((URGENCIES.index(f["urgency"]) for f in raised), default=len(URGENCIES))
     last = max(reports, default=None)
@@ -70,6 +71,11 @@ def _row(folder: PatientFolder, reckoner: Reckoner, today: date) -> PatientRow:
         _due(folder, decision, today),
         "" if decision is None else f"{decision['on']}: {decision.get('action') or 'decided'} ({decision['by']})",
     )
+
+
+def _without_answer(folder: PatientFolder, words: str) -> PatientRow:
+    """A row of a patient of whom nothing is known, with the reason."""
+    return PatientRow(folder.key, folder.path.name, "", -2, "", "no answer", words, (), "", None, "", "")
 
 
 def _due(folder: PatientFolder, decision: dict[str, Any] | None, today: date) -> str:

