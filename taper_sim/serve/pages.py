@@ -171,6 +171,7 @@ class ServedPages:
             sent=defaultdict(str, sent or {}),
             actions=ACTIONS,
             today=self.today().isoformat(),
+            days_old=(self.today() - as_of).days,
             values=_value_rows(folder),
             limits=folder.limits(),
             five=entry_form.FIVE_NUMBERS,

@@ -11,11 +11,10 @@ from typing import Any, Final
 from markupsafe import Markup, escape
 
 from taper_sim.recommend.decision_log import logged
-from taper_sim.recommend.own_plan import Weighed
+from taper_sim.recommend.own_plan import OWN_PLAN, Weighed
 from taper_sim.report.decision_details import fitted_events
 from taper_sim.report.decision_words import (
     amount_in_words,
-    chance_in_words,
     cut_in_words,
     cuts_in_a_sentence,
     dose_in_words,
@@ -187,7 +186,7 @@ def option_card(
     return OptionCard(
         anchor,
         role,
-        sentence(option_in_words(option, answer)) if option["name"] != "own schedule" else "Your schedule",
+        own_in_words(option) if option["name"] == OWN_PLAN else sentence(option_in_words(option, answer)),
         option["name"],
         option["name"] == answer["chosen"],
         first_change(changed),
@@ -202,6 +201,13 @@ def option_card(
         tuple(option["schedule"]),
         option["needs"] or "",
     )
+
+
+def own_in_words(option: dict[str, Any]) -> str:
+    """A clinician's own schedule, by the most that it takes away."""
+    if option["kind"] != "reduce":
+        return "No dose is lowered."
+    return f"At most {option['pct_per_28d']:.3g} % of the original dose in 28 days."
 
 
 def against(p: float | None, of_hold: float | None, people: int) -> str:
@@ -282,7 +288,7 @@ def posterior_rows(answer: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def chance_rows(answer: dict[str, Any]) -> list[dict[str, str]]:
-    """Every option with every chance and its interval, for the details."""
+    """Every option that has a forecast, with every chance and its interval, for the details."""
     names = {
         "p_hurts_again": "Two bad weeks after the first step",
         "p_felt_withdrawal_over": "Withdrawal, any cause",
@@ -298,16 +304,11 @@ def chance_rows(answer: dict[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "Option": option["name"],
-            "Status": option["status"],
             **{
                 head: interval_in_words(*(option[f"{name}{end}"] for end in ("", "_lo90", "_hi90")))
                 for name, head in names.items()
             },
         }
         for option in answer["options"]
+        if option["p_crisis"] is not None
     ]
-
-
-def half_reported(answer: dict[str, Any]) -> str:
-    """Chance of withdrawal if only half of it was reported."""
-    return chance_in_words(answer["quality"]["p_withdrawal_over_if_half_said"])
