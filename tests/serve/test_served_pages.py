@@ -300,7 +300,8 @@ def test_a_decision_is_a_line_of_the_chained_log_and_a_page_to_print(tmp_path: P
     assert decided["offer"] == offered["id"] and decided["did"].startswith(did) and decided["by"] == "Dr A"
     dates = {row["date"] for row in decided["schedule"]}
     assert (dates == {"2026-03-30"}) == (action in ("delay", "decline"))
-    assert decided["did"].split(":")[0] in agreed.text and "What to take" in agreed.text
+    words = " ".join(decided["did"].removeprefix("other: ").split()[:2])
+    assert f"{words} " in agreed.text and "What to take" in agreed.text
 
 
 def test_a_decision_without_a_name_on_a_blocked_option_or_on_an_old_offer_writes_nothing(tmp_path: Path) -> None:
