@@ -311,6 +311,21 @@ def _decide(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _serve(args: argparse.Namespace) -> int:
+    from taper_sim.serve.starting import serve
+
+    try:
+        serve(args.host, args.port, args.data, _tell)
+    except KeyboardInterrupt:  # the usual end of a server
+        _tell("ended")
+    return DONE
+
+
+def _tell(text: str) -> None:
+    """Print text at once, for a reader who waits for it."""
+    print(printable(text), flush=True)
+
+
 def _trace(args: argparse.Namespace) -> int:
     from taper_sim.experiments.trace_patient import trace_patient
     from taper_sim.run_folder import check_file_writable, write_csv
@@ -338,6 +353,7 @@ _COMMANDS: Final = {
     "recommend": _recommend,
     "fit": _fit,
     "decide": _decide,
+    "serve": _serve,
     "tapers": _tapers,
     "protocols": _protocols,
     "drugs": _drugs,

@@ -118,6 +118,13 @@ def parser() -> argparse.ArgumentParser:
     decide.add_argument("--reason", required=True, help="reason of the decision")
     decide.add_argument("--on", metavar="DATE", help="day of the decision (default: the day of the offer)")
 
+    serve = commands.add_parser("serve", help="show the clinician's page in the browser of this machine")
+    serve.add_argument("--host", default="127.0.0.1", help="address of this machine (default 127.0.0.1); no other yet")
+    serve.add_argument("--port", type=int, default=8000, help="port (default 8000; 0 takes a free one)")
+    serve.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder of the patients (default: a private one, removed at the end)"
+    )
+
     tapers = commands.add_parser("tapers", help="fit patients of a trial, predict later tapers of others, and score")
     tapers.add_argument(
         "daily", type=Path, nargs="?", metavar="DAILY.csv", help="daily reports; patients are held out part by part"

@@ -16,9 +16,9 @@ from taper_sim.data.patient import read_patient
 from taper_sim.data.problems import problem
 from taper_sim.inference.observation import BY_NAME, LOG, LOG1P, instrument_names
 from taper_sim.inference.population.people import TRAIT_FLAGS
-from taper_sim.inference.posterior import posterior_of
+from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.inference.prior import DEFAULT_POPULATION
-from taper_sim.inference.record import NoDoseHistory, record_of
+from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of
 from taper_sim.recommend.recommendation import POSTERIOR_DRAWS, evidence_of
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, PRINT, REFERENCE_COLOUR, empty_figure
 
@@ -69,7 +69,11 @@ def forecasts_of(
     )
     if n_reports == 0:
         raise problem("plot", "", "no report that the model uses", f"check-ins of {', '.join(BY_NAME)}")
-    posterior = posterior_of(evidence, POSTERIOR_DRAWS, seed)
+    return forecasts_from(record, evidence, posterior_of(evidence, POSTERIOR_DRAWS, seed), seed)
+
+
+def forecasts_from(record: PatientRecord, evidence: Evidence, posterior: Posterior, seed: int) -> pd.DataFrame:
+    """Forecast each report from the days before it, given the posterior; the frame of :func:`forecasts_of`."""
     places = np.random.default_rng([seed, 4]).choice(len(posterior.z), _DRAWN, p=posterior.weights)
     _, centre, spread = evidence.log_posterior(posterior.z[places], predicted=True)
     reports = evidence.reports

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from taper_sim.data.checkins import DATE_ALLOWED, the_date
 from taper_sim.data.doses import read_histories
@@ -13,7 +14,8 @@ from taper_sim.data.problems import InputError, Problem, counted, nearest, probl
 from taper_sim.data.records import History
 from taper_sim.inference.prior import DEFAULT_POPULATION
 from taper_sim.recommend.answer import RecommendationFields
-from taper_sim.recommend.recommendation import recommend
+from taper_sim.recommend.own_plan import Weighed
+from taper_sim.recommend.recommendation import weigh
 from taper_sim.safety.limits import Limits, read_limits
 
 #: Names that rules use for the risks of a baseline assessment.
@@ -54,7 +56,12 @@ def default_as_of(history: History) -> date:
     return history.written or max(days, default=date.today())  # without any record there is nothing to say of any day
 
 
-def recommend_from_files(
+def recommend_from_files(records: Path, doses: Path | None = None, **arguments: Any) -> list[RecommendationFields]:
+    """Recommendations for one patient of the files, or for all patients; parameters of :func:`weigh_from_files`."""
+    return [weighed.answer for weighed in weigh_from_files(records, doses, **arguments)]
+
+
+def weigh_from_files(
     records: Path,
     doses: Path | None = None,
     *,
@@ -67,8 +74,8 @@ def recommend_from_files(
     seed: int = 0,
     warn: Callable[[str], None] | None = None,
     population: Path | None = None,
-) -> list[RecommendationFields]:
-    """Recommendations for one patient of the files, or for all patients.
+) -> list[Weighed]:
+    """Options weighed for one patient of the files, or for all patients.
 
     Parameters
     ----------
@@ -129,17 +136,15 @@ def recommend_from_files(
         from taper_sim.inference.population.files import read_population  # its libraries take seconds to load
 
         prior = read_population(population)
-    recommendations = []
+    weighed = []
     for name in patient_ids:
         history = histories[name]
         as_of_day = day or default_as_of(history)
         if day is not None and (later := later_line(history, day)):
             warn(later)
         history = replace(history, answers={**history.answers, **answered}, notes=(*history.notes, *listed))
-        recommendations.append(
-            recommend(history, as_of_day, patient=patient, limits=chosen_limits, seed=seed, population=prior)
-        )
-    return recommendations
+        weighed.append(weigh(history, as_of_day, patient=patient, limits=chosen_limits, seed=seed, population=prior))
+    return weighed
 
 
 def _histories(records: Path, doses: Path | None) -> tuple[dict[str, History], BundleReading | None]:

@@ -27,6 +27,7 @@ __all__ = [
     "PACES_PCT",
     "Option",
     "Situation",
+    "one_class_at_a_time",
     "options_of",
     "schedule_of",
     "taper_at_pace",
@@ -53,7 +54,7 @@ def options_of(
         fastest = max(tapers, key=lambda o: (not o.blocked, o.pct_per_28d))
         finer = in_smaller_steps(fastest, situation, limits, n_days)
         tapers += [] if finer is None else [finer]
-        options += [_one_class_at_a_time(option, situation, limits) for option in tapers]
+        options += [one_class_at_a_time(option, situation, limits) for option in tapers]
     options += _rotations(situation)
     if "opioid" in situation.classes:
         options.append(
@@ -71,7 +72,7 @@ def options_of(
     return options
 
 
-def _one_class_at_a_time(option: Option, situation: Situation, limits: Limits) -> Option:
+def one_class_at_a_time(option: Option, situation: Situation, limits: Limits) -> Option:
     """The option; with a benzodiazepine it is blocked if another class was reduced in the last 28 days."""
     if option.blocked or "benzodiazepine" not in situation.classes or len(situation.classes) < 2:
         return option

@@ -33,6 +33,7 @@ from taper_sim.recommend.destination import destinations_of
 from taper_sim.recommend.gentlest_steps import in_smallest_steps
 from taper_sim.recommend.next_cut import MORE_LIKELY_THAN_NOT, chances_of_hurt, more_likely_than_not
 from taper_sim.recommend.options import Option, options_of
+from taper_sim.recommend.own_plan import Ground, Weighed
 from taper_sim.recommend.past_cuts import blame_of
 from taper_sim.recommend.rating_asked import rating_asked, with_choices
 from taper_sim.recommend.value_of_information import value_of_next_week
@@ -113,6 +114,21 @@ def recommend(
     RecommendationFields
         ``urgent`` with the person to call and no options; ``abstain`` with its reasons; or ``recommend``.
     """
+    weighed = weigh(history, as_of, patient=patient, population=population, limits=limits, seed=seed, draws=draws)
+    return weighed.answer
+
+
+def weigh(
+    history: History,
+    as_of: date,
+    *,
+    patient: Patient | None = None,
+    population: PopulationPrior = DEFAULT_POPULATION,
+    limits: Limits | None = None,
+    seed: int = 0,
+    draws: int = POSTERIOR_DRAWS,
+) -> Weighed:
+    """The recommendation, with what a plan of a clinician's own is projected from; parameters of :func:`recommend`."""
     limits = limits or Limits()
     history_then = history.as_of(as_of)
     history_then = replace(history_then, notes=(*history_then.notes, *record_notes(history_then)))
@@ -134,18 +150,19 @@ def recommend(
         rating=rating,
     )
     if judged.urgent:
-        return answer.urgent()
+        return Weighed(answer.urgent())
     if judged.unconfirmed:
-        return answer.abstain([_UNCONFIRMED])
+        return Weighed(answer.abstain([_UNCONFIRMED]))
     out_of_scope = _out_of_scope(history_then, values)
     if out_of_scope:
-        return answer.abstain(out_of_scope)
+        return Weighed(answer.abstain(out_of_scope))
     try:
         record = record_of(history_then, as_of, patient)
     except NoDoseHistory as error:
-        return answer.abstain([f"cannot build a dose history: {error}"])
+        return Weighed(answer.abstain([f"cannot build a dose history: {error}"]))
     if not record.now:
-        return replace(answer, record=record, notes=record.notes).abstain([_nothing_taken(judged)])
+        nothing = replace(answer, record=record, notes=record.notes)
+        return Weighed(nothing.abstain([_nothing_taken(judged)]))
     failed = patient.risk.failed_tapers if patient is not None else 0
     baseline = patient.baseline.model_dump(exclude_unset=True) if patient is not None else None
     fixed = {} if patient is None else patient.parameters
@@ -172,14 +189,19 @@ def recommend(
         notes=(*record.notes, *notes, *acetaminophen_words(record.now)),
     )
     if not posterior.converged:
-        return answer.abstain(
-            ["the calculation is not reliable for this record (its diagnostics fail): the model makes no prediction"],
-            without_forecast=True,
+        return Weighed(
+            answer.abstain(
+                [
+                    "the calculation is not reliable for this record (its diagnostics fail): the model makes no "
+                    "prediction"
+                ],
+                without_forecast=True,
+            )
         )
     misfit = [*checks.reasons, *_scattered(posterior)]
     if misfit:
         why = [*misfit, "the model does not describe this patient's reports: it makes no prediction"]
-        return answer.abstain(why, without_forecast=True)
+        return Weighed(answer.abstain(why, without_forecast=True))
     situation = situation_of(record, failed, limits)
     ways = ways_back(situation, limits)
     better = better_back(record, situation, posterior, evidence, limits, ways)
@@ -240,7 +262,8 @@ def recommend(
         worse=worse,
         better_back=better,
     )
-    return answer.recommended(situation, options, rolled, chosen, reasons)
+    ground = Ground(record, situation, posterior, evidence, events, judged, values, cuts, limits, n_reports, seed)
+    return Weighed(answer.recommended(situation, options, rolled, chosen, reasons), ground, tuple(options))
 
 
 def _better_at_former_dose(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -34,6 +34,7 @@ def schedule_of(option: Option, now: DrugsTaken, dates: Sequence[str]) -> list[d
     if steps[0][0] != 1:
         steps = ((1, now), *steps)
     before: dict[tuple[str, str], float] = {}
+    taken = {slot.drug.key: slot.dose for slot in now}  # a first step tomorrow may end one of these
     for number, (day, slots) in enumerate(steps):
         after = {slot.drug.key: slot for slot in slots}
         for key, slot in after.items():
@@ -46,8 +47,8 @@ def schedule_of(option: Option, now: DrugsTaken, dates: Sequence[str]) -> list[d
                 rows.append(
                     _row(dates[day], slot, slot.words, supplies_of(slot, day, next(later, len(dates) - 1), dates))
                 )
-        for key in before:
-            if key not in after and before[key] > 0:
+        for key, dose in (before or taken).items():
+            if key not in after and dose > 0:
                 rows.append(_row(dates[day], DrugTaken(formulary.find_drug(*key), 0.0, 1), "stop"))
         before = {key: slot.dose for key, slot in after.items()} | {key: 0.0 for key in before if key not in after}
     return rows

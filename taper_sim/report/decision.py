@@ -4,7 +4,6 @@ Status first, then what cannot wait, what happened after past cuts, the options 
 one, what would change the choice, and what to ask. The rest is in ``report.decision_details``.
 """
 
-import re
 from typing import Any, Final
 
 from taper_sim.data.problems import escaped
@@ -13,24 +12,23 @@ from taper_sim.report.decision_details import details_text, fitted_events
 from taper_sim.report.decision_words import (
     amount_in_words,
     chance_in_words,
+    cut_in_words,
     filled,
-    interval_in_words,
+    in_points,
+    limit_broken,
+    not_offered_in_words,
+    option_in_words,
     point,
     points_of_schedule,
+    short_name,
+    two_weeks_in_words,
+    without_brackets,
 )
 from taper_sim.report.destination_text import destination_summary, values_in_words
 from taper_sim.report.whether_to_taper_text import taper_at_all_short
-from taper_sim.safety.felt_cuts import back_in_words
 
-_INSTRUMENTS: Final = {"sows_gossop": "withdrawal", "pain_nrs": "pain", "function": "function"}
 _CANNOT_WAIT: Final = ("emergency", "same_day")
 _CUTS_SHOWN, _REDUCTIONS_SHOWN, _STEPS_SHOWN, _LINES_SHOWN = 3, 3, 3, 2
-_IN_BRACKETS: Final = re.compile(r" (?:of original )?\((?:[^()]|\([^()]*\))*\)")
-_OF_DOSE: Final = re.compile(r" of [0-9.,]+ (?:mg|mcg)[^()]*(?= in [0-9]+ days)")
-_BY_CHANCE: Final = "chance of "
-"""How the reason of an option that breaks a limit begins."""
-_WITHDRAWAL: Final = re.compile(r"withdrawal over ([0-9]*\.?[0-9]+)")
-_NAMES: Final = {"maintain": "maintain", "monitor": "closer monitoring", "step_back": "step back"}
 _ROWS: Final = ("hold", "maintain", "monitor", "step_back", "reduce")
 """Kinds of options with a row of their own; a change of drug or form, and another drug beside it, are named, with their
 figures in the details."""
@@ -47,17 +45,12 @@ def recommendation_text(recommendation: RecommendationFields, *, details: bool =
     headline = answer["headline"]
     lines = [
         f"patient {escaped(answer['patient_id'])}, as of {answer['as_of']}: {answer['status'].upper()}",
-        filled(_in_points(f"{headline[:1].upper()}{headline[1:]}.")),
+        filled(in_points(f"{headline[:1].upper()}{headline[1:]}.")),
     ]
     if answer["chosen"]:
         lines.append(filled(f"chosen: {answer['chosen']}"))
     lines += [line for block in _BLOCKS for line in block(answer)]
     return "\n".join(lines)
-
-
-def _in_points(text: str) -> str:
-    """A text in which a limit of overall withdrawal, 0 to 1, stands in points of SOWS-Gossop."""
-    return _WITHDRAWAL.sub(lambda found: f"withdrawal over {30 * float(found[1]):g} of 30 SOWS points", text)
 
 
 def _flags(answer: dict[str, Any]) -> list[str]:
@@ -95,7 +88,7 @@ def _happened(answer: dict[str, Any]) -> list[str]:
         last = cuts[-1]["date"]
         lines = [f"what past cuts did: no limit broken after any of {len(cuts)}, the last on {last}"]
         return [*lines, *([point(answer["attribution"]["words"])] if answer["attribution"] is not None else [])]
-    lines = [point(_cut(cut)) for cut in cuts[-_CUTS_SHOWN:]]
+    lines = [point(cut_in_words(cut)) for cut in cuts[-_CUTS_SHOWN:]]
     if len(cuts) > _CUTS_SHOWN:
         n_broke = sum(cut["broke_limit"] for cut in cuts[:-_CUTS_SHOWN])
         lines.insert(0, point(f"{len(cuts) - _CUTS_SHOWN} earlier cuts, of which {n_broke} broke a limit"))
@@ -106,45 +99,12 @@ def _happened(answer: dict[str, Any]) -> list[str]:
         lines.append(
             point(
                 f"{worst['past_cuts_hurt']} of {worst['past_cuts_compared']} cuts broke a limit; two bad weeks after "
-                f"another: {_two_weeks(worst)}, and when holding: {_two_weeks(hold)}"
+                f"another: {two_weeks_in_words(worst)}, and when holding: {two_weeks_in_words(hold)}"
             )
         )
     if answer["attribution"] is not None:
         lines.append(point(answer["attribution"]["words"]))
     return ["what past cuts did:", *lines] if lines else []
-
-
-def _cut(cut: dict[str, Any]) -> str:
-    before, after = cut["equivalents_before"], cut["equivalents_after"]
-    name = f"{cut['date']}, {cut['drug_class']} -{100 * (before - after) / before:.0f} %"
-    if not cut["felt"]:
-        return f"{name}: too few reports to judge"
-    broke = [felt for felt in cut["felt"] if felt["broke_limit"]]
-    if not broke:
-        return f"{name}: no limit broken"
-    longest = max(broke, key=lambda felt: felt["days_over"] / felt["days_reported"])
-    parts = [f"{_INSTRUMENTS[f['instrument']]} {f['usual']:.0f} to {f['worst']:g}" for f in broke]
-    days = f"{longest['days_over']} of {longest['days_reported']} days"
-    back = back_in_words(cut["days_to_recover"], cut["not_back_after_days"] or 0, cut["not_passed"])
-    return f"{name}: {', '.join(parts)} at worst; over a limit {days}, {back}"
-
-
-def _two_weeks(option: dict[str, Any]) -> str:
-    return interval_in_words(*(option[f"p_hurts_again{end}"] for end in ("", "_lo90", "_hi90")))
-
-
-def _short(option: dict[str, Any]) -> str:
-    name = _NAMES.get(option["kind"], _IN_BRACKETS.sub("", option["name"]))
-    if option["kind"] == "rotate":
-        name = name.removesuffix(", with a pharmacist")
-    if option["kind"] == "step_back":
-        return f"{name}{' in steps' if option['better_in_a_year'] is not None else ''} ({option['drug_class']})"
-    return str(name)
-
-
-def _pace(option: dict[str, Any]) -> str:
-    """Pace of a reduction: ``7.5``, percent of the original."""
-    return f"{option['pct_per_28d']:g}"
 
 
 def _options(answer: dict[str, Any]) -> list[str]:
@@ -168,11 +128,11 @@ def _options(answer: dict[str, Any]) -> list[str]:
         or (o["name"] not in hidden and o["kind"] in _ROWS and (not o["needs"] or o["kind"] == "step_back"))
     ]
     lines += [line for option in shown for line in _row(option, answer)]
-    others = [_short(o) for o in rows if o not in shown]
+    others = [short_name(o) for o in rows if o not in shown]
     if others:
         lines.append(point(f"also: {'; '.join(others)}"))
     lines += [point(_way_back(o)) for o in shown if o["better_in_a_year"] is not None]
-    return [*lines, *_not_offered(answer)]
+    return [*lines, *map(point, not_offered_in_words(answer))]
 
 
 def _way_back(option: dict[str, Any]) -> str:
@@ -180,50 +140,20 @@ def _way_back(option: dict[str, Any]) -> str:
     chances = [
         f"{chance_in_words(row['p_better'])} ({values_in_words(row['values'])})" for row in option["better_in_a_year"]
     ]
-    needed = _IN_BRACKETS.sub("", option["needs"])
-    return f"{_short(option)}: in a year better off than at today's dose: {', '.join(chances)}; needed: {needed}"
+    needed = without_brackets(option["needs"])
+    return f"{short_name(option)}: in a year better off than at today's dose: {', '.join(chances)}; needed: {needed}"
 
 
 def _row(option: dict[str, Any], answer: dict[str, Any]) -> list[str]:
     """One option, with what equals it, and its chances: after the first step, from any cause, brought by it alone."""
-    same = [o for o in answer["options"] if o["same_as"] == option["name"]]
-    if option["kind"] == "reduce":
-        paces = sorted(map(_pace, (option, *same)), key=float)
-        name = f"reduce {option['drug_class']} by {' or '.join(paces)} % every 28 days"
-        name += f", {option['variant']}" if option["variant"] else ""
-    else:
-        name = " = ".join(_short(o) for o in (option, *same))
-    felt = max(option[f"p_felt_{what}"] for what in ("withdrawal_over", "function_loss", "pain_rise"))
-    brought = max(option[f"p_{what}"] for what in ("withdrawal_over", "function_loss", "pain_rise"))
+    name = option_in_words(option, answer)
+    felt, brought = limit_broken(option)
     mark = "*" if option["name"] == answer["chosen"] else "-"
-    chances = f"{_two_weeks(option):<22}{chance_in_words(felt):<13}{chance_in_words(brought)}"
+    chances = f"{two_weeks_in_words(option):<22}{chance_in_words(felt):<13}{chance_in_words(brought)}"
     first = f"  {mark} {name} "
     if len(first) <= _CHANCES_AT:
         return [first.ljust(_CHANCES_AT) + chances]
     return [filled(first.rstrip()), " " * _CHANCES_AT + chances]
-
-
-def _not_offered(answer: dict[str, Any]) -> list[str]:
-    by_reason: dict[str, list[dict[str, Any]]] = {}
-    for option in answer["options"]:
-        if option["status"] != "offered":
-            reason = option["status"].removeprefix("blocked: ")
-            by_chance = f"{_BY_CHANCE}{option['drug_class']}" if reason.startswith(_BY_CHANCE) else reason
-            by_reason.setdefault(by_chance, []).append(option)
-    lines = []
-    for reason, options in by_reason.items():
-        names = [_short(o) for o in options if o["kind"] != "reduce"]
-        for drug_class in dict.fromkeys(o["drug_class"] for o in options if o["kind"] == "reduce"):
-            reductions = [o for o in options if o["kind"] == "reduce" and o["drug_class"] == drug_class]
-            paces = dict.fromkeys(map(_pace, reductions))
-            names.insert(0, f"{drug_class} by {', '.join(paces)} %")
-        shorter = _IN_BRACKETS.sub("", _OF_DOSE.sub("", reason))
-        if reason.startswith(_BY_CHANCE):  # of the slowest; the chances of the others are in the details
-            slowest = min(options, key=lambda o: o["pct_per_28d"])
-            shorter = slowest["status"].removeprefix("blocked: ")
-            shorter = f"of the slowest, {shorter}" if len(options) > 1 else shorter
-        lines.append(point(_in_points(f"not offered: {'; '.join(names)}: {shorter}")))
-    return lines
 
 
 def _schedule(answer: dict[str, Any]) -> list[str]:

@@ -1,0 +1,94 @@
+"""Answers by the content of a patient's folder, computed after each other. Imports ``recommend``, ``patient_store``.
+
+An answer depends on the files alone. It is kept by a hash of them and of the folder, so that a changed file is computed
+again, and the answer of one visitor's patient is never that of another's.
+"""
+
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+from typing import Final
+
+import pandas as pd
+
+from taper_sim.api.examples import shipped_folder
+from taper_sim.api.report_forecasts import forecasts_from
+from taper_sim.data.problems import InputError
+from taper_sim.recommend.from_files import weigh_from_files
+from taper_sim.recommend.own_plan import Weighed, projected
+from taper_sim.serve.patient_store import PatientFolder
+
+_KEPT: Final = 200
+"""Answers that are kept in memory; each has a few MB. A design choice."""
+
+
+@dataclass(frozen=True)
+class Reckoned:
+    """The answer for a patient, and the forecasts of their reports; None if the model makes no prediction."""
+
+    weighed: Weighed
+    forecasts: pd.DataFrame | None
+
+
+class Reckoner:
+    """Computes answers in a thread of its own, in the order in which they are wanted."""
+
+    def __init__(self) -> None:
+        self._computed: OrderedDict[str, Future[Reckoned]] = OrderedDict()
+        self._lock = Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reckoner")
+
+    def reckoned(self, folder: PatientFolder) -> Reckoned:
+        """The answer for a patient, computed now if it is not there; raises InputError with every problem."""
+        return self.wanted(folder).result()
+
+    def wanted(self, folder: PatientFolder) -> "Future[Reckoned]":
+        """The answer for a patient, which may be in the making."""
+        key = folder.content_hash()
+        with self._lock:
+            future = self._computed.get(key)
+            if future is None or _failed(future):
+                future = self._thread.submit(_reckoned, folder)
+                self._computed[key] = future
+                while len(self._computed) > _KEPT:
+                    self._computed.popitem(last=False)
+            self._computed.move_to_end(key)
+        return future
+
+    def warm_up(self) -> None:
+        """Compile what an answer needs, on the shipped example, before the first patient."""
+        self._thread.submit(_warmed)
+
+    def stop(self) -> None:
+        """Drop what waits."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _failed(future: "Future[Reckoned]") -> bool:
+    """Whether an answer failed for another reason than its files, such as a lack of memory: it is tried again."""
+    return future.done() and not isinstance(future.exception(), InputError | None)
+
+
+def _reckoned(folder: PatientFolder) -> Reckoned:
+    arguments = folder.arguments()
+    return _with_forecasts(weigh_from_files(arguments.pop("records"), arguments.pop("doses"), **arguments)[0])
+
+
+def _with_forecasts(weighed: Weighed) -> Reckoned:
+    ground = weighed.ground
+    if ground is None or not ground.n_reports:
+        return Reckoned(weighed, None)
+    return Reckoned(weighed, forecasts_from(ground.record, ground.evidence, ground.posterior, ground.seed))
+
+
+def _warmed() -> None:
+    examples = shipped_folder() / "examples"
+    weighed = weigh_from_files(
+        examples / "checkins.csv",
+        examples / "doses.csv",
+        baseline=examples / "assessment.yaml",
+        limits=examples / "limits.yaml",
+    )[0]
+    _with_forecasts(weighed)
+    projected(weighed, [])
