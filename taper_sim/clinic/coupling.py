@@ -269,11 +269,12 @@ class _Clinic:
             return
         if job.patient >= 0:
             self.open[job.patient].add(job)
-            if _holds_orders(job):
+            if self.late.holds_orders(job):
                 self.gates[job.patient] += 1
             if job.work == "message":
                 self.messages[job.patient] += 1.0
-            self.late.called(job)
+            if self._is_true(job.patient, job.work):
+                self.late.called(job.patient)
         if job.work in work.ALERTS and not self.team.unlimited:
             self.engine.at(self._escalates_at(job), self._overdue, job)
         self.engine.submit(job)
@@ -329,7 +330,7 @@ class _Clinic:
         patient, done = job.patient, job.outcome == "done"
         if patient >= 0:
             self.open[patient].discard(job)
-            if _holds_orders(job):
+            if self.late.holds_orders(job):
                 self.gates[patient] -= 1
             self.late.ended(job, self.today)
         if job.work in _BOOKED:
@@ -409,7 +410,11 @@ class _Clinic:
     def _respond(self, patient: int, alarm: str) -> None:
         """The planned response to a completed alarm: an event, or a check-in with withdrawal over its limit."""
         self.late.replied(patient)
-        self.answered[patient] |= alarm == "alert_red_flag" or self.alarms.is_over_limit(patient)
+        self.answered[patient] |= self._is_true(patient, alarm)
+
+    def _is_true(self, patient: int, alarm: str) -> bool:
+        """Whether an alarm is an event, or a check-in with withdrawal over its limit."""
+        return alarm == "alert_red_flag" or (alarm == "alert_spike" and self.alarms.is_over_limit(patient))
 
     # -- from the clinic to the patients -------------------------------------------------------------------------------
 
@@ -484,11 +489,6 @@ class _Clinic:
         events = events_table(self.engine.jobs, self.panel.cohort.ids, self.setting.opening)
         absences = absences_table(self.team, self.ill)
         return Served(events, self.duty, self.panel.outcomes(), self.clinic, self.panel.starts, absences)
-
-
-def _holds_orders(job: Job) -> bool:
-    """Whether a change of dose waits while the job is open: work of effect ``order``."""
-    return work.WORK_BY_NAME[job.work].effect == "order"
 
 
 __all__ = ["Served", "Setting", "serve"]

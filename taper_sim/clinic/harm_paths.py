@@ -54,8 +54,9 @@ HARM_PATHS: Final[tuple[HarmPath, ...]] = (
     ),
     HarmPath(
         "unread_alarm",
-        "a true alarm, or its escalation, that no worker has completed",
-        "the planned response waits; an alarm without an answer on its day lowers engagement",
+        "an alarm, or its escalation, that no worker has completed",
+        "it pauses no reduction, and the planned response waits; a true alarm without an answer on its day lowers "
+        "engagement",
         "A106",
         "days_over_limit",
     ),
@@ -71,14 +72,14 @@ HARM_PATHS: Final[tuple[HarmPath, ...]] = (
         "no contact for two weeks after a planned visit that the clinic did not hold",
         "the set point of engagement is lower until the next contact",
         "A109",
-        "no_show",
+        "dropout",
     ),
 )
 PATHS_BY_NAME: Final = {path.name: path for path in HARM_PATHS}
 RESERVE_D: Final = 5
 """Days of supply at home, beyond the day itself, when a refill is requested. Source: assumption A105."""
 UNANSWERED_LOSS: Final = 0.05
-"""Fall of engagement (0-1) by an unanswered message, or an alarm unanswered on its day. Source: A106, A108."""
+"""Fall of engagement (0-1) by an unanswered message, or a true alarm unanswered on its day. Source: A106, A108."""
 SILENCE_D: Final = 14
 """Days without a contact after a visit that the clinic did not hold. Source: assumption A109."""
 SILENCE_LOSS: Final = 0.1
@@ -93,7 +94,7 @@ CONTACTS: Final = work.WITH_PATIENT | {
 }
 """Kinds of work in which a worker and the patient are in contact."""
 CALLS_FOR_HELP: Final = ("alert_spike", "alert_red_flag")
-"""Alerts of symptoms and events: the patient expects an answer."""
+"""Alerts to which the planned care has a response (``simulation.alarm_response``)."""
 HARM_COUNTS: Final = ("days_without_supply", "unanswered", "days_silent")
 """Names of the counts by patient."""
 
@@ -113,8 +114,8 @@ class LateWork:
     Attributes
     ----------
     counted : dict of str to ndarray (n,)
-        Days in care without supply at home; unanswered messages, and alarms unanswered on their day; days of silence.
-        Each counts although its path is off.
+        Days in care without supply at home; unanswered messages, and true alarms unanswered on their day; days of
+        silence. Each counts although its path is off.
     """
 
     def __init__(self, panel: Panel, paths: Iterable[str], done_here: frozenset[str]):
@@ -133,6 +134,14 @@ class LateWork:
         """Whether a path acts in this run."""
         return path in self._paths
 
+    def holds_orders(self, job: Job) -> bool:
+        """Whether a change of dose waits while a job is open: work of effect ``order`` that a worker knows of.
+
+        An alarm that no worker has completed pauses nothing, unless its path is off.
+        """
+        unknown = self.acts("unread_alarm") and (job.work in work.ALERTS or job.work == "escalation")
+        return work.WORK_BY_NAME[job.work].effect == "order" and not unknown
+
     def ended(self, job: Job, day: int) -> None:
         """Record a job of a patient that has ended on a day."""
         patient, done = job.patient, job.outcome == "done"
@@ -146,9 +155,9 @@ class LateWork:
             self._unanswered[patient] += 1.0
             self._lost[patient] += UNANSWERED_LOSS * self.acts("unanswered_message")
 
-    def called(self, alert: Job) -> None:
-        """Record a new alert."""
-        self._called[alert.patient] |= alert.work in CALLS_FOR_HELP
+    def called(self, patient: int) -> None:
+        """Record a new true alarm of a patient."""
+        self._called[patient] = True
 
     def replied(self, patient: int) -> None:
         """Record that a worker has completed an alarm of a patient, or its escalation."""

@@ -40,7 +40,7 @@ _PATIENT_METRICS: Final = (
     ("unordered_dose_days", "lapse_days", "a patient"),
     ("unordered_dose_days_found", "lapse_days_found", "a patient"),
     ("days_without_supply", "days_without_supply", "a patient"),
-    ("unanswered_calls", "unanswered", "messages and alarms, a patient"),
+    ("unanswered_calls", "unanswered", "messages and true alarms, a patient"),
     ("days_of_silence", "days_silent", "a patient"),
 )
 _ACCURACY: Final = (
