@@ -6,7 +6,7 @@ Each kind has one of five effects on the patient model or on the policy (``coupl
     Delivered ÷ planned care of the discipline (K of the model). Care lowers pain, distress and insomnia and raises
     function and engagement.
 ``order``
-    A change of dose waits while the work is open.
+    A change of dose waits while the work is open; alarms that no worker has read as ``harm_paths`` has it.
 ``reports``
     The policy sees only the check-ins that a worker has read.
 ``help``
