@@ -138,7 +138,9 @@ def clinic_page(folder: Path, tables: ClinicTables) -> RunPage:
         ),
         PageSection("waits", "Who waits longer", *_groups(tables)),
         PageSection("harm", "Harm, against unlimited staff", *_harm(tables)),
-        PageSection("late-work", "Alarms, and late work that reaches people", (NEED_MEANS,), _late_work(tables)),
+        PageSection(
+            "late-work", "Alarms, and late work that reaches people", _late_sentences(tables), _late_work(tables)
+        ),
         PageSection("levers", "What the lead can change", _levers(tables.manifest)),
         PageSection("worth", "Cost beside health gained", (), tuple(_worth(tables, name) for name in tables.protocols)),
         PageSection(
@@ -318,6 +320,13 @@ def _harm(tables: ClinicTables) -> tuple[tuple[str, ...], tuple[PageTable, ...]]
     return tuple(sentences), tuple(shown)
 
 
+def _late_sentences(tables: ClinicTables) -> tuple[str, ...]:
+    """What true means, and the harm paths that are switched off."""
+    paths = tables.manifest["scenario"]["clinic"].get("harm_paths", {})  # a run of an earlier version has none
+    off = ", ".join(name for name, acts in paths.items() if not acts)
+    return (NEED_MEANS, *([f"Harm paths that are switched off in this run: {off}."] if off else []))
+
+
 def _late_work(tables: ClinicTables) -> tuple[PageTable, ...]:
     """Accuracy of the alarms, and what late work does to people, for each protocol."""
     shown = []
@@ -328,7 +337,7 @@ def _late_work(tables: ClinicTables) -> tuple[PageTable, ...]:
             for metric, kind, label, factor, digits in LATE_WORK
             if (metric, kind) in service
         ]
-        caption = f"{protocol}. Each number exists with the harm paths off too; a path that is off has no effect."
+        caption = f"{protocol}. Late work is counted also where its harm path is switched off."
         shown.append(PageTable(caption, ("What", "With this team"), tuple(rows)))
     return tuple(shown)
 

@@ -1,5 +1,6 @@
 """A clinic run as text for the clinic's lead. Imports ``experiments.clinic_run``, ``tables``, ``report.wording``."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -171,7 +172,7 @@ def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
         rows = _of(service, metric=metric, work=kind, subgroup="all")
         if len(rows):
             lines.append(f"  {label}: {_interval(rows.iloc[0], factor, digits)}")
-    lines.append(f"  {NEED_MEANS}")
+    lines += textwrap.wrap(NEED_MEANS, 100, initial_indent="  ", subsequent_indent="  ")
     lines += ["", "outcome".ljust(30) + "with this team".rjust(26) + "minus unlimited staff".rjust(30)]
     for name, title, factor in _HARMS:
         with_team = _of(done.summary, protocol=protocol, outcome=name, subgroup="all")
