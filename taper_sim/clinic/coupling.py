@@ -4,17 +4,19 @@ The steps of a calendar day d:
 
 1. Events of the patients' day d − 1, and work that is planned for day d, become jobs (``demand``).
 2. The queue runs until midnight (``queue``). Each completed job has its effect (``work``): a visit delivers care, a
-   review makes a check-in known to the policy, a signature releases a dose order.
+   review makes a check-in known to the policy, a signature releases a dose order, a refill renews the supply at home, a
+   completed alarm brings the planned response.
 3. At night the policy decides from the check-ins that were read. A patient with open work of effect ``order`` keeps
    the current dose.
-4. The kernel simulates the patients' day d with the care and the dose that they received.
+4. The kernel simulates the patients' day d with the care and the dose that they received. Late work acts by the paths
+   of ``harm_paths``.
 
 Unlimited staff finish all work within the day: every check-in is read, and every visit that a patient keeps takes place
 as planned. The result is then identical to the cohort simulation. Adding staff who take no work leaves every result
 unchanged.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -24,15 +26,17 @@ import pandas as pd
 from taper_sim import rng
 from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.clinic import work
-from taper_sim.clinic.absence import Illness, absences_table, spells, without_the_ill
+from taper_sim.clinic.absence import absences_table, spells, without_the_ill
 from taper_sim.clinic.alarms import ALARM_COUNTS, Alarms
-from taper_sim.clinic.appointments import BOOKING_HORIZON_D, BOOKING_RULES, BookingRule, Diary
-from taper_sim.clinic.calendars import DAY_MIN, EVERY_DAY, OpeningHours
+from taper_sim.clinic.appointments import BOOKING_HORIZON_D, Diary
+from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.demand import Appointment, Demand
 from taper_sim.clinic.event_log import duty_table, events_table
-from taper_sim.clinic.modality import IN_PERSON, HomeVisits, barriers
+from taper_sim.clinic.harm_paths import CALLS_FOR_HELP, HARM_COUNTS, LateWork
+from taper_sim.clinic.modality import IN_PERSON, barriers
 from taper_sim.clinic.panel import Panel, enrolment
 from taper_sim.clinic.queue import ANYWHERE, Engine, Job
+from taper_sim.clinic.setting import Setting
 from taper_sim.clinic.team import Team
 from taper_sim.clinic.triage import PREDICTED_RISK, RULES
 from taper_sim.model.compiled import rows
@@ -43,83 +47,11 @@ from taper_sim.simulation.ensemble import Ensemble
 from taper_sim.simulation.layout import CarePlan
 
 _STATE_CALL = 900  # call of the random generator: the patient's state of residence
-PATIENT_COUNTS: Final = ("days_waiting", "days_waiting_closed", *ALARM_COUNTS)
+PATIENT_COUNTS: Final = ("days_waiting", "days_waiting_closed", *ALARM_COUNTS, *HARM_COUNTS)
 """Names of the counts by patient."""
 _BOOKED = ("visit", "initial_assessment")
 _GROUP_CARE = 0.5  # share of psychology's care in groups. Source: assumption A38
 _SELF_CARE = 0.3  # share of nursing's care that trained patients do themselves. Source: assumption A38
-
-
-@dataclass(frozen=True)
-class Setting:
-    """The rules of a clinic, without its team.
-
-    Attributes
-    ----------
-    triage : str
-        A name of ``triage.RULES``.
-    enrol_over_d : int
-        Days over which the panel enrols.
-    disabled_work : frozenset of str
-        Kinds of work (``work.KINDS_OF_WORK``) that this clinic does not do.
-    states : tuple of (str, float)
-        States in which patients live, with shares; empty: one state, which needs no licence.
-    orders_by : str
-        "prescriber", or "pharmacist" under a collaborative practice agreement.
-    in_person_from : int or None
-        Calendar day from which a prescriber's visit is in person (rules on controlled substances).
-    illness : Illness or None
-        Short-notice sickness absence of staff; None: no absence.
-    preempt : bool
-        Whether work that cannot wait interrupts work without a patient (``work.INTERRUPTS``, ``work.YIELDS``).
-    home_visits : HomeVisits or None
-        Visits in person are at the patient's home; None: patients come to the clinic.
-    booking : mapping of str to BookingRule
-        Rule of the appointment book, by queue; other queues have ``appointments.BOOKING_RULES``.
-    opening : OpeningHours
-        Working time: visits take place and clocks run in it.
-    """
-
-    triage: str = "urgency"
-    enrol_over_d: int = 1
-    disabled_work: frozenset[str] = frozenset()
-    states: tuple[tuple[str, float], ...] = ()
-    orders_by: str = "prescriber"
-    in_person_from: int | None = None
-    illness: Illness | None = None
-    preempt: bool = False
-    home_visits: HomeVisits | None = None
-    booking: Mapping[str, BookingRule] = BOOKING_RULES
-    opening: OpeningHours = EVERY_DAY
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether this clinic with unlimited staff is equivalent to the cohort simulation."""
-        return not self.disabled_work and self.in_person_from is None and self.home_visits is None
-
-    @property
-    def does(self) -> frozenset[str]:
-        """Kinds of work that the clinic does."""
-        return frozenset(kind.name for kind in work.KINDS_OF_WORK) - self.disabled_work
-
-    def needed(self, care: CarePlan) -> dict[str, str]:
-        """Queues that receive work, each with one of its kinds."""
-        kind_of: dict[str, str] = {}
-        for kind in work.KINDS_OF_WORK:
-            if kind.name not in self.does or kind.name == "interpreting":
-                continue
-            queue = self.orders_by if kind.name == "dose_order" else kind.queue
-            if kind.queue == work.EACH:
-                planned = [name for name in DISCIPLINES if care.planned.get(name, 0.0) > 0]
-            elif kind.name in work.WITH_CARE_OF:
-                planned = [queue] if care.planned.get(work.WITH_CARE_OF[kind.name], 0.0) > 0 else []
-            elif kind.name == "pharmacist_review" and self.orders_by == "pharmacist":
-                planned = []
-            else:
-                planned = [queue]
-            for name in planned:
-                kind_of.setdefault(name, kind.name)
-        return kind_of
 
 
 @dataclass
@@ -145,6 +77,8 @@ class Served:
           without a dose above the ordered one.
         - ``dose_alarms`` and the same two: alerts of doses above the ordered one; false if the patient took none.
         - ``lapse_days``, ``lapse_days_found``: days with such a dose, and those that the clinic knows of.
+        - ``days_without_supply``, ``unanswered``, ``days_silent``: as ``harm_paths.LateWork``.
+        - those of ``alarms.Alarms.accuracy``.
     starts : ndarray of int, (n,)
         Calendar day of each patient's day 1.
     """
@@ -241,6 +175,9 @@ class _Clinic:
             predictor=self._predictor(cohort),
         )
         self.alarms = Alarms(self.panel, seed, self.duty, n_days)
+        self.late = LateWork(self.panel, setting.harm_paths, setting.does)
+        self.answered = np.zeros(n, dtype=bool)
+        self._answers_alarms = care.answers_alarms and {"alert_spike", "alert_red_flag"} <= setting.does
         self.today = 0
         self.open: list[set[Job]] = [set() for _ in range(n)]
         self.gates = np.zeros(n, dtype=np.int64)
@@ -257,7 +194,8 @@ class _Clinic:
         self.peer_day = np.full(n, -np.inf)
         self.understood = cohort.flags["language_match"] | ("interpreting" in setting.does)
         self.visits_kept, self.visits_given = np.zeros(n), np.zeros(n)
-        self.clinic = {name: np.zeros(n) for name in ("days_waiting", "days_waiting_closed")} | self.alarms.counted
+        self.clinic = {name: np.zeros(n) for name in ("days_waiting", "days_waiting_closed")}
+        self.clinic |= self.alarms.counted | self.late.counted
         self._miss_fixed = self.panel.parameter(rows.MISS_FIXED)
         self._present_before = np.zeros(n, dtype=bool)
         if setting.home_visits is not None:
@@ -306,9 +244,20 @@ class _Clinic:
         self._deliver_care(day, present)
         self._apply_help(day)
         waits = (self.gates > 0) | self.demand.watch.unassessed
-        panel.live(day, waits, self.read)
+        self.late.night(day, present & ~self.handed_off)
+        panel.live(day, waits, self.read, self._responses(present))
+        self.alarms.night(day, present)
         days = "days_waiting" if self.setting.opening.is_open(day) else "days_waiting_closed"
         self.clinic[days] += panel.waiting() & present
+
+    def _responses(self, present: Bools) -> Bools:
+        """Patients who receive the planned response to an alarm today, (n,)."""
+        if not self._answers_alarms:
+            return np.zeros(len(present), dtype=bool)
+        in_time = self.handed_off if self.late.acts("unread_alarm") else np.ones(len(present), dtype=bool)
+        responses = np.where(in_time, self.panel.alarming(), self.answered) & present
+        self.answered[:] = False
+        return responses
 
     def _cancel_open(self, patient: int, why: str) -> None:
         for job in sorted(self.open[patient], key=lambda job: job.work_id):
@@ -320,10 +269,12 @@ class _Clinic:
             return
         if job.patient >= 0:
             self.open[job.patient].add(job)
-            if _holds_orders(job):
+            if self.late.holds_orders(job):
                 self.gates[job.patient] += 1
             if job.work == "message":
                 self.messages[job.patient] += 1.0
+            if self._is_true(job.patient, job.work):
+                self.late.called(job.patient)
         if job.work in work.ALERTS and not self.team.unlimited:
             self.engine.at(self._escalates_at(job), self._overdue, job)
         self.engine.submit(job)
@@ -338,9 +289,13 @@ class _Clinic:
     def _overdue(self, alert: Job) -> None:
         """Escalate an alert that has not begun within its clock to the prescriber."""
         if alert.outcome == "open" and np.isnan(alert.started) and "escalation" in self.setting.does:
-            for job in self.demand.escalate(alert, self.engine.now, self.today, overdue=True):
-                self._submit(job)
+            self._escalate(alert, overdue=True)
             self.engine.cancel(alert, work.PASSED_ON)
+
+    def _escalate(self, alert: Job, *, overdue: bool) -> None:
+        for job in self.demand.escalate(alert, self.engine.now, self.today, overdue=overdue):
+            self.alarms.pass_on(alert, job)
+            self._submit(job)
 
     def _rebook_for_illness(self, day: int) -> None:
         """On a morning with illness, rebook the visits that the workers on duty cannot take over."""
@@ -375,8 +330,9 @@ class _Clinic:
         patient, done = job.patient, job.outcome == "done"
         if patient >= 0:
             self.open[patient].discard(job)
-            if _holds_orders(job):
+            if self.late.holds_orders(job):
                 self.gates[patient] -= 1
+            self.late.ended(job, self.today)
         if job.work in _BOOKED:
             self._visit_ended(job)
         elif job.work == "group_session" and done:
@@ -390,6 +346,8 @@ class _Clinic:
             self.read[patient, job.note] = True
         elif job.work in work.ALERTS:
             self._alert_ended(job)
+        elif job.work == "escalation" and done and job.note in CALLS_FOR_HELP:
+            self._respond(patient, job.note)
         elif job.work == "dose_order" and done:
             for review in self.demand.review_order(patient, self.engine.now, self.today):
                 self._submit(review)
@@ -435,8 +393,9 @@ class _Clinic:
         if alert.outcome != "done":
             return
         if alert.work == "alert_red_flag" and "escalation" in self.setting.does:
-            for job in self.demand.escalate(alert, self.engine.now, self.today, overdue=False):
-                self._submit(job)
+            self._escalate(alert, overdue=False)
+        elif read and alert.work in CALLS_FOR_HELP:
+            self._respond(patient, alert.work)
         elif alert.work == "alert_late_dose":
             for job in sorted(self.open[patient], key=lambda job: job.work_id):
                 if job.work in ("dose_order", "pharmacist_review") and np.isnan(job.started):
@@ -447,6 +406,15 @@ class _Clinic:
             for job in sorted(self.open[patient], key=lambda job: job.work_id):
                 if job.work == "checkin_review" and job.note == self.today - 1:
                     self.engine.cancel(job, work.DISMISSED)
+
+    def _respond(self, patient: int, alarm: str) -> None:
+        """The planned response to a completed alarm: an event, or a check-in with withdrawal over its limit."""
+        self.late.replied(patient)
+        self.answered[patient] |= self._is_true(patient, alarm)
+
+    def _is_true(self, patient: int, alarm: str) -> bool:
+        """Whether an alarm is an event, or a check-in with withdrawal over its limit."""
+        return alarm == "alert_red_flag" or (alarm == "alert_spike" and self.alarms.is_over_limit(patient))
 
     # -- from the clinic to the patients -------------------------------------------------------------------------------
 
@@ -473,6 +441,7 @@ class _Clinic:
         patients = np.flatnonzero(due & ~elsewhere)
         comes = np.zeros(len(due), dtype=bool)
         comes[patients] = panel.keeps_visit(day, patients)
+        self.late.visits_due(day, comes & (panel.planned > 0).any(axis=1))
         n_planned = (panel.planned > 0).sum(axis=1)
         self.visits_kept += np.where(comes, n_planned, 0)
         self.visits_given += np.where(comes, (served & (panel.planned > 0)).sum(axis=1), 0)
@@ -514,16 +483,12 @@ class _Clinic:
         self.clinic["unread"] = np.divide(unread, came, out=nan.copy(), where=came > 0)
         self.clinic["unread_closed"] = np.divide(closed, came, out=nan.copy(), where=came > 0)
         self.clinic["care"] = np.divide(self.visits_given, self.visits_kept, out=nan.copy(), where=self.visits_kept > 0)
+        self.clinic |= self.alarms.accuracy()
         self.clinic["lapse_days"] = self.demand.watch.lapses.copy()
         self.clinic["lapse_days_found"] = self.demand.watch.lapses_found.copy()
         events = events_table(self.engine.jobs, self.panel.cohort.ids, self.setting.opening)
         absences = absences_table(self.team, self.ill)
         return Served(events, self.duty, self.panel.outcomes(), self.clinic, self.panel.starts, absences)
-
-
-def _holds_orders(job: Job) -> bool:
-    """Whether a change of dose waits while the job is open: work of effect ``order``."""
-    return work.WORK_BY_NAME[job.work].effect == "order"
 
 
 __all__ = ["Served", "Setting", "serve"]

@@ -26,6 +26,7 @@ from taper_sim.clinic.work import AUTHORISED_SHARE, BATCH_SIZE, GROUP_SIZE, KIND
 from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import STREAMS
 from taper_sim.model.parameters import DISCIPLINES
+from taper_sim.simulation.alarm_response import SPIKE_RISE
 from taper_sim.units import WEEK_D
 
 if TYPE_CHECKING:  # the predictor compiles kernels: only a clinic that ranks by predicted risk loads it
@@ -358,7 +359,7 @@ class Demand:
         watch = self.watch
         flag = (happened["overdose"] | happened["seizure"] | happened["crisis"]) & here
         jobs = self._alert("alert_red_flag", np.flatnonzero(flag), day, hours="event")
-        spike = happened["came"] & here & self._rose(work.SPIKE_RISE)
+        spike = happened["came"] & here & self._rose(SPIKE_RISE)
         jobs += self._alert("alert_spike", np.flatnonzero(spike), day, hours="checkin")
         critical = day - watch.last_cut <= work.CRITICAL_D
         silent = (watch.silent >= work.MISSED_IN_A_ROW) & critical & here

@@ -117,6 +117,10 @@ class Panel:
         """Set a row of the kernel's parameters, all patients, (n,)."""
         self._params[self._tile, row, self._lane] = values
 
+    def put_state(self, row: int, values: Floats) -> None:
+        """Set a row of the kernel's state, all patients, (n,)."""
+        self._state[self._tile, row, self._lane] = values
+
     def deliver(self, patient: int, discipline: int) -> None:
         """Set a discipline's planned care as delivered to a patient from today."""
         at = self._tile[patient], rows.DELIVERED + discipline, self._lane[patient]
@@ -171,8 +175,15 @@ class Panel:
             pending[wave.patients] = wave.days.waiting
         return pending
 
-    def live(self, day: int, waits: Bools, read: Bools) -> None:
-        """Take the policy's decisions at the end of the clinic's day, then simulate the patients' day.
+    def alarming(self) -> Bools:
+        """Patients whose last day calls for the planned response to an alarm, (n,)."""
+        alarming = np.zeros(len(self.cohort), dtype=bool)
+        for wave in self.waves:
+            alarming[wave.patients] = wave.days.alarming()
+        return alarming
+
+    def live(self, day: int, waits: Bools, read: Bools, answered: Bools) -> None:
+        """At the end of the clinic's day respond to alarms and let the policy decide, then simulate the patients' day.
 
         Parameters
         ----------
@@ -182,12 +193,15 @@ class Panel:
             Patients whose orders wait.
         read : ndarray of bool, (n, n_days + 1)
             Check-ins that a worker has read, by the calendar day of the report.
+        answered : ndarray of bool, (n,)
+            Patients who receive the planned response to an alarm today.
         """
         for wave in self.waves:
             study_day = day - wave.start + 1
             if study_day < 1:
                 continue
             unread = ~read[wave.patients, day - wave.days.days_since_decision : day]
+            wave.days.answer(study_day, answered[wave.patients])
             wave.days.decide(study_day, waits=waits[wave.patients], unread=unread)
             wave.days.live(study_day, study_day)
             self.reports[wave.patients] = wave.days.today

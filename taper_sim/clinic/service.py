@@ -12,6 +12,7 @@ import pandas as pd
 
 from taper_sim.array_types import Bools, Floats
 from taper_sim.clinic import lateness
+from taper_sim.clinic.alarms import JUDGED
 from taper_sim.clinic.calendars import DAY_MIN
 from taper_sim.clinic.coupling import Served
 from taper_sim.clinic.measures import left_queue, overlap, utilisation
@@ -38,7 +39,16 @@ _PATIENT_METRICS: Final = (
     ("dose_alerts_dismissed", "dismissed_dose_alarms", "true ones, a patient"),
     ("unordered_dose_days", "lapse_days", "a patient"),
     ("unordered_dose_days_found", "lapse_days_found", "a patient"),
+    ("days_without_supply", "days_without_supply", "a patient"),
+    ("unanswered_calls", "unanswered", "messages and true alarms, a patient"),
+    ("days_of_silence", "days_silent", "a patient"),
 )
+_ACCURACY: Final = (
+    *(("alarm_true_share", kind, f"true_{name}", f"raised_{name}", "share of alarms") for kind, name in JUDGED.items()),
+    ("alarm_sensitivity", "", "need_alarmed", "need_episodes", "share of episodes of need"),
+    ("alarm_sensitivity_read", "", "need_read", "need_episodes", "share of episodes of need"),
+)
+"""Accuracy of alarms: metric, kind of work, counts whose ratio it is, unit."""
 
 
 def metrics(
@@ -70,7 +80,11 @@ def metrics(
         *_of_groups(served, team, n_days, groups, ids, from_day),
     ]
     if from_day == 0:
-        rows += _of_patients(served, groups)
+        rows += [*_of_patients(served, groups), *_of_alarms(served, groups)]
+        weeks = n_days / 7.0
+        rows.append(
+            ("false_alarm_time", "", "", "all", "h a week", served.clinic["false_alarm_min"].sum() / 60.0 / weeks)
+        )
         months = np.clip(n_days - served.starts + 1, 0, None).sum() / 30.0
         rows.append(("cost", "", "", "all", "USD a patient and 30 days", team.cost_usd(n_days) / months))
     return pd.DataFrame(rows, columns=METRIC_COLUMNS)
@@ -155,6 +169,18 @@ def _of_patients(served: Served, groups: Mapping[str, Bools]) -> list[_Row]:
                 values = served.clinic[vector][members]
                 values = values[~np.isnan(values)]
                 rows.append((metric, "", "", name, unit, float(values.mean()) if len(values) else np.nan))
+    return rows
+
+
+def _of_alarms(served: Served, groups: Mapping[str, Bools]) -> list[_Row]:
+    """Shares of alarms that are true and of episodes of need that have one; none without alarms or episodes."""
+    rows: list[_Row] = []
+    for name, members in groups.items():
+        if members.sum() >= SMALLEST_CELL or name == "all":
+            for metric, kind, part, whole, unit in _ACCURACY:
+                total = served.clinic[whole][members].sum()
+                if total > 0:
+                    rows.append((metric, "", kind, name, unit, float(served.clinic[part][members].sum() / total)))
     return rows
 
 

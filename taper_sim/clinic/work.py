@@ -6,7 +6,7 @@ Each kind has one of five effects on the patient model or on the policy (``coupl
     Delivered ÷ planned care of the discipline (K of the model). Care lowers pain, distress and insomnia and raises
     function and engagement.
 ``order``
-    A change of dose waits while the work is open.
+    A change of dose waits while the work is open; alarms that no worker has read as ``harm_paths`` has it.
 ``reports``
     The policy sees only the check-ins that a worker has read.
 ``help``
@@ -192,8 +192,6 @@ COUNT_ERRS: Final = 0.03
 """Probability that a pill count is wrong although the patient took the ordered dose. Source: assumption A51."""
 REVIEW_RISE: Final[Mapping[str, float]] = MappingProxyType({"sows_gossop": 4.0, "pain_nrs": 2.0})
 """Rise above the baseline (SOWS-Gossop, NRS points) from which a check-in is reviewed singly. Source: A39."""
-SPIKE_RISE: Final[Mapping[str, float]] = MappingProxyType({"sows_gossop": 8.0, "pain_nrs": 3.0})
-"""Rise above the baseline (SOWS-Gossop, NRS points) from which a check-in raises an alert. Source: assumption A39."""
 MINUTES_CV: Final = 0.5
 """Coefficient of variation of service times (log-normal). Source: assumption A38."""
 INTERPRETED: Final = 1.5

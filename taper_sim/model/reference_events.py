@@ -67,6 +67,8 @@ class Chance:
         Days between check-ins and between visits, 0 for never. Visits start on day 1.
     planned : ndarray, (n, 6)
         Planned visits of each discipline, share of full care.
+    supply : ndarray, (n,)
+        Share of the prescribed dose that is at home: 1, or 0 in a gap between prescriptions.
     """
 
     scalar: dict[str, Floats]
@@ -85,6 +87,7 @@ class Chance:
     checkin_every: Floats
     visit_every: Floats
     planned: Floats
+    supply: Floats
 
 
 @dataclass(frozen=True)
@@ -272,7 +275,7 @@ def take(chance: Chance, record: EventState, draws: Draw) -> tuple[EventState, F
     """Dose taken today, (n, 3): the prescribed one, or on a lapse the one before the last cut, the baseline or more.
 
     A lapse has the same of these levels in each class, and only raises a dose; it counts if any class exceeds its
-    prescribed dose.
+    prescribed dose. Without a supply at home nothing is taken, except on a lapse, whose dose has another source.
     """
     s, body, zero = chance.scalar, record.body, _start(record)
     h = np.exp(
@@ -296,7 +299,7 @@ def take(chance: Chance, record: EventState, draws: Draw) -> tuple[EventState, F
     above = (u < p)[:, None] & (to > record.prescribed)
     lapse = above.any(axis=1)
     left = np.where(lapse, s["lapse_cluster_days"], np.maximum(record.lapse_days_left - 1.0, 0.0))
-    dose = np.where(above, to, record.prescribed)
+    dose = np.where(above, to, record.prescribed * chance.supply[:, None])
     return replace(record, lapse_days_left=left), dose, {"lapses": lapse * 1.0, "sum_dose": dose}
 
 

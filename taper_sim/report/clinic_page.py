@@ -15,7 +15,7 @@ from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.report.backlog import BACKLOG_COLUMNS, backlog_by_week, backlog_figure
 from taper_sim.report.clinic_figures import week_figure
-from taper_sim.report.clinic_text import BREAKS, breaks_first, growing_queues, late_work
+from taper_sim.report.clinic_text import BREAKS, LATE_WORK, NEED_MEANS, breaks_first, growing_queues, late_work
 from taper_sim.report.harm_words import HEADLINE_EVENTS, event_sentence, event_table, health_rows
 from taper_sim.report.methods import people_are_sampled
 from taper_sim.report.page_parts import PageSection, PageTable, RunPage, picture, write_figure, write_run_page
@@ -138,6 +138,9 @@ def clinic_page(folder: Path, tables: ClinicTables) -> RunPage:
         ),
         PageSection("waits", "Who waits longer", *_groups(tables)),
         PageSection("harm", "Harm, against unlimited staff", *_harm(tables)),
+        PageSection(
+            "late-work", "Alarms, and late work that reaches people", _late_sentences(tables), _late_work(tables)
+        ),
         PageSection("levers", "What the lead can change", _levers(tables.manifest)),
         PageSection("worth", "Cost beside health gained", (), tuple(_worth(tables, name) for name in tables.protocols)),
         PageSection(
@@ -315,6 +318,28 @@ def _harm(tables: ClinicTables) -> tuple[tuple[str, ...], tuple[PageTable, ...]]
         "documentation of the clinic lists. A path that is not modelled shows no harm here."
     )
     return tuple(sentences), tuple(shown)
+
+
+def _late_sentences(tables: ClinicTables) -> tuple[str, ...]:
+    """What true means, and the harm paths that are switched off."""
+    paths = tables.manifest["scenario"]["clinic"].get("harm_paths", {})  # a run of an earlier version has none
+    off = ", ".join(name for name, acts in paths.items() if not acts)
+    return (NEED_MEANS, *([f"Harm paths that are switched off in this run: {off}."] if off else []))
+
+
+def _late_work(tables: ClinicTables) -> tuple[PageTable, ...]:
+    """Accuracy of the alarms, and what late work does to people, for each protocol."""
+    shown = []
+    for protocol in tables.protocols:
+        service = rows_by(rows_where(tables.service, protocol=protocol, role="", subgroup="all"), "metric", "work")
+        rows = [
+            (label, value_text(service[metric, kind], factor, digits))
+            for metric, kind, label, factor, digits in LATE_WORK
+            if (metric, kind) in service
+        ]
+        caption = f"{protocol}. Late work is counted also where its harm path is switched off."
+        shown.append(PageTable(caption, ("What", "With this team"), tuple(rows)))
+    return tuple(shown)
 
 
 def _levers(manifest: Mapping[str, Any]) -> tuple[str, ...]:

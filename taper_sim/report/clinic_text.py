@@ -1,11 +1,13 @@
 """A clinic run as text for the clinic's lead. Imports ``experiments.clinic_run``, ``tables``, ``report.wording``."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pandas as pd
 
 from taper_sim import tables
+from taper_sim.clinic.alarms import AHEAD_D
 from taper_sim.clinic.staffing.book import fewest_patients
 from taper_sim.clinic.staffing.bounds import Load
 from taper_sim.clinic.work import KINDS_OF_WORK
@@ -23,6 +25,22 @@ _HARMS = (
     ("return_to_higher_dose", "back to a higher dose, %", 100.0),
     ("mental_health_crisis", "crisis, %", 100.0),
     ("overdose", "overdose, %", 100.0),
+)
+LATE_WORK: Final = (
+    ("alarm_true_share", "alert_spike", "Spike alarms that are true, %", 100.0, 0),
+    ("alarm_true_share", "alert_missed_checkins", "Alarms of missed check-ins that are true, %", 100.0, 0),
+    ("alarm_true_share", "alert_unreported_dose", "Alarms of doses that are true, %", 100.0, 0),
+    ("alarm_sensitivity", "", "Episodes of need with an alarm, %", 100.0, 0),
+    ("alarm_sensitivity_read", "", "Episodes of need with an alarm that was read in the episode, %", 100.0, 0),
+    ("false_alarm_time", "", "Staff time on false alarms, hours a week", 1.0, 1),
+    ("days_without_supply", "", "Days without a dose at home, a patient", 1.0, 2),
+    ("unanswered_calls", "", "Messages and true alarms without an answer, a patient", 1.0, 2),
+    ("days_of_silence", "", "Days of silence, a patient", 1.0, 2),
+)
+"""Accuracy of alarms and what late work does: metric, kind of work, label, factor, digits."""
+NEED_MEANS: Final = (
+    f"An alarm is true if within {AHEAD_D} days withdrawal is over its limit or a crisis, an overdose or a seizure "
+    "happens; days with either are an episode of need."
 )
 BREAKS: Final = 0.05
 """Share of late or lost work beyond closed hours above which a role breaks. A design choice."""
@@ -149,6 +167,12 @@ def _protocol_text(done: ClinicRun, protocol: str) -> list[str]:
         rows = _of(service, metric=metric, subgroup="all")
         if len(rows) and not (metric == "cost" and done.plan.team.unlimited):  # unlimited staff have no cost
             lines.append(f"{label}: {_interval(rows.iloc[0], factor, digits)}")
+    lines += ["", "Alarms, and late work that reaches people:"]
+    for metric, kind, label, factor, digits in LATE_WORK:
+        rows = _of(service, metric=metric, work=kind, subgroup="all")
+        if len(rows):
+            lines.append(f"  {label}: {_interval(rows.iloc[0], factor, digits)}")
+    lines += textwrap.wrap(NEED_MEANS, 100, initial_indent="  ", subsequent_indent="  ")
     lines += ["", "outcome".ljust(30) + "with this team".rjust(26) + "minus unlimited staff".rjust(30)]
     for name, title, factor in _HARMS:
         with_team = _of(done.summary, protocol=protocol, outcome=name, subgroup="all")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -110,6 +110,9 @@ _LATER_KEYS: Final = (
     ("clinic", "booking"),
     ("clinic", "staffing", "budget_usd_week"),
     ("clinic", "staffing", "harm"),
+    ("clinic", "harm_paths"),
+    ("care", "answers_alarms"),
+    ("protocols", "care", "answers_alarms"),
 )
 """Keys added after the first release. If a scenario omits such a key, the key does not enter the hash. Preferences
 (``full_stop_worth``, harms of the composite) that equal their defaults do not enter it either."""
@@ -119,11 +122,9 @@ def scenario_hash(scenario: Scenario, folder: Path) -> str:
     """Hash of all inputs of the results: the scenario's content and the bytes of the files that it names."""
     content = scenario.model_dump(mode="json")
     for *place, key in _LATER_KEYS:
-        section: Any = content
-        for name in place:
-            section = None if section is None else section.get(name)
-        if section is not None and not section[key]:
-            del section[key]
+        for section in _sections(content, place):
+            if not section[key]:
+                del section[key]
     if content["full_stop_worth"] == FULL_STOP:
         del content["full_stop_worth"]
     for name, weight in HARM_WEIGHTS.items():
@@ -143,6 +144,18 @@ def scenario_hash(scenario: Scenario, folder: Path) -> str:
         for name in files_named(calls.parse(entry.call)):
             content.setdefault("files", {})[name] = _digest(folder / name)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _sections(content: Any, place: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The sections of a scenario at a place, in each entry of a list; none where the scenario has no such section."""
+    if isinstance(content, list):
+        for entry in content:
+            yield from _sections(entry, place)
+    elif content is not None:
+        if place:
+            yield from _sections(content.get(place[0]), place[1:])
+        else:
+            yield content
 
 
 def _digest(path: Path) -> str:
@@ -192,6 +205,7 @@ def care_plan(entry: CareEntry) -> CarePlan:
         float(entry.visit_every_d) or never,
         float(entry.checkin_every_d) or never,
         setting=entry.setting or ("programme" if more else "usual_care"),
+        answers_alarms=entry.answers_alarms,
     )
 
 

@@ -11,6 +11,7 @@ from taper_sim.clinic.absence import Illness
 from taper_sim.clinic.appointments import BOOKING_RULES, BookingRule
 from taper_sim.clinic.calendars import DAY_MIN, OpeningHours, Shift, clock
 from taper_sim.clinic.coupling import Setting
+from taper_sim.clinic.harm_paths import PATHS_BY_NAME
 from taper_sim.clinic.holidays import days_of_study, read_holidays, us_federal_holidays
 from taper_sim.clinic.modality import HomeVisits
 from taper_sim.clinic.rosters import minutes_of, weekdays_of
@@ -252,6 +253,7 @@ class ClinicEntry(Strict):
     home_visits: HomeVisitsEntry | None = None
     booking: dict[str, BookingEntry] = Field(default_factory=dict)
     calendar: CalendarEntry = CalendarEntry()
+    harm_paths: dict[str, bool] = Field(default_factory=dict)
     replications: int = Field(default=5, ge=1, le=MAX_REPLICATIONS)
     staffing: StaffingEntry | None = None
 
@@ -275,6 +277,12 @@ class ClinicEntry(Strict):
     def _are_roles_with_a_book(cls, booking: dict[str, BookingEntry]) -> dict[str, BookingEntry]:
         refuse_unknown(booking, QUEUES, "role")
         return booking
+
+    @field_validator("harm_paths")
+    @classmethod
+    def _are_paths(cls, paths: dict[str, bool]) -> dict[str, bool]:
+        refuse_unknown(paths, PATHS_BY_NAME, "harm path")
+        return paths
 
     @field_validator("without")
     @classmethod
@@ -318,6 +326,7 @@ class ClinicEntry(Strict):
             None if self.home_visits is None else self.home_visits.built(),
             {queue: entry.built(queue) for queue, entry in self.booking.items()},
             self.calendar.built(self.first_day, n_days, folder, file),
+            frozenset(name for name in PATHS_BY_NAME if self.harm_paths.get(name, True)),
         )
 
     def built(self) -> Team:

@@ -138,12 +138,14 @@ class CareEntry(Strict):
     """Visits and check-ins planned by a protocol; by default usual care, with a prescriber every four weeks.
 
     ``setting`` decides how often people leave. Default: ``programme`` where more than a prescriber is planned.
+    With ``answers_alarms`` staff respond to true alarms: pause, previous dose, contact. Source: A107.
     """
 
     disciplines: dict[str, Share] = Field(default_factory=lambda: {"prescriber": 1.0})
     setting: Literal["ward", "open_label", "programme", "inpatient_programme", "usual_care"] | None = None
     visit_every_d: int = Field(default=28, ge=0, le=364)
     checkin_every_d: int = Field(default=1, ge=0, le=364)
+    answers_alarms: bool = False
 
     @field_validator("disciplines")
     @classmethod

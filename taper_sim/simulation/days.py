@@ -13,6 +13,7 @@ from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import STREAMS
 from taper_sim.model.parameters import BASELINE_LIMITS
 from taper_sim.policies.interface import Observation, Policy, not_a_policy
+from taper_sim.simulation.alarm_response import AlarmResponse
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.dispensing import Dispenser, known_of
 from taper_sim.simulation.ensemble import Ensemble
@@ -182,7 +183,8 @@ class Days:
         self._dispenser = Dispenser(cohort)
         self._memory = policy.start(known_of(cohort, seed, ensemble))
         self.sees_reports = policy.sees_reports
-        self._records = self.sees_reports or keep_reports
+        self._response = AlarmResponse(self.a, cohort, ensemble) if care.answers_alarms else None
+        self._records = self.sees_reports or keep_reports or care.answers_alarms
         self.today = np.full((len(cohort), rows.N_REPORTS), np.nan)
         self.days_since_decision = 0
         self.decisions = set(checked_days(policy, n_days))
@@ -241,7 +243,34 @@ class Days:
             order = self.policy.decide(self._memory, observation)
             self._pending.order(checked_order(order, self.policy, first, *self.cohort.dose.shape))
         if decides or self._pending.pending.any():
-            self._follow(first, np.ones(len(self.cohort), dtype=bool) if waits is None else ~waits)
+            may = np.ones(len(self.cohort), dtype=bool) if waits is None else ~waits
+            self._follow(first, may & ~self._paused(first))
+
+    def _paused(self, first: int) -> Bools:
+        """Patients whose reductions wait on a day because of a response to an alarm, (n,)."""
+        if self._response is None:
+            return np.zeros(len(self.cohort), dtype=bool)
+        reduces = (self._pending.ordered_share < self._pending.in_force).any(axis=1)
+        return np.asarray(reduces & (self._response.paused_until >= first))
+
+    @property
+    def answers_alarms(self) -> bool:
+        """Whether the planned care has a response to alarms."""
+        return self._response is not None
+
+    def alarming(self) -> Bools:
+        """Patients whose last day calls for the planned response to an alarm, (n,)."""
+        if self._response is None:
+            return np.zeros(len(self.cohort), dtype=bool)
+        return self._response.called_for(self.a, self.today)
+
+    def answer(self, first: int, who: Bools) -> None:
+        """Respond to the alarms of the patients in ``who`` from the day ``first`` on."""
+        if self._response is None or not who.any():
+            return
+        restores = self._response.begin(self.a, first, who)
+        if restores.any():
+            self._dispense(self._pending.restored(restores))
 
     def _follow(self, first: int, may: Bools) -> None:
         """Bring pending orders into force from the day ``first`` for the patients in ``may``."""
@@ -252,12 +281,16 @@ class Days:
             rotate(a, rotation, self._dispenser.cohort, self.ensemble)
             self._hazards.rotated(rotation, first)
             self._dispenser.rotate(rotation)
-        dose = self._dispenser.dispense(orders.followed(may))
-        self._rounded = self._dispenser.rounding_error().astype(np.float32)
-        taken = self.cohort.taken
-        orders.dispensed = np.divide(dose, self.cohort.dose, out=np.zeros_like(dose), where=taken)
-        a.put3(a.params, rows.DOSE, dose)
+        self._dispense(orders.followed(may))
         apply(a, orders, may, self.cohort, self.ensemble, self._hazards)
+
+    def _dispense(self, share: Floats) -> None:
+        """Dispense shares of the original dose, (n, 3); they are the doses from now on."""
+        dose = self._dispenser.dispense(share)
+        self._rounded = self._dispenser.rounding_error().astype(np.float32)
+        original = self.cohort.dose
+        self._pending.dispensed = np.divide(dose, original, out=np.zeros_like(dose), where=self.cohort.taken)
+        self.a.put3(self.a.params, rows.DOSE, dose)
 
     def live(self, first: int, last: int) -> None:
         """Simulate the days from ``first`` to ``last``, within one block."""
@@ -271,6 +304,8 @@ class Days:
             self.today = reports[a.tile, -rows.N_REPORTS :, a.lane].astype(np.float64)
         if self.sees_reports:
             self._collected.append(reports)
+        if self._response is not None:
+            self._response.observe(a)
         if last in self._block_ends:
             self._record(last)
 
@@ -382,8 +417,11 @@ def run(
         world=world,
     )
     for first, last in days.blocks:
-        days.decide(first)
-        days.live(first, last)
+        steps = [(day, day) for day in range(first, last + 1)] if care.answers_alarms else [(first, last)]
+        for start, end in steps:  # an alarm may call for a response on any morning
+            days.answer(start, days.alarming())
+            days.decide(start)
+            days.live(start, end)
         if on_progress is not None:
             on_progress((last - first + 1) * len(cohort))
     return days.course()

@@ -33,6 +33,7 @@ class CarePlan:
     ``planned`` is the share of full care of each discipline (``parameters.DISCIPLINES``). ``visit_every_d`` and
     ``checkin_every_d`` are in days; NaN means never. ``modality`` is the modality of every visit; None means that each
     patient keeps their own modality. ``setting``, of ``event_parameters.SETTINGS``, decides the hazard of leaving.
+    ``answers_alarms``: whether staff respond to true alarms (``alarm_response``).
     """
 
     planned: Mapping[str, float]
@@ -40,6 +41,7 @@ class CarePlan:
     checkin_every_d: float = 1.0
     modality: str | None = None
     setting: str = "programme"
+    answers_alarms: bool = False
 
 
 def values_of(cohort: Cohort, ensemble: Ensemble, seed: int) -> dict[str, Floats]:
@@ -313,6 +315,7 @@ def arrays_of(cohort: Cohort, ensemble: Ensemble, seed: int, care: CarePlan) -> 
         (rows.IMPOSED, flags["imposed"] * 1.0),
         (rows.CHECKIN_EVERY, care.checkin_every_d),
         (rows.VISIT_EVERY, care.visit_every_d),
+        (rows.SUPPLY, 1.0),
     ):
         a.put(p, row, scalar_row)
     for event, fixed in enumerate(log_hazards(cohort, v, care.setting)):

@@ -88,6 +88,8 @@ class PendingOrders:
         Share in force.
     dispensed : ndarray, (n, 3)
         Dispensed share.
+    previous : ndarray, (n, 3)
+        Share in force before the last reduction.
     step : ndarray, (n, 3)
         Largest single reduction that the policy has ordered, share of the original dose: the limit of a late reduction.
     pending : ndarray of bool, (n,)
@@ -101,6 +103,7 @@ class PendingOrders:
     ordered_share: Floats
     in_force: Floats
     dispensed: Floats
+    previous: Floats
     step: Floats
     pending: Bools
     adjunct: Floats | None = None
@@ -113,7 +116,7 @@ class PendingOrders:
     def at_start(cls, cohort: Cohort) -> "PendingOrders":
         """Every patient takes the original dose."""
         whole = np.ones_like(cohort.dose)
-        return cls(whole, whole, whole, np.zeros_like(whole), np.zeros(len(cohort), dtype=bool))
+        return cls(whole, whole, whole, whole, np.zeros_like(whole), np.zeros(len(cohort), dtype=bool))
 
     @property
     def behind(self) -> Bools:
@@ -139,8 +142,17 @@ class PendingOrders:
         late = self.in_force - self.ordered_share > self.step
         share = np.where(late, self.in_force - self.step, self.ordered_share)
         now = self.pending & may
-        self.in_force = np.where(now[:, None], share, self.in_force)
+        share = np.where(now[:, None], share, self.in_force)
+        reduced = (share < self.in_force).any(axis=1)
+        self.previous = np.where(reduced[:, None], self.in_force, self.previous)
+        self.in_force = share
         self.pending = self.pending & ~now
+        return self.in_force
+
+    def restored(self, who: Bools) -> Floats:
+        """Shares in force after ``who`` return to the share before the last reduction, (n, 3); their orders wait."""
+        self.in_force = np.where(who[:, None], np.maximum(self.in_force, self.previous), self.in_force)
+        self.pending = self.pending | (who & self.behind.any(axis=1))
         return self.in_force
 
     def released_rotations(self, may: Bools) -> Iterator[Rotation]:

@@ -8,7 +8,7 @@ from taper_sim.clinic.coupling import Setting, _Clinic
 from taper_sim.clinic.service import metrics
 from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import STREAMS
-from tests.clinic.test_coupling import DAYS, UNLIMITED, _arguments, at_work, people, served, team  # noqa: F401 - a fixture
+from tests.clinic.test_coupling import ALARMS_HOLD, DAYS, UNLIMITED, _arguments, at_work, people, served, team  # noqa: F401 - a fixture
 
 KIND = "alert_unreported_dose"
 
@@ -80,8 +80,10 @@ def test_false_pill_counts_have_the_stated_rate(people, monkeypatch):  # noqa: F
 
 def test_without_the_alert_orders_wait_less_and_nothing_is_found(people, monkeypatch):  # noqa: F811
     monkeypatch.setattr(work, "COUNT_ERRS", 0.9)
-    base = served(people, team("pharmacist", 60), n_days=DAYS)
-    less = served(people, team("pharmacist", 60), n_days=DAYS, disabled_work=frozenset({KIND}))
+    base, less = (
+        served(people, team("pharmacist", 60), n_days=DAYS, disabled_work=without, harm_paths=ALARMS_HOLD)
+        for without in (frozenset(), frozenset({KIND}))
+    )
     assert (base.events["work"] == KIND).any() and not (less.events["work"] == KIND).any()
     assert less.clinic["days_waiting"].sum() < base.clinic["days_waiting"].sum()
     assert less.clinic["lapse_days_found"].sum() == 0

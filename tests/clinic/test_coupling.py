@@ -9,6 +9,7 @@ from taper_sim.clinic import lateness
 from taper_sim.clinic.alarms import JUDGED
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.coupling import Setting, _Clinic, serve
+from taper_sim.clinic.harm_paths import PATHS_BY_NAME
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.queue import Job
 from taper_sim.clinic.team import MAIN_ROLE, QUEUES, Team, Worker
@@ -102,6 +103,7 @@ def team(thin=None, minutes=20, extra=()):
 
 
 DAYS = 56
+ALARMS_HOLD = frozenset(PATHS_BY_NAME) - {"unread_alarm"}  # then an open alarm holds orders
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +112,7 @@ def with_everything(people):
 
     def of(thin, without):
         if (thin, without) not in kept:
-            kept[thin, without] = served(people, team(thin), n_days=DAYS, disabled_work=without)
+            kept[thin, without] = served(people, team(thin), n_days=DAYS, disabled_work=without, harm_paths=ALARMS_HOLD)
         return kept[thin, without]
 
     return of
@@ -133,15 +135,17 @@ def test_without_work_that_holds_orders_they_wait_less(kind, queue, people, with
     also = frozenset({"initial_assessment"}) if queue == "prescriber" else frozenset()  # else that alone holds them
     also -= {kind}
     base = with_everything(queue, also)
-    less = served(people, team(queue), n_days=DAYS, disabled_work=also | {kind})
+    less = served(people, team(queue), n_days=DAYS, disabled_work=also | {kind}, harm_paths=ALARMS_HOLD)
     assert (base.events["work"] == kind).any() and not (less.events["work"] == kind).any()
     assert less.clinic["days_waiting"].sum() < base.clinic["days_waiting"].sum()
 
 
 def test_without_spike_alerts_orders_wait_less_where_nobody_else_takes_them(people):
     alone = frozenset({"escalation"})
-    base = served(people, team("nurse"), n_days=DAYS, disabled_work=alone)
-    less = served(people, team("nurse"), n_days=DAYS, disabled_work=alone | {"alert_spike"})
+    base, less = (
+        served(people, team("nurse"), n_days=DAYS, disabled_work=without, harm_paths=ALARMS_HOLD)
+        for without in (alone, alone | {"alert_spike"})
+    )
     assert less.clinic["days_waiting"].sum() < base.clinic["days_waiting"].sum()
     assert base.clinic["alarms"].sum() > 0 == less.clinic["alarms"].sum()
 
@@ -282,8 +286,9 @@ def test_no_order_is_requested_before_the_prescribers_assessment(people):
 
 
 def test_escalation_is_work_of_the_prescriber_only_where_the_clinic_does_it(people):
-    thin = served(people, team("nurse", 5), n_days=28)
-    without = served(people, team("nurse", 5), n_days=28, disabled_work=frozenset({"escalation"}))
+    thin = served(people, team("nurse", 5), n_days=28, harm_paths=ALARMS_HOLD)
+    none = frozenset({"escalation"})
+    without = served(people, team("nurse", 5), n_days=28, disabled_work=none, harm_paths=ALARMS_HOLD)
     assert (thin.events["work"] == "escalation").any() and not (without.events["work"] == "escalation").any()
     assert without.clinic["days_waiting"].sum() > thin.clinic["days_waiting"].sum()
 

@@ -146,6 +146,7 @@ def random_people(seed: int = 0, *, n_tiles: int = N_TILES) -> People:
         checkin_every=draws.choice([0.0, 1.0, 3.0, 3.5, 7.0], n),
         visit_every=draws.choice([0.0, 7.0, 14.0, 28.0], n),
         planned=draws.uniform(0, 1, (n, 6)),
+        supply=draws.choice([1.0, 1.0, 0.0], n),
     )
     return People(person, chance, dose * taken, draws.integers(0, 2**64, n, dtype=np.uint64), tile, lane)
 
@@ -246,6 +247,7 @@ class Run:
             "HAZARD": np.stack([chance.hazard[e] for e in HAZARDS], axis=1),
             "PLANNED": chance.planned,
             "IMPOSED": chance.imposed,
+            "SUPPLY": chance.supply,
         }
         width = sum(np.asarray(v).reshape(len(taken), -1).shape[1] for v in parameters.values())
         assert width == rows.N_PARAM  # no row is forgotten

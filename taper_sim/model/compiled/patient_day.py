@@ -138,7 +138,8 @@ def _taken(x: Any, c: Any, j: int, k: int, lapse: bool, is_more: bool, is_previo
     to = previous if is_previous else base
     to = more if is_more else to
     above = lapse & (to > dose)
-    x[(r.TAKEN + k) * STRIDE + j] = to if above else dose
+    at_home = dose * x[(PARAM + r.SUPPLY) * STRIDE + j]
+    x[(r.TAKEN + k) * STRIDE + j] = to if above else at_home
     return above
 
 

@@ -113,7 +113,8 @@ IMPOSED: Final = 92  # 1 where cuts are not agreed
 BETA: Final = 93  # three
 CUT_REFERENCE: Final = 96  # three: dose against which a cut is measured
 DECAY_X, LIFE = 99, 100
-N_PARAM: Final = 101
+SUPPLY: Final = 101  # share of the prescribed dose that is at home: 1, or 0 in a gap between prescriptions
+N_PARAM: Final = 102
 
 # -- coefficients shared by a tile (one draw of the ensemble) -------------------------------------------------------
 COEFFICIENTS: Final[tuple[str, ...]] = (
