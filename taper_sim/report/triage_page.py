@@ -161,7 +161,7 @@ def _gap_tables(table: pd.DataFrame) -> Iterator[PageTable]:
             (group_name(group), *(by_rule.get(rule, "–") for rule in rules)) for group, by_rule in groups.items()
         )
         caption = (
-            f"{label[:1].upper()}{label[1:]}: each group minus all patients under the same rule. need=high: the worst "
+            f"{label[:1].upper()}{label[1:]}: each group minus all patients under the same rule. High need: the worst "
             "quarter under unlimited staff. A number without brackets comes from too few replications."
         )
         yield PageTable(caption, ("People", *(name_text(rule) for rule in rules)), rows)
