@@ -78,17 +78,28 @@ def backlog_figure(backlog: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         colour, line, marker = _LONGEST[k] if k < len(_LONGEST) else (GREY, "-", "")
         width = 1.3 if k < len(_LONGEST) else 0.7
         axes.plot(
-            rows["week"], rows["backlog_d"], color=colour, linestyle=line, marker=marker, markersize=2.5,
-            linewidth=width, zorder=len(order) - k + 2,
-        )  # fmt: skip
+            rows["week"],
+            rows["backlog_d"],
+            color=colour,
+            linestyle=line,
+            marker=marker,
+            markersize=2.5,
+            linewidth=width,
+            zorder=len(order) - k + 2,
+        )
         lasts.append((float(rows["week"].iloc[-1]), float(rows["backlog_d"].iloc[-1]), colour, name_text(str(role))))
     last_week = float(known["week"].max()) if len(known) else 1.0
     beside = last_week + 0.04 * max(last_week - 1.0, 1.0)
     for at, (week, value, colour, name) in zip(spread([last[1] for last in lasts], top / 14.0), lasts, strict=True):
         axes.annotate(
-            name, (week, value), (beside, at), color=colour, va="center", annotation_clip=False,
+            name,
+            (week, value),
+            (beside, at),
+            color=colour,
+            va="center",
+            annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4},
-        )  # fmt: skip
+        )
     axes.set_xlabel("week")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("backlog, days of work")

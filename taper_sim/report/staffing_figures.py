@@ -148,9 +148,13 @@ def tornado(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     for place, row in enumerate(rows.to_dict("records")):
         right = np.nanmax([row["change"], row["change_hi95"], 0.0])
         axes.annotate(
-            number_text(row["change"], 1, signed=True), (right, place), (4, 0), textcoords="offset points",
-            va="center", color=_TEXT,
-        )  # fmt: skip
+            number_text(row["change"], 1, signed=True),
+            (right, place),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            color=_TEXT,
+        )
     axes.margins(x=0.12)
     axes.set_xlabel("change of late or lost work, percentage points")
     axes.locator_params(axis="x", nbins=6)

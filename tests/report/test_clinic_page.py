@@ -198,8 +198,11 @@ def test_the_capacity_curve_has_the_target_and_the_harm_figure_the_chosen_team()
 
 
 def test_the_curve_of_panels_names_its_phases_its_target_and_the_panel_of_the_run():
-    rows = [(phase, stated, n, late) for phase, stated in (("steady state", 100), ("enrolling", 80)) for n, late in
-            ((round(0.8 * stated), 0.0), (round(1.2 * stated), 0.9))]  # fmt: skip
+    rows = [
+        (phase, stated, n, late)
+        for phase, stated in (("steady state", 100), ("enrolling", 80))
+        for n, late in ((round(0.8 * stated), 0.0), (round(1.2 * stated), 0.9))
+    ]
     figure, data = panel_figure(pd.DataFrame(rows, columns=["phase", "stated", "patients", "late"]), 120)
     texts_within(figure)
     texts = [text.get_text() for text in figure.axes[0].texts]
