@@ -47,6 +47,8 @@ def write_triage_page(folder: Path) -> Path:
     """Write the page of a comparison's output folder, and its figure with its data."""
     manifest = read_record(folder / MANIFEST_FILE, {"kind": str}, "the folder of a finished run")
     table = read_table(folder / "triage.csv", dtype={"code": str, "subgroup": str})
+    shares = table["unit"].astype(str).str.startswith("share")  # Student's interval of a share may leave its range
+    table.loc[shares, ["lo95", "hi95"]] = table.loc[shares, ["lo95", "hi95"]].clip(0.0, 1.0)
     return write_run_page(folder, manifest, triage_page(folder, manifest, table))
 
 

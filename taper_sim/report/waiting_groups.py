@@ -29,7 +29,7 @@ _NAMES: Final = {
     "transport=no": "people without transport",
     "transport=yes": "people with transport",
     "need=high": "people with high need",
-    "need=other": "people without high need",
+    "need=low": "people without high need",
     "device=no": "people without a device",
     "device=yes": "people with a device",
 }
