@@ -160,6 +160,10 @@ def clinic_page(folder: Path, tables: ClinicTables) -> RunPage:
         PageSection(
             "week",
             "A week of working hours",
+            (
+                "`taper-sim events DIR --html FILE` writes a page that plays one day; `--xes` and `--ocel` write the "
+                "log for process mining.",
+            ),
             pictures=(
                 picture(
                     folder,

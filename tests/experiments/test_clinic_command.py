@@ -38,7 +38,9 @@ def test_the_run_folder_has_what_the_contract_says(done):
     assert manifest["kind"] == "clinic" and manifest["replications"] == 2
     assert "not clinically reviewed" in manifest["clinical_review"]
     events = pd.read_parquet(done / "events.parquet")
-    contract = "protocol,replication,work_id,patient_id,work,role,resource,urgency,requested,started,ended,outcome".split(",")
+    contract = (
+        "protocol,replication,work_id,patient_id,work,role,resource,urgency,requested,started,ended,outcome".split(",")
+    )
     assert list(events.columns)[: len(contract)] == contract
     assert set(events["outcome"]) <= {"done", "no_show", "reneged", "cancelled", "open"}
     assert set(events["replication"]) == {0, 1}
