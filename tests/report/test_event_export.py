@@ -31,7 +31,7 @@ COLUMNS = ["protocol", "replication", "work_id", "patient_id", "work", "role", "
 
 def events() -> pd.DataFrame:
     frame = pd.DataFrame(ROWS, columns=[*COLUMNS, "ended", "outcome"])
-    return frame.assign(due=frame["requested"], urgency=2, why="", n_items=1)
+    return frame.assign(due=frame["requested"] - 10.0, urgency=2, why="", n_items=1)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_minutes_become_times_from_the_first_day_of_the_clinic(folder: Path) -> 
     assert timed["started"].iloc[0] == pd.Timestamp("2026-01-06 08:20", tz="UTC")
     assert timed["at"].tolist()[3:6] == [
         pd.Timestamp("2026-01-06 09:15", tz="UTC"),
-        pd.Timestamp("2026-01-06 08:40", tz="UTC"),  # never ended: when it was due
+        pd.Timestamp("2026-01-06 08:30", tz="UTC"),  # never ended: when it was due
         pd.Timestamp("2026-01-07 08:30", tz="UTC"),
     ]
 
