@@ -181,6 +181,22 @@ def _triage(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _events(args: argparse.Namespace) -> int:
+    from taper_sim.data.problems import problem
+    from taper_sim.report.day_page import write_day_page
+    from taper_sim.report.event_export import write_ocel, write_xes
+
+    if args.xes is None and args.ocel is None and args.html is None:
+        raise problem("events", "", "no file to write", "some of --xes FILE, --ocel FILE, --html FILE")
+    if args.html is not None:
+        day = write_day_page(args.folder, args.html, day=args.day, protocol=args.protocol, replication=args.replication)
+        _show(f"{args.html}: day {day}")
+    for path, write in ((args.xes, write_xes), (args.ocel, write_ocel)):
+        if path is not None:
+            _show(write(args.folder, path).text)
+    return DONE
+
+
 def _validate(args: argparse.Namespace) -> int:
     from taper_sim.api.reported_runs import run_validation
     from taper_sim.evidence.coded_results import SHIPPED_RESULTS
@@ -348,6 +364,7 @@ _COMMANDS: Final = {
     "evaluate": _evaluate,
     "staffing": _staffing,
     "triage": _triage,
+    "events": _events,
     "validate": _validate,
     "resume": _resume,
     "recommend": _recommend,

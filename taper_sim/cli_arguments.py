@@ -80,6 +80,17 @@ def parser() -> argparse.ArgumentParser:
     _add_clinic(triage)
     triage.add_argument("--out", type=Path, required=True, metavar="DIR", help=_RERUN)
 
+    events = commands.add_parser(
+        "events", help="write a clinic's event log for process mining, or a page that plays a day of it"
+    )
+    events.add_argument("folder", type=Path, metavar="DIR", help="output folder of a finished clinic run")
+    events.add_argument("--xes", type=Path, metavar="FILE", help="XES file: a trace for each patient")
+    events.add_argument("--ocel", type=Path, metavar="FILE", help="OCEL 2.0 file (JSON): patients and staff as objects")
+    events.add_argument("--html", type=Path, metavar="FILE", help="page that plays one day of the team")
+    events.add_argument("--day", type=int, metavar="N", help="with --html: day of the run (default: the busiest)")
+    events.add_argument("--protocol", metavar="NAME", help="with --html: protocol (default: the scenario's first)")
+    events.add_argument("--replication", type=int, default=0, metavar="N", help="with --html: replication (default 0)")
+
     validate = commands.add_parser(
         "validate", help="repeat published results as simulated studies: published, simulated, inside or not"
     )

@@ -68,7 +68,7 @@ def read_team(path: Path) -> Team:
     columns = _columns(lines.get(1, {}), file)
     problems: list[Problem] = []
     people: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    row_of: dict[tuple[str, ...], int] = {}
+    row_of: dict[tuple[object, ...], int] = {}
     for number in sorted((lines.keys() | wrong.keys()) - {1}):
         cells = {name: lines.get(number, {}).get(column) for name, column in columns.items()}
         errors = {name: wrong.get(number, {}).get(column) for name, column in columns.items()}
@@ -78,7 +78,7 @@ def read_team(path: Path) -> Team:
         invalid = [Problem(file, f"row {number}, {name}", error, "a value") for name, error in errors.items() if error]
         problems += invalid
         if not invalid:
-            content = tuple(_text(cells.get(name)).lower() for name in (*ROSTER_COLUMNS, *OPTIONAL_COLUMNS))
+            content = _meaning(cells)
             if content in row_of:
                 value = f"the same as row {row_of[content]}"
                 problems.append(Problem(file, f"row {number}", value, "each worker and shift once"))
@@ -227,6 +227,17 @@ def _worker(file: str, name: str, entries: list[tuple[int, dict[str, Any]]], pro
     states = frozenset(_listed(first.get("states"))) or None
     usd = role.cost_usd_h if cost is None else float(cost)
     return Worker(name, role, tuple(shifts), tuple(leave), states, stands_in, usd, frozenset(skills) or None)
+
+
+def _meaning(cells: Mapping[str, Any]) -> tuple[object, ...]:
+    """What a row says, however it is spelt: *mon-fri* and *mon, tue, wed, thu, fri* are the same days."""
+    shift_columns = ("weekdays", "start", "end", "break_start", "break_end", "on_call", "on_holidays")
+    others = [name for name in (*ROSTER_COLUMNS, *OPTIONAL_COLUMNS) if name not in shift_columns]
+    try:
+        shift: object = _shift(cells)
+    except ValueError:  # reported with the row's other problems
+        shift = tuple(_text(cells.get(name)).lower() for name in shift_columns)
+    return (shift, *(_text(cells.get(name)).lower() for name in others))
 
 
 def _shift(cells: Mapping[str, Any]) -> Shift:

@@ -30,6 +30,7 @@ from taper_sim.comparison.jobs import Arm
 from taper_sim.comparison.outcomes import ALL, measure
 from taper_sim.comparison.tables import subgroups
 from taper_sim.data import formulary
+from taper_sim.experiments.clinic_panels import panel_table
 from taper_sim.experiments.clinic_plan import ClinicPlan, plan_hash, plan_record, recorded_clinic
 from taper_sim.experiments.clinic_tables import UNLIMITED_STAFF, outcome_tables, service_table
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
@@ -119,6 +120,7 @@ def _run(path: Path, plan: ClinicPlan, folder: Path, running: Running) -> Clinic
                 "absences.csv", pd.concat(ill)
             )  # under every protocol the same staff are ill on the same days
         before, enrolling = plan.rehearsed_loads, plan.rehearsed_loads_of_enrolment
+        kept.write_csv("panels.csv", panel_table(before, enrolling, plan.team, n))
         timings = {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)}
         manifest = kept.finish(_about(plan, path, before, enrolling) | {"timings_s": timings}, running.report)
     heaviest = max(before, key=lambda name: max((load.share for load in before[name]), default=0.0))
@@ -237,8 +239,9 @@ def _write_events(plan: ClinicPlan, kept: RunFolder) -> None:
             for r in range(plan.n_replications):
                 table = _table(kept.parts, k, r, "events")
                 protocol = pa.array([arm.name] * len(table)).dictionary_encode()
-                table = table.append_column("protocol", protocol)
-                table = table.append_column("replication", pa.array(np.full(len(table), r)))
+                # first, because replications share the clock and the names of staff
+                table = table.add_column(0, "protocol", protocol)
+                table = table.add_column(1, "replication", pa.array(np.full(len(table), r)))
                 writer = writer or pq.ParquetWriter(handle, table.schema, compression="zstd")
                 writer.write_table(table)
         if writer is not None:

@@ -267,6 +267,8 @@ def equity_of(today: Sequence[pd.DataFrame], chosen: Sequence[pd.DataFrame]) -> 
                     continue
                 mean = estimate(values)
                 gap = estimate(values - np.array([value_of(replication, metric) for replication in numbers]))
-                rows.append((team, group, metric, mean.mean, mean.lo95, mean.hi95, gap.mean, gap.lo95, gap.hi95))
+                row = (mean.mean, mean.lo95, mean.hi95, gap.mean, gap.lo95, gap.hi95, gap.n)
+                rows.append((team, group, metric, *row))
     columns = ["team", "subgroup", "metric", "estimate", "lo95", "hi95", "gap", "gap_lo95", "gap_hi95"]
+    columns.append("n_replications")
     return pd.DataFrame(rows, columns=columns)

@@ -15,13 +15,13 @@ from matplotlib.ticker import MaxNLocator
 
 from taper_sim.clinic import lateness
 from taper_sim.clinic.calendars import DAY_MIN
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, PRINT, empty_figure
+from taper_sim.report.drawing import GREY, PAGE, PAGE_COLUMN_MM, empty_figure, spread
 from taper_sim.report.wording import name_text
 from taper_sim.units import WEEK_D
 
 BACKLOG_COLUMNS: Final = ("protocol", "replication", "role", "week", "waiting", "begun_a_day", "backlog_d")
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#767676")
-_LINES: Final = ("-", "--", "-.")
+_LONGEST: Final = (("#0072B2", "-", "o"), ("#B34F00", "--", "s"), ("#007A59", "-.", "^"))
+"""Colour, line and marker of the disciplines with the longest backlogs; the others are grey."""
 
 
 def backlog_by_week(events: pd.DataFrame, n_days: int) -> pd.DataFrame:
@@ -60,22 +60,49 @@ def backlog_by_week(events: pd.DataFrame, n_days: int) -> pd.DataFrame:
     return table.astype({"waiting": float, "begun_a_day": float, "backlog_d": float})
 
 
-@mpl.rc_context(PRINT)
+@mpl.rc_context(PAGE)
 def backlog_figure(backlog: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Mean backlog over replications by week, a line for each discipline with its name at the end; and the data."""
+    """Mean backlog over replications by week, a line for each discipline with its name at the end; and the data.
+
+    The disciplines with the longest mean backlog have colours.
+    """
     data = backlog.groupby(["role", "week"], as_index=False)[["waiting", "begun_a_day", "backlog_d"]].mean()
-    figure = empty_figure(DOUBLE_COLUMN_MM, 75.0, fitted=True)
+    figure = empty_figure(PAGE_COLUMN_MM, 75.0, fitted=True)
     axes = figure.add_subplot()
-    for k, (role, rows) in enumerate(data.groupby("role")):
-        colour, line = _COLOURS[k % len(_COLOURS)], _LINES[(k + k // len(_COLOURS)) % len(_LINES)]
+    known = data.dropna(subset=["backlog_d"])
+    order = known.groupby("role")["backlog_d"].mean().sort_values(ascending=False).index
+    top = float(known["backlog_d"].max()) if len(known) else 1.0
+    lasts = []
+    for k, role in enumerate(order):
+        rows = known[known["role"] == role]
+        colour, line, marker = _LONGEST[k] if k < len(_LONGEST) else (GREY, "-", "")
+        width = 1.3 if k < len(_LONGEST) else 0.7
         axes.plot(
-            rows["week"], rows["backlog_d"], color=colour, linestyle=line, linewidth=1.1, label=name_text(str(role))
+            rows["week"],
+            rows["backlog_d"],
+            color=colour,
+            linestyle=line,
+            marker=marker,
+            markersize=2.5,
+            linewidth=width,
+            zorder=len(order) - k + 2,
+        )
+        lasts.append((float(rows["week"].iloc[-1]), float(rows["backlog_d"].iloc[-1]), colour, name_text(str(role))))
+    last_week = float(known["week"].max()) if len(known) else 1.0
+    beside = last_week + 0.04 * max(last_week - 1.0, 1.0)
+    for at, (week, value, colour, name) in zip(spread([last[1] for last in lasts], top / 14.0), lasts, strict=True):
+        axes.annotate(
+            name,
+            (week, value),
+            (beside, at),
+            color=colour,
+            va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4},
         )
     axes.set_xlabel("week")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("backlog, days of work")
     axes.set_ylim(bottom=0)
-    axes.set_title("Work that was due and had not begun at midnight, booked visits included")
-    if len(data):
-        figure.legend(loc="outside lower center", ncols=5)
+    axes.set_title("Work due and not begun at midnight, booked visits included")
     return figure, data

@@ -15,8 +15,16 @@ from taper_sim.report.wording import in_words
 from taper_sim.run_folder import read_table
 from taper_sim.units import WEEK_D
 
-_COLOURS: Final = {"visits": "#0072B2", "alerts": "#D55E00", "orders": "#009E73", "check-ins": "#E69F00", "other": GREY}
-_ON_DUTY: Final[Any] = {"facecolor": "#E6E6E6", "linewidth": 0.0}
+WORK_COLOURS: Final = {
+    "visits": "#0072B2",
+    "alerts": "#D55E00",
+    "orders": "#007A59",
+    "check-ins": "#B25E8E",
+    "other": "#5E5E5E",
+}
+"""Colours of the groups of work; each has a contrast of 3 or more to the background of a duty period."""
+ON_DUTY_COLOUR: Final = "#EDEDED"
+_ON_DUTY: Final[Any] = {"facecolor": ON_DUTY_COLOUR, "linewidth": 0.0}
 _ON_CALL: Final[Any] = {"facecolor": "white", "edgecolor": "#C4C4C4", "hatch": "//////", "linewidth": 0.0}
 _MOST_PEOPLE: Final = 40
 _GROUPS: Final = {
@@ -67,7 +75,7 @@ def gantt(events: pd.DataFrame, duty: pd.DataFrame) -> tuple[Figure, pd.DataFram
         for background, style in ((periods[on_call], _ON_CALL), (periods[~on_call], _ON_DUTY)):
             axes.broken_barh(_bars(background["start"], background["end"], begin), (row - 0.45, 0.9), **style)
         has_on_call |= bool(on_call.any())
-        for group, colour in _COLOURS.items():
+        for group, colour in WORK_COLOURS.items():
             jobs = done[(done["resource"] == name) & (done["work"].map(group_of) == group)]
             if len(jobs):
                 axes.broken_barh(
@@ -80,12 +88,12 @@ def gantt(events: pd.DataFrame, duty: pd.DataFrame) -> tuple[Figure, pd.DataFram
     axes.set_yticks(range(len(shown)), [in_words(name) for name in shown])
     axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
     first_day = int(begin // DAY_MIN) + 1
-    days = [f"{WEEKDAYS[weekday_of(first_day + k)]}\nday {first_day + k}" for k in range(WEEK_D)]
+    days = [f"{WEEKDAYS[weekday_of(first_day + k)].capitalize()}\nday {first_day + k}" for k in range(WEEK_D)]
     axes.set_xticks([24.0 * k + 12.0 for k in range(WEEK_D)], days)
     axes.set_xlim(0.0, 24.0 * WEEK_D)
     for k in range(1, WEEK_D):
         axes.axvline(24.0 * k, color=GREY, linewidth=0.3)
-    keys = [Patch(color=colour, label=group) for group, colour in _COLOURS.items() if group in drawn]
+    keys = [Patch(color=colour, label=group) for group, colour in WORK_COLOURS.items() if group in drawn]
     keys += [Patch(**_ON_DUTY, label="on duty"), *([Patch(**_ON_CALL, label="on call")] if has_on_call else [])]
     figure.legend(handles=keys, loc="outside lower center", ncols=len(keys))
     hidden = f"; {len(people) - len(shown)} more in the CSV" if len(people) > len(shown) else ""

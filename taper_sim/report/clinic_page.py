@@ -3,7 +3,7 @@
 Everything is computed from the run's tables, so that a saved run gives the same page.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,8 @@ from taper_sim.report.clinic_figures import week_figure
 from taper_sim.report.clinic_text import BREAKS, LATE_WORK, NEED_MEANS, breaks_first, growing_queues, late_work
 from taper_sim.report.harm_words import HEADLINE_EVENTS, event_sentence, event_table, health_rows
 from taper_sim.report.methods import people_are_sampled
-from taper_sim.report.page_parts import PageSection, PageTable, RunPage, picture, write_figure, write_run_page
+from taper_sim.report.page_parts import PageSection, PageTable, Picture, RunPage, picture, write_figure, write_run_page
+from taper_sim.report.panel_figure import full_text, panel_figure
 from taper_sim.report.replicated import FEWEST_REPLICATIONS, replication_sentences, value_text, without_few
 from taper_sim.report.run_tables import rows_by, rows_where
 from taper_sim.report.stress_des import stress_section
@@ -44,13 +45,14 @@ _TEXTS: Final = ("protocol", "metric", "role", "work", "subgroup", "unit", "outc
 
 @dataclass(frozen=True)
 class ClinicTables:
-    """Manifest and tables of a clinic's output folder, and the backlog by week."""
+    """Manifest and tables of a clinic's output folder, and the backlog by week; a run of before may lack ``panels``."""
 
     manifest: dict[str, Any]
     summary: pd.DataFrame
     differences: pd.DataFrame
     service: pd.DataFrame
     backlog: pd.DataFrame
+    panels: pd.DataFrame
 
     @property
     def n(self) -> int:
@@ -72,6 +74,10 @@ class ClinicTables:
         """Days of the run."""
         return int(self.manifest["days"])
 
+    def of(self, protocol: str, text: str = "") -> str:
+        """A text of a protocol, which names the protocol only if the run has several."""
+        return text if len(self.protocols) == 1 else f"{protocol}: {text}"
+
 
 def texts_table(path: Path) -> pd.DataFrame:
     """A table of a clinic whose texts stay as they are, also a name such as NA; an empty text is no missing value."""
@@ -92,7 +98,9 @@ def read_clinic(folder: Path) -> ClinicTables:
     events = log.read(columns=[name for name in names if name in log.schema_arrow.names]).to_pandas()
     is_whole = set(_OF_EVENTS) <= set(events.columns)  # a log of an earlier version may lack a column
     backlog = backlog_by_week(events, int(manifest["days"])) if is_whole else pd.DataFrame(columns=[*BACKLOG_COLUMNS])
-    return ClinicTables(manifest, summary, differences, service, backlog)
+    file = folder / "panels.csv"
+    panels = texts_table(file) if file.exists() else pd.DataFrame(columns=["protocol"])
+    return ClinicTables(manifest, summary, differences, service, backlog, panels)
 
 
 def write_clinic_page(folder: Path) -> Path:
@@ -107,6 +115,12 @@ def clinic_page(folder: Path, tables: ClinicTables) -> RunPage:
     first = tables.protocols[0]
     backlog = rows_where(tables.backlog, protocol=first)
     drawn = write_figure(folder, "backlog", "Backlog by discipline and week", backlog_figure(backlog))
+    panels = rows_where(tables.panels, protocol=first)
+    curve = (
+        write_figure(folder, "panels", "Late visits by size of the panel", panel_figure(panels, tables.patients))
+        if len(panels)
+        else []
+    )
     sections = (
         PageSection(
             "breaks",
@@ -114,6 +128,7 @@ def clinic_page(folder: Path, tables: ClinicTables) -> RunPage:
             tuple(line for protocol in tables.protocols for line in _breaks(tables, protocol)),
             tuple(_roles(tables, protocol) for protocol in tables.protocols),
         ),
+        PageSection("panel", "How many patients", *_panel(folder, tables, curve)),
         PageSection(
             "backlog",
             "Backlog in days of work",
@@ -128,9 +143,11 @@ def clinic_page(folder: Path, tables: ClinicTables) -> RunPage:
                     folder,
                     drawn[0],
                     f"Backlog by discipline, {first}",
-                    "Mean over replications, a point a week. A line that rises is a queue that grows.",
+                    "Mean over replications, a point a week. A line that rises is a queue that grows. Colours mark the "
+                    "three longest backlogs.",
                     "Line chart of the backlog in days of work by week, a line for each discipline. The numbers are in "
                     "figures/backlog.csv.",
+                    is_wide=False,
                 ),
             )
             if len(backlog)
@@ -146,6 +163,10 @@ def clinic_page(folder: Path, tables: ClinicTables) -> RunPage:
         PageSection(
             "week",
             "A week of working hours",
+            (
+                "`taper-sim events DIR --html FILE` writes a page that plays one day; `--xes` and `--ocel` write the "
+                "log for process mining.",
+            ),
             pictures=(
                 picture(
                     folder,
@@ -161,12 +182,15 @@ def clinic_page(folder: Path, tables: ClinicTables) -> RunPage:
         stress_section(tables.manifest),
     )
     answer = tuple(sentence for protocol in tables.protocols for sentence in answer_of_clinic(tables, protocol))
-    return RunPage("clinic run", answer, sections, (*week, *drawn))
+    return RunPage("clinic run", answer, sections, (*week, *drawn, *curve))
 
 
 def answer_of_clinic(tables: ClinicTables, protocol: str) -> Iterator[str]:
-    """The answer for the lead in three sentences: what breaks, the most patients, the harm."""
-    start = "" if len(tables.protocols) == 1 else f"{protocol}: "
+    """The answer for the lead: the most patients and what is full first, whether the team keeps up, the harm.
+
+    If the team does not keep up, this is the first sentence.
+    """
+    start = tables.of(protocol)
     if tables.manifest["scenario"]["clinic"]["unlimited"]:
         yield f"{start}Staff are unlimited in this run: nothing waits, and the run says nothing about a team."
         return
@@ -180,16 +204,17 @@ def answer_of_clinic(tables: ClinicTables, protocol: str) -> Iterator[str]:
             f"{start}{size} does not keep up: the {name_text(worst['role'])} breaks first, with "
             f"{percent(worst['beyond'])} of the work late or lost for want of people."
         )
-    elif growing_queues(without_few(service, "lo95", "hi95")):
-        yield f"{start}{size} begins its work in time, but a queue still grows at the end of the run."
-    else:
-        yield (
-            f"{start}{size} keeps up for {count(tables.days, 'day')}: no discipline has more than {percent(BREAKS)} of "
-            "its work late or lost for want of people."
-        )
-    yield from _panel_sentences(tables.manifest, protocol)
-    if breaks:
         yield f"The number that this team can keep up with is below {tables.patients:,}."
+    for sentence in _panel_sentences(tables.manifest, protocol):
+        yield sentence if breaks else start + sentence
+    if not breaks:
+        if growing_queues(without_few(service, "lo95", "hi95")):
+            yield f"{start}{size} begins its work in time, but a queue still grows at the end of the run."
+        else:
+            yield (
+                f"{start}{size} keeps up for {count(tables.days, 'day')}: no discipline has more than "
+                f"{percent(BREAKS)} of its work late or lost for want of people."
+            )
     if tables.patients < SMALLEST_CELL:
         yield f"The panel has fewer than {SMALLEST_CELL} people, so harm is not reported."
         return
@@ -208,10 +233,47 @@ def _panel_sentences(manifest: Mapping[str, Any], protocol: str) -> Iterator[str
         else (f", and for {at_first['most_patients']:,} enrolled within {count(manifest['enrolled_over_d'], 'day')}")
     )
     yield (
-        f"By planned work and what the appointment book can place, this team has room for "
-        f"{steady['most_patients']:,} patients in care at a time{enrolled}; full first: the "
-        f"{name_text(steady['full_first'])}. Alerts and urgent visits come on top."
+        f"This team has room for {steady['most_patients']:,} patients in care at a time{enrolled}; full first: "
+        f"{full_text(steady['full_first'])}."
     )
+
+
+def _panel(
+    folder: Path, tables: ClinicTables, curve: Sequence[Path]
+) -> tuple[tuple[str, ...], tuple[PageTable, ...], tuple[Picture, ...]]:
+    """The stated panels, what they rest on, and late visits by size of the panel."""
+    rows = []
+    for protocol in tables.protocols:
+        panel = tables.manifest.get("panel", {}).get(protocol, {})
+        for phase, words in (("steady_state", "in care at a time"), ("enrolling", "enrolled in these days")):
+            if panel.get(phase):
+                cells = (f"{panel[phase]['most_patients']:,}", full_text(panel[phase]["full_first"]))
+                rows.append((tables.of(protocol, words), *cells))
+    if not rows:
+        return (), (), ()
+    days = count(tables.manifest["enrolled_over_d"], "day")
+    sentences = (
+        "The numbers follow from planned work and from what the appointment book can place. Alerts and urgent visits "
+        f"come on top. This run has {count(tables.patients, 'patient')}, enrolled within {days}.",
+    )
+    table = PageTable(
+        "Most patients of this team: as many as leave at most a tenth of the visits late and no hours short.",
+        ("Patients", "Most", "Full first"),
+        tuple(rows),
+    )
+    if not curve:
+        return sentences, (table,), ()
+    shown = picture(
+        folder,
+        curve[0],
+        tables.of(tables.protocols[0], "Late visits by size of the panel"),
+        "A rehearsal of the appointment book that is full first, without simulated patients. The most patients of "
+        "the table are where a line reaches the target.",
+        "Line chart of the share of visits that begin late by number of patients, in steady state and while the panel "
+        "enrols. The numbers are in figures/panels.csv.",
+        is_wide=False,
+    )
+    return sentences, (table,), (shown,)
 
 
 def _differences(tables: ClinicTables, protocol: str) -> pd.DataFrame:
@@ -222,7 +284,7 @@ def _breaks(tables: ClinicTables, protocol: str) -> list[str]:
     service = rows_where(tables.service, protocol=protocol)
     roles = rows_where(service, metric="utilisation", subgroup="all").sort_values("mean", ascending=False)
     lines = [*breaks_first(service, roles), *growing_queues(without_few(service, "lo95", "hi95"))]
-    return lines if len(tables.protocols) == 1 else [f"{protocol}: {line}" for line in lines]
+    return [tables.of(protocol, line) for line in lines]
 
 
 def _roles(tables: ClinicTables, protocol: str) -> PageTable:
@@ -246,13 +308,12 @@ def _roles(tables: ClinicTables, protocol: str) -> PageTable:
             )
         )
     heads = ("Discipline", "FTE", "Busy, % of duty", "Late or lost, %", "of it closed hours, %", "of it people, %")
-    return PageTable(
-        f"{protocol}. Late or lost: not begun within its time, or never done. Closed hours: no worker of the "
+    caption = (
+        "Late or lost: not begun within its time, or never done. Closed hours: no worker of the "
         "discipline was on duty, so that more staff at the same hours would not help. People: the rest, without an "
-        "interval of its own.",
-        (*heads, "Overtime, h a week"),
-        tuple(rows),
+        "interval of its own."
     )
+    return PageTable(tables.of(protocol, caption), (*heads, "Overtime, h a week"), tuple(rows))
 
 
 def _backlog_tables(tables: ClinicTables, protocol: str) -> Iterator[PageTable]:
@@ -272,7 +333,8 @@ def _backlog_tables(tables: ClinicTables, protocol: str) -> Iterator[PageTable]:
         f"Backlog, week {last}, days",
         f"Waiting pieces, week {last}",
     )
-    yield PageTable(f"{protocol}. Mean over midnights and replications, the largest backlog first.", heads, rows)
+    caption = "Mean over midnights and replications, the largest backlog first."
+    yield PageTable(tables.of(protocol, caption), heads, rows)
 
 
 def _groups(tables: ClinicTables) -> tuple[tuple[str, ...], tuple[PageTable, ...]]:
@@ -290,16 +352,15 @@ def _groups(tables: ClinicTables) -> tuple[tuple[str, ...], tuple[PageTable, ...
                 for metric, _, factor, digits in SERVICE_OF_GROUPS
             ]
             rows.append((group_name(group), *cells, value_text(lost.get((group,)), 1.0, 3, tables.n)))
-        start = "" if len(tables.protocols) == 1 else f"{protocol}: "
-        sentences += [start + line for line in groups_sentences(service, tables.n)]
+        sentences += [tables.of(protocol, line) for line in groups_sentences(service, tables.n)]
         if rows:
             heads = ("People", *(label for _, label, _, _ in SERVICE_OF_GROUPS), "Harm, important differences")
             caption = (
-                f"{protocol}. Harm: the composite minus that with unlimited staff; positive is worse. A group of "
+                "Harm: the composite minus that with unlimited staff; positive is worse. A group of "
                 f"fewer than {SMALLEST_CELL} people a replication is left out; a "
                 "number without brackets comes from too few replications."
             )
-            shown.append(PageTable(caption, heads, tuple(rows)))
+            shown.append(PageTable(tables.of(protocol, caption), heads, tuple(rows)))
     return tuple(dict.fromkeys(sentences)), tuple(shown)
 
 
@@ -309,10 +370,11 @@ def _harm(tables: ClinicTables) -> tuple[tuple[str, ...], tuple[PageTable, ...]]
     sentences, shown = [], []
     for protocol in tables.protocols:
         rows = _differences(tables, protocol)
-        start = "" if len(tables.protocols) == 1 else f"{protocol}: "
-        sentences += [start + event_sentence(rows, name, tables.n, tables.days) for name in HEADLINE_EVENTS]
+        sentences += [
+            tables.of(protocol, event_sentence(rows, name, tables.n, tables.days)) for name in HEADLINE_EVENTS
+        ]
         with_team = rows_where(tables.summary, protocol=protocol, subgroup="all")
-        shown.append(event_table(protocol, with_team, rows, tables.n, tables.days))
+        shown.append(event_table(tables.of(protocol), with_team, rows, tables.n, tables.days))
     sentences.append(
         "Harm reaches a person only by the paths of the model: care that is not given, a slower taper, and what the "
         "documentation of the clinic lists. A path that is not modelled shows no harm here."
@@ -371,10 +433,10 @@ def _worth(tables: ClinicTables, protocol: str) -> PageTable:
         "Share of an important one",
     )
     caption = (
-        f"{protocol}. Unlimited staff have no cost, so that this table shows the most that more staff could gain. The "
+        "Unlimited staff have no cost, so that this table shows the most that more staff could gain. The "
         "last column is the size of the difference in smallest important differences."
     )
-    return PageTable(caption, heads, tuple(rows))
+    return PageTable(tables.of(protocol, caption), heads, tuple(rows))
 
 
 def _basis(tables: ClinicTables) -> tuple[str, ...]:

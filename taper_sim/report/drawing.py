@@ -16,6 +16,8 @@ from matplotlib.lines import Line2D
 
 SINGLE_COLUMN_MM: Final = 88.0
 DOUBLE_COLUMN_MM: Final = 180.0
+PAGE_COLUMN_MM: Final = 120.0
+"""A figure that a page shows whole on a telephone too, with readable texts."""
 REFERENCE_COLOUR: Final = "#000000"
 _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LINES: Final = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (8, 2)))
@@ -45,6 +47,15 @@ PRINT: Final[Any] = {
     "svg.hashsalt": "taper-sim",
     "text.parse_math": False,  # protocol names may contain a dollar sign
 }
+PAGE: Final[Any] = PRINT | {
+    "font.size": 9.0,
+    "axes.titlesize": 9.0,
+    "axes.labelsize": 9.0,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+}
+"""Settings of a figure of :data:`PAGE_COLUMN_MM`."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,23 @@ def place(figure: Figure, left: float, top: float, width: float, height: float) 
     whole_width, whole_height = (25.4 * inches for inches in figure.get_size_inches())
     sides = (left / whole_width, 1.0 - (top + height) / whole_height, width / whole_width, height / whole_height)
     return figure.add_axes(sides)
+
+
+def spread(values: Sequence[float], gap: float) -> list[float]:
+    """Places of labels beside values, in the order of the values, at least ``gap`` apart and as near as possible."""
+    order = sorted(range(len(values)), key=lambda k: values[k])
+    groups: list[tuple[float, int]] = []  # middle and number of labels that touch
+    for k in order:
+        middle, n = float(values[k]), 1
+        while groups and middle - groups[-1][0] < gap * (n + groups[-1][1]) / 2.0:
+            below, m = groups.pop()
+            middle, n = (middle * n + below * m) / (n + m), n + m
+        groups.append((middle, n))
+    at = [middle + gap * (j - (n - 1) / 2.0) for middle, n in groups for j in range(n)]
+    places = [0.0] * len(values)
+    for k, place_of_label in zip(order, at, strict=True):
+        places[k] = place_of_label
+    return places
 
 
 def legend_entry(style: Style, name: str, width: int, *, line: bool = False, filled: bool = True) -> Line2D:

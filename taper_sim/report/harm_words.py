@@ -82,8 +82,8 @@ def event_sentence(differences: pd.DataFrame, outcome: str, n: int, days: int) -
     return difference_sentence(replicated(row, n, PER), words, days)
 
 
-def event_table(protocol: str, summary: pd.DataFrame, differences: pd.DataFrame, n: int, days: int) -> PageTable:
-    """Events in 1,000 people with this team, and minus unlimited staff."""
+def event_table(start: str, summary: pd.DataFrame, differences: pd.DataFrame, n: int, days: int) -> PageTable:
+    """Events in 1,000 people with this team, and minus unlimited staff; ``start`` begins the caption."""
     rows = []
     for outcome in EVENT_WORDS:
         with_team, change = _row(summary, outcome), _row(differences, outcome)
@@ -98,7 +98,7 @@ def event_table(protocol: str, summary: pd.DataFrame, differences: pd.DataFrame,
             )
         )
     return PageTable(
-        f"{protocol}. People with the event in 1,000, over {count(days, 'day')}. Lower is better.",
+        f"{start}People with the event in 1,000, over {count(days, 'day')}. Lower is better.",
         ("Event", "With this team", "Minus unlimited staff"),
         tuple(rows),
     )

@@ -46,13 +46,17 @@ class PageTable:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of a page: its title, caption, alternative text, SVG as base64, and the name of its data."""
+    """A figure of a page: its title, caption, alternative text, SVG as base64, and the name of its data.
+
+    A wide figure scrolls on a narrow screen; any other shrinks.
+    """
 
     title: str
     caption: str
     alt: str
     content: str
     data: str
+    is_wide: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,10 @@ class RunPage:
     written: tuple[Path, ...]
 
 
-def picture(folder: Path, drawn: Path, title: str, caption: str, alt: str) -> Picture:
+def picture(folder: Path, drawn: Path, title: str, caption: str, alt: str, *, is_wide: bool = True) -> Picture:
     """The picture of an SVG file of an output folder; its data are the CSV beside it."""
     content = base64.b64encode(drawn.read_bytes()).decode()
-    return Picture(title, caption, alt, content, drawn.with_suffix(".csv").relative_to(folder).as_posix())
+    return Picture(title, caption, alt, content, drawn.with_suffix(".csv").relative_to(folder).as_posix(), is_wide)
 
 
 def write_figure(folder: Path, name: str, title: str, drawn: tuple[Figure, Any]) -> list[Path]:

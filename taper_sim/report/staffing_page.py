@@ -27,7 +27,7 @@ from taper_sim.report.staffing_figures import HARM, write_staffing_figures
 from taper_sim.report.target_text import target_words
 from taper_sim.report.waiting_groups import SERVICE_OF_GROUPS, group_name
 from taper_sim.report.what_if_text import WHAT_IF_METRICS, change_text, largest_panel
-from taper_sim.report.wording import count, in_words, name_text, number_text, percent
+from taper_sim.report.wording import count, in_words, is_nothing, name_text, number_text, percent
 from taper_sim.run_folder import MANIFEST_FILE, read_record, read_table
 from taper_sim.scenario.staffing_schema import AGAINST, Target
 
@@ -36,19 +36,21 @@ _ALL: Final = "all_targets"
 _TODAY: Final = "as it is"
 _PICTURES: Final = {
     "capacity": (
-        "Today's team with other panels",
-        "Late work and harm by patients per FTE. Bars: 95 % interval over replications, from enough of them.",
-        "Two line charts: late work and harm against patients per FTE. The numbers are in figures/capacity.csv.",
+        "Late work of today's team by size of the panel",
+        "Bars: 95 % interval over replications, from enough of them.",
+        "Line chart of late or lost work against patients. The numbers are in figures/capacity.csv.",
     ),
     "harm": (
-        "Late work and harm by staffing",
-        "A marker a tested team, by its FTE and verdict.",
-        "Two charts: late work and harm of each tested team against its FTE. The numbers are in figures/harm.csv.",
+        "Harm by staffing",
+        "More staff, less harm: a team far to the right without less harm than another costs more for nothing. Bars: "
+        "95 % interval over replications, from enough of them.",
+        "Chart of the harm of each tested team against its FTE. The numbers are in figures/harm.csv.",
     ),
     "tornado": (
-        "What moves late work and harm of today's team",
-        "A bar a change of demand or supply, the largest first, on the same patients and random numbers.",
-        "Two bar charts: change of late work and of harm under each factor. The numbers are in figures/tornado.csv.",
+        "What moves late work of today's team",
+        "A bar a change of demand or supply, the largest first, on the same patients and random numbers. Orange: more "
+        "late work; blue: less. Lines: 95 % interval over replications, from enough of them.",
+        "Bar chart of the change of late work under each factor. The numbers are in figures/tornado.csv.",
     ),
 }
 
@@ -61,6 +63,7 @@ class StaffingTables:
     teams: pd.DataFrame
     levers: pd.DataFrame
     capacity: pd.DataFrame
+    tornado: pd.DataFrame
     equity: pd.DataFrame
 
     @property
@@ -85,6 +88,14 @@ class StaffingTables:
         return [target_words(Target(**target)) for target in entry.get("targets", [])] or list(self.manifest["targets"])
 
     @property
+    def late_target(self) -> float | None:
+        """Largest share of late work of the whole team that the run aims at."""
+        entry = self.manifest["scenario"]["clinic"]["staffing"] or {}
+        targets = [target for target in entry.get("targets", []) if target["metric"] == "late"]
+        whole = [target["at_most"] for target in targets if not target.get("role") and not target.get("against")]
+        return None if not whole or whole[0] is None else float(whole[0])
+
+    @property
     def n_what_if(self) -> int:
         """Replications of the what-if runs."""
         return int(self.levers["n_replications"].max()) if len(self.levers) else 0
@@ -94,7 +105,7 @@ def read_staffing(folder: Path) -> StaffingTables:
     """Read the manifest and the tables of a finished search."""
     manifest = read_record(folder / MANIFEST_FILE, {"kind": str}, "the folder of a finished run")
     tables = []
-    for name in ("staffing", "levers", "capacity", "equity"):
+    for name in ("staffing", "levers", "capacity", "tornado", "equity"):
         path = folder / f"{name}.csv"
         tables.append(read_table(path) if path.exists() else pd.DataFrame())
     return StaffingTables(manifest, *tables)
@@ -108,8 +119,12 @@ def write_staffing_page(folder: Path) -> Path:
 
 def staffing_page(folder: Path, tables: StaffingTables) -> RunPage:
     """The page; the figures are written into the folder."""
-    written = write_staffing_figures(folder)
-    pictures = {path.stem: picture(folder, path, *_PICTURES[path.stem]) for path in written if path.suffix == ".svg"}
+    written = write_staffing_figures(folder, tables.late_target, tables.chosen)
+    pictures = {
+        path.stem: picture(folder, path, *_PICTURES[path.stem], is_wide=False)
+        for path in written
+        if path.suffix == ".svg"
+    }
 
     def drawn(name: str) -> tuple[Picture, ...]:
         return (pictures[name],) if name in pictures else ()
@@ -122,7 +137,7 @@ def staffing_page(folder: Path, tables: StaffingTables) -> RunPage:
             "capacity", "Capacity of today's team", _capacity_sentences(tables), _panels(tables), drawn("capacity")
         ),
         PageSection("levers", "What the lead can change", tuple(_levers(tables)), _lever_tables(tables)),
-        PageSection("tornado", "What else moves the result", pictures=drawn("tornado")),
+        PageSection("tornado", "What else moves the result", (), _factors(tables), drawn("tornado")),
         PageSection("waits", "Who waits longer", *_groups(tables)),
         PageSection("basis", "Basis and limits of the results", tuple(_basis(tables))),
     )
@@ -230,7 +245,7 @@ def _proof(tables: StaffingTables) -> Iterator[str]:
     manifest = tables.manifest
     teams, tried = manifest["teams"], list(manifest["teams"]["tried"].values())
     able = teams["in_the_ranges"] - teams["without_the_hours"]
-    verdicts = ", ".join(f"{tried.count(verdict)} {verdict}" for verdict in dict.fromkeys(tried)) or "none"
+    verdicts = ", ".join(f"{verdict} {tried.count(verdict)}" for verdict in dict.fromkeys(tried)) or "none"
     yield (
         f"{teams['in_the_ranges']:,} teams are in the ranges; {teams['without_the_hours']:,} have too few hours for "
         f"the planned work; {len(tried):,} of the other {able:,} were simulated: {verdicts}."
@@ -269,7 +284,7 @@ def _tested(tables: StaffingTables) -> tuple[PageTable, ...]:
     if len(met) == 0:
         return ()
     cheapest = float(met["cost"].min())
-    harms, crises = (rows_by(_teams_of(tables, metric), "team") for metric in (HARM, _CRISIS))
+    late, harms, crises = (rows_by(_teams_of(tables, metric), "team") for metric in ("late", HARM, _CRISIS))
     rows = []
     for _, team in met.iterrows():
         name, n = str(team["team"]), int(team["n_replications"])
@@ -278,18 +293,19 @@ def _tested(tables: StaffingTables) -> tuple[PageTable, ...]:
                 in_words(name),
                 f"{team['cost']:,.0f}",
                 number_text(team["cost"] - cheapest, 0, signed=True),
+                value_text(late.get((name,)), 100.0, 1),
                 value_text(harms.get((name,)), 1.0, 3),
                 _crises(crises.get((name,))),
                 f"{round(team['estimate'] * n)} of {n}",
                 str(team["verdict"]),
             )
         )
-    heads = ("Team, FTE", "USD a week", "Minus the cheapest", "Harm, important differences", "More crises in 1,000")
+    heads = ("Team, FTE", "USD a week", "Minus the cheapest", "Late or lost, %", "Harm, important differences")
     return (
         PageTable(
             "Harm and crises: minus those of the same patients with unlimited staff; positive is worse. Teams have "
             "different numbers of replications, because the test of a team stops when it is clear.",
-            (*heads, "Replications with all targets met", "Verdict"),
+            (*heads, "More crises in 1,000", "Replications with all targets met", "Verdict"),
             tuple(rows),
         ),
     )
@@ -367,6 +383,26 @@ def _lever_tables(tables: StaffingTables) -> tuple[PageTable, ...]:
     return (PageTable("Today's team, and the lead's three levers on the same patients.", heads, tuple(rows)),)
 
 
+def _factors(tables: StaffingTables) -> tuple[PageTable, ...]:
+    """Changes of late work and harm under each factor of the tornado."""
+    if len(tables.tornado) == 0:
+        return ()
+    shown = tables.tornado
+    late, harms = (rows_by(rows_where(shown, metric=metric), "name", "what") for metric in ("late", HARM))
+    order = rows_where(shown, metric="late").sort_values("change", key=abs, ascending=False)
+    rows = []
+    for row in order.to_dict("records"):
+        key = (str(row["name"]), str(row["what"]))
+        cells = [
+            replicated(values[key], None, factor, what="change").text(digits, signed=True) if key in values else "–"
+            for values, factor, digits in ((late, 100.0, 1), (harms, 1.0, 3))
+        ]
+        rows.append((f"{key[0]}: {in_words(key[1])}", *cells))
+    caption = "Changes from today's team on the same patients and random numbers; positive is worse."
+    heads = ("Factor", "Late or lost, percentage points", "Harm, important differences")
+    return (PageTable(caption, heads, tuple(rows)),)
+
+
 def _groups(tables: StaffingTables) -> tuple[tuple[str, ...], tuple[PageTable, ...]]:
     if len(tables.equity) == 0:
         return ("The run has no table of subgroups, so it cannot say who waits longer.",), ()
@@ -377,6 +413,7 @@ def _groups(tables: StaffingTables) -> tuple[tuple[str, ...], tuple[PageTable, .
     sentences, shown = [], []
     for team, part in tables.equity.groupby("team", sort=False):
         n = replications.get(str(team), 0)
+        of_team = "today's team" if team == "today" else f"the {team} team"
         rows = []
         for group in dict.fromkeys(part["subgroup"]):
             own = rows_by(rows_where(part, subgroup=group), "metric")
@@ -385,17 +422,23 @@ def _groups(tables: StaffingTables) -> tuple[tuple[str, ...], tuple[PageTable, .
             cells = []
             for metric, label, factor, digits in SERVICE_OF_GROUPS:
                 row = own.get((metric,))
-                gap = None if row is None else replicated(row, n, factor, what="gap")
+                own_n = None if row is not None and "n_replications" in row else n
+                gap = None if row is None else replicated(row, own_n, factor, what="gap")
                 cells.append("–" if gap is None else gap.text(digits, signed=True))
-                if gap is not None and (gap.is_above_0 or gap.is_below_0):
+                is_apart = gap is not None and (gap.is_above_0 or gap.is_below_0)
+                if gap is not None and is_apart and not is_nothing(gap.mean, digits):
                     sentences.append(
-                        f"With the team of {team}, {group_name(str(group))} differ from all patients: {label}, "
-                        f"{gap.text(digits, signed=True)}."
+                        f"With {of_team} {group_name(str(group))}, against all patients, "
+                        f"{label[0].lower()}{label[1:]}: {gap.text(digits, signed=True)}."
                     )
-            rows.append((group_name(str(group)), *cells))
+            if any(cell != "–" for cell in cells):
+                rows.append((group_name(str(group)), *cells))
         if rows:
             heads = ("People", *(label for _, label, _, _ in SERVICE_OF_GROUPS))
-            caption = f"Minus all patients, team: {team}, {count(n, 'replication')}."
+            caption = (
+                f"{of_team[0].upper()}{of_team[1:]}: minus all patients, {count(n, 'replication')}. A number without "
+                "brackets comes from too few replications."
+            )
             shown.append(PageTable(caption, heads, tuple(rows)))
     most = max(replications.values())
     if most < FEWEST_REPLICATIONS:

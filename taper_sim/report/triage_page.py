@@ -47,6 +47,8 @@ def write_triage_page(folder: Path) -> Path:
     """Write the page of a comparison's output folder, and its figure with its data."""
     manifest = read_record(folder / MANIFEST_FILE, {"kind": str}, "the folder of a finished run")
     table = read_table(folder / "triage.csv", dtype={"code": str, "subgroup": str})
+    shares = table["unit"].astype(str).str.startswith("share")  # Student's interval of a share may leave its range
+    table.loc[shares, ["lo95", "hi95"]] = table.loc[shares, ["lo95", "hi95"]].clip(0.0, 1.0)
     return write_run_page(folder, manifest, triage_page(folder, manifest, table))
 
 
@@ -161,7 +163,7 @@ def _gap_tables(table: pd.DataFrame) -> Iterator[PageTable]:
             (group_name(group), *(by_rule.get(rule, "–") for rule in rules)) for group, by_rule in groups.items()
         )
         caption = (
-            f"{label[:1].upper()}{label[1:]}: each group minus all patients under the same rule. need=high: the worst "
+            f"{label[:1].upper()}{label[1:]}: each group minus all patients under the same rule. High need: the worst "
             "quarter under unlimited staff. A number without brackets comes from too few replications."
         )
         yield PageTable(caption, ("People", *(name_text(rule) for rule in rules)), rows)

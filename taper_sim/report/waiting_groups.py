@@ -28,6 +28,8 @@ _NAMES: Final = {
     "broadband=yes": "people with broadband",
     "transport=no": "people without transport",
     "transport=yes": "people with transport",
+    "need=high": "people with high need",
+    "need=low": "people without high need",
     "device=no": "people without a device",
     "device=yes": "people with a device",
 }
@@ -36,8 +38,13 @@ ACCESS: Final = ("language_match", "broadband", "transport")
 
 
 def group_name(group: str) -> str:
-    """A subgroup in words."""
-    return _NAMES.get(group, group)
+    """A subgroup in words: ``mood_disorder=no`` is *people without mood disorder*, ``age=18-44`` is *age 18-44*."""
+    if group in _NAMES:
+        return _NAMES[group]
+    attribute, _, level = group.partition("=")
+    name = attribute.replace("_", " ")
+    has = {"yes": "with", "no": "without"}.get(level)
+    return f"people {has} {name}" if has else f"{name} {level}" if level else group
 
 
 def groups_sentences(service: pd.DataFrame, n: int) -> Iterator[str]:

@@ -13,6 +13,7 @@ from openpyxl import Workbook
 
 from taper_sim import cli
 from taper_sim.clinic.measures import utilisation
+from taper_sim.clinic.staffing.book import LATE_SHARE
 from taper_sim.clinic.work import WORK_BY_NAME as WORK
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.comparison.tables import SMALLEST_CELL
@@ -37,7 +38,9 @@ def test_the_run_folder_has_what_the_contract_says(done):
     assert manifest["kind"] == "clinic" and manifest["replications"] == 2
     assert "not clinically reviewed" in manifest["clinical_review"]
     events = pd.read_parquet(done / "events.parquet")
-    contract = "work_id,patient_id,work,role,resource,urgency,requested,started,ended,outcome".split(",")
+    contract = (
+        "protocol,replication,work_id,patient_id,work,role,resource,urgency,requested,started,ended,outcome".split(",")
+    )
     assert list(events.columns)[: len(contract)] == contract
     assert set(events["outcome"]) <= {"done", "no_show", "reneged", "cancelled", "open"}
     assert set(events["replication"]) == {0, 1}
@@ -54,7 +57,13 @@ def test_the_run_folder_has_what_the_contract_says(done):
         "week.csv",
         "backlog.svg",
         "backlog.csv",
+        "panels.svg",
+        "panels.csv",
     }
+    panels = pd.read_csv(done / "panels.csv")
+    at_stated = panels[panels["patients"] == panels["stated"]]
+    assert set(panels["phase"]) == {"steady state", "enrolling"} and (at_stated["late"] <= LATE_SHARE).all()
+    assert (panels.groupby("phase")["late"].max() > LATE_SHARE).all()
     assert not (done / "parts").exists()
 
 
@@ -320,6 +329,10 @@ def test_a_team_of_a_workbook_runs_and_a_wrong_cell_stops_it(tmp_path, capsys):
     sheet.append([sheet.cell(3, column).value for column in range(1, 6)])
     made.save(tmp_path / "team.xlsx")
     shutil.rmtree(tmp_path / "run")
+    code, lines = lines_for(tmp_path, capsys, from_workbook)
+    assert code == 2 and len(lines) == 1 and "row 9: given the same as row 3; allowed: each worker and" in lines[0]
+    sheet["C9"], sheet["D9"] = "fri tue wed thu mon", "8:00"  # the same row in other words
+    made.save(tmp_path / "team.xlsx")
     code, lines = lines_for(tmp_path, capsys, from_workbook)
     assert code == 2 and len(lines) == 1 and "row 9: given the same as row 3; allowed: each worker and" in lines[0]
     sheet.delete_rows(9)

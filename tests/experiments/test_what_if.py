@@ -174,6 +174,7 @@ def test_tables_and_figures_are_written(done):
     late = {"late", "late_closed", "late_people"}
     assert set(ramp["metric"]) == {"enrolled", "asked", "queue", "cost"} | late and set(ramp["month"]) == {1, 2}
     everybody = equity[equity["subgroup"] == "all"]
+    assert (everybody["n_replications"] > 0).all()  # the page needs them
     assert (everybody["gap"] == 0.0).all() and set(equity["subgroup"]) > {"all"}
     assert {path.name for path in (done / "figures").iterdir()} == {
         f"{name}.{kind}" for name in ("capacity", "harm", "tornado") for kind in ("svg", "csv")

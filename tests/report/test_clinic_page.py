@@ -8,9 +8,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from taper_sim.report.backlog import backlog_by_week, backlog_figure
 from taper_sim.report.clinic_figures import gantt
 from taper_sim.report.clinic_text import breaks_first
+from taper_sim.report.drawing import spread
+from taper_sim.report.panel_figure import full_text, panel_figure
 from taper_sim.report.replicated import without_few
 from taper_sim.report.staffing_figures import HARM, capacity, harm, tornado
-from taper_sim.report.waiting_groups import groups_sentences
+from taper_sim.report.waiting_groups import group_name, groups_sentences
 from taper_sim.report.what_if_text import largest_panel
 
 
@@ -139,7 +141,10 @@ def test_no_text_of_the_backlog_is_cut_and_replications_are_averaged():
     columns = ["protocol", "replication", "role", "week", "waiting", "begun_a_day", "backlog_d"]
     figure, data = backlog_figure(pd.DataFrame(rows, columns=columns))
     texts_within(figure)
-    assert legend(figure) == ["social worker"] and data["backlog_d"].tolist() == [1.5, 1.5]
+    assert [label.get_text() for label in figure.axes[0].texts] == ["social worker"] and data["backlog_d"].tolist() == [
+        1.5,
+        1.5,
+    ]
 
 
 def test_shares_are_drawn_in_per_cent():
@@ -164,18 +169,60 @@ def test_shares_are_drawn_in_per_cent():
         "verdict",
     ]
     table = pd.DataFrame(rows, columns=columns)
-    for draw in (capacity, harm, tornado):
+    table["patients"], table["p_meets"], table["team"] = 24, 0.8, "pt 1"
+    for draw, metric in ((capacity, "late"), (harm, HARM), (tornado, "late")):
         figure, data = draw(table)
-        late, other = figure.axes
-        assert "%" in late.get_ylabel() or "percentage points" in late.get_xlabel()
+        (axes,) = figure.axes
+        assert ("%" in axes.get_ylabel() or "percentage points" in axes.get_xlabel()) == (metric == "late")
         texts_within(figure)
         assert (data["estimate"] == 0.2).all()  # the data stay those of the table
+        assert set(data["metric"]) == {metric}
         if draw is tornado:
-            assert [bar.get_width() for bar in late.patches] == [5.0, 5.0]
-            assert [bar.get_width() for bar in other.patches] == [0.05, 0.05]
-            assert late.get_yticklabels()[0].get_text() == "demand: one more physical therapist"
+            assert [bar.get_width() for bar in axes.patches] == [5.0, 5.0]
+            assert axes.get_yticklabels()[0].get_text() == "demand: one more\nphysical therapist"
+            assert [text.get_text() for text in axes.texts] == ["+5.0", "+5.0"]
         else:
-            assert [line.get_ydata()[0] for line in (late.lines[0], other.lines[0])] == [20.0, 0.2]
+            assert axes.lines[0].get_ydata()[0] == (20.0 if metric == "late" else 0.2)
+
+
+def test_the_capacity_curve_has_the_target_and_the_harm_figure_the_chosen_team():
+    table = pd.DataFrame({"metric": "late", "estimate": [0.05, 0.2], "lo95": [0.04, 0.1], "hi95": [0.06, 0.3]})
+    table = table.assign(patients=[20, 30], p_meets=[1.0, 0.4], role="all", fte=[7.0, 8.0], verdict="meets")
+    figure, _ = capacity(table, target=0.1)
+    texts_within(figure)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["100%", "40%", "target: at most 10% late"]
+    figure, _ = harm(table.assign(metric=HARM, team=["pt 1", "pt 2"]), chosen="pt 2")
+    texts_within(figure)
+    (label,) = figure.axes[0].texts
+    assert label.get_text() == "chosen" and label.xy == (8.0, 0.3)
+
+
+def test_the_curve_of_panels_names_its_phases_its_target_and_the_panel_of_the_run():
+    rows = [
+        (phase, stated, n, late)
+        for phase, stated in (("steady state", 100), ("enrolling", 80))
+        for n, late in ((round(0.8 * stated), 0.0), (round(1.2 * stated), 0.9))
+    ]
+    figure, data = panel_figure(pd.DataFrame(rows, columns=["phase", "stated", "patients", "late"]), 120)
+    texts_within(figure)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["steady state\n100 fit", "enrolling\n80 fit", "target: at most 10% late", "this run: 120"]
+    assert figure.axes[0].lines[0].get_ydata().tolist() == [0.0, 90.0] and data["late"].max() == 0.9
+    assert full_text("pt, appointment book") == "the appointment book of the physical therapist"
+    assert full_text("prescriber licensed in NV") == "the hours of the prescriber licensed in NV"
+
+
+def test_labels_do_not_overlap_and_stay_near_their_values():
+    assert spread([1.0, 5.0, 3.0], 1.0) == [1.0, 5.0, 3.0]
+    assert spread([1.0, 1.0, 1.0], 1.0) == [0.0, 1.0, 2.0]
+    places = spread([0.2, 0.0, 2.0, 0.1], 1.0)
+    assert sorted(places) == places[1:2] + places[3:] + places[:1] + places[2:3]
+    assert np.diff(sorted(places)).min() >= 1.0 - 1e-9
+
+
+def test_groups_have_names_in_words():
+    assert group_name("mood_disorder=no") == "people without mood disorder"
+    assert group_name("age=18-44") == "age 18-44" and group_name("all") == "all"
 
 
 def of_group(group, late, low, high, n=5):

@@ -12,8 +12,9 @@ from test_page import Reader, change_manifest  # beside this file
 from taper_sim.cli import main
 from taper_sim.report.clinic_page import read_clinic, texts_table
 from taper_sim.report.methods import calibration_sentence
+from taper_sim.report.panel_figure import full_text
 from taper_sim.report.run_reports import write_run_report
-from taper_sim.report.wording import name_text, number_text
+from taper_sim.report.wording import number_text
 from taper_sim.run_folder import differing
 from taper_sim.tables import UNREVIEWED
 
@@ -62,7 +63,7 @@ COMMANDS = {
     "evaluate": PEOPLE.replace("subgroups: [language_match]\n", "") + LADDER,
 }
 ANSWERS = {
-    "clinic": r"With 24 patients this team of 6 .*room for [\d,]+ patients in care .* [\d,]+ enrolled.*first: the ",
+    "clinic": r"This team has room for [\d,]+ patients in care .* [\d,]+ enrolled.*first: the .* With 24 patients ",
     "staffing": r"For 24 patients .*Today's team meets its targets with .* The [a-z ]+ is the first to be short\.",
     "triage": r"The run cannot say which rule is better: 2 replications, and an interval needs 5\.",
     "evaluate": r"Truth “the model”, ceiling off: personal .*important differences \(.* to .*\); .*\.",
@@ -113,9 +114,12 @@ class PageReader(Reader):
         super().__init__()
         self.rows: list[list[str]] = []
         self.answer = ""
+        self.is_in_answer = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         super().handle_starttag(tag, attrs)
+        if (tag, attrs) == ("p", [("class", "answer")]):
+            self.is_in_answer = True
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
@@ -125,8 +129,12 @@ class PageReader(Reader):
         super().handle_data(data)
         if self.open and self.open[-1] in ("td", "th"):
             self.rows[-1][-1] += data
-        if ("p", {"class": "answer"}) == self.tags[-1] if self.tags else False:
+        if self.is_in_answer:
             self.answer += data
+
+    def handle_endtag(self, tag: str) -> None:
+        super().handle_endtag(tag)
+        self.is_in_answer = self.is_in_answer and tag != "p"
 
     def row(self, *starts: str) -> list[str]:
         """The only row whose first cells are these."""
@@ -226,7 +234,8 @@ def test_the_page_of_a_clinic_has_the_numbers_of_its_tables(finished: Finished) 
     steady, at_first = panel["steady_state"], panel["enrolling"]
     assert f"room for {steady['most_patients']:,} patients in care at a time" in reader.answer
     assert f"and for {at_first['most_patients']:,} enrolled" in reader.answer
-    assert f"full first: the {name_text(steady['full_first'])}." in reader.answer
+    assert f"full first: {full_text(steady['full_first'])}." in reader.answer
+    assert reader.row("in care at a time")[1:] == [f"{steady['most_patients']:,}", full_text(steady["full_first"])]
     week = manifest["team"]["cost_usd"] / 3.0
     assert reader.row("cost of the team", "USD a week")[2] == number_text(week, 0)
     assert reader.row("5.1 Software and language")[1].startswith("Python; taper-sim")
