@@ -24,7 +24,7 @@ SPIKE_RISE: Final[Mapping[str, float]] = MappingProxyType({"sows_gossop": 8.0, "
 """Rise above the baseline (SOWS-Gossop, NRS points) from which a check-in raises an alert. Source: assumption A39."""
 RED_FLAGS: Final = (rows.OVERDOSES, rows.SEIZURES, rows.CRISES)
 """Sums of the events that raise an alarm."""
-PAUSE_D: Final = 14
+RESPONSE_PAUSE_D: Final = 14
 """Days without a further reduction after a response. Source: assumption A107."""
 _INSTRUMENT: Final = {stream.instrument: k for k, stream in enumerate(STREAMS)}
 _NURSE: Final = DISCIPLINES.index("nurse")
@@ -83,7 +83,7 @@ class AlarmResponse:
 
         No dose is restored after an overdose.
         """
-        self.paused_until = np.where(who, first + PAUSE_D - 1.0, self.paused_until)
+        self.paused_until = np.where(who, first + RESPONSE_PAUSE_D - 1.0, self.paused_until)
         delivered, planned = a.get(a.state, rows.DELIVERED + _NURSE), a.get(a.params, rows.PLANNED + _NURSE)
         a.put(a.state, rows.DELIVERED + _NURSE, np.where(who, planned, delivered))
         return np.asarray(who & self.over_limit(a) & (a.get(a.sums, rows.OVERDOSES) == 0))
