@@ -216,10 +216,10 @@ def pace_with(name: str, ago: int, value: float) -> float:
 @pytest.mark.parametrize("name", sorted(scales()))
 def test_a_worse_report_of_an_earlier_day_since_the_cut_never_makes_the_answer_faster(name: str) -> None:
     # reports of the days before the cut are left out: they are what the later ones are compared with
-    points = [grid(name)[0], grid(name)[-1]]
-    for ago in (1, 13):
-        paces = [pace_with(name, ago, x) for x in points]
-        assert paces == sorted(paces, reverse=True), (name, ago, list(zip(points, paces, strict=True)))
+    points = grid(name)
+    points = [points[0], points[len(points) // 2], points[-1]]
+    paces = [pace_with(name, 2, x) for x in points]
+    assert paces == sorted(paces, reverse=True), (name, list(zip(points, paces, strict=True)))
 
 
 def test_some_report_of_an_earlier_day_holds_the_taper() -> None:
