@@ -199,7 +199,7 @@ def pace_with(name: str, ago: int, value: float) -> float:
     """
     situation, options = planned()
     answers = {n: x for n, x in ANSWERED.items() if n != name}
-    history = history_of([(DRUGS[0], 1, 60)], {n: x for n, x in CALM_REPORTS.items() if n != name or ago})
+    history = history_of([(DRUGS[0], 1, 60)], {n: x for n, x in CALM_REPORTS.items() if n != name})
     earlier = CheckIn(TODAY - timedelta(days=ago), name, value)
     values = Values(replace(history, checkins=(*history.checkins, earlier), answers=answers), TODAY)
     values = replace(values, assumed={"reduction_planned": 1.0})
@@ -218,7 +218,7 @@ def test_a_worse_report_of_an_earlier_day_since_the_cut_never_makes_the_answer_f
     # reports of the days before the cut are left out: they are what the later ones are compared with
     points = grid(name)
     points = [points[0], points[len(points) // 2], points[-1]]
-    paces = [pace_with(name, 2, x) for x in points]
+    paces = [pace_with(name, 1, x) for x in points]
     assert paces == sorted(paces, reverse=True), (name, list(zip(points, paces, strict=True)))
 
 
