@@ -199,7 +199,7 @@ def pace_with(name: str, ago: int, value: float) -> float:
     """
     situation, options = planned()
     answers = {n: x for n, x in ANSWERED.items() if n != name}
-    history = history_of([(DRUGS[0], 1, 60)], {n: x for n, x in CALM_REPORTS.items() if n != name or ago})
+    history = history_of([(DRUGS[0], 1, 60)], {n: x for n, x in CALM_REPORTS.items() if n != name})
     earlier = CheckIn(TODAY - timedelta(days=ago), name, value)
     values = Values(replace(history, checkins=(*history.checkins, earlier), answers=answers), TODAY)
     values = replace(values, assumed={"reduction_planned": 1.0})
@@ -216,10 +216,10 @@ def pace_with(name: str, ago: int, value: float) -> float:
 @pytest.mark.parametrize("name", sorted(scales()))
 def test_a_worse_report_of_an_earlier_day_since_the_cut_never_makes_the_answer_faster(name: str) -> None:
     # reports of the days before the cut are left out: they are what the later ones are compared with
-    points = [grid(name)[0], grid(name)[-1]]
-    for ago in (1, 13):
-        paces = [pace_with(name, ago, x) for x in points]
-        assert paces == sorted(paces, reverse=True), (name, ago, list(zip(points, paces, strict=True)))
+    points = grid(name)
+    points = [points[0], points[len(points) // 2], points[-1]]
+    paces = [pace_with(name, 1, x) for x in points]
+    assert paces == sorted(paces, reverse=True), (name, list(zip(points, paces, strict=True)))
 
 
 def test_some_report_of_an_earlier_day_holds_the_taper() -> None:
