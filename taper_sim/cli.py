@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 from types import FrameType
@@ -330,10 +330,9 @@ def _decide(args: argparse.Namespace) -> int:
 def _serve(args: argparse.Namespace) -> int:
     from taper_sim.serve.starting import serve
 
-    try:
+    with suppress(KeyboardInterrupt):  # the usual end of a server
         serve(args.host, args.port, args.data, _tell)
-    except KeyboardInterrupt:  # the usual end of a server
-        _tell("ended")
+    _tell("ended")
     return DONE
 
 

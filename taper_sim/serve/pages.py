@@ -157,9 +157,9 @@ class ServedPages:
         weighed = reckoned.weighed
         log_offer(folder, weighed.answer)
         view = patient_page(weighed)
-        history, ground = folder.history(), weighed.ground
+        ground, limits = weighed.ground, folder.limits()
         as_of = date.fromisoformat(view["answer"]["as_of"])
-        reports = [c for c in history.checkins if c.known_on <= as_of]
+        reports = [c for c in reckoned.history.checkins if c.known_on <= as_of]
         return self.page(
             request,
             "patient.html.jinja",
@@ -172,8 +172,8 @@ class ServedPages:
             actions=ACTIONS,
             today=self.today().isoformat(),
             days_old=(self.today() - as_of).days,
-            values=_value_rows(folder),
-            limits=folder.limits(),
+            values=_value_rows(limits),
+            limits=limits,
             five=entry_form.FIVE_NUMBERS,
             questions=_questions(view),
             is_bundle=folder.is_bundle,
@@ -231,9 +231,9 @@ def _questions(view: Mapping[str, Any]) -> list[entry_form.Question]:
     return [entry_form.question_of(name) for name in dict.fromkeys([*names, *known])]
 
 
-def _value_rows(folder: PatientFolder) -> list[dict[str, Any]]:
+def _value_rows(limits: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Sliders of the values with the patient's answers, or the defaults."""
-    stated = folder.limits().get("values") or {}
+    stated = limits.get("values") or {}
     defaults = vars(ValueJudgements())
     rows = []
     for name, words, low, high, step in _VALUES:

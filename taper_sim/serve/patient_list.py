@@ -9,6 +9,7 @@ from typing import Any
 
 from taper_sim.data.checkins import the_date
 from taper_sim.data.problems import InputError
+from taper_sim.data.records import History
 from taper_sim.serve.agreement import decisions_of
 from taper_sim.serve.patient_store import PatientFolder, without_folders
 from taper_sim.serve.patient_view import URGENCIES, URGENCY_WORDS, sentence, status_words
@@ -49,8 +50,9 @@ def _row(folder: PatientFolder, reckoner: Reckoner, today: date) -> PatientRow:
             return PatientRow(folder.key, *waiting, "", "being computed", "", (), "", None, "", "", True)
         if not isinstance(future.exception(), InputError | None):
             return _without_answer(folder, "the computation failed: open the patient to try again")
-        answer = future.result().weighed.answer.as_dict()
-        reports = [c.day for c in folder.history().checkins]
+        reckoned = future.result()
+        answer = reckoned.weighed.answer.as_dict()
+        reports = [c.day for c in reckoned.history.checkins]
     except InputError as error:
         return _without_answer(folder, " ".join(map(str, without_folders(error).problems)))
     raised = [f for f in answer["red_flags"] if f["state"] == "true" and not f["acknowledged_by"]]
@@ -68,7 +70,7 @@ def _row(folder: PatientFolder, reckoner: Reckoner, today: date) -> PatientRow:
         tuple(dict.fromkeys(f["flag"].replace("_", " ") for f in raised)),
         "" if last is None else last.isoformat(),
         None if last is None else (today - last).days,
-        _due(folder, decision, today),
+        _due(reckoned.history, decision, today),
         "" if decision is None else f"{decision['on']}: {decision.get('action') or 'decided'} ({decision['by']})",
     )
 
@@ -78,7 +80,7 @@ def _without_answer(folder: PatientFolder, words: str) -> PatientRow:
     return PatientRow(folder.key, folder.path.name, "", -2, "", "no answer", words, (), "", None, "", "")
 
 
-def _due(folder: PatientFolder, decision: dict[str, Any] | None, today: date) -> str:
+def _due(history: History, decision: dict[str, Any] | None, today: date) -> str:
     """What is due next by the last decision: a day to decide again, a change, or a change that the record lacks."""
     if decision is None:
         return "no decision yet"
@@ -86,7 +88,7 @@ def _due(folder: PatientFolder, decision: dict[str, Any] | None, today: date) ->
         return f"decide again on {decision['until']}"
     days = {d: row for row in decision.get("schedule", []) if (d := the_date(str(row["date"]))) is not None}
     changes = sorted(d for d, row in days.items() if not str(row["tablets"]).startswith("unchanged"))
-    recorded = [row.day for row in folder.history().doses]
+    recorded = [row.day for row in history.doses]
     late = [d for d in changes if d < today and not any(r >= d for r in recorded)]
     if late:
         return f"late: the dose change of {late[0]} is not in the record"

@@ -15,6 +15,7 @@ import pandas as pd
 from taper_sim.api.examples import shipped_folder
 from taper_sim.api.report_forecasts import forecasts_from
 from taper_sim.data.problems import InputError
+from taper_sim.data.records import History
 from taper_sim.recommend.from_files import weigh_from_files
 from taper_sim.recommend.own_plan import Weighed, projected
 from taper_sim.serve.patient_store import PatientFolder
@@ -25,10 +26,11 @@ _KEPT: Final = 200
 
 @dataclass(frozen=True)
 class Reckoned:
-    """The answer for a patient, and the forecasts of their reports; None if the model makes no prediction."""
+    """The answer for a patient, the records, and the forecasts of their reports; None if the model makes none."""
 
     weighed: Weighed
-    forecasts: pd.DataFrame | None
+    history: History
+    forecasts: pd.DataFrame | None = None
 
 
 class Reckoner:
@@ -72,14 +74,15 @@ def _failed(future: "Future[Reckoned]") -> bool:
 
 def _reckoned(folder: PatientFolder) -> Reckoned:
     arguments = folder.arguments()
-    return _with_forecasts(weigh_from_files(arguments.pop("records"), arguments.pop("doses"), **arguments)[0])
+    weighed = weigh_from_files(arguments.pop("records"), arguments.pop("doses"), **arguments)[0]
+    return Reckoned(weighed, folder.history(), _forecasts(weighed))
 
 
-def _with_forecasts(weighed: Weighed) -> Reckoned:
+def _forecasts(weighed: Weighed) -> pd.DataFrame | None:
     ground = weighed.ground
     if ground is None or not ground.n_reports:
-        return Reckoned(weighed, None)
-    return Reckoned(weighed, forecasts_from(ground.record, ground.evidence, ground.posterior, ground.seed))
+        return None
+    return forecasts_from(ground.record, ground.evidence, ground.posterior, ground.seed)
 
 
 def _warmed() -> None:
@@ -90,5 +93,5 @@ def _warmed() -> None:
         baseline=examples / "assessment.yaml",
         limits=examples / "limits.yaml",
     )[0]
-    _with_forecasts(weighed)
+    _forecasts(weighed)
     projected(weighed, [])

@@ -5,6 +5,7 @@ kept in a private temporary folder, apart for each browser, which is removed at 
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -84,7 +85,8 @@ async def _free_port(host: str, port: int) -> int:
     try:
         server = await asyncio.start_server(lambda *_: None, host, port)
     except OSError as error:
-        raise problem("--port", "", f"{port}: {error.strerror or error}".lower(), "a free port, or 0") from None
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise problem("--port", "", f"{port}, {why}", "a free port, or 0") from None
     taken = int(server.sockets[0].getsockname()[1])
     server.close()
     await server.wait_closed()

@@ -48,8 +48,8 @@ class StoredReckoner(Reckoner):
 
     def wanted(self, folder: PatientFolder) -> "Future[Reckoned]":
         future: Future[Reckoned] = Future()
-        patient_id = folder.history().patient_id
-        future.set_result(Reckoned(Weighed(answer_with(patient_id=patient_id)), None))
+        history = folder.history()
+        future.set_result(Reckoned(Weighed(answer_with(patient_id=history.patient_id)), history))
         return future
 
 
@@ -335,7 +335,7 @@ def test_an_emergency_and_an_abstention_show_whom_to_call_and_nothing_to_agree_o
         class Held(StoredReckoner):
             def wanted(self, folder: PatientFolder) -> "Future[Reckoned]":
                 future: Future[Reckoned] = Future()
-                future.set_result(Reckoned(Weighed(answer_with(patient_id="p1", **given)), None))  # noqa: B023
+                future.set_result(Reckoned(Weighed(answer_with(patient_id="p1", **given)), folder.history()))  # noqa: B023
                 return future
 
         pages = ServedPages(PatientStore(tmp_path / status, is_shared=True), Held(), lambda: TODAY)
@@ -365,7 +365,7 @@ def test_the_list_puts_the_most_urgent_first(tmp_path: Path) -> None:
             name = folder.history().patient_id
             flags = [] if urgencies[name] is None else [flag(urgency=str(urgencies[name]))]
             future: Future[Reckoned] = Future()
-            future.set_result(Reckoned(Weighed(answer_with(patient_id=name, red_flags=flags)), None))
+            future.set_result(Reckoned(Weighed(answer_with(patient_id=name, red_flags=flags)), folder.history()))
             return future
 
     pages = ServedPages(PatientStore(tmp_path, is_shared=True), ByName(), lambda: TODAY)
