@@ -157,7 +157,7 @@ class StaffingEntry(Strict):
     indifference: float | None = Field(default=None, gt=0)
     confidence: float = Field(default=0.9, ge=0.5, lt=1)
     most_replications: int = Field(default=40, ge=2, le=1000)
-    most_teams: int = Field(default=20, ge=1, le=500)
+    most_teams: int = Field(default=60, ge=1, le=500)
     what_if_replications: int = Field(default=5, ge=0, le=1000)
     panel_shares: tuple[Annotated[float, Field(gt=0, le=10)], ...] = Field(
         default=(0.5, 0.75, 1.0, 1.25, 1.5), max_length=20

@@ -32,9 +32,9 @@ from taper_sim.units import WEEK_D
 _TINY: Final = 1e-9
 """Tolerance for rounding, FTE and USD a week."""
 ACCEPTED: Final = 0.05
-"""Chance of a cheaper team at which the search ends. A design choice."""
+"""Chance of a cheaper team at which the search ends. Source: assumption A117."""
 AT_ONCE: Final = 4
-"""Replications that run at once. A design choice."""
+"""Replications that run at once. Source: assumption A117."""
 PATHS: Final = 320
 """Surfaces of the surrogate."""
 MOST_SHOWN: Final = 300
@@ -42,7 +42,10 @@ MOST_SHOWN: Final = 300
 _HALF: Final = 0.5
 """Chance of a feasible team below which the largest team is tested first. A design choice."""
 MOST_MARGIN: Final = 3.0
-"""Margins beyond this one count as this one in the surrogate: far from the targets their size says nothing."""
+"""Margins beyond this one count as this one in the surrogate: far from the targets their size says nothing.
+
+Source: assumption A116.
+"""
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ def noisy_problem(seed):
 
 def test_the_stated_chance_that_a_cheaper_team_was_missed_is_not_too_small():
     """A missed team is one whose chance lies above the zone, in which either answer is right."""
-    n, missed, stated = 12, 0, 0.0
+    n, missed, stated = 5, 0, 0.0
     for seed in range(n):
         teams, margins, chance = noisy_problem(seed)
         number = {team: k for k, team in enumerate(teams)}
