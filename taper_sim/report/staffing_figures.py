@@ -20,6 +20,7 @@ _VERDICTS: Final = {
     "meets": ("#009E73", "o"),
     "fails": ("#D55E00", "X"),
     "undecided": (GREY, "s"),
+    "set aside": (GREY, "."),
     "best": ("#009E73", "o"),
     "as good": ("#009E73", "s"),
     "still in": (GREY, "s"),

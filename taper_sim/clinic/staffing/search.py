@@ -25,7 +25,7 @@ import numpy as np
 from taper_sim.array_types import Bools, Ints
 from taper_sim.clinic.calendars import Shift
 from taper_sim.clinic.staffing.feasibility import TargetTest, Verdict
-from taper_sim.clinic.staffing.surrogate import sampled_paths, shares_of_ranges
+from taper_sim.clinic.staffing.surrogate import prospects, sampled_paths, shares_of_ranges
 from taper_sim.clinic.team import FULL_TIME_H, Team, Worker
 from taper_sim.units import WEEK_D
 
@@ -38,7 +38,7 @@ AT_ONCE: Final = 4
 PATHS: Final = 320
 """Surfaces of the surrogate."""
 MOST_SHOWN: Final = 300
-"""Largest number of open teams whose surfaces are sampled."""
+"""Largest number of open teams whose surfaces are sampled: those with the best prospects."""
 _HALF: Final = 0.5
 """Chance of a feasible team below which the largest team is tested first. A design choice."""
 MOST_MARGIN: Final = 3.0
@@ -304,7 +304,7 @@ class _Search:
                 break
             self._run(trials)
         best = self._best()
-        tried = {self.teams[k]: self.verdict.get(k, Verdict.UNDECIDED) for k in self.margins}
+        tried = {self.teams[k]: self.verdict.get(k, Verdict.SET_ASIDE) for k in self.margins}
         stopped = self._is_full and chance > ACCEPTED
         return SearchResult(None if best is None else self.teams[best], tried, stopped, chance)
 
@@ -372,10 +372,13 @@ class _Search:
         still_open = self._open()
         if len(still_open) == 0:
             return 0.0, {}
-        shown = self._shown(still_open)
         rows = [(k, r, margin) for k, margins in self.margins.items() for r, margin in enumerate(margins)]
         teams, replications, margins = (np.array(column) for column in zip(*rows, strict=True))
         margins = np.clip(margins, -MOST_MARGIN, MOST_MARGIN)
+        if len(still_open) > MOST_SHOWN:
+            order = np.argsort(-prospects(self.ranges, teams, replications, margins)[still_open], kind="stable")
+            still_open = still_open[order[:MOST_SHOWN]]
+        shown = np.unique([*still_open, *self.margins])
         paths = sampled_paths(self.ranges, teams, replications, margins, shown, PATHS, self._seed)
         feasible = paths.feasible(self.rule.probability) & np.isin(shown, still_open)
         chance = float(feasible.any(axis=1).mean())
@@ -384,12 +387,6 @@ class _Search:
         cheapest = shown[feasible[feasible.any(axis=1)].argmax(axis=1)]
         numbers, counts = np.unique(cheapest, return_counts=True)
         return chance, {int(k): float(n) / PATHS for k, n in zip(numbers, counts, strict=True)}
-
-    def _shown(self, still_open: Ints) -> Ints:
-        """Teams whose surfaces are sampled: the open ones and, while they are few enough, those that were run."""
-        if len(still_open) > MOST_SHOWN:  # spread over the prices, with the teams that were run
-            still_open = still_open[np.linspace(0, len(still_open) - 1, MOST_SHOWN).astype(np.int64)]
-        return np.unique([*still_open, *self.margins])
 
     def _next_trials(self, chance: float, first: Mapping[int, float]) -> list[int]:
         """Teams whose next replications run now, each as often as listed; empty at the end of the search."""

