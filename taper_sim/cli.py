@@ -83,7 +83,7 @@ def _verify(args: argparse.Namespace) -> int:
     from taper_sim.experiments.running import Running
     from taper_sim.report.run_reports import write_run_report
 
-    workers = _workers(args.workers)
+    workers = None if args.workers is None else _workers(args.workers)
     with progress_bar() as progress:
         trust = _warn if args.trust_policy else None
         verified = verify_run(args.folder, Running(workers, progress), write_run_report, trust_policy=trust)
@@ -128,6 +128,7 @@ def _compare(args: argparse.Namespace) -> int:
 def _clinic(args: argparse.Namespace) -> int:
     from taper_sim.api.reported_runs import run_clinic_plan
 
+    workers = _processes(args.workers)
     args.folder = args.out or Path(f"clinic-{args.scenario.stem}")
     with progress_bar() as progress:
         run = run_clinic_plan(
@@ -136,6 +137,7 @@ def _clinic(args: argparse.Namespace) -> int:
             args.folder,
             progress,
             replications=args.replications,
+            workers=workers,
             sure=args.yes,
             log=_warn,
         )
@@ -156,9 +158,12 @@ def _evaluate(args: argparse.Namespace) -> int:
 def _staffing(args: argparse.Namespace) -> int:
     from taper_sim.api.reported_runs import run_team_search
 
+    workers = _processes(args.workers)
     args.folder = args.out or Path(f"staffing-{args.scenario.stem}")
     with progress_bar() as progress:
-        run = run_team_search(args.scenario, _overrides(args), args.folder, progress, sure=args.yes, log=_warn)
+        run = run_team_search(
+            args.scenario, _overrides(args), args.folder, progress, workers=workers, sure=args.yes, log=_warn
+        )
     _show(run.text)
     return DONE
 
@@ -166,6 +171,7 @@ def _staffing(args: argparse.Namespace) -> int:
 def _triage(args: argparse.Namespace) -> int:
     from taper_sim.api.reported_runs import run_triage_comparison
 
+    workers = _processes(args.workers)
     args.folder = args.out
     with progress_bar() as progress:
         run = run_triage_comparison(
@@ -174,6 +180,7 @@ def _triage(args: argparse.Namespace) -> int:
             args.folder,
             progress,
             replications=args.replications,
+            workers=workers,
             sure=args.yes,
             log=_warn,
         )
@@ -220,7 +227,7 @@ def _validate(args: argparse.Namespace) -> int:
 def _resume(args: argparse.Namespace) -> int:
     from taper_sim.api.reported_runs import resume_reported
 
-    workers = _workers(args.workers)
+    workers = None if args.workers is None else _workers(args.workers)
     with progress_bar() as progress:
         run = resume_reported(args.folder, progress, workers=workers)
     _show(run.text)
@@ -244,6 +251,18 @@ def _workers(text: str) -> int | str:
     if not text.isdecimal() or not 1 <= int(text[:9]) <= MAX_THREADS:
         allowed = f"a number of threads, 1 to {MAX_THREADS}, or tcp://host:port of a Dask scheduler"
         raise problem("--workers", "", text or "nothing", allowed)
+    return int(text)
+
+
+def _processes(text: str | None) -> int | str | None:
+    """Value of ``--workers`` of a clinic: a number of processes, or the address of a Dask scheduler."""
+    from taper_sim.comparison.task_pool import ALLOWED_WORKERS, MAX_PROCESSES
+    from taper_sim.data.problems import problem
+
+    if text is None or text.startswith(("tcp://", "tls://")):
+        return text
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= MAX_PROCESSES:
+        raise problem("--workers", "", text or "nothing", ALLOWED_WORKERS)
     return int(text)
 
 

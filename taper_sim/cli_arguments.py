@@ -6,6 +6,8 @@ from pathlib import Path
 from taper_sim.units import DEFAULT_SEED, DRAW_ORIGINS, DRAWS_FROM
 
 _WORKERS = "threads (default 2), or tcp://host:port of a Dask scheduler; no number depends on it"
+_PROCESSES = "processes (default 1), or tcp://host:port of a Dask scheduler; no number depends on it"
+_OF_THE_KIND = "threads or processes (default: as of the command), or tcp://host:port; no number depends on it"
 _RERUN = "output folder; rerun the same command to resume"
 
 
@@ -62,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     clinic = commands.add_parser("clinic", help="simulate the telemedicine clinic of a scenario")
     _add_clinic(clinic)
     _add_protocols(clinic)
+    clinic.add_argument("--workers", help=_PROCESSES)
     clinic.add_argument("--out", type=Path, help=f"{_RERUN} (default: clinic-NAME in the working directory)")
 
     evaluate = commands.add_parser(
@@ -74,10 +77,12 @@ def parser() -> argparse.ArgumentParser:
 
     staffing = commands.add_parser("staffing", help="find the smallest team of a clinic that meets its targets")
     _add_scenario(staffing)
+    staffing.add_argument("--workers", help=_PROCESSES)
     staffing.add_argument("--out", type=Path, help=f"{_RERUN} (default: staffing-NAME in the working directory)")
 
     triage = commands.add_parser("triage", help="compare the triage rules of a clinic: waits and harm by subgroup")
     _add_clinic(triage)
+    triage.add_argument("--workers", help=_PROCESSES)
     triage.add_argument("--out", type=Path, required=True, metavar="DIR", help=_RERUN)
 
     events = commands.add_parser(
@@ -114,7 +119,7 @@ def parser() -> argparse.ArgumentParser:
 
     resume = commands.add_parser("resume", help="resume an interrupted run of any kind")
     resume.add_argument("folder", type=Path, metavar="DIR", help="output folder of the run")
-    resume.add_argument("--workers", default="2", help=_WORKERS)
+    resume.add_argument("--workers", help=_OF_THE_KIND)
 
     _add_recommend(commands.add_parser("recommend", help="list options for one patient's next steps, from check-ins"))
     _add_fit(commands.add_parser("fit", help="fit a population to many patients' check-ins"))
@@ -167,7 +172,7 @@ def parser() -> argparse.ArgumentParser:
 
     verify = commands.add_parser("verify", help="check and recompute a finished run of any kind, list differences")
     verify.add_argument("folder", type=Path, metavar="DIR or F.nc", help="output folder of the run, or a population")
-    verify.add_argument("--workers", default="2", help=_WORKERS)
+    verify.add_argument("--workers", help=_OF_THE_KIND)
     verify.add_argument(
         "--trust-policy",
         action="store_true",

@@ -78,32 +78,41 @@ def run_clinic_plan(
     progress: Progress,
     *,
     replications: int | None = None,
+    workers: Workers | None = None,
     sure: bool = False,
     log: WriteLine,
 ) -> ReportedRun:
     """Simulate the clinic of a scenario; ``log`` shows the planned load and the plan's remarks before the run.
 
-    The other parameters are those of :func:`run_comparison`; ``replications`` replace the scenario's.
+    The other parameters are those of :func:`run_comparison`; ``replications`` replace the scenario's. ``workers`` are
+    processes instead of threads, by default this one alone.
     """
     plan = clinic_plan.read_plan(scenario, change, replications, sure=sure)
     loads = before_text(plan.rehearsed_loads, plan.rehearsed_loads_of_enrolment)
     for line in (*loads, *plan.remarks()):
         log(line)
-    finished = clinic_run.run_clinic(scenario, plan, folder, progress, report=write_run_report)
+    finished = clinic_run.run_clinic(scenario, plan, folder, progress, report=write_run_report, workers=workers)
     return _reported(clinic_run.KIND, finished)
 
 
 def run_team_search(
-    scenario: Path, change: Overrides, folder: Path, progress: Progress, *, sure: bool = False, log: WriteLine
+    scenario: Path,
+    change: Overrides,
+    folder: Path,
+    progress: Progress,
+    *,
+    workers: Workers | None = None,
+    sure: bool = False,
+    log: WriteLine,
 ) -> ReportedRun:
     """Find the smallest team of a clinic; ``log`` shows the bounds and the plan's remarks before the run.
 
-    The other parameters are those of :func:`run_comparison`.
+    The other parameters are those of :func:`run_clinic_plan`.
     """
     plan = team_search.read_staffing(scenario, change, sure=sure)
     for line in (*bound_text(plan), *plan.clinic.remarks()):
         log(line)
-    finished = staffing_run.run_staffing(scenario, plan, folder, progress, report=write_run_report)
+    finished = staffing_run.run_staffing(scenario, plan, folder, progress, report=write_run_report, workers=workers)
     return _reported(staffing_run.KIND, finished)
 
 
@@ -122,6 +131,7 @@ def run_triage_comparison(
     progress: Progress,
     *,
     replications: int | None = None,
+    workers: Workers | None = None,
     sure: bool = False,
     log: WriteLine,
 ) -> ReportedRun:
@@ -129,7 +139,7 @@ def run_triage_comparison(
     plan = clinic_plan.read_plan(scenario, change, replications, sure=sure)
     for line in plan.remarks():
         log(line)
-    finished = triage_rules.run_triage(scenario, plan, folder, progress, report=write_run_report)
+    finished = triage_rules.run_triage(scenario, plan, folder, progress, report=write_run_report, workers=workers)
     return _reported(triage_rules.KIND, finished)
 
 
@@ -156,7 +166,7 @@ def run_validation(
     return _reported(validation_run.KIND, finished)
 
 
-def resume_reported(folder: Path, progress: Progress, *, workers: Workers = 2) -> ReportedRun:
+def resume_reported(folder: Path, progress: Progress, *, workers: Workers | None = None) -> ReportedRun:
     """Resume the run of a folder, whatever its kind."""
     kind, finished = resume_run(folder, Running(workers, progress, write_run_report, sure=True))
     return _reported(kind.name, finished)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from taper_sim.experiments.running import Progress
 
 _TEXT_FILE: Final = "answer.txt"
-_ARGUMENTS: Final = {"--patients": "patients", "--days": "days", "--seed": "seed", "--replications": "replications"}
+_ARGUMENTS: Final = {f"--{name}": name for name in ("patients", "days", "seed", "replications", "workers")}
 """Options of the commands, and the arguments of the functions for the same values."""
 
 
@@ -115,6 +115,7 @@ def run_clinic(
     patients: int | None = None,
     days: int | None = None,
     seed: int | None = None,
+    workers: int | str = 1,
     progress: bool = True,
 ) -> Run:
     """Simulate the telemedicine clinic of a scenario.
@@ -124,6 +125,9 @@ def run_clinic(
     scenario : path
     replications, patients, days, seed : int, optional
         Instead of the scenario's.
+    workers : int or str, optional
+        Processes that share the replications, or the address of a Dask scheduler; no number depends on it. A script
+        that asks for several needs ``if __name__ == "__main__":`` around its calls.
     progress : bool, optional
         Whether to show a bar.
 
@@ -144,7 +148,9 @@ def run_clinic(
     path = Path(scenario)
     change = Overrides(patients, days, None, seed, path.parent)
     return _in_temporary_folder(
-        lambda folder, bar: run_clinic_plan(path, change, folder, bar, replications=replications, log=_silent),
+        lambda folder, bar: run_clinic_plan(
+            path, change, folder, bar, replications=replications, workers=workers, log=_silent
+        ),
         progress=progress,
     )
 
@@ -156,6 +162,7 @@ def find_team(
     patients: int | None = None,
     days: int | None = None,
     seed: int | None = None,
+    workers: int | str = 1,
     progress: bool = True,
 ) -> Run:
     """Find the smallest team of a clinic's scenario that meets its targets.
@@ -165,6 +172,9 @@ def find_team(
     scenario : path
     patients, days, seed : int, optional
         Instead of the scenario's.
+    workers : int or str, optional
+        Processes that share the replications, or the address of a Dask scheduler; no number depends on it. A script
+        that asks for several needs ``if __name__ == "__main__":`` around its calls.
     progress : bool, optional
         Whether to show a bar.
 
@@ -210,7 +220,7 @@ def find_team(
     path = Path(scenario)
     change = Overrides(patients, days, None, seed, path.parent)
     return _in_temporary_folder(
-        lambda folder, bar: run_team_search(path, change, folder, bar, log=_silent), progress=progress
+        lambda folder, bar: run_team_search(path, change, folder, bar, workers=workers, log=_silent), progress=progress
     )
 
 

@@ -12,7 +12,8 @@ from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, nan
+from heapq import heapify, heappop, heappush, heapreplace
+from math import ceil, inf, nan
 from types import MappingProxyType
 from typing import Final
 
@@ -55,6 +56,8 @@ BOOKING_HORIZON_D: Final = 14
 _TINY_MIN: Final = 1e-6
 """Tolerance for rounding, minutes."""
 _Spans = list[tuple[float, float]]
+_Eligible = tuple[str, str, str, int]
+"""Who may be booked: queue, licence, kind of work, and the highest layer of their pages."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +94,22 @@ class _Page:
         self._longest = {day: max(end - start for start, end in spans) for day, spans in self.daytimes.items()}
         self.booked: dict[int, _Spans] = defaultdict(list)
         self._full_until: dict[int, float] = {}
+        self._first_free: dict[int, dict[tuple[float, bool], float]] = defaultdict(dict)
 
     def take(self, day: int, begins: float, minutes: float) -> None:
         """Book a visit."""
         insort(self.booked[day], (begins, begins + self.booked_min(minutes)))
-        self._full_until.pop(day, None)
+        self.changed(day)
 
     def give_back(self, day: int, begins: float, minutes: float) -> None:
         """Remove a booked visit."""
         self.booked[day].remove((begins, begins + self.booked_min(minutes)))
+        self.changed(day)
+
+    def changed(self, day: int) -> None:
+        """Forget what was computed from the visits and the daytime of a day."""
         self._full_until.pop(day, None)
+        self._first_free.pop(day, None)
 
     def is_open(self, day: int) -> bool:
         """Whether the page takes visits of a day."""
@@ -116,6 +125,22 @@ class _Page:
                 at = max(at, until)
             self._full_until[day] = at
         return self._full_until[day]
+
+    def first_free(self, day: int, minutes: float, *, on_grid: bool) -> float:
+        """The first minute of a day at which the worker alone is free for a visit; infinite without one.
+
+        Between two changes of the day it is computed once. No visit of this length with a second worker, or with
+        another appointment of the patient, begins earlier.
+        """
+        kept = self._first_free[day]
+        if (minutes, on_grid) not in kept:
+            begins: float | None = None
+            if self.is_open(day) and on_grid:
+                begins = _first_fit(day, [(self, minutes)], [])
+            elif self.is_open(day):
+                begins = _free_from(self, day, 0.0, minutes, on_grid=False)
+            kept[minutes, on_grid] = inf if begins is None or begins >= day * DAY_MIN + DAY_MIN else begins
+        return kept[minutes, on_grid]
 
     def bookable(self, day: int, minutes: float) -> _Spans:
         """Spans that can hold a visit; a visit longer than every span extends over the breaks."""
@@ -135,6 +160,47 @@ class _Page:
         """The first minute from ``at`` at which a slot begins; the grid begins at ``start``."""
         slot = self.rule.slot_min
         return start + slot * ceil((at - start) / slot - _TINY_MIN)
+
+
+class _Offers:
+    """The first free minutes of several pages on a day, for visits of one length, the earliest first.
+
+    A booking only delays these minutes, so an outdated one is too early: it is renewed when it comes first.
+    """
+
+    def __init__(self, pages: Sequence[_Page], day: int, minutes: float, *, on_grid: bool):
+        self._pages, self._day, self._minutes, self._on_grid = pages, day, minutes, on_grid
+        free = ((self._first_free(k), k) for k in range(len(pages)))
+        self._heap = [(at, k) for at, k in free if at < inf]
+        heapify(self._heap)
+
+    def _first_free(self, k: int) -> float:
+        return self._pages[k].first_free(self._day, self._minutes, on_grid=self._on_grid)
+
+    def first(self) -> tuple[float, int] | None:
+        """The earliest first free minute, with the number of its page; None without one."""
+        heap = self._heap
+        while heap:
+            at, k = heap[0]
+            now = self._first_free(k)
+            if now == at:
+                return heap[0]
+            if now < inf:
+                heapreplace(heap, (now, k))
+            else:
+                heappop(heap)
+        return None
+
+    def ascending(self) -> Iterator[tuple[float, int, _Page]]:
+        """Each first free minute with the number and the page, the earliest first."""
+        shown = []
+        try:
+            while (offer := self.first()) is not None:
+                shown.append(heappop(self._heap))
+                yield (*offer, self._pages[offer[1]])
+        finally:
+            for offer in shown:
+                heappush(self._heap, offer)
 
 
 class Diary:
@@ -172,7 +238,9 @@ class Diary:
             for layer in range(2 if rule.overbook else 1):
                 self._pages[server.name, layer] = _Page(server, rule, spans, layer)
         self._layers = range(1 + max((layer for _, layer in self._pages), default=0))
-        self._eligible: dict[tuple[str, str, str, int], list[_Page]] = {}
+        self._eligible: dict[_Eligible, list[_Page]] = {}
+        self._offers: dict[int, dict[tuple[_Eligible, float], _Offers]] = defaultdict(dict)
+        self._no_room: dict[int, set[tuple[_Eligible, float, float]]] = defaultdict(set)
         self._patients: dict[int, dict[int, _Spans]] = defaultdict(lambda: defaultdict(list))
 
     def book(
@@ -213,14 +281,7 @@ class Diary:
         for at in range(day, min(day + BOOKING_HORIZON_D, self._last_day) + 1):
             taken = self._patients[patient].get(at, []) if patient >= 0 else []
             for layer in self._layers:
-                visit = self._earliest(
-                    at,
-                    minutes,
-                    interpreting,
-                    taken,
-                    self._who_may(queue, licence, kind, layer),
-                    self._who_may(INTERPRETER, ANYWHERE, "", layer) if interpreting > 0 else (None,),
-                )
+                visit = self._earliest(at, minutes, interpreting, taken, (queue, licence, kind, layer))
                 if visit is None:
                     continue
                 begins, parts = visit
@@ -233,42 +294,64 @@ class Diary:
         return None
 
     def _earliest(
-        self,
-        day: int,
-        minutes: float,
-        interpreting: float,
-        taken: _Spans,
-        first: Sequence[_Page],
-        second: Sequence[_Page | None],
+        self, day: int, minutes: float, interpreting: float, taken: _Spans, eligible: _Eligible
     ) -> tuple[float, list[tuple[_Page, float]]] | None:
-        """The earliest time of a day for a visit, with its pages; None without one."""
-        earliest: tuple[float, list[tuple[_Page, float]]] | None = None
-        on_duty = [page for page in first if page.is_open(day)]
-        soonest = _patient_free(min((page.daytimes[day][0][0] for page in on_duty), default=0.0), minutes, taken)
-        for page in on_duty:
-            if earliest is not None and earliest[0] <= soonest:
+        """The earliest time of a day for a visit, with its pages; None without one.
+
+        Of pages with the same time, the first of the role, and of interpreters the first, is taken.
+        """
+        if (eligible, minutes, interpreting) in self._no_room[day]:
+            return None
+        earliest: tuple[float, int, int, list[tuple[_Page, float]]] | None = None
+        for at, k, page in self._offers_of(day, eligible, minutes).ascending():
+            if earliest is not None and (at, k) > earliest[:2]:
                 break
-            for other in second:
-                if other is not None and (other.server is page.server or not other.is_open(day)):
+            for second, j, parts in self._joint(day, page, minutes, interpreting, eligible[-1]):
+                bound = max(at, second), k, j
+                if earliest is not None and bound[0] > earliest[0]:
+                    break
+                if earliest is not None and bound > earliest[:3]:
                     continue
-                parts = [(page, minutes)] + ([] if other is None else [(other, interpreting)])
-                if earliest and max(p.full_until(day) for p, _ in parts) >= earliest[0]:
-                    continue
-                begins = _first_fit(day, parts, taken)
-                if begins is not None and (earliest is None or begins < earliest[0]):
-                    earliest = begins, parts
-        return earliest
+                begins = at if len(parts) == 1 and not taken else _first_fit(day, parts, taken)
+                if begins is not None and (earliest is None or (begins, k, j) < earliest[:3]):
+                    earliest = begins, k, j, parts
+        if earliest is None and not taken:
+            self._no_room[day].add((eligible, minutes, interpreting))
+        return None if earliest is None else (earliest[0], earliest[3])
+
+    def _joint(
+        self, day: int, page: _Page, minutes: float, interpreting: float, layer: int
+    ) -> Iterator[tuple[float, int, list[tuple[_Page, float]]]]:
+        """The parts of a visit on a page: alone, or with each interpreter, the first who is free first."""
+        if not interpreting:
+            yield 0.0, 0, [(page, minutes)]
+            return
+        interpreters = self._offers_of(day, (INTERPRETER, ANYWHERE, "", layer), interpreting, on_grid=False)
+        for at, j, other in interpreters.ascending():
+            if other.server is not page.server:
+                yield at, j, [(page, minutes), (other, interpreting)]
+
+    def _offers_of(self, day: int, eligible: _Eligible, minutes: float, *, on_grid: bool = True) -> _Offers:
+        offers = self._offers[day]
+        if (eligible, minutes) not in offers:
+            offers[eligible, minutes] = _Offers(self._who_may(*eligible), day, minutes, on_grid=on_grid)
+        return offers[eligible, minutes]
 
     def free(self, slot: TimeSlot) -> None:
         """Release the time of a visit that does not take place."""
         for (name, minutes), layer in zip(slot.held, slot.layers, strict=True):
             self._pages[name, layer].give_back(slot.day, slot.at, minutes)
+        self._offers.pop(slot.day, None)  # the day has room again
+        self._no_room.pop(slot.day, None)
         if slot.patient >= 0 and slot.held:
             self._patients[slot.patient][slot.day].remove((slot.at, slot.at + slot.held[0][1] + BETWEEN_MIN))
 
     def ill(self, name: str, day: int) -> None:
         """Remove a worker's daytime of a day on which they are ill."""
         self._pages[name, 0].daytimes.pop(day, None)  # the pages of a worker share their daytimes
+        for layer in self._layers:
+            if (name, layer) in self._pages:
+                self._pages[name, layer].changed(day)
 
     def cover(self, day: int) -> "Cover":
         """Capacity of the workers on duty, on a day on which a worker is ill."""
@@ -278,7 +361,7 @@ class Diary:
 
     def _who_may(self, queue: str, licence: str, kind: str, layer: int) -> list[_Page]:
         """Pages up to a layer of the workers who may be booked: those of the role or, without one, who cover for it."""
-        key = queue, licence, kind, layer
+        key: _Eligible = queue, licence, kind, layer
         if key not in self._eligible:
             pages = (page for page in self._pages.values() if page.layer <= layer)
             eligible = [page for page in pages if page.server.may_do(queue, licence, kind)]

@@ -21,6 +21,7 @@ from taper_sim.clinic.calendars import DAY_MIN, EVERY_DAY, OpeningHours
 from taper_sim.clinic.modality import IN_PERSON, HomeVisits, visit_minutes
 from taper_sim.clinic.panel import EVENT_SUMS, Panel
 from taper_sim.clinic.queue import ANYWHERE, Job
+from taper_sim.clinic.random_words import words_of
 from taper_sim.clinic.triage import Rank, risk_score
 from taper_sim.clinic.work import AUTHORISED_SHARE, BATCH_SIZE, GROUP_SIZE, KINDS_OF_WORK, NUMBER, Kind
 from taper_sim.model.compiled import rows
@@ -506,7 +507,7 @@ class Demand:
     def _draws(self, name: str, patients: Ints, day: int, part: int = 0) -> tuple[Floats, Floats]:
         """Factor on the minutes (mean 1) and a uniform, by patient, for a kind of work on a day."""
         keys = np.where(patients >= 0, self.panel.cohort.keys[np.maximum(patients, 0)], _NO_PATIENT)
-        w = rng.words(self._seed, keys, day, work.FIRST_CALL + 8 * NUMBER[name] + part)
+        w = words_of(self._seed, keys, day, work.FIRST_CALL + 8 * NUMBER[name] + part)
         z, _ = rng.normal_pair(w[0], w[1])
         sd = math.sqrt(math.log1p(work.MINUTES_CV**2))
         return np.exp(sd * z - sd**2 / 2.0), np.asarray(rng.uniform(w[2]))

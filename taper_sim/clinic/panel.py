@@ -6,6 +6,7 @@ who has not enrolled has the initial state.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,11 +74,11 @@ class Panel:
         self.cohort, self.n_days, self.starts, self.seed, self.ensemble = cohort, n_days, starts, seed, ensemble
         self.care = care
         self.waves = []
+        policy = build()  # read once: reading a file of rules for every wave takes longer than a month of its days
         for start in np.unique(starts):
             patients = np.flatnonzero(starts == start)
-            days = Days(
-                cohort.take(patients), build(), ensemble, seed, n_days - int(start) + 1, care, keep_reports=True
-            )
+            people, n = cohort.take(patients), n_days - int(start) + 1
+            days = Days(people, deepcopy(policy), ensemble, seed, n, care, keep_reports=True)
             self.waves.append(Wave(patients, int(start), days))
         self.reports = np.full((len(cohort), len(STREAMS)), np.nan)
         self.planned = np.tile([care.planned.get(name, 0.0) for name in DISCIPLINES], (len(cohort), 1))

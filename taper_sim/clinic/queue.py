@@ -17,7 +17,7 @@ computed from these times.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Any, Final
 
 import simpy
@@ -120,6 +120,11 @@ class Job:
         if math.isnan(self.due):
             self.due = self.requested
 
+    @property
+    def waits(self) -> bool:
+        """Whether the job is open and has not begun."""
+        return self.outcome == "open" and math.isnan(self.started)
+
 
 @dataclass(frozen=True)
 class Server:
@@ -157,7 +162,7 @@ class _Desk:
     """The state of a server while the simulation runs."""
 
     server: Server
-    tiers: list[list[tuple[str, str, str]]] = field(default_factory=list)
+    tiers: list[list["_Key"]] = field(default_factory=list)
     until: float = -math.inf
     urgent_only: bool = False
     job: Job | None = None
@@ -167,7 +172,8 @@ class _Desk:
     preempted: list[tuple[Job, float]] = field(default_factory=list)  # interrupted jobs and their remaining minutes
 
 
-_Key = tuple[str, str, str]  # role, state, kind of work; the kind is empty if every server has all skills
+_Key = tuple[str, str, str, bool]
+"""Role, state, kind of work (empty if every server has all skills), whether the work cannot wait."""
 _Entry = tuple[tuple[float, ...], int, Job]
 
 
@@ -245,7 +251,7 @@ class Engine:
 
     def cancel(self, job: Job, why: str = "") -> None:
         """Take a waiting job out of the queue; a job that has begun is finished."""
-        if job.outcome == "open" and math.isnan(job.started):
+        if job.waits:
             job.why = why
             self._end(job, "cancelled")
 
@@ -260,7 +266,7 @@ class Engine:
 
     def waiting(self) -> list[Job]:
         """Jobs that have not begun, of those submitted."""
-        return [job for job in self.jobs if job.outcome == "open" and math.isnan(job.started)]
+        return [job for job in self.jobs if job.waits]
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -295,7 +301,7 @@ class Engine:
         """Open a queue and assign its servers, those of the role before those who cover for it."""
         self._queues[key] = []
         role = key[0]
-        eligible = [desk for desk in self._desks if desk.server.may_do(*key)]
+        eligible = [desk for desk in self._desks if desk.server.may_do(*key[:3])]
         self._desks_of[key] = sorted(eligible, key=lambda desk: _tier(desk.server, role))
         for desk in eligible:
             tier = _tier(desk.server, role)
@@ -328,7 +334,7 @@ class Engine:
             self.at(job.requested + job.patience, self._lose_patience, job)
 
     def _key(self, job: Job) -> _Key:
-        key = (job.role, job.licence, job.work if self._by_kind else "")
+        key = job.role, job.licence, job.work if self._by_kind else "", job.urgency == 0
         if key not in self._queues:
             self._open_queue(key)
         return key
@@ -354,9 +360,7 @@ class Engine:
 
     def _begin_some(self, waiting: list[tuple[_Key, _Entry]]) -> None:
         """Begin every job of a list that can begin now, in the order of triage."""
-        waiting[:] = [
-            (key, entry) for key, entry in waiting if entry[2].outcome == "open" and math.isnan(entry[2].started)
-        ]
+        waiting[:] = [(key, entry) for key, entry in waiting if entry[2].waits]
         for key, entry in sorted(waiting, key=lambda pair: pair[1][:2]):
             desk = self._idle(key, entry[2])
             if desk is not None:
@@ -396,14 +400,22 @@ class Engine:
                 return
         self._work(desk, *desk.preempted.pop())
 
-    def _least(self, key: _Key, desk: _Desk, condition: Callable[[Job], bool]) -> _Entry | None:
-        """The highest-ranked job of a queue that meets a condition and that a server can begin now."""
-        ready = (
-            entry
-            for entry in self._queues[key]
-            if entry[2].outcome == "open" and condition(entry[2]) and self._others_free(entry[2], desk)
-        )
-        return min(ready, key=lambda entry: entry[:2], default=None)
+    def _least(self, key: _Key, desk: _Desk, condition: Callable[[Job], bool] = lambda job: True) -> _Entry | None:
+        """The highest-ranked job of a queue that meets a condition and that a server can begin now.
+
+        It walks the heap in order and stops at the first such job, so a long queue costs no more than a short one.
+        """
+        queue = self._queues[key]
+        ahead = [(queue[0][:2], 0)] if queue else []
+        while ahead:
+            _, k = heappop(ahead)
+            job = queue[k][2]
+            if job.waits and condition(job) and self._others_free(job, desk):
+                return queue[k]
+            for below in (2 * k + 1, 2 * k + 2):
+                if below < len(queue):
+                    heappush(ahead, (queue[below][:2], below))
+        return None
 
     def _take_next(self, desk: _Desk) -> None:
         if desk.preempted:
@@ -425,22 +437,19 @@ class Engine:
 
     def _first(self, key: _Key, desk: _Desk) -> _Entry | None:
         """The highest-ranked job of a queue that a server can begin now."""
+        if desk.urgent_only and not key[-1]:
+            return None
         queue = self._queues[key]
-        while queue and queue[0][2].outcome != "open":
+        while queue and not queue[0][2].waits:
             heappop(queue)
-        if desk.urgent_only:
-            return self._least(key, desk, lambda job: job.urgency == 0)
         if not queue or self._others_free(queue[0][2], desk):
             return queue[0] if queue else None
-        return self._least(key, desk, lambda job: True)
+        return self._least(key, desk)
 
     def _remove(self, key: _Key, entry: _Entry) -> None:
-        queue = self._queues[key]
-        if queue[0] is entry:
-            heappop(queue)
-        else:
-            queue.remove(entry)
-            heapify(queue)
+        """Take a job that begins from its queue; one that is not the first stays there until it comes first."""
+        if self._queues[key][0] is entry:
+            heappop(self._queues[key])
 
     def _begin(self, desk: _Desk | None, job: Job) -> None:
         job.started = self.env.now
@@ -476,7 +485,7 @@ class Engine:
             self._begin_some(self._waiting_for_two)
 
     def _lose_patience(self, job: Job) -> None:
-        if job.outcome == "open" and math.isnan(job.started):
+        if job.waits:
             self._end(job, "no_show" if job.no_show else "reneged")
 
     def _end(self, job: Job, outcome: str) -> None:

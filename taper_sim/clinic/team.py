@@ -4,10 +4,10 @@ The minutes and hourly costs of a role come from ``tables/team.csv``: planning a
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from taper_sim import tables
 from taper_sim.clinic.calendars import DAY_MIN, Shift, duties, on_duty_min
@@ -36,6 +36,10 @@ class Role:
     queue: str
     row: str
     discipline: int = -1
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone, for other processes: a row of a table cannot be sent, and is read there."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def table(self) -> tables.Row:

@@ -1,4 +1,4 @@
-"""Jobs of a comparison on other machines: workers of a Dask scheduler that the user names. Imports ``comparison.jobs``.
+"""Work on other machines: workers of a Dask scheduler that the user names. Imports ``jobs``, ``task_pool``.
 
 The only module that talks to a network, and only where an address is given. ``distributed`` is an extra of its own
 (``pip install 'taper-sim[distributed]'``) and is imported when it is used. Patients' ids stay here; their numbers
@@ -6,13 +6,14 @@ travel, and a hash of the id, which is the key of a patient's draws.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Final
 
 from taper_sim.comparison.jobs import Part, Plan, Runner, SimulationJob, job_of, unfinished
+from taper_sim.comparison.task_pool import Finisher, Task
 from taper_sim.data.problems import InputError, Problem
 from taper_sim.run_folder import Parts
 
@@ -31,8 +32,8 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in _LIBRARIES}
 
 
-def _run(job: SimulationJob) -> Part:
-    return job.run()
+def _run(task: Task[Any]) -> Any:
+    return task.run()
 
 
 @contextmanager
@@ -49,6 +50,13 @@ def connected(address: str) -> Iterator[Runner]:
     InputError
         No such scheduler, no worker, other versions there; later, workers that were lost: what is finished is kept.
     """
+    with connected_tasks(address) as finish:
+        yield lambda plan, parts, on_progress: _run_all(finish, plan, parts, on_progress)
+
+
+@contextmanager
+def connected_tasks(address: str) -> Iterator[Finisher]:
+    """What runs tasks on the workers of a scheduler; parameters and errors of :func:`connected`."""
     try:
         from distributed import Client
     except ImportError:
@@ -69,7 +77,7 @@ def connected(address: str) -> Iterator[Runner]:
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise _wrong(f"{address} ({reason})") from None
         _refuse_others(address, worker_versions)
-        yield lambda plan, parts, on_progress: _run_all(client, address, plan, parts, on_progress)
+        yield lambda tasks: _finished(client, address, tasks)
     finally:
         if client is not None:
             client.close(timeout=_CONNECT_S)
@@ -85,29 +93,40 @@ def _refuse_others(address: str, versions_there: dict[str, dict[str, str]]) -> N
             raise _wrong(f"{address}, whose worker {worker} has {', '.join(other)}", "workers with the same versions")
 
 
-def _run_all(client: Any, address: str, plan: Plan, parts: Parts, on_progress: Callable[[int], None]) -> None:
+def _run_all(finish: Finisher, plan: Plan, parts: Parts, on_progress: Callable[[int], None]) -> None:
+    nameless = replace(plan, cohort=replace(plan.cohort, ids=("",) * len(plan.cohort)))
+
+    def jobs() -> Iterator[tuple[tuple[int, int], SimulationJob]]:
+        for arm, chunk, people in unfinished(plan, parts, on_progress):
+            yield (arm, chunk), job_of(nameless, arm, people, first=chunk == 0)
+
+    part: Part
+    for place, part in finish(jobs()):
+        part.keep(parts, *place)
+        on_progress(len(part.columns["row"]) * plan.n_days)
+
+
+def _finished(client: Any, address: str, tasks: Iterable[tuple[Any, Task[Any]]]) -> Iterator[tuple[Any, Any]]:
     from distributed import CancelledError, KilledWorker, as_completed
 
-    waiting = unfinished(plan, parts, on_progress)
-    nameless = replace(plan, cohort=replace(plan.cohort, ids=("",) * len(plan.cohort)))
-    running, place = as_completed(loop=client.loop), {}
+    waiting = iter(tasks)
+    running, key_of = as_completed(loop=client.loop), {}
 
     def send() -> None:
-        what = next(waiting, None)
-        if what is not None:
-            arm, chunk, people = what
-            future = client.submit(_run, job_of(nameless, arm, people, first=chunk == 0), pure=False)
-            place[future.key] = (arm, chunk)
+        following = next(waiting, None)
+        if following is not None:
+            key, task = following
+            future = client.submit(_run, task, pure=False)
+            key_of[future.key] = key
             running.add(future)
 
     for _ in range(_AT_ONCE * sum(client.nthreads().values())):
         send()
     try:
         for future in running:
-            part: Part = future.result()
-            part.keep(parts, *place.pop(future.key))
+            result = future.result()
             future.release()
-            on_progress(len(part.columns["row"]) * plan.n_days)
+            yield key_of.pop(future.key), result
             send()
     except (KilledWorker, CancelledError) as error:
         allowed = "workers that stay; finished parts were kept, resume continues the run"

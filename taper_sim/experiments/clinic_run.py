@@ -6,7 +6,7 @@ replication twice: with the clinic's team and with unlimited staff. The second e
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,31 +15,27 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from taper_sim import tables
-from taper_sim.array_types import Floats
-from taper_sim.clinic.coupling import PATIENT_COUNTS, serve
+from taper_sim.clinic.coupling import PATIENT_COUNTS
 from taper_sim.clinic.event_log import duty_table
-from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.replications import mser5
 from taper_sim.clinic.service import KEY, daily_load, metrics
 from taper_sim.clinic.staffing.book import fewest_patients
 from taper_sim.clinic.staffing.bounds import Load
-from taper_sim.clinic.team import ROLES, Team
-from taper_sim.comparison.jobs import Arm
-from taper_sim.comparison.outcomes import ALL, measure
-from taper_sim.comparison.tables import subgroups
+from taper_sim.clinic.team import ROLES
+from taper_sim.comparison.outcomes import ALL
+from taper_sim.comparison.task_pool import Finisher, run_here, task_pool
 from taper_sim.data import formulary
+from taper_sim.experiments.clinic_case import ClinicCase, cases_of
 from taper_sim.experiments.clinic_panels import panel_table
 from taper_sim.experiments.clinic_plan import ClinicPlan, plan_hash, plan_record, recorded_clinic
 from taper_sim.experiments.clinic_tables import UNLIMITED_STAFF, outcome_tables, service_table
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
-from taper_sim.experiments.running import Progress, Report, Running
+from taper_sim.experiments.running import Progress, Report, Running, Workers
 from taper_sim.run_folder import Parts, PlanRecord, RunFolder, Warn, check_writable, open_run, warn_on_stderr
 from taper_sim.scenario.building import scenario_hash
-from taper_sim.simulation.cohort import Cohort
-from taper_sim.simulation.days import run
-from taper_sim.simulation.ensemble import Ensemble
 
 _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "simpy", "sim-tools")
 KIND: Final = "clinic"
@@ -75,6 +71,7 @@ def run_clinic(
     *,
     report: Report | None = None,
     warn: Warn = warn_on_stderr,
+    workers: Workers | None = None,
 ) -> ClinicRun:
     """Run every replication of every protocol and write the output folder.
 
@@ -87,10 +84,10 @@ def run_clinic(
         Output folder; an unfinished run of the same plan is resumed.
     progress : callable
         See :class:`taper_sim.experiments.running.Running`; it counts patient-days.
-    report, warn
+    report, warn, workers
         See :class:`taper_sim.experiments.running.Running`.
     """
-    return _run(path, plan, folder, Running(progress=progress, report=report, warn=warn))
+    return _run(path, plan, folder, Running(workers, progress, report, warn))
 
 
 def _run(path: Path, plan: ClinicPlan, folder: Path, running: Running) -> ClinicRun:
@@ -99,13 +96,8 @@ def _run(path: Path, plan: ClinicPlan, folder: Path, running: Running) -> Clinic
     with open_run(folder, plan_record(KIND, plan, path, plan_hash(plan)), running.warn) as kept:
         n = len(plan.cohort(0))
         on_progress = running.progress(n * plan.n_days * len(plan.arms) * plan.n_replications)
-        for replication in range(plan.n_replications):
-            waiting = [k for k in range(len(plan.arms)) if not _is_finished(plan, kept.parts, k, replication)]
-            on_progress(n * plan.n_days * (len(plan.arms) - len(waiting)))
-            if waiting:
-                cohort, ensemble = plan.cohort(replication), plan.ensemble(replication)
-            for k in waiting:
-                _replicate(plan, kept.parts, k, replication, cohort, ensemble, on_progress)
+        with task_pool(1 if running.workers is None else running.workers) as finish:
+            _simulate(plan, kept.parts, finish, on_progress)
         simulated = time.time()
         summary, differences = _outcome_tables(plan, kept.parts)
         service = service_table(*_service_numbers(plan, kept.parts))
@@ -138,61 +130,72 @@ def _is_finished(plan: ClinicPlan, parts: Parts, arm: int, replication: int) -> 
     )  # a list, so that every damaged part gets its warning
 
 
-def _replicate(
-    plan: ClinicPlan,
-    parts: Parts,
-    k: int,
-    replication: int,
-    cohort: Cohort,
-    ensemble: Ensemble,
-    on_progress: Callable[[int], None],
-) -> None:
-    """Run one replication of one protocol with the clinic's team and with unlimited staff, and write its parts."""
-    arm, seed = plan.arms[k], plan.seed(replication)
-    served = serve(cohort, arm.build, ensemble, seed, plan.n_days, arm.care, plan.team, plan.setting, on_progress)
-    free = unlimited_staff_outcomes(plan, cohort, arm, ensemble, seed)
-    patients = pa.table(
-        {
-            "patient_id": pa.array(cohort.ids),
-            "start": pa.array(served.starts),
-            **{name: pa.array(served.outcomes[name]) for name in served.outcomes},
-            **{f"free_{name}": pa.array(free[name]) for name in free},
-            **{f"clinic_{name}": pa.array(served.clinic[name]) for name in _VECTORS},
-        }
-    )
-    groups = subgroups(cohort, plan.scenario.subgroups)
-    ids = {name: row for row, name in enumerate(cohort.ids)}
-    load = pd.DataFrame(daily_load(served.events, plan.n_days))
-    warm = int(max((mser5(load[role].to_numpy()).length for role in load), default=0))
-    whole = metrics(served, plan.team, plan.n_days, groups, ids)
-    later = metrics(served, plan.team, plan.n_days, groups, ids, from_day=warm)
-    numbers = whole.merge(later.rename(columns={"value": "after_warm_up"}), on=KEY, how="left")
-    masks = pd.DataFrame(groups)
-    made = {"numbers": numbers, "load": load, "groups": masks, "events": served.events, "absences": served.absences}
-    for what, table in made.items():
-        parts.keep_table(_part(k, replication, what), pa.Table.from_pandas(table, preserve_index=False))
-    parts.keep_table(_part(k, replication, "patients"), patients)
+def _simulate(plan: ClinicPlan, parts: Parts, finish: Finisher, on_progress: Callable[[int], None]) -> None:
+    """Run what is not finished yet, and write its parts."""
+    n = len(plan.cohort(0))
+    ids_of: dict[int, tuple[str, ...]] = {}
+    here = finish is run_here
+
+    def tasks() -> Iterator[tuple[tuple[int, int], _ClinicTask]]:
+        for replication in range(plan.n_replications):
+            waiting = [k for k in range(len(plan.arms)) if not _is_finished(plan, parts, k, replication)]
+            on_progress(n * plan.n_days * (len(plan.arms) - len(waiting)))
+            if waiting:
+                ids_of[replication] = plan.cohort(replication).ids
+                cases = cases_of(plan, replication, [plan.arms[k] for k in waiting])
+                for k, case in zip(waiting, cases, strict=True):
+                    yield (k, replication), _ClinicTask(case, on_progress if here else None)
+
+    tables: dict[str, pa.Table]
+    for (k, replication), tables in finish(tasks()):
+        ids = np.array(ids_of[replication], dtype=object)
+        for what, table in tables.items():
+            parts.keep_table(_part(k, replication, what), _named(table, ids))
+        if not here:
+            on_progress(n * plan.n_days)
 
 
-def unlimited_staff_outcomes(
-    plan: ClinicPlan, cohort: Cohort, arm: Arm, ensemble: Ensemble, seed: int
-) -> dict[str, Floats]:
-    """Outcomes of the same panel in the same clinic with unlimited staff, (n,) by name.
+def _named(table: pa.Table, ids: NDArray[np.object_]) -> pa.Table:
+    """A table with the patients' ids in the place of their numbers; work without a patient has none."""
+    if "patient_id" not in table.column_names:
+        return table
+    at = table.column_names.index("patient_id")
+    column = table.column(at)
+    rows = column.to_pandas().to_numpy()
+    names = [ids[int(row)] if row else "" for row in rows]
+    return table.set_column(at, table.field(at), pa.array(names, column.type))
 
-    In a plain clinic they are the cohort simulation's, enrolment wave by wave, to the bit. Rules on visits and disabled
-    work apply whatever the team, so the reference has them too.
-    """
-    if not plan.setting.is_plain:
-        unlimited = Team(unlimited=True)
-        return serve(cohort, arm.build, ensemble, seed, plan.n_days, arm.care, unlimited, plan.setting).outcomes
-    starts = enrolment(len(cohort), plan.setting.enrol_over_d, plan.n_days)
-    outcomes = {outcome.name: np.full(len(cohort), np.nan) for outcome in ALL}
-    for start in np.unique(starts):
-        who = np.flatnonzero(starts == start)
-        course = run(cohort.take(who), arm.build(), ensemble, seed, plan.n_days - int(start) + 1, arm.care)
-        for name, values in measure(course).items():
-            outcomes[name][who] = values
-    return outcomes
+
+@dataclass(frozen=True)
+class _ClinicTask:
+    """One replication of one protocol with the clinic's team and with unlimited staff."""
+
+    case: ClinicCase
+    on_progress: Callable[[int], None] | None = None
+
+    def run(self) -> dict[str, pa.Table]:
+        """The tables of the replication, by the name of their part."""
+        case, n_days = self.case, self.case.n_days
+        served = case.served(self.on_progress)
+        free = case.unlimited_staff_outcomes()
+        patients = pa.table(
+            {
+                "patient_id": pa.array(case.cohort.ids),
+                "start": pa.array(served.starts),
+                **{name: pa.array(served.outcomes[name]) for name in served.outcomes},
+                **{f"free_{name}": pa.array(free[name]) for name in free},
+                **{f"clinic_{name}": pa.array(served.clinic[name]) for name in _VECTORS},
+            }
+        )
+        load = pd.DataFrame(daily_load(served.events, n_days))
+        warm = int(max((mser5(load[role].to_numpy()).length for role in load), default=0))
+        whole = metrics(served, case.team, n_days, case.groups, case.row_of)
+        later = metrics(served, case.team, n_days, case.groups, case.row_of, from_day=warm)
+        numbers = whole.merge(later.rename(columns={"value": "after_warm_up"}), on=KEY, how="left")
+        masks = pd.DataFrame(case.groups)
+        made = {"numbers": numbers, "load": load, "groups": masks, "events": served.events, "absences": served.absences}
+        tables = {what: pa.Table.from_pandas(table, preserve_index=False) for what, table in made.items()}
+        return tables | {"patients": patients}
 
 
 # -- tables ----------------------------------------------------------------------------------------------------------

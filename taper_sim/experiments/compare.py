@@ -135,7 +135,7 @@ def compare_scenario(
     record = PlanRecord(KIND, with_policies(identity, policies), *where, content, policies=policies)
     groups = subgroups(plan.cohort, scenario.subgroups)
     # a scheduler that does not answer is reported before anything is written
-    with _runner(running.workers) as run, open_run(folder, record, running.warn) as kept:
+    with _runner(running.threads) as run, open_run(folder, record, running.warn) as kept:
         run(plan, kept.parts, running.progress(plan.n_rows * plan.n_days * len(plan.arms)))
         simulated = time.time()
         finished = Finished(plan, kept.parts)

@@ -9,7 +9,8 @@ from taper_sim.run_folder import Warn, warn_on_stderr
 
 MAX_THREADS: Final = 1024
 Workers = int | str
-"""Number of threads, or the address of a Dask scheduler."""
+"""Number of threads or, for a clinic, of processes; or the address of a Dask scheduler."""
+DEFAULT_THREADS: Final = 2
 Progress = Callable[[int], Callable[[int], None]]
 """Takes the total amount of work; returns a function that takes each amount done."""
 Report = Callable[[Path], object]
@@ -27,8 +28,9 @@ class Running:
 
     Attributes
     ----------
-    workers : int or str
-        Threads, or the address of a Dask scheduler.
+    workers : int or str, optional
+        Threads, or the address of a Dask scheduler. A clinic uses processes, by default this one alone; other runs
+        use :data:`DEFAULT_THREADS`.
     progress : callable
         Takes the total amount of work; returns a function that takes each amount done.
     report : callable, optional
@@ -39,8 +41,13 @@ class Running:
         Whether to run although the run needs more than the free memory or more than a day.
     """
 
-    workers: Workers = 2
+    workers: Workers | None = None
     progress: Progress = silent
     report: Report | None = None
     warn: Warn = warn_on_stderr
     sure: bool = False
+
+    @property
+    def threads(self) -> Workers:
+        """Threads of a run that uses threads, or the address of a scheduler."""
+        return DEFAULT_THREADS if self.workers is None else self.workers

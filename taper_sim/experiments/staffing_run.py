@@ -14,10 +14,11 @@ from taper_sim import tables
 from taper_sim.clinic.staffing.search import SearchResult
 from taper_sim.clinic.staffing.selection import FIRST_REPLICATIONS
 from taper_sim.clinic.team import ROLES
+from taper_sim.comparison.task_pool import task_pool
 from taper_sim.data.yaml_input import parse
 from taper_sim.experiments.clinic_plan import plan_record
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
-from taper_sim.experiments.running import Progress, Report, Running
+from taper_sim.experiments.running import Progress, Report, Running, Workers
 from taper_sim.experiments.team_search import StaffingPlan, long_table, run_search, staffing_plan_of, staffing_table
 from taper_sim.experiments.what_if import WhatIf, variations, what_if
 from taper_sim.run_folder import PLAN_FILE, PlanRecord, Warn, check_writable, open_run, warn_on_stderr
@@ -48,6 +49,7 @@ def run_staffing(
     *,
     report: Report | None = None,
     warn: Warn = warn_on_stderr,
+    workers: Workers | None = None,
 ) -> StaffingRun:
     """Search for the team, make the what-if runs, and write the output folder.
 
@@ -60,10 +62,10 @@ def run_staffing(
         Output folder; an unfinished search of the same plan is resumed.
     progress : callable
         See :class:`taper_sim.experiments.running.Running`; it counts replications, whose total is an estimate.
-    report, warn
+    report, warn, workers
         See :class:`taper_sim.experiments.running.Running`.
     """
-    return _run(path, plan, folder, Running(progress=progress, report=report, warn=warn))
+    return _run(path, plan, folder, Running(workers, progress, report, warn))
 
 
 def recorded_staffing(record: PlanRecord, folder: Path) -> StaffingPlan:
@@ -85,9 +87,12 @@ def n_runs(plan: StaffingPlan) -> int:
     """Estimated total number of replications."""
     each = plan.entry.what_if_replications
     n_other = each * (1 + sum(1 for _ in variations(plan, plan.loads[0].queue))) if each else 0
-    n_teams = len(plan.contenders) or plan.entry.most_teams
-    fewest = FIRST_REPLICATIONS if plan.entry.minimise == "harm" else plan.rule.fewest
-    return n_other + (min(fewest, plan.entry.most_replications) * n_teams if plan.able else 0)
+    if not plan.able:
+        return n_other
+    if plan.entry.minimise == "harm":
+        return n_other + min(FIRST_REPLICATIONS, plan.entry.most_replications) * len(plan.contenders)
+    fewest = min(plan.rule.fewest, plan.entry.most_replications)  # for the chosen team, and as many for others
+    return n_other + 2 * fewest + min(len(plan.able), plan.entry.most_teams)
 
 
 def _run(path: Path, plan: StaffingPlan, folder: Path, running: Running) -> StaffingRun:
@@ -96,9 +101,11 @@ def _run(path: Path, plan: StaffingPlan, folder: Path, running: Running) -> Staf
     with open_run(folder, plan_record(KIND, plan.clinic, path, plan_hash(plan)), running.warn) as kept:
         n = n_runs(plan)
         on_progress = running.progress(n) if n else lambda _: None
-        searched = run_search(plan, kept.parts, on_progress)
-        searched_at = time.time()
-        other = what_if(plan, kept.parts, searched.chosen, on_progress) if plan.entry.what_if_replications else None
+        with task_pool(1 if running.workers is None else running.workers) as finish:
+            searched = run_search(plan, kept.parts, on_progress, finish)
+            searched_at = time.time()
+            asks = plan.entry.what_if_replications > 0
+            other = what_if(plan, kept.parts, searched.chosen, on_progress, finish) if asks else None
         result, runs = searched.result, searched.runs
         written = {"staffing": staffing_table(plan, result, runs), "replications": long_table(runs)}
         if other is not None:
@@ -151,6 +158,7 @@ def _about(plan: StaffingPlan, path: Path, result: SearchResult) -> dict[str, An
             "cost_usd_week": result.chosen.cost_usd_week,
         },
         "search_stopped": result.stopped,
+        "chance_missed": result.chance_missed,
         "planned_load_of_the_largest": {load.name: str(load) for load in plan.loads},
         "planned_load_of_the_largest_while_enrolling": {load.name: str(load) for load in plan.enrolling},
         "ensemble": {"n_draws": min(clinic.scenario.draws, clinic.n_replications), "calibrated": ensemble.calibrated},

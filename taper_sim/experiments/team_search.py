@@ -17,7 +17,6 @@ import pandas as pd
 import pyarrow as pa
 
 from taper_sim.array_types import Floats
-from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.ramp import by_month
 from taper_sim.clinic.replications import estimate
 from taper_sim.clinic.service import KEY, metrics
@@ -37,8 +36,9 @@ from taper_sim.clinic.staffing.selection import select
 from taper_sim.clinic.team import FULL_TIME_H, Team, Worker
 from taper_sim.comparison.jobs import Arm
 from taper_sim.comparison.outcomes import ALL, BY_NAME
-from taper_sim.comparison.tables import subgroups
+from taper_sim.comparison.task_pool import Finisher, run_here
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
+from taper_sim.experiments.clinic_case import ClinicCase, cases_of
 from taper_sim.experiments.clinic_plan import (
     ClinicPlan,
     plan_of,
@@ -47,14 +47,11 @@ from taper_sim.experiments.clinic_plan import (
     read_clinic,
     refuse_large_clinic,
 )
-from taper_sim.experiments.clinic_run import unlimited_staff_outcomes
 from taper_sim.run_folder import Parts
 from taper_sim.scenario.building import Overrides, overridden
 from taper_sim.scenario.clinic_schema import StaffEntry
 from taper_sim.scenario.schema import Scenario
 from taper_sim.scenario.staffing_schema import AGAINST, CLINIC_METRICS, ROLE_METRICS, FteRange, StaffingEntry, Target
-from taper_sim.simulation.cohort import Cohort
-from taper_sim.simulation.ensemble import Ensemble
 
 TEAM_COLUMNS: Final = ("team", "role", "fte", "cost", "metric", "estimate", "lo95", "hi95", "p_meets")
 MORE_COLUMNS: Final = ("unit", "target", "verdict", "n_replications")
@@ -226,6 +223,55 @@ def _lacking_hours(
     return lacking
 
 
+@dataclass(frozen=True)
+class _FreeTask:
+    """The outcomes of a panel with unlimited staff."""
+
+    case: ClinicCase
+
+    def run(self) -> dict[str, Floats]:
+        """Outcomes by name, (n,)."""
+        return self.case.unlimited_staff_outcomes()
+
+
+@dataclass(frozen=True)
+class _TeamTask:
+    """One replication of a team, with the outcomes of the same panel with unlimited staff."""
+
+    case: ClinicCase
+    free: Mapping[str, Floats]
+
+    def run(self) -> pd.DataFrame:
+        """Metrics ``metric, role, work, subgroup, unit, value``."""
+        case, free = self.case, self.free
+        served = case.served()
+        service = metrics(served, case.team, case.n_days, case.groups, case.row_of)
+        rows = []
+        for outcome in ALL:
+            limited, unlimited = served.outcomes[outcome.name], free[outcome.name]
+            for group, who in case.groups.items():
+                rows.append((outcome.name, "", "", group, outcome.unit, _mean(limited[who])))
+                rows.append(
+                    (f"{outcome.name}{AGAINST}", "", "", group, outcome.unit, _mean((limited - unlimited)[who]))
+                )
+        months = by_month(served, case.team, case.n_days)
+        return pd.concat([service, pd.DataFrame(rows, columns=service.columns), months], ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A replication of a team: the name under which it is kept, the team, the number of the replication."""
+
+    label: str
+    team: Team
+    replication: int
+
+    @property
+    def part(self) -> str:
+        """Name of its part."""
+        return f"{hashlib.sha256(self.label.encode()).hexdigest()[:16]}-rep{self.replication:04d}.parquet"
+
+
 @dataclass
 class Trials:
     """Replications of teams, kept as parts; the patients of a replication are sampled once.
@@ -238,52 +284,47 @@ class Trials:
         Of the run.
     on_progress : callable
         Called with 1 after each replication.
+    finish : Finisher
+        Runs the replications that are not finished.
     """
 
     clinic: ClinicPlan
     arm: Arm
     parts: Parts
     on_progress: Callable[[int], None]
+    finish: Finisher = run_here
 
     @cached_property
-    def _references(self) -> dict[int, tuple[Cohort, Ensemble, dict[str, Floats]]]:
+    def _references(self) -> dict[int, tuple[ClinicCase, dict[str, Floats]]]:
         return {}
 
-    def numbers(self, label: str, team: Team, replication: int) -> pd.DataFrame:
-        """Metrics of one replication of a team: ``metric, role, work, subgroup, unit, value``."""
-        name = f"{hashlib.sha256(label.encode()).hexdigest()[:16]}-rep{replication:04d}.parquet"
-        table = self.parts.table(name)
-        if table is None:
-            numbers = pa.Table.from_pandas(self._run(team, replication), preserve_index=False)
-            self.parts.keep_table(name, numbers)
-            table = self.parts.needed(name, self.parts.table(name))
-        self.on_progress(1)
-        return table.to_pandas()
+    def numbers(self, trials: Sequence[Trial]) -> list[pd.DataFrame]:
+        """Metrics of replications of teams, in the order of the trials: ``metric, role, work, subgroup, unit, value``.
 
-    def _run(self, team: Team, replication: int) -> pd.DataFrame:
-        clinic, arm, seed = self.clinic, self.arm, self.clinic.seed(replication)
-        if replication not in self._references:
-            cohort, ensemble = clinic.cohort(replication), clinic.ensemble(replication)
-            self._references[replication] = (
-                cohort,
-                ensemble,
-                unlimited_staff_outcomes(clinic, cohort, arm, ensemble, seed),
-            )
-        cohort, ensemble, free = self._references[replication]
-        served = serve(cohort, arm.build, ensemble, seed, clinic.n_days, arm.care, team, clinic.setting)
-        groups = subgroups(cohort, clinic.scenario.subgroups)
-        ids = {name: row for row, name in enumerate(cohort.ids)}
-        service = metrics(served, team, clinic.n_days, groups, ids)
-        rows = []
-        for outcome in ALL:
-            limited, unlimited = served.outcomes[outcome.name], free[outcome.name]
-            for group, who in groups.items():
-                rows.append((outcome.name, "", "", group, outcome.unit, _mean(limited[who])))
-                rows.append(
-                    (f"{outcome.name}{AGAINST}", "", "", group, outcome.unit, _mean((limited - unlimited)[who]))
-                )
-        months = by_month(served, team, clinic.n_days)
-        return pd.concat([service, pd.DataFrame(rows, columns=service.columns), months], ignore_index=True)
+        Those that are not finished run at the same time.
+        """
+        waiting = [trial for trial in dict.fromkeys(trials) if self.parts.table(trial.part) is None]
+        self._prepare({trial.replication for trial in waiting})
+        self.on_progress(len(trials) - len(waiting))
+
+        def tasks() -> Iterator[tuple[Trial, _TeamTask]]:
+            for trial in waiting:
+                case, free = self._references[trial.replication]
+                yield trial, _TeamTask(replace(case, team=trial.team), free)
+
+        numbers: pd.DataFrame
+        for trial, numbers in self.finish(tasks()):
+            self.parts.keep_table(trial.part, pa.Table.from_pandas(numbers, preserve_index=False))
+            self.on_progress(1)
+        return [self.parts.needed(trial.part, self.parts.table(trial.part)).to_pandas() for trial in trials]
+
+    def _prepare(self, replications: set[int]) -> None:
+        """Sample the panels of replications, and follow them with unlimited staff."""
+        missing = sorted(replications - self._references.keys())
+        cases = {k: cases_of(self.clinic, k, [self.arm])[0] for k in missing}
+        free: dict[str, Floats]
+        for k, free in self.finish((k, _FreeTask(case)) for k, case in cases.items()):
+            self._references[k] = cases[k], free
 
 
 def _mean(values: Floats) -> float:
@@ -321,6 +362,11 @@ def meets(numbers: pd.DataFrame, targets: Sequence[Target]) -> list[bool]:
     return [target.met(value_of(numbers, target.key, target.role)) for target in targets]
 
 
+def margin_of(numbers: pd.DataFrame, targets: Sequence[Target]) -> float:
+    """Margin of a replication: that of the target with the least; at least 0 if it meets all targets."""
+    return min(target.margin(value_of(numbers, target.key, target.role)) for target in targets)
+
+
 @dataclass(frozen=True)
 class SearchRun:
     """A finished search: its result, and the replications of each team that was tried."""
@@ -334,9 +380,11 @@ class SearchRun:
         return [] if self.result.chosen is None else self.runs[self.result.chosen]
 
 
-def run_search(plan: StaffingPlan, parts: Parts, on_progress: Callable[[int], None]) -> SearchRun:
-    """Search for the team; ``parts`` keeps finished replications."""
-    trials = Trials(plan.clinic, plan.arm, parts, on_progress)
+def run_search(
+    plan: StaffingPlan, parts: Parts, on_progress: Callable[[int], None], finish: Finisher = run_here
+) -> SearchRun:
+    """Search for the team; ``parts`` keeps finished replications, ``finish`` runs those that may run together."""
+    trials = Trials(plan.clinic, plan.arm, parts, on_progress, finish)
     if not plan.able:
         return SearchRun(SearchResult(), {})
     return _least_harm(plan, trials) if plan.entry.minimise == "harm" else _least_price(plan, trials)
@@ -349,14 +397,16 @@ def _least_harm(plan: StaffingPlan, trials: Trials) -> SearchRun:
     runs: dict[Candidate, list[pd.DataFrame]] = {team: [] for team in teams}
     sign = -1.0 if entry.loses.direction == "higher" else 1.0
 
-    def lost(k: int, replication: int) -> float:
-        numbers = trials.numbers(teams[k].name, workers[k], replication)
-        runs[teams[k]].append(numbers)
-        return sign * np.nan_to_num(
-            value_of(numbers, f"{entry.loses.name}{AGAINST}")
-        )  # no patient has the outcome: no loss
+    def run_ahead(wanted: Sequence[tuple[int, int]]) -> None:
+        numbers = trials.numbers([Trial(teams[k].name, workers[k], replication) for k, replication in wanted])
+        for (k, _), replication_numbers in zip(wanted, numbers, strict=True):
+            runs[teams[k]].append(replication_numbers)
 
-    selection = select(len(teams), lost, entry.unimportant, 1.0 - entry.confidence, entry.most_replications)
+    def lost(k: int, replication: int) -> float:
+        value = value_of(runs[teams[k]][replication], f"{entry.loses.name}{AGAINST}")
+        return sign * np.nan_to_num(value)  # no patient has the outcome: no loss
+
+    selection = select(len(teams), lost, entry.unimportant, 1.0 - entry.confidence, entry.most_replications, run_ahead)
     first, others = (Verdict.BEST, Verdict.AS_GOOD) if selection.decided else (Verdict.STILL_IN, Verdict.STILL_IN)
     tried = dict.fromkeys(teams, Verdict.ELIMINATED) | {teams[k]: others for k in selection.still_in}
     chosen = teams[selection.still_in[0]]
@@ -367,20 +417,32 @@ def _least_price(plan: StaffingPlan, trials: Trials) -> SearchRun:
     """Find the cheapest or smallest team that meets its targets."""
     runs: dict[Candidate, list[pd.DataFrame]] = {}
 
-    def judge(candidate: Candidate) -> Verdict:
-        team, replications = plan.team(candidate), runs.setdefault(candidate, [])
-        if any(True for _ in _lacking(plan.clinic, plan.arm, team, "")):
-            return Verdict.FAILS  # no worker for some of the work, for example none with a licence
-        met: list[bool] = []
-        while (verdict := plan.rule.verdict(met)) is None:
-            replications.append(trials.numbers(candidate.name, team, len(replications)))
-            met.append(all(meets(replications[-1], plan.entry.targets)))
-        return verdict
+    def observe(wanted: Sequence[tuple[Candidate, int]]) -> list[float]:
+        numbers = trials.numbers([Trial(team.name, plan.team(team), replication) for team, replication in wanted])
+        for (team, _), replication_numbers in zip(wanted, numbers, strict=True):
+            runs.setdefault(team, []).append(replication_numbers)
+        return [margin_of(replication_numbers, plan.entry.targets) for replication_numbers in numbers]
 
     def price(candidate: Candidate) -> float:
         return candidate.cost_usd_week if plan.entry.minimise == "cost" else candidate.fte
 
-    return SearchRun(search(plan.able, price, judge, plan.entry.most_teams, plan.today), runs)
+    seed, most = plan.clinic.scenario.seed, plan.entry.most_teams
+    found = search(plan.able, price, observe, plan.rule, most, plan.today, _without_a_worker(plan), seed)
+    return SearchRun(found, runs)
+
+
+def _without_a_worker(plan: StaffingPlan) -> set[Candidate]:
+    """Teams without a worker for some of the work, for example without one with a licence."""
+    lacks: dict[frozenset[Worker], bool] = {}  # by the kinds of workers: their number does not matter
+    unable = set()
+    for candidate in plan.able:
+        team = plan.team(candidate)
+        kinds = frozenset(replace(worker, name="", leave=(), shifts=()) for worker in team.workers)
+        if kinds not in lacks:
+            lacks[kinds] = any(True for _ in _lacking(plan.clinic, plan.arm, team, ""))
+        if lacks[kinds]:
+            unable.add(candidate)
+    return unable
 
 
 def staffing_table(plan: StaffingPlan, result: SearchResult, runs: dict[Candidate, list[pd.DataFrame]]) -> pd.DataFrame:

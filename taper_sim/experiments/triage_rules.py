@@ -29,17 +29,17 @@ from taper_sim.clinic import (
     work,
 )
 from taper_sim.clinic.calendars import DAY_MIN
-from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.replications import estimate
 from taper_sim.clinic.service import metrics
 from taper_sim.clinic.triage import RULES
 from taper_sim.comparison.outcomes import BY_NAME
-from taper_sim.comparison.tables import SMALLEST_CELL, subgroups
+from taper_sim.comparison.tables import SMALLEST_CELL
+from taper_sim.comparison.task_pool import task_pool
 from taper_sim.data.problems import problem
+from taper_sim.experiments.clinic_case import ClinicCase, cases_of
 from taper_sim.experiments.clinic_plan import ClinicPlan, plan_record, recorded_clinic
-from taper_sim.experiments.clinic_run import unlimited_staff_outcomes
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
-from taper_sim.experiments.running import Progress, Report, Running
+from taper_sim.experiments.running import Progress, Report, Running, Workers
 from taper_sim.inference import draws, tracker
 from taper_sim.provenance import hash_of
 from taper_sim.run_folder import PlanRecord, Warn, check_writable, open_run, warn_on_stderr
@@ -131,6 +131,7 @@ def compare_triage(
     *,
     report: Report | None = None,
     warn: Warn = warn_on_stderr,
+    workers: Workers | None = None,
 ) -> pd.DataFrame:
     """Run every triage rule and write ``triage.csv``, and ``triage_short.csv`` with fewer rows and digits.
 
@@ -143,7 +144,7 @@ def compare_triage(
         Output folder; an unfinished comparison of the same plan is resumed.
     progress : callable
         See :class:`taper_sim.experiments.running.Running`; it counts replications of rules.
-    report, warn
+    report, warn, workers
         See :class:`taper_sim.experiments.running.Running`.
 
     Returns
@@ -158,7 +159,7 @@ def compare_triage(
     InputError
         For unlimited staff: nothing waits.
     """
-    return run_triage(path, plan, folder, progress, report=report, warn=warn).table
+    return run_triage(path, plan, folder, progress, report=report, warn=warn, workers=workers).table
 
 
 @dataclass(frozen=True)
@@ -178,9 +179,10 @@ def run_triage(
     *,
     report: Report | None = None,
     warn: Warn = warn_on_stderr,
+    workers: Workers | None = None,
 ) -> TriageRun:
     """Do the same as :func:`compare_triage`; the result also has the folder and the manifest."""
-    return _run(path, plan, folder, Running(progress=progress, report=report, warn=warn))
+    return _run(path, plan, folder, Running(workers, progress, report, warn))
 
 
 def rerun(record: PlanRecord, folder: Path, running: Running) -> TriageRun:
@@ -201,22 +203,49 @@ def _run(path: Path, plan: ClinicPlan, folder: Path, running: Running) -> Triage
     with open_run(folder, plan_record(KIND, plan, path, plan_hash(plan)), running.warn) as kept:
         on_progress = running.progress(len(RULES) * plan.n_replications)
         runs: dict[str, list[pd.DataFrame]] = {rule: [] for rule in RULES}
-        for replication in range(plan.n_replications):
-            for rule in RULES:
-                name = f"{rule}-{replication:04d}.parquet"
-                part = kept.parts.table(name)
-                if part is None:
-                    numbers = pa.Table.from_pandas(numbers_of(plan, rule, replication), preserve_index=False)
-                    kept.parts.keep_table(name, numbers)
-                    part = kept.parts.needed(name, kept.parts.table(name))
-                runs[rule].append(part.to_pandas())
+        places = [(rule, replication) for replication in range(plan.n_replications) for rule in RULES]
+
+        def tasks() -> Iterator[tuple[str, TriageTask]]:
+            for rule, replication in places:
+                if kept.parts.is_finished(_part(rule, replication)):
+                    on_progress(1)
+                else:
+                    yield _part(rule, replication), TriageTask(case_under(plan, rule, replication))
+
+        numbers: pd.DataFrame
+        with task_pool(1 if running.workers is None else running.workers) as finish:
+            for name, numbers in finish(tasks()):
+                kept.parts.keep_table(name, pa.Table.from_pandas(numbers, preserve_index=False))
                 on_progress(1)
+        for rule, replication in places:
+            name = _part(rule, replication)
+            runs[rule].append(kept.parts.needed(name, kept.parts.table(name)).to_pandas())
         table = compared(runs)
         kept.write_csv("triage.csv", table)
         kept.write_csv("triage_short.csv", short_table(table))
         timings = {"all": round(time.time() - began, 3)}
         manifest = kept.finish(_about(plan, path) | {"timings_s": timings}, running.report)
     return TriageRun(folder, table, manifest)
+
+
+def _part(rule: str, replication: int) -> str:
+    return f"{rule}-{replication:04d}.parquet"
+
+
+@dataclass(frozen=True)
+class TriageTask:
+    """One replication under one rule."""
+
+    case: ClinicCase
+
+    def run(self) -> pd.DataFrame:
+        """Numbers of the replication."""
+        return numbers_of(self.case)
+
+
+def case_under(plan: ClinicPlan, rule: str, replication: int) -> ClinicCase:
+    """The case of a replication under a triage rule."""
+    return cases_of(replace(plan, setting=replace(plan.setting, triage=rule)), replication, plan.arms[:1])[0]
 
 
 def _about(plan: ClinicPlan, path: Path) -> dict[str, Any]:
@@ -247,18 +276,12 @@ def short_table(table: pd.DataFrame) -> pd.DataFrame:
     return rows.reset_index(drop=True)
 
 
-def numbers_of(plan: ClinicPlan, rule: str, replication: int) -> pd.DataFrame:
+def numbers_of(case: ClinicCase) -> pd.DataFrame:
     """Numbers of one replication under one rule: ``metric, unit, subgroup, patients, value``."""
-    arm, seed = plan.arms[0], plan.seed(replication)
-    cohort, ensemble = plan.cohort(replication), plan.ensemble(replication)
-    free = unlimited_staff_outcomes(plan, cohort, arm, ensemble, seed)
-    setting = replace(plan.setting, triage=rule)
-    served = serve(cohort, arm.build, ensemble, seed, plan.n_days, arm.care, plan.team, setting)
+    free, served = case.unlimited_staff_outcomes(), case.served()
     worst = free["composite"] >= np.nanquantile(free["composite"], 1.0 - NEED_SHARE)
-    groups = subgroups(cohort, plan.scenario.subgroups)
-    groups |= {f"{NEED}=high": worst, f"{NEED}=low": ~worst}
-    ids = {name: row for row, name in enumerate(cohort.ids)}
-    service = metrics(served, plan.team, plan.n_days, groups, ids)
+    groups = case.groups | {f"{NEED}=high": worst, f"{NEED}=low": ~worst}
+    service = metrics(served, case.team, case.n_days, groups, case.row_of)
     service = service[service["role"] == ""]
     rows: list[tuple[Any, ...]] = []
     for metric, kind, group, unit, value in zip(
@@ -268,8 +291,8 @@ def numbers_of(plan: ClinicPlan, rule: str, replication: int) -> pd.DataFrame:
             rows.append((metric, unit, group, int(groups[group].sum()), value))
         elif kind in WORK_SHOWN and metric in ("late", "wait_mean"):
             rows.append((f"{metric} {kind}", unit, group, int(groups[group].sum()), value))
-    late = of_everything(served.events, plan.n_days)
-    rows += [(name, unit, "all", len(cohort), value) for name, unit, value in late]
+    late = of_everything(served.events, case.n_days)
+    rows += [(name, unit, "all", len(case.cohort), value) for name, unit, value in late]
     for name in TRIAGE_OUTCOMES:
         for group, who in groups.items():
             lost = (served.outcomes[name] - free[name])[who]

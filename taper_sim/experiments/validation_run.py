@@ -176,8 +176,9 @@ def _run(
     running: Running,
 ) -> ValidationRun:
     began = time.time()
-    if isinstance(running.workers, str) or not 1 <= running.workers <= MAX_THREADS:
-        raise problem("--workers", "", running.workers, f"1 to {MAX_THREADS} threads")
+    threads = running.threads
+    if isinstance(threads, str) or not 1 <= threads <= MAX_THREADS:
+        raise problem("--workers", "", threads, f"1 to {MAX_THREADS} threads")
     check_writable(folder)
     draws = default_ensemble(options) if ensemble is None else ensemble
     plan = StudyPlan(table, draws, options.seed, max(1, -(-options.people // draws.n_draws)))
@@ -194,7 +195,7 @@ def _run(
         recorded_policies(calls),
     )
     with open_run(folder, record, running.warn) as kept:
-        run_studies(plan, kept.parts, running.progress(plan.patient_days), running.workers)
+        run_studies(plan, kept.parts, running.progress(plan.patient_days), threads)
         simulated = time.time()
         answer = validation_table(plan, kept.parts)
         kept.write_csv("validation.csv", answer)

@@ -15,8 +15,9 @@ from taper_sim.clinic.replications import estimate
 from taper_sim.clinic.staffing.search import larger_team, total_fte, weekly_cost
 from taper_sim.clinic.team import Team
 from taper_sim.comparison.jobs import Arm
+from taper_sim.comparison.task_pool import Finisher, run_here
 from taper_sim.experiments.clinic_plan import ClinicPlan
-from taper_sim.experiments.team_search import TEAM_HARMS, StaffingPlan, Trials, ends_of, meets, value_of, within
+from taper_sim.experiments.team_search import TEAM_HARMS, StaffingPlan, Trial, Trials, ends_of, meets, value_of, within
 from taper_sim.policies.interface import Observation, Order
 from taper_sim.policies.modified import Wrapped
 from taper_sim.run_folder import Parts
@@ -177,7 +178,11 @@ def shortest(numbers: Sequence[pd.DataFrame], team: Team) -> str:
 
 
 def what_if(
-    plan: StaffingPlan, parts: Parts, chosen: Sequence[pd.DataFrame], on_progress: Callable[[int], None]
+    plan: StaffingPlan,
+    parts: Parts,
+    chosen: Sequence[pd.DataFrame],
+    on_progress: Callable[[int], None],
+    finish: Finisher = run_here,
 ) -> WhatIf:
     """Run today's team and every change of it.
 
@@ -190,13 +195,15 @@ def what_if(
         Replications of the team that the search chose, for the table of equity; empty if it chose none.
     on_progress : callable
         Called with 1 after each replication.
+    finish : Finisher
+        Runs the replications of a change together.
     """
     n = plan.entry.what_if_replications
 
     def run(label: str, clinic: ClinicPlan) -> list[pd.DataFrame]:
         arm = next(arm for arm in clinic.arms if arm.name == plan.arm.name)
-        trials = Trials(clinic, arm, parts, on_progress)
-        return [trials.numbers(label, clinic.team, k) for k in range(n)]
+        trials = Trials(clinic, arm, parts, on_progress, finish)
+        return trials.numbers([Trial(label, clinic.team, k) for k in range(n)])
 
     today = run(TODAY, plan.clinic)
     tables: dict[str, list[tuple[Any, ...]]] = {"levers": [], "tornado": [], "capacity": []}

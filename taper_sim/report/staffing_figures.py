@@ -22,6 +22,7 @@ _VERDICTS: Final = {
     "meets": ("#007A59", "o"),
     "fails": ("#B34F00", "X"),
     "undecided": ("#5E5E5E", "s"),
+    "set aside": ("#5E5E5E", "."),
     "best": ("#007A59", "o"),
     "as good": ("#007A59", "s"),
     "still in": ("#5E5E5E", "s"),

@@ -24,7 +24,7 @@ from taper_sim.report.replicated import (
 )
 from taper_sim.report.run_tables import rows_by, rows_where
 from taper_sim.report.staffing_figures import HARM, write_staffing_figures
-from taper_sim.report.target_text import target_words
+from taper_sim.report.target_text import chance_sentence, target_words
 from taper_sim.report.waiting_groups import SERVICE_OF_GROUPS, group_name
 from taper_sim.report.what_if_text import WHAT_IF_METRICS, change_text, largest_panel
 from taper_sim.report.wording import count, in_words, is_nothing, name_text, number_text, percent
@@ -267,9 +267,13 @@ def _proof(tables: StaffingTables) -> Iterator[str]:
             "verdicts are right."
         )
         if manifest["search_stopped"]:
-            yield "The search stopped at its largest number of teams: a cheaper one, not simulated, may meet them too."
-        elif manifest["chosen"] is not None and manifest["minimise"] == "cost":
-            yield "Every cheaper team was simulated, or has no more staff in any role than one that failed."
+            yield "The search stopped at its largest number of teams."
+        if manifest["chosen"] is not None and manifest.get("chance_missed") is not None:
+            yield chance_sentence(manifest["chance_missed"], manifest["minimise"])
+            yield (
+                "The surrogate is a statistical model of the margins of all replications; it decides which team runs "
+                "next. Not every cheaper team was simulated."
+            )
         undecided = tried.count("undecided")
         if undecided:
             yield (

@@ -13,7 +13,7 @@ from taper_sim.experiments.staffing_run import StaffingRun
 from taper_sim.experiments.team_search import AGAINST, ALL_TARGETS, StaffingPlan
 from taper_sim.report.clinic_text import ENROLMENT_MEANS
 from taper_sim.report.methods import calibration_sentence, is_calibrated
-from taper_sim.report.target_text import target_words, value_words
+from taper_sim.report.target_text import chance_sentence, target_words, value_words
 from taper_sim.report.what_if_text import what_if_text
 from taper_sim.report.wording import count, in_words, interval_text, name_text, percent
 from taper_sim.scenario.staffing_schema import Target
@@ -76,6 +76,7 @@ def staffing_text(done: StaffingRun) -> str:
         of = " among the teams tested before the search stopped" if result.stopped else ""
         lines.append(f"The {superlative} team that meets the targets{of}, FTE by role:")
         lines += _composition(plan, result.chosen)
+        lines.append(f"  {chance_sentence(result.chance_missed, entry.minimise)}")
     lines += ["", *_tried(done.table, entry.targets, _lost(done) if harm else None)]
     if plan.able and not harm:
         low, high = entry.zone

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from taper_sim.comparison.outcomes import BY_NAME
-from taper_sim.report.wording import name_text, number_text
+from taper_sim.report.wording import name_text, number_text, percent
 from taper_sim.scenario.staffing_schema import Target
 
+_LEAST_CHANCE: Final = 0.01
+"""Smaller chances rest on a few of the surrogate's surfaces."""
 _METRICS: Final[Mapping[str, tuple[str, str, int]]] = {
     "late": ("late or lost work", "%", 1),
     "lost": ("lost work", "%", 1),
@@ -50,3 +52,10 @@ def _shown(metric: str) -> tuple[str, str, float, int]:
     share = outcome is None or outcome.unit.startswith("share")
     label, unit, digits = _METRICS.get(metric) or (name_text(metric), "%" if share else BY_NAME[metric].unit, 2)
     return label, unit, 100.0 if share and unit == "%" else 1.0, digits
+
+
+def chance_sentence(chance: float | None, minimise: str) -> str:
+    """The stated chance that the search missed a better team."""
+    better = "cheaper" if minimise == "cost" else "smaller"
+    size = "below 1 %" if chance is None or chance < _LEAST_CHANCE else percent(chance)
+    return f"Chance, by the surrogate, that a {better} team without a verdict meets the targets too: {size}."

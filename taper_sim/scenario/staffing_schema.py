@@ -1,7 +1,7 @@
 """Schema of the search for a team: range, targets, objective. Imports ``comparison.outcomes``, ``clinic``, ``data``."""
 
 from collections.abc import Mapping
-from math import prod
+from math import asinh, inf, isnan, prod
 from typing import Annotated, Final, Literal
 
 import numpy as np
@@ -13,6 +13,8 @@ from taper_sim.data.problems import nearest, shown
 from taper_sim.data.yaml_input import Strict, Wrong
 
 MAX_CANDIDATES: Final = 20_000
+_MARGIN_UNIT: Final = 0.25
+"""Unit of a margin, as a share of the limit. Source: assumption A116."""
 MAX_FTE: Final = 200.0
 ROLE_METRICS: Final = (
     "late",
@@ -109,6 +111,17 @@ class Target(Strict):
             return True
         return (self.at_most is None or value <= self.at_most) and (self.at_least is None or value >= self.at_least)
 
+    def margin(self, value: float) -> float:
+        """How far a number is inside the limit, negative outside: in quarters of the limit, large ones compressed.
+
+        Equation: arsinh((limit − value) / (|limit| / 4)) for ``at_most``. Source: assumption A116.
+        """
+        if isnan(value):
+            return -inf
+        limit, sign = (self.at_least, -1.0) if self.at_most is None else (self.at_most, 1.0)
+        limit = 0.0 if limit is None else limit
+        return asinh(sign * (limit - value) / (_MARGIN_UNIT * abs(limit) or _MARGIN_UNIT))
+
     def __str__(self) -> str:
         """The target in one line of text."""
         limit = f"at most {self.at_most:g}" if self.at_most is not None else f"at least {self.at_least:g}"
@@ -144,7 +157,7 @@ class StaffingEntry(Strict):
     indifference: float | None = Field(default=None, gt=0)
     confidence: float = Field(default=0.9, ge=0.5, lt=1)
     most_replications: int = Field(default=40, ge=2, le=1000)
-    most_teams: int = Field(default=20, ge=1, le=500)
+    most_teams: int = Field(default=60, ge=1, le=500)
     what_if_replications: int = Field(default=5, ge=0, le=1000)
     panel_shares: tuple[Annotated[float, Field(gt=0, le=10)], ...] = Field(
         default=(0.5, 0.75, 1.0, 1.25, 1.5), max_length=20

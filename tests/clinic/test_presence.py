@@ -9,8 +9,8 @@ from taper_sim.clinic.calendars import Duty
 from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.queue import Engine, Job, Server
 from taper_sim.clinic.work import HANDED_OFF, WITH_PATIENT
+from taper_sim.experiments.clinic_case import cases_of
 from taper_sim.experiments.clinic_plan import read_plan
-from taper_sim.experiments.clinic_run import unlimited_staff_outcomes
 from taper_sim.scenario.building import Overrides
 from tests.clinic.test_coupling import DAYS, UNLIMITED, people, served, team  # noqa: F401 - a fixture
 from tests.conftest import ROOT
@@ -176,6 +176,6 @@ def test_the_rules_of_a_clinic_do_not_count_as_harm_of_its_team(change, tmp_path
     plan = read_plan(path, Overrides(patients=40, days=56), 1)
     cohort, ensemble, arm = plan.cohort(0), plan.ensemble(0), plan.arms[0]
     own = serve(cohort, arm.build, ensemble, plan.seed(0), 56, arm.care, plan.team, plan.setting).outcomes
-    free = unlimited_staff_outcomes(plan, cohort, arm, ensemble, plan.seed(0))
+    free = cases_of(plan, 0, [arm])[0].unlimited_staff_outcomes()
     assert all(np.array_equal(own[name], free[name], equal_nan=True) for name in own)
     assert not plan.setting.is_plain

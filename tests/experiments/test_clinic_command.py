@@ -80,9 +80,9 @@ def test_every_number_of_the_service_can_be_had_from_the_log(done):
 
 
 def test_the_same_command_gives_the_same_numbers_and_goes_on_where_it_stopped(done, tmp_path, monkeypatch):
-    from taper_sim.experiments import clinic_run
+    from taper_sim.experiments import clinic_case
 
-    served, calls = clinic_run.serve, []
+    served, calls = clinic_case.serve, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -91,7 +91,7 @@ def test_the_same_command_gives_the_same_numbers_and_goes_on_where_it_stopped(do
         return served(*arguments)
 
     command = ["clinic", str(SCENARIOS / "clinic_urban.yaml"), *SMALL, "--out", str(tmp_path / "again")]
-    monkeypatch.setattr(clinic_run, "serve", interrupted)
+    monkeypatch.setattr(clinic_case, "serve", interrupted)
     assert cli.main(command) == 130
     assert not (tmp_path / "again" / "manifest.json").exists()
     assert cli.main(["resume", str(tmp_path / "again")]) == 0
@@ -99,7 +99,7 @@ def test_the_same_command_gives_the_same_numbers_and_goes_on_where_it_stopped(do
     for name in ("summary.csv", "differences.csv", "service.csv"):
         assert (tmp_path / "again" / name).read_text() == (done / name).read_text()
     assert cli.main([*command, "--seed", "5"]) == 2  # another run's folder
-    monkeypatch.setattr(clinic_run, "serve", served)
+    monkeypatch.setattr(clinic_case, "serve", served)
     assert cli.main(["verify", str(tmp_path / "again")]) == 0
     summary = tmp_path / "again" / "summary.csv"
     summary.write_text(summary.read_text().replace("0.", "1.", 1))

@@ -6,8 +6,8 @@ import pytest
 
 from taper_sim.comparison.outcomes import ALL, BY_NAME
 from taper_sim.comparison.tables import make_tables
+from taper_sim.experiments.clinic_case import cases_of
 from taper_sim.experiments.clinic_plan import read_plan
-from taper_sim.experiments.clinic_run import unlimited_staff_outcomes
 from taper_sim.experiments.clinic_tables import outcome_tables
 from taper_sim.scenario.building import Overrides
 from taper_sim.simulation.ensemble import Ensemble
@@ -74,7 +74,7 @@ def test_spread_and_error_are_those_of_a_comparison(n_draws):
 
 def test_every_patient_lies_within_the_ends_of_every_outcome():
     plan = read_plan(ROOT / "scenarios" / "clinic_urban.yaml", Overrides(patients=60, days=84), 1)
-    found = unlimited_staff_outcomes(plan, plan.cohort(0), plan.arms[0], plan.ensemble(0), plan.seed(0))
+    found = cases_of(plan, 0, plan.arms[:1])[0].unlimited_staff_outcomes()
     for name, values in found.items():
         least, most = BY_NAME[name].ends
         known = values[~np.isnan(values)]

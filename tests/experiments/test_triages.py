@@ -12,7 +12,6 @@ from taper_sim.clinic.triage import RULES
 from taper_sim.data.problems import InputError
 from taper_sim.experiments import triage_rules
 from taper_sim.experiments.clinic_plan import read_plan
-from taper_sim.experiments.clinic_run import unlimited_staff_outcomes
 from taper_sim.experiments.triage_rules import REFERENCE, TRIAGE_COLUMNS, code_hash, compare_triage, compared
 from taper_sim.report.triage_text import triage_text
 from taper_sim.scenario.building import Overrides
@@ -46,7 +45,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_table(plan, tmp_path, mon
     real, calls = triage_rules.numbers_of, []
 
     def breaks(*arguments):
-        calls.append(arguments[1:])
+        calls.append(arguments)
         if len(calls) == 4:
             raise KeyboardInterrupt
         return real(*arguments)
@@ -88,10 +87,11 @@ def test_changes_and_gaps_are_paired_by_replication():
 
 def test_what_is_lost_is_the_clinic_minus_staff_that_is_unlimited_staff_outcomes(plan):
     """Less function and more pain than without limits: the sign is that of the outcome itself."""
-    numbers = triage_rules.numbers_of(plan, "urgency", 1).set_index(["metric", "subgroup"])["value"]
+    case = triage_rules.case_under(plan, "urgency", 1)
+    numbers = triage_rules.numbers_of(case).set_index(["metric", "subgroup"])["value"]
     cohort, ensemble, arm, seed = plan.cohort(1), plan.ensemble(1), plan.arms[0], plan.seed(1)
     served = serve(cohort, arm.build, ensemble, seed, plan.n_days, arm.care, plan.team, plan.setting)
-    free = unlimited_staff_outcomes(plan, cohort, arm, ensemble, seed)
+    free = case.unlimited_staff_outcomes()
     for name in triage_rules.TRIAGE_OUTCOMES:
         lost = np.nanmean(served.outcomes[name] - free[name])
         assert numbers[(f"{name} lost", "all")] == pytest.approx(lost, abs=1e-12), name

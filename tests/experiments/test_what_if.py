@@ -16,7 +16,7 @@ from taper_sim.clinic.coupling import serve
 from taper_sim.clinic.lateness import judged
 from taper_sim.clinic.ramp import by_month
 from taper_sim.clinic.team import ROLES, Team
-from taper_sim.experiments.team_search import Trials, read_staffing, value_of, within
+from taper_sim.experiments.team_search import Trial, Trials, read_staffing, value_of, within
 from taper_sim.experiments.what_if import shortest, variations, with_absence, with_checkins, with_patients
 from taper_sim.report.what_if_text import capacity_text, change_text
 from taper_sim.run_folder import Parts
@@ -82,7 +82,10 @@ def test_a_change_is_the_mean_of_paired_differences(done, plan, tmp_path):
         Trials(clinic, plan.arm, Parts(tmp_path / str(k), "plan"), lambda n: None)
         for k, clinic in enumerate((plan.clinic, hired.clinic))
     ]
-    costs = [[value_of(one.numbers("x", one.clinic.team, r), "cost") for r in range(2)] for one in trials]
+    costs = [
+        [value_of(run, "cost") for run in one.numbers([Trial("x", one.clinic.team, r) for r in range(2)])]
+        for one in trials
+    ]
     own = levers[(levers["name"] == "as it is") & (levers["metric"] == "cost")].iloc[0]
     assert own["estimate"] == pytest.approx(np.mean(costs[0]))
     found = levers[(levers["name"] == "hire one") & (levers["metric"] == "cost")].iloc[0]

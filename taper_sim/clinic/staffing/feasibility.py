@@ -19,11 +19,16 @@ from scipy import stats
 
 
 class Verdict(Enum):
-    """Result for a team: the test of its targets, or its status in a comparison of harm."""
+    """Result for a team: the test of its targets, or its status in a comparison of harm.
+
+    *Undecided* is a test that its largest number of replications did not end; *set aside* one that the search did not
+    continue, because other teams had better prospects.
+    """
 
     MEETS = "meets"
     FAILS = "fails"
     UNDECIDED = "undecided"
+    SET_ASIDE = "set aside"
     BEST = "best"
     AS_GOOD = "as good"
     STILL_IN = "still in"

@@ -1,28 +1,51 @@
 """Search for the cheapest team that meets its targets, over a grid of teams. Imports ``clinic.team``, ``calendars``.
 
-The search handles teams and verdicts, not patients: the caller provides the verdict of a team. The search assumes that
+The search handles teams and margins, not patients: the caller runs replications of teams. The search assumes that
 more staff of a role never make a team worse (assumption A45). A team that fails therefore excludes every team with no
 more staff in any role.
 
-1. Test the largest team. If it fails, no team meets the targets.
-2. If today's team is a candidate and meets the targets, reduce it one step of one role at a time, the largest saving
-   first, while the smaller team still meets them. A search that stops early then returns a team no dearer than today's.
-3. For each role, with all others at their largest: find the fewest staff by bisection.
-4. Test the remaining teams in order of price until one meets the targets.
+1. Run one replication of a few teams: the largest, today's, the middle, and for each role the least that the bounds
+   allow with all others at their largest.
+2. Fit the surrogate to the margins of all replications (``surrogate``). It gives for each team the chance that it is
+   the cheapest that meets the targets.
+3. Run further replications of the teams with the largest chances, a few at once. A sequential test of each team's
+   replications decides whether the team meets the targets.
+4. Repeat from 2 until a team meets the targets and the chance that a cheaper one does is at most :data:`ACCEPTED`.
+
+The number of replications that run at once does not depend on the machine, and so neither does the result.
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
+
+from taper_sim.array_types import Bools, Ints
 from taper_sim.clinic.calendars import Shift
-from taper_sim.clinic.staffing.feasibility import Verdict
+from taper_sim.clinic.staffing.feasibility import TargetTest, Verdict
+from taper_sim.clinic.staffing.surrogate import prospects, sampled_paths, shares_of_ranges
 from taper_sim.clinic.team import FULL_TIME_H, Team, Worker
 from taper_sim.units import WEEK_D
 
 _TINY: Final = 1e-9
 """Tolerance for rounding, FTE and USD a week."""
+ACCEPTED: Final = 0.05
+"""Chance of a cheaper team at which the search ends. Source: assumption A117."""
+AT_ONCE: Final = 4
+"""Replications that run at once. Source: assumption A117."""
+PATHS: Final = 320
+"""Surfaces of the surrogate."""
+MOST_SHOWN: Final = 300
+"""Largest number of open teams whose surfaces are sampled: those with the best prospects."""
+_HALF: Final = 0.5
+"""Chance of a feasible team below which the largest team is tested first. A design choice."""
+MOST_MARGIN: Final = 3.0
+"""Margins beyond this one count as this one in the surrogate: far from the targets their size says nothing.
+
+Source: assumption A116.
+"""
 
 
 @dataclass(frozen=True)
@@ -189,23 +212,30 @@ class SearchResult:
         Tested teams, in order.
     stopped : bool
         The search reached its largest number of teams or replications.
+    chance_missed : float or None
+        Probability, by the surrogate, that a cheaper team meets the targets with the required probability and was
+        not found. If no team was chosen: that any team does. None in a comparison of harm.
     """
 
     chosen: Candidate | None = None
     tried: dict[Candidate, Verdict] = field(default_factory=dict)
     stopped: bool = False
+    chance_missed: float | None = None
 
 
-class _TeamLimitError(Exception):
-    """The search has tested its largest number of teams."""
+Observe = Callable[[Sequence[tuple[Candidate, int]]], Sequence[float]]
+"""Margins of replications (team, number of the replication); a margin of at least 0 meets every target."""
 
 
 def search(
     candidates: Sequence[Candidate],
     price: Callable[[Candidate], float],
-    judge: Callable[[Candidate], Verdict],
+    observe: Observe,
+    rule: TargetTest,
     most_teams: int,
     today: Candidate | None = None,
+    unable: Container[Candidate] = (),
+    seed: int = 0,
 ) -> SearchResult:
     """Find the cheapest team that meets its targets.
 
@@ -215,79 +245,174 @@ def search(
         Teams that the bounds do not exclude, with the largest team.
     price : callable
         Quantity to minimise: cost or FTE.
-    judge : callable
-        Verdict of a team.
+    observe : callable
+        Runs replications; the same replication has the same random numbers in every team.
+    rule : TargetTest
+        Test of one team.
     most_teams : int
         Largest number of teams to test.
     today : Candidate, optional
         Today's team, one of ``candidates``.
+    unable : container of Candidate
+        Teams without a worker for some of the work: they fail without a replication.
+    seed : int
+        Of the surrogate's draws.
 
     Returns
     -------
     SearchResult
     """
-    result = SearchResult()
-
-    def verdict(team: Candidate) -> Verdict:
-        if team not in result.tried:
-            if len(result.tried) >= most_teams:
-                raise _TeamLimitError
-            result.tried[team] = judge(team)
-        return result.tried[team]
-
-    def excluded(team: Candidate) -> bool:
-        return any(tested is Verdict.FAILS and team.within(other) for other, tested in result.tried.items())
-
-    def order(team: Candidate) -> tuple[float, float, tuple[tuple[str, float], ...]]:
-        return price(team), team.fte, team.levels
-
-    try:
-        largest = max(candidates, key=lambda team: team.levels)
-        if verdict(largest) is Verdict.MEETS:
-            best = today
-            while best is not None and verdict(best) is Verdict.MEETS:
-                smaller = (team for team in sorted(_one_step_down(best, candidates), key=order) if not excluded(team))
-                best = next((team for team in smaller if verdict(team) is Verdict.MEETS), None)
-            for role, _ in largest.levels:
-                _bisect([team for team in candidates if _differs_in(team, largest, role)], role, verdict)
-            for team in sorted(candidates, key=order):
-                if not excluded(team) and verdict(team) is Verdict.MEETS:
-                    break
-    except _TeamLimitError:
-        result.stopped = True
-    met = [team for team, tested in result.tried.items() if tested is Verdict.MEETS]
-    result.chosen = min(met, key=order, default=None)
-    return result
+    return _Search(candidates, price, observe, rule, most_teams, today, unable, seed).result()
 
 
-def _one_step_down(team: Candidate, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Teams with one step less of one role, one for each role."""
-    reduced = []
-    for role, fte in team.levels:
-        less = [
-            other for other in candidates if _differs_in(other, team, role) and dict(other.levels)[role] < fte - _TINY
-        ]
-        if less:
-            reduced.append(max(less, key=lambda other: dict(other.levels)[role]))
-    return reduced
+class _Search:
+    """The state of a search; teams are rows of ``self.teams``, the cheapest first."""
 
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        price: Callable[[Candidate], float],
+        observe: Observe,
+        rule: TargetTest,
+        most_teams: int,
+        today: Candidate | None,
+        unable: Container[Candidate],
+        seed: int,
+    ):
+        self.teams = sorted(candidates, key=lambda team: (price(team), team.fte, team.levels))
+        self.price = np.array([price(team) for team in self.teams])
+        fte = np.array([[level for _, level in team.levels] for team in self.teams])
+        self.fte, self.ranges = fte, shares_of_ranges(fte)
+        self._observe, self.rule, self.most_teams, self._seed = observe, rule, most_teams, seed
+        self.margins: dict[int, list[float]] = {}
+        self.verdict: dict[int, Verdict] = {}
+        self.may_meet = np.ones(len(self.teams), dtype=bool)  # not excluded by a team that failed
+        self.largest = max(range(len(self.teams)), key=lambda k: self.teams[k].levels)
+        self.today = None if today is None else self.teams.index(today)
+        for k, team in enumerate(self.teams):
+            if team in unable:
+                self.may_meet &= ~self._within(k)
+                self.may_meet[k] = False
 
-def _differs_in(first: Candidate, second: Candidate, role: str) -> bool:
-    """Whether two teams differ in no role but one."""
-    pairs = zip(first.levels, second.levels, strict=True)
-    return all(fte == other_fte or name == role for (name, fte), (_, other_fte) in pairs)
+    def result(self) -> SearchResult:
+        """Run the search."""
+        self._run(self._first_trials())
+        while True:
+            chance, first = self._chances()
+            trials = self._next_trials(chance, first)
+            if not trials:
+                break
+            self._run(trials)
+        best = self._best()
+        tried = {self.teams[k]: self.verdict.get(k, Verdict.SET_ASIDE) for k in self.margins}
+        stopped = self._is_full and chance > ACCEPTED
+        return SearchResult(None if best is None else self.teams[best], tried, stopped, chance)
 
+    # -- teams -----------------------------------------------------------------------------------------------------
 
-def _bisect(teams: list[Candidate], role: str, verdict: Callable[[Candidate], Verdict]) -> None:
-    """Test the teams of one role by bisection for the smallest that does not fail; the largest does not fail."""
-    ordered = sorted(teams, key=lambda team: dict(team.levels)[role])
-    low, high = 0, len(ordered) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if verdict(ordered[middle]) is Verdict.FAILS:
-            low = middle + 1
-        else:
-            high = middle
+    def _within(self, k: int) -> Bools:
+        """Teams with no more staff than a team in any role, (n_teams,)."""
+        return np.asarray((self.fte <= self.fte[k] + _TINY).all(axis=1))
+
+    def _best(self) -> int | None:
+        """The cheapest team that meets the targets."""
+        return min((k for k, tested in self.verdict.items() if tested is Verdict.MEETS), default=None)
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether no further team may be tried."""
+        return len(self.margins) >= self.most_teams
+
+    def _open(self) -> Ints:
+        """Teams that may meet the targets, have no verdict and are cheaper than the best; the cheapest first."""
+        best = self._best()
+        is_open = self.may_meet.copy()
+        is_open[list(self.verdict)] = False
+        if best is not None:
+            is_open &= self.price < self.price[best] - _TINY
+        return np.flatnonzero(is_open)
+
+    # -- replications ----------------------------------------------------------------------------------------------
+
+    def _first_trials(self) -> list[int]:
+        """The largest team, today's, for each role the least that may meet with all others at the most, the middle."""
+        at_most = self.fte[self.largest]
+        first = [self.largest]
+        for role in range(self.fte.shape[1]):
+            others = np.delete(np.arange(self.fte.shape[1]), role)
+            alone = self.may_meet & (self.fte[:, others] == at_most[others]).all(axis=1)
+            first.append(int(min(np.flatnonzero(alone), key=lambda k: self.fte[k, role])))
+        middle = np.abs(self.ranges - 0.5).sum(axis=1) + np.where(self.may_meet, 0.0, np.inf)
+        first.insert(1, int(np.argmin(middle)))
+        if self.today is not None and self.may_meet[self.today]:
+            first.insert(1, self.today)
+        return list(dict.fromkeys(first))[: self.most_teams]
+
+    def _run(self, trials: Sequence[int]) -> None:
+        """Run the next replication of each team of a list, and judge the teams."""
+        number = {k: len(self.margins.get(k, ())) for k in trials}
+        wanted = []
+        for k in trials:
+            wanted.append((self.teams[k], number[k]))
+            number[k] += 1
+        for k, margin in zip(trials, self._observe(wanted), strict=True):
+            self.margins.setdefault(k, []).append(margin)
+        for k in dict.fromkeys(trials):
+            tested = self.rule.verdict([margin >= 0.0 for margin in self.margins[k]])
+            if tested is not None:
+                self.verdict[k] = tested
+            if tested is Verdict.FAILS:
+                self.may_meet &= ~self._within(k)
+
+    def _chances(self) -> tuple[float, dict[int, float]]:
+        """By the surrogate: the chance that an open team is feasible, and that each team is the cheapest that is.
+
+        The second is among the teams that may be tried: once their number is reached, those that were tried.
+        """
+        still_open = self._open()
+        if len(still_open) == 0:
+            return 0.0, {}
+        rows = [(k, r, margin) for k, margins in self.margins.items() for r, margin in enumerate(margins)]
+        teams, replications, margins = (np.array(column) for column in zip(*rows, strict=True))
+        margins = np.clip(margins, -MOST_MARGIN, MOST_MARGIN)
+        if len(still_open) > MOST_SHOWN:
+            order = np.argsort(-prospects(self.ranges, teams, replications, margins)[still_open], kind="stable")
+            still_open = still_open[order[:MOST_SHOWN]]
+        shown = np.unique([*still_open, *self.margins])
+        paths = sampled_paths(self.ranges, teams, replications, margins, shown, PATHS, self._seed)
+        feasible = paths.feasible(self.rule.probability) & np.isin(shown, still_open)
+        chance = float(feasible.any(axis=1).mean())
+        if self._is_full:
+            feasible &= np.isin(shown, list(self.margins))
+        cheapest = shown[feasible[feasible.any(axis=1)].argmax(axis=1)]
+        numbers, counts = np.unique(cheapest, return_counts=True)
+        return chance, {int(k): float(n) / PATHS for k, n in zip(numbers, counts, strict=True)}
+
+    def _next_trials(self, chance: float, first: Mapping[int, float]) -> list[int]:
+        """Teams whose next replications run now, each as often as listed; empty at the end of the search."""
+        found = self._best() is not None
+        if found and sum(first.values()) <= ACCEPTED:
+            return []
+        if not found and sum(first.values()) < _HALF and self.largest not in self.verdict:
+            return self._more(self.largest, AT_ONCE)  # whether any team meets the targets
+        if not found and chance <= ACCEPTED:
+            return []
+        ranked = sorted(first, key=lambda k: (-first[k], k))[:AT_ONCE]
+        total = sum(first[k] for k in ranked)
+        trials: list[int] = []
+        n_new = self.most_teams - len(self.margins)
+        for k in ranked:
+            is_new = k not in self.margins
+            if is_new and n_new == 0:
+                continue
+            n_new -= is_new
+            share = 1 if is_new else max(1, round(AT_ONCE * first[k] / total))
+            trials += self._more(k, min(share, AT_ONCE - len(trials)))
+        return trials
+
+    def _more(self, k: int, n: int) -> list[int]:
+        """A team as often as it may run further replications, at most ``n`` times."""
+        return [k] * min(n, self.rule.most - len(self.margins.get(k, ())))
 
 
 def larger_team(team: Team, queue: str) -> Team:

@@ -8,7 +8,7 @@ otherwise it selects a system within the indifference of the best. Common random
 reduce the variance of the differences and thus the number of replications.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,7 +39,12 @@ class Selection:
 
 
 def select(
-    n_systems: int, value: Callable[[int, int], float], indifference: float, error: float, most: int
+    n_systems: int,
+    value: Callable[[int, int], float],
+    indifference: float,
+    error: float,
+    most: int,
+    run_ahead: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
 ) -> Selection:
     """Select the system with the smallest mean.
 
@@ -54,12 +59,16 @@ def select(
         Probability of eliminating the best system although it is better than all others by the indifference.
     most : int
         Largest number of replications of a system, at least 2.
+    run_ahead : callable, optional
+        Receives systems with the number of a replication before their values are asked for, so that the replications
+        can run at the same time.
 
     Returns
     -------
     Selection
     """
-    model = _Model(value, n_systems)
+    model = _Model(value, n_systems, run_ahead)
+    run_ahead([(system, k) for k in range(min(FIRST_REPLICATIONS, most)) for system in range(n_systems)])
     if n_systems == 1:
         for _ in range(min(FIRST_REPLICATIONS, most)):
             model.simulate(0)
@@ -70,8 +79,13 @@ def select(
 class _Model:
     """The interface that sim-tools expects: run a replication of a system and notify the observers."""
 
-    def __init__(self, value: Callable[[int, int], float], n_systems: int):
-        self._value, self.done = value, [0] * n_systems
+    def __init__(
+        self,
+        value: Callable[[int, int], float],
+        n_systems: int,
+        run_ahead: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
+    ):
+        self._value, self.done, self.run_ahead = value, [0] * n_systems, run_ahead
         self._observers: list[Any] = []
 
     def register_observer(self, observer: Any) -> None:
@@ -108,6 +122,7 @@ class KimNelson(KN):
 
     def _sequential_replication(self) -> None:
         if len(self._contenders) > 1:  # the library would run the last surviving system once more
+            self._model.run_ahead([(int(k), self._model.done[int(k)]) for k in self._contenders])
             super()._sequential_replication()
 
     def _stopping(self) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from taper_sim import cli
 from taper_sim.clinic.staffing.search import Candidate, within_budget
 from taper_sim.clinic.staffing.selection import FIRST_REPLICATIONS
-from taper_sim.experiments import team_search
+from taper_sim.experiments import clinic_case, team_search
 from taper_sim.report.staffing_text import bound_text
 from taper_sim.report.wording import in_words, number_text
 from taper_sim.scenario.building import Overrides
@@ -87,7 +87,7 @@ def test_the_table_says_how_every_team_stands_and_what_it_costs(done):
 
 
 def test_a_comparison_of_harm_resumes_and_can_be_verified(done, tmp_path, monkeypatch):
-    served, calls = team_search.serve, []
+    served, calls = clinic_case.serve, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -95,7 +95,7 @@ def test_a_comparison_of_harm_resumes_and_can_be_verified(done, tmp_path, monkey
             raise KeyboardInterrupt
         return served(*arguments)
 
-    monkeypatch.setattr(team_search, "serve", interrupted)
+    monkeypatch.setattr(clinic_case, "serve", interrupted)
     command = ["staffing", str(budget_scenario(tmp_path)), "--out", str(tmp_path / "run")]
     assert cli.main(command) == 130
     assert cli.main(["resume", str(tmp_path / "run")]) == 0
@@ -128,9 +128,13 @@ def test_the_page_names_the_best_and_lists_teams_by_their_harm(done, capsys):
 def numbers_of(monkeypatch, value, metric=HARM):
     """Replace the simulation by a number for each team and replication."""
 
-    def numbers(_trials, label, _team, replication):
-        rows = [(metric, "", "", "all", "", value(label, replication)), ("late", "nurse", "", "all", "", 0.99)]
-        return pd.DataFrame(rows, columns=["metric", "role", "work", "subgroup", "unit", "value"])
+    def numbers(_trials, wanted):
+        columns = ["metric", "role", "work", "subgroup", "unit", "value"]
+        late = ("late", "nurse", "", "all", "", 0.99)
+        return [
+            pd.DataFrame([(metric, "", "", "all", "", value(trial.label, trial.replication)), late], columns=columns)
+            for trial in wanted
+        ]
 
     monkeypatch.setattr(team_search.Trials, "numbers", numbers)
 
@@ -169,7 +173,7 @@ def test_of_an_outcome_that_is_better_higher_the_largest_difference_is_the_least
 def test_the_procedure_is_asked_with_the_scenarios_confidence_indifference_and_bound(tmp_path, monkeypatch):
     asked, select = [], team_search.select
     monkeypatch.setattr(
-        team_search, "select", lambda n, value, *rest: asked.append((n, *rest)) or select(n, value, *rest)
+        team_search, "select", lambda n, value, *rest: asked.append((n, *rest[:-1])) or select(n, value, *rest)
     )
     numbers_of(monkeypatch, lambda _label, k: 0.01 * k)
     plan, _ = selected(tmp_path, most_replications=7)
