@@ -37,7 +37,7 @@ IN_STEPS: Final = "in steps"
 """Variant of a step back that goes on towards the dose before the taper."""
 WITH_EACH_RISE: Final = "a visit before each step up (sleepiness, breathing, did the last step help), naloxone"
 
-Steps = tuple[tuple[int, DrugsTaken], ...]
+WaySteps = tuple[tuple[int, DrugsTaken], ...]
 
 
 def former_doses(record: PatientRecord, drug_class: DrugClass) -> tuple[DrugsTaken, ...]:
@@ -77,8 +77,8 @@ def lost_tolerance_to(situation: Situation, drug_class: DrugClass) -> str:
     return ""
 
 
-def way_back_steps(situation: Situation, drug_class: DrugClass, n_days: int) -> Steps:
-    """Steps of a way back up within the horizon, by the rule of this module; empty without a former dose."""
+def way_back_steps(situation: Situation, drug_class: DrugClass, n_days: int) -> WaySteps:
+    """WaySteps of a way back up within the horizon, by the rule of this module; empty without a former dose."""
     k = DRUG_CLASSES.index(drug_class)
     others = tuple(s for s in situation.now if s.drug.drug_class != drug_class)
     original = situation.original_equivalents(drug_class)
@@ -177,7 +177,7 @@ def steps_back(situation: Situation, limits: Limits, n_days: int, reasons: Mappi
     return [option for option in options if option is not None]
 
 
-def ways_back(situation: Situation, limits: Limits) -> dict[DrugClass, Steps]:
+def ways_back(situation: Situation, limits: Limits) -> dict[DrugClass, WaySteps]:
     """Way back up of each class that has one within the horizon; none if the limits file forbids a step back."""
     if not limits.allow_step_back:
         return {}

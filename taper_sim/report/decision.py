@@ -57,7 +57,7 @@ def recommendation_text(recommendation: RecommendationFields, *, details: bool =
 
 def _in_points(text: str) -> str:
     """A text in which a limit of overall withdrawal, 0 to 1, stands in points of SOWS-Gossop."""
-    return _WITHDRAWAL.sub(lambda found: f"withdrawal over {30 * float(found[1]):g} of 30 SOWS points", text)
+    return _WITHDRAWAL.sub(lambda match: f"withdrawal over {30 * float(match[1]):g} of 30 SOWS points", text)
 
 
 def _flags(answer: dict[str, Any]) -> list[str]:
