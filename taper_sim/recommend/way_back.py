@@ -1,7 +1,7 @@
 """A step back, or a way back up in steps, to doses that were taken before. Imports ``data``, ``safety``, ``situation``.
 
 The dose before the last reduction may be given again for 28 days (assumption A76). If the person is worse than before
-the taper by their own limits, or would be better off at the earlier dose by their own values, the way goes on towards
+the taper by their own limits, or would be better off at the earlier dose by their own values, the way continues towards
 the dose before the taper (assumptions A98, A127):
 
 1. A step is to the next dose of the record above the last, and at most to the original dose.
@@ -34,7 +34,7 @@ STEP_BACK_MARGIN: Final = 1.25
 MOST_RISE_PCT: Final = 25.0
 """Largest step of a way back, percent of the original dose. Source: A98."""
 IN_STEPS: Final = "in steps"
-"""Variant of a step back that goes on towards the dose before the taper."""
+"""Variant of a step back that continues towards the dose before the taper."""
 WITH_EACH_RISE: Final = "a visit before each step up (sleepiness, breathing, did the last step help), naloxone"
 
 WaySteps = tuple[tuple[int, DrugsTaken], ...]
@@ -78,7 +78,7 @@ def lost_tolerance_to(situation: Situation, drug_class: DrugClass) -> str:
 
 
 def way_back_steps(situation: Situation, drug_class: DrugClass, n_days: int) -> WaySteps:
-    """WaySteps of a way back up within the horizon, by the rule of this module; empty without a former dose."""
+    """Steps of a way back up within the horizon, by the rule of this module; empty without a former dose."""
     k = DRUG_CLASSES.index(drug_class)
     others = tuple(s for s in situation.now if s.drug.drug_class != drug_class)
     original = situation.original_equivalents(drug_class)
