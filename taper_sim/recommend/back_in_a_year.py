@@ -15,7 +15,7 @@ from taper_sim.inference.posterior import Evidence, Posterior
 from taper_sim.inference.record import PatientRecord
 from taper_sim.recommend.destination import LifeAtShares, chance_of, person_today, value_sets
 from taper_sim.recommend.situation import Situation
-from taper_sim.recommend.way_back import Steps
+from taper_sim.recommend.way_back import WaySteps
 from taper_sim.safety.limits import Limits
 from taper_sim.units import DRUG_CLASSES, DrugClass
 
@@ -29,7 +29,7 @@ def better_back(
     posterior: Posterior,
     evidence: Evidence,
     limits: Limits,
-    ways: Mapping[DrugClass, Steps],
+    ways: Mapping[DrugClass, WaySteps],
 ) -> dict[DrugClass, tuple[dict[str, Any], ...]]:
     """Chance of being better off at the end of each way back than at today's dose, under each set of values.
 

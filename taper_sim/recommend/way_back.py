@@ -1,7 +1,7 @@
 """A step back, or a way back up in steps, to doses that were taken before. Imports ``data``, ``safety``, ``situation``.
 
 The dose before the last reduction may be given again for 28 days (assumption A76). If the person is worse than before
-the taper by their own limits, or would be better off at the earlier dose by their own values, the way goes on towards
+the taper by their own limits, or would be better off at the earlier dose by their own values, the way continues towards
 the dose before the taper (assumptions A98, A127):
 
 1. A step is to the next dose of the record above the last, and at most to the original dose.
@@ -34,10 +34,10 @@ STEP_BACK_MARGIN: Final = 1.25
 MOST_RISE_PCT: Final = 25.0
 """Largest step of a way back, percent of the original dose. Source: A98."""
 IN_STEPS: Final = "in steps"
-"""Variant of a step back that goes on towards the dose before the taper."""
+"""Variant of a step back that continues towards the dose before the taper."""
 WITH_EACH_RISE: Final = "a visit before each step up (sleepiness, breathing, did the last step help), naloxone"
 
-Steps = tuple[tuple[int, DrugsTaken], ...]
+WaySteps = tuple[tuple[int, DrugsTaken], ...]
 
 
 def former_doses(record: PatientRecord, drug_class: DrugClass) -> tuple[DrugsTaken, ...]:
@@ -77,7 +77,7 @@ def lost_tolerance_to(situation: Situation, drug_class: DrugClass) -> str:
     return ""
 
 
-def way_back_steps(situation: Situation, drug_class: DrugClass, n_days: int) -> Steps:
+def way_back_steps(situation: Situation, drug_class: DrugClass, n_days: int) -> WaySteps:
     """Steps of a way back up within the horizon, by the rule of this module; empty without a former dose."""
     k = DRUG_CLASSES.index(drug_class)
     others = tuple(s for s in situation.now if s.drug.drug_class != drug_class)
@@ -177,7 +177,7 @@ def steps_back(situation: Situation, limits: Limits, n_days: int, reasons: Mappi
     return [option for option in options if option is not None]
 
 
-def ways_back(situation: Situation, limits: Limits) -> dict[DrugClass, Steps]:
+def ways_back(situation: Situation, limits: Limits) -> dict[DrugClass, WaySteps]:
     """Way back up of each class that has one within the horizon; none if the limits file forbids a step back."""
     if not limits.allow_step_back:
         return {}
