@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from taper_sim.api.cohorts import people as people
     from taper_sim.api.comparison import Comparison as Comparison
     from taper_sim.api.comparison import compare as compare
+    from taper_sim.api.explorer import explorer as explorer
     from taper_sim.api.patient_recommendation import Recommendation as Recommendation
     from taper_sim.api.patient_recommendation import recommend as recommend
     from taper_sim.api.patient_trace import Trace as Trace
@@ -60,6 +61,7 @@ _PUBLIC = {
     "Validation": "taper_sim.api.validation",
     "compare": "taper_sim.api.comparison",
     "evaluate": "taper_sim.api.runs",
+    "explorer": "taper_sim.api.explorer",
     "find_team": "taper_sim.api.runs",
     "fit": "taper_sim.api.population_fit",
     "load": "taper_sim.api.runs",
@@ -92,6 +94,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names for type checkers; a test 
     "__version__",
     "compare",
     "evaluate",
+    "explorer",
     "find_team",
     "fit",
     "load",

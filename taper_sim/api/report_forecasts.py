@@ -20,11 +20,10 @@ from taper_sim.inference.posterior import posterior_of
 from taper_sim.inference.prior import DEFAULT_POPULATION
 from taper_sim.inference.record import NoDoseHistory, record_of
 from taper_sim.recommend.recommendation import POSTERIOR_DRAWS, evidence_of
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, PRINT, REFERENCE_COLOUR, empty_figure
+from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, PRINT, REFERENCE_COLOUR, empty_figure
 
 _DRAWN: Final = 64  # posterior draws over which forecasts are averaged; a design choice
 _Z90: Final = 1.6449
-_BLUE: Final = "#0072B2"
 _HORIZON_D: Final = 28
 
 
@@ -104,8 +103,8 @@ def forecasts_figure(forecasts: pd.DataFrame) -> Figure:
         grid = figure.subplots(len(instruments), 1, sharex=True, squeeze=False).ravel()
         for axes, name in zip(grid, instruments, strict=True):
             rows = forecasts[forecasts["instrument"] == name].sort_values("date")
-            axes.fill_between(rows["date"], rows["lo90"], rows["hi90"], color=_BLUE, alpha=0.2, linewidth=0)
-            axes.plot(rows["date"], rows["forecast"], color=_BLUE, linewidth=1.1)
+            axes.fill_between(rows["date"], rows["lo90"], rows["hi90"], color=BLUE, alpha=0.2, linewidth=0)
+            axes.plot(rows["date"], rows["forecast"], color=BLUE, linewidth=1.1)
             axes.plot(rows["date"], rows["reported"], "o", color=REFERENCE_COLOUR, markersize=2.2)
             inside = ((rows["reported"] >= rows["lo90"]) & (rows["reported"] <= rows["hi90"])).mean()
             axes.set_title(f"{name}: {100 * inside:.0f} % of {len(rows)} reports inside the 90 % band")

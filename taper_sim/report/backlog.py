@@ -15,12 +15,22 @@ from matplotlib.ticker import MaxNLocator
 
 from taper_sim.clinic import lateness
 from taper_sim.clinic.calendars import DAY_MIN
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, PRINT, empty_figure
+from taper_sim.report.drawing import (
+    BLUE,
+    DOUBLE_COLUMN_MM,
+    GREEN,
+    GREY,
+    ORANGE,
+    PRINT,
+    PURPLE,
+    REFERENCE_COLOUR,
+    empty_figure,
+)
 from taper_sim.report.wording import name_text
 from taper_sim.units import WEEK_D
 
 BACKLOG_COLUMNS: Final = ("protocol", "replication", "role", "week", "waiting", "begun_a_day", "backlog_d")
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#767676")
+_COLOURS: Final = (BLUE, ORANGE, GREEN, PURPLE, REFERENCE_COLOUR, GREY)
 _LINES: Final = ("-", "--", "-.")
 
 

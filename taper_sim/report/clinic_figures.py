@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, weekday_of
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure
+from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREEN, GREY, OLIVE, ORANGE, PRINT, empty_figure
 from taper_sim.report.wording import in_words
 from taper_sim.run_folder import read_table
 from taper_sim.units import WEEK_D
 
-_COLOURS: Final = {"visits": "#0072B2", "alerts": "#D55E00", "orders": "#009E73", "check-ins": "#E69F00", "other": GREY}
+_COLOURS: Final = {"visits": BLUE, "alerts": ORANGE, "orders": GREEN, "check-ins": OLIVE, "other": GREY}
 _ON_DUTY: Final[Any] = {"facecolor": "#E6E6E6", "linewidth": 0.0}
 _ON_CALL: Final[Any] = {"facecolor": "white", "edgecolor": "#C4C4C4", "hatch": "//////", "linewidth": 0.0}
 _MOST_PEOPLE: Final = 40

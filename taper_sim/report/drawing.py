@@ -1,6 +1,6 @@
 """Common elements of all figures: sizes, colours, markers, fonts, output as SVG. Imports nothing of the package.
 
-Sizes are in millimetres of print. Colours are those of Okabe and Ito (2008). Lines differ in more than their colour.
+Sizes are in millimetres of print. Lines differ in more than their colour.
 """
 
 import io
@@ -17,7 +17,15 @@ from matplotlib.lines import Line2D
 SINGLE_COLUMN_MM: Final = 88.0
 DOUBLE_COLUMN_MM: Final = 180.0
 REFERENCE_COLOUR: Final = "#000000"
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+BLUE: Final = "#0072B2"
+ORANGE: Final = "#D55E00"
+GREEN: Final = "#00805C"
+PURPLE: Final = "#B0478F"
+OLIVE: Final = "#7A5C00"
+SKY: Final = "#2A9BC4"
+PALETTE: Final = (BLUE, ORANGE, GREEN, PURPLE, OLIVE, SKY)
+"""Colours of lines and points. Each has a contrast of 3 and more on white (WCAG 2.2, 1.4.11); the hues are those of
+Okabe and Ito (2008), with the four lightest made darker. Pairs differ for people with protanopia and deuteranopia."""
 _LINES: Final = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (8, 2)))
 _MARKERS: Final = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")  # 11 and 6 colours: 66 pairs
 GREY: Final = "#767676"
@@ -60,7 +68,7 @@ def styles_of(protocols: Sequence[str], reference: str) -> dict[str, Style]:
     """A style for each protocol; up to 67 protocols differ in colour or marker; the reference is black."""
     others = [name for name in protocols if name != reference]
     styles = {
-        name: Style(_COLOURS[k % len(_COLOURS)], _LINES[k % len(_LINES)], _MARKERS[k % len(_MARKERS)])
+        name: Style(PALETTE[k % len(PALETTE)], _LINES[k % len(_LINES)], _MARKERS[k % len(_MARKERS)])
         for k, name in enumerate(others)
     }
     return {reference: Style(REFERENCE_COLOUR, "-", "o"), **styles}

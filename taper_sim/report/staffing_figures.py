@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure
+from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREEN, GREY, ORANGE, PRINT, empty_figure
 from taper_sim.report.page_parts import write_figure
 from taper_sim.report.replicated import without_few
 from taper_sim.report.wording import in_words
@@ -17,13 +17,13 @@ from taper_sim.scenario.staffing_schema import AGAINST
 
 HARM: Final = f"composite{AGAINST}"
 _VERDICTS: Final = {
-    "meets": ("#009E73", "o"),
-    "fails": ("#D55E00", "X"),
+    "meets": (GREEN, "o"),
+    "fails": (ORANGE, "X"),
     "undecided": (GREY, "s"),
-    "best": ("#009E73", "o"),
-    "as good": ("#009E73", "s"),
+    "best": (GREEN, "o"),
+    "as good": (GREEN, "s"),
     "still in": (GREY, "s"),
-    "eliminated": ("#D55E00", "X"),
+    "eliminated": (ORANGE, "X"),
 }
 """Colour and marker of each verdict."""
 _LABELS: Final = {
@@ -83,8 +83,8 @@ def capacity(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     data = table[table["metric"].isin(_LABELS)].sort_values(["metric", "patients_per_fte"])
     for axes, (metric, (label, factor)) in zip(panels, _LABELS.items(), strict=True):
         rows = _drawn(data, metric, factor)
-        axes.plot(rows["patients_per_fte"], rows["estimate"], color="#0072B2", linewidth=1.0)
-        _bars(axes, rows, "patients_per_fte", "#0072B2", "o")
+        axes.plot(rows["patients_per_fte"], rows["estimate"], color=BLUE, linewidth=1.0)
+        _bars(axes, rows, "patients_per_fte", BLUE, "o")
         axes.set_xlabel("patients per FTE")
         axes.set_ylabel(label)
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
@@ -125,7 +125,7 @@ def tornado(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     for axes, (metric, (label, factor)) in zip(panels, _LABELS.items(), strict=True):
         rows = _drawn(data, metric, factor).set_index("label").reindex(order)
         change = rows["change"]
-        axes.barh(range(len(rows)), change, color=["#D55E00" if v > 0 else "#0072B2" for v in change])
+        axes.barh(range(len(rows)), change, color=[ORANGE if v > 0 else BLUE for v in change])
         half = [(change - rows["change_lo95"]).clip(lower=0), (rows["change_hi95"] - change).clip(lower=0)]
         axes.errorbar(change, range(len(rows)), xerr=half, fmt="none", color="black", linewidth=0.8)
         axes.axvline(0.0, color=GREY, linewidth=0.5)
