@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from taper_sim.api.comparison import Comparison as Comparison
     from taper_sim.api.comparison import compare as compare
     from taper_sim.api.explorer import explorer as explorer
+    from taper_sim.api.explorer import staffing_explorer as staffing_explorer
     from taper_sim.api.patient_recommendation import Recommendation as Recommendation
     from taper_sim.api.patient_recommendation import recommend as recommend
     from taper_sim.api.patient_trace import Trace as Trace
     from taper_sim.api.patient_trace import trace as trace
+    from taper_sim.api.planned_work import PlannedWork as PlannedWork
+    from taper_sim.api.planned_work import planned_work as planned_work
     from taper_sim.api.population_fit import Population as Population
     from taper_sim.api.population_fit import fit as fit
     from taper_sim.api.registration import outcome as outcome
@@ -52,6 +55,7 @@ _PUBLIC = {
     "Patient": "taper_sim.data.patient",
     "Patients": "taper_sim.policies.interface",
     "People": "taper_sim.api.cohorts",
+    "PlannedWork": "taper_sim.api.planned_work",
     "Policy": "taper_sim.policies.interface",
     "Population": "taper_sim.api.population_fit",
     "Recommendation": "taper_sim.api.patient_recommendation",
@@ -67,11 +71,13 @@ _PUBLIC = {
     "load": "taper_sim.api.runs",
     "outcome": "taper_sim.api.registration",
     "people": "taper_sim.api.cohorts",
+    "planned_work": "taper_sim.api.planned_work",
     "read_patient": "taper_sim.data.patient",
     "recommend": "taper_sim.api.patient_recommendation",
     "register": "taper_sim.api.registration",
     "run_clinic": "taper_sim.api.runs",
     "sensitivity": "taper_sim.api.sensitivity",
+    "staffing_explorer": "taper_sim.api.explorer",
     "trace": "taper_sim.api.patient_trace",
     "validate": "taper_sim.api.validation",
 }
@@ -84,6 +90,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names for type checkers; a test 
     "Patient",
     "Patients",
     "People",
+    "PlannedWork",
     "Policy",
     "Population",
     "Recommendation",
@@ -100,11 +107,13 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names for type checkers; a test 
     "load",
     "outcome",
     "people",
+    "planned_work",
     "read_patient",
     "recommend",
     "register",
     "run_clinic",
     "sensitivity",
+    "staffing_explorer",
     "trace",
     "validate",
 ]

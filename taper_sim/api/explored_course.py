@@ -238,11 +238,18 @@ class ExploredCohort:
                 for name, label, digits, ends in EXPLORED_QUANTITIES
             ],
             "answer": _answer(controls, course, group.held),
-            "basis": f"{self.n} simulated people, {self.days} days, {_N_DRAWS} draws of the parameters. Thick line: their "
-            f"mean; bands: 25 to 75 % and 10 to 90 % of them; thin grey lines: {min(_N_LINES, self.n)} of them; dashed: "
-            "mean of the same people on a constant dose. "
-            f"{basis_line(self._ensemble.calibrated)}",
+            "basis": self._basis(),
         }
+
+    def _basis(self) -> str:
+        """What the picture shows, and what its numbers rest on."""
+        lines = (
+            f"{self.n} simulated people, {self.days} days, {_N_DRAWS} draws of the parameters.",
+            "Thick line: their mean. Bands: 25 to 75 % and 10 to 90 % of them.",
+            f"Thin grey lines: {min(_N_LINES, self.n)} of them. Dashed: mean of the same people on a constant dose.",
+            basis_line(self._ensemble.calibrated),
+        )
+        return " ".join(lines)
 
 
 def _rows(course: Trajectory, name: str) -> Floats:

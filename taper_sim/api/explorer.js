@@ -1,7 +1,7 @@
 // Inputs and picture of an explorer. The kernel simulates; this page only draws what it sends. Loads nothing.
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 380, HEIGHT = 190, LEFT = 40, RIGHT = 78, TOP = 8, BOTTOM = 30;
+const WIDTH = 380, HEIGHT = 190, LEFT = 40, RIGHT = 96, TOP = 8, BOTTOM = 30;
 const ACCENT = "#0072B2", WARNING = "#C44E00", GREY = "#767676";
 const NO_ANSWER_MS = 8000, QUIET_MS = 700;
 
@@ -79,17 +79,17 @@ function coursesPanel(panel) {
   return svg;
 }
 
-/** A bar a name, with its number beside it and the limit as a dashed line. */
+/** A bar a name, with its number in a column on the right, and the limit as a dashed line. */
 function barsPanel(panel) {
-  const step = 24, height = TOP + step * panel.names.length + BOTTOM, left = 104, right = 118;
-  const high = Math.max(panel.limit * 1.2, ...panel.values);
+  const step = 24, height = TOP + step * panel.names.length + BOTTOM, left = 98, right = 134;
+  const high = Math.max(panel.limit * 1.05, ...panel.values);
   const x = (value) => left + (WIDTH - left - right) * (value / high);
   const svg = canvas(`${panel.label}: ` + panel.names.map((name, k) => `${name} ${panel.texts[k]}`).join("; "), height);
   panel.names.forEach((name, k) => {
     const top = TOP + step * k, over = panel.values[k] > panel.limit;
     shape(svg, "rect", { x: left, y: top + 3, width: Math.max(0.5, x(panel.values[k]) - left), height: step - 7, fill: over ? WARNING : ACCENT });
     shape(svg, "text", { x: left - 6, y: top + 16, "text-anchor": "end" }, name);
-    shape(svg, "text", { x: x(panel.values[k]) + 5, y: top + 16, style: over ? "font-weight: 600" : "" }, (over ? "▲ " : "") + panel.texts[k]);
+    shape(svg, "text", { x: WIDTH - right + 6, y: top + 16, style: over ? "font-weight: 600" : "" }, (over ? "▲ " : "") + panel.texts[k]);
   });
   const bottom = TOP + step * panel.names.length;
   shape(svg, "line", { x1: x(panel.limit), x2: x(panel.limit), y1: TOP, y2: bottom, stroke: "#000", "stroke-width": 1.2, "stroke-dasharray": "5 3" });

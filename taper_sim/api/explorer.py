@@ -1,10 +1,12 @@
 """Explorers for JupyterLab: inputs with a picture that follows them. Imports ``api``, ``data.problems``."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taper_sim.api.arguments import names_checked
 from taper_sim.api.explored_course import ExploredCohort, controls_of, form_of
+from taper_sim.api.explored_team import ExploredTeam
 from taper_sim.data.problems import problem
 from taper_sim.units import DEFAULT_SEED
 
@@ -61,6 +63,44 @@ def explorer(n: int = 240, *, days: int = 182, seed: int = DEFAULT_SEED, **contr
         return vars(checked), form_of(checked), shown
 
     return _widget("A taper, and the people behind its mean", vars(start), answer)
+
+
+@names_checked
+def staffing_explorer(scenario: str | Path) -> "Explorer":
+    """Explore a clinic's team: patients, check-ins, visits and staff, with the planned work of every queue.
+
+    The planned work is computed from the plan; nothing is simulated. It needs the packages of
+    ``pip install "taper-sim[notebook]"``.
+
+    Parameters
+    ----------
+    scenario : path
+        A scenario with a clinic. Its team and care are the values at the start.
+
+    Returns
+    -------
+    Explorer
+        As of :func:`taper_sim.explorer`.
+
+    Raises
+    ------
+    InputError
+        For a scenario without a clinic, or if ``anywidget`` is not installed.
+
+    Examples
+    --------
+    >>> import taper_sim as ts
+    >>> explorer = ts.staffing_explorer("scenarios/staffing_small.yaml")
+    >>> explorer.shown["answer"].split(":")[0]
+    '120 patients and 8 full-time equivalents'
+    """
+    team = ExploredTeam(Path(scenario))
+    form = team.form()
+    return _widget(
+        "A team, and the work that its patients plan",
+        team.start,
+        lambda values: (team.start | dict(values), form, team.work(values)),
+    )
 
 
 def _widget(title: str, values: Mapping[str, Any], answer: Any) -> "Explorer":

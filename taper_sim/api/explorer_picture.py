@@ -26,13 +26,13 @@ def picture_png(title: str, shown: Mapping[str, Any]) -> bytes:
     n_rows = -(-len(panels) // 2)
     with mpl.rc_context(PRINT):
         figure = empty_figure(DOUBLE_COLUMN_MM, 30.0 + 45.0 * n_rows, fitted=True)
-        figure.suptitle(f"{title}\n{wrapped(shown['answer'], 140, 6)}", x=0.01, ha="left", fontsize=7.0)
+        figure.suptitle(f"{title}\n{wrapped(shown['answer'], 128, 6)}", x=0.01, ha="left", fontsize=7.0)
         grid = figure.subplots(n_rows, min(2, len(panels)), squeeze=False).ravel()
         for axes, panel in zip(grid, panels, strict=False):
             (_draw_bars if panel["kind"] == "bars" else _draw_courses)(axes, panel)
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
-        figure.supxlabel(wrapped(shown["basis"], 150, 4), fontsize=6.0)
+        figure.supxlabel(wrapped(shown["basis"], 145, 5), fontsize=6.0)
         out = io.BytesIO()
         figure.savefig(out, format="png", dpi=130)
     return out.getvalue()
@@ -54,14 +54,13 @@ def _draw_courses(axes: Axes, panel: Mapping[str, Any]) -> None:
 
 
 def _draw_bars(axes: Axes, panel: Mapping[str, Any]) -> None:
-    """A bar a name with its number beside; bars over the limit have another colour and a hatch."""
+    """A bar a name with its number on the right; bars over the limit have another colour and a hatch."""
     limit, y = panel["limit"], np.arange(len(panel["names"]))
     for place, value, text in zip(y, panel["values"], panel["texts"], strict=True):
         over = value > limit
         axes.barh(place, value, color=_WARNING if over else _ACCENT, hatch="///" if over else None, edgecolor="white")
-        axes.annotate(text, (value, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6.0)
+        axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.0)
     axes.axvline(limit, color="black", linewidth=0.8, linestyle=(0, (5, 1.5)))
     axes.set_yticks(y, panel["names"])
     axes.invert_yaxis()
-    axes.margins(x=0.35)
-    axes.set_title(panel["label"])
+    axes.set_title(wrapped(panel["label"], 44))
