@@ -1,7 +1,7 @@
 // Inputs and picture of an explorer. The kernel simulates; this page only draws what it sends. Loads nothing.
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 380, HEIGHT = 190, LEFT = 40, RIGHT = 96, TOP = 8, BOTTOM = 30;
+const WIDTH = 380, HEIGHT = 190, LEFT = 40, RIGHT = 106, TOP = 8, BOTTOM = 30;
 const ACCENT = "#0072B2", WARNING = "#C44E00", GREY = "#767676";
 const NO_ANSWER_MS = 8000, QUIET_MS = 700;
 
@@ -81,7 +81,7 @@ function coursesPanel(panel) {
 
 /** A bar a name, with its number in a column on the right, and the limit as a dashed line. */
 function barsPanel(panel) {
-  const step = 24, height = TOP + step * panel.names.length + BOTTOM, left = 98, right = 134;
+  const step = 24, height = TOP + step * panel.names.length + BOTTOM, left = 112, right = 128;
   const high = Math.max(panel.limit * 1.05, ...panel.values);
   const x = (value) => left + (WIDTH - left - right) * (value / high);
   const svg = canvas(`${panel.label}: ` + panel.names.map((name, k) => `${name} ${panel.texts[k]}`).join("; "), height);

@@ -55,7 +55,7 @@ def _draw_courses(axes: Axes, panel: Mapping[str, Any]) -> None:
 
 def _draw_bars(axes: Axes, panel: Mapping[str, Any]) -> None:
     """A bar a name with its number on the right; bars over the limit have another colour and a hatch."""
-    limit, y = panel["limit"], np.arange(len(panel["names"]))
+    limit, y = panel["limit"], range(len(panel["names"]))
     for place, value, text in zip(y, panel["values"], panel["texts"], strict=True):
         over = value > limit
         axes.barh(place, value, color=_WARNING if over else _ACCENT, hatch="///" if over else None, edgecolor="white")

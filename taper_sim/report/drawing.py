@@ -5,7 +5,7 @@ Sizes are in millimetres of print. Lines differ in more than their colour.
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +29,11 @@ Okabe and Ito (2008), with the four lightest made darker. Pairs differ for peopl
 _LINES: Final = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (8, 2)))
 _MARKERS: Final = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")  # 11 and 6 colours: 66 pairs
 GREY: Final = "#767676"
+LABELS_MM: Final = 19.0
+"""Left margin of a frame: a label of two lines and numbers such as 0.0025."""
+LETTER_MM: Final = 1.4
+"""Width of a letter of a name, an upper estimate."""
+_LINE_MM: Final = 2.7  # height of a line of a name
 
 PRINT: Final[Any] = {
     "font.family": "sans-serif",
@@ -99,6 +104,45 @@ def place(figure: Figure, left: float, top: float, width: float, height: float) 
     whole_width, whole_height = (25.4 * inches for inches in figure.get_size_inches())
     sides = (left / whole_width, 1.0 - (top + height) / whole_height, width / whole_width, height / whole_height)
     return figure.add_axes(sides)
+
+
+def longest_line(texts: Iterable[str]) -> int:
+    """Letters of the longest line of some texts."""
+    return max(len(line) for text in texts for line in text.split("\n"))
+
+
+def most_lines(texts: Iterable[str]) -> int:
+    """Lines of the text with most lines."""
+    return max(text.count("\n") + 1 for text in texts)
+
+
+def label_line_ends(axes: Axes, ends: Sequence[tuple[str, float, str]], height_mm: float) -> None:
+    """Write the name of each line at its right end, moved apart where names would overlap.
+
+    Parameters
+    ----------
+    axes : Axes
+        Its limits are final.
+    ends : sequence of (str, float, str)
+        Name, last value and colour of each line.
+    height_mm : float
+        Height of the axes.
+    """
+    low, high = axes.get_ylim()
+    texts = sorted(((value - low) / (high - low), name, colour) for name, value, colour in ends)
+    sizes = [_LINE_MM * most_lines([name]) / height_mm for _, name, _ in texts]
+    places: list[float] = []
+    for k, (place_, _, _) in enumerate(texts):
+        least = sizes[0] / 2 if k == 0 else places[-1] + (sizes[k - 1] + sizes[k]) / 2
+        places.append(max(place_, least))
+    ceiling = 1.0 + _LINE_MM / height_mm
+    for k in reversed(range(len(places))):
+        most = ceiling - sizes[k] / 2 if k == len(places) - 1 else places[k + 1] - (sizes[k + 1] + sizes[k]) / 2
+        places[k] = min(places[k], most)
+    for (_, name, colour), place_ in zip(texts, places, strict=True):
+        axes.text(
+            1.015, place_, name, color=colour, transform=axes.transAxes, va="center", fontsize=6.5, linespacing=1.0
+        )
 
 
 def legend_entry(style: Style, name: str, width: int, *, line: bool = False, filled: bool = True) -> Line2D:
