@@ -129,20 +129,32 @@ def label_line_ends(axes: Axes, ends: Sequence[tuple[str, float, str]], height_m
         Height of the axes.
     """
     low, high = axes.get_ylim()
-    texts = sorted(((value - low) / (high - low), name, colour) for name, value, colour in ends)
-    sizes = [_LINE_MM * most_lines([name]) / height_mm for _, name, _ in texts]
-    places: list[float] = []
-    for k, (place_, _, _) in enumerate(texts):
-        least = sizes[0] / 2 if k == 0 else places[-1] + (sizes[k - 1] + sizes[k]) / 2
-        places.append(max(place_, least))
-    ceiling = 1.0 + _LINE_MM / height_mm
-    for k in reversed(range(len(places))):
-        most = ceiling - sizes[k] / 2 if k == len(places) - 1 else places[k + 1] - (sizes[k + 1] + sizes[k]) / 2
-        places[k] = min(places[k], most)
-    for (_, name, colour), place_ in zip(texts, places, strict=True):
-        axes.text(
-            1.015, place_, name, color=colour, transform=axes.transAxes, va="center", fontsize=6.5, linespacing=1.0
-        )
+    labels = sorted(((value - low) / (high - low), name, colour) for name, value, colour in ends)
+    clumps = [[(place_, _LINE_MM * most_lines([name]) / height_mm, name, colour)] for place_, name, colour in labels]
+    k = 1
+    while k < len(clumps):  # labels that overlap join a clump, which is centred on its lines
+        if _middle(clumps[k - 1]) + _size(clumps[k - 1]) / 2 > _middle(clumps[k]) - _size(clumps[k]) / 2:
+            clumps[k - 1 : k + 1] = [clumps[k - 1] + clumps[k]]
+            k = max(1, k - 1)
+        else:
+            k += 1
+    for clump in clumps:
+        bottom = max(_middle(clump) - _size(clump) / 2, 0.0)
+        for _, size, name, colour in clump:
+            text = axes.text(1.015, bottom + size / 2, name, color=colour, transform=axes.transAxes, va="center")
+            text.set(fontsize=6.5, linespacing=1.0)
+            bottom += size
+
+
+_Label = tuple[float, float, str, str]  # height of the line, height of the text, as shares of the axes; name, colour
+
+
+def _middle(clump: Sequence[_Label]) -> float:
+    return sum(label[0] for label in clump) / len(clump)
+
+
+def _size(clump: Sequence[_Label]) -> float:
+    return sum(label[1] for label in clump)
 
 
 def legend_entry(style: Style, name: str, width: int, *, line: bool = False, filled: bool = True) -> Line2D:

@@ -166,19 +166,20 @@ def _draw_point(axes: Axes, row: Mapping[Hashable, Any], style: Style) -> None:
 
 
 def _name_points(axes: Axes, data: pd.DataFrame, styles: Mapping[str, Style]) -> None:
-    """The name of each protocol beside its point, towards the middle of the figure, above the points before it."""
+    """The name of each protocol beside its point, towards the middle of the figure, in turn above and below."""
     low, high = axes.get_xlim()
-    for row in data.to_dict("records"):
+    for k, row in enumerate(data.sort_values(["x_mean", "y_mean"]).to_dict("records")):
         on_left = row["x_mean"] < 0.5 * (low + high)
         axes.annotate(
-            wrapped(str(row["protocol"]), 28),
+            wrapped(str(row["protocol"]), 36),
             (row["x_mean"], row["y_mean"]),
-            xytext=(5 if on_left else -5, 4),
+            xytext=(6 if on_left else -6, 5 if k % 2 == 0 else -5),
             textcoords="offset points",
             ha="left" if on_left else "right",
-            va="bottom",
+            va="bottom" if k % 2 == 0 else "top",
             fontsize=6.5,
             color=styles[str(row["protocol"])].colour,
+            bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0.0, "pad": 0.5},
             zorder=4,
         )
 

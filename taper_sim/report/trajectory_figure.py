@@ -125,7 +125,7 @@ def _together(courses: Courses, quantities: Sequence[str], drawn: Sequence[str],
             rows, style = courses.get((name, quantity)), styles[name]
             if rows is None:
                 continue
-            _bands(axes, rows, style.colour, 0.10, 0.20)
+            _bands(axes, rows, GREY if name == reference else style.colour, 0.08, 0.14)
             axes.plot(rows["day"], rows["mean"], color=style.colour, linestyle=style.line, linewidth=1.3)
             end = rows["mean"].dropna()
             if len(end):
@@ -137,8 +137,8 @@ def _together(courses: Courses, quantities: Sequence[str], drawn: Sequence[str],
     grid[-1].set_xlabel("day")
     keys = [
         Line2D([], [], color=REFERENCE_COLOUR, linewidth=1.3, label="line: mean of people"),
-        Patch(facecolor=REFERENCE_COLOUR, alpha=0.28, label="25 to 75 % of people"),
-        Patch(facecolor=REFERENCE_COLOUR, alpha=0.10, label="10 to 90 %"),
+        Patch(facecolor=GREY, alpha=0.21, label="25 to 75 % of people"),
+        Patch(facecolor=GREY, alpha=0.08, label="10 to 90 %"),
     ]
     figure.legend(handles=keys, loc="lower center", ncols=3)
     return figure

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -309,3 +310,63 @@ def test_every_outcome_named_by_figures_exists() -> None:
     named = (*forest_figure.FOREST_OUTCOMES, *pareto_figure.PARETO_X, *pareto_figure.PARETO_Y, *run_tables.LABELS)
     assert {name.removesuffix(run_tables.TAIL) for name in named} <= known
     assert all(BY_NAME[n.removesuffix("_cvar95")].tail for n in named if n.endswith("_cvar95"))
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of a colour (WCAG 2.2)."""
+    parts = np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_every_colour_of_a_line_has_a_contrast_of_three_on_white() -> None:
+    for colour in (*drawing.PALETTE, drawing.GREY, drawing.REFERENCE_COLOUR):
+        assert 1.05 / (_luminance(colour) + 0.05) >= 3.0, colour
+
+
+def test_neighbours_of_the_palette_differ_in_line_and_marker_too() -> None:
+    styles = list(drawing.styles_of([f"p{k}" for k in range(7)], "p0").values())
+    assert len({style.marker for style in styles}) == len(styles)
+    assert all(one.line != two.line for one, two in pairwise(styles[1:]))
+
+
+def test_up_to_three_protocols_are_named_at_the_ends_of_their_lines(tmp_path: Path) -> None:
+    run = run_tables.read_run(make_run(tmp_path / "run"))
+    figure, _ = trajectory_figure.trajectories_figure(run.trajectories, run.protocols, run.reference)
+    assert len(figure.axes) == 5
+    for axes in figure.axes:
+        texts = {text.get_text().replace("\n", " "): text for text in axes.texts}
+        assert set(texts) == set(PROTOCOLS)
+        lines = {line.get_color(): line.get_ydata()[-1] for line in axes.lines}
+        by_height = sorted(texts.values(), key=lambda text: text.get_position()[1])
+        ends = [lines[text.get_color()] for text in by_height]
+        assert ends == sorted(ends)
+
+
+def test_names_at_line_ends_do_not_overlap() -> None:
+    figure = Figure(figsize=(4, 2))
+    axes = drawing.place(figure, 10, 5, 40, 28)
+    axes.set_ylim(0, 1)
+    drawing.label_line_ends(axes, [("a", 0.5, "black"), ("b\nwith two lines", 0.51, "black"), ("c", 0.0, "black")], 28)
+    figure.canvas.draw()
+    boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
+    assert all(below.y1 <= above.y0 + 0.5 for below, above in pairwise(boxes))
+
+
+@pytest.mark.parametrize(("n_protocols", "shape"), [(4, (5, 4)), (7, (7, 5))])
+def test_from_four_protocols_on_each_has_axes_of_its_own(
+    tmp_path: Path, n_protocols: int, shape: tuple[int, int]
+) -> None:
+    run = run_tables.read_run(make_run(tmp_path / "run", protocols=tuple(f"p{k}" for k in range(n_protocols))))
+    figure, _ = trajectory_figure.trajectories_figure(run.trajectories, run.protocols, run.reference)
+    assert len(figure.axes) == 5 * n_protocols
+    assert figure.axes[0].get_subplotspec().get_gridspec().get_geometry() == shape
+
+
+def test_the_numbers_beside_the_forest_are_those_of_its_rows(tmp_path: Path) -> None:
+    run = run_tables.read_run(make_run(tmp_path / "run"))
+    figure, data = forest_figure.forest_figure(run.differences, run.protocols, run.reference)
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert len(texts) == len(data)
+    shown = sorted(float(text.split(" ")[0].replace("−", "-")) for text in texts)
+    assert shown == pytest.approx(sorted(data["better"]), abs=0.051)
