@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from taper_sim.api.registration import outcome as outcome
     from taper_sim.api.registration import register as register
     from taper_sim.api.runs import Run as Run
+    from taper_sim.api.runs import compare_triage as compare_triage
     from taper_sim.api.runs import evaluate as evaluate
     from taper_sim.api.runs import find_team as find_team
     from taper_sim.api.runs import load as load
     from taper_sim.api.runs import run_clinic as run_clinic
     from taper_sim.api.sensitivity import Sensitivity as Sensitivity
     from taper_sim.api.sensitivity import sensitivity as sensitivity
+    from taper_sim.api.simulated_records import SimulatedRecords as SimulatedRecords
+    from taper_sim.api.simulated_records import simulated_records as simulated_records
     from taper_sim.api.validation import Validation as Validation
     from taper_sim.api.validation import validate as validate
     from taper_sim.comparison.outcomes import OutcomeWindow as OutcomeWindow
@@ -61,9 +64,11 @@ _PUBLIC = {
     "Recommendation": "taper_sim.api.patient_recommendation",
     "Run": "taper_sim.api.runs",
     "Sensitivity": "taper_sim.api.sensitivity",
+    "SimulatedRecords": "taper_sim.api.simulated_records",
     "Trace": "taper_sim.api.patient_trace",
     "Validation": "taper_sim.api.validation",
     "compare": "taper_sim.api.comparison",
+    "compare_triage": "taper_sim.api.runs",
     "evaluate": "taper_sim.api.runs",
     "explorer": "taper_sim.api.explorer",
     "find_team": "taper_sim.api.runs",
@@ -77,6 +82,7 @@ _PUBLIC = {
     "register": "taper_sim.api.registration",
     "run_clinic": "taper_sim.api.runs",
     "sensitivity": "taper_sim.api.sensitivity",
+    "simulated_records": "taper_sim.api.simulated_records",
     "staffing_explorer": "taper_sim.api.explorer",
     "trace": "taper_sim.api.patient_trace",
     "validate": "taper_sim.api.validation",
@@ -96,10 +102,12 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names for type checkers; a test 
     "Recommendation",
     "Run",
     "Sensitivity",
+    "SimulatedRecords",
     "Trace",
     "Validation",
     "__version__",
     "compare",
+    "compare_triage",
     "evaluate",
     "explorer",
     "find_team",
@@ -113,6 +121,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names for type checkers; a test 
     "register",
     "run_clinic",
     "sensitivity",
+    "simulated_records",
     "staffing_explorer",
     "trace",
     "validate",
