@@ -1,13 +1,13 @@
-"""Figures of a population, of one patient's days and of a sensitivity analysis. Imports ``report.drawing``."""
+"""Figures of a population, of one patient's days and of a sensitivity analysis. Imports ``api.display``, ``report``."""
 
 from typing import Final
 
 import matplotlib as mpl
-import matplotlib.pyplot
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from taper_sim.api.display import show_figures
 from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREY, ORANGE, PRINT, empty_figure
 
 _PANELS: Final = (
@@ -20,6 +20,7 @@ _PANELS: Final = (
 
 def population_figure(table: pd.DataFrame) -> Figure:
     """Draw centres and spreads with their 90 % intervals."""
+    show_figures()
     with mpl.rc_context(PRINT):
         figure = empty_figure(DOUBLE_COLUMN_MM, 20.0 + 4.5 * int(table["what"].value_counts().max()), fitted=True)
         grid = figure.subplots(1, 2, squeeze=False).ravel()
@@ -37,6 +38,7 @@ def population_figure(table: pd.DataFrame) -> Figure:
 def trace_figure(days: pd.DataFrame) -> Figure:
     """Draw doses, then withdrawal, pain, function and distress by day."""
     doses = [name for name in days.columns if name.startswith("dose_") and (days[name] > 0).any()]
+    show_figures()
     with mpl.rc_context(PRINT):
         figure = empty_figure(DOUBLE_COLUMN_MM, 12.0 + 28.0 * (1 + len(_PANELS)), fitted=True)
         grid = figure.subplots(1 + len(_PANELS), 1, sharex=True)
@@ -56,6 +58,7 @@ def tornado_figure(rows: pd.DataFrame, outcome: str, what: str) -> Figure:
     """Draw what an outcome is at a parameter's low and high value, and its rank correlation over draws."""
     rows = rows.assign(size=rows["swing"].abs()).sort_values("size")
     y = np.arange(len(rows))
+    show_figures()
     with mpl.rc_context(PRINT):
         figure = empty_figure(DOUBLE_COLUMN_MM, 26.0 + 6.0 * len(rows), fitted=True)
         left, right = figure.subplots(1, 2, sharey=True)

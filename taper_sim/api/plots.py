@@ -7,11 +7,11 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
-import matplotlib.pyplot
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from taper_sim.api.display import show_figures
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, styles_of, wrapped
@@ -38,6 +38,7 @@ class ComparisonPlots:
 
     def __init__(self, result: "Comparison"):
         self._result = result
+        show_figures()
 
     def __repr__(self) -> str:
         return ".plot has trajectories(), forest(), tail() and pareto()"

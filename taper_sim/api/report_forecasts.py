@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Final
 
 import matplotlib as mpl
-import matplotlib.pyplot
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from taper_sim.api.display import show_figures
 from taper_sim.data.doses import read_histories
 from taper_sim.data.fhir import read_bundle
 from taper_sim.data.patient import read_patient
@@ -98,6 +98,7 @@ def _on_scale(score: float, transform: int) -> float:
 def forecasts_figure(forecasts: pd.DataFrame) -> Figure:
     """Draw reports as points on the forecasts' mean and 90 % band, an instrument a panel."""
     instruments = list(dict.fromkeys(forecasts["instrument"]))
+    show_figures()
     with mpl.rc_context(PRINT):
         figure = empty_figure(DOUBLE_COLUMN_MM, 12.0 + 30.0 * len(instruments), fitted=True)
         grid = figure.subplots(len(instruments), 1, sharex=True, squeeze=False).ravel()

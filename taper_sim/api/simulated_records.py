@@ -86,8 +86,8 @@ def simulated_records(n: int, *, days: int = 42, seed: int = DEFAULT_SEED) -> Si
         for day, report in written(values, at.couplings(), regimen, DAILY, answered, rng):
             checkins.append((who, ORIGIN + timedelta(days=day), report.instrument, report.value))
         dose = np.round(regimen.dose[:, 0], 6)
-        for day in np.flatnonzero(np.r_[True, np.diff(dose) != 0]):
-            doses.append((who, ORIGIN + timedelta(days=int(day)), "morphine", "ER", float(dose[day])))
+        for changed in np.flatnonzero(np.r_[True, np.diff(dose) != 0]):
+            doses.append((who, ORIGIN + timedelta(days=int(changed)), "morphine", "ER", float(dose[changed])))
     return SimulatedRecords(
         pd.DataFrame(checkins, columns=["patient_id", "date", "instrument", "value"]),
         pd.DataFrame(doses, columns=["patient_id", "date", "drug", "formulation", "dose_mg_per_day"]),

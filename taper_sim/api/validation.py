@@ -53,6 +53,7 @@ class ValidationPlots:
 
     def forest(self) -> "Figure":
         """Draw each published result with its interval beside the simulated one."""
+        display.show_figures()
         return validation_figure(self._table)[0]
 
 
