@@ -143,6 +143,7 @@ function render({ model, el }) {
       const value = element("output", { for: id, "aria-hidden": "true" });
       if (entry.kind === "range") label.append(value);
       const node = entry.kind === "select" ? element("select", { id }) : element("input", { id, type: entry.kind });
+      node.setAttribute("data-lm-suppress-shortcuts", "true"); // else JupyterLab takes the arrow keys of a slider
       for (const option of entry.options || []) node.append(element("option", {}, String(option)));
       node.addEventListener(entry.kind === "number" ? "change" : "input", () => {
         values[entry.name] = valueOf(entry, node);
