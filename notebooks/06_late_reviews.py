@@ -33,7 +33,7 @@ from IPython.display import display
 import taper_sim as ts
 
 FULL = os.environ.get("TAPER_SIM_FULL") == "1"
-PATIENTS, DAYS, REPLICATIONS = (400, 364, 3) if FULL else (60, 56, 2)
+PATIENTS, DAYS, REPLICATIONS = (400, 364, 3) if FULL else (25, 28, 2)
 SCENARIO = Path("../scenarios/clinic_understaffed.yaml")
 
 # %% [markdown]
@@ -106,7 +106,7 @@ differences[["mean", "lo95", "hi95"]].round(3)
 # larger one, with a fourth rule.
 
 # %%
-triage = ts.compare_triage("../scenarios/clinic_triage_fast.yaml", replications=2, patients=40, days=28, progress=False)
+triage = ts.compare_triage("../scenarios/clinic_triage_fast.yaml", replications=2, patients=16, days=14, progress=False)
 print(triage.text)
 
 # %%
