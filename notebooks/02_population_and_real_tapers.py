@@ -13,167 +13,92 @@
 # %% [markdown]
 # # Does one taper predict the next?
 #
-# This notebook is for readers who want to see a population fit and its predictions. The population is fitted to people
-# of a trial, who tapered off buprenorphine once in two weeks and then in four. It predicts the second taper of other
-# people. `docs/real-tapers.md` has the method and the results, and `taper-sim tapers` runs the whole study. **Research
-# use: not clinically reviewed.**
+# A model was fitted to people of a trial, who tapered off buprenorphine once in two weeks and then in four. It predicts
+# the second taper of other people. The first part of this notebook shows how well, from the committed tables of that
+# study. The second part fits a population to check-ins of simulated people. **Research use: not clinically reviewed.**
 #
-# The trial's data are not part of this package. If the environment variable `TAPER_SIM_CTN0030` names the daily table
-# (`docs/how-to/trial-data.md` has its source), the notebook shows real people. Otherwise it simulates people from the
-# fitted model, and the results for real people come from the committed tables.
+# The trial's data are not part of this package. `taper-sim tapers DAILY.csv --out run` repeats the study on them
+# ([method](../docs/real-tapers.md)). `TAPER_SIM_FULL=1` in the environment gives the fit its full size.
 
 # %%
 import os
-import tempfile
-from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
+from IPython.display import display
 
-from taper_sim.data.trial import read_trial
-from taper_sim.inference.population.fit import Settings, fit_population
-from taper_sim.inference.population.predictive import predicted
-from taper_sim.report.population_figures import population_table, values_table
-from taper_sim.studies import recovery
-from taper_sim.studies.trial_tapers import simulated_trial, study
-from taper_sim.studies.trial_tapers.predict import INFORMATION, predict, visits_to_predict
-from taper_sim.studies.trial_tapers.scores import calibration, category_scores, mean_and_interval
-from taper_sim.studies.trial_tapers.taper_people import people_of
+import taper_sim as ts
 
-TABLES = Path("../docs/tables")
-values = pd.read_csv(TABLES / "real_tapers_population.csv")
-population = study.population_of(values)
-
-daily = os.environ.get("TAPER_SIM_CTN0030")
-if daily is None:
-    daily = Path(tempfile.mkdtemp()) / "daily.csv"
-    simulated_trial.daily_table(population, 60, seed=1).to_csv(daily, index=False)
-    print("TAPER_SIM_CTN0030 is not set: the notebook uses 60 people simulated from the fitted model")
-people = people_of(read_trial(Path(daily)))
-print(f"{len(people)} people, {sum(len(taper.day) for person in people.values() for taper in person)} ratings")
+FULL = os.environ.get("TAPER_SIM_FULL") == "1"
+PEOPLE, DAYS, DRAWS, PERSON_DRAWS = (30, 42, 700, 256) if FULL else (4, 28, 40, 64)
+TABLES = "../docs/tables"
 
 # %% [markdown]
-# ## The population
+# ## The population of the trial
 #
-# The table has the parameters estimated from the trial's people: value and 95 % interval.
+# The parameters estimated from the trial's people: value and 95 % interval.
 
 # %%
+values = pd.read_csv(f"{TABLES}/real_tapers_population.csv")
 values[values["variant"] == "effect"][["symbol", "value", "lo95", "hi95", "unit", "meaning"]].round(2)
 
 # %% [markdown]
-# ## The second taper of real people
+# ## The second taper of other people
 #
-# The table has the log loss of the COWS category for visits from the first reduction on, with hyperparameters fitted on
-# other people. Lower is better. The interval is over people.
+# The table has the log loss of the category of withdrawal (COWS) for visits from the first reduction on. Lower is
+# better. The parameters were fitted on other people.
 
 # %%
-table = pd.read_csv(TABLES / "real_tapers.csv")
-mine = table[(table["score"] == "log_loss") & (table["visits"] == "taper and after")]
-mine.pivot(index="method", columns="information", values="value")[list(INFORMATION)].round(3)
-
-# %%
-mine[mine["method"] == study.PERSONAL][
-    ["information", "n_visits", "n_people", "difference", "difference_lo95", "difference_hi95"]
-].round(3)
+scores = pd.read_csv(f"{TABLES}/real_tapers.csv")
+losses = scores[(scores["score"] == "log_loss") & (scores["visits"] == "taper and after")]
+order = list(dict.fromkeys(losses["information"]))
+losses.pivot(index="method", columns="information", values="value")[order].round(3)
 
 # %% [markdown]
-# ## One person
-#
-# The lines are the probability of any withdrawal (COWS 5 or more) at each visit of the person's second taper: for the
-# population on those doses, and for this person given every earlier visit. Points are the observed categories.
+# The figure has the same numbers with their 95 % intervals over people, a panel for each amount of information.
 
 # %%
-who = max(people, key=lambda one: sum(int((t.category[t.day >= 0] > 0).sum()) for t in people[one][1:]))
-ask = visits_to_predict({who: people[who]}, INFORMATION[2])
-taper, day = ask[0].taper, np.array([visit.taper.day[visit.r] for visit in ask])
-figure, (above, below) = plt.subplots(2, 1, figsize=(8, 5), sharex=True)
-above.step(np.arange(len(taper.dose)), taper.dose, where="post", color="0.3")
-above.set_ylabel("buprenorphine, mg")
-for personal, label in ((False, "population"), (True, "this person, earlier visits known")):
-    below.plot(day, 1 - predict(population, ask, personal=personal)[:, 0], marker=".", label=label)
-below.scatter(day, [min(visit.category, 1) for visit in ask], color="0.3", label="observed")
-below.set(xlabel="days since the start of the course", ylabel="probability of COWS 5 or more", ylim=(-0.05, 1.05))
-below.legend()
-plt.show()
-
-# %% [markdown]
-# ## All people
-#
-# The hyperparameters are the same, without a new fit. (With the trial's own table they were fitted to these people.
-# They are a few numbers for about three hundred people, but the result is not held out. The table above is.)
-
-# %%
-rows = []
-for information in INFORMATION:
-    stages = study.VISITS[study.TAPER_AND_AFTER]
-    ask = [visit for visit in visits_to_predict(people, information) if visit.stage in stages]
-    category, whose = np.array([visit.category for visit in ask]), np.array([visit.who for visit in ask])
-    own, general = (predict(population, ask, personal=personal) for personal in (True, False))
-    gain = category_scores(own, category)["log_loss"] - category_scores(general, category)["log_loss"]
-    rows.append((information, len(ask), *mean_and_interval(gain, whose, 1)))
-pd.DataFrame(rows, columns=["information", "visits", "log loss, personal minus population", "lo95", "hi95"]).round(3)
-
-# %%
-calibration(1 - own[:, 0], category > 0).round(2)
-
-# %% [markdown]
-# `real_tapers_between.csv` has the association between one taper and the next, as observed and as predicted by the
-# population:
-
-# %%
-pd.read_csv(TABLES / "real_tapers_between.csv").round(3)
+methods = list(dict.fromkeys(losses["method"]))
+figure, axes = plt.subplots(1, len(order), figsize=(10, 2.6), sharex=True, sharey=True, layout="constrained")
+for panel, information in zip(axes, order, strict=True):
+    rows = losses[losses["information"] == information].set_index("method").loc[methods]
+    for place, row in enumerate(rows.to_dict("records")):
+        panel.plot([row["lo95"], row["hi95"]], [place, place], color="#0072B2")
+        panel.plot(row["value"], place, "o", color="#0072B2")
+        panel.annotate(f"{row['value']:.2f}", (row["value"], place), xytext=(0, 5), textcoords="offset points")
+    panel.set(title=information, xlabel="log loss of a category, nats", ylim=(len(methods) - 0.4, -0.7))
+panel = axes[0].set_yticks(range(len(methods)), methods)
 
 # %% [markdown]
 # ## A population from daily check-ins
 #
-# This section shows `taper-sim fit` on simulated people with a known population: 20 people on morphine, tapered, with
-# five daily scales over six weeks (`docs/population.md`). `docs/tables/population_recovery.csv` has the recovery of
-# known populations from 60 people over 90 days. The fit is small, so that it runs in less than a minute.
+# Simulated people on morphine answer five daily scales while they taper ([method](../docs/population.md)). The fit
+# estimates the centre of each value and its spread between people. A fit that fails its diagnostics says so.
 
 # %%
-settings = Settings(draws=500, tune=300, person_draws=256, seed=3)
-found = fit_population(recovery.simulated(20, 42, seed=3), settings)
-found.failures() or "diagnostics are good"
+records = ts.simulated_records(PEOPLE, days=DAYS, seed=3)
+population = ts.fit(
+    records.checkins, records.doses, draws=DRAWS, tune=DRAWS, person_draws=PERSON_DRAWS, seed=3, progress=False
+)
+display(population)
+
+# %%
+population.plot()
 
 # %% [markdown]
-# The figure has the prior (grey) and posterior (blue) of every hyperparameter, 90 %, in prior sds; crosses are the
-# truth. Twenty people are informative about the baselines and the noise, and much less about adaptation, effect level
-# and long-run benefit.
+# ## The answer
 
 # %%
-learnt = population_table(found)
-truth = recovery.truth_of(found, recovery.true_population())
-true = np.concatenate([truth.centre, truth.effect, truth.spread, [truth.drift_sd]])
-figure, axes = plt.subplots(1, 2, figsize=(9, 4.5))
-for ax, what in zip(axes, ("centre", "spread"), strict=True):
-    part = learnt["what"] == what
-    rows = learnt[part].assign(true=true[part])
-    scaled = rows[["prior_lo90", "prior_hi90", "lo90", "hi90", "mean", "true"]]
-    scaled = scaled.sub(rows["prior_mean"], axis=0).div(rows["prior_sd"], axis=0)
-    y = np.arange(len(rows))[::-1]
-    ax.hlines(y, scaled["prior_lo90"], scaled["prior_hi90"], color="0.85", linewidth=6)
-    ax.hlines(y, scaled["lo90"], scaled["hi90"], color="#0072B2")
-    ax.plot(scaled["mean"], y, "o", color="#0072B2", markersize=3)
-    ax.plot(scaled["true"], y, "x", color="#D55E00", markersize=5)
-    ax.set_yticks(y, rows["value"])
-    ax.set(title=what, xlabel="prior sds from the prior's mean")
-figure.tight_layout()
-plt.show()
-
-# %% [markdown]
-# The predictive check compares the observed frequency of each value (points) with 90 % of ten replicates from the
-# posterior (blue) and from the prior (grey). Each replicate of the prior has a population of its own.
-
-# %%
-shares = values_table(predicted(found))
-figure, axes = plt.subplots(1, 2, figsize=(9, 3))
-for ax, instrument in zip(axes, ("pain_nrs", "sows_gossop"), strict=True):
-    part = shares[shares["instrument"] == instrument]
-    x = 0.5 * (part["from"] + part["to"])
-    for which, colour in (("prior", "0.5"), ("posterior", "#0072B2")):
-        ax.fill_between(x, part[f"{which}_lo90"], part[f"{which}_hi90"], color=colour, alpha=0.25, linewidth=0)
-    ax.plot(x, part["observed"], "o", color="0.2", markersize=3)
-    ax.set(title=instrument, xlabel="reported, points", ylabel="share of reports")
-figure.tight_layout()
-plt.show()
+latest = losses[losses["information"] == order[-1]].set_index("method")
+personal = next(name for name in latest.index if name.startswith("personal"))
+row = latest.loc[personal]
+gain, low, high = row["difference"], row["difference_lo95"], row["difference_hi95"]
+verdict = "better" if high < 0 else "worse" if low > 0 else "not shown to be better or worse"
+print(
+    f"With {order[-1]} known, the personal prediction of the second taper is {verdict} than that of the population: "
+    f"the log loss differs by {gain:+.3f} (95 % interval {low:+.3f} to {high:+.3f}) over {row['n_visits']} visits of "
+    f"{row['n_people']} people."
+)
+why = "; ".join(population.failures)
+trust = "passes its diagnostics" if population.trusted else f"is not to be trusted: {why}"
+print(f"The population fit of {PEOPLE} simulated people over {DAYS} days {trust}.")

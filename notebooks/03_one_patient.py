@@ -11,130 +11,103 @@
 # ---
 
 # %% [markdown]
-# # One patient: the inference from check-ins, and the options
+# # What should one patient do next, and why?
 #
-# This notebook is for readers who want to see one recommendation in detail. It uses the invented patient of
-# `examples/`: 90 MME of morphine, two steps down, some weeks of check-ins. It shows the prior and the posterior of the
-# patient's values, the options from here, and the limits of the tool. Everything is invented, and the population is not
-# calibrated to published results. **Research use: not clinically reviewed**.
+# One recommendation in detail, for the invented patient of `examples/`: 90 MME of morphine, two steps down, some weeks
+# of check-ins. The notebook shows the reports, what they taught about the patient, the options from here, and the
+# limits of the tool. Everything is invented. **Research use: not clinically reviewed.**
+#
+# This notebook is the same with and without `TAPER_SIM_FULL=1`.
 
 # %%
-from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
-
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
+from IPython.display import display
 
-from taper_sim.data.doses import read_histories
-from taper_sim.data.patient import read_patient
-from taper_sim.data.records import History
-from taper_sim.inference import course as at
-from taper_sim.inference.posterior import posterior_of
-from taper_sim.inference.prior import DEFAULT_POPULATION
-from taper_sim.inference.record import record_of
-from taper_sim.recommend.from_files import answers_of, default_as_of
-from taper_sim.recommend.recommendation import evidence_of, recommend
-from taper_sim.safety.limits import Limits
+import taper_sim as ts
 
-EXAMPLES = Path("../examples")
-patient = read_patient(EXAMPLES / "assessment.yaml")
-history = read_histories(EXAMPLES / "checkins.csv", EXAMPLES / "doses.csv")[patient.id]
-history = History(history.patient_id, history.checkins, history.doses, answers_of(patient), history.notes)
-today = default_as_of(history)
+EXAMPLES = "../examples"
+checkins = pd.read_csv(f"{EXAMPLES}/checkins.csv", parse_dates=["date"])
+doses = pd.read_csv(f"{EXAMPLES}/doses.csv", parse_dates=["date"])
 
 # %% [markdown]
 # ## The reports
+#
+# Points are reports; vertical lines are changes of dose.
 
 # %%
-reports = pd.DataFrame([(c.day, c.instrument, c.value) for c in history.checkins], columns=["day", "scale", "value"])
-scales = ["sows_gossop", "pain_nrs", "mood_item", "function"]
-figure, axes = plt.subplots(len(scales), 1, figsize=(8, 7), sharex=True)
-for axis, scale in zip(axes, scales, strict=True):
-    mine = reports[reports["scale"] == scale]
-    axis.plot(mine["day"], mine["value"], ".", color="0.3")
-    axis.set_ylabel(scale)
-    for row in history.doses:
-        axis.axvline(row.day, color="0.8", zorder=0)
-axes[0].set_title("Check-ins; lines are changes of dose")
-plt.show()
+scales = {
+    "sows_gossop": "SOWS-Gossop\n(0-30)",
+    "pain_nrs": "pain\n(NRS, 0-10)",
+    "mood_item": "mood item",
+    "function": "function\n(0-100)",
+}
+figure, axes = plt.subplots(len(scales), 1, figsize=(8, 6.5), sharex=True, layout="constrained")
+for panel, (scale, label) in zip(axes, scales.items(), strict=True):
+    reports = checkins[checkins["instrument"] == scale]
+    panel.plot(reports["date"], reports["value"], ".", color="#0072B2")
+    panel.set_ylabel(label)
+    for day in doses["date"]:
+        panel.axvline(day, color="#767676", linewidth=0.8, zorder=0)
 
 # %% [markdown]
-# ## Prior and posterior
-#
-# The prior combines the population and the patient's baseline assessment. The posterior adds the patient's reports.
-# Where the two intervals are alike, the reports had little information, and the pace rests on the population.
+# ## The recommendation
 
 # %%
-record = record_of(history, today, patient)
-baseline = patient.baseline.model_dump(exclude_unset=True)
-evidence, notes, n_reports = evidence_of(record, 84, 0, baseline, DEFAULT_POPULATION, {})
-posterior = posterior_of(evidence, 2048)
-silent = replace(history, checkins=())
-before, _, _ = evidence_of(record_of(silent, today, patient), 84, 0, baseline, DEFAULT_POPULATION, {})
-rows = []
-for name in posterior.prior.names:
-    if not name.startswith("drift"):
-        k = before.prior.names.index(name) if name in before.prior.names else None
-        low, high = (np.nan, np.nan)
-        if k is not None:
-            ends = before.prior.mean[k] + np.array([-1.645, 1.645]) * before.prior.sd[k]
-            low, high = np.exp(ends) if before.prior.is_log[k] else ends
-        x = posterior.of(name)
-        rows.append((name, low, high, posterior.quantile(x, 0.05), posterior.mean(x), posterior.quantile(x, 0.95)))
-columns = ["value", "prior lo90", "prior hi90", "lo90", "mean", "hi90"]
-pd.DataFrame(rows, columns=columns).set_index("value").round(2)
-
-# %%
-print(f"{n_reports} reports, {posterior.ess:.0f} effective draws, k-hat {posterior.khat:.2f}")
+answer = ts.recommend(f"{EXAMPLES}/checkins.csv", f"{EXAMPLES}/doses.csv", f"{EXAMPLES}/assessment.yaml")
+display(answer)
 
 # %% [markdown]
-# ## Past withdrawal
+# ## What the reports taught
 #
-# Each line is a draw from the posterior: a course on the same doses that is compatible with the reports.
+# The same patient without any check-in: the posterior is then that of the population and the baseline assessment. Where
+# the two intervals are alike, the reports had little information, and the pace follows from the population.
 
 # %%
-rng = np.random.default_rng(0)
-drawn = rng.choice(len(posterior.z), 60, p=posterior.weights)
-days = [record.start + timedelta(days=d) for d in range(record.n_days + 1)]
-for values in posterior.prior.values(posterior.z[drawn]):
-    latent = at.course(values, evidence.shared, evidence.regimen)
-    plt.plot(days, latent[:, at.W_ALL], color="tab:blue", alpha=0.15)
-plt.axhline(Limits().withdrawal, color="tab:red", linestyle="--")
-plt.ylabel("withdrawal, 0 to 1")
-plt.title("Withdrawal up to today, and the limit")
-plt.xticks(rotation=30)
-plt.show()
+whole = answer.as_dict()
+silent = ts.recommend(
+    checkins.iloc[:0].astype({"date": str}),
+    f"{EXAMPLES}/doses.csv",
+    f"{EXAMPLES}/assessment.yaml",
+    as_of=whole["as_of"],
+)
+before, after = (pd.DataFrame(one["posterior"]).T for one in (silent.as_dict(), whole))
+values = before.add_prefix("without check-ins, ").join(after.add_prefix("with check-ins, "))
+values.round(2)
+
+# %%
+quality = whole["quality"]
+print(f"{quality['n_reports_used']} reports, {quality['ess']:.0f} effective draws, k-hat {quality['khat']:.2f}")
+
+# %% [markdown]
+# ## Reports against forecasts
+#
+# Each forecast uses the days before it only. A model that fits badly shows it here.
+
+# %%
+answer.plot()
 
 # %% [markdown]
 # ## The options
+#
+# Chances within the horizon, from the patient's own posterior.
 
 # %%
-answer = recommend(history, today, patient=patient, limits=Limits()).as_dict()
-print(answer["status"], "·", answer["chosen"])
-for reason in answer["reasons"]:
-    print("-", reason)
-
-# %%
-options = pd.DataFrame(answer["options"]).set_index("name")
+options = answer.options.set_index("name")
 options[["status", "expected_dose_pct", "p_withdrawal_over", "p_function_loss", "p_pain_rise", "p_crisis"]].round(3)
 
 # %% [markdown]
-# ## What would change the recommendation
+# ## The answer
 
 # %%
-for line in answer["would_change"]:
-    print("-", line)
-
-# %% [markdown]
-# ## Without check-ins
-#
-# This is the same patient before the first check-in. The posterior is the prior, and no option is faster than a preset.
-
-# %%
-quiet = recommend(silent, today, patient=patient, limits=Limits()).as_dict()
-print(quiet["chosen"])
-for reason in quiet["reasons"]:
-    if "check-in" in reason:
-        print("-", reason)
+chosen = options.loc[answer.chosen] if answer.chosen is not None else None
+print(f"{answer.status}: {answer.chosen}, as of {whole['as_of']}.")
+if chosen is not None:
+    print(
+        f"It leads to {chosen['expected_dose_pct']:.0f} % of the original dose. The chance of withdrawal over the "
+        f"limit is {chosen['p_withdrawal_over']:.1%} (90 % interval {chosen['p_withdrawal_over_lo90']:.1%} to "
+        f"{chosen['p_withdrawal_over_hi90']:.1%}), of a loss of function {chosen['p_function_loss']:.1%}."
+    )
+print(f"Without check-ins the tool would propose: {silent.chosen}.")
+for line in answer.would_change:
+    print("It would change:", line)

@@ -13,112 +13,114 @@
 # %% [markdown]
 # # Which team?
 #
-# This notebook is for clinical leads who plan a team. It answers these questions. How many patients can this team
-# taper safely? Which resource becomes a bottleneck first? What changes with one more staff member, fewer enrolments,
-# or check-ins every other day? Which team is the cheapest that meets its targets? Everything is simulated, with
-# parameters fitted to published results that inform few of them; minutes and costs are planning assumptions.
-# **Research use: not clinically reviewed**.
+# For clinical leads who plan a team. How many patients can this team taper? Which resource is full first? What changes
+# with one more staff member, fewer patients, or check-ins every other day? Which team is the cheapest that meets its
+# targets? Everything is simulated, with parameters fitted to published results that inform few of them; minutes and
+# costs are planning assumptions. **Research use: not clinically reviewed.**
+#
+# The search is small, so that it runs in a minute or two. `TAPER_SIM_FULL=1` in the environment searches the unchanged
+# scenario, as `taper-sim staffing scenarios/staffing_small.yaml --out team` does.
 
 # %%
+import os
+import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
+import yaml
 from IPython.display import SVG, display
 
-from taper_sim.experiments.staffing_run import run_staffing
-from taper_sim.experiments.team_search import read_staffing
-from taper_sim.report.staffing_figures import write_staffing_figures
-from taper_sim.report.staffing_text import bound_text
-from taper_sim.scenario.building import Overrides
+import taper_sim as ts
 
-SCENARIO = Path("../scenarios/staffing_small.yaml")
-FOLDER = Path(tempfile.mkdtemp()) / "team"
-
-
-def quietly(total: int) -> Callable[[int], None]:
-    """Show no progress."""
-    return lambda done: None
-
+FULL = os.environ.get("TAPER_SIM_FULL") == "1"
+SCENARIO = "../scenarios/staffing_small.yaml"
 
 # %% [markdown]
-# ## Bounds before the run
+# ## Try a team
 #
-# The bounds compare planned work with the hours of the largest team in the ranges. A panel of 3,000 exceeds all of
-# them.
+# The planned work of every queue beside the hours of the staff who may do it. It needs no simulation, so it follows the
+# inputs at once.
 
 # %%
-plan = read_staffing(SCENARIO, Overrides(patients=40, days=28))
-for load in plan.loads:
-    print(load)
+ts.staffing_explorer(SCENARIO)
+
+# %% [markdown]
+# ## Bounds before a search
+#
+# The same numbers as a table, for today's team and for a panel of 3,000.
 
 # %%
-print("\n".join(bound_text(read_staffing(SCENARIO, Overrides(patients=3000, days=28)))))
+work = ts.planned_work(SCENARIO)
+display(work)
+
+# %%
+large = ts.planned_work(SCENARIO, patients=3000)
+print(large.answer)
 
 # %% [markdown]
 # ## The search
-#
-# The panel is small, the period is four weeks and the test is loose, so that the notebook runs in seconds. This command
-# runs the unchanged scenario: `taper-sim staffing scenarios/staffing_small.yaml --out team`.
 
 # %%
-loose = {
-    "probability": 0.6,
-    "indifference": 0.25,
-    "confidence": 0.5,
-    "most_teams": 14,
-    "most_replications": 8,
-    "what_if_replications": 3,
-    "panel_shares": (1.0, 2.0, 3.0),
-}
-plan = replace(plan, entry=plan.entry.model_copy(update=loose))
-done = run_staffing(SCENARIO, plan, FOLDER, quietly)
-print("targets:", "; ".join(map(str, plan.entry.targets)))
-print("chosen:", None if done.result.chosen is None else done.result.chosen.name)
-print("stopped at a bound, so a cheaper team may exist:", done.result.stopped)
-
-# %%
-tried = done.table[done.table["metric"] == "all_targets"]
-tried[["team", "fte", "cost", "estimate", "lo95", "hi95", "verdict", "n_replications"]].round(2)
+scenario = yaml.safe_load(Path(SCENARIO).read_text())
+if not FULL:
+    scenario["days"], scenario["draws"], scenario["cohort"]["patients"] = 28, 4, 40
+    scenario["clinic"]["staffing"] |= {
+        "fte": {
+            "nurse": {"least": 0.5, "most": 1.5, "step": 0.5},
+            "pharmacist": {"least": 0.5, "most": 1, "step": 0.5},
+        },
+        "probability": 0.6,
+        "indifference": 0.25,
+        "confidence": 0.5,
+        "most_teams": 6,
+        "most_replications": 4,
+        "what_if_replications": 2,
+        "panel_shares": [1.0, 2.0],
+    }
+folder = Path(tempfile.mkdtemp())
+shutil.copytree("../scenarios/rules", folder / "rules")
+(folder / "team.yaml").write_text(yaml.safe_dump(scenario))
+run = ts.find_team(folder / "team.yaml", progress=False)
+print(run.text)
 
 # %% [markdown]
 # `estimate` is the share of replications that met every target. A verdict is Wald's sequential test of that share. A
 # team far from the threshold needs few replications, a team near it many.
-#
-# ## The three levers
-#
-# Each lever changes one thing about today's team, on the same patients with common random numbers.
 
 # %%
-assert done.what_if is not None
-levers = done.what_if.levers
-for metric in ("late", "order_wait_days", "composite_against_never_short", "cost"):
-    own = levers[levers["metric"] == metric]
-    print(metric, "-", own["unit"].iloc[0])
-    display(own[["name", "what", "estimate", "change", "change_lo95", "change_hi95", "p_meets"]].round(3))
+staffing = run.tables["staffing"]
+tried = staffing[staffing["metric"] == "all_targets"]
+tried[["team", "fte", "cost", "estimate", "lo95", "hi95", "verdict", "n_replications"]].round(2)
 
 # %% [markdown]
-# With three replications intervals are wide. An interval that contains zero means that this run does not show an effect
-# of the lever.
+# ## What one change does
 #
-# ## The number of patients
-#
-# The figure has today's team with other panels: late work, and harm (the composite outcome relative to unlimited
-# staff).
+# Each lever changes one thing about today's team, on the same patients with common random numbers. With few
+# replications intervals are wide. An interval that contains zero means that this run does not show an effect.
 
 # %%
-write_staffing_figures(FOLDER)
-display(SVG(FOLDER / "figures" / "capacity.svg"))
-
-# %%
-display(SVG(FOLDER / "figures" / "tornado.svg"))
+for picture in run.figures:
+    print(picture.stem)
+    display(SVG(filename=picture))
 
 # %% [markdown]
-# ## Access by subgroup
-#
-# The table has access by subgroup, and its gap to all patients. Groups under eleven people are left out.
+# ## The answer
 
 # %%
-equity = done.what_if.equity
-equity[(equity["metric"] == "late")][["team", "subgroup", "estimate", "gap", "gap_lo95", "gap_hi95"]].round(3)
+fullest = work.frame.iloc[0]
+lasting = work.frame[work.frame["period"] == "after enrolment"].iloc[0]
+print(
+    f"The fullest queue of today's team is {lasting['queue']}: its planned work after enrolment takes "
+    f"{lasting['share']:.0%} of the hours, and {lasting['most_patients']:,} patients would fill it. While the panel "
+    f"enrols it is {fullest['queue']} with {fullest['share']:.0%}."
+)
+met = tried[tried["verdict"] == "meets"].sort_values("cost")
+if len(met):
+    best = met.iloc[0]
+    print(
+        f"Of {len(tried)} teams tried, the cheapest that meets its targets is {best['team']}: {best['fte']:g} FTE, "
+        f"{best['cost']:,.0f} USD a week; it met all targets in {best['estimate']:.0%} of {best['n_replications']:.0f} "
+        "replications."
+    )
+else:
+    print(f"None of the {len(tried)} teams tried is shown to meet its targets with so few replications.")

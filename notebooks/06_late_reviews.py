@@ -11,129 +11,103 @@
 # ---
 
 # %% [markdown]
-# # The effect of late reviews
+# # What do late reviews do to patients?
 #
-# This notebook is for readers who ask what happens to patients when staff are late. The patients, the random numbers
-# and the protocol are the same; only the team differs. A small panel has a protocol that reacts to check-ins, with
-# unlimited staff, with the scenario's team, and with a smaller one. Three triage rules follow on the small team.
-# Everything is simulated, with parameters fitted to published results that inform few of them. **Research use: not
-# clinically reviewed**.
+# The patients, the random numbers and the protocol are the same; only the team differs. A panel has a protocol that
+# reacts to check-ins, with the scenario's team and with a smaller one, each beside unlimited staff. Triage rules
+# follow. Everything is simulated, with parameters fitted to published results that inform few of them.
+# **Research use: not clinically reviewed.**
+#
+# The notebook is small. `TAPER_SIM_FULL=1` in the environment gives the size of `scenarios/clinic_understaffed.yaml`.
 
 # %%
-from dataclasses import replace
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
+import yaml
+from IPython.display import display
 
-from taper_sim.clinic import lateness
-from taper_sim.clinic.coupling import serve
-from taper_sim.clinic.staffing.bounds import loads
-from taper_sim.clinic.team import Team
-from taper_sim.experiments.clinic_plan import read_plan
-from taper_sim.scenario.building import Overrides
+import taper_sim as ts
 
+FULL = os.environ.get("TAPER_SIM_FULL") == "1"
+PATIENTS, DAYS, REPLICATIONS = (400, 364, 3) if FULL else (25, 28, 2)
 SCENARIO = Path("../scenarios/clinic_understaffed.yaml")
-N_PATIENTS, N_DAYS = 240, 112
-plan = read_plan(SCENARIO, Overrides(patients=N_PATIENTS, days=N_DAYS), 1)
-arm, cohort, ensemble = plan.arms[0], plan.cohort(0), plan.ensemble(0)
 
+# %% [markdown]
+# ## Two teams
+#
+# The smaller team has one of each role and no nurse practitioner.
 
-def people(**wanted: int) -> Team:
-    """Return the scenario's team with other numbers of people in some roles."""
-    kept = []
-    for worker in plan.team.workers:
-        number = int(worker.name.split()[-1])
-        if number <= wanted.get(worker.role.name, 99):
-            kept.append(worker)
-    return Team(tuple(kept))
-
-
-def run(team: Team, triage: str = "urgency"):
-    """Run one replication: the same patients and random numbers for every team."""
-    setting = replace(plan.setting, triage=triage)
-    return serve(cohort, arm.build, ensemble, plan.seed(0), N_DAYS, arm.care, team, setting)
-
+# %%
+scenario = yaml.safe_load(SCENARIO.read_text())
+scenario["clinic"]["enrol_over_d"] = min(scenario["clinic"]["enrol_over_d"], DAYS)
+for staff in scenario["clinic"]["team"]:
+    staff.pop("leave", None)
+folder = Path(tempfile.mkdtemp())
+shutil.copytree(SCENARIO.parent / "rules", folder / "rules")
+(folder / "as planned.yaml").write_text(yaml.safe_dump(scenario))
+smaller = [staff | {"people": 1} for staff in scenario["clinic"]["team"] if staff["role"] != "np_pa"]
+scenario["clinic"]["team"] = smaller
+(folder / "smaller.yaml").write_text(yaml.safe_dump(scenario))
+TEAMS = ("as planned", "smaller")
 
 # %% [markdown]
 # ## Bounds before the run
 #
-# The bounds compare planned work with hours on duty. Alerts and urgent visits add to the planned work.
+# Planned work and hours on duty. Alerts and urgent visits add to the planned work.
 
 # %%
-short = people(nurse=1, psychologist=1, pt=1, np_pa=0)
-days = list(arm.build().decision_days(N_DAYS))
-for load in loads(cohort, arm.care, plan.setting, short, days, N_DAYS):
-    print(load)
+for team in TEAMS:
+    print(f"{team}, {3 * PATIENTS} patients:")
+    print(ts.planned_work(folder / f"{team}.yaml", patients=3 * PATIENTS, days=DAYS).answer)
 
 # %% [markdown]
-# ## Three teams
-#
-# The table has the days on which an order waited for staff, the check-ins unread by night, the visits given, and the
-# patients' outcomes.
-
+# ## The runs
 
 # %%
-def line(served) -> dict[str, float]:
-    """Summarise one run for a clinical lead."""
-    outcomes, clinic = served.outcomes, served.clinic
-    return {
-        "order waits, days": clinic["days_waiting"].mean(),
-        "unread by night, %": 100 * np.nanmean(clinic["unread"]),
-        "visits given, %": 100 * np.nanmean(clinic["care"]),
-        "dose down, %": np.nanmean(outcomes["dose_reduction_pct"]),
-        "function change": np.nanmean(outcomes["function_change"]),
-        "PHQ-9 change": np.nanmean(outcomes["phq9_change"]),
-        "peak withdrawal": np.nanmean(outcomes["withdrawal_peak"]),
-    }
+runs = {
+    team: ts.run_clinic(
+        folder / f"{team}.yaml", patients=3 * PATIENTS, days=DAYS, replications=REPLICATIONS, progress=False
+    )
+    for team in TEAMS
+}
+for team, run in runs.items():
+    print(team)
+    display(
+        run.tables["service"].query("subgroup == 'all'").head(12)
+        if "subgroup" in run.tables["service"]
+        else run.tables["service"].head(12)
+    )
 
+# %% [markdown]
+# ## Patients against unlimited staff
+#
+# Differences of the patients' outcomes from the same patients with unlimited staff.
 
-teams = {"never short": Team(unlimited=True), "as planned": plan.team, "short": short}
-runs = {name: run(team) for name, team in teams.items()}
-table = pd.DataFrame({name: line(served) for name, served in runs.items()}).T
-table.round(2)
+# %%
+shown = ["dose_reduction_pct", "withdrawal_peak", "pain_nrs_change", "function_change", "phq9_change", "composite"]
+parts = []
+for team, run in runs.items():
+    table = run.tables["differences"]
+    parts.append(table[table["outcome"].isin(shown) & (table["subgroup"] == "all")].assign(team=team))
+differences = pd.concat(parts).set_index(["outcome", "team"]).sort_index()
+differences[["mean", "lo95", "hi95"]].round(3)
 
 # %% [markdown]
 # Late signatures and unread check-ins need not raise withdrawal: a protocol without reports holds the dose, and the
 # taper stops. Patients lose planned care, and they spend more time at a dose that they wanted to leave.
-
-# %%
-assert table.loc["never short", "order waits, days"] == 0
-assert table.loc["short", "visits given, %"] < table.loc["never short", "visits given, %"]
-
-# %% [markdown]
+#
 # ## Triage
 #
-# The three rules are first come, urgency and a risk score, on the small team. The table has the share of work begun
-# late or lost, by urgency, and by whether the patient speaks the clinic's language.
+# First come, urgency and a risk score on a team that is too small, in a small run. `docs/tables/triage.csv` has the
+# larger one, with a fourth rule.
 
 # %%
-rows = []
-row_of = {name: k for k, name in enumerate(cohort.ids)}
-other = ~cohort.flags["language_match"]
-for rule in ("first_come", "urgency", "risk_score"):
-    events = run(short, rule).events
-    own = events[(events["patient_id"] != "") & events["role"].isin(["nurse", "prescriber", "pharmacist"])]
-    own = own[lateness.judged(own, N_DAYS * 1440.0)]
-    late = lateness.late(own, N_DAYS * 1440.0)
-    speaks_other = other[own["patient_id"].map(row_of).to_numpy()]
-    rows.append(
-        {
-            "triage": rule,
-            "cannot wait, %": 100 * late[own["urgency"] == 0].mean(),
-            "today, %": 100 * late[own["urgency"] == 1].mean(),
-            "routine, %": 100 * late[own["urgency"] == 3].mean(),
-            "other language, %": 100 * late[speaks_other].mean(),
-            "same language, %": 100 * late[~speaks_other].mean(),
-        }
-    )
-pd.DataFrame(rows).set_index("triage").round(1)
-
-# %% [markdown]
-# One replication has little information about differences between subgroups. `taper-sim triage
-# ../scenarios/clinic_triage.yaml --out triage` runs several, and a fourth rule uses the risk predicted by each
-# patient's own posterior. Its table has the change against first come with its interval, and the subgroups whose gap to
-# all patients excludes zero.
+triage = ts.compare_triage("../scenarios/clinic_triage_fast.yaml", replications=2, patients=16, days=14, progress=False)
+print(triage.text)
 
 # %%
 kept = pd.read_csv("../docs/tables/triage.csv")
@@ -141,7 +115,17 @@ shown = ["late of all work", "late of urgency 0", "order_wait_days", "visits_giv
 everybody = kept[(kept["subgroup"] == "all") & kept["metric"].isin(shown)]
 everybody.set_index(["metric", "triage"])[["estimate", "change", "change_lo95", "change_hi95"]].sort_index().round(3)
 
+# %% [markdown]
+# ## The answer
+
 # %%
-apart = kept[(kept["gap_lo95"] > 0) | (kept["gap_hi95"] < 0)]
-apart = apart[apart["metric"].isin(["order_wait_days", "visits_given", "composite lost"])]
-apart.pivot_table(index=["metric", "subgroup"], columns="triage", values="gap").round(3)
+for outcome, words in (("dose_reduction_pct", "the dose reduction (%)"), ("function_change", "function (0-100)")):
+    for team in TEAMS:
+        row = differences.loc[(outcome, team)]
+        row = row.iloc[0] if isinstance(row, pd.DataFrame) else row
+        print(
+            f"{team}: {words} differs from unlimited staff by {row['mean']:+.2f} (95 % interval {row['lo95']:+.2f} to "
+            f"{row['hi95']:+.2f})."
+        )
+waits = everybody[everybody["metric"] == "late of urgency 0"].set_index("triage")["estimate"]
+print("Late work that cannot wait, by triage rule:", "; ".join(f"{rule} {share:.1%}" for rule, share in waits.items()))

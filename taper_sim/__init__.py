@@ -13,21 +13,28 @@ if TYPE_CHECKING:
     from taper_sim.api.cohorts import people as people
     from taper_sim.api.comparison import Comparison as Comparison
     from taper_sim.api.comparison import compare as compare
+    from taper_sim.api.explorer import explorer as explorer
+    from taper_sim.api.explorer import staffing_explorer as staffing_explorer
     from taper_sim.api.patient_recommendation import Recommendation as Recommendation
     from taper_sim.api.patient_recommendation import recommend as recommend
     from taper_sim.api.patient_trace import Trace as Trace
     from taper_sim.api.patient_trace import trace as trace
+    from taper_sim.api.planned_work import PlannedWork as PlannedWork
+    from taper_sim.api.planned_work import planned_work as planned_work
     from taper_sim.api.population_fit import Population as Population
     from taper_sim.api.population_fit import fit as fit
     from taper_sim.api.registration import outcome as outcome
     from taper_sim.api.registration import register as register
     from taper_sim.api.runs import Run as Run
+    from taper_sim.api.runs import compare_triage as compare_triage
     from taper_sim.api.runs import evaluate as evaluate
     from taper_sim.api.runs import find_team as find_team
     from taper_sim.api.runs import load as load
     from taper_sim.api.runs import run_clinic as run_clinic
     from taper_sim.api.sensitivity import Sensitivity as Sensitivity
     from taper_sim.api.sensitivity import sensitivity as sensitivity
+    from taper_sim.api.simulated_records import SimulatedRecords as SimulatedRecords
+    from taper_sim.api.simulated_records import simulated_records as simulated_records
     from taper_sim.api.validation import Validation as Validation
     from taper_sim.api.validation import validate as validate
     from taper_sim.comparison.outcomes import OutcomeWindow as OutcomeWindow
@@ -51,25 +58,32 @@ _PUBLIC = {
     "Patient": "taper_sim.data.patient",
     "Patients": "taper_sim.policies.interface",
     "People": "taper_sim.api.cohorts",
+    "PlannedWork": "taper_sim.api.planned_work",
     "Policy": "taper_sim.policies.interface",
     "Population": "taper_sim.api.population_fit",
     "Recommendation": "taper_sim.api.patient_recommendation",
     "Run": "taper_sim.api.runs",
     "Sensitivity": "taper_sim.api.sensitivity",
+    "SimulatedRecords": "taper_sim.api.simulated_records",
     "Trace": "taper_sim.api.patient_trace",
     "Validation": "taper_sim.api.validation",
     "compare": "taper_sim.api.comparison",
+    "compare_triage": "taper_sim.api.runs",
     "evaluate": "taper_sim.api.runs",
+    "explorer": "taper_sim.api.explorer",
     "find_team": "taper_sim.api.runs",
     "fit": "taper_sim.api.population_fit",
     "load": "taper_sim.api.runs",
     "outcome": "taper_sim.api.registration",
     "people": "taper_sim.api.cohorts",
+    "planned_work": "taper_sim.api.planned_work",
     "read_patient": "taper_sim.data.patient",
     "recommend": "taper_sim.api.patient_recommendation",
     "register": "taper_sim.api.registration",
     "run_clinic": "taper_sim.api.runs",
     "sensitivity": "taper_sim.api.sensitivity",
+    "simulated_records": "taper_sim.api.simulated_records",
+    "staffing_explorer": "taper_sim.api.explorer",
     "trace": "taper_sim.api.patient_trace",
     "validate": "taper_sim.api.validation",
 }
@@ -82,26 +96,33 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names for type checkers; a test 
     "Patient",
     "Patients",
     "People",
+    "PlannedWork",
     "Policy",
     "Population",
     "Recommendation",
     "Run",
     "Sensitivity",
+    "SimulatedRecords",
     "Trace",
     "Validation",
     "__version__",
     "compare",
+    "compare_triage",
     "evaluate",
+    "explorer",
     "find_team",
     "fit",
     "load",
     "outcome",
     "people",
+    "planned_work",
     "read_patient",
     "recommend",
     "register",
     "run_clinic",
     "sensitivity",
+    "simulated_records",
+    "staffing_explorer",
     "trace",
     "validate",
 ]

@@ -18,6 +18,7 @@ from taper_sim.api.progress import progress_bar
 from taper_sim.api.protocols import Protocol, copy_rules, entries_of
 from taper_sim.api.saving import INPUTS, save_run
 from taper_sim.api.subgroups import By, groups_of
+from taper_sim.api.tails import tail_table
 from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.comparison.outcomes import BEYOND_COLUMNS, BY_NAME, Outcome
@@ -155,6 +156,18 @@ class Comparison:
                 raise InputError(Problem("difference", place, given, "; ".join(self.protocols)))
         rows = difference_rows(a, b, self._outcomes(outcome), self._values((a, b)), self._draw, self._groups(by))
         return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
+
+    def tail(self, outcome: str = "withdrawal_peak", by: By = None) -> pd.DataFrame:
+        """Mean of everybody beside the mean of the worst 5 % (``worst5``), each with its 95 % interval.
+
+        Parameters
+        ----------
+        outcome : str, optional
+            An outcome with a ``…_cvar95``.
+        by : str, callable, or a sequence of them, optional
+            Subgroups, as for :meth:`difference`; those of the run if omitted.
+        """
+        return tail_table(self.summary if by is None else self.summary_by(by), outcome)
 
     def summary_by(self, by: By) -> pd.DataFrame:
         """The summary of subgroups; see :meth:`difference`."""

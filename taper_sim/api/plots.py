@@ -1,31 +1,24 @@
-"""Figures of a comparison. Imports ``report.figures``, ``report.drawing``.
+"""Figures of a comparison. Imports the figures of ``report``.
 
 A notebook shows a figure that is the last line of a cell; ``.savefig`` writes it.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
-import matplotlib.pyplot
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from taper_sim.api.display import show_figures
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, styles_of, wrapped
-from taper_sim.report.figures import (
-    FOREST_OUTCOMES,
-    MOST_FACETS,
-    PARETO_X,
-    PARETO_Y,
-    forest_figure,
-    pareto_axes,
-    pareto_figure,
-    trajectories_figure,
-)
-from taper_sim.report.run_tables import TAIL, label_of, outcome_of
+from taper_sim.report.forest_figure import FOREST_OUTCOMES, forest_figure
+from taper_sim.report.pareto_figure import PARETO_X, PARETO_Y, pareto_axes, pareto_figure
+from taper_sim.report.run_tables import label_of, outcome_of
+from taper_sim.report.trajectory_figure import QUANTITIES, day_ticks, trajectories_figure
 
 if TYPE_CHECKING:
     from taper_sim.api.comparison import Comparison
@@ -45,6 +38,7 @@ class ComparisonPlots:
 
     def __init__(self, result: "Comparison"):
         self._result = result
+        show_figures()
 
     def __repr__(self) -> str:
         return ".plot has trajectories(), forest(), tail() and pareto()"
@@ -67,7 +61,7 @@ class ComparisonPlots:
         ----------
         quantity : str, optional
             One of the quantities of ``.trajectories``, in a panel a protocol, the other protocols in grey. If omitted,
-            all quantities for up to six protocols, and withdrawal for more.
+            all quantities.
         protocols : sequence of str, optional
             All if omitted.
         """
@@ -80,9 +74,9 @@ class ComparisonPlots:
             raise problem(
                 "plot.trajectories", "", f"fewer people than {SMALLEST_CELL}", f"{SMALLEST_CELL} people and more"
             )
-        if quantity is None and len(names) <= MOST_FACETS:
+        if quantity is None:
             return trajectories_figure(table, names, self._result.reference)[0]
-        return _panels(table, names, self._result.reference, quantity or "withdrawal")
+        return _panels(table, names, self._result.reference, quantity)
 
     def forest(self, outcomes: Sequence[str] | None = None, protocols: Sequence[str] | None = None) -> Figure:
         """Draw differences against the reference with 95 % intervals; right is better.
@@ -129,12 +123,10 @@ class ComparisonPlots:
         outcome : str, optional
             An outcome with a ``…_cvar95``.
         """
-        summary = self._result.summary
-        whole = summary[(summary["subgroup"] == "all") & (summary["n"] >= SMALLEST_CELL)]
-        known = [name.removesuffix(TAIL) for name in dict.fromkeys(whole["outcome"]) if name.endswith(TAIL)]
-        if outcome not in known:
-            given = f"{shown(outcome)}, without a worst 5 %{nearest(outcome, known)}"
-            raise InputError(Problem("plot.tail", "outcome", given, ", ".join(known) or "11 people and more"))
+        table = self._result.tail(outcome)
+        whole = table[(table["subgroup"] == "all") & (table["n"] >= SMALLEST_CELL)]
+        if whole.empty:
+            raise problem("plot.tail", "", f"fewer people than {SMALLEST_CELL}", f"{SMALLEST_CELL} people and more")
         return _tail(whole, self._result.protocols, self._result.reference, outcome)
 
 
@@ -151,7 +143,7 @@ def _panels(table: pd.DataFrame, names: Sequence[str], reference: str, quantity:
         grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, name in zip(grid, names, strict=False):
             for other in names:
-                axes.plot(courses[other]["day"], courses[other]["mean"], color="#d8d8d8", linewidth=0.6, zorder=1)
+                axes.plot(courses[other]["day"], courses[other]["mean"], color=GREY, linewidth=0.4, zorder=1)
             course, colour = courses[name], styles[name].colour
             axes.fill_between(course["day"], course["q10"], course["q90"], color=colour, alpha=0.15, linewidth=0)
             axes.fill_between(course["day"], course["q25"], course["q75"], color=colour, alpha=0.30, linewidth=0)
@@ -164,43 +156,47 @@ def _panels(table: pd.DataFrame, names: Sequence[str], reference: str, quantity:
         for axes in grid[max(0, len(names) - n_columns) : len(names)]:
             axes.set_xlabel("day")
             axes.tick_params(labelbottom=True)
-        unit = {"dose": " (share of start)", "pain": " (NRS, 0-10)", "function": " (0-100)"}.get(quantity, " (0-1)")
-        figure.supylabel(f"{quantity}{unit}", fontsize=7.0)
+        last = int(rows["day"].max())
+        grid[0].set_xlim(0, last)
+        grid[0].set_xticks(day_ticks(last, 4))
+        label = QUANTITIES[quantity][0].replace("\n", " ") if quantity in QUANTITIES else f"{quantity} (0-1)"
+        figure.supylabel(label, fontsize=7.0)
         figure.suptitle(
-            "Mean, 25 to 75 % and 10 to 90 % of people; grey: the other protocols; dashed: "
+            "Thick: mean; bands: 25 to 75 % and 10 to 90 % of people; grey: means of the other protocols; dashed: "
             f"{wrapped(reference, 40, 1)}",
             fontsize=7.0,
         )
     return figure
 
 
-def _tail(whole: pd.DataFrame, names: Sequence[str], reference: str, outcome: str) -> Figure:
-    """A line a protocol from the mean of everybody to that of the worst 5 %, each with its interval."""
+def _tail(table: pd.DataFrame, names: Sequence[str], reference: str, outcome: str) -> Figure:
+    """A line a protocol from the mean of everybody to that of the worst 5 %, each with its interval and its number."""
     styles = styles_of(names, reference)
-    cells = {(row["protocol"], row["outcome"]): row for row in whole.to_dict("records")}
-    drawn = [name for name in names if (name, outcome) in cells and (name, outcome + TAIL) in cells]
+    rows = {row["protocol"]: row for row in table.to_dict("records")}
+    drawn = [name for name in names if name in rows]
     with mpl.rc_context(PRINT):
-        figure = empty_figure(DOUBLE_COLUMN_MM * 0.8, 22.0 + 7.0 * len(drawn), fitted=True)
+        figure = empty_figure(DOUBLE_COLUMN_MM, 26.0 + 7.0 * len(drawn), fitted=True)
         axes = figure.subplots()
         for y, name in enumerate(drawn):
-            mean, worst = cells[(name, outcome)], cells[(name, outcome + TAIL)]
-            colour = styles[name].colour
-            axes.plot([mean["mean"], worst["mean"]], [y, y], color=colour, linewidth=0.7, alpha=0.6)
-            for row, face in ((mean, colour), (worst, "white")):
-                axes.plot([row["lo95"], row["hi95"]], [y, y], color=colour, linewidth=2.2, alpha=0.35)
-                axes.plot(row["mean"], y, color=colour, marker="o", markersize=4.5, markerfacecolor=face, zorder=3)
-            axes.annotate(
-                f"{mean['mean']:.2g} | {worst['mean']:.2g}",
-                (max(worst["hi95"], mean["hi95"]), y),
-                xytext=(4, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=6.0,
-            )
+            row, style = rows[name], styles[name]
+            axes.plot([row["mean"], row["worst5"]], [y, y], color=style.colour, linewidth=0.7)
+            for point, face in (("", style.colour), ("worst5", "white")):
+                mean, low, high = (row["mean"], row["lo95"], row["hi95"]) if not point else _worst(row)
+                axes.plot([low, high], [y, y], color=style.colour, linewidth=2.6, alpha=0.30)
+                axes.plot(
+                    mean, y, color=style.colour, marker=style.marker, markersize=4.5, markerfacecolor=face, zorder=3
+                )
+            for x, text in ((1.02, f"{row['mean']:.2g}"), (1.12, f"{row['worst5']:.2g}")):
+                axes.text(x, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5)
+        for x, text in ((1.02, "mean"), (1.12, "worst 5 %")):
+            axes.text(x, -0.8, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5, weight="bold")
         axes.set_yticks(np.arange(len(drawn)), [wrapped(name, 34, 2) for name in drawn])
         axes.set_ylim(len(drawn) - 0.4, -0.6)
-        axes.margins(x=0.12)
         known = outcome_of(outcome)
         axes.set_xlabel(f"{label_of(outcome)} ({known.unit if known is not None else ''})")
-        axes.set_title("filled: mean of everybody; open: mean of the worst 5 %; bars: 95 % intervals")
+        figure.suptitle("Filled: mean of everybody. Open: mean of the worst 5 %. Bars: 95 % intervals.", fontsize=7.0)
     return figure
+
+
+def _worst(row: Mapping[Hashable, Any]) -> tuple[float, float, float]:
+    return row["worst5"], row["worst5_lo95"], row["worst5_hi95"]

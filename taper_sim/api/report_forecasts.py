@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Final
 
 import matplotlib as mpl
-import matplotlib.pyplot
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from taper_sim.api.display import show_figures
 from taper_sim.data.doses import read_histories
 from taper_sim.data.fhir import read_bundle
 from taper_sim.data.patient import read_patient
@@ -20,11 +20,10 @@ from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.inference.prior import DEFAULT_POPULATION
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of
 from taper_sim.recommend.recommendation import POSTERIOR_DRAWS, evidence_of
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, PRINT, REFERENCE_COLOUR, empty_figure
+from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, PRINT, REFERENCE_COLOUR, empty_figure
 
 _DRAWN: Final = 64  # posterior draws over which forecasts are averaged; a design choice
 _Z90: Final = 1.6449
-_BLUE: Final = "#0072B2"
 _HORIZON_D: Final = 28
 
 
@@ -103,13 +102,14 @@ def _on_scale(score: float, transform: int) -> float:
 def forecasts_figure(forecasts: pd.DataFrame) -> Figure:
     """Draw reports as points on the forecasts' mean and 90 % band, an instrument a panel."""
     instruments = list(dict.fromkeys(forecasts["instrument"]))
+    show_figures()
     with mpl.rc_context(PRINT):
         figure = empty_figure(DOUBLE_COLUMN_MM, 12.0 + 30.0 * len(instruments), fitted=True)
         grid = figure.subplots(len(instruments), 1, sharex=True, squeeze=False).ravel()
         for axes, name in zip(grid, instruments, strict=True):
             rows = forecasts[forecasts["instrument"] == name].sort_values("date")
-            axes.fill_between(rows["date"], rows["lo90"], rows["hi90"], color=_BLUE, alpha=0.2, linewidth=0)
-            axes.plot(rows["date"], rows["forecast"], color=_BLUE, linewidth=1.1)
+            axes.fill_between(rows["date"], rows["lo90"], rows["hi90"], color=BLUE, alpha=0.2, linewidth=0)
+            axes.plot(rows["date"], rows["forecast"], color=BLUE, linewidth=1.1)
             axes.plot(rows["date"], rows["reported"], "o", color=REFERENCE_COLOUR, markersize=2.2)
             inside = ((rows["reported"] >= rows["lo90"]) & (rows["reported"] <= rows["hi90"])).mean()
             axes.set_title(f"{name}: {100 * inside:.0f} % of {len(rows)} reports inside the 90 % band")

@@ -156,6 +156,51 @@ def run_clinic(
 
 
 @names_checked
+def compare_triage(
+    scenario: str | Path,
+    *,
+    replications: int | None = None,
+    patients: int | None = None,
+    days: int | None = None,
+    seed: int | None = None,
+    progress: bool = True,
+) -> Run:
+    """Compare the triage rules of a clinic on the same patients: waits and harm by subgroup.
+
+    Parameters
+    ----------
+    scenario : path
+        A scenario with a clinic.
+    replications, patients, days, seed : int, optional
+        Instead of the scenario's.
+    progress : bool, optional
+        Whether to show a bar.
+
+    Returns
+    -------
+    Run
+        With ``tables["triage"]``: a row a rule, subgroup and metric, its change against first come, its gap to all
+        patients.
+
+    Examples
+    --------
+    >>> import taper_sim as ts
+    >>> run = ts.compare_triage("scenarios/clinic_triage_fast.yaml", replications=2, patients=12, days=14,
+    ...                         progress=False)
+    >>> {"triage", "subgroup", "metric", "estimate"} <= set(run.tables["triage"].columns)
+    True
+    """
+    from taper_sim.api.reported_runs import run_triage_comparison
+
+    path = Path(scenario)
+    change = Overrides(patients, days, None, seed, path.parent)
+    return _in_temporary_folder(
+        lambda folder, bar: run_triage_comparison(path, change, folder, bar, replications=replications, log=_silent),
+        progress=progress,
+    )
+
+
+@names_checked
 def find_team(
     scenario: str | Path,
     *,
@@ -291,12 +336,12 @@ def _silent(_: str) -> None:
 
 @names_checked
 def load(folder: str | Path) -> "Comparison | Run | Population | Validation":
-    """Load a saved run of any kind, or a population.
+    """Load a saved run of any kind, a population, or the table of a validation.
 
     Parameters
     ----------
     folder : path
-        Output folder of a run, or the file of a population.
+        Output folder of a run, the file of a population (``.nc``), or ``validation.csv``.
 
     Returns
     -------
@@ -322,6 +367,10 @@ def load(folder: str | Path) -> "Comparison | Run | Population | Validation":
     if path.is_file():
         from taper_sim.inference.population.files import read_population
 
+        if path.suffix == ".csv":
+            from taper_sim.api.validation import load_validation_table
+
+            return load_validation_table(path)
         if path.suffix != ".nc":
             raise problem(str(path), "", "a file", "the output folder of a run, or the file of a population (.nc)")
         population = Population(path)

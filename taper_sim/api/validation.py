@@ -12,8 +12,10 @@ from taper_sim.api.arguments import names_checked
 from taper_sim.api.progress import progress_bar
 from taper_sim.api.saving import save_run
 from taper_sim.api.temporary import TemporaryFolder
+from taper_sim.data.problems import problem
 from taper_sim.report.validation_report import (
     answer_of,
+    by_width,
     cautions_of,
     read_validation,
     validation_figure,
@@ -51,6 +53,7 @@ class ValidationPlots:
 
     def forest(self) -> "Figure":
         """Draw each published result with its interval beside the simulated one."""
+        display.show_figures()
         return validation_figure(self._table)[0]
 
 
@@ -94,6 +97,11 @@ class Validation:
         """Figures: ``.plot()`` is the forest plot."""
         return ValidationPlots(self.frame)
 
+    @property
+    def by_width(self) -> pd.DataFrame:
+        """Rows simulated and inside by the origin of the published interval; narrow intervals are counted apart."""
+        return by_width(self.frame)
+
     def save(self, folder: str | Path) -> Path:
         """Copy the output folder, with its report.
 
@@ -102,6 +110,8 @@ class Validation:
         folder : path
             Empty or new; a folder with the same run is replaced.
         """
+        if not (self.folder / MANIFEST_FILE).is_file():
+            raise problem("save", "", "a validation loaded from its table alone", "the folder of a finished run")
         return save_run(self.folder, Path(folder))
 
     def __repr__(self) -> str:
@@ -110,6 +120,15 @@ class Validation:
     def _repr_html_(self) -> str:
         lines = [self.answer, *self.problems, *cautions_of(self.frame)]
         return display.paragraphs(lines) + display.table_html(self.frame[[*_SHOWN, *_SIMULATED]])
+
+
+def load_validation_table(path: Path) -> Validation:
+    """Load the table of a validation without its folder, such as the one in the documentation."""
+    table = read_validation(path)
+    lacking = [name for name in (*_SHOWN, *_SIMULATED) if name not in table]
+    if lacking:
+        raise problem(str(path), "", f"no column {', '.join(lacking)}", "validation.csv of a finished validation")
+    return Validation(table, path.parent, {})
 
 
 def load_validation(folder: Path) -> Validation:

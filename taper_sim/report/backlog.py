@@ -15,12 +15,12 @@ from matplotlib.ticker import MaxNLocator
 
 from taper_sim.clinic import lateness
 from taper_sim.clinic.calendars import DAY_MIN
-from taper_sim.report.drawing import GREY, PAGE, PAGE_COLUMN_MM, empty_figure, spread
+from taper_sim.report.drawing import BLUE, GREEN, GREY, ORANGE, PAGE, PAGE_COLUMN_MM, empty_figure, spread
 from taper_sim.report.wording import name_text
 from taper_sim.units import WEEK_D
 
 BACKLOG_COLUMNS: Final = ("protocol", "replication", "role", "week", "waiting", "begun_a_day", "backlog_d")
-_LONGEST: Final = (("#0072B2", "-", "o"), ("#B34F00", "--", "s"), ("#007A59", "-.", "^"))
+_LONGEST: Final = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"))
 """Colour, line and marker of the disciplines with the longest backlogs; the others are grey."""
 
 

@@ -10,17 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, weekday_of
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure
+from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREEN, GREY, ORANGE, PRINT, empty_figure
 from taper_sim.report.wording import in_words
 from taper_sim.run_folder import read_table
 from taper_sim.units import WEEK_D
 
 WORK_COLOURS: Final = {
-    "visits": "#0072B2",
-    "alerts": "#D55E00",
-    "orders": "#007A59",
-    "check-ins": "#B25E8E",
-    "other": "#5E5E5E",
+    "visits": BLUE,
+    "alerts": ORANGE,
+    "orders": GREEN,
+    "check-ins": OLIVE,
+    "other": GREY,
 }
 """Colours of the groups of work; each has a contrast of 3 or more to the background of a duty period."""
 ON_DUTY_COLOUR: Final = "#EDEDED"

@@ -1,11 +1,11 @@
 """Common elements of all figures: sizes, colours, markers, fonts, output as SVG. Imports nothing of the package.
 
-Sizes are in millimetres of print. Colours are those of Okabe and Ito (2008). Lines differ in more than their colour.
+Sizes are in millimetres of print. Lines differ in more than their colour.
 """
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,10 +19,23 @@ DOUBLE_COLUMN_MM: Final = 180.0
 PAGE_COLUMN_MM: Final = 120.0
 """A figure that a page shows whole on a telephone too, with readable texts."""
 REFERENCE_COLOUR: Final = "#000000"
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+BLUE: Final = "#0072B2"
+ORANGE: Final = "#D55E00"
+GREEN: Final = "#00805C"
+PURPLE: Final = "#B0478F"
+OLIVE: Final = "#7A5C00"
+SKY: Final = "#2A9BC4"
+PALETTE: Final = (BLUE, ORANGE, GREEN, PURPLE, OLIVE, SKY)
+"""Colours of lines and points. Each has a contrast of 3 and more on white (WCAG 2.2, 1.4.11); the hues are those of
+Okabe and Ito (2008), with the four lightest made darker. Pairs differ for people with protanopia and deuteranopia."""
 _LINES: Final = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (8, 2)))
 _MARKERS: Final = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")  # 11 and 6 colours: 66 pairs
 GREY: Final = "#767676"
+LABELS_MM: Final = 19.0
+"""Left margin of a frame: a label of two lines and numbers such as 0.0025."""
+LETTER_MM: Final = 1.4
+"""Width of a letter of a name, an upper estimate."""
+_LINE_MM: Final = 2.7  # height of a line of a name
 
 PRINT: Final[Any] = {
     "font.family": "sans-serif",
@@ -71,7 +84,7 @@ def styles_of(protocols: Sequence[str], reference: str) -> dict[str, Style]:
     """A style for each protocol; up to 67 protocols differ in colour or marker; the reference is black."""
     others = [name for name in protocols if name != reference]
     styles = {
-        name: Style(_COLOURS[k % len(_COLOURS)], _LINES[k % len(_LINES)], _MARKERS[k % len(_MARKERS)])
+        name: Style(PALETTE[k % len(PALETTE)], _LINES[k % len(_LINES)], _MARKERS[k % len(_MARKERS)])
         for k, name in enumerate(others)
     }
     return {reference: Style(REFERENCE_COLOUR, "-", "o"), **styles}
@@ -119,6 +132,57 @@ def spread(values: Sequence[float], gap: float) -> list[float]:
     for k, place_of_label in zip(order, at, strict=True):
         places[k] = place_of_label
     return places
+
+
+def longest_line(texts: Iterable[str]) -> int:
+    """Letters of the longest line of some texts."""
+    return max(len(line) for text in texts for line in text.split("\n"))
+
+
+def most_lines(texts: Iterable[str]) -> int:
+    """Lines of the text with most lines."""
+    return max(text.count("\n") + 1 for text in texts)
+
+
+def label_line_ends(axes: Axes, ends: Sequence[tuple[str, float, str]], height_mm: float) -> None:
+    """Write the name of each line at its right end, moved apart where names would overlap.
+
+    Parameters
+    ----------
+    axes : Axes
+        Its limits are final.
+    ends : sequence of (str, float, str)
+        Name, last value and colour of each line.
+    height_mm : float
+        Height of the axes.
+    """
+    low, high = axes.get_ylim()
+    labels = sorted(((value - low) / (high - low), name, colour) for name, value, colour in ends)
+    clumps = [[(place_, _LINE_MM * most_lines([name]) / height_mm, name, colour)] for place_, name, colour in labels]
+    k = 1
+    while k < len(clumps):  # labels that overlap join a clump, which is centred on its lines
+        if _middle(clumps[k - 1]) + _size(clumps[k - 1]) / 2 > _middle(clumps[k]) - _size(clumps[k]) / 2:
+            clumps[k - 1 : k + 1] = [clumps[k - 1] + clumps[k]]
+            k = max(1, k - 1)
+        else:
+            k += 1
+    for clump in clumps:
+        bottom = max(_middle(clump) - _size(clump) / 2, 0.0)
+        for _, size, name, colour in clump:
+            text = axes.text(1.015, bottom + size / 2, name, color=colour, transform=axes.transAxes, va="center")
+            text.set(fontsize=6.5, linespacing=1.0)
+            bottom += size
+
+
+_Label = tuple[float, float, str, str]  # height of the line, height of the text, as shares of the axes; name, colour
+
+
+def _middle(clump: Sequence[_Label]) -> float:
+    return sum(label[0] for label in clump) / len(clump)
+
+
+def _size(clump: Sequence[_Label]) -> float:
+    return sum(label[1] for label in clump)
 
 
 def legend_entry(style: Style, name: str, width: int, *, line: bool = False, filled: bool = True) -> Line2D:

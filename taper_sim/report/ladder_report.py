@@ -10,12 +10,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from taper_sim import tables
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, wrapped
+from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREY, PRINT, REFERENCE_COLOUR, empty_figure, wrapped
 from taper_sim.report.listings import as_table
 from taper_sim.report.methods import calibration_sentence, is_calibrated
 from taper_sim.run_folder import MANIFEST_FILE, read_record, read_table
 
-_COLOURS: Final = {"other": GREY, "personal": "#0072B2", "oracle": "#000000"}
+_COLOURS: Final = {"other": GREY, "personal": BLUE, "oracle": REFERENCE_COLOUR}
 _MARKERS: Final = {"other": "s", "personal": "o", "oracle": "D"}
 ORACLE_MINIMISES: Final = (
     "The oracle minimises the expected loss of dose, pain, function and distress over the year ahead with the true "

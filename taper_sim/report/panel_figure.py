@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from taper_sim.clinic.staffing.book import LATE_SHARE
-from taper_sim.report.drawing import GREY, PAGE, PAGE_COLUMN_MM, empty_figure, spread
+from taper_sim.report.drawing import BLUE, GREY, ORANGE, PAGE, PAGE_COLUMN_MM, empty_figure, spread
 from taper_sim.report.wording import name_text
 
-_LINES: Final = (("#0072B2", "-", "o"), ("#B34F00", "--", "s"))
+_LINES: Final = ((BLUE, "-", "o"), (ORANGE, "--", "s"))
 """Colour, line and marker of the phases in their order."""
 
 
@@ -63,10 +63,10 @@ def panel_figure(panels: pd.DataFrame, today: int) -> tuple[Figure, pd.DataFrame
         (0.0, 100.0 * LATE_SHARE),
         (3, 2),
         textcoords="offset points",
-        color="#5E5E5E",
+        color=GREY,
     )
     axes.axvline(today, color=GREY, linewidth=0.7, linestyle=":")
-    axes.annotate(f"this run: {today:,}", (today, 100.0), (3, 0), textcoords="offset points", color="#5E5E5E", va="top")
+    axes.annotate(f"this run: {today:,}", (today, 100.0), (3, 0), textcoords="offset points", color=GREY, va="top")
     axes.set_xlim(0.0, right * 1.02)
     axes.set_ylim(0.0, 103.0)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))

@@ -16,13 +16,12 @@ from taper_sim.array_types import Floats
 from taper_sim.inference.observation import BY_NAME, INSTRUMENTS
 from taper_sim.inference.population.fit import PopulationFit
 from taper_sim.inference.population.predictive import Predicted
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, REFERENCE_COLOUR, empty_figure, svg
+from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREY, PRINT, REFERENCE_COLOUR, empty_figure, svg
 from taper_sim.run_folder import write_csv, write_text
 from taper_sim.units import WEEK_D
 
 _BINS: Final = 20
 _PANEL_MM: Final = 34.0
-_BLUE: Final = "#0072B2"
 POPULATION_FIGURES: Final = ("predictive_values", "predictive_weeks", "population")
 
 
@@ -133,7 +132,7 @@ def _panels_svg(table: pd.DataFrame, name: str) -> str:
         for ax, instrument in zip(axes, instruments, strict=False):
             part = table[table["instrument"] == instrument]
             x = 0.5 * (part["from"] + part["to"]) if of_values else part["week"]
-            for which, colour, line in (("prior", GREY, ":"), ("posterior", _BLUE, "-")):
+            for which, colour, line in (("prior", GREY, ":"), ("posterior", BLUE, "-")):
                 ax.fill_between(x, part[f"{which}_lo90"], part[f"{which}_hi90"], color=colour, alpha=0.25, linewidth=0)
                 ax.plot(x, part[f"{which}_mean"], color=colour, linestyle=line, linewidth=0.9, label=which)
             ax.plot(x, part["observed"], "o", color=REFERENCE_COLOUR, markersize=2.0, label="observed")
@@ -160,8 +159,8 @@ def _population_svg(table: pd.DataFrame) -> str:
                 (part[c].to_numpy() - middle) / sd for c in ("lo90", "hi90", "mean", "prior_lo90", "prior_hi90")
             )
             ax.hlines(y, lo0, hi0, color=GREY, alpha=0.35, linewidth=5.0)
-            ax.hlines(y, lo, hi, color=_BLUE, linewidth=1.2)
-            ax.plot(mean, y, "o", color=_BLUE, markersize=3.0)
+            ax.hlines(y, lo, hi, color=BLUE, linewidth=1.2)
+            ax.plot(mean, y, "o", color=BLUE, markersize=3.0)
             ax.set_yticks(y, part["value"])
             ax.set_xlabel("prior sds from the prior's mean")
             ax.set_title(f"{what}: 90 % of posterior (blue) and prior (grey)")

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from taper_sim.report.drawing import GREY, PAGE, PAGE_COLUMN_MM, empty_figure, wrapped
+from taper_sim.report.drawing import BLUE, GREEN, GREY, ORANGE, PAGE, PAGE_COLUMN_MM, empty_figure, wrapped
 from taper_sim.report.page_parts import write_figure
 from taper_sim.report.replicated import without_few
 from taper_sim.report.wording import in_words, number_text
@@ -19,17 +19,16 @@ from taper_sim.scenario.staffing_schema import AGAINST
 
 HARM: Final = f"composite{AGAINST}"
 _VERDICTS: Final = {
-    "meets": ("#007A59", "o"),
-    "fails": ("#B34F00", "X"),
-    "undecided": ("#5E5E5E", "s"),
-    "set aside": ("#5E5E5E", "."),
-    "best": ("#007A59", "o"),
-    "as good": ("#007A59", "s"),
-    "still in": ("#5E5E5E", "s"),
-    "eliminated": ("#B34F00", "X"),
+    "meets": (GREEN, "o"),
+    "fails": (ORANGE, "X"),
+    "undecided": (GREY, "s"),
+    "set aside": (GREY, "."),
+    "best": (GREEN, "o"),
+    "as good": (GREEN, "s"),
+    "still in": (GREY, "s"),
+    "eliminated": (ORANGE, "X"),
 }
 """Colour and marker of each verdict."""
-_BLUE, _WORSE, _TEXT = "#0072B2", "#B34F00", "#5E5E5E"
 _ENDS: Final = ("lo95", "hi95", "change_lo95", "change_hi95")
 _DODGE: Final = 0.08
 """Distance between teams of the same size in the figure, FTE."""
@@ -89,17 +88,17 @@ def capacity(table: pd.DataFrame, *, target: float | None = None) -> tuple[Figur
     figure, axes = _one_panel(75.0)
     data = table[table["metric"] == "late"].sort_values("patients")
     rows = _in_unit(data, 100.0)
-    axes.plot(rows["patients"], rows["estimate"], color=_BLUE, linewidth=1.0)
-    _bars(axes, rows, "patients", _BLUE, "o")
+    axes.plot(rows["patients"], rows["estimate"], color=BLUE, linewidth=1.0)
+    _bars(axes, rows, "patients", BLUE, "o")
     highest = float(rows[["estimate", "hi95"]].max().max()) if len(rows) else 1.0
     top = 1.25 * max(highest, 100.0 * (target or 0.0), 1.0)
     for row in rows.to_dict("records"):
         above = np.nanmax([row["estimate"], row["hi95"]]) + 0.02 * top
-        axes.annotate(f"{row['p_meets']:.0%}", (row["patients"], above), ha="center", va="bottom", color=_TEXT)
+        axes.annotate(f"{row['p_meets']:.0%}", (row["patients"], above), ha="center", va="bottom", color=GREY)
     if target is not None:
         axes.axhline(100.0 * target, color=GREY, linewidth=0.7)
         axes.annotate(
-            f"target: at most {target:.0%} late", (0.0, 100.0 * target), (3, 2), textcoords="offset points", color=_TEXT
+            f"target: at most {target:.0%} late", (0.0, 100.0 * target), (3, 2), textcoords="offset points", color=GREY
         )
     axes.set_ylim(0.0, top)
     axes.set_xlim(left=0.0)
@@ -142,7 +141,7 @@ def tornado(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     figure, axes = _one_panel(24.0 + 9.0 * max(len(data), 3))
     rows = _in_unit(data, 100.0)
     change = rows["change"]
-    axes.barh(range(len(rows)), change, color=[_WORSE if v > 0 else _BLUE for v in change], height=0.65)
+    axes.barh(range(len(rows)), change, color=[ORANGE if v > 0 else BLUE for v in change], height=0.65)
     half = [(change - rows["change_lo95"]).clip(lower=0), (rows["change_hi95"] - change).clip(lower=0)]
     axes.errorbar(change, range(len(rows)), xerr=half, fmt="none", color="black", linewidth=0.8)
     axes.axvline(0.0, color=GREY, linewidth=0.5)
@@ -154,7 +153,7 @@ def tornado(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
             (4, 0),
             textcoords="offset points",
             va="center",
-            color=_TEXT,
+            color=GREY,
         )
     axes.margins(x=0.12)
     axes.set_xlabel("change of late or lost work, percentage points")

@@ -11,7 +11,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure
+from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure
 from taper_sim.report.harm_words import small_text
 from taper_sim.report.methods import people_are_sampled
 from taper_sim.report.page_parts import PageSection, PageTable, RunPage, picture, write_figure, write_run_page
@@ -192,7 +192,7 @@ def rules_figure(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         rows = rows_where(data, metric=metric).set_index("triage").reindex(rules)
         middle = factor * rows["estimate"]
         half = [(middle - factor * rows["lo95"]).clip(lower=0), (factor * rows["hi95"] - middle).clip(lower=0)]
-        axes.errorbar(middle, range(len(rules)), xerr=half, fmt="o", color="#0072B2", markersize=4, linewidth=0.9)
+        axes.errorbar(middle, range(len(rules)), xerr=half, fmt="o", color=BLUE, markersize=4, linewidth=0.9)
         axes.set_yticks(range(len(rules)), [name_text(rule) for rule in rules] if place == 0 else [""] * len(rules))
         axes.set_ylim(len(rules) - 0.5, -0.5)
         axes.set_xlabel(label)

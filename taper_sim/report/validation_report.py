@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from taper_sim import tables
 from taper_sim.evidence.coded_words import STATISTICS
 from taper_sim.evidence.study_runs import COLUMNS, SIMULATED
-from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, svg, wrapped
+from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREY, ORANGE, PRINT, empty_figure, svg, wrapped
 from taper_sim.report.listings import as_table
 from taper_sim.run_folder import list_report, read_table, write_csv, write_text
 
@@ -32,8 +32,6 @@ NOISY: Final = 0.5
 """Share of the variance between draws, caused by few people, above which a result needs more people."""
 _REASON_LETTERS: Final = 200  # of a reason in the terminal; validation.csv has the whole reason
 _ROW_MM: Final = 4.0
-_BLUE: Final = "#0072B2"
-_ORANGE: Final = "#D55E00"
 _WIDTHS: Final = {
     "ci": "published interval",
     "n": "interval from the number of people",
@@ -192,7 +190,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, panel: str) -> None:
     inside = (rows["inside"] == "yes").to_numpy()
     axes.hlines(y - 0.18, rows["published_lo"], rows["published_hi"], color="black", linewidth=1.0)
     axes.plot(rows["published"], y - 0.18, "D", color="black", markersize=3.0)
-    for chosen, colour, marker in ((inside, _BLUE, "o"), (~inside, _ORANGE, "s")):
+    for chosen, colour, marker in ((inside, BLUE, "o"), (~inside, ORANGE, "s")):
         part = rows[chosen]
         axes.hlines(y[chosen] + 0.18, part["simulated_lo"], part["simulated_hi"], color=colour, linewidth=1.0)
         axes.hlines(y[chosen] + 0.18, part["model_lo"], part["model_hi"], color=colour, linewidth=2.4, alpha=0.5)
@@ -222,8 +220,8 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, panel: str) -> None:
 def _keys() -> list[Line2D]:
     return [
         Line2D([], [], color="black", marker="D", markersize=3.0, linewidth=1.0, label="published, 95 % interval"),
-        Line2D([], [], color=_BLUE, marker="o", markersize=3.2, linewidth=1.0, label="simulated, published inside"),
-        Line2D([], [], color=_ORANGE, marker="s", markersize=3.2, linewidth=1.0, label="simulated, published outside"),
+        Line2D([], [], color=BLUE, marker="o", markersize=3.2, linewidth=1.0, label="simulated, published inside"),
+        Line2D([], [], color=ORANGE, marker="s", markersize=3.2, linewidth=1.0, label="simulated, published outside"),
     ]
 
 

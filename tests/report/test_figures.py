@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from taper_sim.comparison.outcomes import ALL, BY_NAME
 from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS
 from taper_sim.data.problems import InputError
-from taper_sim.report import drawing, figures, run_tables
+from taper_sim.report import drawing, figures, forest_figure, pareto_figure, run_tables, trajectory_figure
 from taper_sim.tables import UNREVIEWED
 
 OUTCOMES = (
@@ -188,7 +189,7 @@ def test_the_differences_beside_the_forest_are_those_of_the_run(tmp_path: Path) 
 
 
 def test_right_is_better_in_the_forest_whatever_the_direction(tmp_path: Path) -> None:
-    data = figures.forest_data(run_tables.read_run(make_run(tmp_path / "run")).differences)
+    data = forest_figure.forest_data(run_tables.read_run(make_run(tmp_path / "run")).differences)
     one = data[data["protocol"] == "NA"].set_index("outcome")
     pain, function, crisis = one.loc["pain_nrs_change"], one.loc["function_change"], one.loc["mental_health_crisis"]
     assert pain["better"] == pytest.approx(-pain["mean"] / BY_NAME["pain_nrs_change"].important)
@@ -200,7 +201,9 @@ def test_right_is_better_in_the_forest_whatever_the_direction(tmp_path: Path) ->
 
 def test_outcomes_without_a_better_direction_are_not_in_a_forest(tmp_path: Path) -> None:
     run = run_tables.read_run(make_run(tmp_path / "run"))
-    assert "discontinued" not in set(figures.forest_data(run.differences, ["discontinued", "overdose"])["outcome"])
+    assert "discontinued" not in set(
+        forest_figure.forest_data(run.differences, ["discontinued", "overdose"])["outcome"]
+    )
 
 
 def test_the_points_beside_the_pareto_figure_are_those_of_the_summary(tmp_path: Path) -> None:
@@ -224,8 +227,8 @@ def test_a_protocol_that_another_beats_in_both_is_off_the_front() -> None:
                 dict.fromkeys(columns, 0.0)
                 | {"protocol": protocol, "outcome": outcome, "subgroup": "all", "n": 100, "mean": mean}
             )
-    data = figures.pareto_data(
-        pd.DataFrame(rows), ["hold", "slow", "fast", "worse"], *figures.PARETO_X[:1], figures.PARETO_Y[0]
+    data = pareto_figure.pareto_data(
+        pd.DataFrame(rows), ["hold", "slow", "fast", "worse"], *pareto_figure.PARETO_X[:1], pareto_figure.PARETO_Y[0]
     )
     assert data.set_index("protocol")["on_front"].to_dict() == {
         "hold": True,
@@ -259,24 +262,24 @@ def test_one_protocol_has_no_forest_and_a_run_without_distance_no_pareto(tmp_pat
     assert [path.name for path in figures.write_figures(alone)] == ["trajectories.svg", "trajectories.csv"]
 
 
-@pytest.mark.parametrize("n_protocols", [2, figures.MOST_FACETS, figures.MOST_FACETS + 1, 30])
+@pytest.mark.parametrize("n_protocols", [2, trajectory_figure.MOST_FACETS, 12])
 def test_many_protocols_still_make_figures_that_fit_a_column(tmp_path: Path, n_protocols: int) -> None:
     names = tuple(f"linear(pct={k}, every=28) with a name that is long" for k in range(n_protocols))
     run = run_tables.read_run(make_run(tmp_path / "run", protocols=names))
     for figure, data in figures.all_figures(run).values():
         assert isinstance(figure, Figure)
-        assert figure.get_size_inches()[0] * 25.4 <= figures.DOUBLE_COLUMN_MM + 1e-9
+        assert figure.get_size_inches()[0] * 25.4 <= drawing.DOUBLE_COLUMN_MM + 1e-9
         assert set(data["protocol"]) <= set(names)
-        figures.svg(figure, "a title")
+        drawing.svg(figure, "a title")
 
 
-@pytest.mark.parametrize("n_protocols", [2, figures.MOST_FACETS, figures.MOST_FACETS + 1, 30])
+@pytest.mark.parametrize("n_protocols", [2, trajectory_figure.MOST_FACETS, 12])
 @pytest.mark.parametrize("name", ["linear(pct={}, every=28) with a name that is long", "p{}"])
 def test_no_part_of_a_figure_exceeds_its_edge(tmp_path: Path, n_protocols: int, name: str) -> None:
     names = tuple(name.format(k) for k in range(n_protocols))
     run = run_tables.read_run(make_run(tmp_path / "run", protocols=names))
     for figure, _ in figures.all_figures(run).values():
-        figures.svg(figure, "a title")
+        drawing.svg(figure, "a title")
         width, height = figure.get_size_inches()
         box = figure.get_tightbbox()
         assert min(box.x0, box.y0) >= -0.01 and box.x1 <= width + 0.01 and box.y1 <= height + 0.01
@@ -286,7 +289,7 @@ def test_a_course_that_does_not_move_is_drawn() -> None:
     columns = ["protocol", "quantity", "day", "mean", "q10", "q25", "q50", "q75", "q90", "n"]
     still = (("dose", 0.0), ("pain", 5.0), ("function", np.nan))
     rows = [("a", quantity, day, *[value] * 6, 50) for quantity, value in still for day in (7, 14)]
-    figure, _ = figures.trajectories_figure(pd.DataFrame(rows, columns=columns), ["a"], "a")
+    figure, _ = trajectory_figure.trajectories_figure(pd.DataFrame(rows, columns=columns), ["a"], "a")
     dose, pain, function = (axes.get_ylim() for axes in figure.axes)
     assert dose[0] == 0.0 < dose[1] and pain[0] < 5.0 < pain[1] and function[0] < function[1]
 
@@ -304,6 +307,66 @@ def test_a_folder_without_a_run_is_an_input_error(tmp_path: Path) -> None:
 
 def test_every_outcome_named_by_figures_exists() -> None:
     known = {outcome.name for outcome in ALL}
-    named = (*figures.FOREST_OUTCOMES, *figures.PARETO_X, *figures.PARETO_Y, *run_tables.LABELS)
+    named = (*forest_figure.FOREST_OUTCOMES, *pareto_figure.PARETO_X, *pareto_figure.PARETO_Y, *run_tables.LABELS)
     assert {name.removesuffix(run_tables.TAIL) for name in named} <= known
     assert all(BY_NAME[n.removesuffix("_cvar95")].tail for n in named if n.endswith("_cvar95"))
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of a colour (WCAG 2.2)."""
+    parts = np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_every_colour_of_a_line_has_a_contrast_of_three_on_white() -> None:
+    for colour in (*drawing.PALETTE, drawing.GREY, drawing.REFERENCE_COLOUR):
+        assert 1.05 / (_luminance(colour) + 0.05) >= 3.0, colour
+
+
+def test_neighbours_of_the_palette_differ_in_line_and_marker_too() -> None:
+    styles = list(drawing.styles_of([f"p{k}" for k in range(7)], "p0").values())
+    assert len({style.marker for style in styles}) == len(styles)
+    assert all(one.line != two.line for one, two in pairwise(styles[1:]))
+
+
+def test_up_to_three_protocols_are_named_at_the_ends_of_their_lines(tmp_path: Path) -> None:
+    run = run_tables.read_run(make_run(tmp_path / "run"))
+    figure, _ = trajectory_figure.trajectories_figure(run.trajectories, run.protocols, run.reference)
+    assert len(figure.axes) == 5
+    for axes in figure.axes:
+        texts = {text.get_text().replace("\n", " "): text for text in axes.texts}
+        assert set(texts) == set(PROTOCOLS)
+        lines = {line.get_color(): line.get_ydata()[-1] for line in axes.lines}
+        by_height = sorted(texts.values(), key=lambda text: text.get_position()[1])
+        ends = [lines[text.get_color()] for text in by_height]
+        assert ends == sorted(ends)
+
+
+def test_names_at_line_ends_do_not_overlap() -> None:
+    figure = Figure(figsize=(4, 2))
+    axes = drawing.place(figure, 10, 5, 40, 28)
+    axes.set_ylim(0, 1)
+    drawing.label_line_ends(axes, [("a", 0.5, "black"), ("b\nwith two lines", 0.51, "black"), ("c", 0.0, "black")], 28)
+    figure.canvas.draw()
+    boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
+    assert all(below.y1 <= above.y0 + 0.5 for below, above in pairwise(boxes))
+
+
+@pytest.mark.parametrize(("n_protocols", "shape"), [(4, (5, 4)), (7, (7, 5))])
+def test_from_four_protocols_on_each_has_axes_of_its_own(
+    tmp_path: Path, n_protocols: int, shape: tuple[int, int]
+) -> None:
+    run = run_tables.read_run(make_run(tmp_path / "run", protocols=tuple(f"p{k}" for k in range(n_protocols))))
+    figure, _ = trajectory_figure.trajectories_figure(run.trajectories, run.protocols, run.reference)
+    assert len(figure.axes) == 5 * n_protocols
+    assert figure.axes[0].get_subplotspec().get_gridspec().get_geometry() == shape
+
+
+def test_the_numbers_beside_the_forest_are_those_of_its_rows(tmp_path: Path) -> None:
+    run = run_tables.read_run(make_run(tmp_path / "run"))
+    figure, data = forest_figure.forest_figure(run.differences, run.protocols, run.reference)
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert len(texts) == len(data)
+    shown = sorted(float(text.split(" ")[0].replace("−", "-")) for text in texts)
+    assert shown == pytest.approx(sorted(data["better"]), abs=0.051)

@@ -11,27 +11,35 @@
 # ---
 
 # %% [markdown]
-# # Published results and other forms of the model
+# # How far can a comparison of tapers be trusted?
 #
-# This notebook is for readers who ask how far to trust a comparison of tapers. It shows two things at a glance: each
-# published result beside its simulated interval, and one comparison of protocols under several forms of the model, with
-# the conclusions that turn. The numbers are those of the committed tables
-# ([validation](../docs/validation.md), [structures](../docs/structures.md)). The last cells run a small validation.
-# Everything is simulated. **Research use: not clinically reviewed**.
+# Three things at a glance: the parameters that published results inform, each published result beside its simulated
+# interval, and one comparison of protocols under several forms of the model, with the conclusions that turn. The
+# numbers are those of the committed tables ([calibration](../docs/calibration.md), [validation](../docs/validation.md),
+# [structures](../docs/structures.md)). The last part runs a small validation, and with `TAPER_SIM_FULL=1` in the
+# environment a large one. Everything is simulated. **Research use: not clinically reviewed.**
 
 # %%
-from pathlib import Path
+import os
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import SVG, display
+from IPython.display import display
 
 import taper_sim as ts
-from taper_sim.report.drawing import svg
-from taper_sim.report.validation_report import answer_of, by_width, validation_figure
 
-TABLES = Path("../docs/tables")
+FULL = os.environ.get("TAPER_SIM_FULL") == "1"
+TABLES = "../docs/tables"
+
+# %% [markdown]
+# ## Parameters that published results inform
+#
+# The ratio of the posterior's spread to the prior's: 1 means that the results say nothing about the parameter.
+
+# %%
+calibration = pd.read_csv(f"{TABLES}/calibration_parameters.csv")
+display(calibration.round(3))
 
 # %% [markdown]
 # ## Published results
@@ -41,19 +49,19 @@ TABLES = Path("../docs/tables")
 # predictive interval. A wide interval holds much, so the next table counts narrow intervals apart.
 
 # %%
-validation = pd.read_csv(TABLES / "validation.csv")
-print(answer_of(validation))
+published = ts.load(f"{TABLES}/validation.csv")
+validation = published.frame
+print(published.answer)
 calibrated = set(validation.loc[validation["status"] == "simulated", "calibrated"])
 print("Draws are fitted to published results:", ", ".join(sorted(calibrated)))
-by_width(validation)
+display(published.by_width)
 
 # %% [markdown]
 # Black is the published number with its interval. The thick line is the spread over the parameters; the thin line adds
 # the sampling error of the study. Differences of means are drawn in half widths of the published interval.
 
 # %%
-figure, _ = validation_figure(validation)
-SVG(data=svg(figure, "Published results beside their simulated intervals"))
+published.plot()
 
 # %% [markdown]
 # The results outside, with their sources in `study`. Published claims ratios also contain the reasons for a taper;
@@ -79,7 +87,7 @@ outside[shown].round(3)
 # settles easily; the shift tells whether the difference has moved. Of 165 shifts some eight exclude 0 by chance.
 
 # %%
-pairs = pd.read_csv(TABLES / "structures.csv")
+pairs = pd.read_csv(f"{TABLES}/structures.csv")
 names = list(dict.fromkeys(pairs["structure"]))
 results = list(dict.fromkeys(pairs["outcome"]))
 excludes_0 = (pairs["shift_lo95"] > 0) | (pairs["shift_hi95"] < 0)
@@ -115,8 +123,8 @@ reversed_pairs = pairs[pairs["turns"] == "reversed"].set_index(key).join(shipped
 reversed_pairs[["structure", *columns, *shipped.columns, *shifts]].round(4)
 
 # %% [markdown]
-# The order of the protocols by their means, the best first. Where it differs from the first row, look at the intervals
-# of the pair before you read anything into it.
+# The order of the protocols by their means, the best first. Where it differs from the first row, read the intervals
+# of the pair first.
 
 
 # %%
@@ -144,19 +152,20 @@ for axes, (outcome, protocol, against) in zip(grid, chosen, strict=True):
     rows = pairs.query("outcome == @outcome and protocol == @protocol and against == @against")
     rows = rows.set_index("structure").loc[names]
     for place, (name, row) in enumerate(rows.iterrows()):
-        colour = "grey" if name == names[0] else "tab:red" if row["turns"] == "reversed" else "tab:blue"
+        colour = "#767676" if name == names[0] else "#D55E00" if row["turns"] == "reversed" else "#0072B2"
         axes.hlines(place, row["lo95"], row["hi95"], color=colour)
-        axes.plot(row["difference"], place, "o", color=colour)
+        axes.plot(row["difference"], place, "s" if row["turns"] == "reversed" else "o", color=colour)
     axes.axvline(0.0, color="black", linewidth=0.6)
     axes.set_yticks(range(len(names)), names)
     axes.set_title(f"{outcome}: {protocol} minus {against}", fontsize=9)
+    axes.set_xlabel("difference of means, 95 % interval (0-1)")
 grid[0].invert_yaxis()
 
 # %% [markdown]
 # ## A validation of your own
 #
-# Two rows with far too few people and draws for a result; they only show the call. The first row is a share, the second
-# a difference of means.
+# Two rows; without `TAPER_SIM_FULL=1` far too few people and draws for a result, so they only show the call. The first
+# row is a share, the second a difference of means.
 
 # %%
 own = pd.DataFrame(
@@ -173,7 +182,7 @@ own = pd.DataFrame(
         "cohort": ["drug_class=opioid;mme_min=50;imposed=no"] * 2,
     }
 )
-result = ts.validate(own, patients=200, draws=10, progress=False)
+result = ts.validate(own, patients=20_000 if FULL else 200, draws=50 if FULL else 5, progress=False)
 result.frame[["id", "statistic", "published", "simulated", "simulated_lo", "simulated_hi", "inside", "status"]].round(3)
 
 # %%
@@ -186,3 +195,17 @@ result.plot()
 #   ([model](../docs/model.md)), and these are no independent test.
 # - The alternatives are those that somebody thought of. A conclusion that none of them turns can still be wrong.
 # - The intervals cover the priors of the parameters and the number of people, not the choice of the form.
+
+# %% [markdown]
+# ## The answer
+
+# %%
+simulated = validation[validation["status"] == "simulated"]
+n_inside = int((simulated["inside"] == "yes").sum())
+n_reversed, n_pairs = int((pairs["turns"] == "reversed").sum()), int((pairs["structure"] != names[0]).sum())
+print(published.answer)
+print(
+    f"{n_inside} of {len(simulated)} published results that could be simulated lie inside their simulated interval. Of "
+    f"{n_pairs:,} conclusions under {len(names) - 1} other forms of the model, {n_reversed} are reversed."
+)
+print("A result inside a wide interval supports little, and these tests do not cover forms that have not been tried.")
