@@ -16,6 +16,7 @@ from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
 from taper_sim.report.brief import BRIEF_FILE, CommitteeBrief, brief_of, brief_table
 from taper_sim.report.brief_page import brief_values
+from taper_sim.report.checklists import checklists, unfilled
 from taper_sim.report.figures import FOREST_OUTCOMES, WITHDRAWAL_LIMIT, pareto_axes, write_figures
 from taper_sim.report.methods import is_calibrated, listed, methods_paragraph, oracle_sentences, people_are_sampled
 from taper_sim.report.page_parts import Picture, picture, rendered, write_page
@@ -404,6 +405,7 @@ def comparison_page(
     clinic, old
         See :func:`taper_sim.report.brief_page.brief_values`.
     """
+    lists = checklists(run.manifest, brief.comparator)
     return rendered(
         "report.html.jinja",
         run.manifest,
@@ -423,5 +425,6 @@ def comparison_page(
         streams=[stream.instrument for stream in STREAMS if _ASSUMED.search(stream.source)],
         protocols=_protocol_texts(run),
         smallest=SMALLEST_CELL,
-        checklists=(),
+        checklists=lists,
+        unfilled=listed([f"{role} {n}" for role, n in unfilled(lists).items()]),
     )
