@@ -1,6 +1,6 @@
 """The committee's first screen as values of its template. Imports ``report.brief`` and its words and context."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -114,7 +114,7 @@ def _mark(row: BriefRow, difference: Frequency) -> str:
     return f"{side} clear" if difference.low > 0.0 or difference.high < 0.0 else side
 
 
-def _certainties(brief: CommitteeBrief) -> list[Mapping[str, str]]:
+def _certainties(brief: CommitteeBrief) -> list[dict[str, str]]:
     """A row for each outcome and reason; protocols with the same reason stand together."""
     rows = []
     for row in brief.rows:

@@ -5,6 +5,7 @@ The browser gets the text of the page, runs no script and may load nothing.
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,11 @@ def printed(page: str) -> bytes:
         If there is no browser, or if it fails.
     """
     path = browser_path()
+    with ThreadPoolExecutor(1) as thread:  # the driver refuses a thread with an event loop, as a notebook has
+        return thread.submit(_printed, page, path).result()
+
+
+def _printed(page: str, path: str) -> bytes:
     from playwright.sync_api import Error, sync_playwright
 
     as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
