@@ -22,7 +22,8 @@ BRIEF_FILE: Final = "brief.csv"
 MOST_SHOWN: Final = 5
 """Protocols beside the comparator on the first screen."""
 _PACE: Final = "velocity_max_pct_per_month"
-_COMPARATORS: Final = (("usual_care(", "usual care"), ("constant(", "holding the dose"))
+HOLDING_WORDS: Final = "holding the dose"
+_COMPARATORS: Final = (("usual_care(", "usual care"), ("constant(", HOLDING_WORDS))
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class CommitteeBrief:
         Of each difference.
     pace : mapping of str to float
         Fastest month of each protocol, % of the starting dose; empty if the run does not report it.
+    classes : frozenset of str
+        Drug classes that the people take.
     """
 
     manifest: Mapping[str, Any]
@@ -58,6 +61,12 @@ class CommitteeBrief:
     differences: Mapping[tuple[str, str], Frequency]
     certainty: Mapping[tuple[str, str], OutcomeCertainty]
     pace: Mapping[str, float]
+    classes: frozenset[str]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the comparator holds the dose."""
+        return self.comparator_is == HOLDING_WORDS
 
     @property
     def days(self) -> int:
@@ -140,6 +149,7 @@ def brief_of(run: RunTables, folder: Path) -> CommitteeBrief:
         counted.differences,
         certainty,
         pace,
+        classes,
     )
 
 

@@ -13,6 +13,7 @@ from taper_sim.report.harm_words import PER
 from taper_sim.report.methods import listed
 from taper_sim.report.run_tables import RunTables
 from taper_sim.report.wording import number_text
+from taper_sim.units import DRUG_CLASSES
 
 _DIGITS_BELOW: Final = 10.0  # a row whose numbers are all below has one decimal
 
@@ -62,6 +63,9 @@ def _table(brief: CommitteeBrief) -> dict[str, Any]:
         notes.append(
             f"Shown: {len(brief.shown)} of {len(brief.others)} protocols, evenly{spread}; brief.csv has all of them."
         )
+    if len(brief.classes) > 1:
+        taken = [name for name in DRUG_CLASSES if name in brief.classes]
+        notes.append(f"The dose is that of the first class of {listed(taken)} that a person takes.")
     if len(brief.rows) < len(BRIEF_ROWS):
         missing = [row.label.lower() for row in BRIEF_ROWS if row not in brief.rows]
         notes.append(f"Not in this folder: {listed(missing)}.")

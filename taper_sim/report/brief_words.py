@@ -16,6 +16,7 @@ from taper_sim.report.methods import listed
 from taper_sim.report.wording import count, number_text
 
 _VERBS: Final = {"high": "cause", "moderate": "probably cause", "low": "may cause", "very low": "may cause"}
+_MANY: Final = 3  # protocols from which a sentence says *all* and not their names
 _YEAR_D: Final = (360, 370)  # days that read as a year
 _HIDDEN: Final = "Too few people for an answer: numbers of fewer than 11 people are hidden."
 
@@ -71,11 +72,12 @@ def _lead(brief: CommitteeBrief, worse: Sequence[str], others: Sequence[str]) ->
     benefit = (
         f"{listed(helpful)} {'improve' if len(helpful) > 1 else 'improves'} pain or function"
         if helpful
-        else "No protocol shown here improves pain or function by an amount that matters"
+        else "No protocol here is shown to improve pain or function by an amount that matters"
     )
     benefit = f"{benefit}, against {brief.comparator_is}"
     if worse and others:
-        return f"{benefit}. If the dose is to come down, the run favours {either(others)} over {either(worse)}."
+        choice = "If the dose is to come down" if brief.is_held else "Among the others"
+        return f"{benefit}. {choice}, the run favours {either(others)} over {either(worse)}."
     if worse:
         return f"{benefit}. All protocols shown may harm more people: {_events(_harming(brief))}."
     return f"{benefit}. None is expected to cause a rise in {_events(serious_rows(brief))} that matters."
@@ -132,8 +134,14 @@ def _harms(brief: CommitteeBrief, others: Sequence[str]) -> tuple[str, ...]:
         rest = f"{'differs' if one else 'differ'} little from {brief.comparator_is} in"
         if not all(_is_little(brief, name, row) for name in others for row in rows):
             rest = f"{'is' if one else 'are'} not expected to cause a rise that matters in"
-        sentences.append(f"{listed(others)} {rest} {_by_certainty(brief, rows, others)}.")
+        whom = _whom(brief, others) or listed(others)
+        sentences.append(f"{whom} {rest} {_by_certainty(brief, rows, others)}.")
     return tuple(sentences)
+
+
+def _whom(brief: CommitteeBrief, names: Sequence[str]) -> str:
+    """A short name of all protocols shown, where they are three or more; empty for some of them."""
+    return "All protocols shown" if len(names) == len(brief.shown) >= _MANY else ""
 
 
 def _is_little(brief: CommitteeBrief, name: str, row: BriefRow) -> bool:
@@ -162,7 +170,8 @@ def _benefits(brief: CommitteeBrief, others: Sequence[str]) -> str:
         levels = [] if row is None else [x.mean for name in names if (x := _level(brief, name, row)) is not None]
         if row is not None and levels:
             parts.append(f"{_range(levels)} {words} (certainty: {brief.words(row, names)})")
-    return f"Of {PER:,.0f} people under {either(names)}, {listed(parts)}." if parts else ""
+    whom = "any of these protocols" if _whom(brief, names) else either(names)
+    return f"Of {PER:,.0f} people under {whom}, {listed(parts)}." if parts else ""
 
 
 def _level(brief: CommitteeBrief, name: str, row: BriefRow) -> Frequency | None:

@@ -19,6 +19,7 @@ from taper_sim.report.page import write_report
 from taper_sim.report.run_tables import read_run
 
 ROWS = {row.name: row for row in BRIEF_ROWS}
+OPIOID = frozenset({"opioid"})
 SERIOUS = ("death", "overdose", "mental_health_crisis")
 
 
@@ -43,7 +44,9 @@ def made(
         for key in changes
     }
     manifest = {"days": days, "scenario_hash": "a", "patients": {"n": n}, "scenario": {}}
-    return CommitteeBrief(manifest, usual, "holding the dose", protocols, protocols, rows, levels, changes, rated, {})
+    return CommitteeBrief(
+        manifest, usual, "holding the dose", protocols, protocols, rows, levels, changes, rated, {}, OPIOID
+    )
 
 
 SAFE = dict.fromkeys(SERIOUS, (0.1, -0.5, 0.5))
@@ -139,7 +142,7 @@ def test_the_answer_names_the_harm_the_safer_protocols_and_the_certainty() -> No
     )
     assert not others
     assert lead.endswith("If the dose is to come down, the run favours slow over fast or faster.")
-    assert "improves pain or function" in lead
+    assert "No protocol here is shown to improve pain or function" in lead
     assert crises == (
         "In 1,000 people over a year, fast and faster probably cause 12 to 20 more mental health crises than holding "
         "the dose (certainty: moderate)."
@@ -158,10 +161,15 @@ def test_an_answer_without_a_harm_that_matters_favours_nobody() -> None:
     assert rest.startswith("slow and fast are not expected to cause a rise that matters in deaths, overdoses and")
     narrow = made({"slow": SAFE, "fast": SAFE})
     assert "differ little from holding the dose" in brief_words.answer(narrow)[1]
+    three = brief_words.answer(made({"slow": SAFE, "fast": SAFE, "faster": SAFE}))
+    assert three[1].startswith("All protocols shown differ little from holding the dose in")
 
 
 def test_a_gain_in_pain_is_stated_only_if_its_interval_matters() -> None:
-    for interval, lead in (((-80.0, -90.0, -60.0), "slow improves pain"), ((-80.0, -90.0, -40.0), "No protocol shown")):
+    for interval, lead in (
+        ((-80.0, -90.0, -60.0), "slow improves pain"),
+        ((-80.0, -90.0, -40.0), "No protocol here is shown"),
+    ):
         brief = made({"slow": {**SAFE, "pain_worse_important": interval}})
         assert brief_words.answer(brief)[0].startswith(lead)
 
