@@ -18,7 +18,7 @@ from taper_sim import tables
 HELD_OUT, MODEL_FORMS = "held_out", "model_forms"
 HOLDING: Final = "hold the dose"
 """Protocol of the structural alternatives against which the tapers are compared."""
-SHIPPED: Final = "the model"
+_SHIPPED: Final = "the model"
 """Form of the model that the package has."""
 FORM_OUTCOMES: Final = (
     "mental_health_crisis",
@@ -117,7 +117,7 @@ def form_differences(outcome: str) -> tuple[FormDifference, ...]:
     for row in tables.read(MODEL_FORMS).rows:
         if row["outcome"] == outcome:
             by_protocol.setdefault(row["protocol"], {})[row["structure"]] = float(row["difference"])
-    return tuple(FormDifference(name, forms[SHIPPED], tuple(forms.items())) for name, forms in by_protocol.items())
+    return tuple(FormDifference(name, forms[_SHIPPED], tuple(forms.items())) for name, forms in by_protocol.items())
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from taper_sim.report.brief_rows import BriefRow, Frequency, frequencies
-from taper_sim.report.certainty import LEVELS, OutcomeCertainty, basis_of, rate
+from taper_sim.report.brief_rows import BriefRow, PerThousand, frequencies
+from taper_sim.report.certainty import OutcomeCertainty, basis_of, rate, words_of
 from taper_sim.report.harm_words import PER
 from taper_sim.report.run_people import RunPeople
 from taper_sim.report.run_tables import RunTables, calls_of, rows_where, usable_protocols
@@ -41,7 +41,7 @@ class CommitteeBrief:
     shown : tuple of str
         Those of the first screen, in the same order.
     rows : tuple of BriefRow
-    levels, differences : mapping of (str, str) to Frequency
+    levels, differences : mapping of (str, str) to PerThousand
         By protocol and name of the row; differences from the comparator.
     certainty : mapping of (str, str) to OutcomeCertainty
         Of each difference.
@@ -57,8 +57,8 @@ class CommitteeBrief:
     others: tuple[str, ...]
     shown: tuple[str, ...]
     rows: tuple[BriefRow, ...]
-    levels: Mapping[tuple[str, str], Frequency]
-    differences: Mapping[tuple[str, str], Frequency]
+    levels: Mapping[tuple[str, str], PerThousand]
+    differences: Mapping[tuple[str, str], PerThousand]
     certainty: Mapping[tuple[str, str], OutcomeCertainty]
     pace: Mapping[str, float]
     classes: frozenset[str]
@@ -77,18 +77,14 @@ class CommitteeBrief:
         """The row of an outcome, if the run has it."""
         return next((row for row in self.rows if row.name == name), None)
 
-    def visible(self, protocol: str, row: BriefRow) -> Frequency | None:
+    def visible(self, protocol: str, row: BriefRow) -> PerThousand | None:
         """The difference of a protocol, unless it is missing or hidden."""
         difference = self.differences.get((protocol, row.name))
         return None if difference is None or difference.is_hidden else difference
 
     def words(self, row: BriefRow, protocols: Sequence[str]) -> str:
         """Certainty of a row for some protocols: one word, or the lowest and the highest."""
-        rated = [self.certainty[name, row.name] for name in protocols if (name, row.name) in self.certainty]
-        ranks = sorted({certainty.rank for certainty in rated})
-        if not ranks:
-            return ""
-        return LEVELS[ranks[0]] if len(ranks) == 1 else f"{LEVELS[ranks[0]]} to {LEVELS[ranks[-1]]}"
+        return words_of(c.rank for name in protocols if (c := self.certainty.get((name, row.name))) is not None)
 
 
 def comparator_of(manifest: Mapping[str, Any]) -> tuple[str, str]:

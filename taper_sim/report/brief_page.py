@@ -7,7 +7,7 @@ from typing import Any, Final
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.report import brief_context, brief_words
 from taper_sim.report.brief import CommitteeBrief
-from taper_sim.report.brief_rows import BRIEF_ROWS, BriefRow, Frequency
+from taper_sim.report.brief_rows import BRIEF_ROWS, BriefRow, PerThousand
 from taper_sim.report.certainty import CERTAINTY_RULES
 from taper_sim.report.harm_words import PER
 from taper_sim.report.methods import listed
@@ -110,7 +110,7 @@ def _cell(brief: CommitteeBrief, row: BriefRow, name: str, digits: int) -> dict[
     return {"level": shown, "more": difference.more_text(digits), "bounds": bounds, "mark": _mark(row, difference)}
 
 
-def _mark(row: BriefRow, difference: Frequency) -> str:
+def _mark(row: BriefRow, difference: PerThousand) -> str:
     """*worse* or *better* for a difference that matters, with *clear* where its interval excludes 0, else nothing."""
     if abs(difference.mean) < row.important:
         return ""

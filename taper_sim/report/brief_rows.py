@@ -187,7 +187,7 @@ BRIEF_ROWS: Final[tuple[BriefRow, ...]] = (
 
 
 @dataclass(frozen=True)
-class Frequency:
+class PerThousand:
     """People of 1,000, or a difference of them, with its 95 % interval.
 
     Attributes
@@ -245,11 +245,11 @@ class Frequency:
         return f"{low} to {high}"
 
 
-def frequency(row: Mapping[Hashable, Any]) -> Frequency:
+def frequency(row: Mapping[Hashable, Any]) -> PerThousand:
     """A row of ``summary.csv`` or ``differences.csv`` as people of 1,000."""
     mean, low, high = (PER * float(row[name]) for name in ("mean", "lo95", "hi95"))
     reason = row.get("interval_reason")
-    return Frequency(mean, low, high, reason if isinstance(reason, str) else "", int(row["n"]))
+    return PerThousand(mean, low, high, reason if isinstance(reason, str) else "", int(row["n"]))
 
 
 @dataclass(frozen=True)
@@ -257,8 +257,8 @@ class Frequencies:
     """The rows of a run: levels by protocol and row, and differences from the comparator."""
 
     rows: tuple[BriefRow, ...]
-    levels: Mapping[tuple[str, str], Frequency]
-    differences: Mapping[tuple[str, str], Frequency]
+    levels: Mapping[tuple[str, str], PerThousand]
+    differences: Mapping[tuple[str, str], PerThousand]
 
 
 def frequencies(run: RunTables, people: RunPeople, comparator: str) -> Frequencies:
@@ -273,8 +273,8 @@ def frequencies(run: RunTables, people: RunPeople, comparator: str) -> Frequenci
     comparator : str
         Protocol with which the others are compared.
     """
-    levels: dict[tuple[str, str], Frequency] = {}
-    differences: dict[tuple[str, str], Frequency] = {}
+    levels: dict[tuple[str, str], PerThousand] = {}
+    differences: dict[tuple[str, str], PerThousand] = {}
     by_level = rows_by(rows_where(run.summary, subgroup="all"), "protocol", "outcome")
     by_difference = rows_by(rows_where(run.differences, subgroup="all"), "protocol", "outcome")
     kept = []

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from taper_sim.report.brief import CommitteeBrief
-from taper_sim.report.brief_rows import BriefRow, Frequency
-from taper_sim.report.certainty import LEVELS
+from taper_sim.report.brief_rows import BriefRow, PerThousand
+from taper_sim.report.certainty import words_of
 from taper_sim.report.harm_words import PER
 from taper_sim.report.methods import listed
 from taper_sim.report.wording import count, number_text
@@ -31,7 +31,7 @@ def either(names: Sequence[str]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
-def _matters(difference: Frequency, row: BriefRow) -> bool:
+def _matters(difference: PerThousand, row: BriefRow) -> bool:
     return difference.mean >= row.important
 
 
@@ -174,7 +174,7 @@ def _benefits(brief: CommitteeBrief, others: Sequence[str]) -> str:
     return f"Of {PER:,.0f} people under {whom}, {listed(parts)}." if parts else ""
 
 
-def _level(brief: CommitteeBrief, name: str, row: BriefRow) -> Frequency | None:
+def _level(brief: CommitteeBrief, name: str, row: BriefRow) -> PerThousand | None:
     level = brief.levels.get((name, row.name))
     return None if level is None or level.is_hidden else level
 
@@ -185,7 +185,5 @@ def lead_certainty(brief: CommitteeBrief) -> str:
     One word, or the lowest and the highest; empty without a number.
     """
     rows = _harming(brief) or serious_rows(brief)
-    ranks = sorted(
-        {c.rank for row in rows for name in brief.shown if (c := brief.certainty.get((name, row.name))) is not None}
-    )
-    return " to ".join(dict.fromkeys(LEVELS[rank] for rank in (ranks[:1] + ranks[-1:])))
+    rated = (brief.certainty.get((name, row.name)) for row in rows for name in brief.shown)
+    return words_of(certainty.rank for certainty in rated if certainty is not None)

@@ -7,19 +7,19 @@ steps: A121.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from taper_sim import tables
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.evidence.certainty_inputs import HeldOut, form_differences, held_out
-from taper_sim.report.brief_rows import BriefRow, Frequency
+from taper_sim.report.brief_rows import BriefRow, PerThousand
 from taper_sim.report.harm_words import PER
 from taper_sim.report.methods import is_calibrated
 from taper_sim.report.wording import number_text
 
-LEVELS: Final = ("very low", "low", "moderate", "high")
+CERTAINTY_WORDS: Final = ("very low", "low", "moderate", "high")
 FEWEST_HELD_OUT: Final = 3
 """Published results held out from which a test of predictions counts. Source: A121."""
 SHARE_INSIDE: Final = 0.8
@@ -33,7 +33,7 @@ class CertaintyBasis:
     Attributes
     ----------
     row : BriefRow
-    difference : Frequency
+    difference : PerThousand
     is_calibrated, is_reviewed : bool
         Whether the parameters were fitted to published results; whether clinicians have reviewed every table.
     held_out : HeldOut
@@ -44,7 +44,7 @@ class CertaintyBasis:
     """
 
     row: BriefRow
-    difference: Frequency
+    difference: PerThousand
     is_calibrated: bool
     is_reviewed: bool
     held_out: HeldOut
@@ -80,7 +80,7 @@ class OutcomeCertainty:
     @property
     def rank(self) -> int:
         """0 for very low to 3 for high."""
-        return LEVELS.index(self.word)
+        return CERTAINTY_WORDS.index(self.word)
 
     @property
     def why(self) -> str:
@@ -172,14 +172,20 @@ CERTAINTY_RULES: Final = (
 """Every rule that lowers a certainty, in the order of the page."""
 
 
+def words_of(ranks: Iterable[int]) -> str:
+    """Ranks as one word, or as the lowest and the highest; empty without any."""
+    ordered = sorted(set(ranks))
+    return " to ".join(dict.fromkeys(CERTAINTY_WORDS[rank] for rank in (*ordered[:1], *ordered[-1:])))
+
+
 def rate(basis: CertaintyBasis) -> OutcomeCertainty:
     """The certainty of a difference."""
     lowered = {rule.name: rule.apply(basis) for rule in CERTAINTY_RULES}
     steps = sum(change.steps for change in lowered.values())
-    return OutcomeCertainty(LEVELS[max(0, len(LEVELS) - 1 - steps)], lowered)
+    return OutcomeCertainty(CERTAINTY_WORDS[max(0, len(CERTAINTY_WORDS) - 1 - steps)], lowered)
 
 
-def similar_forms(row: BriefRow, difference: Frequency) -> tuple[tuple[str, float], ...]:
+def similar_forms(row: BriefRow, difference: PerThousand) -> tuple[tuple[str, float], ...]:
     """A row's difference under each form of the model, in differences that matter.
 
     The study of forms has other tapers than the run. Of an outcome that is a frequency, the taper whose difference is
@@ -196,7 +202,7 @@ def similar_forms(row: BriefRow, difference: Frequency) -> tuple[tuple[str, floa
 
 
 def basis_of(
-    manifest: Mapping[str, Any], row: BriefRow, difference: Frequency, drug_classes: frozenset[str]
+    manifest: Mapping[str, Any], row: BriefRow, difference: PerThousand, drug_classes: frozenset[str]
 ) -> CertaintyBasis:
     """What the rules read for a difference of a run, in which people take these classes."""
     calibrated = is_calibrated(manifest)

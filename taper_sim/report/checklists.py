@@ -12,14 +12,14 @@ from taper_sim.report.methods import calibration_sentence, is_calibrated, listed
 from taper_sim.report.page_parts import PageTable
 from taper_sim.report.wording import count
 
-LEAD, CLINICIAN, ECONOMIST, PATIENT, SPONSOR = (
+_LEAD, _CLINICIAN, _ECONOMIST, _PATIENT, _SPONSOR = (
     "study lead",
     "clinician",
     "health economist",
     "patient partner",
     "sponsor",
 )
-_ROLES: Final = (LEAD, CLINICIAN, ECONOMIST, PATIENT, SPONSOR)
+_ROLES: Final = (_LEAD, _CLINICIAN, _ECONOMIST, _PATIENT, _SPONSOR)
 _ITEMS: Final = ("Item", "Statement")
 
 
@@ -57,7 +57,7 @@ def _facts(manifest: Mapping[str, Any], comparator: str) -> dict[str, str]:
     review = str(manifest["clinical_review"])
     return {
         "name": str(scenario["name"]),
-        "question": str(scenario.get("question") or "").strip() or to_add(LEAD),
+        "question": str(scenario.get("question") or "").strip() or to_add(_LEAD),
         "outputs": "Every outcome of summary.csv, and differences.csv; the first screen has seven rows of brief.csv.",
         "protocols": listed(names),
         "comparator": comparator,
@@ -71,7 +71,7 @@ def _facts(manifest: Mapping[str, Any], comparator: str) -> dict[str, str]:
         + f". {review[:1].upper()}{review[1:]}.",
         "software": ", ".join(f"{name} {version}" for name, version in manifest["versions"].items()),
         "commit": str(manifest.get("git_commit") or "not known"),
-        "subgroups": listed(subgroups) if subgroups else f"none in this run; {to_add(LEAD)}",
+        "subgroups": listed(subgroups) if subgroups else f"none in this run; {to_add(_LEAD)}",
         "assumptions": "The part Assumptions of this page lists every value without a measurement.",
         "time": "The part Provenance has the hashes of inputs and outputs; manifest.json has the time of each step.",
     }
@@ -82,7 +82,7 @@ def _stress(facts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         ("1.1 Purpose of the model", facts["question"]),
         ("1.2 Model outputs", facts["outputs"]),
         ("1.3 Aims of the experiment", f"Compare {facts['protocols']} on the same people."),
-        ("2.1 Overview diagram", f"not in this page; {to_add(LEAD)}"),
+        ("2.1 Overview diagram", f"not in this page; {to_add(_LEAD)}"),
         ("2.2 Base model logic", f"A day of a person: equations of the package at commit {facts['commit']}."),
         ("2.3 Scenario logic", "The part Protocols has each protocol as the scenario writes it."),
         ("2.4 Algorithms", "The part Methods has the statistics of means, differences and intervals."),
@@ -97,7 +97,7 @@ def _stress(facts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         ("5.1 Software", facts["software"]),
         ("5.2 Random sampling", facts["seed"]),
         ("5.3 Model execution", facts["time"]),
-        ("5.4 System specification", to_add(LEAD)),
+        ("5.4 System specification", to_add(_LEAD)),
         ("6.1 Computer model sharing", f"Apache License 2.0; commit {facts['commit']}."),
     )
 
@@ -107,34 +107,34 @@ def _cheers(facts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         ("1 Title", facts["name"]),
         ("2 Abstract", "The answer at the head of this page."),
         ("3 Background and objectives", facts["question"]),
-        ("4 Analysis plan", f"The scenario, whose hash is in the part Provenance; {to_add(LEAD)} if registered."),
+        ("4 Analysis plan", f"The scenario, whose hash is in the part Provenance; {to_add(_LEAD)} if registered."),
         ("5 Study population", facts["people"]),
-        ("6 Setting and location", to_add(LEAD)),
+        ("6 Setting and location", to_add(_LEAD)),
         ("7 Comparators", f"{facts['protocols']}; compared with {facts['comparator']}."),
-        ("8 Perspective", to_add(ECONOMIST)),
+        ("8 Perspective", to_add(_ECONOMIST)),
         ("9 Time horizon", facts["days"]),
         ("10 Discount rate", "None: the run has no costs and counts events."),
-        ("11 Selection of outcomes", f"Harms first, then pain, function and dose; {to_add(PATIENT)} if others matter."),
+        ("11 Selection of outcomes", f"Harms, then pain, function and dose; {to_add(_PATIENT)} if others matter."),
         ("12 Measurement of outcomes", "The part Definitions of the outcomes."),
         ("13 Valuation of outcomes", "None on the first screen: no outcome is weighed against another."),
-        ("14 Resources and costs", f"Only with a clinic run; else {to_add(ECONOMIST)}"),
-        ("15 Currency, price date", to_add(ECONOMIST)),
+        ("14 Resources and costs", f"Only with a clinic run; else {to_add(_ECONOMIST)}"),
+        ("15 Currency, price date", to_add(_ECONOMIST)),
         ("16 Rationale and description of model", "docs/model.md of the package."),
         ("17 Analytics and assumptions", facts["assumptions"]),
         ("18 Heterogeneity", f"Subgroups: {facts['subgroups']}."),
         ("19 Distributional effects", "The box Who is harmed."),
         ("20 Uncertainty", facts["draws"]),
-        ("21 Engagement with patients and others", to_add(PATIENT)),
+        ("21 Engagement with patients and others", to_add(_PATIENT)),
         ("22 Study parameters", f"The part Assumptions. Tables: {facts['tables']}"),
         ("23 Summary of main results", "The table at the head of this page."),
         ("24 Effect of uncertainty", "The part How certain, and why."),
-        ("25 Effect of engagement", to_add(PATIENT)),
+        ("25 Effect of engagement", to_add(_PATIENT)),
         (
             "26 Findings, limitations, generalisability",
-            f"The part Basis and limits of the results; {to_add(CLINICIAN)}.",
+            f"The part Basis and limits of the results; {to_add(_CLINICIAN)}.",
         ),
-        ("27 Source of funding", to_add(SPONSOR)),
-        ("28 Conflicts of interest", to_add(LEAD)),
+        ("27 Source of funding", to_add(_SPONSOR)),
+        ("28 Conflicts of interest", to_add(_LEAD)),
     )
 
 
@@ -146,9 +146,9 @@ def _ispor(facts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         ("Parameters and their uncertainty", facts["draws"]),
         ("Structural uncertainty", "The rule forms of the certainty: the difference under other forms of the model."),
         ("Transparency", f"Code, tables and tests are open; commit {facts['commit']}."),
-        ("Face validity", to_add(CLINICIAN)),
+        ("Face validity", to_add(_CLINICIAN)),
         ("Verification", "taper-sim verify recomputes every number of this folder."),
-        ("Cross validation", to_add(LEAD)),
+        ("Cross validation", to_add(_LEAD)),
         ("External and predictive validity", "The rule predictions of the certainty: published results held out."),
     )
 

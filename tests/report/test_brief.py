@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from test_figures import make_run  # beside this file
 from test_page import read  # beside this file
 
 from taper_sim.cli import main
 from taper_sim.experiments.compare import ComparisonRun
 from taper_sim.report import brief_context, brief_words
 from taper_sim.report.brief import MOST_SHOWN, CommitteeBrief, brief_of, brief_table, comparator_of
-from taper_sim.report.brief_rows import BRIEF_ROWS, Frequency
-from taper_sim.report.certainty import LEVELS, Lowered, OutcomeCertainty
+from taper_sim.report.brief_rows import BRIEF_ROWS, PerThousand
+from taper_sim.report.certainty import CERTAINTY_WORDS, Lowered, OutcomeCertainty
+from taper_sim.report.checklists import checklists, unfilled
 from taper_sim.report.page import write_report
 from taper_sim.report.run_tables import read_run
 
@@ -35,12 +37,14 @@ def made(
     protocols = tuple(differences)
     rows = tuple(row for row in BRIEF_ROWS if any(row.name in cells for cells in differences.values()))
     changes = {
-        (name, key): Frequency(*cell, "", n) for name, cells in differences.items() for key, cell in cells.items()
+        (name, key): PerThousand(*cell, "", n) for name, cells in differences.items() for key, cell in cells.items()
     }
-    levels = {(name, row.name): Frequency(100.0, 90.0, 110.0, "", n) for name in (usual, *protocols) for row in rows}
+    levels = {(name, row.name): PerThousand(100.0, 90.0, 110.0, "", n) for name in (usual, *protocols) for row in rows}
     levels |= {key: replace(levels[key], mean=100.0 + change.mean) for key, change in changes.items()}
     rated = {
-        key: OutcomeCertainty(word := (words or {}).get(key[1], "low"), {"width": Lowered(3 - LEVELS.index(word), "w")})
+        key: OutcomeCertainty(
+            word := (words or {}).get(key[1], "low"), {"width": Lowered(3 - CERTAINTY_WORDS.index(word), "w")}
+        )
         for key in changes
     }
     manifest = {"days": days, "scenario_hash": "a", "patients": {"n": n}, "scenario": {}}
@@ -236,8 +240,25 @@ def test_the_first_screen_has_the_table_in_plain_words(finished: ComparisonRun, 
     ],
 )
 def test_a_difference_reads_as_more_or_fewer(mean: float, low: float, high: float, more: str, bounds: str) -> None:
-    difference = Frequency(mean, low, high, "too few", 500)
+    difference = PerThousand(mean, low, high, "too few", 500)
     assert (difference.more_text(0), difference.bounds_text(0)) == (more, bounds)
+
+
+def test_the_checklists_are_filled_from_the_run_or_name_the_person_who_has_to(tmp_path: Path) -> None:
+    manifest = read_run(make_run(tmp_path / "run")).manifest
+    lists = checklists(manifest, "constant()")
+    assert [len(table.rows) for table in lists] == [20, 28, 10]
+    cheers = dict(lists[1].rows)
+    assert cheers["27 Source of funding"] == "to be added by the sponsor"
+    assert cheers["7 Comparators"].endswith("; compared with constant().")
+    assert all(text.strip() for table in lists for _, text in table.rows)
+    counts = unfilled(lists)
+    assert counts["sponsor"] == 1 and counts["clinician"] == 2
+    manifest["scenario"]["question"] = ""
+    assert (
+        dict(checklists(manifest, "constant()")[0].rows)["1.1 Purpose of the model"] == "to be added by the study lead"
+    )
+    assert unfilled(checklists(manifest, "constant()"))["study lead"] == counts["study lead"] + 3
 
 
 def test_the_command_writes_the_page_and_leaves_the_run_as_it_was(

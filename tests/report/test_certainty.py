@@ -9,11 +9,11 @@ from pandas.testing import assert_frame_equal
 from taper_sim import tables
 from taper_sim.evidence import certainty_inputs
 from taper_sim.evidence.certainty_inputs import HeldOut, form_differences, held_out
-from taper_sim.report.brief_rows import BRIEF_ROWS, BriefRow, Frequency
+from taper_sim.report.brief_rows import BRIEF_ROWS, BriefRow, PerThousand
 from taper_sim.report.certainty import (
     CERTAINTY_RULES,
+    CERTAINTY_WORDS,
     FEWEST_HELD_OUT,
-    LEVELS,
     CertaintyBasis,
     basis_of,
     rate,
@@ -25,8 +25,8 @@ ROWS = {row.name: row for row in BRIEF_ROWS}
 CRISIS = ROWS["mental_health_crisis"]
 
 
-def frequency(mean: float, low: float = float("nan"), high: float = float("nan"), reason: str = "") -> Frequency:
-    return Frequency(mean, low, high, reason, 500)
+def frequency(mean: float, low: float = float("nan"), high: float = float("nan"), reason: str = "") -> PerThousand:
+    return PerThousand(mean, low, high, reason, 500)
 
 
 #: Nothing lowers the certainty of this difference: 20 more, 15 to 25.
@@ -73,7 +73,7 @@ def test_a_rule_lowers_the_certainty_by_its_steps_and_no_other_rule_does(
     assert {name: change.steps for name, change in rated.lowered.items() if change.steps} == (
         {rule: steps} if steps else {}
     )
-    assert rated.word == LEVELS[3 - steps]
+    assert rated.word == CERTAINTY_WORDS[3 - steps]
     assert all(change.why for change in rated.lowered.values())
 
 
