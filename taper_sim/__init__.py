@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from taper_sim.api.cohorts import People as People
     from taper_sim.api.cohorts import people as people
+    from taper_sim.api.committee_report import Report as Report
+    from taper_sim.api.committee_report import report as report
     from taper_sim.api.comparison import Comparison as Comparison
     from taper_sim.api.comparison import compare as compare
     from taper_sim.api.explorer import explorer as explorer
@@ -62,6 +64,7 @@ _PUBLIC = {
     "Policy": "taper_sim.policies.interface",
     "Population": "taper_sim.api.population_fit",
     "Recommendation": "taper_sim.api.patient_recommendation",
+    "Report": "taper_sim.api.committee_report",
     "Run": "taper_sim.api.runs",
     "Sensitivity": "taper_sim.api.sensitivity",
     "SimulatedRecords": "taper_sim.api.simulated_records",
@@ -80,6 +83,7 @@ _PUBLIC = {
     "read_patient": "taper_sim.data.patient",
     "recommend": "taper_sim.api.patient_recommendation",
     "register": "taper_sim.api.registration",
+    "report": "taper_sim.api.committee_report",
     "run_clinic": "taper_sim.api.runs",
     "sensitivity": "taper_sim.api.sensitivity",
     "simulated_records": "taper_sim.api.simulated_records",
@@ -100,6 +104,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names for type checkers; a test 
     "Policy",
     "Population",
     "Recommendation",
+    "Report",
     "Run",
     "Sensitivity",
     "SimulatedRecords",
@@ -119,6 +124,7 @@ __all__ = [  # noqa: PLE0604, RUF100 - the same names for type checkers; a test 
     "read_patient",
     "recommend",
     "register",
+    "report",
     "run_clinic",
     "sensitivity",
     "simulated_records",

@@ -224,6 +224,14 @@ def _validate(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _report(args: argparse.Namespace) -> int:
+    from taper_sim.api.committee_report import write_run_report_to
+
+    lines = write_run_report_to(args.folder, args.out, clinic=args.clinic, against=args.against, pdf=args.pdf)
+    _show("\n".join(lines))
+    return DONE
+
+
 def _resume(args: argparse.Namespace) -> int:
     from taper_sim.api.reported_runs import resume_reported
 
@@ -384,6 +392,7 @@ _COMMANDS: Final = {
     "triage": _triage,
     "events": _events,
     "validate": _validate,
+    "report": _report,
     "resume": _resume,
     "recommend": _recommend,
     "fit": _fit,
@@ -437,7 +446,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 def _interrupted(args: argparse.Namespace) -> str:
     """Message of an interrupted command."""
-    folder = None if args.command == "verify" else getattr(args, "folder", None)
+    folder = None if args.command in ("verify", "report") else getattr(args, "folder", None)
     if folder is None or not (folder / "plan.json").exists():
         return "interrupted"
     return f"interrupted; finished parts were kept. Continue with: taper-sim resume {folder}"

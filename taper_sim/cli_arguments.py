@@ -117,6 +117,13 @@ def parser() -> argparse.ArgumentParser:
     validate.add_argument("--out", type=Path, help=f"{_RERUN} (default: validate-NAME in the working directory)")
     _add_sure(validate)
 
+    report = commands.add_parser("report", help="write the committee's brief of a finished run, as a page and as a PDF")
+    report.add_argument("folder", type=Path, metavar="DIR", help="output folder of a finished run of any kind")
+    report.add_argument("--clinic", type=Path, metavar="DIR", help="clinic run: what a comparison costs in staff time")
+    report.add_argument("--against", type=Path, metavar="DIR", help="earlier comparison: what changed since")
+    report.add_argument("--pdf", action="store_true", help="also print the page to PDF with the system's browser")
+    report.add_argument("--out", type=Path, required=True, metavar="report.html", help="output file")
+
     resume = commands.add_parser("resume", help="resume an interrupted run of any kind")
     resume.add_argument("folder", type=Path, metavar="DIR", help="output folder of the run")
     resume.add_argument("--workers", help=_OF_THE_KIND)

@@ -20,20 +20,21 @@ from taper_sim.api.saving import INPUTS, save_run
 from taper_sim.api.subgroups import By, groups_of
 from taper_sim.api.tails import tail_table
 from taper_sim.api.temporary import TemporaryFolder
-from taper_sim.array_types import Bools, Floats, Ints
+from taper_sim.array_types import Bools, Floats
 from taper_sim.comparison.outcomes import BEYOND_COLUMNS, BY_NAME, Outcome
 from taper_sim.comparison.preferences import HARM_OUTCOMES, holds_harms
 from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, difference_rows, summary_rows
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.data.yaml_input import parse
-from taper_sim.experiments.compare import REPLICATES_FILE, compare_scenario
+from taper_sim.experiments.compare import compare_scenario
 from taper_sim.experiments.running import Running, Workers
 from taper_sim.report.methods import cautions
-from taper_sim.report.run_tables import read_run, read_table
+from taper_sim.report.run_people import RunPeople
+from taper_sim.report.run_tables import read_run, read_table, usable_protocols
 from taper_sim.report.terminal import KEY_TO_CELLS, key_cells, table_lines
 from taper_sim.run_folder import PLAN_FILE, PlanRecord, plan_of, write_csv, write_text
 from taper_sim.scenario.building import Overrides, arm_name, build_cohort, overridden, read_scenario
-from taper_sim.scenario.schema import ProtocolEntry, Scenario
+from taper_sim.scenario.schema import Scenario
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.units import DrawsFrom
 
@@ -92,7 +93,7 @@ class Comparison:
     @cached_property
     def people(self) -> pd.DataFrame:
         """A row a person and protocol: every outcome, and the columns of ``People.frame``."""
-        outcomes = self._rows[0].drop(columns=list(BEYOND_COLUMNS), errors="ignore")
+        outcomes = self._people.rows[0].drop(columns=list(BEYOND_COLUMNS), errors="ignore")
         outcomes["protocol"] = outcomes["protocol"].astype(str)
         if self.cohort is None:
             return outcomes
@@ -113,15 +114,9 @@ class Comparison:
     def answer(self) -> str:
         """Better protocol by outcome, with the difference and its uncertainty, in sentences."""
         ranks = holds_harms(self.manifest["scenario"].get("composite") or {})
-        return comparison_answer.answer_of(self.summary, self._usable, self.reference, self.difference, ranks=ranks)
-
-    @property
-    def _usable(self) -> list[str]:
-        """Protocols that a clinic could follow; a policy that sees the true state is a bound, not a choice."""
-        entries = map(ProtocolEntry.model_validate, self.manifest["scenario"]["protocols"])
-        calls_ = {arm_name(entry): entry.call for entry in entries}
-        bounds = [name for name, call in calls_.items() if call.startswith("oracle(") or "sees=state" in call]
-        return [name for name in self.protocols if name not in bounds] or self.protocols
+        return comparison_answer.answer_of(
+            self.summary, usable_protocols(self.manifest), self.reference, self.difference, ranks=ranks
+        )
 
     @cached_property
     def plot(self) -> "ComparisonPlots":
@@ -154,7 +149,7 @@ class Comparison:
             if name not in self.protocols:
                 given = f"{shown(name)}, which is no protocol of the run{nearest(str(name), self.protocols)}"
                 raise InputError(Problem("difference", place, given, "; ".join(self.protocols)))
-        rows = difference_rows(a, b, self._outcomes(outcome), self._values((a, b)), self._draw, self._groups(by))
+        rows = difference_rows(a, b, self._outcomes(outcome), self._values((a, b)), self._people.draw, self._groups(by))
         return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
 
     def tail(self, outcome: str = "withdrawal_peak", by: By = None) -> pd.DataFrame:
@@ -176,7 +171,7 @@ class Comparison:
         rows = [
             row
             for name in self.protocols
-            for row in summary_rows(name, self._outcomes(None), values[name], self._draw, groups, calibrated)
+            for row in summary_rows(name, self._outcomes(None), values[name], self._people.draw, groups, calibrated)
         ]
         return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
 
@@ -230,31 +225,12 @@ class Comparison:
         return save_run(self.folder, Path(folder), self.inputs, (_BY_SUMMARY, _BY_DIFFERENCES))
 
     @cached_property
-    def _rows(self) -> list[pd.DataFrame]:
-        """Outcomes of the people, and of their replicates if there are any; protocol by protocol in each table."""
-        paths = [self.folder / name for name in ("patients.parquet", REPLICATES_FILE)]
-        return [pd.read_parquet(path) for path in paths if path.is_file()]
-
-    @cached_property
-    def _draw(self) -> Ints:
-        drawn = [table["draw"].to_numpy(dtype=np.int64) for table in self._rows]
-        return np.concatenate([column[: len(column) // len(self.protocols)] for column in drawn])
+    def _people(self) -> RunPeople:
+        return RunPeople(self.folder, self.protocols)
 
     def _values(self, protocols: Sequence[str]) -> dict[str, Mapping[str, Floats]]:
         reported = [outcome.name for outcome in self._outcomes(None)]
-        columns = set(self._rows[0].columns)
-        names = [name for name in (*reported, *HARM_OUTCOMES.values(), *BEYOND_COLUMNS) if name in columns]
-        values: dict[str, Mapping[str, Floats]] = {}
-        for protocol in protocols:
-            k = self.protocols.index(protocol)
-            parts = []
-            for table in self._rows:
-                n = len(table) // len(self.protocols)
-                parts.append(table.iloc[k * n : (k + 1) * n])
-            values[protocol] = {
-                name: np.concatenate([part[name].to_numpy(dtype=np.float64) for part in parts]) for name in names
-            }
-        return values
+        return self._people.values(protocols, (*reported, *HARM_OUTCOMES.values(), *BEYOND_COLUMNS))
 
     def _outcomes(self, outcome: str | Sequence[str] | None) -> list[Outcome]:
         there = [name for name in dict.fromkeys(self.summary["outcome"]) if name in BY_NAME]
@@ -274,7 +250,7 @@ class Comparison:
 
     def _groups(self, by: By) -> dict[str, Bools]:
         if by is None:
-            return {"all": np.ones(len(self._rows[0]) // len(self.protocols), dtype=bool)}
+            return {"all": np.ones(self._people.n, dtype=bool)}
         if self.cohort is None:
             raise problem("by", "", "a run whose patients file was removed", "a run with its people")
         return groups_of(by, cohort_frame(self.cohort), self.cohort)

@@ -10,18 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from taper_sim.clinic.calendars import DAY_MIN, WEEKDAYS, weekday_of
-from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREEN, GREY, ORANGE, PRINT, empty_figure
+from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREEN, GREY, OLIVE, ORANGE, PRINT, empty_figure
 from taper_sim.report.wording import in_words
 from taper_sim.run_folder import read_table
 from taper_sim.units import WEEK_D
 
-WORK_COLOURS: Final = {
-    "visits": BLUE,
-    "alerts": ORANGE,
-    "orders": GREEN,
-    "check-ins": OLIVE,
-    "other": GREY,
-}
+WORK_COLOURS: Final = {"visits": BLUE, "alerts": ORANGE, "orders": GREEN, "check-ins": OLIVE, "other": GREY}
 """Colours of the groups of work; each has a contrast of 3 or more to the background of a duty period."""
 ON_DUTY_COLOUR: Final = "#EDEDED"
 _ON_DUTY: Final[Any] = {"facecolor": ON_DUTY_COLOUR, "linewidth": 0.0}

@@ -14,10 +14,14 @@ from taper_sim.comparison.preferences import FULL_STOP, holds_harms, preferences
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
+from taper_sim.report.brief import BRIEF_FILE, CommitteeBrief, brief_of, brief_table
+from taper_sim.report.brief_page import brief_values
+from taper_sim.report.checklists import checklists, unfilled
 from taper_sim.report.figures import FOREST_OUTCOMES, WITHDRAWAL_LIMIT, pareto_axes, write_figures
 from taper_sim.report.methods import is_calibrated, listed, methods_paragraph, oracle_sentences, people_are_sampled
 from taper_sim.report.page_parts import Picture, picture, rendered, write_page
 from taper_sim.report.run_tables import RunTables, label_of, outcome_of, read_run
+from taper_sim.run_folder import write_csv
 
 HIDDEN: Final = f"<{SMALLEST_CELL}"
 NONE_SEEN: Final = "none seen"
@@ -354,7 +358,7 @@ def _care(care: Mapping[str, Any] | None) -> str:
 
 
 def write_report(folder: Path) -> Path:
-    """Write ``report.html`` of an output folder, and its figures with their data.
+    """Write ``report.html`` of an output folder, its figures with their data, and the numbers of its first screen.
 
     Parameters
     ----------
@@ -373,10 +377,40 @@ def write_report(folder: Path) -> Path:
     """
     run = read_run(folder)
     written = write_figures(folder, run)
-    text = rendered(
+    brief = brief_of(run, folder)
+    numbers = folder / BRIEF_FILE
+    write_csv(brief_table(brief), numbers)
+    return write_page(folder, comparison_page(run, brief, folder, written), [*written, numbers])
+
+
+def comparison_page(
+    run: RunTables,
+    brief: CommitteeBrief,
+    folder: Path,
+    written: Sequence[Path],
+    *,
+    clinic: Sequence[str] = (),
+    old: CommitteeBrief | None = None,
+) -> str:
+    """The page of a comparison as HTML: the committee's brief, then its details.
+
+    Parameters
+    ----------
+    run : RunTables
+    brief : CommitteeBrief
+    folder : Path
+        Folder of the figures.
+    written : sequence of Path
+        Its figures with their data.
+    clinic, old
+        See :func:`taper_sim.report.brief_page.brief_values`.
+    """
+    lists = checklists(run.manifest, brief.comparator)
+    return rendered(
         "report.html.jinja",
         run.manifest,
         subject="comparison of protocols",
+        **brief_values(run, brief, clinic=clinic, old=old),
         rests_on=_rests_on(run),
         days=run.manifest["days"],
         people=f"{int(run.manifest['patients']['n']):,}",
@@ -391,5 +425,6 @@ def write_report(folder: Path) -> Path:
         streams=[stream.instrument for stream in STREAMS if _ASSUMED.search(stream.source)],
         protocols=_protocol_texts(run),
         smallest=SMALLEST_CELL,
+        checklists=lists,
+        unfilled=listed([f"{role} {n}" for role, n in unfilled(lists).items()]),
     )
-    return write_page(folder, text, written)

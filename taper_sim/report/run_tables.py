@@ -77,6 +77,19 @@ class RunTables:
         return str(self.manifest["reference"])
 
 
+def calls_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Call of each protocol by its name, in the scenario's order."""
+    entries = manifest["scenario"]["protocols"]
+    return {str(name): str(entry["call"]) for name, entry in zip(manifest["protocols"], entries, strict=True)}
+
+
+def usable_protocols(manifest: Mapping[str, Any]) -> list[str]:
+    """Protocols that a clinic could follow; a policy that sees the true state is a bound, not a choice."""
+    calls = calls_of(manifest)
+    bounds = [name for name, call in calls.items() if call.startswith("oracle(") or "sees=state" in call]
+    return [name for name in calls if name not in bounds] or list(calls)
+
+
 def read_run(folder: Path) -> RunTables:
     """Read the manifest and the tables of a finished run.
 

@@ -10,6 +10,7 @@ import pytest
 from test_page import Reader, change_manifest  # beside this file
 
 from taper_sim.cli import main
+from taper_sim.report.clinic_cost import clinic_cost
 from taper_sim.report.clinic_page import read_clinic, texts_table
 from taper_sim.report.methods import calibration_sentence
 from taper_sim.report.panel_figure import full_text
@@ -375,3 +376,28 @@ def test_the_page_of_a_ladder_has_its_gap(runs: Copies) -> None:
     write_run_report(folder)
     reader, _ = page(folder)
     assert reader.answer.startswith("Hidden:") and not [tag for tag, _ in reader.tags if tag == "img"]
+
+
+def test_the_report_of_another_kind_is_its_own_page_and_takes_no_options_of_a_comparison(
+    runs: Copies, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = runs / "clinic", tmp_path / "page.html"
+    assert main(["report", str(folder), "--out", str(out)]) == 0
+    assert out.read_bytes() == (folder / "report.html").read_bytes()
+    capsys.readouterr()
+    out.unlink()
+    assert main(["report", str(folder), "--clinic", str(folder), "--out", str(out)]) == 2
+    assert "--clinic: given together with a run of clinic" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_clinic_run_says_what_a_comparison_costs_in_staff(runs: Copies) -> None:
+    folder = runs / "clinic"
+    service = pd.read_csv(folder / "service.csv", keep_default_na=False)
+    busy = service[(service["metric"] == "utilisation") & (service["subgroup"] == "all")].set_index("role")["mean"]
+    fte = json.loads((folder / "manifest.json").read_text())["team"]["fte"]
+    staff = sum(float(busy[role]) * fte[role] for role in fte if role in busy)
+    sentences = clinic_cost(folder)
+    assert f"keep {number_text(staff)} full-time staff busy" in sentences[0]
+    assert f"of a team of {number_text(sum(fte.values()))}." in sentences[0]
+    assert sentences[1].endswith("USD a patient and 30 days.")

@@ -1,0 +1,317 @@
+"""The rows of the committee's table: outcomes in people of 1,000, harms first. Imports ``comparison``, ``run_people``.
+
+Everything that a row needs is data here: its outcome, its words, the difference that matters, and what its certainty
+rests on. A row whose outcome the run's tables lack is computed from every person's values, with the same intervals.
+"""
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from taper_sim.array_types import Floats
+from taper_sim.comparison.outcomes import BEYOND_EXPECTED, BY_NAME, SHARE_OF_PEOPLE, Outcome
+from taper_sim.comparison.tables import SMALLEST_CELL, difference_rows, summary_rows
+from taper_sim.model.compiled import rows as kernel_rows
+from taper_sim.report.harm_words import PER
+from taper_sim.report.run_people import RunPeople
+from taper_sim.report.run_tables import RunTables, rows_by, rows_where
+from taper_sim.report.wording import is_nothing, number_text
+
+PAIN_UP: Final = float(BY_NAME["pain_nrs_change"].important or 0.0)
+"""Rise of pain that counts as worse, NRS points. Source: the smallest important difference (scales.csv)."""
+FUNCTION_UP: Final = float(BY_NAME["function_change"].important or 0.0)
+"""Rise of function that counts as better, points of 100. Source: the smallest important difference (scales.csv)."""
+
+
+def _reached(change: Floats, least: float) -> Floats:
+    """1 where a change is at least ``least``, else 0; missing where it is missing, (n,)."""
+    return np.where(np.isnan(change), np.nan, change >= least)
+
+
+PAIN_WORSE_BY_1: Final = Outcome(
+    "pain_worse_important",
+    SHARE_OF_PEOPLE,
+    "lower",
+    None,
+    f"pain up by {PAIN_UP:g} point or more",
+    "scales.csv",
+    lambda look: _reached(look.change(kernel_rows.P), PAIN_UP),
+    ends=(0.0, 1.0),
+)
+FUNCTION_BETTER_BY_10: Final = Outcome(
+    "function_better_important",
+    SHARE_OF_PEOPLE,
+    "higher",
+    None,
+    f"function up by {FUNCTION_UP:g} points or more",
+    "scales.csv",
+    lambda look: _reached(look.change(kernel_rows.U), FUNCTION_UP),
+    ends=(0.0, 1.0),
+)
+
+
+@dataclass(frozen=True)
+class BriefRow:
+    """One row of the committee's table.
+
+    Attributes
+    ----------
+    outcome : Outcome
+        A share of people.
+    label, note : str
+        Name of the row, and its definition.
+    does : str
+        Words after *people*: *have a mental health crisis*.
+    events : str
+        Words after *more*: *mental health crises*.
+    important : float
+        Difference that matters, people of 1,000. Source: A120.
+    is_serious : bool
+        Whether the answer names it as a harm.
+    published : tuple of str
+        Outcomes of published results that test predictions of such outcomes.
+    forms : str
+        Outcome of the structural alternatives that shows whether other forms of the model agree; empty if none does.
+    change : str
+        Column of every person's values from which the row is computed; empty if the tables have it.
+    least : float
+        Change from which a person counts.
+    """
+
+    outcome: Outcome
+    label: str
+    note: str
+    does: str
+    events: str
+    important: float
+    is_serious: bool = False
+    published: tuple[str, ...] = ()
+    forms: str = ""
+    change: str = ""
+    least: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Name of the outcome."""
+        return self.outcome.name
+
+    @property
+    def is_harm(self) -> bool:
+        """Whether fewer are better."""
+        return self.outcome.direction == "lower"
+
+
+_STOPPING: Final = ("discontinued", "completed_withdrawal", "dose_end_mme", "dose_reduction_pct")
+BRIEF_ROWS: Final[tuple[BriefRow, ...]] = (
+    BriefRow(
+        BY_NAME["death"],
+        "Death",
+        "by overdose or suicide",
+        "die by overdose or suicide",
+        "deaths",
+        1.0,
+        True,
+        ("death", "overdose_or_suicide_death"),
+    ),
+    BriefRow(
+        BY_NAME["overdose"],
+        "Overdose",
+        "any, fatal or not",
+        "have an overdose",
+        "overdoses",
+        5.0,
+        True,
+        ("overdose", "overdose_or_withdrawal", "overdose_or_suicide_event"),
+        "overdose",
+    ),
+    BriefRow(
+        BY_NAME["mental_health_crisis"],
+        "Mental health crisis",
+        "emergency or hospital care",
+        "have a mental health crisis",
+        "mental health crises",
+        10.0,
+        True,
+        ("mental_health_crisis",),
+        "mental_health_crisis",
+    ),
+    BriefRow(
+        BY_NAME["return_to_higher_dose"],
+        "Return to a higher dose",
+        "after a reduction",
+        "return to a higher dose",
+        "returns to a higher dose",
+        50.0,
+        published=("return_to_higher_dose",),
+        forms="return_to_higher_dose",
+    ),
+    BriefRow(
+        PAIN_WORSE_BY_1,
+        "Worse pain",
+        f"up by {PAIN_UP:g} point of 10 or more",
+        "have worse pain",
+        "people with worse pain",
+        50.0,
+        published=("pain_nrs", "pain_nrs_change"),
+        forms="pain_nrs_change",
+        change="pain_nrs_change",
+        least=PAIN_UP,
+    ),
+    BriefRow(
+        FUNCTION_BETTER_BY_10,
+        "Better function",
+        f"up by {FUNCTION_UP:g} points of 100 or more",
+        "have better function",
+        "people with better function",
+        50.0,
+        published=("function_change",),
+        forms="function_change",
+        change="function_change",
+        least=FUNCTION_UP,
+    ),
+    BriefRow(
+        BY_NAME["dose_reduction_ge15"],
+        "At a lower dose",
+        "down by 15 % or more at the end",
+        "are at a lower dose",
+        "people at a lower dose",
+        50.0,
+        published=_STOPPING,
+        forms="dose_reduction_pct",
+    ),
+)
+"""Rows in their order: harms first. Source of the differences that matter: A120."""
+
+
+@dataclass(frozen=True)
+class PerThousand:
+    """People of 1,000, or a difference of them, with its 95 % interval.
+
+    Attributes
+    ----------
+    mean, low, high : float
+        ``low`` and ``high`` are NaN without an interval.
+    reason : str
+        Why there is no interval.
+    n : int
+        People behind the number.
+    """
+
+    mean: float
+    low: float
+    high: float
+    reason: str
+    n: int
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether too few people stand behind the number to show it."""
+        return self.n < SMALLEST_CELL
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the interval may be printed."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    def digits(self, bound: float = 10.0) -> int:
+        """Decimals with which the number is printed."""
+        return 1 if abs(self.mean) < bound and self.mean != 0.0 else 0
+
+    def level_text(self, digits: int) -> str:
+        """The number itself."""
+        return number_text(self.mean, digits)
+
+    def interval_text(self, digits: int) -> str:
+        """The interval of a level; why there is none."""
+        if not self.has_interval:
+            return "none seen" if self.mean == 0.0 else f"no interval: {self.reason}"
+        return f"{number_text(self.low, digits)} to {number_text(self.high, digits)}"
+
+    def more_text(self, digits: int) -> str:
+        """A difference in words: *16 more*, *2 fewer*."""
+        shown = number_text(abs(self.mean), digits)
+        return shown if is_nothing(self.mean, digits) else f"{shown} {'more' if self.mean > 0.0 else 'fewer'}"
+
+    def bounds_text(self, digits: int) -> str:
+        """The interval after :meth:`more_text`: *145 to 335*, with signs where it holds 0; why there is none."""
+        if not self.has_interval:
+            return f"no interval: {self.reason}"
+        one_side = self.low >= 0.0 or self.high <= 0.0
+        ends = sorted((abs(self.low), abs(self.high))) if one_side else (self.low, self.high)
+        low, high = (number_text(end, digits, signed=not one_side).replace("-", "−") for end in ends)
+        return f"{low} to {high}"
+
+
+def frequency(row: Mapping[Hashable, Any]) -> PerThousand:
+    """A row of ``summary.csv`` or ``differences.csv`` as people of 1,000."""
+    mean, low, high = (PER * float(row[name]) for name in ("mean", "lo95", "hi95"))
+    reason = row.get("interval_reason")
+    return PerThousand(mean, low, high, reason if isinstance(reason, str) else "", int(row["n"]))
+
+
+@dataclass(frozen=True)
+class Frequencies:
+    """The rows of a run: levels by protocol and row, and differences from the comparator."""
+
+    rows: tuple[BriefRow, ...]
+    levels: Mapping[tuple[str, str], PerThousand]
+    differences: Mapping[tuple[str, str], PerThousand]
+
+
+def frequencies(run: RunTables, people: RunPeople, comparator: str) -> Frequencies:
+    """Levels of every protocol and their differences from the comparator, from the run's tables or its people.
+
+    Parameters
+    ----------
+    run : RunTables
+    people : RunPeople
+        Without a file of people, rows that need it are left out, and so are differences from another protocol than the
+        run's reference.
+    comparator : str
+        Protocol with which the others are compared.
+    """
+    levels: dict[tuple[str, str], PerThousand] = {}
+    differences: dict[tuple[str, str], PerThousand] = {}
+    by_level = rows_by(rows_where(run.summary, subgroup="all"), "protocol", "outcome")
+    by_difference = rows_by(rows_where(run.differences, subgroup="all"), "protocol", "outcome")
+    kept = []
+    for row in BRIEF_ROWS:
+        in_tables = any((name, row.name) in by_level for name in run.protocols)
+        if in_tables and comparator == run.reference:
+            sources = by_level, by_difference
+        elif people.n:
+            sources = _from_people(run, people, row, comparator)
+        else:
+            continue
+        kept.append(row)
+        for name in run.protocols:
+            if (name, row.name) in sources[0]:
+                levels[name, row.name] = frequency(sources[0][name, row.name])
+            if name != comparator and (name, row.name) in sources[1]:
+                differences[name, row.name] = frequency(sources[1][name, row.name])
+    return Frequencies(tuple(kept), levels, differences)
+
+
+_Rows = dict[tuple[str, ...], Mapping[Hashable, Any]]
+
+
+def _from_people(run: RunTables, people: RunPeople, row: BriefRow, comparator: str) -> tuple[_Rows, _Rows]:
+    """A row of every protocol, and its differences from the comparator, from every person's values."""
+    column = row.change or row.name
+    read = people.values(run.protocols, (column, row.name + BEYOND_EXPECTED))
+    if row.change:
+        read = {name: {row.name: _reached(columns[column], row.least)} for name, columns in read.items()}
+    everybody = {"all": np.ones(people.n, dtype=bool)}
+    calibrated = bool(run.manifest["ensemble"]["calibrated"])
+    levels: _Rows = {}
+    differences: _Rows = {}
+    for name in run.protocols:
+        for level in summary_rows(name, [row.outcome], read[name], people.draw, everybody, calibrated):
+            levels[name, row.name] = level  # type: ignore[assignment]
+        if name != comparator:
+            for change in difference_rows(name, comparator, [row.outcome], read, people.draw, everybody):
+                differences[name, row.name] = change  # type: ignore[assignment]
+    return levels, differences
