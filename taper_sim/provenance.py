@@ -6,6 +6,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -59,13 +60,19 @@ def hash_of(*parts: ModuleType | Callable[..., Any], numbers: object = (), also:
     """
     digest = hashlib.sha256()
     for part in parts:
-        module = part if isinstance(part, ModuleType) else sys.modules[part.__module__]
-        tree = ast.parse(textwrap.dedent(inspect.getsource(part)))  # a function may stand indented
-        digest.update(ast.dump(_Bare(module).visit(tree)).encode())
+        digest.update(_bare_code(part).encode())
     for number in np.ravel(np.asarray(numbers, dtype=np.float64)):
         digest.update(f"{number:.12g};".encode())
     digest.update(also.encode())
     return digest.hexdigest()[:12]
+
+
+@cache
+def _bare_code(part: ModuleType | Callable[..., Any]) -> str:
+    """Code of a module or function that counts; kept, because a table may need the same hash for each row."""
+    module = part if isinstance(part, ModuleType) else sys.modules[part.__module__]
+    tree = ast.parse(textwrap.dedent(inspect.getsource(part)))  # a function may stand indented
+    return ast.dump(_Bare(module).visit(tree))
 
 
 def hash_of_sources(*modules: ModuleType) -> str:

@@ -58,4 +58,7 @@ def chance_sentence(chance: float | None, minimise: str) -> str:
     """The stated chance that the search missed a better team."""
     better = "cheaper" if minimise == "cost" else "smaller"
     size = "below 1 %" if chance is None or chance < _LEAST_CHANCE else percent(chance)
-    return f"Chance, by the surrogate, that a {better} team without a verdict meets the targets too: {size}."
+    return (
+        f"Chance, by the surrogate, that a {better} team without a verdict meets the targets too: {size}. On invented "
+        "problems such chances were too small."
+    )
