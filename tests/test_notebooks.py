@@ -74,6 +74,7 @@ def test_a_page_links_each_notebook_in_one_line(page: str) -> None:
         assert sum(f"notebooks/{script.stem}.ipynb)" in line for line in lines) == 1, script.stem
 
 
+@pytest.mark.filterwarnings("ignore:.*was already registered:UserWarning")  # which a cell that runs again brings
 def test_all_cells_of_a_notebook_run_twice(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     script = next(script for script in PAIRS if script.stem.startswith("08"))
     monkeypatch.chdir(script.parent)

@@ -97,7 +97,7 @@ def planned_work(
     Examples
     --------
     >>> import taper_sim as ts
-    >>> work = ts.planned_work("scenarios/staffing_small.yaml", patients=120, fte={"nurse": 1})
+    >>> work = ts.planned_work("scenarios/staffing_small.yaml", patients=40, fte={"nurse": 1})
     >>> print(work.answer)
     Every queue has the hours for its planned work.
     """

@@ -68,7 +68,7 @@ def simulated_records(n: int, *, days: int = 42, seed: int = DEFAULT_SEED) -> Si
     >>> records = ts.simulated_records(3, days=28)
     >>> records.checkins["patient_id"].nunique()
     3
-    >>> records.doses["dose_mg_per_day"].max()
+    >>> print(records.doses["dose_mg_per_day"].max())
     90.0
     """
     for name, value, low, high in (("n", n, 1, 1000), ("days", days, 14, 364)):

@@ -427,8 +427,8 @@ def _least_price(plan: StaffingPlan, trials: Trials) -> SearchRun:
         return candidate.cost_usd_week if plan.entry.minimise == "cost" else candidate.fte
 
     seed, most = plan.clinic.scenario.seed, plan.entry.most_teams
-    found = search(plan.able, price, observe, plan.rule, most, plan.today, _without_a_worker(plan), seed)
-    return SearchRun(found, runs)
+    team = search(plan.able, price, observe, plan.rule, most, plan.today, _without_a_worker(plan), seed)
+    return SearchRun(team, runs)
 
 
 def _without_a_worker(plan: StaffingPlan) -> set[Candidate]:

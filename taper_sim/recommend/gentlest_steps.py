@@ -1,7 +1,7 @@
 """Of reductions at one pace, the one in the smallest steps. Imports ``choice``, ``barred_options``, ``safety``.
 
 A smaller step sooner, at the same rate, is gentler than a large one after a long wait, and is chosen where the product
-can make it. Source: assumption A128.
+can make it. Source: assumption A123.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -39,8 +39,8 @@ def in_smallest_steps(
         Options after which two bad weeks are more likely than not; none of them is chosen.
     """
     name, reasons = choice
-    chosen = rolled[name].option
-    if chosen.kind != "reduce" or chosen.drug_class is None or limits.prefer != "fastest":
+    chosen = next((option for option in options if option.name == name), None)
+    if chosen is None or chosen.kind != "reduce" or chosen.drug_class is None or limits.prefer != "fastest":
         return choice
     k, hold = DRUG_CLASSES.index(chosen.drug_class), rolled["hold"]
 

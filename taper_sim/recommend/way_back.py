@@ -2,7 +2,7 @@
 
 The dose before the last reduction may be given again for 28 days (assumption A76). If the person is worse than before
 the taper by their own limits, or would be better off at the earlier dose by their own values, the way continues towards
-the dose before the taper (assumptions A98, A127):
+the dose before the taper (assumptions A98, A122):
 
 1. A step is to the next dose of the record above the last, and at most to the original dose.
 2. A step comes 28 days or more after the one before it.

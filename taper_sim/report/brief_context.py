@@ -49,7 +49,7 @@ def _worst(run: RunTables, brief: CommitteeBrief) -> Iterator[str]:
 
 
 def _groups(run: RunTables, brief: CommitteeBrief) -> Iterator[str]:
-    """Subgroups in which a serious harm differs from that of all people, the largest differences first (A122)."""
+    """Subgroups in which a serious harm differs from that of all people, the largest differences first (A117)."""
     if not {str(name) for name in run.differences["subgroup"]} - {"all"}:
         yield "The run has no subgroups, so it cannot say for whom the answer differs."
         return

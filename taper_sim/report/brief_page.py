@@ -57,7 +57,7 @@ def _table(brief: CommitteeBrief) -> dict[str, Any]:
         "marks a difference that matters; it is filled where the interval is clear of no difference."
     )
     matters = [f"{row.label.lower()} {number_text(row.important, 0)}" for row in brief.rows]
-    notes = [f"Differences that matter, in {PER:,.0f} people: {listed(matters)} (assumption A120)."]
+    notes = [f"Differences that matter, in {PER:,.0f} people: {listed(matters)} (assumption A115)."]
     if len(brief.others) > len(brief.shown):
         spread = " from the slowest to the fastest month" if brief.pace else ""
         notes.append(

@@ -68,7 +68,7 @@ class BriefRow:
     events : str
         Words after *more*: *mental health crises*.
     important : float
-        Difference that matters, people of 1,000. Source: A120.
+        Difference that matters, people of 1,000. Source: A115.
     is_serious : bool
         Whether the answer names it as a harm.
     published : tuple of str
@@ -183,7 +183,7 @@ BRIEF_ROWS: Final[tuple[BriefRow, ...]] = (
         forms="dose_reduction_pct",
     ),
 )
-"""Rows in their order: harms first. Source of the differences that matter: A120."""
+"""Rows in their order: harms first. Source of the differences that matter: A115."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The sentences of the committee's first screen, from its numbers. Imports ``report.brief``.
 
-A harm *matters* if its mean difference is at least the row's difference that matters (A120). Verbs follow the certainty
+A harm *matters* if its mean difference is at least the row's difference that matters (A115). Verbs follow the certainty
 (GRADE informative statements, Santesso 2020, J Clin Epidemiol 119:126): *cause*, *probably cause*, *may cause*; a very
 low certainty is stated in words.
 """

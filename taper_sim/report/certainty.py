@@ -3,7 +3,7 @@
 The certainty of a difference begins at *high*. Each rule of :data:`CERTAINTY_RULES` reads one object and lowers it by
 steps; no word is typed by hand. What is rated is the side of the difference that matters on which the truth lies (GRADE
 working group, Hultcrantz 2017, J Clin Epidemiol 87:4; models: Brozek 2021, J Clin Epidemiol 129:138). Source of the
-steps: A121.
+steps: A116.
 """
 
 import math
@@ -21,9 +21,9 @@ from taper_sim.report.wording import number_text
 
 CERTAINTY_WORDS: Final = ("very low", "low", "moderate", "high")
 FEWEST_HELD_OUT: Final = 3
-"""Published results held out from which a test of predictions counts. Source: A121."""
+"""Published results held out from which a test of predictions counts. Source: A116."""
 SHARE_INSIDE: Final = 0.8
-"""Share of them that must lie inside the predicted 95 % intervals. Source: A121."""
+"""Share of them that must lie inside the predicted 95 % intervals. Source: A116."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ CERTAINTY_RULES: Final = (
     ),
     CertaintyRule(
         "width",
-        "the interval of the difference, and the difference that matters (A120)",
+        "the interval of the difference, and the difference that matters (A115)",
         "one step down if the interval holds one line of what matters, two if it holds both or is missing",
         "more draws of the parameters, or results that narrow them",
         _width,

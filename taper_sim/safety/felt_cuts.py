@@ -26,7 +26,7 @@ _CLEAR_SE: Final = 2.0
 """Standard errors by which a week's mean must differ from the usual level: the scatter of the days before."""
 _SOWS_POINTS: Final = 30.0
 BACK_WITHIN: Final = 0.5
-"""Share of a limit within which a fortnight counts as back at the usual level. Source: A126."""
+"""Share of a limit within which a fortnight counts as back at the usual level. Source: A121."""
 SHARE_ALLOWED: Final = 0.5
 """Largest step after a cut that broke a limit, as a share of that cut. Source: withdrawal_persistent ("halve next
 step")."""
@@ -45,7 +45,7 @@ ByDay = Callable[[str, date, date], Mapping[date, float]]
 class Felt:
     """One instrument after one cut: usual level, worst day, days over the limit of the days with a report.
 
-    ``back_after_d`` is the number of days from the cut until it was back at the usual level (A126): None if no limit
+    ``back_after_d`` is the number of days from the cut until it was back at the usual level (A121): None if no limit
     was broken, and if it was not back within the ``followed_d`` days to the next cut or to the last report.
     """
 

@@ -14,7 +14,7 @@ from taper_sim.data.yaml_input import Strict, Wrong
 
 MAX_CANDIDATES: Final = 20_000
 _MARGIN_UNIT: Final = 0.25
-"""Unit of a margin, as a share of the limit. Source: assumption A116."""
+"""Unit of a margin, as a share of the limit. Source: assumption A113."""
 MAX_FTE: Final = 200.0
 ROLE_METRICS: Final = (
     "late",
@@ -114,7 +114,7 @@ class Target(Strict):
     def margin(self, value: float) -> float:
         """How far a number is inside the limit, negative outside: in quarters of the limit, large ones compressed.
 
-        Equation: arsinh((limit − value) / (|limit| / 4)) for ``at_most``. Source: assumption A116.
+        Equation: arsinh((limit − value) / (|limit| / 4)) for ``at_most``. Source: assumption A113.
         """
         if isnan(value):
             return -inf

@@ -2,7 +2,7 @@
 
 The form writes the same files that a clinic would upload; the readers of ``data`` check them. A field that is left
 empty stays unknown. Months count 28 days, and a dose without months of its own counts as unchanged for the months of
-use (assumption A124).
+use (assumption A119).
 """
 
 import csv

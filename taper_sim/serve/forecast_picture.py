@@ -1,7 +1,7 @@
 """Reports against earlier forecasts as a picture and a table: cuts marked, dose below. Imports ``inference``.
 
 The template draws what this module measures; no script is needed, and the numbers stand in a table beside the picture.
-The picture covers the last 84 days (assumption A125).
+The picture covers the last 84 days (assumption A120).
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from taper_sim.inference.record import PatientRecord, regimen_of
 from taper_sim.units import DRUG_CLASSES, WEEK_D
 
 SHOWN_D: Final = 84
-"""Days of the picture. Source: A125."""
+"""Days of the picture. Source: A120."""
 _PANELS: Final = {
     "pain_nrs": "Pain, 0 to 10",
     "sows_gossop": "Withdrawal, 0 to 30",

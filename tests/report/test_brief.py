@@ -19,6 +19,7 @@ from taper_sim.report.certainty import CERTAINTY_WORDS, Lowered, OutcomeCertaint
 from taper_sim.report.checklists import checklists, unfilled
 from taper_sim.report.page import write_report
 from taper_sim.report.run_tables import read_run
+from taper_sim.report.waiting_groups import group_name
 
 ROWS = {row.name: row for row in BRIEF_ROWS}
 OPIOID = frozenset({"opioid"})
@@ -212,7 +213,7 @@ def test_a_subgroup_is_named_if_its_harm_exceeds_that_of_all_by_an_amount_that_m
         table.loc[where, ["mean", "lo95", "hi95"]] = [(whole.mean + x) / 1000.0 for x in (beyond, low, 60.0)]
         table.loc[where, "n"] = 40
         sentences = brief_context.harmed(replace(run, differences=table), brief).sentences
-        assert any(sentence.startswith(f"{group[:1].upper()}{group[1:]}: ") for sentence in sentences) == named
+        assert any(sentence.lower().startswith(f"{group_name(group).lower()}: ") for sentence in sentences) == named
     assert any(sentence.startswith("Access: the run has no subgroup") for sentence in sentences)
 
 

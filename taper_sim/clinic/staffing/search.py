@@ -32,19 +32,19 @@ from taper_sim.units import WEEK_D
 _TINY: Final = 1e-9
 """Tolerance for rounding, FTE and USD a week."""
 ACCEPTED: Final = 0.05
-"""Chance of a cheaper team at which the search ends. Source: assumption A117."""
+"""Chance of a cheaper team at which the search ends. Source: assumption A114."""
 AT_ONCE: Final = 4
-"""Replications that run at once. Source: assumption A117."""
+"""Replications that run at once. Source: assumption A114."""
 PATHS: Final = 320
 """Surfaces of the surrogate."""
-MOST_SHOWN: Final = 300
+MOST_OPEN: Final = 300
 """Largest number of open teams whose surfaces are sampled: those with the best prospects."""
 _HALF: Final = 0.5
 """Chance of a feasible team below which the largest team is tested first. A design choice."""
 MOST_MARGIN: Final = 3.0
 """Margins beyond this one count as this one in the surrogate: far from the targets their size says nothing.
 
-Source: assumption A116.
+Source: assumption A113.
 """
 
 
@@ -375,9 +375,9 @@ class _Search:
         rows = [(k, r, margin) for k, margins in self.margins.items() for r, margin in enumerate(margins)]
         teams, replications, margins = (np.array(column) for column in zip(*rows, strict=True))
         margins = np.clip(margins, -MOST_MARGIN, MOST_MARGIN)
-        if len(still_open) > MOST_SHOWN:
+        if len(still_open) > MOST_OPEN:
             order = np.argsort(-prospects(self.ranges, teams, replications, margins)[still_open], kind="stable")
-            still_open = still_open[order[:MOST_SHOWN]]
+            still_open = still_open[order[:MOST_OPEN]]
         shown = np.unique([*still_open, *self.margins])
         paths = sampled_paths(self.ranges, teams, replications, margins, shown, PATHS, self._seed)
         feasible = paths.feasible(self.rule.probability) & np.isin(shown, still_open)
@@ -390,12 +390,12 @@ class _Search:
 
     def _next_trials(self, chance: float, first: Mapping[int, float]) -> list[int]:
         """Teams whose next replications run now, each as often as listed; empty at the end of the search."""
-        found = self._best() is not None
-        if found and sum(first.values()) <= ACCEPTED:
+        has_team = self._best() is not None
+        if has_team and sum(first.values()) <= ACCEPTED:
             return []
-        if not found and sum(first.values()) < _HALF and self.largest not in self.verdict:
+        if not has_team and sum(first.values()) < _HALF and self.largest not in self.verdict:
             return self._more(self.largest, AT_ONCE)  # whether any team meets the targets
-        if not found and chance <= ACCEPTED:
+        if not has_team and chance <= ACCEPTED:
             return []
         ranked = sorted(first, key=lambda k: (-first[k], k))[:AT_ONCE]
         total = sum(first[k] for k in ranked)

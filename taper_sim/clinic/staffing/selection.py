@@ -68,7 +68,7 @@ def select(
     Selection
     """
     model = _Model(value, n_systems, run_ahead)
-    run_ahead([(system, k) for k in range(min(FIRST_REPLICATIONS, most)) for system in range(n_systems)])
+    model.prepare([(system, k) for k in range(min(FIRST_REPLICATIONS, most)) for system in range(n_systems)])
     if n_systems == 1:
         for _ in range(min(FIRST_REPLICATIONS, most)):
             model.simulate(0)
@@ -85,11 +85,19 @@ class _Model:
         n_systems: int,
         run_ahead: Callable[[Sequence[tuple[int, int]]], None] = lambda _: None,
     ):
-        self._value, self.done, self.run_ahead = value, [0] * n_systems, run_ahead
+        self._value, self.done, self._run_ahead = value, [0] * n_systems, run_ahead
+        self._prepared: set[tuple[int, int]] = set()
         self._observers: list[Any] = []
 
     def register_observer(self, observer: Any) -> None:
         self._observers.append(observer)
+
+    def prepare(self, wanted: Sequence[tuple[int, int]]) -> None:
+        """Run replications of systems ahead, each once: the procedure asks for those of its first stage again."""
+        fresh = [trial for trial in wanted if trial not in self._prepared]
+        if fresh:
+            self._run_ahead(fresh)
+            self._prepared.update(fresh)
 
     def simulate(self, system: int) -> None:
         value = self._value(system, self.done[system])
@@ -122,7 +130,7 @@ class KimNelson(KN):
 
     def _sequential_replication(self) -> None:
         if len(self._contenders) > 1:  # the library would run the last surviving system once more
-            self._model.run_ahead([(int(k), self._model.done[int(k)]) for k in self._contenders])
+            self._model.prepare([(int(k), self._model.done[int(k)]) for k in self._contenders])
             super()._sequential_replication()
 
     def _stopping(self) -> bool:

@@ -26,7 +26,7 @@ from taper_sim.array_types import Bools, Floats, Ints
 _SCALES: Final = (("slope", 1.5, 0.6), ("curve", 1.0, 0.6), ("surface", 0.5, 0.7), ("length", 0.5, 0.5))
 """Scales of g: name, median and log standard deviation of the prior. Margins are a few units, ranges 0 to 1."""
 _LUCK: Final = (("shared", 0.15, 0.8), ("own", 0.2, 0.8))
-"""Standard deviations of u and e, in the same form. Source of both: assumption A115."""
+"""Standard deviations of u and e, in the same form. Source of both: assumption A112."""
 _LEVEL_SD: Final = 4.0
 """Standard deviation of the constant: wider than all margins."""
 _N_SCALES: Final = 64
