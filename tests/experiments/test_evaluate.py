@@ -128,7 +128,7 @@ def test_the_ladder_of_the_repository_can_be_read_and_a_scenario_without_one_kee
 
 
 def test_a_plan_that_was_registered_keeps_its_hash_when_scenarios_can_say_more(tmp_path: Path) -> None:
-    """Its hash was taken before a modality could be stated, with clinics that close, fitted draws and searches of 60 teams."""
+    """Its hash is older than the modality; clinics close, draws are fitted, and a search tries 60 teams."""
     path = tmp_path / "plan.yaml"
     path.write_text("""
 name: registered
