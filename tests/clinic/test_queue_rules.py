@@ -1,6 +1,8 @@
 """The rules of the queue at their edges, one by one and by hand; all times in minutes."""
 
 import math
+from heapq import heapify
+from types import SimpleNamespace
 
 import pytest
 
@@ -249,3 +251,15 @@ def test_a_stand_in_that_resumes_begins_the_waiting_interrupting_job_of_the_high
     started = run(jobs, one, preempt=True)
     assert [started[number][0] for number in (2, 5, 6, 3)] == [10.0, 20.0, 25.0, 50.0]
     assert jobs[0].ended == 50.0
+
+
+def test_the_first_job_that_may_begin_is_the_highest_ranked_of_those_wherever_it_stands_in_the_queue() -> None:
+    ranks = [3, 9, 1, 14, 5, 2, 8, 11, 4, 7, 12, 6, 10, 13, 0]
+    jobs = [SimpleNamespace(waits=True, rank=rank) for rank in ranks]
+    queue = [((job.rank,), number, job) for number, job in enumerate(jobs)]
+    heapify(queue)
+    engine = SimpleNamespace(_queues={"key": queue}, _others_free=lambda job, desk: True)
+    for least in range(len(ranks)):
+        entry = Engine._least(engine, "key", None, lambda job, least=least: job.rank >= least)
+        assert entry[2].rank == least
+    assert Engine._least(engine, "key", None, lambda job: False) is None
