@@ -151,6 +151,11 @@ def test_a_schedule_is_projected_without_a_reload_and_agreed_on(visit: Open) -> 
     page.click("text=Open the example")
     page.wait_for_selector("#plan")
     page.evaluate("window.kept = true")
+    for line in range(2, 1 + page.locator("[name^=day_]").count()):  # one step of one product
+        page.fill(f"[name=day_{line}]", "")
+        page.fill(f"[name=dose_{line}]", "")
+    page.select_option("[name=drug_1]", "morphine|ER")
+    page.fill("[name=dose_1]", "60")
     page.fill("[name=day_1]", "2026-04-10")
     page.click("text=Project this schedule")
     page.wait_for_selector("#plan .error")
