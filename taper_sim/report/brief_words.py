@@ -130,10 +130,10 @@ def _harms(brief: CommitteeBrief, others: Sequence[str]) -> tuple[str, ...]:
         )
     if others:
         rows = serious_rows(brief)
-        one = len(others) == 1
-        rest = f"{'differs' if one else 'differ'} little from {brief.comparator_is} in"
+        is_single = len(others) == 1
+        rest = f"{'differs' if is_single else 'differ'} little from {brief.comparator_is} in"
         if not all(_is_little(brief, name, row) for name in others for row in rows):
-            rest = f"{'is' if one else 'are'} not expected to cause a rise that matters in"
+            rest = f"{'is' if is_single else 'are'} not expected to cause a rise that matters in"
         whom = _whom(brief, others) or listed(others)
         sentences.append(f"{whom} {rest} {_by_certainty(brief, rows, others)}.")
     return tuple(sentences)

@@ -102,7 +102,7 @@ def patient_page(weighed: Weighed) -> dict[str, Any]:
     answer = weighed.answer.as_dict()
     raised = [flag for flag in answer["red_flags"] if flag["state"] == "true"]
     raised.sort(key=lambda flag: URGENCIES.index(flag["urgency"]))
-    asked = [q for q in answer["questions"] if q["needed_before_reduction"] == "yes"]
+    needed = [q for q in answer["questions"] if q["needed_before_reduction"] == "yes"]
     return {
         "answer": answer,
         "status_words": status_words(answer),
@@ -122,7 +122,7 @@ def patient_page(weighed: Weighed) -> dict[str, Any]:
         "for_and_against": plain(taper_at_all_lines(answer)[1:]),
         "destinations": plain(destination_summary(answer)),
         "changes": [sentence(text) for text in answer["would_change"]],
-        "needed_questions": asked,
+        "needed_questions": needed,
         "other_questions": [q for q in answer["questions"] if q["needed_before_reduction"] != "yes"],
         "unknown": unknown_in_words(answer),
         "with_reductions": sentence(answer["with_reductions"]),

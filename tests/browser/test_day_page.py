@@ -106,6 +106,6 @@ def test_the_page_has_no_violation_of_accessibility(browser, file):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = browser.new_page()
     page.goto(file.as_uri())
-    found = axe.Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    report = axe.Axe().run(page)
+    assert report.violations_count == 0, report.generate_report()
     page.close()

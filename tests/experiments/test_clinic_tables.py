@@ -74,8 +74,8 @@ def test_spread_and_error_are_those_of_a_comparison(n_draws):
 
 def test_every_patient_lies_within_the_ends_of_every_outcome():
     plan = read_plan(ROOT / "scenarios" / "clinic_urban.yaml", Overrides(patients=60, days=84), 1)
-    found = cases_of(plan, 0, plan.arms[:1])[0].unlimited_staff_outcomes()
-    for name, values in found.items():
+    outcomes = cases_of(plan, 0, plan.arms[:1])[0].unlimited_staff_outcomes()
+    for name, values in outcomes.items():
         least, most = BY_NAME[name].ends
         known = values[~np.isnan(values)]
         assert ((least <= known) & (known <= most)).all(), name

@@ -44,11 +44,11 @@ def test_the_search_chooses_the_team_of_an_exhaustive_search(share, clinic, monk
     targets = (Target(metric="late", at_most=float(np.quantile(late, share))),)
     plan = replace(plan, entry=plan.entry.model_copy(update={"targets": targets}))
     monkeypatch.setattr(Trials, "numbers", lambda _, wanted: [numbers[one.label, one.replication] for one in wanted])
-    found = run_search(plan, Parts(Path(), "plan"), lambda n: None).result
+    result = run_search(plan, Parts(Path(), "plan"), lambda n: None).result
     verdicts = {
         team: plan.rule.verdict([all(meets(numbers[team.name, k], targets)) for k in range(REPLICATIONS)])
         for team in plan.able
     }
     met = [team for team, verdict in verdicts.items() if verdict is Verdict.MEETS]
-    assert found.chosen == min(met, key=lambda team: team.cost_usd_week, default=None)
-    assert all(found.tried[team] in (verdicts[team], Verdict.SET_ASIDE) for team in found.tried)
+    assert result.chosen == min(met, key=lambda team: team.cost_usd_week, default=None)
+    assert all(result.tried[team] in (verdicts[team], Verdict.SET_ASIDE) for team in result.tried)

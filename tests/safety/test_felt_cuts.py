@@ -116,8 +116,8 @@ def test_recovery_counts_to_the_next_cut_and_what_is_longest_counts() -> None:
     ]
     ago = (400, 60, 45)
     rows = [DoseRow(TODAY - timedelta(days=a), entry, mg) for a, mg in zip(ago, (300.0, 270.0, 240.0), strict=True)]
-    one = Values(History("p", tuple(checkins), tuple(rows[:2])), TODAY).felt_cuts()[0]
+    cut = Values(History("p", tuple(checkins), tuple(rows[:2])), TODAY).felt_cuts()[0]
     first = Values(History("p", tuple(checkins), tuple(rows)), TODAY).felt_cuts()[0]
-    assert (one.back_after_d, one.not_back_after_d) == (20, None)
+    assert (cut.back_after_d, cut.not_back_after_d) == (20, None)
     assert (first.back_after_d, first.not_back_after_d) == (None, 15)
     assert first.words.count("not back after 15 days") == 2

@@ -150,9 +150,9 @@ def cheapest(margin, teams=ALL):
 @pytest.mark.parametrize("today", [None, 0, 7])
 def test_the_search_finds_the_cheapest_as_an_exhaustive_one_does(nurse, physician, both, today):
     margin = least(nurse, physician, both)
-    found, runs = searched(margin, today=None if today is None else ALL[today])
-    assert found.chosen == cheapest(margin) and not found.stopped
-    assert found.tried[found.chosen] is Verdict.MEETS and found.chance_missed <= ACCEPTED
+    result, runs = searched(margin, today=None if today is None else ALL[today])
+    assert result.chosen == cheapest(margin) and not result.stopped
+    assert result.tried[result.chosen] is Verdict.MEETS and result.chance_missed <= ACCEPTED
     exhaustive = len(ALL) * RULE.fewest  # replications that decide every team
     assert len(runs) < exhaustive / 2
 
@@ -184,19 +184,19 @@ def test_the_stated_chance_that_a_cheaper_team_was_missed_is_not_too_small():
         def observe(trials, number=number, margins=margins):
             return [margins[number[team], replication] for team, replication in trials]
 
-        found = search(teams, price, observe, RULE, len(teams), seed=seed)
+        result = search(teams, price, observe, RULE, len(teams), seed=seed)
         clear = [price(team) for team in teams if chance[number[team]] >= 0.95]
-        missed += bool(clear) and (found.chosen is None or price(found.chosen) > min(clear))
-        stated += found.chance_missed
-        if found.chosen is not None:  # Wald's test of the chosen team holds as well
-            assert chance[number[found.chosen]] > 0.65
+        missed += bool(clear) and (result.chosen is None or price(result.chosen) > min(clear))
+        stated += result.chance_missed
+        if result.chosen is not None:  # Wald's test of the chosen team holds as well
+            assert chance[number[result.chosen]] > 0.65
     # the count is Poisson-binomial with at most this mean; exceeded by chance once in 1,000 runs
     assert missed <= poisson.ppf(0.999, max(stated, n * ACCEPTED / 2))
 
 
 def test_if_the_largest_team_fails_none_is_chosen():
-    found, runs = searched(lambda team: -1.0)
-    assert found.chosen is None and found.chance_missed == 0.0 and not found.stopped
+    result, runs = searched(lambda team: -1.0)
+    assert result.chosen is None and result.chance_missed == 0.0 and not result.stopped
     assert len(runs) < 20
 
 
@@ -208,23 +208,23 @@ def test_an_undecided_team_is_not_chosen_and_excludes_no_other():
     def observe(trials):
         return [0.05 - 0.1 * (r % 5 == 4) if team == border else margin(team) for team, r in trials]
 
-    found = search(ALL, price, observe, RULE, 50)
-    assert found.tried.get(border) in (None, Verdict.UNDECIDED, Verdict.SET_ASIDE)
-    assert found.chosen is not None and found.chosen != border
-    assert found.chosen == min((t for t in ALL if margin(t) >= 0 and t != border), key=price)
+    result = search(ALL, price, observe, RULE, 50)
+    assert result.tried.get(border) in (None, Verdict.UNDECIDED, Verdict.SET_ASIDE)
+    assert result.chosen is not None and result.chosen != border
+    assert result.chosen == min((t for t in ALL if margin(t) >= 0 and t != border), key=price)
 
 
 def test_a_search_stops_at_its_largest_number_of_teams_and_reports_the_chance_of_a_cheaper_one():
     margin = least(1, 1, 0)
-    found, _ = searched(margin, most_teams=2)
-    assert found.stopped and len(found.tried) == 2 and found.chosen is not None
-    assert found.chance_missed > ACCEPTED and price(found.chosen) > price(cheapest(margin))
+    result, _ = searched(margin, most_teams=2)
+    assert result.stopped and len(result.tried) == 2 and result.chosen is not None
+    assert result.chance_missed > ACCEPTED and price(result.chosen) > price(cheapest(margin))
 
 
 def test_a_search_that_stops_early_has_an_answer_no_dearer_than_todays_team_that_meets():
     today = next(team for team in ALL if dict(team.levels) == {"nurse": 2.0, "physician": 2.0})
-    found, _ = searched(least(1, 1, 0), most_teams=2, today=today)
-    assert found.chosen is not None and price(found.chosen) <= price(today)
+    result, _ = searched(least(1, 1, 0), most_teams=2, today=today)
+    assert result.chosen is not None and price(result.chosen) <= price(today)
 
 
 def test_a_team_without_a_worker_for_some_work_is_not_run():
@@ -235,6 +235,6 @@ def test_a_team_without_a_worker_for_some_work_is_not_run():
         runs.extend(trials)
         return [1.0] * len(trials)
 
-    found = search(ALL, price, observe, RULE, 50, unable=unable)
-    assert found.chosen == min((team for team in ALL if team not in unable), key=price)
+    result = search(ALL, price, observe, RULE, 50, unable=unable)
+    assert result.chosen == min((team for team in ALL if team not in unable), key=price)
     assert not unable & {team for team, _ in runs}
