@@ -1,5 +1,6 @@
 """What several test files share: small cohorts and finished comparisons."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,17 @@ from taper_sim.simulation.cohort import ClassMargin, Cohort, DrugShare, sample
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 7
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Import ArviZ once before any worker starts.
+
+    At its first import of a day ArviZ replaces a file of the user's cache. Two workers that do so at once fail.
+    """
+    if config.getoption("numprocesses", None):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import arviz  # noqa: F401
 
 
 def quiet(total: int) -> Callable[[int], None]:

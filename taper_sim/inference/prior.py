@@ -373,7 +373,8 @@ def prior_of(
                 add(f"{symbol}_{drug_class}", value_key(symbol, drug_class, buprenorphine), *shift)
     for name in ("xi", "tau_X", "life", "noise"):
         add(name, name)
-    if taken[0]:
+    # without an opioid the scale still has a level of its own: fixed, it would be explained by life outside the taper
+    if taken[0] or "sows_gossop" in instruments:
         if baseline.get("sows_gossop", 0.0) > 0:
             rows.append(("s0", at.S0, float(np.log(baseline["sows_gossop"])), ASSESSED_LOG_S0, "log"))
         else:

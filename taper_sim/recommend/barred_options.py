@@ -70,9 +70,10 @@ def barred(option: Option, judged: JudgedRules, values: Values, situation: Situa
     if judged.holding and lowers(option, situation):
         flags = ", ".join(f.flag for f in judged.holding)
         return replace(option, blocked=f"no reduction until a named person acknowledges: {flags}")
-    if judged.unsigned(PAUSE) and lowers(option, situation):
-        reason = "paused after a cut that broke a limit, until a named person acknowledges: cut_not_recovered"
-        return replace(option, blocked=reason)
+    paused = judged.unsigned(PAUSE)
+    if paused and lowers(option, situation):
+        flags = ", ".join(f.flag for f in paused)
+        return replace(option, blocked=f"paused until a named person acknowledges: {flags}")
     if judged.unsigned(SMALLER_STEPS):
         for cut in values.felt_cuts():
             size, k = cut.before - cut.after, DRUG_CLASSES.index(cut.drug_class)

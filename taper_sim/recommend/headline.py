@@ -13,6 +13,11 @@ _SEE_SOON: Final = "hold, see the person within 72 hours: no dose is reduced"
 NO_REDUCTION_NOW: Final = "hold: no reduction is allowed at present"
 """Reason of ``choice.choose`` where no reduction may be chosen by default."""
 _EITHER: Final = "it may be the taper, may be the course of the illness, and the model cannot tell which"
+_CUT_BROKE_LIMIT: Final = (
+    "hold: a cut broke a limit on what is felt, less than two weeks ago or with an effect that has not passed; a step "
+    "back is what a clinician considers; it may be the taper, and it may be the course of the illness"
+)
+CUT_NOT_RECOVERED: Final = "cut_not_recovered"
 _FELT: Final = ("pain", "function", "withdrawal", "bzd withdrawal", "mood", "sleep", "pace")
 """Domains of red_flags.csv whose flags are of what a person feels or of a cut."""
 
@@ -27,10 +32,18 @@ def see_first(judged: JudgedRules, without_forecast: bool) -> str:
         return SEE_TODAY
     if not without_forecast:
         return ""
-    if judged.unsigned(PAUSE):
+    if any(f.flag == CUT_NOT_RECOVERED for f in judged.unsigned(PAUSE)):
         return f"{SEE_TODAY}; a limit on what is felt is broken: {_EITHER}"
     felt = [f.flag for f in judged.raised("same_day", "within_72h") if f.domain in _FELT and not f.acknowledged_by]
     return f"{_SEE_SOON}; {', '.join(felt)}: {_EITHER}" if felt else ""
+
+
+def pause_reason(judged: JudgedRules) -> str:
+    """Why nothing is reduced until a named person has looked at the cause; empty if the taper does not pause."""
+    flags = [f.flag for f in judged.unsigned(PAUSE)]
+    if CUT_NOT_RECOVERED in flags:
+        return _CUT_BROKE_LIMIT
+    return f"{_SEE_SOON}: {', '.join(flags)}; look for the cause first" if flags else ""
 
 
 def urgent_headline(flags: list[Flag]) -> str:

@@ -31,6 +31,7 @@ from taper_sim.recommend.barred_options import barred
 from taper_sim.recommend.choice import Rolled, choose, courses_of, keeps_limits, roll, situation_of
 from taper_sim.recommend.destination import destinations_of
 from taper_sim.recommend.gentlest_steps import in_smallest_steps
+from taper_sim.recommend.headline import pause_reason
 from taper_sim.recommend.next_cut import MORE_LIKELY_THAN_NOT, chances_of_hurt, more_likely_than_not
 from taper_sim.recommend.options import Option, options_of
 from taper_sim.recommend.own_plan import Ground, Weighed
@@ -41,7 +42,7 @@ from taper_sim.recommend.way_back import ways_back, worse_since_taper
 from taper_sim.recommend.whether_to_taper import whether_to_taper
 from taper_sim.recommend.written_schedule import acetaminophen_words
 from taper_sim.safety.limits import Limits
-from taper_sim.safety.red_flags import PAUSE, JudgedRules, judge
+from taper_sim.safety.red_flags import JudgedRules, judge
 from taper_sim.safety.variables import Values
 
 POSTERIOR_DRAWS: Final = 2048
@@ -214,7 +215,7 @@ def weigh(
     events = event_draws(person, seed, ratio=overdose_ratio(values))
     rolled = roll(record, situation, posterior, evidence, events, options, limits, seed)
     maintain = "" if judged.holding else "; ".join(f"{f.flag}: {f.action}" for f in judged.maintained)
-    pause = _PAUSED if judged.unsigned(PAUSE) else ""
+    pause = pause_reason(judged)
     hurt = chances_of_hurt(record, situation, posterior, evidence, options, cuts, limits, seed)
     hurting = more_likely_than_not(hurt)
     by_default = [o for o in options if not o.needs]
@@ -276,10 +277,6 @@ def _better_at_former_dose(rows: Sequence[Mapping[str, Any]]) -> str:
 _NOTHING_TAKEN: Final = (
     "no dose is in force: nothing is left to reduce; withdrawal may continue for weeks, and tolerance is lost: a "
     "former dose can kill"
-)
-_PAUSED: Final = (
-    "hold: a cut broke a limit on what is felt, less than two weeks ago or with an effect that has not passed; a step "
-    "back is what a clinician considers; it may be the taper, and it may be the course of the illness"
 )
 _STOPPED_ABRUPTLY: Final = (
     "no dose is in force: nothing is left to reduce, and the stop itself is the danger: giving the benzodiazepine back "

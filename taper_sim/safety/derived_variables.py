@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from functools import partial
 from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -97,7 +98,10 @@ def _answered_within(name: str, days: int) -> Callable[[Values], float | None]:
 
 
 def _reduction(drug_class: str, days: int, *, of_original: bool = False) -> Callable[[Values], float | None]:
-    """Percentage reduction over so many days, including planned reductions; an increase is negative."""
+    """Percentage reduction over so many days, including planned reductions; an increase is negative.
+
+    A conversion to another opioid at a lower dose is no reduction, down to the share that guidance asks for.
+    """
 
     def derive(v: Values) -> float | None:
         if not v.history.doses:
@@ -107,7 +111,10 @@ def _reduction(drug_class: str, days: int, *, of_original: bool = False) -> Call
         if dose_then is None or dose_now is None:
             return None
         dose_now = min(dose_now, v.planned.get(drug_class, dose_now))
-        reference = v.original(drug_class) if of_original else dose_then
+        changes = _ratios_of_changes(v, start_day) if drug_class == "opioid" else []
+        converted = prod(min(max(ratio, dose_history.LEAST_CONVERTED), 1.0) for ratio in changes)
+        dose_then *= converted
+        reference = v.original(drug_class) * converted if of_original else dose_then
         return (
             round(100.0 * (dose_then - dose_now) / reference, 9) if reference > 0 else 0.0
         )  # rounding, so that a reduction of 10 % is not above 10 %
@@ -309,6 +316,39 @@ def _rise(drug_class: str) -> Callable[[Values], float | None]:
     return derive
 
 
+def _opioid_change(v: Values) -> float | None:
+    """The dose after the last change from one opioid to another, percent of that before it; 0 without a change."""
+    if not v.history.doses:
+        return None
+    ratios = _ratios_of_changes(v, v.as_of - timedelta(days=dose_history.CHANGE_KEPT_D))
+    return 100.0 * ratios[-1] if ratios else 0.0
+
+
+def _ratios_of_changes(v: Values, after_day: date) -> list[float]:
+    """For each change from one opioid to another since a day: the MME of its day as a share of the day before.
+
+    A change is a day on which another opioid begins and one that was taken falls. Another form or product of the same
+    drug is none, and buprenorphine has no equivalents.
+    """
+    ratios = []
+    for day in sorted({row.day for row in v.history.doses if after_day < row.day <= v.as_of}):
+        before, after = (_opioid_mme_by_drug(v, d) for d in (day - timedelta(days=1), day))
+        begun, fallen = after.keys() - before.keys(), [drug for drug in before if after.get(drug, 0.0) < before[drug]]
+        if begun and fallen:
+            ratios.append(sum(after.values()) / sum(before.values()))
+    return ratios
+
+
+def _opioid_mme_by_drug(v: Values, day: date) -> dict[str, float]:
+    """Opioids that are taken on a day with their MME; buprenorphine is left out."""
+    rows = [r for r in v.in_force(day) if r.drug.drug_class == "opioid" and not r.drug.is_buprenorphine]
+    mme: dict[str, float] = {}
+    for row in rows:
+        drug = row.drug.drug.split("-")[0]
+        mme[drug] = mme.get(drug, 0.0) + formulary.equivalents(row.drug, row.dose)
+    return mme
+
+
 def _cut_broke_limit(v: Values) -> float | None:
     cuts = v.felt_cuts()
     judged = any(cut.felt for cut in cuts) or not cuts
@@ -362,7 +402,7 @@ DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
     "steps_14d_median": _window("steps", 14, 7, lambda x: float(np.median(x))),
     "pain_nrs_7d_mean": _window("pain_nrs", 7, 4, lambda x: float(np.mean(x))),
     "sleep_hours_7d_mean": _window("sleep_hours", 7, 4, lambda x: float(np.mean(x))),
-    "function_7d_mean": _window("function", 7, 4, lambda x: float(np.mean(x))),
+    "function_7d_mean": _window("function", 7, 1, lambda x: float(np.mean(x))),
     "promis_pf_change": _promis_change,
     "phq9_within_14d": _answered_within("phq9", 14),
     "gad7_within_14d": _answered_within("gad7", 14),
@@ -382,6 +422,7 @@ DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
     **{f"{c}_gap_days": _restart(c, 0) for c in DRUG_CLASSES},
     **{f"{c}_restart_pct": _restart(c, 1) for c in DRUG_CLASSES},
     **{f"{c}_rise_14d_pct": _rise(c) for c in DRUG_CLASSES},
+    "opioid_change_14d_pct": _opioid_change,
     "dose_entry_ratio_28d": _entry_ratio,
     "cut_broke_limit": _cut_broke_limit,
     "cut_not_recovered": _cut_not_recovered,

@@ -62,11 +62,13 @@ def is_asked(name: str) -> bool:
 
 
 def worse(name: str, values: list[float]) -> float:
-    """The most adverse of several values of one day."""
+    """The most adverse of several values of one day; a derived variable has the direction of its instrument."""
     if name in USUAL_SIGNS:
         return max(values, key=lambda v: abs(v - USUAL_SIGNS[name]))
-    better_high = next(
-        (r["direction"] == "higher_is_better" for r in tables.read("scales").rows if r["instrument"] == name), False
+    row = variable_rows().get(name)
+    instruments = {name} if row is None else {name, row["instrument"]}
+    better_high = any(
+        r["instrument"] in instruments and r["direction"] == "higher_is_better" for r in tables.read("scales").rows
     )
     return min(values) if better_high or name in SAFER_TRUE else max(values)
 

@@ -43,6 +43,11 @@ def before(value: float, *today: float) -> list[tuple[int, float]]:
     return [(21, value), (22, value), (23, value), *((0, v) for v in today)]
 
 
+def changed_to(ago: int, drug: str, formulation: str, dose: float, left: float = 0.0) -> tuple[Dose, ...]:
+    """OXYCODONE, replaced by another opioid so many days ago; ``left`` mg a day of it go on."""
+    return (*OXYCODONE, (ago, *OXYCODONE[0][1:3], left), (ago, drug, formulation, dose))
+
+
 def last(days: int, value: float) -> list[tuple[int, float]]:
     """The same answer on each of the last days."""
     return [(ago, value) for ago in range(days)]
@@ -215,6 +220,39 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
     ("large_rise", known(cut(OPIOID, 13, 181.0)), known(cut(OPIOID, 13, 180.0)), known(BUPRENORPHINE)),
     ("large_rise", known(cut(BENZO, 1, 4.0)), known(cut(BENZO, 14, 4.0)), None),
     ("large_rise", known(((5, *OPIOID[0][1:3], 30.0), (2, *OPIOID[0][1:]))), known(((5, *OPIOID[0][1:]),)), None),
+    (  # oxycodone 60 mg is 90 MME
+        "opioid_change_full_dose",
+        known(changed_to(13, "morphine", "ER", 68.0)),
+        known(changed_to(13, "morphine", "ER", 67.5)),
+        None,
+    ),
+    (  # half of it is replaced
+        "opioid_change_full_dose",
+        known(changed_to(2, "morphine", "ER", 45.0, 30.0)),
+        known(changed_to(14, "morphine", "ER", 90.0)),
+        None,
+    ),
+    ("opioid_change_full_dose", known(changed_to(2, "morphine", "ER", 90.0)), known(cut(OXYCODONE, 2, 55.0)), None),
+    ("opioid_change_full_dose", known(changed_to(2, "morphine", "ER", 90.0)), known(TO_BUPRENORPHINE), known(())),
+    (
+        "opioid_changed",
+        known(changed_to(13, "morphine", "ER", 45.0)),
+        known(changed_to(14, "morphine", "ER", 45.0)),
+        None,
+    ),
+    ("opioid_changed", known(changed_to(1, "morphine", "ER", 45.0)), known(cut(OXYCODONE, 1, 55.0)), known(())),
+    (  # the lower dose of a conversion is no cut down to half; what lies below is: 90 MME to 45, to 30
+        "opioid_step_over_30pct",
+        known(changed_to(13, "morphine", "ER", 30.0)),
+        known(changed_to(13, "morphine", "ER", 45.0)),
+        None,
+    ),
+    (  # the other form of one drug is no other opioid
+        "opioid_changed",
+        known(changed_to(1, "morphine", "ER", 45.0)),
+        known((*OXYCODONE, (1, "oxycodone", "IR", 0.0), (1, "oxycodone", "ER", 60.0))),
+        None,
+    ),
     (
         "imposed_taper",
         known(OPIOID, patient_agreed_to_taper=0),
@@ -239,6 +277,12 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
         known(TAPERED, function=before(60, 50)),
         known(TAPERED, function=before(60, 51)),
         known(TAPERED, function=20),
+    ),
+    (  # a single bad day of a week is none
+        "function_drop",
+        known(TAPERED, function=[*before(60), *last(7, 50)]),
+        known(TAPERED, function=[*before(60, 20), *((ago, 58) for ago in range(1, 7))]),
+        None,
     ),
     ("rom_loss", known(TAPERED, rom=before(90, 75)), known(TAPERED, rom=before(90, 76)), known(TAPERED, rom=10)),
     ("sleep_collapse", known(TAPERED, isi=[(25, 8), (0, 14)]), known(TAPERED, isi=[(25, 8), (0, 13)]), known(TAPERED)),

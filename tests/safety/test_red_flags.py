@@ -39,6 +39,8 @@ ALWAYS_KNOWN = {
     "gabapentinoid_restart_after_gap",
     "gabapentinoid_rise",
     "tenfold_entry",
+    "opioid_change_full_dose",
+    "opioid_changed",
 }
 BASE_OF = {name: name.removesuffix("_baseline") for name in DERIVED if name.endswith("_baseline")} | {
     "steps_14d_median": "steps",
@@ -52,6 +54,9 @@ BASE_OF = {name: name.removesuffix("_baseline") for name in DERIVED if name.ends
     "gabapentinoid_renal_cap_mg": "crcl",
     **dict.fromkeys(("cut_broke_limit", "cut_not_recovered", "cut_felt_severely"), "pain_nrs"),
 }
+
+
+OXYCODONE, HYDROMORPHONE = find_drug("oxycodone", "ER"), find_drug("hydromorphone", "IR")
 
 
 def history(luck: random.Random, rule: str) -> History:
@@ -76,6 +81,10 @@ def history(luck: random.Random, rule: str) -> History:
             if luck.random() < 0.3:
                 again = later + timedelta(days=luck.choice([3, 8, 20]))
                 rows.append(DoseRow(again, drug, luck.choice([0.4, 0.9]) * dose))
+    if "opioid_change_14d_pct" in names:
+        day = TODAY - timedelta(days=luck.choice([2, 20]))
+        rows += [DoseRow(day - timedelta(days=100), OXYCODONE, 80.0), DoseRow(day, OXYCODONE, 0.0)]
+        rows.append(DoseRow(day, HYDROMORPHONE, luck.choice([8.0, 24.0])))
     reported: list[CheckIn] = []
     silent, skipped = luck.choice([0, 0, 4]), luck.choice([0.2, 0.8])
     for name in dict.fromkeys([BASE_OF.get(n, n) for n in names] + [n for n in names if n in scales()]):
