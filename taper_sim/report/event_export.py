@@ -134,7 +134,7 @@ def write_xes(folder: Path, path: Path) -> Exported:
 def write_ocel(folder: Path, path: Path) -> Exported:
     """Write the event log as OCEL 2.0 (JSON): an event a piece of work, with its patient and member of staff.
 
-    The format knows no local time: its times are UTC, or local times with the letter of UTC where ``time_zone`` says so.
+    The format knows no local time: its times are UTC, or local times marked as UTC where ``time_zone`` says so.
 
     Raises
     ------

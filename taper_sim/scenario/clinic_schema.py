@@ -203,8 +203,7 @@ class CalendarEntry(Strict):
     @classmethod
     def _is_a_zone(cls, name: str | None) -> str | None:
         if name is not None and name not in zoneinfo.available_timezones():
-            known = nearest(name, zoneinfo.available_timezones())
-            raise Wrong(("", f"{shown(name)}, no zone of the tz database{known}", "a zone such as America/New_York"))
+            raise Wrong(("", shown(name), "a zone of the tz database, such as America/New_York"))
         return name
 
     @model_validator(mode="after")

@@ -422,7 +422,7 @@ def late_share(demanded: Demanded, team: Team, n: int, n_days: int | None) -> fl
     end = last_day + BOOKING_HORIZON_D
     servers = [worker.server(end) for worker in workers]
     diary = Diary(servers, end, unlimited=False, rules=setting.booking, opening=opening)
-    planned = sorted(  # in the order in which the clinic books: of a day each discipline in turn, its first visits first
+    planned = sorted(  # as the clinic books: of a day each discipline in turn, its first visits first
         (int(day), part, n_days is None or day > start, patient)
         for patient, start in enumerate(enrolment(n_of, over_d, last_day).tolist() if n_of else ())
         for day in np.arange(start, last_day + 1, demanded.every_d).tolist()
