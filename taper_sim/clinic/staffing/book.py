@@ -48,7 +48,7 @@ _GOLDEN: Final = (np.sqrt(5.0) - 1.0) / 2.0
 _FIRST: Final = WEEK_D
 """First day that is filled, a Monday."""
 _LAST: Final = _FIRST + _WEEKS * WEEK_D - 1
-BOOKED_AGAIN: Final[Mapping[str, float]] = MappingProxyType({"psychologist": 0.08, INTERPRETER: 0.005})
+BOOKED_AGAIN: Final[Mapping[str, float]] = MappingProxyType({"psychologist": 0.08, INTERPRETER: 0.007})
 """Visits that are booked once more because the patient left the waiting room, a visit, in a full book. A psychologist's
 groups delay visits; an interpreter has nothing besides visits. Source: assumption A104."""
 _BOOKED_AGAIN: Final = 0.02
