@@ -38,7 +38,9 @@ def test_a_row_of_the_table_has_the_mean_stated_chance_and_the_share_missed():
     )
     table = missed_table(rows).set_index(["from", "to"])
     assert table["problems"].to_dict() == {(0.0, 0.05): 2, (0.75, 0.95): 1, (0.95, 1.0): 1, (0.0, 1.0): 4}
-    assert table.loc[(0.0, 1.0), "missed"] == 0.25 and table.loc[(0.0, 1.0), "stated"] == pytest.approx(0.4725, abs=1e-3)
+    assert table.loc[(0.0, 1.0), "missed"] == 0.25 and table.loc[(0.0, 1.0), "stated"] == pytest.approx(
+        0.4725, abs=1e-3
+    )
     assert table.loc[(0.0, 0.05), "missed_hi95"] == pytest.approx(0.842, abs=1e-3)  # Clopper and Pearson, 0 of 2
 
 
