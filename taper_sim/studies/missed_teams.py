@@ -25,16 +25,24 @@ from taper_sim.clinic.staffing.search import Candidate
 from taper_sim.provenance import hash_of
 from taper_sim.studies.resumable import StudyPiece, run_study
 
-PROBABILITY, INDIFFERENCE, CONFIDENCE, MOST_REPLICATIONS, MOST_TEAMS = 0.8, 0.15, 0.9, 25, 60
+PROBABILITY, HALF_ZONE, CONFIDENCE, MOST_REPLICATIONS, MOST_TEAMS = 0.8, 0.15, 0.9, 25, 60
 """Question of the searches: that of ``scenarios/staffing_year.yaml``."""
-RULE: Final = TargetTest(PROBABILITY, INDIFFERENCE, (1.0 - CONFIDENCE) / MOST_TEAMS, MOST_REPLICATIONS)
+RULE: Final = TargetTest(PROBABILITY, HALF_ZONE, (1.0 - CONFIDENCE) / MOST_TEAMS, MOST_REPLICATIONS)
 FEWEST_TEAMS, LARGEST_GRID = 50, 800
 """Teams of a problem. Source: assumption A124."""
 BINS: Final = (0.0, 0.05, 0.25, 0.75, 0.95, 1.0)
 """Bounds of the stated chance in the table; a chance at a bound is in the lower bin."""
 PROBLEM_COLUMNS: Final = [
-    "problem", "teams", "tried", "undecided", "replications", "stated", "missed", "missed_clear", "excess",
-]  # fmt: skip
+    "problem",
+    "teams",
+    "tried",
+    "undecided",
+    "replications",
+    "stated",
+    "missed",
+    "missed_clear",
+    "excess",
+]
 _LEAST_LATE: Final = 1e-3
 
 
@@ -116,7 +124,7 @@ def searched(problem: InventedProblem) -> dict[str, Any]:
         "replications": n_runs,
         "stated": result.chance_missed,
         "missed": bool((chances[cheaper] >= PROBABILITY).any()),
-        "missed_clear": bool((chances[cheaper] >= PROBABILITY + INDIFFERENCE).any()),
+        "missed_clear": bool((chances[cheaper] >= PROBABILITY + HALF_ZONE).any()),
         "excess": paid / able.min() - 1.0 if len(able) and np.isfinite(paid) else np.nan,
     }
 
