@@ -163,6 +163,7 @@ def compare_triage(
     patients: int | None = None,
     days: int | None = None,
     seed: int | None = None,
+    workers: int | str = 1,
     progress: bool = True,
 ) -> Run:
     """Compare the triage rules of a clinic on the same patients: waits and harm by subgroup.
@@ -173,6 +174,8 @@ def compare_triage(
         A scenario with a clinic.
     replications, patients, days, seed : int, optional
         Instead of the scenario's.
+    workers : int or str, optional
+        As in :func:`run_clinic`.
     progress : bool, optional
         Whether to show a bar.
 
@@ -195,7 +198,9 @@ def compare_triage(
     path = Path(scenario)
     change = Overrides(patients, days, None, seed, path.parent)
     return _in_temporary_folder(
-        lambda folder, bar: run_triage_comparison(path, change, folder, bar, replications=replications, log=_silent),
+        lambda folder, bar: run_triage_comparison(
+            path, change, folder, bar, replications=replications, workers=workers, log=_silent
+        ),
         progress=progress,
     )
 

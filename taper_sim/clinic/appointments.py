@@ -1,4 +1,4 @@
-"""The appointment book: the first free time of an eligible worker. Imports ``clinic.calendars``, ``clinic.queue``.
+"""The appointment book: the first free time of an eligible worker. Imports ``clinic.cover``, ``calendars``, ``queue``.
 
 A visit is booked with a worker of the role who has the state's licence and the skill; without one, with a worker who
 covers for the role. At the time of the visit any idle eligible worker takes it. A patient has one appointment at a
@@ -13,11 +13,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush, heapreplace
-from math import ceil, inf, nan
+from math import ceil, floor, inf, nan
 from types import MappingProxyType
 from typing import Final
 
 from taper_sim.clinic.calendars import DAY_MIN, EVERY_DAY, Duty, OpeningHours
+from taper_sim.clinic.cover import Cover
 from taper_sim.clinic.queue import ANYWHERE, Server
 
 
@@ -142,6 +143,16 @@ class _Page:
             kept[minutes, on_grid] = inf if begins is None or begins >= day * DAY_MIN + DAY_MIN else begins
         return kept[minutes, on_grid]
 
+    def begins_at(self, day: int, at: float, minutes: float) -> bool:
+        """Whether the worker alone can begin a visit at a time."""
+        return self.is_open(day) and _free_from(self, day, at, minutes, on_grid=True) == at
+
+    def slots(self, day: int, minutes: float) -> Iterator[float]:
+        """Times of a day at which a slot begins with a visit's minutes before the end of the span."""
+        for start, end in self.bookable(day, minutes):
+            n = floor((end + _TINY_MIN - minutes - start) / self.rule.slot_min)
+            yield from (start + self.rule.slot_min * k for k in range(n + 1))
+
     def bookable(self, day: int, minutes: float) -> _Spans:
         """Spans that can hold a visit; a visit longer than every span extends over the breaks."""
         spans = self.daytimes.get(day, [])
@@ -240,6 +251,8 @@ class Diary:
         self._layers = range(1 + max((layer for _, layer in self._pages), default=0))
         self._eligible: dict[_Eligible, list[_Page]] = {}
         self._offers: dict[int, dict[tuple[_Eligible, float], _Offers]] = defaultdict(dict)
+        self._times: dict[int, dict[tuple[_Eligible, float], list[float]]] = defaultdict(dict)
+        self._busy: dict[int, dict[tuple[_Eligible, float, float], int]] = defaultdict(dict)
         self._no_room: dict[int, set[tuple[_Eligible, float, float]]] = defaultdict(set)
         self._patients: dict[int, dict[int, _Spans]] = defaultdict(lambda: defaultdict(list))
 
@@ -302,6 +315,8 @@ class Diary:
         """
         if (eligible, minutes, interpreting) in self._no_room[day]:
             return None
+        if taken and not interpreting:
+            return self._earliest_beside(day, minutes, taken, eligible)
         earliest: tuple[float, int, int, list[tuple[_Page, float]]] | None = None
         for at, k, page in self._offers_of(day, eligible, minutes).ascending():
             if earliest is not None and (at, k) > earliest[:2]:
@@ -318,6 +333,39 @@ class Diary:
         if earliest is None and not taken:
             self._no_room[day].add((eligible, minutes, interpreting))
         return None if earliest is None else (earliest[0], earliest[3])
+
+    def _earliest_beside(
+        self, day: int, minutes: float, taken: _Spans, eligible: _Eligible
+    ) -> tuple[float, list[tuple[_Page, float]]] | None:
+        """The earliest time of a day for a visit beside a patient's other appointments, with its page.
+
+        It goes through the times at which slots begin. Bookings only make pages busy, so of the first pages that were
+        busy at a time the number is kept, and no page is asked twice in vain.
+        """
+        offer = self._offers_of(day, eligible, minutes).first()
+        if offer is None:
+            return None
+        pages, busy = self._who_may(*eligible), self._busy[day]
+        times = self._times_of(day, eligible, minutes)
+        for at in times[bisect_left(times, offer[0]) :]:
+            if _patient_free(at, minutes, taken) > at:
+                continue
+            k = busy.get((eligible, minutes, at), 0)
+            while k < len(pages) and not pages[k].begins_at(day, at, minutes):
+                k += 1
+            busy[eligible, minutes, at] = k
+            if k < len(pages):
+                return at, [(pages[k], minutes)]
+        return None
+
+    def _times_of(self, day: int, eligible: _Eligible, minutes: float) -> list[float]:
+        """Times of a day at which a slot begins that a visit fits behind, ascending."""
+        times = self._times[day]
+        if (eligible, minutes) not in times:
+            alike = {(*page.bookable(day, minutes), page.rule.slot_min): page for page in self._who_may(*eligible)}
+            starts = {at for page in alike.values() for at in page.slots(day, minutes)}
+            times[eligible, minutes] = sorted(starts)
+        return times[eligible, minutes]
 
     def _joint(
         self, day: int, page: _Page, minutes: float, interpreting: float, layer: int
@@ -342,6 +390,7 @@ class Diary:
         for (name, minutes), layer in zip(slot.held, slot.layers, strict=True):
             self._pages[name, layer].give_back(slot.day, slot.at, minutes)
         self._offers.pop(slot.day, None)  # the day has room again
+        self._busy.pop(slot.day, None)
         self._no_room.pop(slot.day, None)
         if slot.patient >= 0 and slot.held:
             self._patients[slot.patient][slot.day].remove((slot.at, slot.at + slot.held[0][1] + BETWEEN_MIN))
@@ -353,7 +402,7 @@ class Diary:
             if (name, layer) in self._pages:
                 self._pages[name, layer].changed(day)
 
-    def cover(self, day: int) -> "Cover":
+    def cover(self, day: int) -> Cover:
         """Capacity of the workers on duty, on a day on which a worker is ill."""
         return Cover(
             [(page.server, page.minutes(day), page.rule.share) for page in self._pages.values() if not page.layer]
@@ -418,36 +467,6 @@ def _free_from(page: _Page, day: int, at: float, minutes: float, *, on_grid: boo
         if begins + minutes <= end + _TINY_MIN:
             return begins
     return (day + 1) * DAY_MIN
-
-
-class Cover:
-    """Minutes of visits that the workers on duty can take over.
-
-    Colleagues of the role offer their whole daytime; covering workers offer the share that is not open to booking.
-
-    Parameters
-    ----------
-    minutes : sequence of (Server, float, float)
-        Each worker's daytime on duty, minutes, and the share that is open to booking.
-    """
-
-    def __init__(self, minutes: Sequence[tuple[Server, float, float]]):
-        self._servers = [server for server, _, _ in minutes]
-        self._daytime = {server.name: time for server, time, _ in minutes}
-        self._spare = {server.name: (1.0 - share) * time for server, time, share in minutes}
-
-    def take(self, queue: str, minutes: float, licence: str = ANYWHERE, kind: str = "") -> bool:
-        """Whether a worker can take a visit; if so, its minutes are deducted."""
-        eligible = [server for server in self._servers if server.may_do(queue, licence, kind)]
-        for left, names in (
-            (self._daytime, [server.name for server in eligible if server.role == queue]),
-            (self._spare, [server.name for server in eligible if server.role != queue]),
-        ):
-            first = max(names, key=left.__getitem__, default=None)
-            if first is not None and minutes <= left[first]:
-                left[first] -= minutes
-                return True
-        return False
 
 
 def daytimes(duties: Sequence[Duty], opening: OpeningHours) -> Iterator[tuple[float, float]]:

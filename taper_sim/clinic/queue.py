@@ -223,6 +223,7 @@ class Engine:
         self._desks_of: dict[_Key, list[_Desk]] = {}
         self._in_service: set[int] = set()  # patients who take part in a job now
         self._waiting_for: dict[int, list[tuple[_Key, _Entry]]] = {}  # waiting jobs that need the patient
+        self._until_free: dict[int, list[tuple[_Key, _Entry]]] = {}  # those of them that left the queue
         self._waiting_for_two: list[tuple[_Key, _Entry]] = []  # waiting jobs that need a second server
         for desk in self._desks:
             self.env.process(self._roster(desk))
@@ -440,8 +441,10 @@ class Engine:
         if desk.urgent_only and not key[-1]:
             return None
         queue = self._queues[key]
-        while queue and not queue[0][2].waits:
-            heappop(queue)
+        while queue and (not (job := queue[0][2]).waits or (job.present and job.patient in self._in_service)):
+            entry = heappop(queue)
+            if job.waits:  # it comes back when its patient is free: a long queue of the busy costs nothing
+                self._until_free.setdefault(job.patient, []).append((key, entry))
         if not queue or self._others_free(queue[0][2], desk):
             return queue[0] if queue else None
         return self._least(key, desk)
@@ -476,6 +479,8 @@ class Engine:
             desk.job = None
         if job.present:
             self._in_service.discard(job.patient)
+            for key, entry in self._until_free.pop(job.patient, ()):
+                heappush(self._queues[key], entry)
         self._end(job, "no_show" if job.no_show else "done")
         if desk is not None and desk.job is None:
             self._take_next(desk)

@@ -204,7 +204,7 @@ def answer_of_clinic(tables: ClinicTables, protocol: str) -> Iterator[str]:
             f"{start}{size} does not keep up: the {name_text(worst['role'])} breaks first, with "
             f"{percent(worst['beyond'])} of the work late or lost for want of people."
         )
-        yield f"The number that this team can keep up with is below {tables.patients:,}."
+        yield _too_many(tables, protocol)
     for sentence in _panel_sentences(tables.manifest, protocol):
         yield sentence if breaks else start + sentence
     if not breaks:
@@ -219,6 +219,16 @@ def answer_of_clinic(tables: ClinicTables, protocol: str) -> Iterator[str]:
         yield f"The panel has fewer than {SMALLEST_CELL} people, so harm is not reported."
         return
     yield event_sentence(_differences(tables, protocol), "mental_health_crisis", tables.n, tables.days)
+
+
+def _too_many(tables: ClinicTables, protocol: str) -> str:
+    """Whether the panel is too large for the team, or only enrols too fast."""
+    panel = tables.manifest.get("panel", {}).get(protocol, {})
+    in_care, enrolled = ((panel.get(phase) or {}).get("most_patients") for phase in ("steady_state", "enrolling"))
+    if in_care is not None and enrolled is not None and enrolled < tables.patients <= in_care:
+        days = count(tables.manifest["enrolled_over_d"], "day")
+        return f"It has room for {tables.patients:,} in care, but not for {tables.patients:,} who enrol within {days}."
+    return f"The number that this team can keep up with is below {tables.patients:,}."
 
 
 def _panel_sentences(manifest: Mapping[str, Any], protocol: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from taper_sim.data.problems import problem
@@ -29,6 +30,8 @@ _LIFECYCLE: Final = {
     "open": "schedule",
 }
 """Transition of the standard lifecycle of XES by outcome."""
+LOCAL_TIME: Final = "local time of the clinic, whose zone is not stated"
+"""Attribute ``time_zone`` of a log whose clinic states no zone."""
 _ATTRIBUTES: Final = ("work_id", "role", "urgency", "outcome", "why", "n_items")
 
 
@@ -68,17 +71,22 @@ def timed_events(folder: Path) -> pd.DataFrame:
     -------
     DataFrame
         The columns of ``events.parquet``; ``requested``, ``due``, ``started`` and ``ended`` are times from the clinic's
-        ``first_day``, its local time written as UTC, NaT if they did not occur. ``at`` is when the work ended, or was
-        due if it had not ended when the run stopped. ``case`` is the patient within protocol and replication, empty
-        for work without a patient.
+        ``first_day``, NaT if they did not occur: in the zone of its calendar, or local times without a zone. ``at`` is
+        when the work ended, or was due if it had not ended when the run stopped. ``case`` is the patient within
+        protocol and replication, empty for work without a patient. ``time_zone`` says which zone the times have.
     """
-    start = pd.Timestamp(clinic_manifest(folder)["scenario"]["clinic"]["first_day"], tz="UTC")
+    clinic = clinic_manifest(folder)["scenario"]["clinic"]
+    zone = (clinic.get("calendar") or {}).get("timezone")
+    start = pd.Timestamp(clinic["first_day"])
     log = folder / "events.parquet"
     if not log.exists():
         raise problem(str(log), "", "no file", "the event log that `taper-sim clinic` wrote")
     events = pd.read_parquet(log)
     for name in ("requested", "due", "started", "ended"):
-        events[name] = start + pd.to_timedelta(events[name], unit="min").dt.round("ms")
+        local = start + pd.to_timedelta(events[name], unit="min").dt.round("ms")
+        if zone is not None:  # an hour that the clocks show twice is the first, one that they leave out moves on
+            local = local.dt.tz_localize(zone, ambiguous=np.ones(len(local), bool), nonexistent="shift_forward")
+        events[name] = local
     texts = {name: events[name].astype(str) for name in ("protocol", "replication", "patient_id", "resource")}
     within = texts["protocol"] + "/" + texts["replication"] + "/"
     return events.assign(
@@ -87,6 +95,7 @@ def timed_events(folder: Path) -> pd.DataFrame:
         at=events["ended"].fillna(events["due"]),
         case=(within + texts["patient_id"]).where(texts["patient_id"] != "", ""),
         staff=(within + texts["resource"]).where(texts["resource"] != "", ""),
+        time_zone=zone or LOCAL_TIME,
     )
 
 
@@ -108,6 +117,7 @@ def write_xes(folder: Path, path: Path) -> Exported:
             "case:protocol": of_patients["protocol"],
             "case:replication": of_patients["replication"],
             "case:patient_id": of_patients["patient_id"].astype(str),
+            "case:time_zone": of_patients["time_zone"],
             "concept:name": of_patients["work"].astype(str),
             "time:timestamp": of_patients["at"],
             "start_timestamp": of_patients["started"].fillna(of_patients["at"]),
@@ -124,6 +134,8 @@ def write_xes(folder: Path, path: Path) -> Exported:
 def write_ocel(folder: Path, path: Path) -> Exported:
     """Write the event log as OCEL 2.0 (JSON): an event a piece of work, with its patient and member of staff.
 
+    The format knows no local time: its times are UTC, or local times marked as UTC where ``time_zone`` says so.
+
     Raises
     ------
     InputError
@@ -131,6 +143,9 @@ def write_ocel(folder: Path, path: Path) -> Exported:
     """
     check_file_writable(path)
     events = timed_events(folder)
+    if isinstance(events["at"].dtype, pd.DatetimeTZDtype):
+        for name in ("requested", "due", "started", "at"):
+            events[name] = events[name].dt.tz_convert("UTC")  # the library writes every time as UTC
     mining = _pm4py("--ocel")
     from pm4py.objects.ocel.obj import OCEL
 
@@ -143,7 +158,7 @@ def write_ocel(folder: Path, path: Path) -> Exported:
         }
     )
     details: dict[str, Any] = {name: events[name].astype(str) for name in ("requested", "due", "started")}
-    details |= {name: events[name] for name in ("protocol", "replication", *_ATTRIBUTES) if name in events}
+    details |= {name: events[name] for name in ("protocol", "replication", "time_zone", *_ATTRIBUTES) if name in events}
     relations = []
     for kind, column in (("patient", "case"), ("staff", "staff")):
         known = events[column] != ""

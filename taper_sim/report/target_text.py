@@ -59,6 +59,6 @@ def chance_sentence(chance: float | None, minimise: str) -> str:
     better = "cheaper" if minimise == "cost" else "smaller"
     size = "below 1 %" if chance is None or chance < _LEAST_CHANCE else percent(chance)
     return (
-        f"Chance, by the surrogate, that a {better} team without a verdict meets the targets too: {size}. On invented "
-        "problems such chances were too small."
+        f"Chance, by the surrogate, that a {better} team meets the targets too, whatever its verdict: {size}. More "
+        "replications of undecided teams lower it."
     )

@@ -108,6 +108,7 @@ _LATER_KEYS: Final = (
     ("cohort", "sampled"),
     ("clinic", "home_visits"),
     ("clinic", "booking"),
+    ("clinic", "calendar", "timezone"),
     ("clinic", "staffing", "budget_usd_week"),
     ("clinic", "staffing", "harm"),
     ("clinic", "harm_paths"),

@@ -1,6 +1,7 @@
 """Schema of a scenario's clinic: keys, types, defaults. Imports ``staffing_schema``, ``clinic`` and ``data``."""
 
 import datetime as dt
+import zoneinfo
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -188,6 +189,7 @@ class CalendarEntry(Strict):
     """Working days, opening hours and public holidays of the clinic. Source: A103.
 
     ``holidays`` is ``us_federal``, ``none`` or a list of dates; ``holidays_file`` a CSV file with a column ``date``.
+    ``timezone`` is the zone of the clinic's clocks, such as ``America/New_York``; only the exports of the log use it.
     """
 
     days: str = "mon-fri"
@@ -195,6 +197,14 @@ class CalendarEntry(Strict):
     end: str = "18:00"
     holidays: Literal["us_federal", "none"] | tuple[dt.date, ...] = "us_federal"
     holidays_file: Path | None = None
+    timezone: str | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, name: str | None) -> str | None:
+        if name is not None and name not in zoneinfo.available_timezones():
+            raise Wrong(("", shown(name), "a zone of the tz database, such as America/New_York"))
+        return name
 
     @model_validator(mode="after")
     def _is_a_calendar(self) -> "CalendarEntry":

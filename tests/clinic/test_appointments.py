@@ -83,6 +83,37 @@ def test_a_patient_has_one_appointment_at_a_time_with_a_quarter_of_an_hour_betwe
     assert Diary([], 9, unlimited=True).book("pt", 2, 30.0, patient=7).at == 1440.0 + 480.0
 
 
+def test_patients_with_several_visits_a_day_get_the_earliest_time_of_the_first_worker_who_is_free():
+    """Against all times and workers, one by one; some visits are given back."""
+    rng, n_workers, opens, closes = np.random.default_rng(3), 4, 480.0, 960.0
+    diary = book_of(*(worker("pt", k, (8, 16)) for k in range(n_workers)), rules={"pt": BookingRule(share=1.0)})
+    visits: list[tuple[float, float, int, int]] = []  # start, minutes, worker, patient
+
+    def is_free(at, minutes, number, patient):
+        ends = at + 5.0 * np.ceil(minutes / 5.0)
+        works = all(number != k or ends <= s or at >= s + 5.0 * np.ceil(m / 5.0) for s, m, k, _ in visits)
+        return works and all(p != patient or at + minutes + 15.0 <= s or at >= s + m + 15.0 for s, m, _, p in visits)
+
+    booked = []
+    for turn in range(150):
+        if turn % 10 == 9:
+            slot, visit = booked.pop(int(rng.integers(len(booked))))
+            diary.free(slot)
+            visits.remove(visit)
+        minutes, patient = float(rng.choice([20.0, 32.5, 45.0])), int(rng.integers(12))
+        times = np.arange(opens, closes - minutes + 0.1, 5.0)
+        able = ((at, k) for at in times for k in range(n_workers) if is_free(at, minutes, k, patient))
+        expected = next(able, None)
+        slot = diary.book("pt", 1, minutes, patient=patient)
+        if expected is None:
+            assert slot is None or slot.day > 1
+            continue
+        assert (slot.at, slot.held) == (expected[0], ((f"pt {expected[1]}", minutes),))
+        visits.append((slot.at, minutes, expected[1], patient))
+        booked.append((slot, visits[-1]))
+    assert len(visits) > 50
+
+
 def test_time_given_back_is_booked_again():
     diary = book_of(worker("pt", 1), worker("interpreter", 1))
     slots = [diary.book("pt", 1, 200.0, interpreting=200.0) for _ in range(3)]

@@ -184,6 +184,10 @@ def nobody_licensed(content):
         (set_in("clinic", "calendar", value={"holidays": ["2026-12-25"] * 2}), "2026-12-25 twice"),
         (set_in("clinic", "calendar", value={"holidays": "none", "holidays_file": "h.csv"}), "one of holidays, holi"),
         (set_in("clinic", "calendar", value={"holidays_file": "h.csv"}), "h.csv: given no such file"),
+        (
+            set_in("clinic", "calendar", value={"timezone": "America/NewYork"}),
+            "timezone: given America/NewYork; allowed",
+        ),
         (nobody_licensed, "given a team without a licence of NH, VT; allowed: at least one of these states"),
         (
             set_in("clinic", "team", value=[{"role": "nurse", "skills": ["alert_spikes"]}]),

@@ -11,7 +11,7 @@ import pytest
 from taper_sim.cli import main
 from taper_sim.data.problems import InputError
 from taper_sim.report.day_page import clinic_day, write_day_page
-from taper_sim.report.event_export import timed_events, write_ocel, write_xes
+from taper_sim.report.event_export import LOCAL_TIME, timed_events, write_ocel, write_xes
 
 DAY = 1440.0
 NAN = float("nan")
@@ -60,14 +60,39 @@ def folder(tmp_path: Path) -> Path:
     return run
 
 
+def in_zone(folder: Path, zone: str) -> None:
+    """State the zone of the clinic's clocks in the manifest."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["scenario"]["clinic"]["calendar"] = {"timezone": zone}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
 def test_minutes_become_times_from_the_first_day_of_the_clinic(folder: Path) -> None:
     timed = timed_events(folder)
-    assert timed["started"].iloc[0] == pd.Timestamp("2026-01-06 08:20", tz="UTC")
+    assert timed["started"].iloc[0] == pd.Timestamp("2026-01-06 08:20")
     assert timed["at"].tolist()[3:6] == [
-        pd.Timestamp("2026-01-06 09:15", tz="UTC"),
-        pd.Timestamp("2026-01-06 08:30", tz="UTC"),  # never ended: when it was due
-        pd.Timestamp("2026-01-07 08:30", tz="UTC"),
+        pd.Timestamp("2026-01-06 09:15"),
+        pd.Timestamp("2026-01-06 08:30"),  # never ended: when it was due
+        pd.Timestamp("2026-01-07 08:30"),
     ]
+    in_zone(folder, "America/New_York")
+    assert timed_events(folder)["started"].iloc[0] == pd.Timestamp("2026-01-06 13:20", tz="UTC")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("zone", "visit"), [(None, "08:50:00"), ("America/New_York", "13:50:00")])
+def test_a_log_has_the_clinics_zone_or_says_that_none_is_stated(zone, visit, folder: Path, tmp_path: Path) -> None:
+    if zone is not None:
+        in_zone(folder, zone)
+    write_xes(folder, tmp_path / "log.xes")
+    write_ocel(folder, tmp_path / "log.json")
+    xes = (tmp_path / "log.xes").read_text()
+    ended = "2026-01-06T08:50:00" + ("" if zone is None else "-05:00")
+    assert f'<date key="time:timestamp" value="{ended}' in xes and "Z" not in xes.split("<trace>", 1)[1]
+    assert ("+00:00" in xes) is False and f'value="{zone or LOCAL_TIME}"' in xes
+    first = json.loads((tmp_path / "log.json").read_text())["events"][0]
+    assert first["time"].startswith(f"2026-01-06T{visit}")
+    assert {"name": "time_zone", "value": zone or LOCAL_TIME} in first["attributes"]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -312,6 +312,21 @@ def test_a_clinic_that_does_not_keep_up_names_what_breaks_first(runs: Copies) ->
     assert "The number that this team can keep up with is below 24." in reader.answer
 
 
+def test_a_clinic_that_enrols_too_fast_is_not_called_too_large(runs: Copies) -> None:
+    folder = runs / "clinic"
+    table = texts_table(folder / "service.csv")
+    table.loc[(table["metric"] == "late") & (table["role"] == "nurse"), "mean"] = 0.78
+    table.to_csv(folder / "service.csv", index=False)
+    panel = json.loads((folder / "manifest.json").read_text())["panel"]
+    for phases in panel.values():
+        phases["steady_state"]["most_patients"], phases["enrolling"]["most_patients"] = 24, 23
+    change_manifest(folder, panel=panel)
+    write_run_report(folder)
+    reader, _ = page(folder)
+    assert "It has room for 24 in care, but not for 24 who enrol within" in reader.answer
+    assert "keep up with is below" not in reader.answer
+
+
 def test_the_page_of_a_search_says_what_the_run_proved(runs: Copies) -> None:
     folder = runs / "staffing"
     manifest = json.loads((folder / "manifest.json").read_text())

@@ -48,9 +48,9 @@ _GOLDEN: Final = (np.sqrt(5.0) - 1.0) / 2.0
 _FIRST: Final = WEEK_D
 """First day that is filled, a Monday."""
 _LAST: Final = _FIRST + _WEEKS * WEEK_D - 1
-BOOKED_AGAIN: Final[Mapping[str, float]] = MappingProxyType({"psychologist": 0.08})
+BOOKED_AGAIN: Final[Mapping[str, float]] = MappingProxyType({"psychologist": 0.08, INTERPRETER: 0.007})
 """Visits that are booked once more because the patient left the waiting room, a visit, in a full book. A psychologist's
-groups delay visits. Source: assumption A104."""
+groups delay visits; an interpreter has nothing besides visits. Source: assumption A104."""
 _BOOKED_AGAIN: Final = 0.02
 Lengths = tuple[float, ...]
 Rules = tuple[tuple[str, BookingRule], ...]
@@ -299,21 +299,26 @@ def _filled_together(
 ) -> tuple[float, float]:
     """Hours of visits with an interpreter that the book places in some weeks, and the interpreters' daytime, h.
 
-    Patients come in turn, each with a visit of every discipline, one at a time, with the discipline and an interpreter.
+    As many patients as a day holds come at a time. Of them each discipline in turn is booked, as in the clinic.
     """
     interpreters = [worker for worker in workers if INTERPRETER in (worker.role.queue, *worker.stands_in_for)]
-    daytime = sum(float(_daytime_h(worker, opening, _LAST)[_FIRST - 1 :].sum()) for worker in interpreters)
+    daily = np.sum([_daytime_h(worker, opening, _LAST)[_FIRST - 1 :] for worker in interpreters], axis=0)
+    daytime = float(daily.sum())
+    if daytime <= 0:
+        return 0.0, 0.0
+    of_a_patient_h = len(disciplines) * sum(lengths) / len(lengths) / 60.0
+    together = max(1, int(daytime / np.count_nonzero(daily) / of_a_patient_h))
     servers = [worker.server(_LAST) for worker in workers]
     diary = Diary(servers, _LAST, unlimited=False, rules=dict(rules), opening=opening)
     placed = 0.0
     visits = itertools.cycle(lengths)
-    for patient in itertools.count() if daytime > 0 else ():
-        for queue in disciplines:
+    for first in itertools.count(0, together):
+        for queue, patient in itertools.product(disciplines, range(first, first + together)):
             minutes = next(visits)
             if diary.book(queue, _FIRST, minutes, kind="visit", interpreting=minutes, patient=patient) is None:
                 return placed, daytime
             placed += minutes / 60.0
-    return placed, daytime
+    raise AssertionError("a book of some weeks is never full")
 
 
 def _daytime_h(worker: Worker, opening: OpeningHours, n_days: int) -> Floats:
@@ -417,10 +422,11 @@ def late_share(demanded: Demanded, team: Team, n: int, n_days: int | None) -> fl
     end = last_day + BOOKING_HORIZON_D
     servers = [worker.server(end) for worker in workers]
     diary = Diary(servers, end, unlimited=False, rules=setting.booking, opening=opening)
-    planned = sorted(
-        (int(day), patient, n_days is not None and day == start)
+    planned = sorted(  # as the clinic books: of a day each discipline in turn, its first visits first
+        (int(day), part, n_days is None or day > start, patient)
         for patient, start in enumerate(enrolment(n_of, over_d, last_day).tolist() if n_of else ())
         for day in np.arange(start, last_day + 1, demanded.every_d).tolist()
+        for part in range(len(demanded.parts))
     )
     days = np.arange(1, last_day + 1)
     clock = np.full(last_day, work.CLOCK_MIN[work.WORK_BY_NAME["visit"].urgency])
@@ -428,21 +434,21 @@ def late_share(demanded: Demanded, team: Team, n: int, n_days: int | None) -> fl
     until = opening.after(due, clock)
     late = counted = 0
     put_off = 0.0
-    for day, patient, is_first in planned:
-        for queue, first, later in demanded.parts:
-            minutes = float((first if is_first else later)[rows_of[patient]])
-            if minutes <= 0:
-                continue
-            interpreting = minutes if demanded.queue == INTERPRETER else 0.0
-            visit = (queue, minutes, interpreting, demanded.state or ANYWHERE, patient)
-            slot = _booked(diary, day, *visit)
-            if day > since:
-                counted += 1
-                late += slot is None or slot.at > until[day - 1]
-            put_off += booked_again(demanded.queue)
-            if put_off >= 1.0 and slot is not None:
-                put_off -= 1.0
-                _booked(diary, slot.day + 1, *visit)
+    for day, part, is_later, patient in planned:
+        queue, first, later = demanded.parts[part]
+        minutes = float((later if is_later else first)[rows_of[patient]])
+        if minutes <= 0:
+            continue
+        interpreting = minutes if demanded.queue == INTERPRETER else 0.0
+        visit = (queue, minutes, interpreting, demanded.state or ANYWHERE, patient)
+        slot = _booked(diary, day, *visit)
+        if day > since:
+            counted += 1
+            late += slot is None or slot.at > until[day - 1]
+        put_off += booked_again(demanded.queue)
+        if put_off >= 1.0 and slot is not None:
+            put_off -= 1.0
+            _booked(diary, slot.day + 1, *visit)
     return late / counted if counted else 0.0
 
 

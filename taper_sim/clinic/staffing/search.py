@@ -10,7 +10,8 @@ more staff in any role.
    the cheapest that meets the targets.
 3. Run further replications of the teams with the largest chances, a few at once. A sequential test of each team's
    replications decides whether the team meets the targets.
-4. Repeat from 2 until a team meets the targets and the chance that a cheaper one does is at most :data:`ACCEPTED`.
+4. Repeat from 2 until a team meets the targets and the chance that a cheaper one does, of those without a verdict, is
+   at most :data:`ACCEPTED`.
 
 The number of replications that run at once does not depend on the machine, and so neither does the result.
 """
@@ -213,8 +214,9 @@ class SearchResult:
     stopped : bool
         The search reached its largest number of teams or replications.
     chance_missed : float or None
-        Probability, by the surrogate, that a cheaper team meets the targets with the required probability and was
-        not found. If no team was chosen: that any team does. None in a comparison of harm.
+        Probability, by the surrogate, that a cheaper team meets the targets with the required probability, whatever its
+        verdict: also one that is undecided, failed or was set aside. If no team was chosen: that any team does. None in
+        a comparison of harm.
     """
 
     chosen: Candidate | None = None
@@ -306,7 +308,9 @@ class _Search:
         best = self._best()
         tried = {self.teams[k]: self.verdict.get(k, Verdict.SET_ASIDE) for k in self.margins}
         stopped = self._is_full and chance > ACCEPTED
-        return SearchResult(None if best is None else self.teams[best], tried, stopped, chance)
+        cheaper = np.flatnonzero(self.price < (np.inf if best is None else self.price[best] - _TINY))
+        missed = self._feasible(cheaper)[1].any(axis=1).mean() if len(cheaper) else 0.0
+        return SearchResult(None if best is None else self.teams[best], tried, stopped, float(missed))
 
     # -- teams -----------------------------------------------------------------------------------------------------
 
@@ -372,21 +376,28 @@ class _Search:
         still_open = self._open()
         if len(still_open) == 0:
             return 0.0, {}
-        rows = [(k, r, margin) for k, margins in self.margins.items() for r, margin in enumerate(margins)]
-        teams, replications, margins = (np.array(column) for column in zip(*rows, strict=True))
-        margins = np.clip(margins, -MOST_MARGIN, MOST_MARGIN)
-        if len(still_open) > MOST_OPEN:
-            order = np.argsort(-prospects(self.ranges, teams, replications, margins)[still_open], kind="stable")
-            still_open = still_open[order[:MOST_OPEN]]
-        shown = np.unique([*still_open, *self.margins])
-        paths = sampled_paths(self.ranges, teams, replications, margins, shown, PATHS, self._seed)
-        feasible = paths.feasible(self.rule.probability) & np.isin(shown, still_open)
+        shown, feasible = self._feasible(still_open)
         chance = float(feasible.any(axis=1).mean())
         if self._is_full:
             feasible &= np.isin(shown, list(self.margins))
         cheapest = shown[feasible[feasible.any(axis=1)].argmax(axis=1)]
         numbers, counts = np.unique(cheapest, return_counts=True)
         return chance, {int(k): float(n) / PATHS for k, n in zip(numbers, counts, strict=True)}
+
+    def _feasible(self, which: Ints) -> tuple[Ints, Bools]:
+        """Some teams, and on each surface of the surrogate those of ``which`` that meet the targets, (n_paths, n).
+
+        Of more than :data:`MOST_OPEN` teams those with the best prospects count.
+        """
+        rows = [(k, r, margin) for k, margins in self.margins.items() for r, margin in enumerate(margins)]
+        teams, replications, margins = (np.array(column) for column in zip(*rows, strict=True))
+        margins = np.clip(margins, -MOST_MARGIN, MOST_MARGIN)
+        if len(which) > MOST_OPEN:
+            order = np.argsort(-prospects(self.ranges, teams, replications, margins)[which], kind="stable")
+            which = which[order[:MOST_OPEN]]
+        shown = np.unique([*which, *self.margins])
+        paths = sampled_paths(self.ranges, teams, replications, margins, shown, PATHS, self._seed)
+        return shown, paths.feasible(self.rule.probability) & np.isin(shown, which)
 
     def _next_trials(self, chance: float, first: Mapping[int, float]) -> list[int]:
         """Teams whose next replications run now, each as often as listed; empty at the end of the search."""

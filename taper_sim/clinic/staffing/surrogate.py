@@ -82,15 +82,14 @@ def sampled_paths(
     normals = stats.norm.ppf(qmc.Sobol(len(_SCALES) + len(_LUCK), seed=rng).random(_N_SCALES))
     prior = np.array([(np.log(median), sd) for _, median, sd in (*_SCALES, *_LUCK)])
     scales = np.exp(prior[:, 0] + prior[:, 1] * normals)
-    same = replications[:, None] == replications[None, :]
-    x, at = ranges[teams], ranges[shown]
-    fits = [_fit(x, same, margins, scale) for scale in scales]
+    run, at = _Runs.of(ranges, teams, replications), ranges[shown]
+    fits = [_fit(run, margins, scale) for scale in scales]
     evidence = np.array([fit.evidence for fit in fits])
     weight = np.cumsum(np.exp(evidence - evidence.max()))
     kept = np.searchsorted(weight, (np.arange(_N_KEPT) + rng.random()) / _N_KEPT * weight[-1])  # systematic resampling
     each = -(-n_paths // _N_KEPT)
     paths = np.concatenate(
-        [_sampled(fits[k], x, at, scales[k], rng.standard_normal((each, len(shown)))) for k in kept.tolist()]
+        [_sampled(fits[k], run, at, scales[k], rng.standard_normal((each, len(shown)))) for k in kept.tolist()]
     )
     luck = np.repeat(np.hypot(*scales[kept, len(_SCALES) :].T), each)
     return Paths(_monotone(paths[:n_paths], at), luck[:n_paths])
@@ -102,14 +101,32 @@ def prospects(ranges: Floats, teams: Ints, replications: Ints, margins: Floats) 
     The parameters are those of :func:`sampled_paths`. It takes far less time, for grids of many teams.
     """
     scale = np.array([median for _, median, _ in (*_SCALES, *_LUCK)])
-    x = ranges[teams]
-    fit = _fit(x, replications[:, None] == replications[None, :], margins, scale)
-    between = _covariance(x, ranges, scale)
+    run = _Runs.of(ranges, teams, replications)
+    fit = _fit(run, margins, scale)
+    between = _covariance(run.x, ranges, scale)[run.row]
     whitened = linalg.solve_triangular(fit.factor, between, lower=True)
     slope, curve, surface, _ = scale[: len(_SCALES)]
     before = _LEVEL_SD**2 + surface**2 + slope**2 * (ranges**2).sum(axis=1) + curve**2 * ranges.shape[1]
     left = np.clip(before - (whitened**2).sum(axis=0), 0.0, None)
     return np.asarray(between.T @ fit.solution + 2.0 * np.sqrt(left))
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """The replications that were run: each team once, ``x`` (m, n_roles), its row by replication, and shared luck.
+
+    A team has many replications. Its covariances are computed once.
+    """
+
+    x: Floats
+    row: Ints
+    same: Bools
+
+    @classmethod
+    def of(cls, ranges: Floats, teams: Ints, replications: Ints) -> "_Runs":
+        """The replications of :func:`sampled_paths`."""
+        numbers, row = np.unique(teams, return_inverse=True)
+        return cls(ranges[numbers], row, replications[:, None] == replications[None, :])
 
 
 @dataclass(frozen=True)
@@ -132,17 +149,18 @@ def _covariance(x: Floats, y: Floats, scale: Floats) -> Floats:
     return np.asarray(_LEVEL_SD**2 + slope**2 * (x @ y.T) + curve**2 * curves + surface**2 * product)
 
 
-def _fit(x: Floats, same: Bools, margins: Floats, scale: Floats) -> _Fit:
+def _fit(run: _Runs, margins: Floats, scale: Floats) -> _Fit:
     shared, own = scale[len(_SCALES) :]
-    covariance = _covariance(x, x, scale) + shared**2 * same + own**2 * np.eye(len(x))
+    between = _covariance(run.x, run.x, scale)[np.ix_(run.row, run.row)]
+    covariance = between + shared**2 * run.same + own**2 * np.eye(len(margins))
     factor = linalg.cholesky(covariance, lower=True)
     solution = linalg.cho_solve((factor, True), margins)
     return _Fit(factor, solution, float(-0.5 * margins @ solution - np.log(np.diag(factor)).sum()))
 
 
-def _sampled(fit: _Fit, x: Floats, at: Floats, scale: Floats, normals: Floats) -> Floats:
+def _sampled(fit: _Fit, run: _Runs, at: Floats, scale: Floats, normals: Floats) -> Floats:
     """Draws of g at teams given the margins, (n_draws, n_teams)."""
-    between = _covariance(x, at, scale)
+    between = _covariance(run.x, at, scale)[run.row]
     whitened = linalg.solve_triangular(fit.factor, between, lower=True)
     left = _covariance(at, at, scale) - whitened.T @ whitened
     left[np.diag_indices_from(left)] += _JITTER * np.diag(_covariance(at[:1], at[:1], scale)).max()

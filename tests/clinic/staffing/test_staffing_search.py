@@ -175,7 +175,7 @@ def noisy_problem(seed):
 
 
 def test_the_stated_chance_that_a_cheaper_team_was_missed_is_not_too_small():
-    """A missed team is one whose chance lies above the zone, in which either answer is right."""
+    """A missed team is a cheaper one that meets the targets with the required probability, whatever its verdict."""
     n, missed, stated = 5, 0, 0.0
     for seed in range(n):
         teams, margins, chance = noisy_problem(seed)
@@ -185,8 +185,8 @@ def test_the_stated_chance_that_a_cheaper_team_was_missed_is_not_too_small():
             return [margins[number[team], replication] for team, replication in trials]
 
         result = search(teams, price, observe, RULE, len(teams), seed=seed)
-        clear = [price(team) for team in teams if chance[number[team]] >= 0.95]
-        missed += bool(clear) and (result.chosen is None or price(result.chosen) > min(clear))
+        able = [price(team) for team in teams if chance[number[team]] >= RULE.probability]
+        missed += bool(able) and (result.chosen is None or price(result.chosen) > min(able))
         stated += result.chance_missed
         if result.chosen is not None:  # Wald's test of the chosen team holds as well
             assert chance[number[result.chosen]] > 0.65
@@ -201,17 +201,18 @@ def test_if_the_largest_team_fails_none_is_chosen():
 
 
 def test_an_undecided_team_is_not_chosen_and_excludes_no_other():
-    """A team of which every fifth replication fails lies inside the zone: the test of 25 does not decide it."""
+    """A team of which every eighth replication fails lies inside the zone: the test of 25 does not decide it."""
     margin = least(2, 1, 0)
     border = cheapest(margin)
 
     def observe(trials):
-        return [0.05 - 0.1 * (r % 5 == 4) if team == border else margin(team) for team, r in trials]
+        return [0.3 - 0.4 * (r % 8 == 7) if team == border else margin(team) for team, r in trials]
 
     result = search(ALL, price, observe, RULE, 50)
     assert result.tried.get(border) in (None, Verdict.UNDECIDED, Verdict.SET_ASIDE)
     assert result.chosen is not None and result.chosen != border
     assert result.chosen == min((t for t in ALL if margin(t) >= 0 and t != border), key=price)
+    assert result.chance_missed > ACCEPTED  # the undecided team may be the cheapest that meets the targets
 
 
 def test_a_search_stops_at_its_largest_number_of_teams_and_reports_the_chance_of_a_cheaper_one():
