@@ -47,12 +47,14 @@ def _means(fit: PublishedFit) -> Floats:
     return answer
 
 
-def _left_out(fit: PublishedFit, seed: int, folder: Path, label: str) -> pd.DataFrame:
+def _left_out(fit: PublishedFit, seed: int, folder: Path, label: str) -> "pd.Series[float]":
     """Coverage and log score of the published studies, each predicted from all the rest."""
     code = hash_of(fit_waves, trial_factor, numbers=list(TRANSPORT_SD.values()))
     path = folder / f"left-out-{label}-{fit.simulator.hash}-{code}-{sum(fit.points)}.csv"
     ids = [fit.simulator.targets[t].id for t in fit.fitted]
     n_published = len(np.unique(fit.targets.study[: len(ids)]))
+    if n_published < 2:  # nothing is left to predict a study from
+        return pd.Series({"cover80": np.nan, "cover95": np.nan, "log_score": np.nan})
     rows = completed_rows(
         path,
         _LEFT_OUT_COLUMNS,

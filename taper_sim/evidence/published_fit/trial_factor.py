@@ -31,6 +31,8 @@ Source: assumption A136."""
 _NAMES: Final = tuple(COLUMN_NAMES[k] for k in UNCERTAIN)
 TRIAL_COLUMNS: Final = tuple(f"{symbol}_opioid" for symbol in SHARED)
 """Uncertain columns of the simulator that the trial informs."""
+_TUNE: Final = 600
+_CHAINS: Final = 2
 _STEP: Final = 0.05  # of the differences, prior sds
 _NEAR_0: Final = 1e-6  # prior sds; at 0 itself a share is its mean, elsewhere a quantile
 
@@ -185,11 +187,17 @@ def with_trial(targets: TargetsToFit, columns: Ints, trial: TrialSummary) -> tup
 
 
 def fit_with_trial(
-    fit: PublishedFit, trial: TrialSummary, seed: int, folder: Path, log: Callable[[str], None], tune: int = 600, chains: int = 2
+    fit: PublishedFit,
+    trial: TrialSummary,
+    seed: int,
+    folder: Path,
+    log: Callable[[str], None],
+    tune: int = 600,
+    chains: int = 2,
 ) -> PublishedFit:
     """The fit with the trial as a further factor, on the same surfaces, checked by the simulator at its own draws."""
     targets, columns = with_trial(fit.targets, fit.columns, trial)
-    draws = sample_posterior(targets, CHAIN_DRAWS, tune, chains, seed)
+    draws = sample_posterior(targets, CHAIN_DRAWS, _TUNE, _CHAINS, seed)
     log(f"with the trial: R-hat at most {draws.rhat:.3f}, {draws.divergences} divergences, tau {draws.tau.mean():.2f}")
     n = len(fit.check.z)
     chosen = np.random.default_rng([seed, 7]).choice(len(draws.z), n, replace=False)
@@ -199,7 +207,9 @@ def fit_with_trial(
     checked = draws.at(chosen)
     published = targets.without(fit.targets.n_studies)  # simulator and surfaces have the same factor of the trial
     variance = np.array([surface.variance for surface in fit.surfaces])
-    weighed = weigh_by_simulator(
+    by_simulator = weigh_by_simulator(
         published, variance, checked, check.values[:, fit.fitted], check.variances[:, fit.fitted]
     )
-    return replace(fit, check=check, columns=columns, targets=targets, draws=draws, checked=checked, by_simulator=weighed)
+    return replace(
+        fit, check=check, columns=columns, targets=targets, draws=draws, checked=checked, by_simulator=by_simulator
+    )
