@@ -4,9 +4,12 @@ A ratio in claims data is partly cause and partly selection of the people who ar
 much. The fit has it free; :func:`causal_share_table` fixes it at low, middle and high values of its prior, on the same
 surfaces. The ends 0 and 1 lie outside the points of these surfaces. :func:`fits_at_ends` simulates the targets there,
 and fits surfaces again in which the share itself is a coordinate.
+
+``python -m taper_sim.evidence.published_fit.causal_share_fits --out docs/tables/calibration_causal_turns.csv`` needs no
+fit: it simulates the targets at the shipped joint draws with the share at 0, 0.5 and 1.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,12 +19,15 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from taper_sim.array_types import Floats
+from taper_sim.evidence.coded_results import shipped_evidence
 from taper_sim.evidence.predictive_interval import from_scale
 from taper_sim.evidence.published_fit.fit_waves import PublishedFit
 from taper_sim.evidence.published_fit.joint_posterior import FitDraws, TargetsToFit, sample_posterior
-from taper_sim.evidence.published_fit.simulated_targets import SLOTS, ensemble_at
+from taper_sim.evidence.published_fit.shipped_draws import logged, shipped_arguments, shipped_normals
+from taper_sim.evidence.published_fit.simulated_targets import SLOTS, Simulated, TargetSimulator, ensemble_at
 from taper_sim.evidence.published_fit.target_emulator import fit_surface
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
+from taper_sim.run_folder import write_csv
 from taper_sim.simulation.ensemble import COLUMN_NAMES, UNCERTAIN
 
 _CAUSAL_SHARE: Final = "causal_share"
@@ -32,6 +38,8 @@ SHOWN: Final = ("overdose_v", "crisis_v", "lapse_v", "v_half", "overdose_dose")
 ENDS: Final = (0.0, 0.5, 1.0)
 """Shares at which results are shown. Source: docs/parameters.md, ``causal_share``."""
 _FAR: Final = 8.0  # prior sds: a whitened share of 8 is 1, less 1e-5
+_NEAR_0: Final = 1e-9  # prior sds: the median, which is the mean of a symmetric prior
+_PLACE: Final = [COLUMN_NAMES[k] for k in UNCERTAIN].index(_CAUSAL_SHARE)
 _DRAWS: Final = 500
 _TUNE: Final = 400
 
@@ -107,17 +115,16 @@ def fits_at_ends(
     The further points are those of the fit's check, with the share at either end and the same people and random
     numbers: ``batches`` batches at each.
     """
-    place = [COLUMN_NAMES[k] for k in UNCERTAIN].index(_CAUSAL_SHARE)
-    if place not in fit.columns:
+    if _PLACE not in fit.columns:
         return []
     everything, last = fit.prior.plus(fit.check), [np.zeros(len(fit.prior.z), bool), np.ones(len(fit.check.z), bool)]
     for end in (-_FAR, _FAR):
         z = fit.check.z[: batches * SLOTS].copy()
-        z[:, place] = end
+        z[:, _PLACE] = end
         everything = everything.plus(fit.simulator.simulate(z, folder / "batches", log))
         last.append(np.ones(len(z), bool))
     points = everything.z.copy()
-    points[:, place] = _unit_share(_shares(everything.z))
+    points[:, _PLACE] = _unit_share(_shares(everything.z))
     near = np.concatenate(last)
     surfaces = []
     for t in fit.fitted:
@@ -127,7 +134,7 @@ def fits_at_ends(
     se = np.array([fit.simulator.targets[t].se for t in fit.fitted])
     studies = [fit.simulator.targets[t].study for t in fit.fitted]
     targets = TargetsToFit.of(fit.targets.value, se, fit.targets.unit, studies, surfaces, fit.columns)
-    column = int(np.flatnonzero(fit.columns == place)[0])
+    column = int(np.flatnonzero(fit.columns == _PLACE)[0])
     answer = []
     for number, share in enumerate(ENDS):
         fixed = with_column_at(targets, column, float(_unit_share(share)))
@@ -141,29 +148,57 @@ def ends_rows(fit: PublishedFit, fits: list[ShareFit]) -> pd.DataFrame:
     return pd.DataFrame([_row(f"{f.share:g}, own surfaces", f.share, f.targets, f.draws, names) for f in fits]).round(3)
 
 
-def turns_table(fit: PublishedFit, fits: list[ShareFit]) -> pd.DataFrame:
-    """Comparisons of arms that see the share: fitted number and chance of harm at each share; which ones turn.
+# -- without a new fit -------------------------------------------------------------------------------------------------
 
-    A result turns if the chance that the first arm does worse is above a half at one share and below it at another.
+
+def simulated_at_shares(
+    simulator: TargetSimulator, z: Floats, folder: Path, log: Callable[[str], None]
+) -> dict[float, Simulated]:
+    """Targets at the same draws with the share at each of :data:`ENDS`, with the same people and random numbers."""
+    answer = {}
+    for share, far in zip(ENDS, (-_FAR, _NEAR_0, _FAR), strict=True):
+        points = z.copy()
+        points[:, _PLACE] = far
+        log(f"simulating with the causal share at {share:g}")
+        answer[share] = simulator.simulate(points, folder / "batches", log)
+    return answer
+
+
+def turns_table(simulator: TargetSimulator, by_share: Mapping[float, Simulated]) -> pd.DataFrame:
+    """Comparisons of two arms that the share changes: median and chance of a number above no difference, by share.
+
+    A result turns if the chance is above a half at one share and below a half at another: which arm does worse then
+    depends on the share.
     """
-    place = int(np.flatnonzero([COLUMN_NAMES[k] == _CAUSAL_SHARE for k in UNCERTAIN])[0])
     rows: list[dict[str, Any]] = []
-    for k, t in enumerate(fit.fitted):
-        result = fit.simulator.results[t]
-        if result.reference is None or not fit.screened.visible[t, place]:
+    for t, (target, result) in enumerate(zip(simulator.targets, simulator.results, strict=True)):
+        values = {share: simulated.values[:, t] for share, simulated in by_share.items()}
+        if result.reference is None or np.array_equal(values[ENDS[0]], values[ENDS[-1]], equal_nan=True):
             continue
         row: dict[str, Any] = {
-            "id": fit.simulator.targets[t].id,
+            "id": target.id,
             "statistic": f"{result.statistic.name} {result.outcome}".replace("_", " "),
             "published": result.value,
         }
         above = []
-        for f in fits:
-            fitted = f.targets.at(f.draws.z)[:, k]  # 0 on the statistic's scale is no difference
-            row[f"at {f.share:g}"] = float(
-                f"{from_scale(np.array([np.median(fitted)]), result.statistic.scale)[0]:.3g}"
-            )
-            above.append(float((fitted > 0.0).mean()))
-            row[f"p above at {f.share:g}"] = round(above[-1], 2)
+        for share, value in values.items():
+            middle = from_scale(np.array([np.nanmedian(value)]), result.statistic.scale)[0]
+            row[f"at {share:g}"] = float(f"{middle:.3g}")
+            above.append(float((value[np.isfinite(value)] > 0.0).mean()))  # 0 on the scale is no difference
+            row[f"p above at {share:g}"] = round(above[-1], 2)
         rows.append(row | {"turns": "yes" if min(above) < 0.5 < max(above) else "no"})
     return pd.DataFrame(rows)
+
+
+def main() -> None:
+    """Simulate the targets at the shipped draws with the share at 0, 0.5 and 1."""
+    args = shipped_arguments("results at the shipped joint draws, with the causal share at 0, 0.5 and 1").parse_args()
+    simulator = TargetSimulator(shipped_evidence(), args.seed, args.people, args.people_for_events)
+    z = shipped_normals()[: args.batches * SLOTS]
+    table = turns_table(simulator, simulated_at_shares(simulator, z, args.finished, logged))
+    write_csv(table, args.out)
+    print(table.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

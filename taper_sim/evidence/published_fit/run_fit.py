@@ -16,7 +16,7 @@ import pandas as pd
 from taper_sim.data.problems import InputError, problem
 from taper_sim.evidence.coded_results import shipped_evidence
 from taper_sim.evidence.published_fit import fit_tables
-from taper_sim.evidence.published_fit.causal_share_fits import causal_share_table, ends_rows, fits_at_ends, turns_table
+from taper_sim.evidence.published_fit.causal_share_fits import causal_share_table, ends_rows, fits_at_ends
 from taper_sim.evidence.published_fit.fit_checks import (
     SYNTHETIC_TABLES,
     left_out_rows,
@@ -98,11 +98,10 @@ def main() -> None:
     if args.ends:
         at_ends = fits_at_ends(fit, size.seed, args.finished, log, args.ends)
         shares = pd.concat([shares, ends_rows(fit, at_ends)], ignore_index=True)
-        write("calibration_causal_turns", turns_table(fit, at_ends))
     write("calibration_causal_share", shares)
     if trial is not None:
         with_it = fit_with_trial(fit, trial, size.seed, args.finished, log)
-        write("calibration_trial", trial_table(fit, with_it, trial, size.seed, args.finished))
+        write("calibration_trial_fit", trial_table(fit, with_it, trial, size.seed, args.finished))
         if args.trial_draws is not None:
             draws = fit_tables.draws_table(with_it, size.seed)
             draws["source"] += f"; and to {trial.n_people} people of a trial ({trial.data})"

@@ -1,5 +1,11 @@
-"""What a trial's factor changes: a table of the fits without and with it. Imports ``trial_factor``, ``fit_tables``."""
+"""What a trial's factor changes: a table of the fits without and with it. Imports ``trial_factor``, ``fit_tables``.
 
+``run_fit --trial-summary FILE`` compares two fits. ``python -m taper_sim.evidence.published_fit.trial_comparison
+--trial-summary FILE --out docs/tables/calibration_trial.csv`` compares the shipped joint draws with the same draws
+given the trial, without a new fit (``trial_factor.conditioned``).
+"""
+
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,12 +14,27 @@ import pandas as pd
 from scipy.stats import chi2
 
 from taper_sim.array_types import Floats
+from taper_sim.data.problems import InputError
+from taper_sim.evidence.coded_results import shipped_evidence
+from taper_sim.evidence.predictive_interval import DrawEstimates, predicted
 from taper_sim.evidence.published_fit import fit_tables, fit_waves, trial_factor
 from taper_sim.evidence.published_fit.fit_checks import left_out_rows, left_out_summary
 from taper_sim.evidence.published_fit.fit_waves import PublishedFit
-from taper_sim.evidence.published_fit.trial_factor import TRANSPORT_SD, TrialSummary, on_buprenorphine
+from taper_sim.evidence.published_fit.shipped_draws import logged, shipped_arguments, shipped_normals
+from taper_sim.evidence.published_fit.simulated_targets import SLOTS, Simulated, TargetSimulator
+from taper_sim.evidence.published_fit.trial_factor import (
+    TRANSPORT_SD,
+    TRIAL_COLUMNS,
+    TrialSummary,
+    conditioned,
+    log_factor,
+    on_buprenorphine,
+    read_trial_summary,
+    with_transport,
+)
+from taper_sim.inference.posterior import pareto_smoothed
 from taper_sim.provenance import hash_of
-from taper_sim.run_folder import completed_rows
+from taper_sim.run_folder import completed_rows, write_csv
 from taper_sim.simulation.ensemble import UNCERTAIN
 from taper_sim.studies.trial_tapers.trial_summary import SHARED
 
@@ -24,27 +45,30 @@ NARROW: Final = 2.0
 """Width of a predictive interval over the published one up to which it counts as narrow, as ``taper-sim validate``."""
 
 
-def gaps(fit: PublishedFit, trial: TrialSummary) -> dict[str, float]:
-    """Distance of the trial's mean from the fit's centres, in sds of both and of the transport discrepancy.
+def gaps(z: Floats, trial: TrialSummary) -> dict[str, float]:
+    """Distance of the trial's mean from the centres of draws, in sds of both and of the transport discrepancy.
 
     By symbol; ``all five`` is the p of the distance of all five together, by the chi-squared distribution.
     """
-    z = np.zeros((len(fit.draws.z), len(UNCERTAIN)))
-    z[:, fit.columns] = fit.draws.z
     fitted = on_buprenorphine(z)
-    transport = np.diag([TRANSPORT_SD[symbol] ** 2 for symbol in SHARED])
-    covariance = trial.covariance + transport + np.cov(fitted.T)
+    covariance = with_transport(trial) + np.cov(fitted.T)
     rest = trial.mean - fitted.mean(axis=0)
     one_by_one = rest / np.sqrt(np.diag(covariance))
     together = float(chi2.sf(rest @ np.linalg.solve(covariance, rest), len(SHARED)))
     return {**dict(zip(SHARED, one_by_one.tolist(), strict=True)), "all five": together}
 
 
-def _means(fit: PublishedFit) -> Floats:
-    """Posterior mean and sd of every uncertain column, (n_uncertain, 2); 0 and 1 where nothing informs it."""
-    answer = np.tile([0.0, 1.0], (len(UNCERTAIN), 1))
-    answer[fit.columns] = np.column_stack([fit.draws.z.mean(axis=0), fit.draws.z.std(axis=0)])
-    return answer
+def _gap_rows(z: Floats, trial: TrialSummary) -> dict[str, float]:
+    gap = gaps(z, trial)
+    rows = {f"gap of the trial, sd: {symbol}": gap[symbol] for symbol in SHARED}
+    return rows | {"gap of the trial, all five: p": gap["all five"]}
+
+
+def _whole(fit: PublishedFit) -> Floats:
+    """Draws of all uncertain columns, those that nothing informs at their centre, (n_draws, n_uncertain)."""
+    z = np.zeros((len(fit.draws.z), len(UNCERTAIN)))
+    z[:, fit.columns] = fit.draws.z
+    return z
 
 
 def _left_out(fit: PublishedFit, seed: int, folder: Path, label: str) -> "pd.Series[float]":
@@ -70,7 +94,6 @@ def _summary(fit: PublishedFit, trial: TrialSummary, seed: int, folder: Path, la
     inside = targets["posterior_inside"] == "yes"
     narrow = inside & (targets["posterior_width"] <= NARROW)
     left_out = _left_out(fit, seed, folder, label)
-    gap = gaps(fit, trial)
     return {
         "tau, median": np.median(fit.draws.tau),
         "Pareto k-hat of the check": fit.by_simulator.khat,
@@ -80,8 +103,7 @@ def _summary(fit: PublishedFit, trial: TrialSummary, seed: int, folder: Path, la
         "left out: coverage of 80 %": left_out["cover80"],
         "left out: coverage of 95 %": left_out["cover95"],
         "left out: log score": left_out["log_score"],
-        **{f"gap of the trial, sd: {symbol}": gap[symbol] for symbol in SHARED},
-        "gap of the trial, all five: p": gap["all five"],
+        **_gap_rows(_whole(fit), trial),
     }
 
 
@@ -92,10 +114,72 @@ def trial_table(
     one, other = (
         _summary(fit, trial, seed, folder, label) for fit, label in ((without, "published"), (with_it, "trial"))
     )
+    return _side_by_side(one, other, _whole(without), _whole(with_it))
+
+
+def _side_by_side(one: dict[str, Any], other: dict[str, Any], before: Floats, after: Floats) -> pd.DataFrame:
+    """Measures, and mean and sd of each column that moves or that the trial informs, without and with the trial."""
     rows = [{"what": name, "without": one[name], "with": other[name]} for name in one]
-    before, after = _means(without), _means(with_it)
-    for k in np.argsort(-np.abs(after[:, 0] - before[:, 0]), kind="stable"):
-        if abs(after[k, 0] - before[k, 0]) >= _MOVED or fit_tables.NAMES[k] in trial_factor.TRIAL_COLUMNS:
-            for j, name in enumerate(("mean z", "sd z")):
-                rows.append({"what": f"{fit_tables.NAMES[k]}: {name}", "without": before[k, j], "with": after[k, j]})
+    moved = after.mean(axis=0) - before.mean(axis=0)
+    for k in np.argsort(-np.abs(moved), kind="stable"):
+        if abs(moved[k]) >= _MOVED or fit_tables.NAMES[k] in TRIAL_COLUMNS:
+            for measure, name in ((np.mean, "mean z"), (np.std, "sd z")):
+                ends = {"without": measure(before[:, k]), "with": measure(after[:, k])}
+                rows.append({"what": f"{fit_tables.NAMES[k]}: {name}", **ends})
     return pd.DataFrame(rows).round(3)
+
+
+# -- without a new fit -------------------------------------------------------------------------------------------------
+
+
+def _inside(simulator: TargetSimulator, simulated: Simulated) -> dict[str, int]:
+    """Published numbers inside their predictive interval at points, and in one at most twice as wide."""
+    inside = narrow = 0
+    for t, result in enumerate(simulator.results):
+        estimates = DrawEstimates(simulated.values[:, t], simulated.variances[:, t], result.statistic.scale)
+        prediction = predicted(estimates, result.se)
+        if prediction is not None and prediction.lo95 <= result.compared <= prediction.hi95:
+            inside += 1
+            narrow += prediction.width <= NARROW
+    return {"targets inside": inside, "of these narrow": int(narrow)}
+
+
+def shipped_table(
+    simulator: TargetSimulator, trial: TrialSummary, seed: int, batches: int, folder: Path, log: Callable[[str], None]
+) -> pd.DataFrame:
+    """The shipped draws without the trial and moved by it, with the simulator at the first draws of both.
+
+    ``Pareto k-hat`` and ``effective draws`` are those of the shipped draws weighted by the trial's factor: how far the
+    two posteriors are apart.
+    """
+    before = shipped_normals()
+    after = conditioned(before, trial, seed)
+    log_weights, khat = pareto_smoothed(log_factor(before, trial))
+    weights = np.exp(log_weights)
+    measures = []
+    for label, z in (("without", before), ("with", after)):
+        log(f"simulating at draws {label} the trial")
+        simulated = simulator.simulate(z[: batches * SLOTS], folder / "batches", log)
+        measures.append({**_inside(simulator, simulated), **_gap_rows(z, trial)})
+    of_weights = {"Pareto k-hat": (np.nan, khat), "effective draws": (len(before), 1.0 / float((weights**2).sum()))}
+    one, other = ({name: pair[k] for name, pair in of_weights.items()} | measures[k] for k in (0, 1))
+    return _side_by_side(one, other, before, after)
+
+
+def main() -> None:
+    """Compare the shipped draws with what they are given the trial."""
+    parser = shipped_arguments("the shipped joint draws, without a trial and given it")
+    parser.add_argument("--trial-summary", type=Path, required=True, help="table of trial_summary")
+    args = parser.parse_args()
+    try:
+        trial = read_trial_summary(args.trial_summary)
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+    simulator = TargetSimulator(shipped_evidence(), args.seed, args.people, args.people_for_events)
+    table = shipped_table(simulator, trial, args.seed, args.batches, args.finished, logged)
+    write_csv(table, args.out)
+    print(table.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -34,6 +34,7 @@ TRIAL_COLUMNS: Final = tuple(f"{symbol}_opioid" for symbol in SHARED)
 _TUNE: Final = 600
 _CHAINS: Final = 2
 _STEP: Final = 0.05  # of the differences, prior sds
+_BEYOND_CHANCE: Final = 4.0  # sds of a correlation of independent draws
 _NEAR_0: Final = 1e-6  # prior sds; at 0 itself a share is its mean, elsewhere a quantile
 
 
@@ -164,8 +165,7 @@ def with_trial(targets: TargetsToFit, columns: Ints, trial: TrialSummary) -> tup
     every = np.union1d(columns, own)
     old, new = np.searchsorted(every, columns), np.searchsorted(every, own)
     n, m, k = len(targets.value), len(every), len(SHARED)
-    transport = np.diag([TRANSPORT_SD[symbol] ** 2 for symbol in SHARED])
-    variance, turned = np.linalg.eigh(trial.covariance + transport)
+    variance, turned = np.linalg.eigh(with_transport(trial))
     parts = expansion()
     linear, quadratic = np.zeros((n + k, m)), np.zeros((n + k, m, m))
     linear[:n, old] = targets.linear
@@ -213,3 +213,31 @@ def fit_with_trial(
     return replace(
         fit, check=check, columns=columns, targets=targets, draws=draws, checked=checked, by_simulator=by_simulator
     )
+
+
+def log_factor(z: Floats, trial: TrialSummary) -> Floats:
+    """Log of the trial's factor at whitened values of the uncertain columns, without its constant, (n,)."""
+    rest = trial.mean - on_buprenorphine(z)
+    return np.asarray(-0.5 * (rest * np.linalg.solve(with_transport(trial), rest.T).T).sum(axis=1))
+
+
+def with_transport(trial: TrialSummary) -> Floats:
+    """Covariance of the trial's mean about the model's centres, (5, 5)."""
+    return np.asarray(trial.covariance + np.diag([TRANSPORT_SD[symbol] ** 2 for symbol in SHARED]))
+
+
+def conditioned(z: Floats, trial: TrialSummary, seed: int) -> Floats:
+    """Draws of a posterior moved to what they are given the trial too, if all are normal, (n, n_uncertain).
+
+    Each draw moves by its regression on the five centres (an ensemble Kalman update, Evensen 2003), which keeps as many
+    distinct draws as there were. A column moves only if it correlates with one of the five beyond chance.
+    """
+    x = on_buprenorphine(z)
+    n = len(z)
+    both = np.corrcoef(z.T, x.T)[: z.shape[1], z.shape[1] :]
+    linked = (np.abs(both) > _BEYOND_CHANCE / np.sqrt(n)).any(axis=1)
+    across = np.cov(z.T, x.T)[: z.shape[1], z.shape[1] :] * linked[:, None]
+    noise = with_transport(trial)
+    gain = np.linalg.solve(np.cov(x.T) + noise, across.T).T
+    drawn = np.random.default_rng([seed, 21]).multivariate_normal(trial.mean, noise, n)
+    return np.asarray(z + (drawn - x) @ gain.T)

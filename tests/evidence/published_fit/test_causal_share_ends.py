@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taper_sim.evidence.published_fit.causal_share_fits import ENDS, fits_at_ends, turns_table
+from taper_sim.evidence.published_fit.causal_share_fits import ENDS, fits_at_ends, simulated_at_shares, turns_table
 from taper_sim.evidence.published_fit.fit_tables import NAMES
 from taper_sim.evidence.published_fit.fit_waves import PublishedFit, prior_points
 from taper_sim.evidence.published_fit.joint_posterior import TargetsToFit
@@ -73,6 +73,17 @@ def test_the_surfaces_hold_at_both_ends_and_what_changes_sign_turns(fit: Publish
     for f in fits:
         at_centre = f.targets.at(np.zeros((1, 2)))[0]
         np.testing.assert_allclose(at_centre, [f.share, 0.4 - 0.8 * f.share], atol=0.03)
-    table = turns_table(fit, fits).set_index("id")
-    assert table.loc["Y", "turns"] == "yes" and table.loc["Y", "p above at 0"] > 0.9 > table.loc["Y", "p above at 1"]
-    assert table.loc["Y", "at 1"] == pytest.approx(np.exp(-0.4), abs=0.05)
+
+
+def test_a_result_turns_whose_sign_depends_on_the_share_and_nothing_else_is_changed(
+    fit: PublishedFit, tmp_path: Path
+) -> None:
+    z = prior_points(SLOTS, 5)
+    by_share = simulated_at_shares(fit.simulator, z, tmp_path, lambda _: None)
+    for share, simulated in by_share.items():
+        np.testing.assert_allclose(ensemble_at(simulated.z).values["causal_share"], share, atol=1e-5)
+        np.testing.assert_array_equal(np.delete(simulated.z, SHARE, axis=1), np.delete(z, SHARE, axis=1))
+    table = turns_table(fit.simulator, by_share).set_index("id")
+    assert table.loc["Y", "turns"] == "yes" and table.loc["Y", "p above at 0"] == 1.0
+    assert table.loc["Y", "p above at 1"] == 0.0
+    assert table.loc["Y", "at 1"] == pytest.approx(np.exp(-0.4), abs=0.01)

@@ -128,9 +128,7 @@ def test_a_trial_is_one_more_factor_on_the_same_surfaces_and_is_checked_at_its_o
     np.testing.assert_allclose(with_it.check.z[:, with_it.columns], with_it.checked.z)
     table = trial_table(fit, with_it, trial, SIZE.seed, folder).set_index("what")
     assert table.loc["EC50_opioid: mean z", "with"] > table.loc["EC50_opioid: mean z", "without"] + 0.2
-    assert abs(table.loc["gap of the trial, sd: EC50", "with"]) < abs(
-        table.loc["gap of the trial, sd: EC50", "without"]
-    )
-    assert table.loc["left out: coverage of 95 %"].between(0.0, 1.0).all()
+    gap = table.loc["gap of the trial, sd: EC50"]
+    assert abs(gap["with"]) < abs(gap["without"])
     draws = fit_tables.joint_draws(with_it, SIZE.seed)
     assert draws.shape == fit_tables.joint_draws(fit, SIZE.seed).shape
