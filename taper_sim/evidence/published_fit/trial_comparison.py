@@ -23,8 +23,8 @@ from taper_sim.evidence.published_fit.fit_waves import PublishedFit
 from taper_sim.evidence.published_fit.shipped_draws import logged, shipped_arguments, shipped_normals
 from taper_sim.evidence.published_fit.simulated_targets import SLOTS, Simulated, TargetSimulator
 from taper_sim.evidence.published_fit.trial_factor import (
+    INFORMED_BY_TRIAL,
     TRANSPORT_SD,
-    TRIAL_COLUMNS,
     TrialSummary,
     conditioned,
     log_factor,
@@ -36,7 +36,7 @@ from taper_sim.inference.posterior import pareto_smoothed
 from taper_sim.provenance import hash_of
 from taper_sim.run_folder import completed_rows, write_csv
 from taper_sim.simulation.ensemble import UNCERTAIN
-from taper_sim.studies.trial_tapers.trial_summary import SHARED
+from taper_sim.studies.trial_tapers.trial_summary import SHARED_CENTRES
 
 _LEFT_OUT_COLUMNS: Final = ["study_number", "id", "prediction", "value", "mean", "sd", "below", "log_score"]
 _MOVED: Final = 0.2
@@ -54,13 +54,13 @@ def gaps(z: Floats, trial: TrialSummary) -> dict[str, float]:
     covariance = with_transport(trial) + np.cov(fitted.T)
     rest = trial.mean - fitted.mean(axis=0)
     one_by_one = rest / np.sqrt(np.diag(covariance))
-    together = float(chi2.sf(rest @ np.linalg.solve(covariance, rest), len(SHARED)))
-    return {**dict(zip(SHARED, one_by_one.tolist(), strict=True)), "all five": together}
+    together = float(chi2.sf(rest @ np.linalg.solve(covariance, rest), len(SHARED_CENTRES)))
+    return {**dict(zip(SHARED_CENTRES, one_by_one.tolist(), strict=True)), "all five": together}
 
 
 def _gap_rows(z: Floats, trial: TrialSummary) -> dict[str, float]:
     gap = gaps(z, trial)
-    rows = {f"gap of the trial, sd: {symbol}": gap[symbol] for symbol in SHARED}
+    rows = {f"gap of the trial, sd: {symbol}": gap[symbol] for symbol in SHARED_CENTRES}
     return rows | {"gap of the trial, all five: p": gap["all five"]}
 
 
@@ -122,7 +122,7 @@ def _side_by_side(one: dict[str, Any], other: dict[str, Any], before: Floats, af
     rows = [{"what": name, "without": one[name], "with": other[name]} for name in one]
     moved = after.mean(axis=0) - before.mean(axis=0)
     for k in np.argsort(-np.abs(moved), kind="stable"):
-        if abs(moved[k]) >= _MOVED or fit_tables.NAMES[k] in TRIAL_COLUMNS:
+        if abs(moved[k]) >= _MOVED or fit_tables.NAMES[k] in INFORMED_BY_TRIAL:
             for measure, name in ((np.mean, "mean z"), (np.std, "sd z")):
                 ends = {"without": measure(before[:, k]), "with": measure(after[:, k])}
                 rows.append({"what": f"{fit_tables.NAMES[k]}: {name}", **ends})

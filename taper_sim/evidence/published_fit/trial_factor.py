@@ -23,13 +23,13 @@ from taper_sim.evidence.published_fit.simulated_targets import ensemble_at
 from taper_sim.model.parameters import BY_SYMBOL
 from taper_sim.run_folder import read_table
 from taper_sim.simulation.ensemble import COLUMN_NAMES, UNCERTAIN
-from taper_sim.studies.trial_tapers.trial_summary import SHARED
+from taper_sim.studies.trial_tapers.trial_summary import SHARED_CENTRES
 
 TRANSPORT_SD: Final[Mapping[str, float]] = {"sigma": 0.3, "tau_F": 0.3, "tau_L": 0.3, "omega": 0.5, "EC50": 0.5}
 """Sd of each centre between the trial's people and the model's, on the working scale: log, log odds for ``omega``.
 Source: assumption A136."""
 _NAMES: Final = tuple(COLUMN_NAMES[k] for k in UNCERTAIN)
-TRIAL_COLUMNS: Final = tuple(f"{symbol}_opioid" for symbol in SHARED)
+INFORMED_BY_TRIAL: Final = tuple(f"{symbol}_opioid" for symbol in SHARED_CENTRES)
 """Uncertain columns of the simulator that the trial informs."""
 _TUNE: Final = 600
 _CHAINS: Final = 2
@@ -40,7 +40,7 @@ _NEAR_0: Final = 1e-6  # prior sds; at 0 itself a share is its mean, elsewhere a
 
 @dataclass(frozen=True)
 class TrialSummary:
-    """Normal likelihood of ``trial_summary.SHARED`` on their working scales.
+    """Normal likelihood of ``trial_summary.SHARED_CENTRES`` on their working scales.
 
     Attributes
     ----------
@@ -70,13 +70,21 @@ def read_trial_summary(path: Path) -> TrialSummary:
         table = read_table(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise problem(str(path), "", f"a file that cannot be read ({type(error).__name__})", "a CSV table") from error
-    names = ["parameter", "mean", "sd", *(f"with_{symbol}" for symbol in SHARED), "n_people", "n_visits", "data"]
+    names = [
+        "parameter",
+        "mean",
+        "sd",
+        *(f"with_{symbol}" for symbol in SHARED_CENTRES),
+        "n_people",
+        "n_visits",
+        "data",
+    ]
     absent = [name for name in names if name not in table.columns]
     if absent:
         raise InputError([Problem(str(path), "columns", "not there", name) for name in absent])
-    if list(table["parameter"]) != list(SHARED):
+    if list(table["parameter"]) != list(SHARED_CENTRES):
         listed = shown(", ".join(table["parameter"]))
-        raise problem(str(path), "parameter", listed, f"{', '.join(SHARED)}, in this order")
+        raise problem(str(path), "parameter", listed, f"{', '.join(SHARED_CENTRES)}, in this order")
     numbers = table[names[1:-1]].apply(pd.to_numeric, errors="coerce")
     wrong = [
         Problem(str(path), f"row {row + 2}, {name}", shown(table[name][row]), "a number")
@@ -85,7 +93,7 @@ def read_trial_summary(path: Path) -> TrialSummary:
     ]
     if wrong:
         raise InputError(wrong)
-    sd, correlation = numbers["sd"].to_numpy(), numbers[[f"with_{symbol}" for symbol in SHARED]].to_numpy()
+    sd, correlation = numbers["sd"].to_numpy(), numbers[[f"with_{symbol}" for symbol in SHARED_CENTRES]].to_numpy()
     covariance = correlation * np.outer(sd, sd)
     if (sd <= 0.0).any() or not np.allclose(correlation, correlation.T, atol=1e-3) or _smallest(covariance) <= 0.0:
         raise problem(str(path), "sd, with_…", "no covariance", "positive sds, correlations of a normal distribution")
@@ -100,12 +108,12 @@ def _smallest(covariance: Floats) -> float:
 
 
 def on_buprenorphine(z: Floats) -> Floats:
-    """Centres of ``SHARED`` for people on buprenorphine at whitened values, on the working scales, (n, 5).
+    """Centres of ``SHARED_CENTRES`` for people on buprenorphine at whitened values, on the working scales, (n, 5).
 
     As ``simulation.layout.values_of`` has them: the draw's deviation from the opioid centre is a factor.
     """
-    values, answer = ensemble_at(z).values, np.empty((len(z), len(SHARED)))
-    for k, symbol in enumerate(SHARED):
+    values, answer = ensemble_at(z).values, np.empty((len(z), len(SHARED_CENTRES)))
+    for k, symbol in enumerate(SHARED_CENTRES):
         q = BY_SYMBOL[symbol]
         factor = values[symbol][:, 0] / q.centre("opioid")
         value = q.centre("opioid", buprenorphine=True) * factor
@@ -115,7 +123,7 @@ def on_buprenorphine(z: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Expansion:
-    """:func:`on_buprenorphine` to the second order about the prior's centre, in the columns of ``SHARED``.
+    """:func:`on_buprenorphine` to the second order about the prior's centre, in the columns of ``SHARED_CENTRES``.
 
     Attributes
     ----------
@@ -132,8 +140,8 @@ class Expansion:
 
 def expansion() -> Expansion:
     """The expansion by central differences; the model's own map is smooth and cheap."""
-    n = len(SHARED)
-    columns = [_NAMES.index(name) for name in TRIAL_COLUMNS]
+    n = len(SHARED_CENTRES)
+    columns = [_NAMES.index(name) for name in INFORMED_BY_TRIAL]
 
     def at(steps: Floats) -> Floats:
         z = np.zeros((len(steps), len(UNCERTAIN)))
@@ -161,10 +169,10 @@ def with_trial(targets: TargetsToFit, columns: Ints, trial: TrialSummary) -> tup
     The summary's covariance with the transport discrepancy is rotated to independent numbers, one target each. They
     have no discrepancy of the kind that the published results have (``unit`` 0): theirs is in the covariance.
     """
-    own = np.array([_NAMES.index(name) for name in TRIAL_COLUMNS])
+    own = np.array([_NAMES.index(name) for name in INFORMED_BY_TRIAL])
     every = np.union1d(columns, own)
     old, new = np.searchsorted(every, columns), np.searchsorted(every, own)
-    n, m, k = len(targets.value), len(every), len(SHARED)
+    n, m, k = len(targets.value), len(every), len(SHARED_CENTRES)
     variance, turned = np.linalg.eigh(with_transport(trial))
     parts = expansion()
     linear, quadratic = np.zeros((n + k, m)), np.zeros((n + k, m, m))
@@ -223,7 +231,7 @@ def log_factor(z: Floats, trial: TrialSummary) -> Floats:
 
 def with_transport(trial: TrialSummary) -> Floats:
     """Covariance of the trial's mean about the model's centres, (5, 5)."""
-    return np.asarray(trial.covariance + np.diag([TRANSPORT_SD[symbol] ** 2 for symbol in SHARED]))
+    return np.asarray(trial.covariance + np.diag([TRANSPORT_SD[symbol] ** 2 for symbol in SHARED_CENTRES]))
 
 
 def conditioned(z: Floats, trial: TrialSummary, seed: int) -> Floats:

@@ -1,7 +1,7 @@
 """What a trial's people say of the centres that all people share, as a normal. Imports ``study``, ``run_study``.
 
 ``python -m taper_sim.studies.trial_tapers.trial_summary DAILY.csv --out docs/tables/trial_summary.csv`` fits the
-people of a trial (``taper_population``) and writes the likelihood of :data:`SHARED`, near its maximum, with the other
+people of a trial (``taper_population``) and writes the likelihood of :data:`SHARED_CENTRES`, near its maximum, with the other
 hyperparameters integrated out under their priors. The table has no data of a person.
 """
 
@@ -18,7 +18,7 @@ from taper_sim.studies.trial_tapers import study
 from taper_sim.studies.trial_tapers.run_study import people_to_fit
 from taper_sim.studies.trial_tapers.taper_population import TaperFit
 
-SHARED: Final = ("sigma", "tau_F", "tau_L", "omega", "EC50")
+SHARED_CENTRES: Final = ("sigma", "tau_F", "tau_L", "omega", "EC50")
 """Hyperparameters that are centres of the simulator's model too."""
 VARIANT: Final = "effect, own use"
 """Variant of the fit: people's own use is known, because it hides withdrawal (docs/real-tapers.md)."""
@@ -26,7 +26,7 @@ SOURCE: Final = "NIDA CTN-0030 (POATS), R package public.ctn0094data (MIT); docs
 
 
 class SharedLikelihood(NamedTuple):
-    """Likelihood of :data:`SHARED` as a normal on their working scales.
+    """Likelihood of :data:`SHARED_CENTRES` as a normal on their working scales.
 
     Attributes
     ----------
@@ -46,8 +46,8 @@ def likelihood_of_shared(fitted: TaperFit) -> SharedLikelihood:
     """
     free = fitted.population.free
     names = [h.symbol for h in free]
-    shared = [names.index(symbol) for symbol in SHARED]
-    weight = np.array([h.sd**-2.0 if h.symbol in SHARED else 0.0 for h in free])
+    shared = [names.index(symbol) for symbol in SHARED_CENTRES]
+    weight = np.array([h.sd**-2.0 if h.symbol in SHARED_CENTRES else 0.0 for h in free])
     pull = weight * (fitted.population.theta - np.array([h.mean for h in free]))
     covariance = np.linalg.inv(np.linalg.inv(fitted.covariance) - np.diag(weight))
     mean = fitted.population.theta + covariance @ pull
@@ -61,15 +61,15 @@ def summary_table(fitted: TaperFit, people: study.People, data: str) -> pd.DataF
     by_symbol = {h.symbol: h for h in fitted.population.free}
     table = pd.DataFrame(
         {
-            "parameter": SHARED,
-            "scale": [by_symbol[symbol].scale for symbol in SHARED],
-            "unit": [by_symbol[symbol].unit for symbol in SHARED],
+            "parameter": SHARED_CENTRES,
+            "scale": [by_symbol[symbol].scale for symbol in SHARED_CENTRES],
+            "unit": [by_symbol[symbol].unit for symbol in SHARED_CENTRES],
             "mean": likelihood.mean.round(4),
             "sd": sd.round(4),
         }
     )
     correlation = likelihood.covariance / np.outer(sd, sd)
-    for k, symbol in enumerate(SHARED):
+    for k, symbol in enumerate(SHARED_CENTRES):
         table[f"with_{symbol}"] = correlation[:, k].round(4)
     visits = sum(len(taper.day) for person in people.values() for taper in person)
     return table.assign(n_people=len(people), n_visits=visits, source=SOURCE, data=data, code=study.code_hash())

@@ -12,7 +12,12 @@ from taper_sim.evidence.published_fit import fit_tables, fit_waves
 from taper_sim.evidence.published_fit.fit_waves import FitSize, PublishedFit, fit_published
 from taper_sim.evidence.published_fit.simulated_targets import SLOTS, TargetSimulator, ensemble_at
 from taper_sim.evidence.published_fit.trial_comparison import trial_table
-from taper_sim.evidence.published_fit.trial_factor import TRIAL_COLUMNS, TrialSummary, fit_with_trial, on_buprenorphine
+from taper_sim.evidence.published_fit.trial_factor import (
+    INFORMED_BY_TRIAL,
+    TrialSummary,
+    fit_with_trial,
+    on_buprenorphine,
+)
 from taper_sim.simulation.ensemble import UNCERTAIN
 
 TABLE = (
@@ -124,7 +129,7 @@ def test_a_trial_is_one_more_factor_on_the_same_surfaces_and_is_checked_at_its_o
     centre = on_buprenorphine(np.full((1, len(UNCERTAIN)), 1e-6))[0]
     trial = TrialSummary(centre + 0.5, 0.01 * np.eye(len(centre)), 300, 4000, "made")
     with_it = fit_with_trial(fit, trial, SIZE.seed, folder, lambda _: None)
-    assert set(with_it.columns) == {*fit.columns, *(fit_tables.NAMES.index(name) for name in TRIAL_COLUMNS)}
+    assert set(with_it.columns) == {*fit.columns, *(fit_tables.NAMES.index(name) for name in INFORMED_BY_TRIAL)}
     np.testing.assert_allclose(with_it.check.z[:, with_it.columns], with_it.checked.z)
     table = trial_table(fit, with_it, trial, SIZE.seed, folder).set_index("what")
     assert table.loc["EC50_opioid: mean z", "with"] > table.loc["EC50_opioid: mean z", "without"] + 0.2

@@ -13,8 +13,8 @@ from taper_sim.evidence.published_fit.fit_tables import NAMES
 from taper_sim.evidence.published_fit.joint_posterior import TargetsToFit, sample_posterior
 from taper_sim.evidence.published_fit.simulated_targets import ensemble_at
 from taper_sim.evidence.published_fit.trial_factor import (
+    INFORMED_BY_TRIAL,
     TRANSPORT_SD,
-    TRIAL_COLUMNS,
     TrialSummary,
     on_buprenorphine,
     read_trial_summary,
@@ -24,14 +24,14 @@ from taper_sim.simulation.cohort import ClassMargin, DrugShare, sample
 from taper_sim.simulation.ensemble import UNCERTAIN
 from taper_sim.simulation.layout import values_of
 from taper_sim.studies.trial_tapers import study
-from taper_sim.studies.trial_tapers.trial_summary import SHARED
+from taper_sim.studies.trial_tapers.trial_summary import SHARED_CENTRES
 
 SUMMARY = Path(__file__).resolve().parents[3] / "docs" / "tables" / "trial_summary.csv"
-PLACES = [NAMES.index(name) for name in TRIAL_COLUMNS]
+PLACES = [NAMES.index(name) for name in INFORMED_BY_TRIAL]
 
 
 def _trial(mean: np.ndarray, sd: float = 0.1) -> TrialSummary:
-    return TrialSummary(mean, sd**2 * np.eye(len(SHARED)), 300, 4000, "made")
+    return TrialSummary(mean, sd**2 * np.eye(len(SHARED_CENTRES)), 300, 4000, "made")
 
 
 def _targets() -> TargetsToFit:
@@ -51,7 +51,7 @@ COLUMNS = np.array(sorted([NAMES.index("visit_w"), NAMES.index("tau_L_opioid")])
 
 
 def _correlated() -> np.ndarray:
-    return 0.04 * (0.5 * np.eye(len(SHARED)) + 0.5)
+    return 0.04 * (0.5 * np.eye(len(SHARED_CENTRES)) + 0.5)
 
 
 def test_the_coordinates_are_those_of_a_median_person_on_buprenorphine_in_the_simulator() -> None:
@@ -63,7 +63,7 @@ def test_the_coordinates_are_those_of_a_median_person_on_buprenorphine_in_the_si
     )
     values = values_of(person, ensemble_at(z), 1)
     assert person.buprenorphine.all()
-    for k, symbol in enumerate(SHARED):
+    for k, symbol in enumerate(SHARED_CENTRES):
         own = values[symbol][:, 0]
         expected = np.log(own / (1.0 - own)) if symbol == "omega" else np.log(own)
         np.testing.assert_allclose(on_buprenorphine(z)[:, k], expected, rtol=1e-12)
@@ -74,7 +74,7 @@ def test_the_factor_is_the_normal_likelihood_with_its_transport_discrepancy() ->
     targets, columns = with_trial(_targets(), COLUMNS, trial)
     z = 0.7 * np.random.default_rng(2).standard_normal((20, len(UNCERTAIN)))
     rest = trial.mean - on_buprenorphine(z)
-    covariance = trial.covariance + np.diag([TRANSPORT_SD[symbol] ** 2 for symbol in SHARED])
+    covariance = trial.covariance + np.diag([TRANSPORT_SD[symbol] ** 2 for symbol in SHARED_CENTRES])
     exact = -0.5 * np.einsum("ni,ij,nj->n", rest, np.linalg.inv(covariance), rest)
     own = slice(len(_targets().value), None)
     errors = (targets.value - targets.at(z[:, columns]))[:, own]
