@@ -35,7 +35,6 @@ from taper_sim.evidence.published_fit.trial_factor import (
 from taper_sim.inference.posterior import pareto_smoothed
 from taper_sim.provenance import hash_of
 from taper_sim.run_folder import completed_rows, write_csv
-from taper_sim.simulation.ensemble import UNCERTAIN
 from taper_sim.studies.trial_tapers.trial_summary import SHARED_CENTRES
 
 _LEFT_OUT_COLUMNS: Final = ["study_number", "id", "prediction", "value", "mean", "sd", "below", "log_score"]
@@ -62,13 +61,6 @@ def _gap_rows(z: Floats, trial: TrialSummary) -> dict[str, float]:
     gap = gaps(z, trial)
     rows = {f"gap of the trial, sd: {symbol}": gap[symbol] for symbol in SHARED_CENTRES}
     return rows | {"gap of the trial, all five: p": gap["all five"]}
-
-
-def _whole(fit: PublishedFit) -> Floats:
-    """Draws of all uncertain columns, those that nothing informs at their centre, (n_draws, n_uncertain)."""
-    z = np.zeros((len(fit.draws.z), len(UNCERTAIN)))
-    z[:, fit.columns] = fit.draws.z
-    return z
 
 
 def _left_out(fit: PublishedFit, seed: int, folder: Path, label: str) -> "pd.Series[float]":
@@ -103,7 +95,7 @@ def _summary(fit: PublishedFit, trial: TrialSummary, seed: int, folder: Path, la
         "left out: coverage of 80 %": left_out["cover80"],
         "left out: coverage of 95 %": left_out["cover95"],
         "left out: log score": left_out["log_score"],
-        **_gap_rows(_whole(fit), trial),
+        **_gap_rows(fit_tables.joint_draws(fit, seed), trial),
     }
 
 
@@ -114,7 +106,8 @@ def trial_table(
     one, other = (
         _summary(fit, trial, seed, folder, label) for fit, label in ((without, "published"), (with_it, "trial"))
     )
-    return _side_by_side(one, other, _whole(without), _whole(with_it))
+    before, after = (fit_tables.joint_draws(fit, seed) for fit in (without, with_it))
+    return _side_by_side(one, other, before, after)
 
 
 def _side_by_side(one: dict[str, Any], other: dict[str, Any], before: Floats, after: Floats) -> pd.DataFrame:

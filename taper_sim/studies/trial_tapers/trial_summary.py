@@ -1,8 +1,8 @@
 """What a trial's people say of the centres that all people share, as a normal. Imports ``study``, ``run_study``.
 
 ``python -m taper_sim.studies.trial_tapers.trial_summary DAILY.csv --out docs/tables/trial_summary.csv`` fits the
-people of a trial (``taper_population``) and writes the likelihood of :data:`SHARED_CENTRES`, near its maximum, with the other
-hyperparameters integrated out under their priors. The table has no data of a person.
+people of a trial (``taper_population``) and writes the likelihood of :data:`SHARED_CENTRES`, near its maximum, with the
+other hyperparameters integrated out under their priors. The table has no data of a person.
 """
 
 import argparse
