@@ -16,6 +16,7 @@ from taper_sim.evidence.published_fit.trial_factor import (
     INFORMED_BY_TRIAL,
     TRANSPORT_SD,
     TrialSummary,
+    conditioned,
     on_buprenorphine,
     read_trial_summary,
     with_trial,
@@ -127,3 +128,14 @@ def test_a_summary_that_is_none_gets_one_line(change, told: str, tmp_path: Path)
     with pytest.raises(InputError) as refused:
         read_trial_summary(path)
     assert told in str(refused.value) and len(str(refused.value).splitlines()) == 1
+
+
+def test_conditioned_draws_are_those_of_the_normal_posterior_and_leave_what_is_not_linked() -> None:
+    z = np.random.default_rng(4).standard_normal((4000, len(UNCERTAIN)))
+    centre = on_buprenorphine(z).mean(axis=0)
+    moved = conditioned(z, _trial(centre + np.array([0.0, 0.0, 0.6, 0.0, 0.0])), 1)
+    tau, other = NAMES.index("tau_L_opioid"), NAMES.index("visit_w")
+    # prior sd 0.3, noise 0.1 and 0.3 of transport: mean 0.6 * 0.3 / (0.09 + 0.01 + 0.09), variance 1 - 0.09 / 0.19
+    assert moved[:, tau].mean() - z[:, tau].mean() == pytest.approx(0.947, abs=0.07)
+    assert moved[:, tau].std() == pytest.approx(np.sqrt(1.0 - 0.09 / 0.19), abs=0.05)
+    np.testing.assert_array_equal(moved[:, other], z[:, other])
