@@ -14,10 +14,10 @@ from taper_sim.data.doses import read_histories
 from taper_sim.data.fhir import read_bundle
 from taper_sim.data.patient import read_patient
 from taper_sim.data.problems import problem
+from taper_sim.inference.calibrated_prior import population_for_advice
 from taper_sim.inference.observation import BY_NAME, LOG, LOG1P, instrument_names
 from taper_sim.inference.population.people import TRAIT_FLAGS
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
-from taper_sim.inference.prior import DEFAULT_POPULATION
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of
 from taper_sim.recommend.recommendation import POSTERIOR_DRAWS, evidence_of
 from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, PRINT, REFERENCE_COLOUR, empty_figure
@@ -46,7 +46,7 @@ def forecasts_of(
     """
     histories = read_bundle(records).histories if doses is None else read_histories(records, doses)
     patient = None if baseline is None else read_patient(baseline)
-    prior = DEFAULT_POPULATION
+    prior = population_for_advice()
     if population is not None:
         from taper_sim.inference.population.files import read_population
 

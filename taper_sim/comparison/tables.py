@@ -7,7 +7,7 @@ or events exist is missing, and ``interval_reason`` says why.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -204,11 +204,20 @@ def _cells(
 
 def _rows(groups: Groups, present: Bools) -> dict[str, tuple[Bools, int, Ints]]:
     """For each subgroup: mask of the rows, number of people among them, person of each row."""
-    rows = {}
-    for group, mask in groups.items():
+    masks = tuple(np.asarray(mask, dtype=bool).tobytes() for mask in groups.values())
+    return dict(zip(groups, _rows_of(masks, present.tobytes()), strict=True))
+
+
+@lru_cache(maxsize=16)  # most outcomes of a table have a value for everybody, under every protocol
+def _rows_of(masks: tuple[bytes, ...], present: bytes) -> list[tuple[Bools, int, Ints]]:
+    """The same from the bytes of the masks; the arrays are shared and are not to be changed."""
+    there = np.frombuffer(present, dtype=bool)
+    rows = []
+    for each in masks:
+        mask = np.frombuffer(each, dtype=bool)
         n = len(mask)
-        who = present & np.tile(mask, len(present) // n)
-        rows[group] = (who, int(who[:n].sum()), np.flatnonzero(who) % n)
+        who = there & np.tile(mask, len(there) // n)
+        rows.append((who, int(who[:n].sum()), np.flatnonzero(who) % n))
     return rows
 
 

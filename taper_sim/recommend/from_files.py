@@ -12,7 +12,6 @@ from taper_sim.data.fhir import BundleReading, is_json, read_bundle
 from taper_sim.data.patient import Patient, read_patient
 from taper_sim.data.problems import InputError, Problem, counted, nearest, problem, shown
 from taper_sim.data.records import History
-from taper_sim.inference.prior import DEFAULT_POPULATION
 from taper_sim.recommend.answer import RecommendationFields
 from taper_sim.recommend.own_plan import Weighed
 from taper_sim.recommend.recommendation import weigh
@@ -99,7 +98,7 @@ def weigh_from_files(
         Receives a line for each entry of a bundle that could not be read, and for records after the day of the
         recommendation. Neither enters an answer.
     population : Path, optional
-        A population that ``taper-sim fit`` wrote, instead of the shipped one.
+        A population that ``taper-sim fit`` wrote, instead of the default (``inference.calibrated_prior``).
 
     Raises
     ------
@@ -131,7 +130,7 @@ def weigh_from_files(
         allowed = f"the patient of the recommendation: {', '.join(map(shown, patient_ids[:3]))}"
         raise problem(str(baseline), "id", patient.id, allowed)
     answered = answers_of(patient) if patient is not None else {}
-    prior = DEFAULT_POPULATION
+    prior = None
     if population is not None:
         from taper_sim.inference.population.files import read_population  # its libraries take seconds to load
 

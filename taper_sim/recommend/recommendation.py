@@ -16,13 +16,14 @@ from taper_sim.data.patient import Patient
 from taper_sim.data.reading import record_notes
 from taper_sim.data.records import History, unread_lines
 from taper_sim.inference import course as at
+from taper_sim.inference.calibrated_prior import population_for_advice
 from taper_sim.inference.event_risk import event_draws, overdose_ratio, simulated_patient
 from taper_sim.inference.observation import BY_NAME
 from taper_sim.inference.past_forecasts import past_forecasts_of
 from taper_sim.inference.population.people import TRAIT_FLAGS, traits_of
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
 from taper_sim.inference.predictive_checks import predictive_checks_of
-from taper_sim.inference.prior import DEFAULT_POPULATION, PopulationPrior, prior_of
+from taper_sim.inference.prior import PopulationPrior, prior_of
 from taper_sim.inference.record import NoDoseHistory, PatientRecord, record_of, regimen_of, reports_for, used_by_model
 from taper_sim.inference.underreporting import posterior_under_underreporting, read_as_underreported
 from taper_sim.recommend.answer import AnswerInputs, RecommendationFields
@@ -88,7 +89,7 @@ def recommend(
     as_of: date,
     *,
     patient: Patient | None = None,
-    population: PopulationPrior = DEFAULT_POPULATION,
+    population: PopulationPrior | None = None,
     limits: Limits | None = None,
     seed: int = 0,
     draws: int = POSTERIOR_DRAWS,
@@ -102,8 +103,8 @@ def recommend(
     as_of : date
     patient : Patient, optional
         Baseline assessment, risk factors, answers.
-    population : Population
-        Prior of the patient's values.
+    population : PopulationPrior, optional
+        Prior of the patient's values; by default that about the centres fitted to published results.
     limits : Limits, optional
     seed : int
         Seed of the draws.
@@ -124,13 +125,13 @@ def weigh(
     as_of: date,
     *,
     patient: Patient | None = None,
-    population: PopulationPrior = DEFAULT_POPULATION,
+    population: PopulationPrior | None = None,
     limits: Limits | None = None,
     seed: int = 0,
     draws: int = POSTERIOR_DRAWS,
 ) -> Weighed:
     """The recommendation, with what a plan of a clinician's own is projected from; parameters of :func:`recommend`."""
-    limits = limits or Limits()
+    limits, prior = limits or Limits(), population or population_for_advice()
     history_then = history.as_of(as_of)
     history_then = replace(history_then, notes=(*history_then.notes, *record_notes(history_then)))
     values = Values(history_then, as_of, {"reduction_planned": 1.0}, limits=limits)
@@ -139,16 +140,7 @@ def weigh(
     cuts = tuple(values.felt_cuts())
     rating = rating_asked(history_then, cuts, as_of)
     answer = AnswerInputs(
-        history_then,
-        as_of,
-        judged,
-        limits,
-        population,
-        seed,
-        whether,
-        notes=history_then.notes,
-        cuts=cuts,
-        rating=rating,
+        history_then, as_of, judged, limits, prior, seed, whether, notes=history_then.notes, cuts=cuts, rating=rating
     )
     if judged.urgent:
         return Weighed(answer.urgent())
@@ -174,7 +166,7 @@ def weigh(
     )
 
     def evidence_for(known: PatientRecord) -> tuple[Evidence, list[str], int]:
-        return evidence_of(known, limits.horizon_days, failed, baseline, population, fixed, flags)
+        return evidence_of(known, limits.horizon_days, failed, baseline, prior, fixed, flags)
 
     evidence, notes, n_reports = evidence_for(record)
     posterior = posterior_of(evidence, draws, seed)

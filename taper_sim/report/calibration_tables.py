@@ -5,6 +5,7 @@ Each stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; ``report.refe
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,8 +91,9 @@ def _left_out(tables: Path) -> str:
     return markdown_table(tuple(rows.columns), rows.astype(str).itertuples(index=False, name=None))
 
 
-def _causal_share(tables: Path) -> str:
-    rows = read_table(tables / "calibration_causal_share.csv")
+def _as_it_is(name: str, tables: Path) -> str:
+    """A table as its file has it; cells without a number are empty."""
+    rows = read_table(tables / f"{name}.csv")
     cells = (tuple("" if cell != cell else str(cell) for cell in row) for row in rows.itertuples(index=False))
     return markdown_table(tuple(rows.columns), cells)
 
@@ -102,7 +104,9 @@ _TABLES: Final[Mapping[str, Callable[[Path], str]]] = {
     "inside": _inside,
     "targets": _targets,
     "left_out": _left_out,
-    "causal_share": _causal_share,
+    "causal_share": partial(_as_it_is, "calibration_causal_share"),
+    "causal_turns": partial(_as_it_is, "calibration_causal_turns"),
+    "trial": partial(_as_it_is, "calibration_trial"),
 }
 
 

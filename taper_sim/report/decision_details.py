@@ -54,7 +54,7 @@ def details_text(recommendation: RecommendationFields) -> str:
         *_past_forecasts(answer["past_forecasts"]),
         f"check-ins on {quality['n_checkins']} days; effective draws {quality['ess']}, k-hat {quality['khat']}, "
         f"predictive p {quality['predictive_p']}; population {basis['population_id']}, "
-        f"{'calibrated' if basis['calibrated'] else 'not calibrated to published results'}; {fitted_events(basis)}",
+        f"{'centres' if basis['calibrated'] else 'not'} fitted to published results; {fitted_events(basis)}",
         textwrap.fill(answer["not_for"], WIDTH),
     ]
     return "\n".join(lines)

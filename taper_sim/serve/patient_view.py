@@ -251,8 +251,8 @@ def unknown_in_words(answer: dict[str, Any]) -> list[str]:
     others = [q for q in answer["questions"] if q["needed_before_reduction"] != "yes"]
     texts = [
         f"check-ins on {quality['n_checkins']} days are all that it knows of this person; the rest follows from others",
-        f"{fitted_events(basis)}; the person's own values rest on assumptions before the check-ins",
-        "the model is calibrated to published results"
+        f"{fitted_events(basis)}; how much people differ rests on assumptions",
+        "the values of a typical person are fitted to published results, which inform few of them"
         if basis["calibrated"]
         else "the model is not calibrated to published results as a whole",
         "the tables are reviewed by a clinician"

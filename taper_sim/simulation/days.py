@@ -1,6 +1,6 @@
 """Blocks of days for a cohort under one policy. Imports ``simulation``, ``model`` (the kernel when it is used)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -319,16 +319,15 @@ class Days:
         if last in self._look_days or last == self.n_days:
             self._sums[last] = {row: a.get(a.sums, row) for row in range(rows.N_SUMS)}
         if last in self._snapshot_days:
-            state = self._state()
-            tracked = [state[row] for _, row in TRACKED]
+            tracked = self._state([row for _, row in TRACKED])
             alive = np.where(a.get(a.state, rows.ALIVE) > 0, 1.0, np.nan)
-            self._snapshots.append(np.array([alive * row for row in tracked], np.float32))
+            self._snapshots.append(np.array([alive * values for values in tracked.values()], np.float32))
             self._doses.append(a.get3(a.state, rows.PRESCRIBED))
 
-    def _state(self) -> dict[int, Floats]:
-        """Every row of the state now, within its scale."""
-        state = {row: self.a.get(self.a.state, row) for row in range(rows.N_STATE)}
-        return state | {row: np.clip(state[row], low, high) for row, (low, high) in _SCALES.items()}
+    def _state(self, of: Iterable[int] = range(rows.N_STATE)) -> dict[int, Floats]:
+        """Rows of the state now, by default all, each within its scale."""
+        state = {row: self.a.get(self.a.state, row) for row in of}
+        return {row: np.clip(values, *_SCALES[row]) if row in _SCALES else values for row, values in state.items()}
 
     def course(self) -> Trajectory:
         """Results of all days, after the last one."""

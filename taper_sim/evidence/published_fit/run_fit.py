@@ -13,9 +13,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from taper_sim.data.problems import InputError, problem
 from taper_sim.evidence.coded_results import shipped_evidence
 from taper_sim.evidence.published_fit import fit_tables
-from taper_sim.evidence.published_fit.causal_share_fits import causal_share_table
+from taper_sim.evidence.published_fit.causal_share_fits import causal_share_table, ends_rows, fits_at_ends
 from taper_sim.evidence.published_fit.fit_checks import (
     SYNTHETIC_TABLES,
     left_out_rows,
@@ -25,6 +26,8 @@ from taper_sim.evidence.published_fit.fit_checks import (
 )
 from taper_sim.evidence.published_fit.fit_waves import FitSize, PublishedFit, fit_hash, fit_published
 from taper_sim.evidence.published_fit.simulated_targets import TargetSimulator
+from taper_sim.evidence.published_fit.trial_comparison import trial_table
+from taper_sim.evidence.published_fit.trial_factor import fit_with_trial, read_trial_summary
 from taper_sim.run_folder import completed_rows
 
 _RANK_COLUMNS: Final = ["table", "quantity", "rank", "sd"]
@@ -63,7 +66,16 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=default.people, help="people of a study at a point")
     parser.add_argument("--people-for-events", type=int, default=default.people_for_events)
     parser.add_argument("--seed", type=int, default=default.seed)
+    parser.add_argument("--ends", type=int, default=0, help="batches at each end of the causal share; 0 for none")
+    parser.add_argument("--trial-summary", type=Path, help="table of trial_summary: a further factor of the posterior")
+    parser.add_argument("--trial-draws", type=Path, help="file of the joint draws with the trial")
     args = parser.parse_args()
+    try:
+        trial = None if args.trial_summary is None else read_trial_summary(args.trial_summary)
+        if trial is None and args.trial_draws is not None:
+            raise problem("run_fit", "--trial-draws", "without --trial-summary", "both, or neither")
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
     size = FitSize(tuple(args.waves), args.check, args.people, args.people_for_events, args.seed)
     began = time.time()
 
@@ -82,7 +94,18 @@ def main() -> None:
     write("calibration_targets", fit_tables.target_table(fit))
     write("calibration_studies", fit_tables.study_shifts(fit))
     log("fits with the causal share fixed")
-    write("calibration_causal_share", causal_share_table(fit, size.seed))
+    shares = causal_share_table(fit, size.seed)
+    if args.ends:
+        at_ends = fits_at_ends(fit, size.seed, args.finished, log, args.ends)
+        shares = pd.concat([shares, ends_rows(fit, at_ends)], ignore_index=True)
+    write("calibration_causal_share", shares)
+    if trial is not None:
+        with_it = fit_with_trial(fit, trial, size.seed, args.finished, log)
+        write("calibration_trial_fit", trial_table(fit, with_it, trial, size.seed, args.finished))
+        if args.trial_draws is not None:
+            draws = fit_tables.draws_table(with_it, size.seed)
+            draws["source"] += f"; and to {trial.n_people} people of a trial ({trial.data})"
+            draws.to_csv(args.trial_draws, index=False, lineterminator="\n")
     log("ranks on synthetic tables, studies left out")
     ranks, left_out = check_rows(fit, size, args.finished)
     write("calibration_ranks", rank_table(ranks))

@@ -18,7 +18,7 @@ MOST_FOLDS: Final = 50
 _FITTED: Final = ("effect", "effect, own use")
 
 
-def _read(path: Path, to_fit: bool) -> study.People:
+def people_to_fit(path: Path, to_fit: bool = True) -> study.People:
     """People of a trial's daily table.
 
     Raises
@@ -94,13 +94,13 @@ def run(
     check_writable(out)
     store, code = study.FitStore(out / "fits", log), study.code_hash()
     if daily is not None:
-        people, sources = _read(daily, True), [daily]
+        people, sources = people_to_fit(daily), [daily]
         parts = study.folds_of(people, folds, seed)
         of_folds = [store.predictions(study.all_but(parts, k), part) for k, part in enumerate(parts)]
         predictions = pd.concat(of_folds, ignore_index=True)
     elif train is not None and test is not None:
-        people, parts, sources = _read(train, True), [], [train, test]
-        predictions = store.predictions(people, _read(test, False))
+        people, parts, sources = people_to_fit(train), [], [train, test]
+        predictions = store.predictions(people, people_to_fit(test, to_fit=False))
     fits = {variant: store.fit(people, variant) for variant in (study.VARIANTS if drives else _FITTED)}
     scores = study.score_table(predictions, seed)
     tables = {"predictions": predictions, "scores": scores, "calibration": study.calibrations(predictions)}

@@ -11,6 +11,13 @@ from taper_sim.evidence.coded_results import evidence_of
 from taper_sim.evidence.published_fit import fit_tables, fit_waves
 from taper_sim.evidence.published_fit.fit_waves import FitSize, PublishedFit, fit_published
 from taper_sim.evidence.published_fit.simulated_targets import SLOTS, TargetSimulator, ensemble_at
+from taper_sim.evidence.published_fit.trial_comparison import trial_table
+from taper_sim.evidence.published_fit.trial_factor import (
+    INFORMED_BY_TRIAL,
+    TrialSummary,
+    fit_with_trial,
+    on_buprenorphine,
+)
 from taper_sim.simulation.ensemble import UNCERTAIN
 
 TABLE = (
@@ -114,3 +121,19 @@ def test_sigma_of_a_point_is_rescaled_with_ec50() -> None:
         fit_tables._without_rescaling(z)[0],
         fit_tables._without_rescaling(z)[1] / np.where(z[1] == 1.0, ec50[1] / ec50[0], 1.0),
     )
+
+
+def test_a_trial_is_one_more_factor_on_the_same_surfaces_and_is_checked_at_its_own_draws(
+    fit: PublishedFit, folder: Path
+) -> None:
+    centre = on_buprenorphine(np.full((1, len(UNCERTAIN)), 1e-6))[0]
+    trial = TrialSummary(centre + 0.5, 0.01 * np.eye(len(centre)), 300, 4000, "made")
+    with_it = fit_with_trial(fit, trial, SIZE.seed, folder, lambda _: None)
+    assert set(with_it.columns) == {*fit.columns, *(fit_tables.NAMES.index(name) for name in INFORMED_BY_TRIAL)}
+    np.testing.assert_allclose(with_it.check.z[:, with_it.columns], with_it.checked.z)
+    table = trial_table(fit, with_it, trial, SIZE.seed, folder).set_index("what")
+    assert table.loc["EC50_opioid: mean z", "with"] > table.loc["EC50_opioid: mean z", "without"] + 0.2
+    gap = table.loc["gap of the trial, sd: EC50"]
+    assert abs(gap["with"]) < abs(gap["without"])
+    draws = fit_tables.joint_draws(with_it, SIZE.seed)
+    assert draws.shape == fit_tables.joint_draws(fit, SIZE.seed).shape
