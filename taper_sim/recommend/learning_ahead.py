@@ -35,6 +35,9 @@ _DOMAINS: Final = (
 """Figure, set point, state of life and instrument of each domain."""
 
 
+_SET_POINTS: Final = [domain[1] for domain in _DOMAINS]
+
+
 class LifeNow(NamedTuple):
     """Life outside the taper today, given each draw: mean (n, 6) and covariance (n, 6, 6), states of ``ORDER``."""
 
@@ -83,17 +86,80 @@ def told_apart(person: PersonAhead, column: int, path: Floats, life: LifeNow) ->
     life : LifeNow
     """
     n_months, v = len(path) // MONTH_D, person.values
-    sums = np.zeros((n_months + 1, len(v), len(_DOMAINS)))
+    months = np.diff(summed_changes(person, column, path), axis=0) / MONTH_D + v[:, _SET_POINTS]
+    inherited, new = _life_of_months(person.shared, n_months)
+    mean = months.transpose(1, 0, 2).reshape(len(v), -1) + life.mean @ inherited.T
+    covariance = _noise(v, new) + inherited @ life.covariance.mean(axis=0) @ inherited.T
+    return np.asarray(solve_triangular(cholesky(covariance, lower=True), mean.T, lower=True).T)
+
+
+def summed_changes(person: PersonAhead, column: int, path: Floats) -> Floats:
+    """Changes of the four domains from the set points, summed to the end of each month, (n_months + 1, n, 4)."""
+    n_months = len(path) // MONTH_D
+    sums = np.zeros((n_months + 1, len(person.values), len(_DOMAINS)))
     for m in range(1, n_months + 1):
         f = person.figures(path[: m * MONTH_D], column)
         sums[m] = m * MONTH_D * f[:, [domain[0] for domain in _DOMAINS]]
-    months = np.diff(sums, axis=0) / MONTH_D + v[:, [domain[1] for domain in _DOMAINS]]
-    inherited, new = _life_of_months(person.shared, n_months)
-    mean = months.transpose(1, 0, 2).reshape(len(v), -1) + life.mean @ inherited.T
-    size, noise = float(np.mean(v[:, at.LIFE] ** 2)), float(np.mean(v[:, at.NOISE] ** 2))
-    covariance = size * new + inherited @ life.covariance.mean(axis=0) @ inherited.T
+    return sums
+
+
+def _noise(values: Floats, new: Floats) -> Floats:
+    """Covariance of monthly means given the person and life today; ``new`` is that of life to come at factor 1."""
+    size, noise = float(np.mean(values[:, at.LIFE] ** 2)), float(np.mean(values[:, at.NOISE] ** 2))
+    covariance = size * new
+    n_months = len(covariance) // len(_DOMAINS)
     covariance[np.diag_indices(len(covariance))] += np.tile([_variance(name, noise) for *_, name in _DOMAINS], n_months)
-    return np.asarray(solve_triangular(cholesky(covariance, lower=True), mean.T, lower=True).T)
+    return np.asarray(covariance)
+
+
+class TrialOfBenefit:
+    """What the reports of a course would tell of the long-run benefit b.
+
+    Benefit, set points and life today are normal with the moments of the posterior draws. Monthly means are linear in
+    them: in b by slopes that a roll-out at b + 1 gives, in the set points by 1, in life by what they inherit of it.
+
+    Parameters
+    ----------
+    values : ndarray, (n, N_VALUES)
+    weights : ndarray, (n,)
+        They sum to 1.
+    life : LifeNow
+        Of the same draws.
+    shared : Couplings
+    column : int
+        The class.
+    """
+
+    def __init__(self, values: Floats, weights: Floats, life: LifeNow, shared: Any, column: int):
+        self.column, self._shared, self._values = column, shared, values
+        states = np.concatenate([values[:, [at.B + column, *_SET_POINTS]], life.mean], axis=1)
+        centre = weights @ states
+        self._spread = (states - centre).T @ ((states - centre) * weights[:, None])
+        n_life = life.mean.shape[1]
+        self._spread[-n_life:, -n_life:] += np.einsum("n,nij->ij", weights, life.covariance)
+        self.benefit = float(centre[0]), float(np.sqrt(self._spread[0, 0]))
+
+    def sums(self, person: PersonAhead, path: Floats) -> Floats:
+        """As :func:`summed_changes`."""
+        return summed_changes(person, self.column, path)
+
+    def variance_left(self, slopes: Floats) -> float:
+        """Variance of b after the reports over that before them, 0 to 1.
+
+        Parameters
+        ----------
+        slopes : ndarray, (n_months, 4)
+            Change of the monthly means for each unit of b.
+        """
+        n_months = len(slopes)
+        inherited, new = _life_of_months(self._shared, n_months)
+        loads = np.concatenate(
+            [slopes.reshape(-1, 1), np.tile(np.eye(len(_DOMAINS)), (n_months, 1)), inherited], axis=1
+        )
+        shared = loads @ self._spread[:, 0]
+        reports = loads @ self._spread @ loads.T + _noise(self._values, new)
+        explained = float(shared @ np.linalg.solve(reports, shared)) / float(self._spread[0, 0])
+        return float(np.clip(1.0 - explained, 0.0, 1.0))
 
 
 def _variance(name: str, noise: float) -> float:
