@@ -6,6 +6,7 @@ as their covariance. A regression over the posterior draws says how far they fol
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -35,6 +36,7 @@ _DOMAINS: Final = (
 """Figure, set point, state of life and instrument of each domain."""
 
 
+_LASTING: Final = 2  # b and beta
 _SET_POINTS: Final = [domain[1] for domain in _DOMAINS]
 
 
@@ -112,11 +114,26 @@ def _noise(values: Floats, new: Floats) -> Floats:
     return np.asarray(covariance)
 
 
-class TrialOfBenefit:
-    """What the reports of a course would tell of the long-run benefit b.
+def lasting_places(column: int) -> list[int]:
+    """Places of the two values by which a lower dose lasts, b and beta, of one class; courses are linear in them."""
+    return [at.B + column, at.BETA + column]
 
-    Benefit, set points and life today are normal with the moments of the posterior draws. Monthly means are linear in
-    them: in b by slopes that a roll-out at b + 1 gives, in the set points by 1, in life by what they inherit of it.
+
+def with_more_lasting(person: PersonAhead, column: int) -> PersonAhead:
+    """The draws of a person, then the same at b + 1, then the same at beta + 1: one roll-out carries all."""
+    values = np.tile(person.values, (1 + _LASTING, 1))
+    n = len(person.values)
+    for k, place in enumerate(lasting_places(column), start=1):
+        values[k * n : (k + 1) * n, place] += 1.0
+    return replace(person, values=values, today=person.today.of(np.tile(np.arange(n), 1 + _LASTING)))
+
+
+class LastingTrial:
+    """What the reports of a course would tell of the values by which a lower dose lasts, b and beta.
+
+    These, the set points and life today are normal with the moments of the posterior draws. Monthly means are linear in
+    them: in b and beta by slopes that roll-outs at b + 1 and beta + 1 give, in the set points by 1, in life by what
+    they inherit of it.
 
     Parameters
     ----------
@@ -128,38 +145,40 @@ class TrialOfBenefit:
     shared : Couplings
     column : int
         The class.
+
+    Attributes
+    ----------
+    mean, covariance : ndarray, (2,) and (2, 2)
+        Of b and beta today.
     """
 
     def __init__(self, values: Floats, weights: Floats, life: LifeNow, shared: Any, column: int):
         self.column, self._shared, self._values = column, shared, values
-        states = np.concatenate([values[:, [at.B + column, *_SET_POINTS]], life.mean], axis=1)
+        states = np.concatenate([values[:, [*lasting_places(column), *_SET_POINTS]], life.mean], axis=1)
         centre = weights @ states
         self._spread = (states - centre).T @ ((states - centre) * weights[:, None])
         n_life = life.mean.shape[1]
         self._spread[-n_life:, -n_life:] += np.einsum("n,nij->ij", weights, life.covariance)
-        self.benefit = float(centre[0]), float(np.sqrt(self._spread[0, 0]))
+        self.mean, self.covariance = centre[:_LASTING], self._spread[:_LASTING, :_LASTING]
 
-    def sums(self, person: PersonAhead, path: Floats) -> Floats:
-        """As :func:`summed_changes`."""
-        return summed_changes(person, self.column, path)
+    def slopes(self, person: PersonAhead, path: Floats) -> Floats:
+        """Change of the monthly means of a course for each unit of b and beta, (n_months, 4, 2).
 
-    def variance_left(self, slopes: Floats) -> float:
-        """Variance of b after the reports over that before them, 0 to 1.
-
-        Parameters
-        ----------
-        slopes : ndarray, (n_months, 4)
-            Change of the monthly means for each unit of b.
+        ``person`` is from :func:`with_more_lasting`.
         """
+        sums = summed_changes(person, self.column, path)
+        means = sums.reshape(len(sums), 1 + _LASTING, -1, len(_DOMAINS)).mean(axis=2)
+        return np.asarray(np.diff(means[:, 1:] - means[:, :1], axis=0).transpose(0, 2, 1) / MONTH_D)
+
+    def covariance_left(self, slopes: Floats) -> Floats:
+        """Covariance of b and beta after the reports of a course, (2, 2), from its :meth:`slopes`."""
         n_months = len(slopes)
         inherited, new = _life_of_months(self._shared, n_months)
-        loads = np.concatenate(
-            [slopes.reshape(-1, 1), np.tile(np.eye(len(_DOMAINS)), (n_months, 1)), inherited], axis=1
-        )
-        shared = loads @ self._spread[:, 0]
+        set_points = np.tile(np.eye(len(_DOMAINS)), (n_months, 1))
+        loads = np.concatenate([slopes.reshape(-1, _LASTING), set_points, inherited], axis=1)
+        shared = loads @ self._spread[:, :_LASTING]
         reports = loads @ self._spread @ loads.T + _noise(self._values, new)
-        explained = float(shared @ np.linalg.solve(reports, shared)) / float(self._spread[0, 0])
-        return float(np.clip(1.0 - explained, 0.0, 1.0))
+        return np.asarray(self.covariance - shared.T @ np.linalg.solve(reports, shared))
 
 
 def _variance(name: str, noise: float) -> float:

@@ -24,7 +24,7 @@ from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.interface import Observation, Patients
 from taper_sim.recommend.ahead import OF_CURRENT_PCT, STOP_SHARE, WAY_BACK_PCT, DosePlan, PersonAhead, with_future_drift
 from taper_sim.recommend.choice import Rolled, choose, keeps_limits, loss_by_values, loss_of, rolled_of
-from taper_sim.recommend.learning_ahead import LifeNow, TrialOfBenefit
+from taper_sim.recommend.learning_ahead import LastingTrial, LifeNow, lasting_places
 from taper_sim.recommend.look_ahead import LOOK_AHEAD_DRAWS, LookAhead
 from taper_sim.recommend.options import PACES_PCT, Option
 from taper_sim.safety.ceilings import ceiling_of
@@ -81,7 +81,7 @@ class PersonalDecisions:
         """Shares of the original dose from ``observation.day`` on, (n, 3)."""
         n = len(self.column)
         everybody = np.arange(n)
-        self._add_days(observation)
+        self.add_days(observation)
         now = np.where(self.column >= 0, observation.dose_fraction[everybody, self.column], 1.0)
         true = self._true(observation) if self.policy.sees_state else None
         in_taper = self.column >= 0
@@ -107,7 +107,7 @@ class PersonalDecisions:
             path.append(float(share[row]))
         return put_share(observation.dose_fraction, self.column, share)
 
-    def _add_days(self, observation: Observation) -> None:
+    def add_days(self, observation: Observation) -> None:
         """Add the doses and check-ins of the days since the last decision to the records."""
         self._add_block(self.tracked, observation, observation.day - self.day)
         self.day = observation.day
@@ -128,11 +128,13 @@ class PersonalDecisions:
     def _true(self, observation: Observation) -> TrueState | None:
         """Take in what only a simulation knows, as far as the policy sees it; return the true state if it sees that."""
         true = TrueState(observation.latent.arrays)
-        if self.policy.sees == "b":
-            for row, k in enumerate(self.column.tolist()):
-                if k < 0:
-                    continue
-                self.tracked.known[row] = {f"b_{DRUG_CLASSES[k]}": true.value(row, at.B + k)}
+        known = {"b": ("b",), "lasting": ("b", "beta")}.get(self.policy.sees, ())
+        for row, k in enumerate(self.column.tolist()):
+            if k >= 0:
+                named = zip(("b", "beta"), lasting_places(k), strict=True)
+                self.tracked.known[row] = {
+                    f"{name}_{DRUG_CLASSES[k]}": true.value(row, place) for name, place in named if name in known
+                }
         if self.policy.informed == "fastest":
             if self.informing is None:
                 self.informing = TrackedPatients(self.patients, self.column, self.policy.draws)
@@ -342,7 +344,7 @@ class _RolledOptions:
         order = np.argsort(self.values[:, at.B + self.column], kind="stable")
         draws = order[equal_draws(self.weights[order], LOOK_AHEAD_DRAWS)]
         most = max([*self.paces(unreported=False), 0.0])
-        trial = TrialOfBenefit(self.values, self.weights, life, self.person.shared, self.column)
+        trial = LastingTrial(self.values, self.weights, life, self.person.shared, self.column)
         person, every = self.person.of(draws), self.policy.every
         ahead = LookAhead(person, trial, self.loss_by, self.column, most, every, self.policy.outlook_d)
 

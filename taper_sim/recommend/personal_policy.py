@@ -22,7 +22,7 @@ from taper_sim.safety.within_ceiling import within_ceiling
 from taper_sim.units import MONTH_D, DrugClass
 
 _DRAWS: Final = (64, 128, 256, 512, 1024, 2048, 4096)
-Sees = Literal["reports", "nothing", "b", "state"]
+Sees = Literal["reports", "nothing", "b", "lasting", "state"]
 Informed = Literal["own", "fastest"]
 Plans = Literal["paces", "all"]
 FIRST_REVIEW_D: Final = 7
@@ -52,7 +52,7 @@ class Personal(Policy):
         ``daily`` or ``weekly``.
     sees : str
         ``reports``; ``nothing``: the prior and the baseline assessment alone; ``b``: reports and the true long-run
-        benefit, an oracle; ``state``: the true state, an oracle.
+        benefit, an oracle; ``lasting``: also the true lasting response beta; ``state``: the true state, an oracle.
     informed : str
         ``own``: a patient's own check-ins inform the policy; ``fastest``: also those that the same patient would send
         on the fastest taper within the ceiling, for nothing. No policy can have them: a bound of what can be learnt.
@@ -122,12 +122,12 @@ class Personal(Policy):
     @property
     def sees_reports(self) -> bool:
         """Whether the policy uses check-ins."""
-        return self.sees in ("reports", "b")
+        return self.sees in ("reports", "b", "lasting")
 
     @property
     def sees_state(self) -> bool:
         """Whether the policy uses what only a simulation knows."""
-        return self.sees in ("state", "b") or self.informed != "own"
+        return self.sees in ("state", "b", "lasting") or self.informed != "own"
 
     @property
     def limits(self) -> Limits:
@@ -219,7 +219,7 @@ def personal(
     draws: int = 128,
     ceiling: Literal["on", "off"] = "on",
     checkins: Literal["daily", "weekly"] = "daily",
-    sees: Literal["reports", "b", "state"] = "reports",
+    sees: Literal["reports", "b", "lasting", "state"] = "reports",
     horizon_d: int = 56,
     outlook_d: int = 364,
     prefer: Literal["least_loss", "fastest"] = "least_loss",

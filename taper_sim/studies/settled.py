@@ -57,7 +57,7 @@ class _Asked(Policy):
         return PersonalDecisions(personal(), patients)
 
     def decide(self, memory: PersonalDecisions, observation: Observation) -> Order:
-        memory._add_days(observation)
+        memory.add_days(observation)
         share = observation.dose_fraction.copy()
         if observation.day in (_FIRST_D, _KNOWN_D, _LAST_D):
             in_care = np.flatnonzero(observation.in_care if observation.in_care is not None else np.ones(len(share)))
@@ -72,7 +72,7 @@ class _Asked(Policy):
 
 def _answers(memory: PersonalDecisions, row: int, day: int) -> list[dict[str, Any]]:
     """The question for one person: expected before the trial, and as it stands after it."""
-    person, life = _person(memory, row, day)
+    person, life = person_on_day(memory, row, day)
     if day == _FIRST_D:
         sets = {f"{worth:g}": ValueJudgements(full_stop=worth) for worth in WORTHS}
         tables = tables_of(person, life, 0, 1.0, _PACE_PCT, sets)["sets"]
@@ -107,7 +107,8 @@ def _row(person: int, day: int, worth: float, dose_pct: float, better: float, ex
     }
 
 
-def _person(memory: PersonalDecisions, row: int, day: int) -> tuple[PersonAhead, LifeNow]:
+def person_on_day(memory: PersonalDecisions, row: int, day: int) -> tuple[PersonAhead, LifeNow]:
+    """A tracked person at equally likely draws in the order of b, on the day before ``day``, and life then."""
     tracked = memory.tracked
     regimen, shared = tracked.regimen(row, day - 1, 720), tracked.couplings(row)
     values, weights, moments = memory.posterior_today(row, day)
