@@ -29,7 +29,8 @@ LOOK_AHEAD_DRAWS: Final = 32
 """Equally likely posterior draws. Source: A130."""
 _X, _WEIGHTS_X = np.polynomial.hermite_e.hermegauss(5)
 _NODES: Final = np.stack(np.meshgrid(_X, _X), axis=-1).reshape(-1, 2)
-_NODE_CHANCES: Final = np.outer(_WEIGHTS_X, _WEIGHTS_X).ravel() / _WEIGHTS_X.sum() ** 2
+NODE_CHANCES: Final = np.outer(_WEIGHTS_X, _WEIGHTS_X).ravel() / _WEIGHTS_X.sum() ** 2
+"""Chances of the nodes, (25,): Gauss and Hermite's in two directions."""
 
 
 def _powered(matrix: Floats, power: float) -> Floats:
@@ -85,17 +86,24 @@ class LookAhead:
 
     def _chosen_later(self, path: Floats, slopes: Floats) -> float:
         """Expected loss if the second course is chosen after this path."""
-        before, left = self.trial.covariance, self.trial.covariance_left(slopes)
-        moved = (self.lasting - self.trial.mean) @ _powered(before, -0.5) @ _powered(left, 0.5)
-        told = _NODES @ _powered(before - left, 0.5)
-        later = self.trial.mean + moved[:, None] + told[None]  # (n, nodes, 2)
-        rest = self.outlook_d - len(path)
+        later, rest = self.values_later(slopes), self.outlook_d - len(path)
         best = np.full(len(_NODES), np.inf)
         for second in self._seconds(float(path[-1]), rest):
             loss, slope = self._loss(np.concatenate([path, second]))
             of_person = loss[:, None] + np.einsum("nkl,nl->nk", later - self.lasting[:, None], slope)
             best = np.minimum(best, self.loss.decision_loss(of_person).mean(axis=0))
-        return float(_NODE_CHANCES @ best)
+        return float(NODE_CHANCES @ best)
+
+    def values_later(self, slopes: Floats) -> Floats:
+        """B and beta of each draw once the reports have moved the means to each node, (n, nodes, 2).
+
+        Over draws and nodes together their mean and covariance are those of today; within a node the covariance is what
+        the reports leave.
+        """
+        before, left = self.trial.covariance, self.trial.covariance_left(slopes)
+        shrunk = (self.lasting - self.trial.mean) @ _powered(before, -0.5) @ _powered(left, 0.5)
+        moved = _NODES @ _powered(before - left, 0.5)
+        return np.asarray(self.trial.mean + shrunk[:, None] + moved[None])
 
     def _seconds(self, now: float, n_days: int) -> Iterable[Floats]:
         """Second courses: stay, go down to a share or by shares of the current dose, go back up."""
