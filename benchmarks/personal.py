@@ -1,5 +1,6 @@
-"""Time of personal pace: ``python -m benchmarks.personal --out docs/tables/speed.csv``, a recommendation from 90 days.
+"""Time of personal pace: ``python -m benchmarks.personal --out docs/tables/speed.csv``.
 
+A recommendation from 90 days, and a year of a patient of the simulator under policies.
 Process time of one core, warm: compilation and the points of the sampler precede the timing.
 :func:`posterior_vs_nuts`, for ``benchmarks.run``, is effective draws a second, of NUTS those of its least well sampled
 value (``taper_sim.studies.against_nuts``).
@@ -18,10 +19,22 @@ import pandas as pd
 from taper_sim.data.formulary import find_drug
 from taper_sim.data.records import DoseRow, History
 from taper_sim.recommend.recommendation import recommend
+from taper_sim.scenario.all_policies import build_policy
+from taper_sim.scenario.building import build_cohort, care_plan, read_scenario
+from taper_sim.simulation.days import run
+from taper_sim.simulation.ensemble import drawn_from
 from taper_sim.studies import simulated_people
 from taper_sim.studies.against_nuts import rows_of_person
+from taper_sim.units import YEAR_D
 
 N_DAYS = 90
+LADDER = Path(__file__).parents[1] / "scenarios" / "ladder_destination.yaml"
+POLICIES = {
+    "prior only": "prior_only(run_in=14)",
+    "personal": "personal(run_in=14)",
+    "personal, all plans": "personal(run_in=14, plans=all, way_back=on)",
+    "personal, look ahead": "personal(run_in=14, plans=all, way_back=on, look_ahead=on)",
+}
 _MEASURED = ("opioid_taken_mme", "cows")
 _DOSES = (("morphine", "ER", 90.0), ("diazepam", "IR", 20.0), ("pregabalin", "IR capsule", 300.0))
 
@@ -61,12 +74,28 @@ def posterior_vs_nuts(people: int) -> list[float]:
     return [float(rows_of_person(number, 1)[-1][-1]) for number in range(people)]
 
 
-def measured(turns: int) -> pd.DataFrame:
-    """Recommendations of 90 days, a row each."""
+def seconds_a_year(call: str, people: int) -> float:
+    """Process time of a year of a patient of the ladder under a policy, of one thread."""
+    scenario = read_scenario(LADDER)
+    cohort = build_cohort(scenario.cohort.model_copy(update={"patients": people}), 1, LADDER.parent)
+    ensemble = drawn_from(scenario.draws_from, 1, min(scenario.draws, people), scenario.parameters)
+    took = []
+    for n_days in (YEAR_D, YEAR_D):  # compilation and the points of the sampler precede the timing
+        began = time.process_time()
+        policy = build_policy(call, file="benchmark")
+        run(cohort, policy, ensemble, 1, n_days, care_plan(scenario.care))
+        took.append((time.process_time() - began) / people)
+    return took[-1]
+
+
+def measured(turns: int, people: int) -> pd.DataFrame:
+    """Recommendations of 90 days, and a patient's year under policies, a row each."""
     rows = []
     for classes in ("opioid", "all three"):
         took, options = seconds(classes, turns)
         rows.append((f"recommendation, {classes}, {options} options rolled out", "s", took))
+    for name, call in POLICIES.items():
+        rows.append((f"a patient's year under {name}", "s", seconds_a_year(call, people)))
     return pd.DataFrame(rows, columns=["what", "unit", "value"]).round({"value": 3})
 
 
@@ -75,8 +104,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="time of personal pace")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--people", type=int, default=10, help="people whose year is simulated")
     args = parser.parse_args()
-    table = measured(args.turns).assign(machine=platform.processor() or platform.machine())
+    table = measured(args.turns, args.people).assign(machine=platform.processor() or platform.machine())
     if args.out is not None:
         table.to_csv(args.out, index=False)
     print(table.to_string(index=False))

@@ -119,6 +119,17 @@ def ends_against(policy: PolicyResult, oracle: PolicyResult) -> dict[tuple[str, 
     }
 
 
+def hindsight_room(others: Mapping[str, PolicyResult], oracle: PolicyResult, loss: Loss) -> float:
+    """Loss of the best other policy less that of the best course of each person, chosen after the event.
+
+    The courses are those of the other policies and of the oracle. No policy that chooses between them can gain more:
+    the oracle itself plans ahead and does not know what chance will bring.
+    """
+    of_others = [result.of_person(loss) for result in others.values()]
+    best = min(float(np.mean(loss.terms(of_person))) for of_person in of_others)
+    return best - float(np.mean(loss.terms(np.min([*of_others, oracle.of_person(loss)], axis=0))))
+
+
 @dataclass(frozen=True)
 class Gap:
     """Share of the gap between the best non-personalised policy and the oracle that a personalised policy closes.

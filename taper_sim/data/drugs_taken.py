@@ -1,12 +1,18 @@
 """A drug taken by a patient: dose, administrations a day, equivalents. Imports ``formulary``, ``model``."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
 from taper_sim.data import formulary
 from taper_sim.model.pharmacology import Drug, regimen, to_equivalents
 from taper_sim.units import DRUG_CLASSES
+
+
+@lru_cache(maxsize=4096)  # plans of steps try the same doses again and again
+def _equivalents(drug: Drug, dose: float, times: int) -> float:
+    return float(to_equivalents(drug, dose, formulary.absorption(), times))
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class DrugTaken:
     @property
     def equivalents(self) -> float:
         """Equivalents a day."""
-        return float(to_equivalents(self.drug, self.dose, formulary.absorption(), self.times))
+        return _equivalents(self.drug, self.dose, self.times)
 
     @property
     def words(self) -> str:

@@ -25,6 +25,7 @@ from taper_sim.comparison.ladder_statistics import (
     bootstrap_interval,
     ends_against,
     gap_of,
+    hindsight_room,
     losses_of,
     resampled,
 )
@@ -51,7 +52,7 @@ Knobs = dict[tuple[str, str], tuple[float | str | None, bool]]
 FIGURES: Final = ("exposure", "pain", "function", "distress", "peak", "days_over", "end_share")
 _OF_GAP: Final = [field.name for field in fields(Gap) if field.name != "best_other"]  # which is the column rival
 _END_COLUMNS: Final = ["truth", "ceiling", "policy", "oracle", "ends", "people"]
-_GAP_COLUMNS: Final = ["truth", "ceiling", "policy", "against", "rival", *_OF_GAP, "n"]
+_GAP_COLUMNS: Final = ["truth", "ceiling", "policy", "against", "rival", *_OF_GAP, "hindsight_room", "n"]
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,9 @@ class Evaluation:
 @cache  # the name of every part contains it
 def code_hash() -> str:
     """Short hash of the code that the numbers depend on: the personal policy, its loss, the true models."""
-    from taper_sim.inference import course, draws, likelihood, rollout, tracker, true_state, warm_start
-    from taper_sim.recommend import ahead, choice, personal_decisions, personal_policy
+    from taper_sim.inference import course, draws, life_today, likelihood, rollout, tracker, true_state, warm_start
+    from taper_sim.policies import watched
+    from taper_sim.recommend import ahead, choice, learning_ahead, look_ahead, personal_decisions, personal_policy
     from taper_sim.safety import within_ceiling
     from taper_sim.scenario import true_models
     from taper_sim.simulation import misspecification
@@ -79,13 +81,17 @@ def code_hash() -> str:
         ahead,
         course,
         draws,
+        learning_ahead,
+        life_today,
         likelihood,
+        look_ahead,
         personal_decisions,
         personal_policy,
         rollout,
         tracker,
         true_state,
         warm_start,
+        watched,
         within_ceiling,
     )
     return hash_of(statistics_, loss_, *of_choice, *of_policy, true_models, misspecification)
@@ -359,7 +365,7 @@ def _gaps(
     """Rows of gap.csv: each personal policy against the best other policy, and against a policy of the prior only."""
     oracle = next(rung.name for rung in entry.rungs if rung.role == "oracle")
     others = {rung.name: results[rung.name] for rung in entry.rungs if rung.role == "other"}
-    rows = []
+    rows, of_hindsight = [], hindsight_room(others, results[oracle], loss)
     for rung in entry.rungs:
         if rung.role != "personal":
             continue
@@ -375,6 +381,7 @@ def _gaps(
                     "against": against,
                     "rival": best,
                     **gap,
+                    "hindsight_room": of_hindsight,
                     "n": len(results[oracle].seed_of),
                 }
             )

@@ -7,7 +7,7 @@ person share (docs/inference.md, "Attribution").
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -65,25 +65,59 @@ def reference_days(first_cut: int | None, n_days: int) -> tuple[int, int]:
     return max(first_cut - REFERENCE_D, 0), first_cut - 1
 
 
-def moments_today(
-    values: Floats, shared: Any, regimen: Regimen, reports: Reports, first_cut: int | None
-) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Life on the last day of the regimen, given the reports and each vector of values, (n, N_VALUES).
+class MomentsToday(NamedTuple):
+    """A person on the last day of a regimen, given the reports, at each of n vectors of values.
 
-    Returns
-    -------
+    Attributes
+    ----------
     mean, covariance : ndarray, (n, 8) and (n, 8, 8)
         Of life today, in the order of ``life_block.ORDER``, and of its reference means of pain and function.
     states, drifts : ndarray, (n, N_STATE) and (n,)
         Course due to the taper.
     course_reference : ndarray, (n, 2)
         Reference means of pain and function as felt without life.
+    log_likelihood : ndarray, (n,)
+        Of the reports, which the same pass gives.
     """
+
+    mean: Floats
+    covariance: Floats
+    states: Floats
+    drifts: Floats
+    course_reference: Floats
+    log_likelihood: Floats
+
+    def of(self, draws: Any) -> "MomentsToday":
+        """Rows of some draws."""
+        return MomentsToday(*(part[draws] for part in self))
+
+    def drawn(self, seed: int) -> Today:
+        """One draw of life for each vector of values; ``seed`` is that of the normals, whatever the record."""
+        n, n_states = self.mean.shape
+        size = np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=1, axis2=2), 1e-30))
+        correlation = self.covariance / (size[:, :, None] * size[:, None, :])
+        root = np.linalg.cholesky(correlation + _JITTER * np.eye(n_states))
+        normals = sobol_normals(n_states, 1 << max(n - 1, 0).bit_length(), seed, _TODAY)[:n]
+        drawn = self.mean + size * np.einsum("nij,nj->ni", root, normals)
+        life, reference_life = drawn[:, : len(ORDER)], drawn[:, len(ORDER) :]
+        return Today(self.states, self.drifts, life, self.course_reference + reference_life, reference_life)
+
+    def without_chance(self) -> tuple[Today, Floats, Floats]:
+        """The course alone with life at its mean, and life's mean (n, 6) and covariance (n, 6, 6)."""
+        n, reference = len(ORDER), self.course_reference
+        mean, covariance = self.mean[:, :n], self.covariance[:, :n, :n]
+        return Today(self.states, self.drifts, mean, reference, np.zeros_like(reference)), mean, covariance
+
+
+def moments_today(
+    values: Floats, shared: Any, regimen: Regimen, reports: Reports, first_cut: int | None
+) -> MomentsToday:
+    """Moments on the last day of the regimen, given the reports and each vector of values, (n, N_VALUES)."""
     n_days = len(regimen.dose) - 1
     days = reference_days(first_cut, n_days)
     summed = with_sums(reports, _SUMMED, *days, n_days)
     system = system_of(shared, summed, craving=True)
-    states, drifts, packed = at_end(values, shared, regimen, summed, system, days)
+    states, drifts, packed, log_likelihood = at_end(values, shared, regimen, summed, system, days)
     k = len(ORDER) + summed.gather.shape[1]
     places = np.r_[: len(ORDER), k - 2, k - 1]
     row, column = np.tril_indices(k)
@@ -92,7 +126,7 @@ def moments_today(
     scale = np.r_[np.ones(len(ORDER)), np.full(2, 1.0 / (days[1] - days[0] + 1))]
     mean = packed[:, places] * scale
     covariance = covariance[:, places][:, :, places] * np.outer(scale, scale)
-    return mean, covariance, states, drifts, packed[:, -2:]
+    return MomentsToday(mean, covariance, states, drifts, packed[:, -2:], log_likelihood)
 
 
 def today_of(
@@ -112,15 +146,7 @@ def today_of(
     seed : int
         Seed of the normals, a row for each vector whatever the record.
     """
-    mean, covariance, states, drifts, course_reference = moments_today(values, shared, regimen, reports, first_cut)
-    size = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 1e-30))
-    correlation = covariance / (size[:, :, None] * size[:, None, :])
-    root = np.linalg.cholesky(correlation + _JITTER * np.eye(mean.shape[1]))
-    n = 1 << max(len(values) - 1, 0).bit_length()
-    normals = sobol_normals(mean.shape[1], n, seed, _TODAY)[: len(values)]
-    drawn = mean + size * np.einsum("nij,nj->ni", root, normals)
-    life, reference_life = drawn[:, : len(ORDER)], drawn[:, len(ORDER) :]
-    return Today(states, drifts, life, course_reference + reference_life, reference_life)
+    return moments_today(values, shared, regimen, reports, first_cut).drawn(seed)
 
 
 def known_today(values: Floats, states: Floats, drifts: Floats, season: Floats) -> Today:
@@ -137,6 +163,16 @@ def _normals(n_ahead: int, n: int, seed: int) -> Floats:
     return normals
 
 
+@lru_cache(maxsize=8)
+def _shocks(root: bytes, n_ahead: int, padded: int, seed: int) -> Floats:
+    """Shocks of the days ahead at a person's factor 1, (n_ahead, 6, padded); ``root`` is of their covariance."""
+    normals = _normals(n_ahead, -(-padded // 1024) * 1024, seed)[:, :, :padded]
+    square = np.frombuffer(root).reshape(len(ORDER), len(ORDER))
+    shocks = np.einsum("ij,djn->din", square, normals)
+    shocks.flags.writeable = False
+    return shocks
+
+
 def life_ahead(today: Today, values: Floats, shared: Any, n_ahead: int, seed: int) -> Floats:
     """Life on each day ahead, (n_ahead, 5, n padded to a multiple of :data:`LANES`), states of :data:`AHEAD`."""
     system, n = ordered_system(shared, len(ORDER)), len(values)
@@ -144,10 +180,10 @@ def life_ahead(today: Today, values: Floats, shared: Any, n_ahead: int, seed: in
     rows = np.minimum(np.arange(padded), n - 1)
     x, size = today.life[rows].T, values[rows, LIFE]
     root = np.linalg.cholesky(system.shocks + 1e-14 * np.eye(len(ORDER)))
-    normals = _normals(n_ahead, -(-padded // 1024) * 1024, seed)
+    shocks = size * _shocks(root.tobytes(), n_ahead, padded, seed)
     path = np.empty((n_ahead, len(AHEAD), padded))
     for day in range(n_ahead):
-        x = np.einsum("ij,jn->in", system.transition, x) + size * np.einsum("ij,jn->in", root, normals[day, :, :padded])
+        x = np.einsum("ij,jn->in", system.transition, x) + shocks[day]
         path[day, : N_CORE - 1], path[day, N_CORE - 1] = x[: N_CORE - 1], x[len(ORDER) - 1]
     return path
 

@@ -343,7 +343,7 @@ def log_likelihood(
 
 def at_end(
     values: Floats, shared: Any, regimen: Any, reports: Any, system: Floats, reference: tuple[int, int]
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Floats, Floats, Floats, Floats]:
     """The last day of the regimen at each vector of values, given the reports.
 
     Parameters
@@ -362,11 +362,12 @@ def at_end(
     life : ndarray, (n, k + k (k + 1) / 2 + 2)
         Mean and packed covariance of the states of life and of sums, as filtered; pain and function as felt without
         life, means of the reference days.
+    log_likelihood : ndarray, (n,)
     """
     n, k = len(values), system.shape[1] + reports.gather.shape[1]
     states, drifts, life = np.empty((n, N_STATE)), np.empty(n), np.empty((n, k + k * (k + 1) // 2 + 2))
     days = np.array(reference, dtype=np.int64)
-    log_likelihoods(
+    out = log_likelihoods(
         values, shared, regimen, packed(reports), system, _NO_PREDICTIONS, _NO_PREDICTIONS, days, states, drifts, life
     )
-    return states, drifts, life
+    return states, drifts, life, np.asarray(out, dtype=np.float64)

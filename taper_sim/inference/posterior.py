@@ -46,6 +46,10 @@ class Evidence:
         """Life's system for these reports."""
         return system_of(self.shared, self.reports)
 
+    def log_likelihood(self, z: Floats) -> Floats:
+        """Log likelihood of each row of z, (n, d)."""
+        return log_likelihood(self.prior.values(z), self.shared, self.regimen, self.reports, self.system)
+
     def log_posterior(self, z: Floats, *, predicted: bool = False) -> tuple[Floats, Floats, Floats]:
         """Log posterior of each row of z, (n, d); with ``predicted`` each report's predicted mean and variance."""
         z = np.ascontiguousarray(np.atleast_2d(z))

@@ -109,6 +109,11 @@ class Prior:
     base: Floats = field(repr=False)
 
     @property
+    def n_segments(self) -> int:
+        """Segments of drift that are inferred."""
+        return sum(name.startswith("drift_") for name in self.names)
+
+    @property
     def is_log(self) -> Bools:
         """Whether the centre is that of the log, (d,)."""
         return np.array([scale in _LOGS for scale in self.scale], dtype=np.bool_)

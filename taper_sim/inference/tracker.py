@@ -18,7 +18,7 @@ from taper_sim.inference.course import Regimen
 from taper_sim.inference.observation import Reports, reports_of
 from taper_sim.inference.posterior import Evidence, Posterior
 from taper_sim.inference.prior import Prior, prior_of
-from taper_sim.inference.warm_start import warm_started_posterior
+from taper_sim.inference.warm_start import Proposal, proposal_near
 from taper_sim.model.event_parameters import STREAMS
 from taper_sim.model.life import ASSESSED_DOMAINS
 from taper_sim.model.parameters import BY_SYMBOL
@@ -60,6 +60,8 @@ class TrackedPatients:
         Which patients take buprenorphine.
     failed_tapers : ndarray, (n,)
         Earlier tapers that failed.
+    known : list of dict
+        Values of each patient that are known and not inferred, by name (``b_opioid`` …); none at the start.
 
     Raises
     ------
@@ -81,6 +83,7 @@ class TrackedPatients:
         self.failed_tapers = np.asarray(patients.flags.get("failed_tapers", np.zeros(n)))
         self.buprenorphine = [names.get(0, "") == "buprenorphine" for names in patients.drug]
         self.instruments = [_OPIOID if k == 0 else _OTHER_CLASS for k in column]
+        self.known: list[dict[str, float]] = [{} for _ in range(n)]
         self._modes: list[Floats] = [np.zeros(0)] * n
         self._dose = np.empty((n, 0, 3))
         self._reports = np.empty((n, 0, len(STREAMS)))
@@ -178,6 +181,7 @@ class TrackedPatients:
             buprenorphine=self.buprenorphine[row],
             failed_tapers=int(self.failed_tapers[row]),
             baseline=self.assessed(row),
+            fixed=self.known[row],
         )
 
     def evidence(self, row: int, n_days: int, drift_to_d: int) -> Evidence:
@@ -205,14 +209,18 @@ class TrackedPatients:
             report follows its prior.
         """
         evidence = self.evidence(row, n_days, drift_to_d)
-        prior, last = evidence.prior, self.last_report(row, n_days)
+        proposal = self.proposal(row, evidence)
+        return proposal.weighted(evidence.log_likelihood(proposal.z))
+
+    def proposal(self, row: int, evidence: Evidence) -> Proposal:
+        """Draws of one patient's values that are not weighted yet; the search starts at the mode of the last call."""
         last_mode = self._modes[row]
-        start = np.zeros(len(prior.names))
+        start = np.zeros(len(evidence.prior.names))
         start[: len(last_mode)] = last_mode  # segments of drift are last; new ones start at 0
-        posterior = warm_started_posterior(evidence, start, self.n_draws)
-        if last:  # without a report the prior has no values of instruments
-            self._modes[row] = posterior.mode
-        return posterior
+        proposal = proposal_near(evidence, start, self.n_draws)
+        if len(evidence.regimen.dose) > 1:  # without a report the prior has no values of instruments
+            self._modes[row] = proposal.mode
+        return proposal
 
 
 # -- reports in the layout of the likelihood ---------------------------------------------------------------------------

@@ -81,6 +81,10 @@ class TrueState:
         self._values, self._states = v, x
         self._season = arrays.get(arrays.state, rows.SEASON)
 
+    def value(self, row: int, place: int) -> float:
+        """One value of one person; ``place`` as in ``inference.course``."""
+        return float(self._values[row, place])
+
     def of(self, row: int) -> tuple[Floats, Any, Today]:
         """Values (1, N_VALUES), couplings and state of one person; what is felt of the state is known as a whole."""
         coefficients = self._a.coefficients[self._a.tile[row]]

@@ -6,6 +6,7 @@ the approximation. The proposal is normal, because in the 20 or so dimensions of
 effective draws (docs/personal-pace.md, "Speed").
 """
 
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.special import logsumexp
 from taper_sim.array_types import Floats
 from taper_sim.inference.draws import sobol_normals
 from taper_sim.inference.posterior import Evidence, Posterior, pareto_smoothed
+from taper_sim.inference.prior import Prior
 
 _STEP: Final = 0.02  # step of finite differences, prior sds
 _MOST_STEPS: Final = 6
@@ -21,8 +23,45 @@ _ENOUGH: Final = 0.1  # expected gain in log posterior below which the search en
 _LONGEST: Final = 1.5  # largest step, prior sds
 
 
+@dataclass(frozen=True)
+class Proposal:
+    """Draws near the mode that still have to be weighted.
+
+    Attributes
+    ----------
+    prior : Prior
+    z : ndarray, (n, d)
+        Whitened.
+    mode : ndarray, (d,)
+    log_density : ndarray, (n,)
+        Log density of the normal that the draws follow, but for a constant.
+    mode_steps : int
+    """
+
+    prior: Prior
+    z: Floats = field(repr=False)
+    mode: Floats = field(repr=False)
+    log_density: Floats = field(repr=False)
+    mode_steps: int
+
+    def weighted(self, log_likelihood: Floats) -> Posterior:
+        """Posterior, given the log likelihood of each draw, (n,)."""
+        log_weights = log_likelihood - 0.5 * (self.z**2).sum(axis=1) - self.log_density
+        smoothed, khat = pareto_smoothed(log_weights)
+        weights = np.exp(smoothed)
+        ess = 1.0 / float((weights**2).sum())
+        log_evidence = float(logsumexp(log_weights) - np.log(len(self.z)))
+        return Posterior(self.prior, self.z, weights, self.mode, khat, ess, 1, self.mode_steps, log_evidence)
+
+
 def warm_started_posterior(evidence: Evidence, start: Floats, n_draws: int, seed: int = 0) -> Posterior:
-    """Posterior of one person, from the mode on fewer data.
+    """Posterior of one person, from the mode on fewer data; arguments as in :func:`proposal_near`."""
+    proposal = proposal_near(evidence, start, n_draws, seed)
+    return proposal.weighted(evidence.log_likelihood(proposal.z))
+
+
+def proposal_near(evidence: Evidence, start: Floats, n_draws: int, seed: int = 0) -> Proposal:
+    """Draws of one person's values near the mode, from the mode on fewer data.
 
     Parameters
     ----------
@@ -36,7 +75,7 @@ def warm_started_posterior(evidence: Evidence, start: Floats, n_draws: int, seed
 
     Returns
     -------
-    Posterior
+    Proposal
     """
     d = len(start)
     step = _STEP * np.eye(d)
@@ -61,12 +100,5 @@ def warm_started_posterior(evidence: Evidence, start: Floats, n_draws: int, seed
     mode = at + move if damping == 0.0 else at
     factor = np.linalg.cholesky(np.linalg.inv(information))
     normal = sobol_normals(d, n_draws, seed, 4)
-    draws = mode + normal @ factor.T
     log_normal = -0.5 * (normal**2).sum(axis=1) - np.log(np.diag(factor)).sum()
-    log_weights = evidence.log_posterior(draws)[0] - log_normal
-    smoothed, khat = pareto_smoothed(log_weights)
-    weights = np.exp(smoothed)
-    log_evidence = float(logsumexp(log_weights) - np.log(n_draws))
-    return Posterior(
-        evidence.prior, draws, weights, mode, khat, 1.0 / float((weights**2).sum()), 1, steps, log_evidence
-    )
+    return Proposal(evidence.prior, mode + normal @ factor.T, mode, log_normal, steps)

@@ -19,6 +19,10 @@ from taper_sim.units import MONTH_D, TOLERANCE
 
 STOP_SHARE: Final = 0.02
 """Share of the original dose below which the next step goes to 0. A design choice: no tablet is smaller."""
+OF_CURRENT_PCT: Final = 20.0
+"""Reduction as a percentage of the current dose in 28 days, capped by the pace. Source: A97."""
+WAY_BACK_PCT: Final = 25.0
+"""Largest rise, percent of the original dose in 28 days. Source: A98."""
 WAIT_D: Final = 84
 """Days of a plateau. Source: A97."""
 _DRIFT_POINTS: Final = (0, 11)
@@ -78,9 +82,13 @@ class PersonAhead:
         dose, cut, removed = r.dose[:n].copy(), r.cut[:n].copy(), r.removed[:n].copy()
         dose[self.day :] = self.prescribed
         dose[self.day :, column] = shares * self.original[column]
-        since = np.concatenate([r.dose[:1], self.prescribed[None], dose[self.day :]])
-        cut_ahead, removed_ahead = at.cuts_of(since, self.reference, self.announced)
-        cut[self.day :], removed[self.day :] = cut_ahead[2:], removed_ahead[2:]
+        steps = np.concatenate([[0], 1 + np.flatnonzero(shares[1:] != shares[:-1])])  # days on which the dose changes
+        since = np.concatenate([r.dose[:1], self.prescribed[None], dose[self.day + steps]])
+        cut_at, removed_at = at.cuts_of(since, self.reference, self.announced)
+        cut[self.day :] = 0.0
+        cut[self.day + steps] = cut_at[2:]
+        lengths = np.concatenate([steps[1:], [len(shares)]]) - steps
+        removed[self.day :] = np.repeat(removed_at[2:], lengths, axis=0)
         return r.until(n - 1)._replace(dose=dose, cut=cut, removed=removed)
 
     def figures(

@@ -224,6 +224,8 @@ def rolled_of(option: Option, f: Floats, weights: Floats, limits: Limits, column
         errors[name] = float(np.sqrt(((weights * (p - mean)) ** 2).sum()))
         if name in (*_LIMITED, *FELT):  # a share of draws: its only uncertainty is Monte Carlo error
             low, high = _interval(mean, ess)
+        elif not p.any():  # no hazard is followed
+            low = high = 0.0
         else:
             low, high = weighted_quantile(p, weights, 0.05), weighted_quantile(p, weights, 0.95)
         chances[name] = (mean, low, high)

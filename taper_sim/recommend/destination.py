@@ -18,8 +18,7 @@ from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.inference import course as at
 from taper_sim.inference import rollout
 from taper_sim.inference.draws import equal_draws
-from taper_sim.inference.life_block import ORDER
-from taper_sim.inference.life_today import Today, moments_today
+from taper_sim.inference.life_today import moments_today
 from taper_sim.inference.posterior import Evidence, Posterior
 from taper_sim.inference.record import PatientRecord, first_cut_of, reference_of, regimen_of
 from taper_sim.model.parameters import BY_SYMBOL
@@ -342,19 +341,16 @@ def person_today(
     values = posterior.values()
     order = np.argsort(values[:, at.B + column], kind="stable")
     draws = order[equal_draws(posterior.weights[order], TABLE_DRAWS)]
-    n_segments = sum(name.startswith("drift_") for name in posterior.prior.names)
-    values = with_future_drift(values[draws], n_segments)
+    values = with_future_drift(values[draws], posterior.prior.n_segments)
     to_today = evidence.regimen.until(record.n_days)
-    mean, covariance, states, drifts, reference = moments_today(
-        values, evidence.shared, to_today, evidence.reports, first_cut_of(record)
-    )
-    n_life = len(ORDER)
+    moments = moments_today(values, evidence.shared, to_today, evidence.reports, first_cut_of(record))
+    today, life_mean, life_covariance = moments.without_chance()
     now = equivalents_of(record.now)
     original = np.array([situation.original_equivalents(c) for c in DRUG_CLASSES])
     outlook = max(v.outlook_days for v in sets.values())
     person = PersonAhead(
         values,
-        Today(states, drifts, mean[:, :n_life], reference, np.zeros_like(reference)),
+        today,
         evidence.shared,
         regimen_of(record, (), days_needed(float(now[column] / original[column]), pace_pct, outlook)),
         record.n_days + 1,
@@ -363,4 +359,4 @@ def person_today(
         reference_of(record),
         BY_SYMBOL["xi_imposed"].centre() if record.imposed else 1.0,
     )
-    return person, LifeNow(mean[:, :n_life], covariance[:, :n_life, :n_life])
+    return person, LifeNow(life_mean, life_covariance)

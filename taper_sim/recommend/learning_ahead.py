@@ -6,6 +6,7 @@ as their covariance. A regression over the posterior draws says how far they fol
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +34,10 @@ _DOMAINS: Final = (
     (rollout.FUNCTION_MEAN, at.U0, ORDER.index("U"), "function"),
 )
 """Figure, set point, state of life and instrument of each domain."""
+
+
+_LASTING: Final = 2  # b and beta
+_SET_POINTS: Final = [domain[1] for domain in _DOMAINS]
 
 
 class LifeNow(NamedTuple):
@@ -83,17 +88,97 @@ def told_apart(person: PersonAhead, column: int, path: Floats, life: LifeNow) ->
     life : LifeNow
     """
     n_months, v = len(path) // MONTH_D, person.values
-    sums = np.zeros((n_months + 1, len(v), len(_DOMAINS)))
+    months = np.diff(summed_changes(person, column, path), axis=0) / MONTH_D + v[:, _SET_POINTS]
+    inherited, new = _life_of_months(person.shared, n_months)
+    mean = months.transpose(1, 0, 2).reshape(len(v), -1) + life.mean @ inherited.T
+    covariance = _noise(v, new) + inherited @ life.covariance.mean(axis=0) @ inherited.T
+    return np.asarray(solve_triangular(cholesky(covariance, lower=True), mean.T, lower=True).T)
+
+
+def summed_changes(person: PersonAhead, column: int, path: Floats) -> Floats:
+    """Changes of the four domains from the set points, summed to the end of each month, (n_months + 1, n, 4)."""
+    n_months = len(path) // MONTH_D
+    sums = np.zeros((n_months + 1, len(person.values), len(_DOMAINS)))
     for m in range(1, n_months + 1):
         f = person.figures(path[: m * MONTH_D], column)
         sums[m] = m * MONTH_D * f[:, [domain[0] for domain in _DOMAINS]]
-    months = np.diff(sums, axis=0) / MONTH_D + v[:, [domain[1] for domain in _DOMAINS]]
-    inherited, new = _life_of_months(person.shared, n_months)
-    mean = months.transpose(1, 0, 2).reshape(len(v), -1) + life.mean @ inherited.T
-    size, noise = float(np.mean(v[:, at.LIFE] ** 2)), float(np.mean(v[:, at.NOISE] ** 2))
-    covariance = size * new + inherited @ life.covariance.mean(axis=0) @ inherited.T
+    return sums
+
+
+def _noise(values: Floats, new: Floats) -> Floats:
+    """Covariance of monthly means given the person and life today; ``new`` is that of life to come at factor 1."""
+    size, noise = float(np.mean(values[:, at.LIFE] ** 2)), float(np.mean(values[:, at.NOISE] ** 2))
+    covariance = size * new
+    n_months = len(covariance) // len(_DOMAINS)
     covariance[np.diag_indices(len(covariance))] += np.tile([_variance(name, noise) for *_, name in _DOMAINS], n_months)
-    return np.asarray(solve_triangular(cholesky(covariance, lower=True), mean.T, lower=True).T)
+    return np.asarray(covariance)
+
+
+def lasting_places(column: int) -> list[int]:
+    """Places of the two values by which a lower dose lasts, b and beta, of one class; courses are linear in them."""
+    return [at.B + column, at.BETA + column]
+
+
+def with_more_lasting(person: PersonAhead, column: int) -> PersonAhead:
+    """The draws of a person, then the same at b + 1, then the same at beta + 1: one roll-out carries all."""
+    values = np.tile(person.values, (1 + _LASTING, 1))
+    n = len(person.values)
+    for k, place in enumerate(lasting_places(column), start=1):
+        values[k * n : (k + 1) * n, place] += 1.0
+    return replace(person, values=values, today=person.today.of(np.tile(np.arange(n), 1 + _LASTING)))
+
+
+class LastingTrial:
+    """What the reports of a course would tell of the values by which a lower dose lasts, b and beta.
+
+    These, the set points and life today are normal with the moments of the posterior draws. Monthly means are linear in
+    them: in b and beta by slopes that roll-outs at b + 1 and beta + 1 give, in the set points by 1, in life by what
+    they inherit of it.
+
+    Parameters
+    ----------
+    values : ndarray, (n, N_VALUES)
+    weights : ndarray, (n,)
+        They sum to 1.
+    life : LifeNow
+        Of the same draws.
+    shared : Couplings
+    column : int
+        The class.
+
+    Attributes
+    ----------
+    mean, covariance : ndarray, (2,) and (2, 2)
+        Of b and beta today.
+    """
+
+    def __init__(self, values: Floats, weights: Floats, life: LifeNow, shared: Any, column: int):
+        self.column, self._shared, self._values = column, shared, values
+        states = np.concatenate([values[:, [*lasting_places(column), *_SET_POINTS]], life.mean], axis=1)
+        centre = weights @ states
+        self._spread = (states - centre).T @ ((states - centre) * weights[:, None])
+        n_life = life.mean.shape[1]
+        self._spread[-n_life:, -n_life:] += np.einsum("n,nij->ij", weights, life.covariance)
+        self.mean, self.covariance = centre[:_LASTING], self._spread[:_LASTING, :_LASTING]
+
+    def slopes(self, person: PersonAhead, path: Floats) -> Floats:
+        """Change of the monthly means of a course for each unit of b and beta, (n_months, 4, 2).
+
+        ``person`` is from :func:`with_more_lasting`.
+        """
+        sums = summed_changes(person, self.column, path)
+        means = sums.reshape(len(sums), 1 + _LASTING, -1, len(_DOMAINS)).mean(axis=2)
+        return np.asarray(np.diff(means[:, 1:] - means[:, :1], axis=0).transpose(0, 2, 1) / MONTH_D)
+
+    def covariance_left(self, slopes: Floats) -> Floats:
+        """Covariance of b and beta after the reports of a course, (2, 2), from its :meth:`slopes`."""
+        n_months = len(slopes)
+        inherited, new = _life_of_months(self._shared, n_months)
+        set_points = np.tile(np.eye(len(_DOMAINS)), (n_months, 1))
+        loads = np.concatenate([slopes.reshape(-1, _LASTING), set_points, inherited], axis=1)
+        shared = loads @ self._spread[:, :_LASTING]
+        reports = loads @ self._spread @ loads.T + _noise(self._values, new)
+        return np.asarray(self.covariance - shared.T @ np.linalg.solve(reports, shared))
 
 
 def _variance(name: str, noise: float) -> float:

@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from taper_sim.array_types import Floats, Ints
+from taper_sim.array_types import Floats
 from taper_sim.inference import course as at
 from taper_sim.inference import rollout
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.draws import equal_draws
-from taper_sim.inference.life_today import NO_LIFE_AHEAD, Today, life_ahead, today_of
+from taper_sim.inference.life_today import MomentsToday, Today, life_ahead, moments_today
 from taper_sim.inference.tracker import STREAM_COLUMN, TrackedPatients
 from taper_sim.inference.true_state import TrueState
 from taper_sim.policies.adaptive import column_of, put_share
 from taper_sim.policies.interface import Observation, Patients
-from taper_sim.recommend.ahead import STOP_SHARE, DosePlan, PersonAhead, with_future_drift
+from taper_sim.recommend.ahead import OF_CURRENT_PCT, STOP_SHARE, WAY_BACK_PCT, DosePlan, PersonAhead, with_future_drift
 from taper_sim.recommend.choice import Rolled, choose, keeps_limits, loss_by_values, loss_of, rolled_of
+from taper_sim.recommend.learning_ahead import LastingTrial, LifeNow, lasting_places
+from taper_sim.recommend.look_ahead import LOOK_AHEAD_DRAWS, LookAhead
 from taper_sim.recommend.options import PACES_PCT, Option
 from taper_sim.safety.ceilings import ceiling_of
 from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE
@@ -36,12 +38,8 @@ FASTER_PCT: Final = (45.0, 60.0, 100.0)
 """Additional paces for studies without a ceiling, percent of the original dose in 28 days."""
 FLOORS: Final = (0.0, 0.25, 0.5, 0.75)
 """Fractions of the original dose at which a taper may be planned to end. A design choice."""
-OF_CURRENT_PCT: Final = 20.0
-"""Reduction as a percentage of the current dose in 28 days, capped by the pace. Source: A97."""
 PLATEAUS: Final = (0.5, 0.25)
 """Shares of the original dose at which a taper may be planned to wait. Source: A97."""
-WAY_BACK_PCT: Final = 25.0
-"""Largest rise, percent of the original dose in 28 days. Source: A98."""
 LOSS_DRAWS: Final = 128
 """Largest number of posterior draws in an expected loss. With 32 draws the Monte Carlo error was as large as the gain
 from personal pace (docs/personal-pace.md). A design choice."""
@@ -59,6 +57,8 @@ class PersonalDecisions:
         n = len(patients.dose)
         self.column = column_of(patients, policy.drug_class)
         self.tracked = TrackedPatients(patients, self.column, policy.draws)
+        self.informing: TrackedPatients | None = None  # records under the fastest taper
+        self._informing_ahead: list[Observation] = []  # of these records, what is not yet past
         self.limits = policy.limits
         ceilings = [self._ceiling(row) for row in range(n)]
         self.ceiling = np.array([ceiling for ceiling, _ in ceilings])
@@ -81,9 +81,9 @@ class PersonalDecisions:
         """Shares of the original dose from ``observation.day`` on, (n, 3)."""
         n = len(self.column)
         everybody = np.arange(n)
-        self._add_days(observation)
+        self.add_days(observation)
         now = np.where(self.column >= 0, observation.dose_fraction[everybody, self.column], 1.0)
-        true = TrueState(observation.latent.arrays) if self.policy.sees_state else None
+        true = self._true(observation) if self.policy.sees_state else None
         in_taper = self.column >= 0
         for left in (None if observation.in_care is None else ~observation.in_care, observation.returned):
             in_taper = in_taper & ~left if left is not None else in_taper
@@ -91,7 +91,9 @@ class PersonalDecisions:
         rows_in_taper = np.flatnonzero(in_taper)
 
         def decided_share(row: int) -> float:
-            return self._share(int(row), observation.day, float(now[row]), true)
+            return self._share(
+                int(row), observation.day, float(now[row]), true if self.policy.sees == "state" else None
+            )
 
         with ThreadPoolExecutor(max(os.cpu_count() or 1, 1)) as pool:
             share[rows_in_taper] = list(pool.map(decided_share, rows_in_taper))
@@ -105,17 +107,41 @@ class PersonalDecisions:
             path.append(float(share[row]))
         return put_share(observation.dose_fraction, self.column, share)
 
-    def _add_days(self, observation: Observation) -> None:
+    def add_days(self, observation: Observation) -> None:
         """Add the doses and check-ins of the days since the last decision to the records."""
-        days = np.arange(self.day, observation.day)
+        self._add_block(self.tracked, observation, observation.day - self.day)
         self.day = observation.day
-        if not len(days):
+
+    def _add_block(self, tracked: TrackedPatients, observation: Observation, n_days: int | None = None) -> None:
+        """Add the doses and check-ins of the days before an observation; without their number, as many as reports."""
+        reports = observation.reports
+        n_days = max((r.shape[1] for r in reports.values()), default=0) if n_days is None else n_days
+        if not n_days:
             return
+        days = np.arange(observation.day - n_days, observation.day)
         everybody = np.arange(len(self.column))[:, None]
         dose = np.where(self.patients.taken, observation.dispensed * self.patients.dose, 0.0)
-        self.tracked.add_doses(everybody, days, dose[:, None])
-        if self.policy.sees_reports:
-            self.tracked.add_reports(everybody, days, _by_stream(observation.reports, len(everybody), len(days)))
+        tracked.add_doses(everybody, days, dose[:, None])
+        if reports:
+            tracked.add_reports(everybody, days, _by_stream(reports, len(everybody), n_days))
+
+    def _true(self, observation: Observation) -> TrueState | None:
+        """Take in what only a simulation knows, as far as the policy sees it; return the true state if it sees that."""
+        true = TrueState(observation.latent.arrays)
+        known = {"b": ("b",), "lasting": ("b", "beta")}.get(self.policy.sees, ())
+        for row, k in enumerate(self.column.tolist()):
+            if k >= 0:
+                named = zip(("b", "beta"), lasting_places(k), strict=True)
+                self.tracked.known[row] = {
+                    f"{name}_{DRUG_CLASSES[k]}": true.value(row, place) for name, place in named if name in known
+                }
+        if self.policy.informed == "fastest":
+            if self.informing is None:
+                self.informing = TrackedPatients(self.patients, self.column, self.policy.draws)
+                self._informing_ahead = observation.latent.observations_under(self.policy.fastest())
+            while self._informing_ahead and self._informing_ahead[0].day <= observation.day:
+                self._add_block(self.informing, self._informing_ahead.pop(0))
+        return true if self.policy.sees == "state" else None
 
     # -- one patient ---------------------------------------------------------------------------------------------------
 
@@ -126,25 +152,33 @@ class PersonalDecisions:
         regimen = self.tracked.regimen(row, day - 1, max(self.policy.horizon_d, self.policy.outlook_d))
         if true is not None:
             values, shared, today = true.of(row)
-            weights = np.ones(1)
+            weights, life_now = np.ones(1), None
         else:
             shared = self.tracked.couplings(row)
-            values, weights = self._draws(row, day)
-            last = day - 1 if self.policy.sees_reports else 0
-            reports = self.tracked.evidence(row, last, 0).reports
-            today = today_of(values, shared, regimen.until(day - 1), reports, self.first_cut[row], _LIFE_SEED)
+            values, weights, moments = self.posterior_today(row, day)
+            today = moments.drawn(_LIFE_SEED)
+            life_now = LifeNow(*moments.without_chance()[1:]) if self.policy.look_ahead else None
         unreported = self.policy.sees_reports and not self.tracked.last_report(row, day - 1)
         options = _RolledOptions(self, row, day, now, regimen, values, weights, shared, today)
-        return options.best(unreported)
+        return options.best(unreported, life_now)
 
-    def _draws(self, row: int, day: int) -> tuple[Floats, Floats]:
-        """Draws of the patient's values, (n, N_VALUES), and their weights; future drift follows its prior.
+    def posterior_today(self, row: int, day: int) -> tuple[Floats, Floats, MomentsToday]:
+        """Draws of a patient's values (n, N_VALUES), their weights, and the patient on the day before ``day`` at each.
 
-        Without a report the baseline assessment alone informs them.
+        Without a report the baseline assessment alone informs them. Future drift follows its prior. One pass over the
+        record weights the draws and carries them to today.
         """
-        last = self.tracked.last_report(row, day - 1)
-        posterior = self.tracked.posterior(row, day - 1, last)
-        return with_future_drift(posterior.values(), -(-last // at.SEGMENT_D)), posterior.weights
+        evidence = self.tracked.evidence(row, day - 1, self.tracked.last_report(row, day - 1))
+        to_today = self.tracked.regimen(row, day - 1, 0)
+        tracked, of_values = self.tracked, evidence
+        if self.informing is not None:
+            tracked = self.informing
+            of_values = tracked.evidence(row, day - 1, tracked.last_report(row, day - 1))
+        proposal = tracked.proposal(row, of_values)
+        values = with_future_drift(proposal.prior.values(proposal.z), proposal.prior.n_segments)
+        moments = moments_today(values, evidence.shared, to_today, evidence.reports, self.first_cut[row])
+        told = moments.log_likelihood if tracked is self.tracked else of_values.log_likelihood(proposal.z)
+        return values, proposal.weighted(told).weights, moments
 
 
 def _by_stream(reports: Mapping[str, Floats], n: int, n_days: int) -> Floats:
@@ -187,14 +221,11 @@ class _RolledOptions:
             self.loss_weights = np.full(LOSS_DRAWS, 1.0 / LOSS_DRAWS)
         else:
             self.loss_draws, self.loss_weights = np.arange(len(weights)), weights
+        self.loss_person = self.person.of(self.loss_draws)
 
     def path(self, plan: DosePlan, n_days: int) -> Floats:
         """Shares of the coming days under a plan, (n_days,), within the ceiling."""
         return plan.shares(self.now, n_days, self.policy.every, self.lowest if self.policy.ceiling else -np.inf)
-
-    def figures(self, shares: Floats, draws: Ints, life: Floats, beside: Floats, holds: bool) -> Floats:
-        """Outcomes of the coming shares at some draws, (n_draws, N_FIGURES); the rest as in ``rollout.roll_out``."""
-        return self.person.of(draws).figures(shares, self.column, self.policy.limit, life, beside, holds)
 
     def paces(self, unreported: bool) -> Iterator[float]:
         """Paces that the ceiling allows, percent of the original in 28 days; without a report, at most the preset's."""
@@ -207,20 +238,19 @@ class _RolledOptions:
 
     def loss(self, shares: Floats) -> float:
         """Expected loss of the shares over the outlook."""
-        f = self.figures(shares, self.loss_draws, NO_LIFE_AHEAD, NO_LIFE_AHEAD, False)
+        f = self.loss_person.figures(shares, self.column)
         return float(self.loss_weights @ loss_of(f, self.column, self.loss_by))
 
-    def best(self, unreported: bool) -> float:
-        """Share of the chosen option, from today on."""
+    def best(self, unreported: bool, life_now: LifeNow | None) -> float:
+        """Share of the chosen option, from today on; with ``life_now`` it looks ahead."""
         limits, horizon = self.policy.limits, self.policy.horizon_d
-        all_draws = np.arange(len(self.weights))
         life = life_ahead(self.person.today, self.values, self.person.shared, horizon, _LIFE_SEED)
         beside = rollout.room_beside(life)
         rolled: dict[str, Rolled] = {}
         first: dict[str, float] = {}
 
         def roll(option: Option, shares: Floats) -> Option:
-            f = self.figures(shares, all_draws, life, beside, option.kind == "hold")
+            f = self.person.figures(shares, self.column, limits.withdrawal, life, beside, option.kind == "hold")
             rolled[option.name] = rolled_of(option, f, self.weights, limits, self.column, 100.0 * float(shares[-1]))
             first[option.name] = float(shares[0])
             return option
@@ -248,7 +278,9 @@ class _RolledOptions:
             if slower and self.policy.prefer == "least loss":
                 half = keeps(slower[-1])
                 options += [half] if half is not None else []
-        if self.policy.prefer == "least loss":
+        if life_now is not None:
+            self._weigh_ahead(options, rolled, first, back, ways_up, life_now)
+        elif self.policy.prefer == "least loss":
             self._weigh(options, rolled, first, back, ways_up)
         name, _ = choose(rolled, options, limits)
         return first[name]
@@ -297,6 +329,36 @@ class _RolledOptions:
                     best = plans[number]
                 if self.policy.plans == "all":
                     first[o.name] = float(paths[number][0])
+            rolled[o.name] = replace(rolled[o.name], loss=loss)
+
+    def _weigh_ahead(
+        self,
+        options: Sequence[Option],
+        rolled: dict[str, Rolled],
+        first: dict[str, float],
+        back: float,
+        ways_up: Mapping[str, DosePlan],
+        life: LifeNow,
+    ) -> None:
+        """Set each loss over the outlook to that of the best first course, whose successor its reports decide."""
+        order = np.argsort(self.values[:, at.B + self.column], kind="stable")
+        draws = order[equal_draws(self.weights[order], LOOK_AHEAD_DRAWS)]
+        most = max([*self.paces(unreported=False), 0.0])
+        trial = LastingTrial(self.values, self.weights, life, self.person.shared, self.column)
+        person, every = self.person.of(draws), self.policy.every
+        ahead = LookAhead(person, trial, self.loss_by, self.column, most, every, self.policy.outlook_d)
+
+        n = self.policy.outlook_d
+        for o in options:
+            if o.name in ways_up:
+                paths = [ways_up[o.name].shares(self.now, n, every)]
+            elif o.kind == "reduce":
+                plans = (DosePlan(o.pct_per_28d), DosePlan(o.pct_per_28d, 0.0, of_current_pct=OF_CURRENT_PCT))
+                paths = [self.path(plan, n) for plan in plans]
+            else:
+                paths = [np.full(n, back if o.kind == "step_back" else self.now)]
+            loss, number = min((ahead.expected_loss(path), k) for k, path in enumerate(paths))
+            first[o.name] = float(paths[number][0])
             rolled[o.name] = replace(rolled[o.name], loss=loss)
 
 

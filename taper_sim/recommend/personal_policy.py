@@ -14,12 +14,16 @@ import numpy as np
 from taper_sim.comparison.preferences import DOMAINS, ValueJudgements
 from taper_sim.data.problems import InputError, Problem, shown
 from taper_sim.policies.calls import FILE
+from taper_sim.policies.fixed import Linear
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
+from taper_sim.policies.modified import run_in
 from taper_sim.safety.limits import Limits, ValuesEntry
-from taper_sim.units import DrugClass
+from taper_sim.safety.within_ceiling import within_ceiling
+from taper_sim.units import MONTH_D, DrugClass
 
 _DRAWS: Final = (64, 128, 256, 512, 1024, 2048, 4096)
-Sees = Literal["reports", "nothing", "state"]
+Sees = Literal["reports", "nothing", "b", "lasting", "state"]
+Informed = Literal["own", "fastest"]
 Plans = Literal["paces", "all"]
 FIRST_REVIEW_D: Final = 7
 """Days from the start to the first review of check-ins; until then no pace exceeds the preset's. A design choice."""
@@ -47,7 +51,14 @@ class Personal(Policy):
     checkins : str
         ``daily`` or ``weekly``.
     sees : str
-        ``reports``; ``nothing``: the prior and the baseline assessment alone; ``state``: the true state, an oracle.
+        ``reports``; ``nothing``: the prior and the baseline assessment alone; ``b``: reports and the true long-run
+        benefit, an oracle; ``lasting``: also the true lasting response beta; ``state``: the true state, an oracle.
+    informed : str
+        ``own``: a patient's own check-ins inform the policy; ``fastest``: also those that the same patient would send
+        on the fastest taper within the ceiling, for nothing. No policy can have them: a bound of what can be learnt.
+    look_ahead : bool
+        Whether each option is judged by the choice that its reports will allow
+        (:mod:`taper_sim.recommend.look_ahead`), or as a course that is never changed.
     horizon_d, outlook_d : int
         Horizon of the probabilities, and of the expected loss.
     prefer : str
@@ -85,6 +96,8 @@ class Personal(Policy):
     harm_line: float = ValueJudgements.harm_line
     plans: Plans = "paces"
     way_back: bool = False
+    informed: Informed = "own"
+    look_ahead: bool = False
 
     @property
     def name(self) -> str:
@@ -97,19 +110,24 @@ class Personal(Policy):
             arguments += f", {name}={getattr(self, name):g}" if changed else ""
         arguments += f", plans={self.plans}" if self.plans != "paces" else ""
         arguments += ", way_back=on" if self.way_back else ""
+        arguments += ", look_ahead=on" if self.look_ahead else ""
         if self.sees == "nothing":
             return f"prior_only({arguments})"
-        return f"personal({arguments}, {'sees=state' if self.sees == 'state' else f'checkins={self.checkins}'})"
+        if self.sees == "state":
+            return f"personal({arguments}, sees=state)"
+        arguments += f", sees={self.sees}" if self.sees != "reports" else ""
+        arguments += f", informed={self.informed}" if self.informed != "own" else ""
+        return f"personal({arguments}, checkins={self.checkins})"
 
     @property
     def sees_reports(self) -> bool:
         """Whether the policy uses check-ins."""
-        return self.sees == "reports"
+        return self.sees in ("reports", "b", "lasting")
 
     @property
     def sees_state(self) -> bool:
-        """Whether the policy uses the true state."""
-        return self.sees == "state"
+        """Whether the policy uses what only a simulation knows."""
+        return self.sees in ("state", "b", "lasting") or self.informed != "own"
 
     @property
     def limits(self) -> Limits:
@@ -127,7 +145,7 @@ class Personal(Policy):
         """Day 1, the end of the first week of check-ins or of the run-in, and every ``every`` days from then on."""
         if self.run_in:
             return [1, *range(1 + self.run_in, n_days + 1, self.every)]
-        if self.sees != "reports":
+        if not self.sees_reports:
             return range(1, n_days + 1, self.every)
         return [1, *range(1 + FIRST_REVIEW_D, n_days + 1, self.every)]
 
@@ -141,10 +159,17 @@ class Personal(Policy):
         """Decide for each patient from that patient's record alone."""
         every = np.full(len(observation.dose_fraction), _CHECKIN_EVERY_D[self.checkins])
         share = observation.dose_fraction.copy() if observation.day <= self.run_in else memory.decide(observation)
-        return Order(share, checkin_every_d=every if self.sees == "reports" else None)
+        return Order(share, checkin_every_d=every if self.sees_reports else None)
+
+    def fastest(self) -> Policy:
+        """The fastest taper within the ceiling, after the same run-in."""
+        taper = Linear(100.0, MONTH_D, drug_class=self.drug_class)
+        return within_ceiling(run_in(taper, days=self.run_in) if self.run_in else taper)
 
 
-def _built(call: str, *, ceiling: str, prefer: str, step_back: str, way_back: str, **fields: Any) -> Personal:
+def _built(
+    call: str, *, ceiling: str, prefer: str, step_back: str, way_back: str, look_ahead: str = "off", **fields: Any
+) -> Personal:
     """The policy of a call, from its arguments: words of the call become the fields' values, the others are fields."""
     return _checked(
         call,
@@ -153,6 +178,7 @@ def _built(call: str, *, ceiling: str, prefer: str, step_back: str, way_back: st
             prefer="fastest" if prefer == "fastest" else "least loss",
             step_back=step_back == "on",
             way_back=way_back == "on",
+            look_ahead=look_ahead == "on",
             **fields,
         ),
     )
@@ -172,6 +198,8 @@ def _checked(call: str, policy: Personal) -> Personal:
             ("outlook_d", policy.outlook_d, 28 <= policy.outlook_d <= 728, "28 to 728 days"),
             ("run_in", policy.run_in, 0 <= policy.run_in <= 84, "0 to 84 days"),
             *((name, getattr(policy, name), 0 <= getattr(policy, name) <= 100, "0 to 100") for name in DOMAINS),
+            ("informed", policy.informed, policy.informed == "own" or policy.sees == "reports", "own, or sees=reports"),
+            ("look_ahead", policy.look_ahead, not policy.look_ahead or policy.prefer == "least loss", "least_loss"),
             ("pain", policy.pain, any(getattr(policy, name) for name in DOMAINS), "or another weight above 0"),
             ("full_stop", policy.full_stop, 0 <= policy.full_stop <= 20, "0 to 20"),
             ("harm_line", policy.harm_line, 0 <= policy.harm_line <= 20, "0 to 20"),
@@ -191,7 +219,7 @@ def personal(
     draws: int = 128,
     ceiling: Literal["on", "off"] = "on",
     checkins: Literal["daily", "weekly"] = "daily",
-    sees: Literal["reports", "state"] = "reports",
+    sees: Literal["reports", "b", "lasting", "state"] = "reports",
     horizon_d: int = 56,
     outlook_d: int = 364,
     prefer: Literal["least_loss", "fastest"] = "least_loss",
@@ -206,6 +234,8 @@ def personal(
     harm_line: float = ValueJudgements.harm_line,
     plans: Plans = "paces",
     way_back: Literal["on", "off"] = "off",
+    informed: Informed = "own",
+    look_ahead: Literal["on", "off"] = "off",
 ) -> Personal:
     """Pace from the patient's check-ins: least expected loss within every limit on risk (docs/personal-pace.md)."""
     return _built("personal", **locals())

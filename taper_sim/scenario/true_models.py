@@ -127,6 +127,12 @@ TRUE_MODELS: Final[Mapping[str, TrueModel]] = MappingProxyType(
         "no lasting effect": TrueModel(
             "a lower dose changes nobody's pain permanently: b and beta are 0", _same, Misspecification(lasting=False)
         ),
+        "b's spread halved": TrueModel(
+            "people differ half as much in the long-run benefit", _same, Misspecification(benefit_spread=0.5)
+        ),
+        "b's spread doubled": TrueModel(
+            "people differ twice as much in the long-run benefit", _same, Misspecification(benefit_spread=2.0)
+        ),
         "flares": TrueModel(
             "half a flare a month, in which reported pain is 1.5 higher for five days, and SOWS as pain raises it",
             _same,

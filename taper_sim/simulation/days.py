@@ -13,6 +13,7 @@ from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import STREAMS
 from taper_sim.model.parameters import BASELINE_LIMITS
 from taper_sim.policies.interface import Observation, Policy, not_a_policy
+from taper_sim.policies.watched import Watched
 from taper_sim.simulation.alarm_response import AlarmResponse
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.dispensing import Dispenser, known_of
@@ -87,10 +88,20 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Latent:
-    """Input of the oracle alone: the true state, and the doses that tablets can make of shares."""
+    """Input of the oracle alone: the true state, the doses that tablets can make of shares, and other courses.
+
+    Attributes
+    ----------
+    arrays : Arrays
+    dispenser : Dispenser
+    observations_under : callable
+        Takes a policy; returns what it observes of the same people with the same random numbers, on its own decision
+        days and on those of the oracle, with check-ins of every day.
+    """
 
     arrays: Arrays
     dispenser: Dispenser
+    observations_under: Callable[[Policy], list[Observation]]
 
     def doses(self, share: Floats) -> Floats:
         """Equivalents a day that would be dispensed for shares, (n, 3)."""
@@ -175,7 +186,7 @@ class Days:
             raise TypeError(not_a_policy(type(policy)))
         self.cohort, self.policy, self.ensemble, self.n_days, self.chance = cohort, policy, ensemble, n_days, chance
         self.a = (arrays or arrays_of(cohort, ensemble, seed, care)).copy()
-        self._hazards = Hazards(self.a, cohort, ensemble)
+        self._care, self._hazards = care, Hazards(self.a, cohort, ensemble)
         self._seed_low, self._seed_high = (np.uint64(half) for half in rng.split(seed))
         self._seed, self._world = seed, world
         self._usual: dict[str, Floats] = {}  # first reports of each instrument, which a misspecification may need
@@ -203,6 +214,20 @@ class Days:
         self._doses: list[Floats] = []
         self._by_period: dict[int, tuple[Floats, Floats]] = {}
         self._sums: dict[int, dict[int, Floats]] = {}
+
+    def _observations_under(self, policy: Policy) -> list[Observation]:
+        watched = Watched(policy, tuple(self.decisions))
+        run(
+            self.cohort,
+            watched,
+            self.ensemble,
+            self._seed,
+            self.n_days,
+            self._care,
+            chance=self.chance,
+            world=self._world,
+        )
+        return watched.observations
 
     @property
     def waiting(self) -> Bools:
@@ -237,7 +262,7 @@ class Days:
                 reports,
                 in_care=self.a.get(self.a.state, rows.IN_CARE) > 0,
                 returned=self.a.get(self.a.state, rows.RETURN_DAY) > 0,
-                latent=Latent(self.a, self._dispenser) if self.policy.sees_state else None,
+                latent=Latent(self.a, self._dispenser, self._observations_under) if self.policy.sees_state else None,
             )
             self._collected, self.days_since_decision = [], 0
             order = self.policy.decide(self._memory, observation)

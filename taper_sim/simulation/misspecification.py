@@ -14,9 +14,10 @@ from taper_sim.array_types import Bools, Floats, Ints
 from taper_sim.model import equations as eq
 from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL, STREAMS
+from taper_sim.model.parameters import BY_SYMBOL
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.layout import Arrays
-from taper_sim.units import MONTH_D
+from taper_sim.units import DRUG_CLASSES, MONTH_D
 
 _CALL: Final = 1000  # first generator call reserved for misspecification
 _SPREAD: Final = {
@@ -67,6 +68,8 @@ class Misspecification:
         Flares in 28 days, in which reported pain is higher for five days whatever the dose.
     lasting : bool
         Whether a lower dose changes pain permanently; without, ``b`` and ``beta`` of everybody are 0.
+    benefit_spread : float
+        Factor on what each person's long-run benefit ``b`` differs from the centre of the population.
     """
 
     sigma_drift_sd: float = 0.0
@@ -76,11 +79,16 @@ class Misspecification:
     missing_on_bad_days: float = 0.0
     flares: float = 0.0
     lasting: bool = True
+    benefit_spread: float = 1.0
 
     def drift_parameters(self, arrays: Arrays, cohort: Cohort, seed: int, first: int, last: int) -> None:
         """Change patients' parameters in place before the days ``first`` to ``last``."""
         for row in (rows.B, rows.BETA) if first == 1 and not self.lasting else ():
             arrays.put3(arrays.params, row, np.zeros((len(cohort), 3)))
+        if first == 1 and self.benefit_spread != 1.0:
+            centre = np.array([BY_SYMBOL["b"].centre(c) for c in DRUG_CLASSES])
+            b = arrays.get3(arrays.params, rows.B)
+            arrays.put3(arrays.params, rows.B, centre + self.benefit_spread * (b - centre))
         if self.sigma_drift_sd == 0.0 or first == 1:
             return
         step = self.sigma_drift_sd * np.sqrt((last - first + 1) / MONTH_D)

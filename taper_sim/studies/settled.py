@@ -20,8 +20,6 @@ from taper_sim.comparison.loss import Loss
 from taper_sim.comparison.preferences import ValueJudgements
 from taper_sim.inference import course as at
 from taper_sim.inference.draws import equal_draws
-from taper_sim.inference.life_block import ORDER
-from taper_sim.inference.life_today import Today, moments_today
 from taper_sim.policies.interface import Observation, Order, Patients, Policy
 from taper_sim.recommend.ahead import WAIT_D, PersonAhead
 from taper_sim.recommend.destination import DESTINATION_SHARES, LifeAtShares, chance_of, tables_of
@@ -59,7 +57,7 @@ class _Asked(Policy):
         return PersonalDecisions(personal(), patients)
 
     def decide(self, memory: PersonalDecisions, observation: Observation) -> Order:
-        memory._add_days(observation)
+        memory.add_days(observation)
         share = observation.dose_fraction.copy()
         if observation.day in (_FIRST_D, _KNOWN_D, _LAST_D):
             in_care = np.flatnonzero(observation.in_care if observation.in_care is not None else np.ones(len(share)))
@@ -74,7 +72,7 @@ class _Asked(Policy):
 
 def _answers(memory: PersonalDecisions, row: int, day: int) -> list[dict[str, Any]]:
     """The question for one person: expected before the trial, and as it stands after it."""
-    person, life = _person(memory, row, day)
+    person, life = person_on_day(memory, row, day)
     if day == _FIRST_D:
         sets = {f"{worth:g}": ValueJudgements(full_stop=worth) for worth in WORTHS}
         tables = tables_of(person, life, 0, 1.0, _PACE_PCT, sets)["sets"]
@@ -109,22 +107,19 @@ def _row(person: int, day: int, worth: float, dose_pct: float, better: float, ex
     }
 
 
-def _person(memory: PersonalDecisions, row: int, day: int) -> tuple[PersonAhead, LifeNow]:
-    tracked, n_life = memory.tracked, len(ORDER)
+def person_on_day(memory: PersonalDecisions, row: int, day: int) -> tuple[PersonAhead, LifeNow]:
+    """A tracked person at equally likely draws in the order of b, on the day before ``day``, and life then."""
+    tracked = memory.tracked
     regimen, shared = tracked.regimen(row, day - 1, 720), tracked.couplings(row)
-    values, weights = memory._draws(row, day)
+    values, weights, moments = memory.posterior_today(row, day)
     order = np.argsort(values[:, at.B], kind="stable")
-    values = values[order[equal_draws(weights[order], len(weights))]]
-    reports = tracked.evidence(row, day - 1, 0).reports
-    mean, covariance, states, drifts, reference = moments_today(
-        values, shared, regimen.until(day - 1), reports, memory.first_cut[row]
-    )
-    today = Today(states, drifts, mean[:, :n_life], reference, np.zeros_like(reference))
+    draws = order[equal_draws(weights[order], len(weights))]
+    values, (today, life_mean, life_covariance) = values[draws], moments.of(draws).without_chance()
     dose, original = regimen.dose[day - 1], memory.patients.dose[row]
     person = PersonAhead(
         values, today, shared, regimen, day, dose, original, tracked.reference(row), tracked.announced(row)
     )
-    return person, LifeNow(mean[:, :n_life], covariance[:, :n_life, :n_life])
+    return person, LifeNow(life_mean, life_covariance)
 
 
 def settled_rows(people: int = _PEOPLE, seeds: Sequence[int] = _SEEDS) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from taper_sim.comparison.ladder_statistics import PolicyResult, best_knob, gap_of, resampled
+from taper_sim.comparison.ladder_statistics import PolicyResult, best_knob, gap_of, hindsight_room, resampled
 from taper_sim.comparison.loss import Loss
 
 LOSS = Loss()
@@ -65,6 +65,19 @@ def test_the_best_other_policy_closes_none_of_the_gap_and_the_oracle_closes_all(
 def test_the_gap_is_missing_if_the_oracle_is_not_better() -> None:
     same = result_of(np.full(40, 0.5))
     assert np.isnan(gap_of(same, {"other": same}, same, LOSS, 1).gap)
+
+
+def test_no_policy_that_chooses_between_the_courses_gains_more_than_hindsight() -> None:
+    luck = np.random.default_rng(4)
+    low, high = (result_of(luck.random(200)) for _ in range(2))
+    oracle = result_of(luck.random(200))
+    room = hindsight_room({"low": low, "high": high}, oracle, LOSS)
+    courses = np.stack([r.figures["exposure"] for r in (low, high, oracle)])
+    for number in range(20):
+        chosen = result_of(courses[np.random.default_rng(number).integers(0, 3, 200), np.arange(200)])
+        assert gap_of(chosen, {"low": low, "high": high}, oracle, LOSS, 1).gain < room
+    of_best = result_of(courses.min(axis=0))
+    assert gap_of(of_best, {"low": low, "high": high}, oracle, LOSS, 1).gain == pytest.approx(room)
 
 
 def test_bootstrap_resamples_keep_the_number_of_patients_of_each_seed() -> None:
