@@ -79,9 +79,9 @@ def _hash(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     if args.folder.is_file():
         return _verify_population(args.folder)
+    from taper_sim.briefs.run_reports import write_run_report
     from taper_sim.experiments.kinds import verify_run
     from taper_sim.experiments.running import Running
-    from taper_sim.report.run_reports import write_run_report
 
     workers = None if args.workers is None else _workers(args.workers)
     with progress_bar() as progress:

@@ -15,15 +15,15 @@ from taper_sim.api.arguments import names_checked
 from taper_sim.api.comparison import Comparison
 from taper_sim.api.runs import Run
 from taper_sim.api.validation import Validation
+from taper_sim.briefs.brief import CommitteeBrief, brief_of, brief_table
+from taper_sim.briefs.brief_words import answer, lead_certainty
+from taper_sim.briefs.page import comparison_page
+from taper_sim.briefs.printed_page import browser_path, printed, write_pdf
+from taper_sim.briefs.run_reports import RUN_REPORTS
 from taper_sim.data.problems import problem, shown
 from taper_sim.experiments import compare
-from taper_sim.report.brief import CommitteeBrief, brief_of, brief_table
-from taper_sim.report.brief_words import answer, lead_certainty
 from taper_sim.report.figures import write_figures
-from taper_sim.report.page import comparison_page
 from taper_sim.report.page_parts import PAGE_FILE
-from taper_sim.report.printed_page import browser_path, printed, write_pdf
-from taper_sim.report.run_reports import RUN_REPORTS
 from taper_sim.report.run_tables import read_run
 from taper_sim.run_folder import MANIFEST_FILE, check_file_writable, read_record, write_text
 

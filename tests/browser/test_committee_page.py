@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from taper_sim.briefs.page import write_report
+from taper_sim.briefs.printed_page import browser_path, printed
 from taper_sim.experiments.compare import ComparisonRun
-from taper_sim.report.page import write_report
-from taper_sim.report.printed_page import browser_path, printed
 from tests.report.test_figures import make_run
 
 pytestmark = pytest.mark.browser

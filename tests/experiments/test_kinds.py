@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from taper_sim.briefs.run_reports import RUN_REPORTS
 from taper_sim.cli import main
 from taper_sim.experiments.kinds import RUN_KINDS
 from taper_sim.policies import interface
-from taper_sim.report.run_reports import RUN_REPORTS
 from tests.conftest import ROOT
 
 PEOPLE = """name: small

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_figures import make_run  # beside this file
 
+from taper_sim.briefs import page
+from taper_sim.briefs.page import write_report
 from taper_sim.data.problems import InputError
-from taper_sim.report import page
 from taper_sim.report.methods import cautions, methods_paragraph
-from taper_sim.report.page import write_report
 from taper_sim.report.run_tables import read_run
 from taper_sim.tables import REVIEWED, UNREVIEWED
+from tests.report.test_figures import make_run
 
 _VOID = {"meta", "br", "img"}
 

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from test_page import Reader, change_manifest  # beside this file
 
+from taper_sim.briefs.run_reports import write_run_report
 from taper_sim.cli import main
 from taper_sim.report.clinic_cost import clinic_cost
 from taper_sim.report.clinic_page import read_clinic, texts_table
 from taper_sim.report.methods import calibration_sentence
 from taper_sim.report.panel_figure import full_text
-from taper_sim.report.run_reports import write_run_report
 from taper_sim.report.wording import number_text
 from taper_sim.run_folder import differing
 from taper_sim.tables import UNREVIEWED

@@ -8,9 +8,9 @@ low certainty is stated in words.
 from collections.abc import Sequence
 from typing import Final
 
-from taper_sim.report.brief import CommitteeBrief
-from taper_sim.report.brief_rows import BriefRow, PerThousand
-from taper_sim.report.certainty import words_of
+from taper_sim.briefs.brief import CommitteeBrief
+from taper_sim.briefs.brief_rows import BriefRow, PerThousand
+from taper_sim.briefs.certainty import words_of
 from taper_sim.report.harm_words import PER
 from taper_sim.report.methods import listed
 from taper_sim.report.wording import count, number_text

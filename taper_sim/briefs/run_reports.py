@@ -36,7 +36,7 @@ def with_page(text: str, folder: Path) -> str:
 
 
 def _of_comparison() -> RunReport:
-    from taper_sim.report.page import write_report
+    from taper_sim.briefs.page import write_report
     from taper_sim.report.terminal import comparison_text
 
     return RunReport(write_report, comparison_text)

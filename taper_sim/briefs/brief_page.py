@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, Final
 
+from taper_sim.briefs import brief_context, brief_words
+from taper_sim.briefs.brief import CommitteeBrief
+from taper_sim.briefs.brief_rows import BRIEF_ROWS, BriefRow, PerThousand
+from taper_sim.briefs.certainty import CERTAINTY_RULES
 from taper_sim.comparison.tables import SMALLEST_CELL
-from taper_sim.report import brief_context, brief_words
-from taper_sim.report.brief import CommitteeBrief
-from taper_sim.report.brief_rows import BRIEF_ROWS, BriefRow, PerThousand
-from taper_sim.report.certainty import CERTAINTY_RULES
 from taper_sim.report.harm_words import PER
 from taper_sim.report.methods import listed
 from taper_sim.report.run_tables import RunTables

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from taper_sim.briefs.brief import BRIEF_FILE, CommitteeBrief, brief_of, brief_table
+from taper_sim.briefs.brief_page import brief_values
+from taper_sim.briefs.checklists import checklists, unfilled
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.comparison.preferences import FULL_STOP, holds_harms, preferences_text
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
-from taper_sim.report.brief import BRIEF_FILE, CommitteeBrief, brief_of, brief_table
-from taper_sim.report.brief_page import brief_values
-from taper_sim.report.checklists import checklists, unfilled
 from taper_sim.report.figures import FOREST_OUTCOMES, WITHDRAWAL_LIMIT, pareto_axes, write_figures
 from taper_sim.report.methods import is_calibrated, listed, methods_paragraph, oracle_sentences, people_are_sampled
 from taper_sim.report.page_parts import Picture, picture, rendered, write_page
@@ -403,7 +403,7 @@ def comparison_page(
     written : sequence of Path
         Its figures with their data.
     clinic, old
-        See :func:`taper_sim.report.brief_page.brief_values`.
+        See :func:`taper_sim.briefs.brief_page.brief_values`.
     """
     lists = checklists(run.manifest, brief.comparator)
     return rendered(

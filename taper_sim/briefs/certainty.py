@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from taper_sim import tables
+from taper_sim.briefs.brief_rows import BriefRow, PerThousand
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.evidence.certainty_inputs import HeldOut, form_differences, held_out
-from taper_sim.report.brief_rows import BriefRow, PerThousand
 from taper_sim.report.harm_words import PER
 from taper_sim.report.methods import is_calibrated
 from taper_sim.report.wording import number_text

@@ -11,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from taper_sim.report.brief_rows import BriefRow, PerThousand, frequencies
-from taper_sim.report.certainty import OutcomeCertainty, basis_of, rate, words_of
+from taper_sim.briefs.brief_rows import BriefRow, PerThousand, frequencies
+from taper_sim.briefs.certainty import OutcomeCertainty, basis_of, rate, words_of
+from taper_sim.briefs.run_people import RunPeople
 from taper_sim.report.harm_words import PER
-from taper_sim.report.run_people import RunPeople
 from taper_sim.report.run_tables import RunTables, calls_of, rows_where, usable_protocols
 from taper_sim.units import DRUG_CLASSES
 

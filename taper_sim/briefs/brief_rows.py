@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 
 from taper_sim.array_types import Floats
+from taper_sim.briefs.run_people import RunPeople
 from taper_sim.comparison.outcomes import BEYOND_EXPECTED, BY_NAME, SHARE_OF_PEOPLE, Outcome
 from taper_sim.comparison.tables import SMALLEST_CELL, difference_rows, summary_rows
 from taper_sim.model.compiled import rows as kernel_rows
 from taper_sim.report.harm_words import PER
-from taper_sim.report.run_people import RunPeople
 from taper_sim.report.run_tables import RunTables, rows_by, rows_where
 from taper_sim.report.wording import is_nothing, number_text
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from taper_sim.briefs.brief import CommitteeBrief
+from taper_sim.briefs.brief_rows import BriefRow, frequency
+from taper_sim.briefs.brief_words import groups, harmful, serious_rows, time_words
+from taper_sim.briefs.certainty import CERTAINTY_RULES
 from taper_sim.comparison.tables import SMALLEST_CELL
-from taper_sim.report.brief import CommitteeBrief
-from taper_sim.report.brief_rows import BriefRow, frequency
-from taper_sim.report.brief_words import groups, harmful, serious_rows, time_words
-from taper_sim.report.certainty import CERTAINTY_RULES
 from taper_sim.report.harm_words import PER
 from taper_sim.report.methods import listed
 from taper_sim.report.run_tables import RunTables, rows_by, rows_where

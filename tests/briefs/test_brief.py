@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_figures import make_run  # beside this file
 from test_page import read  # beside this file
 
+from taper_sim.briefs import brief_context, brief_words
+from taper_sim.briefs.brief import MOST_SHOWN, CommitteeBrief, brief_of, brief_table, comparator_of
+from taper_sim.briefs.brief_rows import BRIEF_ROWS, PerThousand
+from taper_sim.briefs.certainty import CERTAINTY_WORDS, Lowered, OutcomeCertainty
+from taper_sim.briefs.checklists import checklists, unfilled
+from taper_sim.briefs.page import write_report
 from taper_sim.cli import main
 from taper_sim.experiments.compare import ComparisonRun
-from taper_sim.report import brief_context, brief_words
-from taper_sim.report.brief import MOST_SHOWN, CommitteeBrief, brief_of, brief_table, comparator_of
-from taper_sim.report.brief_rows import BRIEF_ROWS, PerThousand
-from taper_sim.report.certainty import CERTAINTY_WORDS, Lowered, OutcomeCertainty
-from taper_sim.report.checklists import checklists, unfilled
-from taper_sim.report.page import write_report
 from taper_sim.report.run_tables import read_run
 from taper_sim.report.waiting_groups import group_name
+from tests.report.test_figures import make_run
 
 ROWS = {row.name: row for row in BRIEF_ROWS}
 OPIOID = frozenset({"opioid"})
