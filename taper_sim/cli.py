@@ -313,13 +313,15 @@ def _recommend(args: argparse.Namespace) -> int:
 
 
 def _tapers(args: argparse.Namespace) -> int:
+    from taper_sim.briefs.run_reports import write_run_report
     from taper_sim.report.listings import taper_scores_text
     from taper_sim.studies.trial_tapers.run_study import run
 
     scores, converged = run(
         args.daily, args.train, args.test, args.out, folds=args.folds, drives=args.drives, seed=args.seed, log=_warn
     )
-    _show(taper_scores_text(scores))
+    page = write_run_report(args.out)
+    _show(f"{taper_scores_text(scores)}\nReport: {page}")
     return DONE if converged else NOT_TRUSTED
 
 

@@ -1,24 +1,19 @@
-"""The committee's brief of a comparison: who is compared with whom, every number, its certainty. Imports ``certainty``.
+"""The numbers of a comparison's first screen: who is compared with whom. Imports ``certainty``, ``first_screen``."""
 
-One object holds what the first screen says, so that its sentences, its table and its CSV cannot disagree.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
-import pandas as pd
 
-from taper_sim.briefs.brief_rows import BriefRow, PerThousand, frequencies
-from taper_sim.briefs.certainty import OutcomeCertainty, basis_of, rate, words_of
+from taper_sim.briefs.brief_rows import frequencies
+from taper_sim.briefs.certainty import basis_of, rate
+from taper_sim.briefs.first_screen import Numbers
 from taper_sim.briefs.run_people import RunPeople
-from taper_sim.report.harm_words import PER
 from taper_sim.report.run_tables import RunTables, calls_of, rows_where, usable_protocols
 from taper_sim.units import DRUG_CLASSES
 
-BRIEF_FILE: Final = "brief.csv"
 MOST_SHOWN: Final = 5
 """Protocols beside the comparator on the first screen."""
 _PACE: Final = "velocity_max_pct_per_month"
@@ -27,39 +22,22 @@ _COMPARATORS: Final = (("usual_care(", "usual care"), ("constant(", HOLDING_WORD
 
 
 @dataclass(frozen=True)
-class CommitteeBrief:
-    """Numbers of the committee's first screen.
+class CommitteeBrief(Numbers):
+    """Numbers of a comparison's first screen.
+
+    ``others`` are the protocols beside the comparator that a clinic could follow, from the slowest to the fastest where
+    the run reports the pace.
 
     Attributes
     ----------
-    manifest : mapping
-        ``manifest.json``.
-    comparator, comparator_is : str
-        Protocol with which the others are compared, and its name in a sentence.
-    others : tuple of str
-        Protocols beside it that a clinic could follow, from the slowest to the fastest where the run reports the pace.
-    shown : tuple of str
-        Those of the first screen, in the same order.
-    rows : tuple of BriefRow
-    levels, differences : mapping of (str, str) to PerThousand
-        By protocol and name of the row; differences from the comparator.
-    certainty : mapping of (str, str) to OutcomeCertainty
-        Of each difference.
     pace : mapping of str to float
         Fastest month of each protocol, % of the starting dose; empty if the run does not report it.
     classes : frozenset of str
         Drug classes that the people take.
     """
 
-    manifest: Mapping[str, Any]
-    comparator: str
-    comparator_is: str
-    others: tuple[str, ...]
-    shown: tuple[str, ...]
-    rows: tuple[BriefRow, ...]
-    levels: Mapping[tuple[str, str], PerThousand]
-    differences: Mapping[tuple[str, str], PerThousand]
-    certainty: Mapping[tuple[str, str], OutcomeCertainty]
+    marks_without_interval: ClassVar[bool] = True
+
     pace: Mapping[str, float]
     classes: frozenset[str]
 
@@ -67,24 +45,6 @@ class CommitteeBrief:
     def is_held(self) -> bool:
         """Whether the comparator holds the dose."""
         return self.comparator_is == HOLDING_WORDS
-
-    @property
-    def days(self) -> int:
-        """Days of the run."""
-        return int(self.manifest["days"])
-
-    def row(self, name: str) -> BriefRow | None:
-        """The row of an outcome, if the run has it."""
-        return next((row for row in self.rows if row.name == name), None)
-
-    def visible(self, protocol: str, row: BriefRow) -> PerThousand | None:
-        """The difference of a protocol, unless it is missing or hidden."""
-        difference = self.differences.get((protocol, row.name))
-        return None if difference is None or difference.is_hidden else difference
-
-    def words(self, row: BriefRow, protocols: Sequence[str]) -> str:
-        """Certainty of a row for some protocols: one word, or the lowest and the highest."""
-        return words_of(c.rank for name in protocols if (c := self.certainty.get((name, row.name))) is not None)
 
 
 def comparator_of(manifest: Mapping[str, Any]) -> tuple[str, str]:
@@ -147,32 +107,3 @@ def brief_of(run: RunTables, folder: Path) -> CommitteeBrief:
         pace,
         classes,
     )
-
-
-def brief_table(brief: CommitteeBrief) -> pd.DataFrame:
-    """Every number of the brief, a row a protocol and outcome; what the page hides is missing here too."""
-    rows = []
-    for protocol in (brief.comparator, *brief.others):
-        for row in brief.rows:
-            level, difference = brief.levels.get((protocol, row.name)), brief.visible(protocol, row)
-            if level is None or level.is_hidden:
-                continue
-            certainty = brief.certainty.get((protocol, row.name)) if difference is not None else None
-            nothing = (float("nan"),) * 3
-            rows.append(
-                (
-                    protocol,
-                    brief.comparator,
-                    row.name,
-                    int(PER),
-                    level.mean,
-                    level.low,
-                    level.high,
-                    *((difference.mean, difference.low, difference.high) if difference is not None else nothing),
-                    row.important,
-                    certainty.word if certainty is not None else "",
-                    certainty.why if certainty is not None else "",
-                )
-            )
-    names = ("protocol", "comparator", "outcome", "per", "people", "people_lo95", "people_hi95", "more", "more_lo95")
-    return pd.DataFrame(rows, columns=[*names, "more_hi95", "important", "certainty", "certainty_reason"])

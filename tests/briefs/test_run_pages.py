@@ -119,7 +119,7 @@ class PageReader(Reader):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         super().handle_starttag(tag, attrs)
-        if (tag, attrs) == ("p", [("class", "answer")]):
+        if (tag, attrs) in (("p", [("class", "answer")]), ("ul", [("class", "grounds")])):
             self.is_in_answer = True
         if tag == "tr":
             self.rows.append([])
@@ -131,11 +131,11 @@ class PageReader(Reader):
         if self.open and self.open[-1] in ("td", "th"):
             self.rows[-1][-1] += data
         if self.is_in_answer:
-            self.answer += data
+            self.answer = " ".join(f"{self.answer} {data}".split())
 
     def handle_endtag(self, tag: str) -> None:
         super().handle_endtag(tag)
-        self.is_in_answer = self.is_in_answer and tag != "p"
+        self.is_in_answer = self.is_in_answer and tag not in ("p", "ul")
 
     def row(self, *starts: str) -> list[str]:
         """The only row whose first cells are these."""

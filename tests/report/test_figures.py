@@ -38,6 +38,7 @@ MakeRun = Callable[..., Path]
 
 def _manifest(protocols: tuple[str, ...], n: int, subgroups: dict[str, int], name: str, question: str) -> dict:
     return {
+        "kind": "compare",
         "scenario": {
             "name": name,
             "question": question,
