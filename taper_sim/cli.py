@@ -227,7 +227,9 @@ def _validate(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace) -> int:
     from taper_sim.api.committee_report import write_run_report_to
 
-    lines = write_run_report_to(args.folder, args.out, clinic=args.clinic, against=args.against, pdf=args.pdf)
+    lines = write_run_report_to(
+        args.folder, args.out, clinic=args.clinic, against=args.against, edition=args.edition, pdf=args.pdf
+    )
     _show("\n".join(lines))
     return DONE
 

@@ -1,4 +1,4 @@
-"""The committee's brief of a finished run of any kind, as a page and as a PDF. Imports ``briefs``, ``api``.
+"""The committee's brief of a run of any kind, and the rounds edition, as page and PDF. Imports ``briefs``, ``rounds``.
 
 The run's folder is only read.
 """
@@ -19,10 +19,13 @@ from taper_sim.briefs.printed_page import browser_path, printed, write_pdf
 from taper_sim.briefs.run_reports import RUN_REPORTS
 from taper_sim.data.problems import problem, shown
 from taper_sim.experiments import compare
+from taper_sim.rounds.rounds_page import rounds_page
 from taper_sim.run_folder import MANIFEST_FILE, check_file_writable, read_record, write_text
 
 _ALLOWED = "the folder of a finished run"
 _PAGES = (".html", ".htm")
+COMMITTEE, ROUNDS = "committee", "rounds"
+"""Editions of the report."""
 
 
 @dataclass(eq=False)
@@ -88,8 +91,9 @@ def report(
     *,
     clinic: "str | Path | Run | None" = None,
     against: "str | Path | Comparison | Run | Validation | None" = None,
+    edition: str = COMMITTEE,
 ) -> Report:
-    """The page of a finished run for a committee.
+    """The page of a finished run for a committee, or of a clinic's own logs for a round.
 
     Parameters
     ----------
@@ -99,6 +103,8 @@ def report(
         A clinic run that says what a comparison costs in people's time.
     against : path, Comparison, Run or Validation, optional
         An earlier run of the same kind; the page then says what changed since.
+    edition : str, optional
+        ``committee``, or ``rounds``: ``run`` is then a folder of logs (docs/how-to/rounds.md).
 
     Returns
     -------
@@ -118,6 +124,14 @@ def report(
     ['constant()']
     """
     folder = _folder(run)
+    if edition == ROUNDS:
+        for name, value in (("--clinic", clinic), ("--against", against)):
+            if value is not None:
+                raise problem(name, "", "together with --edition rounds", "with a run only")
+        rounds, content = rounds_page(folder)
+        return Report(rounds.sentence, screen_table(rounds.numbers), content)
+    if edition != COMMITTEE:
+        raise problem("--edition", "", shown(edition), f"{COMMITTEE} or {ROUNDS}")
     kind = _kind(folder)
     if clinic is not None and kind != compare.KIND:
         raise problem("--clinic", "", f"together with a run of {shown(kind)}", "with a comparison only")
@@ -170,7 +184,13 @@ def _linked(folder: Path, beside: Path, *, needs_all: bool) -> Path:
 
 
 def write_run_report_to(
-    folder: Path, out: Path, *, clinic: Path | None = None, against: Path | None = None, pdf: bool = False
+    folder: Path,
+    out: Path,
+    *,
+    clinic: Path | None = None,
+    against: Path | None = None,
+    edition: str = COMMITTEE,
+    pdf: bool = False,
 ) -> list[str]:
     """Write the page of a run to a file; lines for the terminal: the answer and the files.
 
@@ -178,6 +198,6 @@ def write_run_report_to(
     """
     if pdf:
         browser_path()
-    finished = report(folder, clinic=clinic, against=against)
+    finished = report(folder, clinic=clinic, against=against, edition=edition)
     files = finished.save(out, pdf=pdf)
     return [*([finished.answer] if finished.answer else []), *(f"Report: {path}" for path in files)]

@@ -20,7 +20,7 @@ from taper_sim.report.wording import count
 from taper_sim.run_folder import write_csv
 
 BRIEF_FILE: Final = "brief.csv"
-MOST_ROWS: Final = 7
+SCREEN_ROWS: Final = 7
 """Most rows of the table: the reader of one screen keeps no more apart."""
 _YEAR_D: Final = (360, 370)  # days that read as a year
 _DIGITS_BELOW: Final = 10.0  # a row whose numbers are all below has decimals
@@ -49,7 +49,7 @@ class Numbers:
     shown : tuple of str
         Those of the first screen, in the same order.
     rows : tuple of ScreenRow
-        At most :data:`MOST_ROWS`, harms first.
+        At most :data:`SCREEN_ROWS`, harms first.
     levels, differences : mapping of (str, str) to PerThousand
         By column and name of the row; differences from the comparator.
     certainty : mapping of (str, str) to OutcomeCertainty
@@ -207,7 +207,8 @@ def _table(screen: FirstScreen) -> dict[str, Any]:
         "title": screen.title,
         "caption": screen.caption,
         "heads": [{"name": name, "note": screen.heads.get(name, "")} for name in columns],
-        "rows": [_row(numbers, row, columns) for row in numbers.rows[:MOST_ROWS]],
+        "is_rated": bool(numbers.certainty),
+        "rows": [_row(numbers, row, columns) for row in numbers.rows[:SCREEN_ROWS]],
         "notes": screen.notes,
     }
 

@@ -26,7 +26,7 @@ from taper_sim.report.staffing_page import StaffingTables, answer_of_staffing, g
 from taper_sim.report.wording import number_text
 from taper_sim.scenario.staffing_schema import AGAINST
 
-TODAY: str = "today's team"
+_TODAY = "today's team"
 _CHOSEN = "the chosen team"
 _ROWS = (*EVENT_ROWS, DROPOUT, REDUCTION, LATE_OR_LOST, ORDER_WAIT)
 
@@ -35,7 +35,7 @@ def _columns(tables: StaffingTables) -> dict[str, pd.DataFrame]:
     """Rows of all roles of today's team and of the chosen team, where the run has them."""
     columns = {}
     if len(tables.levers):
-        columns[TODAY] = rows_where(tables.levers, name="as it is")
+        columns[_TODAY] = rows_where(tables.levers, name="as it is")
     if tables.chosen is not None:
         columns[_CHOSEN] = rows_where(tables.teams, team=tables.chosen, role="all")
     return {name: rows for name, rows in columns.items() if len(rows)}
@@ -92,7 +92,7 @@ def _heads(tables: StaffingTables) -> dict[str, str]:
     heads = {UNLIMITED: "never short"}
     if len(tables.levers):
         today = rows_where(tables.levers, name="as it is").iloc[0]
-        heads[TODAY] = f"{today['fte']:g} FTE"
+        heads[_TODAY] = f"{today['fte']:g} FTE"
     if tables.manifest["chosen"] is not None:
         heads[_CHOSEN] = ", ".join(f"{role} {fte:g}" for role, fte in tables.manifest["chosen"]["fte"].items())
     return heads

@@ -67,9 +67,9 @@ ORDER_WAIT: Final = _of_service(
     "order_wait_days", "Wait for a changed dose", "days a patient", 1.0, "days", ("longer", "shorter")
 )
 REDUCTION: Final = _of_patients("dose_reduction_pct", "Dose reduction", "% of the starting dose", "%")
-FUNCTION: Final = _of_patients("function_change", "Change of function", "points of 100", "points")
-PAIN: Final = _of_patients("pain_nrs_change", "Change of pain", "points of 10", "points", digits=2)
-FACTORS: Final[Mapping[str, float]] = {
+FUNCTION_ROW: Final = _of_patients("function_change", "Change of function", "points of 100", "points")
+PAIN_ROW: Final = _of_patients("pain_nrs_change", "Change of pain", "points of 10", "points", digits=2)
+ROW_FACTORS: Final[Mapping[str, float]] = {
     **{row.name: PER for row in (*EVENT_ROWS, DROPOUT, LOWER_DOSE)},
     "late": 100.0,
     "late of urgency 0": 100.0,
@@ -94,12 +94,12 @@ def estimate(
     what : str
         ``estimate`` or ``change``.
     """
-    value = replicated(cells, n, FACTORS.get(row.name, 1.0), what=what)
+    value = replicated(cells, n, ROW_FACTORS.get(row.name, 1.0), what=what)
     if not value.has_interval:
         return PerThousand(value.mean, float("nan"), float("nan"), "", people)
     if value.low == value.high == value.mean == 0.0:
         return PerThousand(0.0, float("nan"), float("nan"), "0 in every replication", people)
-    low = max(value.low, 0.0) if what == "estimate" and row.name in FACTORS else value.low
+    low = max(value.low, 0.0) if what == "estimate" and row.name in ROW_FACTORS else value.low
     return PerThousand(value.mean, low, value.high, "", people)
 
 

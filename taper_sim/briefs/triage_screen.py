@@ -9,11 +9,11 @@ from taper_sim.briefs.first_screen import Aside, FirstScreen, Numbers, raised_by
 from taper_sim.briefs.team_rows import (
     CAPTION,
     EVENT_ROWS,
-    FUNCTION,
+    FUNCTION_ROW,
     LATE_OR_LOST,
     LATE_URGENT,
     ORDER_WAIT,
-    PAIN,
+    PAIN_ROW,
     REDUCTION,
     estimate,
     more_replications,
@@ -27,7 +27,7 @@ from taper_sim.report.wording import name_text
 _LOST = " lost"  # ends the name of a metric of harm against unlimited staff in triage.csv
 _AGAINST = tuple(
     (f"{row.name}{_LOST}", replace(row, note=f"{row.note}; minus unlimited staff"))
-    for row in (*(row for row in EVENT_ROWS if row.is_serious), FUNCTION, PAIN, REDUCTION)
+    for row in (*(row for row in EVENT_ROWS if row.is_serious), FUNCTION_ROW, PAIN_ROW, REDUCTION)
 )
 _ROWS = (
     *_AGAINST[:3],

@@ -20,7 +20,7 @@ from taper_sim.briefs.certainty import (
     is_reviewed,
     rate,
 )
-from taper_sim.briefs.first_screen import MOST_ROWS, Aside, FirstScreen, Numbers, raised_by
+from taper_sim.briefs.first_screen import SCREEN_ROWS, Aside, FirstScreen, Numbers, raised_by
 from taper_sim.comparison.small_counts import share
 from taper_sim.evidence.certainty_inputs import HeldOut
 from taper_sim.evidence.study_runs import SIMULATED
@@ -100,7 +100,7 @@ def _groups(table: pd.DataFrame) -> list[tuple[ScreenRow, pd.DataFrame]]:
     if left.any():
         other = ScreenRow(name="other", label=_OTHER, note="", events="", important=0.0, is_harm=False, published=())
         groups.append((_screen_row(other, int(left.sum())), done[left]))
-    return groups[:MOST_ROWS]
+    return groups[:SCREEN_ROWS]
 
 
 def validation_numbers(tables: ValidationTables) -> Numbers:

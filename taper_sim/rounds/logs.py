@@ -1,4 +1,4 @@
-"""Reads a clinic's logs from one folder, or from the patients' folders of ``serve --data``. Imports ``data``, ``recommend``.
+"""Reads a clinic's logs: one folder, or the folders of ``serve --data``. Imports ``data``, ``recommend``.
 
 Files: docs/how-to/rounds.md. Every problem is one line; a folder with a problem is not reported.
 """
@@ -112,9 +112,7 @@ def read_logs(folder: Path) -> ClinicLogs:
         raise problem(str(folder), "", "no folder", "a folder of logs")
     places = [folder] if _has_records(folder) else [p for p in sorted(folder.iterdir()) if _has_records(p)]
     if not places:
-        raise problem(
-            str(folder), "", f"no {DOSE_FILE}", "a folder of logs, or of patients as `serve --data` writes it"
-        )
+        raise problem(str(folder), "", f"no {DOSE_FILE}", "a folder of logs, or one that `serve --data` wrote")
     bad: list[Problem] = []
     histories: dict[str, History] = {}
     decisions: list[dict[str, Any]] = []
@@ -135,15 +133,13 @@ def read_logs(folder: Path) -> ClinicLogs:
             log = read_log(place / DECISION_FILE)
             decisions += log.lines
             bad += log.problems
+    if bad:  # every other file names these patients
+        raise InputError(bad)
     notes = []
     alerts: tuple[Alert, ...] = ()
     comments: tuple[Comment, ...] = ()
     codes: Mapping[str, str] = {}
-    for name, what in (
-        (ALERT_FILE, "alerts"),
-        (TRAIT_FILE, "characteristics of patients"),
-        (FEEDBACK_FILE, "feedback"),
-    ):
+    for name, what in ((ALERT_FILE, "alerts"), (TRAIT_FILE, "equity of access"), (FEEDBACK_FILE, "feedback")):
         path = folder / name
         if not path.exists():
             if not (name == TRAIT_FILE and traits):
@@ -165,11 +161,10 @@ def read_logs(folder: Path) -> ClinicLogs:
     bad += [Problem(DECISION_FILE, "", f"patient {shown(n)}", f"a patient of {DOSE_FILE}") for n in sorted(unknown)]
     if bad:
         raise InputError(bad)
-    answered = {
-        name: replace(h, answers={**h.answers, **_answers(traits.get(name, {}))}) for name, h in histories.items()
-    }
+    for name, history in histories.items():
+        histories[name] = replace(history, answers={**history.answers, **_answers(traits.get(name, {}))})
     return ClinicLogs(
-        answered, traits, tuple(decisions), alerts, comments, codes, dict(_hashes(folder, places)), tuple(notes)
+        histories, traits, tuple(decisions), alerts, comments, codes, dict(_hashes(folder, places)), tuple(notes)
     )
 
 
@@ -210,7 +205,7 @@ def _of_baseline(path: Path) -> Mapping[str, str]:
 
 
 def _traits(path: Path) -> dict[str, Mapping[str, str]]:
-    table = read_patients(path)
+    table = read_patients(path, {}, drop_missing=False, strict=True)
     rows: dict[str, dict[str, str]] = {name: {} for name in table.ids}
     for column, values in table.booleans.items():
         for patient_id, value in zip(table.ids, values, strict=True):
@@ -256,10 +251,11 @@ def _alerts(path: Path, histories: Mapping[str, History]) -> Iterator[Alert]:
             bad.add(f"{place}, answered", answered, f"{_TIME_ALLOWED}, not before it was raised; empty while open")
         due_h = _hours(due) if due else DUE_H.get(urgency.get(name, ""))
         if due_h is None:
-            given, allowed = (due, f"hours, 0 to {_LONGEST_H:g}") if due else (name or "nothing", "a flag, or due_h")
-            bad.add(
-                f"{place}, {'due_h' if due else 'alert'}", f"{given}{'' if due else nearest(name, urgency)}", allowed
-            )
+            if due:
+                bad.add(f"{place}, due_h", due, f"hours, above 0 to {_LONGEST_H:g}")
+            else:
+                given = f"{shown(name) or 'nothing'}{nearest(name, urgency)}"
+                bad.add_text(f"{place}, alert", given, "a flag of red_flags.csv, or a column due_h with hours")
         if bad.count == before and start is not None and due_h is not None:
             alerts.append(Alert(who, name, start, end, due_h))
     bad.raise_if_any()

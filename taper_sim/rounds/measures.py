@@ -1,4 +1,4 @@
-"""What a clinic's logs show in a quarter: people counted, alerts counted. Imports ``logs``, ``small_cells``, ``safety``.
+"""What a clinic's logs show in a quarter: people and alerts counted. Imports ``logs``, ``small_cells``, ``safety``.
 
 Every measure is people (or alerts) with something of those who could have it, so that intervals fit small numbers.
 Definitions: A146 (docs/assumptions.md).
@@ -7,7 +7,8 @@ Definitions: A146 (docs/assumptions.md).
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from functools import cache
+from functools import cache, cached_property
+from itertools import pairwise
 from typing import Any, Final
 
 from taper_sim import tables
@@ -149,35 +150,46 @@ def _classes(history: History, day: date) -> dict[str, float]:
     return {str(row.drug.drug_class): 1.0 for row in latest.values() if row.dose > 0}
 
 
-def _keeps_checkins(history: History, days: tuple[date, date], _: Quarter) -> bool | None:
-    """Whether a person has a check-in in enough of their whole weeks in care; None with no whole week."""
-    first, last = days
-    weeks = ((last - first).days + 1) // _WEEK_D
-    if weeks == 0:
+@dataclass(frozen=True)
+class Counted:
+    """A person in a quarter: history, first and last day in care, and days with each kind of adverse event."""
+
+    history: History
+    days: tuple[date, date]
+    quarter: Quarter
+    events: Mapping[str, int]
+
+
+def _keeps_checkins(of: Counted) -> bool | None:
+    """Whether a person has a check-in in enough of their whole calendar weeks in care; None with no whole week."""
+    first, last = of.days
+    monday = first + timedelta(days=-first.weekday() % _WEEK_D)
+    weeks = ((last - monday).days + 1) // _WEEK_D
+    if weeks <= 0:
         return None
-    kept = {(c.day - first).days // _WEEK_D for c in history.checkins if first <= c.day <= last}
-    return len({week for week in kept if week < weeks}) >= WEEKS_WITH * weeks
+    with_one = {(c.day - monday).days // _WEEK_D for c in of.history.checkins if monday <= c.day <= last}
+    return len({week for week in with_one if week < weeks}) >= WEEKS_WITH * weeks
 
 
-def _takes_as_prescribed(history: History, days: tuple[date, date], quarter: Quarter) -> bool | None:
+def _takes_as_prescribed(of: Counted) -> bool | None:
     """Whether every known dose taken in the quarter lies within 20 % of that prescribed; None without one."""
-    known = [row for row in history.doses if quarter.has(row.day) and row.taken is not None and row.dose > 0]
+    known = [row for row in of.history.doses if of.quarter.has(row.day) and row.taken is not None and row.dose > 0]
     return all(abs((row.taken or 0.0) - row.dose) <= DIFFERS * row.dose for row in known) if known else None
 
 
-def _rose_again(history: History, days: tuple[date, date], quarter: Quarter) -> bool | None:
+def _rose_again(of: Counted) -> bool | None:
     """Whether a dose rose in the quarter after it had been reduced; None if it was never reduced."""
     by_drug: dict[tuple[str, str], list[DoseRow]] = {}
-    for row in history.doses:
-        if row.day <= quarter.end:
+    for row in of.history.doses:
+        if row.day <= of.quarter.end:
             by_drug.setdefault(row.drug.key, []).append(row)
     reduced = rose = False
     for rows in by_drug.values():
         was_reduced = False
-        for before, row in zip(rows, rows[1:], strict=False):
+        for before, row in pairwise(rows):
             if row.dose < before.dose:
                 was_reduced = True
-            elif was_reduced and row.dose > before.dose and quarter.has(row.day):
+            elif was_reduced and row.dose > before.dose and of.quarter.has(row.day):
                 rose = True
         reduced |= was_reduced
     return rose if reduced else None
@@ -193,85 +205,98 @@ class Measure:
     is_harm : bool
         Whether fewer are better.
     of : callable
-        Of a history, its days in care and the quarter: whether it counts; None if it cannot.
+        Whether a person counts; None if they cannot.
     """
 
     name: str
     label: str
     note: str
     is_harm: bool
-    of: Callable[[History, tuple[date, date], Quarter], bool | None]
+    of: Callable[[Counted], bool | None]
 
 
-def _any_event(history: History, days: tuple[date, date], quarter: Quarter) -> bool | None:
-    return bool(adverse_events(history, quarter))
+def _any_event(of: Counted) -> bool | None:
+    return bool(of.events)
 
 
-def _of_kind(kind: str) -> Callable[[History, tuple[date, date], Quarter], bool | None]:
-    return lambda history, days, quarter: kind in adverse_events(history, quarter)
+def _withdrawal(of: Counted) -> bool | None:
+    return "Withdrawal" in of.events
 
 
 MEASURES: Final = (
     Measure("adverse", "Any adverse event", "% of people; emergency or same-day flag in a check-in", True, _any_event),
-    Measure(
-        "withdrawal", "Moderate or severe withdrawal", "% of people; by their check-ins", True, _of_kind("Withdrawal")
-    ),
+    Measure("withdrawal", "Moderate or severe withdrawal", "% of people; by check-ins", True, _withdrawal),
     Measure("rose_again", "Return to a higher dose", "% of people whose dose had come down", True, _rose_again),
     Measure("checkins", "Keeps check-ins", "% of people; in 4 of 5 weeks", False, _keeps_checkins),
-    Measure(
-        "as_prescribed",
-        "Takes doses as prescribed",
-        "% of people with known doses; within 20 %",
-        False,
-        _takes_as_prescribed,
-    ),
+    Measure("as_prescribed", "Doses as prescribed", "% of people with known doses", False, _takes_as_prescribed),
 )
 """Measures over people, harms first."""
 ADVERSE_KINDS: Final = tuple(dict.fromkeys(_KINDS.values()))
 
 
-def people_cell(logs: ClinicLogs, measure: Measure, quarter: Quarter, only: frozenset[str] | None = None) -> Cell:
-    """People of a quarter who count in a measure, of those who can; ``only`` of some patients."""
-    answers = [
-        measure.of(logs.histories[name], days, quarter)
-        for name, days in people_in_care(logs, quarter).items()
-        if only is None or name in only
-    ]
-    known = [answer for answer in answers if answer is not None]
-    return Cell(sum(known), len(known))
+@dataclass(frozen=True)
+class QuarterCounts:
+    """Counts of a quarter; each person is judged once."""
 
+    logs: ClinicLogs
+    quarter: Quarter
 
-def alerts_cell(logs: ClinicLogs, quarter: Quarter, only: frozenset[str] | None = None) -> Cell:
-    """Alerts raised in a quarter that were answered in time, of those answered or overdue."""
-    end = datetime.combine(quarter.last_day, time.max)
-    late = [
-        is_late
-        for alert in logs.alerts
-        if quarter.has(alert.raised.date())
-        and (only is None or alert.patient_id in only)
-        and (is_late := alert.is_late(end)) is not None
-    ]
-    return Cell(sum(not is_late for is_late in late), len(late))
+    @cached_property
+    def care(self) -> dict[str, tuple[date, date]]:
+        """Days in care by patient."""
+        return people_in_care(self.logs, self.quarter)
 
+    @cached_property
+    def events(self) -> dict[str, dict[str, int]]:
+        """Days with an adverse event by patient in care and kind."""
+        return {name: adverse_events(self.logs.histories[name], self.quarter) for name in self.care}
 
-def decisions_cell(logs: ClinicLogs, quarter: Quarter) -> Cell:
-    """People with an offer in a quarter whose last offer was decided within the days allowed."""
-    offers: dict[str, tuple[str, date]] = {}
-    decided: dict[str, date] = {}
-    for line in logs.decisions:
-        day = _day_of(line)
-        if day is None or day > quarter.last_day:
-            continue
-        if line["kind"] == "offered" and quarter.has(day):
-            offers[str(line["patient_id"])] = (str(line["id"]), day)
-        elif line["kind"] == "decided":
-            decided.setdefault(str(line.get("offer")), day)
-    answers = []
-    for offer, day in offers.values():
-        on = decided.get(offer)
-        if on is not None or (quarter.last_day - day).days > DECIDED_WITHIN_D:
-            answers.append(on is not None and (on - day).days <= DECIDED_WITHIN_D)
-    return Cell(sum(answers), len(answers))
+    @cached_property
+    def answers(self) -> dict[str, dict[str, bool]]:
+        """By measure: of each patient who can count, whether they do."""
+        found: dict[str, dict[str, bool]] = {measure.name: {} for measure in MEASURES}
+        for name, days in self.care.items():
+            for measure in MEASURES:
+                answer = measure.of(Counted(self.logs.histories[name], days, self.quarter, self.events[name]))
+                if answer is not None:
+                    found[measure.name][name] = answer
+        return found
+
+    def people(self, measure: str, only: frozenset[str] | None = None) -> Cell:
+        """People who count in a measure, of those who can; ``only`` of some patients."""
+        answers = [answer for name, answer in self.answers[measure].items() if only is None or name in only]
+        return Cell(sum(answers), len(answers))
+
+    def alerts(self, only: frozenset[str] | None = None) -> Cell:
+        """Alerts raised in a quarter that were answered in time, of those answered or overdue."""
+        end = datetime.combine(self.quarter.last_day, time.max)
+        late = [
+            is_late
+            for alert in self.logs.alerts
+            if self.quarter.has(alert.raised.date())
+            and (only is None or alert.patient_id in only)
+            and (is_late := alert.is_late(end)) is not None
+        ]
+        return Cell(sum(not is_late for is_late in late), len(late), is_of_people=False)
+
+    def decisions(self) -> Cell:
+        """People with an offer in a quarter whose last offer was decided within the days allowed."""
+        offers: dict[str, tuple[str, date]] = {}
+        decided: dict[str, date] = {}
+        for line in self.logs.decisions:
+            day = _day_of(line)
+            if day is None or day > self.quarter.last_day:
+                continue
+            if line["kind"] == "offered" and self.quarter.has(day):
+                offers[str(line["patient_id"])] = (str(line["id"]), day)
+            elif line["kind"] == "decided":
+                decided.setdefault(str(line.get("offer")), day)
+        answers = []
+        for offer, day in offers.values():
+            on = decided.get(offer)
+            if on is not None or (self.quarter.last_day - day).days > DECIDED_WITHIN_D:
+                answers.append(on is not None and (on - day).days <= DECIDED_WITHIN_D)
+        return Cell(sum(answers), len(answers))
 
 
 def groups(logs: ClinicLogs) -> Iterator[tuple[str, str, frozenset[str]]]:

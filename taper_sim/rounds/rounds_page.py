@@ -1,11 +1,9 @@
-"""The page of the rounds edition: first screen, parts, cases. Imports ``measures``, ``cases``, ``briefs.first_screen``."""
+"""The page of the rounds edition: first screen, parts, cases. Imports ``measures``, ``cases``, ``first_screen``."""
 
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
-
-import pandas as pd
 
 from taper_sim.briefs.brief_rows import PerThousand, ScreenRow
 from taper_sim.briefs.first_screen import Aside, FirstScreen, Numbers, screen_values
@@ -15,7 +13,7 @@ from taper_sim.experiments.manifest import git_commit, versions_of
 from taper_sim.report.methods import listed
 from taper_sim.report.page_parts import PageSection, PageTable, rendered
 from taper_sim.report.waiting_groups import group_name
-from taper_sim.report.wording import count, number_text
+from taper_sim.report.wording import number_text
 from taper_sim.rounds.cases import REASONS, Case, cases_of
 from taper_sim.rounds.logs import SOURCES, ClinicLogs, read_logs
 from taper_sim.rounds.measures import (
@@ -23,28 +21,18 @@ from taper_sim.rounds.measures import (
     DECIDED_WITHIN_D,
     MEASURES,
     Quarter,
-    adverse_events,
-    alerts_cell,
+    QuarterCounts,
     comments_by_code,
-    decisions_cell,
     groups,
     last_day,
-    people_cell,
-    people_in_care,
     quarter_of,
 )
 from taper_sim.rounds.small_cells import Cell, hidden_group, hidden_parts
 from taper_sim.tables import UNREVIEWED
 
 _HIDDEN: Final = f"<{SMALLEST_CELL}"
-_NOTHING: Final = (float("nan"),) * 2
 _ALERTS: Final = ("alerts", "Alerts answered in time", "% of alerts; by the urgency of the flag", False)
-_DECIDED: Final = (
-    "decided",
-    "Offers decided in time",
-    f"% of people with an offer; within {DECIDED_WITHIN_D} days",
-    False,
-)
+_DECIDED: Final = ("decided", "Offers decided in time", f"% of people with one; within {DECIDED_WITHIN_D} days", False)
 
 
 def _screen_row(name: str, label: str, note: str, is_harm: bool) -> ScreenRow:
@@ -75,37 +63,38 @@ def _change(new: Cell, old: Cell) -> PerThousand:
     return PerThousand(100.0 * found.estimate, 100.0 * found.low, 100.0 * found.high, "", n)
 
 
-def _cells(logs: ClinicLogs, quarter: Quarter) -> dict[str, tuple[ScreenRow, Cell]]:
+def _cells(counts: QuarterCounts) -> dict[str, tuple[ScreenRow, Cell]]:
     """Row and counts of every measure in a quarter."""
-    cells = {m.name: (_screen_row(m.name, m.label, m.note, m.is_harm), people_cell(logs, m, quarter)) for m in MEASURES}
-    if logs.alerts:
-        cells["alerts"] = (_screen_row(*_ALERTS), alerts_cell(logs, quarter))
-    if logs.decisions:
-        cells["decided"] = (_screen_row(*_DECIDED), decisions_cell(logs, quarter))
+    cells = {m.name: (_screen_row(m.name, m.label, m.note, m.is_harm), counts.people(m.name)) for m in MEASURES}
+    if counts.logs.alerts:
+        cells["alerts"] = (_screen_row(*_ALERTS), counts.alerts())
+    if counts.logs.decisions:
+        cells["decided"] = (_screen_row(*_DECIDED), counts.decisions())
     return cells
 
 
-def rounds_numbers(logs: ClinicLogs, quarter: Quarter) -> Numbers:
+def rounds_numbers(new: QuarterCounts, old: QuarterCounts) -> Numbers:
     """Shares in a quarter and the quarter before, and their difference."""
-    before = quarter.before
-    now, then = _cells(logs, quarter), _cells(logs, before)
+    quarter, before = new.quarter, old.quarter
+    now, then = _cells(new), _cells(old)
     levels: dict[tuple[str, str], PerThousand] = {}
     differences: dict[tuple[str, str], PerThousand] = {}
     rows = []
     for name, (row, cell) in now.items():
-        old = then[name][1]
+        earlier = then[name][1]
         if cell.n == 0:
             continue
         rows.append(row)
         levels[quarter.name, name] = _level(cell)
-        if old.n:
-            levels[before.name, name] = _level(old)
-            differences[quarter.name, name] = _change(cell, old)
+        if earlier.n:
+            levels[before.name, name] = _level(earlier)
+            differences[quarter.name, name] = _change(cell, earlier)
     columns = (quarter.name,)
     return Numbers({}, before.name, before.name, columns, columns, tuple(rows), levels, differences, {})
 
 
-def _answer(logs: ClinicLogs, quarter: Quarter, numbers: Numbers, cases: list[Case]) -> Iterator[str]:
+def _answer(counts: QuarterCounts, numbers: Numbers, cases: list[Case]) -> Iterator[str]:
+    quarter = counts.quarter
     clear = []
     for row in numbers.rows:
         change = numbers.visible(quarter.name, row)
@@ -120,32 +109,35 @@ def _answer(logs: ClinicLogs, quarter: Quarter, numbers: Numbers, cases: list[Ca
         yield f"Against {before}, in {quarter.name} {listed(clear)}."
     else:
         yield f"No measure is shown to differ between {before} and {quarter.name}: the intervals hold no difference."
-    people = len(people_in_care(logs, quarter))
-    shown = f"{people:,}" if people >= SMALLEST_CELL else f"Fewer than {SMALLEST_CELL}"
-    yield f"{shown} people were in care in {quarter.name}, until {quarter.end:%d %B %Y}."
-    patients = len({case.patient_id for case in cases})
-    yield f"To discuss: {count(patients, 'patient')}, listed below by reason."
+    people = len(counts.care)
+    yield f"{_few(people).capitalize()} people were in care in {quarter.name}, until {quarter.end:%d %B %Y}."
+    yield f"To discuss: {_few(len({case.patient_id for case in cases}))} people, listed below by reason."
+
+
+def _few(n: int) -> str:
+    """A number of people; small ones are hidden."""
+    return f"{n:,}" if n == 0 or n >= SMALLEST_CELL else f"fewer than {SMALLEST_CELL}"
 
 
 def _by_reason(cases: list[Case]) -> Iterator[str]:
     counts = Counter(case.reason for case in cases)
     for reason in REASONS:
         if counts[reason]:
-            yield f"{reason}: {count(counts[reason], 'patient')}."
+            yield f"{reason}: {_few(counts[reason])} people."
     if not cases:
         yield "Nobody is listed to discuss."
 
 
-def _adverse(logs: ClinicLogs, quarter: Quarter) -> tuple[PageTable, ...]:
+def _adverse(*quarters: QuarterCounts) -> tuple[PageTable, ...]:
     """People by kind of adverse event in both quarters; no hidden number follows from the total."""
     columns = {}
-    for each in (quarter.before, quarter):
-        events = [adverse_events(logs.histories[name], each) for name in people_in_care(logs, each)]
+    for each in quarters:
+        events = list(each.events.values())
         parts = {kind: sum(kind in found for found in events) for kind in ADVERSE_KINDS}
         total = sum(bool(found) for found in events)
         hidden = hidden_parts(parts, total)
         cells = [_HIDDEN if kind in hidden else f"{n:,}" for kind, n in parts.items()]
-        columns[each.name] = [*cells, _shown(total)]
+        columns[each.quarter.name] = [*cells, _shown(total)]
     rows = tuple(zip((*ADVERSE_KINDS, "Any of these"), *columns.values(), strict=True))
     caption = (
         "People with an emergency or same-day flag of red_flags.csv in a check-in of the quarter. A number that could "
@@ -161,14 +153,14 @@ def _shown(n: int) -> str:
 _ACCESS_MEASURES: Final = tuple(m for m in MEASURES if m.name in ("adverse", "checkins"))
 
 
-def _equity(logs: ClinicLogs, quarter: Quarter) -> tuple[tuple[str, ...], tuple[PageTable, ...]]:
+def _equity(counts: QuarterCounts) -> tuple[tuple[str, ...], tuple[PageTable, ...]]:
     """Each group against everybody else in the last quarter."""
     rows, apart = [], []
-    everybody = frozenset(logs.histories)
-    of: dict[str, Any] = {m.label: lambda only, m=m: people_cell(logs, m, quarter, only) for m in _ACCESS_MEASURES}
-    if logs.alerts:
-        of[_ALERTS[1]] = lambda only: alerts_cell(logs, quarter, only)
-    for attribute, level, members in groups(logs):
+    everybody = frozenset(counts.logs.histories)
+    of: dict[str, Any] = {m.label: lambda only, m=m: counts.people(m.name, only) for m in _ACCESS_MEASURES}
+    if counts.logs.alerts:
+        of[_ALERTS[1]] = counts.alerts
+    for attribute, level, members in groups(counts.logs):
         cells = []
         for label, cell_of in of.items():
             mine, others = cell_of(members), cell_of(everybody - members)
@@ -239,9 +231,10 @@ def rounds_screen(logs: ClinicLogs) -> tuple[FirstScreen, tuple[PageSection, ...
     """First screen and parts of a folder of logs."""
     end = last_day(logs)
     quarter = quarter_of(end, end)
-    numbers = rounds_numbers(logs, quarter)
+    new, old = QuarterCounts(logs, quarter), QuarterCounts(logs, quarter.before)
+    numbers = rounds_numbers(new, old)
     cases = cases_of(logs, end)
-    gaps, gap_tables = _equity(logs, quarter)
+    gaps, gap_tables = _equity(new)
     asides = (
         Aside("To discuss", tuple(_by_reason(cases))),
         Aside("Equity of access", gaps),
@@ -249,7 +242,7 @@ def rounds_screen(logs: ClinicLogs) -> tuple[FirstScreen, tuple[PageSection, ...
     )
     screen = FirstScreen(
         numbers,
-        tuple(_answer(logs, quarter, numbers, cases)),
+        tuple(_answer(new, numbers, cases)),
         "",
         f"{quarter.before.name} and {quarter.name}, % of people or of alerts",
         "Large: the share. Below: the difference from the quarter before, in percentage points, with the 95 % interval "
@@ -266,7 +259,7 @@ def rounds_screen(logs: ClinicLogs) -> tuple[FirstScreen, tuple[PageSection, ...
             _case_table(cases),
             is_printed=False,
         ),
-        PageSection("adverse", "Adverse events", (), _adverse(logs, quarter)),
+        PageSection("adverse", "Adverse events", (), _adverse(old, new)),
         PageSection("equity", "Equity of access", gaps, gap_tables),
         PageSection("feedback", "Feedback of patients and caregivers", (), _feedback(logs, quarter)),
         PageSection("definitions", "Definitions", tuple(_definitions())),
@@ -312,16 +305,9 @@ def rounds_page(folder: Path) -> tuple[FirstScreen, str]:
         subject="rounds edition",
         cautions=(
             f"{UNREVIEWED.capitalize()}.",
-            "A clinic's own records: an audit, not a study. Differences may come from who was in care and who answered.",
+            "A clinic's own records: an audit, not a study. A difference may come from who was in care.",
         ),
         **screen_values(screen),
         sections=[section for section in sections if not section.is_empty],
     )
     return screen, text
-
-
-def cases_frame(folder: Path) -> pd.DataFrame:
-    """The cases to discuss as a table: ``reason, patient_id, why``."""
-    logs = read_logs(folder)
-    rows = [(case.reason, case.patient_id, case.why) for case in cases_of(logs, last_day(logs))]
-    return pd.DataFrame(rows, columns=["reason", "patient_id", "why"])

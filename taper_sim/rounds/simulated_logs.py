@@ -22,7 +22,7 @@ from taper_sim.units import DEFAULT_SEED
 PEOPLE: Final = 96
 FIRST: Final = date(2026, 1, 5)
 _WEEKS: Final = 25
-_DRUGS: Final = (("morphine", "ER", 90.0), ("oxycodone", "ER", 60.0), ("hydrocodone", "ER", 60.0))
+_DRUGS: Final = (("morphine", "ER", 90.0), ("oxycodone", "ER", 60.0), ("hydromorphone", "IR", 20.0))
 _FLAGS: Final = ("opioid_withdrawal_moderate", "sleep_collapse", "pain_flare", "suicidal_thought")
 _CODES: Final = {
     "pace_fits": "the pace fits",
@@ -91,10 +91,10 @@ def _doses(name: str, random: np.random.Generator) -> tuple[pd.DataFrame, list[d
     dose, rows, cuts = start, [], []
     for week in range(0, _WEEKS, _EVERY_WEEKS):
         day = FIRST + timedelta(weeks=week)
-        if week and random.random() < 0.75:
+        if week and random.random() < 0.65:
             dose = 5.0 * round(dose * _REDUCED / 5.0)
             cuts.append(day)
-        elif week and cuts and random.random() < 0.25:
+        elif week and cuts and random.random() < 0.7:
             dose = min(start, dose + 10.0)
         taken = dose * (1.4 if random.random() < 0.08 else 1.0) if knows else np.nan
         rows.append((name, day, drug, formulation, dose, taken))
@@ -114,7 +114,7 @@ def _checkins(name: str, random: np.random.Generator, keeps: float, cuts: Sequen
             continue
         felt = any(0 <= (day - cut).days < 10 for cut in cuts)
         rows.append((name, day, "pain_nrs", int(np.clip(round(random.normal(5.5, 1.5)), 0, 10))))
-        rows.append((name, day, "sows_gossop", int(np.clip(round(random.normal(8.0 if felt else 3.0, 3.0)), 0, 30))))
+        rows.append((name, day, "sows_gossop", int(np.clip(round(random.normal(9.0 if felt else 3.0, 4.0)), 0, 30))))
         if random.random() < 0.01:
             rows.append((name, day, "phq9_item9", 1))
     return pd.DataFrame(rows, columns=["patient_id", "date", "instrument", "value"])

@@ -16,11 +16,14 @@ class Cell:
 
     count: int
     n: int
+    is_of_people: bool = True
 
     @property
     def is_small(self) -> bool:
-        """Whether the count, its complement or everybody are too few to show."""
-        return self.n < SMALLEST_CELL or _is_few(self.count) or _is_few(self.n - self.count)
+        """Whether the count, its complement or everybody are too few to show; of work that is no person only all."""
+        if self.n < SMALLEST_CELL:
+            return True
+        return self.is_of_people and (_is_few(self.count) or _is_few(self.n - self.count))
 
 
 def _is_few(count: int) -> bool:
