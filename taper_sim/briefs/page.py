@@ -322,6 +322,13 @@ def _figures(run: RunTables, folder: Path, written: Sequence[Path]) -> list[Pict
             f"Differences of each protocol from {reference} with 95 % intervals. The numbers are in the table of "
             "differences and in figures/forest.csv.",
         ),
+        "tail": (
+            "Peak withdrawal: everybody, and the worst 5 %",
+            "Filled: mean of the peaks of all people. Open: mean of the 5 % with the highest peaks. Bars: 95 % "
+            "intervals. A protocol whose mean is mild may still be hard for a few.",
+            f"Dot chart of the mean peak of withdrawal of all people and of the worst 5 % under {protocols}. The "
+            "numbers are in figures/tail.csv.",
+        ),
         "pareto": (
             f"Benefit and harm: {distance} against {harm}",
             "Means with 95 % intervals as thin crosses. Filled: mean peak withdrawal within the limit of "
