@@ -15,6 +15,7 @@ from taper_sim.report.run_tables import TAIL, label_of, outcome_of
 TAIL_OUTCOME: Final = "withdrawal_peak"
 """Outcome of the report's figure: the peak of withdrawal, which a mean hides most."""
 _KEYS: Final = ["protocol", "subgroup"]
+_APART: Final = 0.14  # of a row, between the two intervals of a protocol
 
 
 def tail_rows(summary: pd.DataFrame, outcome: str) -> pd.DataFrame:
@@ -39,19 +40,20 @@ def tail_figure(
     styles = styles_of(names, reference)
     rows = {row["protocol"]: row for row in table.to_dict("records")}
     drawn = [name for name in names if name in rows]
+    places = 2 if float(table["worst5"].abs().max()) < 10.0 else 1
     with mpl.rc_context(PRINT):
         figure = empty_figure(DOUBLE_COLUMN_MM, 26.0 + 7.0 * len(drawn), fitted=True)
         axes = figure.subplots()
         for y, name in enumerate(drawn):
             row, style = rows[name], styles[name]
-            axes.plot([row["mean"], row["worst5"]], [y, y], color=style.colour, linewidth=0.7)
-            for point, face in (("", style.colour), ("worst5", "white")):
+            axes.plot([row["mean"], row["worst5"]], [y - _APART, y + _APART], color=style.colour, linewidth=0.7)
+            for point, face, at in (("", style.colour, y - _APART), ("worst5", "white", y + _APART)):
                 mean, low, high = (row["mean"], row["lo95"], row["hi95"]) if not point else _worst(row)
-                axes.plot([low, high], [y, y], color=style.colour, linewidth=2.6, alpha=0.30)
+                axes.plot([low, high], [at, at], color=style.colour, linewidth=2.2, alpha=0.35)
                 axes.plot(
-                    mean, y, color=style.colour, marker=style.marker, markersize=4.5, markerfacecolor=face, zorder=3
+                    mean, at, color=style.colour, marker=style.marker, markersize=4.5, markerfacecolor=face, zorder=3
                 )
-            for x, text in ((1.02, f"{row['mean']:.2g}"), (1.12, f"{row['worst5']:.2g}")):
+            for x, text in ((1.02, f"{row['mean']:.{places}f}"), (1.12, f"{row['worst5']:.{places}f}")):
                 axes.text(x, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5)
         for x, text in ((1.02, "mean"), (1.12, "worst 5 %")):
             axes.text(x, -0.8, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5, weight="bold")
