@@ -154,8 +154,6 @@ def _wrong(numbers: Numbers) -> Iterator[str]:
     low = [row for row in numbers.rows if numbers.differences[_INSIDE, row.name].high < 0.0]
     for row in low:
         level = numbers.levels[_INSIDE, row.name]
-        yield f"{row.label}: {level.level_text(0)} % of {row.note}s inside, less than wanted.".replace(
-            "ss inside", "s inside"
-        )
+        yield f"{row.label}: {level.level_text(0)} % inside, of {row.note}; fewer than wanted."
     if not low:
         yield "No kind of outcome is shown to be predicted less often than wanted; few results leave wide intervals."
