@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_page import read  # beside this file
 
 from taper_sim.briefs import brief_context, brief_words
 from taper_sim.briefs.brief import MOST_SHOWN, CommitteeBrief, brief_of, comparator_of
@@ -20,6 +19,7 @@ from taper_sim.cli import main
 from taper_sim.experiments.compare import ComparisonRun
 from taper_sim.report.run_tables import read_run
 from taper_sim.report.waiting_groups import group_name
+from tests.briefs.test_page import read
 from tests.report.test_figures import make_run
 
 ROWS = {row.name: row for row in BRIEF_ROWS}

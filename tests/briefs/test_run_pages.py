@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_page import Reader, change_manifest  # beside this file
 
 from taper_sim.api.committee_report import report
 from taper_sim.briefs.run_reports import write_run_report
@@ -19,6 +18,7 @@ from taper_sim.report.panel_figure import full_text
 from taper_sim.report.wording import number_text
 from taper_sim.run_folder import differing
 from taper_sim.tables import UNREVIEWED
+from tests.briefs.test_page import Reader, change_manifest
 
 NAME = "<script>alert('x')</script> & \"small\""
 PROTOCOL = "slow <img src=x>"
