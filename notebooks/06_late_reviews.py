@@ -137,19 +137,28 @@ def interval(row, name):
     return f"({low:.1f} to {high:.1f})" if pd.notna(low) else "(no interval)"
 
 
+def against_unlimited(row):
+    if pd.isna(row["more"]):
+        return ""
+    if row["more"] == 0:
+        return "; the same as with unlimited staff in every replication"
+    return f"; {row['more']:+.1f} {interval(row, 'more')} against unlimited staff"
+
+
+rows = {team: tables[team].set_index("outcome") for team in TEAMS}
 for team in TEAMS:
-    rows = tables[team].set_index("outcome")
-    print(f"{team}, {PATIENTS} patients over {DAYS} days, {REPLICATIONS} replications:")
+    print(briefs[team].answer.replace("This team", f"The team {team}"))
+    print(f"With {PATIENTS} patients over {DAYS} days, {REPLICATIONS} replications:")
     for outcome, words in WORDS.items():
-        row = rows.loc[outcome]
-        text = f"  {row['people']:.1f} {words} {interval(row, 'people')}"
-        more = f"; {row['more']:+.1f} {interval(row, 'more')} against unlimited staff" if pd.notna(row["more"]) else ""
-        print(f"{text}{more}.")
-late = {team: tables[team].set_index("outcome").loc["late"] for team in TEAMS}
-if late["smaller"]["people_lo95"] > late["as planned"]["people_hi95"]:
-    print("Act on this: the smaller team lets more work wait, and the intervals do not overlap. Keep the planned team.")
-else:
-    print("The run does not show that the smaller team lets more work wait: the intervals overlap.")
+        row = rows[team].loc[outcome]
+        print(f"  {row['people']:.1f} {words} {interval(row, 'people')}{against_unlimited(row)}.")
+for outcome in ("late", "order_wait_days"):
+    small, planned = (rows[team].loc[outcome] for team in ("smaller", "as planned"))
+    if small["people_lo95"] > planned["people_hi95"]:
+        print(f"With the smaller team there are more {WORDS[outcome]}: the intervals do not overlap.")
+    else:
+        print(f"The smaller team is not shown to have more {WORDS[outcome]}: the intervals overlap.")
+print("Act on the room: enrol no more patients than the team in place has room for, or keep the planned team.")
 waits = everybody[everybody["metric"] == "late of urgency 0"].set_index("triage")
 for rule, row in waits.iterrows():
     print(f"Late work that cannot wait under {rule}: {row['estimate']:.1%}, change {row['change']:+.1%}.")

@@ -107,6 +107,14 @@ class ScreenRow:
         return f"{amount} in {self.per:,}" if self.per > 1 else f"{amount} {unit}".rstrip()
 
 
+def quantity_row(
+    name: str, label: str, note: str, important: float, unit: str, *, is_harm: bool = True, **more: Any
+) -> ScreenRow:
+    """A row of a quantity that is no frequency; ``more`` are further attributes of :class:`ScreenRow`."""
+    rest = {"events": label.lower(), "more_less": ("more", "less"), **more}
+    return ScreenRow(name=name, label=label, note=note, important=important, unit=unit, is_harm=is_harm, per=1, **rest)
+
+
 @dataclass(frozen=True, kw_only=True)
 class BriefRow(ScreenRow):
     """A row that a comparison has, and how it comes about.

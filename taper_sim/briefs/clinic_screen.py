@@ -72,7 +72,7 @@ def clinic_screen(tables: ClinicTables, _: Sequence[str] = ()) -> FirstScreen:
             ),
         ),
     )
-    heads = {UNLIMITED: "never short", **dict.fromkeys(numbers.shown, f"{tables.patients:,} patients")}
+    heads = {**dict.fromkeys(numbers.shown, f"{tables.patients:,} patients")}
     title = f"Of 1,000 people or as stated, over {time_words(tables.days)}"
     return FirstScreen(
         numbers,
@@ -88,10 +88,10 @@ def clinic_screen(tables: ClinicTables, _: Sequence[str] = ()) -> FirstScreen:
 
 
 def _waits(tables: ClinicTables) -> Iterator[str]:
-    seen = []
+    lines = []
     for protocol in tables.protocols:
         service = rows_where(tables.service, protocol=protocol, role="", work="")
         for line in groups_sentences(service[service["subgroup"] != "all"], tables.n):
-            if line not in seen:
-                seen.append(line)
+            if line not in lines:
+                lines.append(line)
                 yield line if line.startswith(("Not reported", "The model")) else tables.of(protocol, line)

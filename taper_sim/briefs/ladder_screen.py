@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from taper_sim.briefs.brief_rows import PerThousand, ScreenRow
+from taper_sim.briefs.brief_rows import PerThousand, ScreenRow, quantity_row
 from taper_sim.briefs.certainty import CERTAINTY_RULES, CertaintyBasis, is_reviewed, rate
 from taper_sim.briefs.first_screen import Aside, FirstScreen, Numbers, raised_by, time_words
 from taper_sim.comparison.outcomes import BY_NAME
@@ -21,23 +21,6 @@ MOST_POLICIES: Final = 5
 """Policies beside the comparator on the first screen: the best by loss, and the oracle."""
 
 
-def _row(
-    name: str, label: str, note: str, important: float, unit: str, *, is_harm: bool = True, digits: int = 2
-) -> ScreenRow:
-    return ScreenRow(
-        name=name,
-        label=label,
-        note=note,
-        events=label.lower(),
-        important=important,
-        is_harm=is_harm,
-        per=1,
-        unit=unit,
-        more_less=("more", "less"),
-        digits=digits,
-    )
-
-
 _OVER: Final = ScreenRow(
     name="share_over",
     label="Over the withdrawal limit",
@@ -46,37 +29,19 @@ _OVER: Final = ScreenRow(
     important=50.0,
     is_harm=True,
 )
-_LOSS: Final = ScreenRow(
-    name="loss",
-    label="Loss",
-    note="important differences; lower is better",
-    events="loss",
-    important=0.1,
-    is_harm=True,
-    is_serious=True,
-    per=1,
-    unit="of an important difference",
-    more_less=("more", "less"),
-    digits=3,
+_PART: Final = "of an important difference"
+_LOSS: Final = quantity_row(
+    "loss", "Loss", "important differences; lower is better", 0.1, _PART, is_serious=True, digits=3
 )
+_PAIN: Final = float(BY_NAME["pain_nrs_change"].important or 0.0)
+_FUNCTION: Final = float(BY_NAME["function_change"].important or 0.0)
 _ROWS: Final = (
     (_OVER, PER),
-    (_row("days_over", "Days over the withdrawal limit", "days a person", 7.0, "days", digits=1), 1.0),
-    (_row("cvar95", "Loss of the worst 5 %", "important differences", 0.1, "of an important difference"), 1.0),
-    (_row("pain", "Change of pain", "points of 10", float(BY_NAME["pain_nrs_change"].important or 0.0), "points"), 1.0),
-    (
-        _row(
-            "function",
-            "Change of function",
-            "points of 100",
-            float(BY_NAME["function_change"].important or 0.0),
-            "points",
-            is_harm=False,
-            digits=1,
-        ),
-        1.0,
-    ),
-    (_row("exposure", "Mean dose", "% of the starting dose", 5.0, "% of the start", digits=1), 100.0),
+    (quantity_row("days_over", "Days over the withdrawal limit", "days a person", 7.0, "days"), 1.0),
+    (quantity_row("cvar95", "Loss of the worst 5 %", "important differences", 0.1, _PART, digits=2), 1.0),
+    (quantity_row("pain", "Change of pain", "points of 10", _PAIN, "points", digits=2), 1.0),
+    (quantity_row("function", "Change of function", "points of 100", _FUNCTION, "points", is_harm=False), 1.0),
+    (quantity_row("exposure", "Mean dose", "% of the starting dose", 5.0, "% of the start"), 100.0),
     (_LOSS, 1.0),
 )
 

@@ -89,7 +89,7 @@ def staffing_screen(tables: StaffingTables, _: Sequence[str] = ()) -> FirstScree
 
 
 def _heads(tables: StaffingTables) -> dict[str, str]:
-    heads = {UNLIMITED: "never short"}
+    heads: dict[str, str] = {}
     if len(tables.levers):
         today = rows_where(tables.levers, name="as it is").iloc[0]
         heads[_TODAY] = f"{today['fte']:g} FTE"

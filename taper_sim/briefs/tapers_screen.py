@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from taper_sim.briefs.brief_rows import PerThousand, ScreenRow
+from taper_sim.briefs.brief_rows import PerThousand, ScreenRow, quantity_row
 from taper_sim.briefs.certainty import CERTAINTY_RULES, CertaintyBasis, CertaintyRule, Lowered, is_reviewed, rate
 from taper_sim.briefs.first_screen import Aside, FirstScreen, Numbers, raised_by
 from taper_sim.comparison.tables import SMALLEST_CELL
@@ -94,17 +94,14 @@ def _rows(tables: TapersTables) -> Iterator[tuple[ScreenRow, str, str]]:
     for score, label, note in _SCORES:
         for information in known:
             yield (
-                ScreenRow(
-                    name=f"{score}: {information}",
-                    label=label,
-                    note=f"{information} known; {note}",
+                quantity_row(
+                    f"{score}: {information}",
+                    label,
+                    f"{information} known; {note}",
+                    0.0,
+                    "nats" if score == "log_loss" else "",
                     events=f"the {label.lower()} with {information} known",
-                    important=0.0,
-                    is_harm=True,
                     is_serious=score == "log_loss",
-                    per=1,
-                    unit="nats" if score == "log_loss" else "",
-                    more_less=("more", "less"),
                     digits=3,
                 ),
                 information,

@@ -6,7 +6,7 @@ Harms come first and are those of a comparison; late work and waits follow. Diff
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Final
 
-from taper_sim.briefs.brief_rows import BRIEF_ROWS, PerThousand, ScreenRow
+from taper_sim.briefs.brief_rows import BRIEF_ROWS, PerThousand, ScreenRow, quantity_row
 from taper_sim.briefs.certainty import OutcomeCertainty, basis_of, rate
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.report.harm_words import PER
@@ -15,38 +15,14 @@ from taper_sim.report.wording import count
 from taper_sim.units import DRUG_CLASSES
 
 UNLIMITED: Final = "unlimited staff"
-"""The comparator: the same patients with staff who are never short."""
+"""The comparator: the same patients with staff without a limit."""
 _BY_NAME: Final = {row.name: row for row in BRIEF_ROWS}
-
-
-def _of_service(name: str, label: str, note: str, important: float, unit: str, words: tuple[str, str]) -> ScreenRow:
-    return ScreenRow(
-        name=name,
-        label=label,
-        note=note,
-        events=label.lower(),
-        important=important,
-        is_harm=True,
-        per=1,
-        unit=unit,
-        more_less=words,
-    )
 
 
 def _of_patients(name: str, label: str, note: str, unit: str, *, digits: int = 1) -> ScreenRow:
     outcome = BY_NAME[name]
-    return ScreenRow(
-        name=name,
-        label=label,
-        note=note,
-        events=label.lower(),
-        important=float(outcome.important or 0.0),
-        is_harm=outcome.direction == "lower",
-        per=1,
-        unit=unit,
-        more_less=("more", "less"),
-        digits=digits,
-    )
+    important = float(outcome.important or 0.0)
+    return quantity_row(name, label, note, important, unit, is_harm=outcome.direction == "lower", digits=digits)
 
 
 EVENT_ROWS: Final = tuple(_BY_NAME[n] for n in ("death", "overdose", "mental_health_crisis", "return_to_higher_dose"))
@@ -59,12 +35,10 @@ DROPOUT: Final = ScreenRow(
     is_harm=True,
 )
 LOWER_DOSE: Final = _BY_NAME["dose_reduction_ge15"]
-LATE_OR_LOST: Final = _of_service("late", "Late or lost work", "% of all work", 5.0, "%", ("more", "less"))
-LATE_URGENT: Final = _of_service(
-    "late of urgency 0", "Late work that cannot wait", "% of such work", 1.0, "%", ("more", "less")
-)
-ORDER_WAIT: Final = _of_service(
-    "order_wait_days", "Wait for a changed dose", "days a patient", 1.0, "days", ("longer", "shorter")
+LATE_OR_LOST: Final = quantity_row("late", "Late or lost work", "% of all work", 5.0, "%")
+LATE_URGENT: Final = quantity_row("late of urgency 0", "Late work that cannot wait", "% of such work", 1.0, "%")
+ORDER_WAIT: Final = quantity_row(
+    "order_wait_days", "Wait for a changed dose", "days a patient", 1.0, "days", more_less=("longer", "shorter")
 )
 REDUCTION: Final = _of_patients("dose_reduction_pct", "Dose reduction", "% of the starting dose", "%")
 FUNCTION_ROW: Final = _of_patients("function_change", "Change of function", "points of 100", "points")

@@ -114,12 +114,12 @@ def validation_numbers(tables: ValidationTables) -> Numbers:
     for row, part in _groups(tables.table):
         rows.append(row)
         n, inside = len(part), int((part["inside"] == "yes").sum())
-        found = share(inside, n)
+        inside_share = share(inside, n)
         few = "too few results" if n < FEWEST_HELD_OUT else ""
-        ends = (100.0 * found.low, 100.0 * found.high) if n >= FEWEST_HELD_OUT else (float("nan"),) * 2
-        levels[_INSIDE, row.name] = PerThousand(100.0 * found.estimate, *ends, few, people)
+        ends = (100.0 * inside_share.low, 100.0 * inside_share.high) if n >= FEWEST_HELD_OUT else (float("nan"),) * 2
+        levels[_INSIDE, row.name] = PerThousand(100.0 * inside_share.estimate, *ends, few, people)
         levels[_WANTED, row.name] = PerThousand(wanted, float("nan"), float("nan"), "", people)
-        beyond = PerThousand(100.0 * found.estimate - wanted, ends[0] - wanted, ends[1] - wanted, few, people)
+        beyond = PerThousand(100.0 * inside_share.estimate - wanted, ends[0] - wanted, ends[1] - wanted, few, people)
         differences[_INSIDE, row.name] = beyond
         basis = CertaintyBasis(row, beyond, is_calibrated(manifest), is_reviewed(manifest), HeldOut(n, inside), ())
         certainty[_INSIDE, row.name] = rate(basis, VALIDATION_RULES)

@@ -27,8 +27,8 @@ def share(count: int, n: int) -> CountInterval:
     """Share of ``count`` in ``n`` with its Wilson interval, 0 to 1; NaN without anybody."""
     if n == 0:
         return CountInterval(math.nan, math.nan, math.nan)
-    found = binomtest(count, n).proportion_ci(method="wilson")
-    return CountInterval(count / n, float(found.low), float(found.high))
+    wilson = binomtest(count, n).proportion_ci(method="wilson")
+    return CountInterval(count / n, float(wilson.low), float(wilson.high))
 
 
 def share_difference(new: tuple[int, int], old: tuple[int, int]) -> CountInterval:

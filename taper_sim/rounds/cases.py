@@ -34,8 +34,8 @@ class Case:
 
 def cases_of(logs: ClinicLogs, as_of: date) -> list[Case]:
     """Cases of the people in care on a day, by reason, then by id."""
-    found = [case for name in people_in_care(logs, quarter_of(as_of, as_of)) for case in _of(logs, name, as_of)]
-    return sorted(found, key=lambda case: (REASONS.index(case.reason), case.patient_id))
+    cases = [case for name in people_in_care(logs, quarter_of(as_of, as_of)) for case in _of(logs, name, as_of)]
+    return sorted(cases, key=lambda case: (REASONS.index(case.reason), case.patient_id))
 
 
 def _of(logs: ClinicLogs, name: str, as_of: date) -> Iterator[Case]:

@@ -114,16 +114,17 @@ def read_logs(folder: Path) -> ClinicLogs:
     if not places:
         raise problem(str(folder), "", f"no {DOSE_FILE}", "a folder of logs, or one that `serve --data` wrote")
     bad: list[Problem] = []
+    notes: list[str] = []
     histories: dict[str, History] = {}
     decisions: list[dict[str, Any]] = []
     traits: dict[str, Mapping[str, str]] = {}
     for place in places:
         try:
-            found = histories_in(place)
+            read = histories_in(place)
         except InputError as error:
             bad += error.problems
             continue
-        for patient_id, history in found.items():
+        for patient_id, history in read.items():
             if patient_id in histories:
                 bad.append(Problem(str(place), "", f"patient {shown(patient_id)} a second time", "each patient once"))
             histories[patient_id] = history
@@ -132,18 +133,22 @@ def read_logs(folder: Path) -> ClinicLogs:
         if (place / DECISION_FILE).exists():
             log = read_log(place / DECISION_FILE)
             decisions += log.lines
-            bad += log.problems
+            bad += [p for p in log.problems if p.place]
+            notes += [f"{DECISION_FILE}: {p.given}." for p in log.problems if not p.place]  # of an earlier version
     if bad:  # every other file names these patients
         raise InputError(bad)
-    notes = []
     alerts: tuple[Alert, ...] = ()
     comments: tuple[Comment, ...] = ()
     codes: Mapping[str, str] = {}
-    for name, what in ((ALERT_FILE, "alerts"), (TRAIT_FILE, "equity of access"), (FEEDBACK_FILE, "feedback")):
+    for name, what in (
+        (ALERT_FILE, "the answering of alerts"),
+        (TRAIT_FILE, "equity of access"),
+        (FEEDBACK_FILE, "feedback"),
+    ):
         path = folder / name
         if not path.exists():
             if not (name == TRAIT_FILE and traits):
-                notes.append(f"The folder has no {name}: nothing is said of {what}.")
+                notes.append(f"The folder has no {name}: {what} is not reported.")
             continue
         try:
             if name == ALERT_FILE:
@@ -156,7 +161,7 @@ def read_logs(folder: Path) -> ClinicLogs:
         except InputError as error:
             bad += error.problems
     if not decisions:
-        notes.append(f"The folder has no {DECISION_FILE}: nothing is said of decisions.")
+        notes.append(f"The folder has no {DECISION_FILE}: decisions are not reported.")
     unknown = [name for name in {str(line.get("patient_id")) for line in decisions} if name not in histories]
     bad += [Problem(DECISION_FILE, "", f"patient {shown(n)}", f"a patient of {DOSE_FILE}") for n in sorted(unknown)]
     if bad:
@@ -195,13 +200,13 @@ def _answers(traits: Mapping[str, str]) -> dict[str, float]:
 def _of_baseline(path: Path) -> Mapping[str, str]:
     """Characteristics of a patient's own file."""
     patient = read_patient(path)
-    found: dict[str, str] = {}
+    traits: dict[str, str] = {}
     for part in (patient.risk, patient.access):
         for name in BOOLEANS:
             if isinstance(value := getattr(part, name, None), bool):
-                found[name] = "yes" if value else "no"
+                traits[name] = "yes" if value else "no"
     modality = getattr(patient.access, "modality", None)
-    return found | ({"modality": str(modality)} if modality else {})
+    return traits | ({"modality": str(modality)} if modality else {})
 
 
 def _traits(path: Path) -> dict[str, Mapping[str, str]]:

@@ -104,8 +104,8 @@ def in_care(history: History, quarter: Quarter) -> tuple[date, date] | None:
 
 def people_in_care(logs: ClinicLogs, quarter: Quarter) -> dict[str, tuple[date, date]]:
     """Days in care by patient."""
-    found = {name: in_care(history, quarter) for name, history in logs.histories.items()}
-    return {name: days for name, days in found.items() if days is not None}
+    days_of = {name: in_care(history, quarter) for name, history in logs.histories.items()}
+    return {name: days for name, days in days_of.items() if days is not None}
 
 
 @cache
@@ -135,14 +135,14 @@ def adverse_events(history: History, quarter: Quarter) -> dict[str, int]:
     for report in history.checkins:
         if quarter.has(report.day):
             by_day.setdefault(report.day, {})[report.instrument] = report.value
-    found: dict[str, int] = {}
+    days: dict[str, int] = {}
     for day, values in by_day.items():
         taken = _classes(history, day)
         lookup = _Reported(values | taken)
         kinds = {kind for kind, names, rule in _adverse_rules() if names & values.keys() and rule.judge(lookup)}
         for kind in kinds:
-            found[kind] = found.get(kind, 0) + 1
-    return found
+            days[kind] = days.get(kind, 0) + 1
+    return days
 
 
 def _classes(history: History, day: date) -> dict[str, float]:
@@ -254,13 +254,13 @@ class QuarterCounts:
     @cached_property
     def answers(self) -> dict[str, dict[str, bool]]:
         """By measure: of each patient who can count, whether they do."""
-        found: dict[str, dict[str, bool]] = {measure.name: {} for measure in MEASURES}
+        by_measure: dict[str, dict[str, bool]] = {measure.name: {} for measure in MEASURES}
         for name, days in self.care.items():
             for measure in MEASURES:
                 answer = measure.of(Counted(self.logs.histories[name], days, self.quarter, self.events[name]))
                 if answer is not None:
-                    found[measure.name][name] = answer
-        return found
+                    by_measure[measure.name][name] = answer
+        return by_measure
 
     def people(self, measure: str, only: frozenset[str] | None = None) -> Cell:
         """People who count in a measure, of those who can; ``only`` of some patients."""

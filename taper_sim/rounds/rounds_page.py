@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from taper_sim.briefs.brief_rows import PerThousand, ScreenRow
+from taper_sim.briefs.brief_rows import PerThousand, ScreenRow, quantity_row
 from taper_sim.briefs.first_screen import Aside, FirstScreen, Numbers, screen_values
 from taper_sim.comparison.small_counts import CountInterval, share, share_difference
 from taper_sim.comparison.tables import SMALLEST_CELL
@@ -36,31 +36,21 @@ _DECIDED: Final = ("decided", "Offers decided in time", f"% of people with one; 
 
 
 def _screen_row(name: str, label: str, note: str, is_harm: bool) -> ScreenRow:
-    return ScreenRow(
-        name=name,
-        label=label,
-        note=note,
-        events=label.lower(),
-        important=0.0,
-        is_harm=is_harm,
-        per=1,
-        unit="%",
-        more_less=("points more", "points less"),
-    )
+    return quantity_row(name, label, note, 0.0, "%", is_harm=is_harm, more_less=("points more", "points less"))
 
 
 def _level(cell: Cell) -> PerThousand:
     """A share in % with Wilson's interval; a hidden cell counts as nobody."""
-    found = share(cell.count, cell.n)
+    interval = share(cell.count, cell.n)
     return PerThousand(
-        100.0 * found.estimate, 100.0 * found.low, 100.0 * found.high, "", 0 if cell.is_small else cell.n
+        100.0 * interval.estimate, 100.0 * interval.low, 100.0 * interval.high, "", 0 if cell.is_small else cell.n
     )
 
 
 def _change(new: Cell, old: Cell) -> PerThousand:
-    found = share_difference((new.count, new.n), (old.count, old.n))
+    interval = share_difference((new.count, new.n), (old.count, old.n))
     n = 0 if new.is_small or old.is_small else min(new.n, old.n)
-    return PerThousand(100.0 * found.estimate, 100.0 * found.low, 100.0 * found.high, "", n)
+    return PerThousand(100.0 * interval.estimate, 100.0 * interval.low, 100.0 * interval.high, "", n)
 
 
 def _cells(counts: QuarterCounts) -> dict[str, tuple[ScreenRow, Cell]]:
@@ -133,8 +123,8 @@ def _adverse(*quarters: QuarterCounts) -> tuple[PageTable, ...]:
     columns = {}
     for each in quarters:
         events = list(each.events.values())
-        parts = {kind: sum(kind in found for found in events) for kind in ADVERSE_KINDS}
-        total = sum(bool(found) for found in events)
+        parts = {kind: sum(kind in interval for interval in events) for kind in ADVERSE_KINDS}
+        total = sum(bool(interval) for interval in events)
         hidden = hidden_parts(parts, total)
         cells = [_HIDDEN if kind in hidden else f"{n:,}" for kind, n in parts.items()]
         columns[each.quarter.name] = [*cells, _shown(total)]

@@ -420,9 +420,9 @@ def test_the_numbers_of_the_first_screen_are_those_of_the_tables(finished: Finis
         name = f"{outcome} lost" if command == "triage" else outcome
         rows = table if by is None else table[table[by] == name]
         if len(rows) == 1 and (by or outcome in rows):
-            found = float(rows.iloc[0][value or outcome])
+            result = float(rows.iloc[0][value or outcome])
             factor = 100.0 if outcome == "exposure" or (outcome, command) == ("late", "staffing") else 1.0
-            assert row["people"] == pytest.approx(FACTORS.get(str(outcome), row["per"] * factor) * found, abs=1e-9)
+            assert row["people"] == pytest.approx(FACTORS.get(str(outcome), row["per"] * factor) * result, abs=1e-9)
             compared += 1
     assert compared >= 3
     assert len(brief["outcome"].unique()) <= 7

@@ -70,11 +70,11 @@ def pages(finished: ComparisonRun, tmp_path_factory: pytest.TempPathFactory) -> 
         assert main([command, str(scenario), "--out", str(runs[command])]) == 0
     (folder / "logs").mkdir()
     written_logs(folder / "logs", 1, 60)
-    found = {}
+    result = {}
     for kind, run in runs.items():
-        found[kind] = report(run)
-    found["rounds"] = report(folder / "logs", edition="rounds")
-    return {kind: (made.save(folder / f"{kind}.html")[0], made.table) for kind, made in found.items()}
+        result[kind] = report(run)
+    result["rounds"] = report(folder / "logs", edition="rounds")
+    return {kind: (made.save(folder / f"{kind}.html")[0], made.table) for kind, made in result.items()}
 
 
 @pytest.fixture(scope="session")

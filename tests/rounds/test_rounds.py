@@ -114,8 +114,8 @@ def test_cases_follow_from_the_rules_and_the_characteristics(tmp_path: Path) -> 
     patients = "patient_id,sleep_apnoea,renal_impairment\na,0,0\nb,1,1\nc,0,0\n"
     checkins = CHECKINS + "a,2026-05-31,pain_nrs,5\nb,2026-05-31,pain_nrs,5\nc,2026-05-01,pain_nrs,5\n"
     logs = by_hand(tmp_path, doses=doses, checkins=checkins, patients=patients).logs
-    found = {(case.reason, case.patient_id) for case in cases_of(logs, date(2026, 5, 31))}
-    assert found == {
+    result = {(case.reason, case.patient_id) for case in cases_of(logs, date(2026, 5, 31))}
+    assert result == {
         ("Polypharmacy", "a"),
         ("Renal impairment", "b"),
         ("Sleep-disordered breathing", "b"),
@@ -187,11 +187,11 @@ def test_folders_of_patients_are_read_as_one_clinic(folder: Path, logs: ClinicLo
             table = pd.read_csv(folder / name, dtype=str, keep_default_na=False)
             table[table["patient_id"] == who].to_csv(place / name, index=False)
     shutil.copy(ROOT / "examples" / "assessment.yaml", tmp_path / "of-p001" / "baseline.yaml")
-    found = read_logs(tmp_path)
-    assert found.histories.keys() == set(list(logs.histories)[:12])
-    assert found.histories["p002"].checkins == logs.histories["p002"].checkins
-    assert set(found.traits) == {"p001"}
-    assert any("decisions.jsonl" in note for note in found.notes)
+    result = read_logs(tmp_path)
+    assert result.histories.keys() == set(list(logs.histories)[:12])
+    assert result.histories["p002"].checkins == logs.histories["p002"].checkins
+    assert set(result.traits) == {"p001"}
+    assert any("decisions.jsonl" in note for note in result.notes)
 
 
 def spoil(name: str, old: str, new: str) -> Callable[[Path], None]:
