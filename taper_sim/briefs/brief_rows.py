@@ -108,11 +108,30 @@ class ScreenRow:
 
 
 def quantity_row(
-    name: str, label: str, note: str, important: float, unit: str, *, is_harm: bool = True, **more: Any
+    name: str,
+    label: str,
+    note: str,
+    important: float,
+    unit: str,
+    *,
+    events: str = "",
+    is_harm: bool = True,
+    more_less: tuple[str, str] = ("more", "less"),
+    **more: Any,
 ) -> ScreenRow:
     """A row of a quantity that is no frequency; ``more`` are further attributes of :class:`ScreenRow`."""
-    rest = {"events": label.lower(), "more_less": ("more", "less"), **more}
-    return ScreenRow(name=name, label=label, note=note, important=important, unit=unit, is_harm=is_harm, per=1, **rest)
+    return ScreenRow(
+        name=name,
+        label=label,
+        note=note,
+        events=events or label.lower(),
+        important=important,
+        is_harm=is_harm,
+        per=1,
+        unit=unit,
+        more_less=more_less,
+        **more,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
