@@ -1,4 +1,4 @@
-"""Cases for the round to discuss, by reason, from the records on the last day. Imports ``measures``, ``safety``.
+"""Cases for the round to discuss, by reason, from the records on the last day. Imports ``quarter_counts``, ``safety``.
 
 A case has the patient's id and no name. Reasons: A147 (docs/assumptions.md); rules: red_flags.csv.
 """
@@ -10,7 +10,7 @@ from typing import Final
 
 from taper_sim.data.reading import LONG_GAP_D
 from taper_sim.rounds.logs import ClinicLogs
-from taper_sim.rounds.measures import people_in_care, quarter_of
+from taper_sim.rounds.quarter_counts import people_in_care, quarter_of
 from taper_sim.safety.red_flags import judge
 from taper_sim.safety.variables import Values
 
@@ -20,7 +20,7 @@ _BY_DOMAIN: Final = {
     "respiratory": "Sleep-disordered breathing",
 }
 OVERDUE: Final = "Overdue"
-REASONS: Final = ("Polypharmacy", "Renal impairment", "Sleep-disordered breathing", OVERDUE)
+CASE_REASONS: Final = ("Polypharmacy", "Renal impairment", "Sleep-disordered breathing", OVERDUE)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Case:
 def cases_of(logs: ClinicLogs, as_of: date) -> list[Case]:
     """Cases of the people in care on a day, by reason, then by id."""
     cases = [case for name in people_in_care(logs, quarter_of(as_of, as_of)) for case in _of(logs, name, as_of)]
-    return sorted(cases, key=lambda case: (REASONS.index(case.reason), case.patient_id))
+    return sorted(cases, key=lambda case: (CASE_REASONS.index(case.reason), case.patient_id))
 
 
 def _of(logs: ClinicLogs, name: str, as_of: date) -> Iterator[Case]:

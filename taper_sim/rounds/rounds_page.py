@@ -1,4 +1,4 @@
-"""The page of the rounds edition: first screen, parts, cases. Imports ``measures``, ``cases``, ``first_screen``."""
+"""The page of the rounds edition: first screen, parts, cases. Imports ``quarter_counts``, ``cases``, ``first_screen``."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from taper_sim.report.methods import listed
 from taper_sim.report.page_parts import PageSection, PageTable, rendered
 from taper_sim.report.waiting_groups import group_name
 from taper_sim.report.wording import number_text
-from taper_sim.rounds.cases import REASONS, Case, cases_of
+from taper_sim.rounds.cases import CASE_REASONS, Case, cases_of
 from taper_sim.rounds.logs import SOURCES, ClinicLogs, read_logs
-from taper_sim.rounds.measures import (
+from taper_sim.rounds.quarter_counts import (
     ADVERSE_KINDS,
     DECIDED_WITHIN_D,
     MEASURES,
@@ -111,7 +111,7 @@ def _few(n: int) -> str:
 
 def _by_reason(cases: list[Case]) -> Iterator[str]:
     counts = Counter(case.reason for case in cases)
-    for reason in REASONS:
+    for reason in CASE_REASONS:
         if counts[reason]:
             yield f"{reason}: {_few(counts[reason])} people."
     if not cases:

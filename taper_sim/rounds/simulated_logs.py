@@ -19,7 +19,7 @@ from taper_sim.rounds.logs import ALERT_FILE, CODE_FILE, FEEDBACK_FILE, TRAIT_FI
 from taper_sim.run_folder import write_csv
 from taper_sim.units import DEFAULT_SEED
 
-PEOPLE: Final = 96
+EXAMPLE_PEOPLE: Final = 96
 FIRST: Final = date(2026, 1, 5)
 _WEEKS: Final = 25
 _DRUGS: Final = (("morphine", "ER", 90.0), ("oxycodone", "ER", 60.0), ("hydromorphone", "IR", 20.0))
@@ -35,7 +35,7 @@ _REDUCED: Final = 0.9
 _EVERY_WEEKS: Final = 4
 
 
-def written_logs(folder: Path, seed: int = DEFAULT_SEED, people: int = PEOPLE) -> list[Path]:
+def written_logs(folder: Path, seed: int = DEFAULT_SEED, people: int = EXAMPLE_PEOPLE) -> list[Path]:
     """Write the files of a clinic with some people into a folder.
 
     Parameters
@@ -184,7 +184,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Write the example set."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--people", type=int, default=PEOPLE)
+    parser.add_argument("--people", type=int, default=EXAMPLE_PEOPLE)
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     arguments = parser.parse_args(argv)
     for path in written_logs(arguments.out, arguments.seed, arguments.people):

@@ -15,7 +15,7 @@ from taper_sim.data.problems import InputError
 from taper_sim.recommend.decision_log import append_to_log
 from taper_sim.rounds.cases import cases_of
 from taper_sim.rounds.logs import ClinicLogs, read_logs
-from taper_sim.rounds.measures import QuarterCounts, last_day, quarter_of
+from taper_sim.rounds.quarter_counts import QuarterCounts, last_day, quarter_of
 from taper_sim.rounds.simulated_logs import written_logs
 from taper_sim.rounds.small_cells import Cell, hidden_group, hidden_parts
 from tests.conftest import ROOT

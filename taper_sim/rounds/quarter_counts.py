@@ -196,7 +196,7 @@ def _rose_again(of: Counted) -> bool | None:
 
 
 @dataclass(frozen=True)
-class Measure:
+class RoundsMeasure:
     """A measure of the page.
 
     Attributes
@@ -224,11 +224,13 @@ def _withdrawal(of: Counted) -> bool | None:
 
 
 MEASURES: Final = (
-    Measure("adverse", "Any adverse event", "% of people; emergency or same-day flag in a check-in", True, _any_event),
-    Measure("withdrawal", "Moderate or severe withdrawal", "% of people; by check-ins", True, _withdrawal),
-    Measure("rose_again", "Return to a higher dose", "% of people whose dose had come down", True, _rose_again),
-    Measure("checkins", "Keeps check-ins", "% of people; in 4 of 5 weeks", False, _keeps_checkins),
-    Measure("as_prescribed", "Doses as prescribed", "% of people with known doses", False, _takes_as_prescribed),
+    RoundsMeasure(
+        "adverse", "Any adverse event", "% of people; emergency or same-day flag in a check-in", True, _any_event
+    ),
+    RoundsMeasure("withdrawal", "Moderate or severe withdrawal", "% of people; by check-ins", True, _withdrawal),
+    RoundsMeasure("rose_again", "Return to a higher dose", "% of people whose dose had come down", True, _rose_again),
+    RoundsMeasure("checkins", "Keeps check-ins", "% of people; in 4 of 5 weeks", False, _keeps_checkins),
+    RoundsMeasure("as_prescribed", "Doses as prescribed", "% of people with known doses", False, _takes_as_prescribed),
 )
 """Measures over people, harms first."""
 ADVERSE_KINDS: Final = tuple(dict.fromkeys(_KINDS.values()))
