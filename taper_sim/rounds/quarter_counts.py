@@ -224,9 +224,7 @@ def _withdrawal(of: Counted) -> bool | None:
 
 
 MEASURES: Final = (
-    RoundsMeasure(
-        "adverse", "Any adverse event", "% of people; emergency or same-day flag in a check-in", True, _any_event
-    ),
+    RoundsMeasure("adverse", "Any adverse event", "% of people; urgent flag in a check-in", True, _any_event),
     RoundsMeasure("withdrawal", "Moderate or severe withdrawal", "% of people; by check-ins", True, _withdrawal),
     RoundsMeasure("rose_again", "Return to a higher dose", "% of people whose dose had come down", True, _rose_again),
     RoundsMeasure("checkins", "Keeps check-ins", "% of people; in 4 of 5 weeks", False, _keeps_checkins),

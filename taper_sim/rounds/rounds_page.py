@@ -1,4 +1,4 @@
-"""The page of the rounds edition: first screen, parts, cases. Imports ``quarter_counts``, ``cases``, ``first_screen``."""
+"""The page of the rounds edition: first screen, parts, cases. Imports ``quarter_counts``, ``first_screen``."""
 
 from collections import Counter
 from collections.abc import Iterator
