@@ -18,7 +18,8 @@
 # follow. Everything is simulated, with parameters fitted to published results that inform few of them.
 # **Research use: not clinically reviewed.**
 #
-# The notebook is small. `TAPER_SIM_FULL=1` in the environment gives the size of `scenarios/clinic_understaffed.yaml`.
+# The notebook has five replications, the fewest with intervals, of 75 patients over four weeks.
+# `TAPER_SIM_FULL=1` in the environment gives the size of `scenarios/clinic_understaffed.yaml`.
 
 # %%
 import os
@@ -28,12 +29,11 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from IPython.display import display
 
 import taper_sim as ts
 
 FULL = os.environ.get("TAPER_SIM_FULL") == "1"
-PATIENTS, DAYS, REPLICATIONS = (400, 364, 3) if FULL else (25, 28, 2)
+PATIENTS, DAYS, REPLICATIONS = (1200, 364, 5) if FULL else (75, 28, 5)
 SCENARIO = Path("../scenarios/clinic_understaffed.yaml")
 
 # %% [markdown]
@@ -61,8 +61,8 @@ TEAMS = ("as planned", "smaller")
 
 # %%
 for team in TEAMS:
-    print(f"{team}, {3 * PATIENTS} patients:")
-    print(ts.planned_work(folder / f"{team}.yaml", patients=3 * PATIENTS, days=DAYS).answer)
+    print(f"{team}, {PATIENTS} patients:")
+    print(ts.planned_work(folder / f"{team}.yaml", patients=PATIENTS, days=DAYS).answer)
 
 # %% [markdown]
 # ## The runs
@@ -70,17 +70,21 @@ for team in TEAMS:
 # %%
 runs = {
     team: ts.run_clinic(
-        folder / f"{team}.yaml", patients=3 * PATIENTS, days=DAYS, replications=REPLICATIONS, progress=False
+        folder / f"{team}.yaml", patients=PATIENTS, days=DAYS, replications=REPLICATIONS, progress=False
     )
     for team in TEAMS
 }
-for team, run in runs.items():
-    print(team)
-    display(
-        run.tables["service"].query("subgroup == 'all'").head(12)
-        if "subgroup" in run.tables["service"]
-        else run.tables["service"].head(12)
-    )
+briefs = {team: ts.report(run) for team, run in runs.items()}
+for team, brief in briefs.items():
+    print(f"{team}: {brief.answer}")
+
+# %% [markdown]
+# The first screen of each run as a table: the number with the team, and how much more it is than with unlimited staff.
+
+# %%
+columns = ["outcome", "unit", "people", "people_lo95", "people_hi95", "more", "more_lo95", "more_hi95", "certainty"]
+tables = {team: brief.table.query("protocol == 'this team'")[columns] for team, brief in briefs.items()}
+pd.concat(tables).round(1)
 
 # %% [markdown]
 # ## Patients against unlimited staff
@@ -119,13 +123,42 @@ everybody.set_index(["metric", "triage"])[["estimate", "change", "change_lo95", 
 # ## The answer
 
 # %%
-for outcome, words in (("dose_reduction_pct", "the dose reduction (%)"), ("function_change", "function (0-100)")):
-    for team in TEAMS:
-        row = differences.loc[(outcome, team)]
-        row = row.iloc[0] if isinstance(row, pd.DataFrame) else row
-        print(
-            f"{team}: {words} differs from unlimited staff by {row['mean']:+.2f} (95 % interval {row['lo95']:+.2f} to "
-            f"{row['hi95']:+.2f})."
-        )
-waits = everybody[everybody["metric"] == "late of urgency 0"].set_index("triage")["estimate"]
-print("Late work that cannot wait, by triage rule:", "; ".join(f"{rule} {share:.1%}" for rule, share in waits.items()))
+WORDS = {
+    "late": "% of the work late or lost",
+    "order_wait_days": "days until a changed dose is ordered",
+    "mental_health_crisis": "people of 1,000 with a mental health crisis",
+    "return_to_higher_dose": "people of 1,000 who return to a higher dose",
+    "dose_reduction_ge15": "people of 1,000 at a lower dose in the end",
+}
+
+
+def interval(row, name):
+    low, high = row[f"{name}_lo95"], row[f"{name}_hi95"]
+    return f"({low:.1f} to {high:.1f})" if pd.notna(low) else "(no interval)"
+
+
+def against_unlimited(row):
+    if pd.isna(row["more"]):
+        return ""
+    if row["more"] == 0:
+        return "; the same as with unlimited staff in every replication"
+    return f"; {row['more']:+.1f} {interval(row, 'more')} against unlimited staff"
+
+
+rows = {team: tables[team].set_index("outcome") for team in TEAMS}
+for team in TEAMS:
+    print(briefs[team].answer.replace("This team", f"The team {team}"))
+    print(f"With {PATIENTS} patients over {DAYS} days, {REPLICATIONS} replications:")
+    for outcome, words in WORDS.items():
+        row = rows[team].loc[outcome]
+        print(f"  {row['people']:.1f} {words} {interval(row, 'people')}{against_unlimited(row)}.")
+for outcome in ("late", "order_wait_days"):
+    small, planned = (rows[team].loc[outcome] for team in ("smaller", "as planned"))
+    if small["people_lo95"] > planned["people_hi95"]:
+        print(f"With the smaller team there are more {WORDS[outcome]}: the intervals do not overlap.")
+    else:
+        print(f"The smaller team is not shown to have more {WORDS[outcome]}: the intervals overlap.")
+print("Act on the room: enrol no more patients than the team in place has room for, or keep the planned team.")
+waits = everybody[everybody["metric"] == "late of urgency 0"].set_index("triage")
+for rule, row in waits.iterrows():
+    print(f"Late work that cannot wait under {rule}: {row['estimate']:.1%}, change {row['change']:+.1%}.")

@@ -79,9 +79,9 @@ def _hash(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     if args.folder.is_file():
         return _verify_population(args.folder)
+    from taper_sim.briefs.run_reports import write_run_report
     from taper_sim.experiments.kinds import verify_run
     from taper_sim.experiments.running import Running
-    from taper_sim.report.run_reports import write_run_report
 
     workers = None if args.workers is None else _workers(args.workers)
     with progress_bar() as progress:
@@ -227,7 +227,9 @@ def _validate(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace) -> int:
     from taper_sim.api.committee_report import write_run_report_to
 
-    lines = write_run_report_to(args.folder, args.out, clinic=args.clinic, against=args.against, pdf=args.pdf)
+    lines = write_run_report_to(
+        args.folder, args.out, clinic=args.clinic, against=args.against, edition=args.edition, pdf=args.pdf
+    )
     _show("\n".join(lines))
     return DONE
 
@@ -313,13 +315,15 @@ def _recommend(args: argparse.Namespace) -> int:
 
 
 def _tapers(args: argparse.Namespace) -> int:
+    from taper_sim.briefs.run_reports import write_run_report
     from taper_sim.report.listings import taper_scores_text
     from taper_sim.studies.trial_tapers.run_study import run
 
     scores, converged = run(
         args.daily, args.train, args.test, args.out, folds=args.folds, drives=args.drives, seed=args.seed, log=_warn
     )
-    _show(taper_scores_text(scores))
+    page = write_run_report(args.out)
+    _show(f"{taper_scores_text(scores)}\nReport: {page}")
     return DONE if converged else NOT_TRUSTED
 
 

@@ -120,7 +120,13 @@ def parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write the committee's brief of a finished run, as a page and as a PDF")
     report.add_argument("folder", type=Path, metavar="DIR", help="output folder of a finished run of any kind")
     report.add_argument("--clinic", type=Path, metavar="DIR", help="clinic run: what a comparison costs in staff time")
-    report.add_argument("--against", type=Path, metavar="DIR", help="earlier comparison: what changed since")
+    report.add_argument("--against", type=Path, metavar="DIR", help="earlier run of the same kind: what changed")
+    report.add_argument(
+        "--edition",
+        choices=("committee", "rounds"),
+        default="committee",
+        help="rounds: DIR is a folder of a clinic's own logs (default committee)",
+    )
     report.add_argument("--pdf", action="store_true", help="also print the page to PDF with the system's browser")
     report.add_argument("--out", type=Path, required=True, metavar="report.html", help="output file")
 

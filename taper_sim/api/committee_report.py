@@ -1,11 +1,10 @@
-"""The committee's brief of a finished run, as a page and as a PDF. Imports ``report``, ``api``.
+"""The committee's brief of a run of any kind, and the rounds edition, as page and PDF. Imports ``briefs``, ``rounds``.
 
-A comparison has the committee's first screen. A run of another kind has its own page. The run's folder is only read.
+The run's folder is only read.
 """
 
 import shutil
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,20 +14,18 @@ from taper_sim.api.arguments import names_checked
 from taper_sim.api.comparison import Comparison
 from taper_sim.api.runs import Run
 from taper_sim.api.validation import Validation
+from taper_sim.briefs.first_screen import screen_table
+from taper_sim.briefs.printed_page import browser_path, printed, write_pdf
+from taper_sim.briefs.run_reports import RUN_REPORTS
 from taper_sim.data.problems import problem, shown
 from taper_sim.experiments import compare
-from taper_sim.report.brief import CommitteeBrief, brief_of, brief_table
-from taper_sim.report.brief_words import answer, lead_certainty
-from taper_sim.report.figures import write_figures
-from taper_sim.report.page import comparison_page
-from taper_sim.report.page_parts import PAGE_FILE
-from taper_sim.report.printed_page import browser_path, printed, write_pdf
-from taper_sim.report.run_reports import RUN_REPORTS
-from taper_sim.report.run_tables import read_run
+from taper_sim.rounds.rounds_page import rounds_page
 from taper_sim.run_folder import MANIFEST_FILE, check_file_writable, read_record, write_text
 
 _ALLOWED = "the folder of a finished run"
 _PAGES = (".html", ".htm")
+COMMITTEE, ROUNDS = "committee", "rounds"
+"""Editions of the report."""
 
 
 @dataclass(eq=False)
@@ -38,10 +35,10 @@ class Report:
     Attributes
     ----------
     answer : str
-        The answer with its certainty; empty for a run that is no comparison, whose page has it.
+        The answer with its certainty.
     table : DataFrame
-        Numbers of the first screen: people of 1,000 by protocol and outcome, the difference from the comparator with
-        its interval, the certainty and its reason; empty for a run that is no comparison.
+        Numbers of the first screen: by column and outcome, the difference from the comparator with its interval, the
+        certainty and its reason.
     html : str
         The page: one self-contained file.
     """
@@ -93,9 +90,10 @@ def report(
     run: "str | Path | Comparison | Run | Validation",
     *,
     clinic: "str | Path | Run | None" = None,
-    against: "str | Path | Comparison | None" = None,
+    against: "str | Path | Comparison | Run | Validation | None" = None,
+    edition: str = COMMITTEE,
 ) -> Report:
-    """The page of a finished run for a committee.
+    """The page of a finished run for a committee, or of a clinic's own logs for a round.
 
     Parameters
     ----------
@@ -103,8 +101,10 @@ def report(
         A finished run, or its output folder.
     clinic : path or Run, optional
         A clinic run that says what a comparison costs in people's time.
-    against : path or Comparison, optional
-        An earlier comparison; the page then says what changed since.
+    against : path, Comparison, Run or Validation, optional
+        An earlier run of the same kind; the page then says what changed since.
+    edition : str, optional
+        ``committee``, or ``rounds``: ``run`` is then a folder of logs (docs/how-to/rounds.md).
 
     Returns
     -------
@@ -124,23 +124,29 @@ def report(
     ['constant()']
     """
     folder = _folder(run)
-    kind = _kind(folder)
-    if kind != compare.KIND:
+    if edition == ROUNDS:
         for name, value in (("--clinic", clinic), ("--against", against)):
             if value is not None:
-                raise problem(name, "", f"together with a run of {shown(kind)}", "with a comparison only")
-        nothing = pd.DataFrame()
-        return Report("", nothing, _drawn(folder, lambda copy: _own_page(kind, copy)))
-    old = None if against is None else _old(_folder(against))
+                raise problem(name, "", "together with --edition rounds", "with a run only")
+        rounds, content = rounds_page(folder)
+        return Report(rounds.sentence, screen_table(rounds.numbers), content)
+    if edition != COMMITTEE:
+        raise problem("--edition", "", shown(edition), f"{COMMITTEE} or {ROUNDS}")
+    kind = _kind(folder)
+    if clinic is not None and kind != compare.KIND:
+        raise problem("--clinic", "", f"together with a run of {shown(kind)}", "with a comparison only")
+    earlier = None if against is None else _folder(against)
+    if earlier is not None and (of_earlier := _kind(earlier)) != kind:
+        raise problem("--against", "", f"a run of {shown(of_earlier)}", f"the folder of a run of {shown(kind)}")
     sentences = () if clinic is None else _clinic(_folder(clinic))
-    tables = read_run(folder)
-    brief = brief_of(tables, folder)
-    page = _in_temporary(
-        lambda drawn: comparison_page(tables, brief, drawn, write_figures(drawn, tables), clinic=sentences, old=old)
-    )
-    words = answer(brief)
-    certainty = lead_certainty(brief)
-    return Report(f"{words[0]} Certainty: {certainty}." if certainty else words[0], brief_table(brief), page)
+    reported = RUN_REPORTS[kind]()
+    old = None if earlier is None else reported.screen(reported.read(earlier), ())
+    with tempfile.TemporaryDirectory(prefix="taper-sim-") as drawn:
+        beside = _linked(folder, Path(drawn), needs_all=kind != compare.KIND)
+        tables = reported.read(beside)
+        screen = reported.screen(tables, sentences)
+        page, _ = reported.draw(beside, tables, screen, old)
+    return Report(screen.sentence, screen_table(screen.numbers), page)
 
 
 def _folder(run: "str | Path | Comparison | Run | Validation") -> Path:
@@ -154,46 +160,37 @@ def _kind(folder: Path) -> str:
     return kind
 
 
-def _old(folder: Path) -> CommitteeBrief:
-    kind = _kind(folder)
-    if kind != compare.KIND:
-        raise problem("--against", "", f"a run of {shown(kind)}", "the folder of a comparison")
-    return brief_of(read_run(folder), folder)
-
-
 def _clinic(folder: Path) -> tuple[str, ...]:
     from taper_sim.report.clinic_cost import clinic_cost
 
     return clinic_cost(folder)
 
 
-def _in_temporary(draw: Callable[[Path], str]) -> str:
-    with tempfile.TemporaryDirectory(prefix="taper-sim-") as drawn:
-        return draw(Path(drawn))
-
-
-def _drawn(folder: Path, draw: Callable[[Path], str]) -> str:
-    """What ``draw`` makes of a copy of a run's outputs."""
-
-    def copied(beside: Path) -> str:
-        outputs = read_record(folder / MANIFEST_FILE, {"outputs_sha256": dict}, _ALLOWED)["outputs_sha256"]
-        for name in (MANIFEST_FILE, *outputs):
-            if not (folder / name).is_file():
+def _linked(folder: Path, beside: Path, *, needs_all: bool) -> Path:
+    """A folder with links to a run's outputs, so that figures can be drawn beside them."""
+    outputs = read_record(folder / MANIFEST_FILE, {"outputs_sha256": dict}, _ALLOWED)["outputs_sha256"]
+    for name in (MANIFEST_FILE, *outputs):
+        source = folder / name
+        if not source.is_file():
+            if needs_all:
                 raise problem(str(folder), "", f"no {shown(name)}", _ALLOWED)
-            (beside / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / name, beside / name)
-        return draw(beside)
-
-    return _in_temporary(copied)
-
-
-def _own_page(kind: str, copy: Path) -> str:
-    RUN_REPORTS[kind]().write(copy)
-    return (copy / PAGE_FILE).read_text(encoding="utf-8")
+            continue
+        (beside / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            (beside / name).symlink_to(source.resolve())
+        except OSError:  # a system that forbids links
+            shutil.copyfile(source, beside / name)
+    return beside
 
 
 def write_run_report_to(
-    folder: Path, out: Path, *, clinic: Path | None = None, against: Path | None = None, pdf: bool = False
+    folder: Path,
+    out: Path,
+    *,
+    clinic: Path | None = None,
+    against: Path | None = None,
+    edition: str = COMMITTEE,
+    pdf: bool = False,
 ) -> list[str]:
     """Write the page of a run to a file; lines for the terminal: the answer and the files.
 
@@ -201,6 +198,6 @@ def write_run_report_to(
     """
     if pdf:
         browser_path()
-    finished = report(folder, clinic=clinic, against=against)
+    finished = report(folder, clinic=clinic, against=against, edition=edition)
     files = finished.save(out, pdf=pdf)
     return [*([finished.answer] if finished.answer else []), *(f"Report: {path}" for path in files)]

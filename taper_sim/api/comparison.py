@@ -21,6 +21,7 @@ from taper_sim.api.subgroups import By, groups_of
 from taper_sim.api.tails import tail_table
 from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.array_types import Bools, Floats
+from taper_sim.briefs.run_people import RunPeople
 from taper_sim.comparison.outcomes import BEYOND_COLUMNS, BY_NAME, Outcome
 from taper_sim.comparison.preferences import HARM_OUTCOMES, holds_harms
 from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, difference_rows, summary_rows
@@ -29,7 +30,6 @@ from taper_sim.data.yaml_input import parse
 from taper_sim.experiments.compare import compare_scenario
 from taper_sim.experiments.running import Running, Workers
 from taper_sim.report.methods import cautions
-from taper_sim.report.run_people import RunPeople
 from taper_sim.report.run_tables import read_run, read_table, usable_protocols
 from taper_sim.report.terminal import KEY_TO_CELLS, key_cells, table_lines
 from taper_sim.run_folder import PLAN_FILE, PlanRecord, plan_of, write_csv, write_text

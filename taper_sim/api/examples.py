@@ -18,14 +18,15 @@ def shipped_folder() -> Path:
 
 
 def example_names() -> list[str]:
-    """Names of the files that can be copied."""
+    """Names of the files and of the sets of files that can be copied."""
     folder = shipped_folder()
     files = (path for room in _ROOMS for path in sorted((folder / room).glob("*")) if path.is_file())
-    return [path.name for path in files]
+    sets = (path for path in sorted((folder / "examples").glob("*")) if path.is_dir())
+    return [path.name for path in (*files, *sets)]
 
 
 def copy_example(name: str, target: Path) -> list[Path]:
-    """Copy one scenario or example, with the files that it names, into a folder.
+    """Copy one scenario or example, with the files that it names, or a set of files into a folder of its name.
 
     Parameters
     ----------
@@ -49,8 +50,9 @@ def copy_example(name: str, target: Path) -> list[Path]:
         given = f"{shown(name)}{nearest(name, names)}" if not chosen else f"{name}, which is {' and '.join(chosen)}"
         raise InputError(Problem("example", "", given, ", ".join(names)))
     folder = shipped_folder()
-    source = next(folder / room / chosen[0] for room in _ROOMS if (folder / room / chosen[0]).is_file())
-    contents = {Path(source.name): source.read_bytes()}
+    source = next(folder / room / chosen[0] for room in _ROOMS if (folder / room / chosen[0]).exists())
+    named_files = [source] if source.is_file() else [path for path in sorted(source.rglob("*")) if path.is_file()]
+    contents = {path.relative_to(source.parent): path.read_bytes() for path in named_files}
     if source.parent.name == "scenarios" and source.suffix == ".yaml":
         text = source.read_text(encoding="utf-8")
         for room in _ROOMS:

@@ -3,11 +3,10 @@
 A notebook shows a figure that is the last line of a cell; ``.savefig`` writes it.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -17,7 +16,7 @@ from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.report.drawing import DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure, styles_of, wrapped
 from taper_sim.report.forest_figure import FOREST_OUTCOMES, forest_figure
 from taper_sim.report.pareto_figure import PARETO_X, PARETO_Y, pareto_axes, pareto_figure
-from taper_sim.report.run_tables import label_of, outcome_of
+from taper_sim.report.tail_figure import tail_figure
 from taper_sim.report.trajectory_figure import QUANTITIES, day_ticks, trajectories_figure
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ class ComparisonPlots:
         whole = table[(table["subgroup"] == "all") & (table["n"] >= SMALLEST_CELL)]
         if whole.empty:
             raise problem("plot.tail", "", f"fewer people than {SMALLEST_CELL}", f"{SMALLEST_CELL} people and more")
-        return _tail(whole, self._result.protocols, self._result.reference, outcome)
+        return tail_figure(whole, self._result.protocols, self._result.reference, outcome)[0]
 
 
 def _panels(table: pd.DataFrame, names: Sequence[str], reference: str, quantity: str) -> Figure:
@@ -167,36 +166,3 @@ def _panels(table: pd.DataFrame, names: Sequence[str], reference: str, quantity:
             fontsize=7.0,
         )
     return figure
-
-
-def _tail(table: pd.DataFrame, names: Sequence[str], reference: str, outcome: str) -> Figure:
-    """A line a protocol from the mean of everybody to that of the worst 5 %, each with its interval and its number."""
-    styles = styles_of(names, reference)
-    rows = {row["protocol"]: row for row in table.to_dict("records")}
-    drawn = [name for name in names if name in rows]
-    with mpl.rc_context(PRINT):
-        figure = empty_figure(DOUBLE_COLUMN_MM, 26.0 + 7.0 * len(drawn), fitted=True)
-        axes = figure.subplots()
-        for y, name in enumerate(drawn):
-            row, style = rows[name], styles[name]
-            axes.plot([row["mean"], row["worst5"]], [y, y], color=style.colour, linewidth=0.7)
-            for point, face in (("", style.colour), ("worst5", "white")):
-                mean, low, high = (row["mean"], row["lo95"], row["hi95"]) if not point else _worst(row)
-                axes.plot([low, high], [y, y], color=style.colour, linewidth=2.6, alpha=0.30)
-                axes.plot(
-                    mean, y, color=style.colour, marker=style.marker, markersize=4.5, markerfacecolor=face, zorder=3
-                )
-            for x, text in ((1.02, f"{row['mean']:.2g}"), (1.12, f"{row['worst5']:.2g}")):
-                axes.text(x, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5)
-        for x, text in ((1.02, "mean"), (1.12, "worst 5 %")):
-            axes.text(x, -0.8, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5, weight="bold")
-        axes.set_yticks(np.arange(len(drawn)), [wrapped(name, 34, 2) for name in drawn])
-        axes.set_ylim(len(drawn) - 0.4, -0.6)
-        known = outcome_of(outcome)
-        axes.set_xlabel(f"{label_of(outcome)} ({known.unit if known is not None else ''})")
-        figure.suptitle("Filled: mean of everybody. Open: mean of the worst 5 %. Bars: 95 % intervals.", fontsize=7.0)
-    return figure
-
-
-def _worst(row: Mapping[Hashable, Any]) -> tuple[float, float, float]:
-    return row["worst5"], row["worst5_lo95"], row["worst5_hi95"]

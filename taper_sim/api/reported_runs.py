@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from taper_sim.briefs.run_reports import RUN_REPORTS, write_run_report
 from taper_sim.experiments import (
     clinic_plan,
     clinic_run,
@@ -22,7 +23,6 @@ from taper_sim.experiments import (
 from taper_sim.experiments.kinds import resume_run
 from taper_sim.experiments.running import Progress, Running, Workers
 from taper_sim.report.clinic_text import before_text
-from taper_sim.report.run_reports import RUN_REPORTS, write_run_report
 from taper_sim.report.staffing_text import bound_text
 from taper_sim.scenario.building import Overrides
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from taper_sim.briefs.run_reports import write_run_report
 from taper_sim.data.problems import problem
-from taper_sim.report.run_reports import write_run_report
 from taper_sim.run_folder import MANIFEST_FILE, PLAN_FILE, check_writable, list_saved, plan_of, read_record, write_json
 
 INPUTS: Final = "inputs"

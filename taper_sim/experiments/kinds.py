@@ -1,7 +1,7 @@
 """Kinds of runs by their names in ``plan.json``: start, resume, recompute. Imports the drivers of ``experiments``.
 
 To add a kind of run, write a driver that uses ``run_folder.open_run``, and add an entry here. Add its report to
-``report.run_reports`` and its function to ``api.reported_runs``.
+``briefs.run_reports`` and its function to ``api.reported_runs``.
 """
 
 from collections.abc import Callable

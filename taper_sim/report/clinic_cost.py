@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from taper_sim.data.problems import problem, shown
 from taper_sim.experiments.clinic_run import KIND
 from taper_sim.report.clinic_page import texts_table
@@ -29,11 +31,19 @@ def clinic_cost(folder: Path) -> tuple[str, ...]:
     manifest = read_record(folder / MANIFEST_FILE, {"kind": str}, "the folder of a finished clinic run")
     if manifest["kind"] != KIND:
         raise problem("--clinic", "", f"a run of {shown(manifest['kind'])}", "the folder of a clinic run")
-    return tuple(_sentences(folder, manifest))
+    return tuple(staff_sentences(texts_table(folder / "service.csv"), manifest))
 
 
-def _sentences(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-    service = rows_where(texts_table(folder / "service.csv"), subgroup="all", work="")
+def staff_sentences(table: pd.DataFrame, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Full-time staff that the patients keep busy, and the cost; a sentence or two a protocol.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``service.csv``.
+    manifest : mapping
+    """
+    service = rows_where(table, subgroup="all", work="")
     patients = int(manifest["patients"]["n"])
     fte = {str(role): float(number) for role, number in manifest["team"].get("fte", {}).items()}
     for protocol in (str(name) for name in manifest["protocols"]):

@@ -18,7 +18,7 @@ from taper_sim.report.clinic_figures import week_figure
 from taper_sim.report.clinic_text import BREAKS, LATE_WORK, NEED_MEANS, breaks_first, growing_queues, late_work
 from taper_sim.report.harm_words import HEADLINE_EVENTS, event_sentence, event_table, health_rows
 from taper_sim.report.methods import people_are_sampled
-from taper_sim.report.page_parts import PageSection, PageTable, Picture, RunPage, picture, write_figure, write_run_page
+from taper_sim.report.page_parts import PageSection, PageTable, Picture, RunPage, picture, write_figure
 from taper_sim.report.panel_figure import full_text, panel_figure
 from taper_sim.report.replicated import FEWEST_REPLICATIONS, replication_sentences, value_text, without_few
 from taper_sim.report.run_tables import rows_by, rows_where
@@ -103,12 +103,6 @@ def read_clinic(folder: Path) -> ClinicTables:
     return ClinicTables(manifest, summary, differences, service, backlog, panels)
 
 
-def write_clinic_page(folder: Path) -> Path:
-    """Write the page of a clinic's output folder, and its figures with their data."""
-    tables = read_clinic(folder)
-    return write_run_page(folder, tables.manifest, clinic_page(folder, tables))
-
-
 def clinic_page(folder: Path, tables: ClinicTables) -> RunPage:
     """The page; the figures are written into the folder."""
     week = write_figure(folder, "week", "A week of the clinic: work by person", week_figure(folder))
@@ -158,7 +152,7 @@ def clinic_page(folder: Path, tables: ClinicTables) -> RunPage:
         PageSection(
             "late-work", "Alarms, and late work that reaches people", _late_sentences(tables), _late_work(tables)
         ),
-        PageSection("levers", "What the lead can change", _levers(tables.manifest)),
+        PageSection("levers", "What the lead can change", lever_sentence(tables.manifest)),
         PageSection("worth", "Cost beside health gained", (), tuple(_worth(tables, name) for name in tables.protocols)),
         PageSection(
             "week",
@@ -181,8 +175,7 @@ def clinic_page(folder: Path, tables: ClinicTables) -> RunPage:
         PageSection("basis", "Basis and limits of the results", _basis(tables)),
         stress_section(tables.manifest),
     )
-    answer = tuple(sentence for protocol in tables.protocols for sentence in answer_of_clinic(tables, protocol))
-    return RunPage("clinic run", answer, sections, (*week, *drawn, *curve))
+    return RunPage("clinic run", sections, (*week, *drawn, *curve))
 
 
 def answer_of_clinic(tables: ClinicTables, protocol: str) -> Iterator[str]:
@@ -414,7 +407,8 @@ def _late_work(tables: ClinicTables) -> tuple[PageTable, ...]:
     return tuple(shown)
 
 
-def _levers(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+def lever_sentence(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """What this run cannot say of the three levers, and the command that tests them."""
     return (
         "This run changed nothing, so it cannot say what hiring one, enrolling fewer or checking in half as often "
         f"would do. `taper-sim staffing {manifest['scenario_file']}` tests these three levers on the same patients.",

@@ -1,7 +1,7 @@
 """Figures of a comparison for print, each with its data as CSV. Imports ``run_tables``, the modules of the figures.
 
-``trajectory_figure``, ``forest_figure`` and ``pareto_figure`` take data frames and return a figure and its data.
-:func:`write_figures` reads an output folder only. The same folder gives the same bytes.
+``trajectory_figure``, ``forest_figure``, ``tail_figure`` and ``pareto_figure`` take data frames and return a figure and
+its data. :func:`write_figures` reads an output folder only. The same folder gives the same bytes.
 """
 
 from pathlib import Path
@@ -14,6 +14,7 @@ from taper_sim.report.drawing import svg
 from taper_sim.report.forest_figure import FOREST_OUTCOMES, forest_data, forest_figure
 from taper_sim.report.pareto_figure import WITHDRAWAL_LIMIT, pareto_axes, pareto_data, pareto_figure
 from taper_sim.report.run_tables import RunTables, read_run
+from taper_sim.report.tail_figure import tail_data, tail_figure
 from taper_sim.report.trajectory_figure import trajectories_figure
 from taper_sim.run_folder import write_csv, write_text
 
@@ -27,6 +28,8 @@ def all_figures(run: RunTables) -> dict[str, tuple[Figure, pd.DataFrame]]:
         figures["trajectories"] = trajectories_figure(run.trajectories, run.protocols, run.reference)
     if not forest_data(run.differences).empty:
         figures["forest"] = forest_figure(run.differences, run.protocols, run.reference)
+    if not (tail := tail_data(run.summary)).empty:
+        figures["tail"] = tail_figure(tail, run.protocols, run.reference)
     outcomes = pareto_axes(run.summary)
     if outcomes is not None and not pareto_data(run.summary, run.protocols, *outcomes).empty:
         figures["pareto"] = pareto_figure(run.summary, run.protocols, run.reference, *outcomes)

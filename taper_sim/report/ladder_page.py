@@ -14,7 +14,7 @@ import pandas as pd
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.report.ladder_report import ORACLE_MINIMISES, ladder_figure, ladder_text
 from taper_sim.report.methods import listed
-from taper_sim.report.page_parts import PageSection, PageTable, RunPage, picture, write_figure, write_run_page
+from taper_sim.report.page_parts import PageSection, PageTable, RunPage, picture, write_figure
 from taper_sim.report.wording import count, number_text, percent
 from taper_sim.run_folder import MANIFEST_FILE, read_record, read_table, write_text
 
@@ -55,18 +55,12 @@ def read_ladder(folder: Path) -> LadderTables:
     return LadderTables(manifest, ladder.fillna({"knob": ""}), gap)
 
 
-def write_ladder_page(folder: Path) -> Path:
-    """Write ``ladder.txt``, the figure with its data, and the page of an evaluation's output folder."""
-    tables = read_ladder(folder)
+def ladder_page(folder: Path, tables: LadderTables) -> RunPage:
+    """The page; ``ladder.txt`` and the figure with its data are written into the folder."""
     text = folder / "ladder.txt"
     write_text(text, ladder_text(folder) + "\n")
     drawn = write_figure(folder, "ladder", "The ladder of policies", ladder_figure(read_table(folder / "ladder.csv")))
-    return write_run_page(folder, tables.manifest, ladder_page(folder, tables, [text, *drawn]))
-
-
-def ladder_page(folder: Path, tables: LadderTables, written: list[Path]) -> RunPage:
-    """The page of the files that were written."""
-    image = next(path for path in written if path.suffix == ".svg")
+    image = drawn[0]
     shown = picture(
         folder,
         image,
@@ -87,7 +81,7 @@ def ladder_page(folder: Path, tables: LadderTables, written: list[Path]) -> RunP
         ),
         PageSection("basis", "Basis and limits of the results", tuple(_basis(tables))),
     )
-    return RunPage("ladder of policies", tuple(answer_of_ladder(tables)), sections, tuple(written))
+    return RunPage("ladder of policies", sections, (text, *drawn))
 
 
 def answer_of_ladder(tables: LadderTables) -> Iterator[str]:

@@ -17,7 +17,7 @@ _HASH_SHOWN = 12  # letters of a hash in running text; the provenance table has 
 def is_calibrated(manifest: Mapping[str, Any]) -> bool:
     """Whether the run's draws were fitted to published results; without their entry, by the scenario."""
     if "ensemble" not in manifest:
-        return bool(manifest["scenario"].get("draws_from") == "published")
+        return bool(manifest.get("scenario", {}).get("draws_from") == "published")
     return bool(manifest["ensemble"]["calibrated"])
 
 
@@ -30,7 +30,7 @@ def calibration_sentence(calibrated: bool) -> str:
 
 def people_are_sampled(manifest: Mapping[str, Any]) -> bool:
     """Whether the cohort was sampled, by the run or into the file that the run read."""
-    cohort = manifest["scenario"]["cohort"]
+    cohort = manifest.get("scenario", {}).get("cohort", {})
     return cohort.get("file") is None or bool(cohort.get("sampled", False))
 
 

@@ -61,13 +61,17 @@ class Picture:
 
 @dataclass(frozen=True)
 class PageSection:
-    """A section of a page: sentences, then tables, then pictures; ``id`` is its anchor."""
+    """A section of a page: sentences, then tables, then pictures; ``id`` is its anchor.
+
+    ``is_printed`` says whether the section is in print too; every section can be opened on a screen.
+    """
 
     id: str
     title: str
     sentences: tuple[str, ...] = ()
     tables: tuple[PageTable, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    is_printed: bool = True
 
     @property
     def is_empty(self) -> bool:
@@ -77,12 +81,17 @@ class PageSection:
 
 @dataclass(frozen=True)
 class RunPage:
-    """The page of a run: what kind of page it is, its answer in sentences, its sections, and the files it drew."""
+    """The details of a run: what kind of page it is, its sections, and the files it drew.
+
+    ``title``, ``question`` and ``cautions`` are those of a run that has no scenario.
+    """
 
     subject: str
-    answer: tuple[str, ...]
     sections: tuple[PageSection, ...]
     written: tuple[Path, ...]
+    title: str = ""
+    question: str = ""
+    cautions: tuple[str, ...] = ()
 
 
 def picture(folder: Path, drawn: Path, title: str, caption: str, alt: str, *, is_wide: bool = True) -> Picture:
@@ -100,8 +109,8 @@ def write_figure(folder: Path, name: str, title: str, drawn: tuple[Figure, Any])
     return [image, numbers]
 
 
-def rendered(template: str, manifest: Mapping[str, Any], **values: object) -> str:
-    """The text of a page: the template with the scenario's name and question, the cautions and the provenance."""
+def rendered(template: str, manifest: Mapping[str, Any], **values: Any) -> str:
+    """The text of a page: the template with its values, and where they are empty those of the manifest."""
     environment = Environment(
         loader=PackageLoader("taper_sim.report"),
         autoescape=True,
@@ -109,13 +118,15 @@ def rendered(template: str, manifest: Mapping[str, Any], **values: object) -> st
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(
-        title=manifest["scenario"]["name"],
-        question=manifest["scenario"].get("question") or "",
-        cautions=cautions(manifest),
-        provenance=provenance_rows(manifest),
-        **values,
-    )
+    scenario = manifest.get("scenario") or {}
+    defaults = {
+        "title": scenario.get("name"),
+        "question": scenario.get("question") or "",
+        "cautions": cautions(manifest),
+        "provenance": provenance_rows(manifest),
+    }
+    given = defaults | {name: value for name, value in values.items() if value or name not in defaults}
+    return environment.get_template(template).render(**given)
 
 
 def write_page(folder: Path, text: str, written: Sequence[Path]) -> Path:
@@ -126,22 +137,11 @@ def write_page(folder: Path, text: str, written: Sequence[Path]) -> Path:
     return page
 
 
-def write_run_page(folder: Path, manifest: Mapping[str, Any], page: RunPage) -> Path:
-    """Write the page of a run of any kind but a comparison."""
-    sections = [section for section in page.sections if not section.is_empty]
-    text = rendered("run.html.jinja", manifest, subject=page.subject, answer=page.answer, sections=sections)
-    return write_page(folder, text, page.written)
-
-
 def provenance_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a reader needs to repeat the run and to detect a changed file; entries that the run lacks are left out."""
     patients, ensemble = manifest.get("patients"), manifest.get("ensemble")
-    rows: list[tuple[str, Any]] = [
-        ("Scenario file", manifest["scenario_file"]),
-        ("Scenario hash", manifest["scenario_hash"]),
-        ("Seed", manifest["seed"]),
-        ("Days", manifest["days"]),
-    ]
+    names = {"scenario_file": "Scenario file", "scenario_hash": "Scenario hash", "seed": "Seed", "days": "Days"}
+    rows: list[tuple[str, Any]] = [(words, manifest[name]) for name, words in names.items() if name in manifest]
     if patients is not None:
         rows += [("People", f"{int(patients['n']):,}"), ("Hash of the people's ids", patients["ids_sha256"])]
     if ensemble is not None:
@@ -150,7 +150,7 @@ def provenance_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows += [
         ("Git commit", manifest.get("git_commit") or "not known"),
         ("Clinical review", manifest["clinical_review"]),
-        *((f"Version of {name}", version) for name, version in manifest["versions"].items()),
+        *((f"Version of {name}", version) for name, version in manifest.get("versions", {}).items()),
         *((f"Table {table['table']}", table["sha256"]) for table in manifest.get("tables", [])),
         *((f"Input {name}", digest) for name, digest in manifest.get("inputs_sha256", {}).items()),
         *((f"Output {name}", digest) for name, digest in manifest.get("outputs_sha256", {}).items()),

@@ -13,7 +13,7 @@ import pandas as pd
 from taper_sim.clinic.staffing.feasibility import share_interval
 from taper_sim.report.harm_words import EVENT_WORDS, PER, difference_sentence, event_text, small_text
 from taper_sim.report.methods import people_are_sampled
-from taper_sim.report.page_parts import PageSection, PageTable, Picture, RunPage, picture, write_run_page
+from taper_sim.report.page_parts import PageSection, PageTable, Picture, RunPage, picture
 from taper_sim.report.replicated import (
     FEWEST_REPLICATIONS,
     few_sentence,
@@ -111,12 +111,6 @@ def read_staffing(folder: Path) -> StaffingTables:
     return StaffingTables(manifest, *tables)
 
 
-def write_staffing_page(folder: Path) -> Path:
-    """Write the page of a search's output folder, and its figures with their data."""
-    tables = read_staffing(folder)
-    return write_run_page(folder, tables.manifest, staffing_page(folder, tables))
-
-
 def staffing_page(folder: Path, tables: StaffingTables) -> RunPage:
     """The page; the figures are written into the folder."""
     written = write_staffing_figures(folder, tables.late_target, tables.chosen)
@@ -136,12 +130,12 @@ def staffing_page(folder: Path, tables: StaffingTables) -> RunPage:
         PageSection(
             "capacity", "Capacity of today's team", _capacity_sentences(tables), _panels(tables), drawn("capacity")
         ),
-        PageSection("levers", "What the lead can change", tuple(_levers(tables)), _lever_tables(tables)),
+        PageSection("levers", "What the lead can change", tuple(lever_sentences(tables)), _lever_tables(tables)),
         PageSection("tornado", "What else moves the result", (), _factors(tables), drawn("tornado")),
-        PageSection("waits", "Who waits longer", *_groups(tables)),
+        PageSection("waits", "Who waits longer", *groups_of_teams(tables)),
         PageSection("basis", "Basis and limits of the results", tuple(_basis(tables))),
     )
-    return RunPage("search for a team", tuple(answer_of_staffing(tables)), sections, tuple(written))
+    return RunPage("search for a team", sections, tuple(written))
 
 
 def _teams_of(tables: StaffingTables, metric: str, role: str = "all") -> pd.DataFrame:
@@ -346,7 +340,7 @@ def _panels(tables: StaffingTables) -> tuple[PageTable, ...]:
     )
 
 
-def _levers(tables: StaffingTables) -> Iterator[str]:
+def lever_sentences(tables: StaffingTables) -> Iterator[str]:
     """What each lever costs and changes, a sentence a lever."""
     if len(tables.levers) == 0:
         yield "The run has no what-if runs (`what_if_replications: 0`), so it cannot say what the three levers do."
@@ -407,7 +401,8 @@ def _factors(tables: StaffingTables) -> tuple[PageTable, ...]:
     return (PageTable(caption, heads, tuple(rows)),)
 
 
-def _groups(tables: StaffingTables) -> tuple[tuple[str, ...], tuple[PageTable, ...]]:
+def groups_of_teams(tables: StaffingTables) -> tuple[tuple[str, ...], tuple[PageTable, ...]]:
+    """Groups that wait longer than all patients under each team: sentences and tables."""
     if len(tables.equity) == 0:
         return ("The run has no table of subgroups, so it cannot say who waits longer.",), ()
     replications = {"today": tables.n_what_if}

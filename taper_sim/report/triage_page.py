@@ -4,6 +4,7 @@ Everything is computed from ``triage.csv``, so that a saved run gives the same p
 """
 
 from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREY, PRINT, empty_figure
 from taper_sim.report.harm_words import small_text
 from taper_sim.report.methods import people_are_sampled
-from taper_sim.report.page_parts import PageSection, PageTable, RunPage, picture, write_figure, write_run_page
+from taper_sim.report.page_parts import PageSection, PageTable, RunPage, picture, write_figure
 from taper_sim.report.replicated import (
     FEWEST_REPLICATIONS,
     Replicated,
@@ -32,6 +33,7 @@ from taper_sim.run_folder import MANIFEST_FILE, read_record, read_table
 
 _URGENT: Final = ("late of urgency 0", "of the work that cannot wait is late or lost", 100.0, 1)
 _HARM: Final = ("composite lost", "of an important difference is lost to the team's limits", 1.0, 3)
+_WAITS: Final = "Who waits longer, and who is harmed"
 _PANELS: Final = (
     ("late of all work", "late or lost work, %", 100.0),
     ("composite lost", "harm, important differences\nminus unlimited staff", 1.0),
@@ -43,17 +45,36 @@ _GAPS: Final = (
 )
 
 
-def write_triage_page(folder: Path) -> Path:
-    """Write the page of a comparison's output folder, and its figure with its data."""
+@dataclass(frozen=True)
+class TriageTables:
+    """Manifest and table of the output folder of a comparison of triage rules."""
+
+    manifest: dict[str, Any]
+    table: pd.DataFrame
+
+    @property
+    def rules(self) -> list[str]:
+        """Names of the rules, the reference first."""
+        return [str(rule) for rule in dict.fromkeys(self.table["triage"])]
+
+    @property
+    def n(self) -> int:
+        """Replications."""
+        return int(self.table["n_replications"].max())
+
+
+def read_triage(folder: Path) -> TriageTables:
+    """Read the manifest and the table of a finished comparison of triage rules."""
     manifest = read_record(folder / MANIFEST_FILE, {"kind": str}, "the folder of a finished run")
     table = read_table(folder / "triage.csv", dtype={"code": str, "subgroup": str})
     shares = table["unit"].astype(str).str.startswith("share")  # Student's interval of a share may leave its range
     table.loc[shares, ["lo95", "hi95"]] = table.loc[shares, ["lo95", "hi95"]].clip(0.0, 1.0)
-    return write_run_page(folder, manifest, triage_page(folder, manifest, table))
+    return TriageTables(manifest, table)
 
 
-def triage_page(folder: Path, manifest: dict[str, Any], table: pd.DataFrame) -> RunPage:
+def triage_page(folder: Path, tables: TriageTables) -> RunPage:
     """The page; the figure is written into the folder."""
+    manifest, table = tables.manifest, tables.table
     drawn = write_figure(folder, "rules", "Late work and harm by rule of triage", rules_figure(table))
     shown = picture(
         folder,
@@ -66,10 +87,10 @@ def triage_page(folder: Path, manifest: dict[str, Any], table: pd.DataFrame) -> 
     )
     sections = (
         PageSection("rules", "The rules side by side", (), (_side_by_side(manifest, table),), (shown,)),
-        PageSection("waits", "Who waits longer, and who is harmed", tuple(_apart(table)), tuple(_gap_tables(table))),
+        PageSection("waits", _WAITS, tuple(apart_sentences(table)), tuple(_gap_tables(table))),
         PageSection("basis", "Basis and limits of the results", tuple(_basis(manifest, table))),
     )
-    return RunPage("comparison of triage rules", tuple(answer_of_triage(table)), sections, tuple(drawn))
+    return RunPage("comparison of triage rules", sections, tuple(drawn))
 
 
 def _rules(table: pd.DataFrame) -> list[str]:
@@ -140,7 +161,7 @@ def _gaps(table: pd.DataFrame) -> Iterator[tuple[str, str, str, int, Replicated]
             yield str(row["subgroup"]), str(row["triage"]), label, digits, gap
 
 
-def _apart(table: pd.DataFrame) -> Iterator[str]:
+def apart_sentences(table: pd.DataFrame) -> Iterator[str]:
     """Groups that differ from all patients, a sentence a group and measure."""
     by_group: dict[tuple[str, str], list[str]] = {}
     for group, rule, label, digits, gap in _gaps(table):

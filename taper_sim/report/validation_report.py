@@ -4,7 +4,7 @@ Everything is computed from ``validation.csv``, so that a saved run gives the sa
 """
 
 from collections import Counter
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, Final
@@ -20,9 +20,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from taper_sim import tables
 from taper_sim.evidence.coded_words import STATISTICS
 from taper_sim.evidence.study_runs import COLUMNS, SIMULATED
-from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREY, ORANGE, PRINT, empty_figure, svg, wrapped
+from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREY, ORANGE, PRINT, empty_figure, wrapped
 from taper_sim.report.listings import as_table
-from taper_sim.run_folder import list_report, read_table, write_csv, write_text
+from taper_sim.report.page_parts import PageSection, PageTable, RunPage, picture, write_figure
+from taper_sim.run_folder import MANIFEST_FILE, read_record, read_table
 
 MOST_DRAWN: Final = 120
 """Rows of a forest plot; the table has the others. A design choice."""
@@ -227,24 +228,25 @@ def _keys() -> list[Line2D]:
 
 # -- the page ----------------------------------------------------------------------------------------------------------
 
-_STYLE: Final = (
-    "body{font:15px/1.5 sans-serif;max-width:72em;margin:2em auto;padding:0 1em;color:#111}"
-    "table{border-collapse:collapse;font-size:13px}th,td{padding:2px 8px;border-bottom:1px solid #ccc;text-align:left}"
-    "svg{max-width:100%;height:auto}caption{text-align:left}"
-)
+
+@dataclass(frozen=True)
+class ValidationTables:
+    """Manifest and table of the output folder of a validation."""
+
+    manifest: dict[str, Any]
+    table: pd.DataFrame
 
 
-def html_table(header: list[str], rows: list[list[str]], caption: str) -> str:
-    """A table as HTML; every cell is escaped."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+def read_validation_run(folder: Path) -> ValidationTables:
+    """Read the manifest and the table of a finished validation."""
+    manifest = read_record(folder / MANIFEST_FILE, {"kind": str}, "the folder of a finished run")
+    return ValidationTables(manifest, read_validation(folder / "validation.csv"))
 
 
-def results_table(table: pd.DataFrame) -> str:
-    """Every row as HTML: published, simulated, inside or the reason."""
-    rows = [
-        [
+def results_table(table: pd.DataFrame) -> PageTable:
+    """Every row: published, simulated, inside or the reason."""
+    rows = tuple(
+        (
             str(row["id"]),
             str(row["study"]),
             str(row["statistic"]),
@@ -252,35 +254,38 @@ def results_table(table: pd.DataFrame) -> str:
             _interval(row, "published"),
             _interval(row, "simulated") if row["status"] == SIMULATED else "–",
             str(row["inside"]) if row["status"] == SIMULATED else str(row["status"]),
-        ]
+        )
         for row in table.to_dict("records")
-    ]
-    header = ["id", "study", "statistic", "outcome", "published", "simulated", "inside"]
-    return html_table(header, rows, "Each published result, with its simulated study")
+    )
+    heads = ("Id", "Study", "Statistic", "Outcome", "Published", "Simulated", "Inside")
+    return PageTable("Each published result, with its simulated study.", heads, rows)
 
 
-def page_of(table: pd.DataFrame, picture: str) -> str:
-    """The whole page, self-contained."""
+def validation_page(folder: Path, tables: ValidationTables) -> RunPage:
+    """The page; the figure is written into the folder."""
+    table = tables.table
+    drawn = write_figure(folder, "validation", "Published results beside simulated studies", validation_figure(table))
     counts = by_width(table)
-    listed = [[str(cell) for cell in row] for row in counts.to_numpy().tolist()]
-    parts = [
-        "<h1>Published results and their simulated studies</h1>",
-        f"<p><strong>{escape(answer_of(table))}</strong></p>",
-        *(f"<p>{escape(line)}</p>" for line in cautions_of(table)),
-        html_table(list(counts.columns), listed, "By the origin of the published interval"),
-        f"<figure>{picture[picture.find('<svg') :]}</figure>" if not _simulated(table).empty else "",
-        results_table(table),
-    ]
-    head = f'<meta charset="utf-8"><title>Validation</title><style>{_STYLE}</style>'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
-
-
-def write_validation_report(folder: Path) -> None:
-    """Write ``report.html`` and ``figures/validation.svg`` with its CSV into the folder of a finished validation."""
-    table = read_validation(folder / "validation.csv")
-    figure, drawn = validation_figure(table)
-    picture = svg(figure, "Published results beside simulated studies")
-    write_text(folder / "figures" / "validation.svg", picture)
-    write_csv(drawn, folder / "figures" / "validation.csv")
-    write_text(folder / "report.html", page_of(table, picture))
-    list_report(folder, [folder / name for name in ("figures/validation.svg", "figures/validation.csv", "report.html")])
+    widths = PageTable(
+        "By the origin of the published interval.",
+        tuple(str(name).capitalize() for name in counts.columns),
+        tuple(tuple(str(cell) for cell in row) for row in counts.to_numpy().tolist()),
+    )
+    shown = picture(
+        folder,
+        drawn[0],
+        "Published results beside simulated studies",
+        f"Black: published, with its 95 % interval. Below it: simulated; the thick line is the uncertainty of the "
+        f"parameters, the thin one is the predictive interval. At most {MOST_DRAWN} results are drawn.",
+        "Forest plot of each published result beside its simulated study, with intervals. The numbers are in "
+        "figures/validation.csv.",
+    )
+    is_drawn = not _simulated(table).empty
+    sections = (
+        PageSection("figure", "Figure", pictures=(shown,) if is_drawn else ()),
+        PageSection("widths", "Inside, and how wide the intervals are", (), (widths,)),
+        PageSection("results", "Every result", (), (results_table(table),), is_printed=False),
+        PageSection("basis", "Basis and limits of the results", tuple(cautions_of(table))),
+    )
+    title = f"Validation on {tables.manifest['table']}"
+    return RunPage("validation", sections, tuple(drawn), title, "Does the simulator repeat published results?")

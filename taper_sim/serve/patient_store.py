@@ -15,9 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from taper_sim.data.doses import read_histories
-from taper_sim.data.fhir import read_bundle
 from taper_sim.data.patient import read_patient
+from taper_sim.data.patient_files import (
+    ABOUT_FILE,
+    BASELINE_FILE,
+    BUNDLE_FILE,
+    CHECKIN_FILE,
+    DECISION_FILE,
+    DOSE_FILE,
+    LIMITS_FILE,
+    histories_in,
+)
 from taper_sim.data.problems import InputError, Problem, problem, shown
 from taper_sim.data.records import History
 from taper_sim.data.yaml_input import read_bytes, read_yaml
@@ -25,13 +33,6 @@ from taper_sim.run_folder import check_writable, write_text
 from taper_sim.run_folder.atomic_files import sync_folder
 from taper_sim.safety.limits import read_limits
 
-CHECKIN_FILE: Final = "checkins.csv"
-DOSE_FILE: Final = "doses.csv"
-BUNDLE_FILE: Final = "bundle.json"
-BASELINE_FILE: Final = "baseline.yaml"
-LIMITS_FILE: Final = "limits.yaml"
-ABOUT_FILE: Final = "patient.json"
-DECISION_FILE: Final = "decisions.jsonl"
 PATIENT_INPUTS: Final = (CHECKIN_FILE, DOSE_FILE, BUNDLE_FILE, BASELINE_FILE, LIMITS_FILE, ABOUT_FILE)
 """Files that an answer depends on."""
 _OWNER_ONLY: Final = 0o700
@@ -91,12 +92,7 @@ class PatientFolder:
 
     def history(self) -> History:
         """The records of the patient."""
-        arguments = self.arguments()
-        if self.is_bundle:
-            histories = dict(read_bundle(arguments["records"]).histories)
-        else:
-            histories = read_histories(arguments["records"], arguments["doses"])
-        return next(iter(histories.values()))
+        return next(iter(histories_in(self.path).values()))
 
     def check(self) -> None:
         """Read every file; raises InputError with the problems of the first that is wrong."""

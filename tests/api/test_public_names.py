@@ -25,7 +25,7 @@ def test_editors_and_type_checkers_see_the_names_that_are_public() -> None:
 
 def test_a_public_function_keeps_its_name_from_a_sub_package() -> None:
     code = (
-        "import taper_sim.recommend.choice, taper_sim.report.page, taper_sim as ts, types;"
+        "import taper_sim.recommend.choice, taper_sim.briefs.page, taper_sim as ts, types;"
         "print([n for n in ts.__all__ if isinstance(getattr(ts, n), types.ModuleType)])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603

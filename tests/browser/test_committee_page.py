@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from taper_sim.briefs.printed_page import browser_path, printed
+from taper_sim.briefs.run_reports import write_run_report
 from taper_sim.experiments.compare import ComparisonRun
-from taper_sim.report.page import write_report
-from taper_sim.report.printed_page import browser_path, printed
 from tests.report.test_figures import make_run
 
 pytestmark = pytest.mark.browser
@@ -49,7 +49,7 @@ def pages(finished: ComparisonRun, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("pages")
     shutil.copytree(finished.folder, folder / "small")
     make_run(folder / "hostile", protocols=HOSTILE, name=LONG, question=SCRIPT, outcomes=OUTCOMES)
-    return {name: write_report(folder / name) for name in ("small", "hostile")}
+    return {name: write_run_report(folder / name) for name in ("small", "hostile")}
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,7 @@ MakeRun = Callable[..., Path]
 
 def _manifest(protocols: tuple[str, ...], n: int, subgroups: dict[str, int], name: str, question: str) -> dict:
     return {
+        "kind": "compare",
         "scenario": {
             "name": name,
             "question": question,
@@ -160,6 +161,8 @@ def test_every_figure_has_its_csv(tmp_path: Path) -> None:
         "trajectories.csv",
         "forest.svg",
         "forest.csv",
+        "tail.svg",
+        "tail.csv",
         "pareto.svg",
         "pareto.csv",
     ]
@@ -186,6 +189,20 @@ def test_the_differences_beside_the_forest_are_those_of_the_run(tmp_path: Path) 
     assert len(both) == len(drawn) == 2 * 8  # 8 of the made-up outcomes are the forest's
     for column in ("mean", "lo95", "hi95"):
         assert (both[column].astype(str) == both[f"{column}_run"].astype(str)).all()
+
+
+def test_the_tail_beside_the_mean_has_the_numbers_of_the_run_and_no_small_cell(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", subgroups={"dose=<50": 40})
+    figures.write_figures(folder)
+    drawn = pd.read_csv(folder / "figures" / "tail.csv", keep_default_na=False).set_index("protocol")
+    run = pd.read_csv(folder / "summary.csv", keep_default_na=False)
+    run = run[run["subgroup"] == "all"].set_index(["protocol", "outcome"])
+    assert list(drawn.index) == list(PROTOCOLS)
+    for protocol, row in drawn.iterrows():
+        assert row["mean"] == run.loc[(protocol, "withdrawal_peak"), "mean"]
+        assert row["worst5"] == run.loc[(protocol, "withdrawal_peak_cvar95"), "mean"]
+    few = run_tables.read_run(make_run(tmp_path / "few", n=10))
+    assert "tail" not in figures.all_figures(few)
 
 
 def test_right_is_better_in_the_forest_whatever_the_direction(tmp_path: Path) -> None:
@@ -254,7 +271,7 @@ def test_an_svg_is_well_formed_and_loads_nothing(tmp_path: Path) -> None:
 
 def test_figures_leave_out_cells_of_fewer_than_eleven_people(tmp_path: Path) -> None:
     assert figures.write_figures(make_run(tmp_path / "ten", n=10)) == []
-    assert len(figures.write_figures(make_run(tmp_path / "eleven", n=11))) == 6
+    assert len(figures.write_figures(make_run(tmp_path / "eleven", n=11))) == 8
 
 
 def test_one_protocol_has_no_forest_and_a_run_without_distance_no_pareto(tmp_path: Path) -> None:

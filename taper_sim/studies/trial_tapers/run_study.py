@@ -11,7 +11,9 @@ from taper_sim.data.trial import read_trial
 from taper_sim.run_folder import check_writable, sha256_of, write_csv, write_json
 from taper_sim.studies.trial_tapers import study
 from taper_sim.studies.trial_tapers.taper_people import people_of
+from taper_sim.tables import UNREVIEWED
 
+KIND: Final = "tapers"
 LEAST_PEOPLE: Final = 20
 """Fewest people with two tapers for a fit: fewer carry too little information on the correlation between tapers."""
 MOST_FOLDS: Final = 50
@@ -112,12 +114,15 @@ def run(
         write_csv(table.assign(code=code), out / f"{name}.csv")
     converged = {variant: fit.converged for variant, fit in fits.items()}
     manifest = {
+        "kind": KIND,
         "not_for": "research use: not clinically reviewed",
         "code": code,
         "seed": seed,
         "inputs": {path.name: sha256_of(path) for path in sources},
         "people": {"fitted": len(people), "predicted": int(predictions["who"].nunique())},
         "converged": converged,
+        "clinical_review": UNREVIEWED,
+        "outputs_sha256": {f"{name}.csv": sha256_of(out / f"{name}.csv") for name in tables},
     }
     write_json(manifest, out / "manifest.json")
     return scores, all(converged.values())

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_figures import make_run  # beside this file
 
+from taper_sim.briefs import page
+from taper_sim.briefs.run_reports import write_run_report
 from taper_sim.data.problems import InputError
-from taper_sim.report import page
 from taper_sim.report.methods import cautions, methods_paragraph
-from taper_sim.report.page import write_report
 from taper_sim.report.run_tables import read_run
 from taper_sim.tables import REVIEWED, UNREVIEWED
+from tests.report.test_figures import make_run
 
 _VOID = {"meta", "br", "img"}
 
@@ -55,7 +55,7 @@ def change_manifest(folder: Path, **changes: object) -> None:
 
 
 def test_the_page_loads_nothing_and_has_no_scripts(tmp_path: Path) -> None:
-    reader, _ = read(write_report(make_run(tmp_path / "run")))
+    reader, _ = read(write_run_report(make_run(tmp_path / "run")))
     assert not {"script", "link", "iframe", "object", "embed", "form"} & {tag for tag, _ in reader.tags}
     for _, attributes in reader.tags:
         for name, value in attributes.items():
@@ -70,7 +70,7 @@ def test_text_from_files_is_escaped(tmp_path: Path) -> None:
     bad = "<script>alert('x')</script>&\"<img src=x onerror=y>"
     folder = make_run(tmp_path / "run", name=bad, question=bad, protocols=("a", bad), subgroups={f"dose={bad}": 40})
     change_manifest(folder, scenario_file=bad, git_commit=bad)
-    reader, text = read(write_report(folder))
+    reader, text = read(write_run_report(folder))
     assert "script" not in {tag for tag, _ in reader.tags}
     assert all(attributes["src"].startswith("data:") for tag, attributes in reader.tags if tag == "img")
     assert text.count("<script>alert('x')</script>&\"<img src=x onerror=y>") >= 6
@@ -82,7 +82,7 @@ def test_cells_of_fewer_than_eleven_people_are_hidden(tmp_path: Path) -> None:
     summary.loc[summary["subgroup"] == "dose=<50", ["mean", "lo95", "hi95"]] = 0.7531
     summary.loc[summary["subgroup"] == "dose=50-89", ["mean", "lo95", "hi95"]] = 0.6421
     summary.to_csv(folder / "summary.csv", index=False)
-    _, text = read(write_report(folder))
+    _, text = read(write_run_report(folder))
     text = text[text.index("Mean and 95 % interval by subgroup") : text.index("As written in the scenario")]
     assert "0.753" not in text and "75.3 %" not in text
     assert "0.642" in text and "64.2 %" in text
@@ -92,7 +92,7 @@ def test_cells_of_fewer_than_eleven_people_are_hidden(tmp_path: Path) -> None:
 
 def test_a_run_of_ten_people_shows_no_result(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", n=10)
-    reader, text = read(write_report(folder))
+    reader, text = read(write_run_report(folder))
     assert "img" not in {tag for tag, _ in reader.tags}
     assert "No figure: every cell has fewer than 11 people" in text
     assert re.search(r"constant\(\) (<11 ){8}", text)
@@ -101,14 +101,14 @@ def test_a_run_of_ten_people_shows_no_result(tmp_path: Path) -> None:
 
 def test_the_same_folder_gives_the_same_page(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", subgroups={"dose=<50": 40})
-    first = write_report(folder).read_bytes()
-    assert write_report(folder).read_bytes() == first
+    first = write_run_report(folder).read_bytes()
+    assert write_run_report(folder).read_bytes() == first
     other = make_run(tmp_path / "elsewhere", subgroups={"dose=<50": 40})
-    assert write_report(other).read_bytes() == first
+    assert write_run_report(other).read_bytes() == first
 
 
 def test_the_page_reports_missing_review_and_calibration(tmp_path: Path) -> None:
-    _, text = read(write_report(make_run(tmp_path / "run")))
+    _, text = read(write_run_report(make_run(tmp_path / "run")))
     assert text.count(UNREVIEWED.capitalize()) >= 2  # top and bottom
     assert text.count("Not calibrated to published results") >= 2
     assert "simulated people, no patients" in text
@@ -120,13 +120,13 @@ def test_the_page_reports_review_and_calibration(tmp_path: Path) -> None:
     change_manifest(
         folder, ensemble={"id": "e1", "n_draws": 50, "calibrated": True}, clinical_review=REVIEWED, tables=tables
     )
-    _, text = read(write_report(folder))
+    _, text = read(write_run_report(folder))
     assert UNREVIEWED not in text.lower() and "not calibrated" not in text.lower()
     assert "calibrated to published results" in text and "Clinically reviewed." in text
 
 
 def test_tables_have_scoped_headers_and_figures_alternative_text(tmp_path: Path) -> None:
-    reader, _ = read(write_report(make_run(tmp_path / "run", subgroups={"dose=<50": 40})))
+    reader, _ = read(write_run_report(make_run(tmp_path / "run", subgroups={"dose=<50": 40})))
     assert ("html", {"lang": "en"}) in reader.tags
     assert all("scope" in attributes for tag, attributes in reader.tags if tag == "th")
     pictures = [attributes for tag, attributes in reader.tags if tag == "img"]
@@ -137,7 +137,7 @@ def test_tables_have_scoped_headers_and_figures_alternative_text(tmp_path: Path)
 
 def test_the_main_table_carries_the_summary_with_direction_and_smallest_important_difference(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    _, text = read(write_report(folder))
+    _, text = read(write_run_report(folder))
     summary = read_run(folder).summary
     chosen = (summary["protocol"] == "NA") & (summary["outcome"] == "withdrawal_peak") & (summary["subgroup"] == "all")
     row = summary[chosen].iloc[0]
@@ -148,7 +148,7 @@ def test_the_main_table_carries_the_summary_with_direction_and_smallest_importan
 
 def test_provenance_protocols_and_assumptions_are_there(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    _, text = read(write_report(folder))
+    _, text = read(write_run_report(folder))
     manifest = read_run(folder).manifest
     for said in (
         manifest["scenario_hash"],
@@ -171,7 +171,7 @@ def test_an_event_without_a_case_has_no_interval_of_zero(tmp_path: Path) -> None
         table = pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
         table.loc[table["outcome"] == "overdose", ["mean", "lo95", "hi95"]] = 0.0
         table.to_csv(folder / f"{name}.csv", index=False)
-    _, text = read(write_report(folder))
+    _, text = read(write_run_report(folder))
     assert text.count("0.00 % none seen") == 3 + 2
     assert "0.00 % to 0.00 %" not in text
 
@@ -231,7 +231,7 @@ def test_the_methods_of_one_protocol_mention_no_difference(tmp_path: Path) -> No
 
 
 def test_one_protocol_has_a_page_too(tmp_path: Path) -> None:
-    _, text = read(write_report(make_run(tmp_path / "run", protocols=("constant()",))))
+    _, text = read(write_run_report(make_run(tmp_path / "run", protocols=("constant()",))))
     assert "there is no comparison" in text
 
 
@@ -244,5 +244,5 @@ def test_people_read_from_a_file_are_not_called_simulated_people(tmp_path: Path)
 
 def test_a_folder_without_a_run_is_an_input_error_and_gets_no_page(tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        write_report(tmp_path)
+        write_run_report(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 
 from taper_sim.array_types import Floats
+from taper_sim.briefs.run_people import RunPeople
 from taper_sim.comparison.outcomes import BEYOND_EXPECTED, BY_NAME, SHARE_OF_PEOPLE, Outcome
 from taper_sim.comparison.tables import SMALLEST_CELL, difference_rows, summary_rows
 from taper_sim.model.compiled import rows as kernel_rows
 from taper_sim.report.harm_words import PER
-from taper_sim.report.run_people import RunPeople
 from taper_sim.report.run_tables import RunTables, rows_by, rows_where
 from taper_sim.report.wording import is_nothing, number_text
 
@@ -53,28 +53,94 @@ FUNCTION_BETTER_BY_10: Final = Outcome(
 )
 
 
-@dataclass(frozen=True)
-class BriefRow:
-    """One row of the committee's table.
+@dataclass(frozen=True, kw_only=True)
+class ScreenRow:
+    """One row of the table of a first screen.
 
     Attributes
     ----------
-    outcome : Outcome
-        A share of people.
+    name : str
+        Name in the run's tables and in ``brief.csv``.
     label, note : str
-        Name of the row, and its definition.
-    does : str
-        Words after *people*: *have a mental health crisis*.
+        Name of the row, and its definition with its unit.
     events : str
         Words after *more*: *mental health crises*.
     important : float
-        Difference that matters, people of 1,000. Source: A115.
+        Difference that matters, in the unit of the row; 0 if none is stated. Source: A115, A142.
+    is_harm : bool
+        Whether fewer are better.
     is_serious : bool
-        Whether the answer names it as a harm.
+        Whether the certainty of the answer rests on it.
+    per : int
+        People of a frequency; 1 for another quantity.
+    unit : str
+        Unit of a number.
     published : tuple of str
         Outcomes of published results that test predictions of such outcomes.
     forms : str
         Outcome of the structural alternatives that shows whether other forms of the model agree; empty if none does.
+    more_less : tuple of (str, str)
+        Words of a positive and of a negative difference.
+    digits : int
+        Decimals of a row whose numbers are all below 10.
+    """
+
+    name: str
+    label: str
+    note: str
+    events: str
+    important: float
+    is_harm: bool
+    is_serious: bool = False
+    per: int = int(PER)
+    unit: str = "people"
+    published: tuple[str, ...] = ()
+    forms: str = ""
+    more_less: tuple[str, str] = ("more", "fewer")
+    digits: int = 1
+
+    @property
+    def line(self) -> str:
+        """The difference that matters in words: *10 in 1,000*."""
+        amount = number_text(self.important, 0 if self.important >= 1.0 or self.important == 0.0 else 2)
+        unit = self.unit.removesuffix("s") if self.important == 1.0 else self.unit
+        return f"{amount} in {self.per:,}" if self.per > 1 else f"{amount} {unit}".rstrip()
+
+
+def quantity_row(
+    name: str,
+    label: str,
+    note: str,
+    important: float,
+    unit: str,
+    *,
+    events: str = "",
+    is_harm: bool = True,
+    more_less: tuple[str, str] = ("more", "less"),
+    **more: Any,
+) -> ScreenRow:
+    """A row of a quantity that is no frequency; ``more`` are further attributes of :class:`ScreenRow`."""
+    return ScreenRow(
+        name=name,
+        label=label,
+        note=note,
+        events=events or label.lower(),
+        important=important,
+        is_harm=is_harm,
+        per=1,
+        unit=unit,
+        more_less=more_less,
+        **more,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BriefRow(ScreenRow):
+    """A row that a comparison has, and how it comes about.
+
+    Attributes
+    ----------
+    outcome : Outcome
     change : str
         Column of every person's values from which the row is computed; empty if the tables have it.
     least : float
@@ -82,77 +148,67 @@ class BriefRow:
     """
 
     outcome: Outcome
-    label: str
-    note: str
-    does: str
-    events: str
-    important: float
-    is_serious: bool = False
-    published: tuple[str, ...] = ()
-    forms: str = ""
     change: str = ""
     least: float = 0.0
 
-    @property
-    def name(self) -> str:
-        """Name of the outcome."""
-        return self.outcome.name
 
-    @property
-    def is_harm(self) -> bool:
-        """Whether fewer are better."""
-        return self.outcome.direction == "lower"
+def _of(outcome: Outcome, label: str, note: str, events: str, important: float, **more: Any) -> BriefRow:
+    return BriefRow(
+        name=outcome.name,
+        label=label,
+        note=note,
+        events=events,
+        important=important,
+        is_harm=outcome.direction == "lower",
+        outcome=outcome,
+        **more,
+    )
 
 
 _STOPPING: Final = ("discontinued", "completed_withdrawal", "dose_end_mme", "dose_reduction_pct")
 BRIEF_ROWS: Final[tuple[BriefRow, ...]] = (
-    BriefRow(
+    _of(
         BY_NAME["death"],
         "Death",
         "by overdose or suicide",
-        "die by overdose or suicide",
         "deaths",
         1.0,
-        True,
-        ("death", "overdose_or_suicide_death"),
+        is_serious=True,
+        published=("death", "overdose_or_suicide_death"),
     ),
-    BriefRow(
+    _of(
         BY_NAME["overdose"],
         "Overdose",
         "any, fatal or not",
-        "have an overdose",
         "overdoses",
         5.0,
-        True,
-        ("overdose", "overdose_or_withdrawal", "overdose_or_suicide_event"),
-        "overdose",
+        is_serious=True,
+        published=("overdose", "overdose_or_withdrawal", "overdose_or_suicide_event"),
+        forms="overdose",
     ),
-    BriefRow(
+    _of(
         BY_NAME["mental_health_crisis"],
         "Mental health crisis",
         "emergency or hospital care",
-        "have a mental health crisis",
         "mental health crises",
         10.0,
-        True,
-        ("mental_health_crisis",),
-        "mental_health_crisis",
+        is_serious=True,
+        published=("mental_health_crisis",),
+        forms="mental_health_crisis",
     ),
-    BriefRow(
+    _of(
         BY_NAME["return_to_higher_dose"],
         "Return to a higher dose",
         "after a reduction",
-        "return to a higher dose",
         "returns to a higher dose",
         50.0,
         published=("return_to_higher_dose",),
         forms="return_to_higher_dose",
     ),
-    BriefRow(
+    _of(
         PAIN_WORSE_BY_1,
         "Worse pain",
         f"up by {PAIN_UP:g} point of 10 or more",
-        "have worse pain",
         "people with worse pain",
         50.0,
         published=("pain_nrs", "pain_nrs_change"),
@@ -160,11 +216,10 @@ BRIEF_ROWS: Final[tuple[BriefRow, ...]] = (
         change="pain_nrs_change",
         least=PAIN_UP,
     ),
-    BriefRow(
+    _of(
         FUNCTION_BETTER_BY_10,
         "Better function",
         f"up by {FUNCTION_UP:g} points of 100 or more",
-        "have better function",
         "people with better function",
         50.0,
         published=("function_change",),
@@ -172,11 +227,10 @@ BRIEF_ROWS: Final[tuple[BriefRow, ...]] = (
         change="function_change",
         least=FUNCTION_UP,
     ),
-    BriefRow(
+    _of(
         BY_NAME["dose_reduction_ge15"],
         "At a lower dose",
         "down by 15 % or more at the end",
-        "are at a lower dose",
         "people at a lower dose",
         50.0,
         published=_STOPPING,
@@ -188,7 +242,7 @@ BRIEF_ROWS: Final[tuple[BriefRow, ...]] = (
 
 @dataclass(frozen=True)
 class PerThousand:
-    """People of 1,000, or a difference of them, with its 95 % interval.
+    """People of 1,000 or another quantity of a row, or a difference of them, with its 95 % interval.
 
     Attributes
     ----------
@@ -227,18 +281,19 @@ class PerThousand:
     def interval_text(self, digits: int) -> str:
         """The interval of a level; why there is none."""
         if not self.has_interval:
-            return "none seen" if self.mean == 0.0 else f"no interval: {self.reason}"
+            no_interval = f"no interval: {self.reason}" if self.reason else ""
+            return "none seen" if self.mean == 0.0 and not no_interval else no_interval
         return f"{number_text(self.low, digits)} to {number_text(self.high, digits)}"
 
-    def more_text(self, digits: int) -> str:
+    def more_text(self, digits: int, words: tuple[str, str] = ("more", "fewer")) -> str:
         """A difference in words: *16 more*, *2 fewer*."""
         shown = number_text(abs(self.mean), digits)
-        return shown if is_nothing(self.mean, digits) else f"{shown} {'more' if self.mean > 0.0 else 'fewer'}"
+        return shown if is_nothing(self.mean, digits) else f"{shown} {words[0] if self.mean > 0.0 else words[1]}"
 
     def bounds_text(self, digits: int) -> str:
         """The interval after :meth:`more_text`: *145 to 335*, with signs where it holds 0; why there is none."""
         if not self.has_interval:
-            return f"no interval: {self.reason}"
+            return f"no interval: {self.reason}" if self.reason else ""
         one_side = self.low >= 0.0 or self.high <= 0.0
         ends = sorted((abs(self.low), abs(self.high))) if one_side else (self.low, self.high)
         low, high = (number_text(end, digits, signed=not one_side).replace("-", "−") for end in ends)

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_figures import make_run  # beside this file
-from test_page import read  # beside this file
 
+from taper_sim.briefs import brief_context, brief_words
+from taper_sim.briefs.brief import MOST_SHOWN, CommitteeBrief, brief_of, comparator_of
+from taper_sim.briefs.brief_rows import BRIEF_ROWS, PerThousand
+from taper_sim.briefs.certainty import CERTAINTY_WORDS, Lowered, OutcomeCertainty
+from taper_sim.briefs.checklists import checklists, unfilled
+from taper_sim.briefs.first_screen import changes, screen_table
+from taper_sim.briefs.run_reports import write_run_report
 from taper_sim.cli import main
 from taper_sim.experiments.compare import ComparisonRun
-from taper_sim.report import brief_context, brief_words
-from taper_sim.report.brief import MOST_SHOWN, CommitteeBrief, brief_of, brief_table, comparator_of
-from taper_sim.report.brief_rows import BRIEF_ROWS, PerThousand
-from taper_sim.report.certainty import CERTAINTY_WORDS, Lowered, OutcomeCertainty
-from taper_sim.report.checklists import checklists, unfilled
-from taper_sim.report.page import write_report
 from taper_sim.report.run_tables import read_run
 from taper_sim.report.waiting_groups import group_name
+from tests.briefs.test_page import read
+from tests.report.test_figures import make_run
 
 ROWS = {row.name: row for row in BRIEF_ROWS}
 OPIOID = frozenset({"opioid"})
@@ -59,7 +60,7 @@ SAFE = dict.fromkeys(SERIOUS, (0.1, -0.5, 0.5))
 
 def test_the_numbers_of_the_brief_are_those_of_the_tables(finished: ComparisonRun) -> None:
     folder = finished.folder
-    table = brief_table(brief_of(read_run(folder), folder))
+    table = screen_table(brief_of(read_run(folder), folder))
     summary = finished.summary[finished.summary["subgroup"] == "all"].set_index(["protocol", "outcome"])
     differences = finished.differences[finished.differences["subgroup"] == "all"].set_index(["protocol", "outcome"])
     in_tables = [row.name for row in BRIEF_ROWS if not row.change]
@@ -77,7 +78,7 @@ def test_the_numbers_of_the_brief_are_those_of_the_tables(finished: ComparisonRu
 
 def test_worse_pain_and_better_function_are_counted_from_the_people(finished: ComparisonRun) -> None:
     folder = finished.folder
-    table = brief_table(brief_of(read_run(folder), folder)).set_index(["protocol", "outcome"])["people"]
+    table = screen_table(brief_of(read_run(folder), folder)).set_index(["protocol", "outcome"])["people"]
     people = pd.read_parquet(folder / "patients.parquet")
     for name, own in people.groupby("protocol", observed=True):
         pain, function = own["pain_nrs_change"].dropna(), own["function_change"].dropna()
@@ -89,9 +90,9 @@ def test_another_reference_of_the_run_does_not_change_the_comparator_or_its_diff
     finished: ComparisonRun,
 ) -> None:
     run = read_run(finished.folder)
-    usual = brief_table(brief_of(run, finished.folder))
+    usual = screen_table(brief_of(run, finished.folder))
     other = replace(run, manifest=run.manifest | {"reference": "abrupt()"})
-    pd.testing.assert_frame_equal(brief_table(brief_of(other, finished.folder)), usual)
+    pd.testing.assert_frame_equal(screen_table(brief_of(other, finished.folder)), usual)
 
 
 def test_a_folder_without_people_has_the_rows_of_its_tables(finished: ComparisonRun, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_a_folder_without_people_has_the_rows_of_its_tables(finished: Comparison
     (folder / "replicates.parquet").unlink(missing_ok=True)
     brief = brief_of(read_run(folder), folder)
     assert [row.name for row in brief.rows] == [row.name for row in BRIEF_ROWS if not row.change]
-    _, text = read(write_report(folder))
+    _, text = read(write_run_report(folder))
     assert "Not in this folder: worse pain and better function." in text
 
 
@@ -182,13 +183,13 @@ def test_a_gain_in_pain_is_stated_only_if_its_interval_matters() -> None:
 def test_nothing_is_answered_from_fewer_than_eleven_people() -> None:
     brief = made({"slow": SAFE, "fast": {**SAFE, "death": (50.0, 40.0, 60.0)}}, n=10)
     assert brief_words.answer(brief) == ("Too few people for an answer: numbers of fewer than 11 people are hidden.",)
-    assert brief_table(brief).empty and brief_words.lead_certainty(brief) == ""
+    assert screen_table(brief).empty and brief_words.lead_certainty(brief) == ""
 
 
 def test_what_changed_since_an_earlier_run_is_what_moved_enough_to_matter() -> None:
     old = made({"slow": SAFE, "gone": SAFE}, words={"death": "very low"})
     new = made({"slow": {**SAFE, "mental_health_crisis": (11.0, 5.0, 20.0)}, "new": SAFE}, n=600, days=28)
-    sentences = brief_context.changes(new, old).sentences
+    sentences = changes(new, old).sentences
     assert sentences == (
         "600 people instead of 500.",
         "Over 28 days instead of a year.",
@@ -198,7 +199,7 @@ def test_what_changed_since_an_earlier_run_is_what_moved_enough_to_matter() -> N
         "slow, mental health crisis: 11 more, was 0.",
         "The scenario is the same.",
     )
-    assert brief_context.changes(old, old).sentences[0].startswith("No number of the first screen moved")
+    assert changes(old, old).sentences[0].startswith("No number of the first screen moved")
 
 
 def test_a_subgroup_is_named_if_its_harm_exceeds_that_of_all_by_an_amount_that_matters(finished: ComparisonRun) -> None:
@@ -219,7 +220,7 @@ def test_a_subgroup_is_named_if_its_harm_exceeds_that_of_all_by_an_amount_that_m
 
 def test_the_first_screen_has_the_table_in_plain_words(finished: ComparisonRun, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(finished.folder, tmp_path / "run"))
-    page = write_report(folder)
+    page = write_run_report(folder)
     reader, text = read(page)
     first = text[: text.index("How certain, and why")].lower()
     assert not [word for word in ("cvar", "ensemble", "mc error", "monte carlo", "composite") if word in first]

@@ -1,4 +1,4 @@
-"""``report.html``: one self-contained page of an output folder. Imports ``report`` and below.
+"""The page of a comparison: the committee's brief, then its details. Imports ``briefs.brief_page``, ``report``.
 
 ``report.page_parts`` says what holds for every page.
 """
@@ -6,22 +6,23 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from taper_sim.briefs.brief import CommitteeBrief, brief_of
+from taper_sim.briefs.brief_page import comparison_screen
+from taper_sim.briefs.checklists import checklists, unfilled
+from taper_sim.briefs.first_screen import FirstScreen, screen_values
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.comparison.preferences import FULL_STOP, holds_harms, preferences_text
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
-from taper_sim.report.brief import BRIEF_FILE, CommitteeBrief, brief_of, brief_table
-from taper_sim.report.brief_page import brief_values
-from taper_sim.report.checklists import checklists, unfilled
 from taper_sim.report.figures import FOREST_OUTCOMES, WITHDRAWAL_LIMIT, pareto_axes, write_figures
 from taper_sim.report.methods import is_calibrated, listed, methods_paragraph, oracle_sentences, people_are_sampled
-from taper_sim.report.page_parts import Picture, picture, rendered, write_page
+from taper_sim.report.page_parts import Picture, picture, rendered
 from taper_sim.report.run_tables import RunTables, label_of, outcome_of, read_run
-from taper_sim.run_folder import write_csv
 
 HIDDEN: Final = f"<{SMALLEST_CELL}"
 NONE_SEEN: Final = "none seen"
@@ -321,6 +322,13 @@ def _figures(run: RunTables, folder: Path, written: Sequence[Path]) -> list[Pict
             f"Differences of each protocol from {reference} with 95 % intervals. The numbers are in the table of "
             "differences and in figures/forest.csv.",
         ),
+        "tail": (
+            "Peak withdrawal: everybody, and the worst 5 %",
+            "Filled: mean of the peaks of all people. Open: mean of the 5 % with the highest peaks. Bars: 95 % "
+            "intervals. A protocol whose mean is mild may still be hard for a few.",
+            f"Dot chart of the mean peak of withdrawal of all people and of the worst 5 % under {protocols}. The "
+            "numbers are in figures/tail.csv.",
+        ),
         "pareto": (
             f"Benefit and harm: {distance} against {harm}",
             "Means with 95 % intervals as thin crosses. Filled: mean peak withdrawal within the limit of "
@@ -357,60 +365,46 @@ def _care(care: Mapping[str, Any] | None) -> str:
     return f"{listed(with_share) if with_share else 'no team'}; {', '.join(every)}"
 
 
-def write_report(folder: Path) -> Path:
-    """Write ``report.html`` of an output folder, its figures with their data, and the numbers of its first screen.
+@dataclass(frozen=True)
+class ReadComparison:
+    """Tables of a finished comparison, and the numbers of its first screen."""
 
-    Parameters
-    ----------
-    folder : Path
-        Output folder of a finished run.
+    run: RunTables
+    brief: CommitteeBrief
 
-    Returns
-    -------
-    Path
-        The page.
 
-    Raises
-    ------
-    InputError
-        If the folder has no finished run.
-    """
+def read_comparison(folder: Path) -> ReadComparison:
+    """Read a finished comparison; raises InputError if the folder has none."""
     run = read_run(folder)
-    written = write_figures(folder, run)
-    brief = brief_of(run, folder)
-    numbers = folder / BRIEF_FILE
-    write_csv(brief_table(brief), numbers)
-    return write_page(folder, comparison_page(run, brief, folder, written), [*written, numbers])
+    return ReadComparison(run, brief_of(run, folder))
 
 
-def comparison_page(
-    run: RunTables,
-    brief: CommitteeBrief,
-    folder: Path,
-    written: Sequence[Path],
-    *,
-    clinic: Sequence[str] = (),
-    old: CommitteeBrief | None = None,
-) -> str:
-    """The page of a comparison as HTML: the committee's brief, then its details.
+def screen_of_comparison(read: ReadComparison, clinic: Sequence[str]) -> FirstScreen:
+    """The first screen; ``clinic`` has what a clinic run says on people's time."""
+    return comparison_screen(read.run, read.brief, clinic=clinic)
+
+
+def draw_comparison(
+    folder: Path, read: ReadComparison, screen: FirstScreen, old: FirstScreen | None
+) -> tuple[str, list[Path]]:
+    """Write the figures into a folder; the page as HTML: the committee's brief, then its details; and the files.
 
     Parameters
     ----------
-    run : RunTables
-    brief : CommitteeBrief
     folder : Path
         Folder of the figures.
-    written : sequence of Path
-        Its figures with their data.
-    clinic, old
-        See :func:`taper_sim.report.brief_page.brief_values`.
+    read : ReadComparison
+    screen, old : FirstScreen
+        Of the run, and of an earlier run.
     """
+    run, brief = read.run, read.brief
+    written = write_figures(folder, run)
     lists = checklists(run.manifest, brief.comparator)
-    return rendered(
+    page = rendered(
         "report.html.jinja",
         run.manifest,
         subject="comparison of protocols",
-        **brief_values(run, brief, clinic=clinic, old=old),
+        **screen_values(screen, old=old),
         rests_on=_rests_on(run),
         days=run.manifest["days"],
         people=f"{int(run.manifest['patients']['n']):,}",
@@ -428,3 +422,4 @@ def comparison_page(
         checklists=lists,
         unfilled=listed([f"{role} {n}" for role, n in unfilled(lists).items()]),
     )
+    return page, written

@@ -7,10 +7,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from taper_sim import tables
-from taper_sim.evidence import certainty_inputs
-from taper_sim.evidence.certainty_inputs import HeldOut, form_differences, held_out
-from taper_sim.report.brief_rows import BRIEF_ROWS, BriefRow, PerThousand
-from taper_sim.report.certainty import (
+from taper_sim.briefs.brief_rows import BRIEF_ROWS, BriefRow, PerThousand
+from taper_sim.briefs.certainty import (
     CERTAINTY_RULES,
     CERTAINTY_WORDS,
     FEWEST_HELD_OUT,
@@ -19,6 +17,8 @@ from taper_sim.report.certainty import (
     rate,
     similar_forms,
 )
+from taper_sim.evidence import certainty_inputs
+from taper_sim.evidence.certainty_inputs import HeldOut, form_differences, held_out
 from tests.conftest import ROOT
 
 ROWS = {row.name: row for row in BRIEF_ROWS}

@@ -8,22 +8,16 @@ low certainty is stated in words.
 from collections.abc import Sequence
 from typing import Final
 
-from taper_sim.report.brief import CommitteeBrief
-from taper_sim.report.brief_rows import BriefRow, PerThousand
-from taper_sim.report.certainty import words_of
+from taper_sim.briefs.brief import CommitteeBrief
+from taper_sim.briefs.brief_rows import PerThousand, ScreenRow
+from taper_sim.briefs.first_screen import time_words
 from taper_sim.report.harm_words import PER
 from taper_sim.report.methods import listed
-from taper_sim.report.wording import count, number_text
+from taper_sim.report.wording import number_text
 
 _VERBS: Final = {"high": "cause", "moderate": "probably cause", "low": "may cause", "very low": "may cause"}
 _MANY: Final = 3  # protocols from which a sentence says *all* and not their names
-_YEAR_D: Final = (360, 370)  # days that read as a year
 _HIDDEN: Final = "Too few people for an answer: numbers of fewer than 11 people are hidden."
-
-
-def time_words(days: int) -> str:
-    """The time of a run: *a year*, *84 days*."""
-    return "a year" if _YEAR_D[0] <= days <= _YEAR_D[1] else count(days, "day")
 
 
 def either(names: Sequence[str]) -> str:
@@ -31,16 +25,16 @@ def either(names: Sequence[str]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
-def _matters(difference: PerThousand, row: BriefRow) -> bool:
+def _matters(difference: PerThousand, row: ScreenRow) -> bool:
     return difference.mean >= row.important
 
 
-def harmful(brief: CommitteeBrief, row: BriefRow) -> list[str]:
+def harmful(brief: CommitteeBrief, row: ScreenRow) -> list[str]:
     """Protocols of the first screen with a harm that matters."""
     return [name for name in brief.shown if (d := brief.visible(name, row)) is not None and _matters(d, row)]
 
 
-def serious_rows(brief: CommitteeBrief) -> list[BriefRow]:
+def serious_rows(brief: CommitteeBrief) -> list[ScreenRow]:
     """Serious harms for which some protocol of the first screen has a number."""
     return [row for row in brief.rows if row.is_serious and any(brief.visible(name, row) for name in brief.shown)]
 
@@ -83,7 +77,7 @@ def _lead(brief: CommitteeBrief, worse: Sequence[str], others: Sequence[str]) ->
     return f"{benefit}. None is expected to cause a rise in {_events(serious_rows(brief))} that matters."
 
 
-def _harming(brief: CommitteeBrief) -> list[BriefRow]:
+def _harming(brief: CommitteeBrief) -> list[ScreenRow]:
     return [row for row in serious_rows(brief) if harmful(brief, row)]
 
 
@@ -102,7 +96,7 @@ def _helped(brief: CommitteeBrief) -> list[str]:
     return shown
 
 
-def _events(rows: Sequence[BriefRow]) -> str:
+def _events(rows: Sequence[ScreenRow]) -> str:
     return either([row.events for row in rows])
 
 
@@ -144,12 +138,12 @@ def _whom(brief: CommitteeBrief, names: Sequence[str]) -> str:
     return "All protocols shown" if len(names) == len(brief.shown) >= _MANY else ""
 
 
-def _is_little(brief: CommitteeBrief, name: str, row: BriefRow) -> bool:
+def _is_little(brief: CommitteeBrief, name: str, row: ScreenRow) -> bool:
     difference = brief.visible(name, row)
     return difference is not None and -row.important < difference.low and difference.high < row.important
 
 
-def _by_certainty(brief: CommitteeBrief, rows: Sequence[BriefRow], names: Sequence[str]) -> str:
+def _by_certainty(brief: CommitteeBrief, rows: Sequence[ScreenRow], names: Sequence[str]) -> str:
     """Harms with their certainty: one bracket if it is the same for all of them."""
     words = [brief.words(row, names) for row in rows]
     if len(set(words)) == 1:
@@ -174,7 +168,7 @@ def _benefits(brief: CommitteeBrief, others: Sequence[str]) -> str:
     return f"Of {PER:,.0f} people under {whom}, {listed(parts)}." if parts else ""
 
 
-def _level(brief: CommitteeBrief, name: str, row: BriefRow) -> PerThousand | None:
+def _level(brief: CommitteeBrief, name: str, row: ScreenRow) -> PerThousand | None:
     level = brief.levels.get((name, row.name))
     return None if level is None or level.is_hidden else level
 
@@ -184,6 +178,4 @@ def lead_certainty(brief: CommitteeBrief) -> str:
 
     One word, or the lowest and the highest; empty without a number.
     """
-    rows = _harming(brief) or serious_rows(brief)
-    rated = (brief.certainty.get((name, row.name)) for row in rows for name in brief.shown)
-    return words_of(certainty.rank for certainty in rated if certainty is not None)
+    return brief.lowest(_harming(brief) or serious_rows(brief))

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_page import Reader, change_manifest  # beside this file
 
+from taper_sim.api.committee_report import report
+from taper_sim.briefs.run_reports import write_run_report
 from taper_sim.cli import main
 from taper_sim.report.clinic_cost import clinic_cost
 from taper_sim.report.clinic_page import read_clinic, texts_table
 from taper_sim.report.methods import calibration_sentence
 from taper_sim.report.panel_figure import full_text
-from taper_sim.report.run_reports import write_run_report
 from taper_sim.report.wording import number_text
 from taper_sim.run_folder import differing
 from taper_sim.tables import UNREVIEWED
+from tests.briefs.test_page import Reader, change_manifest
 
 NAME = "<script>alert('x')</script> & \"small\""
 PROTOCOL = "slow <img src=x>"
@@ -119,7 +120,7 @@ class PageReader(Reader):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         super().handle_starttag(tag, attrs)
-        if (tag, attrs) == ("p", [("class", "answer")]):
+        if (tag, attrs) in (("p", [("class", "answer")]), ("ul", [("class", "grounds")])):
             self.is_in_answer = True
         if tag == "tr":
             self.rows.append([])
@@ -131,11 +132,11 @@ class PageReader(Reader):
         if self.open and self.open[-1] in ("td", "th"):
             self.rows[-1][-1] += data
         if self.is_in_answer:
-            self.answer += data
+            self.answer = " ".join(f"{self.answer} {data}".split())
 
     def handle_endtag(self, tag: str) -> None:
         super().handle_endtag(tag)
-        self.is_in_answer = self.is_in_answer and tag != "p"
+        self.is_in_answer = self.is_in_answer and tag not in ("p", "ul")
 
     def row(self, *starts: str) -> list[str]:
         """The only row whose first cells are these."""
@@ -393,17 +394,79 @@ def test_the_page_of_a_ladder_has_its_gap(runs: Copies) -> None:
     assert reader.answer.startswith("Hidden:") and not [tag for tag, _ in reader.tags if tag == "img"]
 
 
-def test_the_report_of_another_kind_is_its_own_page_and_takes_no_options_of_a_comparison(
+def test_the_command_writes_the_page_of_any_kind_and_refuses_options_of_another(
     runs: Copies, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, out = runs / "clinic", tmp_path / "page.html"
     assert main(["report", str(folder), "--out", str(out)]) == 0
+    assert "Certainty of the harms: " in capsys.readouterr().out
     assert out.read_bytes() == (folder / "report.html").read_bytes()
-    capsys.readouterr()
     out.unlink()
-    assert main(["report", str(folder), "--clinic", str(folder), "--out", str(out)]) == 2
-    assert "--clinic: given together with a run of clinic" in capsys.readouterr().err
-    assert not out.exists()
+    for option, other, line in (
+        ("--clinic", folder, "--clinic: given together with a run of clinic"),
+        ("--against", runs / "triage", "--against: given a run of triage; allowed: the folder of a run of clinic"),
+    ):
+        assert main(["report", str(folder), option, str(other), "--out", str(out)]) == 2
+        errors = capsys.readouterr().err.strip().splitlines()
+        assert len(errors) == 1 and line in errors[0]
+        assert not out.exists()
+
+
+SOURCES = {
+    "clinic": ("summary", "mean", {"protocol": PROTOCOL, "subgroup": "all"}, "outcome", "this team"),
+    "staffing": ("levers", "estimate", {"name": "as it is"}, "metric", "today's team"),
+    "triage": ("triage", "estimate", {"triage": "urgency", "subgroup": "all"}, "metric", "urgency"),
+    "evaluate": ("ladder", None, {"policy": "personal"}, None, "personal"),
+}
+FACTORS = {"mental_health_crisis": 1000.0, "return_to_higher_dose": 1000.0, "overdose": 1000.0, "share_over": 1000.0}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_numbers_of_the_first_screen_are_those_of_the_tables(finished: Finished, command: str) -> None:
+    folder = finished / command
+    file, value, where, by, column = SOURCES[command]
+    table = pd.read_csv(folder / f"{file}.csv", keep_default_na=False)
+    for name, text in where.items():
+        table = table[table[name] == text]
+    brief = pd.read_csv(folder / "brief.csv")
+    own = brief[brief["protocol"] == column].set_index("outcome")
+    compared = 0
+    for outcome, row in own.iterrows():
+        name = f"{outcome} lost" if command == "triage" else outcome
+        rows = table if by is None else table[table[by] == name]
+        if len(rows) == 1 and (by or outcome in rows):
+            result = float(rows.iloc[0][value or outcome])
+            factor = 100.0 if outcome == "exposure" or (outcome, command) == ("late", "staffing") else 1.0
+            assert row["people"] == pytest.approx(FACTORS.get(str(outcome), row["per"] * factor) * result, abs=1e-9)
+            compared += 1
+    assert compared >= 3
+    assert len(brief["outcome"].unique()) <= 7
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_run_says_what_changed_since_an_earlier_one_of_its_kind(
+    runs: Copies, finished: Finished, command: str
+) -> None:
+    folder = finished / command
+    same = report(folder, against=folder).html
+    assert "What changed since the earlier run" in same and "The scenario is the same." in same
+    assert "What changed since" not in report(folder).html
+    old = runs / command
+    manifest = json.loads((old / "manifest.json").read_text())
+    change_manifest(old, patients=manifest.get("patients", {}) | {"n": 4000}, scenario_hash="another")
+    changed = report(folder, against=old).html
+    assert "instead of 4,000." in changed and "The scenario is the same." not in changed
+
+
+def test_a_number_over_few_replications_or_the_same_in_all_has_no_interval_and_no_mark(finished: Finished) -> None:
+    triage = pd.read_csv(finished / "triage" / "brief.csv")
+    assert triage[["people_lo95", "more_lo95"]].isna().all(axis=None)
+    assert set(triage["certainty"].dropna()) == {"very low"}
+    assert "No difference here is a finding." in (finished / "triage" / "report.html").read_text()
+    assert 'class="worse' not in (finished / "triage" / "report.html").read_text()
+    clinic = pd.read_csv(finished / "clinic" / "brief.csv").set_index(["protocol", "outcome"])
+    crisis = clinic.loc[("this team", "mental_health_crisis")]
+    assert (crisis["more"], crisis["certainty"]) == (0.0, "very low") and pd.isna(crisis["more_lo95"])
 
 
 def test_a_clinic_run_says_what_a_comparison_costs_in_staff(runs: Copies) -> None:

@@ -1,14 +1,14 @@
 """What stands beside the committee's table: who is harmed, what would change the answer. Imports ``brief_words``."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from taper_sim.briefs.brief import CommitteeBrief
+from taper_sim.briefs.brief_rows import frequency
+from taper_sim.briefs.brief_words import groups, harmful, serious_rows
+from taper_sim.briefs.certainty import CERTAINTY_RULES
+from taper_sim.briefs.first_screen import Aside, raised_by
 from taper_sim.comparison.tables import SMALLEST_CELL
-from taper_sim.report.brief import CommitteeBrief
-from taper_sim.report.brief_rows import BriefRow, frequency
-from taper_sim.report.brief_words import groups, harmful, serious_rows, time_words
-from taper_sim.report.certainty import CERTAINTY_RULES
 from taper_sim.report.harm_words import PER
 from taper_sim.report.methods import listed
 from taper_sim.report.run_tables import RunTables, rows_by, rows_where
@@ -18,14 +18,6 @@ from taper_sim.report.wording import number_text
 _WORST: Final = "days_over_limit_cvar95"
 MOST_GROUPS: Final = 3
 """Subgroups whose answer differs that the first screen names; the details have all of them."""
-
-
-@dataclass(frozen=True)
-class Aside:
-    """A box beside the table: its title and its sentences."""
-
-    title: str
-    sentences: tuple[str, ...]
 
 
 def harmed(run: RunTables, brief: CommitteeBrief) -> Aside:
@@ -119,57 +111,10 @@ def _team(care: Mapping[str, Any]) -> str:
 
 def would_change(brief: CommitteeBrief) -> Aside:
     """What would change the answer: what would raise the certainty of the serious harms, and another line."""
-    sentences = []
-    for rule in CERTAINTY_RULES:
-        rows = [row for row in serious_rows(brief) if _lowers(brief, row, rule.name)]
-        if not rows:
-            continue
-        whom = "" if len(rows) == len(serious_rows(brief)) else f", on {listed([row.events for row in rows])}"
-        sentences.append(f"{rule.remedy[:1].upper()}{rule.remedy[1:]}{whom}.")
+    sentences = list(raised_by(brief, serious_rows(brief), CERTAINTY_RULES))
     worse, others = groups(brief)
     for row in serious_rows(brief):
         if worse and others and harmful(brief, row):
             line = number_text(row.important, 0)
             sentences.append(f"A committee for which {line} more {row.events} in {PER:,.0f} do not matter.")
     return Aside("What would change the answer", tuple(sentences))
-
-
-def _lowers(brief: CommitteeBrief, row: BriefRow, rule: str) -> bool:
-    rated = (brief.certainty.get((name, row.name)) for name in brief.shown)
-    return any(certainty is not None and certainty.lowered[rule].steps > 0 for certainty in rated)
-
-
-def changes(brief: CommitteeBrief, old: CommitteeBrief) -> Aside:
-    """What changed since an earlier run: people, days, protocols, numbers that moved enough to matter, certainties."""
-    sentences = []
-    people, before = (int(each.manifest["patients"]["n"]) for each in (brief, old))
-    if people != before:
-        sentences.append(f"{people:,} people instead of {before:,}.")
-    if brief.days != old.days:
-        sentences.append(f"Over {time_words(brief.days)} instead of {time_words(old.days)}.")
-    if brief.comparator != old.comparator:
-        sentences.append(f"Compared with {brief.comparator} instead of {old.comparator}.")
-    now, then = ({each.comparator, *each.others} for each in (brief, old))
-    for names, verb in ((now - then, "New"), (then - now, "Left out")):
-        if names:
-            sentences.append(f"{verb}: {listed(sorted(names))}.")
-    sentences += _moved(brief, old)
-    if brief.manifest["scenario_hash"] == old.manifest["scenario_hash"]:
-        sentences.append("The scenario is the same.")
-    return Aside("What changed since the earlier run", tuple(sentences))
-
-
-def _moved(brief: CommitteeBrief, old: CommitteeBrief) -> list[str]:
-    sentences = []
-    for row in brief.rows:
-        for name in brief.shown:
-            now, then = brief.visible(name, row), old.visible(name, row) if old.row(row.name) else None
-            if now is None or then is None:
-                continue
-            if abs(now.mean - then.mean) >= row.important:
-                digits = now.digits()
-                sentences.append(f"{name}, {row.label.lower()}: {now.more_text(digits)}, was {then.more_text(digits)}.")
-            words = [each.certainty[name, row.name].word for each in (brief, old)]
-            if words[0] != words[1]:
-                sentences.append(f"{name}, {row.label.lower()}: certainty {words[0]}; was {words[1]}.")
-    return sentences or ["No number of the first screen moved by an amount that matters, and no certainty changed."]

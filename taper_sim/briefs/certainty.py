@@ -7,17 +7,16 @@ steps: A116.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from taper_sim import tables
+from taper_sim.briefs.brief_rows import PerThousand, ScreenRow
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.evidence.certainty_inputs import HeldOut, form_differences, held_out
-from taper_sim.report.brief_rows import BriefRow, PerThousand
 from taper_sim.report.harm_words import PER
 from taper_sim.report.methods import is_calibrated
-from taper_sim.report.wording import number_text
 
 CERTAINTY_WORDS: Final = ("very low", "low", "moderate", "high")
 FEWEST_HELD_OUT: Final = 3
@@ -32,7 +31,7 @@ class CertaintyBasis:
 
     Attributes
     ----------
-    row : BriefRow
+    row : ScreenRow
     difference : PerThousand
     is_calibrated, is_reviewed : bool
         Whether the parameters were fitted to published results; whether clinicians have reviewed every table.
@@ -43,7 +42,7 @@ class CertaintyBasis:
         study of forms has the outcome.
     """
 
-    row: BriefRow
+    row: ScreenRow
     difference: PerThousand
     is_calibrated: bool
     is_reviewed: bool
@@ -108,7 +107,10 @@ def _width(basis: CertaintyBasis) -> Lowered:
     difference, important = basis.difference, basis.row.important
     if not difference.has_interval:
         return Lowered(2, f"no interval: {difference.reason}" if difference.reason else "no interval")
-    line = f"{number_text(important, 0)} in 1,000"
+    line = basis.row.line if important > 0.0 else "no difference"
+    if important == 0.0:
+        holds = difference.low <= 0.0 <= difference.high
+        return Lowered(int(holds), f"the interval {'holds' if holds else 'is clear of'} {line}")
     passed = sum(difference.low < end < difference.high for end in (-important, important))
     if passed == 2:
         return Lowered(2, f"the interval holds {line} more and {line} fewer")
@@ -178,14 +180,14 @@ def words_of(ranks: Iterable[int]) -> str:
     return " to ".join(dict.fromkeys(CERTAINTY_WORDS[rank] for rank in (*ordered[:1], *ordered[-1:])))
 
 
-def rate(basis: CertaintyBasis) -> OutcomeCertainty:
-    """The certainty of a difference."""
-    lowered = {rule.name: rule.apply(basis) for rule in CERTAINTY_RULES}
+def rate(basis: CertaintyBasis, rules: Sequence[CertaintyRule] = CERTAINTY_RULES) -> OutcomeCertainty:
+    """The certainty of a difference under some rules."""
+    lowered = {rule.name: rule.apply(basis) for rule in rules}
     steps = sum(change.steps for change in lowered.values())
     return OutcomeCertainty(CERTAINTY_WORDS[max(0, len(CERTAINTY_WORDS) - 1 - steps)], lowered)
 
 
-def similar_forms(row: BriefRow, difference: PerThousand) -> tuple[tuple[str, float], ...]:
+def similar_forms(row: ScreenRow, difference: PerThousand) -> tuple[tuple[str, float], ...]:
     """A row's difference under each form of the model, in differences that matter.
 
     The study of forms has other tapers than the run. Of an outcome that is a frequency, the taper whose difference is
@@ -201,13 +203,26 @@ def similar_forms(row: BriefRow, difference: PerThousand) -> tuple[tuple[str, fl
     return tuple((form, value / important) for taper in tapers for form, value in taper.by_form)
 
 
+def is_reviewed(manifest: Mapping[str, Any]) -> bool:
+    """Whether clinicians have reviewed every table of a run."""
+    used = manifest.get("tables", [])
+    return manifest["clinical_review"] == tables.REVIEWED and all(t["status"] == tables.REVIEWED for t in used)
+
+
 def basis_of(
-    manifest: Mapping[str, Any], row: BriefRow, difference: PerThousand, drug_classes: frozenset[str]
+    manifest: Mapping[str, Any],
+    row: ScreenRow,
+    difference: PerThousand,
+    drug_classes: frozenset[str],
+    *,
+    is_between_tapers: bool = True,
 ) -> CertaintyBasis:
-    """What the rules read for a difference of a run, in which people take these classes."""
+    """What the rules read for a difference of a run, in which people take these classes.
+
+    Other forms of the model were computed for differences between tapers only.
+    """
     calibrated = is_calibrated(manifest)
-    reviewed = manifest["clinical_review"] == tables.REVIEWED and all(
-        table["status"] == tables.REVIEWED for table in manifest["tables"]
-    )
+    reviewed = is_reviewed(manifest)
     tested = held_out(row.published, drug_classes, calibrated=calibrated)
-    return CertaintyBasis(row, difference, calibrated, reviewed, tested, similar_forms(row, difference))
+    forms = similar_forms(row, difference) if is_between_tapers else ()
+    return CertaintyBasis(row, difference, calibrated, reviewed, tested, forms)

@@ -5,7 +5,7 @@ import sys
 
 OF_COMPARISON = """
 import sys
-from taper_sim.report.run_reports import RUN_REPORTS
+from taper_sim.briefs.run_reports import RUN_REPORTS
 RUN_REPORTS["compare"]()
 print(sorted({"sim_tools", "plotly", "scipy.stats"} & sys.modules.keys()))
 """

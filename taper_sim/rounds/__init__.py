@@ -1,0 +1,1 @@
+"""The rounds edition: a clinic's own logs, quarter against quarter. Imports ``briefs`` and below."""
