@@ -27,7 +27,8 @@ from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import judge
 from taper_sim.safety.validity import variable_rows
 from taper_sim.safety.variables import Values
-from taper_sim.serve.patient_store import ABOUT_FILE, BASELINE_FILE, CHECKIN_FILE, DOSE_FILE, LIMITS_FILE, check_id
+from taper_sim.serve.patient_store import check_id
+from taper_sim.serve.record_folder import ABOUT_FILE, BASELINE_FILE, CHECKIN_FILE, DOSE_FILE, LIMITS_FILE
 from taper_sim.units import MONTH_D
 
 DRUG_LINES: Final = (1, 2, 3)

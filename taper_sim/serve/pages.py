@@ -13,8 +13,8 @@ from starlette.staticfiles import StaticFiles
 from taper_sim.data.problems import InputError
 from taper_sim.serve.page_guard import ForeignFormError, PageGuard
 from taper_sim.serve.patient_forms import add_patient_pages
-from taper_sim.serve.patient_store import without_folders
 from taper_sim.serve.patient_view import sentence
+from taper_sim.serve.record_folder import without_folders
 from taper_sim.serve.served_pages import ServedPages
 from taper_sim.serve.start_pages import add_start_pages
 

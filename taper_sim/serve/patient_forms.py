@@ -24,8 +24,9 @@ from taper_sim.serve import entry_form
 from taper_sim.serve.agreement import ACTIONS, decide, decisions_of
 from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.patient_pages import VALUES, patient_response, plan_values
-from taper_sim.serve.patient_store import ABOUT_FILE, CHECKIN_FILE, LIMITS_FILE, PatientFolder
+from taper_sim.serve.patient_store import PatientFolder
 from taper_sim.serve.patient_view import chance_rows, patient_page
+from taper_sim.serve.record_folder import ABOUT_FILE, CHECKIN_FILE, LIMITS_FILE
 from taper_sim.serve.served_pages import ServedPages, to_patient
 
 
@@ -139,7 +140,6 @@ def patient_page_offer(weighed: Weighed) -> dict[str, Any]:
 
 def _values(pages: ServedPages, request: Request, folder: PatientFolder, fields: dict[str, str]) -> Response:
     """Keep what the patient values, and the next dose at which the taper stops for a review."""
-    limits = folder.limits()
     values: dict[str, Any] = {}
     wrong = []
     for name, _, low, high, _ in VALUES:
@@ -152,10 +152,10 @@ def _values(pages: ServedPages, request: Request, folder: PatientFolder, fields:
             values[name] = int(value) if name == "outlook_days" else value
         else:
             wrong += problem("values", name, text or "nothing", f"{low:g} to {high:g}").problems
-    milestones = dict(limits.get("milestones") or {})
+    milestones: dict[str, list[float]] = {}
     for field in (name for name in fields if name.startswith("milestone_")):
         drug_class, text = field.removeprefix("milestone_"), fields[field].strip()
-        milestones.pop(drug_class, None)
+        milestones[drug_class] = []  # an empty field removes the milestone
         if text:
             try:
                 milestones[drug_class] = [float(text)]
@@ -163,11 +163,14 @@ def _values(pages: ServedPages, request: Request, folder: PatientFolder, fields:
                 wrong += problem("values", f"milestone, {drug_class}", text, "equivalents a day above 0").problems
     if wrong:
         raise InputError(wrong)
-    limits |= {"values": values, "milestones": milestones}
-    prefer = fields.get("prefer", "")
-    if prefer in ("fastest", "least loss"):
-        limits["prefer"] = prefer
-    _keep_limits(folder, limits)
+    with folder.changing("values changed"):
+        limits = folder.limits() | {"values": values}
+        limits["milestones"] = {**dict(limits.get("milestones") or {}), **milestones}
+        limits["milestones"] = {name: doses for name, doses in limits["milestones"].items() if doses}
+        prefer = fields.get("prefer", "")
+        if prefer in ("fastest", "least loss"):
+            limits["prefer"] = prefer
+        _keep_limits(folder, limits)
     return to_patient(folder, "#values")
 
 
@@ -191,21 +194,23 @@ def _today(pages: ServedPages, request: Request, folder: PatientFolder, fields: 
         errors["as_of"] = "given no number and no answer; allowed: at least one"
     if errors or day is None:
         return patient_response(pages, request, folder, 422, errors=errors, sent=fields)
-    path = folder.path / CHECKIN_FILE
-    earlier = path.read_text(encoding="utf-8-sig") if path.exists() else ""
-    history = folder.history()
-    added = entry_form.checkin_text(history.patient_id, day, rows)
-    folder.write(CHECKIN_FILE, entry_form.joined_checkins(earlier, added))
-    folder.write(ABOUT_FILE, json.dumps(folder.about() | {"id": history.patient_id, "as_of": day.isoformat()}))
+    with folder.changing("numbers of a day added"):
+        now = folder.snapshot()
+        patient_id = now.history().patient_id
+        earlier = now.text(CHECKIN_FILE) if now.existing(CHECKIN_FILE) else ""
+        joined = entry_form.joined_checkins(earlier, entry_form.checkin_text(patient_id, day, rows))
+        about = json.dumps(now.about() | {"id": patient_id, "as_of": day.isoformat()})
+        folder.write_all({CHECKIN_FILE: joined, ABOUT_FILE: about})
     return to_patient(folder)
 
 
 def _acknowledge(pages: ServedPages, request: Request, folder: PatientFolder, fields: dict[str, str]) -> Response:
     """Keep that a named person has acknowledged a flag, with the reason."""
-    limits = folder.limits()
     signed = {"by": fields.get("by", ""), "reason": fields.get("reason", "")}
-    limits["acknowledged"] = dict(limits.get("acknowledged") or {}) | {fields.get("flag", ""): signed}
-    _keep_limits(folder, limits)
+    with folder.changing("flag acknowledged"):
+        limits = folder.limits()
+        limits["acknowledged"] = dict(limits.get("acknowledged") or {}) | {fields.get("flag", ""): signed}
+        _keep_limits(folder, limits)
     return to_patient(folder)
 
 
@@ -222,7 +227,8 @@ def _decision(pages: ServedPages, request: Request, folder: PatientFolder, field
             if row["status"] != "offered":
                 raise FormError({"option": f"given a schedule that is not offered; {row['status']}"})
             own_rows = row["schedule"]
-        decide(folder, weighed.answer, fields, pages.today(), own_rows)
+        with folder.changing("decision"):
+            decide(folder, weighed.answer, fields, pages.today(), own_rows)
     except FormError as error:
         return patient_response(pages, request, folder, 422, errors=error.by_field, sent=fields, own=own)
     return to_patient(folder, "/agreed")

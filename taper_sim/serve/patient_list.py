@@ -11,9 +11,10 @@ from taper_sim.data.checkins import the_date
 from taper_sim.data.problems import InputError
 from taper_sim.data.records import History
 from taper_sim.serve.agreement import decisions_of
-from taper_sim.serve.patient_store import PatientFolder, without_folders
+from taper_sim.serve.patient_store import PatientFolder
 from taper_sim.serve.patient_view import URGENCIES, URGENCY_WORDS, sentence, status_words
 from taper_sim.serve.reckoner import Reckoner
+from taper_sim.serve.record_folder import without_folders
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def _row(folder: PatientFolder, reckoner: Reckoner, today: date) -> PatientRow:
         about = folder.about()
         future = reckoner.wanted(folder)
         if not future.done():
-            waiting = (str(about.get("id") or folder.path.name), str(about.get("clinician") or ""), -1)
+            waiting = (str(about.get("id") or folder.name), str(about.get("clinician") or ""), -1)
             return PatientRow(folder.key, *waiting, "", "being computed", "", (), "", None, "", "", True)
         if not isinstance(future.exception(), InputError | None):
             return _without_answer(folder, "the computation failed: open the patient to try again")
@@ -77,7 +78,7 @@ def _row(folder: PatientFolder, reckoner: Reckoner, today: date) -> PatientRow:
 
 def _without_answer(folder: PatientFolder, words: str) -> PatientRow:
     """A row of a patient of whom nothing is known, with the reason."""
-    return PatientRow(folder.key, folder.path.name, "", -2, "", "no answer", words, (), "", None, "", "")
+    return PatientRow(folder.key, folder.name, "", -2, "", "no answer", words, (), "", None, "", "")
 
 
 def _due(history: History, decision: dict[str, Any] | None, today: date) -> str:

@@ -13,7 +13,8 @@ from taper_sim.data.problems import InputError
 from taper_sim.serve import entry_form
 from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.patient_list import patient_rows
-from taper_sim.serve.patient_store import BASELINE_FILE, CHECKIN_FILE, DOSE_FILE, LIMITS_FILE, PatientFolder, name_of
+from taper_sim.serve.patient_store import key_of, name_of
+from taper_sim.serve.record_folder import BASELINE_FILE, CHECKIN_FILE, DOSE_FILE, LIMITS_FILE
 from taper_sim.serve.served_pages import ServedPages, to_patient
 from taper_sim.serve.uploads import uploaded
 
@@ -74,8 +75,8 @@ def _list_values(pages: ServedPages, request: Request) -> dict[str, Any]:
 
 
 def _example(pages: ServedPages, visitor: str) -> Response:
-    existing = PatientFolder(pages.store.of(visitor) / name_of(_EXAMPLE_ID))
-    if existing.path.exists():
+    existing = pages.store.folder(visitor, key_of(name_of(_EXAMPLE_ID)))
+    if existing is not None:
         return to_patient(existing)
     examples = shipped_folder() / "examples"
     files = {name: (examples / source).read_text(encoding="utf-8") for name, source in _EXAMPLE.items()}

@@ -17,7 +17,6 @@ from starlette.testclient import TestClient
 from taper_sim.cli import main
 from taper_sim.data.problems import InputError
 from taper_sim.recommend.answer import RecommendationFields
-from taper_sim.recommend.decision_log import read_log
 from taper_sim.recommend.own_plan import OWN_PLAN, Weighed
 from taper_sim.serve.entry_form import FormError, entered, must_ask
 from taper_sim.serve.page_guard import MAX_BODY_BYTES, is_loopback
@@ -194,9 +193,10 @@ def test_files_of_patients_are_the_owners_alone_and_an_upload_that_fails_leaves_
         assert "checkins.csv: row 2, date" in response.text and "row 2, value" in response.text
         assert str(tmp_path) not in response.text and "/tmp" not in response.text  # noqa: S108
         assert list(tmp_path.rglob("*.csv")) == []
+        assert PatientStore(tmp_path / "data", is_shared=True).folders("") == []
         upload(client, csv_of("Ann"))
-    files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
-    assert {path.name for path in files} == {"checkins.csv", "doses.csv", "patient.json", "decisions.jsonl"}
+        files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"checkins.csv", "doses.csv", "patient.json", "taper_sim.sqlite"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in files)
     assert all(path.stat().st_mode & 0o077 == 0 for path in {file.parent for file in files})
 
@@ -293,8 +293,8 @@ def test_a_decision_is_a_line_of_the_chained_log_and_a_page_to_print(tmp_path: P
         fields = {"token": token(client), "offer": offer_of(page), "action": action, "by": "Dr A", "reason": "agreed"}
         agreed = client.post(f"{page.url.path}/decision", data=fields | {"until": "2026-05-01"})
     assert agreed.status_code == 200 and agreed.url.path.endswith("/agreed")
-    (path,) = tmp_path.rglob("decisions.jsonl")
-    log = read_log(path)
+    (folder,) = PatientStore(tmp_path, is_shared=True).folders("")
+    log = folder.decision_log()
     assert log.problems == []
     offered, decided = log.lines
     assert decided["offer"] == offered["id"] and decided["did"].startswith(did) and decided["by"] == "Dr A"
@@ -312,8 +312,8 @@ def test_a_decision_without_a_name_on_a_blocked_option_or_on_an_old_offer_writes
         for wrong in ({"by": " "}, {"reason": ""}, {"option": blocked}, {"offer": "0" * 16}, {"action": "delay"}):
             refused = client.post(f"{page.url.path}/decision", data=whole | wrong)
             assert refused.status_code == 422, wrong
-    (path,) = tmp_path.rglob("decisions.jsonl")
-    assert [line["kind"] for line in read_log(path).lines] == ["offered"]
+    (folder,) = PatientStore(tmp_path, is_shared=True).folders("")
+    assert [line["kind"] for line in folder.decision_log().lines] == ["offered"]
 
 
 def flag(**fields: str) -> dict[str, str]:
@@ -422,8 +422,7 @@ def test_a_changed_file_is_another_content(tmp_path: Path) -> None:
     assert folder.content_hash() == before
     folder.write("limits.yaml", "risk: 0.2\n")
     assert folder.content_hash() != before
-    moved = replace(folder, path=folder.path.rename(tmp_path / "elsewhere"))
-    assert moved.content_hash() != folder.key
+    assert replace(folder, number=folder.number + 1).content_hash() != folder.content_hash()
 
 
 def test_an_id_that_exists_is_refused(tmp_path: Path) -> None:
