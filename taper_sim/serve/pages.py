@@ -13,9 +13,9 @@ from starlette.staticfiles import StaticFiles
 from taper_sim.data.problems import InputError
 from taper_sim.serve.page_guard import ForeignFormError, PageGuard
 from taper_sim.serve.patient_forms import add_patient_pages
-from taper_sim.serve.patient_view import sentence
 from taper_sim.serve.record_folder import without_folders
 from taper_sim.serve.served_pages import ServedPages
+from taper_sim.serve.sign_in import AccessGuard, add_sign_in_pages
 from taper_sim.serve.start_pages import add_start_pages
 
 _NOTHING_SENT: Final[dict[str, Any]] = {
@@ -33,7 +33,8 @@ def application(pages: ServedPages) -> FastAPI:
         pages.reckoner.stop()
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan, **_NOTHING_SENT)
-    app.add_middleware(PageGuard)
+    app.add_middleware(AccessGuard, pages=pages)
+    app.add_middleware(PageGuard, is_encrypted=pages.is_encrypted)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
 
     @app.exception_handler(InputError)
@@ -44,9 +45,9 @@ def application(pages: ServedPages) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        words = sentence(str(error.detail))
-        return await run_in_threadpool(pages.page, request, "problems.html.jinja", error.status_code, problems=[words])
+        return await run_in_threadpool(pages.problem, request, str(error.detail), error.status_code)
 
+    add_sign_in_pages(app, pages)
     add_start_pages(app, pages)
     add_patient_pages(app, pages)
     return app

@@ -12,6 +12,7 @@ from taper_sim.comparison.preferences import ValueJudgements
 from taper_sim.recommend.own_plan import Weighed
 from taper_sim.serve import entry_form
 from taper_sim.serve.agreement import ACTIONS, decisions_of, log_offer
+from taper_sim.serve.caregiver_consent import SHARED_PARTS, caregivers, consents_of
 from taper_sim.serve.forecast_picture import picture_of
 from taper_sim.serve.patient_store import PatientFolder
 from taper_sim.serve.patient_view import option_card, patient_page
@@ -68,6 +69,9 @@ def patient_response(
         questions=_questions(view),
         is_bundle=folder.is_bundle,
         decisions=decisions_of(folder),
+        consents=consents_of(folder),
+        caregivers=caregivers(folder.database),
+        shared_parts=SHARED_PARTS,
         **plan_values(weighed, view["answer"], own, own_problems),
     )
 

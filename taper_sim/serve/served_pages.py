@@ -17,10 +17,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from taper_sim.recommend.answer import NOT_FOR
+from taper_sim.serve.access import Sessions, can_do
+from taper_sim.serve.accounts import has_accounts
 from taper_sim.serve.page_guard import TOKEN_FIELD, Visitors
 from taper_sim.serve.patient_store import PatientFolder, PatientStore
 from taper_sim.serve.patient_view import sentence, with_dates
 from taper_sim.serve.reckoner import Reckoner
+from taper_sim.serve.store.audit_chain import ACTING, Actor
 from taper_sim.serve.uploads import UPLOADED
 
 
@@ -48,15 +51,31 @@ class SentForm:
 
 
 class ServedPages:
-    """The pages of one process: the patients, the answers, the visitors."""
+    """The pages of one process: the patients, the answers, the visitors, their sessions."""
 
-    def __init__(self, store: PatientStore, reckoner: Reckoner, today: Callable[[], date] = date.today) -> None:
-        self.store, self.reckoner, self.today = store, reckoner, today
-        self.visitors = Visitors()
+    def __init__(
+        self,
+        store: PatientStore,
+        reckoner: Reckoner,
+        today: Callable[[], date] = date.today,
+        is_encrypted: bool = False,
+    ) -> None:
+        self.store, self.reckoner, self.today, self.is_encrypted = store, reckoner, today, is_encrypted
+        self.visitors = Visitors(is_encrypted=is_encrypted)
+        self.sessions = Sessions()
+
+    def needs_sign_in(self) -> bool:
+        """Whether accounts exist, so that a request needs a session."""
+        return self.store.is_shared and has_accounts(self.store.database)
+
+    def actor(self, request: Request, *, is_use: bool = True) -> Actor | None:
+        """Who is signed in."""
+        return self.sessions.actor(self.store.database, self.visitors.visitor_of(request), is_use=is_use)
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         """A page for the visitor of a request, who gets a cookie if they have none."""
         visitor = self.visitors.visitor_of(request) or self.visitors.welcome()
+        actor = ACTING.get()
         text = (
             templates()
             .get_template(template)
@@ -66,12 +85,18 @@ class ServedPages:
                 not_for=sentence(NOT_FOR),
                 version=version("taper-sim"),
                 is_shared=self.store.is_shared,
+                actor=actor,
+                can=can_do(actor, self.needs_sign_in()),
                 **values,
             )
         )
         response = HTMLResponse(text, status)
         self.visitors.remember(response, visitor)
         return response
+
+    def problem(self, request: Request, words: str, status: int) -> Response:
+        """A page with one problem."""
+        return self.page(request, "problems.html.jinja", status, problems=[sentence(words)])
 
     def folder(self, request: Request, key: str) -> PatientFolder:
         """The patient of an address; a page that says so if the visitor has no such patient."""

@@ -11,11 +11,15 @@ from starlette.responses import RedirectResponse, Response
 from taper_sim.api.examples import shipped_folder
 from taper_sim.data.problems import InputError
 from taper_sim.serve import entry_form
+from taper_sim.serve.caregiver_consent import CAREGIVER, SHARED_PARTS, parts_shared
 from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.patient_list import patient_rows
 from taper_sim.serve.patient_store import key_of, name_of
+from taper_sim.serve.patient_view import URGENCY_WORDS
 from taper_sim.serve.record_folder import BASELINE_FILE, CHECKIN_FILE, DOSE_FILE, LIMITS_FILE
 from taper_sim.serve.served_pages import ServedPages, to_patient
+from taper_sim.serve.sign_in import POLLED
+from taper_sim.serve.store.audit_chain import ACTING
 from taper_sim.serve.uploads import uploaded
 
 _EXAMPLE: Final = {
@@ -60,6 +64,9 @@ def add_start_pages(app: FastAPI, pages: ServedPages) -> None:
 
 def _start_page(pages: ServedPages, request: Request, problems: list[str] | None = None, status: int = 200) -> Response:
     """The first page: how to begin, and the list of patients."""
+    actor = ACTING.get()
+    if actor.role == CAREGIVER:
+        return pages.page(request, "shared.html.jinja", shared=_shared(pages, actor.name))
     return pages.page(request, "start.html.jinja", status, problems=problems or [], **_list_values(pages, request))
 
 
@@ -71,7 +78,21 @@ def _list_values(pages: ServedPages, request: Request) -> dict[str, Any]:
     chosen = request.query_params.get("clinician", "")
     shown_rows = [row for row in rows if not chosen or row.clinician == chosen]
     waiting = any(row.is_waiting for row in rows)
-    return {"rows": shown_rows, "clinicians": clinicians, "clinician": chosen, "is_waiting": waiting}
+    return {"rows": shown_rows, "clinicians": clinicians, "clinician": chosen, "is_waiting": waiting} | {
+        "is_polled": request.url.path == POLLED,
+        "urgency_words": URGENCY_WORDS,
+    }
+
+
+def _shared(pages: ServedPages, account: str) -> list[dict[str, Any]]:
+    """Patients of a caregiver, with the parts that each has allowed them to see."""
+    rows = []
+    for key, parts in parts_shared(pages.store.database, account).items():
+        folder = pages.store.folder("", key)
+        if folder is not None:
+            patient_id = folder.about().get("id") or folder.name
+            rows.append({"key": key, "patient_id": patient_id, "parts": [(part, SHARED_PARTS[part]) for part in parts]})
+    return rows
 
 
 def _example(pages: ServedPages, visitor: str) -> Response:

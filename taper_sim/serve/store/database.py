@@ -20,6 +20,7 @@ from taper_sim.serve.store.audit_chain import Deed, add_entry
 DATABASE_FILE: Final = "taper_sim.sqlite"
 _APPLICATION_ID: Final = 0x74617072
 """Marks the file as this program's: ``tapr`` in ASCII."""
+_ALLOWED: Final = "a database that `taper-sim serve --data` wrote"
 _WAIT_S: Final = 10.0
 """Longest wait for a backup or another process that holds the file. A design choice."""
 
@@ -30,13 +31,48 @@ def migrations() -> list[str]:
     return [entry.read_text(encoding="utf-8") for entry in sorted(folder.iterdir(), key=lambda e: e.name)]
 
 
-class StoreDatabase:
-    """An open database; threads share it, one after the other.
+def open_file(path: Path) -> sqlite3.Connection:
+    """Open an existing file without a change to it.
 
     Raises
     ------
     InputError
-        If the file is no database of this program, is damaged, cannot be written, or is of a newer version.
+        If the file is missing, is no database of this program, is damaged, or is of a newer version.
+    """
+    if not path.is_file():
+        raise problem(str(path), "", "no file", _ALLOWED)
+    connection = None
+    try:
+        connection = sqlite3.connect(path, _WAIT_S, isolation_level=None, check_same_thread=False)
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if application != _APPLICATION_ID and not is_empty:
+            raise problem(str(path), "", "a database of another program", _ALLOWED)
+        version, known = version_of(connection), len(migrations())
+        if version > known:
+            allowed = f"version {known} or older: a newer taper_sim reads it"
+            raise problem(str(path), "", f"a database of version {version}", allowed)
+    except (sqlite3.Error, InputError) as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, InputError):
+            raise
+        raise problem(str(path), "", str(error), _ALLOWED) from None
+    return connection
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Number of the last migration of a file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+class StoreDatabase:
+    """An open database of the newest version; threads share it, one after the other.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written or migrated, and for the problems of :func:`open_file`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,32 +81,23 @@ class StoreDatabase:
         self._depth = 0
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
-            self._connection = sqlite3.connect(path, _WAIT_S, isolation_level=None, check_same_thread=False)
-        except (OSError, sqlite3.Error) as error:
-            raise problem(str(path), "", str(error), "a file that can be written") from None
+        except OSError as error:
+            raise problem(str(path), "", str(error.strerror).lower(), "a file that can be written") from None
+        self._connection = open_file(path)
         try:
-            self._prepare()
+            self._migrate()
         except sqlite3.Error as error:
             self._connection.close()
-            raise problem(str(path), "", str(error), "a file that `taper-sim serve --data` wrote") from None
-        except InputError:
-            self._connection.close()
-            raise
+            raise problem(str(path), "", str(error), _ALLOWED) from None
 
-    def _prepare(self) -> None:
-        read = self._connection.execute
-        known = migrations()
-        version = int(read("PRAGMA user_version").fetchone()[0])
-        application = int(read("PRAGMA application_id").fetchone()[0])
-        is_empty = read("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-        if application != _APPLICATION_ID and not is_empty:
-            raise problem(str(self.path), "", "a database of another program", "a file that `taper-sim serve` wrote")
-        if version > len(known):
-            raise problem(str(self.path), "", f"version {version}", f"version {len(known)} or older: update taper_sim")
-        read("PRAGMA journal_mode = WAL")
-        read("PRAGMA synchronous = FULL")
-        read("PRAGMA foreign_keys = ON")
-        for number, script in enumerate(known[version:], start=version + 1):
+    def _migrate(self) -> None:
+        run = self._connection.execute
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = FULL")
+        run("PRAGMA foreign_keys = ON")
+        for number, script in enumerate(migrations(), start=1):
+            if number <= version_of(self._connection):
+                continue
             marks = f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {number};"
             try:
                 self._connection.executescript(f"BEGIN IMMEDIATE; {script} {marks} COMMIT;")
