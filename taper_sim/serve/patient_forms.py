@@ -28,7 +28,7 @@ from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.patient_pages import VALUES, patient_response, plan_values
 from taper_sim.serve.patient_store import PatientFolder
 from taper_sim.serve.patient_view import chance_rows, patient_page
-from taper_sim.serve.record_folder import ABOUT_FILE, CHECKIN_FILE, LIMITS_FILE
+from taper_sim.serve.record_folder import ABOUT_FILE, ADDED_FILE, CHECKIN_FILE, LIMITS_FILE
 from taper_sim.serve.served_pages import ServedPages, to_patient
 
 
@@ -192,20 +192,29 @@ def _today(pages: ServedPages, request: Request, folder: PatientFolder, fields: 
     if day is None or day < as_of or day > max(pages.today(), as_of):
         allowed = f"{as_of} or a later day up to today"
         errors["as_of"] = f"given {shown(fields.get('as_of', '')) or 'nothing'}; allowed: {allowed}"
-    if folder.is_bundle:
-        errors["as_of"] = "the records are a FHIR bundle: send a newer bundle"
     if not rows and not errors:
         errors["as_of"] = "given no number and no answer; allowed: at least one"
     if errors or day is None:
         return patient_response(pages, request, folder, 422, errors=errors, sent=fields)
+    name = ADDED_FILE if folder.is_bundle else CHECKIN_FILE
+    try:
+        _add_rows(folder, name, day, rows)
+    except InputError as error:
+        words = "; ".join(f"given {p.given}; allowed: {p.allowed}" for p in error.problems)
+        return patient_response(pages, request, folder, 422, errors={"as_of": words}, sent=fields)
+    return to_patient(folder)
+
+
+def _add_rows(folder: PatientFolder, name: str, day: date, rows: list[tuple[str, str]]) -> None:
+    """Add rows to a file of check-ins and move the day of the question; nothing changes if a reader refuses them."""
     with folder.changing("numbers of a day added"):
         now = folder.snapshot()
         patient_id = now.history().patient_id
-        earlier = now.text(CHECKIN_FILE) if now.existing(CHECKIN_FILE) else ""
+        earlier = now.text(name) if now.existing(name) else ""
         joined = entry_form.joined_checkins(earlier, entry_form.checkin_text(patient_id, day, rows))
         about = json.dumps(now.about() | {"id": patient_id, "as_of": day.isoformat()})
-        folder.write_all({CHECKIN_FILE: joined, ABOUT_FILE: about})
-    return to_patient(folder)
+        folder.write_all({name: joined, ABOUT_FILE: about})
+        folder.snapshot().check()
 
 
 def _acknowledge(pages: ServedPages, request: Request, folder: PatientFolder, fields: dict[str, str]) -> Response:

@@ -1,7 +1,7 @@
 """The files of one patient as the readers of ``data`` take them. Imports ``data``, ``safety``.
 
-A patient has ``checkins.csv`` and ``doses.csv``, or ``bundle.json``; and where known ``baseline.yaml``,
-``limits.yaml`` and ``patient.json`` (id, clinician, day of the question).
+A patient has ``checkins.csv`` and ``doses.csv``, or ``bundle.json`` and perhaps ``added_checkins.csv``; where known also
+``baseline.yaml``, ``limits.yaml`` and ``patient.json`` (id, clinician, day of the question).
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from taper_sim.data.added_checkins import with_added
 from taper_sim.data.doses import read_histories
 from taper_sim.data.fhir import read_bundle
 from taper_sim.data.patient import read_patient
@@ -21,11 +22,13 @@ from taper_sim.safety.limits import read_limits
 CHECKIN_FILE: Final = "checkins.csv"
 DOSE_FILE: Final = "doses.csv"
 BUNDLE_FILE: Final = "bundle.json"
+ADDED_FILE: Final = "added_checkins.csv"
+"""Check-ins beside a bundle."""
 BASELINE_FILE: Final = "baseline.yaml"
 LIMITS_FILE: Final = "limits.yaml"
 ABOUT_FILE: Final = "patient.json"
 DECISION_FILE: Final = "decisions.jsonl"
-PATIENT_INPUTS: Final = (CHECKIN_FILE, DOSE_FILE, BUNDLE_FILE, BASELINE_FILE, LIMITS_FILE, ABOUT_FILE)
+PATIENT_INPUTS: Final = (CHECKIN_FILE, DOSE_FILE, BUNDLE_FILE, ADDED_FILE, BASELINE_FILE, LIMITS_FILE, ABOUT_FILE)
 """Files that an answer depends on."""
 _MAX_FILE_BYTES: Final = 50_000_000
 
@@ -68,6 +71,7 @@ class RecordFolder:
             "baseline": self.existing(BASELINE_FILE),
             "limits": self.existing(LIMITS_FILE),
             "as_of": self.about().get("as_of"),
+            "added": self.existing(ADDED_FILE) if self.is_bundle else None,
         }
 
     def history(self) -> History:
@@ -75,6 +79,8 @@ class RecordFolder:
         arguments = self.arguments()
         if self.is_bundle:
             histories = dict(read_bundle(arguments["records"]).histories)
+            if arguments["added"] is not None:
+                histories = with_added(histories, arguments["added"])
         else:
             histories = read_histories(arguments["records"], arguments["doses"])
         return next(iter(histories.values()))

@@ -150,7 +150,7 @@ def _check_encryption(encryption: Encryption) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(encryption.certificate, encryption.key, password="")
     except (ssl.SSLError, OSError) as error:
         why = getattr(error, "reason", None) or str(error)
-        given = f"{encryption.certificate} with {encryption.key}, {str(why).lower().replace('_', ' ')}"
+        given = f"{encryption.certificate.name} with {encryption.key.name}: {str(why).lower().replace('_', ' ')}"
         raise problem("--tls-cert", "", given, "a certificate and its key without a password, both PEM") from None
 
 

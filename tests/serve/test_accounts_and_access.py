@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,30 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from taper_sim.cli import main
+from taper_sim.data.records import CheckIn
+from taper_sim.recommend.own_plan import Weighed
 from taper_sim.serve import access, accounts
 from taper_sim.serve.access import RateLimit, Sessions, access_rules, asked
 from taper_sim.serve.accounts import FAILURES_TO_LOCK, LOCKED, SignInError, accounts_of, add_account, sign_in
 from taper_sim.serve.caregiver_consent import consents_of, give_consent, may_see, revoke_consent
 from taper_sim.serve.pages import ServedPages, application
-from taper_sim.serve.patient_store import PatientStore
+from taper_sim.serve.patient_store import PatientFolder, PatientStore
+from taper_sim.serve.reckoner import Reckoned
+from taper_sim.serve.sparklines import trends_of
 from taper_sim.serve.store.audit_chain import Actor
 from taper_sim.serve.store.database import DATABASE_FILE, StoreDatabase
-from tests.serve.test_served_pages import HOST, TODAY, StoredReckoner, csv_of, offer_of, token, upload
+from tests.serve.test_served_pages import (
+    HOST,
+    HOSTILE,
+    TODAY,
+    StoredReckoner,
+    answer_with,
+    csv_of,
+    flag,
+    offer_of,
+    token,
+    upload,
+)
 
 PASSWORD = "correct horse battery staple"  # noqa: S105  invented
 PEOPLE = {"drA": "clinician", "phB": "pharmacist", "obs": "read-only", "cara": "caregiver"}
@@ -45,8 +62,12 @@ def pages(tmp_path: Path) -> Iterator[ServedPages]:
     store.close()
 
 
+def browser_of(pages: ServedPages, **options: Any) -> TestClient:
+    return TestClient(application(pages), base_url=HOST, headers={"accept": "text/html"}, **options)
+
+
 def signed_in(pages: ServedPages, name: str) -> TestClient:
-    client = TestClient(application(pages), base_url=HOST)
+    client = browser_of(pages)
     sent = {"token": form_token(client, "/sign-in"), "name": name, "password": PASSWORD}
     assert client.post("/sign-in", data=sent).url.path == "/"
     return client
@@ -61,7 +82,7 @@ def audit(pages: ServedPages) -> list[tuple[Any, ...]]:
 
 
 def test_without_a_session_every_address_leads_to_sign_in_and_no_form_is_taken(pages: ServedPages) -> None:
-    client = TestClient(application(pages), base_url=HOST, follow_redirects=False)
+    client = browser_of(pages, follow_redirects=False)
     for path in ("/", "/new", "/list", "/patients/x", "/nowhere"):
         response = client.get(path)
         assert (response.status_code, response.headers["location"]) == (303, "/sign-in"), path
@@ -72,7 +93,7 @@ def test_without_a_session_every_address_leads_to_sign_in_and_no_form_is_taken(p
 
 def test_a_wrong_password_an_unknown_name_and_a_disabled_account_get_one_answer(pages: ServedPages) -> None:
     accounts.disable_account(pages.store.database, "obs")
-    client = TestClient(application(pages), base_url=HOST)
+    client = browser_of(pages)
     texts = set()
     for name, password in (("drA", "wrong"), ("nobody", PASSWORD), ("obs", PASSWORD)):
         sent = {"token": form_token(client, "/sign-in"), "name": name, "password": password}
@@ -131,16 +152,16 @@ def test_a_session_ends_when_idle_after_a_day_of_work_and_when_its_account_is_di
 
 
 def test_signing_in_changes_the_cookie_and_signing_out_ends_the_session(pages: ServedPages) -> None:
-    client = TestClient(application(pages), base_url=HOST)
+    client = browser_of(pages)
     sent = {"token": form_token(client, "/sign-in"), "name": "drA", "password": PASSWORD}
     before = client.cookies["taper_sim_visitor"]
     client.post("/sign-in", data=sent)
     after = client.cookies["taper_sim_visitor"]
     assert before != after
-    old = TestClient(application(pages), base_url=HOST, cookies={"taper_sim_visitor": before})
+    old = browser_of(pages, cookies={"taper_sim_visitor": before})
     assert old.get("/").url.path == "/sign-in"
     assert client.post("/sign-out", data={"token": form_token(client)}).url.path == "/sign-in"
-    again = TestClient(application(pages), base_url=HOST, cookies={"taper_sim_visitor": after})
+    again = browser_of(pages, cookies={"taper_sim_visitor": after})
     assert again.get("/").url.path == "/sign-in"
 
 
@@ -220,7 +241,7 @@ def test_a_caregiver_sees_what_is_shared_until_it_is_revoked(pages: ServedPages)
 
 
 def test_a_consent_can_be_given_again_and_both_stay_on_record(pages: ServedPages) -> None:
-    folder = pages.store.add("", "Ann", {"doses.csv": csv_of("Ann")["doses"][1].decode()})
+    folder = pages.store.add("", "Ann", {f"{name}.csv": text.decode() for name, (_, text) in csv_of("Ann").items()})
     give_consent(folder, "cara", "plan")
     give_consent(folder, "cara", "plan")
     revoke_consent(folder, "cara", "plan")
@@ -230,6 +251,57 @@ def test_a_consent_can_be_given_again_and_both_stay_on_record(pages: ServedPages
     assert pages.store.database.rows("SELECT count(*) FROM caregiver_consent") == [(2,)]
 
 
+class FlaggedReckoner(StoredReckoner):
+    """Raises one flag for everybody."""
+
+    def wanted(self, folder: PatientFolder) -> "Future[Reckoned]":
+        future: Future[Reckoned] = Future()
+        history = folder.history()
+        answer = answer_with(patient_id=history.patient_id, red_flags=[flag(urgency="within_72h")])
+        future.set_result(Reckoned(Weighed(answer), history))
+        return future
+
+
+def test_alerts_have_an_owner_and_an_answer_on_record(tmp_path: Path) -> None:
+    store = PatientStore(tmp_path, is_shared=True)
+    client = TestClient(application(ServedPages(store, FlaggedReckoner(), lambda: TODAY)), base_url=HOST)
+    first = upload(client, csv_of("Ann"))
+    path = first.url.path
+    page = client.get("/").text
+    assert "Alerts: 2 without an answer" in page and "no check-in for 32 days" in page
+    names = re.findall(r'name="alert" value="([^"]+)"', page)
+    assert names == ["flag suicidal_thoughts 2026-03-29", "missed_checkin 2026-03-01"]
+    sent = {"token": token(client), "alert": names[1], "who": "Nurse A", "text": ""}
+    for wrong in ({"who": " "}, {"step": "closed"}, {"step": "answered"}, {"alert": ""}):
+        assert client.post(f"{path}/alert", data=sent | {"step": "owner"} | wrong).status_code == 422
+    assert "taken by Nurse A" in client.post(f"{path}/alert", data=sent | {"step": "owner"}).text
+    done = {"step": "answered", "who": "Dr B", "text": f"called {HOSTILE}"}
+    answered = client.post(f"{path}/alert", data=sent | done)
+    assert "Alerts: 1 without an answer" in answered.text and "answered by Dr B" in answered.text
+    assert "called &lt;script&gt;" in answered.text and HOSTILE not in answered.text
+    what = store.database.rows("SELECT what, detail FROM audit WHERE what LIKE 'alert%'")
+    assert what == [("alert: owner", "missed_checkin"), ("alert: answered", "missed_checkin")]
+    steps = store.database.rows("SELECT who, step, text FROM alert_steps")
+    assert steps == [("Nurse A", "owner", ""), ("Dr B", "answered", f"called {HOSTILE}")]
+    decision = {"offer": offer_of(first), "action": "accept", "by": "Dr B", "reason": "agreed", "token": token(client)}
+    client.post(f"{path}/decision", data=decision)
+    later = ServedPages(store, FlaggedReckoner(), lambda: TODAY + timedelta(days=60))
+    page = TestClient(application(later), base_url=HOST).get("/").text
+    assert "Alerts: 2 without an answer" in page and "is not in the record" in page
+
+
+def test_trends_run_over_the_whole_scale_and_say_the_same_in_words() -> None:
+    reports = [
+        CheckIn(TODAY - timedelta(days=d), "pain_nrs", v) for d, v in ((40, 9.0), (27, 10.0), (7, 4.0), (0, 0.0))
+    ]
+    late = CheckIn(TODAY, "sows", 20.0, entered=TODAY + timedelta(days=1))
+    (pain,) = trends_of([*reports, late], TODAY)
+    assert pain.line == "2.0,2.0 61.3,12.8 82.0,20.0" and pain.last == (82.0, 20.0)
+    assert pain.words == "last 0 on 2026-04-02, 0 to 10 in 3 reports (scale 0 to 10)"
+    assert [t.title for t in trends_of([CheckIn(TODAY, "sows", 20.0)], TODAY)] == ["Withdrawal"]
+    assert trends_of([], TODAY) == ()
+
+
 def test_too_many_requests_and_sign_ins_are_refused(pages: ServedPages) -> None:
     now = [0.0]
     limit = RateLimit(3, lambda: now[0])
@@ -237,7 +309,7 @@ def test_too_many_requests_and_sign_ins_are_refused(pages: ServedPages) -> None:
     assert not limit.is_over("b")
     now[0] = 61
     assert not limit.is_over("a")
-    client = TestClient(application(pages), base_url=HOST)
+    client = browser_of(pages)
     sent = {"token": form_token(client, "/sign-in"), "name": "drA", "password": "wrong"}
     statuses = [client.post("/sign-in", data=sent).status_code for _ in range(access.SIGN_INS_A_MINUTE + 1)]
     assert statuses == [403] * access.SIGN_INS_A_MINUTE + [429]
@@ -268,7 +340,7 @@ def test_the_commands_add_list_and_disable_and_a_wrong_argument_is_a_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(*arguments: str, password: str = PASSWORD) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.stdin", __import__("io").StringIO(f"{password}\n"))
+        monkeypatch.setattr("sys.stdin", StringIO(f"{password}\n"))
         code = main(["accounts", *arguments])
         return code, *capsys.readouterr()
 
@@ -300,7 +372,7 @@ def test_beyond_loopback_both_accounts_and_tls_are_needed(
 
     data = ("--data", str(tmp_path / "data"))
     assert ["without accounts" in line for line in lines(*data)] == [True, False]
-    monkeypatch.setattr("sys.stdin", __import__("io").StringIO(f"{PASSWORD}\n"))
+    monkeypatch.setattr("sys.stdin", StringIO(f"{PASSWORD}\n"))
     assert main(["accounts", "add", data[1], "drA", "--role", "clinician"]) == 0
     capsys.readouterr()
     (line,) = lines(*data)
@@ -311,4 +383,4 @@ def test_beyond_loopback_both_accounts_and_tls_are_needed(
         assert line.startswith("--tls-cert: given ")
     pem = str(tmp_path / "c.pem")
     (line,) = lines(*data, "--tls-cert", pem, "--tls-key", pem)
-    assert line.startswith(f"--tls-cert: given {pem} with {pem}")
+    assert line.startswith("--tls-cert: given c.pem with c.pem: ")

@@ -15,6 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from taper_sim.cli import main
+from taper_sim.data.added_checkins import with_added
 from taper_sim.data.problems import InputError
 from taper_sim.recommend.answer import RecommendationFields
 from taper_sim.recommend.own_plan import OWN_PLAN, Weighed
@@ -374,7 +375,8 @@ def test_the_list_puts_the_most_urgent_first(tmp_path: Path) -> None:
     client = TestClient(application(pages), base_url=HOST)
     for name in urgencies:
         upload(client, csv_of(name))
-    assert re.findall(r'<a href="/patients/\w+">(\w+)</a>', client.get("/").text) == ["now", "today", "soon", "calm"]
+    names = re.findall(r'<th scope="row"><a href="/patients/\w+">(\w+)</a>', client.get("/").text)
+    assert names == ["now", "today", "soon", "calm"]
 
 
 def test_the_stored_answer_has_every_field_of_an_answer_and_is_of_the_example() -> None:
@@ -432,3 +434,27 @@ def test_an_id_that_exists_is_refused(tmp_path: Path) -> None:
     store.add("", *entered(FILLED, TODAY))
     with pytest.raises(InputError, match="here already"):
         store.add("", *entered(FILLED, TODAY))
+
+
+def test_numbers_added_to_a_bundle_stand_beside_it_and_a_conflict_is_refused_in_a_line(tmp_path: Path) -> None:
+    store = PatientStore(tmp_path, is_shared=True)
+    with client_of(store) as client:
+        path = upload(client, {"bundle": ("b.json", (ROOT / "examples" / "bundle.json").read_bytes())}).url.path
+        (folder,) = store.folders("")
+        before = folder.history()
+        fields = {"token": token(client), "as_of": "2026-04-01", "pain_nrs": "9"}
+        assert client.post(f"{path}/today", data=fields).status_code == 200
+        added = set(folder.history().checkins) - set(before.checkins)
+        assert {(c.day, c.instrument, c.value) for c in added} == {(date(2026, 4, 1), "pain_nrs", 9.0)}
+        assert folder.arguments()["added"] == folder.existing("added_checkins.csv")
+    known = next(c for c in before.checkins if c.instrument == "pain_nrs")
+    extra = tmp_path / "extra.csv"
+    bundle = {before.patient_id: before}
+    row = f"{before.patient_id},{known.day},pain_nrs"
+    extra.write_text(f"patient_id,date,instrument,value\n{row},{known.value:g}\n")
+    assert with_added(bundle, extra) == bundle
+    extra.write_text(f"patient_id,date,instrument,value\n{row},{10 - known.value:g}\nnobody,2026-01-01,pain_nrs,1\n")
+    with pytest.raises(InputError) as error:
+        with_added(bundle, extra)
+    lines = sorted(p.place for p in error.value.problems)
+    assert lines == ["patient_id", "row 2"]
