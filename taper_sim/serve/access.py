@@ -22,7 +22,7 @@ from taper_sim.serve.store.database import StoreDatabase
 IDLE_S: Final = 15 * 60.0
 """Seconds without a request after which a session ends (assumption A149)."""
 LONGEST_S: Final = 12 * 3600.0
-"""Seconds after which every session ends: NIST SP 800-63B-4, section 2.2.3, allows 24 hours; a working day here."""
+"""Seconds after which every session ends (assumption A149)."""
 REQUESTS_A_MINUTE: Final = 600
 """Requests of one address that are answered (assumption A150)."""
 SIGN_INS_A_MINUTE: Final = 10

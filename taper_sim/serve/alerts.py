@@ -15,7 +15,7 @@ from taper_sim.serve.store.audit_chain import ACTING, Deed, now_utc
 
 MISSED_AFTER_D: Final = 7
 """Days without a check-in after which one is missed (assumption A151)."""
-STEPS: Final = ("owner", "answered")
+ALERT_STEPS: Final = ("owner", "answered")
 _MOST_TEXT: Final = 500
 
 
@@ -97,8 +97,8 @@ def take_step(folder: PatientFolder, alert: str, step: str, who: str, text: str)
     kind, _, day = alert.rpartition(" ")
     if not kind or len(alert) > _MOST_TEXT or not day:
         wrong += problem("alert", "", shown(alert) or "nothing", "an alert of the list").problems
-    if step not in STEPS:
-        wrong += problem("alert", "step", shown(step) or "nothing", " or ".join(STEPS)).problems
+    if step not in ALERT_STEPS:
+        wrong += problem("alert", "step", shown(step) or "nothing", " or ".join(ALERT_STEPS)).problems
     if not 0 < len(who) <= _MOST_TEXT:
         wrong += problem("alert", "who", shown(who) or "nothing", "a name or initials").problems
     if (step == "answered" and not text) or len(text) > _MOST_TEXT:

@@ -205,7 +205,7 @@ def _today(pages: ServedPages, request: Request, folder: PatientFolder, fields: 
     return to_patient(folder)
 
 
-def _add_rows(folder: PatientFolder, name: str, day: date, rows: list[tuple[str, str]]) -> None:
+def _add_rows(folder: PatientFolder, name: str, day: date, rows: list[tuple[str, float]]) -> None:
     """Add rows to a file of check-ins and move the day of the question; nothing changes if a reader refuses them."""
     with folder.changing("numbers of a day added"):
         now = folder.snapshot()

@@ -1,7 +1,7 @@
 """The files of one patient as the readers of ``data`` take them. Imports ``data``, ``safety``.
 
-A patient has ``checkins.csv`` and ``doses.csv``, or ``bundle.json`` and perhaps ``added_checkins.csv``; where known also
-``baseline.yaml``, ``limits.yaml`` and ``patient.json`` (id, clinician, day of the question).
+A patient has ``checkins.csv`` and ``doses.csv``, or ``bundle.json`` and perhaps ``added_checkins.csv``. They may also
+have ``baseline.yaml``, ``limits.yaml`` and ``patient.json`` (id, clinician, day of the question).
 """
 
 import hashlib

@@ -9,7 +9,7 @@ from taper_sim.data.checkins import scales
 from taper_sim.data.records import CheckIn
 from taper_sim.units import MONTH_D
 
-WIDTH, HEIGHT, _EDGE = 84.0, 22.0, 2.0
+_WIDTH, _HEIGHT, _EDGE = 84.0, 22.0, 2.0
 _TRENDS: Final = (("Pain", ("pain_nrs",)), ("Withdrawal", ("sows_gossop", "sows")))
 """Title of a trend and the instruments that may fill it, the first that is reported."""
 
@@ -46,8 +46,8 @@ def _trend(title: str, instrument: str, by_day: dict[date, float], first: date) 
 
     def place(day: date) -> tuple[float, float]:
         share = (by_day[day] - scale.low) / (scale.high - scale.low)
-        x = _EDGE + (WIDTH - 2 * _EDGE) * (day - first).days / (MONTH_D - 1)
-        return round(x, 1), round(HEIGHT - _EDGE - (HEIGHT - 2 * _EDGE) * share, 1)
+        x = _EDGE + (_WIDTH - 2 * _EDGE) * (day - first).days / (MONTH_D - 1)
+        return round(x, 1), round(_HEIGHT - _EDGE - (_HEIGHT - 2 * _EDGE) * share, 1)
 
     days = sorted(by_day)
     values = [by_day[day] for day in days]
