@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from taper_sim.data.problems import InputError, nearest, problem, shown
-from taper_sim.serve.store.audit_chain import Actor, Deed
+from taper_sim.serve.store.audit_chain import NOBODY, Actor, Deed, acting
 from taper_sim.serve.store.database import StoreDatabase
 
 ACCOUNT_ROLES: Final = ("clinician", "pharmacist", "read-only", "caregiver")
@@ -128,13 +128,14 @@ def sign_in(
     if locked_until > moment.strftime(_TIME):
         raise SignInError("Too many failed attempts. Try again later, or ask who keeps the accounts.")
     if fits:
-        with database.action(Deed("signed in", "", name)) as connection:
+        actor = Actor(name, role)
+        with acting(actor), database.action(Deed("signed in")) as connection:
             connection.execute("UPDATE accounts SET n_failed = 0, locked_until = '' WHERE name = ?", (name,))
-        return Actor(name, role)
+        return actor
     is_locked = bool(rows) and n_failed + 1 >= FAILURES_TO_LOCK
     until = (moment + LOCKED).strftime(_TIME) if is_locked else ""
     what = "account locked" if is_locked else "sign-in refused"
-    with database.action(Deed(what, "", name if rows else "unknown name")) as connection:
+    with acting(NOBODY), database.action(Deed(what, "", name if rows else "unknown name")) as connection:
         count = "CASE WHEN ? THEN 0 ELSE n_failed + 1 END"
         connection.execute(
             f"UPDATE accounts SET n_failed = {count}, locked_until = ? WHERE name = ?",  # noqa: S608  no input in it

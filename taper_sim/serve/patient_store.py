@@ -233,15 +233,28 @@ class PatientStore:
         return PatientFolder(key, name, number, self)
 
     def folders(self, visitor: str) -> list[PatientFolder]:
-        """Patients of a visitor, by the name of their folders."""
-        query = "SELECT key, name, number FROM patients WHERE owner = ? ORDER BY name"
-        return [self._folder(*row) for row in self.database.rows(query, self._owner(visitor))]
+        """Patients of a visitor who have records, by the name of their folders."""
+        query = (
+            "SELECT key, name, number FROM patients WHERE owner = ? AND EXISTS "
+            "(SELECT 1 FROM files WHERE patient = patients.number AND files.name IN (?, ?)) ORDER BY name"
+        )
+        rows = self.database.rows(query, self._owner(visitor), DOSE_FILE, BUNDLE_FILE)
+        return [self._folder(*row) for row in rows]
 
     def folder(self, visitor: str, key: str) -> PatientFolder | None:
         """The patient with this key, None if the visitor has none."""
         query = "SELECT key, name, number FROM patients WHERE owner = ? AND key = ?"
         rows = self.database.rows(query, self._owner(visitor), key)
         return self._folder(*rows[0]) if rows else None
+
+    def of_id(self, visitor: str, patient_id: str) -> PatientFolder | None:
+        """The patient with this id, None if the visitor has none."""
+        return self.folder(visitor, key_of(name_of(patient_id)))
+
+    def with_log(self, visitor: str, patient_id: str) -> PatientFolder:
+        """The patient with this id, for their decision log: added without records if the visitor has none."""
+        with self.database.action(Deed("decision log opened", key_of(name_of(patient_id)))):
+            return self.of_id(visitor, patient_id) or self._insert(visitor, name_of(patient_id), {})
 
     def add(self, visitor: str, patient_id: str, files: Mapping[str, str]) -> PatientFolder:
         """Add a patient: all files or none.
@@ -255,17 +268,21 @@ class PatientStore:
 
     def add_all(self, visitor: str, files_of: Mapping[str, Mapping[str, str]]) -> list[PatientFolder]:
         """Add patients by their ids: all or none; raises as :meth:`add`."""
-        for patient_id, files in files_of.items():
-            if self.folder(visitor, key_of(name_of(patient_id))) is not None:
-                raise _exists(patient_id)
+        for files in files_of.values():
             self._check(files)
         with self.database.action(Deed("patients added", "", str(len(files_of)))):
-            folders = []
-            for patient_id, files in files_of.items():
-                if self.folder(visitor, key_of(name_of(patient_id))) is not None:
-                    raise _exists(patient_id)
-                folders.append(self._insert(visitor, name_of(patient_id), files))
-        return folders
+            return [self._added(visitor, patient_id, files) for patient_id, files in files_of.items()]
+
+    def _added(self, visitor: str, patient_id: str, files: Mapping[str, str]) -> PatientFolder:
+        """Add one patient; one who has a decision log alone gets their records."""
+        folder = self.of_id(visitor, patient_id)
+        if folder is None:
+            return self._insert(visitor, name_of(patient_id), files)
+        if folder.hashes():
+            allowed = "another id, or today's numbers on the patient's own page"
+            raise problem("patient", "", f"{shown(patient_id)}, who is here already", allowed)
+        folder.write_all(files)
+        return folder
 
     def _check(self, files: Mapping[str, str]) -> None:
         """Raise the problems that the readers have with the files."""
@@ -327,11 +344,6 @@ class PatientStore:
         with self.database.action(Deed("folder imported", key_of(folder.path.name), digest[:16])):
             added = self._insert("", folder.path.name, texts, digest)
             added.import_log([line for line in log.split("\n") if line])
-
-
-def _exists(patient_id: str) -> InputError:
-    allowed = "another id, or today's numbers on the patient's own page"
-    return problem("patient", "", f"{shown(patient_id)}, who is here already", allowed)
 
 
 def _end(database: StoreDatabase, working: Path) -> None:

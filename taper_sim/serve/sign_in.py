@@ -12,11 +12,12 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from taper_sim.serve.access import REQUESTS_A_MINUTE, SIGN_INS_A_MINUTE, RateLimit, asked
+from taper_sim.serve.access import REQUESTS_A_MINUTE, SIGN_INS_A_MINUTE, Asked, RateLimit, asked
 from taper_sim.serve.accounts import SignInError, has_accounts, sign_in
 from taper_sim.serve.page_guard import STATIC
 from taper_sim.serve.served_pages import ServedPages
-from taper_sim.serve.store.audit_chain import ACTING, Deed
+from taper_sim.serve.store.audit_chain import Deed, acting
+from taper_sim.serve.store.database import StoreDatabase
 
 SIGN_IN: Final = "/sign-in"
 POLLED: Final = "/list"
@@ -53,23 +54,24 @@ class AccessGuard:
             refusal = RedirectResponse(SIGN_IN, 303) if wants_page else PlainTextResponse("sign in first", 401)
             await refusal(scope, receive, send)
             return
-        token = ACTING.set(actor)
-        try:
+        with acting(actor):
             database = self.pages.store.database
             request = asked(database, actor, scope["method"], path)
             if not request.is_allowed:
-                with database.action(Deed("refused", request.key, request.what or "an address without a rule")):
-                    pass
+                _note(database, "refused", request)
                 words = f"the role {actor.role} may not do this: {request.what or 'no rule allows it'}"
                 refusal = await run_in_threadpool(self.pages.problem, Request(scope), words, 403)
                 await refusal(scope, receive, send)
                 return
             if request.key and scope["method"] == "GET":
-                with database.action(Deed("seen", request.key, request.what)):
-                    pass
+                _note(database, "seen", request)
             await self.app(scope, receive, send)
-        finally:
-            ACTING.reset(token)
+
+
+def _note(database: StoreDatabase, what: str, request: Asked) -> None:
+    """Add an entry of the audit for an action that changes nothing."""
+    with database.action(Deed(what, request.key, request.what or "an address without a rule")):
+        pass
 
 
 def add_sign_in_pages(app: FastAPI, pages: ServedPages) -> None:

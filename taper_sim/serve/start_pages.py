@@ -14,7 +14,6 @@ from taper_sim.serve import entry_form
 from taper_sim.serve.caregiver_consent import CAREGIVER, SHARED_PARTS, parts_shared
 from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.patient_list import patient_rows
-from taper_sim.serve.patient_store import key_of, name_of
 from taper_sim.serve.patient_view import URGENCY_WORDS
 from taper_sim.serve.record_folder import BASELINE_FILE, CHECKIN_FILE, DOSE_FILE, LIMITS_FILE
 from taper_sim.serve.served_pages import ServedPages, to_patient
@@ -90,13 +89,13 @@ def _shared(pages: ServedPages, account: str) -> list[dict[str, Any]]:
     for key, parts in parts_shared(pages.store.database, account).items():
         folder = pages.store.folder("", key)
         if folder is not None:
-            patient_id = folder.about().get("id") or folder.name
+            patient_id = folder.about().get("id") or folder.history().patient_id
             rows.append({"key": key, "patient_id": patient_id, "parts": [(part, SHARED_PARTS[part]) for part in parts]})
     return rows
 
 
 def _example(pages: ServedPages, visitor: str) -> Response:
-    existing = pages.store.folder(visitor, key_of(name_of(_EXAMPLE_ID)))
+    existing = pages.store.of_id(visitor, _EXAMPLE_ID)
     if existing is not None:
         return to_patient(existing)
     examples = shipped_folder() / "examples"

@@ -101,7 +101,7 @@ def test_a_wrong_password_an_unknown_name_and_a_disabled_account_get_one_answer(
         assert response.status_code == 403 and client.get("/").url.path == "/sign-in"
         texts.add(response.text.replace(name, ""))
     assert len(texts) == 1
-    assert ("", "this machine", "sign-in refused", "", "unknown name") in audit(pages)
+    assert ("", "nobody", "sign-in refused", "", "unknown name") in audit(pages)
     assert PASSWORD not in str(audit(pages))
 
 

@@ -201,6 +201,16 @@ def test_two_threads_write_their_own_patient_and_never_the_other(tmp_path: Path)
     assert check_file(tmp_path / DATABASE_FILE).chain.broken_at is None
 
 
+def test_a_patient_with_a_log_alone_is_not_listed_and_gets_their_records_later(tmp_path: Path) -> None:
+    store = PatientStore(tmp_path, is_shared=True)
+    store.with_log("doors", "Ann").add_decisions([{"kind": "note"}])
+    assert store.folders("") == [] and store.with_log("doors", "Ann") == store.of_id("", "Ann")
+    folder = store.add("", "Ann", files_of("Ann"))
+    assert store.folders("") == [folder] and len(folder.decision_log().lines) == 1
+    with pytest.raises(InputError, match="here already"):
+        store.add("", "Ann", files_of("Ann"))
+
+
 def test_a_snapshot_stays_as_it_was_when_the_patient_changes(tmp_path: Path) -> None:
     folder = PatientStore(tmp_path, is_shared=True).add("", "Ann", files_of("Ann"))
     before = folder.snapshot()

@@ -7,6 +7,8 @@ the hash of the last entry, noted elsewhere, reveal that too.
 import hashlib
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,8 +25,20 @@ class Actor:
 
 THIS_MACHINE: Final = Actor("", "this machine")
 """Who acts where no accounts exist."""
+NOBODY: Final = Actor("", "nobody")
+"""Who acts in a request without a session."""
 ACTING: Final[ContextVar[Actor]] = ContextVar("acting", default=THIS_MACHINE)
 """Who acts in the request at hand; the guard of the pages sets it."""
+
+
+@contextmanager
+def acting(actor: Actor) -> Iterator[None]:
+    """Act as an actor."""
+    token = ACTING.set(actor)
+    try:
+        yield
+    finally:
+        ACTING.reset(token)
 
 
 @dataclass(frozen=True)
