@@ -1,8 +1,5 @@
 """Sign-in, the list with alerts and trends, and a caregiver's page in a real browser: keyboard, phone, axe."""
 
-import asyncio
-import threading
-import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -15,7 +12,7 @@ from taper_sim.serve.caregiver_consent import give_consent
 from taper_sim.serve.pages import ServedPages, application
 from taper_sim.serve.patient_store import PatientStore
 from tests.browser.test_clinician_page import browser as browser
-from tests.browser.test_clinician_page import check_look
+from tests.browser.test_clinician_page import check_look, served
 from tests.serve.test_accounts_and_access import FlaggedReckoner
 from tests.serve.test_served_pages import csv_of
 
@@ -27,8 +24,6 @@ TODAY = date(2026, 4, 1)
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """Address of pages with accounts and two patients, one of whom shares their plan with a caregiver."""
-    import uvicorn
-
     store = PatientStore(tmp_path, is_shared=True)
     for name, role in (("drA", "clinician"), ("cara", "caregiver")):
         add_account(store.database, name, role, PASSWORD)
@@ -37,14 +32,8 @@ def address(tmp_path: Path) -> Iterator[str]:
     folder = store.add("", "Ann", files | {"checkins.csv": f"patient_id,date,instrument,value\n{days}"})
     give_consent(folder, "cara", "plan")
     app = application(ServedPages(store, FlaggedReckoner(), lambda: TODAY))
-    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="error", access_log=False))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
+    with served(app) as opened:
+        yield opened
     store.close()
 
 
