@@ -58,13 +58,13 @@ class AccessGuard:
             database = self.pages.store.database
             request = asked(database, actor, scope["method"], path)
             if not request.is_allowed:
-                _note(database, "refused", request)
+                await run_in_threadpool(_note, database, "refused", request)
                 words = f"the role {actor.role} may not do this: {request.what or 'no rule allows it'}"
                 refusal = await run_in_threadpool(self.pages.problem, Request(scope), words, 403)
                 await refusal(scope, receive, send)
                 return
             if request.key and scope["method"] == "GET":
-                _note(database, "seen", request)
+                await run_in_threadpool(_note, database, "seen", request)
             await self.app(scope, receive, send)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from copy import deepcopy
@@ -458,3 +459,27 @@ def test_numbers_added_to_a_bundle_stand_beside_it_and_a_conflict_is_refused_in_
         with_added(bundle, extra)
     lines = sorted(p.place for p in error.value.problems)
     assert lines == ["patient_id", "row 2"]
+
+
+def test_what_two_browsers_add_at_once_is_kept_of_both_and_mixes_no_patients(tmp_path: Path) -> None:
+    store = PatientStore(tmp_path, is_shared=True)
+    app = application(ServedPages(store, StoredReckoner(), lambda: TODAY))
+    clients = [TestClient(app, base_url=HOST) for _ in range(2)]
+    paths = {name: upload(clients[0], csv_of(name)).url.path for name in ("Ann", "Bob")}
+
+    def add(n: int) -> None:
+        fields = {"token": token(clients[n]), "as_of": "2026-04-01"}
+        for value in range(4):
+            clients[n].post(f"{paths['Ann']}/today", data=fields | {"pain_nrs": str(4 * n + value)})
+            clients[n].post(f"{paths['Bob']}/today", data=fields | {"sleep_item": str(4 * n + value)})
+
+    threads = [threading.Thread(target=add, args=(n,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for folder in store.folders(""):
+        history = folder.history()
+        added = {(c.instrument, c.value) for c in history.checkins if c.day == date(2026, 4, 1)}
+        name = "pain_nrs" if history.patient_id == "Ann" else "sleep_item"
+        assert added == {(name, float(value)) for value in range(8)}
