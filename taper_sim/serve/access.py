@@ -41,7 +41,7 @@ class AccessRule:
 
     def key_in(self, path: str) -> str | None:
         """The patient's key in a path of this address, empty if it has none; None if the path is another address."""
-        pattern = re.escape(self.address).replace(r"\{key\}", "(?P<key>[^/]+)").replace(r"\*", ".+")
+        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(self.address))
         match = re.fullmatch(pattern, path)
         return None if match is None else match.groupdict().get("key") or ""
 

@@ -1,7 +1,7 @@
 """Accounts: names, roles and password hashes; sign-in with a lock after failures. Imports ``store``, ``data``.
 
 Passwords are hashed by Argon2id with the parameters that its library holds to be right. An unknown name costs as much
-time as a wrong password, and both get the same answer.
+time as a wrong password, and both get the same answer; only a locked account says that it is locked.
 """
 
 from collections.abc import Callable
