@@ -154,19 +154,19 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--tls-key", type=Path, metavar="PEM", help="key of the certificate, without a password")
 
     store = commands.add_parser("store", help="back up, restore, check or export the patients of `serve --data`")
-    whats = store.add_subparsers(dest="what", required=True, metavar="WHAT")
+    actions = store.add_subparsers(dest="what", required=True, metavar="WHAT")
     for name, text, file in (
         ("backup", "copy the database to a new file, also while it is served", "FILE"),
         ("restore", "bring a backup into a folder without a database", "FILE"),
         ("check", "read everything and name the first broken entry of the audit", None),
         ("export", "write each patient's files and decision log into a folder", "OUT"),
     ):
-        what = whats.add_parser(name, help=text)
-        what.add_argument("folder", type=Path, metavar="DIR", help="folder of `serve --data`")
+        action = actions.add_parser(name, help=text)
+        action.add_argument("folder", type=Path, metavar="DIR", help="folder of `serve --data`")
         if file is None:
-            what.set_defaults(file=None)
+            action.set_defaults(file=None)
         else:
-            what.add_argument("file", type=Path, metavar=file, help="the backup" if file == "FILE" else "a new folder")
+            action.add_argument("file", type=Path, metavar=file, help="backup" if file == "FILE" else "new folder")
 
     accounts = commands.add_parser("accounts", help="add, list or disable who may sign in to `serve --data`")
     deeds = accounts.add_subparsers(dest="what", required=True, metavar="WHAT")

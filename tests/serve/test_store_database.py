@@ -1,5 +1,7 @@
 """The store keeps what it acknowledged, mixes nobody, shows a changed audit, reads older files but no newer ones."""
 
+import hashlib
+import json
 import os
 import signal
 import sqlite3
@@ -109,6 +111,20 @@ def test_the_audit_refuses_changes_and_a_forced_one_is_named(tmp_path: Path, cha
         assert read_chain(connection).broken_at == broken
     with pytest.raises(InputError, match=f"audit, entry {broken}: "):
         check_file(path)
+
+
+def test_an_entry_that_is_written_again_with_a_hash_of_its_own_is_named_by_the_next(tmp_path: Path) -> None:
+    database = StoreDatabase(tmp_path / DATABASE_FILE)
+    for n in range(3):
+        with database.action(Deed("seen", "k", str(n))):
+            pass
+    with raw(tmp_path / DATABASE_FILE) as connection:
+        connection.execute("DROP TRIGGER audit_stays")
+        fields = list(connection.execute("SELECT * FROM audit WHERE number = 2").fetchone()[:-1])
+        fields[2] = "somebody else"
+        again = hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+        connection.execute("UPDATE audit SET who = ?, hash = ? WHERE number = 2", (fields[2], again))
+        assert read_chain(connection).broken_at == 3
 
 
 def test_changed_files_and_decisions_are_named(tmp_path: Path) -> None:
