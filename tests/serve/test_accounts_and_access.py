@@ -296,8 +296,8 @@ def test_trends_run_over_the_whole_scale_and_say_the_same_in_words() -> None:
     ]
     late = CheckIn(TODAY, "sows", 20.0, entered=TODAY + timedelta(days=1))
     (pain,) = trends_of([*reports, late], TODAY)
-    assert pain.line == "2.0,2.0 61.3,12.8 82.0,20.0" and pain.last == (82.0, 20.0)
-    assert pain.words == "last 0 on 2026-04-02, 0 to 10 in 3 reports (scale 0 to 10)"
+    assert pain.line == "2.0,11.0 61.3,12.8 82.0,20.0" and pain.last == (82.0, 20.0)
+    assert pain.words == "last 0 on 2026-04-02, 0 to 5 in 3 reports (scale 0 to 10)"
     assert [t.title for t in trends_of([CheckIn(TODAY, "sows", 20.0)], TODAY)] == ["Withdrawal"]
     assert trends_of([], TODAY) == ()
 
