@@ -291,9 +291,7 @@ def test_alerts_have_an_owner_and_an_answer_on_record(tmp_path: Path) -> None:
 
 
 def test_trends_run_over_the_whole_scale_and_say_the_same_in_words() -> None:
-    reports = [
-        CheckIn(TODAY - timedelta(days=d), "pain_nrs", v) for d, v in ((40, 9.0), (27, 10.0), (7, 4.0), (0, 0.0))
-    ]
+    reports = [CheckIn(TODAY - timedelta(days=d), "pain_nrs", v) for d, v in ((40, 9.0), (27, 5.0), (7, 4.0), (0, 0.0))]
     late = CheckIn(TODAY, "sows", 20.0, entered=TODAY + timedelta(days=1))
     (pain,) = trends_of([*reports, late], TODAY)
     assert pain.line == "2.0,11.0 61.3,12.8 82.0,20.0" and pain.last == (82.0, 20.0)
