@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from taper_sim.api.progress import progress_bar
 from taper_sim.cli_arguments import parser
-from taper_sim.data.problems import printable, shown
+from taper_sim.data.problems import printable, problem, shown
 
 if TYPE_CHECKING:
     from taper_sim.scenario.building import Overrides
@@ -359,11 +359,31 @@ def _decide(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    from taper_sim.serve.starting import serve
+    from taper_sim.serve.starting import Encryption, serve
 
+    if (args.tls_cert is None) != (args.tls_key is None):
+        raise problem("--tls-cert", "", "without --tls-key, or the reverse", "both or neither")
+    encryption = None if args.tls_cert is None else Encryption(args.tls_cert, args.tls_key)
     with suppress(KeyboardInterrupt):  # the usual end of a server
-        serve(args.host, args.port, args.data, _tell)
+        serve(args.host, args.port, args.data, _tell, encryption)
     _tell("ended")
+    return DONE
+
+
+def _store(args: argparse.Namespace) -> int:
+    from taper_sim.serve.store.commands import store_lines
+
+    _show("\n".join(store_lines(args.what, args.folder, args.file)))
+    return DONE
+
+
+def _accounts(args: argparse.Namespace) -> int:
+    from taper_sim.serve.starting import check_extra
+
+    check_extra()
+    from taper_sim.serve.account_commands import account_lines
+
+    _show("\n".join(account_lines(args.what, args.folder, args.name, args.role)))
     return DONE
 
 
@@ -402,6 +422,8 @@ _COMMANDS: Final = {
     "fit": _fit,
     "decide": _decide,
     "serve": _serve,
+    "store": _store,
+    "accounts": _accounts,
     "tapers": _tapers,
     "protocols": _protocols,
     "drugs": _drugs,

@@ -148,11 +148,46 @@ def parser() -> argparse.ArgumentParser:
     decide.add_argument("--on", metavar="DATE", help="day of the decision (default: the day of the offer)")
 
     serve = commands.add_parser("serve", help="show the clinician's page in the browser of this machine")
-    serve.add_argument("--host", default="127.0.0.1", help="address of this machine (default 127.0.0.1); no other yet")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address (default 127.0.0.1); beyond this machine with accounts and TLS"
+    )
     serve.add_argument("--port", type=int, default=8000, help="port (default 8000; 0 takes a free one)")
     serve.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of the patients (default: a private one, removed at the end)"
     )
+
+    serve.add_argument("--tls-cert", type=Path, metavar="PEM", help="certificate with its chain, for https")
+    serve.add_argument("--tls-key", type=Path, metavar="PEM", help="key of the certificate, without a password")
+
+    store = commands.add_parser("store", help="back up, restore, check or export the patients of `serve --data`")
+    actions = store.add_subparsers(dest="what", required=True, metavar="WHAT")
+    for name, text, file in (
+        ("backup", "copy the database to a new file, also while it is served", "FILE"),
+        ("restore", "bring a backup into a folder without a database", "FILE"),
+        ("check", "read everything and name the first broken entry of the audit", None),
+        ("export", "write each patient's files and decision log into a folder", "OUT"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("folder", type=Path, metavar="DIR", help="folder of `serve --data`")
+        if file is None:
+            action.set_defaults(file=None)
+        else:
+            action.add_argument("file", type=Path, metavar=file, help="backup" if file == "FILE" else "new folder")
+
+    accounts = commands.add_parser("accounts", help="add, list or disable who may sign in to `serve --data`")
+    deeds = accounts.add_subparsers(dest="what", required=True, metavar="WHAT")
+    for name, text in (
+        ("add", "add an account; the password is asked for, or is the first line of standard input"),
+        ("list", "list accounts, without passwords"),
+        ("disable", "disable an account; its sessions end"),
+    ):
+        deed = deeds.add_parser(name, help=text)
+        deed.add_argument("folder", type=Path, metavar="DIR", help="folder of `serve --data`")
+        deed.set_defaults(name=None, role=None)
+        if name != "list":
+            deed.add_argument("name", metavar="NAME", help="name to sign in with")
+        if name == "add":
+            deed.add_argument("--role", required=True, help="clinician, pharmacist, read-only or caregiver")
 
     tapers = commands.add_parser("tapers", help="fit patients of a trial, predict later tapers of others, and score")
     tapers.add_argument(

@@ -1,12 +1,13 @@
 """Names of the files in a patient's folder, and the records in it. Imports ``data``.
 
-A folder holds ``checkins.csv`` and ``doses.csv``, or ``bundle.json``; and where known ``baseline.yaml``,
-``limits.yaml``, ``patient.json`` and ``decisions.jsonl``.
+A folder holds ``checkins.csv`` and ``doses.csv``, or ``bundle.json`` and perhaps ``added_checkins.csv``; and where
+known ``baseline.yaml``, ``limits.yaml``, ``patient.json`` (id, clinician, day of the question) and ``decisions.jsonl``.
 """
 
 from pathlib import Path
 from typing import Final
 
+from taper_sim.data.added_checkins import with_added
 from taper_sim.data.doses import read_histories
 from taper_sim.data.fhir import read_bundle
 from taper_sim.data.records import History
@@ -14,6 +15,8 @@ from taper_sim.data.records import History
 CHECKIN_FILE: Final = "checkins.csv"
 DOSE_FILE: Final = "doses.csv"
 BUNDLE_FILE: Final = "bundle.json"
+ADDED_FILE: Final = "added_checkins.csv"
+"""Check-ins beside a bundle."""
 BASELINE_FILE: Final = "baseline.yaml"
 LIMITS_FILE: Final = "limits.yaml"
 ABOUT_FILE: Final = "patient.json"
@@ -28,7 +31,8 @@ def histories_in(folder: Path) -> dict[str, History]:
     InputError
         For every problem of the files.
     """
-    bundle, checkins = folder / BUNDLE_FILE, folder / CHECKIN_FILE
+    bundle, added, checkins = (folder / name for name in (BUNDLE_FILE, ADDED_FILE, CHECKIN_FILE))
     if bundle.exists():
-        return dict(read_bundle(bundle).histories)
+        histories = dict(read_bundle(bundle).histories)
+        return with_added(histories, added) if added.exists() else histories
     return read_histories(checkins if checkins.exists() else None, folder / DOSE_FILE)

@@ -103,15 +103,20 @@ def _write(descriptor: int, at: int, content: bytes) -> None:
 
 
 def _chained(descriptor: int, size: int, lines: Sequence[dict[str, Any]]) -> bytes:
-    """The lines as text, each with the hash of the line before it."""
+    """The lines as the end of a file, each with the hash of the line before it."""
     last, ended = _last_line(descriptor, size)
-    previous = _hash_of(last) if last else ""
     content = b"" if ended else b"\n"  # an unfinished line of an earlier version: begin a new line
+    return content + b"".join(text + b"\n" for text in chained(last, lines))
+
+
+def chained(last: bytes, lines: Sequence[dict[str, Any]]) -> list[bytes]:
+    """The lines as text, each with the hash of the line before it; ``last`` is the text before them, or empty."""
+    previous = _hash_of(last) if last else ""
+    texts = []
     for line in lines:
-        text = json.dumps(line | {PREVIOUS: previous}, sort_keys=True, allow_nan=False).encode()
-        previous = _hash_of(text)
-        content += text + b"\n"
-    return content
+        texts.append(json.dumps(line | {PREVIOUS: previous}, sort_keys=True, allow_nan=False).encode())
+        previous = _hash_of(texts[-1])
+    return texts
 
 
 def _last_line(descriptor: int, size: int) -> tuple[bytes, bool]:
@@ -130,6 +135,22 @@ def _hash_of(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
+@dataclass(frozen=True)
+class Log:
+    """Content of a log.
+
+    Attributes
+    ----------
+    lines : list of dict
+        Every readable line.
+    problems : list of Problem
+        A problem for each unreadable line, each break of the chain, and for lines without a hash.
+    """
+
+    lines: list[dict[str, Any]]
+    problems: list[Problem]
+
+
 def decided(
     path: Path, patient_id: str, did: str, by: str, reason: str, on: str | None, warn: Warn = warn_on_stderr
 ) -> dict[str, Any]:
@@ -139,11 +160,44 @@ def decided(
     ----------
     path : Path
         The log.
+    patient_id, did, by, reason, on :
+        See :func:`decision_on`.
+    warn : callable
+        Receives a line for each damaged line, and for a log without a chain of hashes.
+
+    Raises
+    ------
+    InputError
+        See :func:`decision_on`.
+    """
+    _check_decision(did, by, reason, on)
+    log = read_log(path)
+    for damaged in log.problems:
+        warn(str(damaged))
+    return decision_on(log, str(path), patient_id, did, by, reason, on)
+
+
+def _check_decision(did: str, by: str, reason: str, on: str | None) -> None:
+    for flag, text in (("--did", did), ("--by", by), ("--reason", reason)):
+        if not text.strip():
+            raise problem(flag, "", "nothing", "a few words")
+    if on is not None and the_date(on) is None:
+        raise problem("--on", "", on, DATE_ALLOWED)
+
+
+def decision_on(
+    log: Log, where: str, patient_id: str, did: str, by: str, reason: str, on: str | None
+) -> dict[str, Any]:
+    """Line for the clinician's decision on the last offer to a patient in a log.
+
+    Parameters
+    ----------
+    log : Log
+    where : str
+        Name of the log in problems.
     patient_id, did, by, reason : str
     on : str, optional
         Day of the decision; that of the offer if omitted.
-    warn : callable
-        Receives a line for each damaged line, and for a log without a chain of hashes.
 
     Raises
     ------
@@ -151,17 +205,10 @@ def decided(
         If the log holds no offer to this patient, a text is empty, ``did`` is no option of the last offer and does not
         begin with :data:`OTHER`, or the day is before the day of the offer.
     """
-    for flag, text in (("--did", did), ("--by", by), ("--reason", reason)):
-        if not text.strip():
-            raise problem(flag, "", "nothing", "a few words")
-    if on is not None and the_date(on) is None:
-        raise problem("--on", "", on, DATE_ALLOWED)
-    log = read_log(path)
-    for damaged in log.problems:
-        warn(str(damaged))
+    _check_decision(did, by, reason, on)
     offers = [line for line in log.lines if line["kind"] == "offered" and line["patient_id"] == patient_id]
     if not offers:
-        raise problem(str(path), "", f"no offer to {patient_id}", "a log that `recommend --log` wrote for this patient")
+        raise problem(where, "", f"no offer to {patient_id}", "a log that `recommend --log` wrote for this patient")
     last = offers[-1]
     options = [*last.get("offered", []), *last.get("blocked", {}), *filter(None, [last["chosen"]])]
     other = did.strip().removeprefix(OTHER).strip() if did.strip().startswith(OTHER) else ""
@@ -183,22 +230,6 @@ def decided(
     }
 
 
-@dataclass(frozen=True)
-class Log:
-    """Content of a log.
-
-    Attributes
-    ----------
-    lines : list of dict
-        Every readable line.
-    problems : list of Problem
-        A problem for each unreadable line, each break of the chain, and for lines without a hash.
-    """
-
-    lines: list[dict[str, Any]]
-    problems: list[Problem]
-
-
 def read_log(path: Path) -> Log:
     """Read a log; damaged lines become problems, and the other lines are read.
 
@@ -207,16 +238,21 @@ def read_log(path: Path) -> Log:
     InputError
         If the file cannot be read at all.
     """
+    return log_of(read_bytes(path, _MAX_BYTES), str(path))
+
+
+def log_of(content: bytes, where: str) -> Log:
+    """Read the text of a log; ``where`` names it in problems."""
     lines: list[dict[str, Any]] = []
     problems: list[Problem] = []
     previous, n_without_hash = "", 0
-    for number, text in enumerate(read_bytes(path, _MAX_BYTES).split(b"\n"), start=1):
+    for number, text in enumerate(content.split(b"\n"), start=1):
         if not text:
             continue
         line = _parsed(text)
         if line is None:
             given = f"{len(text):,} bytes that are no line of a log"
-            problems.append(Problem(str(path), f"line {number}", given, _WROTE))
+            problems.append(Problem(where, f"line {number}", given, _WROTE))
         elif PREVIOUS not in line:
             n_without_hash += 1
             lines.append(line)
@@ -224,11 +260,11 @@ def read_log(path: Path) -> Log:
             lines.append(line)
             if line[PREVIOUS] != previous:
                 given = "a line that does not follow the one before it: one was changed, removed or added"
-                problems.append(Problem(str(path), f"line {number}", given, "the lines as they were written"))
+                problems.append(Problem(where, f"line {number}", given, "the lines as they were written"))
         previous = _hash_of(text)
     if n_without_hash:
         given = f"{n_without_hash} lines without a hash of the line before them, of an earlier version"
-        problems.append(Problem(str(path), "", given, "such lines are read; changes of them cannot be detected"))
+        problems.append(Problem(where, "", given, "such lines are read; changes of them cannot be detected"))
     return Log(lines, problems)
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from taper_sim.data.added_checkins import with_added
 from taper_sim.data.checkins import DATE_ALLOWED, the_date
 from taper_sim.data.doses import read_histories
 from taper_sim.data.fhir import BundleReading, is_json, read_bundle
@@ -73,6 +74,7 @@ def weigh_from_files(
     seed: int = 0,
     warn: Callable[[str], None] | None = None,
     population: Path | None = None,
+    added: Path | None = None,
 ) -> list[Weighed]:
     """Options weighed for one patient of the files, or for all patients.
 
@@ -99,6 +101,8 @@ def weigh_from_files(
         recommendation. Neither enters an answer.
     population : Path, optional
         A population that ``taper-sim fit`` wrote, instead of the default (``inference.calibrated_prior``).
+    added : Path, optional
+        More check-ins as a long CSV, for the patients of a bundle.
 
     Raises
     ------
@@ -117,6 +121,8 @@ def weigh_from_files(
             raise problem("--as-of", "", as_of, DATE_ALLOWED)
     patient = read_patient(baseline) if baseline is not None else None
     histories, reading = _histories(records, doses)
+    if added is not None:
+        histories = with_added(histories, added)
     listed = listed_lines(reading) if reading is not None else []
     warn = warn or (lambda line: None)
     if reading is not None:

@@ -17,8 +17,8 @@ LOCK_FILE: Final = ".lock"
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of an existing folder.
+def locked(folder: Path, allowed: str = "to wait for its end, or another folder for --out") -> Iterator[None]:
+    """Hold the lock of an existing folder; ``allowed`` tells what to do where another process holds it.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     path = folder / LOCK_FILE
     try:
-        descriptor = _locked_descriptor(path, folder)
+        descriptor = _locked_descriptor(path, folder, allowed)
     except OSError as error:
         raise Unwritten(path, error) from None
     try:
@@ -38,7 +38,7 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _locked_descriptor(path: Path, folder: Path) -> int:
+def _locked_descriptor(path: Path, folder: Path, allowed: str) -> int:
     """Descriptor of the lock file, locked, and still the file of that name."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -47,7 +47,7 @@ def _locked_descriptor(path: Path, folder: Path) -> int:
             if not held:
                 owner = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
                 given = f"a folder that process {owner} is writing to"
-                raise problem(str(folder), "", given, "to wait for its end, or another folder for --out")
+                raise problem(str(folder), "", given, allowed)
             if _has_name(descriptor, path):
                 os.truncate(descriptor, 0)
                 os.write(descriptor, f"{os.getpid()}\n".encode())

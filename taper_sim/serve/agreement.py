@@ -9,9 +9,10 @@ from datetime import date
 from typing import Any, Final
 
 from taper_sim.data.checkins import the_date
+from taper_sim.data.patient_files import DECISION_FILE
 from taper_sim.data.problems import shown
 from taper_sim.recommend.answer import RecommendationFields
-from taper_sim.recommend.decision_log import OTHER, append_to_log, decided, logged, read_log
+from taper_sim.recommend.decision_log import OTHER, decision_on, logged
 from taper_sim.report.decision_words import amount_in_words, short_name
 from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.patient_store import PatientFolder
@@ -30,12 +31,12 @@ def log_offer(folder: PatientFolder, recommendation: RecommendationFields) -> st
     line = logged(recommendation)
     offers = [row for row in _lines(folder) if row["kind"] == "offered"]
     if not offers or offers[-1]["id"] != line["id"]:
-        append_to_log(folder.log, [line])
+        folder.add_decisions([line])
     return str(line["id"])
 
 
 def _lines(folder: PatientFolder) -> list[dict[str, Any]]:
-    return read_log(folder.log).lines if folder.log.exists() else []
+    return folder.decision_log().lines
 
 
 def decisions_of(folder: PatientFolder) -> list[dict[str, Any]]:
@@ -102,7 +103,8 @@ def decide(
         rows = [] if hold is None else list(hold["schedule"])
         words = f"{OTHER} delayed to {until}: {name}" if did == "delay" else f"{OTHER} declined: {name}; no change"
     on = max(today.isoformat(), answer["as_of"])
-    line = decided(folder.log, answer["patient_id"], words, texts["by"], texts["reason"], on, lambda _: None)
+    log = folder.decision_log()
+    line = decision_on(log, DECISION_FILE, answer["patient_id"], words, texts["by"], texts["reason"], on)
     line |= {
         "action": did,
         "as_of": answer["as_of"],
@@ -111,7 +113,7 @@ def decide(
         "schedule": rows,
         "with_reductions": answer["with_reductions"],
     }
-    append_to_log(folder.log, [line])
+    folder.add_decisions([line])
     return line
 
 

@@ -20,6 +20,7 @@ import yaml
 from taper_sim.data import formulary
 from taper_sim.data.checkins import CHECKIN_COLUMNS, scales, the_date, value_problem
 from taper_sim.data.doses import DOSE_COLUMNS
+from taper_sim.data.patient_files import ABOUT_FILE, BASELINE_FILE, CHECKIN_FILE, DOSE_FILE, LIMITS_FILE
 from taper_sim.data.problems import InputError, shown
 from taper_sim.data.records import DoseRow, History
 from taper_sim.model.pharmacology import Drug
@@ -27,7 +28,7 @@ from taper_sim.safety.limits import Limits
 from taper_sim.safety.red_flags import judge
 from taper_sim.safety.validity import variable_rows
 from taper_sim.safety.variables import Values
-from taper_sim.serve.patient_store import ABOUT_FILE, BASELINE_FILE, CHECKIN_FILE, DOSE_FILE, LIMITS_FILE, check_id
+from taper_sim.serve.patient_store import check_id
 from taper_sim.units import MONTH_D
 
 DRUG_LINES: Final = (1, 2, 3)

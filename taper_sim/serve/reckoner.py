@@ -19,6 +19,7 @@ from taper_sim.data.records import History
 from taper_sim.recommend.from_files import weigh_from_files
 from taper_sim.recommend.own_plan import Weighed, projected
 from taper_sim.serve.patient_store import PatientFolder
+from taper_sim.serve.record_folder import RecordFolder
 
 _KEPT: Final = 200
 """Answers that are kept in memory; each has a few MB. A design choice."""
@@ -51,7 +52,7 @@ class Reckoner:
         with self._lock:
             future = self._computed.get(key)
             if future is None or _failed(future):
-                future = self._thread.submit(_reckoned, folder)
+                future = self._thread.submit(_reckoned, folder.snapshot())
                 self._computed[key] = future
                 while len(self._computed) > _KEPT:
                     self._computed.popitem(last=False)
@@ -72,7 +73,7 @@ def _failed(future: "Future[Reckoned]") -> bool:
     return future.done() and not isinstance(future.exception(), InputError | None)
 
 
-def _reckoned(folder: PatientFolder) -> Reckoned:
+def _reckoned(folder: RecordFolder) -> Reckoned:
     arguments = folder.arguments()
     weighed = weigh_from_files(arguments.pop("records"), arguments.pop("doses"), **arguments)[0]
     return Reckoned(weighed, folder.history(), _forecasts(weighed))

@@ -1,22 +1,25 @@
 """Starts the server of the pages on this machine. Imports ``pages``; the extra ``serve`` loads only here.
 
-Without accounts the page is for this machine alone: any other address is refused. Without ``--data`` the patients are
-kept in a private temporary folder, apart for each browser, which is removed at the end.
+The page is for this machine alone unless accounts exist and TLS is configured. Without ``--data`` the patients are kept
+in a private temporary folder, apart for each browser, which is removed at the end.
 """
 
 import asyncio
 import os
 import shutil
+import ssl
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from taper_sim.data.problems import problem
-from taper_sim.run_folder import check_writable
+from taper_sim.data.problems import InputError, problem
+from taper_sim.run_folder import check_writable, locked
+from taper_sim.serve.store.database import DATABASE_FILE, StoreDatabase
 
-NEEDED: Final = ("fastapi", "uvicorn", "python_multipart")
+NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "argon2")
 """Packages of the extra ``serve``."""
 _LAST_PORT: Final = 65535
 
@@ -28,56 +31,127 @@ def check_extra() -> None:
         raise problem("serve", "", f"no package {', '.join(missing)}", "the extra: pip install 'taper-sim[serve]'")
 
 
-def serve(host: str, port: int, data: Path | None, show: Callable[[str], None]) -> None:
+@dataclass(frozen=True)
+class Encryption:
+    """Files of TLS: the certificate with its chain, and its key, both PEM."""
+
+    certificate: Path
+    key: Path
+
+
+def serve(
+    host: str, port: int, data: Path | None, show: Callable[[str], None], encryption: Encryption | None = None
+) -> None:
     """Serve the pages until the process is interrupted.
 
     Parameters
     ----------
     host : str
-        A name or address of this machine that no other machine reaches.
+        A name or address of this machine. One that other machines reach needs accounts and TLS.
     port : int
         0 takes a free one.
     data : Path, optional
-        Folder with a folder for each patient.
+        Folder with the database of the patients.
     show : callable
         Receives the address.
+    encryption : Encryption, optional
 
     Raises
     ------
     InputError
-        For an address that other machines reach, a port in use, a folder that cannot be written, or missing packages.
+        For an address that other machines reach without accounts and TLS, a port in use, a folder that cannot be
+        written or that another process serves, or missing packages.
     """
     check_extra()
-    from taper_sim.serve.page_guard import is_loopback
-
-    if not is_loopback(host):
-        raise problem("--host", "", host, "localhost, 127.0.0.1 or ::1: without accounts this machine alone")
     if not 0 <= port <= _LAST_PORT:
         raise problem("--port", "", port, f"0 to {_LAST_PORT}")
+    if encryption is not None:
+        _check_encryption(encryption)
+    _check_reach(host, data, encryption)
     if data is not None:
         check_writable(data)
     free_port = asyncio.run(_free_port(host, port))
+    root = Path(tempfile.mkdtemp(prefix="taper-sim-serve-")) if data is None else data
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with locked(root, "to end that process, or another folder"):
+            _run(host, free_port, root, data is not None, show, encryption)
+    finally:
+        if data is None:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def _run(
+    host: str, port: int, root: Path, is_shared: bool, show: Callable[[str], None], encryption: Encryption | None
+) -> None:
+    """Serve a folder whose lock is held."""
     import uvicorn
 
     from taper_sim.serve.pages import ServedPages, application
-    from taper_sim.serve.patient_store import PatientStore
+    from taper_sim.serve.patient_store import WORKING, PatientStore
     from taper_sim.serve.reckoner import Reckoner
 
-    root = Path(tempfile.mkdtemp(prefix="taper-sim-serve-")) if data is None else data
+    for left in root.glob(f"{WORKING}*"):  # snapshots of a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    store = PatientStore(root, is_shared)
+    if is_shared:
+        for line in store.import_folders():
+            show(line)
     reckoner = Reckoner()
     reckoner.warm_up()
-    app = application(ServedPages(PatientStore(root, data is not None), reckoner))
-    config = uvicorn.Config(app, host, free_port, log_level="error", access_log=False, server_header=False)
+    app = application(ServedPages(store, reckoner, is_encrypted=encryption is not None))
+    config = uvicorn.Config(
+        app,
+        host,
+        port,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ssl_certfile=None if encryption is None else encryption.certificate,
+        ssl_keyfile=None if encryption is None else str(encryption.key),
+    )
     named = f"[{host}]" if ":" in host else host
-    show(f"taper-sim serve: http://{named}:{free_port} (Ctrl-C ends it)")
+    show(f"taper-sim serve: http{'' if encryption is None else 's'}://{named}:{port} (Ctrl-C ends it)")
     show("research prototype: no clinician or regulator has reviewed it; not for emergencies")
-    show("patients are kept in a private folder and removed at the end" if data is None else f"patients are in {data}")
+    show(f"patients are in {root}" if is_shared else "patients are kept in a private folder and removed at the end")
     try:
         uvicorn.Server(config).run()
     finally:
         reckoner.stop()
-        if data is None:
-            shutil.rmtree(root, ignore_errors=True)
+        store.close()
+
+
+def _check_reach(host: str, data: Path | None, encryption: Encryption | None) -> None:
+    """Raise a line for each of accounts and TLS that is missing for an address that other machines reach."""
+    from taper_sim.serve.accounts import has_accounts
+    from taper_sim.serve.page_guard import is_loopback
+
+    if is_loopback(host):
+        return
+    wrong = []
+    database = None if data is None else data / DATABASE_FILE
+    if database is None or not database.exists() or not has_accounts(StoreDatabase(database)):
+        allowed = "localhost, 127.0.0.1 or ::1; another with accounts: `taper-sim accounts add`, and --data"
+        wrong += problem("--host", "", f"{host} without accounts", allowed).problems
+    if encryption is None:
+        allowed = "localhost, 127.0.0.1 or ::1; another with --tls-cert and --tls-key"
+        wrong += problem("--host", "", f"{host} without TLS", allowed).problems
+    if wrong:
+        raise InputError(wrong)
+
+
+def _check_encryption(encryption: Encryption) -> None:
+    """Raise a line unless the files are a certificate and its key."""
+    for flag, path in (("--tls-cert", encryption.certificate), ("--tls-key", encryption.key)):
+        if not path.is_file():
+            raise problem(flag, "", f"{path}, no file", "a PEM file")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(encryption.certificate, encryption.key, password="")
+    except (ssl.SSLError, OSError) as error:
+        why = getattr(error, "reason", None) or str(error)
+        given = f"{encryption.certificate.name} with {encryption.key.name}: {str(why).lower().replace('_', ' ')}"
+        raise problem("--tls-cert", "", given, "a certificate and its key without a password, both PEM") from None
 
 
 async def _free_port(host: str, port: int) -> int:

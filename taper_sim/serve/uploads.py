@@ -15,19 +15,11 @@ from taper_sim.data.csv_input import read_csv
 from taper_sim.data.doses import read_histories
 from taper_sim.data.fhir import read_bundle
 from taper_sim.data.patient import read_patient
+from taper_sim.data.patient_files import ABOUT_FILE, BASELINE_FILE, BUNDLE_FILE, CHECKIN_FILE, DOSE_FILE, LIMITS_FILE
 from taper_sim.data.problems import InputError, Problem, problem, shown
 from taper_sim.run_folder import write_text
-from taper_sim.serve.patient_store import (
-    ABOUT_FILE,
-    BASELINE_FILE,
-    BUNDLE_FILE,
-    CHECKIN_FILE,
-    DOSE_FILE,
-    LIMITS_FILE,
-    PatientFolder,
-    PatientStore,
-    without_folders,
-)
+from taper_sim.serve.patient_store import PatientFolder, PatientStore
+from taper_sim.serve.record_folder import without_folders
 
 UPLOADED: Final = {
     "checkins": CHECKIN_FILE,
@@ -74,15 +66,7 @@ def uploaded(store: PatientStore, visitor: str, contents: Mapping[str, bytes]) -
         except InputError as error:
             raise without_folders(error) from None
     also = {UPLOADED[field]: texts[field] for field in ("baseline", "limits") if field in texts}
-    kept = []
-    try:
-        for patient_id, files in files_of.items():
-            kept.append(store.add(visitor, patient_id, files | also))
-    except InputError:
-        for earlier in kept:
-            _remove(earlier)
-        raise
-    return kept
+    return store.add_all(visitor, {patient_id: files | also for patient_id, files in files_of.items()})
 
 
 def _texts(contents: Mapping[str, bytes]) -> dict[str, str]:
@@ -139,9 +123,3 @@ def _bundle_files(folder: Path, texts: Mapping[str, str]) -> dict[str, dict[str,
 
 def _about(patient_id: str) -> str:
     return json.dumps({"id": patient_id})
-
-
-def _remove(folder: PatientFolder) -> None:
-    for path in folder.path.iterdir():
-        path.unlink()
-    folder.path.rmdir()

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,11 @@ WIDTHS = (390, 768, 1280)
 Open = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of pages that a thread serves, each browser with patients of its own."""
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Address of an application that a thread serves."""
     import uvicorn
 
-    reckoner = Reckoner()
-    store = PatientStore(tmp_path_factory.mktemp("patients"), is_shared=False)
-    app = application(ServedPages(store, reckoner, lambda: date(2026, 4, 1)))
     server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="error", access_log=False))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
@@ -43,6 +41,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of pages that a thread serves, each browser with patients of its own."""
+    reckoner = Reckoner()
+    store = PatientStore(tmp_path_factory.mktemp("patients"), is_shared=False)
+    app = application(ServedPages(store, reckoner, lambda: date(2026, 4, 1)))
+    with served(app) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

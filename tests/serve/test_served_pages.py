@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from copy import deepcopy
@@ -15,9 +16,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from taper_sim.cli import main
+from taper_sim.data.added_checkins import with_added
 from taper_sim.data.problems import InputError
 from taper_sim.recommend.answer import RecommendationFields
-from taper_sim.recommend.decision_log import read_log
 from taper_sim.recommend.own_plan import OWN_PLAN, Weighed
 from taper_sim.serve.entry_form import FormError, entered, must_ask
 from taper_sim.serve.page_guard import MAX_BODY_BYTES, is_loopback
@@ -93,8 +94,10 @@ FILLED = {
 def test_no_address_that_another_machine_reaches_is_served(capsys: pytest.CaptureFixture[str]) -> None:
     for host in ("0.0.0.0", "192.168.1.5", "example.org"):  # noqa: S104
         assert main(["serve", "--host", host]) == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        assert line.startswith(f"--host: given {host}; allowed: ")
+        lines = capsys.readouterr().err.splitlines()
+        assert [line.split(";")[0] for line in lines] == [
+            f"--host: given {host} without {missing}" for missing in ("accounts", "TLS")
+        ]
     assert all(map(is_loopback, ("127.0.0.1", "127.8.8.8", "localhost", "::1", "[::1]")))
     assert not any(map(is_loopback, ("127.0.0.1.example.org", "", "localhost.example.org", "::")))
 
@@ -194,9 +197,10 @@ def test_files_of_patients_are_the_owners_alone_and_an_upload_that_fails_leaves_
         assert "checkins.csv: row 2, date" in response.text and "row 2, value" in response.text
         assert str(tmp_path) not in response.text and "/tmp" not in response.text  # noqa: S108
         assert list(tmp_path.rglob("*.csv")) == []
+        assert PatientStore(tmp_path / "data", is_shared=True).folders("") == []
         upload(client, csv_of("Ann"))
-    files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
-    assert {path.name for path in files} == {"checkins.csv", "doses.csv", "patient.json", "decisions.jsonl"}
+        files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"checkins.csv", "doses.csv", "patient.json", "taper_sim.sqlite"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in files)
     assert all(path.stat().st_mode & 0o077 == 0 for path in {file.parent for file in files})
 
@@ -293,8 +297,8 @@ def test_a_decision_is_a_line_of_the_chained_log_and_a_page_to_print(tmp_path: P
         fields = {"token": token(client), "offer": offer_of(page), "action": action, "by": "Dr A", "reason": "agreed"}
         agreed = client.post(f"{page.url.path}/decision", data=fields | {"until": "2026-05-01"})
     assert agreed.status_code == 200 and agreed.url.path.endswith("/agreed")
-    (path,) = tmp_path.rglob("decisions.jsonl")
-    log = read_log(path)
+    (folder,) = PatientStore(tmp_path, is_shared=True).folders("")
+    log = folder.decision_log()
     assert log.problems == []
     offered, decided = log.lines
     assert decided["offer"] == offered["id"] and decided["did"].startswith(did) and decided["by"] == "Dr A"
@@ -312,8 +316,8 @@ def test_a_decision_without_a_name_on_a_blocked_option_or_on_an_old_offer_writes
         for wrong in ({"by": " "}, {"reason": ""}, {"option": blocked}, {"offer": "0" * 16}, {"action": "delay"}):
             refused = client.post(f"{page.url.path}/decision", data=whole | wrong)
             assert refused.status_code == 422, wrong
-    (path,) = tmp_path.rglob("decisions.jsonl")
-    assert [line["kind"] for line in read_log(path).lines] == ["offered"]
+    (folder,) = PatientStore(tmp_path, is_shared=True).folders("")
+    assert [line["kind"] for line in folder.decision_log().lines] == ["offered"]
 
 
 def flag(**fields: str) -> dict[str, str]:
@@ -372,7 +376,8 @@ def test_the_list_puts_the_most_urgent_first(tmp_path: Path) -> None:
     client = TestClient(application(pages), base_url=HOST)
     for name in urgencies:
         upload(client, csv_of(name))
-    assert re.findall(r'<a href="/patients/\w+">(\w+)</a>', client.get("/").text) == ["now", "today", "soon", "calm"]
+    names = re.findall(r'<th scope="row"><a href="/patients/\w+">(\w+)</a>', client.get("/").text)
+    assert names == ["now", "today", "soon", "calm"]
 
 
 def test_the_stored_answer_has_every_field_of_an_answer_and_is_of_the_example() -> None:
@@ -422,8 +427,7 @@ def test_a_changed_file_is_another_content(tmp_path: Path) -> None:
     assert folder.content_hash() == before
     folder.write("limits.yaml", "risk: 0.2\n")
     assert folder.content_hash() != before
-    moved = replace(folder, path=folder.path.rename(tmp_path / "elsewhere"))
-    assert moved.content_hash() != folder.key
+    assert replace(folder, number=folder.number + 1).content_hash() != folder.content_hash()
 
 
 def test_an_id_that_exists_is_refused(tmp_path: Path) -> None:
@@ -431,3 +435,51 @@ def test_an_id_that_exists_is_refused(tmp_path: Path) -> None:
     store.add("", *entered(FILLED, TODAY))
     with pytest.raises(InputError, match="here already"):
         store.add("", *entered(FILLED, TODAY))
+
+
+def test_numbers_added_to_a_bundle_stand_beside_it_and_a_conflict_is_refused_in_a_line(tmp_path: Path) -> None:
+    store = PatientStore(tmp_path, is_shared=True)
+    with client_of(store) as client:
+        path = upload(client, {"bundle": ("b.json", (ROOT / "examples" / "bundle.json").read_bytes())}).url.path
+        (folder,) = store.folders("")
+        before = folder.history()
+        fields = {"token": token(client), "as_of": "2026-04-01", "pain_nrs": "9"}
+        assert client.post(f"{path}/today", data=fields).status_code == 200
+        added = set(folder.history().checkins) - set(before.checkins)
+        assert {(c.day, c.instrument, c.value) for c in added} == {(date(2026, 4, 1), "pain_nrs", 9.0)}
+        assert folder.arguments()["added"] == folder.existing("added_checkins.csv")
+    known = next(c for c in before.checkins if c.instrument == "pain_nrs")
+    extra = tmp_path / "extra.csv"
+    bundle = {before.patient_id: before}
+    row = f"{before.patient_id},{known.day},pain_nrs"
+    extra.write_text(f"patient_id,date,instrument,value\n{row},{known.value:g}\n")
+    assert with_added(bundle, extra) == bundle
+    extra.write_text(f"patient_id,date,instrument,value\n{row},{10 - known.value:g}\nnobody,2026-01-01,pain_nrs,1\n")
+    with pytest.raises(InputError) as error:
+        with_added(bundle, extra)
+    lines = sorted(p.place for p in error.value.problems)
+    assert lines == ["patient_id", "row 2"]
+
+
+def test_what_two_browsers_add_at_once_is_kept_of_both_and_mixes_no_patients(tmp_path: Path) -> None:
+    store = PatientStore(tmp_path, is_shared=True)
+    app = application(ServedPages(store, StoredReckoner(), lambda: TODAY))
+    clients = [TestClient(app, base_url=HOST) for _ in range(2)]
+    paths = {name: upload(clients[0], csv_of(name)).url.path for name in ("Ann", "Bob")}
+
+    def add(n: int) -> None:
+        fields = {"token": token(clients[n]), "as_of": "2026-04-01"}
+        for value in range(4):
+            clients[n].post(f"{paths['Ann']}/today", data=fields | {"pain_nrs": str(4 * n + value)})
+            clients[n].post(f"{paths['Bob']}/today", data=fields | {"sleep_item": str(4 * n + value)})
+
+    threads = [threading.Thread(target=add, args=(n,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for folder in store.folders(""):
+        history = folder.history()
+        added = {(c.instrument, c.value) for c in history.checkins if c.day == date(2026, 4, 1)}
+        name = "pain_nrs" if history.patient_id == "Ann" else "sleep_item"
+        assert added == {(name, float(value)) for value in range(8)}
