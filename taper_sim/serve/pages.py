@@ -36,6 +36,7 @@ from taper_sim.serve.agreement import ACTIONS, decide, decisions_of, log_offer
 from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.forecast_picture import picture_of
 from taper_sim.serve.page_guard import TOKEN_FIELD, ForeignFormError, PageGuard, Visitors
+from taper_sim.serve.papers.paper_routes import paper_router
 from taper_sim.serve.patient_list import patient_rows
 from taper_sim.serve.patient_store import (
     ABOUT_FILE,
@@ -380,6 +381,7 @@ def application(pages: ServedPages) -> FastAPI:
 
     for name, action in posts.items():
         app.add_api_route(f"/patients/{{key}}/{name}", posting(action), methods=["POST"], response_model=None)
+    app.include_router(paper_router(pages, posting))
     return app
 
 
