@@ -5,14 +5,14 @@ Everything comes from the decision in the log. A row of its schedule holds until
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
 from taper_sim.data import formulary
 from taper_sim.data.drugs_taken import DrugTaken
-from taper_sim.model.pharmacology import MAX_DISPENSED_D, Tablet, administrations, regimen
+from taper_sim.model.pharmacology import MAX_DISPENSED_D, Drug, Tablet, TabletRegimen, regimen
 
 _UNCHANGED: Final = "unchanged"
 _STOP: Final = "stop"
@@ -22,6 +22,7 @@ _DAY: Final = (
     *("in the afternoon", "in the evening", "at bedtime"),
 )
 """Times of the day as ``model.pharmacology`` names them, in their order."""
+_TIMES_A_DAY: Final = (1, 2, 3, 4, 6, 8, 12, 24)
 _LIQUID: Final = re.compile(r"mL of ([\d.]+) mg/mL (.+)")
 
 
@@ -218,19 +219,25 @@ def medicine_line(row: Mapping[str, Any]) -> MedicineLine:
     as_needed = bool(row.get("as_needed"))
     line = MedicineLine(drug.drug, drug.formulation, dose, drug.unit, drug.form, state, words, (), as_needed)
     interval = row.get("interval_h")
-    slot = DrugTaken(drug, dose, 1 if drug.is_patch else administrations(drug, interval), interval, as_needed)
-    if state != "take" or slot.words != words:
-        return line
-    try:
-        tablets = regimen(drug, dose, slot.times, change_every_h=interval if drug.is_patch else None)
-    except ValueError:
-        return line
-    times = tuple((moment, _counted(pieces)) for moment, pieces in tablets.times)
-    return MedicineLine(
-        *(drug.drug, drug.formulation, dose, drug.unit, drug.form, state, words, times, as_needed),
-        mg_per_ml=drug.mg_per_ml,
-        change_every_h=tablets.change_every_h,
-    )
+    if state == "take" and (tablets := _regimen_in_words(drug, dose, interval, as_needed, words)) is not None:
+        times = tuple((moment, _counted(pieces)) for moment, pieces in tablets.times)
+        line = replace(line, times=times, mg_per_ml=drug.mg_per_ml, change_every_h=tablets.change_every_h)
+    return line
+
+
+def _regimen_in_words(
+    drug: Drug, dose: float, interval_h: float | None, as_needed: bool, words: str
+) -> TabletRegimen | None:
+    """The regimen that the log describes; None if the formulary has none with these words.
+
+    The log has no administrations a day where the record states no interval, so each is tried.
+    """
+    worn_h = interval_h if drug.is_patch else None
+    for times in (1,) if drug.is_patch else _TIMES_A_DAY:
+        slot = DrugTaken(drug, dose, times, interval_h, as_needed)
+        if slot.words == words:
+            return regimen(drug, dose, times, change_every_h=worn_h)
+    return None
 
 
 def _counted(pieces: tuple[Tablet, ...]) -> tuple[PieceCount, ...]:

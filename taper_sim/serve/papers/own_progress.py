@@ -19,6 +19,8 @@ WEEKS_DRAWN: Final = 12
 """Weeks of the picture. Source: A160."""
 FIRST_REPORTS: Final = 14
 """Reported days at the beginning, whose median is the reference without a goal. Source: A160."""
+_NOTABLE: Final = 0.1
+"""Share of a scale from which a change is called better: 1 point of pain, 10 of function. Source: A160."""
 _HIGHER_IS_BETTER: Final = frozenset({"function"})
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 10.0, 10.0, 26.0
 PROGRESS_WIDTH, PROGRESS_HEIGHT = 400.0, 120.0
@@ -55,8 +57,8 @@ class MeasureProgress:
         In the last 28 days.
     first_mean, last_mean : float
         Means of the first and the last week.
-    is_better : bool or None
-        Whether the last week is better than the first; None if they are equal, or with one week.
+    is_better : bool
+        Whether the last week is better than the first by a tenth of the scale or more.
     reference_y : float
         Place of the reference in the picture.
     """
@@ -71,7 +73,7 @@ class MeasureProgress:
     reported_days: int
     first_mean: float
     last_mean: float
-    is_better: bool | None
+    is_better: bool
     reference_y: float
 
 
@@ -119,6 +121,6 @@ def _measure(name: str, reports: list[tuple[date, float]], as_of: date, goal: fl
         len(recent),
         first_mean,
         last_mean,
-        None if change == 0 else change > 0,
+        change >= _NOTABLE * (scale.high - scale.low),
         y(reference),
     )
