@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date
+from babel.dates import format_date, format_skeleton
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -63,8 +63,8 @@ class PaperLanguage:
         return str(format_date(day, "full", self.locale))
 
     def short_day(self, day: date) -> str:
-        """Day and month."""
-        return str(format_date(day, "d MMM", self.locale))
+        """Day and month, in the order of the country."""
+        return str(format_skeleton("MMMd", day, locale=self.locale))
 
     def number(self, value: float) -> str:
         """A number, six decimals at most."""
