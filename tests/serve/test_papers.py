@@ -31,7 +31,7 @@ from taper_sim.serve.papers.conversation import PAPERS_FILE, SHARES
 from taper_sim.serve.papers.crisis_lines import countries, crisis_lines
 from taper_sim.serve.papers.own_progress import progress_of
 from taper_sim.serve.papers.paper_contents import PAPER_KINDS, paper_templates
-from taper_sim.serve.papers.paper_language import LANGUAGES
+from taper_sim.serve.papers.paper_language import LANGUAGES, translations_of
 from taper_sim.serve.patient_store import PatientFolder, PatientStore
 from taper_sim.serve.reckoner import Reckoned, Reckoner
 from tests.conftest import ROOT
@@ -387,10 +387,8 @@ def test_a_paper_says_that_nobody_reviewed_it_until_somebody_reviewed_this_versi
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.agree()
-    notice, translation = (
-        "No clinician has reviewed this template.",
-        "Ningún profesional clínico revisó esta traducción.",
-    )
+    notice = "No clinician has reviewed this template."
+    translation = translations_of("es").gettext("No clinician has reviewed this translation.")
     for name in PAPER_KINDS:
         assert notice in words_of(desk.open(name)) and "data-watermark" in desk.open(name)
         assert translation in words_of(desk.open(name, language="es"))

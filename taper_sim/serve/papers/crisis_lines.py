@@ -11,7 +11,6 @@ from taper_sim import tables
 
 DEFAULT_COUNTRY: Final = "US"
 """Country of a paper whose form states none. A design choice: the tables of drugs follow US labels."""
-EMERGENCY, ADVICE, CRISIS = "emergency", "advice", "crisis"
 _TABLE: Final = "crisis_numbers"
 
 
@@ -34,7 +33,7 @@ def countries() -> tuple[str, ...]:
 def crisis_lines(country: str) -> CrisisLines:
     """Numbers of a country."""
     rows = {row["service"]: row["number"] for row in tables.read(_TABLE).rows if row["country"] == country}
-    return CrisisLines(rows.get(EMERGENCY, ""), rows.get(ADVICE, ""), rows.get(CRISIS, ""))
+    return CrisisLines(rows.get("emergency", ""), rows.get("advice", ""), rows.get("crisis", ""))
 
 
 @cache
