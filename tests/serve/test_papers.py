@@ -27,10 +27,10 @@ from taper_sim.serve.entry_form import FIVE_NUMBERS
 from taper_sim.serve.pages import ServedPages, application
 from taper_sim.serve.papers import template_review
 from taper_sim.serve.papers.agreed_plan import medicine_line, plan_of
-from taper_sim.serve.papers.conversation import PAPERS_FILE, SHARES
+from taper_sim.serve.papers.conversation import PAPERS_FILE, SHARES, Conversation
 from taper_sim.serve.papers.crisis_lines import countries, crisis_lines
 from taper_sim.serve.papers.own_progress import progress_of
-from taper_sim.serve.papers.paper_contents import PAPER_KINDS, paper_templates
+from taper_sim.serve.papers.paper_contents import PAPER_KINDS, paper_page, paper_templates
 from taper_sim.serve.papers.paper_language import LANGUAGES, translations_of
 from taper_sim.serve.patient_store import PatientFolder, PatientStore
 from taper_sim.serve.reckoner import Reckoned, Reckoner
@@ -244,6 +244,15 @@ def test_each_step_has_every_product_and_its_tablets_are_those_of_the_log(desk: 
     assert "Monday, March 30, 2026 morphine, short-acting (IR) 42 tablets of 15 mg 28 days" in pharmacy
 
 
+def test_a_later_visit_shows_the_step_of_its_day(desk: Desk) -> None:
+    decision = desk.agree()
+    reckoned = desk.reckoner.reckoned(desk.folder)
+    second = plan_of(decision).steps[1]
+    for day, title in ((second.first - timedelta(days=1), "March 30"), (second.first, "April 27")):
+        page = paper_page("visit", desk.key, reckoned, decision, Conversation(), "en", day)
+        assert re.findall(r"From Monday, (\w+ \d+), 2026 to", words_of(page)) == [title]
+
+
 def test_the_pieces_of_every_drug_of_the_formulary_sum_to_its_dose() -> None:
     for drug in (*formulary.formulary().values(), *formulary.forms().values()):
         n = 1 if drug.is_patch else administrations(drug)
@@ -257,10 +266,14 @@ def test_the_pieces_of_every_drug_of_the_formulary_sum_to_its_dose() -> None:
 
 
 @pytest.mark.parametrize("urgency", ["same_day", "emergency"])
-def test_under_a_flag_of_today_every_paper_holds_and_none_has_a_step(desk: Desk, urgency: str) -> None:
+def test_under_a_flag_of_today_every_paper_holds_and_none_has_a_step(
+    desk: Desk, urgency: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk.agree()
+    place = "taper_sim.serve.papers.paper_contents.plan_of"
     desk.send("/consent", caregiver="Ana", **{f"share_{share}": "yes" for share in SHARES})
     desk.reckoner.flags = (flag_of(urgency),)
+    monkeypatch.setattr(place, lambda decision: pytest.fail("a paper has the plan although it is on hold"))
     for name in PAPER_KINDS:
         for language in LANGUAGES:
             text = words_of(desk.open(name, language=language))
@@ -270,6 +283,7 @@ def test_under_a_flag_of_today_every_paper_holds_and_none_has_a_step(desk: Desk,
                 assert "911" in text, name
     assert desk.client.get(f"/patients/{desk.key}/papers/calendar.ics").status_code == 409
     assert "A flag of today stands" in desk.open()
+    monkeypatch.setattr(place, plan_of)
     desk.reckoner.flags = (flag_of(urgency, "Dr A"), flag_of("next_visit"))
     assert "tablet of 15 mg" in words_of(desk.open("decision"))
 
@@ -327,7 +341,14 @@ def test_a_field_that_is_wrong_is_named_and_nothing_is_kept(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"texts": {"unknown": "x"}, "consents": []}', '{"country": 1, "consents": 0}']
+    "text",
+    [
+        "{",
+        "[]",
+        '{"consents": [{"caregiver": "A", "shares": [[]], "given_on": 5}]}',
+        '{"texts": {"unknown": "x"}, "consents": []}',
+        '{"country": 1, "consents": 0}',
+    ],
 )
 def test_a_file_that_the_page_did_not_write_is_one_problem(desk: Desk, text: str) -> None:
     (desk.folder.path / PAPERS_FILE).write_text(text)

@@ -145,9 +145,10 @@ def conversation_of(folder: PatientFolder) -> Conversation:
         content = json.loads(read_bytes(path, _MOST_BYTES))
         consents = tuple(Consent(**(row | {"shares": tuple(row["shares"])})) for row in content["consents"])
         kept = Conversation(**(content | {"consents": consents}))
+        is_valid = _is_valid(kept)
     except (ValueError, TypeError, KeyError, RecursionError):
-        kept = None
-    if kept is None or not _is_valid(kept):
+        is_valid = False
+    if not is_valid:
         raise problem(PAPERS_FILE, "", "text that this page did not write", "the file that this page wrote")
     return kept
 
