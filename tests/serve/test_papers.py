@@ -455,7 +455,7 @@ def test_the_picture_has_its_numbers_as_text(desk: Desk) -> None:
     page = desk.open("progress")
     labels = re.findall(r'<svg[^>]*role="img" aria-label="([^"]+)"', page)
     assert len(labels) == 4 and all("Means by week:" in label for label in labels)
-    assert "my goal is 5" in labels[0] and page.count("<circle") > 20
+    assert "My goal is 5." in labels[0] and page.count("<circle") > 20
 
 
 def test_no_paper_asks_for_anything_from_elsewhere(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
