@@ -27,7 +27,7 @@ from taper_sim.serve.entry_form import FIVE_NUMBERS
 from taper_sim.serve.pages import ServedPages, application
 from taper_sim.serve.papers import template_review
 from taper_sim.serve.papers.agreed_plan import medicine_line, plan_of
-from taper_sim.serve.papers.conversation import PAPERS_FILE, SHARES, Conversation
+from taper_sim.serve.papers.conversation import CONSENT_ITEMS, PAPERS_FILE, Conversation
 from taper_sim.serve.papers.crisis_lines import countries, crisis_lines
 from taper_sim.serve.papers.own_progress import progress_of
 from taper_sim.serve.papers.paper_contents import PAPER_KINDS, paper_page, paper_templates
@@ -169,14 +169,14 @@ def test_every_drug_form_time_and_measure_has_words(language: str) -> None:
     assert {drug for drug, _ in keys} <= set(parts.DRUGS)
     assert {form for _, form in keys} <= set(parts.RELEASES)
     assert {moment for moments in _TIMES.values() for moment in moments} == set(parts.MOMENTS)
-    assert set(FIVE_NUMBERS) == set(parts.MEASURES) and set(SHARES) == set(parts.SHARES)
+    assert set(FIVE_NUMBERS) == set(parts.MEASURES) and set(CONSENT_ITEMS) == set(parts.SHARES)
 
 
 @pytest.mark.parametrize("urgency", ["", "same_day"])
 def test_the_reading_grade_of_every_paper_is_at_most_eight(desk: Desk, urgency: str) -> None:
     desk.agree()
     desk.send(**TALK)
-    desk.send("/consent", caregiver="Ana", **{f"share_{share}": "yes" for share in SHARES})
+    desk.send("/consent", caregiver="Ana", **{f"share_{share}": "yes" for share in CONSENT_ITEMS})
     desk.reckoner.flags = (flag_of(urgency),) if urgency else ()
     for name in PAPER_KINDS:
         if name == "case":  # for the team
@@ -271,7 +271,7 @@ def test_under_a_flag_of_today_every_paper_holds_and_none_has_a_step(
 ) -> None:
     desk.agree()
     place = "taper_sim.serve.papers.paper_contents.plan_of"
-    desk.send("/consent", caregiver="Ana", **{f"share_{share}": "yes" for share in SHARES})
+    desk.send("/consent", caregiver="Ana", **{f"share_{share}": "yes" for share in CONSENT_ITEMS})
     desk.reckoner.flags = (flag_of(urgency),)
     monkeypatch.setattr(place, lambda decision: pytest.fail("a paper has the plan although it is on hold"))
     for name in PAPER_KINDS:
@@ -313,7 +313,7 @@ def test_hostile_texts_are_shown_and_never_markup(tmp_path: Path) -> None:
     desk.agree(by=HOSTILE, reason=HOSTILE)
     texts = {name: HOSTILE for name in (*TALK, "call_day", "naloxone_place", "next_visit") if name != "goal_pain_nrs"}
     assert desk.send(**texts).status_code == 200
-    desk.send("/consent", caregiver=HOSTILE, **{f"share_{share}": "yes" for share in SHARES})
+    desk.send("/consent", caregiver=HOSTILE, **{f"share_{share}": "yes" for share in CONSENT_ITEMS})
     for name in ("", *PAPER_KINDS):
         assert HOSTILE not in desk.open(name), name
     assert HOSTILE in words_of(desk.open("caregiver"))

@@ -62,7 +62,7 @@ FIELD_GROUPS: Final[Mapping[str, tuple[ConversationField, ...]]] = {
 """Text fields of the form by heading."""
 GOAL_MEASURES: Final = ("pain_nrs", "function", "sleep_item", "mood_item")
 """Instruments for which the person may have a goal of their own."""
-SHARES: Final[Mapping[str, str]] = {
+CONSENT_ITEMS: Final[Mapping[str, str]] = {
     "plan": "The plan: doses and dates",
     "pharmacy": "Days of the pharmacy",
     "safety": "Warning signs and whom to call",
@@ -75,7 +75,7 @@ _TEXTS: Final = tuple(f.name for fields in FIELD_GROUPS.values() for f in fields
 
 @dataclass(frozen=True)
 class Consent:
-    """A consent to share with a caregiver: name, items of :data:`SHARES`, days given and revoked (ISO, or empty)."""
+    """A consent to share with a caregiver: name, items of :data:`CONSENT_ITEMS`, days given and revoked (ISO, or empty)."""
 
     caregiver: str
     shares: tuple[str, ...]
@@ -163,7 +163,7 @@ def _is_valid(kept: Conversation) -> bool:
         for name, goal in kept.goals.items()
     )
     consents = all(
-        isinstance(c.caregiver, str) and set(c.shares) <= set(SHARES) and the_date(c.given_on) is not None
+        isinstance(c.caregiver, str) and set(c.shares) <= set(CONSENT_ITEMS) and the_date(c.given_on) is not None
         for c in kept.consents
     )
     return texts and goals and consents and kept.country in country_codes() and kept.language in LANGUAGES
@@ -224,17 +224,17 @@ def with_consent(earlier: Conversation, caregiver: str, shares: Sequence[str], t
     Raises
     ------
     FormError
-        If the caregiver has no name, or nothing of :data:`SHARES` is listed.
+        If the caregiver has no name, or nothing of :data:`CONSENT_ITEMS` is listed.
     """
     problems: dict[str, str] = {}
     name = caregiver.strip()
     if not name or len(name) > _MOST_TEXT or not name.isprintable():
         problems["caregiver"] = f"given {shown(name) or 'nothing'}; allowed: the name of the caregiver"
-    if not shares or not set(shares) <= set(SHARES):
+    if not shares or not set(shares) <= set(CONSENT_ITEMS):
         problems["share_plan"] = f"given {shown(', '.join(shares)) or 'nothing'}; allowed: what the caregiver may see"
     if problems:
         raise FormError(problems)
-    listed = tuple(share for share in SHARES if share in shares)
+    listed = tuple(share for share in CONSENT_ITEMS if share in shares)
     ended = revoked(earlier, today).consents
     return replace(earlier, consents=(*ended, Consent(name, listed, today.isoformat())))
 

@@ -20,9 +20,9 @@ from taper_sim.serve.entry_form import FIVE_NUMBERS, FormError
 from taper_sim.serve.papers.agreed_plan import plan_of
 from taper_sim.serve.papers.calendar_file import calendar_file
 from taper_sim.serve.papers.conversation import (
+    CONSENT_ITEMS,
     FIELD_GROUPS,
     GOAL_MEASURES,
-    SHARES,
     consent_in_force,
     conversation_of,
     country_codes,
@@ -125,7 +125,7 @@ def _list_page(
         countries={code: english.locale.territories.get(code, code) for code in country_codes()},
         sent=defaultdict(str, kept if sent is None else sent),
         errors=dict(errors or {}),
-        shares=SHARES,
+        shares=CONSENT_ITEMS,
         consent=consent_in_force(conversation),
         past_consents=[c for c in conversation.consents if c.revoked_on],
     )
@@ -190,7 +190,7 @@ def _keep(pages: PagesOfVisitors, request: Request, folder: PatientFolder, field
 
 def _consent(pages: PagesOfVisitors, request: Request, folder: PatientFolder, fields: dict[str, str]) -> Response:
     """Keep a consent to share with a caregiver."""
-    shares = [share for share in SHARES if fields.get(f"share_{share}") == "yes"]
+    shares = [share for share in CONSENT_ITEMS if fields.get(f"share_{share}") == "yes"]
     try:
         with_consent(conversation_of(folder), fields.get("caregiver", ""), shares, pages.today()).keep(folder)
     except FormError as error:
