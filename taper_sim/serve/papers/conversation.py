@@ -75,7 +75,7 @@ _TEXTS: Final = tuple(f.name for fields in FIELD_GROUPS.values() for f in fields
 
 @dataclass(frozen=True)
 class Consent:
-    """A consent to share with a caregiver: name, items of :data:`CONSENT_ITEMS`, days given and revoked (ISO, or empty)."""
+    """A consent: caregiver, what of :data:`CONSENT_ITEMS` they may see, days given and revoked (ISO, or empty)."""
 
     caregiver: str
     shares: tuple[str, ...]
