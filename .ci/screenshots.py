@@ -1,11 +1,21 @@
-"""Pictures of the explorers for the README: ``python .ci/screenshots.py``; needs the browser of the tests."""
+"""Pictures of the explorers and the papers for the docs: ``python .ci/screenshots.py``; needs the tests' browser."""
 
 import json
+import sys
+from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from playwright.sync_api import sync_playwright
 
 import taper_sim as ts
+from taper_sim.recommend.answer import RecommendationFields
+from taper_sim.recommend.own_plan import Weighed
+from taper_sim.serve.agreement import decide, decisions_of, log_offer
+from taper_sim.serve.papers.conversation import Conversation
+from taper_sim.serve.papers.paper_contents import paper_page
+from taper_sim.serve.patient_store import PatientFolder
+from taper_sim.serve.reckoner import Reckoned
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH_PX = 900
@@ -24,14 +34,43 @@ def page_of(widget) -> str:
     return PAGE.format(css=widget._css, esm=esm, state=json.dumps(state))
 
 
+def papers() -> dict[str, tuple[str, int, int]]:
+    """Papers of the example as pages, with the width and height of their pictures, px."""
+    answer = json.loads((ROOT / "tests" / "serve" / "stored_answer.json").read_text())
+    flag = {"flag": "seizure", "state": "true", "urgency": "same_day", "acknowledged_by": ""}
+    talk = Conversation({"call_day": "Dr Lee, 555 0100", "call_night": "On-call pharmacist, 555 0199"})
+    day = date(2026, 3, 29)
+    with TemporaryDirectory() as folder:
+        for source, name in (("checkins.csv", "checkins.csv"), ("doses.csv", "doses.csv")):
+            (Path(folder) / name).write_text((ROOT / "examples" / source).read_text())
+        patient = PatientFolder(Path(folder))
+        fields = RecommendationFields(answer)
+        offer = {"offer": log_offer(patient, fields), "action": "accept", "by": "Dr Lee", "reason": "we want to try it"}
+        decide(patient, fields, offer, day)
+        pages = {}
+        for name, flags, width, height in (("papers_decision", [], 700, 900), ("papers_hold", [flag], 390, 640)):
+            weighed = Weighed(RecommendationFields(answer | {"red_flags": flags}))
+            reckoned = Reckoned(weighed, patient.history())
+            decision = decisions_of(patient)[0]
+            page = paper_page("decision", patient.key, reckoned, decision, talk, "en", day, for_print=True)
+            pages[name] = (page, width, height)
+    return pages
+
+
 def main() -> None:
-    """Write ``docs/explorer.png`` and ``docs/staffing_explorer.png``."""
-    widgets = {
-        "explorer": ts.explorer(pace_pct=20, every_d=7, who="all with PTSD"),
-        "staffing_explorer": ts.staffing_explorer(ROOT / "scenarios" / "staffing_small.yaml"),
+    """Write the pictures of ``docs/`` that show a page; with an argument only those whose names begin with it."""
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    makers = {
+        "explorer": lambda: ts.explorer(pace_pct=20, every_d=7, who="all with PTSD"),
+        "staffing_explorer": lambda: ts.staffing_explorer(ROOT / "scenarios" / "staffing_small.yaml"),
     }
+    widgets = {name: make() for name, make in makers.items() if name.startswith(wanted)}
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for name, (text, width, height) in papers().items() if "papers".startswith(wanted) else ():
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.set_content(text)
+            page.screenshot(path=ROOT / "docs" / f"{name}.png")
         for name, widget in widgets.items():
             page = browser.new_page(viewport={"width": WIDTH_PX, "height": 600})
             page.set_content(page_of(widget))

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from taper_sim.data.problems import InputError
 from taper_sim.serve.page_guard import ForeignFormError, PageGuard
+from taper_sim.serve.papers.paper_routes import paper_router
 from taper_sim.serve.patient_forms import add_patient_pages
 from taper_sim.serve.record_folder import without_folders
 from taper_sim.serve.served_pages import ServedPages
@@ -50,4 +51,5 @@ def application(pages: ServedPages) -> FastAPI:
     add_sign_in_pages(app, pages)
     add_start_pages(app, pages)
     add_patient_pages(app, pages)
+    app.include_router(paper_router(pages))
     return app

@@ -5,13 +5,12 @@ A page is read without scripts; a script only spares a reload.
 
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
 import yaml
 from fastapi import FastAPI, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
@@ -62,15 +61,8 @@ def add_patient_pages(app: FastAPI, pages: ServedPages) -> None:
         "alert": _alert,
     }
 
-    def posting(action: Callable[..., Response]) -> Callable[..., Awaitable[Response]]:
-        async def post(request: Request, key: str) -> Response:
-            form = await pages.sent(request)
-            return await run_in_threadpool(lambda: action(pages, request, pages.folder(request, key), form.texts))
-
-        return post
-
     for name, action in posts.items():
-        app.add_api_route(f"/patients/{{key}}/{name}", posting(action), methods=["POST"], response_model=None)
+        app.add_api_route(f"/patients/{{key}}/{name}", pages.posting(action), methods=["POST"], response_model=None)
 
 
 def _planned(fields: Mapping[str, str]) -> tuple[list[PlannedDose], list[dict[str, str]]]:

@@ -109,7 +109,7 @@ def patient_page(weighed: Weighed) -> dict[str, Any]:
         "headline": sentence(answer["headline"]),
         "after_cuts": sentence(cuts_in_a_sentence(answer["past_cuts"])),
         "flags": [flag | {"urgency_words": URGENCY_WORDS[flag["urgency"]]} for flag in raised],
-        "is_held": any(f["urgency"] in URGENCIES[:2] and not f["acknowledged_by"] for f in raised),
+        "is_held": bool(flags_that_hold(answer)),
         "why": [sentence(text) for text in answer["why"]],
         "doses": [dose_in_words(row) for row in answer["doses"]],
         "originals": [o["in_words"] for o in answer["original_doses"].values()],
@@ -131,6 +131,12 @@ def patient_page(weighed: Weighed) -> dict[str, Any]:
         "offer": logged(weighed.answer)["id"],
         "can_project": weighed.ground is not None,
     }
+
+
+def flags_that_hold(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Raised flags of an emergency or of today that nobody has acknowledged: while they stand, the dose is held."""
+    raised = [flag for flag in answer["red_flags"] if flag["state"] == "true"]
+    return [flag for flag in raised if flag["urgency"] in URGENCIES[:2] and not flag["acknowledged_by"]]
 
 
 def status_words(answer: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ Each request finds its patients through the visitor's cookie; nothing of a patie
 and answers by the hash of their files.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -119,6 +120,15 @@ class ServedPages:
                 elif name in UPLOADED and (content := await value.read()):
                     contents[name] = content
         return SentForm(visitor, texts, contents)
+
+    def posting(self, action: Callable[..., Response]) -> Callable[..., Awaitable[Response]]:
+        """An endpoint of an action ``(pages, request, folder, fields)`` on the patient of the address."""
+
+        async def post(request: Request, key: str) -> Response:
+            form = await self.sent(request)
+            return await run_in_threadpool(lambda: action(self, request, self.folder(request, key), form.texts))
+
+        return post
 
 
 def to_patient(folder: PatientFolder, place: str = "") -> Response:

@@ -19,7 +19,7 @@ from taper_sim.data.problems import InputError, problem
 from taper_sim.run_folder import check_writable, locked
 from taper_sim.serve.store.database import DATABASE_FILE, StoreDatabase
 
-NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "argon2")
+NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "argon2", "babel", "icalendar")
 """Packages of the extra ``serve``."""
 _LAST_PORT: Final = 65535
 
