@@ -33,6 +33,7 @@ from taper_sim.recommend.own_plan import PlannedDose, Weighed, projected
 from taper_sim.safety.limits import Limits
 from taper_sim.serve import entry_form
 from taper_sim.serve.agreement import ACTIONS, decide, decisions_of, log_offer
+from taper_sim.serve.doors.mounting import mount_doors
 from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.forecast_picture import picture_of
 from taper_sim.serve.page_guard import TOKEN_FIELD, ForeignFormError, PageGuard, Visitors
@@ -380,6 +381,7 @@ def application(pages: ServedPages) -> FastAPI:
 
     for name, action in posts.items():
         app.add_api_route(f"/patients/{{key}}/{name}", posting(action), methods=["POST"], response_model=None)
+    mount_doors(app, pages.store, pages.reckoner, lambda: pages.today())
     return app
 
 

@@ -1,0 +1,54 @@
+"""Puts the doors into the application of the pages. Imports the other modules of ``doors``, ``serve``."""
+
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import JSONResponse, Response
+
+from taper_sim.serve.doors.card_log import CARD_FILE, CardLog
+from taper_sim.serve.doors.cds_hooks import hooks_router
+from taper_sim.serve.doors.entry import Caller
+from taper_sim.serve.doors.json_api import OPENAPI, api_router, described
+from taper_sim.serve.patient_store import PatientFolder, PatientStore, name_of
+from taper_sim.serve.reckoner import Reckoner
+
+_DOORS: str = "doors"
+"""The visitor whose patients the doors have where each browser has its own."""
+
+
+def mount_doors(app: FastAPI, store: PatientStore, reckoner: Reckoner, today: Any, known: Caller | None = None) -> None:
+    """Add the routes of every door.
+
+    Parameters
+    ----------
+    app : FastAPI
+    store : PatientStore
+        Holds the decision logs.
+    reckoner : Reckoner
+    today : callable
+        Gives the day of today.
+    known : Caller, optional
+        Gives the account of a bearer token. Without it the doors answer this machine alone.
+    """
+
+    def log_of(patient_id: str) -> PatientFolder:
+        folder = PatientFolder(store.of(_DOORS) / name_of(patient_id))
+        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    def links(request: Request) -> list[dict[str, str]]:
+        return [{"label": "Open taper_sim", "url": str(request.base_url), "type": "absolute"}]
+
+    api = api_router(reckoner, log_of, today, known)
+    app.include_router(api)
+    cards = CardLog(store.of(_DOORS) / CARD_FILE, log_of)
+    app.include_router(hooks_router(reckoner, cards, today, known, links))
+
+    @cache
+    def description() -> dict[str, Any]:
+        return described(api, known is not None)
+
+    @app.get(OPENAPI, include_in_schema=False)
+    def openapi() -> Response:
+        return JSONResponse(description())
