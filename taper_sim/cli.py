@@ -358,7 +358,7 @@ def _serve(args: argparse.Namespace) -> int:
     from taper_sim.serve.starting import serve
 
     with suppress(KeyboardInterrupt):  # the usual end of a server
-        serve(args.host, args.port, args.data, _tell)
+        serve(args.host, args.port, args.data, _tell, args.fhir_server, args.client_id)
     _tell("ended")
     return DONE
 

@@ -147,6 +147,10 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of the patients (default: a private one, removed at the end)"
     )
+    serve.add_argument(
+        "--fhir-server", metavar="URL", help="take SMART launches from this FHIR server, and contact no other machine"
+    )
+    serve.add_argument("--client-id", default="taper-sim", help="how that server knows this program")
 
     tapers = commands.add_parser("tapers", help="fit patients of a trial, predict later tapers of others, and score")
     tapers.add_argument(

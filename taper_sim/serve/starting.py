@@ -1,4 +1,4 @@
-"""Starts the server of the pages on this machine. Imports ``pages``; the extra ``serve`` loads only here.
+"""Starts the server of the pages on this machine. Imports ``pages``, ``doors``; the extra ``serve`` loads only here.
 
 Without accounts the page is for this machine alone: any other address is refused. Without ``--data`` the patients are
 kept in a private temporary folder, apart for each browser, which is removed at the end.
@@ -16,7 +16,7 @@ from typing import Final
 from taper_sim.data.problems import problem
 from taper_sim.run_folder import check_writable
 
-NEEDED: Final = ("fastapi", "uvicorn", "python_multipart")
+NEEDED: Final = ("fastapi", "httpx", "uvicorn", "python_multipart")
 """Packages of the extra ``serve``."""
 _LAST_PORT: Final = 65535
 
@@ -28,7 +28,14 @@ def check_extra() -> None:
         raise problem("serve", "", f"no package {', '.join(missing)}", "the extra: pip install 'taper-sim[serve]'")
 
 
-def serve(host: str, port: int, data: Path | None, show: Callable[[str], None]) -> None:
+def serve(
+    host: str,
+    port: int,
+    data: Path | None,
+    show: Callable[[str], None],
+    fhir_server: str | None = None,
+    client_id: str = "taper-sim",
+) -> None:
     """Serve the pages until the process is interrupted.
 
     Parameters
@@ -41,6 +48,10 @@ def serve(host: str, port: int, data: Path | None, show: Callable[[str], None]) 
         Folder with a folder for each patient.
     show : callable
         Receives the address.
+    fhir_server : str, optional
+        The one FHIR server that is contacted, for SMART launches; without it no other machine is contacted.
+    client_id : str
+        How that server knows this program.
 
     Raises
     ------
@@ -56,6 +67,11 @@ def serve(host: str, port: int, data: Path | None, show: Callable[[str], None]) 
         raise problem("--port", "", port, f"0 to {_LAST_PORT}")
     if data is not None:
         check_writable(data)
+    server = None
+    if fhir_server is not None:
+        from taper_sim.serve.doors.smart_client import FhirServer
+
+        server = FhirServer(fhir_server, client_id)
     free_port = asyncio.run(_free_port(host, port))
     import uvicorn
 
@@ -66,11 +82,18 @@ def serve(host: str, port: int, data: Path | None, show: Callable[[str], None]) 
     root = Path(tempfile.mkdtemp(prefix="taper-sim-serve-")) if data is None else data
     reckoner = Reckoner()
     reckoner.warm_up()
-    app = application(ServedPages(PatientStore(root, data is not None), reckoner))
+    pages = ServedPages(PatientStore(root, data is not None), reckoner)
+    app = application(pages)
+    if server is not None:
+        from taper_sim.serve.doors.smart_launch import mount_smart_launch
+
+        mount_smart_launch(app, pages, server)
     config = uvicorn.Config(app, host, free_port, log_level="error", access_log=False, server_header=False)
     named = f"[{host}]" if ":" in host else host
     show(f"taper-sim serve: http://{named}:{free_port} (Ctrl-C ends it)")
     show("research prototype: no clinician or regulator has reviewed it; not for emergencies")
+    if server is not None:
+        show(f"SMART launches from {server.base}: register the launch address /smart/launch for {client_id}")
     show("patients are kept in a private folder and removed at the end" if data is None else f"patients are in {data}")
     try:
         uvicorn.Server(config).run()

@@ -38,7 +38,11 @@ def mount_doors(app: FastAPI, store: PatientStore, reckoner: Reckoner, today: An
         return folder
 
     def links(request: Request) -> list[dict[str, str]]:
-        return [{"label": "Open taper_sim", "url": str(request.base_url), "type": "absolute"}]
+        base = str(request.base_url).rstrip("/")
+        launch = getattr(request.app.state, "launch", None)
+        if launch is None:
+            return [{"label": "Open taper_sim", "url": f"{base}/", "type": "absolute"}]
+        return [{"label": "Open the patient in taper_sim", "url": f"{base}{launch}", "type": "smart"}]
 
     api = api_router(reckoner, log_of, today, known)
     app.include_router(api)

@@ -11,9 +11,9 @@ import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from taper_sim.data.yaml_input import Strict, Wrong
 from taper_sim.recommend.from_files import weigh_from_files
@@ -52,6 +52,15 @@ class SentDose(Strict):
     as_needed: bool | str | None = None
 
 
+def _is_text(given: Any) -> str:
+    return "text" if isinstance(given, str) else "rows"
+
+
+type _RowsOrText[Row] = Annotated[
+    Annotated[list[Row], Tag("rows")] | Annotated[str, Tag("text")], Discriminator(_is_text)
+]
+
+
 class Asked(Strict):
     """What is asked of one patient's records."""
 
@@ -65,8 +74,8 @@ class Asked(Strict):
 class SentRecords(Asked):
     """Check-ins with doses, each as rows or as the text of a CSV file; or a FHIR R4 Bundle instead of both."""
 
-    checkins: list[CheckInRow] | str | None = Field(default=None, union_mode="left_to_right")
-    doses: list[SentDose] | str | None = Field(default=None, union_mode="left_to_right")
+    checkins: _RowsOrText[CheckInRow] | None = None
+    doses: _RowsOrText[SentDose] | None = None
     bundle: dict[str, Any] | None = Field(default=None, description="a FHIR R4 Bundle")
 
     @model_validator(mode="after")
