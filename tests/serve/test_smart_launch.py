@@ -190,14 +190,14 @@ def test_twenty_simulated_patients_can_be_read_and_the_odd_ones_say_why(
     everybody: dict[str, list[dict[str, Any]]],
 ) -> None:
     assert len(everybody) == 20 and everybody == people(TODAY)
-    said = {}
+    counts = {}
     for patient_id, resources in everybody.items():
         entry = [{"resource": resource} for resource in resources]
         bundle = {"resourceType": "Bundle", "type": "collection", "timestamp": f"{TODAY}T12:00:00Z", "entry": entry}
         reading = bundle_reading(Path("ehr"), bundle)
         history = reading.histories[patient_id]
-        said[patient_id] = (len(history.doses), len(history.checkins), len(reading.failed), len(history.unread))
-    regular = [said[f"e{number:02d}"] for number in range(1, 13)]
+        counts[patient_id] = (len(history.doses), len(history.checkins), len(reading.failed), len(history.unread))
+    regular = [counts[f"e{number:02d}"] for number in range(1, 13)]
     assert all(doses >= 2 and reports >= 30 and not failed and not unread for doses, reports, failed, unread in regular)
-    assert said["e14"][1] == 0 and said["e15"][0] == 0
-    assert said["e16"][3] == 1 and said["e17"][2] >= 1 and said["e18"][2] == 2
+    assert counts["e14"][1] == 0 and counts["e15"][0] == 0
+    assert counts["e16"][3] == 1 and counts["e17"][2] >= 1 and counts["e18"][2] == 2

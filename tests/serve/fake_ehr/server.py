@@ -119,10 +119,10 @@ def fake_ehr_application(ehr: FakeEhr) -> FastAPI:
             return _error(401, "no token of this patient")
         if kind == "QuestionnaireResponse":
             return _error(403, "not in the scope of this server")
-        found = [r for r in ehr.resources[patient] if r["resourceType"] == kind]
-        bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": len(found)}
-        bundle["entry"] = [{"resource": r} for r in found[page * _PAGE : (page + 1) * _PAGE]]
-        if len(found) > (page + 1) * _PAGE:
+        matching = [r for r in ehr.resources[patient] if r["resourceType"] == kind]
+        bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": len(matching)}
+        bundle["entry"] = [{"resource": r} for r in matching[page * _PAGE : (page + 1) * _PAGE]]
+        if len(matching) > (page + 1) * _PAGE:
             url = f"{ehr.base}/{kind}?{urlencode({'patient': patient, 'page': page + 1})}"
             bundle["link"] = [{"relation": "next", "url": url}]
         return JSONResponse(bundle)
