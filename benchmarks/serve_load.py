@@ -1,7 +1,7 @@
 """Load on the doors of a served process: requests about twenty simulated patients, eight at once, and memory.
 
-``python -m benchmarks.serve_load [--requests N] [--out docs/tables/serve_load.csv]`` starts `taper-sim serve`. The first
-answer about each patient is counted apart: it is computed, and the later ones are kept.
+``python -m benchmarks.serve_load [--requests N] [--out docs/tables/serve_load.csv]`` starts `taper-sim serve`. The
+first answer about each patient is counted apart: it is computed, and the later ones are kept.
 """
 
 import argparse
@@ -25,13 +25,31 @@ from tests.serve.fake_ehr.people import order, people
 
 AT_ONCE = 8
 VIEW, SIGN, RECOMMEND = "taper-patient-view", "taper-order-sign", "recommend"
-HEADER = ("machine", "date", "door", "phase", "requests", "errors", "p50_ms", "p95_ms", "max_ms", "rss_mb_after")
+HEADER = (
+    "machine",
+    "date",
+    "door",
+    "phase",
+    "requests",
+    "errors",
+    "p50_ms",
+    "p95_ms",
+    "max_ms",
+    "cpu_ms",
+    "rss_mb_after",
+)
 
 
 def resident_mb(pid: int) -> float:
     """Resident memory of a process, MB (Linux)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def processor_s(pid: int) -> float:
+    """Processor time that a process has used, seconds (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def bodies(today: date) -> list[tuple[str, str, dict[str, Any]]]:
@@ -80,34 +98,44 @@ async def sent(client: httpx.AsyncClient, asked: Sequence[tuple[str, str, dict[s
     return list(await asyncio.gather(*(one(*request) for request in asked)))
 
 
-def rows_of(results: Sequence[tuple[str, float, bool]], phase: str, rss: float) -> list[tuple[Any, ...]]:
+def rows_of(results: Sequence[tuple[str, float, bool]], phase: str, cpu_ms: float, rss: float) -> list[tuple[Any, ...]]:
     """A row for each door and one for all."""
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     rows = []
-    for door in (VIEW, SIGN, RECOMMEND, "all"):
+    for door in [*sorted({name for name, _, _ in results}), "all"]:
         of_door = [(ms, good) for name, ms, good in results if door in (name, "all")]
         times = np.array([ms for ms, _ in of_door])
         errors = sum(not good for _, good in of_door)
         p50, p95 = np.percentile(times, (50, 95))
-        figures = (f"{p50:.0f}", f"{p95:.0f}", f"{times.max():.0f}", f"{rss:.0f}")
+        cpu = f"{cpu_ms:.0f}" if door == "all" else ""
+        figures = (f"{p50:.0f}", f"{p95:.0f}", f"{times.max():.0f}", cpu, f"{rss:.0f}")
         rows.append((machine, date.today().isoformat(), door, phase, len(of_door), errors, *figures))
     return rows
 
 
 async def measured(base: str, pid: int, n_requests: int) -> list[tuple[Any, ...]]:
-    """Rows of the first answers and of the load."""
+    """Rows of the first answers, of each door alone once these are kept, and of the load."""
     asked = bodies(date.today())
+    rng = np.random.default_rng(0)
     async with httpx.AsyncClient(base_url=base, timeout=600, trust_env=False) as client:
+
+        async def phase(name: str, requests: Sequence[tuple[str, str, dict[str, Any]]], at_once: int) -> list[Any]:
+            before = processor_s(pid)
+            results = await sent(client, requests, at_once)
+            cpu_ms = 1000 * (processor_s(pid) - before) / len(requests)
+            return rows_of(results, name, cpu_ms, resident_mb(pid))
+
         await sent(client, [next(r for r in asked if r[0] == RECOMMEND)], 1)  # waits for the compilation
-        first = rows_of(await sent(client, asked, 1), "first", resident_mb(pid))
-        again = await sent(client, asked, AT_ONCE)
+        rows = await phase("first", asked, 1)
+        for door in (VIEW, SIGN, RECOMMEND):
+            rows += await phase("one at a time", [request for request in asked if request[0] == door], 1)
+        await sent(client, asked, AT_ONCE)
         before = resident_mb(pid)
-        rng = np.random.default_rng(0)
-        chosen = [asked[k] for k in rng.integers(len(asked), size=n_requests)]
-        load = await sent(client, chosen, AT_ONCE)
-        after = resident_mb(pid)
-    print(f"memory before and after {n_requests} requests: {before:.0f} and {after:.0f} MB")
-    return [*first, *rows_of(again, "warm", before), *rows_of(load, f"{AT_ONCE} at once", after)]
+        rows += await phase(
+            f"{AT_ONCE} at once", [asked[k] for k in rng.integers(len(asked), size=n_requests)], AT_ONCE
+        )
+    print(f"memory before and after {n_requests} requests: {before:.0f} and {resident_mb(pid):.0f} MB")
+    return rows
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from taper_sim.recommend.decision_log import read_log
 from taper_sim.recommend.own_plan import Weighed
 from taper_sim.serve.doors import cds_hooks, sent_records
 from taper_sim.serve.doors.cds_cards import INDICATORS, in_markdown, shortened
-from taper_sim.serve.doors.cds_request import NEEDED
+from taper_sim.serve.doors.cds_request import NEEDED_KEYS
 from taper_sim.serve.doors.entry import MAX_SENT_BYTES
 from taper_sim.serve.doors.mounting import mount_doors
 from taper_sim.serve.pages import ServedPages, application
@@ -113,7 +113,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(root: Path) -> Iterator[TestClient]:
-    app = application(ServedPages(PatientStore(root, is_shared=True), Reckoner(), lambda: TODAY))
+    app = application(ServedPages(PatientStore(root, is_shared=False), Reckoner(), lambda: TODAY))
     with TestClient(app, base_url=HOST) as opened:
         yield opened
 
@@ -146,7 +146,7 @@ def test_discovery_declares_each_service_with_its_prefetch(client: TestClient) -
     services = {service["id"]: service for service in response.json()["services"]}
     assert {name: s["hook"] for name, s in services.items()} == {VIEW: "patient-view", SIGN: "order-sign"}
     for service in services.values():
-        assert set(NEEDED) <= set(service["prefetch"]) and service["title"] and service["description"]
+        assert set(NEEDED_KEYS) <= set(service["prefetch"]) and service["title"] and service["description"]
         tokens = re.findall(r"\{\{(.*?)\}\}", json.dumps(service["prefetch"]))
         assert set(tokens) == {"context.patientId"}
 
@@ -454,7 +454,7 @@ def test_feedback_is_a_line_of_the_patients_log_and_survives_a_restart(root: Pat
     }
     assert client.post(f"/cds-services/{SIGN}/feedback", json={"feedback": [accepted]}).json() == {"recorded": 1}
     restarted = TestClient(
-        application(ServedPages(PatientStore(root, is_shared=True), Reckoner(), lambda: TODAY)), base_url=HOST
+        application(ServedPages(PatientStore(root, is_shared=False), Reckoner(), lambda: TODAY)), base_url=HOST
     )
     answer = restarted.post(f"/cds-services/{SIGN}/feedback", json={"feedback": [overridden]})
     assert answer.status_code == 200, answer.text
@@ -465,7 +465,8 @@ def test_feedback_is_a_line_of_the_patients_log_and_survives_a_restart(root: Pat
     assert first["outcome"] == "accepted" and first["accepted"] == [card["suggestions"][0]["label"]]
     assert second["reason"]["code"] == "agreed" and second["comment"] == "agreed by phone"
     assert {first["patient_id"], second["patient_id"]} == {"1288992"} and first["user"] == "Practitioner/example"
-    assert read_log(root / "cards.jsonl").problems == []
+    (cards,) = root.rglob("cards.jsonl")
+    assert read_log(cards).problems == [] and cards.stat().st_mode & 0o077 == 0
     for wrong in (
         accepted | {"acceptedSuggestions": []},
         accepted | {"acceptedSuggestions": [{"id": card["uuid"]}]},

@@ -106,6 +106,7 @@ class CardLog:
         with self._lock:
             new = [line for line in lines if line["card"] not in self._known]
             if new:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 append_to_log(self._path, new)
             for line in new:
                 self._keep(line)

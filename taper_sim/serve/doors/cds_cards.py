@@ -16,7 +16,7 @@ from taper_sim.recommend.answer import NOT_FOR
 from taper_sim.recommend.own_plan import Weighed
 from taper_sim.safety.red_flags import Flag
 from taper_sim.safety.validity import variable_rows
-from taper_sim.serve.doors.draft_orders import Draft, DrugChange, JudgedOrders, Reading
+from taper_sim.serve.doors.draft_orders import Draft, DrugChange, JudgedOrders, OrderReading
 from taper_sim.serve.patient_view import URGENCY_WORDS, patient_page, sentence
 
 MOST_SUMMARY: Final = 139
@@ -182,7 +182,7 @@ def order_cards(judged: JudgedOrders, patient_id: str, today: str) -> list[Card]
     return cards
 
 
-def _orders_card(judged: JudgedOrders, drafts: Sequence[Draft], readings: Sequence[Reading]) -> Card:
+def _orders_card(judged: JudgedOrders, drafts: Sequence[Draft], readings: Sequence[OrderReading]) -> Card:
     unread = [f"{draft.place}: not judged: {draft.unread}" for draft in drafts if draft.unread]
     incomplete = [f"the doses of the record are not complete: {why}" for why in judged.incomplete]
     asks = [
@@ -239,7 +239,7 @@ def _is_asked(bar: str) -> bool:
     return bar.startswith("ask ")
 
 
-def _indicator(judged: JudgedOrders, readings: Sequence[Reading], has_unread: bool) -> str:
+def _indicator(judged: JudgedOrders, readings: Sequence[OrderReading], has_unread: bool) -> str:
     levels = [int(has_unread)]
     for reading in readings:
         levels += [INDICATORS.index(_FLAG_INDICATOR[flag.urgency]) for flag in reading.flags]
@@ -249,7 +249,7 @@ def _indicator(judged: JudgedOrders, readings: Sequence[Reading], has_unread: bo
     return INDICATORS[max(levels)]
 
 
-def _orders_summary(judged: JudgedOrders, readings: Sequence[Reading], unread: Sequence[str]) -> str:
+def _orders_summary(judged: JudgedOrders, readings: Sequence[OrderReading], unread: Sequence[str]) -> str:
     """The one sentence: the most urgent flag, else what bars the order, else the change."""
     if not readings:
         return f"An order could not be judged: {unread[0].partition(': not judged: ')[2] or unread[0]}"

@@ -39,7 +39,7 @@ def prefetch_templates() -> dict[str, str]:
     }
 
 
-NEEDED: Final = ("patient", "requests", "observations", "conditions")
+NEEDED_KEYS: Final = ("patient", "requests", "observations", "conditions")
 """Keys without which the rules of safety cannot be judged. The others are used if they are sent."""
 
 
@@ -113,7 +113,7 @@ def prefetched(call: HookCall, today: date) -> Prefetched:
     for key in prefetch_templates():
         value = sent.get(key)
         if key not in sent:
-            missing += [key] if key in NEEDED else []
+            missing += [key] if key in NEEDED_KEYS else []
         elif value is not None and not (isinstance(value, dict) and word(value.get("resourceType"))):
             wrong.append(
                 Problem(SENT, f"prefetch.{key}", shown(value), "a FHIR R4 resource, a Bundle of them, or null")

@@ -92,7 +92,7 @@ class DrugChange:
 
 
 @dataclass(frozen=True)
-class Reading:
+class OrderReading:
     """The record with the orders, under one reading of them.
 
     Attributes
@@ -126,7 +126,7 @@ class JudgedOrders:
     Attributes
     ----------
     drafts : tuple of Draft
-    readings : tuple of Reading
+    readings : tuple of OrderReading
         One, or two if it is not stated whether an order replaces that in force.
     standing : JudgedRules
         The rules today, without the orders.
@@ -137,7 +137,7 @@ class JudgedOrders:
     """
 
     drafts: tuple[Draft, ...]
-    readings: tuple[Reading, ...]
+    readings: tuple[OrderReading, ...]
     standing: JudgedRules
     naloxone: str
     incomplete: tuple[str, ...]
@@ -309,7 +309,7 @@ def _with_orders(history: History, drafts: Sequence[Draft], adds: bool | None, t
     return replace(history, doses=tuple(rows.values()), answers=answers, written=None)
 
 
-def _judged(course: _Course, values: Values, standing: JudgedRules) -> tuple[Reading, str]:
+def _judged(course: _Course, values: Values, standing: JudgedRules) -> tuple[OrderReading, str]:
     """A course with its flags and bars; and the state of the flag on naloxone with the orders."""
     first, limits = course.days[0], values.limits
     then = standing if first == values.as_of else judge(replace(values, as_of=first), limits.acknowledged)
@@ -319,7 +319,7 @@ def _judged(course: _Course, values: Values, standing: JudgedRules) -> tuple[Rea
     ]
     flags = {f.flag: f for judged in reached for f in judged.raised() if f.flag not in without}
     state = next(f.state for f in reached[-1].flags if f.flag == _NO_NALOXONE)
-    reading = Reading(
+    reading = OrderReading(
         course.adds,
         course.changes,
         course.lowers,

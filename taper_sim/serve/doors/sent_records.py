@@ -21,7 +21,7 @@ from taper_sim.recommend.own_plan import Weighed
 from taper_sim.run_folder import write_text
 from taper_sim.serve.patient_store import BASELINE_FILE, BUNDLE_FILE, CHECKIN_FILE, DOSE_FILE, LIMITS_FILE
 
-MOST_ROWS: Final = 50_000
+MOST_SENT_ROWS: Final = 50_000
 """Rows of a request: two years of seventy reports a day. A design choice; the body is limited too (A154)."""
 _MOST_SEED: Final = 2**32 - 1
 _Cell = str | float | None
@@ -85,9 +85,9 @@ class SentRecords(Asked):
         if self.bundle is None and self.doses is None:
             raise Wrong(("doses", "nothing, and no bundle", "doses with check-ins, or a bundle"))
         wrong = [
-            (name, f"{len(rows):,} rows", f"at most {MOST_ROWS:,}")
+            (name, f"{len(rows):,} rows", f"at most {MOST_SENT_ROWS:,}")
             for name, rows in (("checkins", self.checkins), ("doses", self.doses))
-            if rows is not None and not isinstance(rows, str) and len(rows) > MOST_ROWS
+            if rows is not None and not isinstance(rows, str) and len(rows) > MOST_SENT_ROWS
         ]
         if wrong:
             raise Wrong(*wrong)
