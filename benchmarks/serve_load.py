@@ -99,15 +99,16 @@ async def sent(client: httpx.AsyncClient, asked: Sequence[tuple[str, str, dict[s
 
 
 def rows_of(results: Sequence[tuple[str, float, bool]], phase: str, cpu_ms: float, rss: float) -> list[tuple[Any, ...]]:
-    """A row for each door and one for all."""
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    rows = []
-    for door in [*sorted({name for name, _, _ in results}), "all"]:
+    """A row for each door, and one for all of several; processor time is that of the whole phase."""
+    load = f"load {os.getloadavg()[0]:.0f}"
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {load}"
+    rows, doors = [], sorted({name for name, _, _ in results})
+    for door in [*doors, "all"] if len(doors) > 1 else doors:
         of_door = [(ms, good) for name, ms, good in results if door in (name, "all")]
         times = np.array([ms for ms, _ in of_door])
         errors = sum(not good for _, good in of_door)
         p50, p95 = np.percentile(times, (50, 95))
-        cpu = f"{cpu_ms:.0f}" if door == "all" else ""
+        cpu = f"{cpu_ms:.0f}" if door == "all" or len(doors) == 1 else ""
         figures = (f"{p50:.0f}", f"{p95:.0f}", f"{times.max():.0f}", cpu, f"{rss:.0f}")
         rows.append((machine, date.today().isoformat(), door, phase, len(of_door), errors, *figures))
     return rows

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from taper_sim.cli import main
 from taper_sim.data.fhir.bundle import bundle_reading
 from taper_sim.data.problems import InputError
 from taper_sim.serve.doors.smart_client import FhirServer, FhirServerError, Granted, Pkce
@@ -184,6 +185,12 @@ def test_a_type_that_the_rules_need_must_come() -> None:
 def test_only_https_or_this_machine_is_a_fhir_server(address: str) -> None:
     with pytest.raises(InputError, match="--fhir-server"):
         FhirServer(address, "taper-sim")
+
+
+def test_the_command_refuses_a_server_that_is_not_one_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--fhir-server", "http://ehr.example/fhir"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("--fhir-server: given http://ehr.example/fhir; allowed: https")
 
 
 def test_twenty_simulated_patients_can_be_read_and_the_odd_ones_say_why(
