@@ -1,6 +1,7 @@
 """CDS Hooks: requests in the form of the specification, broken ones, draft orders against the rules, feedback."""
 
 import json
+import random
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -26,6 +27,7 @@ from tests.serve.test_served_pages import HOST, answer_with
 
 Json = dict[str, Any]
 TODAY = date(2026, 4, 2)
+HERE = ("127.0.0.1", 50_000)
 VIEW, SIGN = "taper-patient-view", "taper-order-sign"
 MORPHINE = "morphine sulfate Extended Release Oral Tablet"
 LORAZEPAM = "lorazepam 1 MG Oral Tablet"
@@ -114,7 +116,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def client(root: Path) -> Iterator[TestClient]:
     app = application(ServedPages(PatientStore(root, is_shared=False), Reckoner(), lambda: TODAY))
-    with TestClient(app, base_url=HOST) as opened:
+    with TestClient(app, base_url=HOST, client=HERE) as opened:
         yield opened
 
 
@@ -407,6 +409,64 @@ def test_numbers_and_dates_of_a_prefetch_that_cannot_be_are_no_error_of_the_serv
     assert "not complete" in card["detail"]
 
 
+def places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place inside a request."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, part in inner for place in [(*here, key), *places(part, (*here, key))]]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_odd_value_at_any_place_is_an_error_of_the_service(client: TestClient, seed: int) -> None:
+    rng = random.Random(seed)  # noqa: S311
+    whole_call = call(
+        "order-sign",
+        draft(LORAZEPAM, 0.5),
+        order(MORPHINE, 40.5, "m1"),
+        prefetch=prefetch(observation("2708-6", 97, "%"), order(LORAZEPAM, 0.5, "b1")),
+    )
+    body = json.loads(json.dumps(whole_call))
+    odd = (None, "", "x", "-1", -1, 1e308, True, [], {}, [None], "2026-02-31", "9999-12-31T99:00:00Z", {"a": {}})
+    for _ in range(rng.randint(1, 3)):
+        *path, last = rng.choice(places(body))
+        inner = body
+        for key in path:
+            inner = inner[key]
+        inner[last] = rng.choice(odd)
+    response = client.post(f"/cds-services/{SIGN}", json=body)
+    assert response.status_code in (200, 422), response.text
+    whole(response.json().get("cards", []))
+
+
+def test_other_scales_patches_and_many_steps_are_judged_or_not_and_never_an_error(client: TestClient) -> None:
+    (card, *_) = sign(client, draft("buprenorphine 8 MG Sublingual Tablet", 8))
+    assert "cannot be compared" in card["detail"] and card["indicator"] != "info"
+    steps = [
+        {
+            "sequence": k + 1,
+            "timing": {
+                "repeat": {
+                    "frequency": 2,
+                    "period": 1,
+                    "periodUnit": "d",
+                    "boundsPeriod": {
+                        "start": (TODAY + timedelta(days=2 * k)).isoformat(),
+                        "end": (TODAY + timedelta(days=2 * k + 1)).isoformat(),
+                    },
+                }
+            },
+            "doseAndRate": [{"doseQuantity": {"value": 45 - k / 10, "unit": "mg", "code": "mg"}}],
+        }
+        for k in range(61)
+    ]
+    (card, *_) = sign(client, draft(MORPHINE, 45, dosageInstruction=steps, **IN_PLACE))
+    assert "61 steps in one order" in card["summary"]
+    (card, *_) = sign(client, draft(MORPHINE, 45, dosageInstruction=steps[:4], **IN_PLACE))
+    assert f"ends on {TODAY + timedelta(days=8)}" in card["detail"]
+    many = call("order-sign", *[draft(MORPHINE, 45)] * 51)
+    refused = client.post(f"/cds-services/{SIGN}", json=many)
+    assert refused.status_code == 422 and "given 51 orders; allowed: at most 50" in refused.json()["problems"][0]
+
+
 def test_what_a_text_of_the_ehr_holds_is_no_markup(client: TestClient) -> None:
     hostile = draft("oxymorphone <img src=x> [a](https://elsewhere.example) **b**", 5)
     (card,) = sign(client, hostile)
@@ -454,7 +514,9 @@ def test_feedback_is_a_line_of_the_patients_log_and_survives_a_restart(root: Pat
     }
     assert client.post(f"/cds-services/{SIGN}/feedback", json={"feedback": [accepted]}).json() == {"recorded": 1}
     restarted = TestClient(
-        application(ServedPages(PatientStore(root, is_shared=False), Reckoner(), lambda: TODAY)), base_url=HOST
+        application(ServedPages(PatientStore(root, is_shared=False), Reckoner(), lambda: TODAY)),
+        base_url=HOST,
+        client=HERE,
     )
     answer = restarted.post(f"/cds-services/{SIGN}/feedback", json={"feedback": [overridden]})
     assert answer.status_code == 200, answer.text

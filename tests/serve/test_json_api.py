@@ -39,7 +39,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def client(root: Path) -> Iterator[TestClient]:
     app = application(ServedPages(PatientStore(root, is_shared=True), Reckoner(), lambda: TODAY))
-    with TestClient(app, base_url=HOST) as opened:
+    with TestClient(app, base_url=HOST, client=("127.0.0.1", 50_000)) as opened:
         yield opened
 
 

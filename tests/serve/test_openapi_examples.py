@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -46,6 +46,12 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     app = FastAPI()
     store = PatientStore(tmp_path_factory.mktemp("described"), is_shared=True)
     mount_doors(app, store, Reckoner(), lambda: date(2026, 4, 2))
+
+    @app.middleware("http")
+    async def of_this_machine(request: Request, answer: Any) -> Any:
+        request.scope["client"] = ("127.0.0.1", 50_000)
+        return await answer(request)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sent_records, "weigh_from_files", read_only)
         yield schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)

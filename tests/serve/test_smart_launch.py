@@ -98,6 +98,14 @@ def test_a_second_launch_of_a_patient_takes_the_newer_record(world: World) -> No
     assert len(list(world.root.rglob("bundle.json"))) == 1
 
 
+def test_a_patient_that_cannot_be_read_is_a_problem_in_a_line_and_leaves_no_file(world: World) -> None:
+    world.ehr.resources = world.ehr.resources | {"e05": [{"resourceType": "Patient", "id": "e05", "birthDate": []}]}
+    browser = world.browser()
+    page = browser.get(address_of(browser.get(world.authorized(browser, "e05"))))
+    assert page.status_code == 422 and "no Patient e05" in page.text
+    assert list(world.root.rglob("bundle.json")) == []
+
+
 def test_a_launch_of_another_server_is_refused_and_contacts_nobody(world: World) -> None:
     browser = world.browser()
     for iss in ("https://elsewhere.example/fhir", "", f"{BASE}@elsewhere.example", f"{EHR}/other"):

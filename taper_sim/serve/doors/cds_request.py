@@ -20,6 +20,8 @@ from taper_sim.serve.doors.entry import SENT
 _Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-.]{1,64}$")]
 _LONGEST_TEXT: Final = 4096
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_TEXT)]
+_MOST_DRAFTS: Final = 50
+"""Draft orders of one signature. A design choice: a large order set has fewer."""
 _PANELS: Final = ("85354-9", "85353-1")
 """Panels of blood pressure and of vital signs, whose components have codes of loinc.csv (FHIR R4, vital signs)."""
 _BY_PATIENT: Final = "patient={{context.patientId}}"
@@ -169,7 +171,9 @@ def draft_resources(call: OrderSignCall) -> list[tuple[str, dict[str, Any]]]:
         kind = shown(bundle.get("resourceType", "nothing"))
         raise InputError(Problem(SENT, f"{place}.resourceType", kind, "a Bundle of the draft orders"))
     entries = _entries(bundle, place, wrong)
-    for k, entry in enumerate(entries):
+    if len(entries) > _MOST_DRAFTS:
+        wrong.append(Problem(SENT, f"{place}.entry", f"{len(entries):,} orders", f"at most {_MOST_DRAFTS}"))
+    for k, entry in enumerate(entries[:_MOST_DRAFTS]):
         resource = part(entry, "resource")
         subject = word(part(resource, "subject").get("reference"))
         if _is_request(resource) and subject and subject.split("/")[-1] != call.context.patientId:

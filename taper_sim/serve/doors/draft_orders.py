@@ -37,6 +37,8 @@ _Key = tuple[str, str]
 _STOPS: Final = ("stopped", "cancelled", "completed", "on-hold")
 """Statuses under which a signed order gives no more of its drug."""
 _NAME: Final = Path("draftOrders")
+_MOST_STEPS: Final = 60
+"""Steps of one order: a year of weekly steps. A design choice; each step is judged."""
 _NALOXONE: Final = "naloxone"
 _NO_NALOXONE: Final = "no_naloxone"
 
@@ -205,6 +207,8 @@ def _draft(
         why = "; ".join(dict.fromkeys(f"{p.given}; allowed: {p.allowed}" for p in reading.failed))
         return replace(draft, unread=why or "; ".join(unread_lines(read.unread)))
     rows, ends = _begun(read.doses, today)
+    if len(rows) > _MOST_STEPS:
+        return replace(draft, unread=f"{len(rows)} steps in one order; allowed: {_MOST_STEPS}")
     texts = concept_texts(resource.get("medicationCodeableConcept"))
     texts.append(word(part(resource, "medicationReference").get("display")))
     is_naloxone = not rows and any(_NALOXONE in words_of(text) for text in texts)
@@ -364,7 +368,10 @@ def _bars(course: _Course, values: Values, judged: JudgedRules) -> tuple[str, ..
     beyond = out_of_scope(replace(history, unread=()), values)
     if not course.lowers or beyond or history.unread:  # a reduction of doses that are not complete cannot be measured
         return tuple(beyond) if course.lowers else history.barred
-    record = record_of(history, today)
+    try:
+        record = record_of(history, today)
+    except NoDoseHistory as error:
+        return (f"cannot build a dose history: {error}",)
     used, _ = used_by_model(record)
     ground = RuleGround(record, situation_of(record, 0, limits), judged, values, limits, len(used))
     last = today + timedelta(days=limits.horizon_days)

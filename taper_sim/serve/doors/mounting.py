@@ -1,7 +1,9 @@
 """Puts the doors into the application of the pages. Imports the other modules of ``doors``, ``serve``."""
 
+from collections.abc import Callable
+from datetime import date
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
@@ -13,11 +15,13 @@ from taper_sim.serve.doors.json_api import OPENAPI, api_router, described
 from taper_sim.serve.patient_store import PatientFolder, PatientStore, name_of
 from taper_sim.serve.reckoner import Reckoner
 
-_DOORS: str = "doors"
+_DOORS: Final = "doors"
 """The visitor whose patients the doors have where each browser has its own."""
 
 
-def mount_doors(app: FastAPI, store: PatientStore, reckoner: Reckoner, today: Any, known: Caller | None = None) -> None:
+def mount_doors(
+    app: FastAPI, store: PatientStore, reckoner: Reckoner, today: Callable[[], date], known: Caller | None = None
+) -> None:
     """Add the routes of every door.
 
     Parameters

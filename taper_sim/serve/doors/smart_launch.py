@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request
@@ -19,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from taper_sim.data.fhir.bundle import bundle_reading
 from taper_sim.data.problems import problem, shown
 from taper_sim.serve.doors.smart_client import FhirServer, FhirServerError, Pkce, SmartEndpoints
 from taper_sim.serve.pages import ServedPages
@@ -136,6 +138,8 @@ def kept_record(
         If the record cannot be read, or if the patient is here from other files.
     """
     files = {BUNDLE_FILE: json.dumps(bundle), ABOUT_FILE: json.dumps({"id": patient_id, "as_of": today.isoformat()})}
+    if patient_id not in bundle_reading(Path(BUNDLE_FILE), bundle).histories:
+        raise problem(BUNDLE_FILE, "Patient", f"no Patient {shown(patient_id)}", "a Patient that can be read")
     folder = PatientFolder(store.of(visitor) / name_of(patient_id))
     if not folder.path.exists():
         return store.add(visitor, patient_id, files)
