@@ -381,7 +381,7 @@ def application(pages: ServedPages) -> FastAPI:
 
     for name, action in posts.items():
         app.add_api_route(f"/patients/{{key}}/{name}", posting(action), methods=["POST"], response_model=None)
-    mount_doors(app, pages.store, pages.reckoner, lambda: pages.today())
+    mount_doors(app, pages.store, pages.reckoner, pages.today)
     return app
 
 
