@@ -178,6 +178,16 @@ def test_the_card_of_a_patient_says_what_the_answer_says(client: TestClient, mon
     assert card["indicator"] == "critical" and card["summary"].lower().startswith("call now")
 
 
+def test_a_person_without_such_a_drug_gets_no_card_and_one_whose_orders_are_unclear_does(client: TestClient) -> None:
+    metformin = order("metformin hydrochloride 500 MG Oral Tablet", 500, "x")
+    nothing = prefetch() | {"requests": searchset(metformin)}
+    response = client.post(f"/cds-services/{VIEW}", json=call("patient-view", prefetch=nothing))
+    assert response.json() == {"cards": []}
+    twice = prefetch(order(MORPHINE, 15, "m2", TODAY))  # may replace the other order, or add to it
+    (card,) = whole(client.post(f"/cds-services/{VIEW}", json=call("patient-view", prefetch=twice)).json()["cards"])
+    assert card["indicator"] == "warning" and "cannot build a dose history" in card["detail"].lower()
+
+
 def test_a_forecast_that_takes_too_long_is_said_and_not_waited_for(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

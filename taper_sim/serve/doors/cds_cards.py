@@ -128,12 +128,10 @@ def waiting_card() -> Card:
     return Card("The answer is still being computed: open the patient again in a few seconds.", "info")
 
 
-def patient_card(weighed: Weighed) -> Card | None:
-    """The card of ``patient-view``; None for a person without a drug of the three classes."""
+def patient_card(weighed: Weighed) -> Card:
+    """The card of ``patient-view``."""
     view = patient_page(weighed)
     answer = view["answer"]
-    if not answer["doses"] and not answer["original_doses"] and not view["flags"] and answer["status"] != "urgent":
-        return None
     urgencies = [flag["urgency"] for flag in view["flags"] if not flag["acknowledged_by"]]
     flagged = max((INDICATORS.index(_FLAG_INDICATOR[u]) for u in urgencies), default=0)
     lowest = {"urgent": "critical", "abstain": "warning"}.get(answer["status"], "info")

@@ -129,21 +129,22 @@ def _cards(service: str, call: HookCall, reckoner: Reckoner, today: date) -> Seq
     drafts = draft_resources(call) if isinstance(call, OrderSignCall) else []
     if sent.missing:
         return [missing_card(sent.missing, has_server=call.fhirServer is not None)]
+    history = _history(call, sent)
     if service == ORDER_SIGN:
-        return _of_orders(call, sent, drafts, today)
+        return _of_orders(call, sent, drafts, history, today)
+    if not history.doses and not history.unread:
+        return []  # no drug of the three classes, read or unreadable
     records = SentRecords(bundle=dict(sent.bundle), patient=call.context.patientId, as_of=today.isoformat())
     try:
         weighed = reckoner.kept(records.key(), records.weighed).result(WAIT_S)
     except TimeoutError:
         return [waiting_card()]
-    card = patient_card(weighed)
-    return [] if card is None else [card]
+    return [patient_card(weighed)]
 
 
 def _of_orders(
-    call: HookCall, sent: Prefetched, resources: list[tuple[str, dict[str, Any]]], today: date
+    call: HookCall, sent: Prefetched, resources: list[tuple[str, dict[str, Any]]], history: History, today: date
 ) -> Sequence[Card]:
-    history = _history(call, sent)
     drafts = read_drafts(resources, sent.bundle, sent.request_ids, history, today)
     return order_cards(judge_orders(history, drafts, today, Limits()), call.context.patientId, today.isoformat())
 
