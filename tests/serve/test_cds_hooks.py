@@ -8,20 +8,26 @@ from datetime import date, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from taper_sim.data.formulary import find_drug
+from taper_sim.data.records import DoseRow, History
 from taper_sim.recommend.decision_log import read_log
 from taper_sim.recommend.own_plan import Weighed
+from taper_sim.safety.limits import Limits
 from taper_sim.serve.doors import cds_hooks, sent_records
-from taper_sim.serve.doors.cds_cards import INDICATORS, in_markdown, shortened
+from taper_sim.serve.doors.cds_cards import INDICATORS, Card, in_markdown, most_urgent_first, shortened
 from taper_sim.serve.doors.cds_request import NEEDED_KEYS
+from taper_sim.serve.doors.draft_orders import Draft, judge_orders
 from taper_sim.serve.doors.entry import MAX_SENT_BYTES
 from taper_sim.serve.doors.mounting import mount_doors
 from taper_sim.serve.pages import ServedPages, application
 from taper_sim.serve.patient_store import PatientStore
+from taper_sim.serve.patient_view import URGENCIES
 from taper_sim.serve.reckoner import Reckoner
 from tests.serve.test_served_pages import HOST, answer_with
 
@@ -560,6 +566,24 @@ def test_one_call_identifier_for_two_patients_gives_two_cards(client: TestClient
     other["context"]["patientId"] = "77"
     first, second = (client.post(f"/cds-services/{VIEW}", json=b).json()["cards"][0]["uuid"] for b in (body, other))
     assert first != second
+
+
+def test_no_flag_of_a_card_is_left_out_and_the_most_urgent_comes_first() -> None:
+    flags = [f"flag {k}" for k in range(12)]
+    written = Card("s", "info", (("Flags", tuple(flags)), ("What this rests on", tuple(flags)))).written(
+        UUID(int=1), "", []
+    )
+    first, second = written["detail"].split("**What this rests on**")
+    assert all(flag in first for flag in flags) and "flag 6" not in second and "and 6 more" in second
+    raised = judge_orders(
+        History("p", (), (DoseRow(TODAY - timedelta(days=500), find_drug("morphine", "ER"), 90.0),)),
+        [Draft("d", "d", True, stops=(("morphine", "ER"),))],
+        TODAY,
+        Limits(),
+    )
+    (reading,) = raised.readings
+    urgencies = [flag.urgency for flag in most_urgent_first(reversed(reading.flags))]
+    assert len(urgencies) > 1 and urgencies == sorted(urgencies, key=URGENCIES.index)
 
 
 def test_a_summary_is_cut_between_words() -> None:

@@ -5,7 +5,7 @@ to leave out a draft order, and to offer naloxone; never a dose.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
@@ -17,7 +17,7 @@ from taper_sim.recommend.own_plan import Weighed
 from taper_sim.safety.red_flags import Flag
 from taper_sim.safety.validity import variable_rows
 from taper_sim.serve.doors.draft_orders import Draft, DrugChange, JudgedOrders, OrderReading
-from taper_sim.serve.patient_view import URGENCY_WORDS, patient_page, sentence
+from taper_sim.serve.patient_view import URGENCIES, URGENCY_WORDS, patient_page, sentence
 
 MOST_SUMMARY: Final = 139
 """Characters of a summary: fewer than 140 (CDS Hooks 2.0)."""
@@ -32,8 +32,10 @@ OVERRIDE_REASONS: Final[Mapping[str, str]] = {
     "disagree": "I do not share this judgement",
 }
 _MARKED: Final = re.compile(r"([\\`*_\[\]<>|#~&])")
+_ASK: Final = "Ask before a reduction"
+_RESTS_ON: Final = "What this rests on"
 _MOST_LINES: Final = 6
-"""Lines of one part of a card. A design choice: the page has all of them."""
+"""Lines of these two parts of a card; no other part is shortened. A design choice: a recommendation has all of them."""
 _FLAG_INDICATOR: Final = {
     "emergency": "critical",
     "same_day": "critical",
@@ -105,14 +107,20 @@ def _detail(parts: Sequence[tuple[str, Sequence[str]]]) -> str:
     blocks = []
     for heading, lines in parts:
         kept = list(dict.fromkeys(filter(None, lines)))
-        more = [f"and {len(kept) - _MOST_LINES} more on the page"] if len(kept) > _MOST_LINES else []
-        listed = "\n".join(f"- {in_markdown(line)}" for line in [*kept[:_MOST_LINES], *more])
+        if heading in (_ASK, _RESTS_ON) and len(kept) > _MOST_LINES:
+            kept = [*kept[:_MOST_LINES], f"and {len(kept) - _MOST_LINES} more"]
+        listed = "\n".join(f"- {in_markdown(line)}" for line in kept)
         blocks += [f"**{heading}**\n\n{listed}"] if kept else []
     return "\n\n".join([*blocks, f"*{in_markdown(sentence(NOT_FOR))} {in_markdown(_EMERGENCY)}*"])
 
 
 def _flag_line(flag: Mapping[str, Any]) -> str:
     return f"{URGENCY_WORDS[flag['urgency']]}: {flag['who']}: {flag['action']} ({flag['flag']})"
+
+
+def most_urgent_first(flags: Iterable[Flag]) -> list[Flag]:
+    """Flags by urgency."""
+    return sorted(flags, key=lambda flag: URGENCIES.index(flag.urgency))
 
 
 def missing_card(missing: Sequence[str], *, has_server: bool) -> Card:
@@ -149,9 +157,9 @@ def patient_card(weighed: Weighed) -> Card:
             ("Why", tuple(view["why"])),
             ("What followed the last cuts", (view["after_cuts"],)),
             ("Chances, of a model that is not certain", tuple(chances)),
-            ("Ask before a reduction", tuple(needed)),
+            (_ASK, tuple(needed)),
             ("With every reduction", (view["with_reductions"],)),
-            ("What this rests on", tuple(view["unknown"])),
+            (_RESTS_ON, tuple(view["unknown"])),
         ),
     )
 
@@ -191,7 +199,7 @@ def _orders_card(judged: JudgedOrders, drafts: Sequence[Draft], readings: Sequen
         how = {None: "", False: " (if it replaces the order in force)", True: " (if it comes on top)"}[reading.adds]
         parts += [
             (f"Change from {reading.from_day}{how}", tuple(change_in_words(c) for c in reading.changes)),
-            (f"Flags that it raises{how}", tuple(_flag_line(vars(flag)) for flag in reading.flags)),
+            (f"Flags that it raises{how}", tuple(_flag_line(vars(flag)) for flag in most_urgent_first(reading.flags))),
             (f"Why this tool would not offer it{how}", tuple(bar for bar in reading.bars if not _is_asked(bar))),
         ]
     ends = [
@@ -201,9 +209,9 @@ def _orders_card(judged: JudgedOrders, drafts: Sequence[Draft], readings: Sequen
     parts += [
         ("Not judged", (*unread, *incomplete)),
         ("Also", tuple(ends)),
-        ("Ask before a reduction", tuple(asks) if any(reading.lowers for reading in readings) else ()),
+        (_ASK, tuple(asks) if any(reading.lowers for reading in readings) else ()),
         (
-            "What this rests on",
+            _RESTS_ON,
             (
                 "rules of tables alone; no forecast was made for this card",
                 f"tables: {tables.review_status(tables_used)}",
@@ -252,10 +260,7 @@ def _orders_summary(judged: JudgedOrders, readings: Sequence[OrderReading], unre
     if not readings:
         return f"An order could not be judged: {unread[0].partition(': not judged: ')[2] or unread[0]}"
     changes = "; ".join(change_in_words(change) for change in readings[0].changes) or "the order"
-    flags = sorted(
-        (flag for reading in readings for flag in reading.flags),
-        key=lambda flag: -INDICATORS.index(_FLAG_INDICATOR[flag.urgency]),
-    )
+    flags = most_urgent_first(flag for reading in readings for flag in reading.flags)
     two = "It is not stated whether the order replaces that in force. " if readings[0].adds is not None else ""
     sedated = judged.standing.sedated if any(r.raises for r in readings) else []
     if sedated:

@@ -61,22 +61,17 @@ type _RowsOrText[Row] = Annotated[
 ]
 
 
-class Asked(Strict):
-    """What is asked of one patient's records."""
-
-    patient: str | None = Field(default=None, description="id, if the records hold several patients")
-    as_of: str | None = Field(default=None, description="day of the answer, such as 2026-03-15")
-    seed: int = Field(default=0, ge=0, le=_MOST_SEED)
-    baseline: dict[str, Any] | None = Field(default=None, description="the content of a patient file")
-    limits: dict[str, Any] | None = Field(default=None, description="the content of a limits file")
-
-
-class SentRecords(Asked):
+class SentRecords(Strict):
     """Check-ins with doses, each as rows or as the text of a CSV file; or a FHIR R4 Bundle instead of both."""
 
     checkins: _RowsOrText[CheckInRow] | None = None
     doses: _RowsOrText[SentDose] | None = None
     bundle: dict[str, Any] | None = Field(default=None, description="a FHIR R4 Bundle")
+    patient: str | None = Field(default=None, description="id, if the records hold several patients")
+    as_of: str | None = Field(default=None, description="day of the answer, such as 2026-03-15")
+    seed: int = Field(default=0, ge=0, le=_MOST_SEED)
+    baseline: dict[str, Any] | None = Field(default=None, description="the content of a patient file")
+    limits: dict[str, Any] | None = Field(default=None, description="the content of a limits file")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "SentRecords":
