@@ -365,7 +365,7 @@ def _serve(args: argparse.Namespace) -> int:
         raise problem("--tls-cert", "", "without --tls-key, or the reverse", "both or neither")
     encryption = None if args.tls_cert is None else Encryption(args.tls_cert, args.tls_key)
     with suppress(KeyboardInterrupt):  # the usual end of a server
-        serve(args.host, args.port, args.data, _tell, encryption)
+        serve(args.host, args.port, args.data, _tell, encryption, args.fhir_server, args.client_id)
     _tell("ended")
     return DONE
 

@@ -155,6 +155,10 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of the patients (default: a private one, removed at the end)"
     )
+    serve.add_argument(
+        "--fhir-server", metavar="URL", help="take SMART launches from this FHIR server, and contact no other machine"
+    )
+    serve.add_argument("--client-id", default="taper-sim", help="how that server knows this program")
 
     serve.add_argument("--tls-cert", type=Path, metavar="PEM", help="certificate with its chain, for https")
     serve.add_argument("--tls-key", type=Path, metavar="PEM", help="key of the certificate, without a password")

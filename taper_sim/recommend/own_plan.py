@@ -41,30 +41,42 @@ _RISE: Final = "a dose above today's is a new prescription, not a taper: only th
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What every option of one patient was judged on, and another schedule is judged on too.
+class RuleGround:
+    """What the rules judge a schedule of one patient on; nothing of it is inferred.
 
     Attributes
     ----------
-    record, situation, posterior, evidence, events, judged, values, cuts, limits, n_reports, seed
+    record, situation, judged, values, limits, n_reports
         As in ``recommendation.weigh``.
     """
 
     record: PatientRecord
     situation: Situation
-    posterior: Posterior
-    evidence: Evidence
-    events: Floats
     judged: JudgedRules
     values: Values
-    cuts: tuple[FeltCut, ...]
     limits: Limits
     n_reports: int
-    seed: int
 
     def dates(self) -> list[str]:
         """Dates of the days from today to the day after the horizon."""
         return [(self.record.as_of + timedelta(days=d)).isoformat() for d in range(self.limits.horizon_days + 2)]
+
+
+@dataclass(frozen=True)
+class Ground(RuleGround):
+    """What every option of one patient was judged and rolled on, and another schedule is too.
+
+    Attributes
+    ----------
+    posterior, evidence, events, cuts, seed
+        As in ``recommendation.weigh``.
+    """
+
+    posterior: Posterior
+    evidence: Evidence
+    events: Floats
+    cuts: tuple[FeltCut, ...]
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -104,7 +116,18 @@ def own_option(weighed: Weighed, planned: Sequence[PlannedDose]) -> Option:
     ground = weighed.ground
     if ground is None:
         raise InputError(Problem("schedule", "", "an answer without options", "a schedule while options are offered"))
-    steps = _steps(ground, weighed.options, planned)
+    return judged_steps(ground, _steps(ground, weighed.options, planned))
+
+
+def judged_steps(ground: RuleGround, steps: tuple[tuple[int, DrugsTaken], ...]) -> Option:
+    """A course of doses as an option, with the reason if a rule bars it.
+
+    Parameters
+    ----------
+    ground : RuleGround
+    steps : tuple of (int, DrugsTaken)
+        Days from today (1 = tomorrow) up to the horizon, and every drug that is taken from that day on.
+    """
     situation = ground.situation
     option = Option(OWN_PLAN, "hold", steps=steps)
     if not lowers(option, situation):
@@ -234,7 +257,7 @@ def _fastest_pct(situation: Situation, steps: Sequence[tuple[int, DrugsTaken]], 
     return 100.0 * largest / situation.original_equivalents(drug_class)
 
 
-def _above_the_ceiling(ground: Ground, steps: Sequence[tuple[int, DrugsTaken]], drug_class: DrugClass) -> str:
+def _above_the_ceiling(ground: RuleGround, steps: Sequence[tuple[int, DrugsTaken]], drug_class: DrugClass) -> str:
     """Reason why the steps of one class are too fast or too low; empty if they are not."""
     situation, limits, dates = ground.situation, ground.limits, ground.dates()
     k, ceiling = DRUG_CLASSES.index(drug_class), situation.ceilings[drug_class]

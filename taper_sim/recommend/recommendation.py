@@ -146,9 +146,9 @@ def weigh(
         return Weighed(answer.urgent())
     if judged.unconfirmed:
         return Weighed(answer.abstain([_UNCONFIRMED]))
-    out_of_scope = _out_of_scope(history_then, values)
-    if out_of_scope:
-        return Weighed(answer.abstain(out_of_scope))
+    beyond = out_of_scope(history_then, values)
+    if beyond:
+        return Weighed(answer.abstain(beyond))
     try:
         record = record_of(history_then, as_of, patient)
     except NoDoseHistory as error:
@@ -255,7 +255,19 @@ def weigh(
         worse=worse,
         better_back=better,
     )
-    ground = Ground(record, situation, posterior, evidence, events, judged, values, cuts, limits, n_reports, seed)
+    ground = Ground(
+        record=record,
+        situation=situation,
+        judged=judged,
+        values=values,
+        limits=limits,
+        n_reports=n_reports,
+        posterior=posterior,
+        evidence=evidence,
+        events=events,
+        cuts=cuts,
+        seed=seed,
+    )
     return Weighed(answer.recommended(situation, options, rolled, chosen, reasons), ground, tuple(options))
 
 
@@ -305,7 +317,7 @@ def _nothing_taken(judged: JudgedRules) -> str:
     return _STOPPED_ABRUPTLY if stopped else _NOTHING_TAKEN
 
 
-def _out_of_scope(history: History, values: Values) -> list[str]:
+def out_of_scope(history: History, values: Values) -> list[str]:
     """Reasons to abstain that follow from the records alone, before any computation."""
     reasons = list(history.barred)
     if values.value("pregnant") == 1.0:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from taper_sim.data.problems import InputError
+from taper_sim.serve.doors.mounting import mount_doors
 from taper_sim.serve.page_guard import ForeignFormError, PageGuard
 from taper_sim.serve.papers.paper_routes import paper_router
 from taper_sim.serve.patient_forms import add_patient_pages
@@ -52,4 +53,5 @@ def application(pages: ServedPages) -> FastAPI:
     add_start_pages(app, pages)
     add_patient_pages(app, pages)
     app.include_router(paper_router(pages))
+    mount_doors(app, pages.store, pages.reckoner, pages.today)
     return app

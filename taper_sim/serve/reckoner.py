@@ -5,10 +5,11 @@ again, and the answer of one visitor's patient is never that of another's.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -38,7 +39,7 @@ class Reckoner:
     """Computes answers in a thread of its own, in the order in which they are wanted."""
 
     def __init__(self) -> None:
-        self._computed: OrderedDict[str, Future[Reckoned]] = OrderedDict()
+        self._computed: OrderedDict[str, Future[Any]] = OrderedDict()
         self._lock = Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reckoner")
 
@@ -48,11 +49,15 @@ class Reckoner:
 
     def wanted(self, folder: PatientFolder) -> "Future[Reckoned]":
         """The answer for a patient, which may be in the making."""
-        key = folder.content_hash()
+        snapshot = folder.snapshot()
+        return self.kept(folder.content_hash(), lambda: _reckoned(snapshot))
+
+    def kept[Result](self, key: str, compute: Callable[[], Result]) -> "Future[Result]":
+        """What was computed under a key, a hash of everything that it depends on; computed now if it is not there."""
         with self._lock:
             future = self._computed.get(key)
             if future is None or _failed(future):
-                future = self._thread.submit(_reckoned, folder.snapshot())
+                future = self._thread.submit(compute)
                 self._computed[key] = future
                 while len(self._computed) > _KEPT:
                     self._computed.popitem(last=False)
@@ -68,7 +73,7 @@ class Reckoner:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _failed(future: "Future[Reckoned]") -> bool:
+def _failed(future: "Future[Any]") -> bool:
     """Whether an answer failed for another reason than its files, such as a lack of memory: it is tried again."""
     return future.done() and not isinstance(future.exception(), InputError | None)
 

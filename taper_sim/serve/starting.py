@@ -1,4 +1,4 @@
-"""Starts the server of the pages on this machine. Imports ``pages``; the extra ``serve`` loads only here.
+"""Starts the server of the pages on this machine. Imports ``pages``, ``doors``; the extra ``serve`` loads only here.
 
 The page is for this machine alone unless accounts exist and TLS is configured. Without ``--data`` the patients are kept
 in a private temporary folder, apart for each browser, which is removed at the end.
@@ -13,13 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from taper_sim.data.problems import InputError, problem
 from taper_sim.run_folder import check_writable, locked
 from taper_sim.serve.store.database import DATABASE_FILE, StoreDatabase
 
-NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "argon2", "babel", "icalendar")
+if TYPE_CHECKING:
+    from taper_sim.serve.doors.smart_client import FhirServer
+
+NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "argon2", "babel", "httpx", "icalendar")
 """Packages of the extra ``serve``."""
 _LAST_PORT: Final = 65535
 
@@ -40,7 +43,13 @@ class Encryption:
 
 
 def serve(
-    host: str, port: int, data: Path | None, show: Callable[[str], None], encryption: Encryption | None = None
+    host: str,
+    port: int,
+    data: Path | None,
+    show: Callable[[str], None],
+    encryption: Encryption | None = None,
+    fhir_server: str | None = None,
+    client_id: str = "taper-sim",
 ) -> None:
     """Serve the pages until the process is interrupted.
 
@@ -55,6 +64,10 @@ def serve(
     show : callable
         Receives the address.
     encryption : Encryption, optional
+    fhir_server : str, optional
+        The one FHIR server that is contacted, for SMART launches; without it no other machine is contacted.
+    client_id : str
+        How that server knows this program.
 
     Raises
     ------
@@ -70,19 +83,30 @@ def serve(
     _check_reach(host, data, encryption)
     if data is not None:
         check_writable(data)
+    server = None
+    if fhir_server is not None:
+        from taper_sim.serve.doors.smart_client import FhirServer
+
+        server = FhirServer(fhir_server, client_id)
     free_port = asyncio.run(_free_port(host, port))
     root = Path(tempfile.mkdtemp(prefix="taper-sim-serve-")) if data is None else data
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with locked(root, "to end that process, or another folder"):
-            _run(host, free_port, root, data is not None, show, encryption)
+            _run(host, free_port, root, data is not None, show, encryption, server)
     finally:
         if data is None:
             shutil.rmtree(root, ignore_errors=True)
 
 
 def _run(
-    host: str, port: int, root: Path, is_shared: bool, show: Callable[[str], None], encryption: Encryption | None
+    host: str,
+    port: int,
+    root: Path,
+    is_shared: bool,
+    show: Callable[[str], None],
+    encryption: Encryption | None,
+    server: "FhirServer | None",
 ) -> None:
     """Serve a folder whose lock is held."""
     import uvicorn
@@ -99,7 +123,12 @@ def _run(
             show(line)
     reckoner = Reckoner()
     reckoner.warm_up()
-    app = application(ServedPages(store, reckoner, is_encrypted=encryption is not None))
+    pages = ServedPages(store, reckoner, is_encrypted=encryption is not None)
+    app = application(pages)
+    if server is not None:
+        from taper_sim.serve.doors.smart_launch import mount_smart_launch
+
+        mount_smart_launch(app, pages, server)
     config = uvicorn.Config(
         app,
         host,
@@ -114,6 +143,8 @@ def _run(
     named = f"[{host}]" if ":" in host else host
     show(f"taper-sim serve: http{'' if encryption is None else 's'}://{named}:{port} (Ctrl-C ends it)")
     show("research prototype: no clinician or regulator has reviewed it; not for emergencies")
+    if server is not None:
+        show(f"SMART launches from {server.base}: register the launch address /smart/launch for {server.client_id}")
     show(f"patients are in {root}" if is_shared else "patients are kept in a private folder and removed at the end")
     try:
         uvicorn.Server(config).run()

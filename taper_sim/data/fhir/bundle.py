@@ -400,6 +400,10 @@ def read_bundle(path: Path) -> BundleReading:
     InputError
         The file is not JSON (or has content after its end), not a Bundle, or a DSTU2 Bundle.
     """
-    bundle = read_json(path)
+    return bundle_reading(path, read_json(path))
+
+
+def bundle_reading(path: Path, bundle: Any) -> BundleReading:
+    """Read a Bundle that was parsed already; ``path`` names it in messages. Raises as :func:`read_bundle`."""
     refuse_other(path, bundle)
     return _Reader(path, bundle).read()

@@ -83,20 +83,24 @@ def read_json(path: Path) -> Any:
         raise problem(
             str(path), "", "NDJSON, a resource a line", "one FHIR R4 Bundle (put the lines into entry[].resource)"
         )
-    text = read_text(path, MAX_BUNDLE_BYTES)
+    return parsed_json(path, read_text(path, MAX_BUNDLE_BYTES))
+
+
+def parsed_json(path: Path, text: str, what: str = "a FHIR R4 Bundle") -> Any:
+    """The value of a JSON text; ``path`` and ``what`` stand in messages. Raises as :func:`read_json`."""
     start = re.match(r"\ufeff?[ \t\r\n]*", text)
     begin = start.end() if start else 0
     if begin == len(text):
-        raise problem(str(path), "", "an empty file", "a FHIR R4 Bundle as JSON")
+        raise problem(str(path), "", "an empty file", f"{what} as JSON")
     decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_constant)
     try:
         value, end = decoder.raw_decode(text, begin)
     except json.JSONDecodeError as error:
-        raise problem(str(path), _place(text, error.pos), f"no JSON ({error.msg})", "a FHIR R4 Bundle") from None
+        raise problem(str(path), _place(text, error.pos), f"no JSON ({error.msg})", what) from None
     except _NotStrict as error:
         raise problem(str(path), "", str(error), "each key once, and finite numbers") from None
     except RecursionError:
-        raise problem(str(path), "", "JSON nested too deep", "a FHIR R4 Bundle as JSON") from None
+        raise problem(str(path), "", "JSON nested too deep", f"{what} as JSON") from None
     except ValueError:
         raise problem(str(path), "", "a whole number of thousands of digits", "numbers of a usual length") from None
     rest = re.compile(r"[ \t\r\n]*").match(text, end)
