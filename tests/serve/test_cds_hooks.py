@@ -536,8 +536,7 @@ def test_feedback_is_a_line_of_the_patients_log_and_survives_a_restart(root: Pat
     )
     answer = restarted.post(f"/cds-services/{SIGN}/feedback", json={"feedback": [overridden]})
     assert answer.status_code == 200, answer.text
-    (path,) = root.rglob("decisions.jsonl")
-    log = read_log(path)
+    log = PatientStore(root, is_shared=False).with_log("doors", "1288992").decision_log()
     assert log.problems == [] and [line["kind"] for line in log.lines] == ["feedback", "feedback"]
     first, second = log.lines
     assert first["outcome"] == "accepted" and first["accepted"] == [card["suggestions"][0]["label"]]
@@ -557,7 +556,7 @@ def test_feedback_is_a_line_of_the_patients_log_and_survives_a_restart(root: Pat
         refused = client.post(f"/cds-services/{SIGN}/feedback", json={"feedback": [overridden, wrong]})
         assert refused.status_code == 422, wrong
     assert client.post(f"/cds-services/{VIEW}/feedback", json={"feedback": [overridden]}).status_code == 422
-    assert len(read_log(path).lines) == 2
+    assert len(PatientStore(root, is_shared=False).with_log("doors", "1288992").decision_log().lines) == 2
 
 
 def test_one_call_identifier_for_two_patients_gives_two_cards(client: TestClient) -> None:

@@ -10,7 +10,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from taper_sim.recommend.answer import NOT_FOR
-from taper_sim.recommend.decision_log import read_log
 from taper_sim.recommend.from_files import weigh_from_files
 from taper_sim.recommend.own_plan import OWN_PLAN
 from taper_sim.serve.doors.entry import MAX_SENT_BYTES
@@ -112,11 +111,9 @@ def test_a_decision_is_a_line_of_the_patients_log(
     response = client.post("/api/v1/decide", json=sent)
     assert response.status_code == 200, response.text
     assert response.json()["not_for"] == NOT_FOR and response.json()["account"] == "this machine"
-    (path,) = root.rglob("decisions.jsonl")
-    log = read_log(path)
+    log = PatientStore(root, is_shared=True).with_log("doors", answered["patient_id"]).decision_log()
     assert log.problems == [] and [line["kind"] for line in log.lines].count("offered") == 1
     assert log.lines[-1]["did"].startswith(did) and log.lines[-1]["offer"] == answered["offer"]
-    assert path.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(

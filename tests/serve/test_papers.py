@@ -92,8 +92,8 @@ class Desk:
         sent = {name: (name, text.encode()) for name, text in contents.items()}
         page = self.client.post("/upload", data={"token": token(self.client)}, files=sent)
         self.key = page.url.path.split("/")[2]
-        (visitor,) = root.iterdir()
-        (self.folder,) = store.folders(visitor.name.removeprefix("visitor-"))
+        ((visitor,),) = store.database.rows("SELECT owner FROM patients")
+        (self.folder,) = store.folders(visitor)
 
     def agree(self, action: str = "accept", option: str = "", **fields: str) -> dict[str, Any]:
         answer = self.reckoner.reckoned(self.folder).weighed.answer
@@ -304,7 +304,7 @@ def test_the_caregiver_sees_what_the_consent_lists_until_it_is_revoked(desk: Des
     page = desk.open("caregiver")
     assert "The consent was taken back. Nothing is shared." in words_of(page)
     assert not [word for word in secret if word in words_of(page)]
-    kept = json.loads((desk.folder.path / PAPERS_FILE).read_text())["consents"]
+    kept = json.loads((desk.folder.snapshot().path / PAPERS_FILE).read_text())["consents"]
     assert [c["revoked_on"] for c in kept] == [TODAY.isoformat()] * 2
 
 
@@ -334,7 +334,7 @@ def test_a_field_that_is_wrong_is_named_and_nothing_is_kept(desk: Desk) -> None:
     assert desk.send("/consent", caregiver="", share_plan="yes").status_code == 422
     assert desk.send("/consent", caregiver="Ana").status_code == 422
     assert desk.send("/consent", caregiver="Ana", share_all="yes").status_code == 422
-    assert not (desk.folder.path / PAPERS_FILE).exists()
+    assert desk.folder.existing(PAPERS_FILE) is None
     assert desk.send(**TALK).status_code == 200
     page = desk.open()
     assert "Play with my grandchildren\nSleep through the night</textarea>" in page
@@ -351,7 +351,7 @@ def test_a_field_that_is_wrong_is_named_and_nothing_is_kept(desk: Desk) -> None:
     ],
 )
 def test_a_file_that_the_page_did_not_write_is_one_problem(desk: Desk, text: str) -> None:
-    (desk.folder.path / PAPERS_FILE).write_text(text)
+    desk.folder.write(PAPERS_FILE, text)
     page = desk.client.get(f"/patients/{desk.key}/papers")
     assert page.status_code == 422 and page.text.count(f"{PAPERS_FILE}: given text that this page did not write") == 1
 

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from taper_sim.cli import main
 from taper_sim.data.fhir.bundle import bundle_reading
+from taper_sim.data.patient_files import BUNDLE_FILE
 from taper_sim.data.problems import InputError
 from taper_sim.serve.doors.smart_client import FhirServer, FhirServerError, Granted, Pkce
 from taper_sim.serve.doors.smart_launch import mount_smart_launch
@@ -40,8 +41,14 @@ class World:
 
     ehr: FakeEhr
     app: Any
-    root: Path
+    store: PatientStore
     ehr_browser: TestClient
+
+    def bundles(self) -> list[bytes]:
+        """The records that were kept."""
+        return [
+            content for (content,) in self.store.database.rows("SELECT content FROM files WHERE name = ?", BUNDLE_FILE)
+        ]
 
     def browser(self) -> TestClient:
         return TestClient(self.app, base_url=HOST, follow_redirects=False)
@@ -59,10 +66,11 @@ class World:
 def world(tmp_path: Path, everybody: dict[str, list[dict[str, Any]]]) -> Iterator[World]:
     ehr = FakeEhr(BASE, TODAY, resources=everybody)
     answering = fake_ehr_application(ehr)
-    pages = ServedPages(PatientStore(tmp_path, is_shared=False), StoredReckoner(), lambda: TODAY)
+    store = PatientStore(tmp_path, is_shared=False)
+    pages = ServedPages(store, StoredReckoner(), lambda: TODAY)
     app = application(pages)
     mount_smart_launch(app, pages, FhirServer(BASE, "taper-sim", httpx.ASGITransport(answering)))
-    yield World(ehr, app, tmp_path, TestClient(answering, base_url=EHR, follow_redirects=False))
+    yield World(ehr, app, store, TestClient(answering, base_url=EHR, follow_redirects=False))
 
 
 def address_of(page: Any) -> str:
@@ -84,8 +92,8 @@ def test_a_launch_opens_the_page_of_the_same_patient(world: World, patient_id: s
 def test_the_whole_record_comes_page_by_page_and_a_refused_optional_type_is_left_out(world: World) -> None:
     browser = world.browser()
     browser.get(address_of(browser.get(world.authorized(browser, "e01"))))
-    (path,) = world.root.rglob("bundle.json")
-    entries = [e["resource"] for e in json.loads(path.read_text())["entry"]]
+    (content,) = world.bundles()
+    entries = [e["resource"] for e in json.loads(content)["entry"]]
     assert sorted(r["id"] for r in entries) == sorted(r["id"] for r in world.ehr.resources["e01"])
     assert len(entries) > 40 and "GET /fhir/QuestionnaireResponse" in world.ehr.asked
 
@@ -95,7 +103,7 @@ def test_a_second_launch_of_a_patient_takes_the_newer_record(world: World) -> No
     for _ in range(2):
         arrived = browser.get(world.authorized(browser, "e02"))
         assert browser.get(address_of(arrived)).status_code == 303
-    assert len(list(world.root.rglob("bundle.json"))) == 1
+    assert len(world.bundles()) == 1
 
 
 def test_a_patient_that_cannot_be_read_is_a_problem_in_a_line_and_leaves_no_file(world: World) -> None:
