@@ -66,7 +66,7 @@ class ScreenRow:
     events : str
         Words after *more*: *mental health crises*.
     important : float
-        Difference that matters, in the unit of the row; 0 if none is stated. Source: A115, A142.
+        Difference that matters, in the unit of the row; 0 if none is stated. Source: A115, A129.
     is_harm : bool
         Whether fewer are better.
     is_serious : bool

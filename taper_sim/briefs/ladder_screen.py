@@ -130,7 +130,7 @@ def ladder_screen(tables: LadderTables, _: Sequence[str] = ()) -> FirstScreen:
         (
             "Differences that matter: "
             + "; ".join(f"{row.label.lower()} {row.line}" for row in numbers.rows)
-            + " (assumption A143). Only the loss has intervals. Other truths and ceilings are in the details.",
+            + " (assumption A130). Only the loss has intervals. Other truths and ceilings are in the details.",
         ),
         heads,
     )

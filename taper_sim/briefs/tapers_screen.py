@@ -62,7 +62,7 @@ TAPERS_RULES: Final = (
     ),
     _RULES_BY_NAME["review"],
 )
-"""Rules of the certainty of a difference in predictive scores (A145)."""
+"""Rules of the certainty of a difference in predictive scores (A132)."""
 
 
 @dataclass(frozen=True)

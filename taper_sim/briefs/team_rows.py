@@ -1,6 +1,6 @@
 """Rows and numbers of runs of a team, for the first screen. Imports ``brief_rows``, ``certainty``, ``replicated``.
 
-Harms come first and are those of a comparison; late work and waits follow. Differences that matter: A115, A142.
+Harms come first and are those of a comparison; late work and waits follow. Differences that matter: A115, A129.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
@@ -98,7 +98,7 @@ def rated(
 def matters_note(rows: tuple[ScreenRow, ...]) -> str:
     """The differences that matter, in a sentence."""
     lines = [f"{row.label.lower()} {row.line}" for row in rows if row.important > 0.0]
-    return f"Differences that matter: {'; '.join(lines)} (assumptions A115 and A142)."
+    return f"Differences that matter: {'; '.join(lines)} (assumptions A115 and A129)."
 
 
 def notes_of(rows: tuple[ScreenRow, ...], n: int) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ VALIDATION_RULES: Final = (
     ),
     _BY_NAME["review"],
 )
-"""Rules of the certainty with which a kind of outcome is predicted or not (A144)."""
+"""Rules of the certainty with which a kind of outcome is predicted or not (A131)."""
 
 
 def _screen_row(row: ScreenRow, n: int) -> ScreenRow:

@@ -22,11 +22,11 @@ from taper_sim.recommend.learning_ahead import LastingTrial, lasting_places, wit
 from taper_sim.units import MONTH_D, TOLERANCE
 
 LEARN_D: Final = (84, 168, 280)
-"""Days after which the second course may begin: 12, 24 and 40 weeks. Source: A130."""
+"""Days after which the second course may begin: 12, 24 and 40 weeks. Source: A125."""
 SECOND_ENDS: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
-"""Shares of the original dose to which a second course may lead. Source: A130."""
+"""Shares of the original dose to which a second course may lead. Source: A125."""
 LOOK_AHEAD_DRAWS: Final = 32
-"""Equally likely posterior draws. Source: A130."""
+"""Equally likely posterior draws. Source: A125."""
 _X, _WEIGHTS_X = np.polynomial.hermite_e.hermegauss(5)
 _NODES: Final = np.stack(np.meshgrid(_X, _X), axis=-1).reshape(-1, 2)
 NODE_CHANCES: Final = np.outer(_WEIGHTS_X, _WEIGHTS_X).ravel() / _WEIGHTS_X.sum() ** 2

@@ -1,6 +1,6 @@
 """Cases for the round to discuss, by reason, from the records on the last day. Imports ``quarter_counts``, ``safety``.
 
-A case has the patient's id and no name. Reasons: A147 (docs/assumptions.md); rules: red_flags.csv.
+A case has the patient's id and no name. Reasons: A134 (docs/assumptions.md); rules: red_flags.csv.
 """
 
 from collections.abc import Iterator

@@ -29,7 +29,7 @@ FEEDBACK_COLUMNS: Final = ("patient_id", "date", "source", "code")
 CODE_COLUMNS: Final = ("code", "meaning")
 SOURCES: Final = ("patient", "caregiver")
 DUE_H: Final[Mapping[str, float]] = {"emergency": 1.0, "same_day": 24.0, "within_72h": 72.0, "next_visit": 28 * 24.0}
-"""Hours within which an alert is to be answered, by the urgency of its flag. Source: A146."""
+"""Hours within which an alert is to be answered, by the urgency of its flag. Source: A133."""
 _LONGEST_H: Final = 8_760.0
 _TIME_ALLOWED: Final = "a time written as 2026-01-31T14:05"
 _ANSWERS: Final = {"sleep_apnoea": "osa", "earlier_overdose": "overdose_history", "earlier_seizure": "seizure_history"}

@@ -1,7 +1,7 @@
 """What a clinic's logs show in a quarter: people and alerts counted. Imports ``logs``, ``small_cells``, ``safety``.
 
 Every measure is people (or alerts) with something of those who could have it, so that intervals fit small numbers.
-Definitions: A146 (docs/assumptions.md).
+Definitions: A133 (docs/assumptions.md).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,9 +21,9 @@ from taper_sim.safety.red_flags import variable_names
 from taper_sim.safety.rule_language import SafetyRule, read_rule
 
 WEEKS_WITH: Final = 0.8
-"""Share of a person's weeks in care with a check-in from which they keep their check-ins. Source: A146."""
+"""Share of a person's weeks in care with a check-in from which they keep their check-ins. Source: A133."""
 DECIDED_WITHIN_D: Final = 14
-"""Days from an offer within which it is to be decided. Source: A146."""
+"""Days from an offer within which it is to be decided. Source: A133."""
 _WEEK_D: Final = 7
 _ADVERSE: Final = ("emergency", "same_day")
 _KINDS: Final[Mapping[str, str]] = {

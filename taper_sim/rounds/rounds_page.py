@@ -238,7 +238,7 @@ def rounds_screen(logs: ClinicLogs) -> tuple[FirstScreen, tuple[PageSection, ...
         "Large: the share. Below: the difference from the quarter before, in percentage points, with the 95 % interval "
         "(Wilson, Newcombe). A filled mark: the interval is clear of no difference.",
         asides,
-        (f"{_HIDDEN}: hidden, because the number, or the rest, is 1 to {SMALLEST_CELL - 1} (assumption A146).",),
+        (f"{_HIDDEN}: hidden, because the number, or the rest, is 1 to {SMALLEST_CELL - 1} (assumption A133).",),
         {quarter.name: f"until {quarter.end.isoformat()}"},
     )
     sections = (

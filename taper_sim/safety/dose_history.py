@@ -26,9 +26,9 @@ GAP_DAYS: Final = 400
 RISE_WITHIN_D: Final = 14
 ENTRY_LOOKBACK_D: Final = 28
 CHANGE_KEPT_D: Final = 14
-"""Days after a change from one opioid to another during which the new dose counts as unsettled. Source: A167."""
+"""Days after a change from one opioid to another during which the new dose counts as unsettled. Source: A146."""
 LEAST_CONVERTED: Final = 0.5
-"""Lowest share of the former MME at which a change to another opioid is no reduction. Source: A167."""
+"""Lowest share of the former MME at which a change to another opioid is no reduction. Source: A146."""
 
 
 def largest_fall_pct(levels: Sequence[float]) -> float:

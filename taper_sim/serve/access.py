@@ -20,13 +20,13 @@ from taper_sim.serve.store.audit_chain import Actor
 from taper_sim.serve.store.database import StoreDatabase
 
 IDLE_S: Final = 15 * 60.0
-"""Seconds without a request after which a session ends (assumption A149)."""
+"""Seconds without a request after which a session ends (assumption A136)."""
 LONGEST_S: Final = 12 * 3600.0
-"""Seconds after which every session ends (assumption A149)."""
+"""Seconds after which every session ends (assumption A136)."""
 REQUESTS_A_MINUTE: Final = 600
-"""Requests of one address that are answered (assumption A150)."""
+"""Requests of one address that are answered (assumption A137)."""
 SIGN_INS_A_MINUTE: Final = 10
-"""Sign-ins that one address may try (assumption A150)."""
+"""Sign-ins that one address may try (assumption A137)."""
 _MINUTE_S: Final = 60.0
 
 

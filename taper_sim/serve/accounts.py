@@ -23,9 +23,9 @@ SHORTEST_PASSWORD: Final = 15
 _LONGEST_PASSWORD: Final = 256
 _LONGEST_NAME: Final = 60
 FAILURES_TO_LOCK: Final = 5
-"""Failed attempts in a row that lock an account (assumption A148)."""
+"""Failed attempts in a row that lock an account (assumption A135)."""
 LOCKED: Final = timedelta(minutes=15)
-"""How long an account stays locked (assumption A148)."""
+"""How long an account stays locked (assumption A135)."""
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 

@@ -14,7 +14,7 @@ from taper_sim.serve.patient_store import PatientFolder
 from taper_sim.serve.store.audit_chain import ACTING, Deed, now_utc
 
 MISSED_AFTER_D: Final = 7
-"""Days without a check-in after which one is missed (assumption A151)."""
+"""Days without a check-in after which one is missed (assumption A138)."""
 ALERT_STEPS: Final = ("owner", "answered")
 _MOST_TEXT: Final = 500
 

@@ -42,7 +42,7 @@ from taper_sim.studies.settled import WORTHS, person_on_day
 from taper_sim.units import MONTH_D, WEEK_D, YEAR_D
 
 PACE_PCT: Final = 10.0
-"""Reduction on the way to a plateau and to a destination, percent of the original dose in 28 days. Source: A131."""
+"""Reduction on the way to a plateau and to a destination, percent of the original dose in 28 days. Source: A126."""
 _RUN_IN_D, _DRAWS, _ENSEMBLE = 14, 512, 50
 _SEEDS, _PEOPLE = (1, 2), 15
 _COLUMNS: Final = [
@@ -81,7 +81,7 @@ DESIGNS: Final[Mapping[str, Floats]] = MappingProxyType(
         "enriched enrolment: withdrawn in 4 weeks, 12 weeks without": _withdrawn(),
     }
 )
-"""Shares of the original dose by day. Source: A131."""
+"""Shares of the original dose by day. Source: A126."""
 
 
 class _AfterRunIn(Policy):

@@ -111,7 +111,7 @@ def test_a_patient_that_cannot_be_read_is_a_problem_in_a_line_and_leaves_no_file
     browser = world.browser()
     page = browser.get(address_of(browser.get(world.authorized(browser, "e05"))))
     assert page.status_code == 422 and "no Patient e05" in page.text
-    assert list(world.root.rglob("bundle.json")) == []
+    assert world.bundles() == []
 
 
 def test_a_launch_of_another_server_is_refused_and_contacts_nobody(world: World) -> None:

@@ -27,7 +27,7 @@ from taper_sim.studies.trial_tapers.trial_summary import SHARED_CENTRES
 
 TRANSPORT_SD: Final[Mapping[str, float]] = {"sigma": 0.3, "tau_F": 0.3, "tau_L": 0.3, "omega": 0.5, "EC50": 0.5}
 """Sd of each centre between the trial's people and the model's, on the working scale: log, log odds for ``omega``.
-Source: assumption A136."""
+Source: assumption A127."""
 _NAMES: Final = tuple(COLUMN_NAMES[k] for k in UNCERTAIN)
 INFORMED_BY_TRIAL: Final = tuple(f"{symbol}_opioid" for symbol in SHARED_CENTRES)
 """Uncertain columns of the simulator that the trial informs."""

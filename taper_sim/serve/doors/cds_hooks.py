@@ -35,7 +35,7 @@ SERVICES: Final = "/cds-services"
 PATIENT_VIEW: Final = "taper-patient-view"
 ORDER_SIGN: Final = "taper-order-sign"
 WAIT_S: Final = 5.0
-"""Longest wait of ``patient-view`` for a forecast, seconds: assumption A155."""
+"""Longest wait of ``patient-view`` for a forecast, seconds: assumption A140."""
 _HOOKS: Final = {PATIENT_VIEW: "patient-view", ORDER_SIGN: "order-sign"}
 
 

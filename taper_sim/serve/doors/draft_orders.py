@@ -3,7 +3,7 @@
 The orders of one signature are judged together, as the record would read with them: which flags they raise, and for a
 reduction what bars it (consent, flags, past cuts, ceilings), by the functions that judge the offered options. An order
 of a drug that is taken already, without ``priorPrescription``, may replace the order in force or come on top of it:
-both readings are judged. The end of an order is stated and not judged, because most orders are renewed (A156).
+both readings are judged. The end of an order is stated and not judged, because most orders are renewed (A141).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

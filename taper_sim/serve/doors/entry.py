@@ -22,7 +22,7 @@ from taper_sim.serve.page_guard import is_loopback
 from taper_sim.serve.record_folder import without_folders
 
 MAX_SENT_BYTES: Final = 5_000_000
-"""Largest body that a door takes: two years of daily reports as FHIR have about 3 MB. Assumption A154."""
+"""Largest body that a door takes: two years of daily reports as FHIR have about 3 MB. Assumption A139."""
 SENT: Final = "request"
 """Name of the body in problems, where the command line has the name of a file."""
 

@@ -22,7 +22,7 @@ from taper_sim.recommend.own_plan import Weighed
 from taper_sim.run_folder import write_text
 
 MOST_SENT_ROWS: Final = 50_000
-"""Rows of a request: two years of seventy reports a day. A design choice; the body is limited too (A154)."""
+"""Rows of a request: two years of seventy reports a day. A design choice; the body is limited too (A139)."""
 _MOST_SEED: Final = 2**32 - 1
 _Cell = str | float | None
 

@@ -33,7 +33,7 @@ SCOPE: Final = " ".join(("launch", *(f"patient/{kind}.read" for kind in ("Patien
 _TIMEOUT_S: Final = 20.0
 _MOST_PAGES: Final = 50
 _MOST_BYTES: Final = 50_000_000
-"""Pages of one search, and bytes of one record: limits of a record that can be shown. Assumption A157."""
+"""Pages of one search, and bytes of one record: limits of a record that can be shown. Assumption A142."""
 
 
 class FhirServerError(Exception):

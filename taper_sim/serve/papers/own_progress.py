@@ -1,7 +1,7 @@
 """Progress toward the person's own goals, from their check-ins: weekly means, good days. Imports ``data``.
 
 A good day is a reported day that meets the person's own goal; without a goal, one that is better than the middle of
-the first reports (assumption A160).
+the first reports (assumption A143).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ from taper_sim.serve.papers.conversation import GOAL_MEASURES
 from taper_sim.units import MONTH_D, WEEK_D
 
 WEEKS_DRAWN: Final = 12
-"""Weeks of the picture. Source: A160."""
+"""Weeks of the picture. Source: A143."""
 FIRST_REPORTS: Final = 14
-"""Reported days at the beginning, whose median is the reference without a goal. Source: A160."""
+"""Reported days at the beginning, whose median is the reference without a goal. Source: A143."""
 _NOTABLE: Final = 0.1
-"""Share of a scale from which a change is called better: 1 point of pain, 10 of function. Source: A160."""
+"""Share of a scale from which a change is called better: 1 point of pain, 10 of function. Source: A143."""
 _HIGHER_IS_BETTER: Final = frozenset({"function"})
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 10.0, 10.0, 26.0
 PROGRESS_WIDTH, PROGRESS_HEIGHT = 400.0, 120.0
