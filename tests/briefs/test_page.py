@@ -130,7 +130,7 @@ def test_tables_have_scoped_headers_and_figures_alternative_text(tmp_path: Path)
     assert ("html", {"lang": "en"}) in reader.tags
     assert all("scope" in attributes for tag, attributes in reader.tags if tag == "th")
     pictures = [attributes for tag, attributes in reader.tags if tag == "img"]
-    assert len(pictures) == 3 and all(len(picture["alt"]) > 40 for picture in pictures)
+    assert len(pictures) == 4 and all(len(picture["alt"]) > 40 for picture in pictures)
     ids = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
 
