@@ -17,6 +17,9 @@ TAIL_OUTCOME: Final = "withdrawal_peak"
 _KEYS: Final = ["protocol", "subgroup"]
 _APART: Final = 0.14  # of a row, between the two intervals of a protocol
 
+_MARGIN_IN: Final = 0.1
+"""Margin left and right, inches: a name may be drawn wider than the layout measured it."""
+
 
 def tail_rows(summary: pd.DataFrame, outcome: str) -> pd.DataFrame:
     """A row a protocol and subgroup: mean and interval of everybody and of the worst 5 %; empty without them."""
@@ -43,6 +46,7 @@ def tail_figure(
     places = 2 if float(table["worst5"].abs().max()) < 10.0 else 1
     with mpl.rc_context(PRINT):
         figure = empty_figure(DOUBLE_COLUMN_MM, 26.0 + 7.0 * len(drawn), fitted=True)
+        figure.set_layout_engine("constrained", w_pad=_MARGIN_IN)
         axes = figure.subplots()
         for y, name in enumerate(drawn):
             row, style = rows[name], styles[name]

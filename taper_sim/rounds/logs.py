@@ -37,7 +37,7 @@ _ANSWERS: Final = {"sleep_apnoea": "osa", "earlier_overdose": "overdose_history"
 
 
 @dataclass(frozen=True)
-class Alert:
+class LoggedAlert:
     """An alert: whom it is about, when it was raised and answered (None: open), and its time limit in hours."""
 
     patient_id: str
@@ -75,7 +75,7 @@ class ClinicLogs:
         Characteristics by patient: *yes* or *no*, and the modality.
     decisions : tuple of dict
         Lines of the decision logs.
-    alerts : tuple of Alert
+    alerts : tuple of LoggedAlert
     comments : tuple of Comment
     codes : mapping of str to str
         Meaning of each code of feedback.
@@ -88,7 +88,7 @@ class ClinicLogs:
     histories: Mapping[str, History]
     traits: Mapping[str, Mapping[str, str]]
     decisions: tuple[dict[str, Any], ...]
-    alerts: tuple[Alert, ...]
+    alerts: tuple[LoggedAlert, ...]
     comments: tuple[Comment, ...]
     codes: Mapping[str, str]
     files: Mapping[str, str]
@@ -137,7 +137,7 @@ def read_logs(folder: Path) -> ClinicLogs:
             notes += [f"{DECISION_FILE}: {p.given}." for p in log.problems if not p.place]  # of an earlier version
     if bad:  # every other file names these patients
         raise InputError(bad)
-    alerts: tuple[Alert, ...] = ()
+    alerts: tuple[LoggedAlert, ...] = ()
     comments: tuple[Comment, ...] = ()
     codes: Mapping[str, str] = {}
     for name, what in (
@@ -239,7 +239,7 @@ def _time(text: str) -> datetime | None:
     return parsed.replace(tzinfo=None) if the_date(text[:10]) is not None else None
 
 
-def _alerts(path: Path, histories: Mapping[str, History]) -> Iterator[Alert]:
+def _alerts(path: Path, histories: Mapping[str, History]) -> Iterator[LoggedAlert]:
     bad = Problems(str(path))
     urgency = {row["flag"]: row["urgency"] for row in tables.read("red_flags").rows}
     alerts = []
@@ -262,7 +262,7 @@ def _alerts(path: Path, histories: Mapping[str, History]) -> Iterator[Alert]:
                 given = f"{shown(name) or 'nothing'}{nearest(name, urgency)}"
                 bad.add_text(f"{place}, alert", given, "a flag of red_flags.csv, or a column due_h with hours")
         if bad.count == before and start is not None and due_h is not None:
-            alerts.append(Alert(who, name, start, end, due_h))
+            alerts.append(LoggedAlert(who, name, start, end, due_h))
     bad.raise_if_any()
     yield from alerts
 

@@ -79,7 +79,7 @@ def test_every_number_of_the_service_can_be_had_from_the_log(done):
     assert said["mean"] == pytest.approx(np.mean(shares))
 
 
-def test_the_same_command_gives_the_same_numbers_and_goes_on_where_it_stopped(done, tmp_path, monkeypatch):
+def test_the_same_command_gives_the_same_numbers_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
     from taper_sim.experiments import clinic_case
 
     served, calls = clinic_case.serve, []
@@ -90,14 +90,25 @@ def test_the_same_command_gives_the_same_numbers_and_goes_on_where_it_stopped(do
             raise KeyboardInterrupt
         return served(*arguments)
 
-    command = ["clinic", str(SCENARIOS / "clinic_urban.yaml"), *SMALL, "--out", str(tmp_path / "again")]
+    smaller = [
+        "clinic",
+        str(SCENARIOS / "clinic_urban.yaml"),
+        "--patients",
+        "12",
+        "--days",
+        "14",
+        "--replications",
+        "2",
+    ]
+    assert cli.main([*smaller, "--out", str(tmp_path / "once")]) == 0
+    command = [*smaller, "--out", str(tmp_path / "again")]
     monkeypatch.setattr(clinic_case, "serve", interrupted)
     assert cli.main(command) == 130
     assert not (tmp_path / "again" / "manifest.json").exists()
     assert cli.main(["resume", str(tmp_path / "again")]) == 0
     assert len(calls) == 3  # the finished replication was kept
     for name in ("summary.csv", "differences.csv", "service.csv"):
-        assert (tmp_path / "again" / name).read_text() == (done / name).read_text()
+        assert (tmp_path / "again" / name).read_text() == (tmp_path / "once" / name).read_text()
     assert cli.main([*command, "--seed", "5"]) == 2  # another run's folder
     monkeypatch.setattr(clinic_case, "serve", served)
     assert cli.main(["verify", str(tmp_path / "again")]) == 0

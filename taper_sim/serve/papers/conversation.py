@@ -74,7 +74,7 @@ _TEXTS: Final = tuple(f.name for fields in FIELD_GROUPS.values() for f in fields
 
 
 @dataclass(frozen=True)
-class Consent:
+class ViewConsent:
     """A consent: caregiver, what of :data:`CONSENT_ITEMS` they may see, days given and revoked (ISO, or empty)."""
 
     caregiver: str
@@ -97,7 +97,7 @@ class Conversation:
         ISO 3166 code, or :data:`OTHER_COUNTRY`; key of ``LANGUAGES``.
     calendar_has_drugs : bool
         Whether the person wants the drugs named in the calendar file.
-    consents : tuple of Consent
+    consents : tuple of ViewConsent
         In the order in which they were given.
     """
 
@@ -106,14 +106,14 @@ class Conversation:
     country: str = DEFAULT_COUNTRY
     language: str = SOURCE_LANGUAGE
     calendar_has_drugs: bool = False
-    consents: tuple[Consent, ...] = ()
+    consents: tuple[ViewConsent, ...] = ()
 
     def lines(self, name: str) -> list[str]:
         """Lines of a text field; empty without any."""
         return [line.strip() for line in self.texts.get(name, "").splitlines() if line.strip()]
 
     @property
-    def consent(self) -> Consent | None:
+    def consent(self) -> ViewConsent | None:
         """The last consent, None if there was none; it may be revoked."""
         return self.consents[-1] if self.consents else None
 
@@ -143,7 +143,7 @@ def conversation_of(folder: PatientFolder) -> Conversation:
         return Conversation()
     try:
         content = json.loads(read_bytes(path, _MOST_BYTES))
-        consents = tuple(Consent(**(row | {"shares": tuple(row["shares"])})) for row in content["consents"])
+        consents = tuple(ViewConsent(**(row | {"shares": tuple(row["shares"])})) for row in content["consents"])
         kept = Conversation(**(content | {"consents": consents}))
         is_valid = _is_valid(kept)
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -236,7 +236,7 @@ def with_consent(earlier: Conversation, caregiver: str, shares: Sequence[str], t
         raise FormError(problems)
     listed = tuple(share for share in CONSENT_ITEMS if share in shares)
     ended = revoked(earlier, today).consents
-    return replace(earlier, consents=(*ended, Consent(name, listed, today.isoformat())))
+    return replace(earlier, consents=(*ended, ViewConsent(name, listed, today.isoformat())))
 
 
 def revoked(earlier: Conversation, today: date) -> Conversation:
@@ -247,7 +247,7 @@ def revoked(earlier: Conversation, today: date) -> Conversation:
     return replace(earlier, consents=(*earlier.consents[:-1], replace(last, revoked_on=today.isoformat())))
 
 
-def consent_in_force(conversation: Conversation) -> Consent | None:
+def consent_in_force(conversation: Conversation) -> ViewConsent | None:
     """The consent that is neither missing nor revoked."""
     last: Any = conversation.consent
     return None if last is None or last.revoked_on else last
