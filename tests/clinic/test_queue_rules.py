@@ -28,6 +28,12 @@ def run(jobs: list[Job], *team: Server, until: float = 5000.0, **engine_options:
     return {one.work_id: (one.started, one.resource) for one in engine.jobs}
 
 
+def test_without_limits_every_job_begins_at_its_request_and_takes_its_minutes() -> None:
+    jobs = [job(1, 10.0, 30.0), job(2, 20.0, 5.0)]
+    assert [start for start, _ in run(jobs, unlimited=True).values()] == [10.0, 20.0]
+    assert [one.ended for one in jobs] == [40.0, 25.0]
+
+
 # -- duty --------------------------------------------------------------------------------------------------------------
 
 
