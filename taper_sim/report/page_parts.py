@@ -125,8 +125,8 @@ def rendered(template: str, manifest: Mapping[str, Any], **values: Any) -> str:
         "cautions": cautions(manifest),
         "provenance": provenance_rows(manifest),
     }
-    given = defaults | {name: value for name, value in values.items() if value or name not in defaults}
-    return environment.get_template(template).render(**given)
+    shown_values = defaults | {name: value for name, value in values.items() if value or name not in defaults}
+    return environment.get_template(template).render(**shown_values)
 
 
 def write_page(folder: Path, text: str, written: Sequence[Path]) -> Path:

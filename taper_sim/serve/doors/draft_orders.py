@@ -301,8 +301,8 @@ def _with_orders(history: History, drafts: Sequence[Draft], adds: bool | None, t
     answers = dict(history.answers)
     for draft in drafts:
         start = min((row.day for row in draft.rows), default=today)
-        given = {row.drug.key for row in draft.rows}
-        for key in (*draft.stops, *(k for k in draft.replaces if k not in given)):
+        ordered = {row.drug.key for row in draft.rows}
+        for key in (*draft.stops, *(k for k in draft.replaces if k not in ordered)):
             if key in now:
                 rows[start, key] = replace(now[key], day=start, dose=0.0, taken=None)
         for row in draft.rows:
