@@ -1,7 +1,10 @@
-"""Pictures of the explorers and the papers for the docs: ``python .ci/screenshots.py``; needs the tests' browser."""
+"""Pictures of explorers, the clinician's page and papers: ``python .ci/screenshots.py``; needs the tests' browser."""
 
 import json
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +17,7 @@ from taper_sim.recommend.own_plan import Weighed
 from taper_sim.serve.agreement import decide, decisions_of, log_offer
 from taper_sim.serve.papers.conversation import Conversation
 from taper_sim.serve.papers.paper_contents import paper_page
-from taper_sim.serve.patient_store import PatientFolder
+from taper_sim.serve.patient_store import PatientStore
 from taper_sim.serve.reckoner import Reckoned
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,9 +44,8 @@ def papers() -> dict[str, tuple[str, int, int]]:
     talk = Conversation({"call_day": "Dr Lee, 555 0100", "call_night": "On-call pharmacist, 555 0199"})
     day = date(2026, 3, 29)
     with TemporaryDirectory() as folder:
-        for source, name in (("checkins.csv", "checkins.csv"), ("doses.csv", "doses.csv")):
-            (Path(folder) / name).write_text((ROOT / "examples" / source).read_text())
-        patient = PatientFolder(Path(folder))
+        files = {name: (ROOT / "examples" / name).read_text() for name in ("checkins.csv", "doses.csv")}
+        patient = PatientStore(Path(folder), is_shared=True).add("", "p1", files)
         fields = RecommendationFields(answer)
         offer = {"offer": log_offer(patient, fields), "action": "accept", "by": "Dr Lee", "reason": "we want to try it"}
         decide(patient, fields, offer, day)
@@ -55,6 +57,26 @@ def papers() -> dict[str, tuple[str, int, int]]:
             page = paper_page("decision", patient.key, reckoned, decision, talk, "en", day, for_print=True)
             pages[name] = (page, width, height)
     return pages
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The address of a page that is served on a free port."""
+    command = [sys.executable, "-m", "taper_sim.cli", "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
+        yield process.stdout.readline().split()[2]
+        process.terminate()
+
+
+def clinician_page(browser) -> None:
+    """The example patient as a prescriber sees it first."""
+    with served() as address:
+        page = browser.new_page(viewport={"width": 1280, "height": 1300})
+        page.set_default_timeout(180_000)  # the first answer compiles
+        page.goto(address)
+        page.get_by_role("button", name="Open the example").click()
+        page.wait_for_url("**/patients/*")
+        page.screenshot(path=ROOT / "docs" / "clinician_page.png")
 
 
 def main() -> None:
@@ -71,6 +93,8 @@ def main() -> None:
             page = browser.new_page(viewport={"width": width, "height": height})
             page.set_content(text)
             page.screenshot(path=ROOT / "docs" / f"{name}.png")
+        if "clinician_page".startswith(wanted):
+            clinician_page(browser)
         for name, widget in widgets.items():
             page = browser.new_page(viewport={"width": WIDTH_PX, "height": 600})
             page.set_content(page_of(widget))
