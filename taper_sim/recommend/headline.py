@@ -40,10 +40,14 @@ def see_first(judged: JudgedRules, without_forecast: bool) -> str:
 
 def pause_reason(judged: JudgedRules) -> str:
     """Why nothing is reduced until a named person has looked at the cause; empty if the taper does not pause."""
-    flags = [f.flag for f in judged.unsigned(PAUSE)]
-    if CUT_NOT_RECOVERED in flags:
+    paused = judged.unsigned(PAUSE)
+    if not paused:
+        return ""
+    names = ", ".join(f.flag for f in paused)
+    if any(f.flag == CUT_NOT_RECOVERED for f in paused):
         return _CUT_BROKE_LIMIT
-    return f"{_SEE_SOON}: {', '.join(flags)}; look for the cause first" if flags else ""
+    first = "the dose settles first" if all(f.domain == "pace" for f in paused) else "look for the cause first"
+    return f"{_SEE_SOON}: {names}; {first}"
 
 
 def urgent_headline(flags: list[Flag]) -> str:
