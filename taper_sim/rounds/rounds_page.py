@@ -91,7 +91,7 @@ def _answer(counts: QuarterCounts, numbers: Numbers, cases: list[Case]) -> Itera
         if change is not None and (change.low > 0.0 or change.high < 0.0):
             side = "worse" if (change.mean > 0.0) == row.is_harm else "better"
             words = change.more_text(0, row.more_less)
-            clear.append(f"{row.label.lower()} is {side} ({words}, {change.bounds_text(0)})")
+            clear.append(f"“{row.label.lower()}” is {side} ({words}, {change.bounds_text(0)})")
     before = quarter.before.name
     if not any(numbers.visible(quarter.name, row) for row in numbers.rows):
         yield f"Too few people to compare {quarter.name} with {before}: small numbers are hidden."
