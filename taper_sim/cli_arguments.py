@@ -191,7 +191,7 @@ def parser() -> argparse.ArgumentParser:
         if name != "list":
             deed.add_argument("name", metavar="NAME", help="name to sign in with")
         if name == "add":
-            deed.add_argument("--role", required=True, help="clinician, pharmacist, read-only or caregiver")
+            deed.add_argument("--role", required=True, help="clinician, pharmacist, read-only, caregiver or program")
 
     tapers = commands.add_parser("tapers", help="fit patients of a trial, predict later tapers of others, and score")
     tapers.add_argument(

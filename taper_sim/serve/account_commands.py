@@ -6,7 +6,7 @@ from pathlib import Path
 
 from taper_sim.data.problems import problem
 from taper_sim.run_folder import check_writable
-from taper_sim.serve.accounts import accounts_of, add_account, disable_account
+from taper_sim.serve.accounts import PROGRAM, accounts_of, add_account, add_program, disable_account
 from taper_sim.serve.store.audit_chain import now_utc
 from taper_sim.serve.store.database import DATABASE_FILE, StoreDatabase
 
@@ -15,6 +15,8 @@ def account_lines(what: str, folder: Path, name: str | None, role: str | None) -
     """Add, list or disable accounts of a folder; raises InputError with every problem."""
     database = _opened(folder, may_create=what == "add")
     try:
+        if what == "add" and name is not None and role == PROGRAM:
+            return [f"{name} may call the doors with this token, which is shown once:", add_program(database, name)]
         if what == "add" and name is not None and role is not None:
             add_account(database, name, role, _password())
             return [f"{name} may sign in as {role}"]

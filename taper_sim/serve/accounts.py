@@ -4,6 +4,8 @@ Passwords are hashed by Argon2id with the parameters that its library holds to b
 time as a wrong password, and both get the same answer; only a locked account says that it is locked.
 """
 
+import hashlib
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,11 +15,13 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from taper_sim.data.problems import InputError, nearest, problem, shown
-from taper_sim.serve.store.audit_chain import NOBODY, Actor, Deed, acting
+from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
+from taper_sim.serve.store.audit_chain import NOBODY, Actor, Deed, acting, now_utc
 from taper_sim.serve.store.database import StoreDatabase
 
-ACCOUNT_ROLES: Final = ("clinician", "pharmacist", "read-only", "caregiver")
+PROGRAM: Final = "program"
+"""Role of another program, such as an EHR: it has a token instead of a password, and the doors alone."""
+ACCOUNT_ROLES: Final = ("clinician", "pharmacist", "read-only", "caregiver", PROGRAM)
 SHORTEST_PASSWORD: Final = 15
 """Letters of a password that is the only factor: NIST SP 800-63B-4, section 3.1.1.2."""
 _LONGEST_PASSWORD: Final = 256
@@ -65,11 +69,8 @@ def add_account(database: StoreDatabase, name: str, role: str, password: str) ->
     InputError
         With a problem for the name, the role and the password, or if the name exists.
     """
-    wrong = []
-    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable() or name != name.strip():
-        allowed = f"1 to {_LONGEST_NAME} letters without blanks around them"
-        wrong += problem("accounts", "name", shown(name) or "nothing", allowed).problems
-    if role not in ACCOUNT_ROLES:
+    wrong = _problems_of_name(name)
+    if role == PROGRAM or role not in ACCOUNT_ROLES:
         wrong += problem(
             "accounts", "--role", f"{shown(role)}{nearest(role, ACCOUNT_ROLES)}", ", ".join(ACCOUNT_ROLES)
         ).problems
@@ -78,11 +79,52 @@ def add_account(database: StoreDatabase, name: str, role: str, password: str) ->
         wrong += problem("accounts", "password", f"{len(password)} letters", allowed).problems
     if wrong:
         raise InputError(wrong)
-    hashed = _hasher().hash(password)
+    _insert(database, name, role, _hasher().hash(password))
+
+
+def add_program(database: StoreDatabase, name: str) -> str:
+    """Add an account of a program and return its token, of which only a hash is kept.
+
+    Raises
+    ------
+    InputError
+        For a name that cannot be used, or that exists.
+    """
+    wrong = _problems_of_name(name)
+    if wrong:
+        raise InputError(wrong)
+    token = secrets.token_urlsafe(32)
+    _insert(database, name, PROGRAM, "", _hash_of(token))
+    return token
+
+
+def actor_of_token(database: StoreDatabase, token: str) -> Actor | None:
+    """The program that a token belongs to, if its account is not disabled."""
+    query = "SELECT account FROM tokens WHERE hash = ?"
+    rows = database.rows(query, _hash_of(token))
+    return actor_of(database, rows[0][0]) if rows else None
+
+
+def _hash_of(token: str) -> str:
+    """A token is random and long: a plain hash tells nothing of it."""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+def _problems_of_name(name: str) -> list[Problem]:
+    if 0 < len(name) <= _LONGEST_NAME and name.isprintable() and name == name.strip():
+        return []
+    allowed = f"1 to {_LONGEST_NAME} letters without blanks around them"
+    return [Problem("accounts", "name", shown(name) or "nothing", allowed)]
+
+
+def _insert(database: StoreDatabase, name: str, role: str, hashed: str, token_hash: str = "") -> None:
+    """Add an account, and its token if it has one; raises InputError if the name exists."""
     with database.action(Deed("account added", "", f"{name}, {role}")) as connection:
         if connection.execute("SELECT 1 FROM accounts WHERE name = ?", (name,)).fetchone():
             raise problem("accounts", "name", f"{shown(name)}, which exists", "another name")
         connection.execute("INSERT INTO accounts (name, role, password_hash) VALUES (?, ?, ?)", (name, role, hashed))
+        if token_hash:
+            connection.execute("INSERT INTO tokens VALUES (?, ?, ?)", (token_hash, name, now_utc()))
 
 
 def accounts_of(database: StoreDatabase) -> list[Account]:

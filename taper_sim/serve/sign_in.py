@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taper_sim.serve.access import REQUESTS_A_MINUTE, SIGN_INS_A_MINUTE, Asked, RateLimit, asked
-from taper_sim.serve.accounts import SignInError, has_accounts, sign_in
+from taper_sim.serve.accounts import SignInError, actor_of_token, has_accounts, sign_in
 from taper_sim.serve.page_guard import STATIC
 from taper_sim.serve.served_pages import ServedPages
 from taper_sim.serve.store.audit_chain import Deed, acting
@@ -48,7 +48,11 @@ class AccessGuard:
         if path == SIGN_IN:
             await self.app(scope, receive, send)
             return
-        actor = self.pages.actor(Request(scope), is_use=path != POLLED)
+        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            actor = actor_of_token(self.pages.store.database, token.strip())
+        else:
+            actor = self.pages.actor(Request(scope), is_use=path != POLLED)
         if actor is None:
             wants_page = scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "text/html")
             refusal = RedirectResponse(SIGN_IN, 303) if wants_page else PlainTextResponse("sign in first", 401)

@@ -15,11 +15,21 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from taper_sim.cli import main
+from taper_sim.data.problems import InputError
 from taper_sim.data.records import CheckIn
 from taper_sim.recommend.own_plan import Weighed
 from taper_sim.serve import access, accounts
 from taper_sim.serve.access import RateLimit, Sessions, access_rules, asked
-from taper_sim.serve.accounts import FAILURES_TO_LOCK, LOCKED, SignInError, accounts_of, add_account, sign_in
+from taper_sim.serve.accounts import (
+    FAILURES_TO_LOCK,
+    LOCKED,
+    SignInError,
+    accounts_of,
+    add_account,
+    add_program,
+    disable_account,
+    sign_in,
+)
 from taper_sim.serve.caregiver_consent import consents_of, give_consent, may_see, revoke_consent
 from taper_sim.serve.pages import ServedPages, application
 from taper_sim.serve.patient_store import PatientFolder, PatientStore
@@ -182,6 +192,26 @@ def test_an_address_without_a_row_is_refused_to_everybody(pages: ServedPages) ->
     for role in PEOPLE.values():
         for method, path in (("GET", "/patients/x/secret"), ("POST", "/"), ("GET", "/patients/x/y/agreed")):
             assert not asked(pages.store.database, Actor("x", role), method, path).is_allowed
+
+
+def test_a_program_has_the_doors_with_its_token_and_nothing_else(pages: ServedPages) -> None:
+    token = add_program(pages.store.database, "ehr")
+    assert token not in str(pages.store.database.rows("SELECT * FROM tokens"))
+    caller = TestClient(application(pages), base_url=HOST, client=("10.0.0.9", 50_000))
+    for header, status in (("", 401), ("Bearer x", 401), (f"Basic {token}", 401), (f"Bearer {token}", 200)):
+        headers = {"authorization": header} if header else {}
+        assert caller.get("/cds-services", headers=headers).status_code == status, header
+        assert caller.get("/api/v1/drugs", headers=headers).status_code == status, header
+    with_token = {"authorization": f"Bearer {token}"}
+    assert caller.get("/", headers=with_token).status_code == 403
+    assert signed_in(pages, "drA").get("/api/v1/drugs").status_code == 403
+    for name in ("ehr", "ehr2"):
+        with pytest.raises(InputError):
+            add_account(pages.store.database, name, "program", PASSWORD)
+    with pytest.raises(SignInError):
+        sign_in(pages.store.database, "ehr", "")
+    disable_account(pages.store.database, "ehr")
+    assert caller.get("/cds-services", headers=with_token).status_code == 401
 
 
 def test_each_role_does_what_the_table_allows_and_nothing_else(pages: ServedPages) -> None:

@@ -165,7 +165,7 @@ def test_an_older_file_is_upgraded_with_its_content_and_a_newer_one_is_refused(t
     with pytest.raises(InputError) as error:
         StoreDatabase(path)
     (line,) = map(str, error.value.problems)
-    assert "given a database of version 99; allowed: version 3 or older" in line
+    assert "given a database of version 99; allowed: version 4 or older" in line
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from taper_sim.serve.doors.cds_request import (
     prefetched,
 )
 from taper_sim.serve.doors.draft_orders import judge_orders, read_drafts
-from taper_sim.serve.doors.entry import SENT, Caller, DoorRoute, caller_of, computed, sent_as
+from taper_sim.serve.doors.entry import SENT, DoorRoute, caller_of, computed, sent_as
 from taper_sim.serve.doors.sent_records import SentRecords
 from taper_sim.serve.reckoner import Reckoner
 
@@ -70,11 +70,7 @@ def discovery() -> dict[str, Any]:
 
 
 def hooks_router(
-    reckoner: Reckoner,
-    log: CardLog,
-    today: Callable[[], date],
-    known: Caller | None,
-    links: Callable[[Request], list[dict[str, str]]],
+    reckoner: Reckoner, log: CardLog, today: Callable[[], date], links: Callable[[Request], list[dict[str, str]]]
 ) -> APIRouter:
     """The routes of the services.
 
@@ -83,8 +79,6 @@ def hooks_router(
     reckoner : Reckoner
     log : CardLog
     today : callable
-    known : Caller, optional
-        Gives the account of a bearer token; None without accounts.
     links : callable
         Gives the links of a card.
     """
@@ -92,19 +86,19 @@ def hooks_router(
 
     @router.get("")
     def services(request: Request) -> Response:
-        caller_of(request, known)
+        caller_of(request)
         return JSONResponse(discovery())
 
     @router.post("/{service}/feedback")
     async def feedback(request: Request, service: str) -> Response:
-        caller_of(request, known)
+        caller_of(request)
         _check_service(service)
         sent = await sent_as(request, SentFeedback)
         return JSONResponse({"recorded": await computed(lambda: log.record(service, sent))})
 
     @router.post("/{service}")
     async def called(request: Request, service: str) -> Response:
-        caller_of(request, known)
+        caller_of(request)
         _check_service(service)
         call = await sent_as(request, OrderSignCall if service == ORDER_SIGN else HookCall)
         if call.hook != _HOOKS[service]:

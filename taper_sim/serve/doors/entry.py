@@ -18,16 +18,15 @@ from starlette.responses import JSONResponse, Response
 from taper_sim.data.fhir.json_input import parsed_json
 from taper_sim.data.problems import InputError, problem, shown
 from taper_sim.data.yaml_input import parse
+from taper_sim.serve.accounts import PROGRAM
 from taper_sim.serve.page_guard import is_loopback
 from taper_sim.serve.record_folder import without_folders
+from taper_sim.serve.store.audit_chain import ACTING
 
 MAX_SENT_BYTES: Final = 5_000_000
 """Largest body that a door takes: two years of daily reports as FHIR have about 3 MB. Assumption A139."""
 SENT: Final = "request"
 """Name of the body in problems, where the command line has the name of a file."""
-
-Caller = Callable[[str], str | None]
-"""Gives the account that a bearer token belongs to, None for a token that nobody has."""
 
 
 class DoorError(Exception):
@@ -38,26 +37,21 @@ class DoorError(Exception):
         self.status, self.lines = status, lines
 
 
-def caller_of(request: Request, known: Caller | None) -> str:
-    """Who calls: the account of the bearer token, or ``this machine`` where there are no accounts.
+def caller_of(request: Request) -> str:
+    """Who calls: the account of a program, which the guard of the pages knows, or ``this machine`` without accounts.
 
     Raises
     ------
     DoorError
-        401 without a valid token where there are accounts; 403 for another machine where there are none.
+        403 for another machine where there are no accounts.
     """
-    if known is None:
-        host = request.client.host if request.client is not None else ""
-        if not is_loopback(host):
-            raise DoorError(
-                403, f"caller: given {shown(host)}; allowed: this machine alone, because there are no accounts"
-            )
-        return "this machine"
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    account = known(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
-    if account is None:
-        raise DoorError(401, "authorization: given no valid token; allowed: Bearer and the token of an account")
-    return account
+    actor = ACTING.get()
+    if actor.role == PROGRAM:
+        return actor.name
+    host = request.client.host if request.client is not None else ""
+    if not is_loopback(host):
+        raise DoorError(403, f"caller: given {shown(host)}; allowed: this machine alone, because there are no accounts")
+    return "this machine"
 
 
 async def json_of(request: Request) -> Any:

@@ -37,7 +37,7 @@ from taper_sim.serve.doors.api_models import (
     SentPlan,
     SentStep,
 )
-from taper_sim.serve.doors.entry import SENT, Caller, DoorRoute, caller_of, computed, sent_as
+from taper_sim.serve.doors.entry import SENT, DoorRoute, caller_of, computed, sent_as
 from taper_sim.serve.doors.sent_records import SentRecords
 from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.patient_store import PatientFolder
@@ -55,9 +55,7 @@ _REFUSED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def api_router(
-    reckoner: Reckoner, log_of: Callable[[str], PatientFolder], today: Callable[[], date], known: Caller | None
-) -> APIRouter:
+def api_router(reckoner: Reckoner, log_of: Callable[[str], PatientFolder], today: Callable[[], date]) -> APIRouter:
     """The routes of the API.
 
     Parameters
@@ -67,8 +65,6 @@ def api_router(
     log_of : callable
         Gives the folder that has the decision log of a patient, by id.
     today : callable
-    known : Caller, optional
-        Gives the account of a bearer token; None without accounts.
     """
     router = APIRouter(prefix=API, route_class=DoorRoute)
 
@@ -88,13 +84,13 @@ def api_router(
 
     @posting("/recommend", SentRecords, RecommendationAnswer, "One patient's options with their uncertainty")
     async def recommend(request: Request) -> Response:
-        caller_of(request, known)
+        caller_of(request)
         weighed = await weighed_of(await sent_as(request, SentRecords))
         return JSONResponse(weighed.answer.as_dict() | {"offer": logged(weighed.answer)["id"]})
 
     @posting("/project", SentPlan, ProjectedAnswer, "An own schedule, judged by the same rules and projected")
     async def project(request: Request) -> Response:
-        caller_of(request, known)
+        caller_of(request)
         sent = await sent_as(request, SentPlan)
         planned = planned_doses(sent.schedule)
         weighed = await weighed_of(sent)
@@ -105,7 +101,7 @@ def api_router(
 
     @posting("/decide", SentDecision, DecidedAnswer, "A decision on an answer, written to the decision log")
     async def decision(request: Request) -> Response:
-        account = caller_of(request, known)
+        account = caller_of(request)
         sent = await sent_as(request, SentDecision)
         planned = None if sent.schedule is None else planned_doses(sent.schedule)
         weighed = await weighed_of(sent)
@@ -115,7 +111,7 @@ def api_router(
 
     @router.get("/drugs", response_model=ListedDrugs, responses=_only(401, 403), summary="The formulary")
     def drugs(request: Request) -> Response:
-        caller_of(request, known)
+        caller_of(request)
         rows = [_listed(drug) for drug in (*formulary.formulary().values(), *formulary.forms().values())]
         review = tables.review_status([*tables.read("drugs").rows, *tables.read("forms").rows])
         about = {"review": review, "not_for": NOT_FOR, "version": version("taper-sim")}
@@ -201,8 +197,8 @@ def _listed(drug: Drug) -> dict[str, Any]:
     }
 
 
-def described(router: APIRouter, has_accounts: bool) -> dict[str, Any]:
-    """OpenAPI of the API."""
+def described(router: APIRouter) -> dict[str, Any]:
+    """OpenAPI of the API; a token is needed where accounts exist."""
     schema = get_openapi(
         title="taper_sim", version=version("taper-sim"), description=f"{NOT_FOR}.", routes=list(router.routes)
     )
@@ -210,7 +206,6 @@ def described(router: APIRouter, has_accounts: bool) -> dict[str, Any]:
         [(model, "validation") for model in _BODIES], ref_template="#/components/schemas/{model}"
     )
     schema.setdefault("components", {}).setdefault("schemas", {}).update(bodies["$defs"])
-    if has_accounts:
-        schema["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
-        schema["security"] = [{"bearer": []}]
+    schema["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    schema["security"] = [{}, {"bearer": []}]
     return schema

@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse, Response
 
 from taper_sim.serve.doors.card_log import CARD_FILE, CardLog
 from taper_sim.serve.doors.cds_hooks import hooks_router
-from taper_sim.serve.doors.entry import Caller
 from taper_sim.serve.doors.json_api import OPENAPI, api_router, described
 from taper_sim.serve.patient_store import PatientFolder, PatientStore
 from taper_sim.serve.reckoner import Reckoner
@@ -19,9 +18,7 @@ _DOORS: Final = "doors"
 """The visitor whose patients the doors have where each browser has its own."""
 
 
-def mount_doors(
-    app: FastAPI, store: PatientStore, reckoner: Reckoner, today: Callable[[], date], known: Caller | None = None
-) -> None:
+def mount_doors(app: FastAPI, store: PatientStore, reckoner: Reckoner, today: Callable[[], date]) -> None:
     """Add the routes of every door.
 
     Parameters
@@ -32,8 +29,6 @@ def mount_doors(
     reckoner : Reckoner
     today : callable
         Gives the day of today.
-    known : Caller, optional
-        Gives the account of a bearer token. Without it the doors answer this machine alone.
     """
 
     def log_of(patient_id: str) -> PatientFolder:
@@ -46,14 +41,14 @@ def mount_doors(
             return [{"label": "Open taper_sim", "url": f"{base}/", "type": "absolute"}]
         return [{"label": "Open the patient in taper_sim", "url": f"{base}{launch}", "type": "smart"}]
 
-    api = api_router(reckoner, log_of, today, known)
+    api = api_router(reckoner, log_of, today)
     app.include_router(api)
     cards = CardLog(store.root / CARD_FILE, log_of)
-    app.include_router(hooks_router(reckoner, cards, today, known, links))
+    app.include_router(hooks_router(reckoner, cards, today, links))
 
     @cache
     def description() -> dict[str, Any]:
-        return described(api, known is not None)
+        return described(api)
 
     @app.get(OPENAPI, include_in_schema=False)
     def openapi() -> Response:
