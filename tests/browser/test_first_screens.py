@@ -77,7 +77,7 @@ def pages(finished: ComparisonRun, tmp_path_factory: pytest.TempPathFactory) -> 
     return {kind: (made.save(folder / f"{kind}.html")[0], made.table) for kind, made in result.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
