@@ -5,6 +5,7 @@ the same, and helps, goes on unless something else speaks for less. What the per
 unsafe. The default replaces a reduction as the choice; it blocks no option. The rule: A87.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -16,6 +17,9 @@ from taper_sim.safety.red_flags import TrueRow, true_rows
 from taper_sim.safety.variables import Values
 
 _TABLE: Final = "whether_to_taper"
+_UNKNOWN: Final = "unknown"
+_WITH_UNKNOWN: Final = re.compile(rf" \([^()]*\b{_UNKNOWN}\b[^()]*\)")
+"""A part in brackets that holds an unknown number: the sentence stands without it."""
 TaperDefault = Literal["continue", "taper is an option"]
 
 
@@ -73,7 +77,7 @@ class WhetherToTaper:
 def _reason(row: TrueRow) -> TaperReason:
     """The row as a reason; a number that the rule did not need is left open in its sentence."""
     numbers = {name: f"{number:.1f}".removesuffix(".0") for name, number in row.numbers.items()}
-    sentence = row.row["sentence"].format_map(_OrUnknown(numbers))
+    sentence = _WITH_UNKNOWN.sub("", row.row["sentence"].format_map(_OrUnknown(numbers)))
     return TaperReason(row.name, sentence, row.row["decides"], row.row["source"], row.row["verified"])
 
 
@@ -81,7 +85,7 @@ class _OrUnknown(dict[str, str]):
     """Numbers for a sentence; a missing one is written as unknown."""
 
     def __missing__(self, key: str) -> str:
-        return "(unknown)"
+        return _UNKNOWN
 
 
 def _lifted(row: TrueRow, acknowledged: Mapping[str, Signed]) -> bool:

@@ -135,7 +135,14 @@ def test_every_reason_has_a_case_and_a_sentence_without_gaps() -> None:
     for name, true, _ in CASES:
         whether = judged(true)
         sentence = next(r.sentence for r in (*whether.for_taper, *whether.against) if r.reason == name)
-        assert "{" not in sentence and "(unknown)" not in sentence
+        assert "{" not in sentence and "unknown" not in sentence
+
+
+def test_a_bracket_with_an_unknown_number_is_left_out() -> None:
+    once = record(((3650, "morphine", "ER", 90.0),))
+    once = replace(once, checkins=(CheckIn(TODAY, "function", 50.0),))
+    (sentence,) = [r.sentence for r in judged(once).against if r.reason == "stable_dose"]
+    assert sentence == "the same dose for 3650 days"
 
 
 def test_a_stable_dose_goes_on_until_something_that_decides_speaks_for_less() -> None:
