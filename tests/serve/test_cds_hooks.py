@@ -148,6 +148,16 @@ def whole(cards: list[Json]) -> list[Json]:
     return cards
 
 
+def test_a_reference_names_the_patient_as_well_as_an_id(client: TestClient) -> None:
+    sent = call("order-sign", draft(MORPHINE, 30, **IN_PLACE), prefetch=prefetch())
+    cards = [client.post(f"/cds-services/{SIGN}", json=sent).json()["cards"]]
+    sent["context"]["patientId"] = "Patient/1288992"
+    cards.append(client.post(f"/cds-services/{SIGN}", json=sent).json()["cards"])
+    assert [c["summary"] for c in cards[0]] == [c["summary"] for c in cards[1]] != []
+    sent["context"]["patientId"] = "Group/1288992"
+    assert client.post(f"/cds-services/{SIGN}", json=sent).status_code == 422
+
+
 def test_discovery_declares_each_service_with_its_prefetch(client: TestClient) -> None:
     response = client.get("/cds-services", follow_redirects=False)
     assert response.status_code == 200

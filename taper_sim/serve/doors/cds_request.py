@@ -10,7 +10,7 @@ from datetime import date
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
 from taper_sim import tables
 from taper_sim.data.fhir.json_input import part, parts, word
@@ -57,6 +57,12 @@ class HookContext(_Sent):
     userId: _Text  # the names of the specification
     patientId: _Id
     encounterId: _Text | None = None
+
+    @field_validator("patientId", mode="before")
+    @classmethod
+    def _id_of_reference(cls, value: Any) -> Any:
+        """The specification has an id here; clients also send a reference, which names the same patient."""
+        return value.removeprefix("Patient/") if isinstance(value, str) else value
 
 
 class OrderContext(HookContext):
