@@ -17,7 +17,7 @@ _CUT_BROKE_LIMIT: Final = (
     "hold: a cut broke a limit on what is felt, less than two weeks ago or with an effect that has not passed; a step "
     "back is what a clinician considers; it may be the taper, and it may be the course of the illness"
 )
-CUT_NOT_RECOVERED: Final = "cut_not_recovered"
+_CUT_NOT_RECOVERED: Final = "cut_not_recovered"
 _FELT: Final = ("pain", "function", "withdrawal", "bzd withdrawal", "mood", "sleep", "pace")
 """Domains of red_flags.csv whose flags are of what a person feels or of a cut."""
 
@@ -32,10 +32,15 @@ def see_first(judged: JudgedRules, without_forecast: bool) -> str:
         return SEE_TODAY
     if not without_forecast:
         return ""
-    if any(f.flag == CUT_NOT_RECOVERED for f in judged.unsigned(PAUSE)):
+    if _is_cut_felt(judged.unsigned(PAUSE)):
         return f"{SEE_TODAY}; a limit on what is felt is broken: {_EITHER}"
     felt = [f.flag for f in judged.raised("same_day", "within_72h") if f.domain in _FELT and not f.acknowledged_by]
     return f"{_SEE_SOON}; {', '.join(felt)}: {_EITHER}" if felt else ""
+
+
+def _is_cut_felt(paused: list[Flag]) -> bool:
+    """Whether a cut that broke a limit is among the reasons of a pause."""
+    return any(f.flag == _CUT_NOT_RECOVERED for f in paused)
 
 
 def pause_reason(judged: JudgedRules) -> str:
@@ -43,9 +48,9 @@ def pause_reason(judged: JudgedRules) -> str:
     paused = judged.unsigned(PAUSE)
     if not paused:
         return ""
-    names = ", ".join(f.flag for f in paused)
-    if any(f.flag == CUT_NOT_RECOVERED for f in paused):
+    if _is_cut_felt(paused):
         return _CUT_BROKE_LIMIT
+    names = ", ".join(f.flag for f in paused)
     first = "the dose settles first" if all(f.domain == "pace" for f in paused) else "look for the cause first"
     return f"{_SEE_SOON}: {names}; {first}"
 

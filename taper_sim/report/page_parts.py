@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from taper_sim.report.drawing import svg
 from taper_sim.report.methods import cautions
+from taper_sim.report.page_templates import template_environment
 from taper_sim.run_folder import list_report, write_csv, write_text
 
 PAGE_FILE: Final = "report.html"
@@ -111,13 +111,7 @@ def write_figure(folder: Path, name: str, title: str, drawn: tuple[Figure, Any])
 
 def rendered(template: str, manifest: Mapping[str, Any], **values: Any) -> str:
     """The text of a page: the template with its values, and where they are empty those of the manifest."""
-    environment = Environment(
-        loader=PackageLoader("taper_sim.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment("taper_sim.report")
     scenario = manifest.get("scenario") or {}
     defaults = {
         "title": scenario.get("name"),

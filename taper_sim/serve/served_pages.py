@@ -11,13 +11,14 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from taper_sim.recommend.answer import NOT_FOR
+from taper_sim.report.page_templates import template_environment
 from taper_sim.serve.access import Sessions, can_do
 from taper_sim.serve.accounts import has_accounts
 from taper_sim.serve.page_guard import TOKEN_FIELD, Visitors
@@ -31,13 +32,7 @@ from taper_sim.serve.uploads import UPLOADED
 @cache
 def templates() -> Environment:
     """The templates, each compiled once; they escape all text."""
-    environment = Environment(
-        loader=PackageLoader("taper_sim.serve"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment("taper_sim.serve")
     environment.filters |= {"with_dates": with_dates, "sentence": sentence}
     return environment
 

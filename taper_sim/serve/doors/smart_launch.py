@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -23,6 +22,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from taper_sim.data.fhir.bundle import bundle_reading
 from taper_sim.data.patient_files import ABOUT_FILE, BUNDLE_FILE
 from taper_sim.data.problems import problem, shown
+from taper_sim.report.page_templates import template_environment
 from taper_sim.serve.doors.smart_client import FhirServer, FhirServerError, Pkce, SmartEndpoints
 from taper_sim.serve.pages import ServedPages
 from taper_sim.serve.patient_store import PatientFolder, PatientStore
@@ -78,9 +78,7 @@ class Launches:
 def mount_smart_launch(app: FastAPI, pages: ServedPages, server: FhirServer) -> None:
     """Add the routes of the launch from one FHIR server; the cards of CDS Hooks then link to it."""
     launches, router = Launches(), APIRouter(include_in_schema=False)
-    template = Environment(
-        loader=PackageLoader("taper_sim.serve.doors"), autoescape=True, undefined=StrictUndefined
-    ).get_template("arrived.html.jinja")
+    template = template_environment("taper_sim.serve.doors").get_template("arrived.html.jinja")
 
     @router.get(LAUNCH)
     async def launch(request: Request, iss: str = "", launch: str = "") -> Response:

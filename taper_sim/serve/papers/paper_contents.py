@@ -11,10 +11,11 @@ from importlib import resources
 from importlib.metadata import version
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from taper_sim.data.checkins import scales
 from taper_sim.data.records import CheckIn
+from taper_sim.report.page_templates import template_environment
 from taper_sim.serve.entry_form import FIVE_NUMBERS
 from taper_sim.serve.papers.agreed_plan import AgreedPlan, PlanStep, plan_of
 from taper_sim.serve.papers.conversation import Conversation, consent_in_force
@@ -55,14 +56,7 @@ PAPER_KINDS: Final[Mapping[str, PaperKind]] = {
 @cache
 def paper_templates(language: str) -> Environment:
     """The templates in a language; they escape all text."""
-    environment = Environment(
-        loader=PackageLoader("taper_sim.serve.papers"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
+    environment = template_environment("taper_sim.serve.papers", "jinja2.ext.i18n")
     environment.install_gettext_translations(translations_of(language), newstyle=True)  # type: ignore[attr-defined]
     return environment
 
