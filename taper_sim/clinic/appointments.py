@@ -461,8 +461,11 @@ def _free_from(page: _Page, day: int, at: float, minutes: float, *, on_grid: boo
         begins = max(at, start, page.full_until(day))
         if on_grid:
             begins = page.on_grid(start, begins)
-        for since, until in booked[max(bisect_left(booked, (begins,)) - 1, 0) :]:
-            if since < begins + length - _TINY_MIN and begins < until - _TINY_MIN:
+        for k in range(max(bisect_left(booked, (begins,)) - 1, 0), len(booked)):
+            since, until = booked[k]
+            if since >= begins + length - _TINY_MIN:
+                break  # as do all later visits
+            if begins < until - _TINY_MIN:
                 begins = page.on_grid(start, until) if on_grid else until
         if begins + minutes <= end + _TINY_MIN:
             return begins

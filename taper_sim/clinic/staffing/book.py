@@ -382,7 +382,7 @@ def _rehearsed(load: BookLoad, team: Team) -> BookLoad:
     low, high = 0, max(4, int(1.6 * whole / load.share))
     n = max(1, int(whole / load.share))
     while high - low > max(1, _PRECISION * high):
-        if late_share(load.demanded, team, n, n_days) <= LATE_SHARE:
+        if _in_time(load.demanded, team, n, n_days):
             low = n
         else:
             high = n
@@ -405,6 +405,25 @@ def late_share(demanded: Demanded, team: Team, n: int, n_days: int | None) -> fl
         Days of the run, for the visits of the days of enrolment; None: visits of a panel in steady state, without first
         visits, leave and public holidays.
     """
+    counted, begins_late = _rehearsal(demanded, team, n, n_days)
+    return sum(begins_late) / counted if counted else 0.0
+
+
+def _in_time(demanded: Demanded, team: Team, n: int, n_days: int | None) -> bool:
+    """Whether at most :data:`LATE_SHARE` of the visits begin late; the rehearsal ends as soon as this is certain."""
+    counted, begins_late = _rehearsal(demanded, team, n, n_days)
+    late = 0
+    for left, is_late in zip(range(counted - 1, -1, -1), begins_late, strict=True):
+        late += is_late
+        if late > LATE_SHARE * counted:
+            return False
+        if late + left <= LATE_SHARE * counted:
+            return True
+    return True
+
+
+def _rehearsal(demanded: Demanded, team: Team, n: int, n_days: int | None) -> tuple[int, Iterator[bool]]:
+    """The visits that count, and of each in the order of booking whether it begins late."""
     setting, opening = demanded.setting, demanded.setting.opening
     n_of = round(demanded.share * n)
     rows_of = np.arange(n_of) % len(demanded.first)
@@ -428,28 +447,29 @@ def late_share(demanded: Demanded, team: Team, n: int, n_days: int | None) -> fl
         for day in np.arange(start, last_day + 1, demanded.every_d).tolist()
         for part in range(len(demanded.parts))
     )
-    days = np.arange(1, last_day + 1)
-    clock = np.full(last_day, work.CLOCK_MIN[work.WORK_BY_NAME["visit"].urgency])
-    due = np.asarray((days - 1.0) * DAY_MIN + opening.start_min, dtype=np.float64)
-    until = opening.after(due, clock)
-    late = counted = 0
-    put_off = 0.0
+    visits = []
     for day, part, is_later, patient in planned:
         queue, first, later = demanded.parts[part]
         minutes = float((later if is_later else first)[rows_of[patient]])
-        if minutes <= 0:
-            continue
-        interpreting = minutes if demanded.queue == INTERPRETER else 0.0
-        visit = (queue, minutes, interpreting, demanded.state or ANYWHERE, patient)
-        slot = _booked(diary, day, *visit)
-        if day > since:
-            counted += 1
-            late += slot is None or slot.at > until[day - 1]
-        put_off += booked_again(demanded.queue)
-        if put_off >= 1.0 and slot is not None:
-            put_off -= 1.0
-            _booked(diary, slot.day + 1, *visit)
-    return late / counted if counted else 0.0
+        if minutes > 0:
+            interpreting = minutes if demanded.queue == INTERPRETER else 0.0
+            visits.append((day, (queue, minutes, interpreting, demanded.state or ANYWHERE, patient)))
+    days = np.arange(1, last_day + 1)
+    clock = np.full(last_day, work.CLOCK_MIN[work.WORK_BY_NAME["visit"].urgency])
+    until = opening.after(np.asarray((days - 1.0) * DAY_MIN + opening.start_min, dtype=np.float64), clock)
+
+    def begins_late() -> Iterator[bool]:
+        put_off = 0.0
+        for day, visit in visits:
+            slot = _booked(diary, day, *visit)
+            if day > since:
+                yield slot is None or bool(slot.at > until[day - 1])
+            put_off += booked_again(demanded.queue)
+            if put_off >= 1.0 and slot is not None:
+                put_off -= 1.0
+                _booked(diary, slot.day + 1, *visit)
+
+    return sum(day > since for day, _ in visits), begins_late()
 
 
 def booked_again(queue: str) -> float:
