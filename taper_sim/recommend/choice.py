@@ -37,6 +37,7 @@ FELT: Final = ("p_felt_withdrawal_over", "p_felt_function_loss", "p_felt_pain_ri
 """The first three of :data:`CHANCES` from any cause, life outside the taper included; they block nothing."""
 _LIMITED: Final = CHANCES[:3]
 _HARMS: Final = ("p_crisis", "p_overdose")
+_OVER_99: Final = "over 99"
 _Z90: Final = 1.6448536269514722
 _NEGLECTED_WEIGHT: Final = 1e-3
 """Total posterior weight of the draws that are not rolled out: below the Monte Carlo error of any probability. A design
@@ -289,9 +290,8 @@ def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
             p, error = rolled.due[name], float(np.sqrt(rolled.due[name] * (1.0 - rolled.due[name]) / rolled.n_draws))
         if p + _Z90 * error > limits.risk:
             likely, possible = _apart(p, p + _Z90 * error, limits.risk)
-            exceeded.append(
-                f"chance of {event}: {likely} % is likely, up to {possible} % possible; limit {100 * limits.risk:g} %"
-            )
+            up_to = "" if possible == likely else f", up to {possible} % possible"
+            exceeded.append(f"chance of {event}: {likely} % is likely{up_to}; limit {100 * limits.risk:g} %")
     for name, event, most in (
         ("p_crisis", "a mental-health crisis", limits.crisis_excess),
         ("p_overdose", "an overdose", limits.overdose_excess),
@@ -303,12 +303,13 @@ def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
 
 
 def _apart(p: float, bound: float, limit: float) -> tuple[str, str]:
-    """A chance and its upper bound in percent, with as many digits as tell the bound from the limit."""
+    """A chance and its upper bound in percent, with as many digits as tell the bound from the limit; never 100."""
     most = min(bound, 1.0)
     for digits in range(4):
         likely, possible = f"{100 * p:.{digits}f}", f"{100 * most:.{digits}f}"
         if float(possible) > 100 * limit:
             break
+    likely, possible = (_OVER_99 if float(text) >= 100 else text for text in (likely, possible))
     return likely, possible
 
 
