@@ -328,11 +328,8 @@ def _summary(posterior: Posterior) -> dict[str, dict[str, float]]:
     for name in posterior.prior.names:
         if not name.startswith("drift_"):
             x = posterior.of(name)
-            rows[name] = {
-                "mean": round(posterior.mean(x), 4),
-                "lo90": round(posterior.quantile(x, 0.05), 4),
-                "hi90": round(posterior.quantile(x, 0.95), 4),
-            }
+            low, high = posterior.interval90(x)
+            rows[name] = {"mean": round(posterior.mean(x), 4), "lo90": round(low, 4), "hi90": round(high, 4)}
     return rows
 
 

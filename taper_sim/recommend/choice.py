@@ -16,7 +16,7 @@ from taper_sim.comparison.preferences import ValueJudgements
 from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.inference import rollout
 from taper_sim.inference.life_today import today_of
-from taper_sim.inference.posterior import Evidence, Posterior, weighted_quantile
+from taper_sim.inference.posterior import Evidence, Posterior, weighted_interval90
 from taper_sim.inference.record import PatientRecord, first_cut_of, recent_reduction, reference_of, regimen_of
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 from taper_sim.recommend.options import MAINTENANCE, Option, Situation
@@ -114,9 +114,9 @@ class Courses:
     rows: tuple[tuple[Option, Floats, int, float], ...]
     limits: Limits
 
-    def under(self, weights: Floats) -> dict[str, Rolled]:
-        """Probabilities and expected loss by option name; weights (n,) sum to 1."""
-        return {o.name: rolled_of(o, f, weights, self.limits, k, share) for o, f, k, share in self.rows}
+    def under(self, weights: Floats, *, intervals: bool = True) -> dict[str, Rolled]:
+        """Probabilities and expected loss by option name; weights (n,) sum to 1. A choice needs no ``intervals``."""
+        return {o.name: rolled_of(o, f, weights, self.limits, k, share, intervals) for o, f, k, share in self.rows}
 
 
 def roll(
@@ -188,7 +188,15 @@ def courses_of(
     return Courses(tuple(rows), limits)
 
 
-def rolled_of(option: Option, f: Floats, weights: Floats, limits: Limits, column: int, end_share_pct: float) -> Rolled:
+def rolled_of(
+    option: Option,
+    f: Floats,
+    weights: Floats,
+    limits: Limits,
+    column: int,
+    end_share_pct: float,
+    intervals: bool = True,
+) -> Rolled:
     """Probabilities and expected loss of an option from its outcomes at each draw.
 
     Parameters
@@ -203,6 +211,8 @@ def rolled_of(option: Option, f: Floats, weights: Floats, limits: Limits, column
         Class whose exposure enters the loss.
     end_share_pct : float
         Dose at the end, percent of the original.
+    intervals : bool
+        Whether to compute the intervals of the hazards; without, they are of no width.
     """
     ess = 1.0 / float((weights**2).sum())
     over = {
@@ -225,10 +235,10 @@ def rolled_of(option: Option, f: Floats, weights: Floats, limits: Limits, column
         errors[name] = float(np.sqrt(((weights * (p - mean)) ** 2).sum()))
         if name in (*_LIMITED, *FELT):  # a share of draws: its only uncertainty is Monte Carlo error
             low, high = _interval(mean, ess)
-        elif not p.any():  # no hazard is followed
-            low = high = 0.0
+        elif not intervals or not p.any():  # no hazard is followed
+            low = high = mean
         else:
-            low, high = weighted_quantile(p, weights, 0.05), weighted_quantile(p, weights, 0.95)
+            low, high = weighted_interval90(p, weights)
         chances[name] = (mean, low, high)
     lost = f[:, rollout.FUNCTION_START] - f[:, rollout.FUNCTION_END]
     risen = f[:, rollout.PAIN_END] - f[:, rollout.PAIN_START]

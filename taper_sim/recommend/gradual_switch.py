@@ -16,8 +16,10 @@ MOST_STAGES: Final = 3
 SwitchSteps = tuple[tuple[int, DrugsTaken], ...]
 
 
-def switched(slot: DrugTaken, to: DrugTaken, others: DrugsTaken, day: int, before: int | None = None) -> SwitchSteps:
+def switched(slot: DrugTaken, to: DrugTaken, others: DrugsTaken, day: int) -> SwitchSteps:
     """Steps from one drug to another, a part of the day's doses each week; the last gives all of the other drug.
+
+    The dose never rises on the way: a stage that tablets do not make between the doses before and after it is left out.
 
     Parameters
     ----------
@@ -29,26 +31,23 @@ def switched(slot: DrugTaken, to: DrugTaken, others: DrugsTaken, day: int, befor
         Other drugs, which go on.
     day : int
         Days from today of the first step.
-    before : int, optional
-        Day of the next planned step: the switch ends before it.
     """
     stages = MOST_STAGES if slot.drug.formulation.startswith("ER") else min(slot.times, MOST_STAGES)
-    if before is not None:
-        stages = min(stages, 1 + (before - day - 1) // WEEK_D)
-    totals = dispensable_totals(slot.drug, max(slot.times - 1, 1), slot.dose)
-    new = dispensable_totals(to.drug, to.times, to.dose)
     steps: list[tuple[int, DrugsTaken]] = []
+    last = slot.equivalents
     for stage in range(1, stages):
-        aim = slot.dose * (stages - stage) / stages
-        left = float(totals[totals <= aim * (1 + TOLERANCE)][-1])
-        given = float(new[new <= to.dose * (1 - left / slot.dose) * (1 + TOLERANCE)][-1])
-        if left > 0 and given > 0:
-            times = max(slot.times - stage, 1)
-            kept = DrugTaken(slot.drug, left, times, None, slot.as_needed)
-            part = DrugTaken(to.drug, given, min(to.times, stage), None, to.as_needed)
-            steps.append((day + WEEK_D * (stage - 1), (*others, kept, part)))
-    last = day + WEEK_D * len(steps)
-    return (*steps, (last, (*others, to)))
+        times, times_to = max(slot.times - stage, 1), min(to.times, stage)
+        totals = dispensable_totals(slot.drug, times, slot.dose)
+        left = float(totals[totals <= slot.dose * (stages - stage) / stages * (1 + TOLERANCE)][-1])
+        kept = DrugTaken(slot.drug, left, times, None, slot.as_needed)
+        for given in dispensable_totals(to.drug, times_to, to.dose)[::-1]:
+            part = DrugTaken(to.drug, float(given), times_to, None, to.as_needed)
+            total = kept.equivalents + part.equivalents
+            if left > 0 and given > 0 and to.equivalents - TOLERANCE <= total <= last + TOLERANCE:
+                steps.append((day + WEEK_D * len(steps), (*others, kept, part)))
+                last = total
+                break
+    return (*steps, (day + WEEK_D * len(steps), (*others, to)))
 
 
 def in_words(steps: SwitchSteps) -> str:

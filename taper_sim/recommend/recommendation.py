@@ -233,7 +233,7 @@ def weigh(
         courses = courses_of(record, situation, draws.values(), evidence, events, candidates, limits, seed)
 
         def chosen_under(weights: Floats) -> str:
-            reweighted = courses.under(weights)
+            reweighted = courses.under(weights, intervals=False)
             exact = {name: replace(r, mc_error=dict.fromkeys(r.mc_error, 0.0)) for name, r in reweighted.items()}
             return choice_under(exact, candidates)[0]
 

@@ -316,20 +316,24 @@ def taper_at_pace(
     needs = "; ".join(dict.fromkeys(way.needs for way in ways if way.needs))
     changes = [f"{way.drug.drug} {way.drug.formulation}" for way in ways if way.needs]
     if drug_class == "benzodiazepine" and changes:
-        steps = _with_gradual_switch(steps, taken, ways)
+        steps = _with_gradual_switch(steps, taken, ways, n_days)
     option = replace(option, steps=steps, needs=needs)
     return _varied(option, f"after a change to {' and '.join(changes)}") if changes else option
 
 
-def _with_gradual_switch(steps: Steps, taken: DrugsTaken, ways: Sequence[Way]) -> Steps:
-    """Steps whose change to another benzodiazepine takes its weeks (``gradual_switch``)."""
-    slot, way = next((g[0], w) for g, w in zip(groups_of(taken), ways, strict=True) if w.change == "other drug")
-    number = next(k for k, (_, slots) in enumerate(steps) if slot.drug not in {s.drug for s in slots})
+def _with_gradual_switch(steps: Steps, taken: DrugsTaken, ways: Sequence[Way], n_days: int) -> Steps:
+    """Steps whose change to another benzodiazepine takes its weeks (``gradual_switch``); later steps wait as long."""
+    changed = [(g[0], w) for g, w in zip(groups_of(taken), ways, strict=True) if w.change == "other drug"]
+    gone = [k for k, (_, slots) in enumerate(steps) if changed and changed[0][0].drug not in {s.drug for s in slots}]
+    if not gone:
+        return steps
+    slot, way = changed[0]
+    number = gone[0]
     day, slots = steps[number]
     to = next(s for s in slots if s.drug == way.drug)
-    others = tuple(s for s in slots if s is not to)
-    before = steps[number + 1][0] if number + 1 < len(steps) else None
-    return (*steps[:number], *switched(slot, to, others, day, before), *steps[number + 1 :])
+    switch = switched(slot, to, tuple(s for s in slots if s is not to), day)
+    later = ((d + switch[-1][0] - day, products) for d, products in steps[number + 1 :])
+    return (*steps[:number], *switch, *(step for step in later if step[0] <= n_days))
 
 
 def _varied(option: Option, variant: str) -> Option:

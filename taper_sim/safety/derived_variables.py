@@ -386,7 +386,7 @@ def _cut_felt_severely(v: Values) -> float | None:
 
 def _worse_since_taper(v: Values) -> float | None:
     """Whether the last week is over a limit against the days before a cut that stands, 14 days after it or later."""
-    if not v.history.doses:
+    if v.value("cut_broke_limit") is None:  # no cut can be judged
         return None
     for cut in v.felt_cuts():
         now = _levels(v, cut.drug_class, 0)[-1]
