@@ -82,6 +82,9 @@ def named_drug(name: str, formulation: str | None = None) -> NamedDrug:
     """
     lower_name = name.strip().lower()
     ingredients = {key[0].split("-")[0] for key in formulary.formulary()}
+    absent = _absent_drugs().get(lower_name)
+    if absent is not None:
+        raise UnknownDrugError(f"{shown(name)} {absent['why']}; allowed: {absent['allowed']}")
     words = set(words_of(name))
     brand_words = {word for brand in brands_in(name) for word in words_of(brand.name)}
     has_strength = any(letter.isdigit() for letter in name) and bool(words & ingredients)
@@ -126,9 +129,6 @@ def _of_formulary(name: str, formulation: str | None) -> Drug:
     lower_name = next((n for n in (lower_name, "-".join(reversed(lower_name.split("-")))) if n in known), lower_name)
     if lower_name in known:
         return formulary.find_drug(lower_name, formulation)
-    absent = _absent_drugs().get(lower_name)
-    if absent is not None:
-        raise UnknownDrugError(f"{shown(name)} {absent['why']}; allowed: {absent['allowed']}")
     printed = {brand.name.lower(): brand.name for brand in brands().values()} | {drug: drug for drug in known}
     hint = nearest(name.strip().lower(), printed)
     if not hint:

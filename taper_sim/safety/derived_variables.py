@@ -385,13 +385,13 @@ def _cut_felt_severely(v: Values) -> float | None:
 
 
 def _worse_since_taper(v: Values) -> float | None:
-    """Whether the last week is over a limit against the days before a cut that stands, 14 days after it or later."""
+    """Whether the last week is over a limit that a cut did not break in its first weeks; from 14 days after the cut."""
     if v.value("cut_broke_limit") is None:  # no cut can be judged
         return None
     for cut in v.felt_cuts():
         now = _levels(v, cut.drug_class, 0)[-1]
         stands = now < cut.before - TOLERANCE and (v.as_of - cut.day).days >= PAUSE_D
-        if stands and any(felt.still for felt in cut.felt):
+        if stands and any(felt.still and not felt.broke for felt in cut.felt):  # else the cut has not recovered
             return 1.0
     return 0.0
 

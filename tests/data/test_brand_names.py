@@ -31,7 +31,7 @@ READ = [
     ("Exalgo", None, ("hydromorphone", "ER")),
     ("Opana ER", None, ("oxymorphone", "ER")),
     ("Nucynta", None, ("tapentadol", "IR")),
-    ("Ultracet 37.5-325", None, ("tramadol", "IR")),
+    ("Ultracet 37.5-325", None, ("tramadol-acetaminophen", "IR")),
     ("Dolophine", None, ("methadone", "IR")),
     ("Xanax", None, ("alprazolam", "IR")),
     ("Xanax", "ER", ("alprazolam", "ER")),
