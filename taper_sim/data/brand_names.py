@@ -1,13 +1,16 @@
-"""Drugs by the names on labels and in RxNorm: "MS Contin", "Percocet 5-325". Imports ``formulary``, ``data.fhir``.
+"""Drugs by the names on labels and in RxNorm: "MS Contin", "Percocet 5-325". Imports ``tables``, ``data.fhir``.
 
 A name of the formulary is read as it is. Any other name must hold a brand, or an ingredient with a strength, and
 nothing but words of product names; else it is refused with the nearest name. A dose is never guessed: of a combination
 the strength must be stated, because a dose in mg does not tell which ingredient it counts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
+from taper_sim import tables
 from taper_sim.data import formulary
 from taper_sim.data.brands import brands, brands_in, words_of
 from taper_sim.data.fhir.json_input import Cannot
@@ -79,6 +82,9 @@ def named_drug(name: str, formulation: str | None = None) -> NamedDrug:
     """
     lower_name = name.strip().lower()
     ingredients = {key[0].split("-")[0] for key in formulary.formulary()}
+    absent = _absent_drugs().get(lower_name)
+    if absent is not None:
+        raise UnknownDrugError(f"{shown(name)} {absent['why']}; allowed: {absent['allowed']}")
     words = set(words_of(name))
     brand_words = {word for brand in brands_in(name) for word in words_of(brand.name)}
     has_strength = any(letter.isdigit() for letter in name) and bool(words & ingredients)
@@ -110,11 +116,19 @@ _ALLOWED: Final = "a drug of `taper-sim drugs`, a brand of brands.csv, or an ing
 _EXAMPLES: Final = {"acetaminophen": "'Percocet 5-325'", "naloxone": "'Suboxone 8-2'"}
 
 
+@cache
+def _absent_drugs() -> Mapping[str, tables.Row]:
+    """Rows of absent_drugs.csv by name: known drugs that are not read, for which no similar name may be suggested."""
+    return {row["name"]: row for row in tables.read("absent_drugs").rows}
+
+
 def _of_formulary(name: str, formulation: str | None) -> Drug:
     """The drug by its name in drugs.csv; the hint for an unknown name may be a brand."""
     known = {key[0] for key in formulary.formulary()}
-    if name.strip().lower() in known:
-        return formulary.find_drug(name, formulation)
+    lower_name = name.strip().lower()
+    lower_name = next((n for n in (lower_name, "-".join(reversed(lower_name.split("-")))) if n in known), lower_name)
+    if lower_name in known:
+        return formulary.find_drug(lower_name, formulation)
     printed = {brand.name.lower(): brand.name for brand in brands().values()} | {drug: drug for drug in known}
     hint = nearest(name.strip().lower(), printed)
     if not hint:

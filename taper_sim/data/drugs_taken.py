@@ -52,10 +52,10 @@ class DrugTaken:
             return "none"
         try:
             worn_h = self.interval_h if self.drug.is_patch else None
-            tablets = regimen(self.drug, self.dose, self.times, change_every_h=worn_h).words()
+            tablets = regimen(self.drug, self.dose, self.times, change_every_h=worn_h)
         except ValueError:
             return "as now: not dispensable in the formulary's strengths"
-        return f"as needed, at most: {tablets}" if self.as_needed else tablets
+        return f"as needed, at most: {tablets.as_needed_words()}" if self.as_needed else tablets.words()
 
     @property
     def unchanged_words(self) -> str:

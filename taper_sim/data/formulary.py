@@ -92,7 +92,7 @@ def _drug(row: tables.Row) -> Drug:
             verified=row["verified"],
             reviewed=tables.is_reviewed(row),
             rxnorm=row["rxnorm"],
-            acetaminophen_mg=ACETAMINOPHEN_MG_PER_TABLET if "acetaminophen" in row["drug"] else 0.0,
+            acetaminophen_mg=_acetaminophen_in_tablet(row["drug"]),
         )
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
@@ -122,6 +122,13 @@ def formulary() -> Mapping[tuple[str, str], Drug]:
 ACETAMINOPHEN_MG_PER_TABLET: Final = 325.0
 """Acetaminophen in a tablet of a combination, mg. Source: US limit per dosage unit of prescription combinations since
 2014; not re-read."""
+_ACETAMINOPHEN_MG: Final[Mapping[str, float]] = {"codeine-acetaminophen": 300.0}
+"""The same where a combination's tablets hold less. Source: US label of 300/15, 300/30 and 300/60 mg (drugs.csv)."""
+
+
+def _acetaminophen_in_tablet(drug: str) -> float:
+    """Acetaminophen in a tablet of a drug, mg; 0 without."""
+    return _ACETAMINOPHEN_MG.get(drug, ACETAMINOPHEN_MG_PER_TABLET) if "acetaminophen" in drug else 0.0
 
 
 def _form(row: tables.Row) -> Drug:

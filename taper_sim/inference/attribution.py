@@ -18,7 +18,7 @@ from taper_sim.inference import course as at
 from taper_sim.inference.life_block import ORDER
 from taper_sim.inference.life_today import Today, today_of
 from taper_sim.inference.observation import with_rows
-from taper_sim.inference.posterior import Evidence, Posterior, posterior_of, weighted_quantile
+from taper_sim.inference.posterior import Evidence, Posterior, posterior_of, weighted_interval90
 from taper_sim.inference.prior import Prior
 
 SHARED_OUTCOMES: Final = ("pain", "function")
@@ -207,7 +207,7 @@ def _parts(evidence: Evidence, posterior: Posterior, first_cut: int | None, seed
 
 
 def _part(x: Floats, weights: Floats) -> PartOfChange:
-    low, high = (weighted_quantile(x, weights, q) for q in (0.05, 0.95))
+    low, high = weighted_interval90(x, weights)
     return PartOfChange(float(weights @ x), low, high)
 
 

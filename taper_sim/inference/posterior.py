@@ -103,7 +103,16 @@ class Posterior:
     def of(self, name: str) -> Floats:
         """Draws of one value, (n,)."""
         k = self.prior.names.index(name)
-        return self.prior.natural(self.z)[:, k]
+        return self._natural[:, k]
+
+    @cached_property
+    def _natural(self) -> Floats:
+        """Draws of every value on its own scale: callers ask for one value after another."""
+        return self.prior.natural(self.z)
+
+    def interval90(self, x: Floats) -> tuple[float, float]:
+        """Posterior 90 % interval of a quantity with one value for each draw, (n,)."""
+        return weighted_interval90(x, self.weights)
 
     def mean(self, x: Floats) -> float:
         """Posterior mean of a quantity with one value for each draw, (n,)."""
@@ -116,9 +125,19 @@ class Posterior:
 
 def weighted_quantile(x: Floats, weights: Floats, q: float) -> float:
     """Quantile of weighted draws, by linear interpolation between the midpoints of the steps of the distribution."""
+    return float(_weighted_quantiles(x, weights, q))
+
+
+def weighted_interval90(x: Floats, weights: Floats) -> tuple[float, float]:
+    """90 % interval of weighted draws; they are sorted once."""
+    low, high = _weighted_quantiles(x, weights, (0.05, 0.95))
+    return float(low), float(high)
+
+
+def _weighted_quantiles(x: Floats, weights: Floats, q: float | tuple[float, ...]) -> Floats:
     order = np.argsort(x, kind="stable")
     w = weights[order]
-    return float(np.interp(q, np.cumsum(w) - 0.5 * w, x[order]))
+    return np.asarray(np.interp(q, np.cumsum(w) - 0.5 * w, x[order]))
 
 
 def _mode(evidence: Evidence) -> tuple[Floats, int]:

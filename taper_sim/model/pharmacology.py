@@ -413,11 +413,16 @@ _TIMES: Final[dict[int, tuple[str, ...]]] = {
 }
 
 
+_OFTEN: Final = {1: "once", 2: "twice"}
+
+
 def _in_words(pieces: tuple[Tablet, ...], drug: Drug) -> str:
     if drug.mg_per_ml is not None:
         amount = sum(piece.amount for piece in pieces)
         return f"{amount:.6g} mg = {amount / drug.mg_per_ml:.6g} mL {drug.formulation} ({drug.mg_per_ml:g} mg/mL)"
-    counts = Counter(f"{'half of a ' if piece.half else ''}{piece.strength:g} {drug.unit}" for piece in pieces)
+    # halves last: "half of a 5 mg + 2 mg tablet" can be read as half of both
+    in_order = sorted(pieces, key=lambda piece: piece.half)
+    counts = Counter(f"{'half of a ' if piece.half else ''}{piece.strength:g} {drug.unit}" for piece in in_order)
     parts = (piece if count == 1 else f"{count} × {piece}" for piece, count in counts.items())
     return f"{' + '.join(parts)} {drug.form}"
 
@@ -454,6 +459,15 @@ class TabletRegimen:
             moments.setdefault(pieces, []).append(moment)
         listed = {pieces: " and ".join(filter(None, [", ".join(w[:-1]), w[-1]])) for pieces, w in moments.items()}
         return "; ".join(f"{_in_words(pieces, self.drug)} {when}" for pieces, when in listed.items())
+
+    def as_needed_words(self) -> str:
+        """How often each amount may be taken in a day, such as ``half of a 5 mg tablet 5 times``: no time is set."""
+        if self.drug.is_patch or not self.times:
+            return self.words()
+        often = Counter(pieces for _, pieces in self.times)
+        return "; ".join(
+            f"{_in_words(pieces, self.drug)} {_OFTEN.get(n, f'{n} times')} a day" for pieces, n in often.items()
+        )
 
 
 def regimen(

@@ -110,7 +110,7 @@ class AnswerInputs:
         first = self.judged.holding
         others = [f for f in self.judged.raised() if f not in first]
         call = "call: the prescriber, with the pharmacist"
-        see = see_first(self.judged, without_forecast)
+        see = see_first(self.judged, without_forecast, bool(self.cuts))
         today = _today(first) or ([see] if see else [])
         headline = see or f"no recommendation: {reasons[0]}; {call.replace(': ', ' ')}"
         sentences = [*today, *self.happened, *reasons, call, *map(_call, others)]
@@ -165,7 +165,7 @@ class AnswerInputs:
         asked = self.rating.shown()
         before = [q for q in questions if q["variable"] != asked["variable"]]
         needed = next((q for q in questions if q["variable"] == asked["variable"]), None)
-        return [*before, asked if needed is None else {**needed, "would_change": asked["would_change"]}]
+        return [*before, asked if needed is None else {**needed, **{k: asked[k] for k in ("question", "would_change")}}]
 
     def _would_change(self, options: Sequence[Option], rolled: Mapping[str, Rolled], chosen: str) -> list[str]:
         """What would change the choice, a sentence each."""
@@ -284,11 +284,14 @@ def _with_reductions(situation: Situation) -> str:
 
 
 def _why_barred(options: Sequence[Option]) -> str:
-    """Why the slowest reduction that could be made is not offered; empty if one is offered."""
+    """Why the slowest reduction that could be made is not offered; empty if one is offered.
+
+    A pace without a step of its own counts only if no pace has one.
+    """
     reductions = [o for o in options if o.kind == "reduce"]
     if not reductions or any(not o.blocked for o in reductions):
         return ""
-    return min(reductions, key=lambda o: o.pct_per_28d).blocked
+    return min(reductions, key=lambda o: (not o.steps, o.pct_per_28d)).blocked
 
 
 def _percent(p: float) -> str:
@@ -325,11 +328,8 @@ def _summary(posterior: Posterior) -> dict[str, dict[str, float]]:
     for name in posterior.prior.names:
         if not name.startswith("drift_"):
             x = posterior.of(name)
-            rows[name] = {
-                "mean": round(posterior.mean(x), 4),
-                "lo90": round(posterior.quantile(x, 0.05), 4),
-                "hi90": round(posterior.quantile(x, 0.95), 4),
-            }
+            low, high = posterior.interval90(x)
+            rows[name] = {"mean": round(posterior.mean(x), 4), "lo90": round(low, 4), "hi90": round(high, 4)}
     return rows
 
 

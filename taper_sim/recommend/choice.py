@@ -16,7 +16,7 @@ from taper_sim.comparison.preferences import ValueJudgements
 from taper_sim.data.drugs_taken import equivalents_of
 from taper_sim.inference import rollout
 from taper_sim.inference.life_today import today_of
-from taper_sim.inference.posterior import Evidence, Posterior, weighted_quantile
+from taper_sim.inference.posterior import Evidence, Posterior, weighted_interval90
 from taper_sim.inference.record import PatientRecord, first_cut_of, recent_reduction, reference_of, regimen_of
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL
 from taper_sim.recommend.options import MAINTENANCE, Option, Situation
@@ -37,6 +37,7 @@ FELT: Final = ("p_felt_withdrawal_over", "p_felt_function_loss", "p_felt_pain_ri
 """The first three of :data:`CHANCES` from any cause, life outside the taper included; they block nothing."""
 _LIMITED: Final = CHANCES[:3]
 _HARMS: Final = ("p_crisis", "p_overdose")
+_OVER_99: Final = "over 99"
 _Z90: Final = 1.6448536269514722
 _NEGLECTED_WEIGHT: Final = 1e-3
 """Total posterior weight of the draws that are not rolled out: below the Monte Carlo error of any probability. A design
@@ -113,9 +114,9 @@ class Courses:
     rows: tuple[tuple[Option, Floats, int, float], ...]
     limits: Limits
 
-    def under(self, weights: Floats) -> dict[str, Rolled]:
-        """Probabilities and expected loss by option name; weights (n,) sum to 1."""
-        return {o.name: rolled_of(o, f, weights, self.limits, k, share) for o, f, k, share in self.rows}
+    def under(self, weights: Floats, *, intervals: bool = True) -> dict[str, Rolled]:
+        """Probabilities and expected loss by option name; weights (n,) sum to 1. A choice needs no ``intervals``."""
+        return {o.name: rolled_of(o, f, weights, self.limits, k, share, intervals) for o, f, k, share in self.rows}
 
 
 def roll(
@@ -187,7 +188,15 @@ def courses_of(
     return Courses(tuple(rows), limits)
 
 
-def rolled_of(option: Option, f: Floats, weights: Floats, limits: Limits, column: int, end_share_pct: float) -> Rolled:
+def rolled_of(
+    option: Option,
+    f: Floats,
+    weights: Floats,
+    limits: Limits,
+    column: int,
+    end_share_pct: float,
+    intervals: bool = True,
+) -> Rolled:
     """Probabilities and expected loss of an option from its outcomes at each draw.
 
     Parameters
@@ -202,6 +211,8 @@ def rolled_of(option: Option, f: Floats, weights: Floats, limits: Limits, column
         Class whose exposure enters the loss.
     end_share_pct : float
         Dose at the end, percent of the original.
+    intervals : bool
+        Whether to compute the intervals of the hazards; without, they are of no width.
     """
     ess = 1.0 / float((weights**2).sum())
     over = {
@@ -224,10 +235,10 @@ def rolled_of(option: Option, f: Floats, weights: Floats, limits: Limits, column
         errors[name] = float(np.sqrt(((weights * (p - mean)) ** 2).sum()))
         if name in (*_LIMITED, *FELT):  # a share of draws: its only uncertainty is Monte Carlo error
             low, high = _interval(mean, ess)
-        elif not p.any():  # no hazard is followed
-            low = high = 0.0
+        elif not intervals or not p.any():  # no hazard is followed
+            low = high = mean
         else:
-            low, high = weighted_quantile(p, weights, 0.05), weighted_quantile(p, weights, 0.95)
+            low, high = weighted_interval90(p, weights)
         chances[name] = (mean, low, high)
     lost = f[:, rollout.FUNCTION_START] - f[:, rollout.FUNCTION_END]
     risen = f[:, rollout.PAIN_END] - f[:, rollout.PAIN_START]
@@ -289,9 +300,8 @@ def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
             p, error = rolled.due[name], float(np.sqrt(rolled.due[name] * (1.0 - rolled.due[name]) / rolled.n_draws))
         if p + _Z90 * error > limits.risk:
             likely, possible = _apart(p, p + _Z90 * error, limits.risk)
-            exceeded.append(
-                f"chance of {event}: {likely} % is likely, up to {possible} % possible; limit {100 * limits.risk:g} %"
-            )
+            up_to = "" if possible == likely else f", up to {possible} % possible"
+            exceeded.append(f"chance of {event}: {likely} % is likely{up_to}; limit {100 * limits.risk:g} %")
     for name, event, most in (
         ("p_crisis", "a mental-health crisis", limits.crisis_excess),
         ("p_overdose", "an overdose", limits.overdose_excess),
@@ -303,12 +313,13 @@ def keeps_limits(rolled: Rolled, hold: Rolled, limits: Limits) -> list[str]:
 
 
 def _apart(p: float, bound: float, limit: float) -> tuple[str, str]:
-    """A chance and its upper bound in percent, with as many digits as tell the bound from the limit."""
+    """A chance and its upper bound in percent, with as many digits as tell the bound from the limit; never 100."""
     most = min(bound, 1.0)
     for digits in range(4):
         likely, possible = f"{100 * p:.{digits}f}", f"{100 * most:.{digits}f}"
         if float(possible) > 100 * limit:
             break
+    likely, possible = (_OVER_99 if float(text) >= 100 else text for text in (likely, possible))
     return likely, possible
 
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from taper_sim.data import formulary
 from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken
-from taper_sim.model.pharmacology import Drug, administrations
+from taper_sim.model.pharmacology import Drug, administrations, regimen
 
 USUAL_STEP_PCT: Final = 15.0
 """Largest step, percent of the original dose, for which a product is kept although a finer one exists. Source: A79."""
@@ -116,13 +116,21 @@ def _is_finer(form: Drug, drug: Drug) -> bool:
     return form.smallest_step < min(*drug.strengths, *halves, drug.strengths[0])
 
 
+def _times_now(slot: DrugTaken) -> int:
+    """Administrations a day of today's tablets: a dose that is one tablet is taken once, whatever its row says."""
+    try:
+        return max(len(regimen(slot.drug, slot.dose, slot.times).times), 1)
+    except ValueError:
+        return slot.times
+
+
 def _other_ways(slot: DrugTaken) -> Iterator[Way]:
     """Ways of one drug other than its own product, nearest first."""
     drug = slot.drug
     rows = [form for form in formulary.all_forms_of(_ingredient(drug)) if form.key != drug.key and not form.is_patch]
     for form in rows:
         if form.drug == drug.drug and _release(form) == _release(drug) and _is_finer(form, drug):
-            yield Way(form, slot.times, "same release")
+            yield Way(form, _times_now(slot), "same release")
     immediate = [] if drug.is_buprenorphine or drug.is_patch else [r for r in rows if _release(r).startswith("IR")]
     if _release(drug).startswith("ER"):
         for form in immediate:
@@ -147,8 +155,8 @@ def _other_ways(slot: DrugTaken) -> Iterator[Way]:
     if drug.drug_class == "benzodiazepine" and drug.drug != LONG_ACTING_BENZODIAZEPINE[0]:
         for form in formulary.all_forms_of(LONG_ACTING_BENZODIAZEPINE[0]):
             needs = (
-                f"a prescriber agrees the published switch to {_named(form)} (Ashton 2002; ASAM 2025): over one to two "
-                "weeks, with care for age, liver and sedation by day"
+                f"a prescriber agrees the published switch to {_named(form)} (Ashton 2002; ASAM 2025): one dose of the "
+                "day after another, a week apart, with care for age, liver and sedation by day"
             )
             yield Way(form, min(slot.times, administrations(form)), "other drug", needs=needs)
 

@@ -14,6 +14,7 @@ from taper_sim.data import formulary
 from taper_sim.data.drugs_taken import DrugTaken
 from taper_sim.model.pharmacology import administrations, dispensable_totals
 from taper_sim.recommend.dispensed_forms import LONG_ACTING_BENZODIAZEPINE
+from taper_sim.recommend.gradual_switch import in_words, switched
 from taper_sim.recommend.reduction_steps import SAME_DOSE, in_smaller_steps, taper_at_pace
 from taper_sim.recommend.situation import Option, Situation
 from taper_sim.recommend.way_back import steps_back
@@ -114,10 +115,10 @@ def _rotations(situation: Situation) -> list[Option]:
         if drug.drug_class == "benzodiazepine" and drug.effect_half_life_h < _SHORT_EFFECT_H:
             form = formulary.find_drug(*LONG_ACTING_BENZODIAZEPINE)
             times = administrations(form)
+            times = times if drug.formulation.startswith("ER") else min(slot.times, times)
             totals = dispensable_totals(form, times, slot.equivalents * 1.5 + form.smallest_step)
             dose = float(totals[np.argmin(np.abs(totals - slot.equivalents))])
-            name = f"change {drug.drug} to {form.drug} at equal equivalents, over one to two weeks"
-            options.append(
-                Option(name, "rotate", "benzodiazepine", steps=((1, (*others, DrugTaken(form, dose, times))),))
-            )
+            steps = switched(slot, DrugTaken(form, dose, times), others, 1)
+            name = f"change {drug.drug} to {form.drug} at equal equivalents, {in_words(steps)}"
+            options.append(Option(name, "rotate", "benzodiazepine", steps=steps))
     return options

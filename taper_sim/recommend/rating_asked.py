@@ -70,10 +70,10 @@ class RatingAsked:
                 for score, choice in sorted(self.choices.items())
             ]
             return f"computed by adding it to the record: {'; '.join(under)}; by rule, {flagged}: no reduction that day"
-        high = f"{flagged} bars reductions that day" if flagged else "signs of withdrawal bar the next step"
+        high = f"{flagged} bars reductions that day and speaks" if flagged else "signs bar the next step and speak"
         return (
-            f"by rule: {high} and speaks for withdrawal (smaller steps, further apart); a low one speaks for "
-            "another cause"
+            f"by rule: {high} for withdrawal (smaller steps, further apart); "
+            f"{'a low one speaks' if flagged else 'none speak'} for another cause"
         )
 
     def shown(self) -> dict[str, str]:

@@ -155,7 +155,7 @@ def weigh(
         return Weighed(answer.abstain([f"cannot build a dose history: {error}"]))
     if not record.now:
         nothing = replace(answer, record=record, notes=record.notes)
-        return Weighed(nothing.abstain([_nothing_taken(judged)]))
+        return Weighed(nothing.abstain([_nothing_taken(judged, history_then)]))
     failed = patient.risk.failed_tapers if patient is not None else 0
     baseline = patient.baseline.model_dump(exclude_unset=True) if patient is not None else None
     fixed = {} if patient is None else patient.parameters
@@ -233,7 +233,7 @@ def weigh(
         courses = courses_of(record, situation, draws.values(), evidence, events, candidates, limits, seed)
 
         def chosen_under(weights: Floats) -> str:
-            reweighted = courses.under(weights)
+            reweighted = courses.under(weights, intervals=False)
             exact = {name: replace(r, mc_error=dict.fromkeys(r.mc_error, 0.0)) for name, r in reweighted.items()}
             return choice_under(exact, candidates)[0]
 
@@ -283,9 +283,12 @@ _NOTHING_TAKEN: Final = (
     "former dose can kill"
 )
 _STOPPED_ABRUPTLY: Final = (
-    "no dose is in force: nothing is left to reduce, and the stop itself is the danger: giving the benzodiazepine back "
-    "is what a clinician considers; an opioid that was stopped is never begun again at its former dose"
+    "no dose is in force: nothing is left to reduce, and the stop itself is the danger, of seizures: giving the {} "
+    "back is what a clinician considers"
 )
+_NO_OPIOID_AGAIN: Final = "an opioid that was stopped is never begun again at its former dose"
+_SEIZURES_AFTER_STOP: Final = {"bzd_abrupt_stop": "benzodiazepine", "gabapentinoid_step_too_large": "gabapentinoid"}
+"""Flags of an abrupt stop that can bring seizures, with the class."""
 _UNCONFIRMED: Final = (
     "nothing is offered from a dose that is not confirmed: ask which dose is right and correct the record, or let a "
     "named person acknowledge it"
@@ -311,10 +314,14 @@ _FOR_RISK: Final = (
 )
 
 
-def _nothing_taken(judged: JudgedRules) -> str:
-    """The reason to abstain for a person who takes nothing; after an abrupt stop of a benzodiazepine it differs."""
-    stopped = any(f.flag == "bzd_abrupt_stop" for f in judged.raised())
-    return _STOPPED_ABRUPTLY if stopped else _NOTHING_TAKEN
+def _nothing_taken(judged: JudgedRules, history: History) -> str:
+    """The reason to abstain for a person who takes nothing; an abrupt stop that can bring seizures has its own."""
+    raised = {f.flag for f in judged.raised()}
+    stopped = next((c for flag, c in _SEIZURES_AFTER_STOP.items() if flag in raised), "")
+    if not stopped:
+        return _NOTHING_TAKEN
+    had_opioid = any(row.drug.drug_class == "opioid" for row in history.doses)
+    return _STOPPED_ABRUPTLY.format(stopped) + (f"; {_NO_OPIOID_AGAIN}" if had_opioid else "")
 
 
 def out_of_scope(history: History, values: Values) -> list[str]:

@@ -23,7 +23,8 @@ from taper_sim.array_types import Bools, Floats
 from taper_sim.data import formulary
 from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken, equivalents_of
 from taper_sim.model.pharmacology import Drug, dispensable_totals, from_equivalents, to_equivalents
-from taper_sim.recommend.dispensed_forms import MOST_STEP_PCT, USUAL_STEP_PCT, Way, groups_of, own_way, ways_of
+from taper_sim.recommend.dispensed_forms import MOST_STEP_PCT, USUAL_STEP_PCT, Way, groups_of, ways_of
+from taper_sim.recommend.gradual_switch import switched
 from taper_sim.recommend.situation import Option, Situation
 from taper_sim.safety.limits import Limits
 from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE, WEEK_D, DrugClass
@@ -314,8 +315,25 @@ def taper_at_pace(
     ways, steps = planned
     needs = "; ".join(dict.fromkeys(way.needs for way in ways if way.needs))
     changes = [f"{way.drug.drug} {way.drug.formulation}" for way in ways if way.needs]
+    if drug_class == "benzodiazepine" and changes:
+        steps = _with_gradual_switch(steps, taken, ways, n_days)
     option = replace(option, steps=steps, needs=needs)
     return _varied(option, f"after a change to {' and '.join(changes)}") if changes else option
+
+
+def _with_gradual_switch(steps: Steps, taken: DrugsTaken, ways: Sequence[Way], n_days: int) -> Steps:
+    """Steps whose change to another benzodiazepine takes its weeks (``gradual_switch``); later steps wait as long."""
+    changed = [(g[0], w) for g, w in zip(groups_of(taken), ways, strict=True) if w.change == "other drug"]
+    gone = [k for k, (_, slots) in enumerate(steps) if changed and changed[0][0].drug not in {s.drug for s in slots}]
+    if not gone:
+        return steps
+    slot, way = changed[0]
+    number = gone[0]
+    day, slots = steps[number]
+    to = next(s for s in slots if s.drug == way.drug)
+    switch = switched(slot, to, tuple(s for s in slots if s is not to), day)
+    later = ((d + switch[-1][0] - day, products) for d, products in steps[number + 1 :])
+    return (*steps[:number], *switch, *(step for step in later if step[0] <= n_days))
 
 
 def _varied(option: Option, variant: str) -> Option:
@@ -379,13 +397,19 @@ def _planned(
 def _no_step(taken: DrugsTaken, pace: _Pace, n_days: int) -> str:
     """Why a class has no step, and what would be needed."""
     smallest: list[tuple[float, str]] = []
-    for group in groups_of(taken):
-        lower, slot = _lower(0, group, own_way(group), False), group[0]
-        if len(lower.products):
-            pct = 100 * (_equivalents(group) - float(lower.equivalents[-1])) / pace.original
-            left = sum(part.dose for part in lower.products[-1])
-            of_mg = f"{sum(part.dose for part in group) - left:g} {slot.drug.unit}"
-            smallest.append((pct, f"{of_mg} of {slot.drug.drug} {slot.drug.formulation}"))
+    groups = groups_of(taken)
+    known: set[tuple[int, Way]] = set()
+    for ways, _ in ways_of(groups):
+        for k, (group, way) in enumerate(zip(groups, ways, strict=True)):
+            if (k, way) in known or way.change not in ("same product", "same release"):
+                continue
+            known.add((k, way))
+            lower = _lower(0, group, way, False)
+            if len(lower.products):
+                pct = 100 * (_equivalents(group) - float(lower.equivalents[-1])) / pace.original
+                left = sum(part.dose for part in lower.products[-1])
+                of_mg = f"{sum(part.dose for part in group) - left:g} {way.drug.unit}"
+                smallest.append((pct, f"{of_mg} of {way.drug.drug} {way.drug.formulation}"))
     notes = "; ".join(dict.fromkeys(filter(None, (slot.drug.max_step_note for slot in taken))))
     if any(slot.drug.is_buprenorphine for slot in taken):
         notes = f"{notes}; a specialist's plan to stop from the smallest product, because no equivalence is offered"

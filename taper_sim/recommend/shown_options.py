@@ -99,12 +99,24 @@ def _shown(
 
 
 def first_step_in_words(option: Option, situation: Situation, days: Sequence[str]) -> str:
-    """First step of a reduction: date, equivalents before and after it, share of today's dose."""
+    """First step of a reduction: date, dose before and after it, share of today's equivalents.
+
+    The dose is that of the product, in its own unit; of several products it is their equivalents together.
+    """
     if not option.steps or option.drug_class is None:
         return option.name
     day, slots = option.steps[0]
     k = DRUG_CLASSES.index(option.drug_class)
     now, then = float(equivalents_of(situation.now)[k]), float(equivalents_of(slots)[k])
-    unit = "mg" if any(slot.drug.is_buprenorphine for slot in situation.now) else _UNITS[option.drug_class]
-    less = 100 * (now - then) / now
-    return f"from {days[day]}, if they agree: {option.drug_class} {now:g} to {then:g} {unit} a day (-{less:.0f} %)"
+    less = f"-{100 * (now - then) / now:.0f} %"
+    before, after = situation.of_class(situation.now, option.drug_class), situation.of_class(slots, option.drug_class)
+    if len(before) == len(after) == 1 and before[0].drug == after[0].drug:
+        drug, a, b = before[0].drug, before[0].dose, after[0].dose
+        of_drug = f"-{100 * (a - b) / a:.0f} %"
+        if of_drug != less:  # less of a larger dose of gabapentin is absorbed
+            less = f"{of_drug}; {less} of what is absorbed"
+        amounts = f"{drug.drug} {a:g} to {b:g} {drug.unit}{'' if drug.is_patch else ' a day'}"
+    else:
+        unit = "mg" if any(slot.drug.is_buprenorphine for slot in before) else _UNITS[option.drug_class]
+        amounts = f"{option.drug_class} {now:.4g} to {then:.4g} {unit} a day"
+    return f"from {days[day]}, if they agree: {amounts} ({less})"

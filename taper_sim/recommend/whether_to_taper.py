@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from taper_sim.recommend.choice import Rolled
+from taper_sim.recommend.headline import KEEP_THE_DOSE
 from taper_sim.recommend.options import MAINTENANCE
 from taper_sim.safety.limits import Limits, Signed
 from taper_sim.safety.red_flags import TrueRow, true_rows
@@ -71,7 +72,7 @@ class WhetherToTaper:
         if self.default != "continue" or rolled[name].option.kind != "reduce":
             return name, reasons
         offered = f"offered as a choice, not the default: {name}"
-        return MAINTENANCE, [offered, f"keep the dose as it is: {self.because}"]
+        return MAINTENANCE, [offered, f"{KEEP_THE_DOSE}{self.because}"]
 
 
 def _reason(row: TrueRow) -> TaperReason:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from taper_sim.data import formulary
+from taper_sim.data.brand_names import named_drug
 from taper_sim.data.drugs_taken import DrugsTaken, DrugTaken
 from taper_sim.model.pharmacology import MAX_DISPENSED_D, regimen, to_dispense
 from taper_sim.recommend.situation import Option
@@ -100,16 +101,28 @@ def acetaminophen_words(slots: DrugsTaken) -> list[str]:
         per_unit, drug = slot.drug.acetaminophen_mg, slot.drug
         if not per_unit:
             continue
-        amounts = [slot.dose / s * per_unit for s in (drug.strengths[-1], drug.strengths[0])]
+        strength = _strength_of(slot.product)
+        strengths = (drug.strengths[-1], drug.strengths[0]) if strength is None else (strength,)
+        amounts = [slot.dose / s * per_unit for s in strengths]
         if drug.mg_per_ml is not None:
             amounts = [slot.dose / drug.mg_per_ml * per_unit]
         if max(amounts) > ACETAMINOPHEN_MOST_MG:
-            known = f"{min(amounts):.0f}" + (f" to {max(amounts):.0f}" if len(amounts) > 1 else "")
+            known = f"{min(amounts):.0f} mg a day"
+            if len(amounts) > 1:
+                known = f"{min(amounts):.0f} to {max(amounts):.0f} mg a day, by the strength of the tablets"
             sentences.append(
-                f"acetaminophen in {drug.drug}: {known} mg a day, by the strength of the tablets; more than "
+                f"acetaminophen in {slot.product or drug.drug}: {known}; more than "
                 f"{ACETAMINOPHEN_MOST_MG:g} mg a day from all products harms the liver: count the tablets"
             )
     return sentences
+
+
+def _strength_of(product: str) -> float | None:
+    """Strength of the opioid, mg, in a tablet of a product; None if its name does not tell."""
+    try:
+        return named_drug(product).strength if product else None
+    except ValueError:
+        return None
 
 
 def _row(date: str, slot: DrugTaken, tablets: str, supplies: Sequence[Supply] = ()) -> dict[str, object]:

@@ -73,10 +73,30 @@ def _today(answer: dict[str, Any]) -> list[str]:
         f"{row['drug']} {row['formulation']} {amount_in_words(row)}{' as needed' if row['as_needed'] else ''}"
         for row in answer["doses"]
     ]
-    original = [o["in_words"] for o in answer["original_doses"].values()]
-    before = f"; percentages are of {', and '.join(original)}, the dose before this taper" if original else ""
     reasons = [*map(str, answer["why"])] if answer["status"] == "abstain" else []
-    return [*map(point, reasons), *([filled(f"today: {', '.join(doses)}{before}")] if doses else [])]
+    return [*map(point, reasons), *([filled(f"today: {', '.join(doses)}{_percentages_of(answer)}")] if doses else [])]
+
+
+def _percentages_of(answer: dict[str, Any]) -> str:
+    """What the percentages are of: the dose before this taper, or today's if that is the same."""
+    original = answer["original_doses"]
+    if not original:
+        return ""
+    before = {_as_dose(row) for o in original.values() for row in o["drugs"]}
+    if before == {_as_dose(row) for row in answer["doses"]}:
+        equal = [o["in_words"].rpartition(", ")[2] for o in original.values() if o["equivalents"] is not None]
+        same = "this dose" if len(answer["doses"]) == 1 else "these doses"
+        return f"; percentages are of {same}{''.join(f', {e}' for e in equal)}"
+    words = [
+        f"{o['drugs'][0]['drug']} {o['in_words']}" if len(original) > 1 and len(o["drugs"]) == 1 else o["in_words"]
+        for o in original.values()
+    ]
+    return f"; percentages are of {', and '.join(words)}, the dose before this taper"
+
+
+def _as_dose(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What makes two rows of doses the same."""
+    return tuple(row[name] for name in ("drug", "formulation", "dose_mg_per_day", "dose_mcg_per_h"))
 
 
 def _happened(answer: dict[str, Any]) -> list[str]:

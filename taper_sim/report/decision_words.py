@@ -12,6 +12,8 @@ _LEAST, _MOST = 0.01, 0.99
 _INSTRUMENTS: Final = {"sows_gossop": "withdrawal", "pain_nrs": "pain", "function": "function"}
 _IN_BRACKETS: Final = re.compile(r" (?:of original )?\((?:[^()]|\([^()]*\))*\)")
 _OF_DOSE: Final = re.compile(r" of [0-9.,]+ (?:mg|mcg)[^()]*(?= in [0-9]+ days)")
+_WAITS: Final = re.compile(r"(?<=and waits )[0-9]+(?= days)")
+"""Days for which one pace waits; paces with the same smallest step are one sentence."""
 _BY_CHANCE: Final = "chance of "
 """How the reason of an option that breaks a limit begins."""
 _WITHDRAWAL: Final = re.compile(r"withdrawal over ([0-9]*\.?[0-9]+)")
@@ -153,8 +155,9 @@ def not_offered_in_words(answer: dict[str, Any]) -> list[str]:
     for option in answer["options"]:
         if option["status"] != "offered":
             reason = option["status"].removeprefix("blocked: ")
-            by_chance = f"{_BY_CHANCE}{option['drug_class']}" if reason.startswith(_BY_CHANCE) else reason
-            by_reason.setdefault(by_chance, []).append(option)
+            is_chance = reason.startswith(_BY_CHANCE)
+            alike = f"{_BY_CHANCE}{option['drug_class']}" if is_chance else _WAITS.sub("…", reason)
+            by_reason.setdefault(alike, []).append(option)
     sentences = []
     for reason, options in by_reason.items():
         names = [short_name(o) for o in options if o["kind"] != "reduce"]
@@ -162,7 +165,8 @@ def not_offered_in_words(answer: dict[str, Any]) -> list[str]:
             reductions = [o for o in options if o["kind"] == "reduce" and o["drug_class"] == drug_class]
             paces = dict.fromkeys(map(pace_in_words, reductions))
             names.insert(0, f"{drug_class} by {', '.join(paces)} %")
-        shorter = without_brackets(_OF_DOSE.sub("", reason))
+        waits = ", ".join(dict.fromkeys(days for o in options for days in _WAITS.findall(o["status"])))
+        shorter = without_brackets(_OF_DOSE.sub("", reason.replace("waits …", f"waits {waits}")))
         if reason.startswith(_BY_CHANCE):  # of the slowest; the chances of the others are in the details
             slowest = min(options, key=lambda o: o["pct_per_28d"])
             shorter = slowest["status"].removeprefix("blocked: ")

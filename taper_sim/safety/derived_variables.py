@@ -49,6 +49,12 @@ _SETTLED_D: Final = 14
 Source: A88."""
 
 
+_LONG_RECORD_D: Final = 42
+"""Days after the first answer from which a slow change is judged against the first 14 days. Source: A157."""
+_NO_PREGNANCY_FROM: Final = 60.0
+"""Age, years, from which a pregnancy is not asked for. Source: A158."""
+
+
 def _baseline(name: str) -> Callable[[Values], float | None]:
     """Mean of the 14 days before the first reduction, from at least 3 days (two-week scales: one answer).
 
@@ -80,6 +86,19 @@ def _window(
             end = v.first_reduction() or end
         values = [worse(name, reports) for reports in v.daily(name, end - timedelta(days=days), end)]
         return float(statistic(values)) if len(values) >= least else None
+
+    return derive
+
+
+def _first_weeks(name: str) -> Callable[[Values], float | None]:
+    """Mean of the first 14 days of the record, from at least 3 days; None in a record that began too recently."""
+
+    def derive(v: Values) -> float | None:
+        first = min((c.day for c in v.history.checkins if c.instrument == name), default=None)
+        if first is None or (v.as_of - first).days < _LONG_RECORD_D:
+            return None
+        days = [float(np.mean(values)) for values in v.daily(name, first, first + timedelta(days=14))]
+        return float(np.mean(days)) if len(days) >= 3 else None
 
     return derive
 
@@ -365,6 +384,18 @@ def _cut_felt_severely(v: Values) -> float | None:
     return None if v.value("cut_broke_limit") is None else float(any(cut.severe for cut in v.felt_cuts()))
 
 
+def _worse_since_taper(v: Values) -> float | None:
+    """Whether the last week is over a limit that a cut did not break in its first weeks; from 14 days after the cut."""
+    if v.value("cut_broke_limit") is None:  # no cut can be judged
+        return None
+    for cut in v.felt_cuts():
+        now = _levels(v, cut.drug_class, 0)[-1]
+        stands = now < cut.before - TOLERANCE and (v.as_of - cut.day).days >= PAUSE_D
+        if stands and any(felt.still and not felt.broke for felt in cut.felt):  # else the cut has not recovered
+            return 1.0
+    return 0.0
+
+
 def _entry_ratio(v: Values) -> float | None:
     return dose_history.largest_entry_ratio(v.history.doses, v.as_of) if v.history.doses else None
 
@@ -374,8 +405,17 @@ def _has_class(drug_class: str, v: Values) -> float | None:
 
 
 def _pregnant(v: Values) -> float | None:
+    """As reported; a man is not pregnant, and nobody is asked from 60 years on."""
     reported = v.reported("pregnant")
-    return 0.0 if reported is None and v.reported("sex_male") == 1.0 else reported
+    if reported is None and (v.reported("sex_male") == 1.0 or (v.reported("age") or 0.0) >= _NO_PREGNANCY_FROM):
+        return 0.0
+    return reported
+
+
+def _seizure_history(v: Values) -> float | None:
+    """A seizure that was ever reported is an earlier one, whatever was answered since; else as the file says."""
+    seen = any(c.instrument == "seizure" and c.value > 0 for c in v.history.checkins)
+    return 1.0 if seen else v.reported("seizure_history")
 
 
 DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
@@ -427,6 +467,9 @@ DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
     "cut_broke_limit": _cut_broke_limit,
     "cut_not_recovered": _cut_not_recovered,
     "cut_felt_severely": _cut_felt_severely,
+    "worse_since_taper": _worse_since_taper,
+    "pain_nrs_first": _first_weeks("pain_nrs"),
+    "function_first": _first_weeks("function"),
     "days_since_reduction": _since_reduction,
     "dose_unchanged_days": _dose_unchanged,
     "missed_checkins_in_row": _missed_in_row,
@@ -442,6 +485,7 @@ DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
     "buprenorphine_started_7d": _buprenorphine_started,
     "same_class_overlap": _overlap,
     "pregnant": _pregnant,
+    "seizure_history": _seizure_history,
 }
 """Computed variables. If a computation gives no value, a report may. Variables that are only reported are absent."""
 REPORTED_ONLY: Final = frozenset({"refill_days_early", "missed_visits_14d", "days_at_old_dose_after_step"})

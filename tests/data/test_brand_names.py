@@ -1,5 +1,6 @@
 """Drugs by the names on labels: a name that tells drug, form and dose is read, any other is one line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ READ = [
     ("Exalgo", None, ("hydromorphone", "ER")),
     ("Opana ER", None, ("oxymorphone", "ER")),
     ("Nucynta", None, ("tapentadol", "IR")),
-    ("Ultracet 37.5-325", None, ("tramadol", "IR")),
+    ("Ultracet 37.5-325", None, ("tramadol-acetaminophen", "IR")),
     ("Dolophine", None, ("methadone", "IR")),
     ("Xanax", None, ("alprazolam", "IR")),
     ("Xanax", "ER", ("alprazolam", "ER")),
@@ -74,6 +75,30 @@ def test_a_name_that_does_not_tell_the_dose_is_one_line(name: str, form: str | N
     with pytest.raises(UnknownDrugError, match=why) as error:
         named_drug(name, form)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("row", tables.read("absent_drugs").rows, ids=lambda row: row["name"])
+def test_a_known_drug_that_is_not_read_is_never_called_by_a_similar_name(row: tables.Row) -> None:
+    with pytest.raises(UnknownDrugError, match=f"{re.escape(row['why'])}; allowed: ") as error:
+        named_drug(row["name"].title())
+    assert "did you mean" not in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "acetaminophen"),
+    [
+        ("codeine-acetaminophen", ("codeine-acetaminophen", "IR"), 300.0),
+        ("Acetaminophen-Codeine", ("codeine-acetaminophen", "IR"), 300.0),
+        ("Tylenol with codeine 300-30", ("codeine-acetaminophen", "IR"), 300.0),
+        ("acetaminophen 300 MG / codeine phosphate 60 MG Oral Tablet", ("codeine-acetaminophen", "IR"), 300.0),
+        ("Ultracet 37.5-325", ("tramadol-acetaminophen", "IR"), 325.0),
+        ("Tranxene", ("clorazepate", "IR"), 0.0),
+        ("quazepam", ("quazepam", "IR"), 0.0),
+    ],
+)
+def test_a_combination_knows_its_acetaminophen(name: str, key: tuple[str, str], acetaminophen: float) -> None:
+    drug = named_drug(name).drug
+    assert drug.key == key and drug.acetaminophen_mg == acetaminophen
 
 
 def test_a_name_of_the_formulary_is_no_product() -> None:

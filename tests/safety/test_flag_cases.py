@@ -173,6 +173,30 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
         known(TAPERED, pain_nrs=[*before(5), *last(20, 7.0)]),
         known(TAPERED, pain_nrs=before(5, 9)),
     ),
+    (  # nothing was over a limit in the fortnight after the cut; the last week is
+        "worse_since_taper",
+        known(TAPERED, pain_nrs=[*before(5), *((ago, 5.0) for ago in (18, 17, 16)), *last(7, 6.1)]),
+        known(TAPERED, pain_nrs=[*before(5), *((ago, 5.0) for ago in (18, 17, 16)), *last(7, 6.0)]),
+        known(TAPERED, pain_nrs=before(5, 9)),
+    ),
+    (  # given back, or less than two weeks ago
+        "worse_since_taper",
+        known(TAPERED, function=[*before(60), *((ago, 60.0) for ago in (18, 17, 16)), *last(7, 49)]),
+        known((*TAPERED, (8, *OPIOID[0][1:])), function=[*before(60), (18, 60), (17, 60), (16, 60), *last(7, 49)]),
+        None,
+    ),
+    (
+        "slow_worsening",
+        known(OPIOID, pain_nrs=[*((ago, 4.0) for ago in range(42, 50)), *last(7, 6.0)]),
+        known(OPIOID, pain_nrs=[*((ago, 4.0) for ago in range(42, 50)), *last(7, 5.9)], function=[(43, 5), (0, 5)]),
+        known(OPIOID, pain_nrs=[*((ago, 4.0) for ago in range(30, 41)), *last(7, 6.0)]),
+    ),
+    (  # after a reduction the other rules compare
+        "slow_worsening",
+        known(OPIOID, function=[*((ago, 50.0) for ago in range(42, 50)), *last(7, 40)]),
+        known(TAPERED, function=[*((ago, 50.0) for ago in range(42, 50)), *last(7, 40)]),
+        None,
+    ),
     (
         "precipitated_withdrawal",
         known(TO_BUPRENORPHINE, sows_gossop=15),
@@ -192,6 +216,12 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
         known(BENZO, seizure_history=1),
         known(BENZO, seizure_history=0, alcohol_dependence=0, benzodiazepine_days_without=0, seizure_lowering_drug=0),
         known(BENZO, seizure_history=0),
+    ),
+    (  # a later "no" does not undo a seizure
+        "bzd_abrupt_stop_earlier_seizure",
+        known(cut(ALPRAZOLAM, 3, 0.5), seizure=[(1, 1), (0, 0)]),
+        known(cut(ALPRAZOLAM, 3, 1.1), seizure=[(1, 1), (0, 0)]),
+        None,
     ),
     ("bzd_seizure_risk", known(cut(BENZO, 3, 0.9)), known(OPIOID), known(cut(BENZO, 3, 1.0))),
     (
@@ -311,6 +341,7 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
     ("qtc_450", known(METHADONE, qtc_ms=451), known(METHADONE, qtc_ms=450), known(METHADONE)),
     ("methadone_syncope", known(METHADONE, syncope=1), known(OPIOID, syncope=1), known(METHADONE)),
     ("pregnancy", known(OPIOID, pregnant=1), known(OPIOID, sex_male=1), known(OPIOID)),
+    ("pregnancy", known(OPIOID, pregnant=1, age=60), known(OPIOID, age=60), known(OPIOID, age=59)),
     ("under_18", known(OPIOID, age=17), known(OPIOID, age=18), known(OPIOID)),
     ("oud_criteria", known(OPIOID, oud_criteria_count=2), known(OPIOID, oud_criteria_count=1), known(OPIOID)),
     ("oud_maintenance", known(METHADONE, oud_criteria_count=2), known(OPIOID), known(METHADONE)),

@@ -52,7 +52,9 @@ BASE_OF = {name: name.removesuffix("_baseline") for name in DERIVED if name.ends
     "gad7_within_14d": "gad7",
     "opioid_prescribed_mme": "opioid_taken_mme",
     "gabapentinoid_renal_cap_mg": "crcl",
-    **dict.fromkeys(("cut_broke_limit", "cut_not_recovered", "cut_felt_severely"), "pain_nrs"),
+    **dict.fromkeys(("cut_broke_limit", "cut_not_recovered", "cut_felt_severely", "worse_since_taper"), "pain_nrs"),
+    "pain_nrs_first": "pain_nrs",
+    "function_first": "function",
 }
 
 
@@ -297,8 +299,9 @@ def test_raised_flags_are_true_and_of_the_urgencies_asked_for_with_interactions_
     assert all(f.state == "true" for f in every)
     assert {"bzd_seizure", "opioid_bzd"} <= {f.flag for f in every}
     assert every[-1].flag == "opioid + benzodiazepine"
-    assert {f.urgency for f in every} == {"emergency", "within_72h"}
-    for urgency in ("emergency", "within_72h"):
+    assert "bzd_seizure_risk" in {f.flag for f in every}  # a reported seizure is an earlier one
+    assert {f.urgency for f in every} == {"emergency", "same_day", "within_72h"}
+    for urgency in ("emergency", "same_day", "within_72h"):
         assert found.raised(urgency) == [f for f in every if f.urgency == urgency]
     assert found.raised("emergency", "within_72h") == [f for f in every if f.urgency in ("emergency", "within_72h")]
 
