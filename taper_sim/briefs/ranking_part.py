@@ -62,7 +62,8 @@ def _nearest(ranking: Ranking) -> str:
     if not flips:
         return f"No change of a single weight by a factor of up to {_FAR:g} moves the first place."
     row = min(flips, key=lambda flip: abs(math.log(flip["factor"])))
-    return f"{row['first']} comes first if {_WEIGHTS[row['weight']]} counts {_times(row['factor'])} as much as stated."
+    weight, times = _WEIGHTS[row["weight"]], _times(row["factor"])
+    return f"The first place goes to {row['first']} if {weight} counts {times} as much as stated."
 
 
 def _is_near(row: Mapping[Hashable, Any]) -> bool:
@@ -96,40 +97,38 @@ def ranking_tables(ranking: Ranking) -> tuple[PageTable, ...]:
 
 def _places(table: pd.DataFrame) -> PageTable:
     caption = (
-        f"Protocols by the weights of {table['weights_of'].iloc[0]}. The composite is in important differences, and "
-        "lower is better. Chance: that the protocol is the best of these, over parameter draws with Monte Carlo error. "
-        "The last three columns repeat the ranking with other weights."
+        f"Protocols by the weights of {table['weights_of'].iloc[0]}. The composite is the sum of loads (pain, "
+        "function, mood, dose taken) and harms in important differences; lower is better. Chances and intervals are "
+        "over parameter draws with Monte Carlo error. The last column repeats the ranking with other weights."
     )
     heads = (
         "Protocol",
         "Place",
+        "95 % interval of the place",
         "Chance of being best",
-        "Place, 95 % interval",
         "Composite, 95 % interval",
-        "of it loads",
-        "of it harms",
         "Behind the first, 95 % interval",
-        "Place if loads weigh alike",
-        "Place if harms count double",
-        "Place if harms count half",
+        "Loads",
+        "Harms",
+        "Place with loads alike, harms double, harms half",
     )
     rows = []
     for row in table.to_dict("records"):
         is_known = not row["interval_reason"]
         places = [number_text(row[name], 0) for name in ("rank_lo95", "rank_hi95")]
-        place = places[0] if places[0] == places[1] else " to ".join(places)
         behind = interval_text(row["behind_first"], row["behind_lo95"], row["behind_hi95"], 2, signed=True)
+        others = [number_text(row[f"rank_{name}"], 0) for name in ("equal_loads", "harms_doubled", "harms_halved")]
         rows.append(
             (
                 str(row["protocol"]),
                 number_text(row["rank"], 0),
+                " to ".join(dict.fromkeys(places)) if is_known else "–",
                 _chance(row["p_best"]) if is_known else f"none: {row['interval_reason']}",
-                place if is_known else "–",
                 interval_text(row["composite"], row["lo95"], row["hi95"], 2, signed=True),
+                behind if row["rank"] > 1 else "–",
                 number_text(row["loads"], 2, signed=True),
                 number_text(row["harms"], 2, signed=True),
-                behind if row["rank"] > 1 else "–",
-                *(number_text(row[f"rank_{name}"], 0) for name in ("equal_loads", "harms_doubled", "harms_halved")),
+                ", ".join(others),
             )
         )
     return PageTable(caption, heads, tuple(rows))
@@ -138,16 +137,17 @@ def _places(table: pd.DataFrame) -> PageTable:
 def _changes(flips: pd.DataFrame) -> PageTable:
     caption = (
         "Where the first place changes: the nearest lower and the nearest higher value of each weight at which another "
-        "protocol comes first, all other weights as stated."
+        "protocol comes first, all other weights as stated. Weights of loads count beside each other; those of a harm "
+        "and of a full stop are important differences."
     )
     rows: dict[str, list[str]] = {}
     for row in flips.to_dict("records"):
-        cells = rows.setdefault(str(row["weight"]), [str(row["unit"]), f"{row['stated']:g}"])
+        cells = rows.setdefault(str(row["weight"]), [f"{row['stated']:g}"])
         if not row["first"]:
             cells.append("no other")
             continue
-        times = "" if math.isnan(row["factor"]) else f", {_times(row['factor'])} as much"
-        cells.append(f"{row['first']} {'below' if row['change'] == 'lower' else 'above'} {row['value']:.3g}{times}")
-    heads = ("Weight", "Unit", "As stated", "First with a lower weight", "First with a higher weight")
+        times = "" if math.isnan(row["factor"]) else f" ({_times(row['factor'])} as much)"
+        cells.append(f"{'below' if row['change'] == 'lower' else 'above'} {row['value']:.3g}{times}: {row['first']}")
+    heads = ("Weight of", "As stated", "First with a lower weight", "First with a higher weight")
     texts = [(_WEIGHTS[name][:1].upper() + _WEIGHTS[name][1:], *cells) for name, cells in rows.items()]
     return PageTable(caption, heads, tuple(texts))

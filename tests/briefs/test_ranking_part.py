@@ -42,7 +42,7 @@ def test_the_sentence_names_whose_weights_the_chances_and_the_nearest_change() -
     text = " ".join(ranking_sentences(ranking()))
     assert f"By the weights of {BAD}, {FAST} ranks first of 3: its chance of being best is 70 %" in text
     assert f"that of {SLOW} is 20 %" in text and "not settled" in text
-    assert f"{SLOW} comes first if pain counts 2.0 times as much as stated." in text
+    assert f"The first place goes to {SLOW} if pain counts 2.0 times as much as stated." in text
     clear = " ".join(ranking_sentences(ranking(p_best=(0.999, 0.001, 0.0))))
     assert "over 99 %" in clear and "under 1 %" in clear and "not settled" not in clear
 
@@ -63,9 +63,9 @@ def test_the_page_has_the_ranking_and_where_it_changes_with_hostile_names_as_tex
     assert BAD not in page and html.escape(BAD) in page
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert "Ranked by stated weights" in text and "Where the first place changes" in text
-    assert f"{SLOW} above 0.5, 2.0 times as much" in text
-    assert f"{SLOW} above 4 " in text  # a weight of 0 has no factor
-    assert f"{THIRD} below 1, 0.01 times as much" in text and "no other" in text
+    assert f"above 0.5 (2.0 times as much): {SLOW}" in text
+    assert f"above 4: {SLOW}" in text  # a weight of 0 has no factor
+    assert f"below 1 (0.01 times as much): {THIRD}" in text and "no other" in text
 
 
 def test_a_page_without_stated_weights_ranks_nothing(tmp_path: Path) -> None:
