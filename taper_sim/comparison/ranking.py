@@ -286,14 +286,14 @@ def _crossings(parts: _Parts, weights: Weights, name: str, first: int) -> dict[s
     gap = gap_of(stated)
     slope = gap_of(stated + 1.0) - gap
     least = 0.0 if sum(weights[load] for load in COMPOSITE_WEIGHTS if load != name) > 0.0 else np.nextafter(0.0, 1.0)
-    found: dict[str, dict[int, float]] = {"lower": {}, "higher": {}}
+    crossings: dict[str, dict[int, float]] = {"lower": {}, "higher": {}}
     for rival in range(len(gap)):
         if rival == first or abs(slope[rival]) <= _SAME * _SAME or gap[rival] <= _SAME:
             continue
         value = stated - float(gap[rival] / slope[rival])
         if value >= least:
-            found["lower" if value < stated else "higher"][rival] = value
-    return found
+            crossings["lower" if value < stated else "higher"][rival] = value
+    return crossings
 
 
 def _gap(parts: _Parts, weights: Weights, name: str, first: int) -> Callable[[float], Floats]:

@@ -154,7 +154,7 @@ def test_without_the_key_nothing_is_ranked_and_the_hash_is_as_before(tmp_path: P
         (stated(weights_of=7), ["weights_of"]),
     ],
     ids=["no weights", "harms of 0", "a harm left out", "unknown harm", "blank", "two lines", "a number"],
-)  # fmt: skip
+)
 def test_bad_weights_are_one_line_each(tmp_path: Path, text: str, lines: list[str]):
     (tmp_path / "s.yaml").write_text(text)
     with pytest.raises(InputError) as refused:
