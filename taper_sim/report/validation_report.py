@@ -92,13 +92,13 @@ def cautions_of(table: pd.DataFrame) -> list[str]:
     noisy = int(((done["noise_share"] > NOISY) & (done["n_draws"] > 1)).sum())
     if noisy:
         lines.append(
-            f"{noisy} result(s): more than half of the variance between draws came from the number of simulated "
+            f"{count(noisy, 'result')}: more than half of the variance between draws came from the number of simulated "
             "people. It was taken out, so that the interval may be too narrow; take more people (--patients)."
         )
     together = int((done["n_draws"] < done["n_draws"].max()).sum()) if len(done) else 0
     if together:
         lines.append(
-            f"{together} result(s): too few events to estimate each draw, so all draws were estimated together; the "
+            f"{count(together, 'result')}: too few events to estimate each draw, so all draws were estimated together; the "
             "interval has no spread over parameters."
         )
     if (done["calibrated"] == "no").any():
