@@ -30,7 +30,7 @@ from IPython.display import display
 import taper_sim as ts
 
 FULL = os.environ.get("TAPER_SIM_FULL") == "1"
-PEOPLE, DAYS, DRAWS, PERSON_DRAWS = (30, 42, 700, 256) if FULL else (4, 28, 40, 64)
+PEOPLE, DAYS, DRAWS, PERSON_DRAWS = (30, 42, 1400, 512) if FULL else (4, 28, 40, 64)
 TABLES = "../docs/tables"
 
 # %% [markdown]
@@ -107,6 +107,5 @@ why = "; ".join(population.failures)
 trust = "passes its diagnostics" if population.trusted else f"is not to be trusted: {why}"
 print(f"The population fit of {PEOPLE} simulated people over {DAYS} days {trust}.")
 if not population.trusted:
-    print(
-        "Do not read its numbers as a population. They show what the call gives; TAPER_SIM_FULL=1 gives the full size."
-    )
+    size = "" if FULL else " TAPER_SIM_FULL=1 gives the full size."
+    print(f"Do not read its numbers as a population; they show what the call gives.{size}")

@@ -23,6 +23,7 @@
 
 # %%
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -107,7 +108,9 @@ if not FULL:
             {"name": "oracle", "call": "personal(sees=state, ceiling={ceiling}, run_in={run_in})", "role": "oracle"},
         ],
     }
-path = Path(tempfile.mkdtemp()) / "own.yaml"
+folder = Path(tempfile.mkdtemp())
+shutil.copytree("../scenarios/rules", folder / "rules")
+path = folder / "own.yaml"
 path.write_text(yaml.safe_dump(scenario))
 run = ts.evaluate(path, progress=False)
 run.tables["ladder"][["policy", "share_over", "exposure", "pain", "loss"]].round(3)

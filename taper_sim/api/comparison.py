@@ -12,6 +12,7 @@ import pandas as pd
 from taper_sim.api import comparison_answer, display
 from taper_sim.api.argument_files import named_by_argument
 from taper_sim.api.arguments import names_checked
+from taper_sim.api.changed_scenario import changed_scenario, scenario_text
 from taper_sim.api.cohort_frame import cohort_frame
 from taper_sim.api.cohorts import People
 from taper_sim.api.progress import progress_bar
@@ -21,9 +22,11 @@ from taper_sim.api.subgroups import By, groups_of
 from taper_sim.api.tails import tail_table
 from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.array_types import Bools, Floats
+from taper_sim.briefs.ranking_part import ranking_sentences, read_ranking
 from taper_sim.briefs.run_people import RunPeople
 from taper_sim.comparison.outcomes import BEYOND_COLUMNS, BY_NAME, Outcome
-from taper_sim.comparison.preferences import HARM_OUTCOMES, holds_harms
+from taper_sim.comparison.preferences import HARM_OUTCOMES
+from taper_sim.comparison.ranking import Ranking
 from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, difference_rows, summary_rows
 from taper_sim.data.problems import InputError, Problem, nearest, problem, shown
 from taper_sim.data.yaml_input import parse
@@ -33,7 +36,7 @@ from taper_sim.report.methods import cautions
 from taper_sim.report.run_tables import read_run, read_table, usable_protocols
 from taper_sim.report.terminal import KEY_TO_CELLS, key_cells, table_lines
 from taper_sim.run_folder import PLAN_FILE, PlanRecord, plan_of, write_csv, write_text
-from taper_sim.scenario.building import Overrides, arm_name, build_cohort, overridden, read_scenario
+from taper_sim.scenario.building import arm_name, build_cohort
 from taper_sim.scenario.schema import Scenario
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.units import DrawsFrom
@@ -113,10 +116,24 @@ class Comparison:
     @cached_property
     def answer(self) -> str:
         """Better protocol by outcome, with the difference and its uncertainty, in sentences."""
-        ranks = holds_harms(self.manifest["scenario"].get("composite") or {})
-        return comparison_answer.answer_of(
-            self.summary, usable_protocols(self.manifest), self.reference, self.difference, ranks=ranks
-        )
+        ranked = self._ranking
+        sentences = () if ranked is None else ranking_sentences(ranked)
+        usable = usable_protocols(self.manifest)
+        return comparison_answer.answer_of(self.summary, usable, self.reference, self.difference, sentences)
+
+    @property
+    def ranking(self) -> pd.DataFrame | None:
+        """Protocols ranked by the composite with chances and intervals; None unless ``weights_of`` is stated."""
+        return None if self._ranking is None else self._ranking.table
+
+    @property
+    def ranking_flips(self) -> pd.DataFrame | None:
+        """For each weight, the values at which another protocol comes first; None without a ranking."""
+        return None if self._ranking is None else self._ranking.flips
+
+    @cached_property
+    def _ranking(self) -> Ranking | None:
+        return read_ranking(self.folder)
 
     @cached_property
     def plot(self) -> "ComparisonPlots":
@@ -286,6 +303,9 @@ def compare(
     reference: str | None = None,
     outcomes: Sequence[str] | None = None,
     parameters: Mapping[str, float] | None = None,
+    composite: Mapping[str, float] | None = None,
+    full_stop_worth: float | None = None,
+    weights_of: str | None = None,
     progress: bool = True,
     yes: bool = False,
 ) -> Comparison:
@@ -323,6 +343,12 @@ def compare(
         Outcomes to report; all if omitted.
     parameters : mapping of symbol to value, optional
         Parameters with a fixed value in every draw.
+    composite : mapping of str to float, optional
+        Weights of the composite, as in a scenario (docs/outcomes.md).
+    full_stop_worth : float, optional
+        Important differences between a year without the drug and a year at the full dose.
+    weights_of : str, optional
+        Whose weights ``composite`` has. If it is stated, the result has a ``ranking``.
     progress : bool, optional
         Whether to show a bar.
     yes : bool, optional
@@ -363,6 +389,9 @@ def compare(
         "seed": seed,
         "outcomes": None if outcomes is None else list(outcomes),
         "parameters": None if parameters is None else dict(parameters),
+        "composite": None if composite is None else dict(composite),
+        "full_stop_worth": full_stop_worth,
+        "weights_of": weights_of,
     }
     entries = None if protocols is None else entries_of(protocols)
     temporary = TemporaryFolder()
@@ -385,9 +414,9 @@ def compare(
             **{name: value for name, value in changes.items() if value is not None},
         }
         plan = parse(_FILE, content, Scenario)
-        write_text(inputs / "scenario.yaml", _as_yaml(plan))
+        write_text(inputs / "scenario.yaml", scenario_text(plan))
     else:
-        plan, base = _changed(Path(str(scenario)), entries, patients, changes)
+        plan, base = changed_scenario(Path(str(scenario)), entries, patients, changes)
     if reference is not None:
         names = [arm_name(entry) for entry in plan.protocols] + [entry.call for entry in plan.protocols]
         if reference not in names:
@@ -406,31 +435,6 @@ def compare(
     result.inputs = inputs if inputs.is_dir() else None
     result.temporary = temporary
     return result if by is None else _with_subgroups(result, by)
-
-
-def _as_yaml(scenario: Scenario) -> str:
-    import yaml
-
-    content = scenario.model_dump(mode="json", exclude_defaults=True)
-    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-
-
-def _changed(
-    path: Path, entries: list[str | dict[str, Any]] | None, patients: int | None, changes: Mapping[str, Any]
-) -> tuple[Scenario, Path]:
-    """The scenario of a file with the arguments' changes, and its folder."""
-    scenario = read_scenario(path)
-    if entries is not None and all(isinstance(entry, str) for entry in entries):
-        chosen = ", ".join(str(entry) for entry in entries)
-        scenario = overridden(scenario, Overrides(None, None, chosen, None, path.parent))
-    elif entries is not None:
-        by_name = {name: e for e in scenario.protocols for name in (arm_name(e), e.call)}
-        whole = [by_name[e].model_dump() if isinstance(e, str) and e in by_name else e for e in entries]
-        scenario = parse(_FILE, scenario.model_dump() | {"protocols": whole, "reference": None}, Scenario)
-    content = scenario.model_dump() | {name: value for name, value in changes.items() if value is not None}
-    if patients is not None:
-        content["cohort"] = content["cohort"] | {"patients": patients}
-    return parse(_FILE, content, Scenario), path.parent
 
 
 def _with_subgroups(result: Comparison, by: By) -> Comparison:

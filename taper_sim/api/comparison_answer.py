@@ -6,20 +6,19 @@ from typing import Any, Final
 
 import pandas as pd
 
-from taper_sim.report.run_tables import label_of, outcome_of
+from taper_sim.report.run_tables import label_of
 
-RANKED_BY: Final = "composite"
 DISTANCE: Final = "dose_reduction_pct"
 #: Outcomes of the second sentence.
 BESIDE: Final = ("withdrawal_peak", "pain_nrs_change", "function_change", "mental_health_crisis", "retained")
 
-_UNRANKED: Final = "The composite of this run counts no crisis, overdose or death, so that nothing is ranked by it."
+_UNRANKED: Final = "Nothing is ranked: the run does not state whose weights a composite would have (weights_of)."
 
 Difference = Callable[[str, str], pd.DataFrame]
 
 
 def answer_of(
-    summary: pd.DataFrame, protocols: Sequence[str], reference: str, difference: Difference, *, ranks: bool = True
+    summary: pd.DataFrame, protocols: Sequence[str], reference: str, difference: Difference, ranking: Sequence[str] = ()
 ) -> str:
     """Sentences with the better protocol by outcome, the difference and its uncertainty.
 
@@ -30,22 +29,18 @@ def answer_of(
     reference : str
     difference : callable
         Returns the rows of differences between two protocols, the first minus the second.
-    ranks : bool, optional
-        Whether the composite counts crises, overdoses and deaths. If not, nothing is ranked by it.
+    ranking : sequence of str, optional
+        Sentences of a ranking by stated weights; without them nothing is ranked.
     """
     whole = summary[summary["subgroup"] == "all"].set_index(["outcome", "protocol"])
     if len(protocols) == 1:
         return _alone(whole, protocols[0])
-    sentences = []
-    ranked = _ranked(whole, RANKED_BY, protocols)
-    if len(ranked) > 1:
-        sentences.append(_best(ranked, difference) if ranks else _UNRANKED)
-    furthest = _ranked(whole, DISTANCE, protocols)
+    sentences = [*ranking]
+    furthest = _furthest_of(whole, protocols)
     if furthest:
-        others = [name for name in (ranked if ranks else protocols) if name != reference]
-        against = reference if furthest[0] != reference else others[0] if others else protocols[0]
-        sentences.append(_furthest(whole, furthest[0], against, difference))
-    return " ".join(sentences) or "No outcome of this run has a better direction."
+        others = [name for name in protocols if name != reference]
+        sentences.append(_furthest(whole, furthest, reference if furthest != reference else others[0], difference))
+    return " ".join([*sentences, *([] if ranking else [_UNRANKED])])
 
 
 def _alone(whole: pd.DataFrame, protocol: str) -> str:
@@ -56,12 +51,11 @@ def _alone(whole: pd.DataFrame, protocol: str) -> str:
     return f"{protocol} reduces the dose by {_with_interval(row, '{:.0f} %')}; no other protocol to compare it with."
 
 
-def _ranked(whole: pd.DataFrame, outcome: str, protocols: Sequence[str]) -> list[str]:
-    """Protocols from best to worst mean."""
-    ranked = [name for name in protocols if (outcome, name) in whole.index]
-    definition = outcome_of(outcome)
-    higher = definition is not None and definition.direction == "higher"
-    return sorted(ranked, key=lambda name: float(whole["mean"].to_dict()[(outcome, name)]), reverse=higher)
+def _furthest_of(whole: pd.DataFrame, protocols: Sequence[str]) -> str:
+    """The protocol with the largest mean reduction of the dose; empty if the run does not report it."""
+    means: dict[Any, float] = whole["mean"].to_dict()
+    reported = [name for name in protocols if (DISTANCE, name) in means]
+    return max(reported, key=lambda name: means[DISTANCE, name], default="")
 
 
 def _with_interval(row: Any, form: str) -> str:
@@ -83,30 +77,6 @@ def _has_interval(row: Any) -> bool:
 def _apart(row: Any) -> bool:
     """Whether the interval excludes no difference."""
     return bool(row["lo95"] > 0 or row["hi95"] < 0)
-
-
-def _best(ranked: Sequence[str], difference: Difference) -> str:
-    best, second = ranked[:2]
-    row = _row(difference(best, second), RANKED_BY)
-    size = _with_interval(row, "{:+.2f}")
-    what = "composite of pain, function, mood, medication, crises, overdoses and deaths"
-    if not _has_interval(row):
-        return f"No protocol is shown to be best: in the {what}, {best} and {second} differ by {size}."
-    if not _apart(row):
-        return (
-            f"No protocol is shown to be best: in the {what}, {best} and {second} differ by {size} "
-            f"important differences; the interval includes no difference."
-        )
-    important = outcome_of(RANKED_BY)
-    small = important is not None and important.important is not None and abs(row["mean"]) < important.important
-    return (
-        f"{best} has the lowest {what}: {size} important differences against {second}, the next"
-        f"{', a difference too small to matter' if small else ''} (better with probability {_chance(row['p_better'])})."
-    )
-
-
-def _chance(p: float) -> str:
-    return "> 0.99" if p > 0.99 else "< 0.01" if p < 0.01 else f"{p:.2f}"
 
 
 def _furthest(whole: pd.DataFrame, furthest: str, against: str, difference: Difference) -> str:

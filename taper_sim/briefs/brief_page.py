@@ -6,6 +6,8 @@ from taper_sim.briefs import brief_context, brief_words
 from taper_sim.briefs.brief import CommitteeBrief
 from taper_sim.briefs.brief_rows import BRIEF_ROWS
 from taper_sim.briefs.first_screen import FirstScreen, time_words
+from taper_sim.briefs.ranking_part import ranking_aside
+from taper_sim.comparison.ranking import Ranking
 from taper_sim.report.harm_words import PER
 from taper_sim.report.methods import listed
 from taper_sim.report.run_tables import RunTables
@@ -13,7 +15,9 @@ from taper_sim.report.wording import number_text
 from taper_sim.units import DRUG_CLASSES
 
 
-def comparison_screen(run: RunTables, brief: CommitteeBrief, *, clinic: Sequence[str] = ()) -> FirstScreen:
+def comparison_screen(
+    run: RunTables, brief: CommitteeBrief, *, clinic: Sequence[str] = (), ranking: Ranking | None = None
+) -> FirstScreen:
     """The first screen of a comparison.
 
     Parameters
@@ -22,6 +26,8 @@ def comparison_screen(run: RunTables, brief: CommitteeBrief, *, clinic: Sequence
     brief : CommitteeBrief
     clinic : sequence of str, optional
         What a clinic run says on people's time.
+    ranking : Ranking, optional
+        By the weights that the scenario states.
     """
     caption = (
         f"Large: people of 1,000. Below: more or fewer than with {brief.comparator_is}, with the 95 % interval. A bar "
@@ -29,6 +35,7 @@ def comparison_screen(run: RunTables, brief: CommitteeBrief, *, clinic: Sequence
     )
     asides = (
         brief_context.harmed(run, brief),
+        *([] if ranking is None else [ranking_aside(ranking, brief)]),
         brief_context.would_change(brief),
         brief_context.cost(run.manifest, clinic),
     )

@@ -300,10 +300,10 @@ class PerThousand:
         return f"{low} to {high}"
 
 
-def frequency(row: Mapping[Hashable, Any]) -> PerThousand:
-    """A row of ``summary.csv`` or ``differences.csv`` as people of 1,000."""
+def frequency(row: Mapping[Hashable, Any], *, is_level: bool = False) -> PerThousand:
+    """A row of ``summary.csv`` or ``differences.csv`` as people of 1,000; a level of 0 has no reason: none was seen."""
     mean, low, high = (PER * float(row[name]) for name in ("mean", "lo95", "hi95"))
-    reason = row.get("interval_reason")
+    reason = "" if is_level and mean == 0.0 else row.get("interval_reason")
     return PerThousand(mean, low, high, reason if isinstance(reason, str) else "", int(row["n"]))
 
 
@@ -344,7 +344,7 @@ def frequencies(run: RunTables, people: RunPeople, comparator: str) -> Frequenci
         kept.append(row)
         for name in run.protocols:
             if (name, row.name) in sources[0]:
-                levels[name, row.name] = frequency(sources[0][name, row.name])
+                levels[name, row.name] = frequency(sources[0][name, row.name], is_level=True)
             if name != comparator and (name, row.name) in sources[1]:
                 differences[name, row.name] = frequency(sources[1][name, row.name])
     return Frequencies(tuple(kept), levels, differences)

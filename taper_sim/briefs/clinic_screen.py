@@ -40,7 +40,7 @@ def clinic_numbers(tables: ClinicTables) -> Numbers:
             if (row.name,) not in outcomes or (row.name,) not in changes:
                 continue
             level = estimate(outcomes[row.name,], row, tables.patients, n=tables.n)
-            change = estimate(changes[row.name,], row, tables.patients, n=tables.n)
+            change = estimate(changes[row.name,], row, tables.patients, n=tables.n, is_difference=True)
             levels[column, row.name], differences[column, row.name] = level, change
             if len(columns) == 1:
                 levels[UNLIMITED, row.name] = without_difference(level, change)

@@ -14,8 +14,10 @@ from taper_sim.briefs.brief import CommitteeBrief, brief_of
 from taper_sim.briefs.brief_page import comparison_screen
 from taper_sim.briefs.checklists import checklists, unfilled
 from taper_sim.briefs.first_screen import FirstScreen, screen_values
+from taper_sim.briefs.ranking_part import ranking_sentences, ranking_tables, read_ranking
 from taper_sim.comparison.outcomes import BY_NAME
-from taper_sim.comparison.preferences import FULL_STOP, holds_harms, preferences_text
+from taper_sim.comparison.preferences import FULL_STOP, preferences_text
+from taper_sim.comparison.ranking import Ranking
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.model.event_parameters import CHANCE_TABLE, STREAMS
 from taper_sim.model.parameters import TABLE
@@ -283,9 +285,10 @@ def _rests_on(run: RunTables) -> list[str]:
     weights = manifest["scenario"].get("composite")
     if weights and (run.summary["outcome"] == "composite").any():
         full_stop = float(manifest["scenario"].get("full_stop_worth", FULL_STOP))
-        sentences.append(preferences_text(weights, full_stop))
-        if not holds_harms(weights):
-            sentences.append("It counts not every harm, so that nothing is ranked by it.")
+        whose = str(manifest["scenario"].get("weights_of") or "")
+        sentences.append(preferences_text(weights, full_stop, whose))
+        if not whose:
+            sentences.append("The scenario does not say whose weights these are, so that nothing is ranked by them.")
     sentences += oracle_sentences(manifest)
     for table in manifest["tables"]:
         verified = table["verified"]
@@ -367,21 +370,22 @@ def _care(care: Mapping[str, Any] | None) -> str:
 
 @dataclass(frozen=True)
 class ReadComparison:
-    """Tables of a finished comparison, and the numbers of its first screen."""
+    """Tables of a finished comparison, the numbers of its first screen, its ranking if it has one."""
 
     run: RunTables
     brief: CommitteeBrief
+    ranking: Ranking | None
 
 
 def read_comparison(folder: Path) -> ReadComparison:
     """Read a finished comparison; raises InputError if the folder has none."""
     run = read_run(folder)
-    return ReadComparison(run, brief_of(run, folder))
+    return ReadComparison(run, brief_of(run, folder), read_ranking(folder))
 
 
 def screen_of_comparison(read: ReadComparison, clinic: Sequence[str]) -> FirstScreen:
     """The first screen; ``clinic`` has what a clinic run says on people's time."""
-    return comparison_screen(read.run, read.brief, clinic=clinic)
+    return comparison_screen(read.run, read.brief, clinic=clinic, ranking=read.ranking)
 
 
 def draw_comparison(
@@ -397,7 +401,7 @@ def draw_comparison(
     screen, old : FirstScreen
         Of the run, and of an earlier run.
     """
-    run, brief = read.run, read.brief
+    run, brief, ranking = read.run, read.brief, read.ranking
     written = write_figures(folder, run)
     lists = checklists(run.manifest, brief.comparator)
     page = rendered(
@@ -405,6 +409,7 @@ def draw_comparison(
         run.manifest,
         subject="comparison of protocols",
         **screen_values(screen, old=old),
+        ranking=None if ranking is None else (ranking_sentences(ranking), ranking_tables(ranking)),
         rests_on=_rests_on(run),
         days=run.manifest["days"],
         people=f"{int(run.manifest['patients']['n']):,}",

@@ -54,7 +54,7 @@ def staffing_numbers(tables: StaffingTables) -> Numbers:
                 continue
             level = levels[column, row.name] = estimate(cells[row.name,], row, people)
             if (key := (f"{row.name}{AGAINST}",)) in cells:
-                change = differences[column, row.name] = estimate(cells[key], row, people, what="estimate")
+                change = differences[column, row.name] = estimate(cells[key], row, people, is_difference=True)
                 levels.setdefault((UNLIMITED, row.name), without_difference(level, change))
     named = {name for _, name in levels}
     rows = tuple(row for row in _ROWS if row.name in named)

@@ -15,7 +15,6 @@ from taper_sim.briefs.certainty import CERTAINTY_RULES, CertaintyBasis, Certaint
 from taper_sim.briefs.first_screen import Aside, FirstScreen, Numbers, raised_by
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.evidence.certainty_inputs import HeldOut
-from taper_sim.report.methods import listed
 from taper_sim.report.page_parts import PageSection, PageTable, RunPage
 from taper_sim.report.wording import count, number_text
 from taper_sim.run_folder import MANIFEST_FILE, read_record, read_table
@@ -148,8 +147,8 @@ def _answer(tables: TapersTables, numbers: Numbers) -> Iterator[str]:
     where = [row.note.partition(" known;")[0] for row in better]
     if better:
         yield (
-            "A person's own record predicts their next taper better than the population does, with "
-            f"{listed(where)} known."
+            "A person's own record predicts their next taper better than the population does "
+            f"(what was known: {'; '.join(where)})."
         )
     elif worse:
         yield "A person's own record predicts their next taper worse than the population does."
@@ -158,8 +157,8 @@ def _answer(tables: TapersTables, numbers: Numbers) -> Iterator[str]:
     for row, change in known:
         ends = f"{number_text(change.low, 3)} to {number_text(change.high, 3)}"
         yield (
-            f"{row.note.partition(' known;')[0].capitalize()} known: log loss "
-            f"{number_text(change.mean, 3, signed=True)} ({ends}) nats a visit, negative is better."
+            f"{row.note.partition(' known;')[0].capitalize()} known: the misfit (log loss) changes by "
+            f"{number_text(change.mean, 3, signed=True)} ({ends}) nats a visit; negative is better."
         )
 
 

@@ -52,9 +52,17 @@ ROW_FACTORS: Final[Mapping[str, float]] = {
 
 
 def estimate(
-    cells: Mapping[Hashable, Any], row: ScreenRow, people: int, *, n: int | None = None, what: str = "estimate"
+    cells: Mapping[Hashable, Any],
+    row: ScreenRow,
+    people: int,
+    *,
+    n: int | None = None,
+    what: str = "estimate",
+    is_difference: bool = False,
 ) -> PerThousand:
     """A number of a table in the unit of its row; without an interval if too few replications stand behind it.
+
+    The interval of a frequency ends at 0, that of a difference does not.
 
     Parameters
     ----------
@@ -67,13 +75,15 @@ def estimate(
         Replications; by default the row's ``n_replications``.
     what : str
         ``estimate`` or ``change``.
+    is_difference : bool
+        Whether the number is a difference from another column.
     """
     value = replicated(cells, n, ROW_FACTORS.get(row.name, 1.0), what=what)
     if not value.has_interval:
         return PerThousand(value.mean, float("nan"), float("nan"), "", people)
     if value.low == value.high == value.mean == 0.0:
         return PerThousand(0.0, float("nan"), float("nan"), "0 in every replication", people)
-    low = max(value.low, 0.0) if what == "estimate" and row.name in ROW_FACTORS else value.low
+    low = max(value.low, 0.0) if row.name in ROW_FACTORS and not is_difference else value.low
     return PerThousand(value.mean, low, value.high, "", people)
 
 

@@ -52,7 +52,9 @@ def triage_numbers(tables: TriageTables) -> Numbers:
                 continue
             levels[column, row.name] = estimate(cells[rule, metric], row, people)
             if rule != tables.rules[0]:
-                differences[column, row.name] = estimate(cells[rule, metric], row, people, what="change")
+                differences[column, row.name] = estimate(
+                    cells[rule, metric], row, people, what="change", is_difference=True
+                )
     named = {name for _, name in levels}
     rows = tuple(row for _, row in _ROWS if row.name in named)
     first, *others = names.values()

@@ -13,7 +13,7 @@ from typing import Final, Literal
 import numpy as np
 
 from taper_sim.array_types import Floats, Ints
-from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, FULL_STOP_KEY, HARM_OUTCOMES, HARM_WEIGHTS
+from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, HARM_WEIGHTS, LOAD_OUTCOMES, counted_harms, weighted_sum
 from taper_sim.data.problems import problem
 from taper_sim.model.compiled import rows
 from taper_sim.simulation.days import Trajectory
@@ -687,30 +687,10 @@ def own_value(outcome: Outcome, window: OutcomeWindow) -> Floats:
 
 
 def composite(look: OutcomeWindow, weights: Mapping[str, float]) -> Floats:
-    """Weighted load plus weighted harms, in important differences, (n,).
-
-    Parameters
-    ----------
-    look : OutcomeWindow
-    weights : mapping of str to float
-        Weights of ``preferences.COMPOSITE_WEIGHTS`` for the loads, which are divided by their sum, of ``HARM_WEIGHTS``
-        for the harms (0 if missing), and the worth of a full stop. With harms a person who died has a value: their
-        loads count as unchanged. Without harms their value is missing.
-    """
-    full_stop = weights.get(FULL_STOP_KEY, FULL_STOP)
-    parts = {
-        "pain": look.change(rows.P) / 1.0,
-        "function": -look.change(rows.U) / 10.0,
-        "mood": 27.0 * look.change(rows.M) / 5.0,
-        "medication": (_exposure(look) - 1.0) * full_stop,
-    }
-    loads = {name: weights[name] for name in parts if name in weights}
-    load = np.asarray(sum(weight * parts[name] for name, weight in loads.items()) / sum(loads.values()))
-    harms = {name: weights[name] for name in HARM_WEIGHTS if weights.get(name, 0.0) > 0.0}
-    if not harms:
-        return load
-    events = {name: BY_NAME[HARM_OUTCOMES[name]].of(look) for name in harms}
-    return np.asarray(np.nan_to_num(load) + sum(weight * events[name] for name, weight in harms.items()))
+    """Weighted load plus weighted harms, in important differences, (n,); see :func:`weighted_sum`."""
+    harms = [outcome for outcome, _ in counted_harms(weights).values()]
+    values = {name: BY_NAME[name].of(look) for name in (*LOAD_OUTCOMES.values(), *harms)}
+    return weighted_sum(values, weights)
 
 
 #: Events of an outcome and their expected number, as rows of the kernel's sums.

@@ -1,4 +1,4 @@
-"""Value judgements of the composite, of the loss and of one patient, with defaults. Imports nothing of the package.
+"""Value judgements of the composite, of the loss and of one patient, with defaults. Imports ``array_types``, NumPy.
 
 No study gives these numbers. Those of a comparison are keys of the scenario (A70); those of a patient are keys of
 ``values`` in the limits file, each with a plain question (A92 to A95).
@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Final
+
+import numpy as np
+
+from taper_sim.array_types import Floats
 
 FULL_STOP: Final = 2.0
 """Smallest important differences between a year without the drug and a year at the full dose. Source: A18, A70. Key
@@ -26,6 +30,29 @@ HARM_OUTCOMES: Final[Mapping[str, str]] = MappingProxyType(
     {"crisis": "mental_health_crisis", "overdose": "overdose", "death": "death"}
 )
 """Outcome that counts each harm of the composite."""
+
+FURTHER_HARMS: Final[Mapping[str, tuple[str, float]]] = MappingProxyType(
+    {"withdrawal": ("days_over_limit", 7.0), "return": ("return_to_higher_dose", 1.0)}
+)
+"""Harms that a scenario may add to the composite: outcome, and how much of it has the weight once. 7 days in strong
+withdrawal are an important difference (A18); a return to a higher dose counts for each person. Default weight 0 (A147).
+"""
+
+HARM_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "crisis": "a mental health crisis",
+        "overdose": "an overdose",
+        "death": "a death",
+        "withdrawal": "7 days in strong withdrawal",
+        "return": "a return to a higher dose",
+    }
+)
+"""What has the weight of a harm once."""
+
+LOAD_OUTCOMES: Final[Mapping[str, str]] = MappingProxyType(
+    {"pain": "pain_nrs_change", "function": "function_change", "mood": "phq9_change", "medication": "dose_exposure"}
+)
+"""Outcome from which each load of the composite follows."""
 
 OUTLOOK_D: Final = 364
 """Days ahead over which what a dose brings is weighed. Source: A95."""
@@ -91,17 +118,61 @@ VALUE_QUESTIONS: Final[Mapping[str, str]] = MappingProxyType(
 """A plain question for each value of a patient."""
 
 
-def holds_harms(weights: Mapping[str, float]) -> bool:
-    """Whether weights of the composite count every harm; a composite that does not is no basis of a ranking."""
-    return all(weights.get(name, 0.0) > 0.0 for name in HARM_WEIGHTS)
+def loads_of(values: Mapping[str, Floats], full_stop: float) -> dict[str, Floats]:
+    """Loads of the composite in smallest important differences, (n,) each; more is worse.
+
+    Parameters
+    ----------
+    values : mapping of str to ndarray, (n,)
+        Outcomes of :data:`LOAD_OUTCOMES`.
+    full_stop : float
+        Important differences between a year without the drug and a year at the full dose.
+    """
+    return {
+        "pain": values["pain_nrs_change"] / 1.0,
+        "function": -values["function_change"] / 10.0,
+        "mood": values["phq9_change"] / 5.0,
+        "medication": (values["dose_exposure"] - 1.0) * full_stop,
+    }
 
 
-def preferences_text(weights: Mapping[str, float], full_stop: float) -> str:
-    """The weights of the composite and the worth of a full stop, in sentences."""
+def counted_harms(weights: Mapping[str, float]) -> dict[str, tuple[str, float]]:
+    """Outcome of each harm with a weight, and how much of it has the weight once."""
+    harms = {name: (outcome, 1.0) for name, outcome in HARM_OUTCOMES.items()} | dict(FURTHER_HARMS)
+    return {name: harm for name, harm in harms.items() if weights.get(name, 0.0) > 0.0}
+
+
+def weighted_sum(values: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
+    """The composite: weighted load plus weighted harms, in important differences, (n,).
+
+    Parameters
+    ----------
+    values : mapping of str to ndarray, (n,)
+        Outcomes of :data:`LOAD_OUTCOMES` and of :func:`counted_harms`.
+    weights : mapping of str to float
+        Weights of :data:`COMPOSITE_WEIGHTS` for the loads, which are divided by their sum, of :data:`HARM_WEIGHTS` and
+        :data:`FURTHER_HARMS` for the harms (0 if missing), and the worth of a full stop. With harms a person who died
+        has a value: their loads count as unchanged. Without harms their value is missing.
+    """
+    parts = loads_of(values, weights.get(FULL_STOP_KEY, FULL_STOP))
+    loads = {name: weights[name] for name in parts if name in weights}
+    load = np.asarray(sum(weight * parts[name] for name, weight in loads.items()) / sum(loads.values()))
+    harms = counted_harms(weights)
+    if not harms:
+        return load
+    return np.asarray(
+        np.nan_to_num(load) + sum(weights[name] * (values[outcome] / unit) for name, (outcome, unit) in harms.items())
+    )
+
+
+def preferences_text(weights: Mapping[str, float], full_stop: float, whose: str = "") -> str:
+    """The weights of the composite, the worth of a full stop and whose they are, in sentences."""
     loads = ", ".join(f"{name} {weights[name]:g}" for name in COMPOSITE_WEIGHTS if name in weights)
-    harms = ", ".join(f"{name} {weights[name]:g}" for name in HARM_WEIGHTS if weights.get(name, 0.0) > 0.0)
+    stated = [name for name in (*HARM_WEIGHTS, *FURTHER_HARMS) if weights.get(name, 0.0) > 0.0]
+    harms = ", ".join(f"{HARM_NAMES[name]} {weights[name]:g}" for name in stated)
     counted = f"One harm counts, in important differences: {harms}." if harms else "It counts no harm."
+    owner = f"the value judgements of {whose}" if whose else "value judgements, stated by the scenario or by default"
     return (
         f"The composite weighs {loads}. {counted} A full stop counts {full_stop:g} important differences. These are "
-        "value judgements, stated by the scenario or by default (A70)."
+        f"{owner} (A70)."
     )

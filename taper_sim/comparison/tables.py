@@ -1,4 +1,4 @@
-"""Summary and paired differences from one number per patient. Imports ``outcomes``, ``statistics``, ``cohort``.
+"""Summary and paired differences from one number per patient. Imports ``expected_events``, ``statistics``, ``cohort``.
 
 The first rows of every array are the people. Rows after them are the same people under further draws
 (``comparison.replicates``); they inform the spread between draws and nothing else. An interval for which too few people
@@ -15,7 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from taper_sim.array_types import Bools, Floats, Ints
-from taper_sim.comparison.outcomes import ALL, BEYOND_EXPECTED, BY_NAME, SHARE_OF_PEOPLE, Outcome
+from taper_sim.comparison.expected_events import expected_counts as _expected
+from taper_sim.comparison.outcomes import ALL, BY_NAME, SHARE_OF_PEOPLE, Outcome
 from taper_sim.comparison.preferences import HARM_OUTCOMES
 from taper_sim.comparison.statistics import (
     CVAR_SHARE,
@@ -73,7 +74,6 @@ DIFFERENCE_COLUMNS = (
 )
 
 _RATE: Final = "rate"
-_MOST_EXCESS: Final = 5.0  # observed minus expected events, in Poisson standard deviations, that luck explains
 
 _DOSE_BANDS = ((0.0, 50.0, "<50"), (50.0, 90.0, "50-89"), (90.0, np.inf, ">=90"))
 _AGE_BANDS = ((0.0, 45.0, "<45"), (45.0, 65.0, "45-64"), (65.0, np.inf, ">=65"))
@@ -256,25 +256,6 @@ def _kind(outcome: Outcome, *, difference: bool = False) -> Kind:
     if outcome.unit != SHARE_OF_PEOPLE:
         return "number"
     return "difference of shares" if difference else "share"
-
-
-def _expected(outcome: Outcome, read: Mapping[str, Floats], n: int) -> Floats | None:
-    """Events with the luck of their timing removed, if the run has expected events and they are less variable.
-
-    Observed minus expected events have mean 0. Subtracting them leaves the mean of an event as it is and replaces its
-    count by the sum of its daily probabilities. That helps where nearly everybody has a small risk; if a few people
-    carry it, the sum varies more than the count, and the count is used.
-    """
-    beyond = read.get(outcome.name + BEYOND_EXPECTED)
-    if beyond is None:
-        return None
-    values = read[outcome.name] - beyond
-    own = values[:n][~np.isnan(values[:n])]
-    mean = float(own.mean()) if len(own) else 0.0
-    excess = abs(float(np.nansum(beyond[:n])))
-    if mean <= 0.0 or float(own.var()) >= mean or excess > _MOST_EXCESS * (1.0 + np.sqrt(mean * len(own))):
-        return None
-    return np.asarray(values)
 
 
 def summary_rows(

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from taper_sim import tables
 from taper_sim.comparison.jobs import Finished, Plan, Runner, run_jobs, trajectory_name
 from taper_sim.comparison.outcomes import ALL, BEYOND_COLUMNS
+from taper_sim.comparison.ranking import Ranking, rank_protocols
 from taper_sim.comparison.statistics import spread_quantiles
 from taper_sim.comparison.tables import make_tables, subgroups
 from taper_sim.data import formulary
@@ -48,12 +49,14 @@ from taper_sim.units import DRUG_CLASSES
 KIND: Final = "compare"
 REPLICATES_FILE: Final = "replicates.parquet"
 """The people under further draws, where they are few: columns as in ``patients.parquet``."""
+RANKING_FILE, FLIPS_FILE = "ranking.csv", "ranking_flips.csv"
+"""Written where the scenario states whose weights its composite has."""
 _LIBRARIES: Final = ("taper-sim", "numpy", "numba", "pandas", "pyarrow", "scipy", "pydantic")
 
 
 @dataclass(frozen=True)
 class ComparisonRun:
-    """A finished comparison: its folder, tables, plan, scenario and manifest."""
+    """A finished comparison: its folder, tables, plan, scenario, manifest; a ranking if the scenario has weights."""
 
     folder: Path
     summary: pd.DataFrame
@@ -62,6 +65,7 @@ class ComparisonRun:
     scenario: Scenario
     reference: str
     manifest: dict[str, Any]
+    ranking: Ranking | None = None
 
 
 def compare(
@@ -143,15 +147,19 @@ def compare_scenario(
         summary, differences = make_tables(
             names, reference, finished, plan.draw, groups, scenario.outcomes, calibrated=plan.ensemble.calibrated
         )
+        ranking = _ranking(plan, finished, scenario.weights_of)
         trajectories = _trajectories(plan, kept.parts)
         kept.write_csv("summary.csv", summary)
         kept.write_csv("differences.csv", differences)
+        if ranking is not None:
+            kept.write_csv(RANKING_FILE, ranking.table)
+            kept.write_csv(FLIPS_FILE, ranking.flips)
         _write_people(plan, finished, kept)
         kept.write_csv("trajectories.csv", trajectories)
         about = _about(scenario, path, identity, plan, reference)
         about["timings_s"] = {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)}
         manifest = kept.finish(about, running.report)
-    return ComparisonRun(folder, summary, differences, plan, scenario, reference, manifest)
+    return ComparisonRun(folder, summary, differences, plan, scenario, reference, manifest, ranking)
 
 
 def rerun(record: PlanRecord, folder: Path, running: Running) -> ComparisonRun:
@@ -190,6 +198,14 @@ def _runner(workers: Workers) -> AbstractContextManager[Runner]:
     if not 1 <= workers <= MAX_THREADS:
         raise problem("--workers", "", workers, f"1 to {MAX_THREADS} threads")
     return nullcontext(partial(run_jobs, workers=workers))
+
+
+def _ranking(plan: Plan, finished: Finished, whose: str) -> Ranking | None:
+    """Ranking of the protocols that a clinic could follow; None without stated weights or another protocol."""
+    usable = [arm.name for arm in plan.arms if not arm.build().sees_state]
+    if not whose or len(usable) < 2:
+        return None
+    return rank_protocols(usable, finished, plan.draw, len(plan.cohort), plan.weights, whose)
 
 
 def _write_people(plan: Plan, finished: Finished, kept: RunFolder) -> None:

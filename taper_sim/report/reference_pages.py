@@ -237,9 +237,11 @@ the difference between two protocols on the same people.
   function, mood and medication load, each in smallest important differences (1 point, 10 points, 5 points of PHQ-9; a
   full stop of the medicine counts as {FULL_STOP:g}), plus the harms: so many important differences for a person with
   one of them. Weights: {weights}. Harms: {harms}.
-  A scenario gives others under `composite`, and the worth of a full stop under `full_stop_worth`. A person who died
-  counts the death and no change of the loads. If a scenario gives a harm the weight 0, the answer ranks nothing. In a
-  clinic run the composite has no harms, because a panel has too few deaths. Report the parts too.
+  A scenario gives others under `composite`, and the worth of a full stop under `full_stop_worth`. It may add the harms
+  `withdrawal` (for each 7 days in strong withdrawal) and `return` (to a higher dose). A person who died counts the
+  death and no change of the loads. Nothing is ranked unless the scenario states whose weights these are, under
+  `weights_of` ([ranking](report.md#the-committees-brief)). In a clinic run the composite has no harms, because a panel
+  has too few deaths. Report the parts too.
 - **Overdose in two parts.** `overdose_expected_dose` and `overdose_expected_tolerance` are expected numbers: the part
   from the dose, and the part from an effect beyond respiratory tolerance. Published studies disagree in sign, and the
   sum alone would hide this. Both rest on [A5](assumptions.md#a5) and [A10](assumptions.md#a10).

@@ -53,8 +53,12 @@ _WORDS: Final = (
     "calibrated",
     "interval_method",
     "interval_reason",
+    "weights_of",
+    "weight",
+    "change",
+    "first",
 )
-_COUNTS: Final = ("n", "day", "n_draws")
+_COUNTS: Final = ("n", "day", "n_draws", "rank")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from taper_sim.evidence.study_runs import COLUMNS, SIMULATED
 from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREY, ORANGE, PRINT, empty_figure, wrapped
 from taper_sim.report.listings import as_table
 from taper_sim.report.page_parts import PageSection, PageTable, RunPage, picture, write_figure
+from taper_sim.report.wording import count
 from taper_sim.run_folder import MANIFEST_FILE, read_record, read_table
 
 MOST_DRAWN: Final = 120
@@ -92,14 +93,14 @@ def cautions_of(table: pd.DataFrame) -> list[str]:
     noisy = int(((done["noise_share"] > NOISY) & (done["n_draws"] > 1)).sum())
     if noisy:
         lines.append(
-            f"{noisy} result(s): more than half of the variance between draws came from the number of simulated "
+            f"{count(noisy, 'result')}: more than half of the variance between draws came from the number of simulated "
             "people. It was taken out, so that the interval may be too narrow; take more people (--patients)."
         )
     together = int((done["n_draws"] < done["n_draws"].max()).sum()) if len(done) else 0
     if together:
         lines.append(
-            f"{together} result(s): too few events to estimate each draw, so all draws were estimated together; the "
-            "interval has no spread over parameters."
+            f"{count(together, 'result')}: too few events to estimate each draw, so all draws were estimated together; "
+            "the interval has no spread over parameters."
         )
     if (done["calibrated"] == "no").any():
         lines.append("Not calibrated to published results: the draws are of the prior.")

@@ -104,6 +104,7 @@ def _chosen(scenario: Scenario, text: str, folder: Path | None) -> list[dict[str
 _LATER_KEYS: Final = (
     ("clinic",),
     ("ladder",),
+    ("weights_of",),
     ("cohort", "modality"),
     ("cohort", "sampled"),
     ("clinic", "home_visits"),

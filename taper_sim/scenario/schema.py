@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from taper_sim.comparison.loss import Loss
 from taper_sim.comparison.outcomes import BY_NAME
-from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, HARM_WEIGHTS
+from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, FURTHER_HARMS, HARM_WEIGHTS
 from taper_sim.comparison.tables import DERIVED_SUBGROUPS
 from taper_sim.data import formulary
 from taper_sim.data.patient import LARGEST_PARAMETER, range_of
@@ -314,9 +314,12 @@ class Scenario(Strict):
     outcomes: tuple[str, ...] | None = None
     composite: dict[str, float] = Field(default_factory=lambda: {**COMPOSITE_WEIGHTS, **HARM_WEIGHTS})
     """Value judgements: weights of the loads (pain, function, mood, medication), and the important differences that
-    one crisis, overdose or death counts; a harm that is left out has its default, and 0 leaves it out of the sum."""
+    one crisis, overdose or death counts; a harm that is left out has its default, and 0 leaves it out of the sum. The
+    further harms withdrawal (7 days in strong withdrawal) and return (to a higher dose) count if they are stated."""
     full_stop_worth: float = Field(default=FULL_STOP, ge=0, le=20)
     """Value judgement: smallest important differences between a year without the drug and a year at the full dose."""
+    weights_of: str = Field(default="", max_length=120)
+    """Whose weights ``composite`` has, in words. If it is stated, ``taper-sim compare`` ranks the protocols by them."""
     subgroups: tuple[str, ...] = ()
     parameters: dict[str, float] = Field(default_factory=dict)
     clinic: ClinicEntry | None = None
@@ -348,13 +351,44 @@ class Scenario(Strict):
     @field_validator("composite")
     @classmethod
     def _are_weights(cls, weights: dict[str, float]) -> dict[str, float]:
-        if set(weights) - set(HARM_WEIGHTS) != set(COMPOSITE_WEIGHTS):
-            allowed = f"all of {', '.join(COMPOSITE_WEIGHTS)}, and any of {', '.join(HARM_WEIGHTS)}"
+        harms = (*HARM_WEIGHTS, *FURTHER_HARMS)
+        if set(weights) - set(harms) != set(COMPOSITE_WEIGHTS):
+            allowed = f"all of {', '.join(COMPOSITE_WEIGHTS)}, and any of {', '.join(harms)}"
             raise Wrong(("", f"weights of {', '.join(weights) or 'nothing'}", allowed))
         loads = [weights[name] for name in COMPOSITE_WEIGHTS]
         if any(not 0 <= weight < math.inf for weight in weights.values()) or sum(loads) <= 0:
             raise Wrong(("", weights, f"weights of at least 0, not all of {', '.join(COMPOSITE_WEIGHTS)} 0"))
         return {**HARM_WEIGHTS, **weights}
+
+    @field_validator("weights_of")
+    @classmethod
+    def _is_a_name(cls, whose: str) -> str:
+        if whose and (not whose.strip() or not whose.isprintable()):
+            raise Wrong(("", shown(whose), "in a few words, whose weights composite has"))
+        return whose.strip()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _states_every_weight(cls, given: Any) -> Any:
+        """Refuse a ranking by a weight that nobody stated."""
+        if isinstance(given, dict) and given.get("weights_of"):
+            stated = given.get("composite") or {}
+            missing = [name for name in (*COMPOSITE_WEIGHTS, *HARM_WEIGHTS) if name not in stated]
+            if missing:
+                whose = shown(given["weights_of"])
+                raise Wrong(
+                    *((f"composite.{name}", "nothing", f"the weight of {name} that {whose} stated") for name in missing)
+                )
+        return given
+
+    @model_validator(mode="after")
+    def _ranks_by_every_harm(self) -> "Scenario":
+        """Refuse a ranking that counts not every harm."""
+        left_out = [name for name in HARM_WEIGHTS if self.weights_of and self.composite[name] <= 0.0]
+        if left_out:
+            allowed = "above 0 beside weights_of: a ranking counts every harm"
+            raise Wrong(*((f"composite.{name}", f"{self.composite[name]:g}", allowed) for name in left_out))
+        return self
 
     @field_validator("parameters")
     @classmethod

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 import taper_sim as ts
 from taper_sim.api.comparison import load_comparison
 from taper_sim.comparison.outcomes import ALL, BY_NAME
+from taper_sim.data.problems import InputError
 from tests.conftest import SCENARIO
 
 PROTOCOLS = ["constant()", "linear(pct=10, every=14)", "abrupt()"]
@@ -120,9 +121,15 @@ def test_the_answer_says_what_the_intervals_allow(result: ts.Comparison) -> None
     assert "<table" in result._repr_html_()
 
 
-def test_no_protocol_is_called_best_of_two_alike(cohort: ts.People) -> None:
-    twice = ts.compare(people=cohort, protocols=["constant()", {"call": "constant()", "name": "the same"}], **RUN)
-    assert twice.answer.startswith("No protocol is shown to be best")
+def test_protocols_are_ranked_by_stated_weights_alone(cohort: ts.People, result: ts.Comparison) -> None:
+    assert result.ranking is None and result.ranking_flips is None and "Nothing is ranked" in result.answer
+    two = ["constant()", {"call": "constant()", "name": "the same"}]
+    weights = {"pain": 1, "function": 1, "mood": 1, "medication": 1, "crisis": 2, "overdose": 10, "death": 100}
+    twice = ts.compare(people=cohort, protocols=two, composite=weights, weights_of="the two of us", **RUN)
+    assert twice.ranking is not None and twice.ranking["rank"].tolist() == [1, 1]
+    assert twice.answer.startswith("By the weights of the two of us") and "not settled" in twice.answer
+    with pytest.raises(InputError, match=r"composite\.death: given nothing"):
+        ts.compare(people=cohort, protocols=two, weights_of="the two of us", **RUN)
 
 
 def test_a_saved_run_is_loaded_as_it_was(result: ts.Comparison, tmp_path: Path) -> None:

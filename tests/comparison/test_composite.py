@@ -10,7 +10,7 @@ import pytest
 from taper_sim.api.comparison_answer import answer_of
 from taper_sim.comparison.loss import Loss
 from taper_sim.comparison.outcomes import measure
-from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, FULL_STOP_KEY, HARM_WEIGHTS, holds_harms
+from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, FULL_STOP_KEY, HARM_WEIGHTS
 from taper_sim.data.problems import InputError
 from taper_sim.model.compiled import rows
 from taper_sim.scenario.all_policies import build_policy
@@ -87,11 +87,17 @@ def test_a_value_judgement_out_of_range_is_refused(tmp_path: Path, more: str):
         read_scenario(_written(tmp_path, more))
 
 
-def test_nothing_is_ranked_by_a_composite_without_harms():
-    assert not holds_harms(COMPOSITE_WEIGHTS)
-    assert not holds_harms(DEFAULTS | {"overdose": 0.0})
-    assert holds_harms(DEFAULTS)
+def test_a_further_harm_adds_its_weight_for_each_unit_of_its_outcome(course: Trajectory):
+    plain = measure(course, DEFAULTS)
+    assert plain["days_over_limit"].max() > 7
+    further = measure(course, DEFAULTS | {"withdrawal": 0.5, "return": 0.2})["composite"]
+    added = 0.5 * plain["days_over_limit"] / 7.0 + 0.2 * plain["return_to_higher_dose"]
+    assert further == pytest.approx(plain["composite"] + added, abs=1e-12)
+
+
+def test_nothing_is_ranked_without_stated_weights():
     row = {"outcome": "composite", "subgroup": "all", "mean": 0.0, "lo95": -1.0, "hi95": 1.0, "p_better": 0.5}
     summary = pd.DataFrame([row | {"protocol": name} for name in ("a", "b")])
-    answer = answer_of(summary, ["a", "b"], "a", lambda a, b: summary, ranks=False)
-    assert "nothing is ranked" in answer
+    assert "Nothing is ranked" in answer_of(summary, ["a", "b"], "a", lambda a, b: summary)
+    ranked = answer_of(summary, ["a", "b"], "a", lambda a, b: summary, ("By the weights of us, a ranks first.",))
+    assert ranked.startswith("By the weights of us") and "Nothing is ranked" not in ranked
