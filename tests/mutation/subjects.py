@@ -81,7 +81,6 @@ SUBJECTS: Final = (
     ),
     Subject("safety/rule_language.py", ("safety/test_rule_language.py",)),
     Subject("safety/ceilings.py", ("safety/test_ceilings.py",)),
-    Subject("safety/felt_cuts.py", ("safety/test_felt_cuts.py",)),
     Subject(
         "simulation/dispensing.py",
         ("simulation/test_dispensing.py",),
