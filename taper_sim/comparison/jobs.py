@@ -27,6 +27,7 @@ from taper_sim.simulation.layout import CarePlan, arrays_of
 CHUNK: Final = 4096  # people a job: some 30 MB of arrays
 FIGURE_PEOPLE: Final = 4096  # whose trajectories are kept for the figures: those of the first chunk
 SNAPSHOT_EVERY_D: Final = 7
+_KEPT_NUMBERS: Final = 5_000_000  # of finished arms in memory: 40 MB
 
 
 @dataclass(frozen=True)
@@ -221,11 +222,14 @@ def run_jobs(plan: Plan, parts: Parts, on_progress: Callable[[int], None], *, wo
 class Finished(Mapping[str, Mapping[str, Floats]]):
     """One number a row of the plan of every arm, read from the parts when asked for: people first, in their order.
 
-    Two arms are kept in memory, so a comparison of many protocols needs no more than one of two.
+    Two arms are kept in memory, or more if they are small: a comparison of many protocols on many people needs no more
+    memory than one of two.
     """
 
     def __init__(self, plan: Plan, parts: Parts):
         self.plan, self.parts = plan, parts
+        self._columns: Final = [*(o.name for o in ALL), *BEYOND_COLUMNS, "rounding_error"]
+        self._most_kept: Final = max(2, _KEPT_NUMBERS // (plan.n_rows * len(self._columns)))
         self._kept: dict[str, dict[str, Floats]] = {}
 
     def __iter__(self) -> Iterator[str]:
@@ -237,7 +241,7 @@ class Finished(Mapping[str, Mapping[str, Floats]]):
     def __getitem__(self, name: str) -> Mapping[str, Floats]:
         if name not in self._kept:
             columns = self._read([arm.name for arm in self.plan.arms].index(name))
-            while len(self._kept) >= 2:
+            while len(self._kept) >= self._most_kept:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[name] = columns
         self._kept[name] = self._kept.pop(name)
@@ -246,7 +250,7 @@ class Finished(Mapping[str, Mapping[str, Floats]]):
     def _read(self, arm: int) -> dict[str, Floats]:
         """One number a row of every outcome of an arm; every row of the plan must be there."""
         n = self.plan.n_rows
-        columns = {column: np.full(n, np.nan) for column in [*(o.name for o in ALL), *BEYOND_COLUMNS, "rounding_error"]}
+        columns = {column: np.full(n, np.nan) for column in self._columns}
         filled: Bools = np.zeros(n, dtype=bool)  # NaN may also say that a patient has no such number
         for chunk, people in enumerate(self.plan.chunks()):
             part_ = part_name(arm, chunk)

@@ -210,9 +210,10 @@ def estimates(samples: Sequence[Sample], printed: Sequence[bool] | None = None) 
     ``printed`` says which of them have an interval, (m,); all if omitted. The others have their mean and ``mc_se``
     alone, and a standard deviation between draws of NaN.
     """
-    parts = [_Parts.of(sample) for sample in samples]
+    shown = [True] * len(samples) if printed is None else list(printed)
+    parts = [_Parts.of(sample, printed=each) for sample, each in zip(samples, shown, strict=True)]
     between = np.full(len(parts), np.nan)
-    wanted = range(len(parts)) if printed is None else np.flatnonzero(printed).tolist()
+    wanted = np.flatnonzero(shown).tolist()
     others = [k for k in wanted if parts[k].events is None]
     between[others] = between_variances([parts[k].by_draw for k in others])
     counted = {k: events for k in wanted if (events := parts[k].events) is not None}
@@ -235,8 +236,11 @@ class _Parts:
     log_odds: bool
 
     @classmethod
-    def of(cls, sample: Sample) -> "_Parts":
-        """Means and noise of the draws, and the Monte Carlo error of the people."""
+    def of(cls, sample: Sample, *, printed: bool) -> "_Parts":
+        """Means and noise of the draws, and the Monte Carlo error of the people.
+
+        What only an interval needs, and takes long with replicates, is left out if it is not ``printed``.
+        """
         n, values, draw = sample.n, sample.values, sample.draw
         if n == 0:
             raise ValueError("over_draws needs at least one person")
@@ -253,7 +257,7 @@ class _Parts:
         # with fewer than two people a draw the variances between draws and of people are not separable
         separable = n_rows >= 2 * n_draws
         within = squares / (n_rows - n_draws) if separable else single
-        shared = _shared(sample, residual, squares, n_draws) if separable else 0.0
+        shared = _shared(sample, residual, squares, n_draws) if separable and printed else 0.0
         noise = (within - min(shared, within)) / people
         tail = 0.0
         if separable and squares > 0.0:

@@ -29,6 +29,7 @@ from taper_sim.evidence.coded_words import (
     ROLES_LEFT_OUT,
     STATISTICS,
     STUDY_EVENTS,
+    TARGET,
     WIDTHS,
     Statistic,
 )
@@ -133,11 +134,12 @@ def evidence_of(table: pd.DataFrame, file: str) -> EvidenceTable:
     problems.raise_if_any()
     names = [name for name in (*REQUIRED, *OPTIONAL) if name in table.columns]
     records = table[names].to_dict("records")
-    return EvidenceTable(
-        tuple(
-            _row({str(k): str(v) for k, v in record.items()}, number, file) for number, record in enumerate(records, 2)
-        )
-    )
+    first_with: dict[str, int] = {}  # row of each id
+    rows = []
+    for number, record in enumerate(records, 2):
+        cells = {str(k): str(v) for k, v in record.items()}
+        rows.append(_row(cells, number, file, first_with.setdefault(cells["id"].strip(), number)))
+    return EvidenceTable(tuple(rows))
 
 
 class _Cells:
@@ -145,7 +147,7 @@ class _Cells:
 
     def __init__(self, cells: Mapping[str, str], number: int, file: str):
         self.cells, self.file = cells, file
-        self.where = f"row {number}" + (f" ({shown(cells['id'])})" if cells.get("id") else "")
+        self.where = f"row {number}" + (f" ({shown(name)})" if (name := self.text("id")) else "")
         self.problems: list[Problem] = []
 
     def text(self, name: str) -> str:
@@ -180,12 +182,19 @@ class _Cells:
             return None
 
 
-def _row(cells: Mapping[str, str], number: int, file: str) -> EvidenceRow:
-    """Read one row; a row whose role is not to be compared is not read further."""
+def _row(cells: Mapping[str, str], number: int, file: str, first: int) -> EvidenceRow:
+    """Read one row; a row whose role is not to be compared is not read further. ``first`` is the row with its id."""
     row = _Cells(cells, number, file)
     role = row.text("role")
     if role in ROLES_LEFT_OUT:
         return EvidenceRow(cells, None, (), f"role {role}: {ROLES_LEFT_OUT[role]}")
+    if role not in ("", TARGET):
+        roles = (TARGET, *ROLES_LEFT_OUT)
+        row.wrong("role", role + nearest(role, roles), f"one of {', '.join(roles)}, or nothing")
+    if not row.text("id"):
+        row.wrong("id", "", "a name of its own")
+    elif first != number:
+        row.wrong("id", row.text("id"), f"a name of its own; row {first} has this one")
     result = _result(row)
     reason = "; ".join(f"{p.place.partition(', ')[2]}: given {p.given}; allowed: {p.allowed}" for p in row.problems)
     return EvidenceRow(cells, result, tuple(row.problems), reason)

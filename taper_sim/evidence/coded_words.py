@@ -158,4 +158,7 @@ ROLES_LEFT_OUT: Final[Mapping[str, str]] = {
     "context": "no simulated study can give it",
     "superseded": "replaced by a corrected result",
 }
-"""Roles of rows that are not simulated, with the reason; any other row is a target."""
+"""Roles of rows that are not simulated, with the reason."""
+
+TARGET: Final = "target"
+"""Role of a row that is simulated; a row without a role is one."""

@@ -8,7 +8,7 @@ limit, and is no ideal of care.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -55,60 +55,79 @@ class Oracle(Policy):
 
     def decide(self, memory: Any, observation: Observation) -> Order:
         """Order the largest cut within the limit; hold the dose if no cut is."""
-        column = memory
-        people = np.arange(len(column))
+        column, latent = memory, observation.latent
+        people, of_column = np.arange(len(column)), np.maximum(column, 0)
         now = np.where(column >= 0, observation.dose_fraction[people, column], 1.0)
-        of_class = _of_class(observation.latent.arrays, np.maximum(column, 0))
-        share, decided = now.copy(), column < 0
+        share, undecided = now.copy(), np.flatnonzero((column >= 0) & (now > 0.0))
+        ahead = _ahead_of(latent.arrays, of_column)
         for cut in (c for c in _CUTS_PCT if c <= self.max_pct):
+            if not len(undecided):
+                break
             candidate = np.maximum(np.round(now - cut / 100.0, 12), 0.0)
-            doses = observation.latent.doses(put_share(observation.dose_fraction, column, candidate))[
-                people, np.maximum(column, 0)
-            ]
-            within_limit = (
-                _highest_felt(observation.latent.arrays, column, *of_class, doses, self.horizon_d) <= self.limit
-            )
-            share = np.where(within_limit & ~decided, candidate, share)
-            decided |= within_limit
+            doses = latent.doses(put_share(observation.dose_fraction, column, candidate))[people, of_column]
+            highest = _highest_felt(ahead.of(undecided), doses[undecided], self.horizon_d)
+            within_limit = undecided[highest <= self.limit]
+            share[within_limit] = candidate[within_limit]
+            undecided = undecided[highest > self.limit]
         return Order(put_share(observation.dose_fraction, column, share))
 
 
-def _of_class(arrays: Any, column: np.ndarray) -> tuple[Any, Medicine, MedicineState]:
-    """Coefficients, parameters and state of the tapered class, (n,) each, read from the kernel's arrays."""
+class _Ahead(NamedTuple):
+    """What withdrawal of the tapered class depends on from today on; ndarrays (n,).
+
+    ``before`` is the dose prescribed, ``reference`` that of :func:`taper_sim.model.equations.cut_share`, ``at_start``
+    the withdrawal of day 0; ``x``, ``decay`` and ``xi`` are of the reaction to cuts, ``announced`` weighs the next one.
+    """
+
+    c: Coefficients
+    medicine: Medicine
+    state: MedicineState
+    before: Floats
+    reference: Floats
+    at_start: Floats
+    x: Floats
+    decay: Floats
+    xi: Floats
+    announced: Floats
+
+    def of(self, who: Ints) -> "_Ahead":
+        """The same of some people."""
+        groups = (type(group)(*(values[who] for values in group)) for group in self[:3])
+        return _Ahead(*groups, *(values[who] for values in self[3:]))
+
+
+def _ahead_of(arrays: Any, column: Ints) -> _Ahead:
+    """The tapered class of each person, and the person, read from the kernel's arrays; ``column`` is (n,)."""
     people = np.arange(len(column))
 
-    def values(array: Floats, row: int) -> Floats:
+    def of_class(array: Floats, row: int) -> Floats:
         return np.asarray(arrays.get3(array, row)[people, column])
 
     names = ("EC50", "OMEGA", "SIGMA", "ADJUNCT", "DECAY_G", "DECAY_F", "DECAY_L")
     shape = np.array([[arrays.get(arrays.params, rows.SHAPE + 4 * k + j) for j in range(4)] for k in range(3)])
-    medicine = Medicine(*(values(arrays.params, getattr(rows, name)) for name in names), *shape[column, :, people].T)
-    state = MedicineState(*(values(arrays.state, getattr(rows, name)) for name in MedicineState._fields))
-    coefficients = Coefficients(*arrays.coefficients[arrays.tile].T)
-    return coefficients, medicine, state
-
-
-def _highest_felt(
-    arrays: Any, column: Ints, c: Any, medicine: Medicine, state: MedicineState, dose: Floats, n_days: int
-) -> Floats:
-    """Highest felt withdrawal over the next ``n_days`` at a steady dose, (n,), the reaction to the cut included."""
-    people, k = np.arange(len(column)), np.maximum(column, 0)
-    before, reference, at_start = (
-        arrays.get3(array, row)[people, k]
-        for array, row in (
-            (arrays.state, rows.PRESCRIBED),
-            (arrays.params, rows.CUT_REFERENCE),
-            (arrays.params, rows.W0),
-        )
+    medicine = (of_class(arrays.params, getattr(rows, name)) for name in names)
+    return _Ahead(
+        Coefficients(*arrays.coefficients[arrays.tile].T),
+        Medicine(*medicine, *shape[column, :, people].T),
+        MedicineState(*(of_class(arrays.state, getattr(rows, name)) for name in MedicineState._fields)),
+        of_class(arrays.state, rows.PRESCRIBED),
+        of_class(arrays.params, rows.CUT_REFERENCE),
+        of_class(arrays.params, rows.W0),
+        arrays.get(arrays.state, rows.X),
+        *(arrays.get(arrays.params, row) for row in (rows.DECAY_X, rows.XI, rows.ANNOUNCED)),
     )
-    xi, decay, announced = (arrays.get(arrays.params, row) for row in (rows.XI, rows.DECAY_X, rows.ANNOUNCED))
-    share = np.clip(eq.cut_share(before, dose, reference), 0.0, c.full_cut)
-    x = eq.reaction(arrays.get(arrays.state, rows.X), decay, xi, announced * eq.cut_weight(share, c.full_cut))
+
+
+def _highest_felt(ahead: _Ahead, dose: Floats, n_days: int) -> Floats:
+    """Highest felt withdrawal over the next ``n_days`` at a steady dose, (n,), the reaction to the cut included."""
+    c, medicine, state, *_ = ahead
+    share = np.clip(eq.cut_share(ahead.before, dose, ahead.reference), 0.0, c.full_cut)
+    x = eq.reaction(ahead.x, ahead.decay, ahead.xi, ahead.announced * eq.cut_weight(share, c.full_cut))
     highest = np.zeros_like(dose)
     for _ in range(n_days):
         state = medicine_day(c, medicine, state, dose)
-        highest = np.maximum(highest, eq.felt_withdrawal(state.W - at_start, x, c.sows_w))
-        x = eq.reaction(x, decay, 0.0, 0.0)
+        highest = np.maximum(highest, eq.felt_withdrawal(state.W - ahead.at_start, x, c.sows_w))
+        x = eq.reaction(x, ahead.decay, 0.0, 0.0)
     return highest
 
 

@@ -121,6 +121,7 @@ def test_a_share_of_nobody_or_everybody_is_compared_within_half_a_person():
         ({"hi95": ""}, "lo95, hi95", "both ends"),
         ({"width_from": "wilson"}, "width_from", "one of ci, n, pct25"),
         ({"width_from": "n", "n_arm": "50"}, "width_from", "n with proportion"),
+        ({"role": "tarrget"}, "role", "did you mean target?"),
     ],
 )
 def test_each_wrong_cell_gives_one_line_that_names_row_column_value_and_repair(
@@ -135,9 +136,19 @@ def test_each_wrong_cell_gives_one_line_that_names_row_column_value_and_repair(
 
 
 def test_all_problems_of_a_row_are_listed_and_the_other_rows_are_read():
-    table = evidence_of(pd.DataFrame([GOOD | {"statistic": "x", "arm": "y()", "day": "z"}, GOOD]), "t.csv")
+    wrong = GOOD | {"id": "T0", "statistic": "x", "arm": "y()", "day": "z"}
+    table = evidence_of(pd.DataFrame([wrong, GOOD]), "t.csv")
     assert len(table.problems) == 3
     assert table.rows[0].result is None and table.rows[1].result is not None
+
+
+def test_the_first_row_of_an_id_is_read_and_each_later_row_and_a_row_without_an_id_is_named():
+    table = evidence_of(pd.DataFrame([GOOD, GOOD | {"id": " T1"}, GOOD | {"id": ""}, GOOD | {"id": "T2"}]), "t.csv")
+    assert [line.result is not None for line in table.rows] == [True, False, False, True]
+    assert [str(problem) for problem in table.problems] == [
+        "t.csv: row 3 (T1), id: given T1; allowed: a name of its own; row 2 has this one",
+        "t.csv: row 4, id: given nothing; allowed: a name of its own",
+    ]
 
 
 def test_a_file_without_the_columns_is_refused_as_a_whole():

@@ -51,6 +51,8 @@ def test_a_painful_cut_is_said_with_its_worst_day_and_its_days_over_the_limit() 
         ([6.0] * 14, 20, ("false", "false")),  # exactly at the limit
         ([5.0, 9.0, 5.0, 5.0, 5.0, 5.0, 5.0], 20, ("false", "false")),  # one bad day
         ([9.0, 9.0], 20, ("unknown", "unknown")),
+        # three bad days are half of the last six days, but not of the last seven
+        ([7.0] * 7 + [5.0] * 8 + [9.0] * 3 + [5.0] * 3, 20, ("true", "false")),
     ],
 )
 def test_a_cut_breaks_a_limit_in_a_bad_week(after: list[float], ago: int, expected: tuple[str, str]) -> None:
@@ -93,6 +95,7 @@ def test_a_worse_report_after_a_cut_never_unbreaks_a_limit(
         ([5.0, *[8.0] * 7, *[5.0] * 12], 40, 8, None),  # worst on days 1 to 7, and the days from day 8 are as before
         ([5.0, *[8.0] * 7, *[6.0] * 33], 40, None, 40),  # a point above is within the limit, and not back
         ([5.0, *[8.0] * 7, *[5.4] * 33], 40, 8, None),  # within half the limit
+        ([*[8.0] * 7, 6.0, *[5.45] * 7], 14, 8, None),  # the first day of a fortnight counts
         ([8.0] * 10, 9, None, 9),  # it lasts
         ([5.0] * 20, 40, None, None),  # nothing was broken: nothing to recover from
         ([*[8.0] * 10, 5.0, 5.0], 11, None, 11),  # two good days are no week
