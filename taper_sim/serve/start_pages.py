@@ -12,13 +12,14 @@ from taper_sim.api.examples import shipped_folder
 from taper_sim.data.patient_files import BASELINE_FILE, CHECKIN_FILE, DOSE_FILE, LIMITS_FILE
 from taper_sim.data.problems import InputError
 from taper_sim.serve import entry_form
-from taper_sim.serve.caregiver_consent import CAREGIVER, SHARED_PARTS, parts_shared
+from taper_sim.serve.caregiver_consent import CAREGIVER, parts_shared
 from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.patient_list import patient_rows
 from taper_sim.serve.patient_view import URGENCY_WORDS
 from taper_sim.serve.served_pages import ServedPages, to_patient
 from taper_sim.serve.sign_in import POLLED
 from taper_sim.serve.store.audit_chain import ACTING
+from taper_sim.serve.store.consent_records import CONSENT_PARTS
 from taper_sim.serve.uploads import uploaded
 
 _EXAMPLE: Final = {
@@ -90,7 +91,9 @@ def _shared(pages: ServedPages, account: str) -> list[dict[str, Any]]:
         folder = pages.store.folder("", key)
         if folder is not None:
             patient_id = folder.about().get("id") or folder.history().patient_id
-            rows.append({"key": key, "patient_id": patient_id, "parts": [(part, SHARED_PARTS[part]) for part in parts]})
+            rows.append(
+                {"key": key, "patient_id": patient_id, "parts": [(part, CONSENT_PARTS[part]) for part in parts]}
+            )
     return rows
 
 
