@@ -1,7 +1,7 @@
-"""Give and revoke what a patient allows a caregiver to see; one record for sign-in and paper. Imports ``store``.
+"""Give and revoke what a patient allows a caregiver to see. Imports ``patient_store``, ``accounts``, ``entry_form``.
 
-A patient has one consent in force for each caregiver: a new one ends the one before. A caregiver with an account sees
-the parts when they sign in; one without an account has the printed view.
+One record holds for sign-in and paper. A patient has one consent in force for each caregiver: a new one ends the one
+before. A caregiver with an account sees the parts when they sign in; one without an account has the printed view.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,6 +19,7 @@ CAREGIVER: Final = "caregiver"
 ANY_PART: Final = "any"
 """Word of the table of access: a part of whatever kind."""
 _LONGEST_NAME: Final = 120
+"""Letters of a caregiver's name. A design choice."""
 
 
 def caregivers(database: StoreDatabase) -> list[str]:
