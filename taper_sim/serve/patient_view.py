@@ -310,7 +310,7 @@ def past_forecast_rows(answer: dict[str, Any]) -> list[dict[str, str]]:
             "forecast": f"{row['forecast']:.1f}",
             "reported": f"{row['reported']:.1f}",
             "error": f"{row['mean_error']:+.1f}",
-            "inside": f"{100 * row['share_in_80']:.0f} of 100 of {row['n_reports']} reports",
+            "inside": f"{100 * row['share_in_80']:.0f} % of {row['n_reports']} reports",
         }
         for row in answer["past_forecasts"]
     ]
