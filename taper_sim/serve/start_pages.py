@@ -118,7 +118,7 @@ def _moved(files: Mapping[str, str], today: date) -> dict[str, str]:
     days = [date.fromisoformat(text) for text in _DATE.findall("\n".join(files.values()))]
     by = timedelta(weeks=(today - max(days)).days // WEEK_D)
     return {
-        name: _DATE.sub(lambda found: (date.fromisoformat(found[0]) + by).isoformat(), text)
+        name: _DATE.sub(lambda match: (date.fromisoformat(match[0]) + by).isoformat(), text)
         for name, text in files.items()
     }
 

@@ -190,13 +190,13 @@ def test_consents_of_accounts_and_of_papers_become_one_record(tmp_path: Path) ->
             connection.execute("INSERT INTO patients VALUES (?, '', ?, ?, NULL)", (number, f"n{number}", f"k{number}"))
             sha = hashlib.sha256(PAPERS.encode()).hexdigest()  # the second file was changed by somebody else
             connection.execute("INSERT INTO files VALUES (?, 'papers.json', ?, ?)", (number, content, sha))
-        for what, given, revoked in (
+        for what, since, until in (
             ("plan", "2026-03-01T10:00:00Z", None),
             ("calendar", "2026-03-05T10:00:00Z", None),
             ("plan", "2026-01-01T10:00:00Z", "2026-02-01T10:00:00Z"),
         ):
             row = "INSERT INTO caregiver_consent (patient, account, what, given_at, recorded_by, revoked_at) VALUES "
-            connection.execute(row + "(1, 'cara', ?, ?, 'drA', ?)", (what, given, revoked))
+            connection.execute(row + "(1, 'cara', ?, ?, 'drA', ?)", (what, since, until))
     store = PatientStore(tmp_path, is_shared=True)
     with store.database.reading() as connection:
         first, second = (read_rows(connection, number) for number in (1, 2))

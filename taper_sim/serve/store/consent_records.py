@@ -135,14 +135,14 @@ def without_consents(text: str, file: str) -> tuple[str, list[Consent]]:
 def _of_file(row: Mapping[str, Any]) -> Consent:
     """A consent of a file; raises ValueError, TypeError or KeyError for a wrong one."""
     parts = tuple(row["parts"] if "parts" in row else row["shares"])
-    given = row["given_at"] if "given_at" in row else row["given_on"]
-    revoked = (row["revoked_at"] if "revoked_at" in row else row.get("revoked_on")) or ""
-    consent = Consent(row["caregiver"], "", parts, given, row.get("recorded_by", ""), revoked)
+    since = row["given_at"] if "given_at" in row else row["given_on"]
+    until = (row["revoked_at"] if "revoked_at" in row else row.get("revoked_on")) or ""
+    consent = Consent(row["caregiver"], "", parts, since, row.get("recorded_by", ""), until)
     if not (isinstance(consent.caregiver, str) and isinstance(consent.recorded_by, str) and parts):
         raise TypeError
     if not set(parts) <= set(CONSENT_PARTS):
         raise ValueError
-    _day_of(given)
-    if revoked:
-        _day_of(revoked)
+    _day_of(since)
+    if until:
+        _day_of(until)
     return consent
