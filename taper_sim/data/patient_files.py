@@ -1,7 +1,8 @@
 """Names of the files in a patient's folder, and the records in it. Imports ``data``.
 
 A folder holds ``checkins.csv`` and ``doses.csv``, or ``bundle.json`` and perhaps ``added_checkins.csv``; and where
-known ``baseline.yaml``, ``limits.yaml``, ``patient.json`` (id, clinician, day of the question) and ``decisions.jsonl``.
+known ``baseline.yaml``, ``limits.yaml``, ``patient.json`` (id, clinician, day of the question), ``papers.json`` (fields
+of the papers), ``consents.json`` (what caregivers may see) and ``decisions.jsonl``.
 """
 
 from pathlib import Path
@@ -20,6 +21,8 @@ ADDED_FILE: Final = "added_checkins.csv"
 BASELINE_FILE: Final = "baseline.yaml"
 LIMITS_FILE: Final = "limits.yaml"
 ABOUT_FILE: Final = "patient.json"
+PAPERS_FILE: Final = "papers.json"
+CONSENT_FILE: Final = "consents.json"
 DECISION_FILE: Final = "decisions.jsonl"
 
 

@@ -1,7 +1,7 @@
 """Who may do what: the table ``access.csv``, and sessions that end. Imports ``accounts``, ``caregiver_consent``.
 
 A row has a method, an address and what it does, and for each role ``yes``, ``no``, or the part that a patient must have
-allowed a caregiver to see. An address without a row is refused to everybody.
+allowed a caregiver to see (``any``: whichever). An address without a row is refused to everybody.
 """
 
 import csv

@@ -1,30 +1,25 @@
-"""What a patient allows a caregiver to see, as a revocable record. Imports ``store``, ``accounts``.
+"""Give and revoke what a patient allows a caregiver to see. Imports ``patient_store``, ``accounts``, ``entry_form``.
 
-A consent names the patient, the caregiver's account and one part. It ends when it is revoked; nothing is removed.
+One record holds for sign-in and paper. A patient has one consent in force for each caregiver: a new one ends the one
+before. A caregiver with an account sees the parts when they sign in; one without an account has the printed view.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from taper_sim.data.problems import problem, shown
+from taper_sim.data.problems import shown
 from taper_sim.serve.accounts import accounts_of
+from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.patient_store import PatientFolder
 from taper_sim.serve.store.audit_chain import ACTING, Actor, Deed, now_utc
+from taper_sim.serve.store.consent_records import CONSENT_PARTS, Consent, add_row, read_rows
 from taper_sim.serve.store.database import StoreDatabase
 
 CAREGIVER: Final = "caregiver"
-SHARED_PARTS: Final = {"plan": "the plan that was agreed", "calendar": "the calendar of doses"}
-"""What a caregiver may be allowed to see, with its words."""
-
-
-@dataclass(frozen=True)
-class Consent:
-    """A consent in force."""
-
-    account: str
-    part: str
-    given_at: str
-    recorded_by: str
+ANY_PART: Final = "any"
+"""Word of the table of access: a part of whatever kind."""
+_LONGEST_NAME: Final = 120
+"""Letters of a caregiver's name. A design choice."""
 
 
 def caregivers(database: StoreDatabase) -> list[str]:
@@ -33,55 +28,79 @@ def caregivers(database: StoreDatabase) -> list[str]:
 
 
 def consents_of(folder: PatientFolder) -> list[Consent]:
-    """Consents of a patient that are in force."""
-    query = (
-        "SELECT account, what, given_at, recorded_by FROM caregiver_consent "
-        "WHERE patient = ? AND revoked_at IS NULL ORDER BY account, what"
-    )
-    return [Consent(*row) for row in folder.database.rows(query, folder.number)]
+    """Consents of a patient in the order in which they were given, also those that were revoked."""
+    with folder.database.reading() as connection:
+        return read_rows(connection, folder.number)
 
 
-def give_consent(folder: PatientFolder, account: str, part: str) -> None:
-    """Record that the patient allows a caregiver to see a part.
+def in_force(consents: Iterable[Consent]) -> list[Consent]:
+    """Consents that are not revoked, the newest first."""
+    return [c for c in reversed(list(consents)) if not c.revoked_at]
+
+
+def give_consent(folder: PatientFolder, caregiver: str, account: str, parts: Sequence[str]) -> None:
+    """Record what the patient allows a caregiver to see.
+
+    Parameters
+    ----------
+    folder : PatientFolder
+    caregiver : str
+        Name on the papers; empty for the name of the account.
+    account : str
+        Account of the caregiver, or empty.
+    parts : sequence of str
+        Keys of :data:`CONSENT_PARTS`.
 
     Raises
     ------
-    InputError
-        If there is no such account of a caregiver, or no such part.
+    FormError
+        With a problem for each field that is wrong.
     """
     known = caregivers(folder.database)
-    if account not in known:
-        raise problem("consent", "account", shown(account) or "nothing", ", ".join(known) or "no caregiver yet")
-    if part not in SHARED_PARTS:
-        raise problem("consent", "what", shown(part) or "nothing", ", ".join(SHARED_PARTS))
-    with folder.database.action(Deed("consent given", folder.key, f"{account}, {part}")) as connection:
-        connection.execute(
-            "INSERT INTO caregiver_consent (patient, account, what, given_at, recorded_by) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT DO NOTHING",
-            (folder.number, account, part, now_utc(), ACTING.get().name),
-        )
+    name = caregiver.strip() or account
+    problems: dict[str, str] = {}
+    if account and account not in known:
+        allowed = ", ".join(known) or "none yet: `taper-sim accounts add`"
+        problems["account"] = f"given {shown(account)}; allowed: {allowed}"
+    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+        problems["caregiver"] = f"given {shown(name) or 'nothing'}; allowed: the name of the caregiver"
+    if not parts or not set(parts) <= set(CONSENT_PARTS):
+        problems["share_plan"] = f"given {shown(', '.join(parts)) or 'nothing'}; allowed: what the caregiver may see"
+    if problems:
+        raise FormError(problems)
+    listed = tuple(part for part in CONSENT_PARTS if part in parts)
+    consent = Consent(name, account, listed, now_utc(), ACTING.get().name)
+    deed = Deed("consent given", folder.key, f"{account or 'no account'}: {', '.join(listed)}")
+    with folder.database.action(deed) as connection:
+        for earlier in in_force(consents_of(folder)):
+            if earlier.caregiver == name or (account and earlier.account == account):
+                revoke_consent(folder, earlier.number)
+        add_row(connection, folder.number, consent)
 
 
-def revoke_consent(folder: PatientFolder, account: str, part: str) -> None:
-    """End a consent at once; without one nothing changes."""
-    with folder.database.action(Deed("consent revoked", folder.key, f"{account}, {part}")) as connection:
-        connection.execute(
-            "UPDATE caregiver_consent SET revoked_at = ? "
-            "WHERE patient = ? AND account = ? AND what = ? AND revoked_at IS NULL",
-            (now_utc(), folder.number, account, part),
-        )
+def revoke_consent(folder: PatientFolder, number: int) -> None:
+    """End a consent at once, for sign-in and paper; without one in force nothing changes."""
+    ended = next((c for c in in_force(consents_of(folder)) if c.number == number), None)
+    if ended is None:
+        return
+    detail = f"{ended.account or 'no account'}: {', '.join(ended.parts)}"
+    with folder.database.action(Deed("consent revoked", folder.key, detail)) as connection:
+        connection.execute("UPDATE consents SET revoked_at = ? WHERE number = ?", (now_utc(), number))
 
 
 def may_see(database: StoreDatabase, actor: Actor, key: str, part: str) -> bool:
     """Whether an actor may see a part of a patient: a caregiver by consent, every other role without."""
-    return actor.role != CAREGIVER or part in parts_shared(database, actor.name).get(key, ())
+    if actor.role != CAREGIVER:
+        return True
+    shared = parts_shared(database, actor.name).get(key, [])
+    return bool(shared) if part == ANY_PART else part in shared
 
 
 def parts_shared(database: StoreDatabase, account: str) -> dict[str, list[str]]:
     """Parts that a caregiver may see, by the key of the patient."""
     query = (
-        "SELECT key, what FROM caregiver_consent JOIN patients ON patients.number = caregiver_consent.patient "
-        "WHERE account = ? AND revoked_at IS NULL ORDER BY key, what"
+        "SELECT patients.key, value FROM consents JOIN patients ON patients.number = patient, json_each(parts) "
+        "WHERE account = ? AND revoked_at IS NULL ORDER BY patients.key, json_each.key"
     )
     shared: dict[str, list[str]] = {}
     for key, part in database.rows(query, account):

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -65,6 +66,10 @@ class FormError(InputError):
         self.by_field = dict(by_field)
 
 
+_ASKED_OF: Final = re.compile(r"^\(([^)]*)\) ")
+"""Whom a question of the table is put to, in brackets before it."""
+
+
 @dataclass(frozen=True)
 class Question:
     """A question of the form: variable, words, whether it is answered by yes or no, ends of its scale."""
@@ -99,7 +104,7 @@ def must_ask() -> tuple[Question, ...]:
 def question_of(name: str) -> Question:
     """A variable as a question of the form."""
     scale = scales()[name]
-    words = variable_rows()[name]["question"]
+    words = _ASKED_OF.sub(r"\1: ", variable_rows()[name]["question"]).replace("(false where", "(no where")
     return Question(name, words[:1].upper() + words[1:], scale.boolean, scale.low, scale.high)
 
 

@@ -23,7 +23,6 @@ from taper_sim.safety.limits import Limits
 from taper_sim.serve import entry_form
 from taper_sim.serve.agreement import ACTIONS, decide, decisions_of
 from taper_sim.serve.alerts import take_step
-from taper_sim.serve.caregiver_consent import give_consent, revoke_consent
 from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.patient_pages import VALUES, patient_response, plan_values
 from taper_sim.serve.patient_store import PatientFolder
@@ -57,7 +56,6 @@ def add_patient_pages(app: FastAPI, pages: ServedPages) -> None:
         "today": _today,
         "acknowledge": _acknowledge,
         "decision": _decision,
-        "consent": _consent,
         "alert": _alert,
     }
 
@@ -237,13 +235,6 @@ def _decision(pages: ServedPages, request: Request, folder: PatientFolder, field
     except FormError as error:
         return patient_response(pages, request, folder, 422, errors=error.by_field, sent=fields, own=own)
     return to_patient(folder, "/agreed")
-
-
-def _consent(pages: ServedPages, request: Request, folder: PatientFolder, fields: dict[str, str]) -> Response:
-    """Record or end what the patient allows a caregiver to see."""
-    change = revoke_consent if fields.get("does") == "revoke" else give_consent
-    change(folder, fields.get("account", ""), fields.get("part", ""))
-    return to_patient(folder, "#shared")
 
 
 def _alert(pages: ServedPages, request: Request, folder: PatientFolder, fields: dict[str, str]) -> Response:

@@ -75,7 +75,7 @@ def _row(folder: PatientFolder, reckoner: Reckoner, today: date) -> PatientRow:
         str(answer["patient_id"]),
         str(about.get("clinician") or ""),
         urgency,
-        URGENCY_WORDS[URGENCIES[urgency]] if urgency < len(URGENCIES) else "None",
+        URGENCY_WORDS[URGENCIES[urgency]] if urgency < len(URGENCIES) else "No flag",
         status_words(answer),
         sentence(answer["headline"]),
         tuple(dict.fromkeys(f["flag"].replace("_", " ") for f in raised)),

@@ -12,11 +12,12 @@ from taper_sim.comparison.preferences import ValueJudgements
 from taper_sim.recommend.own_plan import Weighed
 from taper_sim.serve import entry_form
 from taper_sim.serve.agreement import ACTIONS, decisions_of, log_offer
-from taper_sim.serve.caregiver_consent import SHARED_PARTS, caregivers, consents_of
+from taper_sim.serve.caregiver_consent import consents_of, in_force
 from taper_sim.serve.forecast_picture import picture_of
 from taper_sim.serve.patient_store import PatientFolder
 from taper_sim.serve.patient_view import option_card, patient_page
 from taper_sim.serve.served_pages import ServedPages
+from taper_sim.serve.store.consent_records import CONSENT_PARTS
 
 _MORE_LINES: Final = 2
 """Empty lines of an editable schedule. A design choice."""
@@ -69,9 +70,8 @@ def patient_response(
         questions=_questions(view),
         is_bundle=folder.is_bundle,
         decisions=decisions_of(folder),
-        consents=consents_of(folder),
-        caregivers=caregivers(folder.database),
-        shared_parts=SHARED_PARTS,
+        consents=in_force(consents_of(folder)),
+        shared_parts=CONSENT_PARTS,
         **plan_values(weighed, view["answer"], own, own_problems),
     )
 

@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from taper_sim.data.patient_files import BUNDLE_FILE, DECISION_FILE, DOSE_FILE
+from taper_sim.data.patient_files import BUNDLE_FILE, CONSENT_FILE, DECISION_FILE, DOSE_FILE, PAPERS_FILE
 from taper_sim.data.problems import InputError, problem, shown
 from taper_sim.data.records import History
 from taper_sim.recommend.decision_log import Log, chained, log_of
 from taper_sim.run_folder import check_writable, write_text
 from taper_sim.serve.record_folder import PATIENT_INPUTS, RecordFolder, without_folders
 from taper_sim.serve.store.audit_chain import Deed
+from taper_sim.serve.store.consent_records import add_row, consents_in, without_consents
 from taper_sim.serve.store.database import DATABASE_FILE, StoreDatabase
 
 OWNER_ONLY: Final = 0o700
@@ -335,9 +336,17 @@ class PatientStore:
         folder.check()
         texts = {name: folder.text(name) for name in PATIENT_INPUTS if folder.existing(name) is not None}
         log = folder.text(DECISION_FILE) if folder.existing(DECISION_FILE) is not None else ""
-        with self.database.action(Deed("folder imported", key_of(folder.path.name), digest[:16])):
+        consents = []
+        if folder.existing(CONSENT_FILE) is not None:
+            consents = consents_in(folder.text(CONSENT_FILE), CONSENT_FILE)
+        if folder.existing(PAPERS_FILE) is not None:
+            texts[PAPERS_FILE], earlier = without_consents(folder.text(PAPERS_FILE), PAPERS_FILE)
+            consents = earlier + consents
+        with self.database.action(Deed("folder imported", key_of(folder.path.name), digest[:16])) as connection:
             added = self._insert("", folder.path.name, texts, digest)
             added.import_log([line for line in log.split("\n") if line])
+            for consent in consents:
+                add_row(connection, added.number, consent)
 
 
 def _end(database: StoreDatabase, working: Path) -> None:

@@ -15,6 +15,7 @@ from taper_sim.recommend.own_plan import OWN_PLAN, Weighed
 from taper_sim.report.decision_details import fitted_events
 from taper_sim.report.decision_words import (
     amount_in_words,
+    chance_in_words,
     cut_in_words,
     cuts_in_a_sentence,
     dose_in_words,
@@ -26,7 +27,7 @@ from taper_sim.report.decision_words import (
     short_name,
     two_weeks_in_words,
 )
-from taper_sim.report.destination_text import destination_summary
+from taper_sim.report.destination_text import values_in_words
 from taper_sim.report.whether_to_taper_text import taper_at_all_lines
 
 URGENCIES: Final = ("emergency", "same_day", "within_72h", "next_visit")
@@ -97,6 +98,14 @@ def plain(lines: Sequence[str]) -> list[str]:
     return [sentence(" ".join(line.split()).removeprefix("- ").replace(": --details", "")) for line in lines]
 
 
+def _at_all(answer: dict[str, Any]) -> str:
+    """Whether to taper at all, with the reason; empty for an answer without options."""
+    if answer["status"] != "recommend":
+        return ""
+    whether = answer["taper_at_all"]
+    return f"Taper at all? {sentence(whether['default'])} {sentence(whether['because'])}"
+
+
 def patient_page(weighed: Weighed) -> dict[str, Any]:
     """What the page of one patient shows."""
     answer = weighed.answer.as_dict()
@@ -118,9 +127,9 @@ def patient_page(weighed: Weighed) -> dict[str, Any]:
         "cards": option_cards(answer),
         "others": others_in_words(answer),
         "not_offered": [sentence(text) for text in not_offered_in_words(answer)],
-        "at_all": plain(taper_at_all_lines(answer)[:1]),
+        "at_all": _at_all(answer),
         "for_and_against": plain(taper_at_all_lines(answer)[1:]),
-        "destinations": plain(destination_summary(answer)),
+        "destinations": destination_tables(answer),
         "changes": [sentence(text) for text in answer["would_change"]],
         "needed_questions": needed,
         "other_questions": [q for q in answer["questions"] if q["needed_before_reduction"] != "yes"],
@@ -192,7 +201,7 @@ def option_card(
     return OptionCard(
         anchor,
         role,
-        own_in_words(option) if option["name"] == OWN_PLAN else sentence(option_in_words(option, answer)),
+        own_in_words(option) if option["name"] == OWN_PLAN else _title(option, answer),
         option["name"],
         option["name"] == answer["chosen"],
         first_change(changed),
@@ -207,6 +216,25 @@ def option_card(
         tuple(option["schedule"]),
         option["needs"] or "",
     )
+
+
+def _title(option: dict[str, Any], answer: dict[str, Any]) -> str:
+    """Name of an option; other names of the same doses follow in brackets."""
+    name, *same = option_in_words(option, answer).split(" = ")
+    return sentence(f"{name} (the same doses: {', '.join(same)})" if same else name)
+
+
+def destination_tables(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where a taper could end, for each drug class: names of the sets of values, rows of a share of today's dose."""
+    tables = []
+    for of_class in answer.get("destinations", ()):
+        sets = of_class["sets"]
+        better = {table["name"]: {row["dose_pct"]: row["better"] for row in table["rows"]} for table in sets}
+        shares = [row["dose_pct"] for row in sets[0]["rows"] if row["dose_pct"] < 100.0]
+        rows = [(share, [chance_in_words(of_set[share]) for of_set in better.values()]) for share in shares]
+        heads = [sentence(values_in_words(name)).removesuffix(".") for name in better]
+        tables.append({"drug_class": of_class["drug_class"], "heads": heads, "rows": rows})
+    return tables
 
 
 def own_in_words(option: dict[str, Any]) -> str:
@@ -282,7 +310,7 @@ def past_forecast_rows(answer: dict[str, Any]) -> list[dict[str, str]]:
             "forecast": f"{row['forecast']:.1f}",
             "reported": f"{row['reported']:.1f}",
             "error": f"{row['mean_error']:+.1f}",
-            "inside": f"{100 * row['share_in_80']:.0f} of 100 of {row['n_reports']} reports",
+            "inside": f"{100 * row['share_in_80']:.0f} % of {row['n_reports']} reports",
         }
         for row in answer["past_forecasts"]
     ]

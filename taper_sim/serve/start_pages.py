@@ -1,7 +1,9 @@
 """The first page, the list of patients, and the ways to begin: example, form, files. Imports ``served_pages``."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -12,14 +14,16 @@ from taper_sim.api.examples import shipped_folder
 from taper_sim.data.patient_files import BASELINE_FILE, CHECKIN_FILE, DOSE_FILE, LIMITS_FILE
 from taper_sim.data.problems import InputError
 from taper_sim.serve import entry_form
-from taper_sim.serve.caregiver_consent import CAREGIVER, SHARED_PARTS, parts_shared
+from taper_sim.serve.caregiver_consent import CAREGIVER, parts_shared
 from taper_sim.serve.entry_form import FormError
 from taper_sim.serve.patient_list import patient_rows
 from taper_sim.serve.patient_view import URGENCY_WORDS
 from taper_sim.serve.served_pages import ServedPages, to_patient
 from taper_sim.serve.sign_in import POLLED
 from taper_sim.serve.store.audit_chain import ACTING
+from taper_sim.serve.store.consent_records import CONSENT_PARTS
 from taper_sim.serve.uploads import uploaded
+from taper_sim.units import WEEK_D
 
 _EXAMPLE: Final = {
     CHECKIN_FILE: "checkins.csv",
@@ -28,6 +32,7 @@ _EXAMPLE: Final = {
     LIMITS_FILE: "limits.yaml",
 }
 _EXAMPLE_ID: Final = "p1"
+_DATE: Final = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 
 
 def add_start_pages(app: FastAPI, pages: ServedPages) -> None:
@@ -90,7 +95,9 @@ def _shared(pages: ServedPages, account: str) -> list[dict[str, Any]]:
         folder = pages.store.folder("", key)
         if folder is not None:
             patient_id = folder.about().get("id") or folder.history().patient_id
-            rows.append({"key": key, "patient_id": patient_id, "parts": [(part, SHARED_PARTS[part]) for part in parts]})
+            rows.append(
+                {"key": key, "patient_id": patient_id, "parts": [(part, CONSENT_PARTS[part]) for part in parts]}
+            )
     return rows
 
 
@@ -100,7 +107,20 @@ def _example(pages: ServedPages, visitor: str) -> Response:
         return to_patient(existing)
     examples = shipped_folder() / "examples"
     files = {name: (examples / source).read_text(encoding="utf-8") for name, source in _EXAMPLE.items()}
-    return to_patient(pages.store.add(visitor, _EXAMPLE_ID, files))
+    return to_patient(pages.store.add(visitor, _EXAMPLE_ID, _moved(files, pages.today())))
+
+
+def _moved(files: Mapping[str, str], today: date) -> dict[str, str]:
+    """Files whose dates are moved by whole weeks, so that the last lies within the seven days up to today.
+
+    Else the plan of an old example would begin and end before it is agreed.
+    """
+    days = [date.fromisoformat(text) for text in _DATE.findall("\n".join(files.values()))]
+    by = timedelta(weeks=(today - max(days)).days // WEEK_D)
+    return {
+        name: _DATE.sub(lambda match: (date.fromisoformat(match[0]) + by).isoformat(), text)
+        for name, text in files.items()
+    }
 
 
 def _form_page(

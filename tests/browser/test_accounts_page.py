@@ -30,7 +30,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     files = {f"{name}.csv": text.decode() for name, (_, text) in csv_of("Ann").items()}
     days = "".join(f"Ann,2026-03-{d:02d},pain_nrs,{d % 5 + 2}\nAnn,2026-03-{d:02d},sows,{d}\n" for d in range(6, 24))
     folder = store.add("", "Ann", files | {"checkins.csv": f"patient_id,date,instrument,value\n{days}"})
-    give_consent(folder, "cara", "plan")
+    give_consent(folder, "Aunt Cara", "cara", ["plan"])
     app = application(ServedPages(store, FlaggedReckoner(), lambda: TODAY))
     with served(app) as opened:
         yield opened
@@ -72,8 +72,9 @@ def test_a_clinician_answers_an_alert_and_a_caregiver_sees_only_what_is_shared(b
     caregiver = sign_in(browser, address, "cara")
     assert caregiver.inner_text("h1") == "Shared with you" and "Ann" in caregiver.inner_text("main")
     check_look(caregiver)
-    caregiver.click("text=The plan that was agreed")
+    caregiver.click("main a >> text=Ann")
     assert "Nothing is agreed yet" in caregiver.inner_text("main")
+    assert "All papers" not in caregiver.inner_text("nav")
     page.click("text=Sign out")
     page.goto(f"{address}/new")
     assert page.url.endswith("/sign-in")

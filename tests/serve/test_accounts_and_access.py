@@ -1,6 +1,7 @@
 """With accounts everybody signs in, a role does what the table allows, and a caregiver sees what a patient shares."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,7 @@ from taper_sim.serve.accounts import (
     disable_account,
     sign_in,
 )
-from taper_sim.serve.caregiver_consent import consents_of, give_consent, may_see, revoke_consent
+from taper_sim.serve.caregiver_consent import consents_of, give_consent, in_force, may_see, revoke_consent
 from taper_sim.serve.pages import ServedPages, application
 from taper_sim.serve.patient_store import PatientFolder, PatientStore
 from taper_sim.serve.reckoner import Reckoned
@@ -183,7 +184,7 @@ def test_every_address_of_the_application_has_a_row_and_every_row_an_address(pag
     routes = [route for route in routes if route.path != "/sign-in"]
     addresses = {(method, route.path) for route in routes for method in route.methods or () if method != "HEAD"}
     assert {(rule.method, rule.address) for rule in access_rules()} == addresses
-    words = {"yes", "no", "plan", "calendar"}
+    words = {"yes", "no", "any", "calendar"}
     assert {word for rule in access_rules() for word in rule.allowed.values()} <= words
     assert not any(rule.allowed["caregiver"] == "yes" for rule in access_rules() if "{key}" in rule.address)
 
@@ -221,7 +222,7 @@ def test_each_role_does_what_the_table_allows_and_nothing_else(pages: ServedPage
     key = path.split("/")[-1]
     decision = {"offer": offer_of(page), "action": "accept", "by": "x", "reason": "y"}
     allowed = {
-        "pharmacist": {path: 200, f"{path}/decision": 403, f"{path}/today": 422, f"{path}/consent": 403},
+        "pharmacist": {path: 200, f"{path}/decision": 403, f"{path}/today": 422, f"{path}/papers/consent": 403},
         "read-only": {path: 200, f"{path}/decision": 403, f"{path}/today": 403, "/example": 403},
         "caregiver": {path: 403, f"{path}/decision": 403, f"{path}/agreed": 403, "/example": 403, "/list": 403},
     }
@@ -252,37 +253,66 @@ def test_a_caregiver_sees_what_is_shared_until_it_is_revoked(pages: ServedPages)
         paths[name] = page.url.path
         decision = {"offer": offer_of(page), "action": "accept", "by": "x", "reason": "y", "token": token(doctor)}
         doctor.post(f"{paths[name]}/decision", data=decision)
-    sent = {"account": "cara", "part": "plan", "token": token(doctor)}
-    assert doctor.post(f"{paths['Ann']}/consent", data=sent | {"does": "give"}).status_code == 200
-    for wrong in ({"account": "drA"}, {"account": "nobody"}, {"part": "everything"}):
-        assert doctor.post(f"{paths['Ann']}/consent", data=sent | {"does": "give"} | wrong).status_code == 422
+    sent = {"caregiver": "Aunt Cara", "account": "cara", "share_plan": "yes", "token": token(doctor)}
+    for wrong in ({"account": "drA"}, {"account": "nobody"}, {"share_plan": ""}, {"caregiver": "a\u202eb"}):
+        assert doctor.post(f"{paths['Ann']}/papers/consent", data=sent | wrong).status_code == 422, wrong
+    assert doctor.post(f"{paths['Ann']}/papers/consent", data=sent).status_code == 200
+    assert "Aunt Cara" in doctor.get(paths["Ann"]).text and "Aunt Cara" in doctor.get(f"{paths['Ann']}/papers").text
     caregiver = signed_in(pages, "cara")
     home = caregiver.get("/").text
     assert "Ann" in home and "Bob" not in home
-    agreed = caregiver.get(f"{paths['Ann']}/agreed")
-    assert agreed.status_code == 200 and "What we agreed" in agreed.text and f'"{paths["Ann"]}"' not in agreed.text
-    assert caregiver.get(paths["Ann"]).status_code == caregiver.get(f"{paths['Bob']}/agreed").status_code == 403
+    view = caregiver.get(f"{paths['Ann']}/papers/caregiver")
+    assert view.status_code == 200 and "For Aunt Cara" in view.text and f'"{paths["Ann"]}/papers"' not in view.text
+    hidden = ("", "/agreed", "/papers", "/papers/decision", "/papers/caregiver.pdf", "/papers/calendar.ics")
+    assert {caregiver.get(f"{paths['Ann']}{place}").status_code for place in hidden} == {403}
+    assert caregiver.get(f"{paths['Bob']}/papers/caregiver").status_code == 403
     key = paths["Ann"].split("/")[-1]
     database, actor = pages.store.database, Actor("cara", "caregiver")
     assert may_see(database, actor, key, "plan") and not may_see(database, actor, key, "calendar")
-    doctor.post(f"{paths['Ann']}/consent", data=sent | {"does": "revoke"})
-    assert caregiver.get(f"{paths['Ann']}/agreed").status_code == 403 and "Ann" not in caregiver.get("/").text
+    folder = pages.store.folder("", key)
+    assert folder is not None
+    number = str(consents_of(folder)[-1].number)
+    assert doctor.post(f"{paths['Bob']}/papers/revoke", data=sent | {"consent": number}).status_code == 200
+    assert caregiver.get(f"{paths['Ann']}/papers/caregiver").status_code == 200  # a number of another patient
+    doctor.post(f"{paths['Ann']}/papers/revoke", data=sent | {"consent": number})
+    assert caregiver.get(f"{paths['Ann']}/papers/caregiver").status_code == 403 and "Ann" not in caregiver.get("/").text
+    assert "The consent was taken back" in doctor.get(f"{paths['Ann']}/papers/caregiver").text
     rows = [row for row in audit(pages) if "consent" in row[2]]
     assert [(row[0], row[2], row[4]) for row in rows] == [
-        ("drA", "consent given", "cara, plan"),
-        ("drA", "consent revoked", "cara, plan"),
+        ("drA", "consent given", "cara: plan"),
+        ("drA", "consent revoked", "cara: plan"),
     ]
 
 
-def test_a_consent_can_be_given_again_and_both_stay_on_record(pages: ServedPages) -> None:
+def test_a_caregiver_who_signs_in_sees_their_own_consent_and_not_that_of_another(pages: ServedPages) -> None:
+    add_account(pages.store.database, "cole", "caregiver", PASSWORD)
     folder = pages.store.add("", "Ann", {f"{name}.csv": text.decode() for name, (_, text) in csv_of("Ann").items()})
-    give_consent(folder, "cara", "plan")
-    give_consent(folder, "cara", "plan")
-    revoke_consent(folder, "cara", "plan")
-    assert consents_of(folder) == []
-    give_consent(folder, "cara", "plan")
-    assert [c.part for c in consents_of(folder)] == ["plan"]
-    assert pages.store.database.rows("SELECT count(*) FROM caregiver_consent") == [(2,)]
+    give_consent(folder, "Cara", "cara", ["plan"])
+    give_consent(folder, "Cole", "cole", ["safety"])
+    view = f"/patients/{folder.key}/papers/caregiver"
+    number = in_force(consents_of(folder))[0].number
+    for name, text in (("cara", "For Cara"), ("cole", "For Cole")):
+        for query in ("", f"?consent={number}"):
+            assert text in signed_in(pages, name).get(view + query).text
+    assert "Whom to call" not in signed_in(pages, "cara").get(view).text
+    doctor = signed_in(pages, "drA")
+    assert "For Cole" in doctor.get(view).text and "For Cara" in doctor.get(f"{view}?consent={number - 1}").text
+
+
+def test_a_consent_can_be_given_again_and_all_stay_on_record(pages: ServedPages) -> None:
+    folder = pages.store.add("", "Ann", {f"{name}.csv": text.decode() for name, (_, text) in csv_of("Ann").items()})
+    give_consent(folder, "", "cara", ["plan"])
+    give_consent(folder, "Aunt Cara", "cara", ["safety", "plan"])
+    give_consent(folder, "Ben", "", ["priorities"])
+    assert [(c.caregiver, c.parts) for c in in_force(consents_of(folder))] == [
+        ("Ben", ("priorities",)),
+        ("Aunt Cara", ("plan", "safety")),
+    ]
+    revoke_consent(folder, consents_of(folder)[1].number)
+    revoke_consent(folder, 99)
+    assert [c.caregiver for c in in_force(consents_of(folder))] == ["Ben"] and len(consents_of(folder)) == 3
+    with pytest.raises(sqlite3.IntegrityError, match="revoked, not removed"), pages.store.database.reading() as rows:
+        rows.execute("DELETE FROM consents")
 
 
 class FlaggedReckoner(StoredReckoner):

@@ -1,7 +1,6 @@
 """Papers show what was agreed and nothing else, in plain words; a flag of today or a revoked consent hides the plan."""
 
 import html
-import json
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -19,21 +18,24 @@ from starlette.testclient import TestClient
 
 from taper_sim import tables
 from taper_sim.data import formulary
+from taper_sim.data.patient_files import PAPERS_FILE
 from taper_sim.data.records import CheckIn, History
 from taper_sim.model.pharmacology import _TIMES, administrations, dispensable_totals, regimen
 from taper_sim.recommend.own_plan import Weighed
 from taper_sim.serve.agreement import decide, log_offer
+from taper_sim.serve.caregiver_consent import consents_of
 from taper_sim.serve.entry_form import FIVE_NUMBERS
 from taper_sim.serve.pages import ServedPages, application
 from taper_sim.serve.papers import template_review
 from taper_sim.serve.papers.agreed_plan import medicine_line, plan_of
-from taper_sim.serve.papers.conversation import CONSENT_ITEMS, PAPERS_FILE, Conversation
+from taper_sim.serve.papers.conversation import Conversation
 from taper_sim.serve.papers.crisis_lines import countries, crisis_lines
 from taper_sim.serve.papers.own_progress import progress_of
 from taper_sim.serve.papers.paper_contents import PAPER_KINDS, paper_page, paper_templates
 from taper_sim.serve.papers.paper_language import LANGUAGES, translations_of
 from taper_sim.serve.patient_store import PatientFolder, PatientStore
 from taper_sim.serve.reckoner import Reckoned, Reckoner
+from taper_sim.serve.store.consent_records import CONSENT_PARTS
 from tests.conftest import ROOT
 from tests.serve.test_served_pages import HOST, HOSTILE, answer_with, token
 
@@ -169,14 +171,14 @@ def test_every_drug_form_time_and_measure_has_words(language: str) -> None:
     assert {drug for drug, _ in keys} <= set(parts.DRUGS)
     assert {form for _, form in keys} <= set(parts.RELEASES)
     assert {moment for moments in _TIMES.values() for moment in moments} == set(parts.MOMENTS)
-    assert set(FIVE_NUMBERS) == set(parts.MEASURES) and set(CONSENT_ITEMS) == set(parts.SHARES)
+    assert set(FIVE_NUMBERS) == set(parts.MEASURES) and set(CONSENT_PARTS) == set(parts.SHARES)
 
 
 @pytest.mark.parametrize("urgency", ["", "same_day"])
 def test_the_reading_grade_of_every_paper_is_at_most_eight(desk: Desk, urgency: str) -> None:
     desk.agree()
     desk.send(**TALK)
-    desk.send("/consent", caregiver="Ana", **{f"share_{share}": "yes" for share in CONSENT_ITEMS})
+    desk.send("/consent", caregiver="Ana", **{f"share_{share}": "yes" for share in CONSENT_PARTS})
     desk.reckoner.flags = (flag_of(urgency),) if urgency else ()
     for name in PAPER_KINDS:
         if name == "case":  # for the team
@@ -249,7 +251,7 @@ def test_a_later_visit_shows_the_step_of_its_day(desk: Desk) -> None:
     reckoned = desk.reckoner.reckoned(desk.folder)
     second = plan_of(decision).steps[1]
     for day, title in ((second.first - timedelta(days=1), "March 30"), (second.first, "April 27")):
-        page = paper_page("visit", desk.key, reckoned, decision, Conversation(), "en", day)
+        page = paper_page("visit", desk.key, reckoned, decision, Conversation(), [], "en", day)
         assert re.findall(r"From Monday, (\w+ \d+), 2026 to", words_of(page)) == [title]
 
 
@@ -271,7 +273,7 @@ def test_under_a_flag_of_today_every_paper_holds_and_none_has_a_step(
 ) -> None:
     desk.agree()
     place = "taper_sim.serve.papers.paper_contents.plan_of"
-    desk.send("/consent", caregiver="Ana", **{f"share_{share}": "yes" for share in CONSENT_ITEMS})
+    desk.send("/consent", caregiver="Ana", **{f"share_{share}": "yes" for share in CONSENT_PARTS})
     desk.reckoner.flags = (flag_of(urgency),)
     monkeypatch.setattr(place, lambda decision: pytest.fail("a paper has the plan although it is on hold"))
     for name in PAPER_KINDS:
@@ -300,12 +302,14 @@ def test_the_caregiver_sees_what_the_consent_lists_until_it_is_revoked(desk: Des
     desk.send("/consent", caregiver="Ana", share_safety="yes", share_priorities="yes")
     text = words_of(desk.open("caregiver"))
     assert "911" in text and "grandchildren" in text and "tablet" not in text
-    desk.send("/revoke")
+    desk.send("/revoke", consent=str(consents_of(desk.folder)[-1].number))
     page = desk.open("caregiver")
     assert "The consent was taken back. Nothing is shared." in words_of(page)
     assert not [word for word in secret if word in words_of(page)]
-    kept = json.loads((desk.folder.snapshot().path / PAPERS_FILE).read_text())["consents"]
-    assert [c["revoked_on"] for c in kept] == [TODAY.isoformat()] * 2
+    assert [(c.parts, bool(c.revoked_at)) for c in consents_of(desk.folder)] == [
+        (("plan",), True),
+        (("safety", "priorities"), True),
+    ]
 
 
 def test_hostile_texts_are_shown_and_never_markup(tmp_path: Path) -> None:
@@ -313,7 +317,7 @@ def test_hostile_texts_are_shown_and_never_markup(tmp_path: Path) -> None:
     desk.agree(by=HOSTILE, reason=HOSTILE)
     texts = {name: HOSTILE for name in (*TALK, "call_day", "naloxone_place", "next_visit") if name != "goal_pain_nrs"}
     assert desk.send(**texts).status_code == 200
-    desk.send("/consent", caregiver=HOSTILE, **{f"share_{share}": "yes" for share in CONSENT_ITEMS})
+    desk.send("/consent", caregiver=HOSTILE, **{f"share_{share}": "yes" for share in CONSENT_PARTS})
     for name in ("", *PAPER_KINDS):
         assert HOSTILE not in desk.open(name), name
     assert HOSTILE in words_of(desk.open("caregiver"))
@@ -341,14 +345,7 @@ def test_a_field_that_is_wrong_is_named_and_nothing_is_kept(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "{",
-        "[]",
-        '{"consents": [{"caregiver": "A", "shares": [[]], "given_on": 5}]}',
-        '{"texts": {"unknown": "x"}, "consents": []}',
-        '{"country": 1, "consents": 0}',
-    ],
+    "text", ["{", "[]", '{"texts": {}, "consents": []}', '{"texts": {"unknown": "x"}}', '{"country": 1}']
 )
 def test_a_file_that_the_page_did_not_write_is_one_problem(desk: Desk, text: str) -> None:
     desk.folder.write(PAPERS_FILE, text)

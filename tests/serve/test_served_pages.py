@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from copy import deepcopy
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -276,6 +276,26 @@ def test_a_refused_form_keeps_what_was_entered_and_shows_the_problem_at_its_fiel
     assert page.status_code == 422
     assert 'aria-describedby="error-pain_nrs"' in page.text and 'id="error-pain_nrs"' in page.text
     assert 'value="kept"' in page.text and '<option value="morphine|ER" selected>' in page.text
+
+
+@pytest.mark.parametrize("later", [0, 3, 246])
+def test_the_example_ends_within_the_week_up_to_today_on_its_own_weekdays(tmp_path: Path, later: int) -> None:
+    today = TODAY + timedelta(days=later)
+    store = PatientStore(tmp_path, is_shared=True)
+    with TestClient(application(ServedPages(store, StoredReckoner(), lambda: today)), base_url=HOST) as client:
+        client.post("/example", data={"token": token(client)})
+    (folder,) = store.folders("")
+    history = folder.history()
+    last = max(c.day for c in history.checkins)
+    assert 0 <= (today - last).days < 7 and last.weekday() == date(2026, 3, 29).weekday()
+    assert (last - min(row.day for row in history.doses)).days == (date(2026, 3, 29) - date(2026, 1, 5)).days
+
+
+def test_a_question_says_whom_it_is_put_to_in_words_of_the_form() -> None:
+    words = {question.variable: question.words for question in must_ask()}
+    assert "(no where not possible" in words["pregnant"] and "false" not in words["pregnant"]
+    assert not [text for text in words.values() if text.startswith("(")]
+    assert [text for text in words.values() if text.startswith("Caregiver: ")]
 
 
 def offer_of(page: Any) -> str:

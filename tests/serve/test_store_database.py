@@ -12,12 +12,16 @@ from pathlib import Path
 import pytest
 
 from taper_sim.cli import main
-from taper_sim.data.patient_files import DECISION_FILE
+from taper_sim.data.patient_files import DECISION_FILE, PAPERS_FILE
 from taper_sim.data.problems import InputError
 from taper_sim.recommend.decision_log import append_to_log, read_log
+from taper_sim.serve.accounts import add_account
+from taper_sim.serve.caregiver_consent import consents_of, give_consent, revoke_consent
+from taper_sim.serve.papers.conversation import conversation_of
 from taper_sim.serve.patient_store import PatientStore
 from taper_sim.serve.store.audit_chain import Deed, read_chain
 from taper_sim.serve.store.backups import check_file, export
+from taper_sim.serve.store.consent_records import read_rows
 from taper_sim.serve.store.database import DATABASE_FILE, StoreDatabase, migrations
 
 DOSES = "patient_id,date,drug,formulation,dose_mg_per_day\n{},2026-01-05,morphine,ER,90\n"
@@ -165,7 +169,87 @@ def test_an_older_file_is_upgraded_with_its_content_and_a_newer_one_is_refused(t
     with pytest.raises(InputError) as error:
         StoreDatabase(path)
     (line,) = map(str, error.value.problems)
-    assert "given a database of version 99; allowed: version 4 or older" in line
+    assert "given a database of version 99; allowed: version 5 or older" in line
+
+
+PAPERS = """{"texts": {"fears": "withdrawal"}, "goals": {}, "country": "US", "language": "en",
+ "calendar_has_drugs": false, "consents": [
+  {"caregiver": "Ana", "shares": ["plan"], "given_on": "2026-01-02", "revoked_on": "2026-02-03"},
+  {"caregiver": "Ana", "shares": ["plan", "safety"], "given_on": "2026-02-03", "revoked_on": ""}]}"""
+"""The file of the papers as version 4 wrote it."""
+
+
+def test_consents_of_accounts_and_of_papers_become_one_record(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE_FILE
+    with raw(path) as connection:
+        for script in migrations()[:4]:
+            connection.executescript(script)
+        connection.executescript("PRAGMA application_id = 0x74617072; PRAGMA user_version = 4")
+        connection.execute("INSERT INTO accounts (name, role, password_hash) VALUES ('cara', 'caregiver', 'x')")
+        for number, content in ((1, PAPERS.encode()), (2, PAPERS.replace("2026", "1999").encode())):
+            connection.execute("INSERT INTO patients VALUES (?, '', ?, ?, NULL)", (number, f"n{number}", f"k{number}"))
+            sha = hashlib.sha256(PAPERS.encode()).hexdigest()  # the second file was changed by somebody else
+            connection.execute("INSERT INTO files VALUES (?, 'papers.json', ?, ?)", (number, content, sha))
+        for what, since, until in (
+            ("plan", "2026-03-01T10:00:00Z", None),
+            ("calendar", "2026-03-05T10:00:00Z", None),
+            ("plan", "2026-01-01T10:00:00Z", "2026-02-01T10:00:00Z"),
+        ):
+            row = "INSERT INTO caregiver_consent (patient, account, what, given_at, recorded_by, revoked_at) VALUES "
+            connection.execute(row + "(1, 'cara', ?, ?, 'drA', ?)", (what, since, until))
+    store = PatientStore(tmp_path, is_shared=True)
+    with store.database.reading() as connection:
+        first, second = (read_rows(connection, number) for number in (1, 2))
+    assert [(c.caregiver, c.account, c.parts, c.given_at[:10], c.revoked_at[:10], c.recorded_by) for c in first] == [
+        ("cara", "cara", ("plan",), "2026-03-01", "2026-03-05", "drA"),
+        ("cara", "cara", ("plan",), "2026-01-01", "2026-02-01", "drA"),
+        ("cara", "cara", ("plan", "calendar"), "2026-03-05", "", "drA"),
+        ("Ana", "", ("plan",), "2026-01-02", "2026-02-03", ""),
+        ("Ana", "", ("plan", "safety"), "2026-02-03", "", ""),
+    ]
+    assert second == []
+    ((content, sha), changed) = store.database.rows("SELECT content, sha256 FROM files ORDER BY patient")
+    assert "consents" not in json.loads(content) and json.loads(content)["texts"] == {"fears": "withdrawal"}
+    assert hashlib.sha256(content).hexdigest() == sha and b"1999" in changed[0]
+    store.close()
+    with pytest.raises(InputError) as error:
+        check_file(path)
+    assert [p.place for p in error.value.problems] == ["patient k2, papers.json"]
+
+
+def test_an_export_has_the_consents_and_an_import_reads_them_without_their_accounts(tmp_path: Path) -> None:
+    store = PatientStore(tmp_path / "first", is_shared=True)
+    add_account(store.database, "cara", "caregiver", "a password of many letters")
+    folder = store.add("", "Ann", files_of("Ann"))
+    folder.write(PAPERS_FILE, '{"texts": {"fears": "withdrawal"}}')
+    give_consent(folder, "Ana", "cara", ["plan"])
+    give_consent(folder, "Ben", "", ["safety"])
+    revoke_consent(folder, consents_of(folder)[1].number)
+    export(tmp_path / "first", tmp_path / "second")
+    older = tmp_path / "second" / "older"
+    older.mkdir()
+    for name, text in (files_of("Bob") | {"papers.json": PAPERS}).items():
+        (older / name).write_text(text)
+    for name, text in (
+        ("papers.json", "[1]"),
+        ("papers.json", '{"consents": [{"caregiver": 1}]}'),
+        ("consents.json", "{"),
+    ):
+        bad = tmp_path / "second" / f"bad-{len(text)}"
+        bad.mkdir()
+        for file, content in (files_of("Eve") | {name: text}).items():
+            (bad / file).write_text(content)
+    again = PatientStore(tmp_path / "second", is_shared=True)
+    lines = again.import_folders()
+    assert sum("did not write" in line and "not imported" in line for line in lines) == 3 and len(lines) == 5
+    kept = {f.history().patient_id: consents_of(f) for f in again.folders("")}
+    assert [(c.caregiver, c.account, c.parts, bool(c.revoked_at)) for c in kept["Ann"]] == [
+        ("Ana", "", ("plan",), False),
+        ("Ben", "", ("safety",), True),
+    ]
+    assert [(c.caregiver, str(c.given_on)) for c in kept["Bob"]] == [("Ana", "2026-01-02"), ("Ana", "2026-02-03")]
+    for folder in again.folders(""):
+        assert conversation_of(folder).texts == {"fears": "withdrawal"}
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

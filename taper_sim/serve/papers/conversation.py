@@ -1,17 +1,16 @@
-"""What only the conversation can give: fields of the papers, and the caregiver's consent. Imports ``patient_store``.
+"""What only the conversation can give: the fields of the papers. Imports ``patient_store``.
 
 The fields are kept with the patient in ``papers.json``; every field may stay empty and then prints as a line to fill.
-A consent is never deleted: a revoked one keeps both days.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
-from taper_sim.data.checkins import scales, the_date
+from taper_sim.data.checkins import scales
+from taper_sim.data.patient_files import PAPERS_FILE
 from taper_sim.data.problems import problem, shown
 from taper_sim.data.yaml_input import read_bytes
 from taper_sim.serve.entry_form import FormError
@@ -19,7 +18,6 @@ from taper_sim.serve.papers.crisis_lines import DEFAULT_COUNTRY, countries
 from taper_sim.serve.papers.paper_language import LANGUAGES, SOURCE_LANGUAGE
 from taper_sim.serve.patient_store import PatientFolder
 
-PAPERS_FILE: Final = "papers.json"
 _MOST_TEXT: Final = 600
 """Letters of a field: about eight written lines. A design choice."""
 _MOST_BYTES: Final = 1_000_000
@@ -62,25 +60,7 @@ FIELD_GROUPS: Final[Mapping[str, tuple[ConversationField, ...]]] = {
 """Text fields of the form by heading."""
 GOAL_MEASURES: Final = ("pain_nrs", "function", "sleep_item", "mood_item")
 """Instruments for which the person may have a goal of their own."""
-CONSENT_ITEMS: Final[Mapping[str, str]] = {
-    "plan": "The plan: doses and dates",
-    "pharmacy": "Days of the pharmacy",
-    "safety": "Warning signs and whom to call",
-    "progress": "Progress toward the person's goals",
-    "priorities": "What matters to the person",
-}
-"""What a consent may list, with the words of the form."""
 _TEXTS: Final = tuple(f.name for fields in FIELD_GROUPS.values() for f in fields)
-
-
-@dataclass(frozen=True)
-class ViewConsent:
-    """A consent: caregiver, what of :data:`CONSENT_ITEMS` they may see, days given and revoked (ISO, or empty)."""
-
-    caregiver: str
-    shares: tuple[str, ...]
-    given_on: str
-    revoked_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,8 +77,6 @@ class Conversation:
         ISO 3166 code, or :data:`OTHER_COUNTRY`; key of ``LANGUAGES``.
     calendar_has_drugs : bool
         Whether the person wants the drugs named in the calendar file.
-    consents : tuple of ViewConsent
-        In the order in which they were given.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -106,16 +84,10 @@ class Conversation:
     country: str = DEFAULT_COUNTRY
     language: str = SOURCE_LANGUAGE
     calendar_has_drugs: bool = False
-    consents: tuple[ViewConsent, ...] = ()
 
     def lines(self, name: str) -> list[str]:
         """Lines of a text field; empty without any."""
         return [line.strip() for line in self.texts.get(name, "").splitlines() if line.strip()]
-
-    @property
-    def consent(self) -> ViewConsent | None:
-        """The last consent, None if there was none; it may be revoked."""
-        return self.consents[-1] if self.consents else None
 
     def keep(self, folder: PatientFolder) -> None:
         """Write the fields into the patient's folder."""
@@ -125,7 +97,6 @@ class Conversation:
             "country": self.country,
             "language": self.language,
             "calendar_has_drugs": self.calendar_has_drugs,
-            "consents": [vars(consent) for consent in self.consents],
         }
         folder.write(PAPERS_FILE, json.dumps(content, indent=1, ensure_ascii=False))
 
@@ -142,11 +113,9 @@ def conversation_of(folder: PatientFolder) -> Conversation:
     if path is None:
         return Conversation()
     try:
-        content = json.loads(read_bytes(path, _MOST_BYTES))
-        consents = tuple(ViewConsent(**(row | {"shares": tuple(row["shares"])})) for row in content["consents"])
-        kept = Conversation(**(content | {"consents": consents}))
+        kept = Conversation(**json.loads(read_bytes(path, _MOST_BYTES)))
         is_valid = _is_valid(kept)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         is_valid = False
     if not is_valid:
         raise problem(PAPERS_FILE, "", "text that this page did not write", "the file that this page wrote")
@@ -162,11 +131,7 @@ def _is_valid(kept: Conversation) -> bool:
         name in GOAL_MEASURES and isinstance(goal, int | float) and _on_scale(name, goal)
         for name, goal in kept.goals.items()
     )
-    consents = all(
-        isinstance(c.caregiver, str) and set(c.shares) <= set(CONSENT_ITEMS) and the_date(c.given_on) is not None
-        for c in kept.consents
-    )
-    return texts and goals and consents and kept.country in country_codes() and kept.language in LANGUAGES
+    return texts and goals and kept.country in country_codes() and kept.language in LANGUAGES
 
 
 def country_codes() -> tuple[str, ...]:
@@ -180,7 +145,7 @@ def _on_scale(name: str, value: float) -> bool:
 
 
 def with_fields(earlier: Conversation, fields: Mapping[str, str]) -> Conversation:
-    """The conversation after the form was sent; the consents stay.
+    """The conversation after the form was sent.
 
     Raises
     ------
@@ -215,39 +180,4 @@ def with_fields(earlier: Conversation, fields: Mapping[str, str]) -> Conversatio
     if problems:
         raise FormError(problems)
     with_drugs = fields.get("calendar_has_drugs") == "yes"
-    return Conversation(texts, goals, chosen["country"], chosen["language"], with_drugs, earlier.consents)
-
-
-def with_consent(earlier: Conversation, caregiver: str, shares: Sequence[str], today: date) -> Conversation:
-    """The conversation with a new consent, which ends the one before it.
-
-    Raises
-    ------
-    FormError
-        If the caregiver has no name, or nothing of :data:`CONSENT_ITEMS` is listed.
-    """
-    problems: dict[str, str] = {}
-    name = caregiver.strip()
-    if not name or len(name) > _MOST_TEXT or not name.isprintable():
-        problems["caregiver"] = f"given {shown(name) or 'nothing'}; allowed: the name of the caregiver"
-    if not shares or not set(shares) <= set(CONSENT_ITEMS):
-        problems["share_plan"] = f"given {shown(', '.join(shares)) or 'nothing'}; allowed: what the caregiver may see"
-    if problems:
-        raise FormError(problems)
-    listed = tuple(share for share in CONSENT_ITEMS if share in shares)
-    ended = revoked(earlier, today).consents
-    return replace(earlier, consents=(*ended, ViewConsent(name, listed, today.isoformat())))
-
-
-def revoked(earlier: Conversation, today: date) -> Conversation:
-    """The conversation with its consent revoked; the same if none is in force."""
-    last = earlier.consent
-    if last is None or last.revoked_on:
-        return earlier
-    return replace(earlier, consents=(*earlier.consents[:-1], replace(last, revoked_on=today.isoformat())))
-
-
-def consent_in_force(conversation: Conversation) -> ViewConsent | None:
-    """The consent that is neither missing nor revoked."""
-    last: Any = conversation.consent
-    return None if last is None or last.revoked_on else last
+    return Conversation(texts, goals, chosen["country"], chosen["language"], with_drugs)

@@ -18,13 +18,14 @@ from taper_sim.data.records import CheckIn
 from taper_sim.report.page_templates import template_environment
 from taper_sim.serve.entry_form import FIVE_NUMBERS
 from taper_sim.serve.papers.agreed_plan import AgreedPlan, PlanStep, plan_of
-from taper_sim.serve.papers.conversation import Conversation, consent_in_force
+from taper_sim.serve.papers.conversation import Conversation
 from taper_sim.serve.papers.crisis_lines import crisis_lines, lines_reviewed
 from taper_sim.serve.papers.own_progress import PROGRESS_HEIGHT, PROGRESS_WIDTH, progress_of
 from taper_sim.serve.papers.paper_language import LANGUAGES, PaperLanguage, translations_of
 from taper_sim.serve.papers.template_review import is_template_reviewed, is_translation_reviewed, template_version
 from taper_sim.serve.patient_view import flags_that_hold, patient_page
 from taper_sim.serve.reckoner import Reckoned
+from taper_sim.serve.store.consent_records import Consent
 from taper_sim.units import WEEK_D
 
 _LETTER_COUNTRIES: Final = ("US", "CA", "MX")
@@ -73,10 +74,14 @@ def paper_page(
     reckoned: Reckoned,
     decision: Mapping[str, Any] | None,
     conversation: Conversation,
+    consents: Sequence[Consent],
     language: str,
     today: date,
     *,
+    consent: Consent | None = None,
+    was_revoked: bool = False,
     for_print: bool = False,
+    has_links: bool = True,
 ) -> str:
     """A paper as HTML.
 
@@ -90,11 +95,19 @@ def paper_page(
     decision : mapping or None
         The newest decision of the log.
     conversation : Conversation
+    consents : sequence of Consent
+        The consents in force.
     language : str
         Key of ``LANGUAGES``.
     today : date
+    consent : Consent, optional
+        The one of the caregiver's view; without one the view shows nothing.
+    was_revoked : bool
+        Whether a consent was given at some time.
     for_print : bool
         Whether the page carries its style itself and has no links.
+    has_links : bool
+        Whether the reader may open other papers.
     """
     template = f"{paper}.html.jinja"
     answer = reckoned.weighed.answer.as_dict()
@@ -102,7 +115,6 @@ def paper_page(
     held = hold_of(answer)
     plan = None if held or decision is None else plan_of(decision)
     checkins = [c for c in reckoned.history.checkins if c.known_on <= as_of and c.high is None]
-    consent = consent_in_force(conversation)
     values: dict[str, Any] = {
         "paper": paper,
         "key": key,
@@ -120,8 +132,9 @@ def paper_page(
         "plan": plan,
         "conversation": conversation,
         "consent": consent,
-        "consent_day": None if consent is None else date.fromisoformat(consent.given_on),
-        "was_revoked": bool(conversation.consents),
+        "consents": consents,
+        "was_revoked": was_revoked,
+        "has_links": has_links,
         "numbers": crisis_lines(conversation.country),
         "numbers_reviewed": lines_reviewed(),
         "progress": progress_of(checkins, as_of, conversation.goals),

@@ -4,7 +4,7 @@
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -15,24 +15,17 @@ from taper_sim.briefs.printed_page import printed
 from taper_sim.data.checkins import scales
 from taper_sim.data.problems import InputError, problem
 from taper_sim.serve.agreement import decisions_of
+from taper_sim.serve.caregiver_consent import CAREGIVER, caregivers, consents_of, give_consent, in_force, revoke_consent
 from taper_sim.serve.entry_form import FIVE_NUMBERS, FormError
 from taper_sim.serve.papers.agreed_plan import plan_of
 from taper_sim.serve.papers.calendar_file import calendar_file
-from taper_sim.serve.papers.conversation import (
-    CONSENT_ITEMS,
-    FIELD_GROUPS,
-    GOAL_MEASURES,
-    consent_in_force,
-    conversation_of,
-    country_codes,
-    revoked,
-    with_consent,
-    with_fields,
-)
+from taper_sim.serve.papers.conversation import FIELD_GROUPS, GOAL_MEASURES, conversation_of, country_codes, with_fields
 from taper_sim.serve.papers.paper_contents import PAPER_KINDS, hold_of, paper_page
 from taper_sim.serve.papers.paper_language import LANGUAGES, SOURCE_LANGUAGE, PaperLanguage
 from taper_sim.serve.patient_store import PatientFolder
 from taper_sim.serve.served_pages import ServedPages
+from taper_sim.serve.store.audit_chain import ACTING
+from taper_sim.serve.store.consent_records import CONSENT_PARTS, Consent
 
 _PDF: Final = ".pdf"
 _NO_PRINTER: Final = "; or print the paper with your own browser"
@@ -49,6 +42,10 @@ def paper_router(pages: ServedPages) -> APIRouter:
     @router.get("/patients/{key}/papers/calendar.ics")
     def calendar(request: Request, key: str) -> Response:
         return _calendar(pages, request, pages.folder(request, key))
+
+    @router.get("/patients/{key}/papers/caregiver")
+    def caregivers_view(request: Request, key: str) -> Response:
+        return _paper(pages, request, pages.folder(request, key), "caregiver")
 
     @router.get("/patients/{key}/papers/{name}")
     def paper(request: Request, key: str, name: str) -> Response:
@@ -84,7 +81,7 @@ def _list_page(
         "language": conversation.language,
         "calendar_has_drugs": "yes" if conversation.calendar_has_drugs else "",
     }
-    decisions = decisions_of(folder)
+    decisions, consents = decisions_of(folder), consents_of(folder)
     return pages.page(
         request,
         "papers.html.jinja",
@@ -100,9 +97,10 @@ def _list_page(
         countries={code: english.locale.territories.get(code, code) for code in country_codes()},
         sent=defaultdict(str, kept if sent is None else sent),
         errors=dict(errors or {}),
-        shares=CONSENT_ITEMS,
-        consent=consent_in_force(conversation),
-        past_consents=[c for c in conversation.consents if c.revoked_on],
+        shares=CONSENT_PARTS,
+        consents=in_force(consents),
+        past_consents=[c for c in consents if c.revoked_at],
+        caregivers=caregivers(folder.database),
     )
 
 
@@ -126,7 +124,21 @@ def _paper(pages: ServedPages, request: Request, folder: PatientFolder, name: st
         raise HTTPException(404, "nothing is agreed yet; this paper shows what was agreed")
     language = _language(request, conversation.language)
     is_pdf = name.endswith(_PDF)
-    text = paper_page(paper, folder.key, reckoned, decision, conversation, language, pages.today(), for_print=is_pdf)
+    consents = consents_of(folder)
+    text = paper_page(
+        paper,
+        folder.key,
+        reckoned,
+        decision,
+        conversation,
+        in_force(consents),
+        language,
+        pages.today(),
+        consent=_consent_of_view(request, in_force(consents)),
+        was_revoked=bool(consents),
+        for_print=is_pdf,
+        has_links=ACTING.get().role != CAREGIVER,
+    )
     if not is_pdf:
         return HTMLResponse(text)
     try:
@@ -163,17 +175,29 @@ def _keep(pages: ServedPages, request: Request, folder: PatientFolder, fields: d
     return _to_list(folder, "#list")
 
 
+def _consent_of_view(request: Request, consents: Sequence[Consent]) -> Consent | None:
+    """The consent whose view is shown: a caregiver has their own; others choose by its number, else the newest."""
+    actor, number = ACTING.get(), request.query_params.get("consent", "")
+    if actor.role == CAREGIVER:
+        consents = [c for c in consents if c.account == actor.name]
+    elif number:
+        consents = [c for c in consents if str(c.number) == number]
+    return consents[0] if consents else None
+
+
 def _consent(pages: ServedPages, request: Request, folder: PatientFolder, fields: dict[str, str]) -> Response:
     """Keep a consent to share with a caregiver."""
-    shares = [share for share in CONSENT_ITEMS if fields.get(f"share_{share}") == "yes"]
+    parts = [part for part in CONSENT_PARTS if fields.get(f"share_{part}") == "yes"]
     try:
-        with_consent(conversation_of(folder), fields.get("caregiver", ""), shares, pages.today()).keep(folder)
+        give_consent(folder, fields.get("caregiver", ""), fields.get("account", ""), parts)
     except FormError as error:
         return _list_page(pages, request, folder, 422, errors=error.by_field)
     return _to_list(folder, "#consent")
 
 
 def _revoke(pages: ServedPages, request: Request, folder: PatientFolder, fields: dict[str, str]) -> Response:
-    """End the consent: the caregiver's view shows nothing from now on."""
-    revoked(conversation_of(folder), pages.today()).keep(folder)
+    """End a consent: the caregiver sees nothing from now on."""
+    number = fields.get("consent", "")
+    if number.isdecimal():
+        revoke_consent(folder, int(number))
     return _to_list(folder, "#consent")

@@ -8,11 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from taper_sim.data.patient_files import CONSENT_FILE, DECISION_FILE
 from taper_sim.data.problems import InputError, Problem, problem
 from taper_sim.recommend.decision_log import log_of
 from taper_sim.run_folder import check_file_writable, check_writable
 from taper_sim.run_folder.atomic_files import PARTIAL, PRIVATE, Unwritten, sync_folder, write_atomically
 from taper_sim.serve.store.audit_chain import Chain, read_chain
+from taper_sim.serve.store.consent_records import as_file, read_rows
 from taper_sim.serve.store.database import DATABASE_FILE, open_file, version_of
 
 
@@ -136,7 +138,7 @@ def _problems_of(connection: sqlite3.Connection, path: Path, number: int, key: s
 
 
 def export(data: Path, out: Path) -> int:
-    """Write each patient's files and decision log into a folder of its own; returns the number of patients.
+    """Write each patient's files, decision log and consents into a folder of its own; returns the number of patients.
 
     Raises
     ------
@@ -148,13 +150,18 @@ def export(data: Path, out: Path) -> int:
         raise problem(str(out), "", "a folder with files", "a new or empty folder")
     with closing(open_file(data / DATABASE_FILE)) as connection:
         patients = connection.execute("SELECT number, owner, name FROM patients ORDER BY number").fetchall()
+        tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+        has_consents = ("consents",) in tables  # a file of an older version keeps them in papers.json
         for number, owner, name in patients:
             folder = out / owner / name
             folder.mkdir(mode=0o700, parents=True)
             files = connection.execute("SELECT name, content FROM files WHERE patient = ?", (number,)).fetchall()
             rows = connection.execute("SELECT line FROM decisions WHERE patient = ? ORDER BY number", (number,))
             log = "".join(f"{line}\n" for (line,) in rows).encode()
-            for file, content in [*files, *([("decisions.jsonl", log)] if log else [])]:
+            consents = read_rows(connection, number) if has_consents else []
+            files += [(DECISION_FILE, log)] if log else []
+            files += [(CONSENT_FILE, as_file(consents).encode())] if consents else []
+            for file, content in files:
                 _write(folder / file, content)
     return len(patients)
 

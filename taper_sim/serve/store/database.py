@@ -4,6 +4,7 @@ An action is one transaction with its entry of the audit: it happens as a whole 
 before it is acknowledged (write-ahead log, ``synchronous=FULL``).
 """
 
+import hashlib
 import os
 import sqlite3
 import threading
@@ -95,6 +96,7 @@ class StoreDatabase:
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = FULL")
         run("PRAGMA foreign_keys = ON")
+        self._connection.create_function("sha256", 1, lambda content: hashlib.sha256(content).hexdigest())
         for number, script in enumerate(migrations(), start=1):
             if number <= version_of(self._connection):
                 continue
