@@ -95,10 +95,12 @@ class StaffingPlan:
 
     @property
     def rule(self) -> TargetTest:
-        """Test of one team: the permitted error is divided by the number of teams that may be tried."""
+        """Test of one team: the permitted error is divided among the teams that may be tried, except at the bound."""
         entry = self.entry
-        error = (1.0 - entry.confidence) / entry.most_teams
-        return TargetTest(entry.probability, entry.unimportant, error, entry.most_replications)
+        error = 1.0 - entry.confidence
+        return TargetTest(
+            entry.probability, entry.unimportant, error / entry.most_teams, entry.most_replications, at_bound=error
+        )
 
     @property
     def today(self) -> Candidate | None:
