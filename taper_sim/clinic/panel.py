@@ -201,7 +201,8 @@ class Panel:
             study_day = day - wave.start + 1
             if study_day < 1:
                 continue
-            unread = ~read[wave.patients, day - wave.days.days_since_decision : day]
+            decides, since = study_day in wave.days.decisions, day - wave.days.days_since_decision
+            unread = ~read[wave.patients, since:day] if decides else None
             wave.days.answer(study_day, answered[wave.patients])
             wave.days.decide(study_day, waits=waits[wave.patients], unread=unread)
             wave.days.live(study_day, study_day)

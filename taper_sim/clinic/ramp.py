@@ -35,12 +35,12 @@ def by_month(served: Served, team: Team, n_days: int) -> pd.DataFrame:
     closed = lateness.late_closed(events, served.duty, team, end)
     requested, left = events["requested"].to_numpy(), left_queue(events, end)
     rows: list[tuple[str, str, str, str, str, float]] = []
-    for month, first in enumerate(range(0, n_days, MONTH_D), start=1):
-        last = min(first + MONTH_D, n_days)
+    days = [*range(0, n_days, MONTH_D), n_days]
+    costs = np.diff(team.costs_usd(days))
+    for month, (first, last, cost) in enumerate(zip(days, days[1:], costs.tolist(), strict=False), start=1):
         low, high = first * DAY_MIN, last * DAY_MIN
         assessed = (requested >= low) & (requested < high) & judged
         patient_days = np.clip(last - np.maximum(served.starts - 1, first), 0, None).sum()
-        cost = team.cost_usd(last) - team.cost_usd(first)
         keys = ("", "", f"month={month}")
         rows += [
             ("enrolled", *keys, "patients", float((served.starts <= last).sum())),

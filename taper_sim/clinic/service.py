@@ -120,9 +120,12 @@ def _of_queues(served: Served, team: Team, n_days: int, from_day: int) -> Iterat
     waiting = overlap(events["requested"].to_numpy(), left_queue(events, end), start, end) / (end - start)
     roles, kinds = events["role"].to_numpy(), events["work"].to_numpy()
     pairs = sorted(set(zip(roles, kinds, strict=True)))
+    everywhere = {"": np.ones(len(events), dtype=bool)}
+    of_role = everywhere | {role: roles == role for role in set(roles)}
+    of_kind = everywhere | {kind: kinds == kind for kind in set(kinds)}
     places = [(role, "") for role in sorted(set(roles))] + [("", kind) for kind in sorted(set(kinds))] + pairs
     for role, kind in places:
-        jobs = ((roles == role) | (role == "")) & ((kinds == kind) | (kind == ""))
+        jobs = of_role[role] & of_kind[kind]
         assessed = jobs & inside
         where = (role, kind)
         if role == "" or kind == "":

@@ -179,12 +179,17 @@ class Team:
 
     def cost_usd(self, n_days: int) -> float:
         """Cost of all hours on duty and on call over the days of a study, USD; public holidays are paid (A103)."""
-        total = 0.0
+        return self.costs_usd([n_days])[0]
+
+    def costs_usd(self, n_days: Sequence[int]) -> list[float]:
+        """Costs as in :meth:`cost_usd` over several numbers of days."""
+        totals = [0.0] * len(n_days)
         for worker in self.workers:
-            paid = replace(worker, holidays=frozenset())
-            minutes = sum(min(duty.end, n_days * DAY_MIN) - duty.start for duty in paid.server(n_days).duties)
-            total += worker.cost_usd_h * minutes / 60.0
-        return total
+            paid = replace(worker, holidays=frozenset()).server(max(n_days)).duties
+            for k, end in enumerate(days * DAY_MIN for days in n_days):
+                minutes = sum(min(duty.end, end) - duty.start for duty in paid if duty.start < end)
+                totals[k] += worker.cost_usd_h * minutes / 60.0
+        return totals
 
     def problems(
         self,

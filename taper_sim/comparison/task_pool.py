@@ -4,6 +4,7 @@ A task holds all that it needs, so no number depends on where it runs. The clini
 do not speed up. Jobs of a comparison spend their time in the kernel and run in threads (``comparison.jobs``).
 """
 
+import gc
 import multiprocessing
 import pickle
 from collections.abc import Callable, Iterable, Iterator
@@ -68,8 +69,12 @@ def _run(task: Task[Any]) -> Any:
 
 @contextmanager
 def _processes(n: int) -> Iterator[Finisher]:
-    """Processes that start afresh: a copy of this one could hold locks of its threads."""
-    with ProcessPoolExecutor(n, mp_context=multiprocessing.get_context("spawn")) as pool:
+    """Processes that start afresh: a copy of this one could hold locks of its threads.
+
+    They search for garbage as rarely as this process does.
+    """
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(n, fresh, initializer=gc.set_threshold, initargs=gc.get_threshold()) as pool:
         try:
             yield lambda tasks: _finished(pool.submit, tasks, 2 * n)
         except BrokenProcessPool:

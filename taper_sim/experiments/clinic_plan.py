@@ -200,10 +200,11 @@ def _kinds_of(setting: Setting, needed: Mapping[str, str], plans: Sequence[CareP
     return kinds
 
 
-def planned_loads(plan: ClinicPlan, *, exact: bool = False) -> dict[str, list[Load]]:
+def planned_loads(plan: ClinicPlan, *, exact: bool = False, replication: int = 0) -> dict[str, list[Load]]:
     """Load of each protocol after enrolment, of hours and of the appointment book; it needs no simulation.
 
-    With ``exact`` the fullest books are rehearsed (``staffing.book.rehearsed``).
+    With ``exact`` the fullest books are rehearsed (``staffing.book.rehearsed``). The load is that of the patients of a
+    replication.
     """
     setting, team = plan.setting, plan.team
     measured = rehearsed if exact else _as_they_are
@@ -212,11 +213,11 @@ def planned_loads(plan: ClinicPlan, *, exact: bool = False) -> dict[str, list[Lo
             loads(cohort, care, setting, team, days, plan.n_days, ensemble),
             measured(book_loads(cohort, care, setting, team), team),
         )
-        for name, cohort, care, days, ensemble in _protocols(plan)
+        for name, cohort, care, days, ensemble in _protocols(plan, replication)
     }
 
 
-def planned_loads_of_enrolment(plan: ClinicPlan, *, exact: bool = False) -> dict[str, list[Load]]:
+def planned_loads_of_enrolment(plan: ClinicPlan, *, exact: bool = False, replication: int = 0) -> dict[str, list[Load]]:
     """Load of each protocol while the panel enrols; see :func:`planned_loads`."""
     measured = rehearsed if exact else _as_they_are
     setting, team, n_days = plan.setting, plan.team, plan.n_days
@@ -225,7 +226,7 @@ def planned_loads_of_enrolment(plan: ClinicPlan, *, exact: bool = False) -> dict
             enrolment_loads(cohort, care, setting, team, days, n_days, ensemble),
             measured(book_waves(cohort, care, setting, team, n_days), team),
         )
-        for name, cohort, care, days, ensemble in _protocols(plan)
+        for name, cohort, care, days, ensemble in _protocols(plan, replication)
     }
 
 
@@ -233,9 +234,9 @@ def _as_they_are(book: Sequence[BookLoad], _team: Team) -> Sequence[BookLoad]:
     return book
 
 
-def _protocols(plan: ClinicPlan) -> Iterator[tuple[str, Cohort, CarePlan, list[int], Ensemble]]:
-    """Each protocol: name, patients, care, days of its decisions, parameters."""
-    cohort, ensemble = plan.cohort(0), plan.ensemble(0)
+def _protocols(plan: ClinicPlan, replication: int) -> Iterator[tuple[str, Cohort, CarePlan, list[int], Ensemble]]:
+    """Each protocol: name, patients of a replication, care, days of its decisions, parameters."""
+    cohort, ensemble = plan.cohort(replication), plan.ensemble(replication)
     for arm in plan.arms:
         yield arm.name, cohort, arm.care, list(arm.build().decision_days(plan.n_days)), ensemble
 

@@ -22,14 +22,13 @@ from taper_sim.clinic.coupling import PATIENT_COUNTS
 from taper_sim.clinic.event_log import duty_table
 from taper_sim.clinic.replications import mser5
 from taper_sim.clinic.service import KEY, daily_load, metrics
-from taper_sim.clinic.staffing.book import fewest_patients
 from taper_sim.clinic.staffing.bounds import Load
 from taper_sim.clinic.team import ROLES
 from taper_sim.comparison.outcomes import ALL
 from taper_sim.comparison.task_pool import Finisher, run_here, task_pool
 from taper_sim.data import formulary
 from taper_sim.experiments.clinic_case import ClinicCase, cases_of
-from taper_sim.experiments.clinic_panels import panel_table
+from taper_sim.experiments.clinic_panels import panel_table, stated_panels
 from taper_sim.experiments.clinic_plan import ClinicPlan, plan_hash, plan_record, recorded_clinic
 from taper_sim.experiments.clinic_tables import UNLIMITED_STAFF, outcome_tables, service_table
 from taper_sim.experiments.manifest import git_commit, patients_entry, versions_of
@@ -114,7 +113,7 @@ def _run(path: Path, plan: ClinicPlan, folder: Path, running: Running) -> Clinic
         before, enrolling = plan.rehearsed_loads, plan.rehearsed_loads_of_enrolment
         kept.write_csv("panels.csv", panel_table(before, enrolling, plan.team, n))
         timings = {"simulation": round(simulated - began, 3), "tables": round(time.time() - simulated, 3)}
-        manifest = kept.finish(_about(plan, path, before, enrolling) | {"timings_s": timings}, running.report)
+        manifest = kept.finish(_about(plan, path) | {"timings_s": timings}, running.report)
     heaviest = max(before, key=lambda name: max((load.share for load in before[name]), default=0.0))
     return ClinicRun(folder, summary, differences, service, before[heaviest], manifest, plan, enrolling[heaviest])
 
@@ -253,15 +252,7 @@ def _write_events(plan: ClinicPlan, kept: RunFolder) -> None:
     kept.write("events.parquet", write, private=True)
 
 
-def _panel_of(loads: list[Load], n: int) -> dict[str, Any]:
-    """The largest panel that the loads allow, and the load that allows no more; empty without work."""
-    fewest = fewest_patients(loads, n)
-    return {} if fewest is None else {"most_patients": fewest[1], "full_first": fewest[0].name}
-
-
-def _about(
-    plan: ClinicPlan, path: Path, before: dict[str, list[Load]], enrolling: dict[str, list[Load]]
-) -> dict[str, Any]:
+def _about(plan: ClinicPlan, path: Path) -> dict[str, Any]:
     """Manifest: plan, patients, inputs, versions. Patient ids appear as a hash only."""
     cohort = plan.cohort(0)
     team_rows = [ROLES[worker.role.name].table for worker in plan.team.workers]
@@ -292,12 +283,9 @@ def _about(
                 }
                 for load in planned
             }
-            for name, planned in before.items()
+            for name, planned in plan.rehearsed_loads.items()
         },
-        "panel": {
-            name: {"steady_state": _panel_of(before[name], len(cohort)), "enrolling": _panel_of(at_first, len(cohort))}
-            for name, at_first in enrolling.items()
-        },
+        "panel": stated_panels(plan),
         "ensemble": {"id": drawn.id, "n_draws": drawn.n_draws, "calibrated": drawn.calibrated},
         "tables": [*formulary.provenance(list(cohort.drugs)), tables.read("team").provenance(unique)],
         "clinical_review": tables.UNREVIEWED,

@@ -123,7 +123,13 @@ def _criterion(plan: StaffingPlan) -> dict[str, Any]:
     if entry.minimise == "harm":
         harm = {"outcome": entry.loses.name, "unit": entry.loses.unit, "does_not_matter": entry.unimportant}
         return {"budget_usd_week": entry.budget_usd_week, "harm": harm, "teams_compared": len(plan.contenders)}
-    return {"zone": list(entry.zone), "error_a_team": plan.rule.error}
+    rule = plan.rule
+    return {
+        "zone": list(entry.zone),
+        "error_a_team": rule.error,
+        "most_replications": rule.most,
+        "error_at_the_bound": rule.at_bound,
+    }
 
 
 def _about(plan: StaffingPlan, path: Path, result: SearchResult) -> dict[str, Any]:

@@ -95,10 +95,10 @@ class StaffingPlan:
 
     @property
     def rule(self) -> TargetTest:
-        """Test of one team: the permitted error is divided by the number of teams that may be tried."""
-        entry = self.entry
-        error = (1.0 - entry.confidence) / entry.most_teams
-        return TargetTest(entry.probability, entry.unimportant, error, entry.most_replications)
+        """Test of one team: the permitted error is divided among the teams that may be tried, except at the bound."""
+        entry, error = self.entry, 1.0 - self.entry.confidence
+        most = entry.most_replications
+        return TargetTest(entry.probability, entry.unimportant, error / entry.most_teams, most, at_bound=error)
 
     @property
     def today(self) -> Candidate | None:

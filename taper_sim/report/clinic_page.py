@@ -241,6 +241,12 @@ def _panel_sentences(manifest: Mapping[str, Any], protocol: str) -> Iterator[str
     )
 
 
+def _range_text(panel: Mapping[str, Any]) -> str:
+    """The smallest and the largest stated panel over replications; a dash where only one is known."""
+    stated = panel.get("by_replication", ())
+    return f"{min(stated):,} to {max(stated):,}" if len(stated) > 1 else "–"
+
+
 def _panel(
     folder: Path, tables: ClinicTables, curve: Sequence[Path]
 ) -> tuple[tuple[str, ...], tuple[PageTable, ...], tuple[Picture, ...]]:
@@ -250,7 +256,11 @@ def _panel(
         panel = tables.manifest.get("panel", {}).get(protocol, {})
         for phase, words in (("steady_state", "in care at a time"), ("enrolling", "enrolled in these days")):
             if panel.get(phase):
-                cells = (f"{panel[phase]['most_patients']:,}", full_text(panel[phase]["full_first"]))
+                cells = (
+                    f"{panel[phase]['most_patients']:,}",
+                    _range_text(panel[phase]),
+                    full_text(panel[phase]["full_first"]),
+                )
                 rows.append((tables.of(protocol, words), *cells))
     if not rows:
         return (), (), ()
@@ -258,10 +268,12 @@ def _panel(
     sentences = (
         "The numbers follow from planned work and from what the appointment book can place. Alerts and urgent visits "
         f"come on top. This run has {count(tables.patients, 'patient')}, enrolled within {days}.",
+        "Other patients of the same description have other numbers. The range is over the patients of the first "
+        "replications, of five at most.",
     )
     table = PageTable(
         "Most patients of this team: as many as leave at most a tenth of the visits late and no hours short.",
-        ("Patients", "Most", "Full first"),
+        ("Patients", "Most", "Range", "Full first"),
         tuple(rows),
     )
     if not curve:

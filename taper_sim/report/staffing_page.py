@@ -24,7 +24,7 @@ from taper_sim.report.replicated import (
 )
 from taper_sim.report.run_tables import rows_by, rows_where
 from taper_sim.report.staffing_figures import HARM, write_staffing_figures
-from taper_sim.report.target_text import chance_sentence, target_words
+from taper_sim.report.target_text import bound_sentence, chance_sentence, target_words
 from taper_sim.report.waiting_groups import SERVICE_OF_GROUPS, group_name
 from taper_sim.report.what_if_text import WHAT_IF_METRICS, change_text, largest_panel
 from taper_sim.report.wording import count, in_words, is_nothing, name_text, number_text, percent
@@ -256,10 +256,11 @@ def _proof(tables: StaffingTables) -> Iterator[str]:
     else:
         low, high = manifest["zone"]
         yield (
-            f"With {confidence} confidence all verdicts are right about teams that meet the targets in "
-            f"{percent(high)} of replications or more, or in {percent(low)} or fewer; between these shares both "
-            "verdicts are right."
+            f"With {confidence} confidence all verdicts of Wald's sequential test are right about teams that meet the "
+            f"targets in {percent(high)} of replications or more, or in {percent(low)} or fewer; between these shares "
+            "both verdicts are right."
         )
+        yield bound_sentence(manifest["most_replications"], float(manifest["confidence"]))
         if manifest["search_stopped"]:
             yield "The search stopped at its largest number of teams."
         if manifest["chosen"] is not None and manifest.get("chance_missed") is not None:

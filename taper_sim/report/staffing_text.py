@@ -13,7 +13,7 @@ from taper_sim.experiments.staffing_run import StaffingRun
 from taper_sim.experiments.team_search import AGAINST, ALL_TARGETS, StaffingPlan
 from taper_sim.report.clinic_text import ENROLMENT_MEANS
 from taper_sim.report.methods import calibration_sentence, is_calibrated
-from taper_sim.report.target_text import chance_sentence, target_words, value_words
+from taper_sim.report.target_text import bound_sentence, chance_sentence, target_words, value_words
 from taper_sim.report.what_if_text import what_if_text
 from taper_sim.report.wording import count, in_words, interval_text, name_text, percent
 from taper_sim.scenario.staffing_schema import Target
@@ -84,9 +84,10 @@ def staffing_text(done: StaffingRun) -> str:
             "",
             f"Wald's sequential test decides whether a team meets the targets in {percent(high)} or in {percent(low)} "
             "of replications; between",
-            f"these shares both answers are correct. All answers together are correct with {percent(entry.confidence)} "
-            "confidence. All teams have",
-            "the same patients and random numbers. Assumption: more staff never do harm.",
+            f"these shares both answers are correct. All its answers together are correct with "
+            f"{percent(entry.confidence)} confidence.",
+            bound_sentence(entry.most_replications, entry.confidence),
+            "All teams have the same patients and random numbers. Assumption: more staff never do harm.",
         ]
     if done.what_if is not None:
         lines += ["", *what_if_text(done.what_if, entry.probability)]

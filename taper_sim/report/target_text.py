@@ -60,5 +60,13 @@ def chance_sentence(chance: float | None, minimise: str) -> str:
     size = "below 1 %" if chance is None or chance < _LEAST_CHANCE else percent(chance)
     return (
         f"Chance, by the surrogate, that a {better} team meets the targets too, whatever its verdict: {size}. More "
-        "replications of undecided teams lower it."
+        "replications lower it."
+    )
+
+
+def bound_sentence(most: int, confidence: float) -> str:
+    """What a verdict is worth that a team has by its share of all its replications."""
+    return (
+        f"A team that this test leaves open after {most} replications is judged by its share of them; of each such "
+        f"team alone the verdict is right with {percent(confidence)} confidence."
     )

@@ -27,7 +27,9 @@ from taper_sim.studies.resumable import StudyPiece, run_study
 
 PROBABILITY, HALF_ZONE, CONFIDENCE, MOST_REPLICATIONS, MOST_TEAMS = 0.8, 0.15, 0.9, 25, 60
 """Question of the searches: that of ``scenarios/staffing_year.yaml``."""
-RULE: Final = TargetTest(PROBABILITY, HALF_ZONE, (1.0 - CONFIDENCE) / MOST_TEAMS, MOST_REPLICATIONS)
+RULE: Final = TargetTest(
+    PROBABILITY, HALF_ZONE, (1.0 - CONFIDENCE) / MOST_TEAMS, MOST_REPLICATIONS, at_bound=1.0 - CONFIDENCE
+)
 FEWEST_TEAMS, LARGEST_GRID = 50, 800
 """Teams of a problem. Source: assumption A124."""
 BINS: Final = (0.0, 0.05, 0.25, 0.75, 0.95, 1.0)
@@ -42,6 +44,8 @@ PROBLEM_COLUMNS: Final = [
     "missed",
     "missed_clear",
     "excess",
+    "chosen_chance",
+    "chosen_wrong",
 ]
 _LEAST_LATE: Final = 1e-3
 
@@ -115,6 +119,7 @@ def searched(problem: InventedProblem) -> dict[str, Any]:
     result = search.search(problem.teams, lambda team: team.cost_usd_week, observe, RULE, MOST_TEAMS, seed=problem.seed)
     price, chances = np.array([team.cost_usd_week for team in problem.teams]), problem.chances
     paid = np.inf if result.chosen is None else result.chosen.cost_usd_week
+    chosen = np.nan if result.chosen is None else float(chances[number[result.chosen]])
     cheaper = price < paid - 1e-9
     able = price[chances >= PROBABILITY]
     return {
@@ -126,6 +131,8 @@ def searched(problem: InventedProblem) -> dict[str, Any]:
         "missed": bool((chances[cheaper] >= PROBABILITY).any()),
         "missed_clear": bool((chances[cheaper] >= PROBABILITY + HALF_ZONE).any()),
         "excess": paid / able.min() - 1.0 if len(able) and np.isfinite(paid) else np.nan,
+        "chosen_chance": chosen,
+        "chosen_wrong": bool(chosen <= PROBABILITY - HALF_ZONE),
     }
 
 
@@ -143,7 +150,8 @@ def missed_table(rows: pd.DataFrame) -> pd.DataFrame:
     """A row a bin of the stated chance, and one of all: mean stated chance, frequency of a miss with 95 % bounds.
 
     ``missed_clear`` is the share in which a cheaper team lies above the zone of indifference, ``excess`` the mean
-    price above that of the cheapest team.
+    price above that of the cheapest team. ``chosen_chance`` is the mean chance of the chosen teams to meet the targets,
+    ``chosen_wrong`` the share of the problems in which it is at or below the zone.
     """
     part = pd.cut(rows["stated"], list(BINS), include_lowest=True, labels=False)
     table = []
@@ -154,7 +162,7 @@ def missed_table(rows: pd.DataFrame) -> pd.DataFrame:
         if len(run) == 0:
             continue
         lo95, hi95 = share_interval(int(run["missed"].sum()), len(run))
-        means = run[["stated", "missed", "missed_clear", "excess", "tried", "undecided", "replications"]].astype(float)
+        means = run[[name for name in PROBLEM_COLUMNS if name not in ("problem", "teams")]].astype(float)
         row = {"from": low, "to": high, "problems": len(run)} | means.mean().round(3).to_dict()
         table.append(row | {"missed_lo95": round(lo95, 3), "missed_hi95": round(hi95, 3)})
     return pd.DataFrame(table).assign(code=code_hash())

@@ -237,7 +237,13 @@ def test_the_page_of_a_clinic_has_the_numbers_of_its_tables(finished: Finished) 
     assert f"room for {steady['most_patients']:,} patients in care at a time" in reader.answer
     assert f"and for {at_first['most_patients']:,} enrolled" in reader.answer
     assert f"full first: {full_text(steady['full_first'])}." in reader.answer
-    assert reader.row("in care at a time")[1:] == [f"{steady['most_patients']:,}", full_text(steady["full_first"])]
+    stated = steady["by_replication"]
+    assert stated[0] == steady["most_patients"]
+    assert reader.row("in care at a time")[1:] == [
+        f"{steady['most_patients']:,}",
+        f"{min(stated):,} to {max(stated):,}",
+        full_text(steady["full_first"]),
+    ]
     week = manifest["team"]["cost_usd"] / 3.0
     assert reader.row("cost of the team", "USD a week")[2] == number_text(week, 0)
     assert reader.row("5.1 Software and language")[1].startswith("Python; taper-sim")

@@ -25,7 +25,11 @@ from taper_sim.experiments.clinic_capacity import (
     stated,
     summary,
 )
+from taper_sim.experiments.clinic_panels import stated_panels
+from taper_sim.experiments.clinic_plan import read_plan
+from taper_sim.scenario.building import Overrides
 
+SCENARIO = Path(__file__).resolve().parents[2] / "scenarios" / "clinic_languages.yaml"
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "tables" / "capacity.csv"
 N, SEED = 400, 1
 
@@ -95,3 +99,14 @@ def test_a_rehearsed_panel_is_the_largest_with_few_late_visits():
 def test_the_panel_of_the_target_lies_between_two_panels():
     assert passes_at([90, 100, 110], [0.0, 0.05, 0.25]) == pytest.approx(102.5)
     assert np.isnan(passes_at([90, 100], [0.2, 0.3])) and np.isnan(passes_at([90, 100], [0.0, 0.1]))
+
+
+def test_the_stated_panel_of_a_replication_is_that_of_its_own_patients():
+    """Few patients need an interpreter, so other patients of the same description have another number."""
+    plan = read_plan(SCENARIO, Overrides(patients=60, days=28), 2)
+    other = replace(plan, scenario=plan.scenario.model_copy(update={"seed": plan.seed(1)}))
+    for name, phases in stated_panels(plan).items():
+        of_its_own = stated_panels(replace(other, n_replications=1))[name]
+        for phase, panel in phases.items():
+            assert panel["by_replication"] == [panel["most_patients"], of_its_own[phase]["most_patients"]]
+        assert len(set(phases["enrolling"]["by_replication"])) == 2

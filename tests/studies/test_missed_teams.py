@@ -1,5 +1,6 @@
 """The stated chance of a missed team: invented problems with known chances, and the committed table."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from taper_sim.studies import missed_teams
 from taper_sim.studies.missed_teams import FEWEST_TEAMS, LARGEST_GRID, PROBABILITY, invented, missed_table, searched
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "tables" / "missed_teams.csv"
-UNDECIDED = 1001
-"""A problem of which a cheaper team with more than the required probability stays undecided."""
+BORDER = 1001
+"""A problem whose cheapest able team meets the targets with little more than the required probability."""
 
 
 def test_the_chance_of_an_invented_team_is_the_share_of_its_replications_that_meet():
@@ -25,16 +26,22 @@ def test_the_chance_of_an_invented_team_is_the_share_of_its_replications_that_me
         assert abs(share - chances[team]) < 4.0 * sd + 1e-9
 
 
-def test_the_stated_chance_counts_teams_that_stay_undecided():
-    row = searched(invented(UNDECIDED))
-    assert row["missed"] and not row["missed_clear"] and row["undecided"] > 0
-    assert row["stated"] > 0.5
+def test_a_team_at_the_border_is_chosen_by_its_share_or_counted_in_the_stated_chance(monkeypatch):
+    problem = invented(BORDER)
+    able = problem.chances[problem.chances >= PROBABILITY]
+    chosen = searched(problem)
+    assert not chosen["missed"] and chosen["undecided"] == 0 and chosen["stated"] < 0.05
+    assert chosen["chosen_chance"] == pytest.approx(able.min(), abs=1e-6) and not chosen["chosen_wrong"]
+    monkeypatch.setattr(missed_teams, "RULE", replace(missed_teams.RULE, at_bound=0.0))
+    undecided = searched(problem)
+    assert undecided["missed"] and not undecided["missed_clear"] and undecided["undecided"] > 0
+    assert undecided["stated"] > 0.5
 
 
 def test_a_row_of_the_table_has_the_mean_stated_chance_and_the_share_missed():
     stated, missed = [0.01, 0.02, 0.9, 0.96], [False, False, True, False]
     rows = pd.DataFrame({"stated": stated, "missed": missed}).assign(
-        missed_clear=False, excess=0.1, tried=3, undecided=1, replications=40
+        missed_clear=False, excess=0.1, tried=3, undecided=1, replications=40, chosen_chance=0.9, chosen_wrong=False
     )
     table = missed_table(rows).set_index(["from", "to"])
     assert table["problems"].to_dict() == {(0.0, 0.05): 2, (0.75, 0.95): 1, (0.95, 1.0): 1, (0.0, 1.0): 4}

@@ -59,6 +59,38 @@ def test_a_perfect_team_passes_after_the_smallest_possible_number_of_replication
     assert TargetTest(0.8, 0.1, error=0.005, most=3).verdict([True] * 3) is Verdict.UNDECIDED
 
 
+@pytest.mark.parametrize(("share", "wrong"), [(0.65, Verdict.MEETS), (0.95, Verdict.FAILS)])
+def test_the_error_of_a_test_with_a_bound_is_at_most_its_two_errors(share, wrong):
+    """Exact: the chance of each number of met replications of a test that has not ended, replication by replication."""
+    rule = TargetTest(0.8, 0.15, error=0.1 / 60, most=25, at_bound=0.1)
+    running, ended = {0: (1.0, ())}, dict.fromkeys(Verdict, 0.0)
+    for _ in range(rule.most):
+        longer = {}
+        for chance, path in running.values():
+            for met in (True, False):
+                verdict = rule.verdict((*path, met))
+                after = chance * (share if met else 1.0 - share)
+                if verdict is None:
+                    before = longer.get(sum(path) + met, (0.0, ()))[0]
+                    longer[sum(path) + met] = before + after, (*path, met)
+                else:
+                    ended[verdict] += after
+        running = longer
+    assert not running and sum(ended.values()) == pytest.approx(1.0) and ended[Verdict.UNDECIDED] == 0.0
+    # Wald's own error is at most error ÷ (1 − error) of the stated one
+    assert 0.0 < ended[wrong] <= rule.at_bound + rule.error / (1.0 - rule.error)
+
+
+def test_a_test_ends_when_the_remaining_replications_cannot_change_its_verdict():
+    rule = TargetTest(0.8, 0.15, error=0.1 / 60, most=25, at_bound=0.1)
+    met = [True] * 5 + [False] + [True] * 5 + [False] + [True] * 5 + [False] + [True] * 5  # 20 of 23
+    assert rule.verdict(met[:-1]) is None and rule.verdict(met) is Verdict.MEETS
+    failed = ([True] * 3 + [False]) * 6  # 6 of 24 fail: at most 19 of 25 meet
+    assert rule.verdict(failed[:-1]) is None and rule.verdict(failed) is Verdict.FAILS
+    few = TargetTest(0.8, 0.15, error=0.1 / 60, most=5, at_bound=0.1)  # 5 of 5 has a chance of 0.12 at 0.65
+    assert few.verdict([True] * 5) is Verdict.UNDECIDED
+
+
 def test_the_interval_of_a_share_is_that_of_the_binomial():
     low, high = share_interval(8, 10)
     assert (low, high) == pytest.approx((0.4439, 0.9748), abs=1e-4)  # Clopper and Pearson, standard tables
