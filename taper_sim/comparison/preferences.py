@@ -35,7 +35,7 @@ FURTHER_HARMS: Final[Mapping[str, tuple[str, float]]] = MappingProxyType(
     {"withdrawal": ("days_over_limit", 7.0), "return": ("return_to_higher_dose", 1.0)}
 )
 """Harms that a scenario may add to the composite: outcome, and how much of it has the weight once. 7 days in strong
-withdrawal are an important difference (A18); a return to a higher dose counts for each person. Default weight 0 (A147).
+withdrawal are an important difference (A18); a return to a higher dose counts for each person. Default weight 0 (A151).
 """
 
 HARM_NAMES: Final[Mapping[str, str]] = MappingProxyType(

@@ -6,7 +6,7 @@ events as they fell.
 
 The chance of being best needs the means of all protocols together. Each difference of two protocols has a mean and a
 variance (``statistics``). The variances of all pairs give the covariance of the means up to what all share, which moves
-no rank; the means are taken as jointly normal (assumption A147).
+no rank; the means are taken as jointly normal (assumption A151).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +55,7 @@ RANKING_COLUMNS: Final = (
 )
 FLIP_COLUMNS: Final = ("weight", "unit", "stated", "change", "value", "factor", "first")
 HARM_FACTORS: Final = (2.0, 0.5)
-"""Factors of the weights of all harms under which the ranks are repeated. Source: A147."""
+"""Factors of the weights of all harms under which the ranks are repeated. Source: A151."""
 
 _DRAWS: Final = 20_000  # of the means together: a chance has a standard error of 0.4 percentage points at most
 _SEED: Final = 147  # the same for every run, so that the same tables give the same chances

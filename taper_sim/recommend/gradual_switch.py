@@ -1,7 +1,7 @@
 """A published switch of a benzodiazepine, one dose of the day after another. Imports ``data``, ``model``, ``units``.
 
 Nobody who takes a short-acting benzodiazepine through the day is changed to another overnight: the last dose of the day
-is replaced first, and one more each week (assumption A159).
+is replaced first, and one more each week (assumption A150).
 """
 
 from typing import Final
@@ -11,7 +11,7 @@ from taper_sim.model.pharmacology import dispensable_totals
 from taper_sim.units import TOLERANCE, WEEK_D
 
 MOST_STAGES: Final = 3
-"""Doses of the day that are replaced one by one: at most two weeks. Source: A159."""
+"""Doses of the day that are replaced one by one: at most two weeks. Source: A150."""
 
 SwitchSteps = tuple[tuple[int, DrugsTaken], ...]
 

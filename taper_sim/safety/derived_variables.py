@@ -50,9 +50,9 @@ Source: A88."""
 
 
 _LONG_RECORD_D: Final = 42
-"""Days after the first answer from which a slow change is judged against the first 14 days. Source: A157."""
+"""Days after the first answer from which a slow change is judged against the first 14 days. Source: A148."""
 _NO_PREGNANCY_FROM: Final = 60.0
-"""Age, years, from which a pregnancy is not asked for. Source: A158."""
+"""Age, years, from which a pregnancy is not asked for. Source: A149."""
 
 
 def _baseline(name: str) -> Callable[[Values], float | None]:

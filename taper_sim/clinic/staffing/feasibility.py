@@ -60,7 +60,7 @@ class TargetTest:
         Largest number of replications.
     at_bound : float
         Largest probability of an error, outside of the indifference zone and beside ``error``, of the verdict after
-        ``most`` replications, for one team. With 0 a team is undecided then. Source: assumption A153.
+        ``most`` replications, for one team. With 0 a team is undecided then. Source: assumption A152.
     """
 
     probability: float
