@@ -1,4 +1,4 @@
-"""Pictures of explorers, the clinician's page and papers: ``python .ci/screenshots.py``; needs the tests' browser."""
+"""Pictures of explorers, the page, the brief and papers: ``python .ci/screenshots.py``; needs the tests' browser."""
 
 import json
 import subprocess
@@ -79,6 +79,17 @@ def clinician_page(browser) -> None:
         page.screenshot(path=ROOT / "docs" / "clinician_page.png")
 
 
+def committee_brief(browser) -> None:
+    """The first screen of a comparison's report."""
+    with TemporaryDirectory() as folder:
+        scenario, run = ROOT / "scenarios" / "opioid_protocols.yaml", Path(folder) / "run"
+        command = [sys.executable, "-m", "taper_sim.cli", "compare", str(scenario), "--patients", "2000"]
+        subprocess.run([*command, "--out", str(run)], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.goto((run / "report.html").as_uri())
+        page.screenshot(path=ROOT / "docs" / "committee_brief.png")
+
+
 def main() -> None:
     """Write the pictures of ``docs/`` that show a page; with an argument only those whose names begin with it."""
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -95,6 +106,8 @@ def main() -> None:
             page.screenshot(path=ROOT / "docs" / f"{name}.png")
         if "clinician_page".startswith(wanted):
             clinician_page(browser)
+        if "committee_brief".startswith(wanted):
+            committee_brief(browser)
         for name, widget in widgets.items():
             page = browser.new_page(viewport={"width": WIDTH_PX, "height": 600})
             page.set_content(page_of(widget))

@@ -6,7 +6,7 @@ limit. It weighs no pain, function, mood, crisis, overdose or death: it bounds h
 limit, and is no ideal of care.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -79,7 +79,7 @@ class _Ahead(NamedTuple):
     the withdrawal of day 0; ``x``, ``decay`` and ``xi`` are of the reaction to cuts, ``announced`` weighs the next one.
     """
 
-    c: Coefficients
+    c: Any  # Coefficients, whose names are those of the table of parameters
     medicine: Medicine
     state: MedicineState
     before: Floats
@@ -92,7 +92,7 @@ class _Ahead(NamedTuple):
 
     def of(self, who: Ints) -> "_Ahead":
         """The same of some people."""
-        groups = (type(group)(*(values[who] for values in group)) for group in self[:3])
+        groups: Iterator[Any] = (type(group)(*(values[who] for values in group)) for group in self[:3])
         return _Ahead(*groups, *(values[who] for values in self[3:]))
 
 
