@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from taper_sim.data.problems import escaped
 from taper_sim.recommend.answer import RecommendationFields
-from taper_sim.report.decision_details import details_text, fitted_events
+from taper_sim.report.decision_details import details_text, fitted_events, fitted_values
 from taper_sim.report.decision_words import (
     amount_in_words,
     chance_in_words,
@@ -221,7 +221,7 @@ def _basis(answer: dict[str, Any]) -> list[str]:
         *([f"note: {more} more notes on the record: --details"] if more > 0 else []),
         filled(
             f"check-ins on {answer['quality']['n_checkins']} days; "
-            + (f"{fitted_events(answer['basis'])}, the person's values by their priors; " if answer["options"] else "")
+            + (f"{fitted_events(answer['basis'])}; {fitted_values(answer['basis'])}; " if answer["options"] else "")
             + f"research use: a research prototype, {reviewed}"
         ),
         f"{_NOT_A_DEVICE}; more: --details",

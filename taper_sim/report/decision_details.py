@@ -54,7 +54,7 @@ def details_text(recommendation: RecommendationFields) -> str:
         *_past_forecasts(answer["past_forecasts"]),
         f"check-ins on {quality['n_checkins']} days; effective draws {quality['ess']}, k-hat {quality['khat']}, "
         f"predictive p {quality['predictive_p']}; population {basis['population_id']}, "
-        f"{'centres' if basis['calibrated'] else 'not'} fitted to published results; {fitted_events(basis)}",
+        f"{fitted_values(basis)}; {fitted_events(basis)}",
         textwrap.fill(answer["not_for"], WIDTH),
     ]
     return "\n".join(lines)
@@ -64,6 +64,13 @@ def fitted_events(basis: dict[str, Any]) -> str:
     """What the chances of events rest on."""
     n = basis["events_fitted_to"]
     return f"chances of events fitted to {n} published results" if n else "chances of events by their priors"
+
+
+def fitted_values(basis: dict[str, Any]) -> str:
+    """What the prior of the person's values rests on."""
+    if basis["calibrated"]:
+        return "prior of the person's values: centres fitted to published results, spread between people assumed"
+    return f"prior of the person's values: population {basis['population_id']}, not fitted to published results"
 
 
 def _past_forecasts(rows: list[dict[str, Any]]) -> list[str]:
