@@ -29,7 +29,7 @@ from taper_sim.evidence.coded_words import (
     ROLES_LEFT_OUT,
     STATISTICS,
     STUDY_EVENTS,
-    TARGET,
+    TARGET_ROLE,
     WIDTHS,
     Statistic,
 )
@@ -188,8 +188,8 @@ def _row(cells: Mapping[str, str], number: int, file: str, first: int) -> Eviden
     role = row.text("role")
     if role in ROLES_LEFT_OUT:
         return EvidenceRow(cells, None, (), f"role {role}: {ROLES_LEFT_OUT[role]}")
-    if role not in ("", TARGET):
-        roles = (TARGET, *ROLES_LEFT_OUT)
+    if role not in ("", TARGET_ROLE):
+        roles = (TARGET_ROLE, *ROLES_LEFT_OUT)
         row.wrong("role", role + nearest(role, roles), f"one of {', '.join(roles)}, or nothing")
     if not row.text("id"):
         row.wrong("id", "", "a name of its own")

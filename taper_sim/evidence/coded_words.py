@@ -160,5 +160,5 @@ ROLES_LEFT_OUT: Final[Mapping[str, str]] = {
 }
 """Roles of rows that are not simulated, with the reason."""
 
-TARGET: Final = "target"
+TARGET_ROLE: Final = "target"
 """Role of a row that is simulated; a row without a role is one."""

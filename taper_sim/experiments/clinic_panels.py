@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from taper_sim.clinic.staffing.book import BookLoad, BookWave, fewest_patients, late_share
+from taper_sim.clinic.staffing.book import BookLoad, BookWave, fewest_patients, fewest_rehearsed, late_share
 from taper_sim.clinic.staffing.bounds import Load
 from taper_sim.clinic.team import Team
 from taper_sim.experiments.clinic_plan import ClinicPlan, planned_loads, planned_loads_of_enrolment
@@ -37,10 +37,10 @@ def stated_panels(plan: ClinicPlan) -> dict[str, dict[str, dict[str, Any]]]:
         ("enrolling", plan.rehearsed_loads_of_enrolment, planned_loads_of_enrolment),
     ):
         further = range(1, min(plan.n_replications, STATED_FOR))
-        loads = [first, *(loads_of(plan, exact=True, replication=k) for k in further)]
-        sizes = [len(plan.cohort(k)) for k in range(len(loads))]
+        others = [(loads_of(plan, replication=k), len(plan.cohort(k))) for k in further]
         for name, panel in panels.items():
-            fewest = [fewest_patients(run[name], n) for run, n in zip(loads, sizes, strict=True)]
+            fewest = [fewest_patients(first[name], len(plan.cohort(0)))]
+            fewest += [fewest_rehearsed(loads[name], plan.team, n) for loads, n in others]
             stated = [(load, patients) for load, patients in filter(None, fewest)]
             panel[phase] = {}
             if stated:

@@ -414,8 +414,8 @@ def _pregnant(v: Values) -> float | None:
 
 def _seizure_history(v: Values) -> float | None:
     """A seizure that was ever reported is an earlier one, whatever was answered since; else as the file says."""
-    seen = any(c.instrument == "seizure" and c.value > 0 for c in v.history.checkins)
-    return 1.0 if seen else v.reported("seizure_history")
+    reported = any(c.instrument == "seizure" and c.value > 0 for c in v.history.checkins)
+    return 1.0 if reported else v.reported("seizure_history")
 
 
 DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {

@@ -13,7 +13,7 @@ from taper_sim.units import DRUG_CLASSES
 
 def test_every_row_of_the_table_is_a_drug_with_its_own_numbers() -> None:
     drugs = formulary.formulary()
-    assert len(drugs) == len(tables.read("drugs").rows) == 39
+    assert len(drugs) == len(tables.read("drugs").rows) == 43
     assert {drug.drug_class for drug in drugs.values()} == set(DRUG_CLASSES)
     morphine = drugs["morphine", "ER"]
     assert (morphine.effect_half_life_h, morphine.trough_mean, morphine.interval_h) == (9.5, 0.46, 12.0)

@@ -60,10 +60,12 @@ def test_harm_that_creeps_pauses_the_taper_until_somebody_has_looked() -> None:
     assert not any(o.get("past_cuts_hurt") for o in answer["options"])  # no fortnight after a cut shows it
     assert not is_reduction_offered(answer) and not answer["chosen"].startswith("reduce")
     assert answer["headline"].startswith("hold, see the person within 72 hours")
-    for flag in ("pain_flare", "function_drop"):
-        assert flag in answer["headline"]
-    signed = {flag: {"by": "Dr A", "reason": "examined"} for flag in ("pain_flare", "function_drop")}
-    assert "function_drop" in answer_to(worse, acknowledged={"pain_flare": signed["pain_flare"]})["headline"]
+    signed = {}
+    for flag in ("pain_flare", "function_drop", "worse_since_taper"):
+        waiting = answer_to(worse, acknowledged=signed)
+        assert flag in {f["flag"] for f in waiting["red_flags"]} and not is_reduction_offered(waiting)
+        signed[flag] = {"by": "Dr A", "reason": "examined"}
+    assert "pain_flare" in answer["headline"] and "function_drop" in answer["headline"]
     assert is_reduction_offered(answer_to(worse, acknowledged=signed))
     comfortable = answer_to(replace(worse, checkins=reported({})))
     assert is_reduction_offered(comfortable) and comfortable["chosen"].startswith("reduce")

@@ -402,7 +402,9 @@ def test_options_of_equal_doses_go_to_the_slower_and_every_chance_has_its_interv
 def test_holding_keeps_the_dose_and_the_longer_acting_form_its_equivalents() -> None:
     answer = answer_for(patient((400, "lorazepam", "IR", 2.0), benzodiazepine_use_days=100.0))
     change = next(o for o in answer["options"] if o["kind"] == "rotate")
-    assert change["schedule"][0]["drug"] == LONG_ACTING_BENZODIAZEPINE[0]
+    lorazepam = [row["dose_mg_per_day"] for row in change["schedule"] if row["drug"] == "lorazepam"]
+    assert lorazepam == sorted(lorazepam, reverse=True) and lorazepam[-1] == 0.0 and len(lorazepam) == 3  # a week each
+    assert {row["drug"] for row in change["schedule"]} == {"lorazepam", LONG_ACTING_BENZODIAZEPINE[0]}
     assert change["expected_dose_pct"] == pytest.approx(100.0, abs=6)
     hold = next(o for o in answer["options"] if o["kind"] == "hold")
     assert [row["dose_mg_per_day"] for row in hold["schedule"]] == [2.0]

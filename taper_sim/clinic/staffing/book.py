@@ -375,10 +375,31 @@ def rehearsed(loads: Sequence[BookLoad], team: Team) -> list[BookLoad]:
     return [_rehearsed(load, team) if load.share >= _NEAR * highest and load.share > 0 else load for load in loads]
 
 
+def fewest_rehearsed(loads: Sequence[Load], team: Team, n: int) -> tuple[Load, int] | None:
+    """As :func:`fewest_patients` of the rehearsed loads, in less time.
+
+    A book in which the fewest patients of the loads before it are seen in time allows no fewer, and is not measured.
+    """
+    books = [load for load in loads if isinstance(load, BookLoad)]
+    nearly = _NEAR * max((load.share for load in books), default=0.0)
+    near = [load for load in books if load.share > 0 and load.share >= nearly]
+    others = [load for load in loads if not isinstance(load, BookLoad)]
+    fewest = fewest_patients([*others, *(load for load in books if load.share < nearly)], n)
+    for load in sorted(near, key=lambda load: load.share, reverse=True):
+        if fewest is None or not _in_time(load.demanded, team, fewest[1], _days_of(load)):
+            measured = fewest_patients([_rehearsed(load, team)], n)
+            fewest = min(filter(None, (fewest, measured)), key=lambda pair: pair[1], default=None)
+    return fewest
+
+
+def _days_of(load: BookLoad) -> int | None:
+    return load.n_days if isinstance(load, BookWave) else None
+
+
 def _rehearsed(load: BookLoad, team: Team) -> BookLoad:
     """A load by rehearsal: bisection between panels, from the one at which the hours are full."""
     whole = len(load.demanded.first)
-    n_days = load.n_days if isinstance(load, BookWave) else None
+    n_days = _days_of(load)
     low, high = 0, max(4, int(1.6 * whole / load.share))
     n = max(1, int(whole / load.share))
     while high - low > max(1, _PRECISION * high):
