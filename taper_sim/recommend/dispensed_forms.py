@@ -132,6 +132,8 @@ def _other_ways(slot: DrugTaken) -> Iterator[Way]:
         if form.drug == drug.drug and _release(form) == _release(drug) and _is_finer(form, drug):
             yield Way(form, _times_now(slot), "same release")
     immediate = [] if drug.is_buprenorphine or drug.is_patch else [r for r in rows if _release(r).startswith("IR")]
+    if not drug.acetaminophen_mg:  # no second medicine for want of a finer tablet
+        immediate = [form for form in immediate if not form.acetaminophen_mg] or immediate
     if _release(drug).startswith("ER"):
         for form in immediate:
             times = min(administrations(form), MOST_TIMES_BESIDE)
