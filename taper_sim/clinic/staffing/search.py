@@ -39,7 +39,7 @@ AT_ONCE: Final = 4
 PATHS: Final = 320
 """Surfaces of the surrogate."""
 MOST_OPEN: Final = 300
-"""Largest number of open teams whose surfaces are sampled: those with the best prospects."""
+"""Largest number of open teams whose surfaces are sampled."""
 _HALF: Final = 0.5
 """Chance of a feasible team below which the largest team is tested first. A design choice."""
 MOST_MARGIN: Final = 3.0
@@ -387,13 +387,16 @@ class _Search:
     def _feasible(self, which: Ints) -> tuple[Ints, Bools]:
         """Some teams, and on each surface of the surrogate those of ``which`` that meet the targets, (n_paths, n).
 
-        Of more than :data:`MOST_OPEN` teams those with the best prospects count.
+        Of more than :data:`MOST_OPEN` teams the cheapest that may meet the targets count, by the upper end of their
+        margins, then those with the best prospects.
         """
         rows = [(k, r, margin) for k, margins in self.margins.items() for r, margin in enumerate(margins)]
         teams, replications, margins = (np.array(column) for column in zip(*rows, strict=True))
         margins = np.clip(margins, -MOST_MARGIN, MOST_MARGIN)
         if len(which) > MOST_OPEN:
-            order = np.argsort(-prospects(self.ranges, teams, replications, margins)[which], kind="stable")
+            best = prospects(self.ranges, teams, replications, margins)[which]
+            may_meet = best >= 0.0
+            order = np.lexsort((np.where(may_meet, which, -best), ~may_meet))  # teams stand by price
             which = which[order[:MOST_OPEN]]
         shown = np.unique([*which, *self.margins])
         paths = sampled_paths(self.ranges, teams, replications, margins, shown, PATHS, self._seed)

@@ -1,12 +1,14 @@
 """The search for a team: sequential test, part-time staff, candidates, order of tests; without simulation."""
 
 import itertools
+import operator
 
 import numpy as np
 import pytest
 from scipy.stats import norm, poisson
 
 from taper_sim.clinic.calendars import Shift
+from taper_sim.clinic.staffing import search as search_module
 from taper_sim.clinic.staffing.bounds import able_h
 from taper_sim.clinic.staffing.feasibility import TargetTest, Verdict, share_interval
 from taper_sim.clinic.staffing.search import (
@@ -187,6 +189,26 @@ def test_the_search_finds_the_cheapest_as_an_exhaustive_one_does(nurse, physicia
     assert result.tried[result.chosen] is Verdict.MEETS and result.chance_missed <= ACCEPTED
     exhaustive = len(ALL) * RULE.fewest  # replications that decide every team
     assert len(runs) < exhaustive / 2
+
+
+@pytest.mark.parametrize("short", [-1, 1, 3])
+def test_of_more_teams_than_the_surrogate_shows_the_cheapest_that_may_meet_the_targets_are_among_them(
+    short, monkeypatch
+):
+    """Five levels of three roles; a team meets the targets that has ``short`` posts more than the smallest."""
+    monkeypatch.setattr(search_module, "MOST_OPEN", 30)
+    roles, costs = ("nurse", "physician", "pharmacist"), (1.0, 1.7, 1.3)
+    grid = [
+        Candidate(tuple(zip(roles, map(float, n), strict=True)), sum(map(operator.mul, n, costs)), float(sum(n)))
+        for n in itertools.product(range(1, 6), repeat=3)
+    ]
+
+    def margin(team):
+        return 0.5 * (team.fte - 3 - short) + 0.25
+
+    result, runs = searched(margin, teams=grid)
+    assert result.chosen == cheapest(margin, grid) and not result.stopped and result.chance_missed <= ACCEPTED
+    assert len(runs) < 8 * RULE.fewest
 
 
 def noisy_problem(seed):
