@@ -75,7 +75,7 @@ def ladder_numbers(tables: LadderTables) -> Numbers:
     named = {name for _, name in levels}
     rows = tuple(row for row, _ in _ROWS if row.name in named)
     by_loss = [str(name) for name in table.sort_values("loss")["policy"] if str(name) != comparator]
-    bounds = [name for name in by_loss if cells[name]["role"] == "oracle"]
+    bounds = [name for name in by_loss if cells[name]["role"] in ("oracle", "bound")]
     kept = {*[name for name in by_loss if name not in bounds][: MOST_POLICIES - len(bounds[:1])], *bounds[:1]}
     manifest = tables.manifest
     calibrated, reviewed = is_calibrated(manifest), is_reviewed(manifest)
@@ -116,7 +116,11 @@ def ladder_screen(tables: LadderTables, _: Sequence[str] = ()) -> FirstScreen:
         ),
         Aside("What would change the answer", tuple(raised_by(numbers, serious, CERTAINTY_RULES))),
     )
-    words = {"oracle": "sees the true state: a bound", "personal": "personal pace"}
+    words = {
+        "oracle": "sees the true state: a bound",
+        "bound": "given what no clinic has: a bound",
+        "personal": "personal pace",
+    }
     first = tables.ladder.iloc[0]
     heads = {name: words.get(role, "") for name, role in roles.items()} | {numbers.comparator: "comparator"}
     return FirstScreen(

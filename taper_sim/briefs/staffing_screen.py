@@ -19,6 +19,7 @@ from taper_sim.briefs.team_rows import (
     more_replications,
     notes_of,
     rated,
+    with_difference,
     without_difference,
 )
 from taper_sim.report.run_tables import rows_by, rows_where
@@ -42,7 +43,11 @@ def _columns(tables: StaffingTables) -> dict[str, pd.DataFrame]:
 
 
 def staffing_numbers(tables: StaffingTables) -> Numbers:
-    """Numbers of the patients and of the service under today's team and the chosen one."""
+    """Numbers of the patients and of the service under today's team and the chosen one.
+
+    The columns have different numbers of replications. What has a difference is shown as that of unlimited staff in the
+    first column's replications and the difference, so that a row can be read across.
+    """
     people = int(tables.manifest["patients"]["n"])
     levels: dict[tuple[str, str], PerThousand] = {}
     differences: dict[tuple[str, str], PerThousand] = {}
@@ -55,7 +60,8 @@ def staffing_numbers(tables: StaffingTables) -> Numbers:
             level = levels[column, row.name] = estimate(cells[row.name,], row, people)
             if (key := (f"{row.name}{AGAINST}",)) in cells:
                 change = differences[column, row.name] = estimate(cells[key], row, people, is_difference=True)
-                levels.setdefault((UNLIMITED, row.name), without_difference(level, change))
+                first = levels.setdefault((UNLIMITED, row.name), without_difference(level, change))
+                levels[column, row.name] = with_difference(first, change)
     named = {name for _, name in levels}
     rows = tuple(row for row in _ROWS if row.name in named)
     shown = tuple(columns)
@@ -82,7 +88,7 @@ def staffing_screen(tables: StaffingTables, _: Sequence[str] = ()) -> FirstScree
         f"Of 1,000 people or as stated, over {time_words(tables.days)}",
         CAPTION,
         asides,
-        notes_of(numbers.rows, tables.n_what_if),
+        notes_of(numbers.rows, tables.n_what_if, _TODAY),
         _heads(tables),
         " of the harms",
     )

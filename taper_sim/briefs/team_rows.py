@@ -92,6 +92,11 @@ def without_difference(level: PerThousand, difference: PerThousand) -> PerThousa
     return PerThousand(level.mean - difference.mean, float("nan"), float("nan"), "", level.n)
 
 
+def with_difference(comparator: PerThousand, difference: PerThousand) -> PerThousand:
+    """The level of a column: that of the comparator plus the column's difference; it has no interval of its own."""
+    return PerThousand(comparator.mean + difference.mean, float("nan"), float("nan"), "", comparator.n)
+
+
 def rated(
     manifest: Mapping[str, Any], rows: tuple[ScreenRow, ...], differences: Mapping[tuple[str, str], PerThousand]
 ) -> dict[tuple[str, str], OutcomeCertainty]:
@@ -111,10 +116,11 @@ def matters_note(rows: tuple[ScreenRow, ...]) -> str:
     return f"Differences that matter: {'; '.join(lines)} (assumptions A115 and A129)."
 
 
-def notes_of(rows: tuple[ScreenRow, ...], n: int) -> tuple[str, ...]:
-    """Notes below the table: why it has no interval, if so, and the differences that matter."""
-    few = f"No intervals: {count(n, 'replication')}, and an interval needs {FEWEST_REPLICATIONS}. "
-    return (*([few + "No difference here is a finding."] if n < FEWEST_REPLICATIONS else []), matters_note(rows))
+def notes_of(rows: tuple[ScreenRow, ...], n: int, team: str = "") -> tuple[str, ...]:
+    """Notes below the table: why it, or the column of a team, has no interval, and the differences that matter."""
+    of, here = (f" of {team}", "of it") if team else ("", "here")
+    few = f"No intervals{of}: {count(n, 'replication')}, and an interval needs {FEWEST_REPLICATIONS}. "
+    return (*([f"{few}No difference {here} is a finding."] if n < FEWEST_REPLICATIONS else []), matters_note(rows))
 
 
 def more_replications(n: int) -> Iterator[str]:

@@ -15,7 +15,8 @@ from taper_sim.array_types import Floats, Ints
 from taper_sim.comparison.loss import Loss
 from taper_sim.comparison.statistics import ENDS_95, tail_terms
 
-RungRole = Literal["other", "personal", "oracle"]
+RungRole = Literal["other", "personal", "bound", "oracle"]
+"""``bound``: a personal policy that is given what no clinic has; it is compared, and never an answer."""
 
 END_BINS: Final = (1e-9, 0.4, 0.7)
 """Shares of the original dose between the places where people end: 0, below 0.4, below 0.7, more. A design choice."""

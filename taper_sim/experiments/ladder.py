@@ -367,7 +367,7 @@ def _gaps(
     others = {rung.name: results[rung.name] for rung in entry.rungs if rung.role == "other"}
     rows, of_hindsight = [], hindsight_room(others, results[oracle], loss)
     for rung in entry.rungs:
-        if rung.role != "personal":
+        if rung.role not in ("personal", "bound"):
             continue
         prior_only = {name: {name: result} for name, result in others.items() if name.startswith("prior only")}
         for against, baselines in {"best other": others, **prior_only}.items():

@@ -89,7 +89,8 @@ def answer_of_ladder(tables: LadderTables) -> Iterator[str]:
     if tables.people < SMALLEST_CELL:
         yield f"Hidden: the policies were evaluated on fewer than {SMALLEST_CELL} people."
         return
-    best = tables.gap[tables.gap["against"] == "best other"]
+    personal = set(tables.ladder.loc[tables.ladder["role"] == "personal", "policy"])
+    best = tables.gap[(tables.gap["against"] == "best other") & tables.gap["policy"].isin(personal)]
     if len(best) == 0:
         yield "The run has no personalised policy, so it cannot say what personal pace gains."
         return

@@ -15,8 +15,8 @@ from taper_sim.report.listings import as_table
 from taper_sim.report.methods import calibration_sentence, is_calibrated
 from taper_sim.run_folder import MANIFEST_FILE, read_record, read_table
 
-_COLOURS: Final = {"other": GREY, "personal": BLUE, "oracle": REFERENCE_COLOUR}
-_MARKERS: Final = {"other": "s", "personal": "o", "oracle": "D"}
+_COLOURS: Final = {"other": GREY, "personal": BLUE, "bound": REFERENCE_COLOUR, "oracle": REFERENCE_COLOUR}
+_MARKERS: Final = {"other": "s", "personal": "o", "bound": "D", "oracle": "D"}
 ORACLE_MINIMISES: Final = (
     "The oracle minimises the expected loss of dose, pain, function and distress over the year ahead with the true "
     "state known, unless the scenario gives another call. It weighs no crisis, overdose or death."

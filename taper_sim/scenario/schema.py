@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from taper_sim.comparison.ladder_statistics import RungRole
 from taper_sim.comparison.loss import Loss
 from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, FURTHER_HARMS, HARM_WEIGHTS
@@ -194,7 +195,7 @@ class RungEntry(Strict):
     name: str = Field(min_length=1, max_length=80)
     call: str = Field(min_length=1, max_length=2000)
     knobs: tuple[float | str, ...] = Field(default=(), max_length=50)
-    role: Literal["other", "personal", "oracle"] = "other"
+    role: RungRole = "other"
 
     @model_validator(mode="after")
     def _has_its_knob(self) -> "RungEntry":
