@@ -69,8 +69,8 @@ def fitted_events(basis: dict[str, Any]) -> str:
 def fitted_values(basis: dict[str, Any]) -> str:
     """What the prior of the person's values rests on."""
     if basis["calibrated"]:
-        return "prior of the person's values: centres fitted to published results, spread between people assumed"
-    return f"prior of the person's values: population {basis['population_id']}, not fitted to published results"
+        return "prior of values: centres fitted, spread assumed"
+    return f"prior of values: population {basis['population_id']}, not fitted to published results"
 
 
 def _past_forecasts(rows: list[dict[str, Any]]) -> list[str]:
