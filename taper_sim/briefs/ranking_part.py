@@ -14,9 +14,10 @@ from taper_sim.comparison.preferences import FULL_STOP_KEY, HARM_NAMES
 from taper_sim.comparison.ranking import Ranking
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.experiments.compare import FLIPS_FILE, RANKING_FILE
+from taper_sim.report.decision_words import chance_in_words
 from taper_sim.report.page_parts import PageTable
 from taper_sim.report.run_tables import read_table
-from taper_sim.report.wording import interval_text, number_text, percent
+from taper_sim.report.wording import interval_text, number_text
 
 _WEIGHTS: Final[Mapping[str, str]] = {
     "pain": "pain",
@@ -37,10 +38,6 @@ def read_ranking(folder: Path) -> Ranking | None:
     return Ranking(*map(read_table, paths)) if all(path.is_file() for path in paths) else None
 
 
-def _chance(p: float) -> str:
-    return "under 1 %" if p < 0.01 else "over 99 %" if p > 0.99 else percent(p)
-
-
 def ranking_sentences(ranking: Ranking) -> tuple[str, ...]:
     """Who ranks first by whose weights and with which chance, and the smallest change of a weight that moves this."""
     first, *others = ranking.table.to_dict("records")
@@ -50,9 +47,9 @@ def ranking_sentences(ranking: Ranking) -> tuple[str, ...]:
     if first["interval_reason"]:
         return (f"{whose}. Its chance of being best is not known: {first['interval_reason']}.", _nearest(ranking))
     open_ = "" if first["p_best"] >= _TO_THE_BEST else " The first place is not settled."
-    chances = f"its chance of being best is {_chance(first['p_best'])}"
+    chances = f"its chance of being best is {chance_in_words(first['p_best'])}"
     next_best = max(others, key=lambda row: float(row["p_best"]))
-    rival = f"that of {next_best['protocol']} is {_chance(next_best['p_best'])}"
+    rival = f"that of {next_best['protocol']} is {chance_in_words(next_best['p_best'])}"
     return (f"{whose}: {chances}, {rival}.{open_}", _nearest(ranking))
 
 
@@ -123,7 +120,7 @@ def _places(table: pd.DataFrame) -> PageTable:
                 str(row["protocol"]),
                 number_text(row["rank"], 0),
                 " to ".join(dict.fromkeys(places)) if is_known else "–",
-                _chance(row["p_best"]) if is_known else f"none: {row['interval_reason']}",
+                chance_in_words(row["p_best"]) if is_known else f"none: {row['interval_reason']}",
                 interval_text(row["composite"], row["lo95"], row["hi95"], 2, signed=True),
                 behind if row["rank"] > 1 else "–",
                 number_text(row["loads"], 2, signed=True),

@@ -45,8 +45,8 @@ def _columns(tables: StaffingTables) -> dict[str, pd.DataFrame]:
 def staffing_numbers(tables: StaffingTables) -> Numbers:
     """Numbers of the patients and of the service under today's team and the chosen one.
 
-    The columns have different numbers of replications. What has a difference is shown as that of unlimited staff in the
-    first column's replications and the difference, so that a row can be read across.
+    The columns have different numbers of replications. A later column shows unlimited staff in the first column's
+    replications plus its own difference, where it has one, so that a row can be read across.
     """
     people = int(tables.manifest["patients"]["n"])
     levels: dict[tuple[str, str], PerThousand] = {}
@@ -60,8 +60,10 @@ def staffing_numbers(tables: StaffingTables) -> Numbers:
             level = levels[column, row.name] = estimate(cells[row.name,], row, people)
             if (key := (f"{row.name}{AGAINST}",)) in cells:
                 change = differences[column, row.name] = estimate(cells[key], row, people, is_difference=True)
-                first = levels.setdefault((UNLIMITED, row.name), without_difference(level, change))
-                levels[column, row.name] = with_difference(first, change)
+                if (UNLIMITED, row.name) in levels:
+                    levels[column, row.name] = with_difference(levels[UNLIMITED, row.name], change)
+                else:
+                    levels[UNLIMITED, row.name] = without_difference(level, change)
     named = {name for _, name in levels}
     rows = tuple(row for row in _ROWS if row.name in named)
     shown = tuple(columns)

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from taper_sim.array_types import Bools, Floats, Ints
-from taper_sim.comparison.expected_events import expected_counts as _expected
+from taper_sim.comparison.expected_events import expected_counts
 from taper_sim.comparison.outcomes import ALL, BY_NAME, SHARE_OF_PEOPLE, Outcome
 from taper_sim.comparison.preferences import HARM_OUTCOMES
 from taper_sim.comparison.statistics import (
@@ -269,7 +269,7 @@ def summary_rows(
     number = {outcome.name: k for k, outcome in enumerate(outcomes)}
     cells: list[TableCell] = []
     for outcome in outcomes:
-        expected = _expected(outcome, read, n_people)
+        expected = expected_counts(outcome, read, n_people)
         values, kind = (read[outcome.name], _kind(outcome)) if expected is None else (expected, _RATE)
         behind = _behind(outcome, [read], groups)
         for cell in _cells(outcome, values, draw, groups, kind, behind, expected=expected is not None):
@@ -333,7 +333,7 @@ def difference_rows(
     shares: dict[tuple[str, str], tuple[float, float]] = {}
     for outcome in outcomes:
         values, reference_values = read[protocol][outcome.name], read[reference][outcome.name]
-        pair = [_expected(outcome, read[name], n_people) for name in (protocol, reference)]
+        pair = [expected_counts(outcome, read[name], n_people) for name in (protocol, reference)]
         expected = pair[0] is not None and pair[1] is not None
         of_pair = pair[0] - pair[1] if pair[0] is not None and pair[1] is not None else values - reference_values
         kind = "number" if expected else _kind(outcome, difference=True)

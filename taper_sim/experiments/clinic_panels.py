@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from taper_sim.clinic.staffing.book import BookLoad, BookWave, fewest_patients, fewest_rehearsed, late_share
+from taper_sim.clinic.staffing.book import BookLoad, days_of, fewest_patients, fewest_rehearsed, late_share
 from taper_sim.clinic.staffing.bounds import Load
 from taper_sim.clinic.team import Team
 from taper_sim.experiments.clinic_plan import ClinicPlan, planned_loads, planned_loads_of_enrolment
@@ -84,7 +84,6 @@ def _curve(protocol: str, phase: str, loads: Sequence[Load], team: Team, n: int)
     load, stated = fewest
     if not isinstance(load, BookLoad):
         return
-    n_days = load.n_days if isinstance(load, BookWave) else None
     for patients in sorted({max(1, round(share * stated)) for share in PANEL_SHARES}):
-        late = late_share(load.demanded, team, patients, n_days)
+        late = late_share(load.demanded, team, patients, days_of(load))
         yield protocol, phase, load.name, stated, patients, round(late, 4)

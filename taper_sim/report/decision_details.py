@@ -70,7 +70,7 @@ def fitted_values(basis: dict[str, Any]) -> str:
     """What the prior of the person's values rests on."""
     if basis["calibrated"]:
         return "prior of values: centres fitted, spread assumed"
-    return f"prior of values: population {basis['population_id']}, not fitted to published results"
+    return "prior of values: not fitted to published results"
 
 
 def _past_forecasts(rows: list[dict[str, Any]]) -> list[str]:

@@ -70,22 +70,27 @@ def give_consent(folder: PatientFolder, caregiver: str, account: str, parts: Seq
         raise FormError(problems)
     listed = tuple(part for part in CONSENT_PARTS if part in parts)
     consent = Consent(name, account, listed, now_utc(), ACTING.get().name)
-    deed = Deed("consent given", folder.key, f"{account or 'no account'}: {', '.join(listed)}")
-    with folder.database.action(deed) as connection:
+    with folder.database.action(_deed("consent given", folder, consent)) as connection:
         for earlier in in_force(consents_of(folder)):
             if earlier.caregiver == name or (account and earlier.account == account):
-                revoke_consent(folder, earlier.number)
+                _end(folder, earlier)
         add_row(connection, folder.number, consent)
 
 
 def revoke_consent(folder: PatientFolder, number: int) -> None:
     """End a consent at once, for sign-in and paper; without one in force nothing changes."""
     ended = next((c for c in in_force(consents_of(folder)) if c.number == number), None)
-    if ended is None:
-        return
-    detail = f"{ended.account or 'no account'}: {', '.join(ended.parts)}"
-    with folder.database.action(Deed("consent revoked", folder.key, detail)) as connection:
-        connection.execute("UPDATE consents SET revoked_at = ? WHERE number = ?", (now_utc(), number))
+    if ended is not None:
+        _end(folder, ended)
+
+
+def _end(folder: PatientFolder, consent: Consent) -> None:
+    with folder.database.action(_deed("consent revoked", folder, consent)) as connection:
+        connection.execute("UPDATE consents SET revoked_at = ? WHERE number = ?", (now_utc(), consent.number))
+
+
+def _deed(what: str, folder: PatientFolder, consent: Consent) -> Deed:
+    return Deed(what, folder.key, f"{consent.account or 'no account'}: {', '.join(consent.parts)}")
 
 
 def may_see(database: StoreDatabase, actor: Actor, key: str, part: str) -> bool:

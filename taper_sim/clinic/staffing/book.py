@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from math import inf
 from types import MappingProxyType
 from typing import Final
 
@@ -371,8 +372,8 @@ def rehearsed(loads: Sequence[BookLoad], team: Team) -> list[BookLoad]:
     The rehearsal books the visits of a panel day by day, as the clinic does, and finds the largest panel of which at
     most :data:`LATE_SHARE` of the visits begin late. ``able_h`` is then the hours of that panel's visits.
     """
-    highest = max((load.share for load in loads), default=0.0)
-    return [_rehearsed(load, team) if load.share >= _NEAR * highest and load.share > 0 else load for load in loads]
+    nearly = _least_rehearsed(loads)
+    return [_rehearsed(load, team) if load.share >= nearly else load for load in loads]
 
 
 def fewest_rehearsed(loads: Sequence[Load], team: Team, n: int) -> tuple[Load, int] | None:
@@ -381,25 +382,32 @@ def fewest_rehearsed(loads: Sequence[Load], team: Team, n: int) -> tuple[Load, i
     A book in which the fewest patients of the loads before it are seen in time allows no fewer, and is not measured.
     """
     books = [load for load in loads if isinstance(load, BookLoad)]
-    nearly = _NEAR * max((load.share for load in books), default=0.0)
-    near = [load for load in books if load.share > 0 and load.share >= nearly]
-    others = [load for load in loads if not isinstance(load, BookLoad)]
-    fewest = fewest_patients([*others, *(load for load in books if load.share < nearly)], n)
+    nearly = _least_rehearsed(books)
+    others = [load for load in loads if not isinstance(load, BookLoad) or load.share < nearly]
+    fewest = fewest_patients(others, n)
+    near = [load for load in books if load.share >= nearly]
     for load in sorted(near, key=lambda load: load.share, reverse=True):
-        if fewest is None or not _in_time(load.demanded, team, fewest[1], _days_of(load)):
+        if fewest is None or not _in_time(load.demanded, team, fewest[1], days_of(load)):
             measured = fewest_patients([_rehearsed(load, team)], n)
             fewest = min(filter(None, (fewest, measured)), key=lambda pair: pair[1], default=None)
     return fewest
 
 
-def _days_of(load: BookLoad) -> int | None:
+def _least_rehearsed(books: Sequence[BookLoad]) -> float:
+    """Share from which a load is rehearsed; infinite without work."""
+    highest = max((load.share for load in books), default=0.0)
+    return _NEAR * highest if highest > 0 else inf
+
+
+def days_of(load: BookLoad) -> int | None:
+    """Days of the run for a load of the days of enrolment; None for one in steady state."""
     return load.n_days if isinstance(load, BookWave) else None
 
 
 def _rehearsed(load: BookLoad, team: Team) -> BookLoad:
     """A load by rehearsal: bisection between panels, from the one at which the hours are full."""
     whole = len(load.demanded.first)
-    n_days = _days_of(load)
+    n_days = days_of(load)
     low, high = 0, max(4, int(1.6 * whole / load.share))
     n = max(1, int(whole / load.share))
     while high - low > max(1, _PRECISION * high):

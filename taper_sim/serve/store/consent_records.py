@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from taper_sim.data.problems import problem
+from taper_sim.data.problems import InputError, problem
 
 CONSENT_PARTS: Final[Mapping[str, str]] = {
     "plan": "The plan: doses and dates",
@@ -113,7 +113,7 @@ def consents_in(text: str, file: str) -> list[Consent]:
     try:
         return [_of_file(row) for row in json.loads(text)]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise problem(file, "", "text that this program did not write", "the file that this program wrote") from None
+        raise _not_written(file) from None
 
 
 def without_consents(text: str, file: str) -> tuple[str, list[Consent]]:
@@ -127,9 +127,13 @@ def without_consents(text: str, file: str) -> tuple[str, list[Consent]]:
     try:
         fields = dict(json.loads(text))
     except (ValueError, TypeError, RecursionError):
-        raise problem(file, "", "text that this program did not write", "the file that this program wrote") from None
+        raise _not_written(file) from None
     consents = consents_in(json.dumps(fields.pop("consents", [])), file)
     return json.dumps(fields, indent=1, ensure_ascii=False), consents
+
+
+def _not_written(file: str) -> InputError:
+    return problem(file, "", "text that this program did not write", "the file that this program wrote")
 
 
 def _of_file(row: Mapping[str, Any]) -> Consent:
