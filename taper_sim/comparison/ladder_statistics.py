@@ -97,7 +97,7 @@ def resampled(seed_of: Ints, seed: int, replicates: int = BOOTSTRAP_RESAMPLES) -
 
 def losses_of(of_person: Floats, loss: Loss, places: Ints) -> Floats:
     """Loss of a policy on each bootstrap resample, (replicates,)."""
-    return np.array([float(np.mean(loss.terms(of_person[row]))) for row in places])
+    return np.asarray(loss.terms(of_person[places]).mean(axis=-1))
 
 
 def bootstrap_interval(values: Floats) -> tuple[float, float]:

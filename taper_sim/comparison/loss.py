@@ -114,7 +114,7 @@ class Loss:
         return np.asarray((1.0 - self.tail) * of_person + self.tail / CVAR_SHARE * harm)
 
     def terms(self, of_person: Floats) -> Floats:
-        """One number per patient whose mean is the policy's loss, (n,)."""
+        """One number per patient whose mean is the policy's loss, (..., n); each row of patients by itself."""
         return (1.0 - self.tail) * of_person + self.tail * tail_terms(of_person)
 
 

@@ -364,11 +364,12 @@ def tail_terms(values: Floats, n: int | None = None) -> Floats:
 
     Parameters
     ----------
-    values : ndarray, (n_rows,)
+    values : ndarray, (..., n_rows)
+        Each row of people by itself.
     n : int, optional
         Rows of the people, the first ones, whose quantile is the threshold; all rows if omitted.
     """
-    threshold = np.quantile(values[:n], 1.0 - CVAR_SHARE, method="inverted_cdf")
+    threshold = np.quantile(values[..., :n], 1.0 - CVAR_SHARE, axis=-1, method="inverted_cdf", keepdims=True)
     return threshold + np.maximum(values - threshold, 0.0) / CVAR_SHARE
 
 

@@ -24,6 +24,7 @@ COHORT_NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
     "mme_max": _DOSE,
     "diazepam_mg": (0.1, 400.0),
     "pregabalin_mg": (1.0, 1200.0),
+    "buprenorphine_mg": (0.1, 64.0),
     "age_mean": (18.0, 95.0),
     "female": _SHARE,
     "use_days_min": (0.0, 36_500.0),
@@ -42,6 +43,8 @@ WORDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Keys whose value is one of several words."""
 TEXTS: Final = ("drug", "formulation")
+BUPRENORPHINE_FILM: Final = "SL film/tablet"
+"""Formulation of buprenorphine for which there is a default dose: that of people with opioid use disorder."""
 KEYS: Final = (*WORDS, *TEXTS, *COHORT_NUMBERS)
 
 
@@ -73,6 +76,11 @@ class CodedCohort:
         if given is None and drug is not None:
             return drugs_named(drug, None)[0].drug_class
         return next((name for name in DRUG_CLASSES if name == given), "opioid")
+
+    @property
+    def on_buprenorphine(self) -> bool:
+        """Whether the people take buprenorphine, whose doses have a scale of their own."""
+        return any(row.is_buprenorphine for row in drugs_named(self.word("drug") or "", None))
 
     @property
     def text(self) -> str:
@@ -135,8 +143,6 @@ def _contradictions(cohort: CodedCohort) -> list[tuple[str, str]]:
         if not rows:
             forms = ", ".join(row.formulation for row in drugs_named(drug, None))
             return [(f"drug={drug};formulation={form}", f"formulation {forms}")]
-        if rows[0].is_buprenorphine:
-            return [(f"drug={drug}", "a drug with equivalents: doses of buprenorphine have a scale of their own")]
         given = cohort.word("drug_class") or rows[0].drug_class
         if rows[0].drug_class != given:
             return [(f"drug={drug} with drug_class={given}", f"drug_class={rows[0].drug_class}")]
@@ -147,8 +153,16 @@ def _contradictions(cohort: CodedCohort) -> list[tuple[str, str]]:
         )
         return [(f"formulation={form}", f"a formulation of a drug of {tapered}: {forms}")]
     wrong = []
+    in_mme = [key for key, _ in cohort.numbers if key.startswith("mme_")]
     if tapered != "opioid":
-        wrong += [(f"{key} with {tapered}", "drug_class=opioid") for key, _ in cohort.numbers if key.startswith("mme_")]
+        wrong += [(f"{key} with {tapered}", "drug_class=opioid") for key in in_mme]
+    elif cohort.on_buprenorphine:
+        wrong += [(f"{key} with buprenorphine", "buprenorphine_mg: its doses have a scale of their own") for key in in_mme]
+        film = all(row.formulation == BUPRENORPHINE_FILM for row in drugs_named(drug or "", form))
+        if not film and form is not None and cohort.number("buprenorphine_mg") is None:
+            wrong.append((f"formulation={form} without buprenorphine_mg", "the median daily dose, mg"))
+    if cohort.number("buprenorphine_mg") is not None and not cohort.on_buprenorphine:
+        wrong.append(("buprenorphine_mg with another drug", "drug=buprenorphine"))
     middle = [cohort.number(f"mme_{key}") for key in ("median", "mean")]
     low, high = cohort.number("mme_min"), cohort.number("mme_max")
     inside = [number for number in (low, *middle, high) if number is not None]

@@ -19,7 +19,13 @@ from taper_sim import rng
 from taper_sim.array_types import Bools, Floats
 from taper_sim.data import formulary
 from taper_sim.data.problems import problem
-from taper_sim.evidence.coded_cohorts import CodedCohort, Enrolment, drugs_named, drugs_of_form
+from taper_sim.evidence.coded_cohorts import (
+    BUPRENORPHINE_FILM,
+    CodedCohort,
+    Enrolment,
+    drugs_named,
+    drugs_of_form,
+)
 from taper_sim.model.pharmacology import (
     Drug,
     dispensable_totals,
@@ -79,6 +85,8 @@ DEFAULT_USE: Final[Mapping[DrugClass, DefaultUse]] = {
     ),
 }
 """Default population by class. Source: assumption A67 (E072, Agnoli 2021, Sandhu 2023)."""
+ON_BUPRENORPHINE: Final = DefaultUse(16.0, 0.4, 32.0, (("buprenorphine", BUPRENORPHINE_FILM, 1.0),))
+"""The same on buprenorphine, in its own mg a day. Source: assumption A160."""
 USE_DAYS_MEDIAN: Final = 1825.0
 """Median days of use. Source: docs/model.md."""
 USE_DAYS_LOG_SD: Final = 0.6
@@ -188,11 +196,16 @@ def _centre_within(mean: float, sd: float, low: float, high: float) -> float:
 # -- drugs and doses ---------------------------------------------------------------------------------------------------
 
 
+def _use_of(coded: CodedCohort) -> dict[DrugClass, DefaultUse]:
+    """How people of the default population use each class."""
+    return {**DEFAULT_USE, "opioid": ON_BUPRENORPHINE} if coded.on_buprenorphine else dict(DEFAULT_USE)
+
+
 def _classes(coded: CodedCohort) -> dict[DrugClass, ClassMargin]:
     """Margin of the tapered class, and of the classes taken with it."""
     tapered = coded.drug_class
     classes: dict[DrugClass, ClassMargin] = {}
-    for name, use in DEFAULT_USE.items():
+    for name, use in _use_of(coded).items():
         if name == tapered:
             share = 1.0
         else:
@@ -222,7 +235,7 @@ def _rows(mix: tuple[tuple[str, str, float], ...]) -> tuple[DrugShare, ...]:
 def _mix(coded: CodedCohort, name: DrugClass) -> tuple[DrugShare, ...]:
     """Drugs of the tapered class: the default mix, limited to the drug and the formulation that are given."""
     drug, form = coded.word("drug"), coded.word("formulation")
-    default = _rows(DEFAULT_USE[name].mix)
+    default = _rows(_use_of(coded)[name].mix)
     if drug is not None:
         rows = drugs_named(drug, form)
     elif form is not None:
@@ -241,7 +254,7 @@ def _stated_median(coded: CodedCohort, name: DrugClass) -> float | None:
         mg = coded.number("pregabalin_mg")
         pregabalin = formulary.find_drug("pregabalin", "IR capsule")
         return None if mg is None else float(to_equivalents(pregabalin, mg))
-    return coded.number("mme_median")
+    return coded.number("buprenorphine_mg" if coded.on_buprenorphine else "mme_median")
 
 
 def _with_doses_of(people: Cohort, coded: CodedCohort, seed: int) -> Cohort:
@@ -258,11 +271,9 @@ def _with_doses_of(people: Cohort, coded: CodedCohort, seed: int) -> Cohort:
     if name != "opioid":
         return people  # their doses are those of the sample: no key cuts them off
     low, given = coded.number("mme_min") or 0.0, coded.number("mme_max")
-    use = DEFAULT_USE[name]
+    use, median = _use_of(coded)[name], _stated_median(coded, name)
     high = given if given is not None else max(use.high, 2.0 * low)
-    dose = _LogNormal.of(
-        use.median, use.log_sd, low, high, median=coded.number("mme_median"), mean=coded.number("mme_mean")
-    )
+    dose = _LogNormal.of(use.median, use.log_sd, low, high, median=median, mean=coded.number("mme_mean"))
     return _dispensed(people, name, dose.quantile(ndtr(z[:, 0])), low, high)
 
 

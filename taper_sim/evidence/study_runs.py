@@ -126,7 +126,8 @@ class StudyPlan:
         try:
             some = study_people(people.cohort, people.enrolment, 8, 4, self.seed)
             policy = arm.policy()
-            problems = without_rule(some, policy, "arm", arm.call)
+            studied = ("buprenorphine",) if people.cohort.on_buprenorphine else ()
+            problems = without_rule(some, policy, "arm", arm.call, studied=studied)
             policy.start(known_of(some, self.seed))
         except InputError as error:
             problems = error.problems

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -272,12 +272,17 @@ def refuse_at_start(cohort: Cohort, arms: Sequence[Arm], seed: int) -> None:
         arm.build().start(first)
 
 
-def without_rule(cohort: Cohort, policy: Policy, file: str, place: str) -> list[Problem]:
-    """Problems of one protocol with patients for whom it has no rule; see :func:`refuse_without_rule`."""
+def without_rule(
+    cohort: Cohort, policy: Policy, file: str, place: str, *, studied: Collection[str] = ()
+) -> list[Problem]:
+    """Problems of one protocol with patients for whom it has no rule; see :func:`refuse_without_rule`.
+
+    A published study gave its arm to the populations ``studied``: for them its arm is the rule.
+    """
     groups = {"pregnancy": cohort.flags["pregnant"], "buprenorphine": cohort.buprenorphine}
     problems = []
     for group, members in groups.items():
-        if members.any() and group not in policy.rules_for and not policy.holds:
+        if members.any() and group not in (*policy.rules_for, *studied) and not policy.holds:
             first, n = shown(cohort.ids[int(np.argmax(members))]), int(members.sum())
             many = f"{n} patients with {group} (the first: {first})" if n > 1 else f"patient {first} with {group}"
             given = f"{many}, for whom it has no rule"

@@ -183,10 +183,14 @@ def calibrated(seed: int, n_draws: int = ENSEMBLE_DRAWS, fixed: Mapping[str, flo
     z = _calibrated_normals()
     if n_draws == 1:
         return from_normals(z.mean(axis=0, keepdims=True), fixed, calibrated=True)
-    order = np.argsort(
-        [int(rng.words(seed, rng.ENSEMBLE, row, _ORDER_CALL)[0]) for row in range(len(z))], kind="stable"
-    )
+    order = _order_of_rows(seed, len(z))
     return from_normals(z[order[np.arange(n_draws) % len(z)]], fixed, calibrated=True)
+
+
+@cache
+def _order_of_rows(seed: int, n_rows: int) -> Ints:
+    """Rows of the table in a seed's order, (n_rows,)."""
+    return np.argsort([int(rng.words(seed, rng.ENSEMBLE, row, _ORDER_CALL)[0]) for row in range(n_rows)], kind="stable")
 
 
 @cache

@@ -106,7 +106,9 @@ def test_a_share_of_nobody_or_everybody_is_compared_within_half_a_person():
         ({"cohort": "drug=morfine"}, "cohort", "did you mean morphine?"),
         ({"cohort": "drug=morphine;formulation=TD"}, "cohort", "formulation IR, ER"),
         ({"cohort": "drug=diazepam;drug_class=opioid"}, "cohort", "drug_class=benzodiazepine"),
-        ({"cohort": "drug=buprenorphine"}, "cohort", "a scale of their own"),
+        ({"cohort": "drug=buprenorphine;mme_min=50"}, "cohort", "buprenorphine_mg: its doses have a scale of their own"),
+        ({"cohort": "drug=buprenorphine;formulation=TD"}, "cohort", "the median daily dose, mg"),
+        ({"cohort": "drug=morphine;buprenorphine_mg=8"}, "cohort", "drug=buprenorphine"),
         ({"cohort": "drug_class=gabapentinoid;benzodiazepine_share=0.3"}, "cohort", "benzodiazepine would be tapered"),
         ({"enrolment": "aged 95-65"}, "enrolment", "the younger age first"),
         ({"day": "0"}, "day", "from 1 to"),
@@ -170,7 +172,7 @@ def test_a_cohort_is_the_same_whatever_the_order_of_its_keys():
     assert one == other and hash(one) == hash(other)
     assert read_cohort("", file="", place="").drug_class == "opioid"
     assert read_cohort("drug=pregabalin", file="", place="").drug_class == "gabapentinoid"
-    assert len(KEYS) == len(set(KEYS)) == 20
+    assert len(KEYS) == len(set(KEYS)) == 21
 
 
 @pytest.mark.parametrize(

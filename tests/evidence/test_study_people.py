@@ -47,6 +47,19 @@ def test_drugs_are_those_of_the_coding():
     assert np.median(diazepam) == pytest.approx(20, rel=0.12)
 
 
+def test_doses_of_buprenorphine_are_on_its_own_scale():
+    people = sampled("drug=buprenorphine;oud_share=1")
+    assert people.buprenorphine.all() and {drug.key for drug in people.drugs if drug.drug_class == "opioid"} == {
+        ("buprenorphine", "SL film/tablet")
+    }
+    mg = people.dose[:, 0]
+    # 2,000 people with a log sd of 0.4 cut off at 32 mg, in films of 2 mg: half a film either side of 16 mg
+    assert np.median(mg) == pytest.approx(16, abs=2) and mg.min() >= 2 and mg.max() <= 32
+    assert np.median(sampled("drug=buprenorphine;buprenorphine_mg=8").dose[:, 0]) == pytest.approx(8, abs=2)
+    weak = sampled("drug=buprenorphine;formulation=TD;buprenorphine_mg=0.24").dose[:, 0]
+    assert np.median(weak) == pytest.approx(0.24, rel=0.3)  # a patch of 10 mcg/h
+
+
 def test_shares_and_flags_are_those_of_the_coding():
     people = sampled("oud_share=1;imposed=yes;benzodiazepine_share=1;gabapentinoid_share=0;female=0")
     assert people.flags["oud"].all() and people.flags["imposed"].all() and not people.flags["agreed"].any()

@@ -90,16 +90,12 @@ def test_the_same_command_gives_the_same_numbers_and_goes_on_where_it_stopped(tm
             raise KeyboardInterrupt
         return served(*arguments)
 
-    smaller = [
-        "clinic",
-        str(SCENARIOS / "clinic_urban.yaml"),
-        "--patients",
-        "12",
-        "--days",
-        "14",
-        "--replications",
-        "2",
-    ]
+    content = yaml.safe_load((SCENARIOS / "staffing_small.yaml").read_text())
+    content["protocols"] = ["linear(pct=10, every=14)"]
+    content["clinic"].pop("staffing")
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(content))
+    smaller = ["clinic", str(path), "--patients", "8", "--days", "7", "--replications", "2"]
     assert cli.main([*smaller, "--out", str(tmp_path / "once")]) == 0
     command = [*smaller, "--out", str(tmp_path / "again")]
     monkeypatch.setattr(clinic_case, "serve", interrupted)

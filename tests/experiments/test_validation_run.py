@@ -140,3 +140,9 @@ def test_nobody_left_after_a_filter_is_a_reason(tmp_path: Path):
     result = ts.validate(rows, patients=60, draws=3, progress=False)
     assert "nobody is left" in result.frame["status"][0]
     assert result.answer == "None of the 1 rows could be simulated."
+
+
+def test_a_published_arm_on_buprenorphine_is_its_own_rule(tmp_path: Path):
+    rows = pd.read_csv(StringIO(TABLE)).iloc[[1]].assign(arm="rapid(days=7)", cohort="drug=buprenorphine;oud_share=1")
+    frame = ts.validate(rows, patients=60, draws=3, progress=False).frame
+    assert frame["status"][0] == "simulated" and frame["simulated"][0] > 0.5
