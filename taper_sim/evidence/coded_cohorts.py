@@ -157,7 +157,9 @@ def _contradictions(cohort: CodedCohort) -> list[tuple[str, str]]:
     if tapered != "opioid":
         wrong += [(f"{key} with {tapered}", "drug_class=opioid") for key in in_mme]
     elif cohort.on_buprenorphine:
-        wrong += [(f"{key} with buprenorphine", "buprenorphine_mg: its doses have a scale of their own") for key in in_mme]
+        wrong += [
+            (f"{key} with buprenorphine", "buprenorphine_mg: its doses have a scale of their own") for key in in_mme
+        ]
         film = all(row.formulation == BUPRENORPHINE_FILM for row in drugs_named(drug or "", form))
         if not film and form is not None and cohort.number("buprenorphine_mg") is None:
             wrong.append((f"formulation={form} without buprenorphine_mg", "the median daily dose, mg"))

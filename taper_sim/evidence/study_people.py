@@ -19,13 +19,7 @@ from taper_sim import rng
 from taper_sim.array_types import Bools, Floats
 from taper_sim.data import formulary
 from taper_sim.data.problems import problem
-from taper_sim.evidence.coded_cohorts import (
-    BUPRENORPHINE_FILM,
-    CodedCohort,
-    Enrolment,
-    drugs_named,
-    drugs_of_form,
-)
+from taper_sim.evidence.coded_cohorts import BUPRENORPHINE_FILM, CodedCohort, Enrolment, drugs_named, drugs_of_form
 from taper_sim.model.pharmacology import (
     Drug,
     dispensable_totals,

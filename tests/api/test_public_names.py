@@ -36,7 +36,9 @@ def test_the_version_is_that_of_the_package() -> None:
     assert ts.__version__[0].isdigit()
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "fit" else []) for name in FUNCTIONS]
+)
 def test_the_example_of_a_public_function_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     document = inspect.getdoc(getattr(ts, name)) or ""

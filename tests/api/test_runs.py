@@ -39,6 +39,7 @@ def test_a_folder_with_another_clinic_run_is_kept(clinic: ts.Run, tmp_path: Path
         other.save(tmp_path / "kept")
 
 
+@pytest.mark.slow
 def test_a_population_says_whether_it_is_trusted_and_is_loaded(tmp_path: Path) -> None:
     examples = ROOT / "examples"
     tables = (pd.read_csv(examples / "checkins.csv"), pd.read_csv(examples / "doses.csv"))

@@ -106,7 +106,11 @@ def test_a_share_of_nobody_or_everybody_is_compared_within_half_a_person():
         ({"cohort": "drug=morfine"}, "cohort", "did you mean morphine?"),
         ({"cohort": "drug=morphine;formulation=TD"}, "cohort", "formulation IR, ER"),
         ({"cohort": "drug=diazepam;drug_class=opioid"}, "cohort", "drug_class=benzodiazepine"),
-        ({"cohort": "drug=buprenorphine;mme_min=50"}, "cohort", "buprenorphine_mg: its doses have a scale of their own"),
+        (
+            {"cohort": "drug=buprenorphine;mme_min=50"},
+            "cohort",
+            "buprenorphine_mg: its doses have a scale of their own",
+        ),
         ({"cohort": "drug=buprenorphine;formulation=TD"}, "cohort", "the median daily dose, mg"),
         ({"cohort": "drug=morphine;buprenorphine_mg=8"}, "cohort", "drug=buprenorphine"),
         ({"cohort": "drug_class=gabapentinoid;benzodiazepine_share=0.3"}, "cohort", "benzodiazepine would be tapered"),

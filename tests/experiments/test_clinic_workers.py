@@ -43,6 +43,7 @@ def run(command: str, folder: Path, *more: str) -> list[bytes]:
     return [(folder / "run" / name).read_bytes() for name in names]
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_bytes_as_this_one(tmp_path: Path) -> None:
     assert run("clinic", tmp_path / "two", "--workers", "2") == run("clinic", tmp_path / "here")
 

@@ -303,6 +303,7 @@ def forgotten():
     interface._REGISTRY.update(before)
 
 
+@pytest.mark.slow
 def test_a_run_with_a_users_policy_is_verified_by_the_source_it_recorded(
     own: Path, capsys: pytest.CaptureFixture[str], forgotten: None
 ):
@@ -319,6 +320,7 @@ def test_a_run_with_a_users_policy_is_verified_by_the_source_it_recorded(
     assert policy["sha256"] in captured.err and "the same numbers" in captured.out
 
 
+@pytest.mark.slow
 def test_a_users_policy_with_another_source_is_not_taken_for_it(own: Path, capsys: pytest.CaptureFixture[str]):
     (own / "own.py").write_text(OWN.replace("STEP = 0.1", "STEP = 0.2"))  # not in the class, and it moves every dose
     code, said = script(own, "verify", "run")
@@ -329,6 +331,7 @@ def test_a_users_policy_with_another_source_is_not_taken_for_it(own: Path, capsy
     assert "summary.csv: changed since the run" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_recorded_source_of_another_hash_is_not_executed(
     own: Path, capsys: pytest.CaptureFixture[str], forgotten: None
 ):

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import taper_sim
 
 PACKAGE = Path(taper_sim.__file__).parent
@@ -86,6 +88,7 @@ def edited_copy(folder: Path) -> Path:
     return copy
 
 
+@pytest.mark.slow
 def test_a_coupling_term_is_three_edits(tmp_path: Path) -> None:
     copy = edited_copy(tmp_path)
     environment = os.environ | {

@@ -19,7 +19,9 @@ HERE_AS_KEPT = json.loads(MADE_BY.read_text()) == made_by()
 CHAINS = ("fit", "studies")
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] if case in CHAINS else []) for case in CASES]
+)
 def test_no_number_moved(case: str) -> None:
     if not HERE_AS_KEPT and case in CHAINS:
         pytest.skip("chains follow the last bits, which this processor or these libraries may round otherwise")

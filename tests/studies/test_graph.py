@@ -110,6 +110,7 @@ def test_a_report_at_an_end_of_its_scale_is_refused() -> None:
         log_posterior_graph(whole)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_the_compiled_likelihood() -> None:
     found = evidence((90.0, 0.0, 0.0), ("sows_gossop", "pain_nrs", "sleep_item"), seed=5, n_days=8)
 

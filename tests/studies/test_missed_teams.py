@@ -26,6 +26,7 @@ def test_the_chance_of_an_invented_team_is_the_share_of_its_replications_that_me
         assert abs(share - chances[team]) < 4.0 * sd + 1e-9
 
 
+@pytest.mark.slow
 def test_a_team_at_the_border_is_chosen_by_its_share_or_counted_in_the_stated_chance(monkeypatch):
     problem = invented(BORDER)
     able = problem.chances[problem.chances >= PROBABILITY]

@@ -85,6 +85,7 @@ def test_a_study_left_out_has_no_part_in_the_fit() -> None:
     np.testing.assert_array_equal(moved.without(1).value, less.value)
 
 
+@pytest.mark.slow
 def test_synthetic_truths_have_uniform_ranks() -> None:
     targets = _toy(quadratic=0.05)
     names = [f"c{k}" for k in range(N_COLUMNS)]

@@ -106,6 +106,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
     return code, folder
 
 
+@pytest.mark.slow
 def test_a_fit_that_fails_its_diagnostics_is_written_and_marked(fitted: tuple[int, Path]) -> None:
     code, folder = fitted
     assert code == NOT_TRUSTED
@@ -134,6 +135,7 @@ def test_a_fit_that_fails_its_diagnostics_is_written_and_marked(fitted: tuple[in
         assert (folder / "figures" / f"{name}.svg").exists() and (folder / "figures" / f"{name}.csv").exists()
 
 
+@pytest.mark.slow
 def test_an_untrusted_population_is_refused_and_a_trusted_one_is_the_prior(
     fitted: tuple[int, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +171,7 @@ def test_an_untrusted_population_is_refused_and_a_trusted_one_is_the_prior(
     assert "format_version: given 99" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_verify_says_whether_content_code_and_inputs_of_a_population_hold(
     fitted: tuple[int, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
