@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.evidence.coded_words import STATISTICS, EstimateScale
@@ -25,8 +25,15 @@ LEAST_DRAWS: Final = 0.5
 """Least share of draws that must give an estimate. A design choice."""
 LEAST_EVENTS: Final = 3.0
 """Mean events of a draw below which all draws are estimated together: fewer bias the logarithm. A design choice."""
+STUDY_ERROR: Final = 0.32
+"""Scale of the relative error that a study has beyond its sampling: its population, confounding, coding, and what the
+model lacks. Source: posterior median of ``tau``, docs/calibration.md."""
+STUDY_ERROR_NU: Final = 4.0
+"""Degrees of freedom of Student's t by which it differs between studies. Source: assumption A73."""
 _WITHIN: Final = 1999
 """Quantiles of the published error about each draw."""
+_WITHIN_STUDY: Final = 101
+"""Quantiles of the published error and of the error of a study about each draw, of which every pair is taken."""
 _ENDS: Final = (0.025, 0.5, 0.975)
 
 
@@ -150,9 +157,18 @@ class Prediction:
     width: float
     n_draws: int
 
+    def holds(self, published: float) -> bool:
+        """Whether the predictive interval holds a published number."""
+        return self.lo95 <= published <= self.hi95
 
-def predicted(estimates: DrawEstimates, published_se: float) -> Prediction | None:
-    """Combine the draws with the published sampling error.
+
+def relative_unit(value: float, se: float, scale: EstimateScale) -> float:
+    """A relative error of 1 on a scale: 1 for logarithms and log odds, else the number, and at least its error."""
+    return max(abs(value), se) if scale == "linear" else 1.0
+
+
+def predicted(estimates: DrawEstimates, published_se: float, study_error: float = 0.0) -> Prediction | None:
+    """Combine the draws with the published sampling error, and with an error of the study.
 
     Equation: ``t_k = mean + (e_k - mean) sqrt(max(V - s, 0) / V)``, with V the variance of the estimates e over draws
     and s the mean of their jackknife variances. The prediction is the mixture of normals about each t_k with variance
@@ -163,6 +179,9 @@ def predicted(estimates: DrawEstimates, published_se: float) -> Prediction | Non
     estimates : DrawEstimates
     published_se : float
         Standard error of the published result on the statistic's scale.
+    study_error : float
+        Scale of Student's t with :data:`STUDY_ERROR_NU` degrees of freedom, on the same scale, that is added to each
+        ``t_k``; 0 for a study without an error of its own.
 
     Returns
     -------
@@ -179,9 +198,8 @@ def predicted(estimates: DrawEstimates, published_se: float) -> Prediction | Non
     total = float(values.var(ddof=1)) if n > 1 else 0.0
     kept = np.sqrt(max(total - sampling, 0.0) / total) if total > 0 else 0.0
     moved = values.mean() + (values - values.mean()) * kept
-    inner = ndtri((np.arange(_WITHIN) + 0.5) / _WITHIN)
-    error = np.hypot(published_se, np.sqrt(sampling / n))
-    low, middle, high = np.quantile(moved[:, None] + error * inner, _ENDS)
+    errors = _errors(float(np.hypot(published_se, np.sqrt(sampling / n))), study_error)
+    low, middle, high = np.quantile(moved[:, None] + errors, _ENDS)
     model = from_scale(np.quantile(moved, (_ENDS[0], _ENDS[2])), scale)
     value, lo95, hi95 = from_scale(np.array([middle, low, high]), scale)
     return Prediction(
@@ -195,3 +213,12 @@ def predicted(estimates: DrawEstimates, published_se: float) -> Prediction | Non
         float((high - low) / (2.0 * Z95 * published_se)) if published_se > 0 else float("nan"),
         n,
     )
+
+
+def _errors(se: float, study_error: float) -> Floats:
+    """Equally likely errors about a draw: of sampling, and of the study if it has one."""
+    if study_error == 0.0:
+        return np.asarray(se * ndtri((np.arange(_WITHIN) + 0.5) / _WITHIN))
+    probability = (np.arange(_WITHIN_STUDY) + 0.5) / _WITHIN_STUDY
+    pairs = se * ndtri(probability)[:, None] + study_error * stdtrit(STUDY_ERROR_NU, probability)
+    return np.asarray(pairs.ravel())

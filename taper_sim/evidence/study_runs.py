@@ -18,7 +18,7 @@ from taper_sim.evidence.coded_arms import CodedArm, care_of
 from taper_sim.evidence.coded_cohorts import CodedCohort, Enrolment
 from taper_sim.evidence.coded_results import EvidenceRow, EvidenceTable, PublishedResult
 from taper_sim.evidence.coded_words import OUTCOME_KINDS
-from taper_sim.evidence.predictive_interval import by_draw, few_events, predicted
+from taper_sim.evidence.predictive_interval import STUDY_ERROR, by_draw, few_events, predicted, relative_unit
 from taper_sim.evidence.study_measures import Measured, Reading, simulate_readings
 from taper_sim.evidence.study_people import study_people
 from taper_sim.run_folder import Parts
@@ -62,6 +62,9 @@ COLUMNS: Final = (
     "reference_arm",
     "cohort",
     "coded_confidence",
+    "new_study_lo",
+    "new_study_hi",
+    "inside_new_study",
 )
 SIMULATED: Final = "simulated"
 
@@ -310,13 +313,15 @@ def _simulated(
         draw, n_draws = np.zeros_like(draw), 1
     estimates = by_draw(name, sides[0], reference, draw, n_draws)
     prediction = predicted(estimates, result.se)
-    if prediction is None:
+    error = STUDY_ERROR * relative_unit(result.compared, result.se, estimates.scale)
+    as_new = predicted(estimates, result.se, error)
+    if prediction is None or as_new is None:
         return _row(row, "not simulated: fewer than half of the draws give an estimate; take more people")
     return _row(row, SIMULATED) | {
         "simulated": prediction.value,
         "simulated_lo": prediction.lo95,
         "simulated_hi": prediction.hi95,
-        "inside": "yes" if prediction.lo95 <= result.compared <= prediction.hi95 else "no",
+        "inside": "yes" if prediction.holds(result.compared) else "no",
         "model_lo": prediction.model_lo95,
         "model_hi": prediction.model_hi95,
         "width_ratio": prediction.width,
@@ -325,6 +330,9 @@ def _simulated(
         "n_people": min(counted),
         "n_draws": prediction.n_draws,
         "calibrated": "yes" if plan.ensemble.calibrated else "no",
+        "new_study_lo": as_new.lo95,
+        "new_study_hi": as_new.hi95,
+        "inside_new_study": "yes" if as_new.holds(result.compared) else "no",
     }
 
 

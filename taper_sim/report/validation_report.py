@@ -19,6 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from taper_sim import tables
 from taper_sim.evidence.coded_words import STATISTICS
+from taper_sim.evidence.predictive_interval import STUDY_ERROR
 from taper_sim.evidence.study_runs import COLUMNS, SIMULATED
 from taper_sim.report.drawing import BLUE, DOUBLE_COLUMN_MM, GREY, ORANGE, PRINT, empty_figure, wrapped
 from taper_sim.report.listings import as_table
@@ -53,6 +54,7 @@ _TEXTS: Final = (
     "statistic",
     "outcome",
     "inside",
+    "inside_new_study",
     "status",
     "width_from",
     "calibrated",
@@ -90,6 +92,12 @@ def cautions_of(table: pd.DataFrame) -> list[str]:
     """What a reader must know beside the answer, a line each."""
     done = _simulated(table)
     lines = []
+    if len(done):
+        held = done["inside_new_study"] == "yes"
+        lines.append(
+            f"A study that nobody fitted has an error of its own ({STUDY_ERROR:.0%} of a ratio or of odds). With this "
+            f"error {int(held.sum())} of {len(done)} ({held.mean():.0%}) lie inside (columns new_study)."
+        )
     noisy = int(((done["noise_share"] > NOISY) & (done["n_draws"] > 1)).sum())
     if noisy:
         lines.append(

@@ -1,10 +1,24 @@
 """The predictive interval: parameters and published error in, the number of people out."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.optimize import brentq
+from scipy.stats import norm, t
 
-from taper_sim.evidence.predictive_interval import DrawEstimates, by_draw, few_events, from_scale, predicted, to_scale
+from taper_sim.evidence.predictive_interval import (
+    STUDY_ERROR,
+    STUDY_ERROR_NU,
+    DrawEstimates,
+    by_draw,
+    few_events,
+    from_scale,
+    predicted,
+    relative_unit,
+    to_scale,
+)
 from taper_sim.evidence.study_measures import Measured
+from tests.conftest import ROOT
 
 
 def one_each(values: np.ndarray) -> Measured:
@@ -53,6 +67,23 @@ def test_the_published_error_widens_the_interval_and_not_the_model_interval():
     # a uniform of half width 1 with a normal of sd 1: 97.5 % quantile 2.13 (numerically)
     assert wide.hi95 == pytest.approx(2.22, abs=0.1) and wide.lo95 == pytest.approx(-wide.hi95)
     assert wide.width == pytest.approx(wide.hi95 / 1.96, rel=1e-3)
+
+
+def test_a_new_study_has_an_error_of_its_own():
+    estimates = DrawEstimates(np.zeros(1), np.zeros(1), "linear")
+    own = predicted(estimates, 1.0, 2.0)
+    assert own is not None and own.lo95 == pytest.approx(-own.hi95)
+    chance = t(STUDY_ERROR_NU, scale=2.0)
+    exact = brentq(lambda x: chance.expect(lambda e: norm.cdf(x - e), lb=-200, ub=200) - 0.975, 0.0, 20.0)
+    assert own.hi95 == pytest.approx(exact, rel=0.03)
+    assert own.holds(exact - 0.3) and not own.holds(exact + 0.3)
+
+
+def test_the_error_of_a_study_is_that_of_the_fit():
+    run = pd.read_csv(ROOT / "docs" / "tables" / "calibration_run.csv", index_col=0).iloc[:, 0]
+    assert float(run["tau: median and 95 % interval"].split()[0]) == STUDY_ERROR
+    assert relative_unit(-0.2, 0.5, "linear") == 0.5 and relative_unit(-3.0, 0.5, "linear") == 3.0
+    assert relative_unit(-3.0, 0.5, "log") == relative_unit(0.1, 0.5, "logit") == 1.0
 
 
 def test_one_draw_gives_the_published_error_and_that_of_the_number_of_people():

@@ -55,6 +55,9 @@ def test_the_command_writes_a_row_for_each_row_and_a_line_for_each_problem(
     assert (done["simulated_lo"] < done["simulated"]).all() and (done["simulated"] < done["simulated_hi"]).all()
     for row in done.to_dict("records"):
         assert (row["inside"] == "yes") == (row["simulated_lo"] <= row["published"] <= row["simulated_hi"])
+        assert (row["inside_new_study"] == "yes") == (row["new_study_lo"] <= row["published"] <= row["new_study_hi"])
+    assert (done["new_study_lo"] < done["simulated_lo"]).all() and (done["simulated_hi"] < done["new_study_hi"]).all()
+    assert f"{int((done['inside_new_study'] == 'yes').sum())} of 3" in captured.out
     assert frame["simulated"][1] > 0.5 > 0.2 > frame["simulated"][2]
     page = (tmp_path / "run" / "report.html").read_text()
     assert "data:image/svg+xml" in page and "hazard_rato" in page

@@ -13,8 +13,8 @@ from scipy.special import gammaincinv, logsumexp, ndtr
 from scipy.stats import kstest
 
 from taper_sim.array_types import Floats, Ints
+from taper_sim.evidence.predictive_interval import STUDY_ERROR_NU
 from taper_sim.evidence.published_fit.joint_posterior import (
-    DISCREPANCY_NU,
     SHARED_IN_STUDY,
     FitDraws,
     TargetsToFit,
@@ -94,7 +94,7 @@ def log_marginal(targets: TargetsToFit, tau: Floats, fitted: Floats, variance: F
         Estimates, and the variance of the published number about each without its discrepancy.
     """
     probability = (np.arange(_DISCREPANCY_NODES) + 0.5) / _DISCREPANCY_NODES
-    square = 0.5 * DISCREPANCY_NU / gammaincinv(0.5 * DISCREPANCY_NU, probability)
+    square = 0.5 * STUDY_ERROR_NU / gammaincinv(0.5 * STUDY_ERROR_NU, probability)
     size = targets.unit * (tau[:, None] * np.sqrt(square))[:, :, None]  # (n_draws, n_nodes, n_targets)
     own = variance[:, None] + (1.0 - SHARED_IN_STUDY) * size**2
     shared = np.sqrt(SHARED_IN_STUDY) * size
@@ -199,7 +199,7 @@ def _predicted(targets: TargetsToFit, t: int, draws: FitDraws, seed: int) -> tup
     """Mean and variance of a new study's target by draw: its discrepancy has a size of its own."""
     generator = np.random.default_rng([seed, t, 3])
     n = len(draws.tau)
-    square = 0.5 * DISCREPANCY_NU / generator.standard_gamma(0.5 * DISCREPANCY_NU, n)
+    square = 0.5 * STUDY_ERROR_NU / generator.standard_gamma(0.5 * STUDY_ERROR_NU, n)
     variance = targets.variance[t] + (targets.unit[t] * draws.tau) ** 2 * square
     curved = np.einsum("nj,jk,nk->n", draws.z, targets.quadratic[t], draws.z, optimize=True)
     return targets.constant[t] + draws.z @ targets.linear[t] + curved, variance

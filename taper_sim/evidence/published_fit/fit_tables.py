@@ -125,7 +125,7 @@ def _predictions(label: str, simulated: Simulated, t: int, result: PublishedResu
     prediction = predicted(DrawEstimates(simulated.values[:, t], simulated.variances[:, t], scale), result.se)
     if prediction is None:
         return {}
-    inside = "yes" if prediction.lo95 <= result.compared <= prediction.hi95 else "no"
+    inside = "yes" if prediction.holds(result.compared) else "no"
     return {
         label: prediction.value,
         f"{label}_lo": prediction.lo95,

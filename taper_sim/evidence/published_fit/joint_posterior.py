@@ -20,14 +20,13 @@ from arviz_stats.base import array_stats
 from scipy.sparse import csr_array
 
 from taper_sim.array_types import Floats, Ints
+from taper_sim.evidence.predictive_interval import STUDY_ERROR_NU
 from taper_sim.evidence.published_fit.target_emulator import Surface
 
 DISCREPANCY_SCALE: Final = 0.25
 """Scale of the half-normal prior of tau, a relative error. Source: assumption A73."""
 SHARED_IN_STUDY: Final = 0.5
 """Share of the discrepancy's variance that the targets of a study have in common. Source: assumption A73."""
-DISCREPANCY_NU: Final = 4.0
-"""Degrees of freedom of the discrepancy between studies. Source: assumption A73."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ class _LogPosterior:
         variance = t.variance
         if self.scale > 0.0:
             log_tau, log_square, u = x[self.m], x[self.m + 1 : self.m + 1 + self.n], x[self.m + 1 + self.n :]
-            tau, square, half = np.exp(log_tau), np.exp(log_square), 0.5 * DISCREPANCY_NU
+            tau, square, half = np.exp(log_tau), np.exp(log_square), 0.5 * STUDY_ERROR_NU
             size = t.unit * tau * np.exp(0.5 * log_square)[t.study]
             shift = np.sqrt(SHARED_IN_STUDY) * size * u[t.study]
             own = (1.0 - SHARED_IN_STUDY) * size**2
@@ -243,6 +242,6 @@ def prior_draws(targets: TargetsToFit, draws: int, seed: int, scale: float = DIS
     generator = np.random.default_rng(seed)
     n = targets.n_studies
     tau = np.abs(scale * generator.standard_normal(draws))
-    squares = 0.5 * DISCREPANCY_NU / generator.standard_gamma(0.5 * DISCREPANCY_NU, (draws, n))
+    squares = 0.5 * STUDY_ERROR_NU / generator.standard_gamma(0.5 * STUDY_ERROR_NU, (draws, n))
     z = generator.standard_normal((draws, targets.n_columns))
     return FitDraws(z, tau, tau[:, None] * np.sqrt(squares), generator.standard_normal((draws, n)))

@@ -19,7 +19,7 @@ from taper_sim.evidence import coded_arms, study_measures, study_people, study_s
 from taper_sim.evidence.coded_arms import CodedArm, care_of
 from taper_sim.evidence.coded_results import EvidenceRow, EvidenceTable, PublishedResult
 from taper_sim.evidence.coded_words import OUTCOME_KINDS
-from taper_sim.evidence.predictive_interval import by_draw, to_scale
+from taper_sim.evidence.predictive_interval import by_draw, relative_unit, to_scale
 from taper_sim.evidence.study_measures import Measured, Reading, simulate_readings
 from taper_sim.evidence.study_runs import StudyPlan
 from taper_sim.model import day, equations, life, reference_events
@@ -59,7 +59,7 @@ def target_of(row: EvidenceRow, result: PublishedResult) -> PublishedTarget:
     """Read a target from a row that can be simulated."""
     scale = result.statistic.scale
     value = float(to_scale(np.array([result.compared]), scale)[0])
-    unit = max(abs(value), result.se) if scale == "linear" else 1.0
+    unit = relative_unit(value, result.se, scale)
     return PublishedTarget(row.cells["id"], row.cells.get("study", "") or row.cells["id"], value, result.se, unit)
 
 

@@ -131,7 +131,7 @@ def _inside(simulator: TargetSimulator, simulated: Simulated) -> dict[str, int]:
     for t, result in enumerate(simulator.results):
         estimates = DrawEstimates(simulated.values[:, t], simulated.variances[:, t], result.statistic.scale)
         prediction = predicted(estimates, result.se)
-        if prediction is not None and prediction.lo95 <= result.compared <= prediction.hi95:
+        if prediction is not None and prediction.holds(result.compared):
             inside += 1
             narrow += prediction.width <= NARROW
     return {"targets inside": inside, "of these narrow": int(narrow)}
