@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from taper_sim.api.simulated_records import simulated_records as simulated_records
     from taper_sim.api.validation import Validation as Validation
     from taper_sim.api.validation import validate as validate
-    from taper_sim.comparison.outcomes import OutcomeWindow as OutcomeWindow
+    from taper_sim.comparison.outcome_window import OutcomeWindow as OutcomeWindow
     from taper_sim.data.patient import Patient as Patient
     from taper_sim.data.patient import read_patient as read_patient
     from taper_sim.data.problems import InputError as InputError

@@ -16,7 +16,7 @@ import pytest
 
 from taper_sim import rng
 from taper_sim.array_types import Floats
-from taper_sim.comparison.outcomes import OutcomeWindow
+from taper_sim.comparison.outcome_window import OutcomeWindow
 from taper_sim.data.formulary import absorption, find_drug
 from taper_sim.model.compiled import rows
 from taper_sim.model.pharmacology import from_equivalents, to_equivalents

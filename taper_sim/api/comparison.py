@@ -24,7 +24,8 @@ from taper_sim.api.temporary import TemporaryFolder
 from taper_sim.array_types import Bools, Floats
 from taper_sim.briefs.ranking_part import ranking_sentences, read_ranking
 from taper_sim.briefs.run_people import RunPeople
-from taper_sim.comparison.outcomes import BEYOND_COLUMNS, BY_NAME, Outcome
+from taper_sim.comparison.measured_outcomes import BEYOND_COLUMNS
+from taper_sim.comparison.outcomes import BY_NAME, Outcome
 from taper_sim.comparison.preferences import HARM_OUTCOMES
 from taper_sim.comparison.ranking import Ranking
 from taper_sim.comparison.tables import DIFFERENCE_COLUMNS, SUMMARY_COLUMNS, difference_rows, summary_rows

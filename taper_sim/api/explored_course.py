@@ -15,7 +15,8 @@ from taper_sim.api.cohorts import people
 from taper_sim.api.display import basis_line
 from taper_sim.array_types import Floats
 from taper_sim.comparison.jobs import SNAPSHOT_EVERY_D
-from taper_sim.comparison.outcomes import OUTCOMES, OutcomeWindow
+from taper_sim.comparison.outcome_window import OutcomeWindow
+from taper_sim.comparison.outcomes import OUTCOMES
 from taper_sim.comparison.statistics import tail_terms
 from taper_sim.data.problems import InputError, Problem, problem
 from taper_sim.policies.interface import Policy

@@ -7,7 +7,8 @@ from typing import Any, Final, cast
 import numpy as np
 
 from taper_sim.array_types import Floats
-from taper_sim.comparison.outcomes import Direction, Outcome, OutcomeWindow, register_outcome
+from taper_sim.comparison.outcome_window import OutcomeWindow
+from taper_sim.comparison.outcomes import Direction, Outcome, register_outcome
 from taper_sim.data.problems import problem
 from taper_sim.policies import interface
 from taper_sim.policies.interface import Factory

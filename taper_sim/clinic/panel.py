@@ -13,7 +13,8 @@ import numpy as np
 
 from taper_sim import rng
 from taper_sim.array_types import Bools, Floats, Ints
-from taper_sim.comparison.outcomes import ALL, measure
+from taper_sim.comparison.measured_outcomes import measure
+from taper_sim.comparison.outcomes import ALL
 from taper_sim.model import equations as eq
 from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import STREAMS

@@ -15,7 +15,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from taper_sim.array_types import Bools, Floats, Ints
-from taper_sim.comparison.outcomes import ALL, BEYOND_COLUMNS, beyond_expected, measure
+from taper_sim.comparison.measured_outcomes import BEYOND_COLUMNS, beyond_expected, measure
+from taper_sim.comparison.outcomes import ALL
 from taper_sim.comparison.replicates import keys_of
 from taper_sim.policies.interface import Policy
 from taper_sim.run_folder import Parts

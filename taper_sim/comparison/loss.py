@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from taper_sim.array_types import Floats
-from taper_sim.comparison.outcomes import OutcomeWindow
+from taper_sim.comparison.outcome_window import OutcomeWindow
 from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, ValueJudgements
 from taper_sim.comparison.statistics import CVAR_SHARE, tail_terms
 from taper_sim.model.compiled import rows

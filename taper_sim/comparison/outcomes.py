@@ -1,4 +1,4 @@
-"""Courses into one number a patient. Imports ``simulation``, ``model`` and below.
+"""Outcomes: what each reads of a course, its unit, its direction. Imports ``outcome_window``, ``preferences``, ``rows``.
 
 Each outcome has a name, a unit, a direction and, where one is published or assumed, a smallest important difference.
 Changes are later minus start. Outcomes of a person who died are those of the days lived; what is read on a day is then
@@ -7,16 +7,14 @@ missing. Definitions that published studies use: docs/outcomes.md.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
 
-from taper_sim.array_types import Floats, Ints
+from taper_sim.array_types import Floats
+from taper_sim.comparison.outcome_window import OutcomeWindow, velocity_max
 from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, HARM_WEIGHTS, LOAD_OUTCOMES, counted_harms, weighted_sum
-from taper_sim.data.problems import problem
 from taper_sim.model.compiled import rows
-from taper_sim.simulation.days import Trajectory
 
 Direction = Literal["lower", "higher", "neither"]
 
@@ -51,7 +49,7 @@ class Outcome:
     important: float | None
     meaning: str
     source: str
-    of: Callable[["OutcomeWindow"], Floats]
+    of: Callable[[OutcomeWindow], Floats]
     tail: bool = False
     ends: tuple[float, float] = (-np.inf, np.inf)
 
@@ -60,84 +58,6 @@ class Outcome:
         """The least and the most by which two patients can differ."""
         width = self.ends[1] - self.ends[0]
         return -width, width
-
-
-@dataclass(frozen=True)
-class OutcomeWindow:
-    """A course looked at on ``day`` over the last ``window_d`` days up to and including it."""
-
-    course: Trajectory
-    day: int
-    window_d: int
-
-    @property
-    def target(self) -> Ints:
-        """The class each person tapers: the first taken of opioid, benzodiazepine, gabapentinoid."""
-        return np.argmax(self.course.cohort.taken, axis=1)
-
-    def total(self, row: int) -> Floats:
-        """A sum over the window."""
-        before = self.course.sums.get(self.day - self.window_d)
-        now = self.course.sums[self.day][row]
-        return now - before[row] if before is not None else now
-
-    def mean(self, row: int) -> Floats:
-        """A mean over the days lived in the window."""
-        days = self.total(rows.DAYS)
-        return np.divide(self.total(row), days, out=np.full_like(days, np.nan), where=days > 0)
-
-    def at_end(self, row: int) -> Floats:
-        """A state at the end, missing for the dead."""
-        return np.where(self.course.end[rows.ALIVE] > 0, self.course.end[row], np.nan)
-
-    def change(self, row: int) -> Floats:
-        """A state at the end minus the start."""
-        return self.at_end(row) - self.course.start[row]
-
-    def dose(self, when: Mapping[int, Floats]) -> Floats:
-        """Prescribed dose of the target class, equivalents a day."""
-        by_class = np.stack([when[rows.PRESCRIBED + k] for k in range(3)], axis=1)
-        return by_class[np.arange(len(by_class)), self.target]
-
-    @property
-    def dose_start(self) -> Floats:
-        """Dose of the target class on day 0."""
-        return self.dose(self.course.start)
-
-    @property
-    def dose_end(self) -> Floats:
-        """Dose of the target class at the end, missing for the dead."""
-        return np.where(self.course.end[rows.ALIVE] > 0, self.dose(self.course.end), np.nan)
-
-    @property
-    def reduction(self) -> Floats:
-        """Reduction of the target class at the end, share of the start."""
-        return 1.0 - self.dose_end / self.dose_start
-
-    def happened(self, row: int) -> Floats:
-        """1 where an event happened in the window, else 0."""
-        return (self.total(row) > 0).astype(np.float64)
-
-    def day_of(self, row: int) -> Floats:
-        """1 where the day that a state row holds lies in the window, else 0."""
-        day = self.course.end[row]
-        return ((day > self.day - self.window_d) & (day <= self.day) & (day > 0)).astype(np.float64)
-
-
-def velocity_max(look: OutcomeWindow) -> Floats:
-    """Fastest month: largest fall of the mean dose from one 30-day period to the next, % of the dose on day 0.
-
-    The periods start on day 1, as claims studies count them (Agnoli 2021); day 0 counts as the period before.
-    """
-    course = look.course
-    nothing = np.zeros(len(course.cohort))
-    periods = [(nothing, nothing), *(course.by_period[day] for day in sorted(course.by_period) if day <= look.day)]
-    means = [look.dose_start]
-    for (days0, sum0), (days1, sum1) in pairwise(periods):
-        lived = days1 - days0  # in a period not lived the dose has not fallen
-        means.append(np.divide(sum1 - sum0, lived, out=means[-1].copy(), where=lived > 0))
-    falls = -np.diff(np.array(means), axis=0)
-    return 100.0 * falls.max(axis=0).clip(min=0.0) / look.dose_start
 
 
 def _exposure(look: OutcomeWindow) -> Floats:
@@ -624,6 +544,14 @@ OUTCOMES: Final[tuple[Outcome, ...]] = (
     ),
 )
 
+
+def composite(look: OutcomeWindow, weights: Mapping[str, float]) -> Floats:
+    """Weighted load plus weighted harms, in important differences, (n,); see :func:`weighted_sum`."""
+    harms = [outcome for outcome, _ in counted_harms(weights).values()]
+    values = {name: BY_NAME[name].of(look) for name in (*LOAD_OUTCOMES.values(), *harms)}
+    return weighted_sum(values, weights)
+
+
 COMPOSITE: Final = Outcome(
     "composite",
     "important differences",
@@ -639,7 +567,8 @@ COMPOSITE: Final = Outcome(
 #: Every outcome, and by name; :func:`register_outcome` adds to both.
 ALL: Final[list[Outcome]] = [*OUTCOMES, COMPOSITE]
 BY_NAME: Final[dict[str, Outcome]] = {outcome.name: outcome for outcome in ALL}
-_SHIPPED: Final = frozenset(BY_NAME)
+SHIPPED_OUTCOMES: Final = frozenset(BY_NAME)
+"""Names of the outcomes that the package ships."""
 
 
 def register_outcome(outcome: Outcome) -> bool:
@@ -655,7 +584,7 @@ def register_outcome(outcome: Outcome) -> bool:
     ValueError
         If the name is that of a shipped outcome: published definitions do not change.
     """
-    if outcome.name in _SHIPPED or outcome.name.removesuffix("_cvar95") in _SHIPPED:
+    if outcome.name in SHIPPED_OUTCOMES or outcome.name.removesuffix("_cvar95") in SHIPPED_OUTCOMES:
         raise ValueError(f"{outcome.name}, which is a shipped outcome; allowed: a name of its own")
     replaced = outcome.name in BY_NAME
     if replaced:
@@ -663,67 +592,3 @@ def register_outcome(outcome: Outcome) -> bool:
     ALL.append(outcome)
     BY_NAME[outcome.name] = outcome
     return replaced
-
-
-def own_value(outcome: Outcome, window: OutcomeWindow) -> Floats:
-    """The values of an added outcome, (n,); its function may be anybody's, so that its result is checked.
-
-    Raises
-    ------
-    InputError
-        If the function fails, or gives no number a patient.
-    """
-    n = len(window.course.cohort)
-    allowed = f"a function of the window that gives an array of shape ({n},)"
-    try:
-        values = np.asarray(outcome.of(window), dtype=np.float64)
-    except Exception as error:
-        raise problem(
-            "outcome", outcome.name, f"a function that raised {type(error).__name__}: {error}", allowed
-        ) from error
-    if values.shape != (n,):
-        raise problem("outcome", outcome.name, f"a result of shape {values.shape}", allowed)
-    return values
-
-
-def composite(look: OutcomeWindow, weights: Mapping[str, float]) -> Floats:
-    """Weighted load plus weighted harms, in important differences, (n,); see :func:`weighted_sum`."""
-    harms = [outcome for outcome, _ in counted_harms(weights).values()]
-    values = {name: BY_NAME[name].of(look) for name in (*LOAD_OUTCOMES.values(), *harms)}
-    return weighted_sum(values, weights)
-
-
-#: Events of an outcome and their expected number, as rows of the kernel's sums.
-EXPECTED_EVENTS: Final[Mapping[str, tuple[tuple[int, ...], int]]] = {
-    "overdose": ((rows.OVERDOSES,), rows.EXPECTED_OVERDOSES),
-    "mental_health_crisis": ((rows.CRISES,), rows.EXPECTED_CRISES),
-    "seizure": ((rows.SEIZURES,), rows.EXPECTED_SEIZURES),
-    "urgent_visit": ((rows.URGENT,), rows.EXPECTED_URGENT),
-    "overdose_or_suicide_death": ((rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS), rows.EXPECTED_DEATHS),
-    "death": ((rows.OVERDOSE_DEATHS, rows.SUICIDE_DEATHS), rows.EXPECTED_DEATHS),
-}
-BEYOND_COLUMNS: Final = tuple(name + BEYOND_EXPECTED for name in EXPECTED_EVENTS)
-
-
-def beyond_expected(course: Trajectory) -> dict[str, Floats]:
-    """Observed minus expected events of each person, (n,) by column; their mean over many people is 0.
-
-    The expected number is the sum of the daily probabilities on the days lived.
-    """
-    look = OutcomeWindow(course, course.n_days, course.n_days)
-    return {
-        name + BEYOND_EXPECTED: np.asarray(sum(map(look.total, events)) - look.total(expected))
-        for name, (events, expected) in EXPECTED_EVENTS.items()
-    }
-
-
-def measure(course: Trajectory, weights: Mapping[str, float] = COMPOSITE_WEIGHTS) -> dict[str, Floats]:
-    """Every outcome of a course over its whole length, (n,) each.
-
-    The default weights of the composite count no harm: a clinic of some hundred people has too few deaths.
-    """
-    look = OutcomeWindow(course, course.n_days, course.n_days)
-    values = {outcome.name: np.asarray(outcome.of(look), dtype=np.float64) for outcome in OUTCOMES}
-    values["composite"] = composite(look, weights)
-    values |= {outcome.name: own_value(outcome, look) for outcome in ALL if outcome.name not in _SHIPPED}
-    return values

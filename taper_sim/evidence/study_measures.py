@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 
 from taper_sim.array_types import Bools, Floats
-from taper_sim.comparison.outcomes import BY_NAME, OutcomeWindow, velocity_max
+from taper_sim.comparison.outcome_window import OutcomeWindow, velocity_max
+from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.evidence.coded_arms import Course, kept_by
 from taper_sim.evidence.coded_cohorts import Enrolment
 from taper_sim.evidence.coded_words import (

@@ -16,7 +16,8 @@ from taper_sim.clinic.coupling import Served, Setting, serve
 from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.team import Team
 from taper_sim.comparison.jobs import Arm
-from taper_sim.comparison.outcomes import ALL, measure
+from taper_sim.comparison.measured_outcomes import measure
+from taper_sim.comparison.outcomes import ALL
 from taper_sim.comparison.tables import subgroups
 from taper_sim.experiments.clinic_plan import ClinicPlan
 from taper_sim.policies.interface import Policy

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from taper_sim import tables
 from taper_sim.comparison.jobs import Finished, Plan, Runner, run_jobs, trajectory_name
-from taper_sim.comparison.outcomes import ALL, BEYOND_COLUMNS
+from taper_sim.comparison.measured_outcomes import BEYOND_COLUMNS
+from taper_sim.comparison.outcomes import ALL
 from taper_sim.comparison.ranking import Ranking, rank_protocols
 from taper_sim.comparison.statistics import spread_quantiles
 from taper_sim.comparison.tables import make_tables, subgroups

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from taper_sim.array_types import Floats, Ints
-from taper_sim.comparison import between_draws, outcomes, statistics, tables
+from taper_sim.comparison import between_draws, measured_outcomes, outcome_window, outcomes, statistics, tables
 from taper_sim.comparison.jobs import SimulationJob
 from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, FULL_STOP_KEY, HARM_WEIGHTS
 from taper_sim.data import formulary
@@ -372,7 +372,7 @@ def code_hash() -> str:
     of_model = (equations, day, life, pharmacology, elementary, events, kernel, patient_day, reports, rows)
     of_run = (days, dispensing, enrolment, ensemble, layout, orders_in_force, pending_orders, arrays, sampled)
     of_policies = (adaptive, fixed, schedule)
-    of_outcomes = (outcomes.OutcomeWindow, outcomes.composite, outcomes.beyond_expected)
+    of_outcomes = (outcome_window.OutcomeWindow, outcomes.composite, measured_outcomes.beyond_expected)
     of_tables = (between_draws, statistics, tables.TableCell, tables.summary_rows, tables.difference_rows)
     return hash_of(
         *of_model,

@@ -14,7 +14,7 @@ from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.queue import Job
 from taper_sim.clinic.team import MAIN_ROLE, QUEUES, Team, Worker
 from taper_sim.clinic.work import FATIGUE_SHARE, PASSED_ON, WORK_BY_NAME
-from taper_sim.comparison.outcomes import measure
+from taper_sim.comparison.measured_outcomes import measure
 from taper_sim.model.compiled import rows
 from taper_sim.policies.catalogue import build_policy
 from taper_sim.scenario.building import build_cohort, care_plan

@@ -15,7 +15,7 @@ from taper_sim.clinic.queue import Job
 from taper_sim.clinic.service import metrics
 from taper_sim.clinic.team import Team
 from taper_sim.clinic.work import ALERTS, REFILL_EVERY_D
-from taper_sim.comparison.outcomes import measure
+from taper_sim.comparison.measured_outcomes import measure
 from taper_sim.data.problems import InputError
 from taper_sim.model.compiled import rows
 from taper_sim.scenario.building import build_cohort, care_plan, read_scenario

@@ -9,7 +9,7 @@ import pytest
 
 from taper_sim.api.comparison_answer import answer_of
 from taper_sim.comparison.loss import Loss
-from taper_sim.comparison.outcomes import measure
+from taper_sim.comparison.measured_outcomes import measure
 from taper_sim.comparison.preferences import COMPOSITE_WEIGHTS, FULL_STOP, FULL_STOP_KEY, HARM_WEIGHTS
 from taper_sim.data.problems import InputError
 from taper_sim.model.compiled import rows

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from taper_sim.comparison.outcomes import BY_NAME, OutcomeWindow
+from taper_sim.comparison.outcome_window import OutcomeWindow
+from taper_sim.comparison.outcomes import BY_NAME
 from taper_sim.evidence.coded_arms import care_of, read_arm, setting_of
 from taper_sim.evidence.coded_cohorts import Enrolment, read_cohort
 from taper_sim.evidence.study_measures import Measured, Reading, simulate_readings

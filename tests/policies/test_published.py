@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taper_sim.comparison.outcomes import OutcomeWindow, velocity_max
+from taper_sim.comparison.outcome_window import OutcomeWindow, velocity_max
 from taper_sim.data.problems import InputError
 from taper_sim.model.compiled import rows
 from taper_sim.model.event_parameters import CHANCE_BY_SYMBOL, PRACTICE

@@ -19,7 +19,7 @@ from taper_sim.clinic.panel import enrolment
 from taper_sim.clinic.staffing.bounds import able_h, enrolment_loads, hours_until, loads, missed_share
 from taper_sim.clinic.team import ROLES, Team, Worker
 from taper_sim.clinic.work import KINDS_OF_WORK, MAIN_ROLE
-from taper_sim.comparison.outcomes import measure
+from taper_sim.comparison.measured_outcomes import measure
 from taper_sim.experiments import clinic_run
 from taper_sim.experiments.team_search import read_staffing
 from taper_sim.policies.catalogue import build_policy
