@@ -1,4 +1,4 @@
-"""Outcomes: what each reads of a course, its unit, its direction. Imports ``outcome_window``, ``preferences``, ``rows``.
+"""Outcomes: what each reads of a course, its unit and direction. Imports ``outcome_window``, ``preferences``, ``rows``.
 
 Each outcome has a name, a unit, a direction and, where one is published or assumed, a smallest important difference.
 Changes are later minus start. Outcomes of a person who died are those of the days lived; what is read on a day is then
