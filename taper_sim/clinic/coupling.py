@@ -172,7 +172,7 @@ class _Clinic:
             orders_by=setting.orders_by,
             home_visits=setting.home_visits,
             opening=setting.opening,
-            predictor=self._predictor(cohort),
+            predictor=self._predictor(cohort, ensemble),
         )
         self.alarms = Alarms(self.panel, seed, self.duty, n_days)
         self.late = LateWork(self.panel, setting.harm_paths, setting.does)
@@ -201,13 +201,13 @@ class _Clinic:
         if setting.home_visits is not None:
             self._replace_barriers(barriers(cohort, self.panel.modality, None), self.panel.modality)
 
-    def _predictor(self, cohort: Cohort) -> Any:
+    def _predictor(self, cohort: Cohort, ensemble: Ensemble) -> Any:
         """The risk predictor; loaded only for triage by predicted risk with limited staff."""
         if self.setting.triage != PREDICTED_RISK or self.team.unlimited:
             return None
         from taper_sim.clinic.predicted_risk import RiskPredictor
 
-        return RiskPredictor(cohort, self.n_days)
+        return RiskPredictor(cohort, self.n_days, ensemble=ensemble)
 
     def _licences(self, cohort: Cohort) -> Sequence[str]:
         if not self.setting.states:

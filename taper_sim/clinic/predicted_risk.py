@@ -26,7 +26,7 @@ from taper_sim.policies.adaptive import column_of
 from taper_sim.safety.limits import Limits
 from taper_sim.simulation.cohort import Cohort
 from taper_sim.simulation.dispensing import known_of
-from taper_sim.simulation.ensemble import drawn_from
+from taper_sim.simulation.ensemble import Ensemble, drawn_from
 from taper_sim.units import DRAWS_FROM
 
 RISK_HORIZON_D: Final = 14
@@ -51,10 +51,12 @@ class RiskPredictor:
         Days of the calendar.
     limits : Limits, optional
         Limits of withdrawal, pain and function; the defaults of a recommendation.
+    ensemble : Ensemble, optional
+        Draws of the clinic's run, whose origin is that of the patients' priors; without one that of the priors.
     """
 
-    def __init__(self, cohort: Cohort, n_days: int, limits: Limits | None = None):
-        n, known = len(cohort), known_of(cohort)
+    def __init__(self, cohort: Cohort, n_days: int, limits: Limits | None = None, ensemble: Ensemble | None = None):
+        n, known = len(cohort), known_of(cohort, ensemble=ensemble)
         self._limits = Limits() if limits is None else limits
         self._original, self._baseline = cohort.dose, known.baseline
         self._tracked = TrackedPatients(known, column_of(known, None), N_DRAWS, n_days + 1)

@@ -1,6 +1,6 @@
 """Records of tracked patients: baseline, doses and reports by day, and the posterior of each.
 
-Imports ``posterior``, ``warm_start``, ``observation``, ``policies.interface``.
+Imports ``posterior``, ``warm_start``, ``observation``, ``calibrated_prior``, ``policies.interface``.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,11 @@ import numpy as np
 from taper_sim.array_types import Floats, Ints
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course
+from taper_sim.inference.calibrated_prior import calibrated_population
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.observation import Reports, reports_of
 from taper_sim.inference.posterior import Evidence, Posterior
-from taper_sim.inference.prior import Prior, prior_of
+from taper_sim.inference.prior import DEFAULT_POPULATION, Prior, prior_of
 from taper_sim.inference.warm_start import Proposal, proposal_near
 from taper_sim.model.event_parameters import STREAMS
 from taper_sim.model.life import ASSESSED_DOMAINS
@@ -54,6 +55,8 @@ class TrackedPatients:
 
     Attributes
     ----------
+    population : PopulationPrior
+        About whose centres a patient's prior stands: fitted to published results if the patients' run is.
     instruments : list of tuple of str
         Instruments whose reports a patient's posterior is computed from.
     buprenorphine : list of bool
@@ -74,6 +77,7 @@ class TrackedPatients:
             raise ValueError("tracked patients need the formulation of their drugs: half_life_h and trough_mean")
         n, taken = len(patients.dose), patients.taken
         self.patients, self.column, self.n_draws = patients, column, n_draws
+        self.population = calibrated_population() if patients.calibrated else DEFAULT_POPULATION
         self._decay = np.where(taken, level_decay(patients.half_life_h), 0.0)
         troughs, which = np.unique(patients.trough_mean, return_inverse=True)
         shapes = np.array([within_day_shape(float(trough)) for trough in troughs])[which].reshape(n, 3, 4)
@@ -181,6 +185,7 @@ class TrackedPatients:
             buprenorphine=self.buprenorphine[row],
             failed_tapers=int(self.failed_tapers[row]),
             baseline=self.assessed(row),
+            population=self.population,
             fixed=self.known[row],
         )
 

@@ -58,6 +58,8 @@ class Patients:
         Seed of the run.
     practice : mapping of str to ndarray (n,)
         What people do with an offered taper, by symbol of ``event_parameters.PRACTICE``; the centre of what is absent.
+    calibrated : bool
+        Whether the run's draws were fitted to published results; a personal prior then stands about the same centres.
     """
 
     dose: Floats
@@ -71,6 +73,7 @@ class Patients:
     keys: NDArray[np.uint64] | None = None
     seed: int = 0
     practice: Mapping[str, Floats] = field(default_factory=dict)
+    calibrated: bool = False
 
     def of_practice(self, symbol: str) -> Floats:
         """Each patient's value of a parameter of practice, (n,)."""

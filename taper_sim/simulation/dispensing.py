@@ -120,7 +120,8 @@ class Dispenser:
 def known_of(cohort: Cohort, seed: int = 0, ensemble: Ensemble | None = None) -> Patients:
     """Baseline of a cohort as a policy sees it, and the seed of the policy's draws.
 
-    With an ensemble, practice differs between its draws; without one it has its centres.
+    With an ensemble, practice differs between its draws, and the personal prior has the ensemble's centres; without one
+    both have those of the priors.
     """
     n = len(cohort)
     dose_mg, count = np.zeros((n, 3)), np.zeros((n, 3))
@@ -147,6 +148,7 @@ def known_of(cohort: Cohort, seed: int = 0, ensemble: Ensemble | None = None) ->
         keys=cohort.keys,
         seed=seed,
         practice={} if ensemble is None else practice_of(cohort.keys, ensemble),
+        calibrated=ensemble is not None and ensemble.calibrated,
     )
 
 

@@ -8,10 +8,13 @@ import pytest
 
 from taper_sim.data.records import CheckIn
 from taper_sim.inference import course
+from taper_sim.inference.calibrated_prior import calibrated_population
 from taper_sim.inference.observation import reports_of
+from taper_sim.inference.prior import DEFAULT_POPULATION
 from taper_sim.inference.tracker import STREAM_COLUMN, TrackedPatients, reports_from_scores
 from taper_sim.policies.adaptive import column_of
 from taper_sim.simulation.dispensing import known_of
+from taper_sim.simulation.ensemble import drawn_from
 from taper_sim.studies.simulated_people import DAILY
 from tests.conftest import opioid_cohort
 
@@ -49,6 +52,26 @@ def test_a_reduction_counts_on_its_day_alone_and_for_more_where_it_is_imposed() 
     agreed, imposed = (patients.regimen(row, 8, 4).cut for row in (0, 1))
     assert np.flatnonzero(agreed).tolist() == np.flatnonzero(imposed).tolist() == [4]
     assert agreed[4] == 1.0 < imposed[4]
+
+
+def test_the_prior_has_the_centres_from_which_the_people_of_the_run_are_drawn() -> None:
+    cohort = opioid_cohort(2)
+    means = {}
+    for origin in ("prior", "published"):
+        patients = known_of(cohort, ensemble=drawn_from(origin, 0, 4))
+        means[origin] = TrackedPatients(patients, column_of(patients, None), 64).prior(0, 1, reported=True)
+    shipped, fitted = means["prior"], means["published"]
+    assert shipped.names == fitted.names
+    moved = {name for name, a, b in zip(shipped.names, shipped.mean, fitted.mean, strict=True) if a != b}
+    assert moved == {"sigma_opioid", "tau_F_opioid", "tau_L_opioid", "EC50_opioid", "b_opioid", "beta_opioid", "xi"}
+    k = fitted.names.index("EC50_opioid")
+    assert fitted.mean[k] - shipped.mean[k] == pytest.approx(
+        calibrated_population().centre["EC50_opioid"] - DEFAULT_POPULATION.centre["EC50_opioid"]
+    )
+    unknown = known_of(cohort)  # without an ensemble: the priors
+    np.testing.assert_array_equal(
+        TrackedPatients(unknown, column_of(unknown, None), 64).prior(0, 1, reported=True).mean, shipped.mean
+    )
 
 
 def test_patients_may_be_at_different_days_and_there_is_room_for_any_day() -> None:
