@@ -107,6 +107,7 @@ _TABLES: Final[Mapping[str, Callable[[Path], str]]] = {
     "causal_share": partial(_as_it_is, "calibration_causal_share"),
     "causal_turns": partial(_as_it_is, "calibration_causal_turns"),
     "trial": partial(_as_it_is, "calibration_trial"),
+    "trial_fit": partial(_as_it_is, "calibration_trial_fit"),
 }
 
 
