@@ -13,6 +13,7 @@ from scipy.special import gammaln, logsumexp, ndtri
 from scipy.stats import chi2
 
 from taper_sim.array_types import Floats
+from taper_sim.inference.blas_threads import one_blas_thread
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.draws import sobol_normals, sobol_uniforms
 from taper_sim.inference.life_block import system_of
@@ -221,6 +222,7 @@ def _sampled(evidence: Evidence, centre: Floats, factor: Floats, n: int, seed: i
     return z, total - log_mixture
 
 
+@one_blas_thread
 def posterior_of(evidence: Evidence, n_draws: int = DEFAULT_DRAWS, seed: int = 0) -> Posterior:
     """Posterior of one person.
 
