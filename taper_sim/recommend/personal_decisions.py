@@ -245,7 +245,7 @@ class _RolledOptions:
 
     def best(self, unreported: bool, life_now: LifeNow | None) -> float:
         """Share of the chosen option, from today on; with ``life_now`` it looks ahead."""
-        limits, horizon = self.policy.limits, self.policy.horizon_d
+        limits, horizon = self.memory.limits, self.policy.horizon_d
         life = life_ahead(self.person.today, self.values, self.person.shared, horizon, _LIFE_SEED)
         beside = rollout.room_beside(life)
         rolled: dict[str, Rolled] = {}
