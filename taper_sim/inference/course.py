@@ -157,7 +157,7 @@ LANES: Final = 32
 STRIDE: Final = LANES + 8  # rows of 256 bytes would alias in the first-level cache
 STATE: Final = N_VALUES  # values come first, at their own places
 DECAY_F, DECAY_L = range(STATE + N_STATE, STATE + N_STATE + 6, 3)
-DECAY_X, DRIFTED, FACTOR, LOST, P_LOAD, M_LOAD, I_LOAD, LEFT = range(DECAY_L + 3, DECAY_L + 11)
+DECAY_X, DRIFTING, DRIFTED, FACTOR, LOST, P_LOAD, M_LOAD, I_LOAD, LEFT = range(DECAY_L + 3, DECAY_L + 12)
 _LEAST: Final = 1e-9  # no effect and no weight is divided by less
 NO_CARE: Final = Care(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # a record does not say what care was delivered
 N_COURSE: Final = LEFT + 1
@@ -370,8 +370,10 @@ with kept_by_sources(__file__, elementary):
         Log sigma moves in a straight line in each piece of the drift.
         """
         piece = DRIFT + min((day - 1) // SEGMENT_D, MAX_SEGMENTS - 1)
+        for j in range(lanes):  # a row whose number only a day knows keeps the loop that reads it from vectorising
+            t[DRIFTING * STRIDE + j] = t[piece * STRIDE + j]
         for j in range(lanes):
-            drifted = t[DRIFTED * STRIDE + j] + t[piece * STRIDE + j] / SEGMENT_D
+            drifted = t[DRIFTED * STRIDE + j] + t[DRIFTING * STRIDE + j] / SEGMENT_D
             t[DRIFTED * STRIDE + j] = drifted
             t[FACTOR * STRIDE + j] = exp(drifted)
             t[LOST * STRIDE + j] = 0.0

@@ -13,8 +13,10 @@ import numpy as np
 from scipy.special import logsumexp
 
 from taper_sim.array_types import Floats
+from taper_sim.inference.blas_threads import one_blas_thread
 from taper_sim.inference.draws import sobol_normals
-from taper_sim.inference.posterior import Evidence, Posterior, pareto_smoothed
+from taper_sim.inference.pareto_smoothing import pareto_smoothed
+from taper_sim.inference.posterior import Evidence, Posterior
 from taper_sim.inference.prior import Prior
 
 _STEP: Final = 0.02  # step of finite differences, prior sds
@@ -60,6 +62,7 @@ def warm_started_posterior(evidence: Evidence, start: Floats, n_draws: int, seed
     return proposal.weighted(evidence.log_likelihood(proposal.z))
 
 
+@one_blas_thread
 def proposal_near(evidence: Evidence, start: Floats, n_draws: int, seed: int = 0) -> Proposal:
     """Draws of one person's values near the mode, from the mode on fewer data.
 

@@ -15,6 +15,7 @@ import numpy as np
 from taper_sim.array_types import Floats
 from taper_sim.inference import course as at
 from taper_sim.inference import rollout
+from taper_sim.inference.blas_threads import one_blas_thread
 from taper_sim.inference.course import Regimen
 from taper_sim.inference.draws import equal_draws
 from taper_sim.inference.life_today import MomentsToday, Today, life_ahead, moments_today
@@ -77,6 +78,7 @@ class PersonalDecisions:
         ceiling = ceiling_of(DRUG_CLASSES[k], use_days, failed_tapers, self.limits)
         return ceiling.pct_per_28d, ceiling.preset_pct
 
+    @one_blas_thread
     def decide(self, observation: Observation) -> Floats:
         """Shares of the original dose from ``observation.day`` on, (n, 3)."""
         n = len(self.column)
@@ -243,7 +245,7 @@ class _RolledOptions:
 
     def best(self, unreported: bool, life_now: LifeNow | None) -> float:
         """Share of the chosen option, from today on; with ``life_now`` it looks ahead."""
-        limits, horizon = self.policy.limits, self.policy.horizon_d
+        limits, horizon = self.memory.limits, self.policy.horizon_d
         life = life_ahead(self.person.today, self.values, self.person.shared, horizon, _LIFE_SEED)
         beside = rollout.room_beside(life)
         rolled: dict[str, Rolled] = {}

@@ -16,6 +16,7 @@ from taper_sim.data.patient import Patient
 from taper_sim.data.reading import record_notes
 from taper_sim.data.records import History, unread_lines
 from taper_sim.inference import course as at
+from taper_sim.inference.blas_threads import one_blas_thread
 from taper_sim.inference.calibrated_prior import population_for_advice
 from taper_sim.inference.event_risk import event_draws, overdose_ratio, simulated_patient
 from taper_sim.inference.observation import BY_NAME
@@ -120,6 +121,7 @@ def recommend(
     return weighed.answer
 
 
+@one_blas_thread
 def weigh(
     history: History,
     as_of: date,
