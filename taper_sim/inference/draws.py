@@ -1,4 +1,4 @@
-"""Quasi-random points that all patients share: scrambled Sobol points, equally likely draws. Imports ``sobol_points``.
+"""Quasi-random points that all patients share: scrambled Sobol points, equally likely draws. Imports nothing.
 
 A seed gives the same points in every process, so one record always gives one answer.
 """
@@ -8,16 +8,16 @@ from typing import Final
 
 import numpy as np
 from scipy.special import ndtri
+from scipy.stats import qmc
 
 from taper_sim.array_types import Floats, Ints
-from taper_sim.inference.sobol_points import scrambled_sobol
 
 _LEAST: Final = 1e-12  # a normal of 0 or 1 is infinite
 
 
 def sobol_uniforms(d: int, n: int, *seed: int) -> Floats:
     """Scrambled Sobol points inside the unit cube, (n, d); n is a power of two."""
-    points = scrambled_sobol(d, n, np.random.default_rng(list(seed)))
+    points = qmc.Sobol(d, rng=np.random.default_rng(list(seed))).random(n)
     return np.asarray(np.clip(points, _LEAST, 1 - _LEAST))
 
 

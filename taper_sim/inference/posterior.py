@@ -9,7 +9,8 @@ from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
-from scipy.special import gammaincinv, gammaln, logsumexp, ndtri
+from scipy.special import gammaln, logsumexp, ndtri
+from scipy.stats import chi2
 
 from taper_sim.array_types import Floats
 from taper_sim.inference.blas_threads import one_blas_thread
@@ -18,7 +19,6 @@ from taper_sim.inference.draws import sobol_normals, sobol_uniforms
 from taper_sim.inference.life_block import system_of
 from taper_sim.inference.likelihood import log_likelihood
 from taper_sim.inference.observation import Reports
-from taper_sim.inference.pareto_smoothing import pareto_smoothed
 from taper_sim.inference.prior import Prior
 
 DEFAULT_DRAWS: Final = 4096
@@ -197,7 +197,7 @@ def _curvature(evidence: Evidence, z: Floats) -> Floats:
 def _points(d: int, n: int, seed: int) -> tuple[Floats, Floats, Floats]:
     """Fixed normals (n, d), their Student t stretch (n,), and normals for the prior's part (n / _PRIOR_SHARE, d)."""
     u = sobol_uniforms(d + 1, n, seed, 0)
-    stretch = np.sqrt(0.5 * _STUDENT_DF / gammaincinv(0.5 * _STUDENT_DF, u[:, d]))  # of a chi-squared
+    stretch = np.sqrt(_STUDENT_DF / chi2.ppf(u[:, d], _STUDENT_DF))
     return ndtri(u[:, :d]), stretch, sobol_normals(d, n // _PRIOR_SHARE, seed, 1)
 
 
@@ -259,3 +259,18 @@ def posterior_of(evidence: Evidence, n_draws: int = DEFAULT_DRAWS, seed: int = 0
         factor = np.linalg.cholesky(share * spread + (1.0 - share) * factor @ factor.T + 1e-10 * np.eye(d))
     log_evidence = float(logsumexp(log_weights) - np.log(len(z)))
     return Posterior(evidence.prior, z, weights, mode, khat, ess, passes, steps, log_evidence)
+
+
+def pareto_smoothed(log_weights: Floats) -> tuple[Floats, float]:
+    """Pareto-smoothed log weights, whose exponentials sum to 1, and the shape of their tail (arviz-stats).
+
+    Nearly equal weights have no tail: their shape is minus infinity.
+    """
+    from arviz_stats.base import array_stats
+
+    finite = np.maximum(np.nan_to_num(log_weights, nan=-1e6), log_weights.max() - 1e4)
+    if float(np.ptp(finite)) < 1e-9:
+        return np.full(len(finite), -np.log(len(finite))), -np.inf
+    smoothed, khat = array_stats.psislw(-finite, r_eff=1.0)  # the argument is minus the log weights, as in PSIS-LOO
+    smoothed = np.asarray(smoothed, dtype=np.float64)
+    return smoothed - logsumexp(smoothed), float(khat)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import chdtrc, ndtr, ndtri
+from scipy.special import ndtr, ndtri
+from scipy.stats import chi2, norm
 
 from taper_sim.array_types import Floats, Ints
 from taper_sim.inference.draws import equal_draws
@@ -114,7 +115,7 @@ def _spread(e: Floats, evidence: Evidence) -> float:
     slots = [np.flatnonzero(evidence.reports.slot == slot) for slot in range(len(evidence.reports.kind))]
     groups = [np.arange(e.shape[1]), *(group for group in slots if len(group) >= _LEAST_REPORTS)]
     squares = [(e[:, group] ** 2).sum(axis=1) / TOLERATED_VARIANCE for group in groups]
-    p = [float(chdtrc(len(group), square).mean()) for group, square in zip(groups, squares, strict=True)]
+    p = [float(chi2.sf(square, len(group)).mean()) for group, square in zip(groups, squares, strict=True)]
     return min(1.0, len(p) * min(p))
 
 
@@ -163,7 +164,7 @@ def missingness(evidence: Evidence, posterior: Posterior) -> float:
         variance += float(a.mean() * (1 - a.mean()) * ((x - x.mean()) ** 2).sum())
     if len(day) < _LEAST_REPORTS or variance <= 0:
         return 1.0
-    return float(ndtr(score / np.sqrt(variance)))
+    return float(norm.cdf(score / np.sqrt(variance)))
 
 
 def _with_unobserved(r: Reports, slot: int, days: Ints) -> Reports:

@@ -15,8 +15,7 @@ from scipy.special import logsumexp
 from taper_sim.array_types import Floats
 from taper_sim.inference.blas_threads import one_blas_thread
 from taper_sim.inference.draws import sobol_normals
-from taper_sim.inference.pareto_smoothing import pareto_smoothed
-from taper_sim.inference.posterior import Evidence, Posterior
+from taper_sim.inference.posterior import Evidence, Posterior, pareto_smoothed
 from taper_sim.inference.prior import Prior
 
 _STEP: Final = 0.02  # step of finite differences, prior sds

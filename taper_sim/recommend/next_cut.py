@@ -11,7 +11,7 @@ from datetime import date
 from typing import Final
 
 import numpy as np
-from scipy.special import betaincinv
+from scipy.stats import beta
 
 from taper_sim.array_types import Floats
 from taper_sim.data.drugs_taken import equivalents_of
@@ -101,7 +101,7 @@ def _quantile(q: float, a: float, b: float) -> float:
     """Quantile of a Beta distribution whose parameters may be 0: a point then."""
     if a <= TOLERANCE or b <= TOLERANCE:
         return 0.0 if a <= TOLERANCE else 1.0
-    return float(betaincinv(a, b, q))
+    return float(beta.ppf(q, a, b))
 
 
 def chances_of_hurt(

@@ -2,11 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.stats import qmc
 
-from taper_sim.inference import course
 from taper_sim.inference.draws import equal_draws, sobol_normals, sobol_uniforms
-from taper_sim.inference.sobol_points import MOST_DIMENSIONS, scrambled_sobol
 
 
 def test_equal_draws_stand_for_the_weights_to_less_than_one_draw() -> None:
@@ -24,18 +21,6 @@ def test_the_same_seed_gives_the_same_points_and_another_seed_others() -> None:
     first = sobol_uniforms(3, 32, 7, 1)
     np.testing.assert_array_equal(first, sobol_uniforms(3, 32, 7, 1))
     assert not np.array_equal(first, sobol_uniforms(3, 32, 7, 2))
-
-
-@pytest.mark.parametrize(("d", "n"), [(1, 1), (2, 2), (37, 256), (MOST_DIMENSIONS, 2048)])
-def test_the_points_are_to_the_bit_those_of_scipy(d: int, n: int) -> None:
-    theirs = qmc.Sobol(d, rng=np.random.default_rng([5, 1])).random(n)
-    np.testing.assert_array_equal(scrambled_sobol(d, n, np.random.default_rng([5, 1])), theirs)
-
-
-def test_every_value_of_a_person_has_a_dimension() -> None:
-    assert course.N_VALUES + 1 <= MOST_DIMENSIONS  # one more for the stretch of the Student t
-    with pytest.raises(ValueError, match="at most 72"):
-        sobol_uniforms(MOST_DIMENSIONS + 1, 2, 0)
 
 
 def test_the_normals_fill_space_more_evenly_than_chance_would() -> None:

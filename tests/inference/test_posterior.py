@@ -5,7 +5,7 @@ import pytest
 
 from taper_sim.inference import course as at
 from taper_sim.inference.observation import reports_of
-from taper_sim.inference.posterior import Evidence, Posterior, posterior_of, weighted_quantile
+from taper_sim.inference.posterior import Evidence, Posterior, pareto_smoothed, posterior_of, weighted_quantile
 from taper_sim.inference.prior import Prior, prior_of
 from taper_sim.studies.simulated_people import DAILY, population_prior, tapered, until, written
 
@@ -83,6 +83,19 @@ def test_the_importance_sampler_agrees_with_a_long_random_walk() -> None:
             kept += z.mean(axis=0) / (n_steps - n_steps // 2)
     # chains start in the posterior, so only Monte Carlo error is left: some 200 effective draws at least
     np.testing.assert_allclose(kept, mean, atol=float(4 * np.sqrt(np.diag(cov).max() * (1 / 200 + 1 / found.ess))))
+
+
+def test_weights_of_one_size_have_no_tail() -> None:
+    weights, khat = pareto_smoothed(np.full(1000, -3.0))
+    assert khat == -np.inf
+    np.testing.assert_allclose(np.exp(weights).sum(), 1.0)
+
+
+def test_weights_with_a_heavy_tail_are_not_trusted() -> None:
+    luck = np.random.default_rng(1)
+    heavy = np.log(luck.pareto(0.8, 4000) + 1.0)
+    light = luck.standard_normal(4000) * 0.3
+    assert pareto_smoothed(heavy)[1] > 0.7 > pareto_smoothed(light)[1]
 
 
 def test_a_weighted_quantile_of_equal_weights_is_the_quantile() -> None:

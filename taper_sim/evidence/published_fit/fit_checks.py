@@ -21,7 +21,7 @@ from taper_sim.evidence.published_fit.joint_posterior import (
     prior_draws,
     sample_posterior,
 )
-from taper_sim.inference.pareto_smoothing import pareto_smoothed
+from taper_sim.inference.posterior import pareto_smoothed
 
 SYNTHETIC_TABLES: Final = 60
 """Synthetic tables of the check of ranks."""

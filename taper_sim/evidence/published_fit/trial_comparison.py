@@ -32,7 +32,7 @@ from taper_sim.evidence.published_fit.trial_factor import (
     read_trial_summary,
     with_transport,
 )
-from taper_sim.inference.pareto_smoothing import pareto_smoothed
+from taper_sim.inference.posterior import pareto_smoothed
 from taper_sim.provenance import hash_of
 from taper_sim.run_folder import completed_rows, write_csv
 from taper_sim.studies.trial_tapers.trial_summary import SHARED_CENTRES
