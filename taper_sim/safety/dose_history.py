@@ -18,6 +18,8 @@ _FALL_WITHIN_D: Final = 7
 """Days within which a fall in several steps counts as one."""
 _USUAL_D: Final = 180
 """Days before a fall whose highest dose is its reference: the last small step of a slow taper is no abrupt stop."""
+_HELD_D: Final = 3
+"""Days for which a dose must have been in force to be such a reference: a slip that was corrected is none. Source: A153."""
 FALL_DAYS: Final = FALL_LOOKBACK_D + _USUAL_D
 """Days before today for which :func:`largest_fall_pct` needs levels."""
 RESTART_LOOKBACK_D: Final = 14
@@ -34,17 +36,23 @@ LEAST_CONVERTED: Final = 0.5
 def largest_fall_pct(levels: Sequence[float]) -> float:
     """Largest fall within 7 days that began at most 28 days ago, percent of the highest dose of the 180 days before.
 
-    A dose that has been given back since is no fall: the dose after it is that of the day or today's, if higher.
-    ``levels[-1]`` is today's.
+    A dose that has been given back since is no fall: the dose after it is that of the day or today's, if higher. A dose
+    that was in force on fewer than 3 of the days before is no reference. ``levels[-1]`` is today's.
     """
     today = len(levels) - 1
     falls = [0.0]
     for day in range(max(today - FALL_LOOKBACK_D, 1), today + 1):
         if levels[day] < levels[day - 1] - TOLERANCE:
-            before = max(levels[max(day - _FALL_WITHIN_D, 0) : day])
-            usual = max(levels[max(day - _USUAL_D, 0) : day])
-            falls.append(100.0 * (before - max(levels[day], levels[today])) / usual)
+            before = _held(levels[max(day - _FALL_WITHIN_D, 0) : day])
+            usual = _held(levels[max(day - _USUAL_D, 0) : day])
+            if usual > 0:
+                falls.append(100.0 * (before - max(levels[day], levels[today])) / usual)
     return round(max(falls), 9)
+
+
+def _held(levels: Sequence[float]) -> float:
+    """Highest dose of these days that was in force on at least 3 of them, or on all if they are fewer."""
+    return sorted(levels)[-min(_HELD_D, len(levels))]
 
 
 def restart_of(levels: Sequence[float]) -> tuple[int, float] | None:
