@@ -1,4 +1,4 @@
-"""Noise of one person's reports, by instrument, where the population's does not fit. Imports ``posterior``, ``predictive_checks``.
+"""Noise of one person's reports, by instrument, where the population's fails. Imports ``posterior``, ``observation``.
 
 The model gives a person one factor of noise for all instruments, and lets pain, mood, sleep and function of two days
 differ by noise that is new on each day. People scatter in each instrument by an amount of their own, and a day's mood
@@ -35,7 +35,7 @@ _SWEEPS: Final = 2
 
 @dataclass(frozen=True)
 class InstrumentNoise:
-    """Noise of an instrument against the population's: factor of its sd, share that lasts, its time constant in days."""
+    """Noise of an instrument against the population's: factor of its sd, share that lasts, time constant in days."""
 
     factor: float = 1.0
     share: float = 0.0
@@ -53,7 +53,7 @@ POPULATION_NOISE: Final[OwnNoise] = MappingProxyType({})
 
 
 def with_own_noise(reports: Reports, own: OwnNoise) -> Reports:
-    """The reports with the noise of this person; slow noise of the population's keeps its time constant without a share."""
+    """The reports with the noise of this person; without a lasting share, slow noise keeps its time constant."""
     white, slow, decay = reports.white.copy(), reports.slow.copy(), reports.decay.copy()
     for slot, place in enumerate(reports.place):
         noise = own.get(int(place))

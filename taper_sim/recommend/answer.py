@@ -24,7 +24,13 @@ from taper_sim.inference.underreporting import SHARE_REPORTED
 from taper_sim.recommend.back_in_a_year import BetterBack
 from taper_sim.recommend.barred_options import ASK_NALOXONE, NALOXONE, questions_in_words
 from taper_sim.recommend.choice import Rolled
-from taper_sim.recommend.headline import HOLD_WITHOUT_FORECAST, NO_REDUCTION_NOW, headline_of, see_first, urgent_headline
+from taper_sim.recommend.headline import (
+    HOLD_WITHOUT_FORECAST,
+    NO_REDUCTION_NOW,
+    headline_of,
+    see_first,
+    urgent_headline,
+)
 from taper_sim.recommend.next_cut import Hurt
 from taper_sim.recommend.options import Option, Situation
 from taper_sim.recommend.past_cuts import Blame, past_cuts_shown

@@ -30,8 +30,8 @@ def questions_in_words(blocked: str) -> str:
         return blocked
     names = blocked.removeprefix(_ASK).split(", ")
     if len(names) > 1:
-        return f"{len(names)} questions are to be answered first"
-    return f"to be answered first: {variable_rows()[names[0]]['question'].partition(' (')[0]}"
+        return f"{len(names)} questions come first"
+    return f"a question comes first: {variable_rows()[names[0]]['question'].partition(' (')[0]}"
 
 
 def lowers(option: Option, situation: Situation) -> bool:

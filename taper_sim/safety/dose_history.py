@@ -19,7 +19,7 @@ _FALL_WITHIN_D: Final = 7
 _USUAL_D: Final = 180
 """Days before a fall whose highest dose is its reference: the last small step of a slow taper is no abrupt stop."""
 _HELD_D: Final = 3
-"""Days for which a dose must have been in force to be such a reference: a slip that was corrected is none. Source: A153."""
+"""Days for which a dose must have been in force to be such a reference: a corrected slip is none. Source: A155."""
 FALL_DAYS: Final = FALL_LOOKBACK_D + _USUAL_D
 """Days before today for which :func:`largest_fall_pct` needs levels."""
 RESTART_LOOKBACK_D: Final = 14

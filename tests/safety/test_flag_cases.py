@@ -53,6 +53,11 @@ def waited(days: int) -> tuple[Dose, ...]:
     return (*cut(OPIOID, 10 + days, 105.0), (10, *OPIOID[0][1:3], 90.0))
 
 
+def slip(days: int) -> tuple[Dose, ...]:
+    """BENZO, entered ten times too high for so many days until five days ago."""
+    return (*cut(BENZO, 5 + days, 20.0), (5, *BENZO[0][1:]))
+
+
 def last(days: int, value: float) -> list[tuple[int, float]]:
     """The same answer on each of the last days."""
     return [(ago, value) for ago in range(days)]
@@ -239,6 +244,7 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
     ("bzd_abrupt_stop", known(cut(BENZO, 3, 0.9)), known(cut(BENZO, 3, 1.0)), known(())),
     ("bzd_abrupt_stop", known((*cut(BENZO, 4, 1.5), (2, "lorazepam", "IR", 0.0))), known(SLOWLY_ENDED), None),
     ("bzd_abrupt_stop", known((*BENZO, *OPIOID, (1, "lorazepam", "IR", 0.0))), known(GIVEN_BACK), None),
+    ("bzd_abrupt_stop", known(slip(3)), known(slip(2)), None),  # a slip of the decimal point that was corrected
     ("bzd_withdrawal_moderate", known(BENZO, ciwa_b=21), known(BENZO, ciwa_b=20), known(BENZO)),
     ("bzd_step_too_large", known(cut(BENZO, 10, 1.4)), known(cut(BENZO, 10, 1.5)), None),
     ("opioid_step_too_large", known(cut(OPIOID, 10, 101.0)), known(cut(OPIOID, 10, 108.0)), known(BUPRENORPHINE)),
