@@ -179,7 +179,7 @@ def _asks(rule: SafetyRule, state: ThreeValued, lacking: tuple[str, ...], values
 _SEEN_WITH: Final = dict.fromkeys(
     ("pain_flare", "pain_flare_peg", "function_drop"), ("worse_since_taper", "slow_worsening")
 )
-"""Flags whose finding is part of a wider one: who has acknowledged that the person is worse has looked at it too."""
+"""Flags whose finding is part of a wider one: an acknowledgement that the person is worse counts for it too (A156)."""
 
 
 def _signed_together(flags: Sequence[Flag]) -> list[Flag]:

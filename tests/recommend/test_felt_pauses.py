@@ -67,7 +67,7 @@ def test_harm_that_creeps_pauses_the_taper_until_somebody_has_looked() -> None:
         signed[flag] = {"by": "Dr A", "reason": "examined"}
     assert "pain_flare" in answer["headline"] and "function_drop" in answer["headline"]
     assert is_reduction_offered(answer_to(worse, acknowledged=signed))
-    del signed["pain_flare"], signed["function_drop"]  # who has looked at the whole has looked at its parts
+    del signed["pain_flare"], signed["function_drop"]  # the whole counts for its parts
     assert is_reduction_offered(answer_to(worse, acknowledged=signed))
     comfortable = answer_to(replace(worse, checkins=reported({})))
     assert is_reduction_offered(comfortable) and comfortable["chosen"].startswith("reduce")
