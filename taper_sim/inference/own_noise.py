@@ -19,9 +19,9 @@ from taper_sim.inference.observation import Reports
 from taper_sim.inference.posterior import Evidence, Posterior
 from taper_sim.inference.predictive_checks import LEAST_REPORTS, PredictiveChecks, predictive_checks_of
 
-_FACTOR_LOG_SD: Final = 0.3
+_FACTOR_LOG_SD: Final = 0.2
 """Sd between instruments of the log of a person's factor. Source: A154."""
-_FACTORS: Final = tuple(np.exp(np.linspace(-0.6, 0.6, 13)))
+_FACTORS: Final = tuple(np.exp(np.linspace(-0.4, 0.4, 9)))
 """Factors that are tried: two sds to each side. Source: A154."""
 _LASTING_SHARES: Final = (0.15, 0.3, 0.45, 0.6, 0.75)
 """Shares of an instrument's white variance that may last into the next days. Source: A154."""
@@ -29,6 +29,9 @@ _LASTING_D: Final = (1.0, 2.0, 4.0)
 """Time constants, days, with which it may fade. Source: A154."""
 _SHARE_COST: Final = 2.0
 """Log prior density lost by a share of 1: noise that is new each day is the rule. Source: A154."""
+_TOLERATED_VARIANCE: Final = 1.2
+"""Variance of the scores, times the fitted, that is no reason to abstain. A design choice: the population's tolerance is
+for amounts of a person's own, which are now fitted; what is left is the step of the factors."""
 _SWEEPS: Final = 2
 """Times that every instrument is fitted, the others held. A design choice: a third changes nothing that matters."""
 
@@ -124,4 +127,4 @@ def refitted(
     again = posterior_for(fitted)
     if not again.converged:
         return POPULATION_NOISE, posterior, checks
-    return own, again, predictive_checks_of(fitted, again, seed)
+    return own, again, predictive_checks_of(fitted, again, seed, _TOLERATED_VARIANCE)

@@ -88,7 +88,9 @@ def _scores(evidence: Evidence, posterior: Posterior, seed: int) -> Floats:
     return np.asarray(ndtri(np.clip(low + uniform * (high - low), 1e-12, 1 - 1e-12)))
 
 
-def predictive_checks_of(evidence: Evidence, posterior: Posterior, seed: int = 0) -> PredictiveChecks:
+def predictive_checks_of(
+    evidence: Evidence, posterior: Posterior, seed: int = 0, tolerated_variance: float = TOLERATED_VARIANCE
+) -> PredictiveChecks:
     """Check one patient's reports against the patient's own posterior.
 
     Returns
@@ -96,7 +98,7 @@ def predictive_checks_of(evidence: Evidence, posterior: Posterior, seed: int = 0
     PredictiveChecks
         p-values averaged over posterior draws, all one-sided. Less variance or autocorrelation than the model's is not
         a reason to abstain, because such reports carry more information than the model credits and its intervals are
-        then too wide. Nor is up to :data:`TOLERATED_VARIANCE` times the model's variance, or a correlation of
+        then too wide. Nor is up to ``tolerated_variance`` times the model's variance, or a correlation of
         neighbours up to :data:`TOLERATED_MEMORY`.
     """
     n = len(evidence.reports.day)
@@ -112,7 +114,7 @@ def predictive_checks_of(evidence: Evidence, posterior: Posterior, seed: int = 0
 
     lagged, of_independent = _lagged_products(e, evidence), _lagged_products(reference, evidence)
     return PredictiveChecks(
-        _spread(e, evidence),
+        _spread(e, evidence, tolerated_variance),
         p_of((e**4).sum(axis=1), (reference**4).sum(axis=1)),
         p_of(np.abs(e).max(axis=1), np.abs(reference).max(axis=1)),
         p_of(lagged - TOLERATED_MEMORY * (e**2).sum(axis=1), of_independent),
@@ -121,7 +123,7 @@ def predictive_checks_of(evidence: Evidence, posterior: Posterior, seed: int = 0
     )
 
 
-def _spread(e: Floats, evidence: Evidence) -> float:
+def _spread(e: Floats, evidence: Evidence, tolerated_variance: float) -> float:
     """Smallest p of the sum of squares, of all scores and of each instrument's alone, times the number of sums.
 
     A person's noise is one factor for all instruments: what one of them scatters too much, the others then scatter too
@@ -129,7 +131,7 @@ def _spread(e: Floats, evidence: Evidence) -> float:
     """
     slots = [np.flatnonzero(evidence.reports.slot == slot) for slot in range(len(evidence.reports.kind))]
     groups = [np.arange(e.shape[1]), *(group for group in slots if len(group) >= LEAST_REPORTS)]
-    squares = [(e[:, group] ** 2).sum(axis=1) / TOLERATED_VARIANCE for group in groups]
+    squares = [(e[:, group] ** 2).sum(axis=1) / tolerated_variance for group in groups]
     p = [float(chi2.sf(square, len(group)).mean()) for group, square in zip(groups, squares, strict=True)]
     return min(1.0, len(p) * min(p))
 
