@@ -30,8 +30,8 @@ _LASTING_D: Final = (1.0, 2.0, 4.0)
 _SHARE_COST: Final = 2.0
 """Log prior density lost by a share of 1: noise that is new each day is the rule. Source: A154."""
 _TOLERATED_VARIANCE: Final = 1.2
-"""Variance of the scores, times the fitted, that is no reason to abstain. A design choice: the population's tolerance is
-for amounts of a person's own, which are now fitted; what is left is the step of the factors."""
+"""Variance of the scores, times the fitted, that is no reason to abstain. A design choice: the population's tolerance
+is for amounts of a person's own, which are now fitted; what is left is the step of the factors."""
 _SWEEPS: Final = 2
 """Times that every instrument is fitted, the others held. A design choice: a third changes nothing that matters."""
 
