@@ -236,7 +236,7 @@ def _basis(answer: dict[str, Any]) -> list[str]:
 
 def _last_of(answer: dict[str, Any]) -> str:
     """The day of the last check-in, if it is not that of the answer: nothing has been heard since."""
-    last = answer["quality"]["last_checkin"]
+    last = answer["quality"].get("last_checkin")  # answers kept by an older version have none
     return f", the last on {last}" if last not in (None, answer["as_of"]) else ""
 
 
