@@ -42,10 +42,6 @@ _CYP3A4: Final = (
 _CYP2D6: Final = ("codeine", "tramadol")
 _RENAL_CAPS: Final = {"gabapentin": (1400.0, 700.0, 300.0), "pregabalin": (300.0, 150.0, 75.0)}
 """mg a day at creatinine clearance 30 to 59, 15 to 29, below 15. Source: variables.csv, gabapentinoid_renal_cap_mg."""
-_PACE_PCT: Final = 10.0
-"""Pace that a step keeps by waiting, percent of the original dose in 28 days. Source: opioid_step_too_large."""
-_WAITING_STEP_PCT: Final = 15.0
-"""Largest step that may wait, percent of the original dose. Source: A153."""
 
 
 _SETTLED_D: Final = 14
@@ -156,11 +152,10 @@ def _step_waited(v: Values) -> float | None:
     if step_pct is None or dose_now is None:
         return None
     cuts = [day for day in v.cuts("opioid") if (v.as_of - day).days < MONTH_D]
-    planned = v.planned.get("opioid", dose_now) < dose_now - TOLERANCE
-    if planned or len(cuts) != 1 or step_pct > _WAITING_STEP_PCT + TOLERANCE:
+    if v.planned.get("opioid", dose_now) < dose_now - TOLERANCE or len(cuts) != 1:
         return 0.0
     last = max(day for day in (v.history.doses[0].day, *(d for d, *_ in v.changes("opioid"))) if day < cuts[0])
-    return float((cuts[0] - last).days >= MONTH_D * step_pct / _PACE_PCT - TOLERANCE)
+    return float(dose_history.has_waited(step_pct, (cuts[0] - last).days))
 
 
 def _cut_within_14d(drug_class: str) -> Callable[[Values], float | None]:

@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import Final
 
 from taper_sim.data.records import DoseRow
-from taper_sim.units import TOLERANCE
+from taper_sim.units import MONTH_D, TOLERANCE
 
 FALL_LOOKBACK_D: Final = 28
 """Days after an abrupt fall during which it is a danger."""
@@ -31,6 +31,15 @@ CHANGE_KEPT_D: Final = 14
 """Days after a change from one opioid to another during which the new dose counts as unsettled. Source: A146."""
 LEAST_CONVERTED: Final = 0.5
 """Lowest share of the former MME at which a change to another opioid is no reduction. Source: A146."""
+_PACE_PCT: Final = 10.0
+"""Pace that a step keeps by waiting, percent of the original dose in 28 days. Source: opioid_step_too_large."""
+_WAITING_STEP_PCT: Final = 15.0
+"""Largest step that may wait, percent of the original dose. Source: A153."""
+
+
+def has_waited(step_pct: float, days: int) -> bool:
+    """Whether a step, in percent of the original dose, is small enough to wait and came after enough days."""
+    return step_pct <= _WAITING_STEP_PCT + TOLERANCE and days >= MONTH_D * step_pct / _PACE_PCT - TOLERANCE
 
 
 def largest_fall_pct(levels: Sequence[float]) -> float:
