@@ -86,6 +86,7 @@ def _drug(row: tables.Row) -> Drug:
             equivalence_factor_alt=_number(row["equivalence_factor_alt"]),
             strengths=tuple(float(strength) for strength in row["strengths"].split(";")),
             splittable=row["splittable"] == "yes",
+            capsules=tuple(float(strength) for strength in row["capsules"].split(";") if strength),
             smallest_step=float(row["smallest_step"]),
             max_step_note=row["max_step_note"],
             source=row["source"],
@@ -161,6 +162,7 @@ def _form(row: tables.Row) -> Drug:
         mg_per_ml=concentration,
         release_of=row["release_of"],
         acetaminophen_mg=acetaminophen,
+        capsules=(),
     )
 
 

@@ -80,7 +80,7 @@ DEFAULT_USE: Final[Mapping[DrugClass, DefaultUse]] = {
 }
 """Default population by class. Source: assumption A67 (E072, Agnoli 2021, Sandhu 2023)."""
 ON_BUPRENORPHINE: Final = DefaultUse(16.0, 0.4, 32.0, (("buprenorphine", BUPRENORPHINE_FILM, 1.0),))
-"""The same on buprenorphine, in its own mg a day. Source: assumption A160."""
+"""The same on buprenorphine, in its own mg a day. Source: assumption A157."""
 USE_DAYS_MEDIAN: Final = 1825.0
 """Median days of use. Source: docs/model.md."""
 USE_DAYS_LOG_SD: Final = 0.6

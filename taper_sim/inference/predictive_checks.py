@@ -28,7 +28,10 @@ TOLERATED_VARIANCE: Final = 1.5
 """Variance of a patient's scores, times the model's, that is still no reason to abstain. A person's noise is one factor
 for all instruments in the model, while people scatter in each by an amount of their own. A design choice: an interval
 is then at most a fifth too narrow."""
-_LEAST_REPORTS: Final = 20
+TOLERATED_MEMORY: Final = (TOLERATED_VARIANCE - 1.0) / (TOLERATED_VARIANCE + 1.0)
+"""Correlation of a score with the one before it that is still no reason to abstain. Reports that follow each other by r
+count as (1 - r) / (1 + r) of as many independent ones: 0.2 widens an interval as the tolerated variance does."""
+LEAST_REPORTS: Final = 20
 """Fewest reports for a check. A design choice."""
 _BLOCK_D: Final = 28
 """Days of a block within which answered and missed days are compared. A design choice."""
@@ -36,18 +39,27 @@ _BLOCK_D: Final = 28
 
 @dataclass(frozen=True)
 class PredictiveChecks:
-    """Predictive p-value of each check; 1 if there are too few reports."""
+    """Predictive p-value of each check; 1 if there are too few reports.
+
+    ``memory`` is that of more than the tolerated correlation of neighbours, ``any_memory`` that of any.
+    """
 
     spread: float
     tails: float
     largest: float
     memory: float
     missingness: float
+    any_memory: float = 1.0
 
     @property
     def predictive_p(self) -> float:
         """Smallest p of the four checks on reports, with Bonferroni's correction."""
         return min(1.0, 4.0 * min(self.spread, self.tails, self.largest, self.memory))
+
+    @property
+    def noise_fails(self) -> bool:
+        """Whether a check of the reports' noise fails: their spread, their tails, or any memory."""
+        return min(self.spread, self.tails, self.largest, self.any_memory) < LIMIT_P
 
     @property
     def reasons(self) -> list[str]:
@@ -76,7 +88,9 @@ def _scores(evidence: Evidence, posterior: Posterior, seed: int) -> Floats:
     return np.asarray(ndtri(np.clip(low + uniform * (high - low), 1e-12, 1 - 1e-12)))
 
 
-def predictive_checks_of(evidence: Evidence, posterior: Posterior, seed: int = 0) -> PredictiveChecks:
+def predictive_checks_of(
+    evidence: Evidence, posterior: Posterior, seed: int = 0, tolerated_variance: float = TOLERATED_VARIANCE
+) -> PredictiveChecks:
     """Check one patient's reports against the patient's own posterior.
 
     Returns
@@ -84,11 +98,12 @@ def predictive_checks_of(evidence: Evidence, posterior: Posterior, seed: int = 0
     PredictiveChecks
         p-values averaged over posterior draws, all one-sided. Less variance or autocorrelation than the model's is not
         a reason to abstain, because such reports carry more information than the model credits and its intervals are
-        then too wide. Nor is up to :data:`TOLERATED_VARIANCE` times the model's variance.
+        then too wide. Nor is up to ``tolerated_variance`` times the model's variance, or a correlation of
+        neighbours up to :data:`TOLERATED_MEMORY`.
     """
     n = len(evidence.reports.day)
     missing = missingness(evidence, posterior)
-    if n < _LEAST_REPORTS:
+    if n < LEAST_REPORTS:
         return PredictiveChecks(1.0, 1.0, 1.0, 1.0, missing)
     e = _scores(evidence, posterior, seed)
     reference = np.random.default_rng([seed, 3]).standard_normal((_REPLICATES, n))
@@ -97,24 +112,26 @@ def predictive_checks_of(evidence: Evidence, posterior: Posterior, seed: int = 0
         above = (under_model[None, :] >= statistic[:, None]).mean(axis=1)
         return float(np.clip(above.mean() + 0.5 / _REPLICATES, 0.0, 1.0))
 
+    lagged, of_independent = _lagged_products(e, evidence), _lagged_products(reference, evidence)
     return PredictiveChecks(
-        _spread(e, evidence),
+        _spread(e, evidence, tolerated_variance),
         p_of((e**4).sum(axis=1), (reference**4).sum(axis=1)),
         p_of(np.abs(e).max(axis=1), np.abs(reference).max(axis=1)),
-        p_of(_lagged_products(e, evidence), _lagged_products(reference, evidence)),
+        p_of(lagged - TOLERATED_MEMORY * (e**2).sum(axis=1), of_independent),
         missing,
+        p_of(lagged, of_independent),
     )
 
 
-def _spread(e: Floats, evidence: Evidence) -> float:
+def _spread(e: Floats, evidence: Evidence, tolerated_variance: float) -> float:
     """Smallest p of the sum of squares, of all scores and of each instrument's alone, times the number of sums.
 
     A person's noise is one factor for all instruments: what one of them scatters too much, the others then scatter too
     little, and the sum over all shows neither.
     """
     slots = [np.flatnonzero(evidence.reports.slot == slot) for slot in range(len(evidence.reports.kind))]
-    groups = [np.arange(e.shape[1]), *(group for group in slots if len(group) >= _LEAST_REPORTS)]
-    squares = [(e[:, group] ** 2).sum(axis=1) / TOLERATED_VARIANCE for group in groups]
+    groups = [np.arange(e.shape[1]), *(group for group in slots if len(group) >= LEAST_REPORTS)]
+    squares = [(e[:, group] ** 2).sum(axis=1) / tolerated_variance for group in groups]
     p = [float(chi2.sf(square, len(group)).mean()) for group, square in zip(groups, squares, strict=True)]
     return min(1.0, len(p) * min(p))
 
@@ -162,7 +179,7 @@ def missingness(evidence: Evidence, posterior: Posterior) -> float:
         x, a = expected[day // _BLOCK_D == block], np.isin(day[day // _BLOCK_D == block], answered).astype(float)
         score += float(((a - a.mean()) * (x - x.mean())).sum())
         variance += float(a.mean() * (1 - a.mean()) * ((x - x.mean()) ** 2).sum())
-    if len(day) < _LEAST_REPORTS or variance <= 0:
+    if len(day) < LEAST_REPORTS or variance <= 0:
         return 1.0
     return float(norm.cdf(score / np.sqrt(variance)))
 

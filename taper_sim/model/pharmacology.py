@@ -59,6 +59,8 @@ class Drug:
         Formulation of ``drugs.csv`` whose release a form of ``forms.csv`` shares; empty for the rows of ``drugs.csv``.
     acetaminophen_mg : float
         Acetaminophen in a tablet, or in 1 mL of a liquid, of a combination; 0 without.
+    capsules : tuple of float
+        Strengths that are capsules, of a product whose other strengths are tablets.
     """
 
     drug: str
@@ -81,6 +83,7 @@ class Drug:
     mg_per_ml: float | None = None
     release_of: str = ""
     acetaminophen_mg: float = 0.0
+    capsules: tuple[float, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -107,6 +110,10 @@ class Drug:
         """Dispensed form: patch, film, capsule, liquid or tablet."""
         known = {"TD": "patch", "capsule": "capsule", "buccal": "film", "SL film": "film", "oral ": "liquid"}
         return next((word for part, word in known.items() if part in self.formulation), "tablet")
+
+    def form_of(self, strength: float) -> str:
+        """Dispensed form of a strength: some products are capsules in some strengths and tablets in others."""
+        return "capsule" if strength in self.capsules else self.form
 
     @property
     def flag(self) -> str | None:
@@ -422,9 +429,14 @@ def _in_words(pieces: tuple[Tablet, ...], drug: Drug) -> str:
         return f"{amount:.6g} mg = {amount / drug.mg_per_ml:.6g} mL {drug.formulation} ({drug.mg_per_ml:g} mg/mL)"
     # halves last: "half of a 5 mg + 2 mg tablet" can be read as half of both
     in_order = sorted(pieces, key=lambda piece: piece.half)
-    counts = Counter(f"{'half of a ' if piece.half else ''}{piece.strength:g} {drug.unit}" for piece in in_order)
-    parts = (piece if count == 1 else f"{count} × {piece}" for piece, count in counts.items())
-    return f"{' + '.join(parts)} {drug.form}"
+    by_form: dict[str, Counter[str]] = {}
+    for piece in in_order:
+        of_form = by_form.setdefault(drug.form_of(piece.strength), Counter())
+        of_form[f"{'half of a ' if piece.half else ''}{piece.strength:g} {drug.unit}"] += 1
+    return " + ".join(
+        f"{' + '.join(piece if count == 1 else f'{count} × {piece}' for piece, count in counts.items())} {form}"
+        for form, counts in by_form.items()
+    )
 
 
 @dataclass(frozen=True)

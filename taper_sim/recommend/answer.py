@@ -22,13 +22,20 @@ from taper_sim.inference.prior import PopulationPrior
 from taper_sim.inference.record import PatientRecord
 from taper_sim.inference.underreporting import SHARE_REPORTED
 from taper_sim.recommend.back_in_a_year import BetterBack
-from taper_sim.recommend.barred_options import ASK_NALOXONE, NALOXONE
+from taper_sim.recommend.barred_options import ASK_NALOXONE, NALOXONE, questions_in_words
 from taper_sim.recommend.choice import Rolled
-from taper_sim.recommend.headline import NO_REDUCTION_NOW, headline_of, see_first, urgent_headline
+from taper_sim.recommend.headline import (
+    HOLD_WITHOUT_FORECAST,
+    NO_REDUCTION_NOW,
+    headline_of,
+    see_first,
+    urgent_headline,
+)
 from taper_sim.recommend.next_cut import Hurt
 from taper_sim.recommend.options import Option, Situation
 from taper_sim.recommend.past_cuts import Blame, past_cuts_shown
 from taper_sim.recommend.rating_asked import RatingAsked
+from taper_sim.recommend.reduction_steps import ABOVE_CEILING
 from taper_sim.recommend.shown_options import first_step_in_words, shown_options
 from taper_sim.recommend.value_of_information import ChoicesAfterAWeek
 from taper_sim.recommend.whether_to_taper import WhetherToTaper
@@ -112,7 +119,8 @@ class AnswerInputs:
         call = "call: the prescriber, with the pharmacist"
         see = see_first(self.judged, without_forecast, bool(self.cuts))
         today = _today(first) or ([see] if see else [])
-        headline = see or f"no recommendation: {reasons[0]}; {call.replace(': ', ' ')}"
+        nothing = HOLD_WITHOUT_FORECAST if without_forecast else "no recommendation"
+        headline = see or f"{nothing}: {reasons[0]}; {call.replace(': ', ' ')}"
         sentences = [*today, *self.happened, *reasons, call, *map(_call, others)]
         return self._fields("abstain", headline, list(reasons), sentences, [], None, [])
 
@@ -245,6 +253,7 @@ class AnswerInputs:
                     "predictive_p": None if self.checks is None else round(self.checks.predictive_p, 4),
                     "missingness_p": None if self.checks is None else round(self.checks.missingness, 4),
                     "n_checkins": len({c.day for c in self.history.checkins}),
+                    "last_checkin": max((c.day.isoformat() for c in self.history.checkins), default=None),
                     "n_reports_used": self.n_reports,
                     "p_withdrawal_over_if_half_said": None
                     if self.if_underreported is None
@@ -286,12 +295,16 @@ def _with_reductions(situation: Situation) -> str:
 def _why_barred(options: Sequence[Option]) -> str:
     """Why the slowest reduction that could be made is not offered; empty if one is offered.
 
-    A pace without a step of its own counts only if no pace has one.
+    A pace without a step of its own counts only if no pace has one; then the fastest within the ceiling says why.
     """
     reductions = [o for o in options if o.kind == "reduce"]
     if not reductions or any(not o.blocked for o in reductions):
         return ""
-    return min(reductions, key=lambda o: (not o.steps, o.pct_per_28d)).blocked
+    with_steps = [o for o in reductions if o.steps]
+    if with_steps:
+        return questions_in_words(min(with_steps, key=lambda o: o.pct_per_28d).blocked)
+    allowed = [o for o in reductions if not o.blocked.startswith(ABOVE_CEILING)]
+    return max(allowed or reductions, key=lambda o: o.pct_per_28d).blocked
 
 
 def _percent(p: float) -> str:

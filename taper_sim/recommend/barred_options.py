@@ -13,13 +13,25 @@ from taper_sim.recommend.options import Option, Situation
 from taper_sim.recommend.way_back import IN_STEPS
 from taper_sim.safety.felt_cuts import SHARE_ALLOWED
 from taper_sim.safety.red_flags import PAUSE, SMALLER_STEPS, JudgedRules
+from taper_sim.safety.validity import variable_rows
 from taper_sim.safety.variables import Values
 from taper_sim.units import DRUG_CLASSES, TOLERANCE
 
 WITHOUT_D: Final = 3
 """Days without an opioid from which no dose is raised. Source: A75 and the flag loss_of_tolerance."""
 NALOXONE: Final = "naloxone_at_home"
-ASK_NALOXONE: Final = f"ask {NALOXONE}"
+_ASK: Final = "ask "
+ASK_NALOXONE: Final = f"{_ASK}{NALOXONE}"
+
+
+def questions_in_words(blocked: str) -> str:
+    """Why an option is blocked; names of variables that are to be asked become the question, or their number."""
+    if not blocked.startswith(_ASK):
+        return blocked
+    names = blocked.removeprefix(_ASK).split(", ")
+    if len(names) > 1:
+        return f"{len(names)} questions come first"
+    return f"a question comes first: {variable_rows()[names[0]]['question'].partition(' (')[0]}"
 
 
 def lowers(option: Option, situation: Situation) -> bool:
@@ -89,7 +101,7 @@ def barred(option: Option, judged: JudgedRules, values: Values, situation: Situa
         return replace(option, blocked="the patient has not agreed to a reduction")
     if judged.blocking:
         names = list(dict.fromkeys(name for f in judged.blocking for name in f.unknown))
-        return replace(option, blocked=f"ask {', '.join(names)}")
+        return replace(option, blocked=f"{_ASK}{', '.join(names)}")
     if n_reports == 0 and option.drug_class is not None:
         preset, pct = situation.ceilings[option.drug_class].preset, situation.ceilings[option.drug_class].preset_pct
         if option.pct_per_28d > pct + TOLERANCE:

@@ -9,7 +9,9 @@ from taper_sim.recommend.options import Option
 from taper_sim.safety.red_flags import PAUSE, SMALLER_STEPS, Flag, JudgedRules
 
 SEE_TODAY: Final = "hold, see the person today: no dose is reduced"
+_NOR_RAISED: Final = ", and none is raised"
 _SEE_SOON: Final = "hold, see the person within 72 hours: no dose is reduced"
+HOLD_WITHOUT_FORECAST: Final = "hold until the prescriber has looked: no forecast is given"
 NO_REDUCTION_NOW: Final = "hold: no reduction is allowed at present"
 """Reason of ``choice.choose`` where no reduction may be chosen by default."""
 _EITHER: Final = "it may be the taper, may be the course of the illness, and the model cannot tell which"
@@ -38,7 +40,7 @@ def see_first(judged: JudgedRules, without_forecast: bool, after_a_cut: bool = T
     the next days: the person may be at their worst.
     """
     if judged.holding:
-        return SEE_TODAY
+        return f"{SEE_TODAY}{_NOR_RAISED if judged.sedated else ''}"
     if not without_forecast:
         return ""
     if _is_cut_felt(judged.unsigned(PAUSE)):

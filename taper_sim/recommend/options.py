@@ -91,12 +91,15 @@ def one_class_at_a_time(option: Option, situation: Situation, limits: Limits) ->
 
 
 def _rotations(situation: Situation) -> list[Option]:
-    """Options that change a drug to a longer-acting form or drug at the same equivalents."""
+    """Options that change a drug to a longer-acting form or drug at the same equivalents.
+
+    An opioid taken as needed has none: its dose is the most that may be taken, and ER would give it every day.
+    """
     options = []
     for slot in situation.now:
         drug = slot.drug
         others = tuple(s for s in situation.now if s is not slot)
-        if drug.drug_class == "opioid" and drug.formulation.startswith("IR"):
+        if drug.drug_class == "opioid" and drug.formulation.startswith("IR") and not slot.as_needed:
             longer = [d for d in formulary.formulary().values() if d.drug == drug.drug and d.formulation[:2] == "ER"]
             for form in longer:
                 times = administrations(form)

@@ -20,6 +20,7 @@ from taper_sim.inference.blas_threads import one_blas_thread
 from taper_sim.inference.calibrated_prior import population_for_advice
 from taper_sim.inference.event_risk import event_draws, overdose_ratio, simulated_patient
 from taper_sim.inference.observation import BY_NAME
+from taper_sim.inference.own_noise import POPULATION_NOISE, OwnNoise, refitted, with_own_noise
 from taper_sim.inference.past_forecasts import past_forecasts_of
 from taper_sim.inference.population.people import TRAIT_FLAGS, traits_of
 from taper_sim.inference.posterior import Evidence, Posterior, posterior_of
@@ -167,14 +168,23 @@ def weigh(
         else {name: bool(getattr(patient.risk, name)) for name in TRAIT_FLAGS if name in patient.risk.model_fields_set}
     )
 
+    own: OwnNoise = POPULATION_NOISE
+
     def evidence_for(known: PatientRecord) -> tuple[Evidence, list[str], int]:
-        return evidence_of(known, limits.horizon_days, failed, baseline, prior, fixed, flags)
+        evidence, notes, n_reports = evidence_of(known, limits.horizon_days, failed, baseline, prior, fixed, flags)
+        return replace(evidence, reports=with_own_noise(evidence.reports, own)), notes, n_reports
+
+    def posterior_for(evidence: Evidence) -> Posterior:
+        posterior = posterior_of(evidence, draws, seed)
+        return posterior if posterior.converged else posterior_of(evidence, MORE_DRAWS * draws, seed)
 
     evidence, notes, n_reports = evidence_for(record)
-    posterior = posterior_of(evidence, draws, seed)
-    if not posterior.converged:
-        posterior = posterior_of(evidence, MORE_DRAWS * draws, seed)
+    posterior = posterior_for(evidence)
+    scattered = _scattered(posterior)
     checks = predictive_checks_of(evidence, posterior, seed)
+    if posterior.converged and not scattered:
+        own, posterior, checks = refitted(evidence, posterior, checks, posterior_for, seed)
+        evidence = replace(evidence, reports=with_own_noise(evidence.reports, own))
     answer = replace(
         answer,
         record=record,
@@ -193,7 +203,7 @@ def weigh(
                 without_forecast=True,
             )
         )
-    misfit = [*checks.reasons, *_scattered(posterior)]
+    misfit = [*checks.reasons, *scattered]
     if misfit:
         why = [*misfit, "the model does not describe this patient's reports: it makes no prediction"]
         return Weighed(answer.abstain(why, without_forecast=True))

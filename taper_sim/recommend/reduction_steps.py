@@ -35,6 +35,9 @@ SAME_DOSE: Final = 1e-6
 LEAST_STEP_PCT: Final = 1.0
 """Smallest step, percent of the original dose; a change of product may be smaller. Source: A78."""
 
+ABOVE_CEILING: Final = "above the ceiling of "
+"""How the reason of a pace that no rule allows begins."""
+
 Steps = tuple[tuple[int, DrugsTaken], ...]
 
 
@@ -301,7 +304,7 @@ def taper_at_pace(
     name = f"reduce {drug_class} by {pct_per_28d:g} % of original ({in_mg}) every {MONTH_D} days"
     option = Option(name, "reduce", drug_class, pct_per_28d)
     if pct_per_28d > ceiling.pct_per_28d + SAME_DOSE:
-        reason = f"above the ceiling of {ceiling.pct_per_28d:g} % of {in_mg} in {MONTH_D} days ({ceiling.basis})"
+        reason = f"{ABOVE_CEILING}{ceiling.pct_per_28d:g} % of {in_mg} in {MONTH_D} days ({ceiling.basis})"
         return replace(option, blocked=reason, rolled=False)
     start, aim = float(equivalents_of(situation.now)[k]), limits.target.get(drug_class, 0.0)
     if start and aim >= start - SAME_DOSE * situation.original_equivalents(drug_class):
@@ -422,4 +425,5 @@ def _no_step(taken: DrugsTaken, pace: _Pace, n_days: int) -> str:
     else:
         days = wait_d(pct, pace.pct_per_28d)
         why = f"the smallest step, {words}, is {pct:.3g} % of the original dose and waits {days} days"
+        needed = f"{needed}; or a ceiling that a named prescriber raises"
     return f"no tablets make a step within the ceiling and the horizon of {n_days} days: {why}; {needed}"

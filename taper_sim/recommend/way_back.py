@@ -133,7 +133,7 @@ def worse_since_taper(cuts: Sequence[FeltCut], situation: Situation, drug_class:
 def step_back_of(
     situation: Situation, drug_class: DrugClass, limits: Limits, n_days: int, reason: str = ""
 ) -> Option | None:
-    """The step back of a class, offered or blocked; None if the class was not reduced.
+    """The step back of a class, offered or blocked; None if the class was not reduced, or its dose was given back.
 
     Parameters
     ----------
@@ -153,8 +153,8 @@ def step_back_of(
         whole = end >= situation.original_equivalents(drug_class) * (1 - TOLERANCE)
         name = f"step back {'to' if whole else 'towards'} the {drug_class} dose before the taper, {IN_STEPS}"
         return Option(name, "step_back", drug_class, steps=steps, variant=IN_STEPS, needs=WITH_EACH_RISE)
-    if back is None:
-        return None
+    if back is None or situation.before_cut[k] <= equivalents_of(situation.now)[k] + TOLERANCE:
+        return None  # nothing was reduced, or it was given back
     blocked = "the limits file does not allow a step back"
     if limits.allow_step_back:
         blocked = lost_tolerance_to(situation, drug_class) or _above_original(situation, drug_class)

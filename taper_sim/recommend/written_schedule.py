@@ -86,7 +86,7 @@ def supplies_of(slot: DrugTaken, from_day: int, until_day: int, dates: Sequence[
 def _product(slot: DrugTaken, strength: float) -> str:
     if slot.drug.mg_per_ml is not None:
         return f"mL of {slot.drug.mg_per_ml:g} mg/mL {slot.drug.formulation}"
-    return f"{strength:g} {slot.drug.unit} {slot.drug.form}"
+    return f"{strength:g} {slot.drug.unit} {slot.drug.form_of(strength)}"
 
 
 def _amount(slot: DrugTaken, strength: float, count: int) -> float:

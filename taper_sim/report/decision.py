@@ -34,6 +34,10 @@ _ROWS: Final = ("hold", "maintain", "monitor", "step_back", "reduce")
 figures in the details."""
 _CHANCES_AT: Final = 52
 """Column at which the chances of an option begin."""
+_TWO_COMPARISONS: Final = (
+    "the 2 weeks are judged against the usual level of now, the later days against the start of the record or the days "
+    "before the taper"
+)
 _NOT_A_DEVICE: Final = "not a medical device; not for emergencies, pregnancy, or people under 18"
 
 
@@ -152,6 +156,8 @@ def _options(answer: dict[str, Any]) -> list[str]:
     if others:
         lines.append(point(f"also: {'; '.join(others)}"))
     lines += [point(_way_back(o)) for o in shown if o["better_in_a_year"] is not None]
+    if any((o["p_hurts_again"] or 0.0) > limit_broken(o)[0] for o in shown):
+        lines.append(point(_TWO_COMPARISONS))
     return [*lines, *map(point, not_offered_in_words(answer))]
 
 
@@ -220,12 +226,18 @@ def _basis(answer: dict[str, Any]) -> list[str]:
         *(filled(f"note: {note}") for note in notes),
         *([f"note: {more} more notes on the record: --details"] if more > 0 else []),
         filled(
-            f"check-ins on {answer['quality']['n_checkins']} days; "
+            f"check-ins on {answer['quality']['n_checkins']} days{_last_of(answer)}; "
             + (f"{fitted_events(answer['basis'])}; {fitted_values(answer['basis'])}; " if answer["options"] else "")
             + f"research use: a research prototype, {reviewed}"
         ),
         f"{_NOT_A_DEVICE}; more: --details",
     ]
+
+
+def _last_of(answer: dict[str, Any]) -> str:
+    """The day of the last check-in, if it is not that of the answer: nothing has been heard since."""
+    last = answer["quality"].get("last_checkin")  # answers kept by an older version have none
+    return f", the last on {last}" if last not in (None, answer["as_of"]) else ""
 
 
 _BLOCKS: Final = (

@@ -1,17 +1,19 @@
-"""Wording that the first screen of a recommendation and its details share. Imports ``safety.felt_cuts``."""
+"""Wording that the first screen of a recommendation and its details share. Imports ``safety``, ``recommend``."""
 
 import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
+from taper_sim.recommend.barred_options import questions_in_words
 from taper_sim.safety.felt_cuts import back_in_words
 
 WIDTH: Final = 100
 _LEAST, _MOST = 0.01, 0.99
 _INSTRUMENTS: Final = {"sows_gossop": "withdrawal", "pain_nrs": "pain", "function": "function"}
 _IN_BRACKETS: Final = re.compile(r" (?:of original )?\((?:[^()]|\([^()]*\))*\)")
-_OF_DOSE: Final = re.compile(r" of [0-9.,]+ (?:mg|mcg)[^()]*(?= in [0-9]+ days)")
+_OF_DOSE: Final = re.compile(r"(?<=%) of [^()]*?(?= in [0-9]+ days)")
+"""What a ceiling is a share of: the line of today's doses has it."""
 _WAITS: Final = re.compile(r"(?<=and waits )[0-9]+(?= days)")
 """Days for which one pace waits; paces with the same smallest step are one sentence."""
 _BY_CHANCE: Final = "chance of "
@@ -154,7 +156,7 @@ def not_offered_in_words(answer: dict[str, Any]) -> list[str]:
     by_reason: dict[str, list[dict[str, Any]]] = {}
     for option in answer["options"]:
         if option["status"] != "offered":
-            reason = option["status"].removeprefix("blocked: ")
+            reason = questions_in_words(option["status"].removeprefix("blocked: "))
             is_chance = reason.startswith(_BY_CHANCE)
             alike = f"{_BY_CHANCE}{option['drug_class']}" if is_chance else _WAITS.sub("…", reason)
             by_reason.setdefault(alike, []).append(option)

@@ -19,7 +19,7 @@ from taper_sim.data.checkins import scales
 from taper_sim.safety import dose_history
 from taper_sim.safety.felt_cuts import PAUSE_D
 from taper_sim.safety.validity import worse
-from taper_sim.units import DRUG_CLASSES, TOLERANCE
+from taper_sim.units import DRUG_CLASSES, MONTH_D, TOLERANCE
 
 if TYPE_CHECKING:
     from taper_sim.safety.variables import Values
@@ -139,6 +139,23 @@ def _reduction(drug_class: str, days: int, *, of_original: bool = False) -> Call
         )  # rounding, so that a reduction of 10 % is not above 10 %
 
     return derive
+
+
+def _step_waited(v: Values) -> float | None:
+    """Whether the reduction of the last 28 days is a single step that had waited until its rate is the pace (A153).
+
+    A planned reduction has not waited: a long time on one dose is no reason for a large cut.
+    """
+    if not v.history.doses:
+        return None
+    step_pct, dose_now = v.value("opioid_reduction_28d_pct"), v.dose("opioid", v.as_of)
+    if step_pct is None or dose_now is None:
+        return None
+    cuts = [day for day in v.cuts("opioid") if (v.as_of - day).days < MONTH_D]
+    if v.planned.get("opioid", dose_now) < dose_now - TOLERANCE or len(cuts) != 1:
+        return 0.0
+    last = max(day for day in (v.history.doses[0].day, *(d for d, *_ in v.changes("opioid"))) if day < cuts[0])
+    return float(dose_history.has_waited(step_pct, (cuts[0] - last).days))
 
 
 def _cut_within_14d(drug_class: str) -> Callable[[Values], float | None]:
@@ -452,6 +469,7 @@ DERIVED: Final[Mapping[str, Callable[[Values], float | None]]] = {
     "opioid_prescribed_mme": _prescribed_when_taken,
     "opioid_mme_change_28d": _mme_change,
     "opioid_reduction_28d_pct": _reduction("opioid", 28, of_original=True),
+    "opioid_step_waited": _step_waited,
     "opioid_reduction_90d_pct": _reduction("opioid", 90),
     "benzodiazepine_reduction_7d_pct": _reduction("benzodiazepine", 7),
     "benzodiazepine_reduction_14d_pct": _reduction("benzodiazepine", 14),

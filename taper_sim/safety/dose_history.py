@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import Final
 
 from taper_sim.data.records import DoseRow
-from taper_sim.units import TOLERANCE
+from taper_sim.units import MONTH_D, TOLERANCE
 
 FALL_LOOKBACK_D: Final = 28
 """Days after an abrupt fall during which it is a danger."""
@@ -18,6 +18,8 @@ _FALL_WITHIN_D: Final = 7
 """Days within which a fall in several steps counts as one."""
 _USUAL_D: Final = 180
 """Days before a fall whose highest dose is its reference: the last small step of a slow taper is no abrupt stop."""
+_HELD_D: Final = 3
+"""Days for which a dose must have been in force to be such a reference: a corrected slip is none. Source: A155."""
 FALL_DAYS: Final = FALL_LOOKBACK_D + _USUAL_D
 """Days before today for which :func:`largest_fall_pct` needs levels."""
 RESTART_LOOKBACK_D: Final = 14
@@ -29,22 +31,37 @@ CHANGE_KEPT_D: Final = 14
 """Days after a change from one opioid to another during which the new dose counts as unsettled. Source: A146."""
 LEAST_CONVERTED: Final = 0.5
 """Lowest share of the former MME at which a change to another opioid is no reduction. Source: A146."""
+_PACE_PCT: Final = 10.0
+"""Pace that a step keeps by waiting, percent of the original dose in 28 days. Source: opioid_step_too_large."""
+_WAITING_STEP_PCT: Final = 15.0
+"""Largest step that may wait, percent of the original dose. Source: A153."""
+
+
+def has_waited(step_pct: float, days: int) -> bool:
+    """Whether a step, in percent of the original dose, is small enough to wait and came after enough days."""
+    return step_pct <= _WAITING_STEP_PCT + TOLERANCE and days >= MONTH_D * step_pct / _PACE_PCT - TOLERANCE
 
 
 def largest_fall_pct(levels: Sequence[float]) -> float:
     """Largest fall within 7 days that began at most 28 days ago, percent of the highest dose of the 180 days before.
 
-    A dose that has been given back since is no fall: the dose after it is that of the day or today's, if higher.
-    ``levels[-1]`` is today's.
+    A dose that has been given back since is no fall: the dose after it is that of the day or today's, if higher. A dose
+    that was in force on fewer than 3 of the days before is no reference. ``levels[-1]`` is today's.
     """
     today = len(levels) - 1
     falls = [0.0]
     for day in range(max(today - FALL_LOOKBACK_D, 1), today + 1):
         if levels[day] < levels[day - 1] - TOLERANCE:
-            before = max(levels[max(day - _FALL_WITHIN_D, 0) : day])
-            usual = max(levels[max(day - _USUAL_D, 0) : day])
-            falls.append(100.0 * (before - max(levels[day], levels[today])) / usual)
+            before = _held(levels[max(day - _FALL_WITHIN_D, 0) : day])
+            usual = _held(levels[max(day - _USUAL_D, 0) : day])
+            if usual > 0:
+                falls.append(100.0 * (before - max(levels[day], levels[today])) / usual)
     return round(max(falls), 9)
+
+
+def _held(levels: Sequence[float]) -> float:
+    """Highest dose of these days that was in force on at least 3 of them, or on all if they are fewer."""
+    return sorted(levels)[-min(_HELD_D, len(levels))]
 
 
 def restart_of(levels: Sequence[float]) -> tuple[int, float] | None:

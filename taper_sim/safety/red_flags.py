@@ -4,7 +4,7 @@ The rules are the rows of red_flags.csv and interactions.csv. Every result carri
 can stop or hold a taper, be listed, or require a question. Overview: docs/red-flags.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Final, Literal
@@ -176,6 +176,25 @@ def _asks(rule: SafetyRule, state: ThreeValued, lacking: tuple[str, ...], values
     )
 
 
+_SEEN_WITH: Final = dict.fromkeys(
+    ("pain_flare", "pain_flare_peg", "function_drop"), ("worse_since_taper", "slow_worsening")
+)
+"""Flags whose finding is part of a wider one: an acknowledgement that the person is worse counts for it too (A156)."""
+
+
+def _signed_together(flags: Sequence[Flag]) -> list[Flag]:
+    """The flags; one that is part of a wider finding has the acknowledgement of that finding while it is raised."""
+    signed = {f.flag: f for f in flags if f.acknowledged_by}
+    rows = []
+    for flag in flags:
+        wider = next((signed[name] for name in _SEEN_WITH.get(flag.flag, ()) if name in signed), None)
+        if wider is not None and flag.state == "true" and not flag.acknowledged_by:
+            by, reason = wider.acknowledged_by, wider.acknowledged_reason
+            flag = replace(flag, acknowledged_by=by, acknowledged_reason=reason)
+        rows.append(flag)
+    return rows
+
+
 def _judged(name: str, row: tables.Row, rule: SafetyRule, values: Values, signed: Mapping[str, Signed]) -> Flag:
     contraindicated = row.get("severity") == "contraindicated"
     urgency = row["urgency"] if "urgency" in row else _SEVERITY[row["severity"]]
@@ -260,7 +279,7 @@ def judge(values: Values, acknowledged: Mapping[str, Signed] | None = None) -> J
     JudgedRules
     """
     signed = acknowledged or {}
-    flags = [_judged(*rule, values, signed) for rule in _rules("red_flags", "flag")]
+    flags = _signed_together([_judged(*rule, values, signed) for rule in _rules("red_flags", "flag")])
     pairs = [_judged(*rule, values, signed) for rule in _rules("interactions", "pair")]
     return JudgedRules(tuple(flags), tuple(pairs))
 

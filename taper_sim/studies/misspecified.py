@@ -20,7 +20,8 @@ import pandas as pd
 
 from taper_sim.array_types import Floats
 from taper_sim.inference import course as at
-from taper_sim.inference import predictive_checks, underreporting
+from taper_sim.inference import own_noise, predictive_checks, underreporting
+from taper_sim.inference.own_noise import refitted
 from taper_sim.inference.posterior import Evidence, posterior_of
 from taper_sim.inference.predictive_checks import LIMIT_MISSINGNESS_P, LIMIT_P, predictive_checks_of
 from taper_sim.inference.prior import Prior
@@ -39,6 +40,8 @@ _ANSWERED: Final = 0.85  # share of days with a check-in
 _DRIFT_A_DAY: Final = 0.05  # sd of a day's step of log sigma under fast drift
 _BAD_DAYS: Final = 1.5  # fall of the log odds of answering per 4 points of SOWS-Gossop
 _HEAVY_SHARE, _HEAVY_FACTOR = 0.08, 3.0  # share of outlying reports, and factor on their noise
+_LASTS, _LASTING_SIZE = 0.6, 0.7  # correlation of lasting noise with that of the day before, and its size in sds
+_OWN_SIZE: Final = 1.5  # largest further noise of an instrument, sds
 _LIMIT_W: Final = 0.15  # limit on withdrawal, the default of the limits file
 _RISK: Final = 0.10  # largest accepted probability of exceeding it
 _FALSE_ALARMS: Final = 0.10  # false alarm rate of the best test
@@ -84,8 +87,13 @@ def _unchanged_reports(reports: Reported, latent: Floats, rng: np.random.Generat
 
 def _heavy_tails(reports: Reported, latent: Floats, rng: np.random.Generator) -> Reported:
     """A share of the reports are outliers."""
-    ends = {"sows_gossop": 30.0, "function": 100.0}
     outliers = _HEAVY_FACTOR * rng.standard_normal(len(reports))
+    return _moved(reports, outliers * (rng.random(len(reports)) < _HEAVY_SHARE))
+
+
+def _moved(reports: Reported, by: Floats) -> Reported:
+    """The reports moved by so many sds of their instrument's noise, (n_reports,), rounded, and within its scale."""
+    ends = {"sows_gossop": 30.0, "function": 100.0}
     spread = {"sows_gossop": 2.0, "pain_nrs": 1.2, "mood_item": 1.5, "sleep_item": 2.0, "function": 5.7}
     return [
         (
@@ -94,8 +102,23 @@ def _heavy_tails(reports: Reported, latent: Floats, rng: np.random.Generator) ->
                 c, value=float(np.clip(round(c.value + off * spread[c.instrument]), 0, ends.get(c.instrument, 10.0)))
             ),
         )
-        for (d, c), off in zip(reports, outliers * (rng.random(len(reports)) < _HEAVY_SHARE), strict=True)
+        for (d, c), off in zip(reports, by, strict=True)
     ]
+
+
+def _lasting_noise(reports: Reported, latent: Floats, rng: np.random.Generator) -> Reported:
+    """An answer colours those of the next days: more noise, of which a share lasts from one day to the next."""
+    noise = {name: rng.standard_normal(_N_DAYS + 1) for name in DAILY}
+    for of_days in noise.values():
+        for day in range(1, _N_DAYS + 1):
+            of_days[day] = _LASTS * of_days[day - 1] + np.sqrt(1.0 - _LASTS**2) * of_days[day]
+    return _moved(reports, np.array([_LASTING_SIZE * noise[c.instrument][d] for d, c in reports]))
+
+
+def _own_scatter(reports: Reported, latent: Floats, rng: np.random.Generator) -> Reported:
+    """Each instrument has more noise by an amount of its own."""
+    size = {name: _OWN_SIZE * rng.random() for name in DAILY}
+    return _moved(reports, np.array([size[c.instrument] for _, c in reports]) * rng.standard_normal(len(reports)))
 
 
 def _missing_on_bad_days(reports: Reported, latent: Floats, rng: np.random.Generator) -> Reported:
@@ -169,6 +192,8 @@ class OtherTruth:
 SIMULATED_TRUTHS: Final[Mapping[str, OtherTruth]] = {
     "the model": OtherTruth(),
     "heavy tails": OtherTruth(change_reports=_heavy_tails),
+    "noise lasts for days": OtherTruth(change_reports=_lasting_noise),
+    "each instrument has noise of its own": OtherTruth(change_reports=_own_scatter),
     "missing on bad days": OtherTruth(change_reports=_missing_on_bad_days),
     "half of withdrawal is not said": OtherTruth(change_reports=_underreported, alternative=read_as_underreported),
     "sensitivity drifts fast": OtherTruth(_drifting, alternative=_with_fast_drift),
@@ -181,7 +206,7 @@ SIMULATED_TRUTHS: Final[Mapping[str, OtherTruth]] = {
 
 def table_hash() -> str:
     """Short hash of the code of the calibration and the checks; a table of other code must be computed again."""
-    return f"{code_hash()}-{hash_of(predictive_checks, underreporting)}"
+    return f"{code_hash()}-{hash_of(predictive_checks, own_noise, underreporting)}"
 
 
 def row_of(truth: str, number: int, seed: int) -> dict[str, Any]:
@@ -195,14 +220,15 @@ def row_of(truth: str, number: int, seed: int) -> dict[str, Any]:
     reports = written(values, true_couplings, observed, DAILY, rng.random(_N_DAYS + 1) < _ANSWERED, rng)
     reports = SIMULATED_TRUTHS[truth].change_reports(reports, at.course(values, true_couplings, observed), rng)
     evidence = evidence_from(prior, shared, regimen, reports, _N_DAYS)
-    posterior = posterior_of(evidence, 1024, seed)
-    checks = predictive_checks_of(evidence, posterior, seed)
+    assumed = posterior_of(evidence, 1024, seed)  # what the best test compares a truth with
+    checks = predictive_checks_of(evidence, assumed, seed)
+    _, posterior, checks = refitted(evidence, assumed, checks, lambda fitted: posterior_of(fitted, 1024, seed), seed)
     ahead = carried_peaks(posterior.values(), shared, regimen, _N_DAYS)
     peak = float(carried_peaks(values[None], true_couplings, regimen, _N_DAYS)[0])
     rank = float(posterior.weights @ (ahead < peak))
     p_over = float(posterior.weights @ (ahead > _LIMIT_W))
     ratios = {
-        f"ratio: {name}": posterior_of(other.alternative(evidence), 512, seed).log_evidence - posterior.log_evidence
+        f"ratio: {name}": posterior_of(other.alternative(evidence), 512, seed).log_evidence - assumed.log_evidence
         for name, other in SIMULATED_TRUTHS.items()
         if other.alternative is not None and truth in (name, "the model")
     }

@@ -422,3 +422,10 @@ def test_a_total_beside_a_dispensable_one_is_refused_at_the_tolerance():
     ph.regimen(units, 1.0, 1)
     with pytest.raises(ValueError, match="a total is made of"):
         ph.regimen(units, 1.0 + 1.5e-9, 1)
+
+
+def test_strengths_that_are_capsules_are_called_so() -> None:
+    mixed = drug("gabapentin", "IR", strengths=(100.0, 300.0, 600.0), splittable=False, capsules=(100.0, 300.0))
+    assert ph.regimen(mixed, 900.0, 1).words() == "600 mg tablet + 300 mg capsule once a day"
+    assert ph.regimen(mixed, 1000.0, 1).words() == "600 mg tablet + 300 mg + 100 mg capsule once a day"
+    assert (mixed.form_of(600.0), mixed.form_of(300.0)) == ("tablet", "capsule")

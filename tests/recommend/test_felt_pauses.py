@@ -67,8 +67,24 @@ def test_harm_that_creeps_pauses_the_taper_until_somebody_has_looked() -> None:
         signed[flag] = {"by": "Dr A", "reason": "examined"}
     assert "pain_flare" in answer["headline"] and "function_drop" in answer["headline"]
     assert is_reduction_offered(answer_to(worse, acknowledged=signed))
+    del signed["pain_flare"], signed["function_drop"]  # the whole counts for its parts
+    assert is_reduction_offered(answer_to(worse, acknowledged=signed))
     comfortable = answer_to(replace(worse, checkins=reported({})))
     assert is_reduction_offered(comfortable) and comfortable["chosen"].startswith("reduce")
+
+
+def test_use_of_other_opioids_and_an_untreated_disorder_come_before_a_reduction() -> None:
+    well = History("p", reported({}), TAPERED, ANSWERED)
+    used = answer_to(replace(well, checkins=(*well.checkins, CheckIn(TODAY, "illicit_use_reported", 1.0))))
+    assert not is_reduction_offered(used) and used["headline"].startswith("hold, see the person within 72 hours")
+    disorder = replace(well, answers=ANSWERED | {"oud_criteria_count": 4.0})
+    answer = answer_to(disorder)
+    assert (
+        answer["chosen"].startswith("maintain") and "buprenorphine or methadone is offered first" in answer["headline"]
+    )
+    assert is_reduction_offered(answer)  # as a choice
+    signed = {"oud_criteria": {"by": "Dr A", "reason": "treated"}}
+    assert answer_to(disorder, acknowledged=signed)["chosen"].startswith("reduce")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from taper_sim.data.records import CheckIn, DoseRow, History
+from taper_sim.inference import own_noise
 from taper_sim.inference.predictive_checks import PredictiveChecks
 from taper_sim.recommend import recommendation
 from taper_sim.recommend.answer import RecommendationFields
@@ -90,16 +91,17 @@ def test_a_broken_limit_is_a_reason_to_hold_and_to_see_them_before_any_abstentio
     def failing(*_: object) -> PredictiveChecks:
         return PredictiveChecks(0.001, 1.0, 1.0, 1.0, 1.0)
 
-    monkeypatch.setattr(recommendation, "predictive_checks_of", failing)
+    for module in (recommendation, own_noise):
+        monkeypatch.setattr(module, "predictive_checks_of", failing)
     for history, days_ago, first in (
         (SUFFERING, 24, "hold, see the person today: no dose is reduced; a limit on what is felt is broken"),
-        (COMFORTABLE, 0, "no recommendation: the reports scatter"),
+        (COMFORTABLE, 0, "hold until the prescriber has looked: no forecast is given: the reports scatter"),
         (LASTING, 0, "hold, see the person"),
     ):
         answer = fields_of(history, days_ago)
         assert answer.status == "abstain"
         assert str(answer.fields["headline"]).startswith(first)
-        if first.startswith("hold"):
+        if first.startswith("hold, see"):
             assert answer.fields["reasons"][0].startswith(("hold, see the person", "see the person today"))
         assert recommendation_text(answer).splitlines()[1].lower().startswith(first[:20])
         assert not STATISTICS.search(recommendation_text(answer))
@@ -119,13 +121,35 @@ def test_an_emergency_is_the_first_sentence_and_no_rating_is_asked_for() -> None
     assert not any(q.get("would_change") for q in answer.fields["questions"])
 
 
+def test_a_question_stands_in_words_and_many_are_counted() -> None:
+    unknown = replace(COMFORTABLE, answers={n: x for n, x in COMFORTABLE.answers.items() if n != "seizure"})
+    answer = fields_of(unknown)
+    asked = "a question comes first: Since the last check-in, did you have a fit"
+    assert asked in answer.fields["headline"]
+    assert f"%: {asked}" in " ".join(recommendation_text(answer).split())
+    answer = fields_of(replace(COMFORTABLE, answers={"opioid_use_days": 2000.0}))
+    assert re.search(r"[0-9]+ questions come first", str(answer.fields["headline"]))
+    assert "blue_lips" not in recommendation_text(answer)
+
+
+def test_under_sedation_the_first_sentence_bars_a_rise_too() -> None:
+    sleepy = replace(COMFORTABLE, checkins=(*COMFORTABLE.checkins, CheckIn(TODAY, "poss", 3.0)))
+    assert str(fields_of(sleepy).fields["headline"]).endswith("no dose is reduced, and none is raised")
+
+
+def test_silence_since_the_last_check_in_is_shown() -> None:
+    assert "days, the last on" not in recommendation_text(fields_of(COMFORTABLE))
+    later = recommend(COMFORTABLE, TODAY + timedelta(days=20), limits=Limits(), draws=512)
+    assert f"days, the last on {TODAY.isoformat()}" in " ".join(recommendation_text(later).split())
+
+
 def test_what_must_be_asked_is_asked_and_the_rest_is_counted() -> None:
     unknown = replace(COMFORTABLE, answers={"opioid_use_days": 2000.0})
     answer = fields_of(unknown)
     text = recommendation_text(answer)
     needed = [q for q in answer.fields["questions"] if q["needed_before_reduction"] == "yes"]
     assert "to ask before any reduction:" in text and f"and {len(needed) - 2} more: --details" in text
-    assert "no reduction is offered: ask" in str(answer.fields["headline"])
+    assert f"{len(needed)} questions come first" in str(answer.fields["headline"])
     assert needed[-1]["question"] in " ".join(recommendation_text(answer, details=True).split())
 
 

@@ -9,7 +9,7 @@ from taper_sim.data.doses import read_doses
 from taper_sim.data.drugs_taken import DrugTaken
 from taper_sim.data.formulary import find_drug
 from taper_sim.data.problems import InputError
-from taper_sim.data.records import History, Unread
+from taper_sim.data.records import DoseRow, History, Unread
 from taper_sim.inference.record import record_of
 from taper_sim.recommend.choice import situation_of
 from taper_sim.recommend.options import Option, options_of, schedule_of
@@ -18,7 +18,8 @@ from taper_sim.safety.limits import Limits
 
 OXYCODONE = DrugTaken(find_drug("oxycodone", "IR"), 20.0, 4, interval_h=6.0, product="oxycodone-acetaminophen 5-325")
 LORAZEPAM = DrugTaken(find_drug("lorazepam", "IR"), 2.0, 2, as_needed=True)
-DATES = [(date(2026, 3, 31) + timedelta(days=d)).isoformat() for d in range(90)]
+TODAY = date(2026, 3, 31)
+DATES = [(TODAY + timedelta(days=d)).isoformat() for d in range(90)]
 HEADER = "patient_id,date,drug,formulation,dose_mg_per_day,interval_h,as_needed\n"
 
 
@@ -104,3 +105,15 @@ def test_a_dose_that_could_not_be_read_is_unknown_and_not_0(
     doses = read_doses(rows_of_file(tmp_path, "p,2025-01-01,oxycodone,IR,20,,"))["p"]
     shown = equivalents_shown(History("p", (), doses, unread=unread), date(2026, 3, 31))
     assert (shown["opioid"], shown["benzodiazepine"]) == (opioid, benzodiazepine)
+
+
+def test_an_opioid_taken_as_needed_is_not_changed_to_extended_release() -> None:
+    assert [name for name in rotations(as_needed=False) if "to ER" in name]
+    assert not [name for name in rotations(as_needed=True) if "to ER" in name]
+
+
+def rotations(*, as_needed: bool) -> list[str]:
+    """Names of the options that change an oxycodone of 20 mg a day."""
+    row = DoseRow(TODAY - timedelta(days=400), find_drug("oxycodone", "IR"), 20.0, as_needed=as_needed)
+    situation = situation_of(record_of(History("p", (), (row,), {}), TODAY, None), 0, Limits())
+    return [option.name for option in options_of(situation, Limits(), 84) if option.kind == "rotate"]

@@ -156,6 +156,13 @@ def test_who_is_not_worse_is_offered_the_last_dose_alone_unless_their_values_ask
     assert back["better_in_a_year"] == [{**row, "p_better": 0.51}]
 
 
+def test_a_dose_that_was_given_back_has_no_step_back() -> None:
+    missed = (
+        DoseRow(TODAY - timedelta(days=9 - k), find_drug("morphine", "ER"), mg) for k, mg in enumerate((0.0, 75.0))
+    )
+    assert steps_back_of(answered(replace(COMFORTABLE, doses=(*COMFORTABLE.doses, *missed)))) == []
+
+
 def test_in_the_first_two_weeks_after_a_cut_the_step_back_is_that_cut_alone() -> None:
     bad_week = recommend(SUFFERING, TODAY - timedelta(days=24), draws=512).as_dict()
     assert [o["variant"] for o in steps_back_of(bad_week)] == [""]

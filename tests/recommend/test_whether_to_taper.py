@@ -57,6 +57,11 @@ CASES: list[tuple[str, History, History]] = [  # reason, a record of which it is
     ("opioid_with_benzodiazepine", record((*MORPHINE_YEARS, *LORAZEPAM_YEARS)), record(MORPHINE_YEARS)),
     ("breathing_at_risk", record(MORPHINE_YEARS, osa=1), record(MORPHINE_YEARS, osa=0)),
     ("alcohol_dependence", record(LORAZEPAM_YEARS, alcohol_dependence=1), record(LORAZEPAM_YEARS)),
+    (
+        "opioid_use_disorder_untreated",
+        record(MORPHINE_YEARS, oud_criteria_count=2),
+        record(((3650, "methadone", "IR", 40.0),), oud_criteria_count=2),
+    ),
     ("falls", record(LORAZEPAM_YEARS, falls_30d=1), record(LORAZEPAM_YEARS, falls_30d=0)),
     ("benzodiazepine_in_old_age", record(LORAZEPAM_YEARS, age=65), record(LORAZEPAM_YEARS, age=64)),
     ("little_benefit", record(MORPHINE_YEARS, pain=7.0), record(MORPHINE_YEARS, pain=6.0)),

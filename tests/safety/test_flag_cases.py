@@ -48,6 +48,16 @@ def changed_to(ago: int, drug: str, formulation: str, dose: float, left: float =
     return (*OXYCODONE, (ago, *OXYCODONE[0][1:3], left), (ago, drug, formulation, dose))
 
 
+def waited(days: int) -> tuple[Dose, ...]:
+    """OPIOID with two steps of an eighth, the second 10 days ago and so many days after the first."""
+    return (*cut(OPIOID, 10 + days, 105.0), (10, *OPIOID[0][1:3], 90.0))
+
+
+def slip(days: int) -> tuple[Dose, ...]:
+    """BENZO, entered ten times too high for so many days until five days ago."""
+    return (*cut(BENZO, 5 + days, 20.0), (5, *BENZO[0][1:]))
+
+
 def last(days: int, value: float) -> list[tuple[int, float]]:
     """The same answer on each of the last days."""
     return [(ago, value) for ago in range(days)]
@@ -80,6 +90,7 @@ def restarted(gap_d: int, dose: float, ago: int = 1, doses: tuple[Dose, ...] = O
 
 RESTARTED_OTHERWISE = (*cut(OPIOID, 20, 0.0), (1, "buprenorphine", "SL film/tablet", 8.0))
 CUT_10D = cut(OPIOID, 10, 108.0)
+CUT_27D = cut(OPIOID, 27, 111.0)
 HELD_28D = cut(OPIOID, 40, 108.0)
 PAIN_WIDER: dict[str, Report] = {"pain_nrs": [(41, 4.0), (42, 4.0), (43, 4.0), *last(14, 6.0)], "pain_area_wider": 1}
 PAIN_LESS: dict[str, Report] = {"pain_nrs": [(41, 4.0), (42, 4.0), (43, 4.0), *last(14, 5.9)], "pain_area_wider": 1}
@@ -233,9 +244,12 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
     ("bzd_abrupt_stop", known(cut(BENZO, 3, 0.9)), known(cut(BENZO, 3, 1.0)), known(())),
     ("bzd_abrupt_stop", known((*cut(BENZO, 4, 1.5), (2, "lorazepam", "IR", 0.0))), known(SLOWLY_ENDED), None),
     ("bzd_abrupt_stop", known((*BENZO, *OPIOID, (1, "lorazepam", "IR", 0.0))), known(GIVEN_BACK), None),
+    ("bzd_abrupt_stop", known(slip(3)), known(slip(2)), None),  # a slip of the decimal point that was corrected
     ("bzd_withdrawal_moderate", known(BENZO, ciwa_b=21), known(BENZO, ciwa_b=20), known(BENZO)),
     ("bzd_step_too_large", known(cut(BENZO, 10, 1.4)), known(cut(BENZO, 10, 1.5)), None),
-    ("opioid_step_too_large", known(cut(OPIOID, 10, 105.0)), known(cut(OPIOID, 10, 108.0)), known(BUPRENORPHINE)),
+    ("opioid_step_too_large", known(cut(OPIOID, 10, 101.0)), known(cut(OPIOID, 10, 108.0)), known(BUPRENORPHINE)),
+    ("opioid_step_too_large", known(waited(34)), known(waited(35)), None),  # 12.5 % in 35 days are 10 % in 28
+    ("opioid_step_too_large", known(cut(CUT_27D, 10, 105.0)), known(cut(OPIOID, 10, 102.0)), None),
     ("opioid_step_over_30pct", known(cut(OPIOID, 10, 80.0)), known(cut(OPIOID, 10, 84.0)), known(BUPRENORPHINE)),
     ("gabapentinoid_step_too_large", known(cut(PREGABALIN, 3, 140.0)), known(cut(PREGABALIN, 3, 150.0)), None),
     (
@@ -490,6 +504,12 @@ CASES: list[Case] = [  # flag, true, false, unknown (None: can never be unknown 
         known((*TRAMADOL, *cut(BENZO, 13, 1.5))),
         known((*TRAMADOL, *cut(BENZO, 14, 1.5))),
         None,
+    ),
+    (
+        "tramadol/tapentadol/meperidine + earlier seizure",
+        known(TRAMADOL, seizure_history=1),
+        known(OPIOID, seizure_history=1),
+        known(TRAMADOL),
     ),
     (
         "morphine/oxymorphone/hydromorphone + CYP inhibitors",

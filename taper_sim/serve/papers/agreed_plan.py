@@ -28,11 +28,12 @@ _LIQUID: Final = re.compile(r"mL of ([\d.]+) mg/mL (.+)")
 
 @dataclass(frozen=True)
 class PieceCount:
-    """Pieces that are taken together: how many, strength, whether each is half of a piece."""
+    """Pieces that are taken together: how many, strength, whether each is half of a piece, form (tablet, capsule …)."""
 
     count: int
     strength: float
     is_half: bool
+    form: str
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,7 @@ def medicine_line(row: Mapping[str, Any]) -> MedicineLine:
     line = MedicineLine(drug.drug, drug.formulation, dose, drug.unit, drug.form, state, words, (), as_needed)
     interval = row.get("interval_h")
     if state == "take" and (tablets := _regimen_in_words(drug, dose, interval, as_needed, words)) is not None:
-        times = tuple((moment, _counted(pieces)) for moment, pieces in tablets.times)
+        times = tuple((moment, _counted(pieces, drug)) for moment, pieces in tablets.times)
         line = replace(line, times=times, mg_per_ml=drug.mg_per_ml, change_every_h=tablets.change_every_h)
     return line
 
@@ -240,8 +241,10 @@ def _regimen_in_words(
     return None
 
 
-def _counted(pieces: tuple[Tablet, ...]) -> tuple[PieceCount, ...]:
-    return tuple(PieceCount(pieces.count(p), p.strength, p.half) for p in dict.fromkeys(pieces))
+def _counted(pieces: tuple[Tablet, ...], drug: Drug) -> tuple[PieceCount, ...]:
+    return tuple(
+        PieceCount(pieces.count(p), p.strength, p.half, drug.form_of(p.strength)) for p in dict.fromkeys(pieces)
+    )
 
 
 def _pickups(row: Mapping[str, Any]) -> list[PickUp]:
