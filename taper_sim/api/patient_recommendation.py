@@ -14,10 +14,10 @@ from taper_sim.api.argument_files import Keys, Table, keys_path, named_by_argume
 from taper_sim.api.arguments import names_checked
 from taper_sim.api.population_fit import Population
 from taper_sim.api.temporary import TemporaryFolder
+from taper_sim.comparison.chance_words import interval_in_words
 from taper_sim.data.problems import problem
 from taper_sim.recommend.from_files import recommend_from_files
 from taper_sim.report.decision import recommendation_text
-from taper_sim.report.decision_words import interval_in_words
 from taper_sim.units import DEFAULT_SEED
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import pandas as pd
 from taper_sim.briefs.brief import CommitteeBrief
 from taper_sim.briefs.brief_words import serious_rows
 from taper_sim.briefs.first_screen import Aside
+from taper_sim.comparison.chance_words import chance_in_words
 from taper_sim.comparison.preferences import FULL_STOP_KEY, HARM_NAMES
 from taper_sim.comparison.ranking import Ranking
 from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.experiments.compare import FLIPS_FILE, RANKING_FILE
-from taper_sim.report.decision_words import chance_in_words
 from taper_sim.report.page_parts import PageTable
 from taper_sim.report.run_tables import read_table
 from taper_sim.report.wording import interval_text, number_text

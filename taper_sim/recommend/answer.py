@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from taper_sim import tables
+from taper_sim.comparison.chance_words import chance_in_words
 from taper_sim.data.records import History
 from taper_sim.inference.past_forecasts import PastForecast
 from taper_sim.inference.posterior import Posterior
@@ -187,10 +188,10 @@ class AnswerInputs:
         if self.if_underreported is not None:
             now, then = rolled[chosen].chances["p_withdrawal_over"][0], self.if_underreported[0]
             over = ", over its limit" if then > self.limits.risk else ""
-            if over or _percent(now) != _percent(then):
+            if over or chance_in_words(now) != chance_in_words(then):
                 sentences.append(
                     f"if only {100 * SHARE_REPORTED:.0f} % of the withdrawal were reported: chance of withdrawal "
-                    f"{_percent(then)} (now {_percent(now)}){over}"
+                    f"{chance_in_words(then)} (now {chance_in_words(now)}){over}"
                 )
         if self.after_a_week is not None:
             sentences.append(self.after_a_week.sentence(chosen))
@@ -305,11 +306,6 @@ def _why_barred(options: Sequence[Option]) -> str:
         return questions_in_words(min(with_steps, key=lambda o: o.pct_per_28d).blocked)
     allowed = [o for o in reductions if not o.blocked.startswith(ABOVE_CEILING)]
     return max(allowed or reductions, key=lambda o: o.pct_per_28d).blocked
-
-
-def _percent(p: float) -> str:
-    """A chance in percent, below 1 in words."""
-    return "under 1 %" if p < 0.01 else f"{100 * p:.0f} %"
 
 
 def _today(flags: Sequence[Flag]) -> list[str]:

@@ -6,12 +6,12 @@ one, what would change the choice, and what to ask. The rest is in ``report.deci
 
 from typing import Any, Final
 
+from taper_sim.comparison.chance_words import chance_in_words
 from taper_sim.data.problems import escaped
 from taper_sim.recommend.answer import RecommendationFields
 from taper_sim.report.decision_details import details_text, fitted_events, fitted_values
 from taper_sim.report.decision_words import (
     amount_in_words,
-    chance_in_words,
     cut_in_words,
     filled,
     in_points,

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from taper_sim.comparison.chance_words import interval_in_words
 from taper_sim.data.problems import escaped
 from taper_sim.recommend.answer import RecommendationFields
-from taper_sim.report.decision_words import WIDTH, dose_in_words, interval_in_words, point, points_of_schedule
+from taper_sim.report.decision_words import WIDTH, dose_in_words, point, points_of_schedule
 from taper_sim.report.destination_text import destination_lines
 from taper_sim.report.whether_to_taper_text import taper_at_all_lines
 

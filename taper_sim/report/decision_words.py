@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from taper_sim.recommend.barred_options import questions_in_words
+from taper_sim.comparison.chance_words import interval_in_words
 from taper_sim.safety.felt_cuts import back_in_words
 
 WIDTH: Final = 100
-_LEAST, _MOST = 0.01, 0.99
 _INSTRUMENTS: Final = {"sows_gossop": "withdrawal", "pain_nrs": "pain", "function": "function"}
 _IN_BRACKETS: Final = re.compile(r" (?:of original )?\((?:[^()]|\([^()]*\))*\)")
 _OF_DOSE: Final = re.compile(r"(?<=%) of [^()]*?(?= in [0-9]+ days)")
@@ -20,31 +20,6 @@ _BY_CHANCE: Final = "chance of "
 """How the reason of an option that breaks a limit begins."""
 _WITHDRAWAL: Final = re.compile(r"withdrawal over ([0-9]*\.?[0-9]+)")
 _NAMES: Final = {"maintain": "maintain", "monitor": "closer monitoring", "step_back": "step back"}
-
-
-def chance_in_words(p: float | None) -> str:
-    """A chance in percent; below 1 % and above 99 % in words, because neither is 0 or 1."""
-    if p is None:
-        return "-"
-    if p < _LEAST:
-        return "under 1 %"
-    return "over 99 %" if p > _MOST else f"{100 * p:.0f} %"
-
-
-def of_people_in_words(p: float | None, people: int = 100) -> str:
-    """A chance as a number of so many people; below 1 and close to all in words, because neither is none or all."""
-    if p is None:
-        return "-"
-    if p * people < 1:
-        return f"fewer than 1 of {people:,}"
-    return f"more than {people - 1:,} of {people:,}" if p * people > people - 1 else f"{people * p:.0f} of {people:,}"
-
-
-def interval_in_words(p: float | None, low: float | None, high: float | None) -> str:
-    """A chance and its 90 % interval, in percent."""
-    if p is None or low is None or high is None:
-        return "-"
-    return f"{chance_in_words(p)} ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def _plain(text: str) -> str:

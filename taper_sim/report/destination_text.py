@@ -6,7 +6,8 @@ The content is that of the field ``destinations`` of the answer; docs/destinatio
 from collections.abc import Mapping
 from typing import Any
 
-from taper_sim.report.decision_words import chance_in_words, filled, point
+from taper_sim.comparison.chance_words import chance_in_words
+from taper_sim.report.decision_words import filled, point
 
 
 def destination_summary(answer: Mapping[str, Any]) -> list[str]:

@@ -10,19 +10,17 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
+from taper_sim.comparison.chance_words import chance_in_words, interval_in_words, of_people_in_words
 from taper_sim.recommend.decision_log import logged
 from taper_sim.recommend.own_plan import OWN_PLAN, Weighed
 from taper_sim.report.decision_details import fitted_events
 from taper_sim.report.decision_words import (
     amount_in_words,
-    chance_in_words,
     cut_in_words,
     cuts_in_a_sentence,
     dose_in_words,
-    interval_in_words,
     limit_broken,
     not_offered_in_words,
-    of_people_in_words,
     option_in_words,
     short_name,
     two_weeks_in_words,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from taper_sim.comparison.chance_words import chance_in_words
 from taper_sim.comparison.preferences import VALUE_QUESTIONS, ValueJudgements
 from taper_sim.inference import course as at
 from taper_sim.inference.life_block import ORDER, ordered_system
@@ -23,7 +24,6 @@ from taper_sim.recommend.learning_ahead import (
     value_of_trial,
 )
 from taper_sim.recommend.personal_decisions import PersonalDecisions
-from taper_sim.report.decision_words import chance_in_words
 from taper_sim.report.destination_text import destination_lines
 from taper_sim.safety.limits import Limits, ValuesEntry
 from taper_sim.scenario.all_policies import build_policy

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from taper_sim.comparison.chance_words import chance_in_words, interval_in_words
 from taper_sim.data.records import CheckIn, DoseRow, History
 from taper_sim.inference import own_noise
 from taper_sim.inference.predictive_checks import PredictiveChecks
@@ -16,7 +17,7 @@ from taper_sim.recommend.options import Option
 from taper_sim.recommend.recommendation import recommend
 from taper_sim.recommend.shown_options import equal_to
 from taper_sim.report.decision import recommendation_text
-from taper_sim.report.decision_words import WIDTH, chance_in_words, interval_in_words
+from taper_sim.report.decision_words import WIDTH
 from taper_sim.safety.limits import Limits
 from tests.recommend.test_next_cut import AFTER_A_CUT, COMFORTABLE, SUFFERING, TODAY, tapered_person
 from tests.recommend.test_past_cuts import LASTING
