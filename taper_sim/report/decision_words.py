@@ -5,8 +5,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
-from taper_sim.recommend.barred_options import questions_in_words
 from taper_sim.comparison.chance_words import interval_in_words
+from taper_sim.recommend.barred_options import questions_in_words
 from taper_sim.safety.felt_cuts import back_in_words
 
 WIDTH: Final = 100
