@@ -59,6 +59,13 @@ SUBJECTS: Final = (
             "…s = dispensable_totals(drug, n, total + 4 * n * drug.strengths[-1])": (
                 "the nearest totals lie within one block of the largest strength"
             ),
+            "_amounts: if apart == 0 or all(abs(amount - other) * grid >= ap… becomes "
+            "if apart == 1 or all(abs(amount - other) * grid >= ap…": (
+                "every amount is at least 0 apart from the others: the first condition saves time"
+            ),
+            "dispensable_totals: up_to / doses_per_day becomes up_to * doses_per_day": (
+                "amounts above the part of a dose are made too, and no total above the wanted is kept"
+            ),
         },
     ),
     Subject(
