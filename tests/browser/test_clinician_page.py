@@ -239,7 +239,7 @@ def test_an_unanswered_question_bars_every_reduction_until_it_is_answered(visit:
     page.click("text=Show the options")
     page.wait_for_selector("#status")
     assert page.is_visible(".ask") and "Planned step" not in page.inner_text("main")
-    assert "ask phq9_item9" in page.inner_text(".blocked")
+    assert "questions come first" in page.inner_text(".blocked")
     check_look(page)
 
 
