@@ -20,6 +20,7 @@ from taper_sim.comparison.tables import SMALLEST_CELL
 from taper_sim.experiments.clinic_plan import read_plan
 from taper_sim.scenario.building import Overrides
 from taper_sim.scenario.clinic_schema import StaffEntry
+from tests.experiments.test_clinic_workers import tiny
 
 SCENARIOS = Path(__file__).resolve().parent.parent.parent / "scenarios"
 CLINICS = sorted(SCENARIOS.glob("clinic_*.yaml"))
@@ -90,12 +91,7 @@ def test_the_same_command_gives_the_same_numbers_and_goes_on_where_it_stopped(tm
             raise KeyboardInterrupt
         return served(*arguments)
 
-    content = yaml.safe_load((SCENARIOS / "staffing_small.yaml").read_text())
-    content["protocols"] = ["linear(pct=10, every=14)"]
-    content["clinic"].pop("staffing")
-    path = tmp_path / "small.yaml"
-    path.write_text(yaml.safe_dump(content))
-    smaller = ["clinic", str(path), "--patients", "8", "--days", "7", "--replications", "2"]
+    smaller = ["clinic", *tiny(tmp_path)]
     assert cli.main([*smaller, "--out", str(tmp_path / "once")]) == 0
     command = [*smaller, "--out", str(tmp_path / "again")]
     monkeypatch.setattr(clinic_case, "serve", interrupted)
