@@ -240,6 +240,7 @@ def test_an_unanswered_question_bars_every_reduction_until_it_is_answered(visit:
     page.wait_for_selector("#status")
     assert page.is_visible(".ask") and "Planned step" not in page.inner_text("main")
     assert "questions come first" in page.inner_text(".blocked")
+    assert page.locator("form[action$='/today'] [name*='phq9_item9']").first.is_visible()  # and this one is asked
     check_look(page)
 
 
